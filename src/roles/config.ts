@@ -1,0 +1,102 @@
+// Decides what can be configured: one schema a role, the same for a YAML file, a JSON file, flags and a simulated
+// host. An unknown key or a bad value is refused with its path, before anything is opened. Defaults are here and
+// nowhere else.
+
+import { Effect, Schema } from "effect"
+
+const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
+const HttpUrl = Schema.String.check(Schema.isPattern(/^https?:\/\/[^/\s]+\/?$/))
+const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0))
+
+/** Where a listener binds. Port 0 lets the system choose. */
+export const Listen = Schema.Struct({
+  host: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("127.0.0.1"))),
+  port: Port
+})
+
+/** The peer listener: bound like any other; `advertise` is the host that other peers are told, if it differs. */
+export const PeerListen = Schema.Struct({
+  host: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("127.0.0.1"))),
+  port: Port,
+  advertise: Schema.optionalKey(Schema.String)
+})
+
+/** Piece bytes a second that a host may send and receive, with the burst its token buckets hold. Absent: unlimited. */
+export const RateLimits = Schema.Struct({
+  egressBytesPerSecond: Schema.optionalKey(PositiveInt),
+  ingressBytesPerSecond: Schema.optionalKey(PositiveInt),
+  /** May be smaller than a piece: a piece then waits for as many refills as it needs. */
+  burstBytes: Schema.optionalKey(PositiveInt)
+})
+
+export const Log = Schema.Struct({
+  level: Schema.Literals(["trace", "debug", "info", "warn", "error", "silent"]).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed("info" as const))
+  ),
+  /** "auto" is pretty on a terminal and JSON otherwise. */
+  format: Schema.Literals(["auto", "json", "pretty"]).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed("auto" as const))
+  )
+})
+
+const common = {
+  /** Folder of everything the role keeps. */
+  data: Schema.NonEmptyString,
+  log: Log.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+}
+
+const peer = {
+  peer: PeerListen,
+  rates: RateLimits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+}
+
+export const AgentConfig = Schema.Struct({
+  ...common,
+  ...peer,
+  /** The registry read API, /metrics, /health and /readiness. */
+  registry: Listen,
+  trackers: Schema.NonEmptyArray(HttpUrl),
+  buildIndexes: Schema.NonEmptyArray(HttpUrl)
+})
+export type AgentConfig = typeof AgentConfig.Type
+
+export const OriginConfig = Schema.Struct({
+  ...common,
+  ...peer,
+  http: Listen,
+  /** Every origin of the cluster, this one included, as the others reach it: the members of the ring. */
+  origins: Schema.NonEmptyArray(HttpUrl),
+  /** This origin's own entry in `origins`. */
+  self: HttpUrl
+})
+export type OriginConfig = typeof OriginConfig.Type
+
+export const TrackerConfig = Schema.Struct({
+  log: common.log,
+  http: Listen,
+  origins: Schema.NonEmptyArray(HttpUrl)
+})
+export type TrackerConfig = typeof TrackerConfig.Type
+
+export const BuildIndexConfig = Schema.Struct({ ...common, http: Listen })
+export type BuildIndexConfig = typeof BuildIndexConfig.Type
+
+export const ProxyConfig = Schema.Struct({
+  ...common,
+  /** The registry write API, /metrics, /health and /readiness. */
+  registry: Listen,
+  origins: Schema.NonEmptyArray(HttpUrl),
+  buildIndexes: Schema.NonEmptyArray(HttpUrl)
+})
+export type ProxyConfig = typeof ProxyConfig.Type
+
+/** All but the agent in one process; each part has its own port, and finds the others on them. */
+export const HerdConfig = Schema.Struct({
+  ...common,
+  ...peer,
+  proxy: Listen,
+  origin: Listen,
+  tracker: Listen,
+  buildIndex: Listen
+})
+export type HerdConfig = typeof HerdConfig.Type

@@ -1,0 +1,32 @@
+// Decides how roles keep small durable facts (tags, manifests of a repository): tables of text keys and text values,
+// in key order. SQLite on sockets, a map that survives a simulated crash in the simulator.
+//
+// Invariant: when a write succeeds it would survive a crash. Keys order by UTF-16 code units, as JavaScript's < does.
+
+import { Data, type Effect, type Option } from "effect"
+
+export class TableStoreError extends Data.TaggedError("TableStoreError")<{
+  readonly table: string
+  readonly operation: string
+  readonly message: string
+}> {}
+
+export interface TableRow {
+  readonly key: string
+  readonly value: string
+}
+
+export type TableWrite =
+  | { readonly tag: "Put"; readonly table: string; readonly key: string; readonly value: string }
+  | { readonly tag: "Delete"; readonly table: string; readonly key: string }
+
+export interface TableStore {
+  readonly get: (table: string, key: string) => Effect.Effect<Option.Option<string>, TableStoreError>
+  /** All writes or none. */
+  readonly write: (writes: ReadonlyArray<TableWrite>) => Effect.Effect<void, TableStoreError>
+  /** Rows whose key begins with `prefix` and is greater than `after`, in key order, at most `limit`. */
+  readonly scan: (
+    table: string,
+    options: { readonly prefix: string; readonly after?: string; readonly limit: number }
+  ) => Effect.Effect<ReadonlyArray<TableRow>, TableStoreError>
+}
