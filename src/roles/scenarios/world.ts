@@ -4,6 +4,7 @@
 import type { Effect, Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { HostProgram, HostProgramError, StartedRole } from "../host-program.ts"
+import type { Digests } from "../services/digests.ts"
 
 export interface ScenarioHost<Role extends StartedRole = StartedRole> {
   readonly role: Role
@@ -32,6 +33,8 @@ export interface ScenarioWorld {
   ) => Effect.Effect<ScenarioHost<Role>, HostProgramError, Scope.Scope>
   /** A client on a host of its own. */
   readonly client: HttpClient.HttpClient
+  /** The same hash functions that the hosts use, for the script's own checks. */
+  readonly digests: Digests["Service"]
   /** `length` bytes that depend on `seed` only and do not compress. */
   readonly bytes: (seed: string, length: number) => Uint8Array
 }
