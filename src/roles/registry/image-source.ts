@@ -1,0 +1,64 @@
+// Decides what the registry read API asks of whoever has the images: an agent (through the swarm) or a proxy (from the
+// origins). The API knows no more of either than this.
+//
+// Invariants for an implementation: manifest bytes hash to their digest; `readBlob` gives exactly the bytes asked for
+// or fails; resolve, statBlob and the listings download no content; whatever cannot be answered fails soon.
+
+import { Data, type Effect, type Stream } from "effect"
+import type { Digest } from "../../protocol/digest.ts"
+import type { ManifestReference } from "./repository-path.ts"
+
+/** It does not exist here: 404. */
+export class ImageUnknown extends Data.TaggedError("ImageUnknown")<{
+  readonly what: "manifest" | "blob" | "repository"
+  readonly message: string
+}> {}
+
+/** It may exist, but cannot be had now: 503. `message` says why. */
+export class ImageUnavailable extends Data.TaggedError("ImageUnavailable")<{ readonly message: string }> {}
+
+export type ImageSourceError = ImageUnknown | ImageUnavailable
+
+export interface ResolvedManifest {
+  readonly digest: Digest
+  readonly mediaType: string
+  /** Bytes. */
+  readonly size: number
+}
+
+/** A page of a sorted listing: entries greater than `last`, at most `limit`. */
+export interface PageRequest {
+  readonly last?: string
+  readonly limit: number
+}
+
+export interface ImageSource {
+  /** What a tag or digest of a repository names. */
+  readonly resolve: (
+    repository: string,
+    reference: ManifestReference
+  ) => Effect.Effect<ResolvedManifest, ImageSourceError>
+  /** The exact bytes of a manifest that resolve named. */
+  readonly manifest: (
+    repository: string,
+    manifest: ResolvedManifest
+  ) => Effect.Effect<Uint8Array, ImageSourceError>
+  readonly statBlob: (
+    repository: string,
+    digest: Digest
+  ) => Effect.Effect<{ readonly length: number }, ImageSourceError>
+  /** Bytes [start, end), from the first one on as soon as they are there. Interrupting it withdraws the wish. */
+  readonly readBlob: (
+    repository: string,
+    digest: Digest,
+    start: number,
+    end: number
+  ) => Stream.Stream<Uint8Array, ImageSourceError>
+  /** Tags of a repository, sorted. */
+  readonly tags: (
+    repository: string,
+    page: PageRequest
+  ) => Effect.Effect<ReadonlyArray<string>, ImageSourceError>
+  /** Names of repositories, sorted. */
+  readonly repositories: (page: PageRequest) => Effect.Effect<ReadonlyArray<string>, ImageSourceError>
+}

@@ -1,0 +1,39 @@
+// Decides how a listing is cut into pages: `n` entries after `last`, and a Link to the next page when there is one
+// (OCI distribution spec, "Listing Tags"). `n=0` is an empty list without a Link; `last` is exclusive.
+
+import { limits } from "../../protocol/limits.ts"
+import { type OciError, ociError } from "./oci-error.ts"
+
+type Query = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+
+export interface Page {
+  readonly count: number
+  readonly last: string | undefined
+}
+
+const single = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "string" ? value : value?.[0]
+
+export const parsePage = (query: Query): Page | OciError => {
+  const n = single(query.n)
+  const last = single(query.last)
+  if (n === undefined) return { count: limits.defaultPageSize, last }
+  if (!/^\d+$/.test(n)) {
+    return ociError("PAGINATION_NUMBER_INVALID", {
+      message: `n is "${n.slice(0, 40)}", it must be a whole number from 0`
+    })
+  }
+  return { count: Math.min(Number(n), limits.maxPageSize), last }
+}
+
+/** The page out of `found`, which was asked for with one entry more than the page holds. */
+export const cutPage = (
+  path: string,
+  page: Page,
+  found: ReadonlyArray<string>
+): { readonly entries: ReadonlyArray<string>; readonly headers: Readonly<Record<string, string>> } => {
+  const entries = found.slice(0, page.count)
+  const more = page.count > 0 && found.length > page.count
+  const next = more ? `${path}?n=${page.count}&last=${encodeURIComponent(entries.at(-1)!)}` : undefined
+  return { entries, headers: next === undefined ? {} : { link: `<${next}>; rel="next"` } }
+}

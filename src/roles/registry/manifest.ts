@@ -1,0 +1,142 @@
+// Decides what a manifest names: its media type, and the blobs and manifests that must exist for it to be whole. The
+// bytes are never changed; nothing of a manifest but what stands here is understood.
+//
+// What counts as named: config, layers, blobs and child manifests. Not named, so not required: a layer with urls or
+// of a non-distributable type (it lives elsewhere), and the subject (OCI: a missing subject MUST be accepted).
+
+import { Exit, Schema } from "effect"
+import { type Digest, parseDigest } from "../../protocol/digest.ts"
+
+export const mediaTypes = {
+  ociManifest: "application/vnd.oci.image.manifest.v1+json",
+  ociIndex: "application/vnd.oci.image.index.v1+json",
+  dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
+  dockerList: "application/vnd.docker.distribution.manifest.list.v2+json"
+} as const
+
+export interface NamedContent {
+  readonly kind: "config" | "layer" | "manifest"
+  readonly digest: Digest
+  readonly size: number
+  readonly mediaType: string
+}
+
+export interface ManifestContent {
+  readonly mediaType: string
+  /** What must exist, each digest once, in the manifest's order. */
+  readonly names: ReadonlyArray<NamedContent>
+  readonly subject: Digest | undefined
+}
+
+export interface ManifestRefused {
+  readonly tag: "ManifestRefused"
+  readonly reason: string
+}
+
+const DigestText = Schema.String.check(
+  Schema.makeFilter(
+    (text) => parseDigest(text) !== undefined || "a digest: sha256:<64 hex> or sha512:<128 hex>"
+  )
+)
+
+const Descriptor = Schema.Struct({
+  mediaType: Schema.optionalKey(Schema.String),
+  digest: DigestText,
+  size: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+  urls: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.String)))
+})
+
+const descriptors = Schema.optionalKey(Schema.NullOr(Schema.Array(Descriptor)))
+
+const Document = Schema.Struct({
+  schemaVersion: Schema.optionalKey(Schema.Number),
+  mediaType: Schema.optionalKey(Schema.String),
+  config: Schema.optionalKey(Schema.NullOr(Descriptor)),
+  layers: descriptors,
+  manifests: descriptors,
+  /** The artifact manifest of OCI 1.1 release candidates. */
+  blobs: descriptors,
+  subject: Schema.optionalKey(Schema.NullOr(Descriptor))
+})
+
+const decodeDocument = Schema.decodeUnknownExit(Document)
+
+const isElsewhere = (descriptor: typeof Descriptor.Type): boolean =>
+  (descriptor.urls?.length ?? 0) > 0 ||
+  (descriptor.mediaType !== undefined &&
+    /\.layer\.nondistributable\.|\.image\.rootfs\.foreign\./.test(descriptor.mediaType))
+
+/** A Content-Type without its parameters; undefined when there is none or it says nothing of the content. */
+export const bareMediaType = (contentType: string | undefined): string | undefined => {
+  const bare = contentType?.split(";")[0]!.trim()
+  return bare === undefined ||
+    bare === "" ||
+    bare === "application/octet-stream" ||
+    bare === "application/json"
+    ? undefined
+    : bare
+}
+
+/**
+ * Reads a manifest. The media type is the Content-Type header's, else the document's mediaType, else what its
+ * structure says; a header that contradicts the document is refused.
+ */
+export const parseManifest = (
+  bytes: Uint8Array,
+  contentType: string | undefined
+): ManifestContent | ManifestRefused => {
+  const refused = (reason: string): ManifestRefused => ({ tag: "ManifestRefused", reason })
+  let json: unknown
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
+  } catch {
+    return refused("the manifest is not JSON")
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    return refused("the manifest is JSON but not an object")
+  }
+  const exit = decodeDocument(json)
+  if (Exit.isFailure(exit)) return refused(`the manifest is malformed: ${oneLine(String(exit.cause))}`)
+  const document = exit.value
+
+  const told = bareMediaType(contentType)
+  if (told !== undefined && document.mediaType !== undefined && told !== document.mediaType) {
+    return refused(`the Content-Type is ${told} but the manifest's mediaType is ${document.mediaType}`)
+  }
+  const structure =
+    document.manifests != null
+      ? mediaTypes.ociIndex
+      : document.config != null || document.layers != null
+        ? mediaTypes.ociManifest
+        : undefined
+  const mediaType = told ?? document.mediaType ?? structure
+  if (mediaType === undefined) {
+    return refused(
+      "the manifest has no media type: no Content-Type, no mediaType, no config, layers or manifests"
+    )
+  }
+  if (mediaType.startsWith("application/vnd.docker.distribution.manifest.v1")) {
+    return refused("docker's schema 1 is not supported: push schema 2 or OCI")
+  }
+  const known = Object.values(mediaTypes).some((type) => type === mediaType)
+  if (known && document.schemaVersion !== 2) {
+    return refused(`schemaVersion is ${document.schemaVersion ?? "missing"}, it must be 2`)
+  }
+
+  const names = new Map<Digest, NamedContent>()
+  const name = (kind: NamedContent["kind"], descriptor: typeof Descriptor.Type): void => {
+    const digest = descriptor.digest as Digest
+    if (isElsewhere(descriptor) || names.has(digest)) return
+    names.set(digest, { kind, digest, size: descriptor.size, mediaType: descriptor.mediaType ?? "" })
+  }
+  if (document.config != null) name("config", document.config)
+  for (const layer of document.layers ?? []) name("layer", layer)
+  for (const blob of document.blobs ?? []) name("layer", blob)
+  for (const child of document.manifests ?? []) name("manifest", child)
+  return { mediaType, names: [...names.values()], subject: document.subject?.digest as Digest | undefined }
+}
+
+export const isManifestRefused = (value: ManifestContent | ManifestRefused): value is ManifestRefused =>
+  "tag" in value
+
+const oneLine = (text: string): string => text.replace(/\s+/g, " ").slice(0, 500)

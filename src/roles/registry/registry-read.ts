@@ -1,0 +1,120 @@
+// Decides how a registry answers reads (OCI distribution spec, "Pull" and "Content Discovery"): manifests, blobs, tags
+// and the catalog, over any ImageSource. HEAD asks the source for facts, never for content. It refuses to know writes.
+
+import { Effect } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { blobResponse, entityTag, matchesEntityTag } from "./blob-response.ts"
+import type { ImageSource, ImageSourceError } from "./image-source.ts"
+import { cutPage, type Page, parsePage } from "./listing.ts"
+import { OciError, ociError } from "./oci-error.ts"
+import { formatRegistryPath, type RegistryEndpoint } from "./repository-path.ts"
+
+export type ReadEndpoint = RegistryEndpoint & {
+  readonly tag: "Base" | "Catalog" | "Manifest" | "Blob" | "Tags"
+}
+
+/** Answers a GET or HEAD of an endpoint. */
+export type RegistryRead = (
+  endpoint: ReadEndpoint
+) => Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  OciError,
+  HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
+>
+
+const unknownCode = {
+  manifest: "MANIFEST_UNKNOWN",
+  blob: "BLOB_UNKNOWN",
+  repository: "NAME_UNKNOWN"
+} as const
+
+export const sourceFailed = (error: ImageSourceError): OciError =>
+  error._tag === "ImageUnknown"
+    ? ociError(unknownCode[error.what], { message: error.message })
+    : ociError("UNAVAILABLE", { message: error.message, headers: { "retry-after": "1" } })
+
+const json = (body: object, headers: Readonly<Record<string, string>> = {}) =>
+  HttpServerResponse.text(JSON.stringify(body), { headers, contentType: "application/json" })
+
+export const makeRegistryRead = (source: ImageSource): RegistryRead => {
+  const manifest = (endpoint: RegistryEndpoint & { readonly tag: "Manifest" }) =>
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const { repository, reference } = endpoint
+      const resolved = yield* source.resolve(repository, reference)
+      const headers = {
+        "docker-content-digest": resolved.digest,
+        etag: entityTag(resolved.digest),
+        "content-type": resolved.mediaType
+      }
+      if (matchesEntityTag(request.headers["if-none-match"], resolved.digest)) {
+        return HttpServerResponse.empty({ status: 304, headers })
+      }
+      if (request.method === "HEAD") {
+        return HttpServerResponse.empty({
+          status: 200,
+          headers: { ...headers, "content-length": String(resolved.size) }
+        })
+      }
+      const bytes = yield* source.manifest(repository, resolved)
+      return HttpServerResponse.uint8Array(bytes, { headers, contentType: resolved.mediaType })
+    })
+
+  const blob = (endpoint: RegistryEndpoint & { readonly tag: "Blob" }) =>
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const { repository, digest } = endpoint
+      const { length } = yield* source.statBlob(repository, digest)
+      const read = (start: number, end: number) => source.readBlob(repository, digest, start, end)
+      return blobResponse({ request, digest, length, read })
+    })
+
+  const listing = (
+    endpoint: RegistryEndpoint,
+    find: (page: Page) => Effect.Effect<ReadonlyArray<string>, ImageSourceError>,
+    body: (entries: ReadonlyArray<string>) => object
+  ) =>
+    Effect.gen(function* () {
+      const page = parsePage(yield* HttpServerRequest.ParsedSearchParams)
+      if (page instanceof OciError) return yield* page
+      const { entries, headers } = cutPage(formatRegistryPath(endpoint), page, yield* find(page))
+      return json(body(entries), headers)
+    })
+
+  const pageRequest = (page: Page) => ({
+    limit: page.count + 1,
+    ...(page.last === undefined ? {} : { last: page.last })
+  })
+
+  const answer = (
+    endpoint: ReadEndpoint
+  ): Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    OciError | ImageSourceError,
+    HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
+  > => {
+    switch (endpoint.tag) {
+      case "Base":
+        return Effect.succeed(json({}))
+      case "Manifest":
+        return manifest(endpoint)
+      case "Blob":
+        return blob(endpoint)
+      case "Tags":
+        return listing(
+          endpoint,
+          (page) => source.tags(endpoint.repository, pageRequest(page)),
+          (tags) => ({ name: endpoint.repository, tags })
+        )
+      case "Catalog":
+        return listing(
+          endpoint,
+          (page) => source.repositories(pageRequest(page)),
+          (repositories) => ({ repositories })
+        )
+    }
+  }
+
+  return (endpoint) =>
+    Effect.mapError(answer(endpoint), (error) => (error instanceof OciError ? error : sourceFailed(error)))
+}

@@ -1,0 +1,78 @@
+// Decides how the registry API is mounted: one route a method under /v2/, which reads the path, hands the endpoint to
+// the read or the write part, and gives every answer its common headers, its OCI error form and its count.
+//
+// Invariant: nothing under /v2/ answers in another form, whatever fails.
+
+import { Effect } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { HttpRoute, RouteHandler } from "../http-app.ts"
+import { countedHandler, type RequestCounter } from "../http-requests.ts"
+import type { ImageSource } from "./image-source.ts"
+import { type OciError, ociError, ociErrorResponse } from "./oci-error.ts"
+import { makeRegistryRead, type ReadEndpoint } from "./registry-read.ts"
+import { isOciError, parseRegistryPath, type RegistryEndpoint } from "./repository-path.ts"
+
+/** Answers what is not a read: a method and endpoint that registry-read does not know. */
+export type RegistryWrite = (
+  method: string,
+  endpoint: RegistryEndpoint
+) => Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  OciError,
+  HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
+>
+
+export interface RegistryOptions {
+  readonly source: ImageSource
+  readonly write: RegistryWrite
+  readonly counter: RequestCounter
+}
+
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
+
+const isRead = (endpoint: RegistryEndpoint): endpoint is ReadEndpoint =>
+  endpoint.tag !== "Uploads" && endpoint.tag !== "Upload"
+
+/** The registry API as routes of an HttpApp. */
+export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRoute> => {
+  const read = makeRegistryRead(options.source)
+
+  const answer = (request: HttpServerRequest.HttpServerRequest, endpoint: RegistryEndpoint) =>
+    (request.method === "GET" || request.method === "HEAD") && isRead(endpoint)
+      ? read(endpoint)
+      : options.write(request.method, endpoint)
+
+  const handler: RouteHandler = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const endpoint = parseRegistryPath(request.url)
+    const route = isOciError(endpoint) ? "malformed" : endpoint.tag.toLowerCase()
+    const answered = Effect.catch(
+      isOciError(endpoint) ? Effect.fail(endpoint) : answer(request, endpoint),
+      (error) => Effect.succeed(ociErrorResponse(error))
+    )
+    const response = yield* countedHandler(options.counter, `/v2/ ${route}`, answered, () =>
+      ociErrorResponse(ociError("UNKNOWN", { message: "the registry failed; its log says where" }))
+    )
+    return HttpServerResponse.setHeader(response, "docker-distribution-api-version", "registry/2.0")
+  })
+
+  return methods.map((method) => ({ method, path: "/v2/*", handler }))
+}
+
+/** The write part of a registry that only reads. `pushTo` names where images are pushed instead. */
+export const readOnlyRegistry =
+  (pushTo: string): RegistryWrite =>
+  (method, endpoint) =>
+    Effect.fail(
+      ociError("UNSUPPORTED", {
+        message: `${method} is not possible here, this registry is read-only (${endpoint.tag}): push to ${pushTo}`,
+        headers: { allow: "GET, HEAD" }
+      })
+    )
+
+/** The whole API of a read-only registry: an agent's. */
+export const readOnlyRegistryRoutes = (options: {
+  readonly source: ImageSource
+  readonly pushTo: string
+  readonly counter: RequestCounter
+}): ReadonlyArray<HttpRoute> => registryRoutes({ ...options, write: readOnlyRegistry(options.pushTo) })

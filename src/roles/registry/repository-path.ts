@@ -1,0 +1,139 @@
+// Decides what a `/v2/...` path asks for. Repository names have many components, and each may be called "blobs" or
+// "manifests", so a path is read from its end. It refuses to know methods, queries and what exists.
+//
+// Invariants: a repository name, tag or digest that comes out of here is well formed; formatting and parsing a path
+// give back the same endpoint.
+
+import { type Digest, parseDigest } from "../../protocol/digest.ts"
+import { type OciError, ociError } from "./oci-error.ts"
+
+export type ManifestReference =
+  | { readonly tag: "Tag"; readonly name: string }
+  | { readonly tag: "Digest"; readonly digest: Digest }
+
+export type RegistryEndpoint =
+  | { readonly tag: "Base" }
+  | { readonly tag: "Catalog" }
+  | { readonly tag: "Manifest"; readonly repository: string; readonly reference: ManifestReference }
+  | { readonly tag: "Blob"; readonly repository: string; readonly digest: Digest }
+  | { readonly tag: "Uploads"; readonly repository: string }
+  | { readonly tag: "Upload"; readonly repository: string; readonly upload: string }
+  | { readonly tag: "Tags"; readonly repository: string }
+
+/** Characters of a repository name: host and name together are at most 255 for many clients. */
+export const maxRepositoryLength = 255
+
+const repositoryPattern =
+  /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/
+const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
+
+export const isRepositoryName = (text: string): boolean =>
+  text.length <= maxRepositoryLength && repositoryPattern.test(text)
+
+export const isTagName = (text: string): boolean => tagPattern.test(text)
+
+const nameInvalid = (name: string): OciError =>
+  ociError("NAME_INVALID", {
+    message:
+      `"${name.slice(0, 300)}" is not a repository name: lower-case letters and digits, ` +
+      `separated by ".", "_", "__", "-" or "/", at most ${maxRepositoryLength} characters`,
+    detail: { name: name.slice(0, 300) }
+  })
+
+const digestInvalid = (text: string): OciError =>
+  ociError("DIGEST_INVALID", {
+    message: `"${text.slice(0, 300)}" is not a digest: sha256:<64 hex digits> or sha512:<128 hex digits>, lower case`,
+    detail: { digest: text.slice(0, 300) }
+  })
+
+/** The digest that a client wrote, or the OCI error that tells it what a digest is. */
+export const parseClientDigest = (text: string): Digest | OciError => parseDigest(text) ?? digestInvalid(text)
+
+const parseReference = (text: string): ManifestReference | OciError => {
+  if (text.includes(":")) {
+    const digest = parseClientDigest(text)
+    return typeof digest === "string" ? { tag: "Digest", digest } : digest
+  }
+  if (isTagName(text)) return { tag: "Tag", name: text }
+  return ociError("TAG_INVALID", {
+    message: `"${text.slice(0, 300)}" is not a tag: a letter, digit or "_", then at most 127 of these, "." and "-"`,
+    detail: { tag: text.slice(0, 300) }
+  })
+}
+
+const noSuchEndpoint = (path: string): OciError =>
+  ociError("UNSUPPORTED", { status: 404, message: `${path.slice(0, 300)} is not a registry endpoint` })
+
+const isError = (value: object): value is OciError => "_tag" in value
+
+/** What a request's URL (path and query; host absent) asks for, or the OCI error to answer with. */
+export const parseRegistryPath = (url: string): RegistryEndpoint | OciError => {
+  const query = url.indexOf("?")
+  const encoded = query === -1 ? url : url.slice(0, query)
+  let path: string
+  try {
+    path = decodeURIComponent(encoded)
+  } catch {
+    return ociError("NAME_INVALID", {
+      message: `${encoded.slice(0, 300)} is not well-formed percent-encoding`
+    })
+  }
+  if (path === "/v2" || path === "/v2/") return { tag: "Base" }
+  if (!path.startsWith("/v2/")) return noSuchEndpoint(path)
+  if (path === "/v2/_catalog") return { tag: "Catalog" }
+
+  const segments = path.slice("/v2/".length).split("/")
+  const last = segments.at(-1)!
+  const second = segments.at(-2)
+  const third = segments.at(-3)
+  const named = (count: number, make: (repository: string) => RegistryEndpoint | OciError) => {
+    const repository = segments.slice(0, -count).join("/")
+    return isRepositoryName(repository) ? make(repository) : nameInvalid(repository)
+  }
+
+  if (second === "manifests") {
+    return named(2, (repository) => {
+      const reference = parseReference(last)
+      return isError(reference) ? reference : { tag: "Manifest", repository, reference }
+    })
+  }
+  if (second === "tags" && last === "list") return named(2, (repository) => ({ tag: "Tags", repository }))
+  if (second === "blobs" && last === "uploads")
+    return named(2, (repository) => ({ tag: "Uploads", repository }))
+  if (third === "blobs" && second === "uploads") {
+    return named(3, (repository) =>
+      last === "" ? { tag: "Uploads", repository } : { tag: "Upload", repository, upload: last }
+    )
+  }
+  if (second === "blobs") {
+    return named(2, (repository) => {
+      const digest = parseClientDigest(last)
+      return typeof digest === "string" ? { tag: "Blob", repository, digest } : digest
+    })
+  }
+  return noSuchEndpoint(path)
+}
+
+export const isOciError = (value: RegistryEndpoint | OciError): value is OciError => isError(value)
+
+/** The path that parseRegistryPath reads back as `endpoint`. Relative Locations are made of it. */
+export const formatRegistryPath = (endpoint: RegistryEndpoint): string => {
+  switch (endpoint.tag) {
+    case "Base":
+      return "/v2/"
+    case "Catalog":
+      return "/v2/_catalog"
+    case "Manifest": {
+      const { reference } = endpoint
+      return `/v2/${endpoint.repository}/manifests/${reference.tag === "Tag" ? reference.name : reference.digest}`
+    }
+    case "Blob":
+      return `/v2/${endpoint.repository}/blobs/${endpoint.digest}`
+    case "Uploads":
+      return `/v2/${endpoint.repository}/blobs/uploads/`
+    case "Upload":
+      return `/v2/${endpoint.repository}/blobs/uploads/${encodeURIComponent(endpoint.upload)}`
+    case "Tags":
+      return `/v2/${endpoint.repository}/tags/list`
+  }
+}
