@@ -1,5 +1,45 @@
+// Decides which tests run together: "here" is everything that needs nothing but this repository, "clients" the tests
+// with real container clients, one file at a time, after the others; "long" holds soaks, and is not part of npm test.
+
 import { defineConfig } from "vitest/config"
 
+const sources = ["src/**/*.test.ts", "experiments/**/*.test.ts", "test/**/*.test.ts"]
+const clients = "test/clients/**/*.test.ts"
+const long = "**/*.long.test.ts"
+
 export default defineConfig({
-  test: { include: ["src/**/*.test.ts", "experiments/**/*.test.ts"], testTimeout: 30_000 }
+  test: {
+    projects: [
+      {
+        test: {
+          name: "here",
+          include: sources,
+          exclude: [clients, long],
+          testTimeout: 30_000,
+          sequence: { groupOrder: 0 }
+        }
+      },
+      {
+        test: {
+          name: "clients",
+          include: [clients],
+          exclude: [long],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 }
+        }
+      },
+      {
+        test: {
+          name: "long",
+          include: [long],
+          testTimeout: 1_800_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 }
+        }
+      }
+    ]
+  }
 })

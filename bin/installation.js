@@ -1,0 +1,53 @@
+// Decides what an installation is: where the clone is, which Node runs the sources, whether npm's packages are there
+// and as new as the lock file. Plain JavaScript without dependencies that any Node from 12.20 loads, because it runs
+// before anything is known to be installed. Knows nothing of what is run.
+//
+// Invariant: every problem is one line that names the command which solves it.
+
+import { existsSync, readFileSync, statSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+/** The clone (or the installed package) that holds this file. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+const modules = join(root, "node_modules")
+
+/** The Node that package.json pins as a dependency: the npm package `node` unpacks it here. */
+export const pinnedRuntime = join(modules, "node", "bin", process.platform === "win32" ? "node.exe" : "node")
+
+/** The oldest Node that runs the sources as they are: type stripping without a warning, and node:sqlite. */
+const oldestRuntime = [24, 12]
+
+const runsSources = (version) => {
+  const parts = version.split(".").map(Number)
+  return parts[0] > oldestRuntime[0] || (parts[0] === oldestRuntime[0] && parts[1] >= oldestRuntime[1])
+}
+
+const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0)
+
+/** What npm must do before anything can run; undefined when node_modules is there and as new as the lock file. */
+export const installationNeeded = () => {
+  if (!existsSync(modules)) return "node_modules is missing"
+  const installed = changed(join(modules, ".package-lock.json"))
+  if (installed === 0) return "node_modules is not complete"
+  if (installed < changed(join(root, "package-lock.json"))) {
+    return "node_modules is older than package-lock.json"
+  }
+  return undefined
+}
+
+/** The Node to run the sources with, or the problem that keeps every Node here from it. */
+export const findRuntime = () => {
+  if (!existsSync(join(modules, "effect", "package.json"))) {
+    return { problem: `Shoal is not installed in ${root}: run "npm ci" there, then try again` }
+  }
+  if (existsSync(pinnedRuntime)) return { node: pinnedRuntime }
+  if (runsSources(process.versions.node)) return { node: process.execPath }
+  const wanted = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).dependencies.node
+  return {
+    problem:
+      `Shoal needs Node ${wanted}; this is Node ${process.versions.node}, and npm did not run the install script of ` +
+      `its package "node": run "cd ${join(modules, "node")} && node installArchSpecificPackage.js", then try again`
+  }
+}

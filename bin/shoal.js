@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+// Decides how the `shoal` command starts on whatever Node a machine has: in this process when this is a Node that runs
+// the sources, otherwise in a child on the pinned one. Plain JavaScript without dependencies. A missing installation
+// or runtime is one line, never a stack.
+
+import { realpathSync } from "node:fs"
+import * as module from "node:module"
+import { join } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import { findRuntime, root } from "./installation.js"
+import { runChild } from "./run-child.js"
+
+const fail = (message) => {
+  console.error(`shoal: ${message}`)
+  process.exitCode = 1
+}
+
+const runHere = () => {
+  // Compiled code is kept between runs: it halves the time to start. A folder that cannot be written is no error.
+  if (module.enableCompileCache) module.enableCompileCache(join(root, "node_modules", ".cache", "shoal"))
+  return import(pathToFileURL(join(root, "src", "cli", "main.ts")).href)
+}
+
+const runtime = findRuntime()
+if (runtime.problem !== undefined) fail(runtime.problem)
+else if (realpathSync(runtime.node) === realpathSync(process.execPath)) runHere()
+else {
+  const args = [fileURLToPath(import.meta.url), ...process.argv.slice(2)]
+  runChild(runtime.node, args, { watched: true, env: process.env }, fail)
+}

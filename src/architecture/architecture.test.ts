@@ -1,0 +1,73 @@
+// Holds the repository to its architecture. Each rule is proved against made-up sources in rules.test.ts.
+
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import {
+  everyFileIsUsed,
+  importsExist,
+  importsHaveNoCycles,
+  layersRunOneWay,
+  pureLayersImportNoPlatform
+} from "./import-rules.ts"
+import { readSources, readTexts } from "./source-files.ts"
+import {
+  everyFileHasHeader,
+  filesAreShort,
+  type LongFile,
+  launcherIsOldJavaScript,
+  pureLayersAskForEffects,
+  typesAreHonest
+} from "./source-rules.ts"
+import {
+  noCompilerLooksAway,
+  noPathsOfAMachine,
+  nothingIsLeftUndone,
+  versionsAreExact
+} from "./text-rules.ts"
+
+/** Files that may be longer, each with its own bound and the reason. */
+const longFiles: ReadonlyArray<LongFile> = []
+
+const root = join(import.meta.dirname, "..", "..")
+const sources = readSources(root)
+const texts = readTexts(root)
+
+test("the rules look at every layer", () => {
+  for (const layer of ["bin", "src/protocol", "src/roles", "src/runtime-net", "src/runtime-sim", "src/cli"]) {
+    expect(sources.filter(({ path }) => path.startsWith(`${layer}/`)).length, layer).toBeGreaterThan(2)
+  }
+})
+
+const rules = {
+  "imports run one way": layersRunOneWay,
+  "protocol and roles import no platform": pureLayersImportNoPlatform,
+  "imports name files that exist": importsExist,
+  "imports have no cycles": importsHaveNoCycles,
+  "every file is used": everyFileIsUsed,
+  "protocol and roles use no ambient time, randomness or promises": pureLayersAskForEffects,
+  "types are not argued away": typesAreHonest,
+  "every file opens with a header": everyFileHasHeader,
+  "files are short": filesAreShort(longFiles),
+  "the launcher is JavaScript that old Nodes read": launcherIsOldJavaScript
+}
+
+test.each(Object.entries(rules))("%s", (_, rule) => {
+  expect(rule(sources)).toEqual([])
+})
+
+test("no compiler is told to look away", () => {
+  expect(noCompilerLooksAway(texts)).toEqual([])
+})
+
+test("nothing is left undone", () => {
+  expect(nothingIsLeftUndone(texts)).toEqual([])
+})
+
+test("no path of a machine is written down", () => {
+  expect(noPathsOfAMachine(texts)).toEqual([])
+})
+
+test("versions are exact", () => {
+  expect(versionsAreExact(JSON.parse(readFileSync(join(root, "package.json"), "utf8")))).toEqual([])
+})

@@ -1,0 +1,228 @@
+// Proves that each architecture rule catches what it is for, on sources made up here, and lets pass what is right.
+
+import { expect, test } from "vitest"
+import {
+  everyFileIsUsed,
+  importsExist,
+  importsHaveNoCycles,
+  layersRunOneWay,
+  pureLayersImportNoPlatform
+} from "./import-rules.ts"
+import { sourceFile } from "./source-files.ts"
+import {
+  everyFileHasHeader,
+  filesAreShort,
+  launcherIsOldJavaScript,
+  pureLayersAskForEffects,
+  typesAreHonest
+} from "./source-rules.ts"
+import {
+  noCompilerLooksAway,
+  noPathsOfAMachine,
+  nothingIsLeftUndone,
+  versionsAreExact
+} from "./text-rules.ts"
+import { tokensOf } from "./tokens.ts"
+
+const made = (sources: Readonly<Record<string, string>>) =>
+  Object.entries(sources).map(([path, text]) => sourceFile(path, text))
+
+const specifiers = (text: string) =>
+  sourceFile("src/roles/a.ts", text).imports.map(({ specifier }) => specifier)
+
+test("tokens: comments vanish, strings, templates and regular expressions are one token each", () => {
+  const text = [
+    "const a = 1 // Date.now()",
+    "/* Math.random() */ const b = 'setTimeout' + `x $" + '{c + "}" + `in $' + "{d}`} y`",
+    'const r = /[/"]Date/.test(a) ? a / b / c : "\\" Date"'
+  ].join("\n")
+  const words = tokensOf(text).filter(({ kind }) => kind === "word")
+  expect(words.map((token) => token.text).join(" ")).toBe("const a 1 const b c d const r test a a b c")
+  expect(words.at(-1)?.line).toBe(3)
+})
+
+test("imports: every form is seen, quoted examples are not", () => {
+  expect(specifiers('import { a,\n b } from "./a.ts"\nimport type { C } from "./c.ts"')).toEqual([
+    "./a.ts",
+    "./c.ts"
+  ])
+  expect(specifiers('import "./side.ts"\nimport D, * as e from "./d.ts"')).toEqual(["./side.ts", "./d.ts"])
+  expect(
+    specifiers('export * from "./f.ts"\nexport { g } from "./g.ts"\nexport type { H } from "./h.ts"')
+  ).toEqual(["./f.ts", "./g.ts", "./h.ts"])
+  expect(specifiers('const i = () => import("./i.ts")')).toEqual(["./i.ts"])
+  expect(specifiers('new Worker(new URL("./j.ts", import.meta.url))')).toEqual(["./j.ts"])
+  expect(specifiers('const k = `import "./k.ts"`; const l = "from"; export const m = "./m.ts"')).toEqual([])
+  expect(sourceFile("a.ts", 'import type { C } from "./c.ts"').imports[0]?.typeOnly).toBe(true)
+})
+
+test("imports that run up or across the layers are named", () => {
+  const breaches = layersRunOneWay(
+    made({
+      "src/protocol/a.ts": 'import { b } from "../roles/b.ts"',
+      "src/runtime-net/c.ts": 'import type { d } from "../runtime-sim/d.ts"',
+      "src/runtime-sim/e.ts": 'const e = () => import("../../experiments/e.ts")',
+      "src/roles/f.ts": 'import { g } from "../protocol/g.ts"\nimport { h } from "./deep/h.ts"',
+      "src/cli/i.ts": 'import { j } from "../../experiments/j.ts"\nimport { k } from "../runtime-net/k.ts"',
+      "experiments/l.ts": 'import { m } from "../src/cli/m.ts"',
+      "src/other/n.ts": 'import { o } from "../roles/o.ts"'
+    })
+  )
+  expect(breaches.map((breach) => breach.split(" (")[0])).toEqual([
+    "src/protocol/a.ts:1: protocol must not import roles",
+    "src/runtime-net/c.ts:1: runtime-net must not import runtime-sim",
+    "src/runtime-sim/e.ts:1: runtime-sim must not import experiments",
+    "experiments/l.ts:1: experiments must not import cli",
+    "src/other/n.ts:1: the folder other is in no layer: name it in import-rules.ts"
+  ])
+})
+
+test("protocol imports no package, roles none but effect; tests may", () => {
+  expect(
+    pureLayersImportNoPlatform(
+      made({
+        "src/protocol/a.ts": 'import { Effect } from "effect"',
+        "src/protocol/a.test.ts": 'import { test } from "vitest"',
+        "src/roles/b.ts": 'import { c } from "node:fs"\nimport ws from "ws"\nimport { d } from "effect/http"'
+      })
+    ).map((breach) => breach.split(":", 2).join(":"))
+  ).toEqual(["src/protocol/a.ts:1", "src/roles/b.ts:1", "src/roles/b.ts:2"])
+})
+
+test("imports without a file are named", () => {
+  const files = made({
+    "src/cli/a.ts": 'import "./b.ts"\nimport "./c"\nimport "../../package.json"',
+    "src/cli/b.ts": ""
+  })
+  expect(importsExist(files)).toHaveLength(1)
+  expect(importsExist(files)[0]).toContain("./c does not name a file")
+})
+
+test("cycles are named with their files, type imports included", () => {
+  expect(
+    importsHaveNoCycles(
+      made({
+        "src/roles/a.ts": 'import { b } from "./b.ts"',
+        "src/roles/b.ts": 'import type { c } from "./c.ts"',
+        "src/roles/c.ts": 'import { a } from "./a.ts"\nimport { d } from "./d.ts"',
+        "src/roles/d.ts": ""
+      })
+    )
+  ).toEqual([
+    expect.stringContaining("cycle src/roles/a.ts -> src/roles/b.ts -> src/roles/c.ts -> src/roles/a.ts")
+  ])
+})
+
+test("files that nothing but their test imports are named", () => {
+  expect(
+    everyFileIsUsed(
+      made({
+        "src/cli/main.ts": 'import "./used.ts"',
+        "src/cli/used.ts": "",
+        "src/cli/alone.ts": "",
+        "src/cli/tested.ts": "",
+        "src/cli/tested.test.ts": 'import "./tested.ts"\nimport "../roles/scenarios/world.ts"',
+        "src/roles/scenarios/world.ts": ""
+      })
+    )
+  ).toEqual([
+    "src/cli/alone.ts: nothing imports it: use it or delete it",
+    "src/cli/tested.ts: only tests import it: use it or delete both"
+  ])
+})
+
+test.each([
+  ["Date.now()", "Date"],
+  ["new Date()", "Date"],
+  ["Math.random()", "Math.random"],
+  ["setTimeout(f, 1)", "setTimeout"],
+  ["setImmediate(f)", "setImmediate"],
+  ["crypto.subtle", "crypto"],
+  ["Effect.promise(f)", "Effect.promise"],
+  ["Effect.tryPromise(f)", "Effect.tryPromise"],
+  ["Effect.runPromise(f)", "Effect.runPromise"],
+  ["const f = async () => 1", "async"],
+  ["new Promise(f)", "new Promise"],
+  ["const all = [...process.argv]", "process"]
+])("ambient %s is named with its replacement", (code, name) => {
+  for (const path of ["src/protocol/a.ts", "src/roles/a.ts"]) {
+    const [breach, ...more] = pureLayersAskForEffects(made({ [path]: `// Date.now()\n${code}` }))
+    expect(more).toEqual([])
+    expect(breach).toMatch(new RegExp(`^${path}:2: ${name.replace(".", "\\.")}: .{20}`))
+  }
+  expect(
+    pureLayersAskForEffects(made({ "src/runtime-net/a.ts": code, "src/roles/a.test.ts": code }))
+  ).toEqual([])
+})
+
+test("members and keys of the same names are no breach", () => {
+  const text = "const a = { crypto: 1, Date: 2 }; a.crypto + a.process; Math.floor(1); Effect.succeed(1)"
+  expect(pureLayersAskForEffects(made({ "src/roles/a.ts": text }))).toEqual([])
+})
+
+test("types that are argued away are named", () => {
+  expect(
+    typesAreHonest(made({ "src/cli/a.ts": "const a = (b as any).c", "src/cli/b.ts": '"as any"' }))
+  ).toEqual([expect.stringContaining("src/cli/a.ts:1: as any")])
+})
+
+test("a file without a header is named; a shebang may come first", () => {
+  const header =
+    "// Decides something that takes more than a few words to say, so that it is worth reading.\n"
+  expect(
+    everyFileHasHeader(
+      made({
+        "a.ts": `${header}export {}`,
+        "b.ts": "// short\nexport {}",
+        "c.ts": "export {}",
+        "d.js": `#!/usr/bin/env node\n${header}`
+      })
+    ).map((breach) => breach.slice(0, 4))
+  ).toEqual(["b.ts", "c.ts"])
+})
+
+test("long files are named, and list entries that are no longer needed", () => {
+  const files = made({ "a.ts": "x\n".repeat(401), "b.ts": "x\n".repeat(400), "c.ts": "x\n".repeat(450) })
+  expect(filesAreShort([{ path: "c.ts", lines: 450, reason: "made up" }])(files)).toEqual([
+    "a.ts: 401 lines, more than 400: split it by mechanism"
+  ])
+  expect(filesAreShort([{ path: "b.ts", lines: 450, reason: "made up" }])(files)).toContain(
+    "b.ts: no longer long: take it off the list of long files"
+  )
+})
+
+test("newer JavaScript in the launcher is named", () => {
+  const text = 'const a = b?.c\nconst d = e ?? 1\nawait f()\nconst g = h ? 1 : 2 // ok?.ok\n"x??y"'
+  expect(launcherIsOldJavaScript(made({ "bin/a.js": text })).map((breach) => breach.slice(0, 10))).toEqual([
+    "bin/a.js:1",
+    "bin/a.js:2",
+    "bin/a.js:3"
+  ])
+})
+
+test("compilers that are told to look away are named", () => {
+  const comment = `// ${["@ts", "ignore"].join("-")}`
+  expect(noCompilerLooksAway([{ path: "a.ts", text: `fine\n${comment}` }])).toEqual([
+    expect.stringContaining("a.ts:2")
+  ])
+})
+
+test("notes to self and paths of a machine are named", () => {
+  const note = `// ${["TO", "DO"].join("")}: later`
+  expect(nothingIsLeftUndone([{ path: "a.md", text: `fine\n${note}` }])).toEqual([
+    expect.stringContaining("a.md:2")
+  ])
+  const path = ["", "home", "someone", "shoal"].join("/")
+  expect(noPathsOfAMachine([{ path: "a.md", text: `see "${path}"` }])).toHaveLength(1)
+  expect(noPathsOfAMachine([{ path: "a.md", text: "see ~/home and https://example.org/work/x" }])).toEqual([])
+})
+
+test("loose versions and a runtime that npm would block are named", () => {
+  expect(
+    versionsAreExact({
+      dependencies: { node: "24.21.0", ws: "^8.0.0" },
+      devDependencies: { vitest: "5.1.1" },
+      allowScripts: { "node@24.20.0": true }
+    })
+  ).toEqual([expect.stringContaining("ws ^8.0.0"), expect.stringContaining('"node@24.21.0"')])
+})

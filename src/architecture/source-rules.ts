@@ -1,0 +1,122 @@
+// Decides what a source must and must not say: no ambient time, randomness or promises where a world must be able to
+// replace them; a header in every file; a size that a person can read; nothing left undone. A rule takes the sources
+// and gives one line for each breach, which names the replacement.
+
+import { isTest, type Rule } from "./import-rules.ts"
+import type { SourceFile } from "./source-files.ts"
+import type { Token } from "./tokens.ts"
+
+interface Ban {
+  /** Words, with the signs between them: "Math . random". */
+  readonly words: ReadonlyArray<string>
+  readonly instead: string
+}
+
+const ban = (words: string, instead: string): Ban => ({ words: words.split(" "), instead })
+
+const onTimers = "ask the Timers service (data plane) or Effect.sleep and Schedule (control plane)"
+const onEffects = "write an Effect and let the world run it; promises escape the simulator's kernel"
+
+/** What protocol and roles may not say, because a simulated world could not answer for it. */
+const ambient: ReadonlyArray<Ban> = [
+  ban("Date", "take the instant as an argument, or ask the Timers service or Effect's Clock"),
+  ban("performance", "take the instant as an argument, or ask the Timers service or Effect's Clock"),
+  ban("Math . random", "take a RandomSource (src/protocol/random-source.ts)"),
+  ban("crypto", "ask the Digests service"),
+  ban("setTimeout", onTimers),
+  ban("setInterval", onTimers),
+  ban("setImmediate", onTimers),
+  ban("queueMicrotask", onTimers),
+  ban("process", "take it from the role's configuration"),
+  ban("console", "use Effect.log"),
+  ban("Effect . promise", onEffects),
+  ban("Effect . tryPromise", onEffects),
+  ban("Effect . runPromise", onEffects),
+  ban("Effect . runPromiseExit", onEffects),
+  ban("async", onEffects),
+  ban("new Promise", onEffects)
+]
+
+const everywhere: ReadonlyArray<Ban> = [ban("as any", "say the type, or `unknown` and a check")]
+
+/** Whether the ban's words stand at `index`, as names of their own and not as another's members or keys. */
+const stands = (tokens: ReadonlyArray<Token>, index: number, { words }: Ban): boolean => {
+  const before = tokens[index - 1]
+  const after = tokens[index + words.length]
+  if (before?.text === "." && before.kind === "sign" && tokens[index - 2]?.text !== ".") return false
+  if (words.length === 1 && after?.kind === "sign" && after.text === ":") return false
+  return words.every((word, offset) => {
+    const token = tokens[index + offset]
+    return token !== undefined && (token.kind === "word" || token.kind === "sign") && token.text === word
+  })
+}
+
+const breaches = (file: SourceFile, bans: ReadonlyArray<Ban>): ReadonlyArray<string> =>
+  bans.flatMap((banned) =>
+    file.tokens.flatMap((token, index) =>
+      stands(file.tokens, index, banned)
+        ? [`${file.path}:${token.line}: ${banned.words.join(" ").replace(" . ", ".")}: ${banned.instead}`]
+        : []
+    )
+  )
+
+/** Protocol and roles know no clock, no randomness, no timers and no promises of the platform. */
+export const pureLayersAskForEffects: Rule = (files) =>
+  files
+    .filter(({ path }) => /^src\/(protocol|roles)\//.test(path) && !isTest(path) && !path.endsWith(".d.ts"))
+    .flatMap((file) => breaches(file, ambient))
+
+/** Types are not argued away. */
+export const typesAreHonest: Rule = (files) => files.flatMap((file) => breaches(file, everywhere))
+
+const shortestHeader = 60
+
+/** Every file opens with a comment that says what it decides. */
+export const everyFileHasHeader: Rule = (files) =>
+  files.flatMap(({ path, text }) => {
+    const lines = text.replace(/^#!.*\n/, "").split("\n")
+    const end = lines.findIndex((line) => !/^(\/\/|\/\*| \*)/.test(line))
+    const header = lines.slice(0, end === -1 ? lines.length : end).join(" ")
+    return header.length >= shortestHeader
+      ? []
+      : [`${path}:1: opens without a header: say in a comment what it decides and what it refuses to know`]
+  })
+
+/** Lines a file may have. */
+export const longestFile = 400
+
+export interface LongFile {
+  readonly path: string
+  readonly lines: number
+  /** Why it is not split by mechanism. */
+  readonly reason: string
+}
+
+/** Files are short enough to read, but for those listed; a list entry that is no longer needed is a breach too. */
+export const filesAreShort =
+  (listed: ReadonlyArray<LongFile>): Rule =>
+  (files) => {
+    const sizes = new Map(files.map(({ path, text }) => [path, text.trimEnd().split("\n").length]))
+    const long = [...sizes].flatMap(([path, lines]) => {
+      const most = listed.find((entry) => entry.path === path)?.lines ?? longestFile
+      return lines > most ? [`${path}: ${lines} lines, more than ${most}: split it by mechanism`] : []
+    })
+    const stale = listed.flatMap(({ path }) =>
+      (sizes.get(path) ?? 0) <= longestFile
+        ? [`${path}: no longer long: take it off the list of long files`]
+        : []
+    )
+    return [...long, ...stale]
+  }
+
+/** The launcher is read by any Node: nothing newer than what Node 12 parses. */
+export const launcherIsOldJavaScript: Rule = (files) =>
+  files
+    .filter(({ path }) => path.startsWith("bin/"))
+    .flatMap(({ path, tokens }) =>
+      tokens.flatMap((token, index) => {
+        const pair = token.kind === "sign" ? `${token.text}${tokens[index + 1]?.text ?? ""}` : ""
+        const newer = pair === "?." || pair === "??" || token.text === "await"
+        return newer ? [`${path}:${token.line}: ${pair || token.text}: write it as Node 12 reads it`] : []
+      })
+    )

@@ -1,0 +1,62 @@
+// Decides what no text of the repository may hold: work left undone, and paths of the machine on which it was written;
+// and what package.json must: exact versions, the pinned runtime allowed to install itself.
+
+interface Text {
+  readonly path: string
+  readonly text: string
+}
+
+/** Written in pieces, so that this file does not breach its own rule. */
+const undone = new RegExp(
+  `\\b(${["TO", "FIX"].map((word, index) => word + ["DO", "ME"][index]).join("|")})\\b`
+)
+const lookAway = new RegExp(`@ts-(${["ignore", "nocheck", "expect-error"].join("|")})`)
+const machinePath = new RegExp(`(^|[\\s"'\`(=:])/(${["work", "home", "root", "Users"].join("|")})/[\\w.-]+`)
+
+const eachLine = (texts: ReadonlyArray<Text>, pattern: RegExp, breach: string): ReadonlyArray<string> =>
+  texts.flatMap(({ path, text }) =>
+    text.split("\n").flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}: ${breach}`] : []))
+  )
+
+/** What is missing is done, or said in docs/gaps.md. */
+export const nothingIsLeftUndone = (texts: ReadonlyArray<Text>): ReadonlyArray<string> =>
+  eachLine(texts, undone, "a note to self: do it now, or write it down in docs/gaps.md")
+
+/** What the compiler says is repaired, not silenced. */
+export const noCompilerLooksAway = (texts: ReadonlyArray<Text>): ReadonlyArray<string> =>
+  eachLine(
+    texts.filter(({ path }) => path.endsWith(".ts")),
+    lookAway,
+    "the compiler is told to look away: repair the type"
+  )
+
+/** The repository works wherever it is cloned. */
+export const noPathsOfAMachine = (texts: ReadonlyArray<Text>): ReadonlyArray<string> =>
+  eachLine(
+    texts,
+    machinePath,
+    "a path of one machine: use a path relative to the repository or a temporary folder"
+  )
+
+export interface PackageManifest {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+  readonly allowScripts: Readonly<Record<string, boolean>>
+}
+
+const exactVersion = /^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$/
+
+/** The same packages everywhere, whatever was published since. */
+export const versionsAreExact = (manifest: PackageManifest): ReadonlyArray<string> => {
+  const all = { ...manifest.dependencies, ...manifest.devDependencies }
+  const loose = Object.entries(all).flatMap(([name, version]) =>
+    exactVersion.test(version)
+      ? []
+      : [`package.json: ${name} ${version}: name one version, as npm install -E does`]
+  )
+  const runtime = `node@${manifest.dependencies.node}`
+  const blocked = manifest.allowScripts[runtime]
+    ? []
+    : [`package.json: allowScripts must hold "${runtime}": npm 12 does not install the runtime otherwise`]
+  return [...loose, ...blocked]
+}

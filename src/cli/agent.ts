@@ -1,0 +1,21 @@
+// Decides what `shoal agent` can be told on the command line; how it runs is role-command.ts, what it is
+// src/roles/agent.ts.
+
+import { AgentConfig } from "../roles/config.ts"
+import { buildIndexes, data, listen, log, peer, trackers } from "./config-flags.ts"
+import { roleCommand } from "./role-command.ts"
+
+export const agentCommand = roleCommand({
+  name: "agent",
+  description: "The registry that a host pulls from: downloads through the swarm, and feeds it",
+  schema: AgentConfig,
+  flags: [
+    data,
+    listen("registry", "registry", "Where the registry read API listens"),
+    ...peer,
+    trackers,
+    buildIndexes,
+    ...log
+  ],
+  load: async () => (await import("../roles/agent.ts")).agent
+})

@@ -1,0 +1,14 @@
+// Decides what `shoal build-index` can be told on the command line; how it runs is role-command.ts, what it is
+// src/roles/build-index.ts.
+
+import { BuildIndexConfig } from "../roles/config.ts"
+import { data, listen, log } from "./config-flags.ts"
+import { roleCommand } from "./role-command.ts"
+
+export const buildIndexCommand = roleCommand({
+  name: "build-index",
+  description: "Knows which digest a tag names",
+  schema: BuildIndexConfig,
+  flags: [data, listen("http", "http", "Where tags are asked and put"), ...log],
+  load: async () => (await import("../roles/build-index.ts")).buildIndex
+})

@@ -1,0 +1,45 @@
+// Decides what a failed command looks like: one line on stderr and an exit code other than 0. Everything that a person
+// can cause ends here; anything else that reaches main.ts is a bug and shows its stack.
+
+import { Cause, Data, type Exit } from "effect"
+import { CliError } from "effect/cli"
+
+/** A command that cannot do what was asked. `message` says what, where and what to do, in one line. */
+export class CliFailure extends Data.TaggedError("CliFailure")<{ readonly message: string }> {}
+
+export const exitCodes = {
+  /** Done, or stopped by a signal as it should. */
+  ok: 0,
+  /** The command was understood and failed. */
+  failed: 1,
+  /** The command line or the configuration was not understood. */
+  usage: 2
+} as const
+
+export interface Verdict {
+  readonly code: number
+  /** What to say on stderr. */
+  readonly lines: ReadonlyArray<string>
+}
+
+const hasMessage = (error: unknown): error is { readonly message: string } =>
+  typeof error === "object" && error !== null && "message" in error && typeof error.message === "string"
+
+/** What the end of a command means for the person who started it. */
+export const verdictOf = (exit: Exit.Exit<unknown, unknown>): Verdict => {
+  if (exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause)) return { code: exitCodes.ok, lines: [] }
+  const fail = exit.cause.reasons.find(Cause.isFailReason)
+  if (fail === undefined) return { code: exitCodes.failed, lines: [`shoal: ${Cause.pretty(exit.cause)}`] }
+  const { error } = fail
+  // What was wrong with the command line was said when it was found (main.ts).
+  if (CliError.isCliError(error)) {
+    return {
+      code: error._tag === "ShowHelp" && error.errors.length === 0 ? exitCodes.ok : exitCodes.usage,
+      lines: []
+    }
+  }
+  return {
+    code: exitCodes.failed,
+    lines: [`shoal: ${hasMessage(error) ? error.message.split("\n", 1)[0] : String(error)}`]
+  }
+}

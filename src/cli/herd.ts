@@ -1,0 +1,22 @@
+// Decides what `shoal herd` can be told on the command line; how it runs is role-command.ts, what it is
+// src/roles/herd.ts.
+
+import { HerdConfig } from "../roles/config.ts"
+import { data, listen, log, peer } from "./config-flags.ts"
+import { roleCommand } from "./role-command.ts"
+
+export const herdCommand = roleCommand({
+  name: "herd",
+  description: "Proxy, origin, tracker and build-index in one process: all that agents need",
+  schema: HerdConfig,
+  flags: [
+    data,
+    ...peer,
+    listen("proxy", "proxy", "Where the registry write API listens"),
+    listen("origin-http", "origin", "Where the origin listens for HTTP"),
+    listen("tracker", "tracker", "Where the tracker listens"),
+    listen("build-index", "buildIndex", "Where the build-index listens"),
+    ...log
+  ],
+  load: async () => (await import("../roles/herd.ts")).herd
+})

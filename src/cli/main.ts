@@ -1,0 +1,88 @@
+// Decides what the `shoal` command is: its subcommands, how a wrong command line is told, and how the process ends.
+// Composition only; each subcommand is a file beside this one.
+//
+// Invariants: a command line that is not understood gives one line and exit code 2; a failure one line and 1; a signal,
+// or the end of a parent that keeps a channel to this process, stops what runs in order and gives 0.
+
+import { readFileSync } from "node:fs"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Effect, Layer } from "effect"
+import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { agentCommand } from "./agent.ts"
+import { buildIndexCommand } from "./build-index.ts"
+import { verdictOf } from "./cli-failure.ts"
+import { experimentArguments, experimentCommand } from "./experiment.ts"
+import { herdCommand } from "./herd.ts"
+import { originCommand } from "./origin.ts"
+import { proxyCommand } from "./proxy.ts"
+import { trackerCommand } from "./tracker.ts"
+import { upCommand } from "./up.ts"
+
+const version: string = JSON.parse(
+  readFileSync(new URL("../../package.json", import.meta.url), "utf8")
+).version
+
+/** After a signal, before the process ends whatever still runs. */
+const stopWithinMilliseconds = 20_000
+
+const commandLine = experimentArguments(process.argv.slice(2))
+const experiments =
+  commandLine[0] === "experiment" ? (await import("../../experiments/registry.ts")).experiments : []
+
+const shoal = Command.make("shoal").pipe(
+  Command.withDescription("A peer-to-peer container registry"),
+  Command.withSubcommands([
+    upCommand,
+    herdCommand,
+    agentCommand,
+    originCommand,
+    trackerCommand,
+    buildIndexCommand,
+    proxyCommand,
+    experimentCommand(experiments)
+  ])
+)
+
+/** Says what was wrong with a command line in one line; the whole help only when it was asked for. */
+const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Effect.sync(() => {
+          const problem = event.errors.map(({ message }) => message.replaceAll(/\s+/g, " ")).join("; ")
+          process.stderr.write(`shoal: ${problem} (see "${event.commandPath.join(" ")} --help")\n`)
+        })
+      : CliOutput.defaultPresenter.present(event)
+}
+
+Command.runWith(shoal, { version })(commandLine).pipe(
+  Effect.provide(
+    Layer.mergeAll(
+      NodeServices.layer,
+      CliOutput.layerPresenter(presenter),
+      CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+    )
+  ),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, end) => {
+      const { code, lines } = verdictOf(exit)
+      for (const line of lines) process.stderr.write(`${line}\n`)
+      end(code)
+    }
+  })
+)
+
+const stop = () => process.kill(process.pid, "SIGTERM")
+process.once("SIGHUP", stop)
+// The parent is a launcher or `shoal up`: when it is killed, nobody is left to stop this process.
+process.once("disconnect", stop)
+process.channel?.unref()
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () =>
+    setTimeout(() => {
+      process.stderr.write("shoal: still not stopped; ends as it is\n")
+      process.exit(1)
+    }, stopWithinMilliseconds).unref()
+  )
+}

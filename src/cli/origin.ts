@@ -1,0 +1,21 @@
+// Decides what `shoal origin` can be told on the command line; how it runs is role-command.ts, what it is
+// src/roles/origin.ts.
+
+import { OriginConfig } from "../roles/config.ts"
+import { data, listen, log, origins, peer, self } from "./config-flags.ts"
+import { roleCommand } from "./role-command.ts"
+
+export const originCommand = roleCommand({
+  name: "origin",
+  description: "A dedicated seeder: takes uploads, makes metainfo, feeds every swarm",
+  schema: OriginConfig,
+  flags: [
+    data,
+    listen("http", "http", "Where uploads, metainfo and reads listen"),
+    ...peer,
+    origins,
+    self,
+    ...log
+  ],
+  load: async () => (await import("../roles/origin.ts")).origin
+})

@@ -1,0 +1,20 @@
+// Decides what `shoal proxy` can be told on the command line; how it runs is role-command.ts, what it is
+// src/roles/proxy.ts.
+
+import { ProxyConfig } from "../roles/config.ts"
+import { buildIndexes, data, listen, log, origins } from "./config-flags.ts"
+import { roleCommand } from "./role-command.ts"
+
+export const proxyCommand = roleCommand({
+  name: "proxy",
+  description: "The registry that one pushes to: blobs to their origins, tags to the build-index",
+  schema: ProxyConfig,
+  flags: [
+    data,
+    listen("registry", "registry", "Where the registry write API listens"),
+    origins,
+    buildIndexes,
+    ...log
+  ],
+  load: async () => (await import("../roles/proxy.ts")).proxy
+})

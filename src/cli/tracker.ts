@@ -1,0 +1,14 @@
+// Decides what `shoal tracker` can be told on the command line; how it runs is role-command.ts, what it is
+// src/roles/tracker.ts.
+
+import { TrackerConfig } from "../roles/config.ts"
+import { listen, log, origins } from "./config-flags.ts"
+import { roleCommand } from "./role-command.ts"
+
+export const trackerCommand = roleCommand({
+  name: "tracker",
+  description: "Knows who has what, and hands out peers",
+  schema: TrackerConfig,
+  flags: [listen("http", "http", "Where announces come in"), origins, ...log],
+  load: async () => (await import("../roles/tracker.ts")).tracker
+})

@@ -1,0 +1,126 @@
+// Decides what `shoal up` starts: a herd and agents on loopback, the ports of each (Kraken's devcluster has the same),
+// its configuration and its folder, and the examples that are printed. Pure: opens, starts and writes nothing.
+//
+//   base          proxy (push here)           base + 1000k      agent k's registry (pull here), k = 1, 2, ...
+//   base + 1      origin, peers               base + 1000k + 1  agent k, peers
+//   base + 2      origin, HTTP
+//   base + 3      tracker
+//   base + 4      build-index
+
+import { join } from "node:path"
+
+export interface UpOptions {
+  readonly agents: number
+  readonly data: string
+  readonly portBase: number
+  readonly logLevel: string
+}
+
+export interface PlannedPort {
+  /** For people: "proxy", "agent 1 peers", ... */
+  readonly use: string
+  readonly port: number
+}
+
+export interface PlannedProcess {
+  /** For people and for file names: "herd", "agent-1", ... */
+  readonly name: string
+  /** The subcommand of shoal. */
+  readonly role: "herd" | "agent"
+  /** Keys of the role's schema (src/roles/config.ts). */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly configFile: string
+  readonly logFile: string
+  readonly ports: ReadonlyArray<PlannedPort>
+  /** All answer 200 when the process is ready. */
+  readonly readiness: ReadonlyArray<string>
+}
+
+const host = "127.0.0.1"
+const agentStride = 1000
+
+/** More would leave the range of ports when the base is the default. */
+export const mostAgents = (portBase: number): number =>
+  Math.max(0, Math.floor((65_535 - 1 - portBase) / agentStride))
+
+const url = (port: number): string => `http://${host}:${port}`
+
+/** The processes, the herd first. */
+export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
+  const { data, portBase } = options
+  const listen = (port: number) => ({ host, port })
+  // The files of logs are read by machines and by people who search: JSON, whatever the terminal is.
+  const log = { level: options.logLevel, format: "json" }
+  const place = (name: string) => ({
+    name,
+    configFile: join(data, "config", `${name}.json`),
+    logFile: join(data, "logs", `${name}.log`)
+  })
+  const herd: PlannedProcess = {
+    ...place("herd"),
+    role: "herd",
+    config: {
+      data: join(data, "herd"),
+      proxy: listen(portBase),
+      peer: listen(portBase + 1),
+      origin: listen(portBase + 2),
+      tracker: listen(portBase + 3),
+      buildIndex: listen(portBase + 4),
+      log
+    },
+    ports: [
+      { use: "proxy", port: portBase },
+      { use: "origin peers", port: portBase + 1 },
+      { use: "origin", port: portBase + 2 },
+      { use: "tracker", port: portBase + 3 },
+      { use: "build-index", port: portBase + 4 }
+    ],
+    readiness: [portBase, portBase + 2, portBase + 3, portBase + 4].map((port) => `${url(port)}/readiness`)
+  }
+  const agents = Array.from({ length: options.agents }, (_, index): PlannedProcess => {
+    const name = `agent-${index + 1}`
+    const registry = portBase + agentStride * (index + 1)
+    return {
+      ...place(name),
+      role: "agent",
+      config: {
+        data: join(data, name),
+        registry: listen(registry),
+        peer: listen(registry + 1),
+        trackers: [url(portBase + 3)],
+        buildIndexes: [url(portBase + 4)],
+        log
+      },
+      ports: [
+        { use: `agent ${index + 1}`, port: registry },
+        { use: `agent ${index + 1} peers`, port: registry + 1 }
+      ],
+      readiness: [`${url(registry)}/readiness`]
+    }
+  })
+  return [herd, ...agents]
+}
+
+/** What is printed when everything listens, without the last line. */
+export const describeUp = (
+  options: UpOptions,
+  plan: ReadonlyArray<PlannedProcess>
+): ReadonlyArray<string> => {
+  const proxy = options.portBase
+  const agent = options.portBase + agentStride
+  const listening = plan
+    .flatMap(({ ports }) => ports)
+    .map(({ use, port }) => `  ${use.padEnd(15)} ${host}:${port}`)
+  return [
+    `data in ${options.data}, logs in ${join(options.data, "logs")}`,
+    "listening:",
+    ...listening,
+    "push to the proxy:",
+    `  skopeo copy --dest-tls-verify=false oci:IMAGE:TAG docker://${host}:${proxy}/demo/app:1`,
+    `  docker tag IMAGE localhost:${proxy}/demo/app:1 && docker push localhost:${proxy}/demo/app:1`,
+    "pull from an agent:",
+    `  skopeo copy --src-tls-verify=false docker://${host}:${agent}/demo/app:1 oci:app:1`,
+    `  docker pull localhost:${agent}/demo/app:1`,
+    "stop with Ctrl-C"
+  ]
+}

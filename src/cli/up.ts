@@ -1,0 +1,119 @@
+// Decides the embedded default: one command that starts a herd and agents as processes of their own on loopback, tells
+// where everything listens and how to use it, and stays until Ctrl-C or until one of them ends. What is started is
+// up-plan.ts.
+//
+//   checked -> started -> ready ("shoal is ready") -> Ctrl-C: all stopped, exit code 0
+//                                                  -> one ended: which and why, the rest stopped, exit code 1
+
+import { resolve } from "node:path"
+import { Console, Effect } from "effect"
+import { Command, Flag } from "effect/cli"
+import { runChild } from "./child-process.ts"
+import { CliFailure } from "./cli-failure.ts"
+import { checkPorts, lockFolder, writeFolder } from "./preflight.ts"
+import { describeUp, mostAgents, type PlannedProcess, planUp, type UpOptions } from "./up-plan.ts"
+
+/** A process that is not ready by then will not be. */
+const readyWithin = "60 seconds"
+const betweenLooks = "30 millis"
+const patience = "8 seconds"
+
+const flags = {
+  agents: Flag.Int("agents").pipe(
+    Flag.withDescription("How many agents; their registries are 1000 ports apart"),
+    Flag.withDefault(2)
+  ),
+  data: Flag.String("data").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withDescription("The folder of everything that is kept"),
+    Flag.withDefault(".shoal")
+  ),
+  portBase: Flag.Int("port-base").pipe(
+    Flag.withMetavar("PORT"),
+    Flag.withDescription("The proxy's port; all others are counted from it"),
+    Flag.withDefault(15_000)
+  ),
+  logLevel: Flag.Literals("log", ["trace", "debug", "info", "warn", "error", "silent"]).pipe(
+    Flag.withDescription("The least important lines in the log files"),
+    Flag.withDefault("info" as const)
+  )
+}
+
+const checkOptions = (options: UpOptions): Effect.Effect<void, CliFailure> => {
+  const most = mostAgents(options.portBase)
+  if (options.portBase < 1 || options.portBase > 65_531) {
+    return new CliFailure({ message: `--port-base ${options.portBase}: expected 1 to 65531` })
+  }
+  if (options.agents < 0 || options.agents > most) {
+    return new CliFailure({
+      message: `--agents ${options.agents}: expected 0 to ${most}, as many as --port-base leaves ports for`
+    })
+  }
+  return Effect.void
+}
+
+/** Whether the answer is 200; what the body says when it is not. */
+const look = (url: string): Effect.Effect<string | undefined> =>
+  Effect.promise(() =>
+    fetch(url, { signal: AbortSignal.timeout(2000) }).then(
+      async (response) => (response.ok ? undefined : (await response.text()).trim()),
+      (error: Error) => error.message
+    )
+  )
+
+const untilReady = (process: PlannedProcess): Effect.Effect<void, CliFailure> =>
+  Effect.gen(function* () {
+    let reason = "it does not answer"
+    const ready = (url: string) =>
+      Effect.gen(function* () {
+        for (;;) {
+          const problem = yield* look(url)
+          if (problem === undefined) return
+          reason = `${url} says: ${problem}`
+          yield* Effect.sleep(betweenLooks)
+        }
+      })
+    yield* Effect.forEach(process.readiness, ready, { discard: true, concurrency: "unbounded" }).pipe(
+      Effect.timeoutOrElse({
+        duration: readyWithin,
+        orElse: () =>
+          new CliFailure({
+            message: `${process.name} is not ready after ${readyWithin}: ${reason} (log: ${process.logFile})`
+          })
+      })
+    )
+  })
+
+const runUp = (options: UpOptions) =>
+  Effect.gen(function* () {
+    yield* checkOptions(options)
+    const plan = planUp(options)
+    yield* writeFolder(options.data, plan)
+    yield* lockFolder(options.data)
+    yield* checkPorts(plan)
+    const children = yield* Effect.forEach(
+      plan,
+      ({ name, role, configFile, logFile }) =>
+        runChild({ name, args: [role, "--config", configFile], logFile, patience }),
+      { concurrency: "unbounded" }
+    )
+    const anyDied = Effect.raceAllFirst(children.map(({ died }) => died))
+    const ready = Effect.forEach(plan, untilReady, { discard: true, concurrency: "unbounded" })
+    yield* Effect.raceFirst(ready, anyDied)
+    for (const line of describeUp(options, plan)) yield* Console.log(line)
+    yield* Console.log("shoal is ready")
+    yield* anyDied
+  }).pipe(Effect.scoped)
+
+export const upCommand = Command.make("up", flags, ({ agents, data, portBase, logLevel }) =>
+  runUp({ agents, data: resolve(data), portBase, logLevel })
+).pipe(
+  Command.withDescription("A herd and agents on this machine: the embedded default"),
+  Command.withExamples([
+    { command: "shoal up", description: "Two agents, data in ./.shoal, the proxy on port 15000" },
+    {
+      command: "shoal up --agents 4 --data /tmp/swarm --port-base 25000",
+      description: "Four agents elsewhere, on ports of their own"
+    }
+  ])
+)
