@@ -1,7 +1,8 @@
 // Decides how a set of pieces is kept: 32 to a word, with its count at hand. It knows nothing of peers or blobs.
-// Wire form: bit i is 0x80 >> (i & 7) of byte i >> 3 (BEP 3), spare bits zero.
+// Wire form: bit i is 0x80 >> (i & 7) of byte i >> 3 (BEP 3), spare bits zero. A word holds four such bytes, the first
+// lowest, each with its bits turned around; so both ways go a byte at a time.
 
-import { invariant } from "./invariant.ts"
+import { InvariantViolation, invariant } from "./invariant.ts"
 
 export class Bitfield {
   readonly length: number
@@ -10,8 +11,9 @@ export class Bitfield {
   #count = 0
 
   constructor(length: number) {
+    invariant(length >>> 0 === length, "bitfield: a length is an integer from 0 to 2^32-1")
     this.length = length
-    this.words = new Uint32Array((length + 31) >>> 5)
+    this.words = new Uint32Array(Math.ceil(length / 32))
   }
 
   static full(length: number): Bitfield {
@@ -22,20 +24,22 @@ export class Bitfield {
 
   /** The set that wire bytes describe, or undefined when they are too few, too many, or set a spare bit. */
   static fromBytes(bytes: Uint8Array, length: number): Bitfield | undefined {
-    if (bytes.length !== (length + 7) >>> 3) return undefined
+    if (bytes.length !== Math.ceil(length / 8)) return undefined
+    const spare = bytes.length * 8 - length
+    if (spare > 0 && (bytes[bytes.length - 1]! & ((1 << spare) - 1)) !== 0) return undefined
     const field = new Bitfield(length)
-    for (let index = 0; index < bytes.length * 8; index++) {
-      if ((bytes[index >>> 3]! & (0x80 >> (index & 7))) === 0) continue
-      if (index >= length) return undefined
-      field.set(index)
+    const { words } = field
+    for (let index = 0; index < bytes.length; index++) {
+      words[index >>> 2]! |= turned[bytes[index]!]! << ((index & 3) << 3)
     }
+    for (const word of words) field.#count += ones(word)
     return field
   }
 
   toBytes(): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array((this.length + 7) >>> 3)
-    for (let index = 0; index < this.length; index++) {
-      if (this.has(index)) bytes[index >>> 3]! |= 0x80 >> (index & 7)
+    const bytes = new Uint8Array(Math.ceil(this.length / 8))
+    for (let index = 0; index < bytes.length; index++) {
+      bytes[index] = turned[(this.words[index >>> 2]! >>> ((index & 3) << 3)) & 0xff]!
     }
     return bytes
   }
@@ -55,28 +59,31 @@ export class Bitfield {
     return this.#count === this.length
   }
 
+  /** Whether `index` is in the set; false for whatever lies outside it. */
   has(index: number): boolean {
     return (this.words[index >>> 5]! & (1 << (index & 31))) !== 0
   }
 
   /** Adds `index`; says whether it was absent. */
   set(index: number): boolean {
-    invariant(index >= 0 && index < this.length, `bitfield: ${index} is outside 0..${this.length - 1}`)
+    if (index >>> 0 !== index || index >= this.length) this.#outside(index)
     const word = index >>> 5
     const bit = 1 << (index & 31)
-    if ((this.words[word]! & bit) !== 0) return false
-    this.words[word] = (this.words[word]! | bit) >>> 0
+    const before = this.words[word]!
+    if ((before & bit) !== 0) return false
+    this.words[word] = before | bit
     this.#count++
     return true
   }
 
   /** Removes `index`; says whether it was present. */
   clear(index: number): boolean {
-    invariant(index >= 0 && index < this.length, `bitfield: ${index} is outside 0..${this.length - 1}`)
+    if (index >>> 0 !== index || index >= this.length) this.#outside(index)
     const word = index >>> 5
     const bit = 1 << (index & 31)
-    if ((this.words[word]! & bit) === 0) return false
-    this.words[word] = (this.words[word]! & ~bit) >>> 0
+    const before = this.words[word]!
+    if ((before & bit) === 0) return false
+    this.words[word] = before & ~bit
     this.#count--
     return true
   }
@@ -87,4 +94,23 @@ export class Bitfield {
     if (spare > 0) this.words[this.words.length - 1] = 0xffffffff >>> spare
     this.#count = this.length
   }
+
+  /** Apart from set and clear, so that the message is only built when it is needed. */
+  #outside(index: number): never {
+    throw new InvariantViolation(`bitfield: ${index} is outside 0..${this.length - 1}`)
+  }
+}
+
+/** Each byte with its bits in the opposite order. */
+const turned = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let reversed = 0
+  for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) reversed |= 0x80 >> bit
+  return reversed
+})
+
+/** How many bits of a word are set. */
+const ones = (word: number): number => {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

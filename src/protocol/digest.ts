@@ -1,5 +1,8 @@
 // Decides what a content digest is: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor,
-// Digests). Computing one is a service's work; this file only reads and writes the name.
+// Digests). Invariant: a digest has one spelling. Computing one is a service's work; this file only reads and writes
+// the name.
+
+import { invariant } from "./invariant.ts"
 
 export type DigestAlgorithm = "sha256" | "sha512"
 
@@ -24,8 +27,10 @@ export const digestAlgorithm = (digest: Digest): DigestAlgorithm =>
 export const digestEncoded = (digest: Digest): string => digest.slice(7)
 
 /** The digest of `bytes` as computed by a hash function: `bytes` are 32 (sha256) or 64 (sha512) bytes. */
-export const makeDigest = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
-  `${algorithm}:${toHex(bytes)}` as Digest
+export const makeDigest = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest => {
+  invariant(bytes.length * 2 === hexLength[algorithm], "digest: a hash of the wrong length for its algorithm")
+  return `${algorithm}:${toHex(bytes)}` as Digest
+}
 
 const digits = "0123456789abcdef"
 

@@ -8,8 +8,8 @@
 //   3. rarest first: a candidate of the lowest availability, each of the tied ones equally likely.
 //
 // Invariants: the answer is a candidate or -1; nothing is changed and nothing allocated; chance is drawn at most once
-// a call, and only to break a tie. It refuses to know requests, timeouts and endgame: a caller in endgame passes words
-// of `requested` that leave out what may be asked twice.
+// a call. It refuses to know requests, timeouts and endgame: a caller in endgame passes words of `requested` that leave
+// out what may be asked twice.
 
 import type { Bitfield } from "./bitfield.ts"
 import { invariant } from "./invariant.ts"
@@ -93,13 +93,14 @@ const firstSuggested = (candidates: SelectionCandidates): number => {
   return -1
 }
 
-/** Two scans: one finds the lowest availability and how many share it, one walks to the tie that chance chose. */
+/** One scan: ties go to the highest of ranks that a number drawn for this call gives every piece. */
 const rarest = (candidates: SelectionCandidates, random: RandomSource): number => {
   const { missing, requested, availability } = candidates
   const theirs = candidates.theirs.words
+  const seed = random.nextInt(0x7fffffff)
   let lowest = 0x10000
-  let ties = 0
-  let first = -1
+  let best = -1
+  let bestRank = 0
   for (let word = 0; word < missing.length; word++) {
     let bits = missing[word]! & ~requested[word]! & theirs[word]!
     while (bits !== 0) {
@@ -107,25 +108,20 @@ const rarest = (candidates: SelectionCandidates, random: RandomSource): number =
       bits &= bits - 1
       const copies = availability[piece]!
       if (copies > lowest) continue
-      if (copies < lowest) {
-        lowest = copies
-        ties = 0
-        first = piece
-      }
-      ties++
+      const rank = rankOf(piece, seed)
+      if (copies === lowest && rank <= bestRank) continue
+      lowest = copies
+      best = piece
+      bestRank = rank
     }
   }
-  if (ties <= 1) return first
-  let skip = random.nextInt(ties)
-  for (let word = first >>> 5; word < missing.length; word++) {
-    let bits = missing[word]! & ~requested[word]! & theirs[word]!
-    while (bits !== 0) {
-      const piece = (word << 5) + lowestBit(bits)
-      bits &= bits - 1
-      if (availability[piece] === lowest && skip-- === 0) return piece
-    }
-  }
-  return first
+  return best
+}
+
+/** A number that looks drawn anew for every pair of piece and seed: a bijection of the piece, so ranks never tie. */
+const rankOf = (piece: number, seed: number): number => {
+  const mixed = Math.imul(piece ^ seed, 0x9e3779b1)
+  return Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b)
 }
 
 /** The index of the lowest bit that is set; `bits` is not zero. */
