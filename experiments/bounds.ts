@@ -1,0 +1,145 @@
+// Decides what "as fast as possible" means, so that every result is held against it and a run that beats it is a
+// failed run. All bounds are lower bounds for protocols that send whole pieces, each from one uploader. Nothing here is measured.
+//
+// Counting bound (reference: simulation.md C.2). A slot is the time of one piece at link rate. Hosts that hold a piece
+// at most double in a slot, and at most N pieces land in one, so N receivers, S sources and M pieces need the smallest
+// T with  sum over t < T of min(N, S * 2^t)  >=  N * M.  With one source this is M + floor(log2 N).
+//
+// A short last piece could run ahead of the others through hosts that still idle, so it is not counted as a slot: the
+// bound is the larger of T over the whole pieces at a whole piece's slot, and T over all pieces at the short one's.
+// Latency: nothing lands earlier than one latency after it was sent, so the last landing is at least the bound without
+// latency plus one. (Hops of the first wave pay it again; that is not claimed.)
+// Burst: a token bucket of B bytes lets a host send, and take, B more in any interval. Each of the g doublings may be
+// quicker by B/rate, and the saturated part by B/rate at either end; the last slot may be a part of one:
+// (T - 1) slots - (g + 2) B/rate. From a burst of a whole piece on, doubling costs nothing and only the fluid bound holds.
+//
+// Fluid bound (Kumar and Ross): max(F / d_min, F / u_s, N F / (u_s + sum u)), bytes without pieces.
+
+import { invariant } from "../src/protocol/invariant.ts"
+
+/** The smallest T, in slots, in which `receivers` can all get `pieces` from `sources`. All are whole numbers, >= 1 but pieces. */
+export const countingSlots = (receivers: number, sources: number, pieces: number): number => {
+  invariant(receivers >= 1 && sources >= 1 && pieces >= 0, "counting bound of nothing")
+  const needed = receivers * pieces
+  let landed = 0
+  let slots = 0
+  let uploaders = sources
+  while (uploaders < receivers && landed < needed) {
+    landed += uploaders
+    uploaders *= 2
+    slots++
+  }
+  return landed >= needed ? slots : slots + Math.ceil((needed - landed) / receivers)
+}
+
+/** Pieces that can have landed when `slot` slots are over: the sum that the counting bound fills. */
+export const landedBySlot = (receivers: number, sources: number, slot: number): number => {
+  let landed = 0
+  let uploaders = sources
+  for (let at = 0; at < slot; at++) {
+    if (uploaders >= receivers) return landed + (slot - at) * receivers
+    landed += uploaders
+    uploaders *= 2
+  }
+  return landed
+}
+
+/** Slots in which the uploaders double before they are as many as the receivers. */
+const doublings = (receivers: number, sources: number): number => {
+  let slots = 0
+  for (let uploaders = sources; uploaders < receivers; uploaders *= 2) slots++
+  return slots
+}
+
+export interface FluidFlow {
+  /** Bytes that every receiver wants. */
+  readonly bytes: number
+  readonly receivers: number
+  /** Bytes a second of the slowest receiver's downlink. */
+  readonly slowestDownlink: number
+  /** Bytes a second of all sources' uplinks together, and of all receivers' uplinks together. */
+  readonly sourcesUplink: number
+  readonly receiversUplink: number
+  /** Bytes that each host's bucket holds. 0 when absent. */
+  readonly burst?: number
+  readonly sources: number
+}
+
+/** Seconds, without latency. */
+export const fluidBound = (flow: FluidFlow): number => {
+  const burst = flow.burst ?? 0
+  const hosts = flow.sources + flow.receivers
+  return Math.max(
+    0,
+    (flow.bytes - burst) / flow.slowestDownlink,
+    (flow.bytes - flow.sources * burst) / flow.sourcesUplink,
+    (flow.receivers * flow.bytes - hosts * burst) / (flow.sourcesUplink + flow.receiversUplink)
+  )
+}
+
+export interface EqualLinks {
+  readonly bytes: number
+  readonly pieceLength: number
+  readonly receivers: number
+  readonly sources: number
+  /** Bytes a second, each way, of every host. */
+  readonly rate: number
+  /** Seconds from one host to another. */
+  readonly latency: number
+  readonly burst?: number
+}
+
+/** Seconds until the last of the receivers can have the blob when all start at once on equal links. */
+export const makespanBound = (links: EqualLinks): number => {
+  const { bytes, pieceLength, receivers, sources, rate } = links
+  if (bytes === 0) return 0
+  const burst = links.burst ?? 0
+  const fluid = fluidBound({
+    bytes,
+    receivers,
+    sources,
+    slowestDownlink: rate,
+    sourcesUplink: sources * rate,
+    receiversUplink: receivers * rate,
+    burst
+  })
+  const shortPiece = bytes % pieceLength
+  const wholePieces = (bytes - shortPiece) / pieceLength
+  const counted = (pieces: number, slotBytes: number): number => {
+    const slots = countingSlots(receivers, sources, pieces)
+    if (burst === 0) return (slots * slotBytes) / rate
+    if (burst >= slotBytes) return 0
+    return ((slots - 1) * slotBytes - (doublings(receivers, sources) + 2) * burst) / rate
+  }
+  return (
+    Math.max(
+      fluid,
+      counted(wholePieces, pieceLength),
+      shortPiece === 0 ? 0 : counted(wholePieces + 1, shortPiece)
+    ) + links.latency
+  )
+}
+
+export interface HostLinks {
+  /** Bytes that the host wants. */
+  readonly bytes: number
+  /** Bytes a second of its own downlink, and of all others' uplinks together. */
+  readonly downlink: number
+  readonly othersUplink: number
+  /** Seconds. */
+  readonly latency: number
+  /** Bytes of its own bucket, and of all others' buckets together. */
+  readonly burst?: number
+  readonly othersBurst?: number
+}
+
+/** Seconds before which this host alone cannot be done, whatever the others do. */
+export const hostFloor = (host: HostLinks): number =>
+  host.bytes === 0
+    ? 0
+    : host.latency +
+      Math.max(
+        0,
+        (host.bytes - (host.burst ?? 0)) / host.downlink,
+        (host.bytes - (host.othersBurst ?? 0)) / host.othersUplink
+      )

@@ -1,0 +1,45 @@
+import { assert, describe, it } from "vitest"
+import { makeProgress } from "./progress.ts"
+
+const record = (isTTY: boolean) => {
+  const written: Array<string> = []
+  let clock = 0
+  const stream = { isTTY, columns: 60, write: (text: string) => written.push(text) }
+  const progress = makeProgress(stream, () => clock)
+  return { written, progress, at: (milliseconds: number) => (clock = milliseconds) }
+}
+
+describe("progress", () => {
+  it("writes nothing when the output is piped", () => {
+    const { written, progress, at } = record(false)
+    for (let step = 0; step < 10; step++) {
+      at(step * 1000)
+      progress.update(step / 10, "pulling")
+    }
+    progress.finish()
+    assert.deepStrictEqual(written, [])
+  })
+
+  it("rewrites one line at most ten times a second, within the terminal's width, and clears it", () => {
+    const { written, progress, at } = record(true)
+    for (let milliseconds = 0; milliseconds < 1000; milliseconds++) {
+      at(milliseconds)
+      progress.update(milliseconds / 2000, "a note that goes on and on and would never fit")
+    }
+    assert.strictEqual(written.length, 10)
+    for (const line of written) {
+      assert.isTrue(line.startsWith("\r\u001b[2K"))
+      assert.isBelow(line.length - "\r\u001b[2K".length, 60)
+      assert.notInclude(line, "\n")
+    }
+    progress.finish()
+    assert.strictEqual(written.at(-1), "\r\u001b[2K")
+  })
+
+  it("estimates the rest", () => {
+    const { written, progress, at } = record(true)
+    at(3000)
+    progress.update(0.25, "pulling")
+    assert.include(written.at(-1), "25 % pulling, about 9 s left")
+  })
+})

@@ -1,0 +1,50 @@
+// Decides how a long run shows that it moves: one line on a terminal, rewritten at most ten times a second, with an
+// estimate of the rest; nothing at all when the output is piped. It never touches the result: only the wall clock is
+// read here, and it is read outside of every simulation's own clock.
+
+/** Where a run tells how far it is. */
+export interface Progress {
+  /** `done` is a fraction from 0 to 1; `note` a few words on what is happening. */
+  readonly update: (done: number, note: string) => void
+  /** Clears the line. */
+  readonly finish: () => void
+}
+
+export const silentProgress: Progress = { update: () => {}, finish: () => {} }
+
+/** The part of a terminal that a progress line needs; process.stderr is one. */
+export interface ProgressStream {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly write: (text: string) => unknown
+}
+
+const barWidth = 24
+const millisecondsBetweenLines = 100
+const clearLine = "\r\u001b[2K"
+
+const secondsText = (seconds: number): string =>
+  seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`
+
+/** `now` gives milliseconds of wall time. */
+export const makeProgress = (stream: ProgressStream, now: () => number): Progress => {
+  if (stream.isTTY !== true) return silentProgress
+  const began = now()
+  let told = Number.NEGATIVE_INFINITY
+  return {
+    update: (done, note) => {
+      const at = now()
+      if (at - told < millisecondsBetweenLines) return
+      told = at
+      const fraction = Math.min(1, Math.max(0, done))
+      const filled = Math.round(fraction * barWidth)
+      const rest =
+        fraction > 0.02
+          ? `, about ${secondsText(((at - began) * (1 - fraction)) / fraction / 1000)} left`
+          : ""
+      const line = `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${Math.floor(fraction * 100)} % ${note}${rest}`
+      stream.write(clearLine + line.slice(0, (stream.columns ?? 80) - 1))
+    },
+    finish: () => stream.write(clearLine)
+  }
+}

@@ -1,0 +1,5 @@
+// Decides which experiments exist, in the order in which they are listed.
+
+import type { Experiment } from "./experiment.ts"
+
+export const experiments: ReadonlyArray<Experiment> = []

@@ -1,0 +1,51 @@
+// Decides how a report reaches the disk: everything is made in memory first, then every file is written under another name
+// and renamed, so that an interrupted run leaves the old report or the new one, never half a file.
+
+import { mkdir, rename, rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { Data, Effect } from "effect"
+import type { DrawnChart } from "./chart.ts"
+import { canonicalJson } from "./result.ts"
+
+export class ReportUnwritable extends Data.TaggedError("ReportUnwritable")<{
+  readonly directory: string
+  readonly message: string
+}> {}
+
+export interface ReportFile {
+  readonly name: string
+  readonly text: string
+}
+
+/** The two files of a chart: its specification and its drawing. */
+export const chartFiles = (chart: DrawnChart): ReadonlyArray<ReportFile> => [
+  { name: `${chart.name}.vl.json`, text: canonicalJson(chart.spec) },
+  { name: `${chart.name}.svg`, text: chart.svg }
+]
+
+const writeAll = async (directory: string, files: ReadonlyArray<ReportFile>): Promise<void> => {
+  await mkdir(directory, { recursive: true })
+  const unfinished = (file: ReportFile) => join(directory, `.${file.name}.unfinished`)
+  try {
+    for (const file of files) await writeFile(unfinished(file), file.text)
+    for (const file of files) await rename(unfinished(file), join(directory, file.name))
+  } finally {
+    for (const file of files) await rm(unfinished(file), { force: true })
+  }
+}
+
+/** Writes the files into `directory`, which is made when missing. Files that are not named stay as they are. */
+export const writeReport = (
+  directory: string,
+  files: ReadonlyArray<ReportFile>
+): Effect.Effect<void, ReportUnwritable> =>
+  Effect.uninterruptible(
+    Effect.tryPromise({
+      try: () => writeAll(directory, files),
+      catch: (cause) =>
+        new ReportUnwritable({
+          directory,
+          message: `the report could not be written to ${directory}: ${String(cause)}; choose another folder with --out`
+        })
+    })
+  )

@@ -1,0 +1,90 @@
+// Decides the form of result.json: what a run found and what it takes to find it again, by a schema, in canonical bytes.
+// Invariants: keys stand in the schema's order and, inside records, in the order in which the experiment told them;
+// numbers are rounded to six decimals; so equal results are equal bytes. Wall time, memory and the machine are not in it.
+
+import { Schema } from "effect"
+import { ascending, quantile } from "./quantiles.ts"
+
+const Seconds = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+
+export const Times = Schema.Struct({
+  p50_s: Seconds,
+  p99_s: Seconds,
+  p999_s: Seconds,
+  max_s: Seconds,
+  /** Seconds of the bound that the report names. */
+  bound_s: Seconds,
+  /** Each of the above over bound_s. */
+  ratio: Schema.Struct({ p50: Seconds, p99: Seconds, p999: Seconds, max: Seconds })
+})
+export type Times = typeof Times.Type
+
+/** Completion times of whole images, of single blobs, or both. */
+export const StrategyResult = Schema.Struct({
+  image: Schema.optionalKey(Times),
+  blob: Schema.optionalKey(Times)
+})
+export type StrategyResult = typeof StrategyResult.Type
+
+export const Figure = Schema.Struct({
+  value: Schema.Finite,
+  /** "" for a plain count or ratio. */
+  unit: Schema.String,
+  meaning: Schema.NonEmptyString
+})
+export type Figure = typeof Figure.Type
+
+export const Result = Schema.Struct({
+  experiment: Schema.NonEmptyString,
+  question: Schema.NonEmptyString,
+  answer: Schema.NonEmptyString,
+  /** Canonical text, as it would be typed after --key. */
+  options: Schema.Record(Schema.String, Schema.String),
+  seed: Schema.Int,
+  trace_hash: Schema.NonEmptyString,
+  strategies: Schema.Record(Schema.String, StrategyResult),
+  figures: Schema.Record(Schema.String, Figure)
+})
+export type Result = typeof Result.Type
+
+const decimals = 1e6
+
+/** Six decimals: a microsecond of a time in seconds. */
+export const rounded = (value: number): number => Math.round(value * decimals) / decimals
+
+const roundNumbers = (value: unknown): unknown => {
+  if (typeof value === "number") return rounded(value)
+  if (Array.isArray(value)) return value.map(roundNumbers)
+  if (typeof value !== "object" || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, roundNumbers(inner)]))
+}
+
+/** JSON with rounded numbers, two blanks of indent and a final newline. */
+export const canonicalJson = (value: unknown): string =>
+  `${JSON.stringify(roundNumbers(value), undefined, 2)}\n`
+
+const encodeResult = Schema.encodeSync(Result)
+
+/** The bytes of result.json. Throws when the result does not fit its schema: that is a defect of the experiment. */
+export const resultText = (result: Result): string => canonicalJson(encodeResult(result))
+
+/** Reads result.json; an unknown key is refused. */
+export const decodeResult = (text: string) =>
+  Schema.decodeUnknownEffect(Schema.fromJsonString(Result))(text, { onExcessProperty: "error" })
+
+/** Completion times in seconds, in any order, against a bound in seconds. */
+export const timesAgainst = (bound: number, completions: ReadonlyArray<number>): Times => {
+  const sorted = ascending(completions)
+  const p50 = quantile(sorted, 500)
+  const p99 = quantile(sorted, 990)
+  const p999 = quantile(sorted, 999)
+  const max = quantile(sorted, 1000)
+  return {
+    p50_s: p50,
+    p99_s: p99,
+    p999_s: p999,
+    max_s: max,
+    bound_s: bound,
+    ratio: { p50: p50 / bound, p99: p99 / bound, p999: p999 / bound, max: max / bound }
+  }
+}

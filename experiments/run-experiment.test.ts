@@ -1,0 +1,206 @@
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Console, Effect, Schema } from "effect"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { defineExperiment, ExperimentFailed, option } from "./experiment.ts"
+import { completionChart, spreadChart } from "./first-wave-charts.ts"
+import { byteSizeText, countText } from "./option-text.ts"
+import { decodeResult, timesAgainst } from "./result.ts"
+import { listExperiments, runExperiment } from "./run-experiment.ts"
+
+const sample = defineExperiment({
+  name: "sample-race",
+  title: "A race",
+  question: "How long does a <race> take?",
+  options: Schema.Struct({
+    runners: option(countText(1, 5000), "400", "Runners at the start."),
+    size: option(byteSizeText, "64 MiB", "Length of the course.")
+  }),
+  method: ["Everyone runs."],
+  limits: ["Nobody stumbles & falls."],
+  refuse: (options) =>
+    options.runners === 13 ? "13 runners bring bad luck: take another number" : undefined,
+  run: (options, seed, progress) =>
+    options.runners === 666
+      ? Effect.fail(
+          new ExperimentFailed({ experiment: "sample-race", message: "sample-race: a runner flew" })
+        )
+      : Effect.sync(() => {
+          progress.update(0.5, "running")
+          const bound = 0.2
+          const completions = Array.from(
+            { length: options.runners },
+            (_, runner) => bound * (1.01 + (0.001 * seed + 0.03 * (((runner * 7919) % 1000) / 1000) ** 3))
+          )
+          const samples = Array.from({ length: 101 }, (_, at) => ({
+            seconds: at * 0.0021,
+            fromOrigins: Math.min(1, at / 40) * options.size * 2,
+            fromAgents: (at / 100) ** 1.1 * options.size * (options.runners - 2)
+          }))
+          return {
+            answer: "Not long.",
+            traceHash: `${seed}`.padStart(16, "0"),
+            strategies: { shoal: { blob: timesAgainst(bound, completions) } },
+            figures: { steps: { value: 1234567.891, unit: "steps", meaning: "Steps of all runners." } },
+            charts: [
+              completionChart({ completions, bound }),
+              spreadChart({
+                samples,
+                agents: options.runners,
+                origins: 1,
+                bytes: options.size,
+                pieceLength: 1 << 18,
+                rate: 3e8,
+                latency: 0.0005
+              })
+            ],
+            events: 10
+          }
+        })
+})
+
+const registry = [sample]
+const printed: Array<string> = []
+const recording: Console.Console = {
+  ...globalThis.console,
+  log: (...parts: ReadonlyArray<unknown>) => void printed.push(parts.join(" ")),
+  error: (...parts: ReadonlyArray<unknown>) => void printed.push(parts.join(" "))
+}
+
+const run = (
+  request: { seed?: number | string; out?: string; options?: Record<string, string> },
+  name = "sample-race"
+) => {
+  printed.length = 0
+  return runExperiment(name, { ...request, options: request.options ?? {} }, registry).pipe(
+    Effect.provideService(Console.Console, recording)
+  )
+}
+
+const failure = (request: Parameters<typeof run>[0], name?: string) =>
+  Effect.runPromise(Effect.flip(run(request, name)))
+
+let folder = ""
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "shoal-report-"))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe("runExperiment", () => {
+  it("prints seed and every option first and the trace hash last", async () => {
+    await Effect.runPromise(run({ seed: 7, out: join(folder, "printed"), options: { size: "1.5MB" } }))
+    assert.deepStrictEqual(printed.slice(0, 4), [
+      "sample-race: How long does a <race> take?",
+      "seed 7",
+      "runners 400",
+      "size 1500kB"
+    ])
+    assert.strictEqual(printed.at(-1), "trace hash 0000000000000007")
+  })
+
+  it("writes the same bytes for the same seed and options, whatever stood there before", async () => {
+    const [first, second] = [join(folder, "a"), join(folder, "b")]
+    const summary = await Effect.runPromise(run({ out: first }))
+    await Effect.runPromise(run({ out: second, seed: 2 }))
+    await writeFile(join(second, "notes.txt"), "mine")
+    await Effect.runPromise(run({ out: second }))
+    assert.deepStrictEqual(summary.files, [
+      "result.json",
+      "chart.vl.json",
+      "chart.svg",
+      "spread.vl.json",
+      "spread.svg",
+      "index.html"
+    ])
+    assert.deepStrictEqual((await readdir(first)).sort(), [...summary.files].sort())
+    assert.include(await readdir(second), "notes.txt")
+    for (const file of summary.files) {
+      assert.strictEqual(
+        await readFile(join(second, file), "utf8"),
+        await readFile(join(first, file), "utf8"),
+        file
+      )
+    }
+  })
+
+  it("writes a result that its schema reads back, without an unknown key", async () => {
+    const out = join(folder, "schema")
+    const summary = await Effect.runPromise(run({ out, options: { runners: "10" } }))
+    const text = await readFile(join(out, "result.json"), "utf8")
+    const result = await Effect.runPromise(decodeResult(text))
+    assert.deepStrictEqual(result.options, { runners: "10", size: "64MiB" })
+    assert.strictEqual(result.trace_hash, summary.result.trace_hash)
+    assert.closeTo(
+      result.strategies.shoal!.blob!.ratio.max,
+      summary.result.strategies.shoal!.blob!.ratio.max,
+      1e-6
+    )
+    const extended = JSON.stringify({ ...JSON.parse(text), wall_s: 3 })
+    assert.strictEqual((await Effect.runPromise(Effect.flip(decodeResult(extended))))._tag, "SchemaError")
+  })
+
+  it("makes a page that names no address outside itself and escapes what it prints", async () => {
+    const out = join(folder, "page")
+    await Effect.runPromise(run({ out }))
+    const page = await readFile(join(out, "index.html"), "utf8")
+    assert.notMatch(page, /https?:|\/\/[a-z]|@import|<script|<link|<img|<iframe|url\((?!#)/i)
+    assert.include(page, "How long does a &lt;race&gt; take?")
+    assert.include(page, "Nobody stumbles &amp; falls.")
+    assert.include(page, "npm run experiment -- sample-race --seed 1 --runners 400 --size 64MiB")
+    assert.include(page, "1,234,567.9")
+  })
+
+  it("names the choices for an unknown experiment or option, the nearest first, in one line", async () => {
+    const unknown = await failure({}, "sample-rase")
+    assert.strictEqual(unknown._tag, "ExperimentUnknown")
+    assert.include(unknown.message, "did you mean sample-race?")
+    const option = await failure({ options: { runer: "3" } })
+    assert.strictEqual(option._tag, "OptionInvalid")
+    assert.strictEqual(
+      option.message,
+      "sample-race: unknown option --runer: did you mean runners? the choices are runners, size"
+    )
+    assert.deepStrictEqual(printed, [])
+  })
+
+  it("refuses bad values, impossible combinations and bad seeds before anything runs", async () => {
+    const bad = await failure({ options: { size: "12 parsec" } })
+    assert.strictEqual(
+      bad.message,
+      'sample-race: --size: expected a size such as 256MiB or 4000000, got "12 parsec"'
+    )
+    const refused = await failure({ options: { runners: "13" } })
+    assert.strictEqual(refused.message, "sample-race: 13 runners bring bad luck: take another number")
+    for (const seed of ["x", "-1", "1.5", -1, 2 ** 53]) {
+      assert.strictEqual((await failure({ seed }))._tag, "SeedInvalid", String(seed))
+    }
+  })
+
+  it("prints the command that repeats a failed run and writes nothing", async () => {
+    const out = join(folder, "failed")
+    const error = await failure({ out, seed: 5, options: { runners: "666" } })
+    assert.strictEqual(error._tag, "ExperimentFailed")
+    assert.strictEqual(
+      printed.at(-1),
+      "to repeat this run: npm run experiment -- sample-race --seed 5 --runners 666 --size 64MiB"
+    )
+    assert.notInclude(await readdir(folder), "failed")
+  })
+
+  it("says in one line that a folder cannot be written", async () => {
+    await writeFile(join(folder, "file"), "")
+    const error = await failure({ out: join(folder, "file", "below") })
+    assert.strictEqual(error._tag, "ReportUnwritable")
+    assert.notInclude(error.message, "\n")
+  })
+})
+
+describe("listExperiments", () => {
+  it("tells each option with its meaning and default", () => {
+    assert.deepStrictEqual(listExperiments(registry)[0]!.options, [
+      { name: "runners", meaning: "Runners at the start.", byDefault: "400" },
+      { name: "size", meaning: "Length of the course.", byDefault: "64MiB" }
+    ])
+  })
+})
