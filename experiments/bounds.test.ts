@@ -1,3 +1,5 @@
+// Holds the bounds to their published values, to their definition, and to swarms that try to beat them.
+
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { countingSlots, fluidBound, hostFloor, landedBySlot, makespanBound } from "./bounds.ts"

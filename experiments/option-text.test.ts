@@ -1,3 +1,5 @@
+// Holds option texts to what people type, to a canonical form that reads back, and to refusals in one line.
+
 import { Effect, Schema } from "effect"
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"

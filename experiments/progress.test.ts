@@ -1,3 +1,5 @@
+// Holds the progress line to its terminal: nothing when piped, one short line otherwise, an estimate of the rest.
+
 import { assert, describe, it } from "vitest"
 import { makeProgress } from "./progress.ts"
 

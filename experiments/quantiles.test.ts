@@ -1,3 +1,5 @@
+// Holds percentiles to the nearest rank: a value that was measured, at the rank that the definition gives.
+
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { ascending, quantile } from "./quantiles.ts"

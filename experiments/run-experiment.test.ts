@@ -1,3 +1,6 @@
+// Holds the running of experiments to its promises with a made-up one: seed and options first, hash last, equal bytes
+// for equal input, a result that its schema reads, a page that asks no network for anything, refusals in one line.
+
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

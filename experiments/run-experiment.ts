@@ -2,12 +2,13 @@
 // a run fails, the one command that repeats it. Wall time and peak memory are printed and never stored. Whatever is
 // written is a function of options and seed alone.
 
+import { writeSync } from "node:fs"
 import { join } from "node:path"
 import { Cause, Console, Data, Effect } from "effect"
 import { type ChartFailed, drawChart } from "./chart.ts"
 import type { Experiment, ExperimentFailed, OptionDescription, OptionInvalid } from "./experiment.ts"
 import { namingTheChoices } from "./nearest-name.ts"
-import { makeProgress, type Progress } from "./progress.ts"
+import { makeProgress, type Progress, type ProgressStream } from "./progress.ts"
 import { experiments } from "./registry.ts"
 import { chartFiles, type ReportUnwritable, writeReport } from "./report-files.ts"
 import { reportPage } from "./report-page.ts"
@@ -141,8 +142,14 @@ const prepare = Effect.fnUntraced(function* (experiment: Experiment, request: Ru
   return { seed, prepared: yield* experiment.prepare(request.options) }
 })
 
-// Taken once: a simulation forbids the host's clock while it runs, a progress line needs it all the same.
+// A simulation forbids the host's clock and timers while it runs, and a stream's write uses them; a progress line needs
+// a clock all the same. So the clock is taken before, and the line is written straight to the terminal.
 const wallMilliseconds = performance.now.bind(performance)
+const terminal: ProgressStream = {
+  isTTY: process.stderr.isTTY === true,
+  columns: process.stderr.columns ?? 80,
+  write: (text) => writeSync(process.stderr.fd, text)
+}
 
 /** Runs the experiment `name` as a person asked for it: prints, shows progress, writes the report. */
 export const runExperiment = (
@@ -157,7 +164,7 @@ export const runExperiment = (
     yield* Console.log(`seed ${seed}`)
     for (const [key, value] of Object.entries(prepared.options)) yield* Console.log(`${key} ${value}`)
 
-    const progress = makeProgress(process.stderr, wallMilliseconds)
+    const progress = makeProgress(terminal, wallMilliseconds)
     const began = wallMilliseconds()
     const { result, files, events } = yield* makeReport(experiment, request, progress).pipe(
       Effect.ensuring(Effect.sync(progress.finish)),
