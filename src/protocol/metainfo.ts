@@ -6,6 +6,7 @@
 // 32 bytes a piece.
 
 import { type Digest, parseDigest } from "./digest.ts"
+import { invariant } from "./invariant.ts"
 import { limits } from "./limits.ts"
 import type { SwarmId } from "./message.ts"
 
@@ -54,6 +55,10 @@ const magic = new TextEncoder().encode("SHOALMI1")
 
 /** The canonical bytes, from which the swarm's id is hashed. */
 export const encodeMetainfo = (metainfo: Metainfo): Uint8Array<ArrayBuffer> => {
+  invariant(
+    metainfo.pieceHashes.length === pieceCount(metainfo) * pieceHashBytes,
+    "metainfo: the piece hashes do not fit the number of pieces"
+  )
   const digest = new TextEncoder().encode(metainfo.digest)
   const bytes = new Uint8Array(magic.length + 1 + digest.length + 12 + metainfo.pieceHashes.length)
   const view = new DataView(bytes.buffer)
@@ -80,18 +85,23 @@ export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid =>
   const afterDigest = magic.length + 1 + digestLength
   if (bytes.length < afterDigest + 12) return invalid("shorter than its header")
   const digest = parseDigest(new TextDecoder().decode(bytes.subarray(magic.length + 1, afterDigest)))
-  if (digest === undefined) return invalid("its digest is malformed")
+  // The decoder drops a byte order mark: without the comparison two byte strings would name one metainfo.
+  if (digest === undefined || digest.length !== digestLength) return invalid("its digest is malformed")
   const length = view.getBigUint64(afterDigest)
   if (length > BigInt(Number.MAX_SAFE_INTEGER)) return invalid("its length is not a safe integer")
   const pieceLength = view.getUint32(afterDigest + 8)
   if (pieceLength === 0) return invalid("its piece length is zero")
+  if (pieceLength > limits.maxPieceLength) {
+    return invalid(`its piece length ${pieceLength} is more than ${limits.maxPieceLength}`)
+  }
   const metainfo = { digest, length: Number(length), pieceLength }
   const pieces = pieceCount(metainfo)
   if (pieces > limits.maxPieces) return invalid(`it has ${pieces} pieces, more than ${limits.maxPieces}`)
   if (bytes.length !== afterDigest + 12 + pieces * pieceHashBytes) {
     return invalid(`it names ${pieces} pieces but its size fits another number`)
   }
-  return { ...metainfo, pieceHashes: bytes.slice(afterDigest + 12) }
+  // Not slice: on Node's Buffer that is a view, which would keep the whole message and change with it.
+  return { ...metainfo, pieceHashes: new Uint8Array(bytes.subarray(afterDigest + 12)) }
 }
 
 /** The expected SHA-256 of piece `piece`, a view of 32 bytes. */
