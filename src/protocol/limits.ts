@@ -68,6 +68,18 @@ export const limits = {
   /** Wait before a failed address is dialled again: doubles from the first to the last. */
   minRedialDelay: milliseconds(250),
   maxRedialDelay: seconds(30),
+  /** Hosts whose failed dials or refused swarms are remembered. The oldest goes first; then it is dialled early. */
+  maxRedialsRemembered: 4096,
+  /** Peers from hand-outs that a swarm keeps in reserve, to replace a neighbour without asking the tracker. */
+  maxCandidates: 64,
+  /** Swarms that other peers opened and the store has not answered for. Beyond it they get Close too-many. */
+  maxPendingAsks: 256,
+  /** Readers of a swarm whose windows go first. More are served, without precedence. */
+  maxReaders: 64,
+  /** Suggestions that are kept of one neighbour; the oldest go first. */
+  maxSuggestions: 16,
+  /** Uplink time per MiB that an uploader assumes until it has measured a send: about 1 Gbit/s. */
+  initialUploadTimePerMiB: milliseconds(8),
 
   /** Between announces of a blob that is being downloaded. */
   announceInterval: seconds(3),
@@ -83,6 +95,31 @@ export const limits = {
   maxPeersPerSwarm: 100_000,
   maxSwarmsTracked: 100_000,
 
+  // Sockets and disks (runtime-net)
+  /** Bytes a connection may have in its socket's buffer before the next piece waits: the link never runs dry. */
+  maxSocketBuffer: 4 * MiB,
+  /** Control messages a connection queues behind pieces before it counts as stuck and is closed. */
+  maxQueuedMessages: 16_384,
+  /** A ping after this, and a connection from which no byte came for this long is dead. */
+  pingInterval: seconds(15),
+  deadConnectionTimeout: seconds(45),
+  /** What was sent before a disconnect may take this long to leave. */
+  disconnectDrain: seconds(2),
+  /** A host that stops lets running requests end for this long. */
+  stopDrain: seconds(10),
+  /** A client must send its request's headers within this; a body may take as long as it needs. */
+  requestHeadersTimeout: seconds(30),
+  /** An HTTP connection on which no byte moves for this long in the middle of a request is cut; above any stall. */
+  httpSilence: seconds(300),
+  /** An HTTP connection without a request is kept this long. */
+  httpKeepAlive: seconds(65),
+  /** Connections of a host to one other host's HTTP listener. */
+  maxHttpConnectionsPerHost: 64,
+  /** Uploads whose running digest is kept in memory; the oldest beyond it is read again at its commit. */
+  maxUploadsHashed: 4096,
+  /** Bytes of an upload that are gathered for the next write before the source waits. */
+  maxGatheredWrite: 4 * MiB,
+
   /** Copies of a blob among origins (Kraken: 3). */
   originReplicas: 3,
   /** Bytes of a manifest (OCI: registries should accept at least 4 MiB). */
@@ -90,10 +127,49 @@ export const limits = {
   /** Entries of a page of tags or repositories when the client names none. */
   defaultPageSize: 1000,
   maxPageSize: 10_000,
+  /** A complete swarm that nobody uses gives back its file and memory after this; a peer that asks opens it again. */
+  idleSwarmTimeout: seconds(300),
+  /** A download that no client waits for any more goes on this long: ranged readers hang up and come back. */
+  abandonedDownloadLinger: seconds(2),
+  /** Pieces that go first for a client that reads in order. More help one reader, fewer keep the swarm diverse. */
+  readAheadPieces: 4,
+  /** How long a pull asks for metainfo while trackers or origins are away; clients give up at about a minute. */
+  metainfoPatience: seconds(45),
   /** A pull that made no progress for this long fails with a reason. */
   stalledPullTimeout: seconds(120),
-  /** HTTP between roles: wait for response headers. */
-  httpTimeout: seconds(30)
+  /** HTTP between roles: wait for response headers, and for the next byte of a body. */
+  httpTimeout: seconds(30),
+  /** A small question between roles (a tag, an announce, a health check): the answer needs no disk. */
+  askTimeout: seconds(5),
+  /** A health check within a readiness report: short, so that the report comes while someone still listens. */
+  healthTimeout: seconds(2),
+  /** An origin, tracker or build-index that could not be reached is asked last for this long. */
+  upstreamCooldown: seconds(10),
+  /** Rounds over all upstreams before a request fails, and the wait before the second round; it doubles. */
+  upstreamRounds: 3,
+  upstreamRoundDelay: milliseconds(200),
+  /** Added to httpTimeout for each MiB of a blob while an origin hashes, syncs and copies what it was given. */
+  commitTimeoutPerMiB: seconds(1),
+  /** Questions that one request asks of other roles at once (blobs of a manifest, members of a cluster). */
+  maxParallelAsks: 8,
+  /** An upload that nobody touched for this long is dropped; unfinished uploads a registry keeps. */
+  uploadSessionTimeout: seconds(24 * 3600),
+  maxUploadSessions: 10_000,
+  /** Copies to other origins that wait for a retry; the pause between two retries, which bounds their rate. */
+  maxQueuedReplications: 100_000,
+  replicationRetryPause: seconds(1),
+  /** Wait before a failed copy is tried again: doubles from the first to the last. */
+  minReplicationDelay: seconds(5),
+  maxReplicationDelay: seconds(600),
+  /** Blobs that an origin fetches from other owners at once, to repair what it should have. */
+  maxParallelRepairs: 2,
+  /** How long a tracker believes an origin's peer address, and a failure to get one. */
+  originPeerLifetime: seconds(60),
+  originPeerFailureLifetime: seconds(5),
+  /** Metainfo that a tracker keeps: entries, bytes of the longest one, and how long. A miss is not kept. */
+  maxMetainfoCached: 256,
+  maxMetainfoBytesCached: MiB,
+  metainfoLifetime: seconds(300)
 } as const
 
 invariant(limits.minPieceLength <= limits.maxPieceLength, "limits: minPieceLength > maxPieceLength")
@@ -104,3 +180,5 @@ invariant(
 invariant(limits.targetNeighbours <= limits.maxNeighbours, "limits: targetNeighbours > maxNeighbours")
 invariant(limits.maxUploadsInFlight <= limits.maxUploadQueue, "limits: more uploads in flight than queued")
 invariant(limits.minRejectBackoff <= limits.maxRejectBackoff, "limits: reject backoff")
+invariant(2 * limits.pingInterval <= limits.deadConnectionTimeout, "limits: a live peer would count as dead")
+invariant(limits.stalledPullTimeout < limits.httpSilence, "limits: a stalled pull would be cut before it fails")

@@ -21,8 +21,7 @@ export const entityTag = (digest: Digest): string => `"${digest}"`
 
 /** Whether an `If-None-Match` names this content. */
 export const matchesEntityTag = (header: string | undefined, digest: Digest): boolean =>
-  header !== undefined &&
-  header.split(",").some((part) => {
+  (header ?? "").split(",").some((part) => {
     const tag = part.trim().replace(/^W\//, "")
     return tag === "*" || tag === entityTag(digest) || tag === digest
   })
