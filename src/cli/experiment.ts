@@ -18,7 +18,8 @@ export const experimentArguments = (commandLine: ReadonlyArray<string>): Readonl
   return [command, "run", next, ...rest]
 }
 
-const seedFlag = Flag.Int("seed").pipe(
+const seedFlag = Flag.String("seed").pipe(
+  Flag.withMetavar("NUMBER"),
   Flag.withDescription("The seed; the same seed and options give the same report"),
   Flag.optional
 )

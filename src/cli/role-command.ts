@@ -4,17 +4,31 @@
 
 import { Effect, type Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import type { Log } from "../roles/config.ts"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
 import { decodeConfig, readConfigFile } from "./config-file.ts"
 import type { ConfigFlag } from "./config-flags.ts"
 
-export interface RoleCommand<Config> {
+/** What every role's configuration has. */
+interface RoleConfig {
+  readonly log: typeof Log.Type
+}
+
+export interface RoleCommand<Config extends RoleConfig> {
   readonly name: string
   readonly description: string
   readonly schema: Schema.ConstraintDecoder<Config>
   readonly flags: ReadonlyArray<ConfigFlag>
   /** Loads the module of the role. */
   readonly load: () => Promise<(config: Config) => HostProgram<StartedRole>>
+}
+
+const loadWorld = async () => {
+  const [{ runHost }, { pinoLogger }] = await Promise.all([
+    import("../runtime-net/run-host.ts"),
+    import("../runtime-net/pino-logger.ts")
+  ])
+  return { runHost, pinoLogger }
 }
 
 const configFlag = Flag.String("config").pipe(
@@ -24,7 +38,7 @@ const configFlag = Flag.String("config").pipe(
 )
 
 /** The subcommand that runs a role. */
-export const roleCommand = <Config>(role: RoleCommand<Config>) => {
+export const roleCommand = <Config extends RoleConfig>(role: RoleCommand<Config>) => {
   const flagFor = (path: ReadonlyArray<PropertyKey>) => {
     const named = role.flags.find(({ paths }) =>
       paths.some((keys) => path.every((key, index) => keys[index] === key))
@@ -38,9 +52,13 @@ export const roleCommand = <Config>(role: RoleCommand<Config>) => {
       const keys = file === undefined ? {} : yield* readConfigFile(file)
       const decoded = yield* decodeConfig(role.schema, file, keys, Object.values(given).flat(), flagFor)
       const program = yield* Effect.promise(role.load)
-      const { runHost } = yield* Effect.promise(() => import("../runtime-net/run-host.ts"))
-      yield* runHost(program(decoded), decoded)
-      return yield* Effect.never
-    }).pipe(Effect.scoped)
+      const { runHost, pinoLogger } = yield* Effect.promise(loadWorld)
+      yield* Effect.gen(function* () {
+        const { listeners } = yield* runHost(program(decoded))
+        for (const { name, host, port } of listeners)
+          yield* Effect.logInfo(`${name} listens on ${host}:${port}`)
+        yield* Effect.never
+      }).pipe(Effect.scoped, Effect.provide(pinoLogger(decoded.log)))
+    })
   ).pipe(Command.withDescription(role.description))
 }

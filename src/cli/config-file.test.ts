@@ -1,0 +1,129 @@
+// Shows that a configuration is read from YAML or JSON, that flags win over it, and that whatever is wrong is one line
+// which names its source, its path and the problem.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Result } from "effect"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { AgentConfig, BuildIndexConfig } from "../roles/config.ts"
+import { decodeConfig, type Override, readConfigFile } from "./config-file.ts"
+import { parseListenAddress } from "./config-flags.ts"
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "shoal-config-"))
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const written = (name: string, text: string): string => {
+  const file = join(folder, name)
+  writeFileSync(file, text)
+  return file
+}
+
+const read = (name: string, text: string) =>
+  Effect.runSync(Effect.result(readConfigFile(written(name, text))))
+
+const failure = <A>(result: Result.Result<A, { readonly message: string }>): string => {
+  if (Result.isSuccess(result)) throw new Error(`succeeded with ${JSON.stringify(result.success)}`)
+  expect(result.failure.message).not.toContain("\n")
+  return result.failure.message
+}
+
+const noFlags = () => undefined
+
+const index = (keys: Record<string, unknown>, overrides: ReadonlyArray<Override> = []) =>
+  Effect.runSync(Effect.result(decodeConfig(BuildIndexConfig, "index.yaml", keys, overrides, noFlags)))
+
+describe("reading a file", () => {
+  test("YAML and JSON say the same", () => {
+    const keys = { data: "here", http: { port: 15004 }, log: { level: "warn" } }
+    const yaml = "data: here # the folder\nhttp:\n  port: 15004\nlog: { level: warn }\n"
+    expect(read("a.yaml", yaml)).toEqual(Result.succeed(keys))
+    expect(read("a.json", JSON.stringify(keys, undefined, 2))).toEqual(Result.succeed(keys))
+  })
+
+  test("an empty file has no keys", () => {
+    expect(read("empty.yaml", "# nothing yet\n")).toEqual(Result.succeed({}))
+  })
+
+  test("what cannot be read or parsed is named", () => {
+    expect(failure(Effect.runSync(Effect.result(readConfigFile(join(folder, "absent.yaml")))))).toMatch(
+      /^cannot read .*absent\.yaml: there is no such file$/
+    )
+    expect(failure(read("a.json", "{"))).toMatch(/a\.json: not JSON: /)
+    expect(failure(read("twice.yaml", "a: 1\na: 2\n"))).toMatch(
+      /twice\.yaml: not YAML: Duplicate key 'a' at line 2/
+    )
+    expect(failure(read("list.yaml", "- 1\n"))).toMatch(/list\.yaml: expected keys and values, got a list/)
+  })
+})
+
+describe("decoding", () => {
+  test("defaults are filled in", () => {
+    expect(index({ data: "here", http: { port: 1 } })).toEqual(
+      Result.succeed({
+        data: "here",
+        http: { host: "127.0.0.1", port: 1 },
+        log: { level: "info", format: "auto" }
+      })
+    )
+  })
+
+  test("every unknown key and bad value is named with its path and what was there", () => {
+    const message = failure(
+      index({ data: "", http: { port: 70_000, prot: 1 }, log: { level: "loud" }, extra: true })
+    )
+    expect(message.split("; ").sort()).toEqual(
+      [
+        "index.yaml: extra: unknown key",
+        'index.yaml: data: expected a value with a length of at least 1, got ""',
+        'index.yaml: log.level: expected "trace" | "debug" | "info" | "warn" | "error" | "silent", got "loud"',
+        "index.yaml: http.prot: unknown key",
+        "index.yaml: http.port: expected a value between 0 and 65535, got 70000"
+      ].sort()
+    )
+  })
+
+  test("a missing key is named with the flag that gives it", () => {
+    const flagFor = (path: ReadonlyArray<PropertyKey>) => (path[0] === "http" ? "--http" : undefined)
+    const decoded = Effect.runSync(
+      Effect.result(decodeConfig(BuildIndexConfig, undefined, { data: "here" }, [], flagFor))
+    )
+    expect(failure(decoded)).toBe("http: missing (give it in a --config file or by --http)")
+  })
+
+  test("flags win over the file, and answer for what they gave", () => {
+    const port = { flag: "--http", path: ["http", "port"], value: 9 }
+    const decoded = index({ data: "here", http: { host: "::1", port: 1 } }, [port])
+    expect(Result.getOrThrow(decoded).http).toEqual({ host: "::1", port: 9 })
+    expect(failure(index({ data: "here" }, [{ ...port, value: 70_000 }]))).toBe(
+      "--http: http.port: expected a value between 0 and 65535, got 70000"
+    )
+  })
+
+  test("an address that is no URL is named by its place in the list", () => {
+    const keys = {
+      data: "d",
+      peer: { port: 1 },
+      registry: { port: 2 },
+      trackers: ["http://a:1", "b:2"],
+      buildIndexes: []
+    }
+    const decoded = Effect.runSync(Effect.result(decodeConfig(AgentConfig, "agent.yaml", keys, [], noFlags)))
+    expect(failure(decoded)).toMatch(
+      /agent\.yaml: trackers\.1: expected a string matching .* got "b:2"; agent\.yaml: buildIndexes\.0: missing/
+    )
+  })
+})
+
+test("listen addresses", () => {
+  expect(parseListenAddress("15000")).toEqual({ host: "127.0.0.1", port: 15000 })
+  expect(parseListenAddress("0.0.0.0:80")).toEqual({ host: "0.0.0.0", port: 80 })
+  expect(parseListenAddress("[::1]:80")).toEqual({ host: "::1", port: 80 })
+  expect(parseListenAddress("registry.local:80")).toEqual({ host: "registry.local", port: 80 })
+  for (const bad of ["", "host", "host:", "::1:80", "a b:1", "x:1234567"]) {
+    expect(() => parseListenAddress(bad)).toThrow()
+  }
+})

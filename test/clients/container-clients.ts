@@ -1,0 +1,127 @@
+// Decides how each real client is driven: which programs it needs, how it pushes and pulls without TLS, and which
+// digests it says it holds afterwards. Everything it keeps is in a folder of the test.
+//
+// Invariant: a client that is not on this machine is left out in one printed line, or, with SHOAL_REQUIRE_CLIENTS=1,
+// fails the tests.
+
+import { accessSync, constants, mkdirSync, readFileSync } from "node:fs"
+import { delimiter, join } from "node:path"
+import { sha256 } from "../support/deterministic-bytes.ts"
+import { runProgram, runToEnd } from "../support/run-program.ts"
+import type { Daemon } from "./daemons.ts"
+import { blobPath, layoutManifest } from "./real-image.ts"
+
+export type ClientName = "skopeo" | "podman" | "buildah" | "docker" | "containerd"
+
+/** Programs that each client, and the making of the image, cannot do without. */
+const programs: Readonly<Record<ClientName | "image", ReadonlyArray<string>>> = {
+  image: ["umoci", "busybox", "skopeo"],
+  skopeo: ["skopeo"],
+  podman: ["podman"],
+  buildah: ["buildah"],
+  docker: ["docker", "dockerd", "runc"],
+  containerd: ["containerd", "ctr"]
+}
+
+const onPath = (program: string): boolean =>
+  (process.env.PATH ?? "").split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+
+/** What keeps a client from being used here: nothing, or the reason. */
+export const lacking = (client: ClientName | "image"): string | undefined => {
+  const missing = programs[client].filter((program) => !onPath(program))
+  if (missing.length > 0) return `${missing.join(", ")} not installed`
+  const needsRoot = client !== "skopeo" && client !== "image"
+  return needsRoot && process.getuid?.() !== 0 ? "not root" : undefined
+}
+
+/** What a client holds after a pull. */
+export interface Held {
+  readonly manifestDigest: string
+  /** Undefined when the client does not tell. */
+  readonly configDigest?: string
+  readonly layerDigests?: ReadonlyArray<string>
+}
+
+/** skopeo: copies between a registry and an OCI layout; keeps no state. */
+export const skopeo = {
+  push: (layout: string, to: string) =>
+    runProgram("skopeo", ["copy", "--dest-tls-verify=false", `oci:${layout}:1`, `docker://${to}`]),
+  /** Pulls into a new layout and hashes every blob in it. */
+  pull: async (from: string, layout: string): Promise<Held> => {
+    await runProgram("skopeo", ["copy", "--src-tls-verify=false", `docker://${from}`, `oci:${layout}:1`])
+    const { digest, manifest } = layoutManifest(layout)
+    const hashed = (expected: string) => {
+      const actual = sha256(readFileSync(blobPath(layout, expected)))
+      if (actual !== expected) throw new Error(`${layout} holds ${actual} under the name ${expected}`)
+      return actual
+    }
+    return {
+      manifestDigest: hashed(digest),
+      configDigest: hashed(manifest.config.digest),
+      layerDigests: manifest.layers.map((layer) => hashed(layer.digest))
+    }
+  }
+}
+
+/** podman and buildah share their storage; each test has one of its own. */
+export const containersStorage = async (folder: string, program: "podman" | "buildah") => {
+  mkdirSync(folder)
+  const place = ["--root", join(folder, "root"), "--runroot", join(folder, "run")]
+  const overlay = ["--storage-driver", "overlay"]
+  const usable = (await runToEnd(program, [...place, ...overlay, "images"])).code === 0
+  // Overlay does not stand on every file system (on another overlay, for instance); copies always do.
+  const storage = [...place, ...(usable ? overlay : ["--storage-driver", "vfs"])]
+  const call = (...args: ReadonlyArray<string>) => runProgram(program, [...storage, ...args])
+  return {
+    push: (image: string, to: string) => call("push", "--tls-verify=false", image, `docker://${to}`),
+    tag: (image: string, name: string) => call("tag", image, name),
+    pull: async (from: string): Promise<Held> => {
+      await call("pull", "--tls-verify=false", from)
+      const [image] = JSON.parse(await call("images", "--json", "--no-trunc", from.replace(/@.*/, "")))
+      return {
+        manifestDigest: image.digest ?? image.Digest,
+        configDigest: `sha256:${String(image.id ?? image.Id).replace("sha256:", "")}`
+      }
+    }
+  }
+}
+
+/** docker, which pulls through its daemon. */
+export const docker = ({ address }: Daemon) => {
+  const call = (...args: ReadonlyArray<string>) => runProgram("docker", ["-H", address, ...args])
+  return {
+    tag: (image: string, name: string) => call("tag", image, name),
+    push: (name: string) => call("push", name),
+    pull: async (from: string): Promise<Held> => {
+      await call("pull", from)
+      const [image] = JSON.parse(await call("image", "inspect", from))
+      return { manifestDigest: image.RepoDigests[0].split("@")[1], configDigest: image.Id }
+    },
+    remove: (image: string) => call("image", "rm", image),
+    /** Runs a command in a container without a network; what it prints. */
+    run: (image: string, ...command: ReadonlyArray<string>) =>
+      call("run", "--rm", "--network", "none", image, ...command)
+  }
+}
+
+/** containerd by its own client, whose content store names every blob that it checked. */
+export const containerd = ({ address }: Daemon) => {
+  const call = (...args: ReadonlyArray<string>) => runProgram("ctr", ["-a", address, ...args])
+  return {
+    tag: (image: string, name: string) => call("images", "tag", image, name),
+    push: (name: string) => call("images", "push", "--plain-http", name),
+    pull: async (from: string): Promise<Held> => {
+      await call("images", "pull", "--plain-http", from)
+      const line = (await call("images", "ls")).split("\n").find((text) => text.startsWith(`${from} `))
+      const content = (await call("content", "ls", "-q")).trim().split("\n")
+      return { manifestDigest: line?.split(/\s+/)[2] ?? "absent", layerDigests: content }
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// Decides how a test starts `shoal` as a person does, through the launcher, and how it makes sure that nothing of it
+// outlives the test: every process is ended by its id.
+
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, readFileSync, readdirSync } from "node:fs"
+import { join } from "node:path"
+import { freePortBase } from "./free-ports.ts"
+
+export const launcher = join(import.meta.dirname, "..", "..", "bin", "shoal.js")
+
+export interface ShoalProcess {
+  readonly child: ChildProcess
+  readonly pid: number
+  /** What it has said so far. */
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** Settles when it has ended. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
+  /** Settles when a line of its output is `line`; rejects when it ends before that. */
+  readonly says: (line: string) => Promise<void>
+}
+
+/** Starts `shoal` with these arguments. */
+export const startShoal = (args: ReadonlyArray<string>): ShoalProcess => {
+  const child = spawn(process.execPath, [launcher, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+  let stdout = ""
+  let stderr = ""
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
+    child.once("error", reject)
+    child.once("close", (code, signal) => resolve({ code, signal }))
+  })
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text
+  })
+  const says = (line: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (stdout.split("\n").slice(0, -1).includes(line)) resolve()
+      }
+      child.stdout.on("data", look)
+      look()
+      ended.then(() =>
+        reject(new Error(`shoal ${args.join(" ")} ended without saying "${line}":\n${stdout}${stderr}`))
+      )
+    })
+  return { child, pid: child.pid!, stdout: () => stdout, stderr: () => stderr, ended, says }
+}
+
+/** Ends a process as Ctrl-C does and waits for it; the milliseconds that it took. */
+export const stopShoal = async (shoal: ShoalProcess): Promise<number> => {
+  const before = performance.now()
+  shoal.child.kill("SIGINT")
+  await shoal.ended
+  return performance.now() - before
+}
+
+export interface RunningUp extends ShoalProcess {
+  readonly data: string
+  readonly portBase: number
+  /** "127.0.0.1:PORT" */
+  readonly proxy: string
+  readonly agents: ReadonlyArray<string>
+  readonly tracker: string
+  readonly buildIndex: string
+}
+
+/** Starts `shoal up` with its data in `data`, and waits until it is ready. */
+export const startUp = async (data: string, agents: number): Promise<RunningUp> => {
+  const portBase = await freePortBase(agents)
+  const shoal = startShoal([
+    "up",
+    ...["--agents", String(agents)],
+    ...["--data", data],
+    ...["--port-base", String(portBase)]
+  ])
+  await shoal.says("shoal is ready")
+  const at = (port: number) => `127.0.0.1:${port}`
+  return {
+    ...shoal,
+    data,
+    portBase,
+    proxy: at(portBase),
+    tracker: at(portBase + 3),
+    buildIndex: at(portBase + 4),
+    agents: Array.from({ length: agents }, (_, index) => at(portBase + 1000 * (index + 1)))
+  }
+}
+
+/** The log files of a `shoal up`, for the message of a test that failed. */
+export const logsOf = (data: string): string => {
+  const folder = join(data, "logs")
+  if (!existsSync(folder)) return "no logs"
+  return readdirSync(folder)
+    .map(
+      (file) => `--- ${file}\n${readFileSync(join(folder, file), "utf8").split("\n").slice(-20).join("\n")}`
+    )
+    .join("\n")
+}
+
+/** The processes that were started with this text among their arguments. */
+export const processesNaming = (text: string): ReadonlyArray<number> =>
+  readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(join("/proc", pid, "cmdline"), "utf8").includes(text)
+      } catch {
+        // It ended between the two looks.
+        return false
+      }
+    })
+    .map(Number)
+    .filter((pid) => pid !== process.pid)
