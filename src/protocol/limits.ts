@@ -85,6 +85,12 @@ export const limits = {
   announceInterval: seconds(3),
   /** Between announces of a complete blob: it only keeps the tracker's record alive. */
   seedAnnounceInterval: seconds(60),
+  /** What a tracker tells is clamped to these. The lower is also how soon a peer short of neighbours may ask again. */
+  minAnnounceInterval: seconds(1),
+  maxAnnounceInterval: seconds(600),
+  /** Wait after a failed announce: doubles from the first to the last. The shortest, half of the first, is the floor. */
+  minAnnounceBackoff: seconds(2),
+  maxAnnounceBackoff: seconds(15),
   /** A peer unheard of for this many of its intervals is forgotten by the tracker. */
   announceMisses: 3,
   /** Peers in one hand-out. */
@@ -100,6 +106,12 @@ export const limits = {
   maxSocketBuffer: 4 * MiB,
   /** Control messages a connection queues behind pieces before it counts as stuck and is closed. */
   maxQueuedMessages: 16_384,
+  /** Bytes beyond a full buffer and one piece that make a connection count as stuck: the peer does not read. */
+  maxStuckBytes: 4 * MiB,
+  /** Peer sockets a listener holds, those over maxConnections that are being told so included. */
+  maxSockets: 1024,
+  /** Burst of a rate limit that names none. */
+  defaultBurstBytes: 1 * MiB,
   /** A ping after this, and a connection from which no byte came for this long is dead. */
   pingInterval: seconds(15),
   deadConnectionTimeout: seconds(45),
@@ -135,6 +147,8 @@ export const limits = {
   readAheadPieces: 4,
   /** How long a pull asks for metainfo while trackers or origins are away; clients give up at about a minute. */
   metainfoPatience: seconds(45),
+  /** What manifests name by digest never changes; an agent remembers this many. About 300 bytes each. */
+  maxRememberedManifests: 10_000,
   /** A pull that made no progress for this long fails with a reason. */
   stalledPullTimeout: seconds(120),
   /** HTTP between roles: wait for response headers, and for the next byte of a body. */
@@ -181,4 +195,18 @@ invariant(limits.targetNeighbours <= limits.maxNeighbours, "limits: targetNeighb
 invariant(limits.maxUploadsInFlight <= limits.maxUploadQueue, "limits: more uploads in flight than queued")
 invariant(limits.minRejectBackoff <= limits.maxRejectBackoff, "limits: reject backoff")
 invariant(2 * limits.pingInterval <= limits.deadConnectionTimeout, "limits: a live peer would count as dead")
-invariant(limits.stalledPullTimeout < limits.httpSilence, "limits: a stalled pull would be cut before it fails")
+invariant(
+  limits.stalledPullTimeout < limits.httpSilence,
+  "limits: a stalled pull would be cut before it fails"
+)
+invariant(
+  limits.minAnnounceInterval <= limits.announceInterval &&
+    limits.announceInterval <= limits.seedAnnounceInterval &&
+    limits.seedAnnounceInterval <= limits.maxAnnounceInterval,
+  "limits: announce intervals"
+)
+invariant(
+  limits.minAnnounceInterval * 2 <= limits.minAnnounceBackoff &&
+    limits.minAnnounceBackoff <= limits.maxAnnounceBackoff,
+  "limits: announce backoff"
+)

@@ -3,9 +3,10 @@
 // rate, and may go when the bucket holds all of it: `burst` worth of time before the instant.
 //
 // Invariants: what was granted up to any instant t is at most burst + rate x (t - start); in any window [a, b] at most
-// burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come, first served); no rounding adds up,
-// the part of a microsecond is kept as a remainder. A request larger than the burst is granted too: it waits for as
-// many refills as it needs. It refuses to know what the bytes are, and whether they went: a reservation is spent.
+// burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come, first served); no
+// rounding adds up, the part of a microsecond is kept as a remainder. A request larger than the burst is granted too:
+// it waits for as many refills as it needs. It refuses to know what the bytes are, and whether they went: a
+// reservation is spent.
 
 import { invariant } from "./invariant.ts"
 import type { Micros } from "./time.ts"
