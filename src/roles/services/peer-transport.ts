@@ -3,7 +3,8 @@
 //
 // Invariants: handlers are called one at a time, never from inside dial, send or disconnect; after disconnected(c)
 // nothing more is told of c; a Piece that was sent is told by pieceSent unless disconnected comes first; messages of
-// one connection arrive in the order they were sent.
+// one connection arrive in the order they were sent, but a Piece that waits for its rate or for room may be overtaken
+// by what was sent after it, except by Close and Bye, and nothing overtakes those.
 
 import { Context, Data, type Effect, type Scope } from "effect"
 import type { Message, SwarmId } from "../../protocol/message.ts"
@@ -19,6 +20,8 @@ export interface PeerTransportHandlers {
   readonly pieceSent: (connection: ConnectionId, swarm: SwarmId, piece: number) => void
   /** The connection is gone, whoever ended it. Told once for each connected, also after an own disconnect. */
   readonly disconnected: (connection: ConnectionId, reason: string) => void
+  /** Someone reached the listener and did not speak as a peer does; it was closed and never was a connection. */
+  readonly refused?: (reason: string) => void
 }
 
 export interface PeerEndpoint {

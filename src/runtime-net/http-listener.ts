@@ -1,0 +1,91 @@
+// Decides how one HTTP app is served on one address: bodies of any size and duration in both directions, a client that
+// hangs up interrupts its request's fiber, a stop lets running requests end for a bounded time and then cuts them off.
+//
+//   bound --scope closes--> draining --all ended, or stopDrain--> closed
+
+import { createServer, type Server } from "node:http"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Data, Duration, Effect, type Scope } from "effect"
+import { limits } from "../protocol/limits.ts"
+import type { HttpListener } from "../roles/host-program.ts"
+
+/** A listener could not be bound: the port is taken, or the address is not this machine's. */
+export class ListenError extends Data.TaggedError("ListenError")<{
+  readonly listener: string
+  readonly host: string
+  readonly port: number
+  readonly message: string
+}> {}
+
+export interface BoundListener {
+  readonly name: string
+  readonly host: string
+  /** The real port, also when 0 was asked for. */
+  readonly port: number
+  /** "http://host:port" */
+  readonly url: string
+}
+
+export interface ServedListener extends BoundListener {
+  readonly server: Server
+}
+
+const makeServer = (): Server => {
+  const server = createServer({
+    // A layer may take hours to arrive; what bounds it is silence, below.
+    requestTimeout: 0,
+    headersTimeout: limits.requestHeadersTimeout / 1000,
+    keepAliveTimeout: limits.httpKeepAlive / 1000,
+    noDelay: true
+  })
+  server.timeout = limits.httpSilence / 1000
+  return server
+}
+
+const advice: Record<string, string> = {
+  EADDRINUSE: "the port is taken: stop what listens there or choose another port",
+  EACCES: "not allowed: ports below 1024 need more rights, choose a higher one",
+  EADDRNOTAVAIL: "this machine has no such address",
+  ENOTFOUND: "the host name is unknown"
+}
+
+const codeOf = (cause: unknown): string =>
+  typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
+
+/** One line of why nothing could be bound at `host`:`port`, and what to do. */
+export const whyNotBound = (name: string, host: string, port: number, cause: unknown): string => {
+  const why = advice[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause))
+  return `cannot listen for ${name} on ${hostAndPort(host, port)}: ${why}`
+}
+
+export const hostAndPort = (host: string, port: number): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+
+/** Binds and serves until the scope closes. */
+export const serveListener = Effect.fnUntraced(function* (
+  listener: HttpListener
+): Effect.fn.Return<ServedListener, ListenError, Scope.Scope> {
+  const { name, listen, app } = listener
+  const server = makeServer()
+  const http = yield* NodeHttpServer.make(() => server, {
+    host: listen.host,
+    port: listen.port,
+    gracefulShutdownTimeout: Duration.millis(limits.stopDrain / 1000)
+  }).pipe(
+    Effect.mapError(
+      (error) =>
+        new ListenError({
+          listener: name,
+          host: listen.host,
+          port: listen.port,
+          message: whyNotBound(name, listen.host, listen.port, error.cause)
+        })
+    )
+  )
+  // Runs when the drain is over and before the server is waited for.
+  yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
+  yield* http.serve(app)
+  const address = server.address()
+  const port = typeof address === "object" && address !== null ? address.port : listen.port
+  return { name, host: listen.host, port, url: `http://${hostAndPort(listen.host, port)}`, server }
+})
