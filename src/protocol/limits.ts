@@ -95,6 +95,8 @@ export const limits = {
   announceMisses: 3,
   /** Peers in one hand-out. */
   maxHandOut: 24,
+  /** Announces that come due within this are sent together. */
+  announceCoalescing: milliseconds(100),
   /** Swarms in one announce. */
   maxSwarmsPerAnnounce: 256,
   /** Peers a tracker keeps a swarm, and swarms it keeps. */
@@ -172,6 +174,8 @@ export const limits = {
   /** Copies to other origins that wait for a retry; the pause between two retries, which bounds their rate. */
   maxQueuedReplications: 100_000,
   replicationRetryPause: seconds(1),
+  /** Rows of that queue read at once. */
+  replicationPage: 256,
   /** Wait before a failed copy is tried again: doubles from the first to the last. */
   minReplicationDelay: seconds(5),
   maxReplicationDelay: seconds(600),

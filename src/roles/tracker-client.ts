@@ -9,15 +9,21 @@ import { ringOwners } from "../protocol/hash-ring.ts"
 import { limits } from "../protocol/limits.ts"
 import { decodeMetainfo, type Torrent } from "../protocol/metainfo.ts"
 import { formatBlobPath } from "./blob-path.ts"
+import { type BlobUnknown, blobUnknown } from "./origin-errors.ts"
 import { Digests } from "./services/digests.ts"
 import { AnnounceAnswer, type AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
-import { baseUrl, decodeJson, dropBody, makeUpstreams, refusedBy, UpstreamFailed } from "./upstreams.ts"
+import {
+  baseUrl,
+  decodeJson,
+  dropBody,
+  makeUpstreams,
+  noneHealthy,
+  noneHealthy,
+  refusedBy,
+  UpstreamFailed
+} from "./upstreams.ts"
 
-/** No origin has the blob. */
-export class BlobUnknown extends Data.TaggedError("BlobUnknown")<{
-  readonly digest: Digest
-  readonly message: string
-}> {}
+export type { BlobUnknown }
 
 /** No tracker answered, or none with something usable. `message` names each and why. */
 export class TrackerUnavailable extends Data.TaggedError("TrackerUnavailable")<{
@@ -30,11 +36,13 @@ export interface TrackerClient {
    * only when there were swarms and not one tracker answered. At most limits.maxSwarmsPerAnnounce swarms.
    */
   readonly announce: (batch: AnnounceBatch) => Effect.Effect<ReadonlyArray<SwarmHandOut>, TrackerUnavailable>
-  /** One round over the trackers; the caller decides how long to keep asking. */
+  /** One round over the trackers; the caller decides how long to keep asking. BlobUnknown: no origin has it. */
   readonly metainfo: (
     namespace: string,
     digest: Digest
   ) => Effect.Effect<Torrent, BlobUnknown | TrackerUnavailable>
+  /** Why no tracker answers, a line each; empty when one does. */
+  readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
 
 const decodeAnswer = Schema.decodeUnknownEffect(AnnounceAnswer)
@@ -133,6 +141,8 @@ export const makeTrackerClient = (
 
     return {
       announce,
+      notReady: noneHealthy(upstreams, members),
+      notReady: noneHealthy(upstreams, members),
       metainfo: (namespace, digest) =>
         Effect.gen(function* () {
           const failures: string[] = []
@@ -140,7 +150,7 @@ export const makeTrackerClient = (
             const found = yield* Effect.result(metainfoFrom(url, namespace, digest))
             if (found._tag === "Failure") failures.push(found.failure.message)
             else if (found.success !== undefined) return found.success
-            else return yield* new BlobUnknown({ digest, message: `no origin has ${digest}` })
+            else return yield* blobUnknown(digest)
           }
           return yield* new TrackerUnavailable({ message: `no tracker answered: ${failures.join("; ")}` })
         })

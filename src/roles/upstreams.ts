@@ -4,7 +4,7 @@
 // Invariants: a member is never given up for good (when all are cooling down, all are asked); an answer with a status
 // below 500 is an answer, and its meaning is the caller's.
 
-import { Clock, Data, Duration, Effect, Schedule, type Schema } from "effect"
+import { Clock, Data, Duration, Effect, Option, Schedule, type Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { limits } from "../protocol/limits.ts"
 import type { Micros } from "../protocol/time.ts"
@@ -18,19 +18,35 @@ export class UpstreamFailed extends Data.TaggedError("UpstreamFailed")<{
 
 export type UpstreamResponse = HttpClientResponse.HttpClientResponse
 
+export interface SearchResult<A> {
+  readonly found: Option.Option<A>
+  /** Members that said they do not have it. */
+  readonly lacking: number
+  /** Why members did not answer, a line each. */
+  readonly failures: ReadonlyArray<string>
+}
+
 export interface Upstreams {
   /**
    * Sends a request to the member at `url` and hands the answer to `read`, which must consume or drop its body. Both
-   * together may take `within`. Statuses from 500 fail.
+   * together may take `within`, or as long as they like when it is undefined. Statuses from 500 fail.
    */
   readonly ask: <A, E, R>(
     url: string,
     request: HttpClientRequest.HttpClientRequest,
-    within: Micros,
+    within: Micros | undefined,
     read: (response: UpstreamResponse) => Effect.Effect<A, E | HttpClientError.HttpClientError, R>
   ) => Effect.Effect<A, E | UpstreamFailed, R>
   /** `members` in their order, but those that failed lately last. */
   readonly preferred: (members: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
+  /**
+   * Asks members in their order until one has it. Those that failed lately are asked only when no other answered;
+   * they are among the failures otherwise.
+   */
+  readonly search: <A, R>(
+    members: ReadonlyArray<string>,
+    ask: (url: string) => Effect.Effect<Option.Option<A>, UpstreamFailed, R>
+  ) => Effect.Effect<SearchResult<A>, never, R>
   /** Remembers that the member failed in a way that `ask` does not see, a body that broke off for instance. */
   readonly failed: (url: string) => Effect.Effect<void>
 }
@@ -96,27 +112,49 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
     })
     const unreached = (why: string) =>
       Effect.andThen(failed(url), Effect.fail(new UpstreamFailed({ url, message: `${what} ${why}` })))
-    return answered.pipe(
-      Effect.catch((error) =>
-        HttpClientError.isHttpClientError(error)
-          ? unreached(`failed: ${reasonOf(error)}`)
-          : Effect.fail(error)
-      ),
-      Effect.timeoutOrElse({
-        duration: toDuration(within),
-        orElse: () => unreached(`was not answered within ${within / 1_000_000} s`)
-      })
+    const asked = Effect.catch(answered, (error) =>
+      HttpClientError.isHttpClientError(error) ? unreached(`failed: ${reasonOf(error)}`) : Effect.fail(error)
     )
+    if (within === undefined) return asked
+    return Effect.timeoutOrElse(asked, {
+      duration: toDuration(within),
+      orElse: () => unreached(`was not answered within ${within / 1_000_000} s`)
+    })
   }
+
+  const isCooling = (url: string, now: number): boolean => (coolingUntil.get(url) ?? 0) > now
+
+  const search: Upstreams["search"] = <A, R>(
+    members: ReadonlyArray<string>,
+    askOne: (url: string) => Effect.Effect<Option.Option<A>, UpstreamFailed, R>
+  ) =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const failures: string[] = []
+      let lacking = 0
+      const cooling = members.filter((url) => isCooling(url, now))
+      for (const url of [...members.filter((url) => !isCooling(url, now)), ...cooling]) {
+        if (lacking > 0 && cooling.includes(url)) {
+          failures.push(`${url} failed lately and was not asked again`)
+          continue
+        }
+        const answer = yield* Effect.catch(askOne(url), (error) => Effect.succeed(error))
+        if (answer instanceof UpstreamFailed) failures.push(answer.message)
+        else if (Option.isSome(answer)) return { found: answer, lacking, failures }
+        else lacking++
+      }
+      return { found: Option.none<A>(), lacking, failures }
+    })
 
   return {
     ask,
     failed,
+    search,
     preferred: (members) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        const cooling = (url: string) => (coolingUntil.get(url) ?? 0) > now
-        return [...members.filter((url) => !cooling(url)), ...members.filter(cooling)]
-      })
+      Effect.map(Clock.currentTimeMillis, (now) => [
+        ...members.filter((url) => !isCooling(url, now)),
+        ...members.filter((url) => isCooling(url, now))
+      ])
   }
 })
 
