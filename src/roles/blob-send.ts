@@ -21,8 +21,8 @@ export const sendBlob = <A, E, R>(
   url: string,
   request: HttpClientRequest.HttpClientRequest,
   blob: OutgoingBlob<unknown>,
-  read: (response: UpstreamResponse) => Effect.Effect<A, E | HttpClientError.HttpClientError, R>
-): Effect.Effect<A, E | UpstreamFailed, R> =>
+  read: (response: UpstreamResponse) => Effect.Effect<A, E, R>
+): Effect.Effect<A, Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed, R> =>
   Effect.gen(function* () {
     let sent = 0
     let moved = yield* Clock.currentTimeMillis

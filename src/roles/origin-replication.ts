@@ -105,7 +105,7 @@ export const makeOriginReplication = (
         const request = HttpClientRequest.put(target + formatBlobPath({ tag: "Copy", digest }), {
           urlParams: { [metainfoLengthParameter]: metainfoLength }
         })
-        yield* sendBlob<void, UpstreamFailed, never>(upstreams, target, request, body, (response) =>
+        yield* sendBlob(upstreams, target, request, body, (response) =>
           response.status === 201 || response.status === 200
             ? dropBody(response)
             : refusedBy(target, `a copy of ${digest}`, response)

@@ -18,7 +18,6 @@ import {
   dropBody,
   makeUpstreams,
   noneHealthy,
-  noneHealthy,
   refusedBy,
   UpstreamFailed
 } from "./upstreams.ts"
@@ -141,7 +140,6 @@ export const makeTrackerClient = (
 
     return {
       announce,
-      notReady: noneHealthy(upstreams, members),
       notReady: noneHealthy(upstreams, members),
       metainfo: (namespace, digest) =>
         Effect.gen(function* () {

@@ -35,8 +35,8 @@ export interface Upstreams {
     url: string,
     request: HttpClientRequest.HttpClientRequest,
     within: Micros | undefined,
-    read: (response: UpstreamResponse) => Effect.Effect<A, E | HttpClientError.HttpClientError, R>
-  ) => Effect.Effect<A, E | UpstreamFailed, R>
+    read: (response: UpstreamResponse) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed, R>
   /** `members` in their order, but those that failed lately last. */
   readonly preferred: (members: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
   /**
@@ -95,7 +95,12 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
       coolingUntil.set(url, now + limits.upstreamCooldown / 1_000)
     })
 
-  const ask: Upstreams["ask"] = (url, request, within, read) => {
+  const ask: Upstreams["ask"] = <A, E, R>(
+    url: string,
+    request: HttpClientRequest.HttpClientRequest,
+    within: Micros | undefined,
+    read: (response: UpstreamResponse) => Effect.Effect<A, E, R>
+  ) => {
     const what = `${request.method} ${request.url}`
     const answered = Effect.gen(function* () {
       const response = yield* client.execute(request)
@@ -113,7 +118,9 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
     const unreached = (why: string) =>
       Effect.andThen(failed(url), Effect.fail(new UpstreamFailed({ url, message: `${what} ${why}` })))
     const asked = Effect.catch(answered, (error) =>
-      HttpClientError.isHttpClientError(error) ? unreached(`failed: ${reasonOf(error)}`) : Effect.fail(error)
+      HttpClientError.isHttpClientError(error)
+        ? unreached(`failed: ${reasonOf(error)}`)
+        : Effect.fail(error as Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed)
     )
     if (within === undefined) return asked
     return Effect.timeoutOrElse(asked, {
