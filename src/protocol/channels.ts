@@ -1,0 +1,350 @@
+// Decides how swarms are opened and closed on connections, and asks the driver about swarms that this host is not in.
+//
+//   this side: none -- open --> opening -- the peer's Open --> joined -- leave, or the peer's Close --> none
+//   a peer's Open of a swarm this host is not in: asked -- SwarmOpened --> joined; -- SwarmUnknown --> refused
+//   refused: Open(none), Close(reason), since a Close carries the number of an own Open
+//
+// A Close ends its sender's channel and answers whatever was requested of its sender; the other side closes its own in
+// return. Invariants: neighbours of a swarm within the maximum of this kind of host; pending asks within
+// maxPendingAsks. It refuses to know what is exchanged on a channel.
+
+import { Bitfield } from "./bitfield.ts"
+import type { ConnectionBudget } from "./connection-budget.ts"
+import { type HostContext, sendMessage } from "./host-context.ts"
+import { invariant } from "./invariant.ts"
+import type { CloseReason, Have, SwarmId } from "./message.ts"
+import { Neighbour } from "./neighbour.ts"
+import { NeighbourSearch } from "./neighbour-search.ts"
+import type { PeerAddress } from "./peer-id.ts"
+import type { PeerSession, RemoteChannel } from "./peer-session.ts"
+import type { Swarm } from "./swarm.ts"
+import type { Micros } from "./time.ts"
+import type { Uploader } from "./uploader.ts"
+
+interface Entry {
+  readonly swarm: Swarm
+  readonly search: NeighbourSearch
+}
+
+/** What Channels needs of the connections. */
+export interface Dialler {
+  /** Begins a connection for a swarm; false when there is no place for one. */
+  readonly dial: (peer: PeerAddress, swarm: SwarmId, now: Micros) => boolean
+  /** The session has no channel any more. */
+  readonly idled: (session: PeerSession, now: Micros) => void
+  readonly violation: (session: PeerSession, reason: string, now: Micros) => void
+}
+
+export class Channels {
+  readonly #context: HostContext
+  readonly #budget: ConnectionBudget
+  readonly #uploader: Uploader
+  readonly #dialler: Dialler
+  readonly #entries = new Map<SwarmId, Entry>()
+  /** Sessions on which a swarm was opened that the driver was asked about. */
+  readonly #asks = new Map<SwarmId, PeerSession[]>()
+  #stopping = false
+
+  constructor(context: HostContext, budget: ConnectionBudget, uploader: Uploader, dialler: Dialler) {
+    this.#context = context
+    this.#budget = budget
+    this.#uploader = uploader
+    this.#dialler = dialler
+  }
+
+  get pendingAsks(): number {
+    return this.#asks.size
+  }
+
+  swarm(id: SwarmId): Swarm | undefined {
+    return this.#entries.get(id)?.swarm
+  }
+
+  addSwarm(swarm: Swarm, now: Micros): void {
+    invariant(!this.#entries.has(swarm.id), `swarm ${swarm.id} is opened twice`)
+    const search = new NeighbourSearch(this.#context, (due) => this.seek(swarm.id, due))
+    this.#entries.set(swarm.id, { swarm, search })
+    for (const session of this.#answerAsks(swarm.id)) {
+      const remote = session.remoteOf(swarm.id)
+      if (session.state === "open" && remote !== undefined) this.#accept(session, remote, now)
+    }
+  }
+
+  removeSwarm(id: SwarmId, now: Micros): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    for (const session of [...this.#budget.sessions()]) {
+      const neighbour = session.neighbours.get(id)
+      if (neighbour !== undefined) this.leave(neighbour, "not-interested", now)
+      const intent = session.intents.indexOf(id)
+      if (intent >= 0) session.intents.splice(intent, 1)
+    }
+    this.#entries.delete(id)
+    entry.search.wakeAt(undefined)
+    entry.swarm.stop()
+  }
+
+  swarmUnknown(id: SwarmId, now: Micros): void {
+    if (this.#entries.has(id)) return
+    for (const session of this.#answerAsks(id)) {
+      const remote = session.remoteOf(id)
+      if (session.state === "open" && remote !== undefined)
+        this.#refuse(session, remote, "unknown-swarm", now)
+    }
+  }
+
+  offer(id: SwarmId, peers: readonly PeerAddress[], now: Micros): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined || !entry.swarm.wantsPieces) return
+    entry.search.offer(peers)
+    if (entry.swarm.isStarving && entry.swarm.degree >= this.#context.rules.maxNeighbours) {
+      this.#dropPoorest(entry.swarm, now)
+    }
+    this.seek(id, now)
+  }
+
+  /** Dials or opens candidates until the swarm has its neighbours; a starving swarm takes more than its target. */
+  seek(id: SwarmId, now: Micros): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined || this.#stopping || !entry.swarm.wantsPieces) return
+    const { swarm, search } = entry
+    const { targetNeighbours, maxNeighbours } = this.#context.rules
+    const goal = swarm.isStarving ? maxNeighbours : targetNeighbours
+    let again: Micros | undefined
+    for (const peer of search.candidates) {
+      if (swarm.degree >= goal) break
+      if (this.#budget.isBanned(peer.peerId, now)) continue
+      const open = this.#budget.openWith(peer.peerId)
+      const pending = this.#budget.pendingWith(peer.peerId)
+      if (open?.neighbours.has(id) || pending?.intents.includes(id)) continue
+      let notBefore = search.notBefore(peer.peerId)
+      if (open === undefined) notBefore = Math.max(notBefore, this.#budget.dialNotBefore(peer.peerId))
+      if (notBefore > now) {
+        if (again === undefined || notBefore < again) again = notBefore
+      } else if (open !== undefined) {
+        this.open(open, id, now)
+      } else if (pending !== undefined) {
+        pending.intents.push(id)
+        swarm.dialling++
+      } else if (this.#dialler.dial(peer, id, now)) {
+        swarm.dialling++
+      } else break
+    }
+    search.wakeAt(swarm.degree < goal ? again : undefined)
+  }
+
+  /** A connection is ready, or failed: the swarms that wanted it hear of it. */
+  intentsDone(session: PeerSession, succeeded: boolean, now: Micros): void {
+    const intents = session.intents.splice(0)
+    for (const id of intents) {
+      const swarm = this.swarm(id)
+      if (swarm === undefined) continue
+      swarm.dialling--
+      if (succeeded && swarm.wantsPieces) this.open(session, id, now)
+    }
+    if (!succeeded) for (const id of intents) this.seek(id, now)
+  }
+
+  /** A connection makes way for another of the same peer: what it was wanted for is wanted there. */
+  withdrawIntents(session: PeerSession): void {
+    for (const id of session.intents.splice(0)) {
+      const swarm = this.swarm(id)
+      if (swarm !== undefined) swarm.dialling--
+    }
+  }
+
+  /** Opens a swarm that this host takes part in, or leaves it to the handshake when that is not over. */
+  openIfWanted(session: PeerSession, id: SwarmId, now: Micros): void {
+    const swarm = this.swarm(id)
+    if (swarm === undefined) return
+    if (session.state === "open") this.open(session, id, now)
+    else if (!session.intents.includes(id)) {
+      session.intents.push(id)
+      swarm.dialling++
+    }
+  }
+
+  /** Opens a swarm on a connection, and joins when the peer had opened it before. */
+  open(session: PeerSession, id: SwarmId, now: Micros): void {
+    const swarm = this.#entries.get(id)!.swarm
+    if (session.neighbours.has(id)) return
+    const channel = session.takeChannel()
+    if (channel === undefined) return
+    const neighbour = new Neighbour(session, id, channel, swarm.haves.end)
+    session.neighbours.set(id, neighbour)
+    swarm.opening++
+    sendMessage(this.#context, session, { tag: "Open", channel, swarm: id, have: openingHave(swarm.have) })
+    const remote = session.remoteOf(id)
+    if (remote !== undefined) {
+      this.#join(neighbour, remote, now)
+      return
+    }
+    neighbour.deadline = this.#context.deadlines.make((due) => this.leave(neighbour, "not-interested", due))
+    this.#context.deadlines.set(neighbour.deadline, now + this.#context.rules.handshakeTimeout)
+  }
+
+  onOpen(session: PeerSession, number: number, id: SwarmId, have: Have, now: Micros): string | undefined {
+    const remote = session.openRemote(number, id, have)
+    if (typeof remote === "string") return remote
+    const neighbour = session.neighbours.get(id)
+    if (neighbour !== undefined) {
+      this.#join(neighbour, remote, now)
+    } else if (this.#entries.has(id)) {
+      this.#accept(session, remote, now)
+    } else if (this.#asks.has(id)) {
+      this.#asks.get(id)!.push(session)
+    } else if (this.#asks.size >= this.#context.rules.maxPendingAsks || this.#stopping) {
+      this.#refuse(session, remote, "too-many", now)
+    } else {
+      this.#asks.set(id, [session])
+      this.#context.outputs.push({ tag: "SwarmAsked", swarm: id })
+    }
+    return undefined
+  }
+
+  onClose(session: PeerSession, number: number, reason: CloseReason, now: Micros): string | undefined {
+    const remote = session.remoteChannel(number)
+    if (remote === undefined) return `Close of channel ${number}, which is not open`
+    session.closeRemote(remote)
+    const { neighbour } = remote
+    if (neighbour === undefined) {
+      if (!remote.draining) this.#forgetAsk(session, remote.swarm)
+      this.#checkIdle(session, now)
+      return undefined
+    }
+    const entry = this.#entries.get(remote.swarm)!
+    const { minRedialDelay, maxRedialDelay } = this.#context.rules
+    const patience = reason === "too-many" ? 4 * minRedialDelay : maxRedialDelay
+    entry.search.refused(session.peerId!, now + patience)
+    this.#part(neighbour, now)
+    sendMessage(this.#context, session, {
+      tag: "Close",
+      channel: neighbour.channel,
+      reason: "not-interested"
+    })
+    session.freeChannel(neighbour.channel)
+    this.seek(remote.swarm, now)
+    this.#checkIdle(session, now)
+    return undefined
+  }
+
+  /** Ends this host's side of a channel; what the peer still says on its own is passed over until its Close. */
+  leave(neighbour: Neighbour, reason: CloseReason, now: Micros): void {
+    const { session } = neighbour
+    this.#uploader.leave(neighbour, true, now)
+    const remote = session.remoteOf(neighbour.swarm)
+    if (remote !== undefined) {
+      remote.neighbour = undefined
+      remote.draining = true
+    }
+    sendMessage(this.#context, session, { tag: "Close", channel: neighbour.channel, reason })
+    session.freeChannel(neighbour.channel)
+    if (reason !== "finished") {
+      this.#entries
+        .get(neighbour.swarm)!
+        .search.refused(session.peerId!, now + this.#context.rules.maxRedialDelay)
+    }
+    this.#part(neighbour, now)
+    this.seek(neighbour.swarm, now)
+    this.#checkIdle(session, now)
+  }
+
+  /** The connection has ended: all of its channels with it. */
+  endSession(session: PeerSession, now: Micros): void {
+    const swarms = [...session.neighbours.keys()]
+    for (const neighbour of [...session.neighbours.values()]) this.#part(neighbour, now)
+    for (const id of [...this.#asks.keys()]) this.#forgetAsk(session, id)
+    this.intentsDone(session, false, now)
+    for (const id of swarms) this.seek(id, now)
+  }
+
+  /** No more neighbours are looked for, no more asks are made. */
+  stop(): void {
+    this.#stopping = true
+  }
+
+  #accept(session: PeerSession, remote: RemoteChannel, now: Micros): void {
+    const { swarm } = this.#entries.get(remote.swarm)!
+    const { maxNeighbours, maxSeederNeighbours } = this.#context.rules
+    const most = this.#context.self.kind === "origin" ? maxSeederNeighbours : maxNeighbours
+    if (this.#stopping || swarm.neighbours.length + swarm.opening >= most) {
+      this.#refuse(session, remote, "too-many", now)
+    } else {
+      this.open(session, remote.swarm, now)
+    }
+  }
+
+  #refuse(session: PeerSession, remote: RemoteChannel, reason: CloseReason, now: Micros): void {
+    remote.draining = true
+    remote.have = undefined
+    const channel = session.takeChannel()
+    if (channel === undefined) return
+    sendMessage(this.#context, session, { tag: "Open", channel, swarm: remote.swarm, have: "none" })
+    sendMessage(this.#context, session, { tag: "Close", channel, reason })
+    session.freeChannel(channel)
+    this.#checkIdle(session, now)
+  }
+
+  #join(neighbour: Neighbour, remote: RemoteChannel, now: Micros): void {
+    const swarm = this.#entries.get(neighbour.swarm)!.swarm
+    const theirs = parseHave(remote.have!, swarm.pieces)
+    if (theirs === undefined) {
+      this.#dialler.violation(neighbour.session, `Open with a bitfield that does not fit ${swarm.id}`, now)
+      return
+    }
+    remote.have = undefined
+    remote.neighbour = neighbour
+    if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
+    neighbour.deadline = undefined
+    swarm.opening--
+    swarm.join(neighbour, theirs, now)
+  }
+
+  /** Takes the neighbour out of its session and swarm; nothing is said to it. */
+  #part(neighbour: Neighbour, now: Micros): void {
+    const { session } = neighbour
+    session.neighbours.delete(neighbour.swarm)
+    this.#uploader.leave(neighbour, false, now)
+    const swarm = this.#entries.get(neighbour.swarm)!.swarm
+    if (neighbour.state === "opening") {
+      swarm.opening--
+      neighbour.state = "left"
+      if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
+    } else {
+      swarm.leave(neighbour, now)
+    }
+  }
+
+  #dropPoorest(swarm: Swarm, now: Micros): void {
+    let poorest: Neighbour | undefined
+    for (const neighbour of swarm.neighbours) {
+      if (poorest === undefined || neighbour.theirs!.count < poorest.theirs!.count) poorest = neighbour
+    }
+    if (poorest !== undefined) this.leave(poorest, "not-interested", now)
+  }
+
+  #answerAsks(id: SwarmId): readonly PeerSession[] {
+    const sessions = this.#asks.get(id) ?? []
+    this.#asks.delete(id)
+    return sessions
+  }
+
+  #forgetAsk(session: PeerSession, id: SwarmId): void {
+    const sessions = this.#asks.get(id)
+    const index = sessions?.indexOf(session) ?? -1
+    if (index >= 0) sessions!.splice(index, 1)
+  }
+
+  #checkIdle(session: PeerSession, now: Micros): void {
+    if (session.isIdle) this.#dialler.idled(session, now)
+  }
+}
+
+const openingHave = (have: Bitfield): Have =>
+  have.isFull ? "all" : have.count === 0 ? "none" : have.toBytes()
+
+const parseHave = (have: Have, pieces: number): Bitfield | undefined => {
+  if (have === "all") return Bitfield.full(pieces)
+  if (have === "none") return new Bitfield(pieces)
+  return Bitfield.fromBytes(have, pieces)
+}

@@ -1,0 +1,115 @@
+// Decides which timer of a host is due next. A binary heap over deadlines that know their own slot, so that moving one
+// costs O(log n) and allocates nothing: a neighbour's deadline moves several times for every piece.
+//
+// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It refuses to
+// know what a deadline is for, and what time it is.
+
+import type { Micros } from "./time.ts"
+
+export class Deadline {
+  /** When it fires; undefined while it is not scheduled. */
+  at: Micros | undefined = undefined
+  /** Place in the heap, -1 when not in it. Only DeadlineQueue writes it. */
+  slot = -1
+  readonly order: number
+  readonly fire: (now: Micros) => void
+
+  constructor(order: number, fire: (now: Micros) => void) {
+    this.order = order
+    this.fire = fire
+  }
+}
+
+export class DeadlineQueue {
+  readonly #heap: Deadline[] = []
+  #made = 0
+
+  /** A deadline that is not scheduled yet; `fire` is called once each time it comes due. */
+  make(fire: (now: Micros) => void): Deadline {
+    return new Deadline(this.#made++, fire)
+  }
+
+  /** How many are scheduled. */
+  get size(): number {
+    return this.#heap.length
+  }
+
+  /** The earliest instant at which something is due. */
+  get next(): Micros | undefined {
+    return this.#heap.length === 0 ? undefined : this.#heap[0]!.at
+  }
+
+  /** Moves `deadline` to `at`, or takes it out when `at` is undefined. */
+  set(deadline: Deadline, at: Micros | undefined): void {
+    if (at === deadline.at) return
+    if (at === undefined) {
+      this.#remove(deadline)
+      return
+    }
+    deadline.at = at
+    if (deadline.slot < 0) {
+      deadline.slot = this.#heap.length
+      this.#heap.push(deadline)
+      this.#rise(deadline)
+    } else {
+      this.#rise(deadline)
+      this.#sink(deadline)
+    }
+  }
+
+  /** Fires everything that is due at `now`, earliest first; what is scheduled meanwhile and due fires as well. */
+  fireDue(now: Micros): void {
+    while (this.#heap.length > 0 && this.#heap[0]!.at! <= now) {
+      const due = this.#heap[0]!
+      this.#remove(due)
+      due.fire(now)
+    }
+  }
+
+  #remove(deadline: Deadline): void {
+    const slot = deadline.slot
+    deadline.at = undefined
+    deadline.slot = -1
+    const last = this.#heap.pop()!
+    if (last === deadline) return
+    this.#heap[slot] = last
+    last.slot = slot
+    this.#rise(last)
+    this.#sink(last)
+  }
+
+  #rise(deadline: Deadline): void {
+    const heap = this.#heap
+    let slot = deadline.slot
+    while (slot > 0) {
+      const parentSlot = (slot - 1) >> 1
+      const parent = heap[parentSlot]!
+      if (!isBefore(deadline, parent)) break
+      heap[slot] = parent
+      parent.slot = slot
+      slot = parentSlot
+    }
+    heap[slot] = deadline
+    deadline.slot = slot
+  }
+
+  #sink(deadline: Deadline): void {
+    const heap = this.#heap
+    let slot = deadline.slot
+    for (;;) {
+      let childSlot = 2 * slot + 1
+      if (childSlot >= heap.length) break
+      if (childSlot + 1 < heap.length && isBefore(heap[childSlot + 1]!, heap[childSlot]!)) childSlot++
+      const child = heap[childSlot]!
+      if (!isBefore(child, deadline)) break
+      heap[slot] = child
+      child.slot = slot
+      slot = childSlot
+    }
+    heap[slot] = deadline
+    deadline.slot = slot
+  }
+}
+
+const isBefore = (one: Deadline, other: Deadline): boolean =>
+  one.at! < other.at! || (one.at === other.at && one.order < other.order)

@@ -1,0 +1,78 @@
+// Decides when a swarm's neighbours hear of a new piece: haveBatchDelay after the first of a batch, together with
+// those that came meanwhile. Have is most of the traffic, so batching and leaving out who has the piece anyway is most
+// of what can be saved.
+//
+// Invariants: a neighbour hears of a piece at most once, only after it was stored, and hears of all that it lacks;
+// pieces that a neighbour's Open told of already are not repeated. Origins hear of everything: they steer by it.
+
+import type { Deadline } from "./deadlines.ts"
+import { type HostContext, sendMessage } from "./host-context.ts"
+import type { Neighbour } from "./neighbour.ts"
+import type { Micros } from "./time.ts"
+
+export class HaveBatch {
+  /** Pieces stored since the swarm was opened, in that order. */
+  readonly #log: number[] = []
+  readonly #context: HostContext
+  readonly #neighbours: readonly Neighbour[]
+  readonly #deadline: Deadline
+
+  /** `neighbours` are the joined ones, kept up to date by the swarm. */
+  constructor(context: HostContext, neighbours: readonly Neighbour[]) {
+    this.#context = context
+    this.#neighbours = neighbours
+    this.#deadline = context.deadlines.make(() => this.flush())
+  }
+
+  /** How far a neighbour that is told our bitfield now need not be told again. */
+  get end(): number {
+    return this.#log.length
+  }
+
+  stored(piece: number, now: Micros): void {
+    this.#log.push(piece)
+    this.schedule(now)
+  }
+
+  /** Makes sure that what a neighbour was not told yet goes out in time. */
+  schedule(now: Micros): void {
+    if (this.#deadline.at !== undefined) return
+    this.#context.deadlines.set(this.#deadline, now + this.#context.rules.haveBatchDelay)
+  }
+
+  stop(): void {
+    this.#context.deadlines.set(this.#deadline, undefined)
+  }
+
+  flush(): void {
+    this.stop()
+    let wholeFrom = -1
+    let whole: readonly number[] = []
+    for (const neighbour of this.#neighbours) {
+      const from = neighbour.told
+      if (from === this.#log.length) continue
+      neighbour.told = this.#log.length
+      if (from !== wholeFrom) {
+        wholeFrom = from
+        whole = this.#log.slice(from)
+      }
+      this.#tell(neighbour, whole)
+    }
+  }
+
+  #tell(neighbour: Neighbour, batch: readonly number[]): void {
+    let pieces = batch
+    if (neighbour.session.kind !== "origin") {
+      const theirs = neighbour.theirs!
+      if (batch.some((piece) => theirs.has(piece))) pieces = batch.filter((piece) => !theirs.has(piece))
+    }
+    const most = this.#context.rules.maxPiecesPerMessage
+    for (let start = 0; start < pieces.length; start += most) {
+      sendMessage(this.#context, neighbour.session, {
+        tag: "Have",
+        channel: neighbour.channel,
+        pieces: start === 0 && pieces.length <= most ? pieces : pieces.slice(start, start + most)
+      })
+    }
+  }
+}

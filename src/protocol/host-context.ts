@@ -1,0 +1,100 @@
+// Decides what the mechanisms of one host share: its rules (the limits that a strategy may vary), its chance, its
+// counters, its deadlines and its outputs; and the few things that a mechanism asks of the host as a whole. It decides
+// nothing else.
+
+import type { DeadlineQueue } from "./deadlines.ts"
+import { limits } from "./limits.ts"
+import type { CloseReason, Message } from "./message.ts"
+import type { Neighbour } from "./neighbour.ts"
+import type { PeerHostCounters, PeerHostOutput } from "./peer-host-io.ts"
+import type { PeerId, PeerKind } from "./peer-id.ts"
+import type { PeerSession } from "./peer-session.ts"
+import type { RandomSource } from "./random-source.ts"
+import type { Micros } from "./time.ts"
+
+/** The limits of a peer machine; limits.ts says what each means. */
+export interface PeerHostRules {
+  readonly maxPieces: number
+  readonly maxPiecesPerMessage: number
+  readonly maxChannels: number
+  readonly maxConnections: number
+  readonly targetNeighbours: number
+  readonly maxNeighbours: number
+  readonly maxSeederNeighbours: number
+  readonly maxRequestsPerSwarm: number
+  readonly maxRequestsPerNeighbour: number
+  readonly maxUploadQueue: number
+  readonly maxUploadsInFlight: number
+  readonly maxUploadBytes: number
+  readonly maxEndgameCopies: number
+  readonly endgamePieces: number
+  readonly requestTimeoutBase: Micros
+  readonly requestTimeoutPerMiB: Micros
+  readonly haveBatchDelay: Micros
+  readonly minRejectBackoff: Micros
+  readonly maxRejectBackoff: Micros
+  readonly handshakeTimeout: Micros
+  readonly idleConnectionTimeout: Micros
+  readonly banDuration: Micros
+  readonly maxBans: number
+  readonly minRedialDelay: Micros
+  readonly maxRedialDelay: Micros
+  readonly maxRedialsRemembered: number
+  readonly maxCandidates: number
+  readonly maxPendingAsks: number
+  readonly maxReaders: number
+  readonly maxSuggestions: number
+  readonly initialUploadTimePerMiB: Micros
+}
+
+/** The shipped limits with some of them replaced. */
+export const peerHostRules = (overrides: Partial<PeerHostRules>): PeerHostRules => ({
+  ...limits,
+  ...overrides
+})
+
+export interface HostIdentity {
+  readonly peerId: PeerId
+  readonly kind: PeerKind
+  readonly address: string
+}
+
+export interface HostContext {
+  readonly self: HostIdentity
+  readonly rules: PeerHostRules
+  readonly random: RandomSource
+  readonly counters: PeerHostCounters
+  readonly deadlines: DeadlineQueue
+  readonly outputs: PeerHostOutput[]
+  /** Ends this host's part in a channel, telling the peer why. */
+  readonly leaveChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
+  /** Drops a connection on which nothing moves; its peer may be dialled again after a while. */
+  readonly dropSession: (session: PeerSession, reason: string, now: Micros) => void
+  /** Stops speaking to a peer for banDuration, connected or not. */
+  readonly banPeer: (peerId: PeerId, address: string, reason: string, now: Micros) => void
+}
+
+/** Queues a message for the transport. */
+export const sendMessage = (context: HostContext, session: PeerSession, message: Message): void => {
+  context.outputs.push({ tag: "Send", connection: session.connection, message })
+}
+
+export const newCounters = (): PeerHostCounters => ({
+  bytesReceivedFromAgents: 0,
+  bytesReceivedFromOrigins: 0,
+  bytesSent: 0,
+  piecesStored: 0,
+  piecesCorrupt: 0,
+  piecesDuplicate: 0,
+  piecesUnrequested: 0,
+  piecesSent: 0,
+  requestsSent: 0,
+  requestsTimedOut: 0,
+  rejectsSent: 0,
+  rejectsReceived: 0,
+  connectionsDialled: 0,
+  connectionsAccepted: 0,
+  dialsFailed: 0,
+  protocolErrors: 0,
+  peersBanned: 0
+})

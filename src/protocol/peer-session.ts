@@ -1,0 +1,117 @@
+// Decides what one connection is: who is at its other end, and which channels are open on it, in both directions.
+//
+//   dialling -- Connected --> greeting -- Hello --> open -- Bye, violation, idle, ... --> closing -- Disconnected --> gone
+//
+// A channel is its sender's own number. A peer's channel ("remote") is: asked (this host is not in the swarm, its
+// driver was asked), joined to a neighbour, or draining (this host closed its side, the peer's Close is still to come:
+// what it says meanwhile crossed that Close and is passed over).
+//
+// Invariants: at most maxChannels numbers each way; one channel a swarm each way; a violation of these by the peer is
+// a reason given back, never an exception. It refuses to know pieces and what a swarm decides.
+
+import type { Deadline } from "./deadlines.ts"
+import { invariant } from "./invariant.ts"
+import type { Have, SwarmId } from "./message.ts"
+import type { Neighbour } from "./neighbour.ts"
+import type { ConnectionId } from "./peer-host-io.ts"
+import type { PeerId, PeerKind } from "./peer-id.ts"
+
+export interface RemoteChannel {
+  readonly number: number
+  readonly swarm: SwarmId
+  /** What the peer had when it opened; dropped once joined. */
+  have: Have | undefined
+  /** Set when this host is in the swarm on this connection. */
+  neighbour: Neighbour | undefined
+  draining: boolean
+}
+
+export class PeerSession {
+  readonly connection: ConnectionId
+  /** Whether this host dialled it. */
+  readonly dialled: boolean
+  state: "dialling" | "greeting" | "open" | "closing" = "greeting"
+  /** The address dialled, or the one that the peer's Hello named. */
+  address: string
+  /** Whom the tracker said is there; what Hello says holds. */
+  readonly expected: PeerId | undefined
+  /** Set by Hello. */
+  peerId: PeerId | undefined = undefined
+  kind: PeerKind = "agent"
+  /** Swarms to open once the handshake is done. */
+  readonly intents: SwarmId[] = []
+  /** This host's side of the channels, by swarm. */
+  readonly neighbours = new Map<SwarmId, Neighbour>()
+  readonly #remote: Array<RemoteChannel | undefined> = []
+  readonly #local: Array<boolean> = []
+  readonly #maxChannels: number
+  /** Handshake, then idleness. */
+  deadline: Deadline | undefined = undefined
+
+  constructor(
+    connection: ConnectionId,
+    options: {
+      readonly dialled: boolean
+      readonly address: string
+      readonly expected: PeerId | undefined
+      readonly maxChannels: number
+    }
+  ) {
+    this.connection = connection
+    this.dialled = options.dialled
+    this.address = options.address
+    this.expected = options.expected
+    this.#maxChannels = options.maxChannels
+  }
+
+  /** No channel that is used; one that only waits for the peer's Close does not count. */
+  get isIdle(): boolean {
+    return this.neighbours.size === 0 && !this.#remote.some((channel) => channel?.draining === false)
+  }
+
+  /** The lowest number of this host that is free, taken; undefined when all are in use. */
+  takeChannel(): number | undefined {
+    for (let number = 0; number < this.#maxChannels; number++) {
+      if (this.#local[number] === true) continue
+      this.#local[number] = true
+      return number
+    }
+    return undefined
+  }
+
+  freeChannel(number: number): void {
+    invariant(this.#local[number] === true, `session: channel ${number} is not in use`)
+    this.#local[number] = false
+  }
+
+  /** The peer opened a channel; a string says how that breaks the protocol. */
+  openRemote(number: number, swarm: SwarmId, have: Have): RemoteChannel | string {
+    if (!(number >= 0 && number < this.#maxChannels)) return `Open of channel ${number}, beyond the limit`
+    if (this.#remote[number] !== undefined) return `Open of channel ${number}, which is open`
+    for (const other of this.#remote) {
+      if (other !== undefined && other.swarm === swarm && !other.draining)
+        return "Open of a swarm that is open"
+    }
+    const channel: RemoteChannel = { number, swarm, have, neighbour: undefined, draining: false }
+    while (this.#remote.length < number) this.#remote.push(undefined)
+    this.#remote[number] = channel
+    return channel
+  }
+
+  remoteChannel(number: number): RemoteChannel | undefined {
+    return this.#remote[number]
+  }
+
+  closeRemote(channel: RemoteChannel): void {
+    invariant(this.#remote[channel.number] === channel, "session: closes a channel that is not open")
+    this.#remote[channel.number] = undefined
+  }
+
+  /** The peer's channel of a swarm, unless it is draining. */
+  remoteOf(swarm: SwarmId): RemoteChannel | undefined {
+    for (const channel of this.#remote) {
+      if (channel !== undefined && channel.swarm === swarm && !channel.draining) return channel
+    }
+    return undefined
+  }
+}

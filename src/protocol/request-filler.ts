@@ -1,0 +1,246 @@
+// Decides what a swarm asks of whom, and when again: fills the request window, looks after timeouts, Rejects and the
+// endgame.
+//
+// Invariants: a neighbour is asked only while joined, not backing off, and with room under both limits; the least
+// loaded neighbour is asked first; a refused piece is asked of another at once, the refusing neighbour is left alone
+// as long as it said, within limits and with a little chance, so that refused askers do not come back together; in
+// endgame a piece is asked a second time only when its request is older than twice the usual answer, so that copies
+// stay rare. It refuses to know which piece is best (piece-selection.ts) and what becomes of a piece that arrived.
+
+import { backoffDelay } from "./backoff.ts"
+import type { Deadline } from "./deadlines.ts"
+import { type HostContext, sendMessage } from "./host-context.ts"
+import type { Neighbour } from "./neighbour.ts"
+import { selectPiece } from "./piece-selection.ts"
+import type { OutstandingRequest } from "./request-window.ts"
+import type { Swarm } from "./swarm.ts"
+import type { Micros } from "./time.ts"
+
+const MiB = 1024 * 1024
+const noReaders: readonly never[] = []
+
+export class RequestFiller {
+  readonly #context: HostContext
+  readonly #swarm: Swarm
+  readonly #timeout: Micros
+  /** Wakes in endgame, when the oldest request is due for a copy. */
+  readonly #hedge: Deadline
+  /** Smoothed time from a request to its piece; 0 before the first. */
+  #answerTime = 0
+  /** Where the next round over the neighbours begins. */
+  #rotation = 0
+
+  constructor(context: HostContext, swarm: Swarm) {
+    this.#context = context
+    this.#swarm = swarm
+    const { requestTimeoutBase, requestTimeoutPerMiB } = context.rules
+    this.#timeout = requestTimeoutBase + Math.round((requestTimeoutPerMiB * swarm.metainfo.pieceLength) / MiB)
+    this.#hedge = context.deadlines.make((now) => this.fillAll(now))
+  }
+
+  stop(): void {
+    this.#context.deadlines.set(this.#hedge, undefined)
+  }
+
+  /** Asks one neighbour for as much as it may be asked. */
+  fill(neighbour: Neighbour, now: Micros): void {
+    if (!this.#mayAsk(neighbour, now)) return
+    while (this.#mayAsk(neighbour, now) && this.#askOne(neighbour, now)) {
+      // one request a round
+    }
+    this.#reschedule(neighbour)
+  }
+
+  /** Asks all neighbours, the least loaded first. */
+  fillAll(now: Micros): void {
+    const neighbours = this.#swarm.neighbours
+    const count = neighbours.length
+    if (count === 0 || !this.#swarm.wantsMore) return
+    this.#rotation++
+    for (let load = 0; load < this.#context.rules.maxRequestsPerNeighbour; load++) {
+      for (let step = 0; step < count; step++) {
+        if (!this.#swarm.wantsMore) return
+        const neighbour = neighbours[(this.#rotation + step) % count]!
+        if (neighbour.requests.live !== load || !this.#mayAsk(neighbour, now)) continue
+        if (this.#askOne(neighbour, now)) this.#reschedule(neighbour)
+      }
+    }
+  }
+
+  /** A neighbour's backoff or request timeout has come. */
+  due(neighbour: Neighbour, now: Micros): void {
+    let expired = false
+    for (const request of neighbour.requests.owed) {
+      if (request.expiresAt > now) continue
+      if (request.state !== "live") {
+        this.#context.dropSession(neighbour.session, "silent: a request was never answered", now)
+        return
+      }
+      this.#swarm.window.release(neighbour.requests, request)
+      request.state = "expired"
+      request.expiresAt = now + this.#timeout
+      this.#context.counters.requestsTimedOut++
+      expired = true
+    }
+    if (expired) {
+      neighbour.failures++
+      neighbour.askAgainAt = now + this.#context.rules.maxRejectBackoff
+      this.#reschedule(neighbour)
+      this.fillAll(now)
+    } else {
+      this.fill(neighbour, now)
+      this.#reschedule(neighbour)
+    }
+  }
+
+  /** A request was answered by its piece. */
+  answered(neighbour: Neighbour, request: OutstandingRequest, now: Micros): void {
+    neighbour.failures = 0
+    if (request.state === "live") {
+      this.#swarm.window.release(neighbour.requests, request)
+      const took = now - request.sentAt
+      this.#answerTime = this.#answerTime === 0 ? took : this.#answerTime + (took - this.#answerTime) / 8
+    }
+    this.#reschedule(neighbour)
+  }
+
+  /** A request was refused. */
+  refused(neighbour: Neighbour, request: OutstandingRequest, retryAfter: Micros, now: Micros): void {
+    const wasLive = request.state === "live"
+    if (wasLive) {
+      this.#swarm.window.release(neighbour.requests, request)
+      neighbour.failures++
+      const { minRejectBackoff, maxRejectBackoff } = this.#context.rules
+      const range = { min: minRejectBackoff, max: maxRejectBackoff }
+      const wait =
+        retryAfter > 0
+          ? this.#jitter(Math.min(Math.max(retryAfter, minRejectBackoff), maxRejectBackoff))
+          : backoffDelay(neighbour.failures - 1, range, this.#context.random)
+      neighbour.askAgainAt = Math.max(neighbour.askAgainAt ?? 0, now + wait)
+    }
+    this.#reschedule(neighbour)
+    if (wasLive) this.fillAll(now)
+  }
+
+  /** Takes back all requests of a neighbour that leaves. */
+  abandon(neighbour: Neighbour): void {
+    for (const request of neighbour.requests.owed) {
+      if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
+    }
+    neighbour.requests.owed.length = 0
+    if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
+  }
+
+  /** The piece came from `but`; whoever else was asked is told to forget it. */
+  cancelOthers(piece: number, but: Neighbour | undefined, now: Micros): void {
+    for (const neighbour of this.#swarm.neighbours) {
+      if (neighbour === but) continue
+      const request = neighbour.requests.find(piece)
+      if (request === undefined || request.state !== "live") continue
+      this.#swarm.window.release(neighbour.requests, request)
+      request.state = "cancelled"
+      request.expiresAt = now + this.#timeout
+      sendMessage(this.#context, neighbour.session, { tag: "Cancel", channel: neighbour.channel, piece })
+      this.#reschedule(neighbour)
+    }
+  }
+
+  #mayAsk(neighbour: Neighbour, now: Micros): boolean {
+    if (neighbour.askAgainAt !== undefined) {
+      if (neighbour.askAgainAt > now) return false
+      neighbour.askAgainAt = undefined
+    }
+    return (
+      neighbour.state === "joined" &&
+      neighbour.requests.hasRoom(this.#context.rules.maxRequestsPerNeighbour) &&
+      this.#swarm.wantsMore
+    )
+  }
+
+  #askOne(neighbour: Neighbour, now: Micros): boolean {
+    const swarm = this.#swarm
+    if (neighbour.suggested.length > 0) {
+      neighbour.suggested = neighbour.suggested.filter((piece) => !swarm.have.has(piece))
+    }
+    let piece = this.#select(neighbour)
+    if (piece < 0) {
+      piece = this.#copyInEndgame(neighbour, now)
+      if (piece < 0) return false
+    }
+    swarm.window.add(neighbour.requests, piece, now, this.#timeout)
+    this.#context.counters.requestsSent++
+    sendMessage(this.#context, neighbour.session, { tag: "Request", channel: neighbour.channel, piece })
+    return true
+  }
+
+  #select(neighbour: Neighbour): number {
+    const swarm = this.#swarm
+    const { owed, live } = neighbour.requests
+    // What was given up on or cancelled here is still owed an answer, and not asked again meanwhile.
+    let masked: number[] | undefined
+    if (owed.length > live) {
+      masked = []
+      for (const request of owed) {
+        if (swarm.window.isRequested(request.piece)) continue
+        swarm.window.mark(request.piece)
+        masked.push(request.piece)
+      }
+    }
+    const piece = selectPiece(
+      {
+        missing: swarm.missing,
+        requested: swarm.window.requested,
+        theirs: neighbour.theirs!,
+        availability: swarm.availability,
+        // Whoever suggests is a source that all want: there a suggestion goes before the reader, who is served by
+        // the others' copies sooner than by everyone asking the source for the same piece.
+        readers: neighbour.suggested.length > 0 ? noReaders : swarm.readers,
+        suggested: neighbour.suggested
+      },
+      this.#context.random
+    )
+    if (masked !== undefined) for (const one of masked) swarm.window.unmark(one)
+    return piece
+  }
+
+  /** In endgame, the piece whose request is the oldest and overdue, if this neighbour can give a copy; else -1. */
+  #copyInEndgame(neighbour: Neighbour, now: Micros): number {
+    const swarm = this.#swarm
+    const { endgamePieces, maxEndgameCopies } = this.#context.rules
+    if (swarm.pieces - swarm.have.count > endgamePieces || !swarm.isAllRequested) return -1
+    const patience = this.#answerTime === 0 ? this.#timeout >> 1 : Math.round(2 * this.#answerTime)
+    let oldest: OutstandingRequest | undefined
+    let nextDue: Micros | undefined
+    for (const other of swarm.neighbours) {
+      if (other === neighbour) continue
+      for (const request of other.requests.owed) {
+        if (request.state !== "live" || swarm.window.copies(request.piece) >= maxEndgameCopies) continue
+        if (!neighbour.theirs!.has(request.piece)) continue
+        if (neighbour.requests.find(request.piece) !== undefined) continue
+        if (request.sentAt + patience > now) {
+          const due = request.sentAt + patience
+          if (nextDue === undefined || due < nextDue) nextDue = due
+        } else if (oldest === undefined || request.sentAt < oldest.sentAt) oldest = request
+      }
+    }
+    if (oldest !== undefined) return oldest.piece
+    if (nextDue !== undefined && (this.#hedge.at === undefined || nextDue < this.#hedge.at)) {
+      this.#context.deadlines.set(this.#hedge, nextDue)
+    }
+    return -1
+  }
+
+  #jitter(wait: Micros): Micros {
+    const quarter = wait >> 2
+    return wait - quarter + this.#context.random.nextInt(2 * quarter + 1)
+  }
+
+  /** A neighbour's next wake-up: its earliest timeout, or the end of its backoff. */
+  #reschedule(neighbour: Neighbour): void {
+    if (neighbour.deadline === undefined) return
+    let at = neighbour.requests.nextExpiry()
+    const { askAgainAt } = neighbour
+    if (askAgainAt !== undefined && (at === undefined || askAgainAt < at)) at = askAgainAt
+    this.#context.deadlines.set(neighbour.deadline, at)
+  }
+}

@@ -1,0 +1,141 @@
+// Decides which pieces an origin would rather be asked for. With one source the makespan is the number of copies it
+// has to send before the swarm can live without it, so in the first round every piece goes out once before any goes
+// out again: each neighbour is suggested pieces that nobody outside has and that were suggested least, and a request
+// for a piece that is outside already is steered to a suggestion while there are some left.
+//
+// Invariants: the round is over when every piece was given or seen outside, and nothing is suggested or steered after
+// it; a neighbour is steered at most maxSteers times in a row, so that who only wants one piece gets it; a neighbour
+// alone is not steered at all, nobody could take its place. It refuses to know the uplink's queue.
+
+import { Bitfield } from "./bitfield.ts"
+import { type HostContext, sendMessage } from "./host-context.ts"
+import type { Neighbour } from "./neighbour.ts"
+
+/** Refusals in a row before a neighbour gets what it insists on. */
+const maxSteers = 3
+
+interface Suggestions {
+  /** Suggested and not outside yet. */
+  pieces: number[]
+  steers: number
+}
+
+export class SeederSuggest {
+  readonly #context: HostContext
+  /** Pieces given to somebody or seen at a neighbour. */
+  readonly #outside: Bitfield
+  /** Copies that the uploader took on. */
+  readonly #given: Uint16Array
+  /** Neighbours that hold a suggestion of the piece. */
+  readonly #pending: Uint16Array
+  readonly #byNeighbour = new Map<Neighbour, Suggestions>()
+  #cursor: number
+
+  constructor(context: HostContext, pieces: number) {
+    this.#context = context
+    this.#outside = new Bitfield(pieces)
+    this.#given = new Uint16Array(pieces)
+    this.#pending = new Uint16Array(pieces)
+    this.#cursor = pieces === 0 ? 0 : context.random.nextInt(pieces)
+  }
+
+  /** Whether some piece is nowhere but here. */
+  get isFirstRound(): boolean {
+    return !this.#outside.isFull
+  }
+
+  joined(neighbour: Neighbour): void {
+    this.#byNeighbour.set(neighbour, { pieces: [], steers: 0 })
+    if (this.#outside.isFull) return
+    const theirs = neighbour.theirs!
+    if (theirs.count > 0) {
+      for (let piece = 0; piece < theirs.length; piece++) if (theirs.has(piece)) this.#outside.set(piece)
+    }
+    if (this.#byNeighbour.size > 2) this.#suggest(neighbour)
+    else for (const other of this.#byNeighbour.keys()) this.#suggest(other)
+  }
+
+  left(neighbour: Neighbour): void {
+    const suggestions = this.#byNeighbour.get(neighbour)
+    if (suggestions === undefined) return
+    for (const piece of suggestions.pieces) this.#pending[piece]!--
+    this.#byNeighbour.delete(neighbour)
+  }
+
+  /** A neighbour said that it has these pieces. */
+  heard(neighbour: Neighbour, pieces: readonly number[]): void {
+    if (this.#outside.isFull) return
+    for (const piece of pieces) this.#outside.set(piece)
+    this.#suggest(neighbour)
+  }
+
+  /** Whether a request should be refused so that the neighbour asks for something nobody has yet. */
+  steers(neighbour: Neighbour, piece: number): boolean {
+    if (this.#outside.isFull || !this.#outside.has(piece) || this.#byNeighbour.size < 2) return false
+    const suggestions = this.#byNeighbour.get(neighbour)
+    if (suggestions === undefined || suggestions.steers >= maxSteers) return false
+    this.#suggest(neighbour)
+    if (suggestions.pieces.length === 0) return false
+    suggestions.steers++
+    return true
+  }
+
+  /** The uploader took the request on. */
+  given(neighbour: Neighbour, piece: number): void {
+    if (this.#given[piece]! < 0xffff) this.#given[piece]!++
+    const suggestions = this.#byNeighbour.get(neighbour)
+    if (suggestions !== undefined) suggestions.steers = 0
+    if (this.#outside.isFull) return
+    this.#outside.set(piece)
+    this.#suggest(neighbour)
+  }
+
+  /** What was taken on did not go out. `seen` is how many neighbours have the piece. */
+  undone(piece: number, seen: number): void {
+    this.#given[piece]!--
+    if (this.#given[piece] === 0 && seen === 0) this.#outside.clear(piece)
+  }
+
+  /** Brings a neighbour's suggestions up to the number that it may ask for at once. */
+  #suggest(neighbour: Neighbour): void {
+    if (this.#byNeighbour.size < 2) return
+    const suggestions = this.#byNeighbour.get(neighbour)
+    if (suggestions === undefined) return
+    if (suggestions.pieces.some((piece) => this.#outside.has(piece))) {
+      suggestions.pieces = suggestions.pieces.filter((piece) => {
+        if (!this.#outside.has(piece)) return true
+        this.#pending[piece]!--
+        return false
+      })
+    }
+    const added: number[] = []
+    while (suggestions.pieces.length < this.#context.rules.maxRequestsPerNeighbour) {
+      const piece = this.#leastSuggested(neighbour, suggestions.pieces)
+      if (piece < 0) break
+      suggestions.pieces.push(piece)
+      this.#pending[piece]!++
+      added.push(piece)
+    }
+    if (added.length === 0) return
+    sendMessage(this.#context, neighbour.session, {
+      tag: "Suggest",
+      channel: neighbour.channel,
+      pieces: added
+    })
+  }
+
+  #leastSuggested(neighbour: Neighbour, already: readonly number[]): number {
+    const pieces = this.#outside.length
+    const theirs = neighbour.theirs!
+    let best = -1
+    for (let step = 0; step < pieces; step++) {
+      let piece = this.#cursor + step
+      if (piece >= pieces) piece -= pieces
+      if (this.#outside.has(piece) || theirs.has(piece) || already.includes(piece)) continue
+      if (best < 0 || this.#pending[piece]! < this.#pending[best]!) best = piece
+      if (this.#pending[best] === 0) break
+    }
+    if (best >= 0 && this.#pending[best] === 0) this.#cursor = best + 1 === pieces ? 0 : best + 1
+    return best
+  }
+}

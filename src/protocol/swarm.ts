@@ -1,0 +1,351 @@
+// Decides the life of one blob on one host, across all neighbours that share it.
+//
+//   a piece: missing -> requested -> storing -- PieceStored --> have (told to others, served)
+//               ^           |           |
+//               +-----------+-----------+---- Reject, timeout, neighbour gone; PieceCorrupt (its sender is banned)
+//
+//   the swarm: fetching -- last piece stored --> complete; fetching -- no storage --> failed (it still serves)
+//
+// Invariants: a piece is announced and served only after PieceStored; `availability` counts the joined neighbours
+// that are not seeds, exactly; a corrupt piece is held against the one peer that sent it. It refuses to know
+// connections (peer-host.ts), what to ask next (request-filler.ts) and who waits for the uplink (uploader.ts).
+
+import type { Bitfield } from "./bitfield.ts"
+import { HaveBatch } from "./have-batch.ts"
+import { type HostContext, sendMessage } from "./host-context.ts"
+import { invariant } from "./invariant.ts"
+import type { RejectReason, SwarmId } from "./message.ts"
+import { type Metainfo, pieceCount, pieceSize } from "./metainfo.ts"
+import type { Neighbour } from "./neighbour.ts"
+import type { Payload } from "./payload.ts"
+import type { PeerId } from "./peer-id.ts"
+import type { ReaderWindow } from "./piece-selection.ts"
+import { RequestFiller } from "./request-filler.ts"
+import { RequestWindow } from "./request-window.ts"
+import { SeederSuggest } from "./seeder-suggest.ts"
+import type { Micros } from "./time.ts"
+import type { Uploader, UploadSwarm } from "./uploader.ts"
+
+interface Sender {
+  readonly peerId: PeerId
+  readonly address: string
+}
+
+export class Swarm implements UploadSwarm {
+  readonly id: SwarmId
+  readonly metainfo: Metainfo
+  readonly pieces: number
+  /** Verified and stored. The driver's object; this machine adds to it. */
+  readonly have: Bitfield
+  /** Words of the pieces that are not in `have`. */
+  readonly missing: Uint32Array
+  readonly window: RequestWindow
+  /** Joined neighbours, seeds left out, that have each piece. */
+  readonly availability: Uint16Array
+  /** Joined, in the order of joining. */
+  readonly neighbours: Neighbour[] = []
+  /** Opened by this host and not answered yet. */
+  opening = 0
+  /** Connections being made for this swarm. */
+  dialling = 0
+  /** What waiting clients read next. */
+  readers: readonly ReaderWindow[] = []
+  servedAt = 0
+  failed = false
+  readonly haves: HaveBatch
+  readonly #readers = new Map<number, ReaderWindow>()
+  readonly #storing = new Map<number, Sender>()
+  readonly #filler: RequestFiller
+  readonly #suggest: SeederSuggest | undefined
+  readonly #uploader: Uploader
+  readonly #context: HostContext
+
+  constructor(context: HostContext, uploader: Uploader, id: SwarmId, metainfo: Metainfo, have: Bitfield) {
+    this.id = id
+    this.metainfo = metainfo
+    this.pieces = pieceCount(metainfo)
+    invariant(this.pieces === have.length, `swarm: metainfo has ${this.pieces} pieces, have ${have.length}`)
+    this.have = have
+    this.missing = new Uint32Array(have.words.length)
+    for (let word = 0; word < this.missing.length; word++) this.missing[word] = ~have.words[word]! >>> 0
+    const spare = this.missing.length * 32 - this.pieces
+    if (spare > 0) this.missing[this.missing.length - 1]! &= 0xffffffff >>> spare
+    this.window = new RequestWindow(this.pieces, context.rules.maxRequestsPerSwarm)
+    this.availability = new Uint16Array(this.pieces)
+    this.haves = new HaveBatch(context, this.neighbours)
+    this.#filler = new RequestFiller(context, this)
+    this.#suggest =
+      context.self.kind === "origin" && have.isFull ? new SeederSuggest(context, this.pieces) : undefined
+    this.#uploader = uploader
+    this.#context = context
+  }
+
+  get isComplete(): boolean {
+    return this.have.isFull
+  }
+
+  /** Whether it asks for pieces at all. */
+  get wantsPieces(): boolean {
+    return !this.have.isFull && !this.failed
+  }
+
+  /** Whether one more request may be sent. Pieces being stored are in memory, so they count against a bound too. */
+  get wantsMore(): boolean {
+    return (
+      this.wantsPieces &&
+      this.window.hasRoom &&
+      this.window.live + this.#storing.size < 2 * this.#context.rules.maxRequestsPerSwarm
+    )
+  }
+
+  get isAllRequested(): boolean {
+    const { requested } = this.window
+    for (let word = 0; word < requested.length; word++) {
+      if ((this.missing[word]! & ~requested[word]!) !== 0) return false
+    }
+    return true
+  }
+
+  /** Neighbours joined, being opened or being dialled. */
+  get degree(): number {
+    return this.neighbours.length + this.opening + this.dialling
+  }
+
+  /** Nothing under way and no neighbour has anything that is missing here. */
+  get isStarving(): boolean {
+    if (!this.wantsPieces || this.window.live > 0 || this.#storing.size > 0) return false
+    for (const neighbour of this.neighbours) {
+      const theirs = neighbour.theirs!.words
+      for (let word = 0; word < theirs.length; word++) {
+        if ((theirs[word]! & this.missing[word]!) !== 0) return false
+      }
+    }
+    return true
+  }
+
+  /** Requests under way and pieces being stored. */
+  get requested(): number {
+    return this.window.live + this.#storing.size
+  }
+
+  /** Both sides have opened the channel; `theirs` is what the peer has. */
+  join(neighbour: Neighbour, theirs: Bitfield, now: Micros): void {
+    neighbour.state = "joined"
+    neighbour.theirs = theirs
+    this.neighbours.push(neighbour)
+    if (!theirs.isFull) {
+      neighbour.counted = true
+      this.#sumAvailability(theirs, 1)
+    }
+    if (neighbour.told < this.haves.end) this.haves.schedule(now)
+    if (this.#closeIfFinished(neighbour, now)) return
+    this.#suggest?.joined(neighbour)
+    neighbour.deadline ??= this.#context.deadlines.make((due) => this.#filler.due(neighbour, due))
+    this.#filler.fill(neighbour, now)
+  }
+
+  /** The channel or the connection is over; what was asked of the neighbour is asked of others. */
+  leave(neighbour: Neighbour, now: Micros): void {
+    const index = this.neighbours.indexOf(neighbour)
+    invariant(index >= 0, "swarm: a neighbour leaves that is not joined")
+    this.neighbours.splice(index, 1)
+    neighbour.state = "left"
+    this.#filler.abandon(neighbour)
+    this.#suggest?.left(neighbour)
+    if (neighbour.counted) this.#sumAvailability(neighbour.theirs!, -1)
+    this.#filler.fillAll(now)
+  }
+
+  /** The swarm is closed on this host. Its neighbours have left. */
+  stop(): void {
+    this.haves.stop()
+    this.#filler.stop()
+  }
+
+  onHave(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
+    const theirs = neighbour.theirs!
+    let news = false
+    for (const piece of pieces) {
+      if (!(piece >= 0 && piece < this.pieces)) return `Have of piece ${piece} of ${this.pieces}`
+      if (!theirs.set(piece)) continue
+      if (neighbour.counted) this.availability[piece]!++
+      if (!this.have.has(piece)) news = true
+    }
+    if (this.#suggest !== undefined) this.#suggest.heard(neighbour, pieces)
+    if (theirs.isFull && this.#closeIfFinished(neighbour, now)) return undefined
+    if (news) this.#filler.fill(neighbour, now)
+    return undefined
+  }
+
+  onRequest(neighbour: Neighbour, piece: number, now: Micros): string | undefined {
+    if (!(piece >= 0 && piece < this.pieces)) return `Request of piece ${piece} of ${this.pieces}`
+    if (!this.have.has(piece)) {
+      this.#reject(neighbour, piece, "missing", 0)
+      return undefined
+    }
+    const uploader = this.#uploader
+    if (uploader.has(neighbour, piece)) return `Request of piece ${piece}, which is requested already`
+    if (this.#suggest?.steers(neighbour, piece) === true) {
+      this.#reject(neighbour, piece, "busy", this.#context.rules.minRejectBackoff)
+      return undefined
+    }
+    const bytes = pieceSize(this.metainfo, piece)
+    if (!uploader.hasRoom(bytes) && !uploader.makeRoomFor(this, bytes)) {
+      this.#reject(neighbour, piece, "busy", uploader.retryAfter())
+      return undefined
+    }
+    this.#suggest?.given(neighbour, piece)
+    uploader.admit(this, neighbour, piece, bytes, now)
+    return undefined
+  }
+
+  onPiece(neighbour: Neighbour, piece: number, payload: Payload, now: Micros): string | undefined {
+    const { counters } = this.#context
+    const request = neighbour.requests.take(piece)
+    if (request === undefined) {
+      counters.piecesUnrequested++
+      return `Piece ${piece}, which was not requested`
+    }
+    if (payload.byteLength !== pieceSize(this.metainfo, piece)) {
+      if (request.state === "live") this.window.release(neighbour.requests, request)
+      return `Piece ${piece} of ${payload.byteLength} bytes`
+    }
+    if (neighbour.session.kind === "origin") counters.bytesReceivedFromOrigins += payload.byteLength
+    else counters.bytesReceivedFromAgents += payload.byteLength
+    this.#filler.answered(neighbour, request, now)
+    if (this.have.has(piece) || this.#storing.has(piece) || this.failed) {
+      counters.piecesDuplicate++
+    } else {
+      if (this.window.isRequested(piece)) this.#filler.cancelOthers(piece, neighbour, now)
+      this.window.mark(piece)
+      const { session } = neighbour
+      this.#storing.set(piece, { peerId: session.peerId!, address: session.address })
+      this.#context.outputs.push({
+        tag: "StorePiece",
+        swarm: this.id,
+        piece,
+        payload,
+        from: session.peerId!,
+        fromKind: session.kind
+      })
+    }
+    this.#filler.fill(neighbour, now)
+    return undefined
+  }
+
+  onReject(
+    neighbour: Neighbour,
+    piece: number,
+    reason: RejectReason,
+    retryAfter: Micros,
+    now: Micros
+  ): string | undefined {
+    const request = neighbour.requests.take(piece)
+    if (request === undefined) return `Reject of piece ${piece}, which was not requested`
+    this.#context.counters.rejectsReceived++
+    if (
+      (reason === "missing" || reason === "failed") &&
+      neighbour.theirs!.clear(piece) &&
+      neighbour.counted
+    ) {
+      this.availability[piece]!--
+    }
+    this.#filler.refused(neighbour, request, retryAfter, now)
+    return undefined
+  }
+
+  onCancel(neighbour: Neighbour, piece: number, now: Micros): string | undefined {
+    if (!(piece >= 0 && piece < this.pieces)) return `Cancel of piece ${piece} of ${this.pieces}`
+    this.#uploader.cancel(neighbour, piece, now)
+    return undefined
+  }
+
+  onSuggest(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
+    for (const piece of pieces) {
+      if (!(piece >= 0 && piece < this.pieces)) return `Suggest of piece ${piece} of ${this.pieces}`
+      if (this.have.has(piece) || neighbour.suggested.includes(piece)) continue
+      neighbour.suggested.push(piece)
+    }
+    const surplus = neighbour.suggested.length - this.#context.rules.maxSuggestions
+    if (surplus > 0) neighbour.suggested.splice(0, surplus)
+    this.#filler.fill(neighbour, now)
+    return undefined
+  }
+
+  pieceStored(piece: number, now: Micros): void {
+    if (!this.#storing.delete(piece)) return
+    this.window.unmark(piece)
+    if (!this.have.set(piece)) return
+    this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
+    this.#context.counters.piecesStored++
+    this.haves.stored(piece, now)
+    if (!this.have.isFull) {
+      this.#filler.fillAll(now)
+      return
+    }
+    this.#context.outputs.push({ tag: "SwarmCompleted", swarm: this.id })
+    for (const neighbour of [...this.neighbours]) this.#closeIfFinished(neighbour, now)
+  }
+
+  pieceCorrupt(piece: number, now: Micros): void {
+    const sender = this.#storing.get(piece)
+    if (sender === undefined) return
+    this.#storing.delete(piece)
+    this.window.unmark(piece)
+    this.#context.counters.piecesCorrupt++
+    this.#context.banPeer(sender.peerId, sender.address, `sent a corrupt piece ${piece} of ${this.id}`, now)
+    this.#filler.fillAll(now)
+  }
+
+  pieceStoreFailed(piece: number, reason: string): void {
+    if (!this.#storing.delete(piece)) return
+    this.window.unmark(piece)
+    if (this.failed) return
+    this.failed = true
+    this.#context.outputs.push({ tag: "SwarmFailed", swarm: this.id, reason })
+  }
+
+  readerMoved(reader: number, window: ReaderWindow, now: Micros): void {
+    if (!this.#readers.has(reader) && this.#readers.size >= this.#context.rules.maxReaders) return
+    this.#readers.set(reader, window)
+    this.readers = [...this.#readers.values()]
+    this.#filler.fillAll(now)
+  }
+
+  readerLeft(reader: number): void {
+    if (this.#readers.delete(reader)) this.readers = [...this.#readers.values()]
+  }
+
+  uploadUndone(_neighbour: Neighbour, piece: number): void {
+    this.#suggest?.undone(piece, this.availability[piece]!)
+  }
+
+  /** Two complete ends have nothing to say to each other. */
+  #closeIfFinished(neighbour: Neighbour, now: Micros): boolean {
+    if (!this.have.isFull || !neighbour.theirs!.isFull) return false
+    this.#context.leaveChannel(neighbour, "finished", now)
+    return true
+  }
+
+  #reject(neighbour: Neighbour, piece: number, reason: RejectReason, retryAfter: Micros): void {
+    this.#context.counters.rejectsSent++
+    sendMessage(this.#context, neighbour.session, {
+      tag: "Reject",
+      channel: neighbour.channel,
+      piece,
+      reason,
+      retryAfter
+    })
+  }
+
+  #sumAvailability(theirs: Bitfield, change: number): void {
+    if (theirs.count === 0) return
+    for (let word = 0; word < theirs.words.length; word++) {
+      if (theirs.words[word] === 0) continue
+      const end = Math.min((word + 1) << 5, this.pieces)
+      for (let piece = word << 5; piece < end; piece++) {
+        if (theirs.has(piece)) this.availability[piece]! += change
+      }
+    }
+  }
+}

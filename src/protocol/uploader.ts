@@ -1,0 +1,266 @@
+// Decides what a host sends, over all its swarms: ONE short queue for the one uplink. Beyond the queue the answer is
+// Reject busy, at once, so that an asker turns elsewhere (reference: the tail comes from requests that pile up).
+//
+//   Request -> waiting -> loading -> sending -- PieceSent --> gone
+//                 |           |
+//                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
+//
+// Invariants: every Request is answered by exactly one Piece or Reject while its channel and connection live; waiting,
+// loading and sending pieces together keep within maxUploadQueue and maxUploadBytes; a piece is loaded once however
+// many wait for it; a load that nobody waits for any more is dropped when it comes back. Turns go round: the swarm
+// served longest ago first, in it the neighbour served longest ago. It refuses to know what a piece is worth.
+
+import { type HostContext, sendMessage } from "./host-context.ts"
+import { invariant } from "./invariant.ts"
+import type { RejectReason, SwarmId } from "./message.ts"
+import type { Neighbour } from "./neighbour.ts"
+import type { Payload } from "./payload.ts"
+import type { ConnectionId } from "./peer-host-io.ts"
+import type { PeerSession } from "./peer-session.ts"
+import type { Micros } from "./time.ts"
+
+const MiB = 1024 * 1024
+
+/** A swarm as the uploader sees it. */
+export interface UploadSwarm {
+  readonly id: SwarmId
+  /** The uploader's turn counter when this swarm was served last. */
+  servedAt: number
+  /** A piece that was admitted is not going out after all. */
+  readonly uploadUndone: (neighbour: Neighbour, piece: number) => void
+}
+
+interface UploadJob {
+  readonly swarm: UploadSwarm
+  readonly neighbour: Neighbour
+  readonly piece: number
+  readonly bytes: number
+  state: "waiting" | "loading" | "sending"
+  sentAt: Micros
+}
+
+export class Uploader {
+  /** In order of arrival; at most maxUploadQueue. */
+  #jobs: UploadJob[] = []
+  #bytes = 0
+  #turn = 0
+  /** Loads asked of the store and not answered; at most maxUploadsInFlight. */
+  readonly #loads: Array<{ readonly swarm: SwarmId; readonly piece: number }> = []
+  /** Measured uplink time of a byte, smoothed. */
+  #microsPerByte: number
+  #lastSentAt: Micros = 0
+  readonly #context: HostContext
+
+  constructor(context: HostContext) {
+    this.#context = context
+    this.#microsPerByte = context.rules.initialUploadTimePerMiB / MiB
+  }
+
+  get queued(): number {
+    return this.#jobs.length
+  }
+
+  get queuedBytes(): number {
+    return this.#bytes
+  }
+
+  /** Whether a request of `bytes` would be taken now. An oversized piece is taken when nothing else is queued. */
+  hasRoom(bytes: number): boolean {
+    const { maxUploadQueue, maxUploadBytes } = this.#context.rules
+    return this.#jobs.length < maxUploadQueue && (this.#bytes + bytes <= maxUploadBytes || this.#bytes === 0)
+  }
+
+  /** Takes a request; the caller has checked hasRoom and that the piece is stored. */
+  admit(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number, now: Micros): void {
+    this.#jobs.push({ swarm, neighbour, piece, bytes, state: "waiting", sentAt: 0 })
+    this.#bytes += bytes
+    this.#pump(now)
+  }
+
+  /** Half of the time until the queue is expected to be empty. */
+  retryAfter(): Micros {
+    const half = Math.round((this.#bytes * this.#microsPerByte) / 2)
+    return Math.min(half, this.#context.rules.maxRejectBackoff)
+  }
+
+  /**
+   * When the queue is full of one swarm and another has nothing in it, the newest waiting piece of the fullest swarm
+   * makes place, so that two blobs share the uplink. Says whether there is room now.
+   */
+  makeRoomFor(swarm: UploadSwarm, bytes: number): boolean {
+    const held = new Map<UploadSwarm, number>()
+    for (const job of this.#jobs) {
+      if (job.swarm === swarm) return false
+      held.set(job.swarm, (held.get(job.swarm) ?? 0) + 1)
+    }
+    let victim: UploadJob | undefined
+    for (const job of this.#jobs) {
+      if (job.state !== "waiting" || held.get(job.swarm)! < 2) continue
+      if (victim === undefined || held.get(job.swarm)! >= held.get(victim.swarm)!) victim = job
+    }
+    if (victim === undefined) return false
+    this.#remove(victim)
+    this.#undone(victim)
+    this.#reject(victim, "busy")
+    return this.hasRoom(bytes)
+  }
+
+  /** The asker no longer wants a piece. One that is being sent arrives nevertheless, and is the answer. */
+  cancel(neighbour: Neighbour, piece: number, now: Micros): void {
+    for (const job of this.#jobs) {
+      if (job.neighbour !== neighbour || job.piece !== piece || job.state === "sending") continue
+      this.#remove(job)
+      this.#undone(job)
+      this.#reject(job, "cancelled")
+      break
+    }
+    this.#pump(now)
+  }
+
+  /** Whether this piece is queued for this neighbour. */
+  has(neighbour: Neighbour, piece: number): boolean {
+    for (const job of this.#jobs) if (job.neighbour === neighbour && job.piece === piece) return true
+    return false
+  }
+
+  loaded(swarm: SwarmId, piece: number, payload: Payload, now: Micros): void {
+    this.#loadAnswered(swarm, piece)
+    for (const job of this.#jobs) {
+      if (job.state !== "loading" || job.piece !== piece || job.swarm.id !== swarm) continue
+      job.state = "sending"
+      job.sentAt = now
+      this.#context.outputs.push({
+        tag: "Send",
+        connection: job.neighbour.session.connection,
+        message: { tag: "Piece", channel: job.neighbour.channel, piece, payload },
+        swarm
+      })
+    }
+    this.#pump(now)
+  }
+
+  loadFailed(swarm: SwarmId, piece: number, now: Micros): void {
+    this.#loadAnswered(swarm, piece)
+    this.#removeWhere(
+      (job) => job.state === "loading" && job.piece === piece && job.swarm.id === swarm,
+      "failed"
+    )
+    this.#pump(now)
+  }
+
+  /** A Piece left this host. */
+  sent(connection: ConnectionId, swarm: SwarmId, piece: number, now: Micros): void {
+    for (const job of this.#jobs) {
+      if (job.state !== "sending" || job.piece !== piece || job.swarm.id !== swarm) continue
+      if (job.neighbour.session.connection !== connection) continue
+      this.#remove(job)
+      const took = now - Math.max(this.#lastSentAt, job.sentAt)
+      this.#microsPerByte += (took / job.bytes - this.#microsPerByte) / 8
+      this.#lastSentAt = now
+      this.#context.counters.piecesSent++
+      this.#context.counters.bytesSent += job.bytes
+      break
+    }
+    this.#pump(now)
+  }
+
+  /** The channel closes: what waits is refused, what is being sent still goes out. */
+  leave(neighbour: Neighbour, answer: boolean, now: Micros): void {
+    this.#removeWhere(
+      (job) => job.neighbour === neighbour && job.state !== "sending",
+      answer ? "closed" : undefined
+    )
+    this.#pump(now)
+  }
+
+  /** The connection is gone, and with it what was being sent. */
+  disconnected(session: PeerSession, now: Micros): void {
+    this.#removeWhere((job) => job.neighbour.session === session, undefined)
+    this.#pump(now)
+  }
+
+  #removeWhere(matches: (job: UploadJob) => boolean, answer: RejectReason | undefined): void {
+    for (let index = this.#jobs.length - 1; index >= 0; index--) {
+      const job = this.#jobs[index]!
+      if (!matches(job)) continue
+      this.#remove(job)
+      this.#undone(job)
+      if (answer !== undefined) this.#reject(job, answer)
+    }
+  }
+
+  #remove(job: UploadJob): void {
+    this.#jobs.splice(this.#jobs.indexOf(job), 1)
+    this.#bytes -= job.bytes
+  }
+
+  #undone(job: UploadJob): void {
+    job.swarm.uploadUndone(job.neighbour, job.piece)
+  }
+
+  #reject(job: UploadJob, reason: RejectReason): void {
+    this.#context.counters.rejectsSent++
+    sendMessage(this.#context, job.neighbour.session, {
+      tag: "Reject",
+      channel: job.neighbour.channel,
+      piece: job.piece,
+      reason,
+      retryAfter: reason === "busy" ? this.retryAfter() : 0
+    })
+  }
+
+  #isLoading(swarm: SwarmId, piece: number): boolean {
+    for (const load of this.#loads) if (load.swarm === swarm && load.piece === piece) return true
+    return false
+  }
+
+  #loadAnswered(swarm: SwarmId, piece: number): void {
+    const index = this.#loads.findIndex((load) => load.swarm === swarm && load.piece === piece)
+    invariant(index >= 0, `uploader: piece ${piece} was loaded but not asked for`)
+    this.#loads.splice(index, 1)
+  }
+
+  /** Pieces in memory or on their way there: loading, sending, and loads that nobody waits for any more. */
+  #inFlight(): number {
+    let count = 0
+    for (const job of this.#jobs) if (job.state !== "waiting") count++
+    for (const load of this.#loads) {
+      const awaited = this.#jobs.some(
+        (job) => job.state === "loading" && job.piece === load.piece && job.swarm.id === load.swarm
+      )
+      if (!awaited) count++
+    }
+    return count
+  }
+
+  /** Loads as many as may be on their way at once. */
+  #pump(now: Micros): void {
+    while (this.#inFlight() < this.#context.rules.maxUploadsInFlight) {
+      const job = this.#nextWaiting()
+      if (job === undefined) return
+      job.state = "loading"
+      job.sentAt = now
+      this.#turn++
+      job.swarm.servedAt = this.#turn
+      job.neighbour.servedAt = this.#turn
+      if (this.#isLoading(job.swarm.id, job.piece)) continue
+      this.#loads.push({ swarm: job.swarm.id, piece: job.piece })
+      this.#context.outputs.push({ tag: "LoadPiece", swarm: job.swarm.id, piece: job.piece })
+    }
+  }
+
+  #nextWaiting(): UploadJob | undefined {
+    let next: UploadJob | undefined
+    for (const job of this.#jobs) {
+      if (job.state !== "waiting") continue
+      if (
+        next === undefined ||
+        job.swarm.servedAt < next.swarm.servedAt ||
+        (job.swarm === next.swarm && job.neighbour.servedAt < next.neighbour.servedAt)
+      ) {
+        next = job
+      }
+    }
+    return next
+  }
+}
