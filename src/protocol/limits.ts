@@ -95,6 +95,8 @@ export const limits = {
   announceMisses: 3,
   /** Peers in one hand-out. */
   maxHandOut: 24,
+  /** A downloader with fewer neighbours asks its tracker again as soon as it may. */
+  fewNeighbours: 4,
   /** Announces that come due within this are sent together. */
   announceCoalescing: milliseconds(100),
   /** Swarms in one announce. */

@@ -56,7 +56,9 @@ export const AgentConfig = Schema.Struct({
   /** The registry read API, /metrics, /health and /readiness. */
   registry: Listen,
   trackers: Schema.NonEmptyArray(HttpUrl),
-  buildIndexes: Schema.NonEmptyArray(HttpUrl)
+  buildIndexes: Schema.NonEmptyArray(HttpUrl),
+  /** Where a client that tries to push here is sent, in words. */
+  proxy: Schema.optionalKey(HttpUrl)
 })
 export type AgentConfig = typeof AgentConfig.Type
 

@@ -1,0 +1,79 @@
+// Decides how an agent answers the registry read API: names from the build-index, content through the swarm. What a
+// digest names never changes, so it is remembered; what a tag names is asked every time.
+
+import { Effect, Stream } from "effect"
+import type { Digest } from "../protocol/digest.ts"
+import { limits } from "../protocol/limits.ts"
+import type { BuildIndexClient, BuildIndexError } from "./build-index-client.ts"
+import type { Downloads, PullError } from "./downloads.ts"
+import {
+  type ImageSource,
+  ImageUnavailable,
+  ImageUnknown,
+  type ResolvedManifest
+} from "./registry/image-source.ts"
+
+const indexFailed =
+  (what: "manifest" | "repository") =>
+  (error: BuildIndexError): ImageUnknown | ImageUnavailable =>
+    error._tag === "TagUnknown"
+      ? new ImageUnknown({ what, message: error.message })
+      : new ImageUnavailable({ message: error.message })
+
+const pullFailed =
+  (what: "manifest" | "blob") =>
+  (error: PullError): ImageUnknown | ImageUnavailable =>
+    error._tag === "BlobUnknown"
+      ? new ImageUnknown({ what, message: error.message })
+      : new ImageUnavailable({ message: error.message })
+
+export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClient): ImageSource => {
+  /** Oldest first; a Map keeps insertion order. */
+  const manifests = new Map<string, ResolvedManifest>()
+
+  const remember = (repository: string, manifest: ResolvedManifest): void => {
+    if (manifests.size >= limits.maxRememberedManifests) {
+      const oldest = manifests.keys().next()
+      if (oldest.done !== true) manifests.delete(oldest.value)
+    }
+    manifests.set(`${repository}@${manifest.digest}`, manifest)
+  }
+
+  const byDigest = (repository: string, digest: Digest) => {
+    const known = manifests.get(`${repository}@${digest}`)
+    return known === undefined ? buildIndex.manifest(repository, digest) : Effect.succeed(known)
+  }
+
+  return {
+    resolve: (repository, reference) =>
+      (reference.tag === "Digest"
+        ? byDigest(repository, reference.digest)
+        : buildIndex.tag(repository, reference.name)
+      ).pipe(
+        Effect.tap((manifest) => Effect.sync(() => remember(repository, manifest))),
+        Effect.mapError(indexFailed("manifest"))
+      ),
+    manifest: (repository, manifest) =>
+      downloads.read(repository, manifest.digest, 0, manifest.size).pipe(
+        Stream.runFold(
+          () => ({ bytes: new Uint8Array(manifest.size), filled: 0 }),
+          (document, chunk) => {
+            document.bytes.set(chunk, document.filled)
+            document.filled += chunk.byteLength
+            return document
+          }
+        ),
+        Effect.map(({ bytes }) => bytes),
+        Effect.mapError(pullFailed("manifest"))
+      ),
+    statBlob: (repository, digest) =>
+      downloads.torrent(repository, digest).pipe(
+        Effect.map(({ metainfo }) => ({ length: metainfo.length })),
+        Effect.mapError(pullFailed("blob"))
+      ),
+    readBlob: (repository, digest, start, end) =>
+      Stream.mapError(downloads.read(repository, digest, start, end), pullFailed("blob")),
+    tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
+    repositories: (page) => Effect.mapError(buildIndex.repositories(page), indexFailed("repository"))
+  }
+}

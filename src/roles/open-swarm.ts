@@ -1,0 +1,142 @@
+// Decides what the control plane holds of a swarm that its host is in: progress, who waits for which piece, whether it
+// is whole or broken, and how many owners keep it open. The peer engine makes it and ends it.
+//
+// Invariant: a waiter is called once, with the piece or with why it will not come.
+
+import { Data, Deferred, Effect, type Scope } from "effect"
+import type { Bitfield } from "../protocol/bitfield.ts"
+import type { SwarmId } from "../protocol/message.ts"
+import type { Metainfo } from "../protocol/metainfo.ts"
+import type { PeerHostInput, SwarmStatus } from "../protocol/peer-host-io.ts"
+import type { Micros } from "../protocol/time.ts"
+import type { LoadOutcome, PieceFile } from "./services/blob-store.ts"
+
+/** A swarm that cannot go on: no room, wrong content, no progress. `message` says which and of what. */
+export class SwarmBroken extends Data.TaggedError("SwarmBroken")<{
+  readonly reason: "storage" | "content" | "stalled" | "closed"
+  readonly message: string
+}> {}
+
+/** A swarm that this host is in; the scope in which it was opened holds it. */
+export interface OpenSwarm {
+  readonly swarm: SwarmId
+  readonly metainfo: Metainfo
+  /** Verified pieces, live. */
+  readonly have: Bitfield
+  /** Succeeds when the blob is whole and its digest was checked. */
+  readonly completed: Effect.Effect<void, SwarmBroken>
+  /** When a piece was stored last, or the swarm opened. */
+  readonly lastProgress: () => Micros
+  /** Calls `ready` once the piece is stored, at once if it is; `broken` if the swarm breaks first. Gives its cancel. */
+  readonly whenStored: (piece: number, ready: () => void, broken: (why: SwarmBroken) => void) => () => void
+  readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
+  /** Asks for these pieces before all others, in order; `undefined` withdraws the wish of this reader. */
+  readonly readAhead: (
+    reader: number,
+    range: { readonly first: number; readonly end: number } | undefined
+  ) => void
+  readonly status: () => SwarmStatus | undefined
+  /** Ends the swarm for everyone: whoever waits gets `why`. */
+  readonly breakWith: (why: SwarmBroken) => void
+}
+
+/** What a swarm asks of the engine that drives its machine. */
+export interface SwarmFace {
+  readonly feed: (input: PeerHostInput) => void
+  readonly status: (swarm: SwarmId) => SwarmStatus | undefined
+  readonly breakSwarm: (swarm: SwarmId, why: SwarmBroken) => void
+}
+
+interface Waiter {
+  readonly ready: () => void
+  readonly broken: (why: SwarmBroken) => void
+}
+
+export class SwarmEntry implements OpenSwarm {
+  readonly file: PieceFile
+  readonly scope: Scope.Closeable
+  readonly have: Bitfield
+  readonly done = Deferred.makeUnsafe<void, SwarmBroken>()
+  readonly completed = Deferred.await(this.done)
+  owners = 0
+  /** The last piece was stored; the whole digest may still be under way. */
+  complete = false
+  broken: SwarmBroken | undefined
+  lastUse: Micros
+  readonly #now: () => Micros
+  readonly #face: SwarmFace
+  readonly #waiters = new Map<number, Set<Waiter>>()
+  #lastProgress: Micros
+
+  constructor(file: PieceFile, scope: Scope.Closeable, now: () => Micros, face: SwarmFace) {
+    this.file = file
+    this.scope = scope
+    this.have = file.have()
+    this.#now = now
+    this.#face = face
+    this.#lastProgress = now()
+    this.lastUse = this.#lastProgress
+  }
+
+  get swarm(): SwarmId {
+    return this.file.swarm
+  }
+
+  get metainfo(): Metainfo {
+    return this.file.metainfo
+  }
+
+  readonly lastProgress = (): Micros => this.#lastProgress
+
+  readonly status = (): SwarmStatus | undefined => this.#face.status(this.swarm)
+
+  readonly breakWith = (why: SwarmBroken): void => this.#face.breakSwarm(this.swarm, why)
+
+  readonly load = (piece: number, done: (outcome: LoadOutcome) => void): void => {
+    this.lastUse = this.#now()
+    this.file.load(piece, done)
+  }
+
+  readonly readAhead: OpenSwarm["readAhead"] = (reader, range) =>
+    this.#face.feed(
+      range === undefined
+        ? { tag: "ReaderLeft", swarm: this.swarm, reader }
+        : { tag: "ReaderMoved", swarm: this.swarm, reader, firstPiece: range.first, endPiece: range.end }
+    )
+
+  readonly whenStored: OpenSwarm["whenStored"] = (piece, ready, broken) => {
+    if (this.broken !== undefined) {
+      broken(this.broken)
+      return () => {}
+    }
+    if (this.have.has(piece)) {
+      ready()
+      return () => {}
+    }
+    const waiter: Waiter = { ready, broken }
+    const waiters = this.#waiters.get(piece) ?? new Set()
+    this.#waiters.set(piece, waiters.add(waiter))
+    return () => {
+      waiters.delete(waiter)
+    }
+  }
+
+  /** The piece is in the store. */
+  stored(piece: number): void {
+    this.#lastProgress = this.#now()
+    this.lastUse = this.#lastProgress
+    const waiters = this.#waiters.get(piece)
+    if (waiters === undefined) return
+    this.#waiters.delete(piece)
+    for (const waiter of waiters) waiter.ready()
+  }
+
+  /** Tells everyone who waits; further waiters are told at once. */
+  markBroken(why: SwarmBroken): void {
+    this.broken = why
+    Deferred.doneUnsafe(this.done, Effect.fail(why))
+    const waiting = [...this.#waiters.values()]
+    this.#waiters.clear()
+    for (const waiters of waiting) for (const waiter of waiters) waiter.broken(why)
+  }
+}

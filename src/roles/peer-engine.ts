@@ -1,0 +1,334 @@
+// Decides how a host's peer machine (protocol/peer-host.ts) is driven: facts from the transport, the store and the
+// timers go in one at a time, its orders are carried out, and the control plane is told of progress by plain calls.
+// Agents and origins share it. It knows no tracker and no client: who to dial and what to read first come from outside.
+//
+//   absent --open/asked--> open (downloading) --last piece, whole digest good--> open (seeding) --idle--> absent
+//                              |  no owner left, failed, or whole digest bad
+//                              +------------------------------------------------------------------------> absent
+//
+// Invariants: one input at a time, outputs before the next input; a swarm is open in the machine exactly while its
+// PieceFile is open; a piece is announced to waiters only after the store has it.
+
+import { Deferred, Duration, Effect, Exit, FiberSet, Option, Random, Scope } from "effect"
+import { limits } from "../protocol/limits.ts"
+import type { SwarmId } from "../protocol/message.ts"
+import type { Metainfo } from "../protocol/metainfo.ts"
+import { PeerHost } from "../protocol/peer-host.ts"
+import type { PeerHostInput, PeerHostOutput } from "../protocol/peer-host-io.ts"
+import type { PeerAddress, PeerId, PeerKind } from "../protocol/peer-id.ts"
+import type { PeerListen, RateLimits } from "./config.ts"
+import type { RoleMetrics } from "./metrics.ts"
+import { type OpenSwarm, SwarmBroken, SwarmEntry, type SwarmFace } from "./open-swarm.ts"
+import { readPeerMetrics } from "./peer-metrics.ts"
+import { randomSource } from "./random-source.ts"
+import type { BlobStore, BlobStoreError } from "./services/blob-store.ts"
+import { type PeerEndpoint, type PeerListenError, PeerTransport } from "./services/peer-transport.ts"
+import { Timers } from "./services/timers.ts"
+
+export interface PeerEngine {
+  readonly peerId: PeerId
+  /** "host:port" under which other peers reach this host. */
+  readonly address: string
+  readonly kind: PeerKind
+  /** Takes part in a blob's swarm. Complete swarms go on seeding after the scope ends, until they are idle. */
+  readonly open: (metainfo: Metainfo) => Effect.Effect<OpenSwarm, BlobStoreError, Scope.Scope>
+  readonly offerPeers: (swarm: SwarmId, peers: readonly PeerAddress[]) => void
+  readonly machine: PeerHost
+}
+
+export interface PeerEngineOptions {
+  readonly blobs: BlobStore
+  readonly kind: PeerKind
+  readonly peerId: PeerId
+  readonly peer: typeof PeerListen.Type
+  readonly rates: typeof RateLimits.Type
+  readonly metrics: RoleMetrics
+}
+
+/** Opens the peer listener and runs the machine for as long as the scope lives. */
+export const makePeerEngine = (
+  options: PeerEngineOptions
+): Effect.Effect<PeerEngine, PeerListenError, PeerTransport | Timers | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { blobs, kind, peerId } = options
+    const transport = yield* PeerTransport
+    const timers = yield* Timers
+    const random = randomSource(yield* Random.Random)
+    const fork = yield* FiberSet.makeRuntime<never>()
+    const entries = new Map<SwarmId, SwarmEntry>()
+    const opening = new Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>>()
+
+    // -- the machine's loop ---------------------------------------------------------------------------------------
+
+    let endpoint: PeerEndpoint | undefined
+    let stopped = false
+    const inputs: PeerHostInput[] = []
+    // Facts that come before the machine is made wait for it.
+    let draining = true
+    let cancelWake: (() => void) | undefined
+    let wakeAt = Number.POSITIVE_INFINITY
+
+    const feed = (input: PeerHostInput): void => {
+      if (stopped) return
+      inputs.push(input)
+      if (!draining) drain()
+    }
+
+    const drain = (): void => {
+      draining = true
+      for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
+        for (const output of machine.handle(next, timers.now())) perform(output)
+      }
+      draining = false
+      armWake()
+    }
+
+    const armWake = (): void => {
+      const next = machine.nextWake()
+      // A wake that comes early is harmless, so a later deadline keeps the earlier timer.
+      if (next === undefined || next >= wakeAt) return
+      cancelWake?.()
+      wakeAt = next
+      cancelWake = timers.wakeAt(next, () => {
+        cancelWake = undefined
+        wakeAt = Number.POSITIVE_INFINITY
+        feed({ tag: "Woken" })
+      })
+    }
+
+    const perform = (output: PeerHostOutput): void => {
+      switch (output.tag) {
+        case "Dial":
+          endpoint!.dial(output.connection, output.address)
+          break
+        case "Send":
+          endpoint!.send(output.connection, output.message, output.swarm)
+          break
+        case "Disconnect":
+          endpoint!.disconnect(output.connection, output.reason)
+          break
+        case "LoadPiece":
+          loadPiece(output.swarm, output.piece)
+          break
+        case "StorePiece":
+          storePiece(output)
+          break
+        case "SwarmAsked":
+          fork(answerAsked(output.swarm))
+          break
+        case "SwarmCompleted":
+          finish(output.swarm)
+          break
+        case "SwarmFailed":
+          breakSwarm(output.swarm, new SwarmBroken({ reason: "storage", message: output.reason }))
+          break
+        case "PeerBanned":
+          fork(Effect.logWarning(`banned peer ${output.peerId} at ${output.address}: ${output.reason}`))
+      }
+    }
+
+    const loadPiece = (swarm: SwarmId, piece: number): void => {
+      const entry = entries.get(swarm)
+      if (entry === undefined) {
+        inputs.push({ tag: "PieceLoadFailed", swarm, piece, reason: "the swarm was closed" })
+        return
+      }
+      entry.lastUse = timers.now()
+      entry.file.load(piece, (outcome) => {
+        if (outcome.tag === "Loaded") feed({ tag: "PieceLoaded", swarm, piece, payload: outcome.payload })
+        else feed({ tag: "PieceLoadFailed", swarm, piece, reason: outcome.error.message })
+      })
+    }
+
+    const storePiece = (output: PeerHostOutput & { readonly tag: "StorePiece" }): void => {
+      const { swarm, piece } = output
+      const entry = entries.get(swarm)
+      if (entry === undefined) {
+        inputs.push({ tag: "PieceStoreFailed", swarm, piece, reason: "the swarm was closed" })
+        return
+      }
+      entry.file.store(piece, output.payload, (outcome) => {
+        if (outcome.tag === "Corrupt") {
+          feed({ tag: "PieceCorrupt", swarm, piece })
+          return
+        }
+        if (outcome.tag === "Failed") {
+          feed({ tag: "PieceStoreFailed", swarm, piece, reason: outcome.error.message })
+          return
+        }
+        // First the machine, which adds the piece to `have`, then those who wait for it.
+        feed({ tag: "PieceStored", swarm, piece })
+        entry.stored(piece)
+      })
+    }
+
+    const machineFace: SwarmFace = {
+      feed,
+      status: (swarm) => machine.swarmStatus(swarm),
+      breakSwarm: (swarm, why) => breakSwarm(swarm, why)
+    }
+
+    // -- swarms: open, complete, break, close ---------------------------------------------------------------------
+
+    const openEntry = (metainfo: Metainfo, swarm: SwarmId): Effect.Effect<SwarmEntry, BlobStoreError> =>
+      Effect.suspend(() => {
+        const open = entries.get(swarm)
+        if (open !== undefined) return Effect.succeed(open)
+        const underway = opening.get(swarm)
+        if (underway !== undefined) return Deferred.await(underway)
+        const result = Deferred.makeUnsafe<SwarmEntry, BlobStoreError>()
+        opening.set(swarm, result)
+        const start = Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const file = yield* Scope.provide(blobs.openPieces(metainfo), scope).pipe(
+            Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+          )
+          const entry = new SwarmEntry(file, scope, timers.now, machineFace)
+          const whole = entry.have.isFull
+          entries.set(swarm, entry)
+          feed({ tag: "SwarmOpened", swarm, metainfo, have: entry.have })
+          if (whole && !entry.complete) finish(swarm)
+          return entry
+        })
+        // Not interrupted with its first asker: others may wait for the same.
+        fork(
+          Effect.exit(start).pipe(
+            Effect.flatMap((exit) => {
+              opening.delete(swarm)
+              return Deferred.done(result, exit)
+            })
+          )
+        )
+        return Deferred.await(result)
+      })
+
+    const closeSwarm = (swarm: SwarmId, entry: SwarmEntry): void => {
+      entries.delete(swarm)
+      feed({ tag: "SwarmClosed", swarm })
+      fork(Scope.close(entry.scope, Exit.void))
+    }
+
+    const breakSwarm = (swarm: SwarmId, why: SwarmBroken): void => {
+      const entry = entries.get(swarm)
+      if (entry === undefined || entry.broken !== undefined) return
+      entry.markBroken(why)
+      closeSwarm(swarm, entry)
+    }
+
+    const finish = (swarm: SwarmId): void => {
+      const entry = entries.get(swarm)
+      if (entry === undefined || entry.complete) return
+      entry.complete = true
+      fork(
+        entry.file.complete.pipe(
+          Effect.match({
+            onSuccess: () => Deferred.doneUnsafe(entry.done, Effect.void),
+            onFailure: (error) => {
+              const reason = error._tag === "DigestMismatch" ? "content" : "storage"
+              const message =
+                error._tag === "DigestMismatch"
+                  ? `every piece matched the metainfo but the whole is ${error.actual}, not ${error.expected}: ` +
+                    "the origin that made the metainfo is wrong; the pieces were dropped"
+                  : error.message
+              breakSwarm(swarm, new SwarmBroken({ reason, message }))
+            }
+          })
+        )
+      )
+    }
+
+    const answerAsked = (swarm: SwarmId): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const torrent = yield* blobs.findSwarm(swarm)
+        // A download that nobody here wants any more is not taken up because a stranger asked.
+        const whole =
+          Option.isSome(torrent) && Option.isSome(yield* blobs.stat(torrent.value.metainfo.digest))
+        if (whole) yield* openEntry(torrent.value.metainfo, swarm)
+        else feed({ tag: "SwarmUnknown", swarm })
+      }).pipe(
+        Effect.catch((error) => {
+          feed({ tag: "SwarmUnknown", swarm })
+          return Effect.logWarning(`cannot open a swarm that a peer asked for: ${error.message}`)
+        })
+      )
+
+    const leave = (swarm: SwarmId, entry: SwarmEntry): void => {
+      entry.owners--
+      entry.lastUse = timers.now()
+      if (entry.owners > 0 || entry.complete || entries.get(swarm) !== entry) return
+      breakSwarm(swarm, new SwarmBroken({ reason: "closed", message: "nobody waits for it any more" }))
+    }
+
+    /** Seeds that nobody uses give their file handle and memory back; a peer that asks opens them again. */
+    const closeIdle = Effect.sync(() => {
+      const now = timers.now()
+      for (const [swarm, entry] of [...entries]) {
+        if (entry.owners > 0) continue
+        const status = machine.swarmStatus(swarm)
+        const used = status !== undefined && status.neighbours + status.dialling > 0
+        if (!used && now - entry.lastUse >= limits.idleSwarmTimeout) closeSwarm(swarm, entry)
+      }
+    })
+
+    // -- start and stop -------------------------------------------------------------------------------------------
+
+    let machine!: PeerHost
+    endpoint = yield* transport.listen(
+      { listen: options.peer, rates: options.rates },
+      {
+        connected: (connection) => feed({ tag: "Connected", connection }),
+        dialFailed: (connection, reason) => feed({ tag: "DialFailed", connection, reason }),
+        received: (connection, message) => feed({ tag: "Received", connection, message }),
+        protocolBroken: (connection, reason) => feed({ tag: "ProtocolBroken", connection, reason }),
+        pieceSent: (connection, swarm, piece) => feed({ tag: "PieceSent", connection, swarm, piece }),
+        disconnected: (connection, reason) => feed({ tag: "Disconnected", connection, reason })
+      }
+    )
+    machine = new PeerHost({
+      peerId,
+      kind,
+      address: endpoint.address,
+      random
+    })
+    drain()
+    readPeerMetrics(options.metrics, machine)
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function* () {
+        feed({ tag: "Stopping" })
+        stopped = true
+        cancelWake?.()
+        for (const entry of entries.values()) {
+          Deferred.doneUnsafe(
+            entry.done,
+            Effect.fail(new SwarmBroken({ reason: "closed", message: "this host is stopping" }))
+          )
+          yield* Scope.close(entry.scope, Exit.void)
+        }
+      })
+    )
+    yield* Effect.forkScoped(
+      Effect.forever(
+        Effect.andThen(Effect.sleep(Duration.millis(limits.idleSwarmTimeout / 4_000)), closeIdle)
+      )
+    )
+
+    return {
+      peerId,
+      kind,
+      address: endpoint.address,
+      machine,
+      offerPeers: (swarm, peers) => feed({ tag: "PeersOffered", swarm, peers }),
+      open: (metainfo) =>
+        Effect.gen(function* () {
+          const torrent = yield* blobs.putMetainfo(metainfo)
+          const entry = yield* openEntry(metainfo, torrent.swarm)
+          return yield* Effect.acquireRelease(
+            Effect.sync(() => {
+              entry.owners++
+              return entry
+            }),
+            () => Effect.sync(() => leave(torrent.swarm, entry))
+          )
+        })
+    }
+  })

@@ -1,0 +1,140 @@
+// Decides the clusters that scenarios play on: a herd, or its parts as hosts of their own, and agents that find them.
+// Ports and names come from the world; everything else is the default that ships.
+
+import { Effect, type Scope } from "effect"
+import { type Agent, agent } from "../agent.ts"
+import { buildIndex } from "../build-index.ts"
+import type { RateLimits } from "../config.ts"
+import { herd } from "../herd.ts"
+import type { HostProgramError } from "../host-program.ts"
+import { origin } from "../origin.ts"
+import { proxy } from "../proxy.ts"
+import { tracker } from "../tracker.ts"
+import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "./world.ts"
+
+export type Rates = typeof RateLimits.Type
+
+type Started<Host> = Effect.Effect<Host, HostProgramError, Scope.Scope>
+
+export interface AgentOptions {
+  readonly rates?: Rates
+  readonly faults?: ScenarioFaults
+}
+
+export interface RunningAgent extends ScenarioHost<Agent> {
+  /** Base URL of its registry. */
+  readonly url: string
+}
+
+export interface Cluster {
+  /** Base URL of the registry that takes pushes. */
+  readonly proxy: string
+  readonly startAgent: (name: string, options?: AgentOptions) => Started<RunningAgent>
+}
+
+/** A cluster of single hosts; each can be started again after stop or kill. */
+export interface ClusterApart extends Cluster {
+  readonly origin: ScenarioHost
+  readonly tracker: ScenarioHost
+  readonly startOrigin: Started<ScenarioHost>
+  readonly startTracker: Started<ScenarioHost>
+}
+
+const log = { level: "warn", format: "json" } as const
+
+const listen = (world: ScenarioWorld, host: string, listener: string) => ({
+  host: world.hostName(host),
+  port: world.port(host, listener)
+})
+
+const url = (world: ScenarioWorld, host: string, listener: string): string =>
+  `http://${world.hostName(host)}:${world.port(host, listener)}`
+
+const agentStarter =
+  (world: ScenarioWorld, trackerUrl: string, buildIndexUrl: string): Cluster["startAgent"] =>
+  (name, options = {}) =>
+    Effect.map(
+      world.start(
+        name,
+        agent({
+          data: name,
+          log,
+          peer: listen(world, name, "peer"),
+          rates: options.rates ?? {},
+          registry: listen(world, name, "registry"),
+          trackers: [trackerUrl],
+          buildIndexes: [buildIndexUrl]
+        }),
+        options.faults
+      ),
+      (host) => ({ ...host, url: url(world, name, "registry") })
+    )
+
+/** Everything but the agents in one process. */
+export const startHerdCluster = (world: ScenarioWorld, rates: Rates = {}): Started<Cluster> =>
+  Effect.as(
+    world.start(
+      "herd",
+      herd({
+        data: "herd",
+        log,
+        peer: listen(world, "herd", "peer"),
+        rates,
+        proxy: listen(world, "herd", "proxy"),
+        origin: listen(world, "herd", "origin"),
+        tracker: listen(world, "herd", "tracker"),
+        buildIndex: listen(world, "herd", "build-index")
+      })
+    ),
+    {
+      proxy: url(world, "herd", "proxy"),
+      startAgent: agentStarter(world, url(world, "herd", "tracker"), url(world, "herd", "build-index"))
+    }
+  )
+
+/** Every role a host of its own. */
+export const startClusterApart = (world: ScenarioWorld, originRates: Rates = {}): Started<ClusterApart> =>
+  Effect.gen(function* () {
+    const originUrl = url(world, "origin", "http")
+    const buildIndexUrl = url(world, "build-index", "http")
+    const startOrigin = world.start(
+      "origin",
+      origin({
+        data: "origin",
+        log,
+        peer: listen(world, "origin", "peer"),
+        rates: originRates,
+        http: listen(world, "origin", "http"),
+        origins: [originUrl],
+        self: originUrl
+      })
+    )
+    const startTracker = world.start(
+      "tracker",
+      tracker({ log, http: listen(world, "tracker", "http"), origins: [originUrl] })
+    )
+    const runningOrigin = yield* startOrigin
+    const runningTracker = yield* startTracker
+    yield* world.start(
+      "build-index",
+      buildIndex({ data: "build-index", log, http: listen(world, "build-index", "http") })
+    )
+    yield* world.start(
+      "proxy",
+      proxy({
+        data: "proxy",
+        log,
+        registry: listen(world, "proxy", "registry"),
+        origins: [originUrl],
+        buildIndexes: [buildIndexUrl]
+      })
+    )
+    return {
+      proxy: url(world, "proxy", "registry"),
+      startAgent: agentStarter(world, url(world, "tracker", "http"), buildIndexUrl),
+      origin: runningOrigin,
+      tracker: runningTracker,
+      startOrigin,
+      startTracker
+    }
+  })

@@ -1,0 +1,220 @@
+// Decides what must hold in every world: scripted stories over whole roles, told to whichever world runs them. Each
+// story starts its own cluster, acts as a client, breaks something, and says what it expected when that did not come.
+// It knows no socket and no virtual clock; waiting is a bounded poll of what a person could see.
+
+import { Duration, Effect, Fiber, Schedule, type Scope } from "effect"
+import { HttpClientRequest } from "effect/http"
+import type { HostProgramError } from "../host-program.ts"
+import { type Cluster, startClusterApart, startHerdCluster } from "./cluster.ts"
+import {
+  bodyBytes,
+  expectThat,
+  metric,
+  type PushedImage,
+  pullBlob,
+  pullImage,
+  pushImage,
+  request,
+  ScenarioFailed
+} from "./registry-script.ts"
+import type { ScenarioWorld } from "./world.ts"
+
+export interface Scenario {
+  readonly name: string
+  readonly run: (world: ScenarioWorld) => Effect.Effect<void, ScenarioFailed | HostProgramError, Scope.Scope>
+}
+
+const MiB = 1024 * 1024
+
+/** Polls until `check` holds; fails with its message after `patience` seconds of the world's time. */
+const until = (
+  what: string,
+  check: Effect.Effect<boolean, ScenarioFailed>,
+  patience = 20
+): Effect.Effect<void, ScenarioFailed> =>
+  Effect.gen(function* () {
+    const held = yield* Effect.orElseSucceed(check, () => false)
+    if (!held) return yield* new ScenarioFailed({ message: `not within ${patience} s: ${what}` })
+  }).pipe(
+    Effect.retry(
+      Schedule.spaced(Duration.millis(20)).pipe(Schedule.upTo({ duration: Duration.seconds(patience) }))
+    )
+  )
+
+const received = (world: ScenarioWorld, agent: string, source: "agent" | "origin") =>
+  metric(world, agent, "shoal_piece_bytes_received_total", { source })
+
+const storedPieces = (world: ScenarioWorld, agent: string) =>
+  metric(world, agent, "shoal_pieces_total", { outcome: "stored" })
+
+const agents = (cluster: Cluster, names: ReadonlyArray<string>) =>
+  Effect.forEach(names, (name) => cluster.startAgent(name), { concurrency: "unbounded" })
+
+const largest = (image: PushedImage) =>
+  image.layers.reduce((one, other) => (other.bytes.byteLength > one.bytes.byteLength ? other : one))
+
+const pushThenPullEverywhere: Scenario = {
+  name: "push, then pull everywhere",
+  run: (world) =>
+    Effect.gen(function* () {
+      const cluster = yield* startHerdCluster(world)
+      const hosts = yield* agents(cluster, ["agent-1", "agent-2", "agent-3", "agent-4"])
+      const image = yield* pushImage(world, cluster.proxy, "demo/app", "1", [6 * MiB, 3 * MiB + 17, 1])
+      yield* Effect.forEach(hosts, (host) => pullImage(world, host.url, image), {
+        concurrency: "unbounded",
+        discard: true
+      })
+      yield* pullImage(world, cluster.proxy, image)
+      const total = image.layers.reduce((sum, layer) => sum + layer.bytes.byteLength, 0)
+      for (const host of hosts) {
+        const bytes =
+          (yield* received(world, host.url, "agent")) + (yield* received(world, host.url, "origin"))
+        yield* expectThat(bytes >= total, `${host.url} received ${bytes} piece bytes, fewer than ${total}`)
+      }
+    })
+}
+
+const joinsLate: Scenario = {
+  name: "an agent joins late and is fed by agents",
+  run: (world) =>
+    Effect.gen(function* () {
+      const cluster = yield* startHerdCluster(world, {
+        egressBytesPerSecond: 8 * MiB,
+        burstBytes: 256 * 1024
+      })
+      const first = yield* agents(cluster, ["agent-1", "agent-2", "agent-3"])
+      const image = yield* pushImage(world, cluster.proxy, "demo/late", "1", [8 * MiB])
+      yield* Effect.forEach(first, (host) => pullImage(world, host.url, image), {
+        concurrency: "unbounded",
+        discard: true
+      })
+      const late = yield* cluster.startAgent("agent-late")
+      yield* pullImage(world, late.url, image)
+      const fromAgents = yield* received(world, late.url, "agent")
+      yield* expectThat(fromAgents > 0, "the late agent got nothing from the agents that had everything")
+    })
+}
+
+const killedAndResumes: Scenario = {
+  name: "an agent killed mid-download resumes when it is restarted",
+  run: (world) =>
+    Effect.gen(function* () {
+      const rates = { egressBytesPerSecond: 4 * MiB, burstBytes: 256 * 1024 }
+      const cluster = yield* startHerdCluster(world, rates)
+      const image = yield* pushImage(world, cluster.proxy, "demo/resume", "1", [8 * MiB])
+      const victim = yield* cluster.startAgent("agent-1")
+      const pull = yield* Effect.forkScoped(
+        Effect.exit(pullBlob(world, victim.url, image.repository, largest(image).digest))
+      )
+      yield* until(
+        "eight pieces stored",
+        Effect.map(storedPieces(world, victim.url), (stored) => stored >= 8)
+      )
+      yield* victim.kill
+      yield* Fiber.join(pull)
+      const again = yield* cluster.startAgent("agent-1")
+      yield* pullBlob(world, again.url, image.repository, largest(image).digest)
+      const bytes =
+        (yield* received(world, again.url, "origin")) + (yield* received(world, again.url, "agent"))
+      const whole = largest(image).bytes.byteLength
+      yield* expectThat(bytes < whole, `after the restart ${bytes} of ${whole} bytes were fetched again`)
+    })
+}
+
+const originStopped: Scenario = {
+  name: "the origin stops while agents have every piece",
+  run: (world) =>
+    Effect.gen(function* () {
+      const cluster = yield* startClusterApart(world)
+      const [first] = yield* agents(cluster, ["agent-1"])
+      const image = yield* pushImage(world, cluster.proxy, "demo/orphan", "1", [4 * MiB])
+      yield* pullImage(world, first!.url, image)
+      const second = yield* cluster.startAgent("agent-2")
+      // The tracker knows the metainfo from the first pull; what this one needs is a peer.
+      yield* cluster.origin.stop
+      yield* pullBlob(world, second.url, image.repository, largest(image).digest)
+      const fromOrigins = yield* received(world, second.url, "origin")
+      yield* expectThat(fromOrigins === 0, `${fromOrigins} bytes came from an origin that was stopped`)
+    })
+}
+
+const lyingPeer: Scenario = {
+  name: "a lying peer is banned and nobody takes its bytes",
+  run: (world) =>
+    Effect.gen(function* () {
+      const cluster = yield* startHerdCluster(world, {
+        egressBytesPerSecond: 8 * MiB,
+        burstBytes: 256 * 1024
+      })
+      const liar = yield* cluster.startAgent("agent-liar", { faults: { corruptPieces: true } })
+      const image = yield* pushImage(world, cluster.proxy, "demo/lie", "1", [8 * MiB])
+      yield* liar.role
+        .pull(image.repository, largest(image).digest)
+        .pipe(
+          Effect.mapError(
+            (error) => new ScenarioFailed({ message: `the liar could not download: ${error.message}` })
+          )
+        )
+      const honest = yield* agents(cluster, ["agent-1", "agent-2"])
+      yield* Effect.forEach(honest, (host) => pullImage(world, host.url, image), {
+        concurrency: "unbounded",
+        discard: true
+      })
+      let banned = 0
+      for (const host of honest) banned += yield* metric(world, host.url, "shoal_peers_banned_total")
+      yield* expectThat(banned >= 1, "nobody banned the peer that sent wrong bytes")
+    })
+}
+
+const unknownBlob: Scenario = {
+  name: "an unknown blob or tag is a 404 in OCI's form",
+  run: (world) =>
+    Effect.gen(function* () {
+      const cluster = yield* startHerdCluster(world)
+      const host = yield* cluster.startAgent("agent-1")
+      const digest = world.digests.digest("sha256", world.bytes("nobody has this", 100))
+      for (const [path, code] of [
+        [`/v2/demo/none/blobs/${digest}`, "BLOB_UNKNOWN"],
+        [`/v2/demo/none/manifests/${digest}`, "MANIFEST_UNKNOWN"],
+        ["/v2/demo/none/manifests/latest", "MANIFEST_UNKNOWN"]
+      ] as const) {
+        for (const registry of [host.url, cluster.proxy]) {
+          const response = yield* request(world.client, HttpClientRequest.get(`${registry}${path}`))
+          const body = new TextDecoder().decode(yield* bodyBytes(response))
+          yield* expectThat(
+            response.status === 404,
+            `${registry}${path}: ${response.status}, not 404: ${body}`
+          )
+          yield* expectThat(body.includes(`"${code}"`), `${registry}${path}: no ${code} in ${body}`)
+        }
+      }
+    })
+}
+
+const trackerAwayThenBack: Scenario = {
+  name: "the tracker is away when a pull starts, then comes back",
+  run: (world) =>
+    Effect.gen(function* () {
+      const cluster = yield* startClusterApart(world)
+      const host = yield* cluster.startAgent("agent-1")
+      const image = yield* pushImage(world, cluster.proxy, "demo/wait", "1", [2 * MiB])
+      yield* cluster.tracker.kill
+      const pull = yield* Effect.forkScoped(pullImage(world, host.url, image))
+      yield* until(
+        "the agent noticed that the tracker is away",
+        Effect.map(metric(world, host.url, "shoal_tracker_failures_total"), (failures) => failures >= 1)
+      )
+      yield* cluster.startTracker
+      yield* Fiber.join(pull)
+    })
+}
+
+export const scenarios: ReadonlyArray<Scenario> = [
+  pushThenPullEverywhere,
+  joinsLate,
+  killedAndResumes,
+  originStopped,
+  lyingPeer,
+  unknownBlob,
+  trackerAwayThenBack
+]
