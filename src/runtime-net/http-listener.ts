@@ -61,6 +61,22 @@ export const whyNotBound = (name: string, host: string, port: number, cause: unk
 export const hostAndPort = (host: string, port: number): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 
+/** A connection whose last request ends during the drain would be kept for the next one: it is closed instead. */
+const closeIdleWhileDraining = (server: Server): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    let draining = false
+    server.on("request", (_request, response) => {
+      response.once("close", () => {
+        if (draining) setImmediate(() => server.closeIdleConnections())
+      })
+    })
+    return Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        draining = true
+      })
+    )
+  })
+
 /** Binds and serves until the scope closes. */
 export const serveListener = Effect.fnUntraced(function* (
   listener: HttpListener
@@ -82,9 +98,10 @@ export const serveListener = Effect.fnUntraced(function* (
         })
     )
   )
-  // Runs when the drain is over and before the server is waited for.
+  // Finalizers run last to first: note the drain, drain, cut what is left, wait for the server to be closed.
   yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
   yield* http.serve(app)
+  yield* closeIdleWhileDraining(server)
   const address = server.address()
   const port = typeof address === "object" && address !== null ? address.port : listen.port
   return { name, host: listen.host, port, url: `http://${hostAndPort(listen.host, port)}`, server }
