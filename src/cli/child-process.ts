@@ -7,7 +7,7 @@
 //                            -> out of time -> killed
 
 import { type ChildProcess, spawn } from "node:child_process"
-import { closeSync, openSync, readFileSync } from "node:fs"
+import { closeSync, existsSync, openSync, readFileSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { Deferred, type Duration, Effect, type Scope } from "effect"
 import { CliFailure } from "./cli-failure.ts"
@@ -55,7 +55,11 @@ const failure = (options: ChildOptions, { code, signal }: Ending): CliFailure =>
   return new CliFailure({ message: `${options.name} ended (${how})${why} (log: ${options.logFile})` })
 }
 
+/** The log of the run before, kept beside the new one. */
+const previousLog = (logFile: string): string => logFile.replace(/\.log$/, ".previous.log")
+
 const start = (options: ChildOptions): ChildProcess => {
+  if (existsSync(options.logFile)) renameSync(options.logFile, previousLog(options.logFile))
   const log = openSync(options.logFile, "w")
   try {
     // A group of its own: Ctrl-C on the terminal reaches this process only, which then asks its children in order.

@@ -5,6 +5,7 @@
 //   checked -> started -> ready ("shoal is ready") -> Ctrl-C: all stopped, exit code 0
 //                                                  -> one ended: which and why, the rest stopped, exit code 1
 
+import { get } from "node:http"
 import { resolve } from "node:path"
 import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
@@ -17,6 +18,7 @@ import { describeUp, mostAgents, type PlannedProcess, planUp, type UpOptions } f
 const readyWithin = "60 seconds"
 const betweenLooks = "30 millis"
 const patience = "8 seconds"
+const oneLookMilliseconds = 2000
 
 const flags = {
   agents: Flag.Int("agents").pipe(
@@ -52,14 +54,21 @@ const checkOptions = (options: UpOptions): Effect.Effect<void, CliFailure> => {
   return Effect.void
 }
 
-/** Whether the answer is 200; what the body says when it is not. */
+/** What keeps the URL from answering 200; undefined when nothing does. One connection a look, closed after it. */
 const look = (url: string): Effect.Effect<string | undefined> =>
-  Effect.promise(() =>
-    fetch(url, { signal: AbortSignal.timeout(2000) }).then(
-      async (response) => (response.ok ? undefined : (await response.text()).trim()),
-      (error: Error) => error.message
-    )
-  )
+  Effect.callback<string | undefined>((resume) => {
+    const request = get(url, { agent: false, timeout: oneLookMilliseconds }, (response) => {
+      const body: Array<string> = []
+      response.on("error", (error) => resume(Effect.succeed(error.message)))
+      response.setEncoding("utf8").on("data", (text: string) => body.push(text))
+      response.on("end", () =>
+        resume(Effect.succeed(response.statusCode === 200 ? undefined : body.join("").trim()))
+      )
+    })
+    request.on("timeout", () => request.destroy(new Error("no answer")))
+    request.on("error", (error) => resume(Effect.succeed(error.message)))
+    return Effect.sync(() => request.destroy())
+  })
 
 const untilReady = (process: PlannedProcess): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
