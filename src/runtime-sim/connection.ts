@@ -1,0 +1,95 @@
+// Decides what a simulated connection is: two ends, each with the other's host at a known latency, reliable and in
+// order until it breaks. Whoever uses one (peer transport, HTTP) is its `sink`.
+//
+//   connecting --accepted--> open --close--> closing --peer has all--> closed
+//       |  refused / no answer  |--reset, peer's close--> closed
+//       +--> closed             +--a frame was lost--> broken --detection--> closed
+//
+// Only `open` and `closing` ends send or receive; what is under way to or from any other is lost.
+
+import type { Micros } from "../protocol/time.ts"
+import type { AccessLinks, QueuedFrame } from "./links.ts"
+
+export type EndState = "connecting" | "open" | "closing" | "broken" | "closed"
+
+/** What a connection's user is told. Never called from inside a call of the network. */
+export interface ConnectionSink {
+  /** The dial succeeded. */
+  readonly opened: () => void
+  /** The dial failed; nothing more is told. */
+  readonly refused: (reason: string) => void
+  /** `size` bytes on the wire arrived, as the object that was sent. */
+  readonly received: (payload: unknown, size: number) => void
+  /** A frame sent with `tellSent` has left this host. */
+  readonly sent: (payload: unknown) => void
+  /** The connection is gone, whoever ended it. Told once. */
+  readonly closed: (reason: string) => void
+}
+
+/** A machine on the network, by number. */
+export interface NetworkHost {
+  readonly name: string
+  readonly index: number
+  readonly links: AccessLinks<Frame>
+  readonly listeners: Map<number, PortListener>
+  readonly ends: Set<ConnectionEnd>
+  /** A machine that is off answers nothing. */
+  on: boolean
+  /** Hosts of different groups do not reach each other. */
+  group: number
+  nextPort: number
+  sentBytes: number
+  receivedBytes: number
+  lostBytes: number
+}
+
+/** Answers a dial: the sink of the new end, or undefined to refuse. */
+export type PortListener = (end: ConnectionEnd) => ConnectionSink | undefined
+
+export class ConnectionEnd {
+  readonly host: NetworkHost
+  readonly latency: Micros
+  peer!: ConnectionEnd
+  sink!: ConnectionSink
+  state: EndState = "connecting"
+  /** Frames from this end are lost on their way. */
+  severed = false
+  /** Nothing from this end arrives before this. */
+  lastArrival: Micros = 0
+  /** The newest bulk frame whose arrival is not known yet; later control frames travel behind it. */
+  lastBulk: Frame | undefined
+  /** Frames sent and neither received nor lost. */
+  underWay = 0
+  reason = ""
+
+  constructor(host: NetworkHost, latency: Micros) {
+    this.host = host
+    this.latency = latency
+  }
+}
+
+/** What the trace keeps of a frame, beside its size. */
+export interface FrameTag {
+  readonly tag: number
+  readonly first: number
+  readonly second: number
+}
+
+/** A frame on its way. Frames are used again after they have arrived. */
+export class Frame implements QueuedFrame {
+  from!: ConnectionEnd
+  payload: unknown
+  size = 0
+  tag = 0
+  first = 0
+  second = 0
+  tellSent = false
+  /** The sender has no more to say. */
+  last = false
+  queuedAt = 0
+  startedAt = 0
+  nextQueued: Frame | undefined
+  /** Control frames that travel right behind this bulk frame, in order. */
+  followers: Frame[] | undefined
+  live = false
+}

@@ -1,0 +1,99 @@
+// Decides what can go wrong with machines and links: a process dies, a machine loses power, a link is cut one way or
+// both, the network falls into parts, all of it heals. An idle connection survives a cut that heals in time; one with
+// frames under way, or one that is used meanwhile, loses them and breaks.
+//
+// Invariant: a fault changes what is reachable and nothing else; when its consequences are told is network.ts.
+
+import type { ConnectionEnd, NetworkHost } from "./connection.ts"
+import type { Network } from "./network.ts"
+
+export class NetworkFaults {
+  readonly #network: Network
+  /** "from > to" by host numbers. */
+  readonly #cuts = new Set<number>()
+
+  constructor(network: Network) {
+    this.#network = network
+    network.reaches = (from, to) => this.reaches(from, to)
+  }
+
+  reaches(from: NetworkHost, to: NetworkHost): boolean {
+    return from.group === to.group && !this.#cuts.has(cutKey(from, to))
+  }
+
+  /** Frames from `from` to `to` are lost from now on. */
+  cutOneWay(from: NetworkHost, to: NetworkHost): void {
+    this.#cuts.add(cutKey(from, to))
+    this.#apply()
+  }
+
+  cut(first: NetworkHost, second: NetworkHost): void {
+    this.#cuts.add(cutKey(first, second)).add(cutKey(second, first))
+    this.#apply()
+  }
+
+  heal(first: NetworkHost, second: NetworkHost): void {
+    this.#cuts.delete(cutKey(first, second))
+    this.#cuts.delete(cutKey(second, first))
+    this.#apply()
+  }
+
+  /** Splits the network: hosts of one group reach each other; hosts not named are the last group. */
+  partition(groups: ReadonlyArray<ReadonlyArray<NetworkHost>>): void {
+    for (const host of this.#network.hosts) host.group = groups.length
+    for (const [index, group] of groups.entries()) for (const host of group) host.group = index
+    this.#apply()
+  }
+
+  healAll(): void {
+    this.#cuts.clear()
+    for (const host of this.#network.hosts) host.group = 0
+    this.#apply()
+  }
+
+  /** The host's process dies; its machine answers for it: listeners close, connections are reset. */
+  killProcess(host: NetworkHost): void {
+    host.listeners.clear()
+    for (const end of [...host.ends]) this.#network.abandon(end, `${host.name} reset the connection`)
+  }
+
+  /** The host's process ended in order: what it said is still delivered, the rest is closed. */
+  endProcess(host: NetworkHost): void {
+    host.listeners.clear()
+    for (const end of [...host.ends]) {
+      if (end.state !== "closing") this.#network.abandon(end, `${host.name} closed the connection`)
+    }
+  }
+
+  /** The machine goes silent: nobody is told anything, others find out by the detection delay. */
+  powerOff(host: NetworkHost): void {
+    host.on = false
+    host.listeners.clear()
+    for (const end of [...host.ends]) {
+      end.severed = true
+      this.#network.abandon(end, `${host.name} does not answer`)
+    }
+  }
+
+  powerOn(host: NetworkHost): void {
+    host.on = true
+  }
+
+  /** Brings every connection in line with what is reachable now. */
+  #apply(): void {
+    for (const host of this.#network.hosts) {
+      for (const end of [...host.ends]) {
+        if (end.peer === undefined) continue
+        const severed = !this.reaches(end.host, end.peer.host)
+        if (severed && !end.severed) this.#sever(end)
+        end.severed = severed
+      }
+    }
+  }
+
+  #sever(end: ConnectionEnd): void {
+    if (end.underWay > 0) this.#network.breakConnection(end, "the link is cut")
+  }
+}
+
+const cutKey = (from: NetworkHost, to: NetworkHost): number => from.index * 0x1000000 + to.index

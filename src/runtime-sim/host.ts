@@ -1,0 +1,150 @@
+// Decides how a host program becomes a host of the simulated world: it gets a process on its machine with the services
+// of this world, its apps are served where its listeners say, and it ends in order or by a kill.
+//
+//   starting --program done, listeners open--> running --stop--> stopped     finalizers run, then the network closes
+//       |  program failed                         +----kill--> killed        silent first, disk fenced, fibers after
+//       +--> (error; nothing is left)
+//
+// Invariant: after kill nothing of the process reaches the network or the disk, though its fibers still unwind.
+
+import { Context, Data, Effect, Exit, Fiber, Scope } from "effect"
+import { HttpClient } from "effect/http"
+import type { HostProgram, HostProgramError, HostServices, StartedRole } from "../roles/host-program.ts"
+import { Digests } from "../roles/services/digests.ts"
+import { HostStorage } from "../roles/services/host-storage.ts"
+import { PeerTransport } from "../roles/services/peer-transport.ts"
+import { Timers } from "../roles/services/timers.ts"
+import type { NetworkHost } from "./connection.ts"
+import type { NetworkFaults } from "./faults.ts"
+import type { Kernel } from "./kernel.ts"
+import type { Network } from "./network.ts"
+import type { SimDisk } from "./sim-disk.ts"
+import { simDigests } from "./sim-digests.ts"
+import { makeHostStorage } from "./sim-host-storage.ts"
+import { makeHttpClient } from "./sim-http-client.ts"
+import { listenHttp } from "./sim-http-server.ts"
+import type { SimProcess } from "./sim-process.ts"
+import { makeTimers } from "./sim-timers.ts"
+import { makePeerTransport } from "./sim-transport.ts"
+import { StorageSession, type StorageFaults } from "./storage-session.ts"
+
+export class SimListenError extends Data.TaggedError("SimListenError")<{ readonly message: string }> {}
+
+/** A machine of the simulated world: its place on the network and its disk. */
+export interface Machine {
+  readonly kernel: Kernel
+  readonly network: Network
+  readonly networkFaults: NetworkFaults
+  readonly host: NetworkHost
+  readonly disk: SimDisk
+  /** How often a process was started on it. */
+  starts: number
+}
+
+export interface SimHost<Role extends StartedRole = StartedRole> {
+  readonly role: Role
+  readonly name: string
+  readonly stop: Effect.Effect<void>
+  readonly kill: Effect.Effect<void>
+}
+
+/** Starts a program on a machine and serves its apps. */
+export const startProcess = <Role extends StartedRole>(
+  machine: Machine,
+  program: HostProgram<Role>,
+  faults: StorageFaults
+): Effect.Effect<SimHost<Role>, HostProgramError> =>
+  Effect.suspend(() => {
+    const { host, kernel, network } = machine
+    const process: SimProcess = { name: host.name, host, kernel, network, alive: true }
+    const running = new RunningProcess(machine, process, faults)
+    return Effect.onInterrupt(
+      Effect.map(running.start(program), (role) => ({
+        role,
+        name: host.name,
+        stop: running.stop,
+        kill: running.kill
+      })),
+      () => running.kill
+    )
+  })
+
+class RunningProcess {
+  readonly #machine: Machine
+  readonly #process: SimProcess
+  readonly #base: Context.Context<never>
+  readonly #services: Context.Context<HostServices>
+  readonly #scope = Scope.makeUnsafe()
+
+  constructor(machine: Machine, process: SimProcess, faults: StorageFaults) {
+    this.#machine = machine
+    this.#process = process
+    // A process that starts again draws other numbers, as a real one would.
+    const start = machine.starts++
+    const stream = start === 0 ? process.name : `${process.name}/${start}`
+    this.#base = machine.kernel.context(machine.host.index, stream)
+    const session = new StorageSession(process, machine.disk, faults)
+    this.#services = this.#base.pipe(
+      Context.add(HostStorage, makeHostStorage(session)),
+      Context.add(PeerTransport, makePeerTransport(process)),
+      Context.add(Timers, makeTimers(process)),
+      Context.add(Digests, simDigests),
+      Context.add(HttpClient.HttpClient, makeHttpClient(process))
+    )
+  }
+
+  start<Role extends StartedRole>(program: HostProgram<Role>): Effect.Effect<Role, HostProgramError> {
+    const inside = Effect.tap(Scope.provide(program, this.#scope), (role) => this.#serve(role))
+    return Effect.suspend(() => Fiber.join(Effect.runForkWith(this.#services)(inside))).pipe(
+      Effect.tapCause(() => this.stop)
+    )
+  }
+
+  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+    const process = this.#process
+    if (!process.alive) return Effect.void
+    return Effect.andThen(
+      this.#closeScope(Exit.void),
+      Effect.sync(() => {
+        if (!process.alive) return
+        process.alive = false
+        this.#machine.networkFaults.endProcess(process.host)
+      })
+    )
+  })
+
+  readonly kill: Effect.Effect<void> = Effect.sync(() => {
+    const process = this.#process
+    if (!process.alive) return
+    process.alive = false
+    this.#machine.networkFaults.killProcess(process.host)
+    this.#machine.disk.crash()
+    Effect.runForkWith(this.#base)(Scope.close(this.#scope, Exit.interrupt()))
+  })
+
+  /** Opens the role's listeners in a scope that closes before the program's. */
+  #serve(role: StartedRole): Effect.Effect<void, SimListenError> {
+    return Effect.gen({ self: this }, function* () {
+      const process = this.#process
+      const scope = yield* Scope.fork(this.#scope)
+      for (const listener of role.listeners) {
+        const { app, listen, name } = listener
+        const port = listenHttp({ process, context: this.#base, scope, app }, listen.port)
+        if (port === undefined) {
+          const message = `${name} listener ${process.name}:${listen.port}: the port is taken; choose another`
+          return yield* new SimListenError({ message })
+        }
+        yield* Scope.addFinalizer(
+          scope,
+          Effect.sync(() => {
+            if (process.alive) process.host.listeners.delete(port)
+          })
+        )
+      }
+    })
+  }
+
+  #closeScope(exit: Exit.Exit<unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => Fiber.join(Effect.runForkWith(this.#base)(Scope.close(this.#scope, exit))))
+  }
+}

@@ -1,0 +1,67 @@
+// Decides what both sides of a simulated HTTP exchange share: one connection, frames numbered for the trace, a body
+// coming in and a body going out.
+
+import { BodyInbox, BodyOutbox } from "./http-body.ts"
+import type { ConnectionEnd, ConnectionSink } from "./connection.ts"
+import { type HttpFrame, httpFrameNumber, httpFrameSize } from "./http-frames.ts"
+import type { SimProcess } from "./sim-process.ts"
+
+export abstract class HttpExchange implements ConnectionSink {
+  readonly process: SimProcess
+  readonly inbox: BodyInbox
+  readonly outbox: BodyOutbox
+  end!: ConnectionEnd
+  over = false
+  readonly #number: number
+
+  constructor(process: SimProcess) {
+    this.process = process
+    this.#number = process.network.nextExchange++
+    this.inbox = new BodyInbox(
+      (bytes) => this.send({ tag: "Credit", bytes }),
+      () => this.bodyTaken()
+    )
+    this.outbox = new BodyOutbox((bytes) => this.send({ tag: "Chunk", bytes }))
+  }
+
+  send(frame: HttpFrame): void {
+    if (!this.process.alive || this.over) return
+    const { network } = this.process
+    network.send(this.end, frame, httpFrameSize(frame), httpFrameNumber(frame), this.#number, 0, false)
+  }
+
+  /** Ends the exchange now; the other side sees a broken connection. */
+  abort(reason: string): void {
+    if (this.over) return
+    this.over = true
+    if (this.process.alive) this.process.network.reset(this.end, reason)
+    this.outbox.break(reason)
+    this.inbox.break(reason)
+  }
+
+  /** Ends the exchange in order. */
+  finish(): void {
+    if (this.over) return
+    this.over = true
+    if (this.process.alive) this.process.network.close(this.end, "the exchange is over")
+  }
+
+  received(payload: unknown): void {
+    if (!this.process.alive || this.over) return
+    const frame = payload as HttpFrame
+    if (frame.tag === "Chunk") this.inbox.push(frame.bytes)
+    else if (frame.tag === "End") this.inbox.end()
+    else if (frame.tag === "Credit") this.outbox.credit(frame.bytes)
+    else this.head(frame)
+  }
+
+  sent(): void {}
+
+  abstract opened(): void
+  abstract refused(reason: string): void
+  abstract closed(reason: string): void
+  /** The other side's head came. */
+  abstract head(frame: HttpFrame): void
+  /** The reader has the whole incoming body. */
+  abstract bodyTaken(): void
+}

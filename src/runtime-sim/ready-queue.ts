@@ -1,0 +1,44 @@
+// Decides in which order fibers that can go on do so: first come, first served, within a priority; the lower number
+// first, as in Effect's own scheduler. It is the dispatcher of every fiber of a simulation.
+
+import type { Scheduler } from "effect"
+
+export class ReadyQueue implements Scheduler.SchedulerDispatcher {
+  // Nearly every task has priority 0; it has a queue of its own.
+  #tasks: Array<(() => void) | undefined> = []
+  #head = 0
+  readonly #others: Array<{ readonly priority: number; readonly task: () => void }> = []
+
+  scheduleTask(task: () => void, priority: number): void {
+    if (priority === 0) {
+      this.#tasks.push(task)
+      return
+    }
+    let at = this.#others.length
+    while (at > 0 && this.#others[at - 1]!.priority > priority) at--
+    this.#others.splice(at, 0, { priority, task })
+  }
+
+  /** The next task, or undefined when every fiber waits. */
+  take(): (() => void) | undefined {
+    const others = this.#others
+    if (others.length > 0 && (others[0]!.priority < 0 || this.#head === this.#tasks.length)) {
+      return others.shift()!.task
+    }
+    if (this.#head === this.#tasks.length) return undefined
+    const task = this.#tasks[this.#head]
+    this.#tasks[this.#head++] = undefined
+    if (this.#head === this.#tasks.length) {
+      this.#tasks.length = 0
+      this.#head = 0
+    } else if (this.#head > 4096) {
+      this.#tasks.splice(0, this.#head)
+      this.#head = 0
+    }
+    return task
+  }
+
+  flush(): void {
+    for (let task = this.take(); task !== undefined; task = this.take()) task()
+  }
+}

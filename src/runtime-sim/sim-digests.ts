@@ -1,0 +1,39 @@
+// Decides how a simulated world hashes: real bytes for real (node:crypto), symbols by looking up what they stand for.
+// A payload never changes, so each is hashed once in a world however many hosts verify it; what hashing costs a host
+// is charged in virtual time by the store that asked.
+
+import { createHash } from "node:crypto"
+import { makeDigest, toHex } from "../protocol/digest.ts"
+import type { SwarmId } from "../protocol/message.ts"
+import { encodeMetainfo, type Metainfo } from "../protocol/metainfo.ts"
+import type { Payload } from "../protocol/payload.ts"
+import { invariant } from "../protocol/invariant.ts"
+import type { Digests } from "../roles/services/digests.ts"
+import { SymbolicPayload, symbolicHash } from "./symbolic-blobs.ts"
+
+const payloadHashes = new WeakMap<Uint8Array, Uint8Array>()
+const swarmIds = new WeakMap<Metainfo, SwarmId>()
+
+/** SHA-256 of a payload, 32 bytes. */
+export const payloadHash = (payload: Payload): Uint8Array => {
+  if (payload instanceof SymbolicPayload) return symbolicHash(payload)
+  invariant(payload instanceof Uint8Array, "sim digests: a payload is neither bytes nor a symbol")
+  let hash = payloadHashes.get(payload)
+  if (hash === undefined) {
+    hash = createHash("sha256").update(payload).digest()
+    payloadHashes.set(payload, hash)
+  }
+  return hash
+}
+
+export const simDigests: Digests["Service"] = {
+  digest: (algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()),
+  swarmId: (metainfo) => {
+    let id = swarmIds.get(metainfo)
+    if (id === undefined) {
+      id = toHex(createHash("sha256").update(encodeMetainfo(metainfo)).digest()) as SwarmId
+      swarmIds.set(metainfo, id)
+    }
+    return id
+  }
+}

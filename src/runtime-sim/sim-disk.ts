@@ -1,0 +1,214 @@
+// Decides what a simulated machine keeps when its processes come and go: folders with blobs, uploads, downloads and
+// tables, and how long disk and hashing take. Acknowledged uploads, tables and complete blobs survive a kill; of the
+// pieces of a download that are younger than the sync delay, the newer half is lost.
+//
+// Disk and hash are one queue each per machine, first come, first served, at a rate; time that nobody used is gone.
+
+import { createHash } from "node:crypto"
+import type { Bitfield } from "../protocol/bitfield.ts"
+import type { Digest } from "../protocol/digest.ts"
+import type { SwarmId } from "../protocol/message.ts"
+import type { Metainfo, Torrent } from "../protocol/metainfo.ts"
+import type { Micros } from "../protocol/time.ts"
+import { type BlobContent, SymbolicContent } from "./blob-content.ts"
+import type { Kernel } from "./kernel.ts"
+import type { RandomStream } from "./seeded-random.ts"
+import { simDigests } from "./sim-digests.ts"
+import { type SymbolicBlob, SymbolicPayload } from "./symbolic-blobs.ts"
+
+export interface DiskOptions {
+  /** Bytes a second; Infinity costs nothing. */
+  readonly readRate: number
+  readonly writeRate: number
+  readonly hashRate: number
+  /** A kill loses the newer half of a download's pieces that are younger than this, in microseconds. */
+  readonly syncDelay: Micros
+  /** A table's write or a blob's commit is durable after this. */
+  readonly commitDelay: Micros
+  /** Bytes that fit; Infinity unless given. */
+  readonly capacity: number
+}
+
+export interface StoredUpload {
+  chunks: Uint8Array[]
+  size: number
+  /** Acknowledged: what a kill leaves. */
+  durable: number
+}
+
+export interface StoredDownload {
+  readonly torrent: Torrent
+  readonly have: Bitfield
+  /** Bytes by piece, or the symbol that all pieces are of. */
+  readonly bytes: Array<Uint8Array | undefined>
+  symbol: SymbolicBlob | undefined
+  /** Pieces not yet synced, with the instant of their write, oldest first. */
+  readonly unsynced: Array<{ readonly piece: number; readonly at: Micros }>
+}
+
+export interface SimFolder {
+  readonly blobs: Map<Digest, BlobContent>
+  readonly torrents: Map<Digest, Torrent>
+  readonly swarms: Map<SwarmId, Digest>
+  readonly uploads: Map<string, StoredUpload>
+  readonly downloads: Map<Digest, StoredDownload>
+  readonly tables: Map<string, Map<string, string>>
+}
+
+export class SimDisk {
+  readonly options: DiskOptions
+  readonly #kernel: Kernel
+  readonly #hostName: string
+  readonly #folders = new Map<string, SimFolder>()
+  /** Names of uploads; goes on over restarts, so that no name comes twice. */
+  readonly names: RandomStream
+  #usedBytes = 0
+  #diskFreeAt = 0
+  #hashFreeAt = 0
+
+  constructor(kernel: Kernel, hostName: string, options: DiskOptions) {
+    this.#kernel = kernel
+    this.#hostName = hostName
+    this.options = options
+    this.names = kernel.stream(`disk/${hostName}`)
+  }
+
+  folder(name: string): SimFolder {
+    let folder = this.#folders.get(name)
+    if (folder === undefined) {
+      folder = {
+        blobs: new Map(),
+        torrents: new Map(),
+        swarms: new Map(),
+        uploads: new Map(),
+        downloads: new Map(),
+        tables: new Map()
+      }
+      this.#folders.set(name, folder)
+    }
+    return folder
+  }
+
+  /** The folder's secret, the same at every start. */
+  identity(folder: string): string {
+    return createHash("sha256").update(`${this.#kernel.seed}/${this.#hostName}/${folder}`).digest("hex")
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  /** Takes room for bytes; false when the disk is full. */
+  allocate(bytes: number): boolean {
+    if (this.#usedBytes + bytes > this.options.capacity) return false
+    this.#usedBytes += bytes
+    return true
+  }
+
+  free(bytes: number): void {
+    this.#usedBytes -= bytes
+  }
+
+  /** When a read of `bytes` that begins now is done. */
+  readDone(bytes: number): Micros {
+    return this.#queueDisk(bytes / this.options.readRate)
+  }
+
+  writeDone(bytes: number): Micros {
+    return this.#queueDisk(bytes / this.options.writeRate)
+  }
+
+  /** When `bytes` handed over now are hashed, and then written. */
+  verifiedAndWritten(bytes: number): Micros {
+    const hashed = this.#queueHash(bytes)
+    this.#diskFreeAt = Math.max(this.#diskFreeAt, hashed) + (bytes / this.options.writeRate) * 1e6
+    return Math.ceil(this.#diskFreeAt)
+  }
+
+  hashDone(bytes: number): Micros {
+    return Math.ceil(this.#queueHash(bytes))
+  }
+
+  forgetDownload(folder: SimFolder, digest: Digest): void {
+    const download = folder.downloads.get(digest)
+    if (download === undefined) return
+    const { length, pieceLength } = download.torrent.metainfo
+    this.free(Math.min(length, download.have.count * pieceLength))
+    folder.downloads.delete(digest)
+  }
+
+  /** What a kill does to files: what was not durable is gone. */
+  crash(): void {
+    const lostAfter = this.#kernel.now - this.options.syncDelay
+    for (const folder of this.#folders.values()) {
+      for (const upload of folder.uploads.values()) this.#truncate(upload)
+      for (const download of folder.downloads.values()) {
+        const young = download.unsynced.filter(({ at }) => at > lostAfter)
+        for (const { piece } of young.slice(Math.ceil(young.length / 2))) {
+          if (!download.have.clear(piece)) continue
+          const { pieceLength, length } = download.torrent.metainfo
+          download.bytes[piece] = undefined
+          this.free(Math.min(pieceLength, length - piece * pieceLength))
+        }
+        download.unsynced.length = 0
+      }
+    }
+    this.#diskFreeAt = 0
+    this.#hashFreeAt = 0
+  }
+
+  #truncate(upload: StoredUpload): void {
+    while (upload.size > upload.durable) {
+      const last = upload.chunks.pop()!
+      const kept = last.subarray(0, Math.max(0, last.byteLength - (upload.size - upload.durable)))
+      this.free(last.byteLength - kept.byteLength)
+      upload.size -= last.byteLength - kept.byteLength
+      if (kept.byteLength > 0) upload.chunks.push(kept)
+    }
+  }
+
+  #queueDisk(seconds: number): Micros {
+    this.#diskFreeAt = Math.max(this.#diskFreeAt, this.#kernel.now) + seconds * 1e6
+    return Math.ceil(this.#diskFreeAt)
+  }
+
+  #queueHash(bytes: number): number {
+    this.#hashFreeAt = Math.max(this.#hashFreeAt, this.#kernel.now) + (bytes / this.options.hashRate) * 1e6
+    return this.#hashFreeAt
+  }
+}
+
+/** Keeps metainfo in place of what was there for its digest. */
+export const putTorrent = (folder: SimFolder, metainfo: Metainfo): Torrent => {
+  const swarm = simDigests.swarmId(metainfo)
+  const before = folder.torrents.get(metainfo.digest)
+  if (before?.swarm === swarm) return before
+  if (before !== undefined) folder.swarms.delete(before.swarm)
+  const torrent: Torrent = { swarm, metainfo }
+  folder.torrents.set(metainfo.digest, torrent)
+  folder.swarms.set(swarm, metainfo.digest)
+  return torrent
+}
+
+export const removeTorrent = (folder: SimFolder, digest: Digest): void => {
+  const torrent = folder.torrents.get(digest)
+  if (torrent === undefined) return
+  folder.torrents.delete(digest)
+  folder.swarms.delete(torrent.swarm)
+}
+
+/** Puts a symbolic blob into a folder, complete and with its metainfo, as if it had been uploaded. */
+export const preloadSymbolicBlob = (folder: SimFolder, blob: SymbolicBlob): Torrent => {
+  folder.blobs.set(blob.digest, new SymbolicContent(blob))
+  return putTorrent(folder, blob.metainfo)
+}
+
+/** A payload that has its length and is not what it says: for hosts that lie. */
+export const corrupted = (payload: Uint8Array | SymbolicPayload): Uint8Array | SymbolicPayload => {
+  if (payload instanceof SymbolicPayload) {
+    return new SymbolicPayload(payload.blob, payload.piece, payload.byteLength, true)
+  }
+  const changed = payload.slice()
+  if (changed.byteLength > 0) changed[0]! ^= 0xff
+  return changed
+}

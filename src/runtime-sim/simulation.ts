@@ -1,0 +1,139 @@
+// Decides what a simulation is to those who use one: a seed and options in, hosts that run role programs, one call that
+// runs an effect on virtual time, and at the end a hash that says what happened. Experiments and tests use this file
+// only.
+
+import { Cause, type Context, Effect, Exit } from "effect"
+import type { HttpClient } from "effect/http"
+import type { Torrent } from "../protocol/metainfo.ts"
+import type { Micros } from "../protocol/time.ts"
+import type { HostProgram, HostProgramError, StartedRole } from "../roles/host-program.ts"
+import { NetworkFaults } from "./faults.ts"
+import { type Machine, type SimHost, startProcess } from "./host.ts"
+import { Kernel, type KernelOptions, noHost, type RunLimits } from "./kernel.ts"
+import type { LinkRates } from "./links.ts"
+import { Network, type NetworkOptions } from "./network.ts"
+import { type DiskOptions, preloadSymbolicBlob, SimDisk } from "./sim-disk.ts"
+import { makeHttpClient } from "./sim-http-client.ts"
+import { SymbolicBlob, type SymbolicBlobSpec } from "./symbolic-blobs.ts"
+
+export interface SimulationOptions extends KernelOptions, Partial<NetworkOptions>, Partial<DiskOptions> {}
+
+export interface HostOptions {
+  /** Instead of the simulation's; of a machine that starts again they stay. */
+  readonly rates?: LinkRates
+  /** Every piece that its stores load is changed, though its length is right. */
+  readonly corruptPieces?: boolean
+}
+
+export interface SimulationStats {
+  readonly virtualTime: Micros
+  readonly events: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  readonly bytesLost: number
+}
+
+export interface Simulation {
+  readonly kernel: Kernel
+  readonly network: Network
+  readonly networkFaults: NetworkFaults
+  /** The machine of that name, made at its first use. */
+  readonly machine: (name: string, rates?: LinkRates) => Machine
+  /** Starts a program on the machine of that name. */
+  readonly startHost: <Role extends StartedRole>(
+    name: string,
+    program: HostProgram<Role>,
+    options?: HostOptions
+  ) => Effect.Effect<SimHost<Role>, HostProgramError>
+  /** A client on a host of its own. */
+  readonly httpClient: (name: string) => HttpClient.HttpClient
+  /** Puts a blob without bytes into a folder of a machine, complete. Do it before the host starts. */
+  readonly preloadSymbolicBlob: (name: string, folder: string, spec: SymbolicBlobSpec) => Torrent
+  /** Runs an effect to its end on virtual time. Throws what it failed with. */
+  readonly run: <A, E>(effect: Effect.Effect<A, E>, limits?: RunLimits) => A
+  readonly runExit: <A, E>(effect: Effect.Effect<A, E>, limits?: RunLimits) => Exit.Exit<A, E>
+  /** 16 hex digits over everything that happened so far. */
+  readonly traceHash: () => string
+  readonly stats: () => SimulationStats
+}
+
+/** Gigabit links, half a millisecond apart; NVMe-like disks; SHA-256 at what one core does. */
+export const defaultOptions: NetworkOptions & DiskOptions = {
+  uplink: 125_000_000,
+  downlink: 125_000_000,
+  latency: 500,
+  connectTimeout: 3_000_000,
+  detectionDelay: 1_000_000,
+  readRate: 2_000_000_000,
+  writeRate: 1_000_000_000,
+  hashRate: 1_400_000_000,
+  syncDelay: 50_000,
+  commitDelay: 200,
+  capacity: Number.POSITIVE_INFINITY
+}
+
+export const makeSimulation = (options: SimulationOptions): Simulation => {
+  const settings = { ...defaultOptions, ...options }
+  const kernel = new Kernel(options)
+  const network = new Network(kernel, settings)
+  const networkFaults = new NetworkFaults(network)
+  const machines = new Map<string, Machine>()
+  const symbols = new Map<string, SymbolicBlob>()
+  const outside: Context.Context<never> = kernel.context(noHost, "world")
+
+  const machine = (name: string, rates?: LinkRates): Machine => {
+    let made = machines.get(name)
+    if (made === undefined) {
+      const host = network.host(name, rates ?? settings)
+      made = { kernel, network, networkFaults, host, disk: new SimDisk(kernel, name, settings), starts: 0 }
+      machines.set(name, made)
+    }
+    return made
+  }
+
+  const runExit = <A, E>(effect: Effect.Effect<A, E>, limits?: RunLimits): Exit.Exit<A, E> => {
+    const exit = kernel.runExit(effect, limits, outside)
+    network.checkConservation()
+    return exit
+  }
+
+  return {
+    kernel,
+    network,
+    networkFaults,
+    machine,
+    startHost: (name, program, { rates, corruptPieces = false } = {}) =>
+      Effect.suspend(() => startProcess(machine(name, rates), program, { corruptPieces })),
+    httpClient: (name) => {
+      const { host } = machine(name)
+      return makeHttpClient({ name, host, kernel, network, alive: true })
+    },
+    preloadSymbolicBlob: (name, folder, spec) => {
+      const key = `${spec.name}/${spec.length}/${spec.pieceLength}`
+      let blob = symbols.get(key)
+      if (blob === undefined) {
+        blob = new SymbolicBlob(spec)
+        symbols.set(key, blob)
+      }
+      return preloadSymbolicBlob(machine(name).disk.folder(folder), blob)
+    },
+    run: (effect, limits) => {
+      const exit = runExit(effect, limits)
+      if (Exit.isSuccess(exit)) return exit.value
+      throw Cause.squash(exit.cause)
+    },
+    runExit,
+    traceHash: () => kernel.trace.digest(),
+    stats: () => {
+      const sum = (bytes: (host: Network["hosts"][number]) => number): number =>
+        network.hosts.reduce((total, host) => total + bytes(host), 0)
+      return {
+        virtualTime: kernel.now,
+        events: kernel.trace.events,
+        bytesSent: sum((host) => host.sentBytes),
+        bytesReceived: sum((host) => host.receivedBytes),
+        bytesLost: sum((host) => host.lostBytes)
+      }
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// The simulated stores keep the contracts of roles/services, by the cases that the stores of sockets keep as well.
+
+import { Effect, Exit } from "effect"
+import { describe, expect, it } from "vitest"
+import type { Payload } from "../protocol/payload.ts"
+import { blobStoreConformance } from "../roles/services/blob-store.conformance.ts"
+import type { ConformanceCase, StoragePlace } from "../roles/services/conformance.ts"
+import { pieceStoreConformance } from "../roles/services/piece-store.conformance.ts"
+import { tableStoreConformance } from "../roles/services/table-store.conformance.ts"
+import { simDigests } from "./sim-digests.ts"
+import { makeHostStorage } from "./sim-host-storage.ts"
+import type { SimProcess } from "./sim-process.ts"
+import { makeSimulation } from "./simulation.ts"
+import { StorageSession } from "./storage-session.ts"
+
+const makePlace = (simulation: ReturnType<typeof makeSimulation>): StoragePlace => {
+  const { disk, host } = simulation.machine("host")
+  let process: SimProcess | undefined
+  return {
+    start: Effect.sync(() => {
+      process = { name: "host", host, kernel: simulation.kernel, network: simulation.network, alive: true }
+      return makeHostStorage(new StorageSession(process, disk, { corruptPieces: false }))
+    }),
+    kill: Effect.sync(() => {
+      process!.alive = false
+      disk.crash()
+    }),
+    digests: simDigests,
+    bytesOf: (payload: Payload) => payload as Uint8Array
+  }
+}
+
+const runCases = (cases: ReadonlyArray<ConformanceCase>) => {
+  expect(cases.length).toBeGreaterThan(0)
+  for (const { name, run } of cases) {
+    it(name, () => {
+      const simulation = makeSimulation({ seed: name })
+      expect(simulation.runExit(Effect.scoped(run(makePlace(simulation))))).toEqual(Exit.void)
+    })
+  }
+}
+
+describe("blob store", () => runCases(blobStoreConformance))
+describe("piece store", () => runCases(pieceStoreConformance))
+describe("table store", () => runCases(tableStoreConformance))
