@@ -167,6 +167,15 @@ describe("a member", () => {
     }
     expect(waits(smallest)).toEqual([2, 4, 8, 15, 15].map(seconds))
     expect(waits(largest)).toEqual([1, 2, 4, 7.5, 7.5].map(seconds))
+
+    const schedule = new AnnounceSchedule(false, 0)
+    for (const answered of [false, false, true, false]) {
+      const now = schedule.nextAnnounceAt!
+      schedule.begun(now)
+      if (answered) schedule.succeeded(3000, now, smallest)
+      else schedule.failed(now, smallest)
+    }
+    expect(schedule.nextAnnounceAt).toBe([2, 4, 3, 2].map(seconds).reduce((sum, wait) => sum + wait))
   })
 
   test("asks sooner with few neighbours, at the floor, but not against a backoff nor when complete", () => {

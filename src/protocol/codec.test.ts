@@ -134,6 +134,20 @@ describe("a frame", () => {
     )
   })
 
+  test("with zeros after its end is refused too, though they could pass for one more piece", () => {
+    for (const tag of ["Hello", "Have", "Suggest", "Request", "Reject", "Cancel", "Close", "Bye"] as const) {
+      fc.assert(
+        fc.property(messages[tag], fc.integer({ min: 1, max: 8 }), (message, zeros) => {
+          const frame = encodeMessage(message)
+          const longer = new Uint8Array(frame.length + zeros)
+          longer.set(frame)
+          expect(decodeMessage(longer).tag).toBe("CodecError")
+        }),
+        { numRuns: 20 }
+      )
+    }
+  })
+
   test("of a Buffer-like view at an offset is read from its own first byte", () => {
     const frame = encodeMessage(request)
     const larger = new Uint8Array([9, 9, 9, ...frame, 9])
@@ -267,6 +281,10 @@ describe("refusals", () => {
     for (const tag of ["Request", "Cancel"] as const) {
       expect(refusal(withByte({ tag, channel: 0, piece: 0 }, 4, 0x10))).toContain("is not below")
     }
+    const reject: Message = { tag: "Reject", channel: 0, piece: 0, reason: "busy", retryAfter: 0 }
+    expect(refusal(withByte(reject, 4, 0x10))).toContain("is not below")
+    const sent: Message = { tag: "Piece", channel: 0, piece: 0, payload: new Uint8Array(1) }
+    expect(refusal(withByte(sent, 4, 0x10))).toContain("is not below")
     expect(refusal(withByte({ tag: "Have", channel: 0, pieces: [0] }, 6, 0x10))).toContain("is not below")
   })
 })

@@ -107,6 +107,26 @@ describe("a hand-out", () => {
     ])
   })
 
+  test("is of peers heard of within three of their intervals, to the microsecond", () => {
+    const table = new HandOut()
+    table.announce(downloading(1), 0)
+    table.announce({ ...downloading(2), complete: true }, 0)
+    const handed = (now: Micros): readonly number[] =>
+      table.choose(peer(9).peerId, 5, [], seeded(1), now).map(indexOf).sort()
+    expect(handed(seconds(9) - 1)).toEqual([1, 2])
+    expect(handed(seconds(9))).toEqual([2])
+    expect(handed(seconds(180) - 1)).toEqual([2])
+    expect(handed(seconds(180))).toEqual([])
+  })
+
+  test("is of those with the fewest neighbours where the swarm is small enough to look at all", () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const table = new HandOut()
+      for (let index = 0; index < 9; index++) table.announce(downloading(index, (index * 5) % 9), 0)
+      expect(table.choose(peer(20).peerId, 3, [], seeded(seed), 0).map(indexOf)).toEqual([0, 2, 4])
+    }
+  })
+
   test("names an origin once that is a seed and announces too, and never the asking seed", () => {
     const table = new HandOut()
     table.announce({ peer: seeds[0]!, complete: true, neighbours: 3, stopped: false }, 0)
