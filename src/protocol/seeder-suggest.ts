@@ -12,7 +12,7 @@ import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
 
 /** Refusals in a row before a neighbour gets what it insists on. */
-const maxSteers = 3
+const maxSteers = 64
 
 interface Suggestions {
   /** Suggested and not outside yet. */
@@ -69,7 +69,10 @@ export class SeederSuggest {
     this.#suggest(neighbour)
   }
 
-  /** Whether a request should be refused so that the neighbour asks for something nobody has yet. */
+  /**
+   * Whether a request that could be taken on should be refused, so that the neighbour asks for something that nobody
+   * has yet.
+   */
   steers(neighbour: Neighbour, piece: number): boolean {
     if (this.#outside.isFull || !this.#outside.has(piece) || this.#byNeighbour.size < 2) return false
     const suggestions = this.#byNeighbour.get(neighbour)

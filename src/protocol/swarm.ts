@@ -185,13 +185,13 @@ export class Swarm implements UploadSwarm {
     }
     const uploader = this.#uploader
     if (uploader.has(neighbour, piece)) return `Request of piece ${piece}, which is requested already`
-    if (this.#suggest?.steers(neighbour, piece) === true) {
-      this.#reject(neighbour, piece, "busy", this.#context.rules.minRejectBackoff)
-      return undefined
-    }
     const bytes = pieceSize(this.metainfo, piece)
     if (!uploader.hasRoom(bytes) && !uploader.makeRoomFor(this, bytes)) {
       this.#reject(neighbour, piece, "busy", uploader.retryAfter())
+      return undefined
+    }
+    if (this.#suggest?.steers(neighbour, piece) === true) {
+      this.#reject(neighbour, piece, "busy", this.#context.rules.minRejectBackoff)
       return undefined
     }
     this.#suggest?.given(neighbour, piece)

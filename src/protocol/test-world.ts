@@ -87,12 +87,13 @@ interface LinkEnd {
   lastArrival: Micros
   /** Disconnected was told to this end. */
   told: boolean
-  /** Swarms by the channel number that this end gave. */
-  readonly channels: Map<number, SwarmId>
-  /** Requests sent by this end, by swarm and piece, without an answer yet. */
+  /** What this end opened, by the channel number that it gave; `opening` tells one Open from the next. */
+  readonly channels: Map<number, { readonly swarm: SwarmId; readonly opening: number }>
+  openings: number
+  /** Requests sent by this end and not answered yet, as "swarm piece opening". */
   readonly owed: Set<string>
-  /** The same, from when they arrived at the other end. */
-  readonly arrived: Set<string>
+  /** Those that have arrived at the other end, "swarm piece" to the name in `owed`. */
+  readonly arrived: Map<string, string>
 }
 
 export class TestHost {
@@ -236,7 +237,7 @@ export class TestHost {
     invariant(place !== undefined && !place.end.told, "test world: sends on a connection that is gone")
     const { world } = this
     const { link, end, other } = place
-    world.watchSend(this, end, other, message)
+    const name = world.watchSend(this, end, other, message)
     if (this.faults.silent && (message.tag === "Piece" || message.tag === "Reject")) return
     if (!link.up) return
     let leaves = world.now
@@ -244,7 +245,7 @@ export class TestHost {
       const bytes = message.payload.byteLength
       leaves = Math.max(world.now, this.uplinkFree) + Math.round(bytes * this.uplinkMicrosPerByte)
       this.uplinkFree = leaves
-      const swarm = end.channels.get(message.channel)!
+      const { swarm } = end.channels.get(message.channel)!
       this.copiesSent[message.piece] = (this.copiesSent[message.piece] ?? 0) + 1
       world.at(leaves, () => {
         if (!end.told) this.step({ tag: "PieceSent", connection, swarm, piece: message.piece })
@@ -254,7 +255,7 @@ export class TestHost {
     end.lastArrival = arrives
     world.at(arrives, () => {
       if (other.told || !link.up) return
-      world.watchArrival(end, message)
+      world.watchArrival(end, other, message, name)
       other.host.step({ tag: "Received", connection: other.connection, message })
     })
   }
@@ -449,81 +450,72 @@ export class TestWorld {
     end.host.step({ tag: "Disconnected", connection: end.connection, reason: "gone" })
   }
 
-  /** Throws when a message breaks a promise of its sender. */
-  watchSend(host: TestHost, end: LinkEnd, other: LinkEnd, message: Message): void {
+  /** Throws when a message breaks a promise of its sender; gives the name of the request it is about. */
+  watchSend(host: TestHost, end: LinkEnd, other: LinkEnd, message: Message): string {
     if (message.tag === "Open") {
       invariant(!end.channels.has(message.channel), "test world: channel opened twice")
-      end.channels.set(message.channel, message.swarm)
-      const store = host.stores.get(message.swarm)
+      end.channels.set(message.channel, { swarm: message.swarm, opening: ++end.openings })
       if (message.have !== "none" && !host.faults.liesAboutHave) {
-        const verified = store!.verified
-        const told =
-          message.have === "all"
-            ? Bitfield.full(verified.length)
-            : Bitfield.fromBytes(message.have, verified.length)!
-        for (let piece = 0; piece < told.length; piece++) {
+        const { verified } = host.stores.get(message.swarm)!
+        const { length } = verified
+        const told = message.have === "all" ? Bitfield.full(length) : Bitfield.fromBytes(message.have, length)!
+        for (let piece = 0; piece < length; piece++) {
           invariant(!told.has(piece) || verified.has(piece), "test world: opens with an unverified piece")
         }
       }
-      return
+      return ""
     }
-    if (message.tag === "Hello" || message.tag === "Bye") return
-    const swarm = end.channels.get(message.channel)
-    invariant(swarm !== undefined, `test world: ${message.tag} on a channel that is not open`)
+    if (message.tag === "Hello" || message.tag === "Bye") return ""
+    const channel = end.channels.get(message.channel)
+    invariant(channel !== undefined, `test world: ${message.tag} on a channel that is not open`)
+    const { swarm, opening } = channel
     const store = host.stores.get(swarm)
     switch (message.tag) {
       case "Close":
         end.channels.delete(message.channel)
-        forget(end.owed, swarm)
-        forget(end.arrived, swarm)
-        forget(other.owed, swarm)
-        forget(other.arrived, swarm)
-        return
+        for (const name of end.owed) if (name.startsWith(swarm)) end.owed.delete(name)
+        for (const key of other.arrived.keys()) if (key.startsWith(swarm)) other.arrived.delete(key)
+        return swarm
       case "Have":
         for (const piece of message.pieces) {
-          invariant(
-            host.faults.liesAboutHave || store!.verified.has(piece),
-            "test world: has an unverified piece"
-          )
+          invariant(host.faults.liesAboutHave || store!.verified.has(piece), "test world: has an unverified piece")
         }
-        return
+        return ""
       case "Request": {
-        const key = `${swarm} ${message.piece}`
-        invariant(!end.owed.has(key), "test world: requested twice without an answer")
-        end.owed.add(key)
+        const name = `${swarm} ${message.piece} ${opening}`
+        invariant(!end.owed.has(name), "test world: requested twice without an answer")
+        end.owed.add(name)
         const most = 2 * (this.rules.maxRequestsPerNeighbour ?? limits.maxRequestsPerNeighbour)
         let count = 0
         for (const one of end.owed) if (one.startsWith(swarm)) count++
         invariant(count <= most, "test world: too many requests to one neighbour")
-        return
+        return name
       }
       case "Piece":
       case "Reject": {
         const key = `${swarm} ${message.piece}`
-        invariant(other.arrived.delete(key), `test world: ${message.tag} answers no request`)
+        const name = other.arrived.get(key)
+        invariant(name !== undefined, `test world: ${message.tag} answers no request`)
+        other.arrived.delete(key)
         if (message.tag === "Piece" && !host.faults.liesAboutHave) {
-          invariant(
-            store === undefined || store.verified.has(message.piece),
-            "test world: serves an unverified piece"
-          )
+          invariant(store!.verified.has(message.piece), "test world: serves an unverified piece")
         }
-        return
+        return name
       }
       default:
-        return
+        return ""
     }
   }
 
-  /** Notes what has reached its receiver. */
-  watchArrival(from: LinkEnd, message: Message): void {
+  /** Notes what has reached its receiver; `name` is what watchSend gave. */
+  watchArrival(from: LinkEnd, to: LinkEnd, message: Message, name: string): void {
     if (message.tag === "Request") {
-      const swarm = from.channels.get(message.channel)
-      const key = `${swarm} ${message.piece}`
-      if (swarm !== undefined && from.owed.has(key)) from.arrived.add(key)
+      if (from.owed.has(name)) from.arrived.set(name.slice(0, name.lastIndexOf(" ")), name)
     } else if (message.tag === "Piece" || message.tag === "Reject") {
-      const swarm = from.channels.get(message.channel)
-      const link = from.host.links.get(from.connection)
-      if (swarm !== undefined && link !== undefined) link.other.owed.delete(`${swarm} ${message.piece}`)
+      to.owed.delete(name)
+    } else if (message.tag === "Close") {
+      for (const key of from.arrived.keys()) if (key.startsWith(name)) from.arrived.delete(key)
+      for (const owed of to.owed) if (owed.startsWith(name)) to.owed.delete(owed)
     }
   }
 
@@ -541,13 +533,10 @@ const newEnd = (host: TestHost, connection: ConnectionId): LinkEnd => ({
   lastArrival: 0,
   told: false,
   channels: new Map(),
+  openings: 0,
   owed: new Set(),
-  arrived: new Set()
+  arrived: new Map()
 })
-
-const forget = (keys: Set<string>, swarm: SwarmId): void => {
-  for (const key of keys) if (key.startsWith(swarm)) keys.delete(key)
-}
 
 const isBefore = (one: Event, other: Event): boolean =>
   one.at < other.at || (one.at === other.at && one.order < other.order)
