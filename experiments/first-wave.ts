@@ -1,0 +1,242 @@
+// Decides the question that every deployment meets first: a blob that no host has yet is wanted by all hosts at once.
+// The shipped agents, origins and trackers run on the simulator; the experiment only starts them, asks every agent at
+// the same instant, and counts. A run that is too good to be true, or that loses bytes, fails.
+
+import { Effect, Schema } from "effect"
+import { limits } from "../src/protocol/limits.ts"
+import { choosePieceLength, pieceCount } from "../src/protocol/metainfo.ts"
+import { countingSlots, type EqualLinks, hostFloor, makespanBound } from "./bounds.ts"
+import { defineExperiment, ExperimentFailed, type Measured, option } from "./experiment.ts"
+import { completionChart, spreadChart } from "./first-wave-charts.ts"
+import { type Wave, watchWave } from "./first-wave-watch.ts"
+import { byteRateText, byteSizeText, countText, durationText } from "./option-text.ts"
+import type { Progress } from "./progress.ts"
+import { ascending, quantile } from "./quantiles.ts"
+import { type Figure, timesAgainst } from "./result.ts"
+import { makeCluster } from "./simulated-cluster.ts"
+
+const name = "first-wave"
+
+const options = Schema.Struct({
+  agents: option(countText(1, 100_000), "1000", "Hosts that pull, all at the same instant."),
+  origins: option(
+    countText(1, limits.originReplicas),
+    "1",
+    `Origins that hold the blob; a cluster keeps at most ${limits.originReplicas} copies.`
+  ),
+  trackers: option(countText(1, 16), "1", "Trackers that the agents know."),
+  size: option(byteSizeText, "256MiB", "Length of the blob."),
+  rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
+  latency: option(durationText, "0.5ms", "One way, between any two hosts.")
+})
+type Options = typeof options.Type
+
+/** Samples in the time that the bound takes: enough for a smooth chart, and for copies sent to half a percent. */
+const samplesInBound = 200
+
+/** Virtual time that a run may take, as a multiple of its bound, before it counts as stuck. */
+const patience = 100
+
+const seconds = (micros: number): number => micros / 1e6
+
+/** A measured time is in whole microseconds; the bound is not. */
+const tolerance = 1e-6
+
+const linksOf = (options: Options): EqualLinks => ({
+  bytes: options.size,
+  pieceLength: choosePieceLength(options.size),
+  receivers: options.agents,
+  sources: options.origins,
+  rate: options.rate,
+  latency: seconds(options.latency)
+})
+
+const piecesOf = ({ size }: Options): number =>
+  pieceCount({ length: size, pieceLength: choosePieceLength(size) })
+
+/** Why the run cannot be believed, or undefined. */
+const disbelief = (options: Options, wave: Wave, bound: number): string | undefined => {
+  const { agents, size, rate } = options
+  const last = Math.max(...wave.completions.map(seconds))
+  if (last < bound - tolerance)
+    return `the last agent completed after ${last} s, before the bound of ${bound} s`
+  const floor = hostFloor({
+    bytes: size,
+    downlink: rate,
+    othersUplink: (agents - 1 + options.origins) * rate,
+    latency: seconds(options.latency)
+  })
+  const early = wave.completions.findIndex((at) => seconds(at) < floor - tolerance)
+  if (early !== -1) return `agent ${early + 1} completed before the floor of one host, ${floor} s`
+  const pieces = piecesOf(options)
+  if (wave.agents.piecesStored !== agents * pieces) {
+    return `${wave.agents.piecesStored} pieces were stored, not ${agents} x ${pieces}`
+  }
+  return undefined
+}
+
+const figuresOf = (
+  options: Options,
+  wave: Wave,
+  traffic: { readonly sent: number }
+): Readonly<Record<string, Figure>> => {
+  const { agents, origins } = wave
+  const pieces = agents.piecesStored
+  const received = agents.bytesReceivedFromOrigins + agents.bytesReceivedFromAgents
+  const firsts = ascending(wave.firstPieces)
+  return {
+    bound_slots: {
+      value: countingSlots(options.agents, options.origins, piecesOf(options)),
+      unit: "slots",
+      meaning: "The counting bound in slots; a slot is one piece at link rate."
+    },
+    piece_length: { value: choosePieceLength(options.size), unit: "B", meaning: "Bytes of a piece." },
+    first_piece: {
+      value: seconds(quantile(firsts, 1)),
+      unit: "s",
+      meaning: "Until the first agent had its first piece: metainfo, announce, dial, request."
+    },
+    first_piece_p50: {
+      value: seconds(quantile(firsts, 500)),
+      unit: "s",
+      meaning: "Until half of the agents had their first piece."
+    },
+    first_piece_max: {
+      value: seconds(quantile(firsts, 1000)),
+      unit: "s",
+      meaning: "Until every agent had its first piece."
+    },
+    all_pieces_outside: {
+      value: seconds(wave.allOutside.at),
+      unit: "s",
+      meaning: "Until every piece was stored by some agent: before this no agent can be done."
+    },
+    origin_copies_until_outside: {
+      value: wave.allOutside.sentByOrigins / options.size,
+      unit: "copies",
+      meaning: "Copies of the blob that origins had sent when every piece was outside; 1 is the least."
+    },
+    origin_copies: {
+      value: origins.bytesSent / options.size,
+      unit: "copies",
+      meaning: "Copies of the blob that origins sent in all."
+    },
+    bytes_from_origins: {
+      value: agents.bytesReceivedFromOrigins,
+      unit: "B",
+      meaning: "Piece bytes that agents received from origins."
+    },
+    bytes_from_agents: {
+      value: agents.bytesReceivedFromAgents,
+      unit: "B",
+      meaning: "Piece bytes that agents received from each other."
+    },
+    share_from_agents: {
+      value: agents.bytesReceivedFromAgents / received,
+      unit: "",
+      meaning: "Of all piece bytes received, those that came from agents."
+    },
+    piece_transfers: { value: pieces, unit: "", meaning: "Pieces that agents verified and stored." },
+    duplicate_pieces: {
+      value: agents.piecesDuplicate,
+      unit: "",
+      meaning: "Pieces that came twice: endgame, and requests given up too early."
+    },
+    requests_timed_out: {
+      value: agents.requestsTimedOut,
+      unit: "",
+      meaning: "Requests that agents gave up after their timeout."
+    },
+    rejects_per_piece: {
+      value: agents.rejectsReceived / pieces,
+      unit: "",
+      meaning: "Requests refused by a busy uploader, for each piece stored."
+    },
+    overhead: {
+      value: traffic.sent / (agents.bytesSent + origins.bytesSent) - 1,
+      unit: "",
+      meaning: "Bytes sent beside piece payloads (messages, frames, HTTP), as a share of the payloads."
+    }
+  }
+}
+
+const chartsOf = (options: Options, wave: Wave, bound: number) => [
+  completionChart({ completions: wave.completions.map(seconds), bound }),
+  spreadChart({
+    samples: wave.samples.map((sample) => ({
+      seconds: seconds(sample.at),
+      fromOrigins: sample.fromOrigins,
+      fromAgents: sample.storedBytes - sample.fromOrigins
+    })),
+    agents: options.agents,
+    origins: options.origins,
+    bytes: options.size,
+    pieceLength: choosePieceLength(options.size),
+    rate: options.rate,
+    latency: seconds(options.latency)
+  })
+]
+
+const run = (options: Options, seed: number, progress: Progress): Effect.Effect<Measured, ExperimentFailed> =>
+  Effect.gen(function* () {
+    const bound = makespanBound(linksOf(options))
+    const cluster = makeCluster({ ...options, seed })
+    const torrent = cluster.preload({
+      name,
+      length: options.size,
+      pieceLength: choosePieceLength(options.size)
+    })
+    const wave = yield* watchWave({
+      cluster,
+      torrent,
+      agents: options.agents,
+      namespace: "experiment",
+      sampleEvery: Math.ceil((bound * 1e6) / samplesInBound),
+      patience: Math.ceil(bound * 1e6 * patience),
+      progress
+    }).pipe(Effect.mapError((error) => failed(error.message)))
+    const doubt = disbelief(options, wave, bound)
+    if (doubt !== undefined) return yield* failed(doubt)
+    const stats = cluster.simulation.stats()
+    const times = timesAgainst(bound, wave.completions.map(seconds))
+    return {
+      answer:
+        `The last of ${options.agents} agents had the blob after ${times.max_s.toFixed(3)} s, ` +
+        `${times.ratio.max.toFixed(3)} times the counting bound of ${bound.toFixed(3)} s; half of them had it after ` +
+        `${times.p50_s.toFixed(3)} s (${times.ratio.p50.toFixed(3)}).`,
+      traceHash: cluster.simulation.traceHash(),
+      strategies: { shoal: { blob: times } },
+      figures: figuresOf(options, wave, { sent: stats.bytesSent }),
+      charts: chartsOf(options, wave, bound),
+      events: stats.events
+    }
+  }).pipe(Effect.catchDefect((defect) => Effect.fail(failed(String(defect)))))
+
+const failed = (reason: string): ExperimentFailed =>
+  new ExperimentFailed({ experiment: name, message: `${name}: ${reason}` })
+
+export const firstWave = defineExperiment({
+  name,
+  title: "The first wave",
+  question: "How long do N agents take to pull one blob at once from S origins?",
+  options,
+  method: [
+    "The programs that ship (agent, origin, tracker, build-index) run on the simulator, each on a host of its own, with " +
+      "the defaults that ship. The origins hold the blob as if it had been pushed and copied; no agent has any of it. At " +
+      "one instant every agent is asked to pull the blob, and finds everything else by itself: metainfo and peers " +
+      "from its tracker, pieces from origins and other agents. An agent is done when every piece and the whole digest " +
+      "are verified and the blob is committed.",
+    "Times are virtual seconds since that instant, percentiles by nearest rank. The bound is the counting bound: the smallest T with " +
+      "the sum over t < T of min(N, S * 2^t) at least N * M, for N agents, S origins and M pieces, in slots of one piece at " +
+      "link rate, and one latency more. No protocol that sends whole pieces is faster, so a last agent before the " +
+      "bound fails the run, and so does an agent that is done before its own downlink could have carried the blob. " +
+      "Bytes are conserved: every byte sent is received, lost or under way, or the run fails."
+  ],
+  limits: [
+    "All links are equal and nothing fails: no slow host, no loss, no churn.",
+    "Links are the only bottleneck of the network: no racks, no shared uplinks, one latency for all.",
+    "Disks and hashing cost virtual time at fixed rates; processors cost none.",
+    "One run with one seed; the spread over seeds is not told here."
+  ],
+  run
+})
