@@ -99,8 +99,9 @@ export const limits = {
   fewNeighbours: 4,
   /** Announces that come due within this are sent together. */
   announceCoalescing: milliseconds(100),
-  /** Swarms in one announce. */
+  /** Swarms in one announce, and bytes of it: less than 2 KiB a swarm. */
   maxSwarmsPerAnnounce: 256,
+  maxAnnounceBytes: 512 * KiB,
   /** Peers a tracker keeps a swarm, and swarms it keeps. */
   maxPeersPerSwarm: 100_000,
   maxSwarmsTracked: 100_000,
@@ -181,8 +182,10 @@ export const limits = {
   /** Wait before a failed copy is tried again: doubles from the first to the last. */
   minReplicationDelay: seconds(5),
   maxReplicationDelay: seconds(600),
-  /** Blobs that an origin fetches from other owners at once, to repair what it should have. */
+  /** Blobs that an origin fetches at once from other owners, to repair what it should have. */
   maxParallelRepairs: 2,
+  /** Blobs that wait for that; the next one asked for is repaired when it is asked for again. */
+  maxQueuedRepairs: 1000,
   /** How long a tracker believes an origin's peer address, and a failure to get one. */
   originPeerLifetime: seconds(60),
   originPeerFailureLifetime: seconds(5),

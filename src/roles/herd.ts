@@ -1,0 +1,61 @@
+// Decides what a herd is: proxy, origin, tracker and build-index in one process and one scope, each with its own folder
+// and port. They find each other over those ports like roles on hosts of their own, so what is tried in a herd holds
+// for a cluster.
+
+import { Effect } from "effect"
+import { buildIndex } from "./build-index.ts"
+import type { HerdConfig, Listen } from "./config.ts"
+import type { HostProgram } from "./host-program.ts"
+import { type Origin, origin } from "./origin.ts"
+import { proxy } from "./proxy.ts"
+import { RoleMisconfigured } from "./role-misconfigured.ts"
+import { tracker } from "./tracker.ts"
+
+/** The URL under which a part of this process reaches a listener; a wildcard address is reached by loopback. */
+export const localUrl = (listen: typeof Listen.Type): string => {
+  const host = listen.host === "0.0.0.0" ? "127.0.0.1" : listen.host === "::" ? "::1" : listen.host
+  return `http://${host.includes(":") ? `[${host}]` : host}:${listen.port}`
+}
+
+export const herd = (config: HerdConfig): HostProgram<Origin> =>
+  Effect.gen(function* () {
+    const { data, log, peer, rates } = config
+    for (const part of ["proxy", "origin", "tracker", "buildIndex"] as const) {
+      if (config[part].port === 0) {
+        return yield* new RoleMisconfigured({
+          message: `herd: ${part}.port is 0, but the parts find each other by port: give it one`
+        })
+      }
+    }
+    const originUrl = localUrl(config.origin)
+    const buildIndexUrl = localUrl(config.buildIndex)
+    const seeding = yield* origin({
+      data: `${data}/origin`,
+      log,
+      peer,
+      rates,
+      http: config.origin,
+      origins: [originUrl],
+      self: originUrl
+    })
+    const tracking = yield* tracker({ log, http: config.tracker, origins: [originUrl] })
+    const indexing = yield* buildIndex({ data: `${data}/build-index`, log, http: config.buildIndex })
+    const pushing = yield* proxy({
+      data: `${data}/proxy`,
+      log,
+      registry: config.proxy,
+      origins: [originUrl],
+      buildIndexes: [buildIndexUrl]
+    })
+    const named = (name: string, listeners: Origin["listeners"]) =>
+      listeners.map((listener) => ({ ...listener, name }))
+    return {
+      listeners: [
+        ...named("proxy", pushing.listeners),
+        ...named("origin", seeding.listeners),
+        ...named("tracker", tracking.listeners),
+        ...named("build-index", indexing.listeners)
+      ],
+      engine: seeding.engine
+    }
+  })

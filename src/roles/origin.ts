@@ -1,0 +1,187 @@
+// Decides what an origin is: it takes blobs in for good, makes their metainfo, copies them to the other owners, and
+// seeds them. It puts the parts together and answers HTTP (paths: blob-path.ts); each part says what it decides in its
+// own file.
+//
+//   PUT blob:  intend copies -> receive, digest checked -> metainfo -> copy to the other owners -> 201
+//
+// Invariant: 201 means that the blob is durable here, has metainfo, and is copied or queued to be.
+
+import { Effect, Option } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Digest } from "../protocol/digest.ts"
+import { limits } from "../protocol/limits.ts"
+import { encodeMetainfo, type Metainfo } from "../protocol/metainfo.ts"
+import { type BlobEndpoint, parseBlobPath } from "./blob-path.ts"
+import type { OriginConfig } from "./config.ts"
+import type { HostProgram, StartedRole } from "./host-program.ts"
+import { type HttpRoute, makeHttpApp, type RouteHandler } from "./http-app.ts"
+import { countedHandler, makeRequestCounter } from "./http-requests.ts"
+import { makeRoleMetrics } from "./metrics.ts"
+import { decodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
+import { makeOriginRepair } from "./origin-repair.ts"
+import { makeOriginReplication } from "./origin-replication.ts"
+import { makePeerEngine, type PeerEngine } from "./peer-engine.ts"
+import { peerIdOf } from "./peer-identity.ts"
+import { blobResponse } from "./registry/blob-response.ts"
+import { OciError, ociError, ociErrorResponse } from "./registry/oci-error.ts"
+import { type StoreFailure, storeFailure } from "./registry/store-failure.ts"
+import { RoleMisconfigured } from "./role-misconfigured.ts"
+import { HostStorage } from "./services/host-storage.ts"
+import { makeTransientUploads } from "./transient-uploads.ts"
+import { baseUrl, makeUpstreams, toDuration } from "./upstreams.ts"
+
+export interface Origin extends StartedRole {
+  readonly engine: PeerEngine
+}
+
+type Answer = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  StoreFailure | OciError,
+  HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
+>
+
+const methods = ["GET", "PUT"] as const
+const paths = ["/namespace/*", "/internal/*"] as const
+/** A digest that nothing has: a question whose answer only shows that the store answers. */
+const nobodysDigest = `sha256:${"0".repeat(64)}` as Digest
+
+export const origin = (config: OriginConfig): HostProgram<Origin> =>
+  Effect.gen(function* () {
+    const members = config.origins.map(baseUrl)
+    const self = baseUrl(config.self)
+    if (!members.includes(self)) {
+      return yield* new RoleMisconfigured({
+        message: `origin: self is ${self} but origins are ${members.join(", ")}: name this origin in both`
+      })
+    }
+    const storage = yield* HostStorage
+    const metrics = makeRoleMetrics("origin")
+    const counter = makeRequestCounter(metrics)
+    const blobs = yield* storage.blobs(config.data)
+    const tables = yield* storage.tables(config.data)
+    const peerId = yield* peerIdOf(config.data)
+    const { peer, rates } = config
+    const engine = yield* makePeerEngine({ blobs, kind: "origin", peerId, peer, rates, metrics })
+    const upstreams = yield* makeUpstreams
+    const transient = yield* makeTransientUploads(blobs, tables)
+    const repair = yield* makeOriginRepair({ blobs, transient, upstreams, members, self })
+    const replication = yield* makeOriginReplication({ blobs, tables, upstreams, members, self, metrics })
+
+    const stored = (status: 200 | 201) =>
+      HttpServerResponse.empty({ status, headers: { "content-length": "0" } })
+    const unknown = (digest: Digest) => ociError("BLOB_UNKNOWN", { message: `${digest} is not here` })
+
+    const metainfoResponse = (metainfo: Metainfo) =>
+      HttpServerResponse.uint8Array(encodeMetainfo(metainfo), { contentType: "application/octet-stream" })
+
+    const getBlob = (digest: Digest): Answer =>
+      Effect.gen(function* () {
+        const stat = yield* blobs.stat(digest)
+        if (Option.isNone(stat)) return yield* unknown(digest)
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const { length } = stat.value
+        return blobResponse({ request, digest, length, read: (start, end) => blobs.read(digest, start, end) })
+      })
+
+    const putBlob = (digest: Digest): Answer =>
+      Effect.gen(function* () {
+        if (Option.isSome(yield* blobs.stat(digest))) {
+          yield* repair.completed(digest)
+          return stored(200)
+        }
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const commit = Effect.andThen(transient.receive(digest, request.stream), repair.completed(digest))
+        yield* replication.aroundCommit(digest, commit)
+        return stored(201)
+      })
+
+    const ownMetainfo = (digest: Digest) =>
+      Effect.gen(function* () {
+        if (Option.isNone(yield* blobs.stat(digest))) return Option.none()
+        return Option.map(yield* blobs.metainfo(digest), (torrent) => torrent.metainfo)
+      })
+
+    const putCopy = (digest: Digest): Answer =>
+      Effect.gen(function* () {
+        if (Option.isSome(yield* ownMetainfo(digest))) return stored(200)
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const query = yield* HttpServerRequest.ParsedSearchParams
+        const parameter = query[metainfoLengthParameter]
+        const copy = yield* decodeCopy(digest, String(parameter), request.stream)
+        if (typeof copy === "string") return yield* ociError("BLOB_UPLOAD_INVALID", { message: copy })
+        if (Option.isNone(yield* blobs.stat(digest))) {
+          const { length } = yield* transient.receive(digest, copy.blob)
+          if (length !== copy.metainfo.length) {
+            return yield* ociError("SIZE_INVALID", {
+              message: `${digest} has ${length} bytes, its metainfo says ${copy.metainfo.length}`
+            })
+          }
+        }
+        yield* blobs.putMetainfo(copy.metainfo)
+        return stored(201)
+      }).pipe(Effect.scoped)
+
+    const read = (endpoint: BlobEndpoint): Answer => {
+      switch (endpoint.tag) {
+        case "Blob":
+          return getBlob(endpoint.digest)
+        case "Metainfo":
+          return Effect.flatMap(repair.metainfo(endpoint.namespace, endpoint.digest), (found) =>
+            Option.isSome(found)
+              ? Effect.succeed(metainfoResponse(found.value))
+              : Effect.fail(unknown(endpoint.digest))
+          )
+        case "OwnMetainfo":
+          return Effect.flatMap(ownMetainfo(endpoint.digest), (found) =>
+            Option.isSome(found)
+              ? Effect.succeed(metainfoResponse(found.value))
+              : Effect.fail(unknown(endpoint.digest))
+          )
+        case "Peer": {
+          const address = { peerId, address: engine.address, kind: engine.kind }
+          return Effect.succeed(
+            HttpServerResponse.text(JSON.stringify(address), { contentType: "application/json" })
+          )
+        }
+        case "Copy":
+          return Effect.fail(ociError("UNSUPPORTED", { message: "a copy is only put here" }))
+      }
+    }
+
+    const write = (endpoint: BlobEndpoint): Answer => {
+      if (endpoint.tag === "Blob") return putBlob(endpoint.digest)
+      if (endpoint.tag === "Copy") return putCopy(endpoint.digest)
+      return Effect.fail(ociError("UNSUPPORTED", { message: `${endpoint.tag.toLowerCase()} is only read` }))
+    }
+
+    const handler: RouteHandler = Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const endpoint = parseBlobPath(request.url)
+      const route = endpoint instanceof OciError ? "malformed" : endpoint.tag.toLowerCase()
+      const answer =
+        endpoint instanceof OciError
+          ? Effect.fail(endpoint)
+          : request.method === "PUT"
+            ? write(endpoint)
+            : read(endpoint)
+      return yield* countedHandler(
+        counter,
+        route,
+        Effect.catch(answer, (error) => Effect.succeed(ociErrorResponse(storeFailure(error)))),
+        () => ociErrorResponse(ociError("UNKNOWN", { message: "the origin failed; its log says where" }))
+      )
+    })
+
+    const routes: ReadonlyArray<HttpRoute> = paths.flatMap((path) =>
+      methods.map((method) => ({ method, path, handler }))
+    )
+    const notReady = blobs.stat(nobodysDigest).pipe(
+      Effect.timeout(toDuration(limits.healthTimeout)),
+      Effect.match({
+        onSuccess: (): ReadonlyArray<string> => [],
+        onFailure: (error) => [`the blob store in ${config.data} does not answer: ${error.message}`]
+      })
+    )
+    const app = yield* makeHttpApp(routes, { role: "origin", metrics, notReady })
+    return { listeners: [{ name: "origin", listen: config.http, app }], engine }
+  })

@@ -1,0 +1,46 @@
+// Decides what a proxy is: the registry that takes pushes and also serves pulls, over the origins and build-indexes. It
+// puts the parts together; each part says what it decides in its own file.
+
+import { Effect } from "effect"
+import { makeBuildIndexClient } from "./build-index-client.ts"
+import type { ProxyConfig } from "./config.ts"
+import type { HostProgram } from "./host-program.ts"
+import { makeHttpApp } from "./http-app.ts"
+import { makeRequestCounter } from "./http-requests.ts"
+import { makeRoleMetrics } from "./metrics.ts"
+import { makeOriginClient } from "./origin-client.ts"
+import { makeProxySink, makeProxySource } from "./proxy-images.ts"
+import { registryRoutes } from "./registry/registry-routes.ts"
+import { makeRegistryWrite } from "./registry/registry-write.ts"
+import { makeUploadSessions } from "./registry/upload-sessions.ts"
+import { Digests } from "./services/digests.ts"
+import { HostStorage } from "./services/host-storage.ts"
+
+export const proxy = (config: ProxyConfig): HostProgram =>
+  Effect.gen(function* () {
+    const storage = yield* HostStorage
+    const digests = yield* Digests
+    const metrics = makeRoleMetrics("proxy")
+    const blobs = yield* storage.blobs(config.data)
+    const tables = yield* storage.tables(config.data)
+    const origins = yield* makeOriginClient(config.origins)
+    const buildIndex = yield* makeBuildIndexClient(config.buildIndexes)
+    const uploads = yield* makeUploadSessions(blobs, tables)
+    metrics.readGauge("shoal_uploads_open", "Uploads that clients began and did not end", uploads.open)
+
+    // A crash between commit and hand-over leaves a blob that no client was told of.
+    for (const { digest } of yield* blobs.list) yield* blobs.remove(digest)
+
+    const images = { origins, buildIndex, blobs, digests }
+    const routes = registryRoutes({
+      source: makeProxySource(images),
+      write: makeRegistryWrite({ uploads, sink: makeProxySink(images), digests }),
+      counter: makeRequestCounter(metrics)
+    })
+    const notReady = Effect.map(
+      Effect.all([origins.notReady, buildIndex.notReady], { concurrency: "unbounded" }),
+      (reports) => reports.flat()
+    )
+    const app = yield* makeHttpApp(routes, { role: "proxy", metrics, notReady })
+    return { listeners: [{ name: "registry", listen: config.registry, app }] }
+  })

@@ -1,0 +1,209 @@
+// Decides how blobs are pushed (OCI distribution spec, "Push"): a session by POST, chunks by PATCH with or without
+// Content-Range, the end by PUT; all in one POST; a mount of what the cluster has. Locations are relative, so that a
+// client never meets an address that it does not know. It refuses to know where blobs go in the end.
+//
+//   POST uploads/            202 session     | ?digest= 201 | ?mount= 201, or 202 when the blob is unknown
+//   PATCH uploads/{id}       202, Range of all that is there; 416 when the chunk is out of order
+//   GET uploads/{id}         204, Range
+//   PUT uploads/{id}?digest= 201; 400 and the upload discarded when the content is something else
+//   DELETE uploads/{id}      204
+
+import { Effect } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
+import { formatUploadRange, parseChunkRange } from "./byte-range.ts"
+import type { ImageSink, SinkUnavailable } from "./image-sink.ts"
+import { OciError, ociError } from "./oci-error.ts"
+import { formatRegistryPath, parseClientDigest } from "./repository-path.ts"
+import { type StoreFailure, storeFailure } from "./store-failure.ts"
+import type { TooManyUploads, UploadBusy, UploadSessions } from "./upload-sessions.ts"
+
+export interface BlobUploads {
+  readonly begin: (repository: string) => Answer
+  /** GET, PATCH, PUT or DELETE of an upload. */
+  readonly upload: (method: string, repository: string, upload: string) => Answer
+}
+
+type Answer = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  OciError,
+  HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
+>
+
+const single = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof value === "string" ? value : value?.[0]
+
+/** A request whose body is known to be empty. */
+const hasNoBody = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  request.headers["content-length"] === "0"
+
+export const uploadFailure = (
+  error: StoreFailure | UploadBusy | TooManyUploads | SinkUnavailable | OciError
+): OciError => {
+  if (error instanceof OciError) return error
+  switch (error._tag) {
+    case "UploadBusy":
+      return ociError("BLOB_UPLOAD_INVALID", {
+        status: 409,
+        message: `another request is writing upload ${error.upload}: wait until it ends, then ask for its Range`
+      })
+    case "TooManyUploads":
+      return ociError("TOOMANYREQUESTS", {
+        message: `${error.open} uploads are open, as many as this registry allows: finish or cancel some`,
+        headers: { "retry-after": "10" }
+      })
+    case "SinkUnavailable":
+      return ociError("UNAVAILABLE", { message: error.message, headers: { "retry-after": "1" } })
+    default:
+      return storeFailure(error)
+  }
+}
+
+export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobUploads => {
+  const sessionHeaders = (repository: string, upload: string, size: number) => ({
+    location: formatRegistryPath({ tag: "Upload", repository, upload }),
+    "docker-upload-uuid": upload,
+    range: formatUploadRange(size)
+  })
+
+  const sessionResponse = (status: 202 | 204, repository: string, upload: string, size: number) =>
+    HttpServerResponse.empty({
+      status,
+      headers: {
+        ...sessionHeaders(repository, upload, size),
+        ...(status === 202 ? { "content-length": "0" } : {})
+      }
+    })
+
+  const created = (repository: string, digest: Digest) =>
+    HttpServerResponse.empty({
+      status: 201,
+      headers: {
+        location: formatRegistryPath({ tag: "Blob", repository, digest }),
+        "docker-content-digest": digest,
+        "content-length": "0"
+      }
+    })
+
+  const queryDigest = Effect.gen(function* () {
+    const query = yield* HttpServerRequest.ParsedSearchParams
+    const text = single(query.digest)
+    if (text === undefined) {
+      return yield* ociError("DIGEST_INVALID", {
+        message: "the query must name the blob: ?digest=sha256:..."
+      })
+    }
+    const digest = parseClientDigest(text)
+    return digest instanceof OciError ? yield* digest : digest
+  })
+
+  const finish = (repository: string, upload: string, digest: Digest) =>
+    Effect.gen(function* () {
+      const stat = yield* uploads.commit(repository, upload, digest)
+      yield* sink.publishBlob(repository, stat)
+      return created(repository, digest)
+    })
+
+  /** Where a chunk must begin, and how long it says it is. */
+  const chunkOf = (request: HttpServerRequest.HttpServerRequest) => {
+    const header = request.headers["content-range"]
+    if (header === undefined) return Effect.succeed(undefined)
+    const chunk = parseChunkRange(header)
+    const length = request.headers["content-length"]
+    if (chunk === undefined) {
+      return Effect.fail(
+        ociError("BLOB_UPLOAD_INVALID", {
+          message: `the Content-Range "${header.slice(0, 80)}" is not <first byte>-<last byte>`
+        })
+      )
+    }
+    if (length !== undefined && Number(length) !== chunk.end - chunk.start) {
+      return Effect.fail(
+        ociError("SIZE_INVALID", {
+          message: `the Content-Range ${header} and the Content-Length ${length} differ`
+        })
+      )
+    }
+    return Effect.succeed(chunk)
+  }
+
+  /** Appends the request's body; gives the new size. */
+  const append = (repository: string, upload: string) =>
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const chunk = yield* chunkOf(request)
+      if (hasNoBody(request)) return yield* uploads.size(repository, upload)
+      const size = yield* Effect.catchTag(
+        uploads.append(repository, upload, chunk?.start, request.stream),
+        "UploadOffsetWrong",
+        (error) =>
+          ociError("BLOB_UPLOAD_INVALID", {
+            status: 416,
+            message: `the upload holds ${error.expected} bytes, the chunk begins at ${error.got}`,
+            headers: sessionHeaders(repository, upload, error.expected)
+          })
+      )
+      if (chunk !== undefined && size !== chunk.end) {
+        return yield* ociError("SIZE_INVALID", {
+          message: `the chunk should end the upload at ${chunk.end} bytes, it holds ${size}: ask for its Range`,
+          headers: sessionHeaders(repository, upload, size)
+        })
+      }
+      return size
+    })
+
+  const session = (repository: string) =>
+    Effect.map(uploads.begin(repository), (upload) => sessionResponse(202, repository, upload, 0))
+
+  const mount = (repository: string, text: string) =>
+    Effect.gen(function* () {
+      const digest = parseClientDigest(text)
+      if (digest instanceof OciError) return yield* digest
+      // A mount that cannot be answered is no reason to fail: the client uploads instead.
+      const there = yield* Effect.catch(sink.hasBlob(repository, digest), (error) =>
+        Effect.as(Effect.logWarning(`no mount of ${digest}: ${error.message}`), false)
+      )
+      return there ? created(repository, digest) : yield* session(repository)
+    })
+
+  const monolithic = (repository: string) =>
+    Effect.gen(function* () {
+      const digest = yield* queryDigest
+      const upload = yield* uploads.begin(repository)
+      return yield* Effect.andThen(append(repository, upload), finish(repository, upload, digest)).pipe(
+        // Nobody knows the session's name, so nobody could go on with it.
+        Effect.onError(() => Effect.ignore(uploads.abort(repository, upload)))
+      )
+    })
+
+  return {
+    begin: (repository) =>
+      Effect.gen(function* () {
+        const query = yield* HttpServerRequest.ParsedSearchParams
+        const mounted = single(query.mount)
+        if (mounted !== undefined) return yield* mount(repository, mounted)
+        return query.digest === undefined ? yield* session(repository) : yield* monolithic(repository)
+      }).pipe(Effect.mapError(uploadFailure)),
+
+    upload: (method, repository, upload) =>
+      Effect.gen(function* () {
+        switch (method) {
+          case "GET":
+          case "HEAD":
+            return sessionResponse(204, repository, upload, yield* uploads.size(repository, upload))
+          case "PATCH":
+            return sessionResponse(202, repository, upload, yield* append(repository, upload))
+          case "PUT": {
+            const digest = yield* queryDigest
+            yield* append(repository, upload)
+            return yield* finish(repository, upload, digest)
+          }
+          case "DELETE":
+            yield* uploads.abort(repository, upload)
+            return HttpServerResponse.empty({ status: 204 })
+          default:
+            return yield* ociError("UNSUPPORTED", { message: `an upload knows no ${method}` })
+        }
+      }).pipe(Effect.mapError(uploadFailure))
+  }
+}

@@ -1,0 +1,89 @@
+// Decides when a pushed manifest is taken: it is small enough, is JSON, is what its digest says, and names nothing that
+// the cluster lacks (the subject excepted). It is kept byte for byte.
+
+import { Effect, Stream } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { digestAlgorithm } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { Digests } from "../services/digests.ts"
+import { uploadFailure } from "./blob-upload.ts"
+import type { ImageSink } from "./image-sink.ts"
+import { isManifestRefused, type NamedContent, parseManifest } from "./manifest.ts"
+import { type OciError, ociError } from "./oci-error.ts"
+import { formatRegistryPath, type ManifestReference } from "./repository-path.ts"
+
+export type ManifestPut = (
+  repository: string,
+  reference: ManifestReference
+) => Effect.Effect<HttpServerResponse.HttpServerResponse, OciError, HttpServerRequest.HttpServerRequest>
+
+const tooLarge = (): OciError =>
+  ociError("SIZE_INVALID", {
+    status: 413,
+    message: `a manifest has at most ${limits.maxManifestBytes} bytes`
+  })
+
+export const makeManifestPut = (sink: ImageSink, digests: Digests["Service"]): ManifestPut => {
+  /** The request's body, refused as soon as it is too large. */
+  const body = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    if (Number(request.headers["content-length"] ?? 0) > limits.maxManifestBytes) return yield* tooLarge()
+    const chunks: Uint8Array[] = []
+    let length = 0
+    yield* Stream.runForEach(request.stream, (chunk) => {
+      chunks.push(chunk)
+      length += chunk.byteLength
+      return length > limits.maxManifestBytes ? tooLarge() : Effect.void
+    })
+    const bytes = new Uint8Array(length)
+    let at = 0
+    for (const chunk of chunks) {
+      bytes.set(chunk, at)
+      at += chunk.byteLength
+    }
+    return bytes
+  })
+
+  const missing = (repository: string, names: ReadonlyArray<NamedContent>) =>
+    Effect.map(
+      Effect.forEach(names, (named) => sink.hasBlob(repository, named.digest), {
+        concurrency: limits.maxParallelAsks
+      }),
+      (there) => names.filter((_, index) => !there[index])
+    )
+
+  return (repository, reference) =>
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const bytes = yield* body
+      const wanted = reference.tag === "Digest" ? reference.digest : undefined
+      const digest = digests.digest(wanted === undefined ? "sha256" : digestAlgorithm(wanted), bytes)
+      if (wanted !== undefined && wanted !== digest) {
+        return yield* ociError("DIGEST_INVALID", {
+          message: `the manifest is ${digest}, not ${wanted}`,
+          detail: { expected: wanted, actual: digest }
+        })
+      }
+      const manifest = parseManifest(bytes, request.headers["content-type"])
+      if (isManifestRefused(manifest))
+        return yield* ociError("MANIFEST_INVALID", { message: manifest.reason })
+      const absent = yield* missing(repository, manifest.names)
+      if (absent.length > 0) {
+        return yield* ociError("MANIFEST_BLOB_UNKNOWN", {
+          message: `the manifest names what was not pushed: ${absent.map(({ digest }) => digest).join(", ")}`,
+          detail: absent.map(({ digest, kind }) => ({ digest, kind }))
+        })
+      }
+      const tag = reference.tag === "Tag" ? reference.name : undefined
+      yield* sink.putManifest(repository, { digest, mediaType: manifest.mediaType, bytes, tag })
+      return HttpServerResponse.empty({
+        status: 201,
+        headers: {
+          location: formatRegistryPath({ tag: "Manifest", repository, reference: { tag: "Digest", digest } }),
+          "docker-content-digest": digest,
+          "content-length": "0",
+          ...(manifest.subject === undefined ? {} : { "oci-subject": manifest.subject })
+        }
+      })
+    }).pipe(Effect.mapError(uploadFailure))
+}

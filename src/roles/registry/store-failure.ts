@@ -1,0 +1,55 @@
+// Decides what a client is told when a store could not do its work: which OCI error each failure of an upload, a blob
+// or a table is. The store's own message goes along, it says what to do.
+
+import type { HttpServerError } from "effect/http"
+import type {
+  BlobMissing,
+  BlobStoreError,
+  DigestMismatch,
+  UploadOffsetWrong,
+  UploadUnknown
+} from "../services/blob-store.ts"
+import type { TableStoreError } from "../services/table-store.ts"
+import { OciError, ociError } from "./oci-error.ts"
+
+export type StoreFailure =
+  | BlobStoreError
+  | BlobMissing
+  | DigestMismatch
+  | UploadUnknown
+  | UploadOffsetWrong
+  | TableStoreError
+  | HttpServerError.HttpServerError
+
+/** The OCI error for a store's failure; an OciError stays what it is. */
+export const storeFailure = (error: StoreFailure | OciError): OciError => {
+  if (error instanceof OciError) return error
+  switch (error._tag) {
+    case "DigestMismatch":
+      return ociError("DIGEST_INVALID", {
+        message: `the content is ${error.actual}, not ${error.expected}: it was discarded, upload it again`,
+        detail: { expected: error.expected, actual: error.actual }
+      })
+    case "UploadUnknown":
+      return ociError("BLOB_UPLOAD_UNKNOWN", {
+        message: `there is no upload ${error.upload}: begin a new one`
+      })
+    case "UploadOffsetWrong":
+      return ociError("BLOB_UPLOAD_INVALID", {
+        status: 416,
+        message: `the upload holds ${error.expected} bytes, the chunk begins at ${error.got}`,
+        detail: { expected: error.expected, got: error.got }
+      })
+    case "BlobMissing":
+      return ociError("BLOB_UNKNOWN", { message: `${error.digest} is not here` })
+    case "BlobStoreError":
+      return ociError("UNAVAILABLE", {
+        status: error.reason === "full" ? 507 : 503,
+        message: `the store failed: ${error.message}`
+      })
+    case "TableStoreError":
+      return ociError("UNAVAILABLE", { message: `the tables failed: ${error.message}` })
+    case "HttpServerError":
+      return ociError("BLOB_UPLOAD_INVALID", { message: "the request's body broke off" })
+  }
+}

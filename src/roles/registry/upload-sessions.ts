@@ -1,0 +1,175 @@
+// Decides the life of a client's upload: it belongs to one repository, is written by one request at a time, survives a
+// restart, and ends by commit, by abort, or after uploadSessionTimeout without a touch.
+//
+//   begin -> open --append*--> open --commit--> complete blob
+//                    |  abort, wrong digest, timeout
+//                    +--> gone
+//
+// Invariants: two requests never write one upload at once; a session of another repository is unknown; what arrived of
+// a request that broke off stays, so the client can go on from there.
+
+import { Clock, Data, Effect, type Scope, type Stream } from "effect"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import {
+  type BlobStat,
+  type BlobStore,
+  type BlobStoreError,
+  type DigestMismatch,
+  type UploadOffsetWrong,
+  UploadUnknown
+} from "../services/blob-store.ts"
+import type { TableStore, TableStoreError } from "../services/table-store.ts"
+import { toDuration } from "../upstreams.ts"
+
+/** Another request is writing this upload. */
+export class UploadBusy extends Data.TaggedError("UploadBusy")<{ readonly upload: string }> {}
+
+/** As many uploads are open as this registry allows. */
+export class TooManyUploads extends Data.TaggedError("TooManyUploads")<{ readonly open: number }> {}
+
+type Failure = UploadUnknown | UploadBusy | BlobStoreError | TableStoreError
+
+export interface UploadSessions {
+  readonly begin: (
+    repository: string
+  ) => Effect.Effect<string, TooManyUploads | BlobStoreError | TableStoreError>
+  /** Bytes that the upload holds. */
+  readonly size: (repository: string, upload: string) => Effect.Effect<number, Failure>
+  /** Appends at `offset`, or at the end when it is undefined; gives the new size. */
+  readonly append: <E>(
+    repository: string,
+    upload: string,
+    offset: number | undefined,
+    bytes: Stream.Stream<Uint8Array, E>
+  ) => Effect.Effect<number, E | Failure | UploadOffsetWrong>
+  /** The session is over when the blob is complete, and when its content is not what the digest says. */
+  readonly commit: (
+    repository: string,
+    upload: string,
+    digest: Digest
+  ) => Effect.Effect<BlobStat, Failure | DigestMismatch>
+  readonly abort: (repository: string, upload: string) => Effect.Effect<void, Failure>
+  readonly open: () => number
+}
+
+const table = "upload-sessions"
+
+export const makeUploadSessions = (
+  blobs: BlobStore,
+  tables: TableStore
+): Effect.Effect<UploadSessions, TableStoreError, Scope.Scope> =>
+  Effect.gen(function* () {
+    // Every open session. The table keeps only whose it is: after a restart all count as touched just then, since
+    // their clients may only have waited for it.
+    const sessions = new Map<string, { readonly repository: string; touchedAt: number }>()
+    const writing = new Set<string>()
+
+    const restore: Effect.Effect<void, TableStoreError> = Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      let after: string | undefined
+      for (;;) {
+        const rows = yield* tables.scan(table, {
+          prefix: "",
+          limit: limits.defaultPageSize,
+          ...(after === undefined ? {} : { after })
+        })
+        for (const row of rows) sessions.set(row.key, { repository: row.value, touchedAt: now })
+        if (rows.length < limits.defaultPageSize) return
+        after = rows.at(-1)!.key
+      }
+    })
+
+    const forget = (upload: string) =>
+      Effect.andThen(
+        Effect.sync(() => sessions.delete(upload)),
+        tables.write([{ tag: "Delete", table, key: upload }])
+      )
+
+    /** Checks that the session is the repository's, and marks that someone uses it. */
+    const touch = (repository: string, upload: string): Effect.Effect<void, UploadUnknown> =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const session = sessions.get(upload)
+        if (session?.repository !== repository) return Effect.fail(new UploadUnknown({ upload }))
+        session.touchedAt = now
+        return Effect.void
+      })
+
+    /** Runs `work` as the only one that writes the upload; touches it before and after. */
+    const alone = <A, E>(
+      repository: string,
+      upload: string,
+      work: Effect.Effect<A, E>
+    ): Effect.Effect<A, E | UploadUnknown | UploadBusy> =>
+      Effect.acquireUseRelease(
+        Effect.andThen(
+          touch(repository, upload),
+          Effect.suspend(() => {
+            if (writing.has(upload)) return Effect.fail(new UploadBusy({ upload }))
+            writing.add(upload)
+            return Effect.void
+          })
+        ),
+        () => work,
+        () =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            writing.delete(upload)
+            const session = sessions.get(upload)
+            if (session !== undefined) session.touchedAt = now
+          })
+      )
+
+    const drop = (upload: string) =>
+      Effect.andThen(
+        Effect.catchTag(blobs.abortUpload(upload), "UploadUnknown", () => Effect.void),
+        forget(upload)
+      )
+
+    const expire = Effect.gen(function* () {
+      const before = (yield* Clock.currentTimeMillis) - limits.uploadSessionTimeout / 1_000
+      for (const [upload, session] of [...sessions]) {
+        if (writing.has(upload) || session.touchedAt > before) continue
+        yield* drop(upload)
+        yield* Effect.logInfo(`upload ${upload} to ${session.repository} was abandoned and is dropped`)
+      }
+    }).pipe(Effect.catch((error) => Effect.logError(`abandoned uploads cannot be dropped: ${error.message}`)))
+
+    yield* restore
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.andThen(expire, Effect.sleep(toDuration(limits.uploadSessionTimeout / 24))))
+    )
+
+    return {
+      open: () => sessions.size,
+      begin: (repository) =>
+        Effect.gen(function* () {
+          if (sessions.size >= limits.maxUploadSessions) {
+            return yield* new TooManyUploads({ open: sessions.size })
+          }
+          const upload = yield* blobs.createUpload
+          const touchedAt = yield* Clock.currentTimeMillis
+          yield* tables.write([{ tag: "Put", table, key: upload, value: repository }])
+          sessions.set(upload, { repository, touchedAt })
+          return upload
+        }),
+      size: (repository, upload) => Effect.andThen(touch(repository, upload), blobs.uploadSize(upload)),
+      append: (repository, upload, offset, bytes) =>
+        alone(
+          repository,
+          upload,
+          Effect.flatMap(offset === undefined ? blobs.uploadSize(upload) : Effect.succeed(offset), (at) =>
+            blobs.appendUpload(upload, at, bytes)
+          )
+        ),
+      commit: (repository, upload, digest) =>
+        alone(
+          repository,
+          upload,
+          blobs.commitUpload(upload, digest).pipe(
+            Effect.tap(() => forget(upload)),
+            Effect.tapError((error) => (error._tag === "DigestMismatch" ? forget(upload) : Effect.void))
+          )
+        ),
+      abort: (repository, upload) => alone(repository, upload, drop(upload))
+    }
+  })
