@@ -9,7 +9,7 @@ import { delimiter, join } from "node:path"
 import { sha256 } from "../support/deterministic-bytes.ts"
 import { runProgram, runToEnd } from "../support/run-program.ts"
 import type { Daemon } from "./daemons.ts"
-import { blobPath, layoutManifest } from "./real-image.ts"
+import type { Manifest } from "./real-image.ts"
 
 export type ClientName = "skopeo" | "podman" | "buildah" | "docker" | "containerd"
 
@@ -53,17 +53,18 @@ export interface Held {
 export const skopeo = {
   push: (layout: string, to: string) =>
     runProgram("skopeo", ["copy", "--dest-tls-verify=false", `oci:${layout}:1`, `docker://${to}`]),
-  /** Pulls into a new layout and hashes every blob in it. */
-  pull: async (from: string, layout: string): Promise<Held> => {
-    await runProgram("skopeo", ["copy", "--src-tls-verify=false", `docker://${from}`, `oci:${layout}:1`])
-    const { digest, manifest } = layoutManifest(layout)
+  /** Pulls into a new folder, the manifest as it was served, and hashes every blob in it. */
+  pull: async (from: string, folder: string): Promise<Held> => {
+    await runProgram("skopeo", ["copy", "--src-tls-verify=false", `docker://${from}`, `dir:${folder}`])
+    const bytes = readFileSync(join(folder, "manifest.json"))
+    const manifest: Manifest = JSON.parse(bytes.toString())
     const hashed = (expected: string) => {
-      const actual = sha256(readFileSync(blobPath(layout, expected)))
-      if (actual !== expected) throw new Error(`${layout} holds ${actual} under the name ${expected}`)
+      const actual = sha256(readFileSync(join(folder, expected.replace("sha256:", ""))))
+      if (actual !== expected) throw new Error(`${folder} holds ${actual} under the name ${expected}`)
       return actual
     }
     return {
-      manifestDigest: hashed(digest),
+      manifestDigest: sha256(bytes),
       configDigest: hashed(manifest.config.digest),
       layerDigests: manifest.layers.map((layer) => hashed(layer.digest))
     }
@@ -84,7 +85,8 @@ export const containersStorage = async (folder: string, program: "podman" | "bui
     tag: (image: string, name: string) => call("tag", image, name),
     pull: async (from: string): Promise<Held> => {
       await call("pull", "--tls-verify=false", from)
-      const [image] = JSON.parse(await call("images", "--json", "--no-trunc", from.replace(/@.*/, "")))
+      const listed = program === "podman" ? ["images", "--format", "json"] : ["images", "--json"]
+      const [image] = JSON.parse(await call(...listed, "--no-trunc", from))
       return {
         manifestDigest: image.digest ?? image.Digest,
         configDigest: `sha256:${String(image.id ?? image.Id).replace("sha256:", "")}`

@@ -26,13 +26,14 @@ export interface RealImage {
   readonly file: { readonly path: string; readonly digest: string }
 }
 
-interface Manifest {
+/** What is read of a manifest, OCI's or docker's. */
+export interface Manifest {
   readonly config: { readonly digest: string }
   readonly layers: RealImage["layers"]
 }
 
 /** The manifest that an OCI layout's index names first. */
-export const layoutManifest = (layout: string): { readonly digest: string; readonly manifest: Manifest } => {
+const layoutManifest = (layout: string): { readonly digest: string; readonly manifest: Manifest } => {
   const index = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"))
   const digest: string = index.manifests[0].digest
   return { digest, manifest: JSON.parse(readFileSync(blobPath(layout, digest), "utf8")) }
