@@ -41,9 +41,14 @@ export abstract class HttpExchange implements ConnectionSink {
 
   /** Ends the exchange in order. */
   finish(): void {
+    this.breakOff("the exchange is over")
+  }
+
+  /** Says no more: what was sent arrives, and then the other side sees the connection end. */
+  breakOff(reason: string): void {
     if (this.over) return
     this.over = true
-    if (this.process.alive) this.process.network.close(this.end, "the exchange is over")
+    if (this.process.alive) this.process.network.close(this.end, reason)
   }
 
   received(payload: unknown): void {

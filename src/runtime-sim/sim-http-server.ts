@@ -84,7 +84,8 @@ class ServerExchange extends HttpExchange {
     Fiber.runIn(fiber, this.#serving.scope)
     fiber.addObserver((exit) => {
       this.#fiber = undefined
-      if (exit._tag === "Failure") this.abort("the handler ended without a response")
+      // A defect is answered by a 500 and fails the fiber all the same.
+      if (exit._tag === "Failure" && !this.responded) this.abort("the handler ended without a response")
     })
     if (fiber.pollUnsafe() !== undefined) this.#fiber = undefined
   }
@@ -137,7 +138,7 @@ const respond = (
       onFailure: (cause) =>
         Effect.suspend(() => {
           if (exchange.over) return Effect.void
-          exchange.abort("the server broke off the body")
+          exchange.breakOff("the server broke off the body")
           return Effect.logWarning("a response's body broke off", cause)
         })
     })

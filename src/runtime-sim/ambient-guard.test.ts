@@ -1,0 +1,59 @@
+import { Effect, Exit } from "effect"
+import { expect, it } from "vitest"
+import { AmbientAccess, guarded, outside } from "./ambient-guard.ts"
+import { Kernel } from "./kernel.ts"
+
+const ambient: ReadonlyArray<readonly [name: string, use: () => unknown]> = [
+  ["Date.now", () => Date.now()],
+  ["new Date", () => new Date()],
+  ["Date", () => (Date as unknown as () => string)()],
+  ["Math.random", () => Math.random()],
+  ["setTimeout", () => setTimeout(() => {}, 0)],
+  ["setInterval", () => setInterval(() => {}, 1000)],
+  ["setImmediate", () => setImmediate(() => {})],
+  ["queueMicrotask", () => queueMicrotask(() => {})],
+  ["process.nextTick", () => process.nextTick(() => {})],
+  ["process.hrtime", () => process.hrtime()],
+  ["performance.now", () => performance.now()],
+  ["crypto.randomUUID", () => crypto.randomUUID()],
+  ["crypto.getRandomValues", () => crypto.getRandomValues(new Uint8Array(1))],
+  ["a promise", () => Promise.resolve(1).then(() => {})]
+]
+
+it.each(ambient)("%s throws while a simulation runs, and works afterwards", (_name, use) => {
+  const exit = new Kernel({ seed: "guard" }).runExit(
+    Effect.try({ try: use, catch: (error) => error as Error })
+  )
+  expect(Exit.isFailure(exit) && exit.cause.reasons[0]).toMatchObject({ error: expect.any(AmbientAccess) })
+  expect(use).not.toThrow()
+})
+
+it("stops Effect.promise, which would leave virtual time", () => {
+  const exit = new Kernel({ seed: "guard" }).runExit(Effect.promise(() => Promise.resolve(1)))
+  expect(exit).toMatchObject({ cause: { reasons: [{ _tag: "Die" }] } })
+})
+
+it("lets dates be made from a given time", () => {
+  const text = guarded(() => {
+    const date = new Date(0)
+    expect(date).toBeInstanceOf(Date)
+    return date.toISOString()
+  })
+  expect(text).toBe("1970-01-01T00:00:00.000Z")
+})
+
+it("opens for what leaves the simulation, and closes again", () => {
+  guarded(() => {
+    expect(outside(() => Date.now())).toBeGreaterThan(0)
+    expect(() => Date.now()).toThrow(AmbientAccess)
+  })
+})
+
+it("is undone when a run fails", () => {
+  expect(() =>
+    guarded(() => {
+      throw new Error("broken")
+    })
+  ).toThrow("broken")
+  expect(Date.now()).toBeGreaterThan(0)
+})

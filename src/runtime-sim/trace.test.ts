@@ -1,0 +1,58 @@
+import { expect, it } from "vitest"
+import { Trace } from "./trace.ts"
+
+const traceOf = (
+  events: number,
+  change?: { readonly at: number; readonly number: number },
+  window?: Window
+) => {
+  const trace = new Trace(window)
+  for (let index = 0; index < events; index++) {
+    trace.event(index * 10, index + 1, 8, index % 5)
+    trace.numbers(1, index, index === change?.at ? change.number : 0, 100)
+  }
+  return trace
+}
+
+type Window = { readonly from: number; readonly to: number }
+
+it("gives 16 hex digits that are the same for the same events", () => {
+  expect(traceOf(5000).digest()).toMatch(/^[0-9a-f]{16}$/)
+  expect(traceOf(5000).digest()).toBe(traceOf(5000).digest())
+})
+
+it("tells any one number, the order and the end apart", () => {
+  const digests = new Set([traceOf(5000).digest(), traceOf(5001).digest()])
+  for (let at = 0; at < 5000; at += 97) digests.add(traceOf(5000, { at, number: 1 }).digest())
+  expect(digests.size).toBe(2 + Math.ceil(5000 / 97))
+  const forth = new Trace()
+  forth.numbers(1, 2, 3, 4)
+  const back = new Trace()
+  back.numbers(4, 3, 2, 1)
+  expect(forth.digest()).not.toBe(back.digest())
+})
+
+it("sees times beyond 32 bits", () => {
+  const early = new Trace()
+  early.event(5, 1, 1, 1)
+  const late = new Trace()
+  late.event(5 + 2 ** 33, 1, 1, 1)
+  expect(early.digest()).not.toBe(late.digest())
+})
+
+it("finds where two runs first differ", () => {
+  const change = { at: 3333, number: 7 }
+  const window = traceOf(5000).firstDifference(traceOf(5000, change))!
+  expect(traceOf(5000).firstDifference(traceOf(5000))).toBeUndefined()
+  const mine = traceOf(5000, undefined, window).records
+  const theirs = traceOf(5000, change, window).records
+  const first = mine.findIndex((record, index) => record.hash !== theirs[index]!.hash)
+  // An event's own numbers come after its record: the next one is the first to show them.
+  expect(mine[first]!.index).toBe(3334)
+})
+
+it("finds a difference after the last checkpoint", () => {
+  const window = traceOf(1000).firstDifference(traceOf(1000, { at: 900, number: 1 }))!
+  expect(window.from).toBeLessThanOrEqual(900)
+  expect(window.to).toBeGreaterThan(901)
+})
