@@ -1,0 +1,69 @@
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { formatContentRange, formatUploadRange, parseChunkRange, parseRange } from "./byte-range.ts"
+
+describe("parseRange", () => {
+  // The conformance suite's cases over a blob of 2048 bytes, and what clients send.
+  it.each([
+    [undefined, 2048, "whole"],
+    ["bytes=500-1499", 2048, "500-1500"],
+    ["bytes=500-", 2048, "500-2048"],
+    ["bytes=-500", 2048, "1548-2048"],
+    ["bytes=2000-5000", 2048, "2000-2048"],
+    ["bytes=500-0", 2048, "unsatisfiable"],
+    ["bytes=5000-10000", 2048, "unsatisfiable"],
+    ["bytes=2048-", 2048, "unsatisfiable"],
+    ["bytes=-0", 2048, "unsatisfiable"],
+    ["bytes=-5000", 2048, "0-2048"],
+    ["bytes=0-", 0, "unsatisfiable"],
+    ["bytes=0-99999999999999999999999", 2048, "0-2048"],
+    ["bytes=99999999999999999999999-", 2048, "unsatisfiable"],
+    ["bytes=0-1,5-6", 2048, "whole"],
+    ["bytes=-", 2048, "whole"],
+    ["bytes=a-b", 2048, "whole"],
+    ["lines=0-5", 2048, "whole"],
+    [" Bytes = 1 - 2 ", 2048, "1-3"]
+  ])("reads %s of %d bytes as %s", (header, length, expected) => {
+    const range = parseRange(header, length)
+    expect(range.tag === "Part" ? `${range.start}-${range.end}` : range.tag.toLowerCase()).toBe(expected)
+  })
+
+  it("never names a byte outside the blob, and never an empty part", () => {
+    const header = fc.oneof(
+      fc.string(),
+      fc.tuple(fc.nat(5000), fc.nat(5000)).map(([a, b]) => `bytes=${a}-${b}`),
+      fc.nat(5000).map((n) => `bytes=-${n}`)
+    )
+    fc.assert(
+      fc.property(header, fc.nat(4096), (text, length) => {
+        const range = parseRange(text, length)
+        if (range.tag !== "Part") return
+        expect(range.start).toBeGreaterThanOrEqual(0)
+        expect(range.end).toBeGreaterThan(range.start)
+        expect(range.end).toBeLessThanOrEqual(length)
+      })
+    )
+  })
+})
+
+describe("upload ranges", () => {
+  it("reads a chunk with and without the unit", () => {
+    expect(parseChunkRange("0-9")).toEqual({ start: 0, end: 10 })
+    expect(parseChunkRange("bytes 10-19/30")).toEqual({ start: 10, end: 20 })
+    expect(parseChunkRange("bytes 10-19/*")).toEqual({ start: 10, end: 20 })
+  })
+
+  it.each(["", "5", "9-5", "a-b", "0-", "-5", "0-99999999999999999999"])("refuses %s", (header) => {
+    expect(parseChunkRange(header)).toBeUndefined()
+  })
+
+  it("tells an empty upload as 0-0, since clients parse an integer", () => {
+    expect(formatUploadRange(0)).toBe("0-0")
+    expect(formatUploadRange(1)).toBe("0-0")
+    expect(formatUploadRange(10)).toBe("0-9")
+  })
+
+  it("writes a 206's Content-Range with an inclusive end", () => {
+    expect(formatContentRange(500, 1500, 2048)).toBe("bytes 500-1499/2048")
+  })
+})

@@ -1,0 +1,101 @@
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { isManifestRefused, mediaTypes, parseManifest } from "./manifest.ts"
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`
+const descriptor = (letter: string, extra: object = {}) => ({
+  mediaType: "application/octet-stream",
+  digest: digest(letter),
+  size: 10,
+  ...extra
+})
+const bytes = (document: unknown) => new TextEncoder().encode(JSON.stringify(document))
+
+const image = {
+  schemaVersion: 2,
+  mediaType: mediaTypes.ociManifest,
+  config: descriptor("a"),
+  layers: [descriptor("b"), descriptor("c"), descriptor("b")]
+}
+
+const names = (document: unknown, contentType?: string) => {
+  const parsed = parseManifest(bytes(document), contentType)
+  if (isManifestRefused(parsed)) return parsed.reason
+  return parsed.names.map(({ kind, digest }) => `${kind} ${digest.charAt(7)}`)
+}
+
+const refusal = (document: unknown, contentType?: string) => {
+  const parsed = parseManifest(bytes(document), contentType)
+  return isManifestRefused(parsed) ? parsed.reason : `taken as ${parsed.mediaType}`
+}
+
+describe("parseManifest", () => {
+  it("names config and layers, each once, in order", () => {
+    expect(names(image)).toEqual(["config a", "layer b", "layer c"])
+  })
+
+  it("names the children of an index, and of a nested or empty one", () => {
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [descriptor("d")] }
+    expect(names(index)).toEqual(["manifest d"])
+    expect(names({ ...index, manifests: [] })).toEqual([])
+  })
+
+  it("does not ask for what lives elsewhere: urls, non-distributable and foreign layers", () => {
+    const layers = [
+      descriptor("b", { urls: ["https://elsewhere.example/layer"] }),
+      descriptor("c", { mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" }),
+      descriptor("d", { mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" }),
+      descriptor("e", { urls: [] })
+    ]
+    expect(names({ ...image, layers })).toEqual(["config a", "layer e"])
+  })
+
+  it("gives the subject without asking for it", () => {
+    const parsed = parseManifest(bytes({ ...image, subject: descriptor("f") }), undefined)
+    expect(parsed).toMatchObject({ subject: digest("f") })
+    expect(names({ ...image, subject: descriptor("f") })).not.toContain("manifest f")
+  })
+
+  it("takes an artifact without layers, null lists, unknown fields and inline data", () => {
+    expect(
+      names({ ...image, layers: null, artifactType: "x/y", config: descriptor("a", { data: "e30=" }) })
+    ).toEqual(["config a"])
+  })
+
+  it("takes the media type from the header, else the document, else the structure", () => {
+    const { mediaType: _, ...bare } = image
+    expect(refusal(bare, `${mediaTypes.dockerManifest}; charset=utf-8`)).toBe(
+      `taken as ${mediaTypes.dockerManifest}`
+    )
+    expect(refusal(image, "application/octet-stream")).toBe(`taken as ${mediaTypes.ociManifest}`)
+    expect(refusal(bare)).toBe(`taken as ${mediaTypes.ociManifest}`)
+    expect(refusal({ schemaVersion: 2, manifests: [] })).toBe(`taken as ${mediaTypes.ociIndex}`)
+  })
+
+  it.each([
+    [[], undefined, /not an object/],
+    ["text", undefined, /not an object/],
+    [{ schemaVersion: 2 }, undefined, /no media type/],
+    [image, mediaTypes.ociIndex, /Content-Type is .*index.* but/],
+    [{ ...image, schemaVersion: 1 }, undefined, /schemaVersion is 1/],
+    [{ ...image, config: { ...descriptor("a"), digest: "sha256:short" } }, undefined, /malformed: .*digest/],
+    [{ ...image, layers: [{ ...descriptor("b"), size: -1 }] }, undefined, /malformed/],
+    [{ ...image, layers: "none" }, undefined, /malformed/],
+    [{}, "application/vnd.docker.distribution.manifest.v1+prettyjws", /schema 1/]
+  ])("refuses %j", (document, contentType, reason) => {
+    expect(refusal(document, contentType)).toMatch(reason)
+  })
+
+  it("refuses bytes that are not UTF-8 JSON, and never throws on any", () => {
+    expect(parseManifest(new Uint8Array([0xff, 0xfe]), undefined)).toMatchObject({ tag: "ManifestRefused" })
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.json(), fc.string()),
+        fc.option(fc.string(), { nil: undefined }),
+        (text, type) => {
+          parseManifest(new TextEncoder().encode(text), type)
+        }
+      )
+    )
+  })
+})

@@ -1,0 +1,275 @@
+import { createHash } from "node:crypto"
+import { assert, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Stream } from "effect"
+import { describe } from "vitest"
+import { type Digest, makeDigest } from "../../protocol/digest.ts"
+import { makeHttpApp } from "../http-app.ts"
+import { makeRequestCounter } from "../http-requests.ts"
+import { makeRoleMetrics } from "../metrics.ts"
+import { errorCode, send } from "../testing/exchange.ts"
+import { proxyUrl, startHerd } from "../testing/herd.ts"
+import { makeMemoryWorld } from "../testing/memory-world.ts"
+import { pushBlob, pushImage, someBytes } from "../testing/push.ts"
+import { type ImageSource, ImageUnavailable, ImageUnknown } from "./image-source.ts"
+import { readOnlyRegistryRoutes } from "./registry-routes.ts"
+
+const makeWorld = () =>
+  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
+
+const nothing = `sha256:${"0".repeat(64)}` as Digest
+
+describe("reads from a registry", () => {
+  it.effect("serves what was pushed, by tag and by digest, byte for byte", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      yield* startHerd(world)
+      const image = yield* pushImage(world, proxyUrl, "demo/app", "1", 1)
+      assert.strictEqual(image.put.status, 201)
+      for (const reference of ["1", image.digest]) {
+        const got = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/${reference}`)
+        assert.strictEqual(got.status, 200)
+        assert.deepStrictEqual(got.bytes, image.manifest)
+        assert.strictEqual(got.headers["docker-content-digest"], image.digest)
+        assert.strictEqual(got.headers["content-type"], "application/vnd.oci.image.manifest.v1+json")
+        assert.strictEqual(got.headers["docker-distribution-api-version"], "registry/2.0")
+        const head = yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/${reference}`)
+        assert.strictEqual(head.status, 200)
+        assert.strictEqual(head.headers["content-length"], String(image.manifest.byteLength))
+        assert.strictEqual(head.headers["docker-content-digest"], image.digest)
+        assert.strictEqual(head.bytes.byteLength, 0)
+      }
+      const base = yield* send(world, "GET", `${proxyUrl}/v2/`)
+      assert.strictEqual(base.status, 200)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("serves blobs whole, by range, or not at all when the client has them", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      yield* startHerd(world)
+      const bytes = someBytes(2, 20_480)
+      const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", bytes)
+      const url = `${proxyUrl}/v2/demo/app/blobs/${digest}`
+      const get = (headers: Record<string, string>) => send(world, "GET", url, { headers })
+
+      const whole = yield* get({})
+      assert.strictEqual(whole.status, 200)
+      assert.deepStrictEqual(whole.bytes, bytes)
+      assert.strictEqual(whole.headers["accept-ranges"], "bytes")
+      assert.strictEqual(whole.headers.etag, `"${digest}"`)
+      assert.strictEqual(whole.headers["content-length"], "20480")
+
+      const part = yield* get({ range: "bytes=500-1499" })
+      assert.strictEqual(part.status, 206)
+      assert.deepStrictEqual(part.bytes, bytes.slice(500, 1500))
+      assert.strictEqual(part.headers["content-range"], "bytes 500-1499/20480")
+      const tail = yield* get({ range: "bytes=-500" })
+      assert.deepStrictEqual(tail.bytes, bytes.slice(-500))
+      const beyond = yield* get({ range: "bytes=30000-" })
+      assert.strictEqual(beyond.status, 416)
+      assert.strictEqual(beyond.headers["content-range"], "bytes */20480")
+
+      const other = yield* get({ range: "bytes=0-9", "if-range": `"${nothing}"` })
+      assert.strictEqual(other.status, 200)
+      const had = yield* get({ "if-none-match": `"x", "${digest}"` })
+      assert.strictEqual(had.status, 304)
+      assert.strictEqual(had.bytes.byteLength, 0)
+
+      const head = yield* send(world, "HEAD", url, { headers: { range: "bytes=0-9" } })
+      assert.strictEqual(head.status, 200)
+      assert.strictEqual(head.headers["content-length"], "20480")
+
+      const empty = yield* pushBlob(world, proxyUrl, "demo/app", new Uint8Array(0))
+      assert.strictEqual(empty.put.status, 201)
+      const none = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/blobs/${empty.digest}`)
+      assert.strictEqual(none.status, 200)
+      assert.strictEqual(none.headers["content-length"], "0")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("says in OCI's form what it does not have", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      yield* startHerd(world)
+      yield* pushImage(world, proxyUrl, "demo/app", "1", 3)
+      const cases = [
+        [`/v2/demo/app/blobs/${nothing}`, 404, "BLOB_UNKNOWN"],
+        ["/v2/demo/app/manifests/2", 404, "MANIFEST_UNKNOWN"],
+        [`/v2/demo/app/manifests/${nothing}`, 404, "MANIFEST_UNKNOWN"],
+        ["/v2/nobody/tags/list", 404, "NAME_UNKNOWN"],
+        ["/v2/UPPER/tags/list", 400, "NAME_INVALID"],
+        ["/v2/demo/app/blobs/sha256:bad", 400, "DIGEST_INVALID"],
+        ["/v2/demo/app/tags/list?n=many", 400, "PAGINATION_NUMBER_INVALID"],
+        ["/v2/demo/app/nothing", 404, "UNSUPPORTED"]
+      ] as const
+      for (const [path, status, code] of cases) {
+        const got = yield* send(world, "GET", proxyUrl + path)
+        assert.strictEqual(got.status, status, path)
+        assert.strictEqual(errorCode(got), code, path)
+      }
+      // A manifest of one repository is not another's.
+      const image = yield* pushImage(world, proxyUrl, "demo/app", "1", 3)
+      const elsewhere = yield* send(world, "GET", `${proxyUrl}/v2/demo/other/manifests/${image.digest}`)
+      assert.strictEqual(elsewhere.status, 404)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("lists tags and repositories sorted, in pages that link to the next", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      yield* startHerd(world)
+      const { manifest } = yield* pushImage(world, proxyUrl, "demo/app", "b", 4)
+      const headers = { "content-type": "application/vnd.oci.image.manifest.v1+json" }
+      for (const tag of ["d", "a", "C"]) {
+        yield* send(world, "PUT", `${proxyUrl}/v2/demo/app/manifests/${tag}`, { body: manifest, headers })
+      }
+      yield* pushImage(world, proxyUrl, "zoo", "1", 5)
+      yield* pushImage(world, proxyUrl, "demo", "1", 6)
+      const list = (query: string) => send(world, "GET", `${proxyUrl}/v2/demo/app/tags/list${query}`)
+
+      const all = yield* list("")
+      assert.deepStrictEqual(JSON.parse(all.text), { name: "demo/app", tags: ["C", "a", "b", "d"] })
+      assert.strictEqual(all.headers.link, undefined)
+
+      const seen: string[] = []
+      let next: string | undefined = "/v2/demo/app/tags/list?n=3"
+      while (next !== undefined) {
+        const page: {
+          readonly text: string
+          readonly headers: Readonly<Record<string, string | undefined>>
+        } = yield* send(world, "GET", proxyUrl + next)
+        seen.push(...(JSON.parse(page.text) as { tags: string[] }).tags)
+        next =
+          page.headers.link === undefined ? undefined : /^<(.*)>; rel="next"$/.exec(page.headers.link)![1]
+      }
+      assert.deepStrictEqual(seen, ["C", "a", "b", "d"])
+      const exact = yield* list("?n=4")
+      assert.strictEqual(exact.headers.link, undefined)
+      const zero = yield* list("?n=0")
+      assert.deepStrictEqual(JSON.parse(zero.text).tags, [])
+      assert.strictEqual(zero.headers.link, undefined)
+      const after = yield* list("?last=a")
+      assert.deepStrictEqual(JSON.parse(after.text).tags, ["b", "d"])
+
+      const catalog = yield* send(world, "GET", `${proxyUrl}/v2/_catalog?n=2`)
+      assert.deepStrictEqual(JSON.parse(catalog.text), { repositories: ["demo", "demo/app"] })
+      assert.match(catalog.headers.link ?? "", /last=demo%2Fapp/)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a read-only registry", () => {
+  /** An ImageSource of one blob, which counts how often its content was asked for. */
+  const makeSource = (overrides: Partial<ImageSource> = {}) => {
+    const seen = { content: 0 }
+    const unknown = new ImageUnknown({ what: "blob", message: "not here" })
+    const source: ImageSource = {
+      resolve: () => Effect.succeed({ digest: nothing, mediaType: "application/x", size: 3 }),
+      manifest: () => {
+        seen.content++
+        return Effect.succeed(new Uint8Array([1, 2, 3]))
+      },
+      statBlob: () => Effect.succeed({ length: 10 }),
+      readBlob: () =>
+        Stream.suspend(() => {
+          seen.content++
+          return Stream.succeed(new Uint8Array(10))
+        }),
+      tags: () => Effect.fail(unknown),
+      repositories: () => Effect.fail(unknown),
+      ...overrides
+    }
+    return { source, seen }
+  }
+
+  const serve = (source: ImageSource) =>
+    Effect.gen(function* () {
+      const metrics = makeRoleMetrics("agent")
+      const app = yield* makeHttpApp(
+        readOnlyRegistryRoutes({
+          source,
+          pushTo: "http://proxy:15000",
+          counter: makeRequestCounter(metrics)
+        }),
+        { role: "agent", metrics, notReady: Effect.succeed([]) }
+      )
+      const world = makeWorld()
+      yield* world.start(
+        Effect.succeed({ listeners: [{ name: "registry", listen: { host: "agent", port: 1 }, app }] })
+      )
+      return world
+    })
+
+  it.effect("refuses every write with 405 and says where to push", () =>
+    Effect.gen(function* () {
+      const world = yield* serve(makeSource().source)
+      const writes = [
+        ["POST", "/v2/a/blobs/uploads/"],
+        ["PUT", "/v2/a/manifests/1"],
+        ["PATCH", "/v2/a/blobs/uploads/x"],
+        ["DELETE", `/v2/a/blobs/${nothing}`],
+        ["GET", "/v2/a/blobs/uploads/x"]
+      ] as const
+      for (const [method, path] of writes) {
+        const got = yield* send(world, method, `http://agent:1${path}`)
+        assert.strictEqual(got.status, 405, path)
+        assert.strictEqual(errorCode(got), "UNSUPPORTED")
+        assert.include(got.text, "http://proxy:15000")
+      }
+    })
+  )
+
+  it.effect("answers HEAD without asking for content", () =>
+    Effect.gen(function* () {
+      const { source, seen } = makeSource()
+      const world = yield* serve(source)
+      const manifest = yield* send(world, "HEAD", "http://agent:1/v2/a/manifests/1")
+      assert.strictEqual(manifest.headers["content-length"], "3")
+      const blob = yield* send(world, "HEAD", `http://agent:1/v2/a/blobs/${nothing}`)
+      assert.strictEqual(blob.headers["content-length"], "10")
+      assert.strictEqual(seen.content, 0)
+    })
+  )
+
+  it.effect("ends the source's stream when the client hangs up", () =>
+    Effect.gen(function* () {
+      const started = yield* Deferred.make<void>()
+      let ended = false
+      const { source } = makeSource({
+        readBlob: () =>
+          Stream.never.pipe(
+            Stream.onStart(Deferred.succeed(started, undefined)),
+            Stream.ensuring(Effect.sync(() => void (ended = true)))
+          )
+      })
+      const world = yield* serve(source)
+      const response = yield* world.client.get(`http://agent:1/v2/a/blobs/${nothing}`)
+      const reading = yield* Effect.forkChild(Stream.runDrain(response.stream))
+      yield* Deferred.await(started)
+      assert.isFalse(ended)
+      yield* Fiber.interrupt(reading)
+      assert.isTrue(ended)
+    })
+  )
+
+  it.effect("turns a source that is away into 503, and a defect into 500, in OCI's form", () =>
+    Effect.gen(function* () {
+      const { source } = makeSource({
+        resolve: () => Effect.fail(new ImageUnavailable({ message: "no tracker answers" })),
+        statBlob: () => Effect.die("a bug")
+      })
+      const world = yield* serve(source)
+      const away = yield* send(world, "GET", "http://agent:1/v2/a/manifests/1")
+      assert.strictEqual(away.status, 503)
+      assert.strictEqual(errorCode(away), "UNAVAILABLE")
+      const broken = yield* send(world, "GET", `http://agent:1/v2/a/blobs/${nothing}`)
+      assert.strictEqual(broken.status, 500)
+      assert.strictEqual(errorCode(broken), "UNKNOWN")
+      const metrics = yield* send(world, "GET", "http://agent:1/metrics")
+      assert.match(
+        metrics.text,
+        /shoal_http_requests_total\{[^}]*route="\/v2\/ manifest"[^}]*status="503"[^}]*\} 1/
+      )
+    })
+  )
+})

@@ -1,0 +1,26 @@
+// Decides the herd that tests of the registry API run: one of each role under fixed names, in a memory world.
+
+import { Effect, type Scope } from "effect"
+import { herd } from "../herd.ts"
+import type { HostProgramError } from "../host-program.ts"
+import type { MemoryWorld } from "./memory-world.ts"
+
+const log = { level: "silent", format: "json" } as const
+const listen = (port: number) => ({ host: "herd", port })
+
+export const herdConfig = {
+  data: "herd",
+  log,
+  peer: listen(15001),
+  rates: {},
+  proxy: listen(15000),
+  origin: listen(15002),
+  tracker: listen(15003),
+  buildIndex: listen(15004)
+} as const
+
+export const proxyUrl = "http://herd:15000"
+
+/** Starts the herd and stops it with the scope. */
+export const startHerd = (world: MemoryWorld): Effect.Effect<void, HostProgramError, Scope.Scope> =>
+  Effect.asVoid(Effect.acquireRelease(world.start(herd(herdConfig)), (running) => running.stop))
