@@ -5,9 +5,11 @@
 import { Effect, Schema } from "effect"
 import { limits } from "../src/protocol/limits.ts"
 import { choosePieceLength, pieceCount } from "../src/protocol/metainfo.ts"
-import { countingSlots, type EqualLinks, hostFloor, makespanBound } from "./bounds.ts"
+import type { Micros } from "../src/protocol/time.ts"
+import { countingSlots, type EqualLinks, makespanBound } from "./bounds.ts"
 import { defineExperiment, ExperimentFailed, type Measured, option } from "./experiment.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
+import { doubtOf } from "./first-wave-checks.ts"
 import { type Wave, watchWave } from "./first-wave-watch.ts"
 import { byteRateText, byteSizeText, countText, durationText } from "./option-text.ts"
 import type { Progress } from "./progress.ts"
@@ -37,43 +39,16 @@ const samplesInBound = 200
 /** Virtual time that a run may take, as a multiple of its bound, before it counts as stuck. */
 const patience = 100
 
-const seconds = (micros: number): number => micros / 1e6
-
-/** A measured time is in whole microseconds; the bound is not. */
-const tolerance = 1e-6
-
 const linksOf = (options: Options): EqualLinks => ({
   bytes: options.size,
   pieceLength: choosePieceLength(options.size),
   receivers: options.agents,
   sources: options.origins,
   rate: options.rate,
-  latency: seconds(options.latency)
+  latency: options.latency / 1e6
 })
 
-const piecesOf = ({ size }: Options): number =>
-  pieceCount({ length: size, pieceLength: choosePieceLength(size) })
-
-/** Why the run cannot be believed, or undefined. */
-const disbelief = (options: Options, wave: Wave, bound: number): string | undefined => {
-  const { agents, size, rate } = options
-  const last = Math.max(...wave.completions.map(seconds))
-  if (last < bound - tolerance)
-    return `the last agent completed after ${last} s, before the bound of ${bound} s`
-  const floor = hostFloor({
-    bytes: size,
-    downlink: rate,
-    othersUplink: (agents - 1 + options.origins) * rate,
-    latency: seconds(options.latency)
-  })
-  const early = wave.completions.findIndex((at) => seconds(at) < floor - tolerance)
-  if (early !== -1) return `agent ${early + 1} completed before the floor of one host, ${floor} s`
-  const pieces = piecesOf(options)
-  if (wave.agents.piecesStored !== agents * pieces) {
-    return `${wave.agents.piecesStored} pieces were stored, not ${agents} x ${pieces}`
-  }
-  return undefined
-}
+const seconds = (micros: Micros): number => micros / 1e6
 
 const figuresOf = (
   options: Options,
@@ -86,7 +61,11 @@ const figuresOf = (
   const firsts = ascending(wave.firstPieces)
   return {
     bound_slots: {
-      value: countingSlots(options.agents, options.origins, piecesOf(options)),
+      value: countingSlots(
+        options.agents,
+        options.origins,
+        pieceCount({ length: options.size, pieceLength: choosePieceLength(options.size) })
+      ),
       unit: "slots",
       meaning: "The counting bound in slots; a slot is one piece at link rate."
     },
@@ -195,7 +174,7 @@ const run = (options: Options, seed: number, progress: Progress): Effect.Effect<
       patience: Math.ceil(bound * 1e6 * patience),
       progress
     }).pipe(Effect.mapError((error) => failed(error.message)))
-    const doubt = disbelief(options, wave, bound)
+    const doubt = doubtOf(wave, linksOf(options))
     if (doubt !== undefined) return yield* failed(doubt)
     const stats = cluster.simulation.stats()
     const times = timesAgainst(bound, wave.completions.map(seconds))

@@ -1,0 +1,70 @@
+// Holds the first wave to its word at a small size: the same seed gives the same report byte for byte, here and in
+// another process, and ten seeds give the hashes that are kept. A change of the protocol changes them; then look at what
+// changed, and keep the new ones deliberately:  npm run unit -- experiments/first-wave.test.ts --update
+
+import { execFile } from "node:child_process"
+import { mkdtemp, readFile, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { Effect } from "effect"
+import { afterAll, assert, beforeAll, describe, expect, it } from "vitest"
+import { firstWave } from "./first-wave.ts"
+import { silentProgress } from "./progress.ts"
+import { makeReport } from "./run-experiment.ts"
+
+const options = { agents: "24", origins: "2", size: "6MiB" }
+const goldenSeeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+
+const report = (seed: number) => Effect.runPromise(makeReport(firstWave, { seed, options }, silentProgress))
+
+let folder = ""
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "shoal-first-wave-"))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe("first wave", () => {
+  it("gives the same report twice in one process", async () => {
+    const [first, second] = [await report(1), await report(1)]
+    assert.deepStrictEqual(second.files, first.files)
+  })
+
+  it("gives the same report in another process", async () => {
+    const runner = new URL("./run-experiment.ts", import.meta.url).href
+    const program = `
+      import { Effect } from "effect"
+      import { runExperiment } from ${JSON.stringify(runner)}
+      const request = { seed: 1, out: ${JSON.stringify(folder)}, options: ${JSON.stringify(options)} }
+      await Effect.runPromise(runExperiment("first-wave", request))`
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      ["--input-type=module", "-e", program],
+      {
+        cwd: import.meta.dirname
+      }
+    )
+    assert.strictEqual(stderr, "", "nothing is written to a piped stderr: no progress line")
+    const { result, files } = await report(1)
+    assert.include(stdout, `trace hash ${result.trace_hash}`)
+    for (const file of files)
+      assert.strictEqual(await readFile(join(folder, file.name), "utf8"), file.text, file.name)
+  })
+
+  it("gives the kept hashes for ten seeds, each its own", async () => {
+    const hashes: Record<string, string> = {}
+    for (const seed of goldenSeeds) hashes[seed] = (await report(seed)).result.trace_hash
+    assert.strictEqual(new Set(Object.values(hashes)).size, goldenSeeds.length)
+    const kept = { experiment: "first-wave", options, hashes }
+    await expect(`${JSON.stringify(kept, undefined, 2)}\n`).toMatchFileSnapshot("./golden-hashes.json")
+  })
+
+  it("measures an empty world as it is: one agent, one piece", async () => {
+    const { result } = await Effect.runPromise(
+      makeReport(firstWave, { options: { agents: "1", size: "1kB" } }, silentProgress)
+    )
+    assert.strictEqual(result.figures.piece_transfers?.value, 1)
+    assert.strictEqual(result.figures.share_from_agents?.value, 0)
+    assert.isAbove(result.strategies.shoal!.blob!.ratio.max, 1)
+  })
+})
