@@ -239,7 +239,11 @@ describe("a read-only registry", () => {
         readBlob: () =>
           Stream.never.pipe(
             Stream.onStart(Deferred.succeed(started, undefined)),
-            Stream.ensuring(Effect.sync(() => void (ended = true)))
+            Stream.ensuring(
+              Effect.sync(() => {
+                ended = true
+              })
+            )
           )
       })
       const world = yield* serve(source)
