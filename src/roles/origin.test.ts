@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Deferred, Effect, Fiber, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
@@ -248,6 +248,29 @@ describe("copies to other owners", () => {
     )
   )
 
+  it.effect("stay intended while the blob is still being taken in", () =>
+    inCluster((world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 15)
+        const [first] = ownersOf(digest)
+        const rest = yield* Deferred.make<void>()
+        const slow = Stream.concat(
+          Stream.succeed(bytes.slice(0, 10)),
+          Stream.fromEffect(Effect.as(Deferred.await(rest), bytes.slice(10)))
+        )
+        const putting = yield* Effect.forkChild(send(world, "PUT", blobUrl(first!, digest), { body: slow }))
+        yield* settle
+        yield* TestClock.adjust("20 seconds")
+        yield* settle
+        assert.strictEqual(waiting(world, first!), 2)
+        yield* Deferred.succeed(rest, undefined)
+        assert.strictEqual((yield* Fiber.join(putting)).status, 201)
+        assert.strictEqual(waiting(world, first!), 0)
+        assert.lengthOf(holders(world, digest), 3)
+      })
+    )
+  )
+
   it.effect("are refused when the metainfo in front is not the blob's", () =>
     inCluster((world) =>
       Effect.gen(function* () {
@@ -403,6 +426,10 @@ describe("the client of origins", () => {
         const uncertain = yield* Effect.flip(client.stat("demo/app", nothing))
         assert.strictEqual(uncertain._tag, "BlobUnknown")
         assert.strictEqual(uncertain._tag === "BlobUnknown" ? uncertain.unreachable.length : 0, 1)
+
+        // One that just failed is not waited for again while others answer.
+        const again = yield* Effect.flip(client.stat("demo/app", nothing))
+        assert.include(again._tag === "BlobUnknown" ? again.unreachable[0] : "", "was not asked again")
 
         for (const name of names) world.unreachable.add(`${name}:1`)
         const asking = yield* Effect.forkChild(Effect.flip(client.metainfo("demo/app", nothing)))
