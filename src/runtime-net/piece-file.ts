@@ -11,6 +11,7 @@
 import { Effect } from "effect"
 import { Bitfield } from "../protocol/bitfield.ts"
 import type { Digest } from "../protocol/digest.ts"
+import { digestAlgorithm } from "../protocol/digest.ts"
 import { invariant } from "../protocol/invariant.ts"
 import { pieceCount, pieceSize, type Torrent } from "../protocol/metainfo.ts"
 import type { Payload } from "../protocol/payload.ts"
@@ -21,7 +22,6 @@ import { isPiece } from "./node-digests.ts"
 import { pieceBuffer } from "./piece-buffer.ts"
 import { keepPieceHints } from "./piece-hints.ts"
 import { type DigestOutcome, makePrefixDigest } from "./prefix-digest.ts"
-import { digestAlgorithm } from "../protocol/digest.ts"
 
 export type PieceFileState = "downloading" | "complete" | "discarded"
 
