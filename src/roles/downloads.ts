@@ -190,7 +190,10 @@ export const makeDownloads = (options: {
     return { torrent, pull, read }
   })
 
-/** Bytes [start, end) piece by piece: waits for each, moves the reader's window along, loads, cuts. */
+/**
+ * Bytes [start, end) piece by piece: waits for each, moves the reader's window along, loads, cuts. Of a whole blob the
+ * last piece is held back until the whole digest was checked, so that a response can still be aborted.
+ */
 const readInOrder = (
   swarm: OpenSwarm,
   reader: number,
@@ -199,10 +202,13 @@ const readInOrder = (
 ): Stream.Stream<Uint8Array, SwarmBroken> => {
   const { pieceLength } = swarm.metainfo
   const endPiece = Math.ceil(end / pieceLength)
+  const isWhole = start === 0 && end === swarm.metainfo.length
   return Stream.unfold(start, (offset) => {
     if (offset >= end) return Effect.succeed(undefined)
     const piece = Math.floor(offset / pieceLength)
-    return Effect.map(loadWhenStored(swarm, reader, piece, endPiece), (payload) => {
+    const checked = isWhole && piece === endPiece - 1 ? swarm.completed : Effect.void
+    const loaded = Effect.andThen(checked, loadWhenStored(swarm, reader, piece, endPiece))
+    return Effect.map(loaded, (payload) => {
       invariant(payload instanceof Uint8Array, "a symbolic payload has no bytes to serve")
       const from = offset - piece * pieceLength
       const chunk = payload.subarray(from, Math.min(payload.byteLength, from + (end - offset)))
