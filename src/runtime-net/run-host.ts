@@ -7,6 +7,7 @@ import type { HttpClient } from "effect/http"
 import type { HostProgram, HostProgramError, HostServices, StartedRole } from "../roles/host-program.ts"
 import type { PeerTransport } from "../roles/services/peer-transport.ts"
 import { type HostStorageOptions, hostStorage } from "./host-storage.ts"
+import { countExternalMemoryInHeapLimit } from "./external-memory.ts"
 import { nodeHttpClient } from "./http-client.ts"
 import { type ListenError, type ServedListener, serveListener } from "./http-listener.ts"
 import { nodeDigests } from "./node-digests.ts"
@@ -32,6 +33,7 @@ export const runHost = <Role extends StartedRole>(
   options: RunHostOptions = {}
 ): Effect.Effect<RunningHost<Role>, HostProgramError | ListenError, Scope.Scope> =>
   Effect.gen(function* () {
+    countExternalMemoryInHeapLimit()
     const services = yield* Layer.build(hostServices(options))
     const role = yield* Effect.provideContext(program, services)
     const listeners: Array<ServedListener> = []
