@@ -141,6 +141,8 @@ export const limits = {
   originReplicas: 3,
   /** Bytes of a manifest (OCI: registries should accept at least 4 MiB). */
   maxManifestBytes: 4 * MiB,
+  /** Bytes of a manifest's record at a build-index: a digest, a media type, a size. */
+  maxRecordBytes: 4 * KiB,
   /** Entries of a page of tags or repositories when the client names none. */
   defaultPageSize: 1000,
   maxPageSize: 10_000,

@@ -1,3 +1,5 @@
+// Checks build-indexes in memory: tags that move, repositories kept apart and spread, a member that is away.
+
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"

@@ -1,8 +1,8 @@
 // Decides what a build-index answers over HTTP: tags and manifests of the repositories that clients put on it. It is
 // the one place where a tag has its truth; clients choose it by the repository's name (build-index-client.ts).
 
-import { Effect, Option, Schema } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { ByteSize, Effect, Option, Schema } from "effect"
+import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { limits } from "../protocol/limits.ts"
 import { makeBuildIndexStore } from "./build-index-store.ts"
 import { type IndexEndpoint, ManifestRecord, parseIndexPath } from "./build-index-wire.ts"
@@ -46,8 +46,11 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
 
     const bodyRecord = Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const text = yield* Effect.mapError(request.text, () =>
-        ociError("MANIFEST_INVALID", { message: "the request's body broke off" })
+      const text = yield* request.text.pipe(
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limits.maxRecordBytes)),
+        Effect.mapError((error) =>
+          ociError("MANIFEST_INVALID", { message: `the record could not be read: ${error.message}` })
+        )
       )
       return yield* Effect.mapError(decodeRecord(text), (error) =>
         ociError("MANIFEST_INVALID", { message: `not a manifest record: ${error.message}` })

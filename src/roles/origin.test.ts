@@ -1,3 +1,5 @@
+// Checks origins as a cluster in memory: taking blobs in, copies that wait and arrive, repair, and a client's failover.
+
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"

@@ -1,3 +1,5 @@
+// Checks trackers in memory: introductions, metainfo passed on, what is refused, what is forgotten; and their client.
+
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"

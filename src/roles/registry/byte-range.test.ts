@@ -1,3 +1,5 @@
+// Checks which bytes a Range or Content-Range names: the conformance suite's cases, and that no byte outside is ever named.
+
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { formatContentRange, formatUploadRange, parseChunkRange, parseRange } from "./byte-range.ts"

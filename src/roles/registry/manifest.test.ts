@@ -1,3 +1,5 @@
+// Checks what a manifest is found to name, and that everything which is not a manifest is refused with a reason.
+
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { isManifestRefused, mediaTypes, parseManifest } from "./manifest.ts"

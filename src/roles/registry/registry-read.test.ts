@@ -1,3 +1,5 @@
+// Checks the registry's read API over a herd in memory, and over an image source that fails, hangs or counts.
+
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"

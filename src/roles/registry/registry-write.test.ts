@@ -1,3 +1,5 @@
+// Checks the upload family and manifest pushes over a herd in memory: what clients send, what breaks, what stays.
+
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"

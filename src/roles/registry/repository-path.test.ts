@@ -1,3 +1,5 @@
+// Checks that every registry path has one reading, whatever repositories are called, and that bad names are told apart.
+
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/digest.ts"
