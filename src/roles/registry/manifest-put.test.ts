@@ -1,0 +1,154 @@
+// Checks pushes of manifests over a herd in memory: what is taken byte for byte, and what is refused with a reason.
+
+import { createHash } from "node:crypto"
+import { assert, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import { describe } from "vitest"
+import { makeDigest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import { errorCode, send } from "../testing/exchange.ts"
+import { proxyUrl, startHerd } from "../testing/herd.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
+import { pushBlob, pushImage } from "../testing/push.ts"
+import { mediaTypes } from "./manifest.ts"
+
+const nothing = `sha256:${"0".repeat(64)}`
+
+const makeWorld = () =>
+  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
+
+const inHerd = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    const world = makeWorld()
+    yield* startHerd(world)
+    yield* test(world)
+  }).pipe(Effect.scoped)
+
+describe("manifests", () => {
+  const put = (
+    world: MemoryWorld,
+    reference: string,
+    body: string | Uint8Array,
+    contentType: string = mediaTypes.ociManifest
+  ) =>
+    send(world, "PUT", `${proxyUrl}/v2/demo/app/manifests/${reference}`, {
+      body: typeof body === "string" ? new TextEncoder().encode(body) : body,
+      headers: { "content-type": contentType }
+    })
+
+  const describedImage = (digest: string, extra: object = {}) =>
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociManifest,
+      config: { mediaType: "application/vnd.oci.image.config.v1+json", digest, size: 1 },
+      layers: [],
+      ...extra
+    })
+
+  it.effect("are kept under tag and digest, and a tag moves to what was pushed last", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const first = yield* pushImage(world, proxyUrl, "demo/app", "latest", 1)
+        assert.strictEqual(first.put.headers.location, `/v2/demo/app/manifests/${first.digest}`)
+        assert.strictEqual(first.put.headers["docker-content-digest"], first.digest)
+        const second = yield* pushImage(world, proxyUrl, "demo/app", "latest", 2)
+        const latest = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/latest`)
+        assert.strictEqual(latest.headers["docker-content-digest"], second.digest)
+        const old = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/${first.digest}`)
+        assert.deepStrictEqual(old.bytes, first.manifest)
+      })
+    )
+  )
+
+  it.effect("are refused when they name what was not pushed, with which", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const got = yield* put(world, "1", describedImage(nothing))
+        assert.strictEqual(got.status, 400)
+        assert.strictEqual(errorCode(got), "MANIFEST_BLOB_UNKNOWN")
+        assert.include(got.text, nothing)
+        assert.strictEqual((yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/1`)).status, 404)
+      })
+    )
+  )
+
+  it.effect("may have a subject that is not there, and say so in the answer", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", new TextEncoder().encode("{}"))
+        const subject = { mediaType: mediaTypes.ociManifest, digest: nothing, size: 7 }
+        const got = yield* put(world, "1", describedImage(digest, { subject }))
+        assert.strictEqual(got.status, 201)
+        assert.strictEqual(got.headers["oci-subject"], nothing)
+      })
+    )
+  )
+
+  it.effect("that are indexes need their children, not their children's layers", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const image = yield* pushImage(world, proxyUrl, "demo/app", "1", 1)
+        const index = (digest: string) =>
+          JSON.stringify({
+            schemaVersion: 2,
+            mediaType: mediaTypes.ociIndex,
+            manifests: [{ mediaType: mediaTypes.ociManifest, digest, size: image.manifest.byteLength }]
+          })
+        const got = yield* put(world, "all", index(image.digest), mediaTypes.ociIndex)
+        assert.strictEqual(got.status, 201)
+        const read = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/all`)
+        assert.strictEqual(read.headers["content-type"], mediaTypes.ociIndex)
+        const absent = yield* put(world, "none", index(nothing), mediaTypes.ociIndex)
+        assert.strictEqual(errorCode(absent), "MANIFEST_BLOB_UNKNOWN")
+      })
+    )
+  )
+
+  it.effect("are refused when they are not JSON, not what the digest says, or too large", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const garbage = yield* put(world, "1", "not json {")
+        assert.strictEqual(garbage.status, 400)
+        assert.strictEqual(errorCode(garbage), "MANIFEST_INVALID")
+        const other = yield* put(world, nothing, describedImage(nothing))
+        assert.strictEqual(other.status, 400)
+        assert.strictEqual(errorCode(other), "DIGEST_INVALID")
+        const bad = yield* put(world, "sha256:baddigeststring", "{}")
+        assert.strictEqual(bad.status, 400)
+        const large = yield* put(world, "1", new Uint8Array(limits.maxManifestBytes + 1))
+        assert.strictEqual(large.status, 413)
+        const streamed = yield* send(world, "PUT", `${proxyUrl}/v2/demo/app/manifests/1`, {
+          body: Stream.fromArray([new Uint8Array(limits.maxManifestBytes), new Uint8Array(1)]),
+          headers: { "content-type": mediaTypes.ociManifest }
+        })
+        assert.strictEqual(streamed.status, 413)
+      })
+    )
+  )
+
+  it.effect("can be named by sha512", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const config = yield* pushBlob(world, proxyUrl, "demo/app", new TextEncoder().encode("{}"))
+        const document = new TextEncoder().encode(describedImage(config.digest))
+        const digest = world.digests.digest("sha512", document)
+        const got = yield* put(world, digest, document)
+        assert.strictEqual(got.status, 201)
+        const read = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/${digest}`)
+        assert.deepStrictEqual(read.bytes, document)
+        const tags = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/tags/list`)
+        assert.deepStrictEqual(JSON.parse(tags.text).tags, [])
+      })
+    )
+  )
+
+  it.effect("cannot be deleted yet: 405, by name", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const got = yield* send(world, "DELETE", `${proxyUrl}/v2/demo/app/manifests/1`)
+        assert.strictEqual(got.status, 405)
+        assert.strictEqual(errorCode(got), "UNSUPPORTED")
+      })
+    )
+  )
+})
