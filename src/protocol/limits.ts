@@ -134,6 +134,8 @@ export const limits = {
   maxHttpConnectionsPerHost: 64,
   /** Uploads whose running digest is kept in memory; the oldest beyond it is read again at its commit. */
   maxUploadsHashed: 4096,
+  /** Unfinished downloads, closed, whose verified pieces a store remembers; the oldest beyond it is hashed again. */
+  maxClosedDownloadsKept: 256,
   /** Bytes of an upload that are gathered for the next write before the source waits. */
   maxGatheredWrite: 4 * MiB,
 

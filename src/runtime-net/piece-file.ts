@@ -42,17 +42,21 @@ export interface OpenPieceFile {
   readonly settled: Effect.Effect<void>
 }
 
-/** Takes over the open `file`; `hints` is the open file of a download's piece hints. */
+/**
+ * Takes over the open `file`; `hints` is the open file of a download's piece hints, `verified` are pieces that this
+ * process hashed when the download was open before.
+ */
 export const makePieceFile = (
   disk: Disk,
   torrent: Torrent,
   path: string,
   file: number,
-  hints: number | undefined
+  hints: number | undefined,
+  verified?: Bitfield
 ): OpenPieceFile => {
   const { metainfo } = torrent
   const pieces = pieceCount(metainfo)
-  const have = hints === undefined ? Bitfield.full(pieces) : new Bitfield(pieces)
+  const have = hints === undefined ? Bitfield.full(pieces) : (verified?.copy() ?? new Bitfield(pieces))
   let state: PieceFileState = hints === undefined ? "complete" : "downloading"
 
   let underWay = 0

@@ -9,6 +9,8 @@ import { dirname } from "node:path"
 import { Effect, Option, type Scope, Semaphore } from "effect"
 import { Bitfield } from "../protocol/bitfield.ts"
 import type { Digest } from "../protocol/digest.ts"
+import { limits } from "../protocol/limits.ts"
+import type { SwarmId } from "../protocol/message.ts"
 import { type Metainfo, pieceCount } from "../protocol/metainfo.ts"
 import { BlobStoreError, DigestMismatch, type PieceFile } from "../roles/services/blob-store.ts"
 import type { BlobFolders } from "./blob-folders.ts"
@@ -38,6 +40,12 @@ export const makePieceFiles = (
   lock: KeyLock
 ): PieceFiles => {
   const opened = new Map<Digest, Shared>()
+  /** Downloads that were closed unfinished: opening them again in this process hashes nothing again. */
+  const verified = new Map<Digest, { readonly swarm: SwarmId; readonly have: Bitfield }>()
+  const keepVerified = (digest: Digest, open: OpenPieceFile): void => {
+    if (verified.size >= limits.maxClosedDownloadsKept) verified.delete(verified.keys().next().value!)
+    verified.set(digest, { swarm: open.torrent.swarm, have: open.have() })
+  }
 
   const complete = (open: OpenPieceFile): Effect.Effect<void, DigestMismatch | BlobStoreError> => {
     const { digest } = open.torrent.metainfo
@@ -113,6 +121,11 @@ export const makePieceFiles = (
       yield* files.truncate(path, file, metainfo.length)
       const hintsFile = yield* files.openUnscoped(hintsPath, "update")
       descriptors.push(hintsFile)
+      const known = verified.get(digest)
+      verified.delete(digest)
+      if (known !== undefined && known.swarm === torrent.swarm) {
+        return share(makePieceFile(files.disk, torrent, path, file, hintsFile, known.have), descriptors)
+      }
       const open = makePieceFile(files.disk, torrent, path, file, hintsFile)
       for (let piece = 0; recorded !== undefined && piece < recorded.length; piece++) {
         if (recorded.has(piece)) yield* open.recheck(piece)
@@ -146,7 +159,8 @@ export const makePieceFiles = (
       shared.users--
       if (shared.users > 0) return Effect.void
       if (opened.get(digest) === shared) opened.delete(digest)
-      return shared.close
+      if (shared.open.state() !== "downloading") return shared.close
+      return Effect.tap(shared.close, () => Effect.sync(() => keepVerified(digest, shared.open)))
     }).pipe(lock.withKey(digest))
   }
 
@@ -157,6 +171,7 @@ export const makePieceFiles = (
       const shared = opened.get(digest)
       if (shared?.open.state() === "downloading") shared.open.setState("discarded")
       opened.delete(digest)
+      verified.delete(digest)
     }
   }
 }

@@ -5,8 +5,8 @@ import { Effect, Option } from "effect"
 import { type Digest, digestEncoded, fromHex } from "../../protocol/digest.ts"
 import { type Metainfo, pieceCount, pieceSize } from "../../protocol/metainfo.ts"
 import type { Payload } from "../../protocol/payload.ts"
-import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "./blob-store.ts"
 import { commitBytes, openBlobs, readAll } from "./blob-store.conformance.ts"
+import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "./blob-store.ts"
 import {
   type ConformanceCase,
   ConformanceFailed,
@@ -168,6 +168,26 @@ const resumes = conformanceCase("a download resumes after a kill with the pieces
   })
 )
 
+const reopened = conformanceCase("a download that was closed is opened with its pieces", (place) =>
+  Effect.gen(function* () {
+    const blobs = yield* openBlobs(place)
+    const bytes = sampleBytes(29, 4 * pieceLength)
+    const metainfo = metainfoOf(place, bytes)
+    for (const piece of [2, 0, 3]) {
+      yield* Effect.scoped(
+        Effect.flatMap(blobs.openPieces(metainfo), (file) => storePieces(file, bytes, [piece]))
+      )
+    }
+    const file = yield* blobs.openPieces(metainfo)
+    const have = file.have()
+    yield* expectThat(have.count === 3 && !have.has(1), `${have.count} of 3 pieces are there`)
+    yield* expectPiece(place, file, bytes, 2)
+    yield* storePieces(file, bytes, [1])
+    yield* file.complete
+    yield* expectThat(Option.isSome(yield* blobs.stat(metainfo.digest)), "the completed blob is missing")
+  })
+)
+
 const wrongWhole = conformanceCase("a wrong whole digest discards pieces and metainfo", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
@@ -304,6 +324,7 @@ export const pieceStoreConformance: ReadonlyArray<ConformanceCase> = [
   downloads,
   corruptPieces,
   resumes,
+  reopened,
   wrongWhole,
   shared,
   removedWhileOpen,
