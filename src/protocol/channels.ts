@@ -212,10 +212,7 @@ export class Channels {
       this.#checkIdle(session, now)
       return undefined
     }
-    const entry = this.#entries.get(remote.swarm)!
-    const { minRedialDelay, maxRedialDelay } = this.#context.rules
-    const patience = reason === "too-many" ? 4 * minRedialDelay : maxRedialDelay
-    entry.search.refused(session.peerId!, now + patience)
+    this.#leaveAlone(remote.swarm, session, reason, now)
     this.#part(neighbour, now)
     sendMessage(this.#context, session, {
       tag: "Close",
@@ -239,11 +236,7 @@ export class Channels {
     }
     sendMessage(this.#context, session, { tag: "Close", channel: neighbour.channel, reason })
     session.freeChannel(neighbour.channel)
-    if (reason !== "finished") {
-      this.#entries
-        .get(neighbour.swarm)!
-        .search.refused(session.peerId!, now + this.#context.rules.maxRedialDelay)
-    }
+    if (reason !== "finished") this.#leaveAlone(neighbour.swarm, session, reason, now)
     this.#part(neighbour, now)
     this.seek(neighbour.swarm, now)
     this.#checkIdle(session, now)
@@ -264,14 +257,17 @@ export class Channels {
   }
 
   #accept(session: PeerSession, remote: RemoteChannel, now: Micros): void {
-    const { swarm } = this.#entries.get(remote.swarm)!
-    const { maxNeighbours, maxSeederNeighbours } = this.#context.rules
-    const most = this.#context.self.kind === "origin" ? maxSeederNeighbours : maxNeighbours
-    if (this.#stopping || swarm.neighbours.length + swarm.opening >= most) {
+    // Only the joined count: when many hosts dial each other at once, those that they count on refuse them in turn.
+    if (this.#stopping || this.#isFull(this.#entries.get(remote.swarm)!.swarm)) {
       this.#refuse(session, remote, "too-many", now)
     } else {
       this.open(session, remote.swarm, now)
     }
+  }
+
+  #isFull(swarm: Swarm): boolean {
+    const { maxNeighbours, maxSeederNeighbours } = this.#context.rules
+    return swarm.neighbours.length >= (this.#context.self.kind === "origin" ? maxSeederNeighbours : maxNeighbours)
   }
 
   #refuse(session: PeerSession, remote: RemoteChannel, reason: CloseReason, now: Micros): void {
@@ -296,8 +292,20 @@ export class Channels {
     remote.neighbour = neighbour
     if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
     neighbour.deadline = undefined
+    if (this.#isFull(swarm)) {
+      this.leave(neighbour, "too-many", now)
+      return
+    }
     swarm.opening--
     swarm.join(neighbour, theirs, now)
+    if (neighbour.session.kind === "origin") this.seek(swarm.id, now)
+  }
+
+  /** A peer with whom a channel was closed is not tried again for a while: shortly when there only was no place. */
+  #leaveAlone(id: SwarmId, session: PeerSession, reason: CloseReason, now: Micros): void {
+    const { minRedialDelay, maxRedialDelay } = this.#context.rules
+    const patience = reason === "too-many" ? 2 * minRedialDelay : maxRedialDelay
+    this.#entries.get(id)!.search.refused(session.peerId!, now + patience)
   }
 
   /** Takes the neighbour out of its session and swarm; nothing is said to it. */

@@ -24,9 +24,9 @@ describe("peer host", () => {
     const swarm = testSwarm(1)
     const pieces = 64
     const metainfo = testMetainfo(pieces, 1 << 20)
-    const uplinkMicrosPerByte = 1 / 300
-    const origin = world.add({ kind: "origin", uplinkMicrosPerByte })
-    for (let index = 0; index < 59; index++) world.add({ uplinkMicrosPerByte })
+    const linkMicrosPerByte = 1 / 300
+    const origin = world.add({ kind: "origin", linkMicrosPerByte })
+    for (let index = 0; index < 59; index++) world.add({ linkMicrosPerByte })
     for (const host of world.hosts) {
       host.open(swarm, metainfo, host === origin ? Bitfield.full(pieces) : new Bitfield(pieces))
     }

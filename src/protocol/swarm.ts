@@ -53,6 +53,7 @@ export class Swarm implements UploadSwarm {
   servedAt = 0
   failed = false
   readonly haves: HaveBatch
+  #origins = 0
   readonly #readers = new Map<number, ReaderWindow>()
   readonly #storing = new Map<number, Sender>()
   readonly #filler: RequestFiller
@@ -106,9 +107,12 @@ export class Swarm implements UploadSwarm {
     return true
   }
 
-  /** Neighbours joined, being opened or being dialled. */
+  /**
+   * Neighbours joined, being opened or being dialled. Origins that have joined do not count: everyone asks them, so
+   * they give each little, and a host that counted on them would be short of neighbours.
+   */
   get degree(): number {
-    return this.neighbours.length + this.opening + this.dialling
+    return this.neighbours.length - this.#origins + this.opening + this.dialling
   }
 
   /** Nothing under way and no neighbour has anything that is missing here. */
@@ -133,6 +137,7 @@ export class Swarm implements UploadSwarm {
     neighbour.state = "joined"
     neighbour.theirs = theirs
     this.neighbours.push(neighbour)
+    if (neighbour.session.kind === "origin") this.#origins++
     if (!theirs.isFull) {
       neighbour.counted = true
       this.#sumAvailability(theirs, 1)
@@ -149,6 +154,7 @@ export class Swarm implements UploadSwarm {
     const index = this.neighbours.indexOf(neighbour)
     invariant(index >= 0, "swarm: a neighbour leaves that is not joined")
     this.neighbours.splice(index, 1)
+    if (neighbour.session.kind === "origin") this.#origins--
     neighbour.state = "left"
     this.#filler.abandon(neighbour)
     this.#suggest?.left(neighbour)

@@ -1,5 +1,5 @@
 // Decides how the tests of the peer machine run many hosts in one process: a clock of integer microseconds, events in
-// (time, order), connections that keep the order of messages, uplinks that send one piece after another, stores that
+// (time, order), connections that keep the order of messages, links that carry one piece after another each way, stores that
 // know a corrupt piece, a tracker that hands out peers. For tests only; the simulator proper is runtime-sim.
 //
 // It watches every host from outside and throws when one breaks a promise: an unverified piece stored, served or
@@ -71,8 +71,8 @@ export const noFaults: Faults = { corruptPercent: 0, silent: false, loadFailPerc
 export interface TestHostOptions {
   readonly kind?: PeerKind
   readonly faults?: Faults
-  /** Microseconds a byte; 0 is an uplink without limit. */
-  readonly uplinkMicrosPerByte?: number
+  /** Microseconds a byte, each way; 0 is a link without limit. */
+  readonly linkMicrosPerByte?: number
 }
 
 interface Link {
@@ -110,8 +110,9 @@ export class TestHost {
   readonly events: PeerHostOutput[] = []
   /** What the tracker and SwarmAsked find here though the swarm is not opened yet. */
   readonly library = new Map<SwarmId, { readonly metainfo: Metainfo; readonly verified: Bitfield }>()
-  readonly uplinkMicrosPerByte: number
+  readonly linkMicrosPerByte: number
   uplinkFree: Micros = 0
+  downlinkFree: Micros = 0
   accepted = 0
   alive = true
   wake: Micros | undefined = undefined
@@ -121,7 +122,7 @@ export class TestHost {
     this.world = world
     this.peer = testPeer(index, options.kind ?? "agent")
     this.faults = options.faults ?? noFaults
-    this.uplinkMicrosPerByte = options.uplinkMicrosPerByte ?? 0
+    this.linkMicrosPerByte = options.linkMicrosPerByte ?? 0
     this.machine = new PeerHost({
       ...this.peer,
       random: seededRandom(index * 7919 + world.seed),
@@ -240,18 +241,22 @@ export class TestHost {
     const name = world.watchSend(this, end, other, message)
     if (this.faults.silent && (message.tag === "Piece" || message.tag === "Reject")) return
     if (!link.up) return
-    let leaves = world.now
+    let arrives = world.now + world.delay("network")
     if (message.tag === "Piece") {
       const bytes = message.payload.byteLength
-      leaves = Math.max(world.now, this.uplinkFree) + Math.round(bytes * this.uplinkMicrosPerByte)
+      const leaves = Math.max(world.now, this.uplinkFree) + Math.round(bytes * this.linkMicrosPerByte)
       this.uplinkFree = leaves
+      const receiver = other.host
+      const taken = receiver.downlinkFree + Math.round(bytes * receiver.linkMicrosPerByte)
+      arrives = Math.max(leaves + world.delay("network"), taken)
+      receiver.downlinkFree = arrives
       const { swarm } = end.channels.get(message.channel)!
       this.copiesSent[message.piece] = (this.copiesSent[message.piece] ?? 0) + 1
       world.at(leaves, () => {
         if (!end.told) this.step({ tag: "PieceSent", connection, swarm, piece: message.piece })
       })
     }
-    const arrives = Math.max(leaves + world.delay("network"), end.lastArrival)
+    arrives = Math.max(arrives, end.lastArrival)
     end.lastArrival = arrives
     world.at(arrives, () => {
       if (other.told || !link.up) return
@@ -510,7 +515,7 @@ export class TestWorld {
   /** Notes what has reached its receiver; `name` is what watchSend gave. */
   watchArrival(from: LinkEnd, to: LinkEnd, message: Message, name: string): void {
     if (message.tag === "Request") {
-      if (from.owed.has(name)) from.arrived.set(name.slice(0, name.lastIndexOf(" ")), name)
+      from.arrived.set(name.slice(0, name.lastIndexOf(" ")), name)
     } else if (message.tag === "Piece" || message.tag === "Reject") {
       to.owed.delete(name)
     } else if (message.tag === "Close") {
