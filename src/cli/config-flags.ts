@@ -73,7 +73,7 @@ const list = (name: string, path: ReadonlyArray<string>, description: string): C
 /** "HOST:PORT", "[::1]:PORT" or "PORT" (on 127.0.0.1), taken apart. */
 export const parseListenAddress = (address: string): { readonly host: string; readonly port: number } => {
   const match = /^(?:(?<host>[^:[\]\s]+|\[[0-9a-fA-F:.]+\]):)?(?<port>[0-9]{1,5})$/.exec(address)
-  if (match === null) throw new Error(`expected HOST:PORT or PORT, got "${address}"`)
+  if (match === null) throw new Error("HOST:PORT or PORT")
   const host = match.groups?.host ?? "127.0.0.1"
   return { host: host.replace(/^\[|\]$/g, ""), port: Number(match.groups?.port) }
 }

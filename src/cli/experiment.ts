@@ -43,7 +43,11 @@ const runCommandOf = (experiment: Experiment) => {
   const options = Object.fromEntries(
     experiment.options.map(({ name, meaning, byDefault }) => [
       name,
-      Flag.String(name).pipe(Flag.withDescription(`${meaning} (${byDefault})`), Flag.optional)
+      Flag.String(name).pipe(
+        Flag.withMetavar("VALUE"),
+        Flag.withDescription(`${meaning} (${byDefault})`),
+        Flag.optional
+      )
     ])
   )
   return Command.make(experiment.name, { seed: seedFlag, out: outFlag, options }, ({ seed, out, options }) =>
