@@ -8,7 +8,7 @@
 // Only `open` and `closing` ends send or receive; what is under way to or from any other is lost.
 
 import type { Micros } from "../protocol/time.ts"
-import type { AccessLinks, QueuedFrame } from "./links.ts"
+import type { QueuedFrame } from "./links.ts"
 
 export type EndState = "connecting" | "open" | "closing" | "broken" | "closed"
 
@@ -20,7 +20,7 @@ export interface ConnectionSink {
   readonly refused: (reason: string) => void
   /** `size` bytes on the wire arrived, as the object that was sent. */
   readonly received: (payload: unknown, size: number) => void
-  /** A frame sent with `tellSent` has left this host. */
+  /** The oldest frame sent with `tellSent` of which this was not told has left this host. */
   readonly sent: (payload: unknown) => void
   /** The connection is gone, whoever ended it. Told once. */
   readonly closed: (reason: string) => void
@@ -30,7 +30,6 @@ export interface ConnectionSink {
 export interface NetworkHost {
   readonly name: string
   readonly index: number
-  readonly links: AccessLinks<Frame>
   readonly listeners: Map<number, PortListener>
   readonly ends: Set<ConnectionEnd>
   /** A machine that is off answers nothing. */
@@ -38,9 +37,6 @@ export interface NetworkHost {
   /** Hosts of different groups do not reach each other. */
   group: number
   nextPort: number
-  sentBytes: number
-  receivedBytes: number
-  lostBytes: number
 }
 
 /** Answers a dial: the sink of the new end, or undefined to refuse. */
@@ -48,48 +44,48 @@ export type PortListener = (end: ConnectionEnd) => ConnectionSink | undefined
 
 export class ConnectionEnd {
   readonly host: NetworkHost
+  /** The host's number, at hand. */
+  readonly hostIndex: number
   readonly latency: Micros
   peer!: ConnectionEnd
   sink!: ConnectionSink
   state: EndState = "connecting"
+  /** Takes no frames any more, though its own state may not say so yet: its peer is gone. */
+  deaf = false
   /** Frames from this end are lost on their way. */
   severed = false
   /** Nothing from this end arrives before this. */
   lastArrival: Micros = 0
   /** The newest bulk frame whose arrival is not known yet; later control frames travel behind it. */
   lastBulk: Frame | undefined
-  /** Frames sent and neither received nor lost. */
-  underWay = 0
   reason = ""
 
   constructor(host: NetworkHost, latency: Micros) {
     this.host = host
+    this.hostIndex = host.index
     this.latency = latency
   }
 }
 
-/** What the trace keeps of a frame, beside its size. */
-export interface FrameTag {
-  readonly tag: number
-  readonly first: number
-  readonly second: number
-}
-
 /** A frame on its way. Frames are used again after they have arrived. */
 export class Frame implements QueuedFrame {
-  from!: ConnectionEnd
+  /** The end that it goes to. */
+  to!: ConnectionEnd
   payload: unknown
   size = 0
-  tag = 0
-  first = 0
-  second = 0
-  tellSent = false
-  /** The sender has no more to say. */
-  last = false
-  queuedAt = 0
-  startedAt = 0
+  /** What the trace keeps of it. */
+  mark = 0
+  /** Bits of frameFlags. */
+  flags = 0
   nextQueued: Frame | undefined
   /** Control frames that travel right behind this bulk frame, in order. */
   followers: Frame[] | undefined
-  live = false
 }
+
+export const frameFlags = {
+  /** On its way; not set on frames that wait to be used again. */
+  live: 1,
+  tellSent: 2,
+  /** The sender has no more to say. */
+  last: 4
+} as const

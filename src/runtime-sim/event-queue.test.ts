@@ -26,7 +26,7 @@ it("gives events by time, then in the order they were pushed, and none that was 
       for (const next of steps) {
         if (next.tag === "push") {
           const time = now + next.delay
-          const handle = queue.push(time, target, 1, 2, ++label)
+          const handle = queue.push(time, target, 1, 2, ++label, 3)
           handles.push(handle)
           model.push({ time, label, handle })
         } else if (next.tag === "cancel") {
@@ -56,7 +56,7 @@ it("keeps its order when most of many events are cancelled", () => {
   const queue = new EventQueue()
   const handles: number[] = []
   for (let index = 0; index < 50_000; index++) {
-    handles.push(queue.push((index * 7919) % 10_007, target, 0, 0, index))
+    handles.push(queue.push((index * 7919) % 10_007, target, 0, 0, index, 0))
   }
   for (const [index, handle] of handles.entries()) if (index % 10 !== 0) queue.cancel(handle)
   expect(queue.pending).toBe(5_000)
@@ -74,9 +74,9 @@ it("keeps its order when most of many events are cancelled", () => {
 
 it("does not cancel the event that took over a slot", () => {
   const queue = new EventQueue()
-  const first = queue.push(1, target, 0, 0, "first")
+  const first = queue.push(1, target, 0, 0, "first", 0)
   queue.pop()
-  queue.push(2, target, 0, 0, "second")
+  queue.push(2, target, 0, 0, "second", 0)
   expect(queue.cancel(first)).toBe(false)
   expect(queue.pop()).toBe(true)
   expect(queue.subject).toBe("second")

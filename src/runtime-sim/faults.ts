@@ -2,19 +2,19 @@
 // both, the network falls into parts, all of it heals. An idle connection survives a cut that heals in time; one with
 // frames under way, or one that is used meanwhile, loses them and breaks.
 //
-// Invariant: a fault changes what is reachable and nothing else; when its consequences are told is network.ts.
+// Invariant: a fault changes what is reachable and nothing else; when its consequences are told is connections.ts.
 
 import type { ConnectionEnd, NetworkHost } from "./connection.ts"
-import type { Network } from "./network.ts"
+import type { Connections } from "./connections.ts"
 
 export class NetworkFaults {
-  readonly #network: Network
+  readonly #connections: Connections
   /** "from > to" by host numbers. */
   readonly #cuts = new Set<number>()
 
-  constructor(network: Network) {
-    this.#network = network
-    network.reaches = (from, to) => this.reaches(from, to)
+  constructor(connections: Connections) {
+    this.#connections = connections
+    connections.reaches = (from, to) => this.reaches(from, to)
   }
 
   reaches(from: NetworkHost, to: NetworkHost): boolean {
@@ -40,28 +40,28 @@ export class NetworkFaults {
 
   /** Splits the network: hosts of one group reach each other; hosts not named are the last group. */
   partition(groups: ReadonlyArray<ReadonlyArray<NetworkHost>>): void {
-    for (const host of this.#network.hosts) host.group = groups.length
+    for (const host of this.#connections.network.hosts) host.group = groups.length
     for (const [index, group] of groups.entries()) for (const host of group) host.group = index
     this.#apply()
   }
 
   healAll(): void {
     this.#cuts.clear()
-    for (const host of this.#network.hosts) host.group = 0
+    for (const host of this.#connections.network.hosts) host.group = 0
     this.#apply()
   }
 
   /** The host's process dies; its machine answers for it: listeners close, connections are reset. */
   killProcess(host: NetworkHost): void {
     host.listeners.clear()
-    for (const end of [...host.ends]) this.#network.abandon(end, `${host.name} reset the connection`)
+    for (const end of [...host.ends]) this.#connections.abandon(end, `${host.name} reset the connection`)
   }
 
   /** The host's process ended in order: what it said is still delivered, the rest is closed. */
   endProcess(host: NetworkHost): void {
     host.listeners.clear()
     for (const end of [...host.ends]) {
-      if (end.state !== "closing") this.#network.abandon(end, `${host.name} closed the connection`)
+      if (end.state !== "closing") this.#connections.abandon(end, `${host.name} closed the connection`)
     }
   }
 
@@ -71,7 +71,7 @@ export class NetworkFaults {
     host.listeners.clear()
     for (const end of [...host.ends]) {
       end.severed = true
-      this.#network.abandon(end, `${host.name} does not answer`)
+      this.#connections.abandon(end, `${host.name} does not answer`)
     }
   }
 
@@ -81,7 +81,7 @@ export class NetworkFaults {
 
   /** Brings every connection in line with what is reachable now. */
   #apply(): void {
-    for (const host of this.#network.hosts) {
+    for (const host of this.#connections.network.hosts) {
       for (const end of [...host.ends]) {
         if (end.peer === undefined) continue
         const severed = !this.reaches(end.host, end.peer.host)
@@ -92,7 +92,7 @@ export class NetworkFaults {
   }
 
   #sever(end: ConnectionEnd): void {
-    if (end.underWay > 0) this.#network.breakConnection(end, "the link is cut")
+    if (this.#connections.network.isSending(end)) this.#connections.breakConnection(end, "the link is cut")
   }
 }
 

@@ -15,9 +15,9 @@ import { HostStorage } from "../roles/services/host-storage.ts"
 import { PeerTransport } from "../roles/services/peer-transport.ts"
 import { Timers } from "../roles/services/timers.ts"
 import type { NetworkHost } from "./connection.ts"
+import type { Connections } from "./connections.ts"
 import type { NetworkFaults } from "./faults.ts"
 import type { Kernel } from "./kernel.ts"
-import type { Network } from "./network.ts"
 import type { SimDisk } from "./sim-disk.ts"
 import { simDigests } from "./sim-digests.ts"
 import { makeHostStorage } from "./sim-host-storage.ts"
@@ -33,7 +33,7 @@ export class SimListenError extends Data.TaggedError("SimListenError")<{ readonl
 /** A machine of the simulated world: its place on the network and its disk. */
 export interface Machine {
   readonly kernel: Kernel
-  readonly network: Network
+  readonly connections: Connections
   readonly networkFaults: NetworkFaults
   readonly host: NetworkHost
   readonly disk: SimDisk
@@ -55,8 +55,8 @@ export const startProcess = <Role extends StartedRole>(
   faults: StorageFaults
 ): Effect.Effect<SimHost<Role>, HostProgramError> =>
   Effect.suspend(() => {
-    const { host, kernel, network } = machine
-    const process: SimProcess = { name: host.name, host, kernel, network, alive: true }
+    const { host, kernel, connections } = machine
+    const process: SimProcess = { name: host.name, host, kernel, connections, alive: true }
     const running = new RunningProcess(machine, process, faults)
     return Effect.onInterrupt(
       Effect.map(running.start(program), (role) => ({

@@ -5,6 +5,7 @@ import { BodyInbox, BodyOutbox } from "./http-body.ts"
 import type { ConnectionEnd, ConnectionSink } from "./connection.ts"
 import { type HttpFrame, httpFrameNumber, httpFrameSize } from "./http-frames.ts"
 import type { SimProcess } from "./sim-process.ts"
+import { mixNumbers } from "./trace.ts"
 
 export abstract class HttpExchange implements ConnectionSink {
   readonly process: SimProcess
@@ -16,7 +17,7 @@ export abstract class HttpExchange implements ConnectionSink {
 
   constructor(process: SimProcess) {
     this.process = process
-    this.#number = process.network.nextExchange++
+    this.#number = process.connections.nextExchange++
     this.inbox = new BodyInbox(
       (bytes) => this.send({ tag: "Credit", bytes }),
       () => this.bodyTaken()
@@ -26,15 +27,15 @@ export abstract class HttpExchange implements ConnectionSink {
 
   send(frame: HttpFrame): void {
     if (!this.process.alive || this.over) return
-    const { network } = this.process
-    network.send(this.end, frame, httpFrameSize(frame), httpFrameNumber(frame), this.#number, 0, false)
+    const mark = mixNumbers(httpFrameNumber(frame), this.#number, 0)
+    this.process.connections.send(this.end, frame, httpFrameSize(frame), mark, false)
   }
 
   /** Ends the exchange now; the other side sees a broken connection. */
   abort(reason: string): void {
     if (this.over) return
     this.over = true
-    if (this.process.alive) this.process.network.reset(this.end, reason)
+    if (this.process.alive) this.process.connections.reset(this.end, reason)
     this.outbox.break(reason)
     this.inbox.break(reason)
   }
@@ -48,7 +49,7 @@ export abstract class HttpExchange implements ConnectionSink {
   breakOff(reason: string): void {
     if (this.over) return
     this.over = true
-    if (this.process.alive) this.process.network.close(this.end, reason)
+    if (this.process.alive) this.process.connections.close(this.end, reason)
   }
 
   received(payload: unknown): void {

@@ -21,7 +21,7 @@ import {
   Scheduler,
   Tracer
 } from "effect"
-import { invariant } from "../protocol/invariant.ts"
+import { InvariantViolation, invariant } from "../protocol/invariant.ts"
 import type { Micros } from "../protocol/time.ts"
 import { guarded, outside } from "./ambient-guard.ts"
 import { type EventHandle, EventQueue, type EventTarget } from "./event-queue.ts"
@@ -105,9 +105,16 @@ export class Kernel {
   }
 
   /** Tells `target` at `at`, an integer not before now. `host` and `kind` enter the trace. */
-  schedule(at: Micros, target: EventTarget, kind: number, host: number, subject: unknown): EventHandle {
-    invariant(at >= this.#now, `kernel: an event at ${at} is scheduled in the past of ${this.#now}`)
-    return this.#queue.push(at, target, kind, host, subject)
+  schedule(
+    at: Micros,
+    target: EventTarget,
+    kind: number,
+    host: number,
+    subject: unknown,
+    detail = 0
+  ): EventHandle {
+    if (at < this.#now) throw this.#inThePast(at)
+    return this.#queue.push(at, target, kind, host, subject, detail)
   }
 
   cancel(handle: EventHandle): boolean {
@@ -168,7 +175,7 @@ export class Kernel {
       if (this.trace.events >= lastEvent) throw this.#stuck(`the program took more events than allowed`)
       this.#now = queue.time
       this.trace.event(queue.time, queue.sequence, queue.kind, queue.host)
-      queue.target!.fire(queue.kind, queue.subject)
+      queue.target!.fire(queue.kind, queue.subject, queue.detail)
     }
   }
 
@@ -178,6 +185,10 @@ export class Kernel {
       if (++turns > maxTurnsPerInstant) throw this.#stuck("fibers go on without ever waiting (livelock)")
       task()
     }
+  }
+
+  #inThePast(at: Micros): InvariantViolation {
+    return new InvariantViolation(`kernel: an event at ${at} is scheduled in the past of ${this.#now}`)
   }
 
   #stuck(reason: string): SimulationStuck {

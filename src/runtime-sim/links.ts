@@ -1,5 +1,5 @@
-// Decides how long bytes take on a host's access links. Model of this file, kept behind UplinkQueue and the functions
-// below so that an exact max-min model can replace it:
+// Decides how long bytes take on the hosts' access links. Model of this file, kept behind its methods so that an exact
+// max-min model can replace it:
 //
 // - A bulk frame (a Piece, a chunk of an HTTP body) has the sender's uplink to itself for size / rate, first come first
 //   served, then the receiver's downlink the same way, cut through: it is delivered at
@@ -12,8 +12,9 @@
 // with whole pieces is also what Kraken's limiter does (shared reference, simulation, B).
 //
 // Instants of links are fractions of a microsecond, so that rounding costs no capacity; events are on whole ones,
-// rounded up.
+// rounded up. All hosts lie in one table, a cache line a direction: waiting for memory is what a frame costs.
 
+import { invariant } from "../protocol/invariant.ts"
 import type { Micros } from "../protocol/time.ts"
 
 /** Frames up to this many bytes are control. */
@@ -25,103 +26,154 @@ export interface LinkRates {
   readonly downlink: number
 }
 
-/** What the uplink knows of a frame. */
+/** What the links know of a frame: its place in the queue of an uplink. */
 export interface QueuedFrame {
   readonly size: number
-  queuedAt: number
-  startedAt: number
   nextQueued: QueuedFrame | undefined
 }
 
-/** A host's two access links. */
+/** Bytes of one host since the start. */
+export interface HostBytes {
+  readonly sent: number
+  readonly received: number
+  /** Of those it sent. */
+  readonly lost: number
+}
+
+// A row: the uplink's line, then the downlink's. Costs are microseconds a byte.
+const rowLength = 16
+const uplinkCost = 0
+const uplinkFreeAt = 1
+const controlFreeAt = 2
+const controlDebt = 3
+const currentStart = 4
+const sentBytes = 5
+const lostBytes = 6
+const downlinkCost = 8
+const downlinkFreeAt = 9
+const receivedBytes = 10
+
+/** The access links of all hosts, by host number. */
 export class AccessLinks<Frame extends QueuedFrame> {
-  /** Microseconds a byte. */
-  uplinkCost: number
-  downlinkCost: number
-  /** The bulk frame on the uplink. */
-  current: Frame | undefined
-  #head: Frame | undefined
-  #tail: Frame | undefined
-  #queuedBytes = 0
-  #uplinkIdle = true
-  #uplinkFreeAt = 0
-  #controlFreeAt = 0
-  #controlDebt = 0
-  #downlinkFreeAt = 0
+  #rows = new Float64Array(rowLength * 64)
+  /** The bulk frame on each uplink. */
+  readonly #current: Array<Frame | undefined> = []
+  readonly #heads: Array<Frame | undefined> = []
+  readonly #tails: Array<Frame | undefined> = []
 
-  constructor(rates: LinkRates) {
-    this.uplinkCost = 1e6 / rates.uplink
-    this.downlinkCost = 1e6 / rates.downlink
+  /** Adds a host, or changes the rates of one: what is already on a link keeps its time. */
+  setRates(host: number, rates: LinkRates): void {
+    invariant(rates.uplink > 0 && rates.downlink > 0, "links: a rate must be more than nothing")
+    while ((host + 1) * rowLength > this.#rows.length) {
+      const rows = new Float64Array(this.#rows.length * 2)
+      rows.set(this.#rows)
+      this.#rows = rows
+    }
+    this.#rows[host * rowLength + uplinkCost] = 1e6 / rates.uplink
+    this.#rows[host * rowLength + downlinkCost] = 1e6 / rates.downlink
   }
 
-  setRates(rates: LinkRates): void {
-    this.uplinkCost = 1e6 / rates.uplink
-    this.downlinkCost = 1e6 / rates.downlink
+  bytes(host: number): HostBytes {
+    const row = host * rowLength
+    return {
+      sent: this.#rows[row + sentBytes]!,
+      received: this.#rows[row + receivedBytes]!,
+      lost: this.#rows[row + lostBytes]!
+    }
   }
 
-  /** Bytes of bulk waiting behind the one on the uplink. */
-  get queuedBytes(): number {
-    return this.#queuedBytes
+  countSent(host: number, size: number): void {
+    this.#rows[host * rowLength + sentBytes]! += size
   }
 
-  /** When a control frame sent now has left. */
-  sendControl(size: number, now: Micros): number {
-    const work = size * this.uplinkCost
-    const left = Math.max(now, this.#controlFreeAt) + work
-    this.#controlFreeAt = left
-    if (this.current !== undefined) this.#controlDebt += work
-    return left
+  countLost(host: number, size: number): void {
+    this.#rows[host * rowLength + lostBytes]! += size
   }
 
-  /** What a control frame takes of the downlink is added to the bulk that is booked on it. */
-  receiveControl(size: number, now: Micros): void {
-    if (this.#downlinkFreeAt > now) this.#downlinkFreeAt += size * this.downlinkCost
+  /**
+   * Counts a frame that arrived. What a control frame takes of the downlink is added to the bulk that is booked on it.
+   */
+  countReceived(host: number, size: number, now: Micros): void {
+    const rows = this.#rows
+    const row = host * rowLength
+    rows[row + receivedBytes]! += size
+    if (size <= bulkThreshold && rows[row + downlinkFreeAt]! > now) {
+      rows[row + downlinkFreeAt]! += size * rows[row + downlinkCost]!
+    }
   }
 
-  enqueue(frame: Frame, now: Micros): void {
-    frame.queuedAt = now
+  /** Serialises a control frame sent now; gives when it would be whole at the other host if there was no latency. */
+  sendControl(from: number, to: number, size: number, now: Micros): number {
+    const rows = this.#rows
+    const row = from * rowLength
+    const work = size * rows[row + uplinkCost]!
+    const left = Math.max(now, rows[row + controlFreeAt]!) + work
+    rows[row + controlFreeAt] = left
+    if (this.#current[from] !== undefined) rows[row + controlDebt]! += work
+    return left + size * rows[to * rowLength + downlinkCost]!
+  }
+
+  /** Queues a bulk frame for the uplink; says whether the uplink is idle, so that somebody has to start it. */
+  enqueue(host: number, frame: Frame): boolean {
     frame.nextQueued = undefined
-    if (this.#tail === undefined) this.#head = frame
-    else this.#tail.nextQueued = frame
-    this.#tail = frame
-    this.#queuedBytes += frame.size
+    const tail = this.#tails[host]
+    if (tail === undefined) this.#heads[host] = frame
+    else tail.nextQueued = frame
+    this.#tails[host] = frame
+    return this.#current[host] === undefined
   }
 
-  /** Takes the next frame off the queue and onto nothing: for frames whose connection is gone. */
-  dequeue(): Frame | undefined {
-    const frame = this.#head
+  /** Takes the next frame off the queue: to start it, or to forget it when its connection is gone. */
+  dequeue(host: number): Frame | undefined {
+    const frame = this.#heads[host]
     if (frame === undefined) return undefined
-    this.#head = frame.nextQueued as Frame | undefined
-    if (this.#head === undefined) this.#tail = undefined
+    this.#heads[host] = frame.nextQueued as Frame | undefined
+    if (frame.nextQueued === undefined) this.#tails[host] = undefined
     frame.nextQueued = undefined
-    this.#queuedBytes -= frame.size
     return frame
   }
 
-  /** Puts a frame on the idle uplink; gives when its last byte has left. */
-  start(frame: Frame): number {
-    const start = Math.max(frame.queuedAt, this.#uplinkFreeAt, this.#uplinkIdle ? this.#controlFreeAt : 0)
-    frame.startedAt = start
-    this.current = frame
-    this.#uplinkFreeAt = start + frame.size * this.uplinkCost + this.#controlDebt
-    this.#controlDebt = 0
-    this.#uplinkIdle = false
-    return this.#uplinkFreeAt
+  /**
+   * Puts a frame on the free uplink; gives when its last byte has left. One that `waited` goes right behind the one
+   * before, whose end was rounded up to `now`.
+   */
+  start(host: number, frame: Frame, now: Micros, waited: boolean): number {
+    const rows = this.#rows
+    const row = host * rowLength
+    const free = rows[row + uplinkFreeAt]!
+    const start = waited ? free : Math.max(now, free, rows[row + controlFreeAt]!)
+    const left = start + frame.size * rows[row + uplinkCost]! + rows[row + controlDebt]!
+    rows[row + currentStart] = start
+    rows[row + uplinkFreeAt] = left
+    rows[row + controlDebt] = 0
+    this.#current[host] = frame
+    return left
   }
 
-  /** The frame on the uplink has left. */
-  finish(): void {
-    this.current = undefined
-    this.#uplinkIdle = this.#head === undefined
-    if (!this.#uplinkIdle) return
-    this.#uplinkFreeAt += this.#controlDebt
-    this.#controlDebt = 0
+  /** The frame on the uplink has left; gives it. */
+  finish(host: number): Frame {
+    const frame = this.#current[host]
+    invariant(frame !== undefined, "links: the uplink that finished was idle")
+    this.#current[host] = undefined
+    if (this.#heads[host] === undefined) {
+      const row = host * rowLength
+      this.#rows[row + uplinkFreeAt]! += this.#rows[row + controlDebt]!
+      this.#rows[row + controlDebt] = 0
+    }
+    return frame
   }
 
-  /** Books the downlink for a bulk frame whose first byte comes at `firstByte` and last at `lastByte`; gives when it is whole. */
-  receiveBulk(size: number, firstByte: number, lastByte: number): number {
-    const start = Math.max(firstByte, this.#downlinkFreeAt)
-    this.#downlinkFreeAt = start + size * this.downlinkCost
-    return Math.max(lastByte, this.#downlinkFreeAt)
+  /** When the frame that is on the uplink, or has just left it, began to leave. */
+  startedAt(host: number): number {
+    return this.#rows[host * rowLength + currentStart]!
+  }
+
+  /** Books the downlink for a bulk frame whose first byte comes at `first` and last at `last`; gives when it is whole. */
+  receiveBulk(host: number, size: number, first: number, last: number): number {
+    const rows = this.#rows
+    const row = host * rowLength
+    const whole = Math.max(first, rows[row + downlinkFreeAt]!) + size * rows[row + downlinkCost]!
+    rows[row + downlinkFreeAt] = whole
+    return Math.max(last, whole)
   }
 }

@@ -5,7 +5,7 @@ import type { ConnectionEnd, ConnectionSink, NetworkHost } from "./connection.ts
 import { NetworkFaults } from "./faults.ts"
 import { eventKinds, Kernel } from "./kernel.ts"
 import { bulkThreshold } from "./links.ts"
-import { Network, type NetworkOptions } from "./network.ts"
+import { Connections, type NetworkOptions } from "./connections.ts"
 
 const MB = 1_000_000
 const options: NetworkOptions = {
@@ -61,8 +61,9 @@ class Recorder implements ConnectionSink {
 
 const makeWorld = (changes: Partial<NetworkOptions> = {}) => {
   const kernel = new Kernel({ seed: "network" })
-  const network = new Network(kernel, { ...options, ...changes })
-  const faults = new NetworkFaults(network)
+  const connections = new Connections(kernel, { ...options, ...changes })
+  const { network } = connections
+  const faults = new NetworkFaults(connections)
   const at = (instant: number, action: () => void) =>
     kernel.schedule(instant, { fire: action }, eventKinds.wake, 0, undefined)
   /** In two sleeps, so that what was due at the last instant has happened. */
@@ -73,7 +74,7 @@ const makeWorld = (changes: Partial<NetworkOptions> = {}) => {
   /** Listens on port 1; gives the sinks of what comes in. */
   const listen = (host: NetworkHost) => {
     const accepted: Recorder[] = []
-    network.listen(host, 1, (end) => {
+    connections.listen(host, 1, (end) => {
       const sink = new Recorder(kernel)
       sink.end = end
       accepted.push(sink)
@@ -83,28 +84,28 @@ const makeWorld = (changes: Partial<NetworkOptions> = {}) => {
   }
   const dial = (from: NetworkHost, to: string, port = 1) => {
     const sink = new Recorder(kernel)
-    sink.end = network.dial(from, to, port, sink)
+    sink.end = connections.dial(from, to, port, sink)
     return sink
   }
   const send = (from: Recorder, payload: unknown, size: number) =>
-    network.send(from.end, payload, size, 0, 0, 0, true)
+    connections.send(from.end, payload, size, 0, true)
   /** Two hosts with an open connection, at 1 ms. */
   const pair = () => {
-    const accepted = listen(network.host("b"))
-    const a = dial(network.host("a"), "b")
+    const accepted = listen(connections.host("b"))
+    const a = dial(connections.host("a"), "b")
     passTime(1000)
-    return { a, b: accepted[0]!, hostA: network.host("a"), hostB: network.host("b") }
+    return { a, b: accepted[0]!, hostA: connections.host("a"), hostB: connections.host("b") }
   }
-  return { kernel, network, faults, at, passTime, listen, dial, send, pair }
+  return { kernel, connections, network, faults, at, passTime, listen, dial, send, pair }
 }
 
 describe("a connection", () => {
   it("opens after a round trip, and is refused where nobody listens", () => {
-    const { network, listen, dial, passTime } = makeWorld()
-    const accepted = listen(network.host("b"))
-    const a = dial(network.host("a"), "b")
-    const refused = dial(network.host("a"), "b", 2)
-    const unknown = dial(network.host("a"), "nobody")
+    const { listen, dial, passTime, connections } = makeWorld()
+    const accepted = listen(connections.host("b"))
+    const a = dial(connections.host("a"), "b")
+    const refused = dial(connections.host("a"), "b", 2)
+    const unknown = dial(connections.host("a"), "nobody")
     passTime(5000)
     expect(accepted[0]!.told).toEqual(["opened @500"])
     expect(a.told).toEqual(["opened @1000"])
@@ -122,9 +123,9 @@ describe("a connection", () => {
   })
 
   it("lets a slower downlink decide", () => {
-    const { network, listen, dial, send, passTime } = makeWorld()
-    const accepted = listen(network.host("b", { uplink: 100 * MB, downlink: 50 * MB }))
-    const a = dial(network.host("a"), "b")
+    const { listen, dial, send, passTime, connections } = makeWorld()
+    const accepted = listen(connections.host("b", { uplink: 100 * MB, downlink: 50 * MB }))
+    const a = dial(connections.host("a"), "b")
     passTime(1000)
     send(a, "piece", MB)
     passTime(30_000)
@@ -132,11 +133,11 @@ describe("a connection", () => {
   })
 
   it("sends control past bulk of other connections, and behind bulk of its own", () => {
-    const { network, listen, dial, send, passTime } = makeWorld()
-    const toB = listen(network.host("b"))
-    const toC = listen(network.host("c"))
-    const ab = dial(network.host("a"), "b")
-    const ac = dial(network.host("a"), "c")
+    const { listen, dial, send, passTime, connections } = makeWorld()
+    const toB = listen(connections.host("b"))
+    const toC = listen(connections.host("c"))
+    const ab = dial(connections.host("a"), "b")
+    const ac = dial(connections.host("a"), "c")
     passTime(1000)
     send(ab, "piece", MB)
     send(ab, "behind", 100)
@@ -147,10 +148,10 @@ describe("a connection", () => {
   })
 
   it("closes after what was sent, and tells both ends once", () => {
-    const { network, pair, send, passTime } = makeWorld()
+    const { network, pair, send, passTime, connections } = makeWorld()
     const { a, b } = pair()
     send(a, "piece", MB)
-    network.close(a.end, "done")
+    connections.close(a.end, "done")
     send(a, "too late", 10)
     passTime(30_000)
     expect(b.arrivals.map(({ payload }) => payload)).toEqual(["piece"])
@@ -160,10 +161,10 @@ describe("a connection", () => {
   })
 
   it("is lost at once by a reset", () => {
-    const { network, pair, send, passTime } = makeWorld()
+    const { network, pair, send, passTime, connections } = makeWorld()
     const { a, b } = pair()
     send(a, "piece", MB)
-    network.reset(a.end, "gone")
+    connections.reset(a.end, "gone")
     passTime(30_000)
     expect(b.arrivals).toEqual([])
     expect([a.told[1], b.told[1]]).toEqual(["closed: gone @1000", "closed: gone @1500"])
@@ -219,7 +220,7 @@ describe("faults", () => {
     expect(idle.told).toHaveLength(1)
     send(idle, "again", 100)
     passTime(10_000)
-    expect(idle.end.peer.host.receivedBytes).toBeGreaterThan(0)
+    expect(network.links.bytes(hostB.index).received).toBeGreaterThan(0)
     network.checkConservation()
   })
 
@@ -237,8 +238,8 @@ describe("faults", () => {
   })
 
   it("a partition separates groups and heals", () => {
-    const { faults, network, listen, dial, passTime } = makeWorld()
-    const [a, b, c] = [network.host("a"), network.host("b"), network.host("c")]
+    const { faults, listen, dial, passTime, connections } = makeWorld()
+    const [a, b, c] = [connections.host("a"), connections.host("b"), connections.host("c")]
     listen(b)
     listen(c)
     faults.partition([[a, b]])
@@ -269,14 +270,13 @@ const transfer: fc.Arbitrary<Transfer> = fc.record({
   size: fc.oneof(fc.integer({ min: 1, max: bulkThreshold }), fc.integer({ min: bulkThreshold, max: 2 * MB }))
 })
 
+const ratesOf = (host: number) => ({ uplink: (host + 1) * 20 * MB, downlink: (hostCount - host) * 20 * MB })
+
 /** All pairs of distinct hosts connected, both ways over one connection a pair. */
 const fullMesh = () => {
   const world = makeWorld()
   const hosts = Array.from({ length: hostCount }, (_, index) =>
-    world.network.host(`h${index}`, {
-      uplink: (index + 1) * 20 * MB,
-      downlink: (hostCount - index) * 20 * MB
-    })
+    world.connections.host(`h${index}`, ratesOf(index))
   )
   const accepted = hosts.map((host) => world.listen(host))
   const ends = new Map<string, Recorder>()
@@ -315,17 +315,17 @@ describe("whatever is sent", () => {
           expect(arrivals.map(({ payload }) => payload)).toEqual(indices)
           for (const arrival of arrivals) {
             const { at: when, size } = transfers[arrival.payload as number]!
-            const { uplinkCost } = hosts[from]!.links
-            const { downlinkCost } = hosts[to]!.links
+            const uplinkCost = 1e6 / ratesOf(from).uplink
+            const downlinkCost = 1e6 / ratesOf(to).downlink
             const least = start + when + 500 + size * Math.max(uplinkCost, downlinkCost)
             expect(arrival.at).toBeGreaterThanOrEqual(Math.floor(least))
             perHost[from]!.up.push(arrival)
             perHost[to]!.down.push(arrival)
           }
         }
-        for (const [index, host] of hosts.entries()) {
-          expectWithinRate(perHost[index]!.up, host.links.uplinkCost, transfers, start)
-          expectWithinRate(perHost[index]!.down, host.links.downlinkCost, transfers, start)
+        for (const [index, { up, down }] of perHost.entries()) {
+          expectWithinRate(up, 1e6 / ratesOf(index).uplink, transfers, start)
+          expectWithinRate(down, 1e6 / ratesOf(index).downlink, transfers, start)
         }
       }),
       { numRuns: 60 }
@@ -354,7 +354,7 @@ describe("whatever is sent", () => {
         fc.array(transfer, { maxLength: 60 }),
         fc.array(fault, { maxLength: 8 }),
         (transfers, breaks) => {
-          const { hosts, ends, at, send, passTime, network, faults, start } = fullMesh()
+          const { hosts, ends, at, send, passTime, network, faults, start, connections } = fullMesh()
           const sent = new Map<string, number[]>()
           for (const [index, { at: when, from, to, size }] of transfers.entries()) {
             if (from === to) continue
@@ -375,8 +375,8 @@ describe("whatever is sent", () => {
               else if (kind === "powerOff") faults.powerOff(a)
               else if (kind === "partition") faults.partition([[a], [b]])
               else if (kind === "healAll") faults.healAll()
-              else if (end !== undefined && kind === "close") network.close(end, "closed")
-              else if (end !== undefined) network.reset(end, "reset")
+              else if (end !== undefined && kind === "close") connections.close(end, "closed")
+              else if (end !== undefined) connections.reset(end, "reset")
               network.checkConservation()
             })
           }
@@ -389,7 +389,7 @@ describe("whatever is sent", () => {
             expect(arrived).toEqual(indices.slice(0, arrived.length))
           }
           for (const host of hosts) {
-            for (const end of host.ends) expect(end.underWay).toBe(0)
+            for (const end of host.ends) expect(network.isSending(end)).toBe(false)
           }
         }
       ),

@@ -59,6 +59,7 @@ export class SimDisk {
   readonly options: DiskOptions
   readonly #kernel: Kernel
   readonly #hostName: string
+  readonly #wholeDigests: Map<SwarmId, Digest>
   readonly #folders = new Map<string, SimFolder>()
   /** Names of uploads; goes on over restarts, so that no name comes twice. */
   readonly names: RandomStream
@@ -66,8 +67,18 @@ export class SimDisk {
   #diskFreeAt = 0
   #hashFreeAt = 0
 
-  constructor(kernel: Kernel, hostName: string, options: DiskOptions) {
+  /**
+   * @param wholeDigests What downloads turned out to be, for all disks of a world: pieces that match one metainfo are
+   * the same bytes on every host, so they are hashed once.
+   */
+  constructor(
+    kernel: Kernel,
+    hostName: string,
+    options: DiskOptions,
+    wholeDigests: Map<SwarmId, Digest> = new Map()
+  ) {
     this.#kernel = kernel
+    this.#wholeDigests = wholeDigests
     this.#hostName = hostName
     this.options = options
     this.names = kernel.stream(`disk/${hostName}`)
@@ -92,6 +103,13 @@ export class SimDisk {
   /** The folder's secret, the same at every start. */
   identity(folder: string): string {
     return createHash("sha256").update(`${this.#kernel.seed}/${this.#hostName}/${folder}`).digest("hex")
+  }
+
+  /** The whole digest of a swarm's verified pieces. */
+  wholeDigest(swarm: SwarmId, compute: () => Digest): Digest {
+    const digest = this.#wholeDigests.get(swarm) ?? compute()
+    this.#wholeDigests.set(swarm, digest)
+    return digest
   }
 
   get usedBytes(): number {

@@ -56,7 +56,7 @@ class ClientExchange extends HttpExchange {
     }
     const { hostname, port, protocol } = this.#url
     const number = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port)
-    this.end = process.network.dial(process.host, hostname, number, this)
+    this.end = process.connections.dial(process.host, hostname, number, this)
   }
 
   opened(): void {

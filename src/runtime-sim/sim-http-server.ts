@@ -33,7 +33,7 @@ export interface HttpServing {
 export const listenHttp = (serving: HttpServing, port: number): number | undefined => {
   const { process } = serving
   const handled = HttpEffect.toHandled(serving.app, respond)
-  return process.network.listen(process.host, port, (end) =>
+  return process.connections.listen(process.host, port, (end) =>
     process.alive ? new ServerExchange(serving, handled, end) : undefined
   )
 }

@@ -30,13 +30,9 @@ import { SymbolicPayload } from "./symbolic-blobs.ts"
 
 const kinds = { loaded: eventKinds.storage + 1, stored: eventKinds.storage + 2 } as const
 
-interface LoadRequest {
-  readonly piece: number
-  readonly done: (outcome: LoadOutcome) => void
-}
+type LoadDone = (outcome: LoadOutcome) => void
 
 interface StoreRequest {
-  readonly piece: number
   readonly payload: Payload
   readonly done: (outcome: StoreOutcome) => void
 }
@@ -141,28 +137,26 @@ class OpenFile implements PieceFile, EventTarget {
     return this.#download === undefined ? Bitfield.full(pieces) : this.#download.have.copy()
   }
 
-  load(piece: number, done: LoadRequest["done"]): void {
+  load(piece: number, done: LoadDone): void {
     const { process, disk } = this.#session
-    const request: LoadRequest = { piece, done }
     const at = disk.readDone(pieceSize(this.metainfo, piece))
-    process.kernel.schedule(at, this, kinds.loaded, process.host.index, request)
+    process.kernel.schedule(at, this, kinds.loaded, process.host.index, done, piece)
   }
 
   store(piece: number, payload: Payload, done: StoreRequest["done"]): void {
     const { process, disk } = this.#session
-    const request: StoreRequest = { piece, payload, done }
+    const request: StoreRequest = { payload, done }
     const at = disk.verifiedAndWritten(payload.byteLength)
-    process.kernel.schedule(at, this, kinds.stored, process.host.index, request)
+    process.kernel.schedule(at, this, kinds.stored, process.host.index, request, piece)
   }
 
-  fire(kind: number, subject: unknown): void {
+  fire(kind: number, subject: unknown, piece: number): void {
     if (!this.#session.process.alive) return
     if (kind === kinds.loaded) {
-      const request = subject as LoadRequest
-      request.done(this.#load(request.piece))
+      ;(subject as LoadDone)(this.#load(piece))
     } else {
       const request = subject as StoreRequest
-      request.done(this.#store(request.piece, request.payload))
+      request.done(this.#store(piece, request.payload))
     }
   }
 
@@ -261,7 +255,7 @@ class OpenFile implements PieceFile, EventTarget {
       download.symbol === undefined
         ? new RealContent(download.bytes as Uint8Array[], pieceLength, length)
         : new SymbolicContent(download.symbol)
-    const actual = content.digest(digest)
+    const actual = this.#session.disk.wholeDigest(this.swarm, () => content.digest(digest))
     folder.downloads.delete(digest)
     if (actual !== digest) {
       this.#discarded = true

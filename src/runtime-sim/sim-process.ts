@@ -3,13 +3,13 @@
 // so that a killed one is silent at once, though its fibers take their time to end.
 
 import type { NetworkHost } from "./connection.ts"
+import type { Connections } from "./connections.ts"
 import type { Kernel } from "./kernel.ts"
-import type { Network } from "./network.ts"
 
 export interface SimProcess {
   readonly name: string
   readonly host: NetworkHost
   readonly kernel: Kernel
-  readonly network: Network
+  readonly connections: Connections
   alive: boolean
 }

@@ -4,6 +4,8 @@
 
 import { Cause, type Context, Effect, Exit } from "effect"
 import type { HttpClient } from "effect/http"
+import type { Digest } from "../protocol/digest.ts"
+import type { SwarmId } from "../protocol/message.ts"
 import type { Torrent } from "../protocol/metainfo.ts"
 import type { Micros } from "../protocol/time.ts"
 import type { HostProgram, HostProgramError, StartedRole } from "../roles/host-program.ts"
@@ -11,7 +13,8 @@ import { NetworkFaults } from "./faults.ts"
 import { type Machine, type SimHost, startProcess } from "./host.ts"
 import { Kernel, type KernelOptions, noHost, type RunLimits } from "./kernel.ts"
 import type { LinkRates } from "./links.ts"
-import { Network, type NetworkOptions } from "./network.ts"
+import { Connections, type NetworkOptions } from "./connections.ts"
+import type { Network } from "./network.ts"
 import { type DiskOptions, preloadSymbolicBlob, SimDisk } from "./sim-disk.ts"
 import { makeHttpClient } from "./sim-http-client.ts"
 import { SymbolicBlob, type SymbolicBlobSpec } from "./symbolic-blobs.ts"
@@ -36,6 +39,7 @@ export interface SimulationStats {
 export interface Simulation {
   readonly kernel: Kernel
   readonly network: Network
+  readonly connections: Connections
   readonly networkFaults: NetworkFaults
   /** The machine of that name, made at its first use. */
   readonly machine: (name: string, rates?: LinkRates) => Machine
@@ -75,17 +79,26 @@ export const defaultOptions: NetworkOptions & DiskOptions = {
 export const makeSimulation = (options: SimulationOptions): Simulation => {
   const settings = { ...defaultOptions, ...options }
   const kernel = new Kernel(options)
-  const network = new Network(kernel, settings)
-  const networkFaults = new NetworkFaults(network)
+  const connections = new Connections(kernel, settings)
+  const { network } = connections
+  const networkFaults = new NetworkFaults(connections)
   const machines = new Map<string, Machine>()
+  const wholeDigests = new Map<SwarmId, Digest>()
   const symbols = new Map<string, SymbolicBlob>()
   const outside: Context.Context<never> = kernel.context(noHost, "world")
 
   const machine = (name: string, rates?: LinkRates): Machine => {
     let made = machines.get(name)
     if (made === undefined) {
-      const host = network.host(name, rates ?? settings)
-      made = { kernel, network, networkFaults, host, disk: new SimDisk(kernel, name, settings), starts: 0 }
+      const host = connections.host(name, rates)
+      made = {
+        kernel,
+        connections,
+        networkFaults,
+        host,
+        disk: new SimDisk(kernel, name, settings, wholeDigests),
+        starts: 0
+      }
       machines.set(name, made)
     }
     return made
@@ -100,13 +113,14 @@ export const makeSimulation = (options: SimulationOptions): Simulation => {
   return {
     kernel,
     network,
+    connections,
     networkFaults,
     machine,
     startHost: (name, program, { rates, corruptPieces = false } = {}) =>
       Effect.suspend(() => startProcess(machine(name, rates), program, { corruptPieces })),
     httpClient: (name) => {
       const { host } = machine(name)
-      return makeHttpClient({ name, host, kernel, network, alive: true })
+      return makeHttpClient({ name, host, kernel, connections, alive: true })
     },
     preloadSymbolicBlob: (name, folder, spec) => {
       const key = `${spec.name}/${spec.length}/${spec.pieceLength}`
@@ -125,14 +139,13 @@ export const makeSimulation = (options: SimulationOptions): Simulation => {
     runExit,
     traceHash: () => kernel.trace.digest(),
     stats: () => {
-      const sum = (bytes: (host: Network["hosts"][number]) => number): number =>
-        network.hosts.reduce((total, host) => total + bytes(host), 0)
+      const { sent, received, lost } = network.totalBytes()
       return {
         virtualTime: kernel.now,
         events: kernel.trace.events,
-        bytesSent: sum((host) => host.sentBytes),
-        bytesReceived: sum((host) => host.receivedBytes),
-        bytesLost: sum((host) => host.lostBytes)
+        bytesSent: sent,
+        bytesReceived: received,
+        bytesLost: lost
       }
     }
   }

@@ -18,7 +18,13 @@ const makePlace = (simulation: ReturnType<typeof makeSimulation>): StoragePlace 
   let process: SimProcess | undefined
   return {
     start: Effect.sync(() => {
-      process = { name: "host", host, kernel: simulation.kernel, network: simulation.network, alive: true }
+      process = {
+        name: "host",
+        host,
+        kernel: simulation.kernel,
+        connections: simulation.connections,
+        alive: true
+      }
       return makeHostStorage(new StorageSession(process, disk, { corruptPieces: false }))
     }),
     kill: Effect.sync(() => {

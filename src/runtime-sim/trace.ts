@@ -59,13 +59,6 @@ export class Trace {
     this.#b = ((b << 17) | (b >>> 15)) ^ this.#a
   }
 
-  numbers(first: number, second: number, third: number, fourth: number): void {
-    this.number(first)
-    this.number(second)
-    this.number(third)
-    this.number(fourth)
-  }
-
   /** Events so far. */
   get events(): number {
     return this.#events
@@ -105,6 +98,13 @@ const finish = (lane: number): number => {
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
   return (mixed ^ (mixed >>> 16)) >>> 0
+}
+
+/** Three numbers as one of 32 bits, for `number`: what an event is about, mixed where it is made. */
+export const mixNumbers = (first: number, second: number, third: number): number => {
+  let mixed = Math.imul(first ^ 0x9e3779b9, 0x85ebca6b)
+  mixed = Math.imul((mixed ^ (mixed >>> 15)) + second, 0xc2b2ae35)
+  return Math.imul((mixed ^ (mixed >>> 13)) + third, 0x27d4eb2f)
 }
 
 const hex = (value: number): string => value.toString(16).padStart(8, "0")

@@ -1,0 +1,75 @@
+// Decides what a rate limit does to the messages of a connection: pieces wait until the listener's token bucket lets
+// them go, and what follows a waiting piece waits behind it, so that the order stays.
+
+import { encodedLength } from "../protocol/codec.ts"
+import type { Message, SwarmId } from "../protocol/message.ts"
+import type { TokenBucket } from "../protocol/token-bucket.ts"
+import type { Micros } from "../protocol/time.ts"
+import type { EventTarget } from "./event-queue.ts"
+import type { SimProcess } from "./sim-process.ts"
+
+export interface PacedOutput {
+  readonly pass: (message: Message, swarm: SwarmId | undefined) => void
+  /** Nothing waits any more. */
+  readonly drained: () => void
+}
+
+interface Waiting {
+  readonly message: Message
+  readonly swarm: SwarmId | undefined
+}
+
+export class PacedMessages implements EventTarget {
+  readonly #process: SimProcess
+  readonly #bucket: TokenBucket
+  readonly #kind: number
+  readonly #output: PacedOutput
+  readonly #waiting: Waiting[] = []
+
+  constructor(process: SimProcess, bucket: TokenBucket, kind: number, output: PacedOutput) {
+    this.#process = process
+    this.#bucket = bucket
+    this.#kind = kind
+    this.#output = output
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /** Passes the message on now, or when its turn has come. */
+  add(message: Message, swarm: SwarmId | undefined): void {
+    if (this.#waiting.length === 0 && !this.#mustWait(message)) {
+      this.#output.pass(message, swarm)
+      return
+    }
+    this.#waiting.push({ message, swarm })
+  }
+
+  clear(): void {
+    this.#waiting.length = 0
+  }
+
+  fire(): void {
+    // The first has waited for its turn; the others take theirs as they come up.
+    let next = this.#process.alive ? this.#waiting.shift() : undefined
+    if (next === undefined) return
+    do {
+      this.#output.pass(next.message, next.swarm)
+      const following: Waiting | undefined = this.#waiting[0]
+      if (following !== undefined && this.#mustWait(following.message)) return
+      next = this.#waiting.shift()
+    } while (next !== undefined)
+    this.#output.drained()
+  }
+
+  /** Takes the piece's tokens; when they are not there yet, an event comes when they are. */
+  #mustWait(message: Message): boolean {
+    if (message.tag !== "Piece") return false
+    const { kernel, host } = this.#process
+    const due: Micros = this.#bucket.reserve(encodedLength(message), kernel.now)
+    if (due <= kernel.now) return false
+    kernel.schedule(due, this, this.#kind, host.index, undefined)
+    return true
+  }
+}
