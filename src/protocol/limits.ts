@@ -44,6 +44,11 @@ export const limits = {
   maxUploadsInFlight: 2,
   /** Bytes an uploader may hold in memory: the queue at the longest piece. */
   maxUploadBytes: 4 * 16 * MiB,
+  /**
+   * A piece being sent lends its place in the queue after this and 8 times the expected time of the queue: a peer that
+   * does not read must not stop the others; a slow link must not be taken for one.
+   */
+  uploadStallTime: milliseconds(500),
   /** Duplicates of a request in endgame, the first included. */
   maxEndgameCopies: 2,
   /** A swarm is in endgame when every missing piece is asked for and at most this many are missing. */
@@ -126,7 +131,7 @@ export const limits = {
   stopDrain: seconds(10),
   /** A client must send its request's headers within this; a body may take as long as it needs. */
   requestHeadersTimeout: seconds(30),
-  /** An HTTP connection on which no byte moves for this long in the middle of a request is cut; above any stall. */
+  /** An HTTP connection whose body stands still for this long is cut; above any stall of a pull. */
   httpSilence: seconds(300),
   /** An HTTP connection without a request is kept this long. */
   httpKeepAlive: seconds(65),

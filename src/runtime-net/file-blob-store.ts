@@ -2,11 +2,13 @@
 // their own; here they are put together, with complete blobs and what happens when a store is opened after a crash.
 //
 // Invariants: a name under blobs/ is whole, synced content of that digest; opening removes what a crash left in
-// temporary/, and downloads that can never be resumed. Two processes must not open one folder.
+// temporary/, downloads that can never be resumed, and uploads that nobody touched for two session lifetimes. Two
+// processes must not open one folder (folder-lock.ts).
 
 import { basename, join } from "node:path"
 import { Effect, Option, type Scope, Stream } from "effect"
 import { type Digest, parseDigest } from "../protocol/digest.ts"
+import { limits } from "../protocol/limits.ts"
 import {
   BlobMissing,
   type BlobStat,
@@ -43,6 +45,13 @@ const digestsIn = Effect.fnUntraced(function* (
 const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFolders) {
   for (const name of yield* files.list(folders.temporary)) {
     yield* files.removeFile(join(folders.temporary, basename(name)))
+  }
+  const forgottenBefore = Date.now() - (2 * limits.uploadSessionTimeout) / 1000
+  for (const name of yield* files.list(folders.uploads)) {
+    const upload = yield* files.stat(folders.upload(name))
+    if (Option.isSome(upload) && upload.value.modifiedAt < forgottenBefore) {
+      yield* files.removeFile(folders.upload(name))
+    }
   }
   for (const digest of yield* digestsIn(files, folders.downloads)) {
     const blob = yield* files.stat(folders.blob(digest))

@@ -9,6 +9,7 @@ import { HostStorage } from "../roles/services/host-storage.ts"
 import { type Disk, nodeDisk } from "./disk.ts"
 import { makeDiskFiles } from "./disk-files.ts"
 import { openFileBlobStore } from "./file-blob-store.ts"
+import { holdFolder } from "./folder-lock.ts"
 import { makeKeyLock } from "./key-lock.ts"
 import { openSqliteTableStore } from "./sqlite-table-store.ts"
 
@@ -49,7 +50,9 @@ export const hostStorage = (options: HostStorageOptions = {}): Layer.Layer<HostS
 
   return Layer.succeed(HostStorage, {
     blobs: (folder) =>
-      Effect.map(openFileBlobStore(disk, pathOf(folder)), (store) => options.wrapBlobs?.(store) ?? store),
+      Effect.andThen(holdFolder(pathOf(folder)), openFileBlobStore(disk, pathOf(folder))).pipe(
+        Effect.map((store) => options.wrapBlobs?.(store) ?? store)
+      ),
     tables: (folder) => openSqliteTableStore(pathOf(folder), options.tablesClosed),
     identity: (folder) => lock.withKey(folder)(identity(folder))
   })

@@ -3,7 +3,8 @@
 //
 //   bound --scope closes--> draining --all ended, or stopDrain--> closed
 
-import { createServer, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Data, Duration, Effect, type Scope } from "effect"
 import { limits } from "../protocol/limits.ts"
@@ -39,7 +40,31 @@ const makeServer = (): Server => {
     noDelay: true
   })
   server.timeout = limits.httpSilence / 1000
+  cutSilentExchanges(server)
   return server
+}
+
+/**
+ * A silent connection is cut when its client stopped in the middle of a body, sent or received; not while a handler
+ * works on an answer, which may take long (a commit hashes and copies the blob).
+ */
+const cutSilentExchanges = (server: Server): void => {
+  const current = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>()
+  onEveryRequest(server, (request, response) => current.set(request.socket, { request, response }))
+  server.on("timeout", (socket) => {
+    const exchange = current.get(socket)
+    const working = exchange?.request.complete === true && !exchange.response.headersSent
+    if (!working) socket.destroy()
+  })
+}
+
+/** Requests come as one of two events: with or without a client that waits for "100 Continue". */
+const onEveryRequest = (
+  server: Server,
+  listener: (request: IncomingMessage, response: ServerResponse) => void
+): void => {
+  server.on("request", listener)
+  server.on("checkContinue", listener)
 }
 
 const advice: Record<string, string> = {
@@ -65,7 +90,7 @@ export const hostAndPort = (host: string, port: number): string =>
 const closeIdleWhileDraining = (server: Server): Effect.Effect<void, never, Scope.Scope> =>
   Effect.suspend(() => {
     let draining = false
-    server.on("request", (_request, response) => {
+    onEveryRequest(server, (_request, response) => {
       response.once("close", () => {
         if (draining) setImmediate(() => server.closeIdleConnections())
       })

@@ -133,9 +133,12 @@ export const makePowerLossDisk = (changesUntilLoss: () => number): PowerLossDisk
     },
     stat: (path, done) => {
       const node = seen.get(path)
-      const missing = { length: 0, isFile: false, modifiedAt: 0 }
+      const missing = { length: 0, isFile: false, modifiedAt: Date.now() }
       if (node === undefined) return fail(done, "ENOENT", missing)
-      answer(done, node === "folder" ? missing : { length: node.seen.length, isFile: true, modifiedAt: 0 })
+      answer(
+        done,
+        node === "folder" ? missing : { length: node.seen.length, isFile: true, modifiedAt: Date.now() }
+      )
     }
   }
 

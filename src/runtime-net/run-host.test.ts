@@ -1,8 +1,10 @@
 // A host program becomes a host: it is served on its real port, a taken port or an unwritable folder is one clear line,
 // large bodies pass both ways, and a client that hangs up ends the work done for it.
 
+import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import http from "node:http"
+import net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { it } from "@effect/vitest"
@@ -194,6 +196,77 @@ describe("a hosted program", () => {
       expect(yield* Effect.promise(() => answered)).toBe("done")
       agent.destroy()
     }).pipe(Effect.timeout(5_000))
+  )
+
+  it.live("cuts a connection whose body stands still, not one whose answer is being worked on", () =>
+    Effect.gen(function* () {
+      const finish = yield* Deferred.make<void>()
+      const app: HttpApp = Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        if (request.method === "PUT") yield* Stream.runDrain(request.stream)
+        else yield* Deferred.await(finish)
+        return HttpServerResponse.text("done")
+      }).pipe(Effect.orDie)
+      const host = yield* runHost(serving(app))
+      const { server, port } = host.listeners[0]!
+      const open = (head: string) =>
+        Effect.callback<readonly [net.Socket, net.Socket, Promise<string>]>((resume) => {
+          const client = net.connect(port, "127.0.0.1")
+          const received = new Promise<string>((resolve) => {
+            let text = ""
+            client.setEncoding("utf8").on("data", (chunk) => {
+              text += chunk
+              if (text.endsWith("done")) resolve(text)
+            })
+            client.on("close", () => resolve(text))
+          })
+          server.once("connection", (socket) =>
+            // Later: the request counts as complete once its event is over.
+            server.once("request", () =>
+              setImmediate(() => resume(Effect.succeed([client, socket, received])))
+            )
+          )
+          client.write(
+            `${head} HTTP/1.1\r\nhost: x\r\ncontent-length: ${head.startsWith("PUT") ? 10 : 0}\r\n\r\n`
+          )
+        })
+      const [, stalled, cut] = yield* open("PUT /")
+      const [client, working, answer] = yield* open("POST /")
+      // What the server's own clock would do after httpSilence.
+      server.emit("timeout", stalled)
+      server.emit("timeout", working)
+      expect(yield* Effect.promise(() => cut)).toBe("")
+      yield* Deferred.succeed(finish, undefined)
+      expect(yield* Effect.promise(() => answer)).toContain("200 OK")
+      client.destroy()
+    })
+  )
+
+  it.live("does not open a folder that another process holds", () =>
+    Effect.gen(function* () {
+      const root = yield* temporaryFolder
+      const holder = spawn(process.execPath, [
+        "-e",
+        `const { DatabaseSync } = require("node:sqlite")
+         new DatabaseSync(process.argv[1]).exec("BEGIN EXCLUSIVE")
+         console.log("held")
+         setInterval(() => {}, 1000)`,
+        join(root, "lock")
+      ])
+      yield* Effect.addFinalizer(() => Effect.sync(() => holder.kill("SIGKILL")))
+      yield* Effect.promise(() => new Promise((resolve) => holder.stdout.once("data", resolve)))
+      const open = Effect.scoped(
+        runHost(Effect.flatMap(HostStorage, (storage) => Effect.as(storage.blobs(root), { listeners: [] })))
+      )
+      const error = yield* Effect.flip(open)
+      expect(error.message).toBe(
+        `cannot open ${root}: another process uses it; stop that one or choose another folder`
+      )
+      const ended = new Promise((resolve) => holder.once("exit", resolve))
+      holder.kill("SIGKILL")
+      yield* Effect.promise(() => ended)
+      yield* open
+    })
   )
 
   it.live("an identity is made once and kept", () =>
