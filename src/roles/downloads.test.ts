@@ -77,7 +77,7 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
   } as Partial<PeerEngine> as PeerEngine
   const tracker = {
     metainfo: () =>
-      Effect.suspend(() => {
+      Effect.suspend((): ReturnType<TrackerClient["metainfo"]> => {
         asked.metainfo++
         if (answers.answer === "known") return Effect.succeed(torrent)
         return answers.answer === "unknown"
