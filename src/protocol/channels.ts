@@ -21,6 +21,9 @@ import type { Swarm } from "./swarm.ts"
 import type { Micros } from "./time.ts"
 import type { Uploader } from "./uploader.ts"
 
+/** Own Opens of one swarm that a peer may leave unanswered before no more are sent. */
+const maxUnanswered = 4
+
 interface Entry {
   readonly swarm: Swarm
   readonly search: NeighbourSearch
@@ -73,6 +76,7 @@ export class Channels {
   removeSwarm(id: SwarmId, now: Micros): void {
     const entry = this.#entries.get(id)
     if (entry === undefined) return
+    entry.swarm.closing = true
     for (const session of [...this.#budget.sessions()]) {
       const neighbour = session.neighbours.get(id)
       if (neighbour !== undefined) this.leave(neighbour, "not-interested", now)
@@ -167,7 +171,7 @@ export class Channels {
   /** Opens a swarm on a connection, and joins when the peer had opened it before. */
   open(session: PeerSession, id: SwarmId, now: Micros): void {
     const swarm = this.#entries.get(id)!.swarm
-    if (session.neighbours.has(id)) return
+    if (session.neighbours.has(id) || session.unanswered(id) >= maxUnanswered) return
     const channel = session.takeChannel()
     if (channel === undefined) return
     const neighbour = new Neighbour(session, id, channel, swarm.haves.end)
@@ -186,6 +190,11 @@ export class Channels {
   onOpen(session: PeerSession, number: number, id: SwarmId, have: Have, now: Micros): string | undefined {
     const remote = session.openRemote(number, id, have)
     if (typeof remote === "string") return remote
+    if (session.answersClosed(id)) {
+      remote.draining = true
+      remote.have = undefined
+      return undefined
+    }
     const neighbour = session.neighbours.get(id)
     if (neighbour !== undefined) {
       this.#join(neighbour, remote, now)
@@ -208,7 +217,10 @@ export class Channels {
     session.closeRemote(remote)
     const { neighbour } = remote
     if (neighbour === undefined) {
-      if (!remote.draining) this.#forgetAsk(session, remote.swarm)
+      if (!remote.draining) {
+        this.#forgetAsk(session, remote.swarm)
+        this.#openAndClose(session, remote.swarm, "not-interested")
+      }
       this.#checkIdle(session, now)
       return undefined
     }
@@ -230,10 +242,10 @@ export class Channels {
     const { session } = neighbour
     this.#uploader.leave(neighbour, true, now)
     const remote = session.remoteOf(neighbour.swarm)
-    if (remote !== undefined) {
+    if (remote?.neighbour === neighbour) {
       remote.neighbour = undefined
       remote.draining = true
-    }
+    } else session.closedUnanswered(neighbour.swarm)
     sendMessage(this.#context, session, { tag: "Close", channel: neighbour.channel, reason })
     session.freeChannel(neighbour.channel)
     if (reason !== "finished") this.#leaveAlone(neighbour.swarm, session, reason, now)
@@ -267,18 +279,25 @@ export class Channels {
 
   #isFull(swarm: Swarm): boolean {
     const { maxNeighbours, maxSeederNeighbours } = this.#context.rules
-    return swarm.neighbours.length >= (this.#context.self.kind === "origin" ? maxSeederNeighbours : maxNeighbours)
+    return (
+      swarm.neighbours.length >= (this.#context.self.kind === "origin" ? maxSeederNeighbours : maxNeighbours)
+    )
   }
 
   #refuse(session: PeerSession, remote: RemoteChannel, reason: CloseReason, now: Micros): void {
     remote.draining = true
     remote.have = undefined
-    const channel = session.takeChannel()
-    if (channel === undefined) return
-    sendMessage(this.#context, session, { tag: "Open", channel, swarm: remote.swarm, have: "none" })
+    this.#openAndClose(session, remote.swarm, reason)
+    this.#checkIdle(session, now)
+  }
+
+  /** The answer to an Open that is not wanted. */
+  #openAndClose(session: PeerSession, swarm: SwarmId, reason: CloseReason): void {
+    const channel = session.takeChannel(true)
+    invariant(channel !== undefined, "channels: no number is left for a refusal")
+    sendMessage(this.#context, session, { tag: "Open", channel, swarm, have: "none" })
     sendMessage(this.#context, session, { tag: "Close", channel, reason })
     session.freeChannel(channel)
-    this.#checkIdle(session, now)
   }
 
   #join(neighbour: Neighbour, remote: RemoteChannel, now: Micros): void {

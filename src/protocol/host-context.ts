@@ -26,6 +26,7 @@ export interface PeerHostRules {
   readonly maxUploadQueue: number
   readonly maxUploadsInFlight: number
   readonly maxUploadBytes: number
+  readonly uploadStallTime: Micros
   readonly maxEndgameCopies: number
   readonly endgamePieces: number
   readonly requestTimeoutBase: Micros

@@ -7,6 +7,9 @@
 //
 // A channel is the sender's own short number for a swarm on this connection: a message carries the number that its
 // SENDER gave in Open. Every Request gets exactly one answer, Piece or Reject, also after a Cancel (BEP 6).
+//
+// Every Open is answered by exactly one Open for the same swarm, in order; one that is refused by Open(none) and Close.
+// A Close is answered by a Close of the other side's channel; it stands for the answers that its sender still owed.
 
 import type { PeerId, PeerKind } from "./peer-id.ts"
 import type { Payload } from "./payload.ts"

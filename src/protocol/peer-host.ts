@@ -119,9 +119,10 @@ export class PeerHost {
     return this.#budget.size
   }
 
-  /** Pieces and bytes that the uploader holds. */
-  get uploads(): { readonly pieces: number; readonly bytes: number } {
-    return { pieces: this.#uploader.queued, bytes: this.#uploader.queuedBytes }
+  /** What the uploader holds: pieces queued, pieces that a peer does not take, bytes of both. */
+  get uploads(): { readonly pieces: number; readonly stalled: number; readonly bytes: number } {
+    const { queued, stalled, queuedBytes } = this.#uploader
+    return { pieces: queued, stalled, bytes: queuedBytes }
   }
 
   neighbours(id: SwarmId): readonly NeighbourSnapshot[] {

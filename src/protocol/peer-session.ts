@@ -2,6 +2,9 @@
 //
 //   dialling -- Connected --> greeting -- Hello --> open -- Bye, violation, idle, ... --> closing -- Disconnected --> gone
 //
+// Every Open is answered by one Open, so the first Open of one side pairs with the first of the other, the second with
+// the second: an Open that arrives answers this side's oldest unanswered one, even if that was closed meanwhile.
+//
 // A channel is its sender's own number. A peer's channel ("remote") is: asked (this host is not in the swarm, its
 // driver was asked), joined to a neighbour, or draining (this host closed its side, the peer's Close is still to come:
 // what it says meanwhile crossed that Close and is passed over).
@@ -42,6 +45,8 @@ export class PeerSession {
   readonly intents: SwarmId[] = []
   /** This host's side of the channels, by swarm. */
   readonly neighbours = new Map<SwarmId, Neighbour>()
+  /** Own Opens of a swarm that were closed before the peer's Open came; the next ones from the peer answer them. */
+  readonly #closedUnanswered = new Map<SwarmId, number>()
   readonly #remote: Array<RemoteChannel | undefined> = []
   readonly #local: Array<boolean> = []
   readonly #maxChannels: number
@@ -69,9 +74,13 @@ export class PeerSession {
     return this.neighbours.size === 0 && !this.#remote.some((channel) => channel?.draining === false)
   }
 
-  /** The lowest number of this host that is free, taken; undefined when all are in use. */
-  takeChannel(): number | undefined {
-    for (let number = 0; number < this.#maxChannels; number++) {
+  /**
+   * The lowest number of this host that is free, taken; undefined when all are in use. One number is kept for
+   * refusals, which take it and give it back at once.
+   */
+  takeChannel(forRefusal = false): number | undefined {
+    const end = forRefusal ? this.#maxChannels : this.#maxChannels - 1
+    for (let number = 0; number < end; number++) {
       if (this.#local[number] === true) continue
       this.#local[number] = true
       return number
@@ -82,6 +91,25 @@ export class PeerSession {
   freeChannel(number: number): void {
     invariant(this.#local[number] === true, `session: channel ${number} is not in use`)
     this.#local[number] = false
+  }
+
+  /** An own Open was closed before it was answered. */
+  closedUnanswered(swarm: SwarmId): void {
+    this.#closedUnanswered.set(swarm, (this.#closedUnanswered.get(swarm) ?? 0) + 1)
+  }
+
+  /** How many own Opens of a swarm were closed and are still to be answered. */
+  unanswered(swarm: SwarmId): number {
+    return this.#closedUnanswered.get(swarm) ?? 0
+  }
+
+  /** Whether an Open that just came answers one that was closed meanwhile. */
+  answersClosed(swarm: SwarmId): boolean {
+    const count = this.#closedUnanswered.get(swarm)
+    if (count === undefined) return false
+    if (count === 1) this.#closedUnanswered.delete(swarm)
+    else this.#closedUnanswered.set(swarm, count - 1)
+    return true
   }
 
   /** The peer opened a channel; a string says how that breaks the protocol. */

@@ -112,7 +112,8 @@ export class SeederSuggest {
       })
     }
     const added: number[] = []
-    while (suggestions.pieces.length < this.#context.rules.maxRequestsPerNeighbour) {
+    const { maxRequestsPerNeighbour, maxPiecesPerMessage } = this.#context.rules
+    while (suggestions.pieces.length < maxRequestsPerNeighbour && added.length < maxPiecesPerMessage) {
       const piece = this.#leastSuggested(neighbour, suggestions.pieces)
       if (piece < 0) break
       suggestions.pieces.push(piece)

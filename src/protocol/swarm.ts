@@ -51,7 +51,10 @@ export class Swarm implements UploadSwarm {
   /** What waiting clients read next. */
   readers: readonly ReaderWindow[] = []
   servedAt = 0
+  /** No storage: nothing is asked for any more, what is here is still served. */
   failed = false
+  /** Being closed on this host: nothing is begun any more. */
+  closing = false
   readonly haves: HaveBatch
   #origins = 0
   readonly #readers = new Map<number, ReaderWindow>()
@@ -87,7 +90,7 @@ export class Swarm implements UploadSwarm {
 
   /** Whether it asks for pieces at all. */
   get wantsPieces(): boolean {
-    return !this.have.isFull && !this.failed
+    return !this.have.isFull && !this.failed && !this.closing
   }
 
   /** Whether one more request may be sent. Pieces being stored are in memory, so they count against a bound too. */

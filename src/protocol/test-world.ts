@@ -149,7 +149,7 @@ export class TestHost {
   step(input: PeerHostInput): void {
     if (!this.alive) return
     const outputs = [...this.machine.handle(input, this.world.now)]
-    this.world.steps++
+    this.world.note(this, input, outputs)
     for (const output of outputs) this.#carryOut(output)
     this.#check()
     const wake = this.machine.nextWake()
@@ -299,6 +299,7 @@ export class TestWorld {
   readonly hosts: TestHost[] = []
   now: Micros = 0
   steps = 0
+  trace = 0
   networkDelay: readonly [Micros, Micros] = [500, 500]
   diskDelay: readonly [Micros, Micros] = [100, 300]
   /** Of a hundred dials, so many fail. */
@@ -317,6 +318,20 @@ export class TestWorld {
     const host = new TestHost(this, this.hosts.length + 1, options, this.rules)
     this.hosts.push(host)
     return host
+  }
+
+  /** Counts a step and folds it into the trace: two runs of one plan end with the same trace. */
+  note(host: TestHost, input: PeerHostInput, outputs: readonly PeerHostOutput[]): void {
+    this.steps++
+    let trace = this.trace
+    for (const part of [this.now, host.peer.address.length, input.tag.length, outputs.length]) {
+      trace = (Math.imul(trace, 31) + part) | 0
+    }
+    for (const output of outputs) {
+      trace = (Math.imul(trace, 31) + output.tag.length) | 0
+      if (output.tag === "Send") trace = (Math.imul(trace, 31) + output.connection) | 0
+    }
+    this.trace = trace
   }
 
   nextInt(bound: number): number {
@@ -463,7 +478,8 @@ export class TestWorld {
       if (message.have !== "none" && !host.faults.liesAboutHave) {
         const { verified } = host.stores.get(message.swarm)!
         const { length } = verified
-        const told = message.have === "all" ? Bitfield.full(length) : Bitfield.fromBytes(message.have, length)!
+        const told =
+          message.have === "all" ? Bitfield.full(length) : Bitfield.fromBytes(message.have, length)!
         for (let piece = 0; piece < length; piece++) {
           invariant(!told.has(piece) || verified.has(piece), "test world: opens with an unverified piece")
         }
@@ -483,7 +499,10 @@ export class TestWorld {
         return swarm
       case "Have":
         for (const piece of message.pieces) {
-          invariant(host.faults.liesAboutHave || store!.verified.has(piece), "test world: has an unverified piece")
+          invariant(
+            host.faults.liesAboutHave || store!.verified.has(piece),
+            "test world: has an unverified piece"
+          )
         }
         return ""
       case "Request": {

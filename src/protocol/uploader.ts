@@ -2,14 +2,18 @@
 // Reject busy, at once, so that an asker turns elsewhere (reference: the tail comes from requests that pile up).
 //
 //   Request -> waiting -> loading -> sending -- PieceSent --> gone
-//                 |           |
+//                 |           |         |
+//                 |           |         +-- far longer than expected --> stalled -- PieceSent, or dropped --> gone
 //                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
 //
 // Invariants: every Request is answered by exactly one Piece or Reject while its channel and connection live; waiting,
-// loading and sending pieces together keep within maxUploadQueue and maxUploadBytes; a piece is loaded once however
-// many wait for it; a load that nobody waits for any more is dropped when it comes back. Turns go round: the swarm
+// loading and sending pieces together keep within maxUploadQueue, and with the stalled ones within maxUploadBytes; a
+// peer that does not take its piece (stalled) blocks nobody else: it lends its place, at most maxUploadQueue pieces
+// do so, and its connection is dropped when the asker must have given up; a piece is loaded once however many wait
+// for it; a load that nobody waits for any more is dropped when it comes back. Turns go round: the swarm
 // served longest ago first, in it the neighbour served longest ago. It refuses to know what a piece is worth.
 
+import type { Deadline } from "./deadlines.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import { invariant } from "./invariant.ts"
 import type { RejectReason, SwarmId } from "./message.ts"
@@ -35,14 +39,17 @@ interface UploadJob {
   readonly neighbour: Neighbour
   readonly piece: number
   readonly bytes: number
-  state: "waiting" | "loading" | "sending"
+  state: "waiting" | "loading" | "sending" | "stalled"
+  /** When it was handed to the transport. */
   sentAt: Micros
 }
 
 export class Uploader {
-  /** In order of arrival; at most maxUploadQueue. */
-  #jobs: UploadJob[] = []
+  /** In order of arrival. */
+  readonly #jobs: UploadJob[] = []
   #bytes = 0
+  #stalled = 0
+  readonly #stallCheck: Deadline
   #turn = 0
   /** Loads asked of the store and not answered; at most maxUploadsInFlight. */
   readonly #loads: Array<{ readonly swarm: SwarmId; readonly piece: number }> = []
@@ -54,10 +61,16 @@ export class Uploader {
   constructor(context: HostContext) {
     this.#context = context
     this.#microsPerByte = context.rules.initialUploadTimePerMiB / MiB
+    this.#stallCheck = context.deadlines.make((now) => this.#checkStalls(now))
   }
 
+  /** Pieces that are waiting, loading or being sent. */
   get queued(): number {
-    return this.#jobs.length
+    return this.#jobs.length - this.#stalled
+  }
+
+  get stalled(): number {
+    return this.#stalled
   }
 
   get queuedBytes(): number {
@@ -67,7 +80,7 @@ export class Uploader {
   /** Whether a request of `bytes` would be taken now. An oversized piece is taken when nothing else is queued. */
   hasRoom(bytes: number): boolean {
     const { maxUploadQueue, maxUploadBytes } = this.#context.rules
-    return this.#jobs.length < maxUploadQueue && (this.#bytes + bytes <= maxUploadBytes || this.#bytes === 0)
+    return this.queued < maxUploadQueue && (this.#bytes + bytes <= maxUploadBytes || this.#bytes === 0)
   }
 
   /** Takes a request; the caller has checked hasRoom and that the piece is stored. */
@@ -108,7 +121,7 @@ export class Uploader {
   /** The asker no longer wants a piece. One that is being sent arrives nevertheless, and is the answer. */
   cancel(neighbour: Neighbour, piece: number, now: Micros): void {
     for (const job of this.#jobs) {
-      if (job.neighbour !== neighbour || job.piece !== piece || job.state === "sending") continue
+      if (job.neighbour !== neighbour || job.piece !== piece || isOut(job)) continue
       this.#remove(job)
       this.#undone(job)
       this.#reject(job, "cancelled")
@@ -136,6 +149,7 @@ export class Uploader {
         swarm
       })
     }
+    this.#scheduleStallCheck()
     this.#pump(now)
   }
 
@@ -151,12 +165,10 @@ export class Uploader {
   /** A Piece left this host. */
   sent(connection: ConnectionId, swarm: SwarmId, piece: number, now: Micros): void {
     for (const job of this.#jobs) {
-      if (job.state !== "sending" || job.piece !== piece || job.swarm.id !== swarm) continue
+      if (!isOut(job) || job.piece !== piece || job.swarm.id !== swarm) continue
       if (job.neighbour.session.connection !== connection) continue
       this.#remove(job)
-      const took = now - Math.max(this.#lastSentAt, job.sentAt)
-      this.#microsPerByte += (took / job.bytes - this.#microsPerByte) / 8
-      this.#lastSentAt = now
+      if (job.state === "sending") this.#measure(job, now)
       this.#context.counters.piecesSent++
       this.#context.counters.bytesSent += job.bytes
       break
@@ -166,10 +178,7 @@ export class Uploader {
 
   /** The channel closes: what waits is refused, what is being sent still goes out. */
   leave(neighbour: Neighbour, answer: boolean, now: Micros): void {
-    this.#removeWhere(
-      (job) => job.neighbour === neighbour && job.state !== "sending",
-      answer ? "closed" : undefined
-    )
+    this.#removeWhere((job) => job.neighbour === neighbour && !isOut(job), answer ? "closed" : undefined)
     this.#pump(now)
   }
 
@@ -192,6 +201,52 @@ export class Uploader {
   #remove(job: UploadJob): void {
     this.#jobs.splice(this.#jobs.indexOf(job), 1)
     this.#bytes -= job.bytes
+    if (job.state === "stalled") this.#stalled--
+    if (isOut(job)) this.#scheduleStallCheck()
+  }
+
+  /** The uplink's time is what passed since the last piece left, or since this one was handed over. */
+  #measure(job: UploadJob, now: Micros): void {
+    const took = now - Math.max(this.#lastSentAt, job.sentAt)
+    this.#microsPerByte += (took / job.bytes - this.#microsPerByte) / 8
+    this.#lastSentAt = now
+  }
+
+  /** When a piece being sent counts as stalled, or a stalled one is given up with its connection. */
+  #patienceEnds(job: UploadJob): Micros {
+    const { uploadStallTime, requestTimeoutBase, requestTimeoutPerMiB } = this.#context.rules
+    const giveUp = 2 * (requestTimeoutBase + Math.round((requestTimeoutPerMiB * job.bytes) / MiB))
+    if (job.state === "stalled") return job.sentAt + giveUp
+    const expected = Math.round(8 * this.#bytes * this.#microsPerByte)
+    return job.sentAt + Math.min(uploadStallTime + expected, giveUp)
+  }
+
+  #scheduleStallCheck(): void {
+    let next: Micros | undefined
+    for (const job of this.#jobs) {
+      if (!isOut(job) || job.neighbour.session.state === "closing") continue
+      const at = this.#patienceEnds(job)
+      if (next === undefined || at < next) next = at
+    }
+    this.#context.deadlines.set(this.#stallCheck, next)
+  }
+
+  #checkStalls(now: Micros): void {
+    const dropped: PeerSession[] = []
+    for (const job of this.#jobs) {
+      if (!isOut(job) || this.#patienceEnds(job) > now) continue
+      if (job.state === "stalled" || this.#stalled >= this.#context.rules.maxUploadQueue) {
+        dropped.push(job.neighbour.session)
+      } else {
+        job.state = "stalled"
+        this.#stalled++
+      }
+    }
+    for (const session of dropped) {
+      this.#context.dropSession(session, "stalled: a piece does not get through", now)
+    }
+    this.#scheduleStallCheck()
+    this.#pump(now)
   }
 
   #undone(job: UploadJob): void {
@@ -223,7 +278,7 @@ export class Uploader {
   /** Pieces in memory or on their way there: loading, sending, and loads that nobody waits for any more. */
   #inFlight(): number {
     let count = 0
-    for (const job of this.#jobs) if (job.state !== "waiting") count++
+    for (const job of this.#jobs) if (job.state === "loading" || job.state === "sending") count++
     for (const load of this.#loads) {
       const awaited = this.#jobs.some(
         (job) => job.state === "loading" && job.piece === load.piece && job.swarm.id === load.swarm
@@ -264,3 +319,6 @@ export class Uploader {
     return next
   }
 }
+
+/** Handed to the transport: it arrives, or the connection goes. */
+const isOut = (job: UploadJob): boolean => job.state === "sending" || job.state === "stalled"
