@@ -1,3 +1,5 @@
+// Everything that must not be used in a simulation is tried in one, and once more outside.
+
 import { Effect, Exit } from "effect"
 import { expect, it } from "vitest"
 import { AmbientAccess, guarded, outside } from "./ambient-guard.ts"

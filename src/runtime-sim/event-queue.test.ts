@@ -1,3 +1,5 @@
+// The order of events against a model that keeps them in a plain list, and handles that outlive their event.
+
 import fc from "fast-check"
 import { expect, it } from "vitest"
 import { EventQueue, type EventTarget } from "./event-queue.ts"

@@ -1,3 +1,5 @@
+// What fibers see of the kernel: virtual time, turns, chance, logging; and runs that cannot end.
+
 import { Clock, Deferred, Duration, Effect, Exit, Fiber, Queue, Random, Schedule, Stream } from "effect"
 import { describe, expect, it } from "vitest"
 import { epochMillis, eventKinds, Kernel, SimulationStuck } from "./kernel.ts"

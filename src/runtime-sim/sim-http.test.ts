@@ -1,3 +1,5 @@
+// HTTP between two simulated hosts, by the client and the router that ship: bodies, backpressure, and every way to fail.
+
 import { Effect, Fiber, Option, Stream } from "effect"
 import {
   type HttpClient,

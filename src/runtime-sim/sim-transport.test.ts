@@ -1,3 +1,5 @@
+// The contract of PeerTransport on the simulated network, with the instants at which things are told.
+
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { encodedLength } from "../protocol/codec.ts"

@@ -1,3 +1,5 @@
+// What the hash tells apart, and how the first difference of two runs is found.
+
 import { expect, it } from "vitest"
 import { mixNumbers, Trace } from "./trace.ts"
 
