@@ -38,7 +38,10 @@ export interface OpenPieceFile {
   readonly recheck: (piece: number) => Effect.Effect<void>
   /** The digest of all the bytes; every piece must be stored. */
   readonly wholeDigest: Effect.Effect<Digest, BlobStoreError>
-  /** Waits until no read or write is under way. */
+  /** The file stays open while `effect` runs. */
+  readonly whileBusy: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  readonly isSettled: () => boolean
+  /** Waits until no read, write or whileBusy is under way. */
   readonly settled: Effect.Effect<void>
 }
 
@@ -176,6 +179,13 @@ export const makePieceFile = (
         return Effect.fail(outcome.error)
       })
     ),
+    whileBusy: (effect) =>
+      Effect.acquireUseRelease(
+        Effect.sync(began),
+        () => effect,
+        () => Effect.sync(ended)
+      ),
+    isSettled: () => underWay === 0,
     settled: Effect.callback<void>((resume) => {
       if (underWay === 0) resume(Effect.void)
       else idleWaiters.push(() => resume(Effect.void))

@@ -31,6 +31,7 @@ interface Shared {
   readonly pieceFile: PieceFile
   readonly close: Effect.Effect<void>
   users: number
+  closed: boolean
 }
 
 export const makePieceFiles = (
@@ -74,7 +75,7 @@ export const makePieceFiles = (
       }
       yield* files.sync(open.path, open.file)
       yield* Effect.uninterruptible(lock.withKey(digest)(install))
-    }).pipe(Semaphore.makeUnsafe(1).withPermits(1))
+    }).pipe(open.whileBusy, Semaphore.makeUnsafe(1).withPermits(1))
   }
 
   const share = (open: OpenPieceFile, descriptors: ReadonlyArray<number>): Shared => ({
@@ -87,11 +88,9 @@ export const makePieceFiles = (
       store: open.store,
       complete: complete(open)
     },
-    close: Effect.andThen(
-      open.settled,
-      Effect.forEach(descriptors, (descriptor) => files.close(descriptor), { discard: true })
-    ),
-    users: 1
+    close: Effect.forEach(descriptors, (descriptor) => files.close(descriptor), { discard: true }),
+    users: 1,
+    closed: false
   })
 
   const openBlob = Effect.fnUntraced(function* (metainfo: Metainfo, length: number) {
@@ -155,13 +154,25 @@ export const makePieceFiles = (
 
   const release = (shared: Shared): Effect.Effect<void> => {
     const { digest } = shared.open.torrent.metainfo
+    /** Says whether there is nothing left to wait for: closed, or in use again. */
+    const closeIfIdle = Effect.suspend((): Effect.Effect<boolean> => {
+      if (shared.users > 0 || shared.closed) return Effect.succeed(true)
+      if (!shared.open.isSettled()) return Effect.succeed(false)
+      shared.closed = true
+      if (opened.get(digest) === shared) {
+        opened.delete(digest)
+        if (shared.open.state() === "downloading") keepVerified(digest, shared.open)
+      }
+      return Effect.as(shared.close, true)
+    }).pipe(lock.withKey(digest))
+    // Waits without the lock: what is under way may need it (a completion that installs the blob).
+    const closeWhenIdle: Effect.Effect<void> = Effect.flatMap(shared.open.settled, () =>
+      Effect.flatMap(closeIfIdle, (done) => (done ? Effect.void : closeWhenIdle))
+    )
     return Effect.suspend(() => {
       shared.users--
-      if (shared.users > 0) return Effect.void
-      if (opened.get(digest) === shared) opened.delete(digest)
-      if (shared.open.state() !== "downloading") return shared.close
-      return Effect.tap(shared.close, () => Effect.sync(() => keepVerified(digest, shared.open)))
-    }).pipe(lock.withKey(digest))
+      return shared.users > 0 ? Effect.void : closeWhenIdle
+    })
   }
 
   return {

@@ -1,7 +1,7 @@
 // Decides what every blob store must do with metainfo and with blobs that come piece by piece: verify before it stores,
 // resume after a kill with no piece that is not there, and become a blob only by the whole digest.
 
-import { Effect, Option } from "effect"
+import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { type Digest, digestEncoded, fromHex } from "../../protocol/digest.ts"
 import { type Metainfo, pieceCount, pieceSize } from "../../protocol/metainfo.ts"
 import type { Payload } from "../../protocol/payload.ts"
@@ -251,6 +251,26 @@ const removedWhileOpen = conformanceCase("removing an open download ends it", (p
   })
 )
 
+const closedWhileCompleting = conformanceCase("closing while it completes does not lose the blob", (place) =>
+  Effect.gen(function* () {
+    const blobs = yield* openBlobs(place)
+    const bytes = sampleBytes(30, 6 * pieceLength)
+    const metainfo = metainfoOf(place, bytes)
+    const scope = yield* Scope.make()
+    const file = yield* Scope.provide(blobs.openPieces(metainfo), scope)
+    yield* storePieces(file, bytes, range(6))
+    const completing = yield* Effect.forkChild(file.complete, { startImmediately: true })
+    yield* Scope.close(scope, Exit.void)
+    yield* Fiber.join(completing)
+    yield* expectThat(
+      sameBytes(yield* readAll(blobs, metainfo.digest, 0, bytes.length), bytes),
+      "the bytes of the blob differ"
+    )
+    const seeding = yield* blobs.openPieces(metainfo)
+    yield* expectPiece(place, seeding, bytes, 3)
+  })
+)
+
 const emptyDownload = conformanceCase("a download of nothing is complete at once", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
@@ -328,6 +348,7 @@ export const pieceStoreConformance: ReadonlyArray<ConformanceCase> = [
   wrongWhole,
   shared,
   removedWhileOpen,
+  closedWhileCompleting,
   emptyDownload,
   metainfoIsKept,
   metainfoIsTaken
