@@ -25,6 +25,7 @@ const wave = (change: {
 }): Wave => ({
   completions: change.completions ?? [bound, bound, bound],
   firstPieces: [1, 1, 1],
+  lastPieces: [1, 1, 1],
   samples: [],
   allOutside: { at: 1, sentByOrigins: 1 },
   agents: {

@@ -23,8 +23,9 @@ export interface WaveSample {
 export interface Wave {
   /** One an agent, in the agents' order. */
   readonly completions: ReadonlyArray<Micros>
-  /** The first piece an agent had, one an agent. */
+  /** When each agent had stored its first piece, and its last. */
   readonly firstPieces: ReadonlyArray<Micros>
+  readonly lastPieces: ReadonlyArray<Micros>
   /** Evenly spaced, the first at 0 and the last when all were done. */
   readonly samples: ReadonlyArray<WaveSample>
   /** When every piece was stored by some agent, and what origins had sent by then. */
@@ -80,10 +81,12 @@ export const watchWave = (
     let outside = 0
     const isOutside = new Uint8Array(pieces)
     const firstPieces: Array<Micros> = new Array(count)
+    const lastPieces: Array<Micros> = new Array(count)
     let allOutside = { at: 0, sentByOrigins: 0 }
     const stored = (agent: number, piece: number): void => {
       storedBytes += pieceSize(metainfo, piece)
-      firstPieces[agent] ??= kernel.now - began
+      lastPieces[agent] = kernel.now - began
+      firstPieces[agent] ??= lastPieces[agent]
       if (isOutside[piece] === 1) return
       isOutside[piece] = 1
       if (++outside === pieces) allOutside = { at: kernel.now - began, sentByOrigins: sentByOrigins() }
@@ -141,6 +144,7 @@ export const watchWave = (
     return {
       completions,
       firstPieces,
+      lastPieces,
       samples,
       allOutside,
       agents: sumOfCounters(machines.map((machine) => machine.counters)),

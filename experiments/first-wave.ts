@@ -4,17 +4,17 @@
 
 import { Effect, Schema } from "effect"
 import { limits } from "../src/protocol/limits.ts"
-import { choosePieceLength, pieceCount } from "../src/protocol/metainfo.ts"
+import { choosePieceLength } from "../src/protocol/metainfo.ts"
 import type { Micros } from "../src/protocol/time.ts"
-import { countingSlots, type EqualLinks, makespanBound } from "./bounds.ts"
+import { type EqualLinks, makespanBound } from "./bounds.ts"
 import { defineExperiment, ExperimentFailed, type Measured, option } from "./experiment.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
+import { figuresOf } from "./first-wave-figures.ts"
 import { doubtOf } from "./first-wave-checks.ts"
 import { type Wave, watchWave } from "./first-wave-watch.ts"
 import { byteRateText, byteSizeText, countText, durationText } from "./option-text.ts"
 import type { Progress } from "./progress.ts"
-import { ascending, quantile } from "./quantiles.ts"
-import { type Figure, timesAgainst } from "./result.ts"
+import { timesAgainst } from "./result.ts"
 import { makeCluster } from "./simulated-cluster.ts"
 
 const name = "first-wave"
@@ -49,95 +49,6 @@ const linksOf = (options: Options): EqualLinks => ({
 })
 
 const seconds = (micros: Micros): number => micros / 1e6
-
-const figuresOf = (
-  options: Options,
-  wave: Wave,
-  traffic: { readonly sent: number }
-): Readonly<Record<string, Figure>> => {
-  const { agents, origins } = wave
-  const pieces = agents.piecesStored
-  const received = agents.bytesReceivedFromOrigins + agents.bytesReceivedFromAgents
-  const firsts = ascending(wave.firstPieces)
-  return {
-    bound_slots: {
-      value: countingSlots(
-        options.agents,
-        options.origins,
-        pieceCount({ length: options.size, pieceLength: choosePieceLength(options.size) })
-      ),
-      unit: "slots",
-      meaning: "The counting bound in slots; a slot is one piece at link rate."
-    },
-    piece_length: { value: choosePieceLength(options.size), unit: "B", meaning: "Bytes of a piece." },
-    first_piece: {
-      value: seconds(quantile(firsts, 1)),
-      unit: "s",
-      meaning: "Until the first agent had its first piece: metainfo, announce, dial, request."
-    },
-    first_piece_p50: {
-      value: seconds(quantile(firsts, 500)),
-      unit: "s",
-      meaning: "Until half of the agents had their first piece."
-    },
-    first_piece_max: {
-      value: seconds(quantile(firsts, 1000)),
-      unit: "s",
-      meaning: "Until every agent had its first piece."
-    },
-    all_pieces_outside: {
-      value: seconds(wave.allOutside.at),
-      unit: "s",
-      meaning: "Until every piece was stored by some agent: before this no agent can be done."
-    },
-    origin_copies_until_outside: {
-      value: wave.allOutside.sentByOrigins / options.size,
-      unit: "copies",
-      meaning: "Copies of the blob that origins had sent when every piece was outside; 1 is the least."
-    },
-    origin_copies: {
-      value: origins.bytesSent / options.size,
-      unit: "copies",
-      meaning: "Copies of the blob that origins sent in all."
-    },
-    bytes_from_origins: {
-      value: agents.bytesReceivedFromOrigins,
-      unit: "B",
-      meaning: "Piece bytes that agents received from origins."
-    },
-    bytes_from_agents: {
-      value: agents.bytesReceivedFromAgents,
-      unit: "B",
-      meaning: "Piece bytes that agents received from each other."
-    },
-    share_from_agents: {
-      value: agents.bytesReceivedFromAgents / received,
-      unit: "",
-      meaning: "Of all piece bytes received, those that came from agents."
-    },
-    piece_transfers: { value: pieces, unit: "", meaning: "Pieces that agents verified and stored." },
-    duplicate_pieces: {
-      value: agents.piecesDuplicate,
-      unit: "",
-      meaning: "Pieces that came twice: endgame, and requests given up too early."
-    },
-    requests_timed_out: {
-      value: agents.requestsTimedOut,
-      unit: "",
-      meaning: "Requests that agents gave up after their timeout."
-    },
-    rejects_per_piece: {
-      value: agents.rejectsReceived / pieces,
-      unit: "",
-      meaning: "Requests refused by a busy uploader, for each piece stored."
-    },
-    overhead: {
-      value: traffic.sent / (agents.bytesSent + origins.bytesSent) - 1,
-      unit: "",
-      meaning: "Bytes sent beside piece payloads (messages, frames, HTTP), as a share of the payloads."
-    }
-  }
-}
 
 const chartsOf = (options: Options, wave: Wave, bound: number) => [
   completionChart({ completions: wave.completions.map(seconds), bound }),
@@ -185,7 +96,7 @@ const run = (options: Options, seed: number, progress: Progress): Effect.Effect<
         `${times.p50_s.toFixed(3)} s (${times.ratio.p50.toFixed(3)}).`,
       traceHash: cluster.simulation.traceHash(),
       strategies: { shoal: { blob: times } },
-      figures: figuresOf(options, wave, { sent: stats.bytesSent }),
+      figures: figuresOf(wave, linksOf(options), stats.bytesSent),
       charts: chartsOf(options, wave, bound),
       events: stats.events
     }

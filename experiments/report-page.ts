@@ -3,7 +3,7 @@
 // function of its input: nothing of the clock or the machine gets in, and the page asks nothing of any network.
 
 import type { DrawnChart } from "./chart.ts"
-import type { Result, Times } from "./result.ts"
+import type { Figure, Result, Times } from "./result.ts"
 import { reportStyle } from "./report-style.ts"
 
 export interface ReportPage {
@@ -32,6 +32,20 @@ export const readable = (value: number): string => {
   const size = Math.abs(value)
   const [whole, fraction] = value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3).split(".")
   return `${withThousands(whole!)}.${fraction}`
+}
+
+const byteUnits = ["B", "kB", "MB", "GB", "TB", "PB"]
+
+/** Value and unit as people read them: bytes beyond a million in a larger unit, all else as it is. */
+const readableFigure = (figure: Figure): readonly [value: string, unit: string] => {
+  if (figure.unit !== "B" || figure.value < 1e6) return [readable(figure.value), figure.unit]
+  let value = figure.value
+  let unit = 0
+  while (value >= 1000 && unit < byteUnits.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return [readable(value), byteUnits[unit]!]
 }
 
 const secondsCell = (seconds: number): string => `<td class="number">${seconds.toFixed(3)} s</td>`
@@ -71,12 +85,11 @@ ${rows.join("\n")}
 }
 
 const figuresTable = (result: Result): string => {
-  const rows = Object.entries(result.figures).map(
-    ([name, figure]) =>
-      `<tr><th scope="row">${escape(name.replaceAll("_", " "))}</th><td class="number">${readable(figure.value)}${
-        figure.unit === "" ? "" : ` <span class="unit">${escape(figure.unit)}</span>`
-      }</td><td class="meaning">${escape(figure.meaning)}</td></tr>`
-  )
+  const rows = Object.entries(result.figures).map(([name, figure]) => {
+    const [value, unit] = readableFigure(figure)
+    const unitText = unit === "" ? "" : ` <span class="unit">${escape(unit)}</span>`
+    return `<tr><th scope="row">${escape(name.replaceAll("_", " "))}</th><td class="number">${value}${unitText}</td><td class="meaning">${escape(figure.meaning)}</td></tr>`
+  })
   if (rows.length === 0) return ""
   return `<h2>Figures</h2>
 <div class="table figures"><table>
