@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { it } from "@effect/vitest"
-import { Effect, Exit, Option, type Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { describe, expect } from "vitest"
 import type { BlobStore, StoreOutcome } from "../roles/services/blob-store.ts"
 import { sampleBytes } from "../roles/services/conformance.ts"
@@ -184,6 +184,53 @@ describe("a disk that is full", () => {
           yield* file.complete
           expect((yield* blobs.list).length).toBe(1)
         }).pipe(Effect.scoped)
+      )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a slow disk", () => {
+  it.live("a file that is being synced for its completion is not closed under it", () =>
+    Effect.gen(function* () {
+      const root = yield* temporaryFolder
+      const syncs: Array<() => void> = []
+      const closed: Array<number> = []
+      let slow = false
+      let syncing = -1
+      const disk: Disk = {
+        ...nodeDisk,
+        sync: (file, done) => {
+          if (!slow) return nodeDisk.sync(file, done)
+          syncing = file
+          syncs.push(() => nodeDisk.sync(file, done))
+        },
+        close: (file, done) => {
+          closed.push(file)
+          nodeDisk.close(file, done)
+        }
+      }
+      const turns = Effect.promise(async () => {
+        for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
+      })
+      yield* withStore(disk, root, (blobs) =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const file = yield* Scope.provide(blobs.openPieces(metainfoOf(downloaded)), scope)
+          for (let piece = 0; piece < 6; piece++) yield* store(file, downloaded, piece)
+          slow = true
+          const completing = yield* Effect.forkChild(file.complete)
+          while (syncs.length === 0) yield* turns
+          closed.length = 0
+          const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+          yield* turns
+          expect(closed).not.toContain(syncing)
+          slow = false
+          for (const sync of syncs) sync()
+          yield* Fiber.join(completing)
+          yield* Fiber.join(closing)
+          expect(closed).toContain(syncing)
+          expect((yield* blobs.list).length).toBe(1)
+        })
       )
     }).pipe(Effect.scoped)
   )
