@@ -272,6 +272,10 @@ export const makePeerEngine = (
 
     // -- start and stop -------------------------------------------------------------------------------------------
 
+    const strangers = options.metrics.counter(
+      "shoal_peer_strangers_total",
+      "Callers at the peer port that did not speak as peers do"
+    )
     let machine!: PeerHost
     endpoint = yield* transport.listen(
       { listen: options.peer, rates: options.rates },
@@ -281,7 +285,8 @@ export const makePeerEngine = (
         received: (connection, message) => feed({ tag: "Received", connection, message }),
         protocolBroken: (connection, reason) => feed({ tag: "ProtocolBroken", connection, reason }),
         pieceSent: (connection, swarm, piece) => feed({ tag: "PieceSent", connection, swarm, piece }),
-        disconnected: (connection, reason) => feed({ tag: "Disconnected", connection, reason })
+        disconnected: (connection, reason) => feed({ tag: "Disconnected", connection, reason }),
+        refused: () => strangers(1)
       }
     )
     machine = new PeerHost({
