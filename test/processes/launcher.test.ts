@@ -17,7 +17,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { tmpdir } from "node:os"
-import { delimiter, join } from "node:path"
+import { delimiter, dirname, join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { runToEnd } from "../support/run-program.ts"
 
@@ -190,6 +190,25 @@ test("npm scripts install what is missing or older than the lock file, and say s
   expect(again.stderr).toMatch(/^shoal: node_modules is older than package-lock\.json; /)
   expect(calls().split("\n")).toHaveLength(3)
 })
+
+test.each(["start", "shoal", "experiment"])(
+  "a signal to the shell of npm run %s reaches shoal",
+  async (name) => {
+    installPackages()
+    const { scripts } = JSON.parse(readFileSync(join(clone, "package.json"), "utf8"))
+    // What npm does, with "wait" as the word that the script hands on.
+    const command = scripts[name].replace(/ (up|experiment)$/, "").concat(" wait")
+    const path = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`
+    const child = spawn("sh", ["-c", command], {
+      cwd: clone,
+      env: { ...process.env, PATH: path },
+      stdio: ["ignore", "pipe", "inherit"]
+    })
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
+    child.stdout.setEncoding("utf8").once("data", () => child.kill("SIGTERM"))
+    expect(await ended).toBe(3)
+  }
+)
 
 test("npm scripts stop when npm fails, and run the programs of packages", async () => {
   const npm = fakeNpm()
