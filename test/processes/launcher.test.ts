@@ -20,6 +20,7 @@ import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { runToEnd } from "../support/run-program.ts"
+import { processesNaming } from "../support/shoal-process.ts"
 
 const root = join(import.meta.dirname, "..", "..")
 
@@ -50,7 +51,10 @@ beforeEach(() => {
   mkdirSync(join(clone, "src", "cli"), { recursive: true })
   writeFileSync(join(clone, "src", "cli", "main.ts"), main)
 })
-afterEach(() => rmSync(clone, { recursive: true, force: true }))
+afterEach(() => {
+  for (const pid of processesNaming(clone)) process.kill(pid, "SIGKILL")
+  rmSync(clone, { recursive: true, force: true })
+})
 
 const installPackages = () => {
   const modules = join(clone, "node_modules")
