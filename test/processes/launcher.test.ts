@@ -20,7 +20,6 @@ import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { runToEnd } from "../support/run-program.ts"
-import { processesNaming } from "../support/shoal-process.ts"
 
 const root = join(import.meta.dirname, "..", "..")
 
@@ -43,6 +42,8 @@ console.log(process.argv.slice(2).join(" "))
 `
 
 let clone: string
+/** Process groups of which nothing may outlive its test. */
+const groups: Array<number> = []
 beforeEach(() => {
   clone = mkdtempSync(join(tmpdir(), "shoal-clone-"))
   cpSync(join(root, "bin"), join(clone, "bin"), { recursive: true })
@@ -52,7 +53,13 @@ beforeEach(() => {
   writeFileSync(join(clone, "src", "cli", "main.ts"), main)
 })
 afterEach(() => {
-  for (const pid of processesNaming(clone)) process.kill(pid, "SIGKILL")
+  for (const leader of groups.splice(0)) {
+    try {
+      process.kill(-leader, "SIGKILL")
+    } catch {
+      // Nothing of the group is left, as it should be.
+    }
+  }
   rmSync(clone, { recursive: true, force: true })
 })
 
