@@ -1,6 +1,7 @@
 // Decides which way imports may run: protocol <- roles <- runtime-sim | runtime-net <- cli, experiments; no cycles; no
 // file that nothing imports. A rule takes the sources and gives one line for each breach, which says what to do.
 
+import { posix } from "node:path"
 import { type Import, importedPath, type SourceFile } from "./source-files.ts"
 
 export type Rule = (files: ReadonlyArray<SourceFile>) => ReadonlyArray<string>
@@ -76,11 +77,18 @@ export const importsExist: Rule = (files) => {
   })
 }
 
-/** No file imports itself by way of others, types included. */
+/**
+ * No file needs itself by way of others. Type imports count across folders; within a folder two types may name each
+ * other (a swarm has neighbours, a neighbour is of a swarm), since nothing of that is left when the program loads.
+ */
 export const importsHaveNoCycles: Rule = (files) => {
-  const targets = new Map(
-    files.map((file) => [file.path, file.imports.flatMap((imported) => importedPath(file, imported) ?? [])])
-  )
+  const needed = (file: SourceFile) =>
+    file.imports.flatMap((imported) => {
+      const path = importedPath(file, imported)
+      if (path === undefined) return []
+      return imported.typeOnly && posix.dirname(path) === posix.dirname(file.path) ? [] : [path]
+    })
+  const targets = new Map(files.map((file) => [file.path, needed(file)]))
   const finished = new Set<string>()
   const trail: Array<string> = []
   const cycles: Array<string> = []

@@ -98,12 +98,12 @@ test("imports without a file are named", () => {
   expect(importsExist(files)[0]).toContain("./c does not name a file")
 })
 
-test("cycles are named with their files, type imports included", () => {
+test("cycles are named with their files", () => {
   expect(
     importsHaveNoCycles(
       made({
         "src/roles/a.ts": 'import { b } from "./b.ts"',
-        "src/roles/b.ts": 'import type { c } from "./c.ts"',
+        "src/roles/b.ts": 'import { type b, c } from "./c.ts"',
         "src/roles/c.ts": 'import { a } from "./a.ts"\nimport { d } from "./d.ts"',
         "src/roles/d.ts": ""
       })
@@ -111,6 +111,19 @@ test("cycles are named with their files, type imports included", () => {
   ).toEqual([
     expect.stringContaining("cycle src/roles/a.ts -> src/roles/b.ts -> src/roles/c.ts -> src/roles/a.ts")
   ])
+})
+
+test("type imports close a cycle across folders, not within one", () => {
+  const across = {
+    "src/roles/a.ts": 'import type { b } from "./deep/b.ts"',
+    "src/roles/deep/b.ts": 'import "../a.ts"'
+  }
+  expect(importsHaveNoCycles(made(across))).toHaveLength(1)
+  const within = {
+    "src/roles/a.ts": 'import type { b } from "./b.ts"',
+    "src/roles/b.ts": 'import { a } from "./a.ts"'
+  }
+  expect(importsHaveNoCycles(made(within))).toEqual([])
 })
 
 test("files that nothing but their test imports are named", () => {
