@@ -50,7 +50,7 @@ export class ConnectionEnd {
   peer!: ConnectionEnd
   sink!: ConnectionSink
   state: EndState = "connecting"
-  /** Takes no frames any more, though its own state may not say so yet: its peer is gone. */
+  /** Takes no frames any more, though it was not told yet: its peer is gone, and what was under way with it. */
   deaf = false
   /** Frames from this end are lost on their way. */
   severed = false

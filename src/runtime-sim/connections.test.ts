@@ -46,9 +46,21 @@ describe("a connection", () => {
     send(ab, "piece", MB)
     send(ab, "behind", 100)
     send(ac, "past", 100)
+    send(ab, "further behind", 100)
     passTime(20_000)
     expect(toC[0]!.arrivals.map(({ at }) => at)).toEqual([1503])
-    expect(toB[0]!.arrivals.map(({ payload }) => payload)).toEqual(["piece", "behind"])
+    expect(toB[0]!.arrivals.map(({ payload }) => payload)).toEqual(["piece", "behind", "further behind"])
+  })
+
+  it("takes what control needs from the bulk behind it", () => {
+    const { pair, send, passTime } = makeWorld()
+    const { a, b } = pair()
+    send(a, "first", MB)
+    for (let frame = 0; frame < 100; frame++) send(a, "control", 10_000)
+    send(a, "second", MB)
+    passTime(60_000)
+    // Three times a million bytes at 100 bytes a microsecond, less the microsecond that each rounding may take.
+    expect(b.arrivals.at(-1)).toMatchObject({ payload: "second", at: 1000 + 30_000 + 500 })
   })
 
   it("closes after what was sent, and tells both ends once", () => {
@@ -96,11 +108,13 @@ describe("faults", () => {
   })
 
   it("a machine without power is found out by waiting", () => {
-    const { faults, pair, passTime, dial } = makeWorld()
+    const { faults, pair, send, passTime, dial } = makeWorld()
     const { a, b, hostA } = pair()
+    for (let piece = 0; piece < 3; piece++) send(a, piece, MB)
     faults.powerOff(hostA)
     const late = dial(b.end.host, "a")
     passTime(5_000_000)
+    expect(b.arrivals).toEqual([])
     expect(b.told[1]).toBe("closed: a does not answer @1001000")
     expect(a.told).toHaveLength(1)
     expect(late.told).toEqual(["refused: a:1 does not answer @3001000"])

@@ -156,7 +156,6 @@ export class Connections implements EventTarget {
     const closer = to.peer
     to.state = "closed"
     to.host.ends.delete(to)
-    closer.deaf = true
     kernel.schedule(kernel.now + to.latency, this, kinds.closed, closer.hostIndex, closer)
     to.sink.closed(closer.reason)
   }

@@ -7,8 +7,9 @@
 //
 // Invariant: after kill nothing of the process reaches the network or the disk, though its fibers still unwind.
 
-import { Context, Data, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Context, Data, Effect, Exit, Fiber, Scope } from "effect"
 import { HttpClient } from "effect/http"
+import { invariant } from "../protocol/invariant.ts"
 import type { HostProgram, HostProgramError, HostServices, StartedRole } from "../roles/host-program.ts"
 import { Digests } from "../roles/services/digests.ts"
 import { HostStorage } from "../roles/services/host-storage.ts"
@@ -39,6 +40,8 @@ export interface Machine {
   readonly disk: SimDisk
   /** How often a process was started on it. */
   starts: number
+  /** The last one; a machine runs one at a time. */
+  process: SimProcess | undefined
 }
 
 export interface SimHost<Role extends StartedRole = StartedRole> {
@@ -56,7 +59,9 @@ export const startProcess = <Role extends StartedRole>(
 ): Effect.Effect<SimHost<Role>, HostProgramError> =>
   Effect.suspend(() => {
     const { host, kernel, connections } = machine
+    invariant(machine.process?.alive !== true, `host ${host.name} runs already: stop or kill it first`)
     const process: SimProcess = { name: host.name, host, kernel, connections, alive: true }
+    machine.process = process
     const running = new RunningProcess(machine, process, faults)
     return Effect.onInterrupt(
       Effect.map(running.start(program), (role) => ({
@@ -75,6 +80,7 @@ class RunningProcess {
   readonly #base: Context.Context<never>
   readonly #services: Context.Context<HostServices>
   readonly #scope = Scope.makeUnsafe()
+  #starting: Fiber.Fiber<unknown, unknown> | undefined
 
   constructor(machine: Machine, process: SimProcess, faults: StorageFaults) {
     this.#machine = machine
@@ -95,9 +101,11 @@ class RunningProcess {
 
   start<Role extends StartedRole>(program: HostProgram<Role>): Effect.Effect<Role, HostProgramError> {
     const inside = Effect.tap(Scope.provide(program, this.#scope), (role) => this.#serve(role))
-    return Effect.suspend(() => Fiber.join(Effect.runForkWith(this.#services)(inside))).pipe(
-      Effect.tapCause(() => this.stop)
-    )
+    return Effect.suspend(() => {
+      const fiber = Effect.runForkWith(this.#services)(inside)
+      this.#starting = fiber
+      return Fiber.join(fiber)
+    }).pipe(Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : this.stop)))
   }
 
   readonly stop: Effect.Effect<void> = Effect.suspend(() => {
@@ -119,6 +127,7 @@ class RunningProcess {
     process.alive = false
     this.#machine.networkFaults.killProcess(process.host)
     this.#machine.disk.crash()
+    this.#starting?.interruptUnsafe()
     Effect.runForkWith(this.#base)(Scope.close(this.#scope, Exit.interrupt()))
   })
 

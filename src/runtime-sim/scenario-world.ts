@@ -28,10 +28,7 @@ export const makeSimWorld = (options: SimulationOptions): SimWorld => {
       return port
     },
     start: (name, program, faults) =>
-      Effect.acquireRelease(
-        simulation.startHost(name, program, { corruptPieces: faults?.corruptPieces === true }),
-        (host) => host.stop
-      ),
+      Effect.acquireRelease(simulation.startHost(name, program, faults), (host) => host.stop),
     client: simulation.httpClient("client"),
     digests: simDigests,
     bytes: seededBytes

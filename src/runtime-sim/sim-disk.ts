@@ -64,6 +64,7 @@ export class SimDisk {
   /** Names of uploads; goes on over restarts, so that no name comes twice. */
   readonly names: RandomStream
   #usedBytes = 0
+  #limit: number
   #diskFreeAt = 0
   #hashFreeAt = 0
 
@@ -81,6 +82,7 @@ export class SimDisk {
     this.#wholeDigests = wholeDigests
     this.#hostName = hostName
     this.options = options
+    this.#limit = options.capacity
     this.names = kernel.stream(`disk/${hostName}`)
   }
 
@@ -116,9 +118,15 @@ export class SimDisk {
     return this.#usedBytes
   }
 
+  /** Makes the disk full after `room` more bytes; undefined: when its capacity says so. */
+  limitRoom(room: number | undefined): void {
+    const { capacity } = this.options
+    this.#limit = room === undefined ? capacity : Math.min(capacity, this.#usedBytes + room)
+  }
+
   /** Takes room for bytes; false when the disk is full. */
   allocate(bytes: number): boolean {
-    if (this.#usedBytes + bytes > this.options.capacity) return false
+    if (this.#usedBytes + bytes > this.#limit) return false
     this.#usedBytes += bytes
     return true
   }

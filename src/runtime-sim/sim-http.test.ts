@@ -192,8 +192,14 @@ describe("backpressure", () => {
   })
 
   it("lets the client leave a body early without harm", () => {
-    const count = { chunks: 0 }
-    const body = HttpServerResponse.stream(endless(count))
+    const count: { chunks: number; ended?: string } = { chunks: 0 }
+    const body = HttpServerResponse.stream(
+      Stream.onExit(endless(count), (exit) =>
+        Effect.sync(() => {
+          count.ended = exit._tag
+        })
+      )
+    )
     const taken = play([route("GET", Effect.succeed(body))], ({ client }) =>
       Effect.gen(function* () {
         const response = yield* client.get(url)
@@ -203,6 +209,7 @@ describe("backpressure", () => {
       })
     )
     expect(taken).toBe(3)
+    expect(count.ended).toBe("Failure")
     expect(count.chunks).toBeLessThan(40)
   })
 })

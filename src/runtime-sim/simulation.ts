@@ -26,6 +26,8 @@ export interface HostOptions {
   readonly rates?: LinkRates
   /** Every piece that its stores load is changed, though its length is right. */
   readonly corruptPieces?: boolean
+  /** Bytes that its disk still takes while it runs. */
+  readonly diskRoom?: number
 }
 
 export interface SimulationStats {
@@ -97,7 +99,8 @@ export const makeSimulation = (options: SimulationOptions): Simulation => {
         networkFaults,
         host,
         disk: new SimDisk(kernel, name, settings, wholeDigests),
-        starts: 0
+        starts: 0,
+        process: undefined
       }
       machines.set(name, made)
     }
@@ -116,8 +119,8 @@ export const makeSimulation = (options: SimulationOptions): Simulation => {
     connections,
     networkFaults,
     machine,
-    startHost: (name, program, { rates, corruptPieces = false } = {}) =>
-      Effect.suspend(() => startProcess(machine(name, rates), program, { corruptPieces })),
+    startHost: (name, program, { rates, corruptPieces = false, diskRoom } = {}) =>
+      Effect.suspend(() => startProcess(machine(name, rates), program, { corruptPieces, diskRoom })),
     httpClient: (name) => {
       const { host } = machine(name)
       return makeHttpClient({ name, host, kernel, connections, alive: true })

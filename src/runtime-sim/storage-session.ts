@@ -12,6 +12,8 @@ import type { SimProcess } from "./sim-process.ts"
 export interface StorageFaults {
   /** Every piece that is loaded is changed. */
   readonly corruptPieces: boolean
+  /** Bytes that the disk still takes while this process runs; undefined: what its capacity leaves. */
+  readonly diskRoom: number | undefined
 }
 
 export class StorageSession {
@@ -23,6 +25,7 @@ export class StorageSession {
     this.process = process
     this.disk = disk
     this.faults = faults
+    disk.limitRoom(faults.diskRoom)
   }
 
   /** Waits until `at`; fails when the process is gone by then. */

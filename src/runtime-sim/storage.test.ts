@@ -25,7 +25,7 @@ const makePlace = (simulation: ReturnType<typeof makeSimulation>): StoragePlace 
         connections: simulation.connections,
         alive: true
       }
-      return makeHostStorage(new StorageSession(process, disk, { corruptPieces: false }))
+      return makeHostStorage(new StorageSession(process, disk, { corruptPieces: false, diskRoom: undefined }))
     }),
     kill: Effect.sync(() => {
       process!.alive = false
