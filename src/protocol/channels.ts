@@ -174,7 +174,7 @@ export class Channels {
     if (session.neighbours.has(id) || session.unanswered(id) >= maxUnanswered) return
     const channel = session.takeChannel()
     if (channel === undefined) return
-    const neighbour = new Neighbour(session, id, channel, swarm.haves.end)
+    const neighbour = new Neighbour(session, swarm, channel, swarm.haves.end)
     session.neighbours.set(id, neighbour)
     swarm.opening++
     sendMessage(this.#context, session, { tag: "Open", channel, swarm: id, have: openingHave(swarm.have) })
@@ -241,16 +241,16 @@ export class Channels {
   leave(neighbour: Neighbour, reason: CloseReason, now: Micros): void {
     const { session } = neighbour
     this.#uploader.leave(neighbour, true, now)
-    const remote = session.remoteOf(neighbour.swarm)
+    const remote = session.remoteOf(neighbour.swarm.id)
     if (remote?.neighbour === neighbour) {
       remote.neighbour = undefined
       remote.draining = true
-    } else session.closedUnanswered(neighbour.swarm)
+    } else session.closedUnanswered(neighbour.swarm.id)
     sendMessage(this.#context, session, { tag: "Close", channel: neighbour.channel, reason })
     session.freeChannel(neighbour.channel)
-    if (reason !== "finished") this.#leaveAlone(neighbour.swarm, session, reason, now)
+    if (reason !== "finished") this.#leaveAlone(neighbour.swarm.id, session, reason, now)
     this.#part(neighbour, now)
-    this.seek(neighbour.swarm, now)
+    this.seek(neighbour.swarm.id, now)
     this.#checkIdle(session, now)
   }
 
@@ -301,7 +301,7 @@ export class Channels {
   }
 
   #join(neighbour: Neighbour, remote: RemoteChannel, now: Micros): void {
-    const swarm = this.#entries.get(neighbour.swarm)!.swarm
+    const { swarm } = neighbour
     const theirs = parseHave(remote.have!, swarm.pieces)
     if (theirs === undefined) {
       this.#dialler.violation(neighbour.session, `Open with a bitfield that does not fit ${swarm.id}`, now)
@@ -330,9 +330,9 @@ export class Channels {
   /** Takes the neighbour out of its session and swarm; nothing is said to it. */
   #part(neighbour: Neighbour, now: Micros): void {
     const { session } = neighbour
-    session.neighbours.delete(neighbour.swarm)
+    session.neighbours.delete(neighbour.swarm.id)
     this.#uploader.leave(neighbour, false, now)
-    const swarm = this.#entries.get(neighbour.swarm)!.swarm
+    const { swarm } = neighbour
     if (neighbour.state === "opening") {
       swarm.opening--
       neighbour.state = "left"

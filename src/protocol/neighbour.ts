@@ -9,14 +9,14 @@
 
 import type { Bitfield } from "./bitfield.ts"
 import type { Deadline } from "./deadlines.ts"
-import type { SwarmId } from "./message.ts"
 import type { PeerSession } from "./peer-session.ts"
 import { NeighbourRequests } from "./request-window.ts"
+import type { Swarm } from "./swarm.ts"
 import type { Micros } from "./time.ts"
 
 export class Neighbour {
   readonly session: PeerSession
-  readonly swarm: SwarmId
+  readonly swarm: Swarm
   /** The number that this host gave the channel. */
   readonly channel: number
   state: "opening" | "joined" | "left" = "opening"
@@ -38,7 +38,7 @@ export class Neighbour {
   /** The uploader's turn counter when this neighbour was served last. */
   servedAt = 0
 
-  constructor(session: PeerSession, swarm: SwarmId, channel: number, told: number) {
+  constructor(session: PeerSession, swarm: Swarm, channel: number, told: number) {
     this.session = session
     this.swarm = swarm
     this.channel = channel

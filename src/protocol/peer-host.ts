@@ -245,7 +245,7 @@ export class PeerHost {
     }
     const { neighbour } = channel
     if (neighbour === undefined) return `${message.tag} on channel ${message.channel}, which is not joined`
-    const swarm = this.#channels.swarm(neighbour.swarm)!
+    const { swarm } = neighbour
     switch (message.tag) {
       case "Have":
         if (message.pieces.length > this.#context.rules.maxPiecesPerMessage) return "Have of too many pieces"

@@ -27,8 +27,11 @@ export class RequestFiller {
   readonly #hedge: Deadline
   /** Smoothed time from a request to its piece; 0 before the first. */
   #answerTime = 0
-  /** Where the next round over the neighbours begins. */
-  #rotation = 0
+  /**
+   * Neighbours with room of which nothing was wanted when they were looked at last, longest idle first. The others
+   * have all they may have, or wait for the end of their backoff; so a piece that has to be asked for anew looks here.
+   */
+  readonly #idle = new Set<Neighbour>()
 
   constructor(context: HostContext, swarm: Swarm) {
     this.#context = context
@@ -44,25 +47,29 @@ export class RequestFiller {
 
   /** Asks one neighbour for as much as it may be asked. */
   fill(neighbour: Neighbour, now: Micros): void {
-    if (!this.#mayAsk(neighbour, now)) return
-    while (this.#mayAsk(neighbour, now) && this.#askOne(neighbour, now)) {
-      // one request a round
+    this.#endBackoff(neighbour, now)
+    while (this.#mayAsk(neighbour) && this.#askOne(neighbour, now)) {
+      // until there is no room, or nothing is wanted
     }
+    this.#sort(neighbour)
     this.#reschedule(neighbour)
   }
 
-  /** Asks all neighbours, the least loaded first. */
+  /** Asks the idle neighbours, the least loaded first, the longest idle first among them. */
   fillAll(now: Micros): void {
-    const neighbours = this.#swarm.neighbours
-    const count = neighbours.length
-    if (count === 0 || !this.#swarm.wantsMore) return
-    this.#rotation++
+    if (this.#idle.size === 0 || !this.#swarm.wantsMore) return
     for (let load = 0; load < this.#context.rules.maxRequestsPerNeighbour; load++) {
-      for (let step = 0; step < count; step++) {
+      for (const neighbour of this.#idle) {
         if (!this.#swarm.wantsMore) return
-        const neighbour = neighbours[(this.#rotation + step) % count]!
-        if (neighbour.requests.live !== load || !this.#mayAsk(neighbour, now)) continue
-        if (this.#askOne(neighbour, now)) this.#reschedule(neighbour)
+        if (neighbour.requests.live !== load) continue
+        this.#endBackoff(neighbour, now)
+        if (neighbour.askAgainAt !== undefined) {
+          this.#sort(neighbour)
+          if (!this.#idle.has(neighbour)) this.#reschedule(neighbour)
+        } else if (this.#mayAsk(neighbour) && this.#askOne(neighbour, now)) {
+          this.#sort(neighbour)
+          this.#reschedule(neighbour)
+        }
       }
     }
   }
@@ -85,15 +92,16 @@ export class RequestFiller {
     if (expired) {
       neighbour.failures++
       neighbour.askAgainAt = now + this.#context.rules.maxRejectBackoff
-      this.#reschedule(neighbour)
+      this.#idle.delete(neighbour)
       this.fillAll(now)
+      this.#sort(neighbour)
+      this.#reschedule(neighbour)
     } else {
       this.fill(neighbour, now)
-      this.#reschedule(neighbour)
     }
   }
 
-  /** A request was answered by its piece. */
+  /** A request was answered by its piece; the neighbour is filled next. */
   answered(neighbour: Neighbour, request: OutstandingRequest, now: Micros): void {
     neighbour.failures = 0
     if (request.state === "live") {
@@ -101,7 +109,6 @@ export class RequestFiller {
       const took = now - request.sentAt
       this.#answerTime = this.#answerTime === 0 ? took : this.#answerTime + (took - this.#answerTime) / 8
     }
-    this.#reschedule(neighbour)
   }
 
   /** A request was refused. */
@@ -117,9 +124,11 @@ export class RequestFiller {
           ? this.#jitter(Math.min(Math.max(retryAfter, minRejectBackoff), maxRejectBackoff))
           : backoffDelay(neighbour.failures - 1, range, this.#context.random)
       neighbour.askAgainAt = Math.max(neighbour.askAgainAt ?? 0, now + wait)
+      this.#idle.delete(neighbour)
+      this.fillAll(now)
     }
+    this.#sort(neighbour)
     this.#reschedule(neighbour)
-    if (wasLive) this.fillAll(now)
   }
 
   /** Takes back all requests of a neighbour that leaves. */
@@ -128,6 +137,7 @@ export class RequestFiller {
       if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
     }
     neighbour.requests.owed.length = 0
+    this.#idle.delete(neighbour)
     if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
   }
 
@@ -141,20 +151,44 @@ export class RequestFiller {
       request.state = "cancelled"
       request.expiresAt = now + this.#timeout
       sendMessage(this.#context, neighbour.session, { tag: "Cancel", channel: neighbour.channel, piece })
+      this.#sort(neighbour)
       this.#reschedule(neighbour)
     }
   }
 
-  #mayAsk(neighbour: Neighbour, now: Micros): boolean {
-    if (neighbour.askAgainAt !== undefined) {
-      if (neighbour.askAgainAt > now) return false
-      neighbour.askAgainAt = undefined
-    }
+  #endBackoff(neighbour: Neighbour, now: Micros): void {
+    if (neighbour.askAgainAt !== undefined && neighbour.askAgainAt <= now) neighbour.askAgainAt = undefined
+  }
+
+  #mayAsk(neighbour: Neighbour): boolean {
+    return neighbour.askAgainAt === undefined && this.#hasRoom(neighbour) && this.#swarm.wantsMore
+  }
+
+  #hasRoom(neighbour: Neighbour): boolean {
     return (
       neighbour.state === "joined" &&
-      neighbour.requests.hasRoom(this.#context.rules.maxRequestsPerNeighbour) &&
-      this.#swarm.wantsMore
+      neighbour.requests.hasRoom(this.#context.rules.maxRequestsPerNeighbour)
     )
+  }
+
+  /** Puts a neighbour among the idle ones, or takes it out. One that backs off only wakes for something wanted. */
+  #sort(neighbour: Neighbour): void {
+    if (this.#hasRoom(neighbour) && (neighbour.askAgainAt === undefined || !this.#wantsFrom(neighbour))) {
+      this.#idle.add(neighbour)
+    } else {
+      this.#idle.delete(neighbour)
+    }
+  }
+
+  /** Whether the neighbour has a piece that could be asked of it: unrequested, or any missing one in endgame. */
+  #wantsFrom(neighbour: Neighbour): boolean {
+    const { missing, window, isEndgame } = this.#swarm
+    const theirs = neighbour.theirs!.words
+    for (let word = 0; word < missing.length; word++) {
+      const wanted = missing[word]! & theirs[word]!
+      if (wanted !== 0 && (isEndgame || (wanted & ~window.requested[word]!) !== 0)) return true
+    }
+    return false
   }
 
   #askOne(neighbour: Neighbour, now: Micros): boolean {
@@ -206,8 +240,8 @@ export class RequestFiller {
   /** In endgame, the piece whose request is the oldest and overdue, if this neighbour can give a copy; else -1. */
   #copyInEndgame(neighbour: Neighbour, now: Micros): number {
     const swarm = this.#swarm
-    const { endgamePieces, maxEndgameCopies } = this.#context.rules
-    if (swarm.pieces - swarm.have.count > endgamePieces || !swarm.isAllRequested) return -1
+    const { maxEndgameCopies } = this.#context.rules
+    if (!swarm.isEndgame || !swarm.isAllRequested) return -1
     const patience = this.#answerTime === 0 ? this.#timeout >> 1 : Math.round(2 * this.#answerTime)
     let oldest: OutstandingRequest | undefined
     let nextDue: Micros | undefined
@@ -240,7 +274,9 @@ export class RequestFiller {
     if (neighbour.deadline === undefined) return
     let at = neighbour.requests.nextExpiry()
     const { askAgainAt } = neighbour
-    if (askAgainAt !== undefined && (at === undefined || askAgainAt < at)) at = askAgainAt
+    if (askAgainAt !== undefined && (at === undefined || askAgainAt < at) && !this.#idle.has(neighbour)) {
+      at = askAgainAt
+    }
     this.#context.deadlines.set(neighbour.deadline, at)
   }
 }

@@ -102,6 +102,11 @@ export class Swarm implements UploadSwarm {
     )
   }
 
+  /** Few pieces are missing, so that one slow answer may be all that is waited for. */
+  get isEndgame(): boolean {
+    return this.pieces - this.have.count <= this.#context.rules.endgamePieces
+  }
+
   get isAllRequested(): boolean {
     const { requested } = this.window
     for (let word = 0; word < requested.length; word++) {
@@ -173,12 +178,13 @@ export class Swarm implements UploadSwarm {
 
   onHave(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
     const theirs = neighbour.theirs!
+    const { isEndgame } = this
     let news = false
     for (const piece of pieces) {
       if (!(piece >= 0 && piece < this.pieces)) return `Have of piece ${piece} of ${this.pieces}`
       if (!theirs.set(piece)) continue
       if (neighbour.counted) this.availability[piece]!++
-      if (!this.have.has(piece)) news = true
+      if (!this.have.has(piece) && (isEndgame || !this.window.isRequested(piece))) news = true
     }
     if (this.#suggest !== undefined) this.#suggest.heard(neighbour, pieces)
     if (theirs.isFull && this.#closeIfFinished(neighbour, now)) return undefined
