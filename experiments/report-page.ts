@@ -26,10 +26,11 @@ const escape = (text: string): string => text.replace(/[&<>"]/g, (character) => 
 
 const withThousands = (digits: string): string => digits.replace(/\B(?=(\d{3})+(?!\d))/g, ",")
 
-/** A number as people read it: whole numbers in groups of three, others to about four figures. */
+/** A number as people read it: whole numbers in groups of three, others to about four figures, tiny ones to two. */
 export const readable = (value: number): string => {
   if (Number.isInteger(value)) return withThousands(String(value))
   const size = Math.abs(value)
+  if (size < 0.01) return value.toPrecision(2)
   const [whole, fraction] = value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3).split(".")
   return `${withThousands(whole!)}.${fraction}`
 }

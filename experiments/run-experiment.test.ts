@@ -9,6 +9,7 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { defineExperiment, ExperimentFailed, option } from "./experiment.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
 import { byteSizeText, countText } from "./option-text.ts"
+import { readable } from "./report-page.ts"
 import { decodeResult, timesAgainst } from "./result.ts"
 import { listExperiments, runExperiment } from "./run-experiment.ts"
 
@@ -196,6 +197,13 @@ describe("runExperiment", () => {
     const error = await failure({ out: join(folder, "file", "below") })
     assert.strictEqual(error._tag, "ReportUnwritable")
     assert.notInclude(error.message, "\n")
+  })
+})
+
+describe("readable", () => {
+  it("groups whole numbers and keeps what matters of others", () => {
+    const texts = [1234567, 0, 268.0849, 12.345, 0.99868, 0.00043, 1234567.891].map(readable)
+    assert.deepStrictEqual(texts, ["1,234,567", "0", "268.1", "12.35", "0.999", "0.00043", "1,234,567.9"])
   })
 })
 
