@@ -14,7 +14,7 @@ import type { HostProgramError, StartedRole } from "../roles/host-program.ts"
 import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "../roles/scenarios/world.ts"
 import type { BlobStore, PieceFile } from "../roles/services/blob-store.ts"
 import { Digests } from "../roles/services/digests.ts"
-import { fenceDisk, nodeDisk } from "./disk.ts"
+import { type Disk, fenceDisk, nodeDisk } from "./disk.ts"
 import { nodeHttpClient } from "./http-client.ts"
 import { nodeDigests } from "./node-digests.ts"
 import { type RunningHost, runHost } from "./run-host.ts"
@@ -60,7 +60,8 @@ const startHost = <Role extends StartedRole>(
   Effect.gen(function* () {
     let killed = false
     const scope = yield* Effect.acquireRelease(Scope.make(), (made) => Scope.close(made, Exit.void))
-    const fenced = fenceDisk(nodeDisk)
+    const room = faults?.diskRoom
+    const fenced = fenceDisk(room === undefined ? nodeDisk : fullAfter(nodeDisk, room))
     const transport = makeWsTransport()
     const running: RunningHost<Role> = yield* runHost(program, {
       storage: {
@@ -87,6 +88,23 @@ const startHost = <Role extends StartedRole>(
       })
     }
   })
+
+/** A disk that takes so many bytes and is full then, whatever is removed. */
+const fullAfter = (disk: Disk, room: number): Disk => {
+  let left = room
+  return {
+    ...disk,
+    write: (file, chunks, position, done) => {
+      const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+      if (bytes > left) {
+        setImmediate(done, Object.assign(new Error("no space left on device"), { code: "ENOSPC" }))
+        return
+      }
+      left -= bytes
+      disk.write(file, chunks, position, done)
+    }
+  }
+}
 
 /** A client that reaches nobody once its host was killed. */
 const killableClient = (killed: () => boolean): Layer.Layer<HttpClient.HttpClient> =>

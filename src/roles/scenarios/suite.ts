@@ -263,6 +263,29 @@ const rangeOfLargeBlob: Scenario = {
     })
 }
 
+const diskFull: Scenario = {
+  name: "a full disk fails the pull with a reason, and what was stored before is still served",
+  run: (world) =>
+    Effect.gen(function* () {
+      const cluster = yield* startHerdCluster(world)
+      const small = yield* pushImage(world, cluster.proxy, "demo/small", "1", [1 * MiB])
+      const large = yield* pushImage(world, cluster.proxy, "demo/large", "1", [8 * MiB])
+      const tight = yield* cluster.startAgent("agent-1", { faults: { diskRoom: 4 * MiB } })
+      yield* pullImage(world, tight.url, small)
+      const why = yield* Effect.flip(tight.role.pull(large.repository, largest(large).digest)).pipe(
+        Effect.mapError(() => new ScenarioFailed({ message: "8 MiB fitted on a disk with room for 4" }))
+      )
+      yield* expectThat(
+        why.message.includes("full") || why.message.includes("space"),
+        `no reason: ${why.message}`
+      )
+      yield* pullImage(world, tight.url, small)
+      yield* tight.stop
+      const roomy = yield* cluster.startAgent("agent-1")
+      yield* pullImage(world, roomy.url, large)
+    })
+}
+
 export const scenarios: ReadonlyArray<Scenario> = [
   pushThenPullEverywhere,
   joinsLate,
@@ -271,6 +294,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   lyingPeer,
   hangsUp,
   rangeOfLargeBlob,
+  diskFull,
   unknownBlob,
   trackerAwayThenBack
 ]

@@ -42,4 +42,6 @@ export interface ScenarioWorld {
 export interface ScenarioFaults {
   /** Every piece that the host's blob stores give to load is changed, though its length is right: a lying peer. */
   readonly corruptPieces?: boolean
+  /** Bytes that the host's disk still takes; then it is full. */
+  readonly diskRoom?: number
 }
