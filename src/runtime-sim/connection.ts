@@ -43,21 +43,23 @@ export interface NetworkHost {
 export type PortListener = (end: ConnectionEnd) => ConnectionSink | undefined
 
 export class ConnectionEnd {
-  readonly host: NetworkHost
-  /** The host's number, at hand. */
-  readonly hostIndex: number
-  readonly latency: Micros
-  peer!: ConnectionEnd
-  sink!: ConnectionSink
+  // What every frame touches comes first: it is one cache line.
   state: EndState = "connecting"
   /** Takes no frames any more, though it was not told yet: its peer is gone, and what was under way with it. */
   deaf = false
+  sink!: ConnectionSink
+  peer!: ConnectionEnd
+  /** The host's number, at hand. */
+  readonly hostIndex: number
   /** Frames from this end are lost on their way. */
   severed = false
   /** Nothing from this end arrives before this. */
   lastArrival: Micros = 0
   /** The newest bulk frame whose arrival is not known yet; later control frames travel behind it. */
   lastBulk: Frame | undefined
+  readonly latency: Micros
+  readonly host: NetworkHost
+  /** Why it ended, or is about to. */
   reason = ""
 
   constructor(host: NetworkHost, latency: Micros) {

@@ -180,6 +180,12 @@ describe("a run that cannot end fails", () => {
     expect(reason(() => new Kernel({ seed: "many" }).runExit(forever, { events: 10 }))).toMatch(/more events/)
   })
 
+  it("when fibers go on within one instant", () => {
+    const spin = Effect.forever(Effect.yieldNow)
+    const kernel = new Kernel({ seed: "spin" })
+    expect(reason(() => kernel.runExit(spin, { turns: 10_000 }))).toMatch(/livelock/)
+  })
+
   it("when a fiber breaks the kernel's rules by running inside a run", () => {
     const kernel = new Kernel({ seed: "nested" })
     expect(() => kernel.runExit(Effect.sync(() => kernel.runExit(Effect.void)))).not.toThrow()

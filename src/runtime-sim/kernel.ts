@@ -47,14 +47,15 @@ export interface RunLimits {
   /** Virtual time that the run may take; one hour unless given. */
   readonly virtualTime?: Micros
   readonly events?: number
+  /** Fiber turns within one instant; more is a loop that never waits. */
+  readonly turns?: number
 }
 
 /** Where the wall clock of a simulated host starts: 2026-01-01T00:00:00Z. */
 export const epochMillis = 1_767_225_600_000
 
 const defaultVirtualTime = 3_600_000_000
-/** Fiber turns within one instant; more is a loop that never waits. */
-const maxTurnsPerInstant = 20_000_000
+const defaultTurns = 20_000_000
 
 /** The kernel's own number for events that belong to no host. */
 export const noHost = 0
@@ -166,7 +167,7 @@ export class Kernel {
     const deadline = this.#now + (limits.virtualTime ?? defaultVirtualTime)
     const lastEvent = this.trace.events + (limits.events ?? Number.POSITIVE_INFINITY)
     for (;;) {
-      this.#drain()
+      this.#drain(limits.turns ?? defaultTurns)
       if (done()) return
       if (!queue.pop()) {
         throw this.#stuck("nothing is left to happen, and the program still waits (deadlock)")
@@ -179,10 +180,10 @@ export class Kernel {
     }
   }
 
-  #drain(): void {
+  #drain(limit: number): void {
     let turns = 0
     for (let task = this.#ready.take(); task !== undefined; task = this.#ready.take()) {
-      if (++turns > maxTurnsPerInstant) throw this.#stuck("fibers go on without ever waiting (livelock)")
+      if (++turns > limit) throw this.#stuck("fibers go on without ever waiting (livelock)")
       task()
     }
   }

@@ -42,8 +42,8 @@ export interface StoredDownload {
   /** Bytes by piece, or the symbol that all pieces are of. */
   readonly bytes: Array<Uint8Array | undefined>
   symbol: SymbolicBlob | undefined
-  /** Pieces not yet synced, with the instant of their write, oldest first. */
-  readonly unsynced: Array<{ readonly piece: number; readonly at: Micros }>
+  /** Pieces not yet synced, each followed by the instant of its write, oldest first. */
+  unsynced: number[]
 }
 
 export interface SimFolder {
@@ -169,14 +169,14 @@ export class SimDisk {
     for (const folder of this.#folders.values()) {
       for (const upload of folder.uploads.values()) this.#truncate(upload)
       for (const download of folder.downloads.values()) {
-        const young = download.unsynced.filter(({ at }) => at > lostAfter)
-        for (const { piece } of young.slice(Math.ceil(young.length / 2))) {
+        const young = unsyncedSince(download, lostAfter)
+        for (const piece of young.slice(Math.ceil(young.length / 2))) {
           if (!download.have.clear(piece)) continue
           const { pieceLength, length } = download.torrent.metainfo
           download.bytes[piece] = undefined
           this.free(Math.min(pieceLength, length - piece * pieceLength))
         }
-        download.unsynced.length = 0
+        download.unsynced = []
       }
     }
     this.#diskFreeAt = 0
@@ -203,6 +203,10 @@ export class SimDisk {
     return this.#hashFreeAt
   }
 }
+
+/** Pieces written after `since`, oldest first. */
+const unsyncedSince = ({ unsynced }: StoredDownload, since: Micros): number[] =>
+  unsynced.filter((_, index) => index % 2 === 0 && unsynced[index + 1]! > since)
 
 /** Keeps metainfo in place of what was there for its digest. */
 export const putTorrent = (folder: SimFolder, metainfo: Metainfo): Torrent => {

@@ -30,6 +30,9 @@ import { SymbolicPayload } from "./symbolic-blobs.ts"
 
 const kinds = { loaded: eventKinds.storage + 1, stored: eventKinds.storage + 2 } as const
 
+/** Pieces remembered as not synced before the synced among them are dropped. */
+const rememberedUnsynced = 64
+
 type LoadDone = (outcome: LoadOutcome) => void
 
 interface StoreRequest {
@@ -225,11 +228,11 @@ class OpenFile implements PieceFile, EventTarget {
   #noteUnsynced(download: StoredDownload, piece: number): void {
     const { now } = this.#session.process.kernel
     const { unsynced } = download
-    unsynced.push({ piece, at: now })
-    if (unsynced.length < 64) return
+    unsynced.push(piece, now)
+    if (unsynced.length < 2 * rememberedUnsynced) return
     const syncedBefore = now - this.#session.disk.options.syncDelay
     let synced = 0
-    while (synced < unsynced.length && unsynced[synced]!.at <= syncedBefore) synced++
+    while (synced < unsynced.length && unsynced[synced + 1]! <= syncedBefore) synced += 2
     unsynced.splice(0, synced)
   }
 
