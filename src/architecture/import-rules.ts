@@ -20,6 +20,7 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   experiments: ["protocol", "roles", "runtime-sim", "runtime-net"],
   cli: ["protocol", "roles", "runtime-sim", "runtime-net", "experiments"],
   architecture: [],
+  src: ["architecture"],
   bin: ["cli"],
   test: ["protocol", "roles", "runtime-sim", "runtime-net", "cli", "experiments", "bin"]
 }

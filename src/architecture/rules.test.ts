@@ -18,6 +18,7 @@ import {
 } from "./source-rules.ts"
 import {
   noCompilerLooksAway,
+  namedFilesExist,
   noPathsOfAMachine,
   nothingIsLeftUndone,
   versionsAreExact
@@ -228,6 +229,18 @@ test("notes to self and paths of a machine are named", () => {
   const path = ["", "home", "someone", "shoal"].join("/")
   expect(noPathsOfAMachine([{ path: "a.md", text: `see "${path}"` }])).toHaveLength(1)
   expect(noPathsOfAMachine([{ path: "a.md", text: "see ~/home and https://example.org/work/x" }])).toEqual([])
+})
+
+test("pages that name files which are not there are named", () => {
+  const page = "see `src/cli/up.ts`, src/cli/down.ts and https://example.org/src/x.ts.html"
+  const texts = [
+    { path: "README.md", text: page },
+    { path: "src/cli/up.ts", text: "// src/gone.ts" }
+  ]
+  expect(namedFilesExist(texts).map((breach) => breach.split(" is ")[0])).toEqual([
+    "README.md:1: src/cli/down.ts",
+    "README.md:1: src/x.ts"
+  ])
 })
 
 test("loose versions and a runtime that npm would block are named", () => {

@@ -38,6 +38,24 @@ export const noPathsOfAMachine = (texts: ReadonlyArray<Text>): ReadonlyArray<str
     "a path of one machine: use a path relative to the repository or a temporary folder"
   )
 
+const namedFile = /\b(?:bin|src|experiments|test)\/[\w./-]*\.(?:ts|js)\b/g
+
+/** A page that names a file of the repository names one that is there. */
+export const namedFilesExist = (texts: ReadonlyArray<Text>): ReadonlyArray<string> => {
+  const known = new Set(texts.map(({ path }) => path))
+  return texts
+    .filter(({ path }) => path.endsWith(".md"))
+    .flatMap(({ path, text }) =>
+      text
+        .split("\n")
+        .flatMap((line, index) =>
+          [...line.matchAll(namedFile)].flatMap(([name]) =>
+            known.has(name) ? [] : [`${path}:${index + 1}: ${name} is not there: name the file that is`]
+          )
+        )
+    )
+}
+
 export interface PackageManifest {
   readonly dependencies: Readonly<Record<string, string>>
   readonly devDependencies: Readonly<Record<string, string>>

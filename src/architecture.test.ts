@@ -1,4 +1,4 @@
-// Holds the repository to its architecture. Each rule is proved against made-up sources in rules.test.ts.
+// Holds the repository to its architecture. Each rule is proved against made-up sources in architecture/rules.test.ts.
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -9,8 +9,8 @@ import {
   importsHaveNoCycles,
   layersRunOneWay,
   pureLayersImportNoPlatform
-} from "./import-rules.ts"
-import { readSources, readTexts } from "./source-files.ts"
+} from "./architecture/import-rules.ts"
+import { readSources, readTexts } from "./architecture/source-files.ts"
 import {
   everyFileHasHeader,
   filesAreShort,
@@ -18,18 +18,19 @@ import {
   launcherIsOldJavaScript,
   pureLayersAskForEffects,
   typesAreHonest
-} from "./source-rules.ts"
+} from "./architecture/source-rules.ts"
 import {
   noCompilerLooksAway,
+  namedFilesExist,
   noPathsOfAMachine,
   nothingIsLeftUndone,
   versionsAreExact
-} from "./text-rules.ts"
+} from "./architecture/text-rules.ts"
 
 /** Files that may be longer, each with its own bound and the reason. */
 const longFiles: ReadonlyArray<LongFile> = []
 
-const root = join(import.meta.dirname, "..", "..")
+const root = join(import.meta.dirname, "..")
 const sources = readSources(root)
 const texts = readTexts(root)
 
@@ -66,6 +67,10 @@ test("nothing is left undone", () => {
 
 test("no path of a machine is written down", () => {
   expect(noPathsOfAMachine(texts)).toEqual([])
+})
+
+test("pages name files that exist", () => {
+  expect(namedFilesExist(texts)).toEqual([])
 })
 
 test("versions are exact", () => {
