@@ -36,7 +36,7 @@ export const completionChart = (curve: CompletionCurve): ChartSource => {
   const low = Math.min(first, curve.bound)
   const span = Math.max(slowest - low, slowest * 0.01)
   const from = Math.max(0, low - 0.3 * span)
-  const to = slowest + 0.22 * span
+  const to = slowest + 0.4 * span
   const steps = spreadIndexes(sorted.length).map((index) => ({
     seconds: rounded(sorted[index]!),
     share: rounded((index + 1) / sorted.length)
