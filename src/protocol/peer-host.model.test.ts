@@ -6,6 +6,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { Bitfield } from "./bitfield.ts"
 import type { PeerHostRules } from "./host-context.ts"
+import type { SwarmId } from "./message.ts"
 import { noFaults, type TestHost, TestWorld, testMetainfo, testSwarm } from "./test-world.ts"
 import { milliseconds, seconds } from "./time.ts"
 
@@ -48,6 +49,7 @@ const anyEvent = fc.record({
 
 const anyPlan = fc.record({
   seed: fc.nat(1_000_000),
+  swarms: fc.integer({ min: 1, max: 2 }),
   pieces: fc.integer({ min: 1, max: 40 }),
   agents: fc.array(anyAgent, { minLength: 2, maxLength: 7 }),
   origins: fc.integer({ min: 1, max: 2 }),
@@ -60,37 +62,43 @@ const anyPlan = fc.record({
 
 type Plan = typeof anyPlan extends fc.Arbitrary<infer Value> ? Value : never
 
-const swarm = testSwarm(7)
+const swarmsOf = (plan: Plan): readonly SwarmId[] => [testSwarm(7), testSwarm(8)].slice(0, plan.swarms)
 
 const build = (plan: Plan): TestWorld => {
   const world = new TestWorld(plan.seed, plan.rules)
   const metainfo = testMetainfo(plan.pieces, 1000, plan.pieces > 1 ? 300 : 0)
   world.networkDelay = plan.slowNetwork ? [0, milliseconds(30)] : [100, 700]
   world.dialFailPercent = plan.dialFailPercent
+  const swarms = swarmsOf(plan)
   for (let index = 0; index < plan.origins; index++) {
     const origin = world.add({ kind: "origin", linkMicrosPerByte: plan.link })
-    const whole = { metainfo, verified: Bitfield.full(plan.pieces) }
-    // Half of the origins learn of the swarm only when somebody opens it.
-    if (index % 2 === 0) origin.open(swarm, metainfo, whole.verified)
-    else origin.library.set(swarm, whole)
+    // Half of the origins learn of a swarm only when somebody opens it.
+    for (const swarm of swarms) {
+      if (index % 2 === 0) origin.open(swarm, metainfo, Bitfield.full(plan.pieces))
+      else origin.library.set(swarm, { metainfo, verified: Bitfield.full(plan.pieces) })
+    }
   }
   for (const { faults, joinsAt, had } of plan.agents) {
     const agent = world.add({ faults, linkMicrosPerByte: plan.link })
-    const have = new Bitfield(plan.pieces)
-    for (let piece = 0; piece < plan.pieces; piece++) if (world.chance(had)) have.set(piece)
-    world.at(joinsAt, () => agent.open(swarm, metainfo, have))
+    for (const [index, swarm] of swarms.entries()) {
+      const have = new Bitfield(plan.pieces)
+      for (let piece = 0; piece < plan.pieces; piece++) if (world.chance(had)) have.set(piece)
+      world.at(joinsAt + index * milliseconds(3), () => agent.open(swarm, metainfo, have))
+    }
   }
   for (const { at, host, what } of plan.events) {
-    world.at(at, () => strike(world, world.hosts[host % world.hosts.length]!, what))
+    world.at(at, () =>
+      strike(world, world.hosts[host % world.hosts.length]!, swarms[at % swarms.length]!, what)
+    )
   }
   world.at(faultsEnd, () => {
     world.dialFailPercent = 0
   })
-  world.track(swarm, 3, seconds(1))
+  for (const swarm of swarms) world.track(swarm, 3, seconds(1))
   return world
 }
 
-const strike = (world: TestWorld, host: TestHost, what: string): void => {
+const strike = (world: TestWorld, host: TestHost, swarm: SwarmId, what: string): void => {
   if (!host.alive) return
   const connections = [...host.links.keys()]
   const isLastOrigin = host.peer.kind === "origin"
@@ -131,12 +139,17 @@ const check = (plan: Plan): void => {
   const pulling = world.hosts.filter(
     (host) => host.alive && host.peer.kind === "agent" && !host.faults.liesAboutHave
   )
-  const done = world.run(seconds(1200), () => pulling.every((host) => host.isComplete(swarm)))
+  const swarms = swarmsOf(plan)
+  const isDone = (host: TestHost) => swarms.every((swarm) => host.isComplete(swarm))
+  const done = world.run(seconds(1200), () => pulling.every(isDone))
   if (!done && pulling.length > 0) {
     const state = world.hosts
       .filter((host) => host.alive)
       .map((host) =>
-        JSON.stringify([host.peer.address, host.machine.swarmStatus(swarm), host.machine.neighbours(swarm)])
+        JSON.stringify([
+          host.peer.address,
+          swarms.map((swarm) => [host.machine.swarmStatus(swarm), host.machine.neighbours(swarm)])
+        ])
       )
     throw new Error(`not complete after ${world.now}:\n${state.join("\n")}`)
   }
