@@ -166,8 +166,7 @@ export class RequestFiller {
 
   #hasRoom(neighbour: Neighbour): boolean {
     return (
-      neighbour.state === "joined" &&
-      neighbour.requests.hasRoom(this.#context.rules.maxRequestsPerNeighbour)
+      neighbour.state === "joined" && neighbour.requests.hasRoom(this.#context.rules.maxRequestsPerNeighbour)
     )
   }
 
