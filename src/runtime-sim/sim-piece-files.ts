@@ -33,6 +33,9 @@ const kinds = { loaded: eventKinds.storage + 1, stored: eventKinds.storage + 2 }
 /** Pieces remembered as not synced before the synced among them are dropped. */
 const rememberedUnsynced = 64
 
+const storedOutcome: StoreOutcome = { tag: "Stored" }
+const corruptOutcome: StoreOutcome = { tag: "Corrupt" }
+
 type LoadDone = (outcome: LoadOutcome) => void
 
 interface StoreRequest {
@@ -194,16 +197,16 @@ class OpenFile implements PieceFile, EventTarget {
       return { tag: "Failed", error: session.error(`store piece ${piece}`, "the download was removed") }
     }
     const size = pieceSize(this.metainfo, piece)
-    if (payload.byteLength !== size || !this.#matches(piece, payload)) return { tag: "Corrupt" }
+    if (payload.byteLength !== size || !this.#matches(piece, payload)) return corruptOutcome
     const download = this.#download
-    if (download === undefined || download.have.has(piece)) return { tag: "Stored" }
+    if (download === undefined || download.have.has(piece)) return storedOutcome
     if (!session.disk.allocate(size)) return { tag: "Failed", error: session.full(`store piece ${piece}`) }
     if (payload instanceof SymbolicPayload) download.symbol = payload.blob
     else download.bytes[piece] = payload as Uint8Array
     download.have.set(piece)
     this.#noteUnsynced(download, piece)
     this.#advancePrefix()
-    return { tag: "Stored" }
+    return storedOutcome
   }
 
   #matches(piece: number, payload: Payload): boolean {
@@ -233,7 +236,7 @@ class OpenFile implements PieceFile, EventTarget {
     const syncedBefore = now - this.#session.disk.options.syncDelay
     let synced = 0
     while (synced < unsynced.length && unsynced[synced + 1]! <= syncedBefore) synced += 2
-    unsynced.splice(0, synced)
+    if (synced > 0) unsynced.splice(0, synced)
   }
 
   #advancePrefix(): void {
