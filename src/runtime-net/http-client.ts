@@ -1,7 +1,7 @@
 // Decides how roles reach each other and the outside by HTTP: undici, with connections kept alive and a maximum of them
 // a host. Timeouts are the caller's, except for the connection itself.
 
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { Layer } from "effect"
 import type { HttpClient } from "effect/http"
 import { limits } from "../protocol/limits.ts"
