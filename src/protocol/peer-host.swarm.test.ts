@@ -85,6 +85,9 @@ describe("peer host, connections", () => {
         expect(host.machine.connections).toBe(1)
         expect(host.machine.neighbours(swarm)).toHaveLength(1)
       }
+      // Both ends dropped the same one: nobody had to dial again.
+      const { connectionsDialled } = one.machine.counters
+      expect(connectionsDialled + two.machine.counters.connectionsDialled).toBeLessThanOrEqual(2)
       expect(one.machine.counters.protocolErrors + two.machine.counters.protocolErrors).toBe(0)
     }
   })

@@ -513,4 +513,141 @@ describe("peer host, requests", () => {
     expect(requested(messages(stage.outputs, two))).toEqual([7])
     expect(stage.host.swarmStatus(swarm)).toMatchObject({ neighbours: 1, requested: 1 })
   })
+
+  it("subtracts what a neighbour had when it goes, so that the rarest piece is the rarest", () => {
+    const stage = new Stage("agent", { maxRequestsPerSwarm: 1 })
+    stage.open(new Bitfield(pieces))
+    const busy = stage.join(1, bitsOf(0).toBytes())
+    stage.receive(busy, { tag: "Reject", channel: 5, piece: 0, reason: "busy", retryAfter: seconds(1) })
+    for (const peer of [2, 3]) {
+      const connection = stage.join(peer, bitsOf(1).toBytes())
+      expect(requested(messages(stage.outputs, connection))).toEqual([1])
+      stage.step({ tag: "Disconnected", connection, reason: "reset" })
+    }
+    const last = stage.join(4, bitsOf(0, 1).toBytes())
+    expect(requested(messages(stage.outputs, last))).toEqual([1])
+  })
+
+  it("asks for no more while too many pieces are being stored", () => {
+    const stage = new Stage("agent", { maxRequestsPerSwarm: 1, maxRequestsPerNeighbour: 1 })
+    stage.open(new Bitfield(pieces))
+    const source = stage.join(1, "all")
+    const [first] = requested(messages(stage.outputs, source))
+    const [second] = requested(stage.receive(source, piece(first!)))
+    expect(requested(stage.receive(source, piece(second!)))).toEqual([])
+    stage.step({ tag: "PieceStored", swarm, piece: first! })
+    expect(requested(messages(stage.outputs, source))).toHaveLength(1)
+  })
+
+  it("keeps the newest suggestions when there are too many", () => {
+    const stage = new Stage("agent", { maxRequestsPerNeighbour: 1, maxSuggestions: 2 })
+    stage.open(new Bitfield(pieces))
+    const source = stage.join(1, "all", "origin")
+    const [first] = requested(messages(stage.outputs, source))
+    const suggested = [0, 1, 2, 3, 4].filter((number) => number !== first).slice(0, 3)
+    stage.receive(source, { tag: "Suggest", channel: 5, pieces: suggested })
+    expect(requested(stage.receive(source, piece(first!)))).toEqual([suggested[1]])
+  })
+
+  it("wakes for a copy in endgame from a neighbour that was busy before", () => {
+    const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
+    stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
+    const two = stage.join(2, "all")
+    const one = stage.join(1, "all")
+    stage.receive(two, { tag: "Reject", channel: 5, piece: 7, reason: "busy", retryAfter: milliseconds(100) })
+    expect(requested(messages(stage.outputs, one))).toEqual([7])
+    const later = stage.wakeUntil(limits.requestTimeoutBase - 1)
+    expect(requested(messages(later, two))).toEqual([7])
+  })
+})
+
+describe("peer host, finding neighbours", () => {
+  it("replaces a neighbour that goes by the next candidate", () => {
+    const stage = new Stage("agent", { targetNeighbours: 1 })
+    stage.open(new Bitfield(pieces))
+    stage.step({ tag: "PeersOffered", swarm, peers: [testPeer(1)] })
+    stage.step({ tag: "Connected", connection: 1 })
+    stage.receive(1, hello(1))
+    stage.receive(1, { tag: "Open", channel: 5, swarm, have: bitsOf(0).toBytes() })
+    // The swarm has all the neighbours it wants, so the second is kept in reserve.
+    expect(stage.step({ tag: "PeersOffered", swarm, peers: [testPeer(2)] })).toEqual([])
+    expect(stage.step({ tag: "Disconnected", connection: 1, reason: "reset" })).toEqual([
+      { tag: "Dial", connection: 2, address: "host-2:1" }
+    ])
+  })
+
+  it("remembers no more candidates than it may", () => {
+    const stage = new Stage("agent", { targetNeighbours: 1, maxNeighbours: 1, maxCandidates: 3 })
+    stage.open(new Bitfield(pieces))
+    const dialled = new Set<string>()
+    let outputs = stage.step({
+      tag: "PeersOffered",
+      swarm,
+      peers: [1, 2, 3, 4, 5].map((peer) => testPeer(peer))
+    })
+    for (let attempt = 1; attempt <= 12; attempt++) {
+      const dial =
+        outputs.find((output) => output.tag === "Dial") ?? stage.wake().find(({ tag }) => tag === "Dial")
+      expect(dial).toMatchObject({ connection: attempt })
+      if (dial?.tag === "Dial") dialled.add(dial.address)
+      outputs = stage.step({ tag: "DialFailed", connection: attempt, reason: "refused" })
+    }
+    expect([...dialled]).toEqual(["host-1:1", "host-2:1", "host-3:1"])
+  })
+})
+
+describe("peer host, an origin's suggestions", () => {
+  const suggested = (sent: readonly Message[]): readonly number[] =>
+    sent.flatMap((message) => (message.tag === "Suggest" ? [...message.pieces] : []))
+
+  it("suggests different pieces to different neighbours, and nothing to one that is alone", () => {
+    const stage = new Stage("origin", { maxRequestsPerNeighbour: 2 })
+    stage.open(Bitfield.full(pieces))
+    const one = stage.join(1, "none")
+    expect(suggested(messages(stage.outputs, one))).toEqual([])
+    const two = stage.join(2, "none")
+    const first = [...suggested(messages(stage.outputs, one)), ...suggested(messages(stage.outputs, two))]
+    const three = stage.join(3, "none")
+    const all = [...first, ...suggested(messages(stage.outputs, three))]
+    expect(all).toHaveLength(6)
+    expect(new Set(all).size).toBe(6)
+  })
+
+  it("steers a request for what somebody got already, and gives in when nothing else is left to suggest", () => {
+    const stage = new Stage("origin", { maxRequestsPerNeighbour: 1, maxUploadQueue: 20 })
+    stage.open(Bitfield.full(pieces))
+    const one = stage.join(1, "none")
+    const two = stage.join(2, "none")
+    stage.receive(one, { tag: "Request", channel: 5, piece: 3 })
+    expect(tags(stage.outputs)).toContain("LoadPiece")
+    stage.receive(two, { tag: "Request", channel: 5, piece: 3 })
+    expect(messages(stage.outputs, two).at(-1)).toMatchObject({ tag: "Reject", piece: 3, reason: "busy" })
+    for (const other of [0, 1, 2, 4, 5, 6, 7]) {
+      stage.receive(one, { tag: "Request", channel: 5, piece: other })
+      expect(messages(stage.outputs, one).some(({ tag }) => tag === "Reject")).toBe(false)
+    }
+    expect(
+      messages(
+        stage.step({ tag: "Received", connection: two, message: { tag: "Request", channel: 5, piece: 3 } }),
+        two
+      )
+    ).toEqual([])
+    expect(stage.host.uploads.pieces).toBe(9)
+  })
+
+  it("gives a neighbour that insists what it wants", () => {
+    const stage = new Stage("origin", { maxUploadQueue: 4 })
+    stage.open(Bitfield.full(pieces))
+    const one = stage.join(1, "none")
+    const two = stage.join(2, "none")
+    stage.receive(one, { tag: "Request", channel: 5, piece: 3 })
+    let refusals = 0
+    while (refusals < 1000) {
+      const answer = stage.receive(two, { tag: "Request", channel: 5, piece: 3 })
+      if (!answer.some(({ tag }) => tag === "Reject")) break
+      refusals++
+    }
+    expect(refusals).toBeGreaterThan(10)
+    expect(refusals).toBeLessThan(100)
+  })
 })

@@ -88,7 +88,10 @@ interface LinkEnd {
   /** Disconnected was told to this end. */
   told: boolean
   /** What this end opened, by the channel number that it gave; `opening` tells one Open from the next. */
-  readonly channels: Map<number, { readonly swarm: SwarmId; readonly opening: number }>
+  readonly channels: Map<
+    number,
+    { readonly swarm: SwarmId; readonly opening: number; readonly told: Set<number> }
+  >
   openings: number
   /** Requests sent by this end and not answered yet, as "swarm piece opening". */
   readonly owed: Set<string>
@@ -474,7 +477,7 @@ export class TestWorld {
   watchSend(host: TestHost, end: LinkEnd, other: LinkEnd, message: Message): string {
     if (message.tag === "Open") {
       invariant(!end.channels.has(message.channel), "test world: channel opened twice")
-      end.channels.set(message.channel, { swarm: message.swarm, opening: ++end.openings })
+      end.channels.set(message.channel, { swarm: message.swarm, opening: ++end.openings, told: new Set() })
       if (message.have !== "none" && !host.faults.liesAboutHave) {
         const { verified } = host.stores.get(message.swarm)!
         const { length } = verified
@@ -499,6 +502,8 @@ export class TestWorld {
         return swarm
       case "Have":
         for (const piece of message.pieces) {
+          invariant(!channel.told.has(piece), "test world: says Have of a piece twice")
+          channel.told.add(piece)
           invariant(
             host.faults.liesAboutHave || store!.verified.has(piece),
             "test world: has an unverified piece"
