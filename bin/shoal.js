@@ -21,6 +21,10 @@ const runHere = () => {
   return import(pathToFileURL(join(root, "src", "cli", "main.ts")).href)
 }
 
+// A sync holds one of Node's threads for as long as the disk takes: its four would hold up every read. Node 24 reads
+// this when it first needs a thread, which is after this line.
+if (!process.env.UV_THREADPOOL_SIZE) process.env.UV_THREADPOOL_SIZE = "16"
+
 const runtime = findRuntime()
 if (runtime.problem !== undefined) fail(runtime.problem)
 else if (realpathSync(runtime.node) === realpathSync(process.execPath)) runHere()
