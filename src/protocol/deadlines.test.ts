@@ -1,3 +1,5 @@
+// The deadline queue under arbitrary scheduling, against the sorted list that it stands for.
+
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { type Deadline, DeadlineQueue } from "./deadlines.ts"

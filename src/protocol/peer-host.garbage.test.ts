@@ -7,7 +7,7 @@ import { Bitfield } from "./bitfield.ts"
 import type { ByeReason, CloseReason, Have, Message, RejectReason } from "./message.ts"
 import { PeerHost } from "./peer-host.ts"
 import type { PeerHostInput } from "./peer-host-io.ts"
-import { seededRandom, testMetainfo, testPeer, testSwarm } from "./test-world.ts"
+import { seededRandom, testMetainfo, testPeer, testSwarm } from "./test-values.ts"
 
 const pieces = 11
 const anyChannel = fc.oneof({ weight: 9, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.nat(5000) })

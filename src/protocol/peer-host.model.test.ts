@@ -7,7 +7,9 @@ import { describe, expect, it } from "vitest"
 import { Bitfield } from "./bitfield.ts"
 import type { PeerHostRules } from "./host-context.ts"
 import type { SwarmId } from "./message.ts"
-import { noFaults, type TestHost, TestWorld, testMetainfo, testSwarm } from "./test-world.ts"
+import { noFaults, type TestHost } from "./test-host.ts"
+import { testMetainfo, testSwarm } from "./test-values.ts"
+import { TestWorld } from "./test-world.ts"
 import { milliseconds, seconds } from "./time.ts"
 
 const faultsEnd = seconds(8)

@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from "vitest"
 import { Bitfield } from "./bitfield.ts"
-import { TestWorld, testMetainfo, testSwarm } from "./test-world.ts"
+import { testMetainfo, testSwarm } from "./test-values.ts"
+import { TestWorld } from "./test-world.ts"
 import { milliseconds, seconds } from "./time.ts"
 
 const swarm = testSwarm(1)

@@ -7,7 +7,7 @@ import { limits } from "./limits.ts"
 import type { Message, RejectReason, SwarmId } from "./message.ts"
 import { PeerHost } from "./peer-host.ts"
 import type { ConnectionId, PeerHostInput, PeerHostOutput } from "./peer-host-io.ts"
-import { seededRandom, testMetainfo, testPeer, testSwarm } from "./test-world.ts"
+import { seededRandom, testMetainfo, testPeer, testSwarm } from "./test-values.ts"
 import { milliseconds, seconds } from "./time.ts"
 
 const pieces = 16
