@@ -1,5 +1,5 @@
-// Decides when a swarm's neighbours hear of a new piece: haveBatchDelay after the first of a batch, together with
-// those that came meanwhile. Have is most of the traffic, so batching and leaving out who has the piece anyway is most
+// Decides when a swarm's neighbours hear of a new piece: at once after a quiet while, else haveBatchDelay after they
+// heard last, together with what came meanwhile. A wait would cost the first piece that much at every hop. Have is most of the traffic, so batching and leaving out who has the piece anyway is most
 // of what can be saved.
 //
 // Invariants: a neighbour hears of a piece at most once, only after it was stored, and hears of all that it lacks;
@@ -16,12 +16,13 @@ export class HaveBatch {
   readonly #context: HostContext
   readonly #neighbours: readonly Neighbour[]
   readonly #deadline: Deadline
+  #flushedAt: Micros = Number.NEGATIVE_INFINITY
 
   /** `neighbours` are the joined ones, kept up to date by the swarm. */
   constructor(context: HostContext, neighbours: readonly Neighbour[]) {
     this.#context = context
     this.#neighbours = neighbours
-    this.#deadline = context.deadlines.make(() => this.flush())
+    this.#deadline = context.deadlines.make((now) => this.flush(now))
   }
 
   /** How far a neighbour that is told our bitfield now need not be told again. */
@@ -31,21 +32,24 @@ export class HaveBatch {
 
   stored(piece: number, now: Micros): void {
     this.#log.push(piece)
-    this.schedule(now)
+    if (now - this.#flushedAt >= this.#context.rules.haveBatchDelay) this.flush(now)
+    else this.schedule(now)
   }
 
   /** Makes sure that what a neighbour was not told yet goes out in time. */
   schedule(now: Micros): void {
     if (this.#deadline.at !== undefined) return
-    this.#context.deadlines.set(this.#deadline, now + this.#context.rules.haveBatchDelay)
+    const { haveBatchDelay } = this.#context.rules
+    this.#context.deadlines.set(this.#deadline, Math.max(now, this.#flushedAt + haveBatchDelay))
   }
 
   stop(): void {
     this.#context.deadlines.set(this.#deadline, undefined)
   }
 
-  flush(): void {
+  flush(now: Micros): void {
     this.stop()
+    this.#flushedAt = now
     let wholeFrom = -1
     let whole: readonly number[] = []
     for (const neighbour of this.#neighbours) {

@@ -27,6 +27,7 @@ export interface PeerHostRules {
   readonly maxUploadsInFlight: number
   readonly maxUploadBytes: number
   readonly uploadStallTime: Micros
+  readonly orderedTail: number
   readonly maxEndgameCopies: number
   readonly endgamePieces: number
   readonly requestTimeoutBase: Micros

@@ -53,6 +53,8 @@ export const limits = {
    * does not read must not stop the others; a slow link must not be taken for one.
    */
   uploadStallTime: milliseconds(500),
+  /** The part of a blob's pieces that is fetched in order at the end, so that the whole digest is soon checked. */
+  orderedTail: 0.25,
   /** Duplicates of a request in endgame, the first included. */
   maxEndgameCopies: 2,
   /** A swarm is in endgame when every missing piece is asked for and at most this many are missing. */

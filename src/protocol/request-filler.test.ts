@@ -45,6 +45,35 @@ describe("peer host, requests", () => {
     ).toEqual(["LoadPiece"])
   })
 
+  it("tells a piece at once after a quiet while, and those that follow together", () => {
+    const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
+    stage.open(new Bitfield(pieces))
+    const source = stage.join(1, bitsOf(1, 2, 3).toBytes())
+    const other = stage.join(2, "none")
+    const stored = (number: number) => {
+      stage.receive(source, piece(number))
+      return messages(stage.step({ tag: "PieceStored", swarm, piece: number }), other)
+    }
+    expect(stored(2)).toEqual([{ tag: "Have", channel: 0, pieces: [2] }])
+    expect(stored(1)).toEqual([])
+    expect(stored(3)).toEqual([])
+    expect(messages(stage.wakeUntil(stage.now + limits.haveBatchDelay), other)).toEqual([
+      { tag: "Have", channel: 0, pieces: [1, 3] }
+    ])
+  })
+
+  it("asks for the last pieces in order, so that the whole digest is soon checked", () => {
+    const asked = (orderedTail: number) => {
+      const rules = { maxRequestsPerNeighbour: 6, maxRequestsPerSwarm: 6, orderedTail }
+      const stage = new Stage("agent", rules)
+      stage.open(bitsOf(1, 4))
+      const source = stage.join(1, "all")
+      return requested(messages(stage.outputs, source))
+    }
+    expect(asked(6 / pieces)).toEqual([0, 2, 3, 5, 6, 7])
+    expect(asked(5 / pieces)).not.toEqual([0, 2, 3, 5, 6, 7])
+  })
+
   it("tells pieces together, and to those who join meanwhile only what their Open did not tell", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
     stage.open(new Bitfield(pieces))

@@ -58,6 +58,7 @@ export class Swarm implements UploadSwarm {
   readonly haves: HaveBatch
   #origins = 0
   readonly #readers = new Map<number, ReaderWindow>()
+  readonly #everything: ReaderWindow
   readonly #storing = new Map<number, Sender>()
   readonly #filler: RequestFiller
   readonly #suggest: SeederSuggest | undefined
@@ -76,12 +77,14 @@ export class Swarm implements UploadSwarm {
     if (spare > 0) this.missing[this.missing.length - 1]! &= 0xffffffff >>> spare
     this.window = new RequestWindow(this.pieces, context.rules.maxRequestsPerSwarm)
     this.availability = new Uint16Array(this.pieces)
+    this.#everything = { firstPiece: 0, endPiece: this.pieces }
+    this.#context = context
+    this.#gatherReaders()
     this.haves = new HaveBatch(context, this.neighbours)
     this.#filler = new RequestFiller(context, this)
     this.#suggest =
       context.self.kind === "origin" && have.isFull ? new SeederSuggest(context, this.pieces) : undefined
     this.#uploader = uploader
-    this.#context = context
   }
 
   get isComplete(): boolean {
@@ -294,6 +297,7 @@ export class Swarm implements UploadSwarm {
     this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
     this.#context.counters.piecesStored++
     this.haves.stored(piece, now)
+    if (this.#isTail && !this.readers.includes(this.#everything)) this.#gatherReaders()
     if (!this.have.isFull) {
       this.#filler.fillAll(now)
       return
@@ -323,12 +327,21 @@ export class Swarm implements UploadSwarm {
   readerMoved(reader: number, window: ReaderWindow, now: Micros): void {
     if (!this.#readers.has(reader) && this.#readers.size >= this.#context.rules.maxReaders) return
     this.#readers.set(reader, window)
-    this.readers = [...this.#readers.values()]
+    this.#gatherReaders()
     this.#filler.fillAll(now)
   }
 
   readerLeft(reader: number): void {
-    if (this.#readers.delete(reader)) this.readers = [...this.#readers.values()]
+    if (this.#readers.delete(reader)) this.#gatherReaders()
+  }
+
+  #gatherReaders(): void {
+    this.readers = this.#isTail ? [...this.#readers.values(), this.#everything] : [...this.#readers.values()]
+  }
+
+  /** The last pieces are fetched in order: the check of the whole digest follows the front, and is done soon after. */
+  get #isTail(): boolean {
+    return this.pieces - this.have.count <= this.pieces * this.#context.rules.orderedTail
   }
 
   uploadUndone(_neighbour: Neighbour, piece: number): void {
