@@ -266,6 +266,28 @@ describe("peer host, requests", () => {
     expect(requested(messages(stage.outputs, source))).toHaveLength(1)
   })
 
+  it("does not keep late answers beyond its memory for pieces being stored", () => {
+    const rules = { maxRequestsPerSwarm: 1, maxRequestsPerNeighbour: 1, requestTimeoutPerMiB: 0 }
+    const stage = new Stage("agent", rules)
+    stage.open(new Bitfield(pieces))
+    const one = stage.join(1, bitsOf(1).toBytes())
+    stage.receive(one, piece(1))
+    const two = stage.join(2, bitsOf(2).toBytes())
+    stage.wakeUntil(stage.now + limits.requestTimeoutBase)
+    const three = stage.join(3, bitsOf(3).toBytes())
+    expect(requested(messages(stage.outputs, three))).toEqual([3])
+    // Piece 1 is being stored and 3 under way: that is all there is room for.
+    stage.receive(two, piece(2))
+    expect(tags(stage.outputs)).not.toContain("StorePiece")
+    expect(stage.host.counters.piecesDuplicate).toBe(1)
+    // With the store up to date again it is asked for anew.
+    stage.step({ tag: "PieceStored", swarm, piece: 1 })
+    stage.receive(three, piece(3))
+    stage.step({ tag: "PieceStored", swarm, piece: 3 })
+    const later = stage.wakeUntil(stage.now + 2 * limits.maxRejectBackoff)
+    expect(requested(messages(later, two))).toEqual([2])
+  })
+
   it("keeps the newest suggestions when there are too many", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1, maxSuggestions: 2 })
     stage.open(new Bitfield(pieces))

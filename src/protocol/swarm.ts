@@ -98,11 +98,11 @@ export class Swarm implements UploadSwarm {
 
   /** Whether one more request may be sent. Pieces being stored are in memory, so they count against a bound too. */
   get wantsMore(): boolean {
-    return (
-      this.wantsPieces &&
-      this.window.hasRoom &&
-      this.window.live + this.#storing.size < 2 * this.#context.rules.maxRequestsPerSwarm
-    )
+    return this.wantsPieces && this.window.hasRoom && this.#hasMemory
+  }
+
+  get #hasMemory(): boolean {
+    return this.window.live + this.#storing.size < 2 * this.#context.rules.maxRequestsPerSwarm
   }
 
   /** Few pieces are missing, so that one slow answer may be all that is waited for. */
@@ -231,7 +231,9 @@ export class Swarm implements UploadSwarm {
     if (neighbour.session.kind === "origin") counters.bytesReceivedFromOrigins += payload.byteLength
     else counters.bytesReceivedFromAgents += payload.byteLength
     this.#filler.answered(neighbour, request, now)
-    if (this.have.has(piece) || this.#storing.has(piece) || this.failed) {
+    // An answer that comes after its timeout is welcome, unless the store is so far behind that memory would grow.
+    const surplus = request.state !== "live" && !this.window.isRequested(piece) && !this.#hasMemory
+    if (this.have.has(piece) || this.#storing.has(piece) || this.failed || surplus) {
       counters.piecesDuplicate++
     } else {
       if (this.window.isRequested(piece)) this.#filler.cancelOthers(piece, neighbour, now)
