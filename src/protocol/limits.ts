@@ -36,8 +36,9 @@ export const limits = {
 
   /**
    * Requests outstanding a swarm. Somewhat more than the pieces that an uploader queues: more only meet busy uploaders
-   * (measured on 300 agents: 16 gave 2.2 Rejects a piece and a last completion of 1.20 of the bound, 6 gave 0.4 and
-   * 1.06). It bounds throughput to 6 pieces a round trip, 1.5 MiB at the smallest.
+   * (test-world.ts, 300 agents, 3 origins, 200 pieces of 4 MiB, maxNeighbours 12, two seeds: 16 gave 2.2 Rejects a
+   * piece and a last completion of 1.18-1.20 of the bound, 6 gave 0.4 and 1.06; at maxNeighbours 20, 6 gives
+   * 1.09-1.10). It bounds throughput to 6 pieces a round trip, 1.5 MiB at the smallest.
    */
   maxRequestsPerSwarm: 6,
   /** Requests outstanding to one neighbour of a swarm: its next piece is asked while one is under way. */
@@ -64,7 +65,7 @@ export const limits = {
   requestTimeoutBase: seconds(4),
   requestTimeoutPerMiB: seconds(4),
   /** Have messages wait this long for company. Batching is most of the traffic saved. */
-  haveBatchDelay: milliseconds(5),
+  haveBatchDelay: milliseconds(10),
   /** A neighbour that timed out or rejected is left alone at least this long. */
   minRejectBackoff: milliseconds(1),
   maxRejectBackoff: seconds(2),
