@@ -65,7 +65,7 @@ export const limits = {
   requestTimeoutBase: seconds(4),
   requestTimeoutPerMiB: seconds(4),
   /** Have messages wait this long for company. Batching is most of the traffic saved. */
-  haveBatchDelay: milliseconds(10),
+  haveBatchDelay: milliseconds(5),
   /** A neighbour that timed out or rejected is left alone at least this long. */
   minRejectBackoff: milliseconds(1),
   maxRejectBackoff: seconds(2),
