@@ -1,4 +1,4 @@
-// Checks the bounds, growth and spread of waits.
+// The bounds, growth and spread of waits, for arbitrary ranges and attempts, against the documented formula.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"

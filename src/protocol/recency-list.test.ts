@@ -1,4 +1,4 @@
-// Checks the list against an array.
+// The recency list under arbitrary calls, against the plain array that it stands for.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
