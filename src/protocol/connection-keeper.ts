@@ -164,6 +164,17 @@ export class ConnectionKeeper {
     this.end(session, "protocol-error", `protocol error: ${reason}`, now)
   }
 
+  /** The transport could not read a frame; only another version is no violation. */
+  broken(session: PeerSession, bye: ByeReason, reason: string, now: Micros): void {
+    if (bye !== "version") {
+      this.violation(session, reason, now)
+      return
+    }
+    if (session.state === "closing") return
+    this.#holdAgainst(session, now)
+    this.end(session, bye, reason, now)
+  }
+
   banPeer(peerId: PeerId, address: string, reason: string, now: Micros): void {
     this.#ban(peerId, address, reason, now)
     const session = this.#budget.openWith(peerId)

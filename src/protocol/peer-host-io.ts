@@ -7,7 +7,7 @@
 // (Disconnected says so, once, whoever ended it).
 
 import type { Bitfield } from "./bitfield.ts"
-import type { Message, SwarmId } from "./message.ts"
+import type { ByeReason, Message, SwarmId } from "./message.ts"
 import type { Metainfo } from "./metainfo.ts"
 import type { Payload } from "./payload.ts"
 import type { PeerAddress, PeerId, PeerKind } from "./peer-id.ts"
@@ -41,7 +41,13 @@ export type PeerHostInput =
   | { readonly tag: "DialFailed"; readonly connection: ConnectionId; readonly reason: string }
   | { readonly tag: "Received"; readonly connection: ConnectionId; readonly message: Message }
   /** The transport met bytes that are not the protocol; it has closed the connection or will on Disconnect. */
-  | { readonly tag: "ProtocolBroken"; readonly connection: ConnectionId; readonly reason: string }
+  | {
+      readonly tag: "ProtocolBroken"
+      readonly connection: ConnectionId
+      readonly reason: string
+      /** What to say in parting: "version" to a stranger of another version, who is not held to have done wrong. */
+      readonly bye: ByeReason
+    }
   | { readonly tag: "Disconnected"; readonly connection: ConnectionId; readonly reason: string }
   /** A Piece left this host: the oldest unanswered Send of that piece on that connection. */
   | {

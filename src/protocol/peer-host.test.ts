@@ -31,6 +31,15 @@ describe("peer host, handshake", () => {
     expect(tags(stage.outputs)).toEqual(["Bye", "Disconnect"])
   })
 
+  it("parts from a version that its transport cannot read by Bye version, without a ban", () => {
+    const stage = new Stage()
+    stage.step({ tag: "Connected", connection: -1 })
+    stage.step({ tag: "ProtocolBroken", connection: -1, reason: "version 2", bye: "version" })
+    expect(messages(stage.outputs, -1)).toEqual([{ tag: "Bye", reason: "version" }])
+    expect(tags(stage.outputs)).toEqual(["Bye", "Disconnect"])
+    expect(stage.host.counters.protocolErrors).toBe(0)
+  })
+
   it("takes nothing before Hello, and Hello only once", () => {
     for (const opening of [
       [{ tag: "Open", channel: 0, swarm, have: "none" } as Message],
@@ -54,7 +63,7 @@ describe("peer host, handshake", () => {
   it("bans who broke the protocol, until the ban is over", () => {
     const stage = new Stage()
     const connection = stage.accept(1)
-    stage.step({ tag: "ProtocolBroken", connection, reason: "nonsense" })
+    stage.step({ tag: "ProtocolBroken", connection, reason: "nonsense", bye: "protocol-error" })
     expect(tags(stage.outputs)).toEqual(["PeerBanned", "Bye", "Disconnect"])
     stage.step({ tag: "Disconnected", connection, reason: "" })
     stage.step({ tag: "Connected", connection: -8 })

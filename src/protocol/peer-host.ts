@@ -189,7 +189,7 @@ export class PeerHost {
         return
       case "ProtocolBroken": {
         const session = this.#keeper.listening(input.connection)
-        if (session !== undefined) this.#keeper.violation(session, input.reason, now)
+        if (session !== undefined) this.#keeper.broken(session, input.bye, input.reason, now)
         return
       }
       case "Disconnected":

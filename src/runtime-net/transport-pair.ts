@@ -2,7 +2,7 @@
 // that hold when something was told. Tests only.
 
 import { Context, Effect, Layer, type Scope } from "effect"
-import type { Message } from "../protocol/message.ts"
+import type { ByeReason, Message } from "../protocol/message.ts"
 import { milliseconds } from "../protocol/time.ts"
 import {
   type PeerEndpoint,
@@ -17,7 +17,12 @@ export type TransportEvent =
   | { readonly tag: "Connected"; readonly connection: number }
   | { readonly tag: "DialFailed"; readonly connection: number; readonly reason: string }
   | { readonly tag: "Received"; readonly connection: number; readonly message: Message; readonly at: number }
-  | { readonly tag: "ProtocolBroken"; readonly connection: number; readonly reason: string }
+  | {
+      readonly tag: "ProtocolBroken"
+      readonly connection: number
+      readonly reason: string
+      readonly bye: ByeReason
+    }
   | { readonly tag: "PieceSent"; readonly connection: number; readonly piece: number }
   | { readonly tag: "Disconnected"; readonly connection: number; readonly reason: string }
   | { readonly tag: "Refused"; readonly reason: string }
@@ -65,7 +70,7 @@ export const listenWatched = (
         dialFailed: (connection, reason) => tell({ tag: "DialFailed", connection, reason }),
         received: (connection, message) =>
           tell({ tag: "Received", connection, message, at: monotonicNow() / milliseconds(1) }),
-        protocolBroken: (connection, reason) => tell({ tag: "ProtocolBroken", connection, reason }),
+        protocolBroken: (connection, reason, bye) => tell({ tag: "ProtocolBroken", connection, reason, bye }),
         pieceSent: (connection, _swarm, piece) => tell({ tag: "PieceSent", connection, piece }),
         disconnected: (connection, reason) => tell({ tag: "Disconnected", connection, reason }),
         refused: (reason) => tell({ tag: "Refused", reason })

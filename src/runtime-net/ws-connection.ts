@@ -14,7 +14,7 @@ import { WebSocket } from "ws"
 import { decodeMessage, encodeMessage, pieceHeaderBytes, writePieceHeader } from "../protocol/codec.ts"
 import { invariant } from "../protocol/invariant.ts"
 import { limits } from "../protocol/limits.ts"
-import type { Message, SwarmId } from "../protocol/message.ts"
+import type { ByeReason, Message, SwarmId } from "../protocol/message.ts"
 import type { Micros } from "../protocol/time.ts"
 import type { TokenBucket } from "../protocol/token-bucket.ts"
 import { monotonicNow, wakeAt } from "./node-timers.ts"
@@ -22,7 +22,7 @@ import { takeFrame } from "./piece-buffer.ts"
 
 export interface ConnectionEvents {
   readonly received: (message: Message) => void
-  readonly protocolBroken: (reason: string) => void
+  readonly protocolBroken: (reason: string, bye: ByeReason) => void
   readonly pieceSent: (swarm: SwarmId, piece: number) => void
   readonly closed: (reason: string) => void
 }
@@ -187,7 +187,7 @@ export class WsConnection {
     if (this.#state !== "open") return
     const message = isBinary ? decodeMessage(data) : textFrame
     if (message.tag === "CodecError") {
-      this.#break(message.reason)
+      this.#break(message.reason, message.bye)
       return
     }
     this.#events.received(message)
@@ -208,12 +208,12 @@ export class WsConnection {
 
   // -- end --------------------------------------------------------------------------------------------------------
 
-  #break(reason: string): void {
+  #break(reason: string, bye: ByeReason = "protocol-error"): void {
     if (this.#state !== "open" && this.#state !== "closing") return
     const told = this.#state === "closing"
     this.#state = "broken"
     this.#why ??= reason
-    if (!told) this.#events.protocolBroken(reason)
+    if (!told) this.#events.protocolBroken(reason, bye)
     // Later, so that what the host sends in answer (a Bye) goes out first.
     setImmediate(() => this.#finish())
   }
@@ -245,7 +245,11 @@ export class WsConnection {
   }
 }
 
-const textFrame = { tag: "CodecError", reason: "a text frame; every message is a binary frame" } as const
+const textFrame = {
+  tag: "CodecError",
+  reason: "a text frame; every message is a binary frame",
+  bye: "protocol-error"
+} as const
 
 /** The frame of a piece, without a copy when the payload was read with room in front of it. */
 const pieceFrame = (message: PieceMessage): Uint8Array => {

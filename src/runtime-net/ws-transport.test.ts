@@ -89,7 +89,8 @@ describe("peer transport", () => {
         Buffer.from([]),
         Buffer.from([99, 1, 2, 3]),
         Buffer.alloc(limits.maxControlFrame + 1, 1),
-        Buffer.alloc(limits.maxPieceLength + 100, 6)
+        Buffer.alloc(limits.maxPieceLength + 100, 6),
+        Buffer.from([1, ...Buffer.from("SHOAL"), 0, 2])
       ]
       for (const [index, frame] of frames.entries()) {
         const socket = new WebSocket(`ws://${acceptor.endpoint.address}${peerPath}`)
@@ -104,7 +105,9 @@ describe("peer transport", () => {
         expect(gone.at(-1)!.connection).toBe(-1 - index)
       }
       const broken = yield* acceptor.told("ProtocolBroken", frames.length)
-      expect(broken.map((event) => event.connection)).toEqual([-1, -2, -3, -4, -5])
+      expect(broken.map((event) => event.connection)).toEqual([-1, -2, -3, -4, -5, -6])
+      const nonsense = Array.from({ length: 5 }, () => "protocol-error")
+      expect(broken.map((event) => event.bye)).toEqual([...nonsense, "version"])
       expect(acceptor.events.filter((event) => event.tag === "Received")).toEqual([])
     })
   )

@@ -176,7 +176,7 @@ class WsEndpoint implements PeerEndpoint {
     const handlers = this.#handlers
     const connection = new WsConnection(socket, tcp, this.#rates, {
       received: (message) => this.#dead || handlers.received(id, message),
-      protocolBroken: (reason) => this.#dead || handlers.protocolBroken(id, reason),
+      protocolBroken: (reason, bye) => this.#dead || handlers.protocolBroken(id, reason, bye),
       pieceSent: (swarm, piece) => this.#dead || handlers.pieceSent(id, swarm, piece),
       closed: (reason) => {
         this.#connections.delete(id)

@@ -7,7 +7,7 @@
 // by what was sent after it, except by Close and Bye, and nothing overtakes those.
 
 import { Context, Data, type Effect, type Scope } from "effect"
-import type { Message, SwarmId } from "../../protocol/message.ts"
+import type { ByeReason, Message, SwarmId } from "../../protocol/message.ts"
 import type { ConnectionId } from "../../protocol/peer-host-io.ts"
 import type { PeerListen, RateLimits } from "../config.ts"
 
@@ -16,7 +16,8 @@ export interface PeerTransportHandlers {
   readonly connected: (connection: ConnectionId) => void
   readonly dialFailed: (connection: ConnectionId, reason: string) => void
   readonly received: (connection: ConnectionId, message: Message) => void
-  readonly protocolBroken: (connection: ConnectionId, reason: string) => void
+  /** Bytes that are not the protocol. `bye` is what to say in parting; the connection then ends. */
+  readonly protocolBroken: (connection: ConnectionId, reason: string, bye: ByeReason) => void
   readonly pieceSent: (connection: ConnectionId, swarm: SwarmId, piece: number) => void
   /** The connection is gone, whoever ended it. Told once for each connected, also after an own disconnect. */
   readonly disconnected: (connection: ConnectionId, reason: string) => void
