@@ -1,0 +1,85 @@
+// Shows that what the README tells people to type works: every command in it either runs here, word for word but for
+// ports and folders that belong to the test, or is named with the test that runs it. A new command fails until it is.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { runToEnd } from "../support/run-program.ts"
+
+const root = join(import.meta.dirname, "..", "..")
+const readme = readFileSync(join(root, "README.md"), "utf8")
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "shoal-readme-"))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const blocks = (language: string): ReadonlyArray<string> =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"))].map((match) => match[1]!)
+
+/** The commands of the README, without their comments. */
+const commands = blocks("sh")
+  .flatMap((block) => block.split("\n"))
+  .map((line) => line.replace(/\s+#.*$/, "").trim())
+  .filter((line) => line !== "")
+
+const run = (line: string, ...more: ReadonlyArray<string>) => {
+  const [program, ...args] = line.split(" ")
+  return runToEnd(program!, [...args, ...more], { cwd: root, within: 60_000 })
+}
+
+const covered: Readonly<Record<string, () => Promise<void>>> = {
+  // That it gets ready, and that Ctrl-C stops it, is test/processes/up.test.ts and launcher.test.ts.
+  "npm start": async () => {
+    const { code, stdout, stderr } = await run("npm start -- --help")
+    expect(code, stderr).toBe(0)
+    for (const flag of ["--agents", "--data", "--port-base"]) expect(stdout).toContain(flag)
+  },
+  "npm run experiment": async () => {
+    const { code, stdout, stderr } = await run("npm run experiment")
+    expect(code, stderr).toBe(0)
+    expect(stdout).toContain("first-wave")
+  },
+  "npm run experiment -- first-wave --agents 50 --size 16MiB --out my-report": async () => {
+    const out = join(folder, "my-report")
+    const { code, stdout, stderr } = await run(
+      `npm run experiment -- first-wave --agents 50 --size 16MiB --out ${out}`
+    )
+    expect(code, stderr).toBe(0)
+    expect(stdout).toMatch(/trace hash [0-9a-f]{16}/)
+  },
+  "npx shoal agent --config agent.yaml": async () => {
+    const [yaml] = blocks("yaml")
+    const file = join(folder, "agent.yaml")
+    // Everything in it is right but one key, which is what the process must end over: nothing is opened.
+    writeFileSync(file, `${yaml}mistyped: 1\n`)
+    const { code, stderr } = await run(`npx shoal agent --config ${file}`)
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(`${file}: mistyped: unknown key`)
+    expect(stderr).not.toContain(";")
+  }
+}
+
+/** Commands that other tests run, and where. */
+const elsewhere: ReadonlyArray<readonly [RegExp, string]> = [
+  [/^skopeo copy /, "test/clients/clients.test.ts"],
+  [/^docker pull /, "test/clients/clients.test.ts"],
+  [/^curl -s http:\/\/127\.0\.0\.1:17000\/metrics/, "test/processes/up.test.ts"],
+  [/^npm run experiment -- first-wave$/, "experiments/first-wave.test.ts"],
+  [/^npx shoal origin --config /, "test/processes/role-process.test.ts"]
+]
+
+describe("the commands of the README", () => {
+  test.each(commands)("%s", { timeout: 120_000 }, async (command) => {
+    const here = covered[command]
+    if (here !== undefined) {
+      await here()
+      return
+    }
+    const place = elsewhere.find(([pattern]) => pattern.test(command))
+    expect(place, `"${command}" is run by no test: run it here, or say which test does`).toBeDefined()
+    expect(readFileSync(join(root, place![1]), "utf8").length).toBeGreaterThan(0)
+  })
+})
