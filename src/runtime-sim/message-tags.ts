@@ -1,21 +1,10 @@
-// Decides the numbers under which peer messages enter the trace, so that a hash tells one message from another.
+// Decides the numbers under which peer messages enter the trace, so that a hash tells one message from another: the
+// wire's own.
 
-import type { Message, MessageTag } from "../protocol/message.ts"
+import { tags } from "../protocol/frame-layout.ts"
+import type { Message } from "../protocol/message.ts"
 
-const numbers: Readonly<Record<MessageTag, number>> = {
-  Hello: 1,
-  Open: 2,
-  Close: 3,
-  Have: 4,
-  Request: 5,
-  Piece: 6,
-  Reject: 7,
-  Cancel: 8,
-  Suggest: 9,
-  Bye: 10
-}
-
-export const messageNumber = (message: Message): number => numbers[message.tag]
+export const messageNumber = (message: Message): number => tags[message.tag]
 
 /** The message's channel, 0 for those of the connection itself. */
 export const messageChannel = (message: Message): number => ("channel" in message ? message.channel : 0)
