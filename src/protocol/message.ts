@@ -60,5 +60,3 @@ export type Message =
   /** Pieces that the sender would rather be asked for now: an uploader sends each piece out once before repeats. */
   | { readonly tag: "Suggest"; readonly channel: number; readonly pieces: readonly number[] }
   | { readonly tag: "Bye"; readonly reason: ByeReason }
-
-export type MessageTag = Message["tag"]
