@@ -82,6 +82,8 @@ export class Frame implements QueuedFrame {
   nextQueued: Frame | undefined
   /** Control frames that travel right behind this bulk frame, in order. */
   followers: Frame[] | undefined
+  /** Of a control frame behind a bulk frame: when it could be whole at the other end by itself. */
+  readyAt = 0
 }
 
 export const frameFlags = {

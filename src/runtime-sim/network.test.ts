@@ -78,7 +78,18 @@ describe("whatever is sent", () => {
           expectWithinRate(down, 1e6 / ratesOf(index).downlink, transfers, start)
         }
       }),
-      { numRuns: 60 }
+      {
+        numRuns: 60,
+        // A control frame that has not left the uplink yet when the bulk frame before it arrives.
+        examples: [
+          [
+            [
+              { at: 0, from: 1, to: 2, size: bulkThreshold + 1 },
+              { at: 97, from: 1, to: 2, size: 12_560 }
+            ]
+          ]
+        ]
+      }
     )
   })
 

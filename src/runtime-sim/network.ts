@@ -6,11 +6,11 @@
 // events, a control frame one, and none when it follows a bulk frame of its connection.
 
 import { invariant } from "../protocol/invariant.ts"
+import type { Micros } from "../protocol/time.ts"
 import { type ConnectionEnd, Frame, frameFlags, type NetworkHost } from "./connection.ts"
 import type { EventTarget } from "./event-queue.ts"
 import { eventKinds, type Kernel } from "./kernel.ts"
 import { AccessLinks, bulkThreshold, type LinkRates } from "./links.ts"
-import type { Micros } from "../protocol/time.ts"
 
 const kinds = { arrived: eventKinds.network, uplinkDone: eventKinds.network + 1 } as const
 
@@ -92,9 +92,13 @@ export class Network implements EventTarget {
     } else {
       const whole = links.sendControl(host, to.hostIndex, size, now)
       const behind = from.lastBulk
-      if (behind === undefined) this.#deliverAt(frame, from, whole + from.latency)
-      else if (behind.followers === undefined) behind.followers = [frame]
-      else behind.followers.push(frame)
+      const readyAt = whole + from.latency
+      if (behind === undefined) this.#deliverAt(frame, from, readyAt)
+      else {
+        frame.readyAt = readyAt
+        if (behind.followers === undefined) behind.followers = [frame]
+        else behind.followers.push(frame)
+      }
     }
   }
 
@@ -171,10 +175,19 @@ export class Network implements EventTarget {
     const { latency } = from
     const last = this.#kernel.now + latency
     this.#deliverAt(frame, from, links.receiveBulk(to.hostIndex, size, startedAt + latency, last))
+    if (frame.followers !== undefined) this.#deliverLateFollowers(frame.followers, from)
     if ((frame.flags & frameFlags.tellSent) !== 0) {
       frame.flags &= ~frameFlags.tellSent
       from.sink.sent(frame.payload)
     }
+  }
+
+  /** Followers that cannot be whole when the frame before them is come by themselves, in order. */
+  #deliverLateFollowers(followers: Frame[], from: ConnectionEnd): void {
+    const { lastArrival } = from
+    const first = followers.findIndex(({ readyAt }) => readyAt > lastArrival)
+    if (first < 0) return
+    for (const late of followers.splice(first)) this.#deliverAt(late, from, late.readyAt)
   }
 
   #arrive(frame: Frame): void {
