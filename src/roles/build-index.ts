@@ -7,12 +7,13 @@ import { limits } from "../protocol/limits.ts"
 import { makeBuildIndexStore } from "./build-index-store.ts"
 import { type IndexEndpoint, ManifestRecord, parseIndexPath } from "./build-index-wire.ts"
 import type { BuildIndexConfig } from "./config.ts"
+import { endpointHandler } from "./endpoint-handler.ts"
 import type { HostProgram } from "./host-program.ts"
-import { type HttpRoute, makeHttpApp, type RouteHandler } from "./http-app.ts"
-import { countedHandler, makeRequestCounter } from "./http-requests.ts"
+import { type HttpRoute, makeHttpApp } from "./http-app.ts"
+import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
 import { parsePage } from "./registry/listing.ts"
-import { OciError, ociError, ociErrorResponse } from "./registry/oci-error.ts"
+import { OciError, ociError } from "./registry/oci-error.ts"
 import { HostStorage } from "./services/host-storage.ts"
 import type { TableStoreError } from "./services/table-store.ts"
 import { toDuration } from "./upstreams.ts"
@@ -107,24 +108,14 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
         return created
       })
 
-    const handler: RouteHandler = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const endpoint = parseIndexPath(request.url)
-      const route = endpoint instanceof OciError ? "malformed" : endpoint.tag.toLowerCase()
-      const answer =
-        endpoint instanceof OciError
-          ? Effect.fail(endpoint)
-          : request.method === "PUT"
-            ? write(endpoint)
-            : read(endpoint)
-      return yield* countedHandler(
-        counter,
-        `/repositories ${route}`,
-        Effect.catch(answer, (error) =>
-          Effect.succeed(ociErrorResponse(error instanceof OciError ? error : storeFailed(error)))
-        ),
-        () => ociErrorResponse(ociError("UNKNOWN", { message: "the build-index failed; its log says where" }))
-      )
+    const handler = endpointHandler({
+      role: "the build-index",
+      counter,
+      routeName: (kind) => `/repositories ${kind}`,
+      parse: parseIndexPath,
+      read,
+      write,
+      failed: storeFailed
     })
 
     const routes: ReadonlyArray<HttpRoute> = (["GET", "PUT"] as const).map((method) => ({

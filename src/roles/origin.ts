@@ -13,9 +13,10 @@ import { limits } from "../protocol/limits.ts"
 import { encodeMetainfo, type Metainfo } from "../protocol/metainfo.ts"
 import { type BlobEndpoint, parseBlobPath } from "./blob-path.ts"
 import type { OriginConfig } from "./config.ts"
+import { endpointHandler } from "./endpoint-handler.ts"
 import type { HostProgram, StartedRole } from "./host-program.ts"
-import { type HttpRoute, makeHttpApp, type RouteHandler } from "./http-app.ts"
-import { countedHandler, makeRequestCounter } from "./http-requests.ts"
+import { type HttpRoute, makeHttpApp } from "./http-app.ts"
+import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
 import { decodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
 import { makeOriginRepair } from "./origin-repair.ts"
@@ -23,7 +24,7 @@ import { makeOriginReplication } from "./origin-replication.ts"
 import { makePeerEngine, type PeerEngine } from "./peer-engine.ts"
 import { peerIdOf } from "./peer-identity.ts"
 import { blobResponse } from "./registry/blob-response.ts"
-import { OciError, ociError, ociErrorResponse } from "./registry/oci-error.ts"
+import { type OciError, ociError } from "./registry/oci-error.ts"
 import { type StoreFailure, storeFailure } from "./registry/store-failure.ts"
 import { RoleMisconfigured } from "./role-misconfigured.ts"
 import { HostStorage } from "./services/host-storage.ts"
@@ -154,22 +155,14 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       return Effect.fail(ociError("UNSUPPORTED", { message: `${endpoint.tag.toLowerCase()} is only read` }))
     }
 
-    const handler: RouteHandler = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const endpoint = parseBlobPath(request.url)
-      const route = endpoint instanceof OciError ? "malformed" : endpoint.tag.toLowerCase()
-      const answer =
-        endpoint instanceof OciError
-          ? Effect.fail(endpoint)
-          : request.method === "PUT"
-            ? write(endpoint)
-            : read(endpoint)
-      return yield* countedHandler(
-        counter,
-        route,
-        Effect.catch(answer, (error) => Effect.succeed(ociErrorResponse(storeFailure(error)))),
-        () => ociErrorResponse(ociError("UNKNOWN", { message: "the origin failed; its log says where" }))
-      )
+    const handler = endpointHandler({
+      role: "the origin",
+      counter,
+      routeName: (kind) => kind,
+      parse: parseBlobPath,
+      read,
+      write,
+      failed: storeFailure
     })
 
     const routes: ReadonlyArray<HttpRoute> = paths.flatMap((path) =>
