@@ -1,0 +1,16 @@
+// Decides which strategies there are, in the order in which reports show them.
+
+import { Effect } from "effect"
+import { namingTheChoices } from "../nearest-name.ts"
+import { type Strategy, StrategyFailed } from "./strategy.ts"
+
+export const strategies: ReadonlyArray<Strategy> = []
+
+/** The strategy of that name; an unknown one is refused with the nearest. */
+export const findStrategy = (name: string): Effect.Effect<Strategy, StrategyFailed> => {
+  const found = strategies.find((strategy) => strategy.name === name)
+  if (found !== undefined) return Effect.succeed(found)
+  const known = strategies.map((strategy) => strategy.name)
+  const message = `unknown strategy ${name}: ${namingTheChoices(name, known)}`
+  return Effect.fail(new StrategyFailed({ strategy: name, message }))
+}

@@ -1,0 +1,116 @@
+// Decides what a strategy is to an experiment: a name, parameters that are typed as text, and a run that turns a wave's
+// spec into its outcome, for shipped roles and rivals alike. Invariant: the same spec and parameters give the same
+// outcome, whatever ran before. It refuses to know how a wave is run: that is each strategy's own.
+
+import { Data, Effect, Exit, Schema } from "effect"
+import { namingTheChoices } from "../nearest-name.ts"
+import type { OptionCodec } from "../option-text.ts"
+import type { Progress } from "../progress.ts"
+import type { WaveOutcome, WaveSpec } from "../wave.ts"
+
+/** The wave cannot be run so, or it did not end: `message` says why and what to change. */
+export class StrategyFailed extends Data.TaggedError("StrategyFailed")<{
+  readonly strategy: string
+  readonly message: string
+}> {}
+
+export interface StrategyParameter {
+  readonly name: string
+  /** A line, with the unit. */
+  readonly meaning: string
+  /** Canonical text of the default: the strategy's published one. */
+  readonly byDefault: string
+}
+
+export interface Strategy {
+  /** Lower case with hyphens, as it is typed. */
+  readonly name: string
+  readonly title: string
+  /** What it does and whose it is, in a few sentences. */
+  readonly explanation: string
+  readonly parameters: ReadonlyArray<StrategyParameter>
+  /** Why this wave cannot be run with these parameters, or undefined. Cheap; ask it before anything runs. */
+  readonly refusal: (spec: WaveSpec, parameters: Readonly<Record<string, string>>) => string | undefined
+  /** Runs one wave. Absent parameters take their defaults; what is refused fails. */
+  readonly run: (
+    spec: WaveSpec,
+    parameters: Readonly<Record<string, string>>,
+    progress: Progress
+  ) => Effect.Effect<WaveOutcome, StrategyFailed>
+}
+
+/** A parameter by its codec. */
+export interface Parameter<A> {
+  readonly codec: OptionCodec<A>
+  readonly byDefault: string
+  readonly meaning: string
+}
+
+export const parameter = <A>(codec: OptionCodec<A>, byDefault: string, meaning: string): Parameter<A> => ({
+  codec,
+  byDefault,
+  meaning
+})
+
+export interface StrategyDefinition<Values extends object> {
+  readonly name: string
+  readonly title: string
+  readonly explanation: string
+  readonly parameters: { readonly [Key in keyof Values]: Parameter<Values[Key]> }
+  /** Why the values cannot stand beside this wave. */
+  readonly refuse?: (spec: WaveSpec, values: Values) => string | undefined
+  readonly run: (
+    spec: WaveSpec,
+    values: Values,
+    progress: Progress
+  ) => Effect.Effect<WaveOutcome, StrategyFailed>
+}
+
+/** Hides the type of the parameters, so that a registry can hold many strategies. */
+export const defineStrategy = <Values extends object>(definition: StrategyDefinition<Values>): Strategy => {
+  const { name, title, explanation, parameters } = definition
+  const keys = Object.keys(parameters) as unknown as ReadonlyArray<Extract<keyof Values, string>>
+
+  /** The values, or why they are none. */
+  const decode = (texts: Readonly<Record<string, string>>): Values | string => {
+    for (const key of Object.keys(texts)) {
+      if (!(keys as ReadonlyArray<string>).includes(key)) {
+        return `unknown parameter ${key}: ${namingTheChoices(key, keys)}`
+      }
+    }
+    const values: Partial<Values> = {}
+    for (const key of keys) {
+      const { codec, byDefault } = parameters[key]
+      const exit = Schema.decodeExit(codec)(texts[key] ?? byDefault)
+      if (Exit.isFailure(exit)) {
+        const reason = exit.cause.reasons[0]
+        const why = reason?._tag === "Fail" ? reason.error.message.split("\n", 1)[0] : "it cannot be read"
+        return `parameter ${key}: ${why}`
+      }
+      values[key] = exit.value
+    }
+    return values as Values
+  }
+
+  const refusalOf = (spec: WaveSpec, values: Values | string): string | undefined =>
+    typeof values === "string" ? values : definition.refuse?.(spec, values)
+
+  return {
+    name,
+    title,
+    explanation,
+    parameters: keys.map((key) => ({
+      name: key,
+      meaning: parameters[key].meaning,
+      byDefault: parameters[key].byDefault
+    })),
+    refusal: (spec, texts) => refusalOf(spec, decode(texts)),
+    run: (spec, texts, progress) => {
+      const values = decode(texts)
+      const refusal = refusalOf(spec, values)
+      return refusal === undefined && typeof values !== "string"
+        ? definition.run(spec, values, progress)
+        : Effect.fail(new StrategyFailed({ strategy: name, message: `${name}: ${refusal}` }))
+    }
+  }
+}
