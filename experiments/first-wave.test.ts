@@ -11,12 +11,17 @@ import { Effect } from "effect"
 import { afterAll, assert, beforeAll, describe, expect, it } from "vitest"
 import { firstWave } from "./first-wave.ts"
 import { silentProgress } from "./progress.ts"
-import { makeReport } from "./run-experiment.ts"
+import { makeReport, measureHere, planReport } from "./report.ts"
 
 const options = { agents: "24", origins: "2", size: "6MiB" }
 const goldenSeeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
-const report = (seed: number) => Effect.runPromise(makeReport(firstWave, { seed, options }, silentProgress))
+const reportOf = (given: Readonly<Record<string, string>>, seed = 1) =>
+  planReport(firstWave, { seeds: String(seed), options: given }).pipe(
+    Effect.flatMap((plan) => makeReport(plan, measureHere(silentProgress))),
+    Effect.runPromise
+  )
+const report = (seed: number) => reportOf(options, seed)
 
 let folder = ""
 beforeAll(async () => {
@@ -35,7 +40,7 @@ describe("first wave", () => {
     const program = `
       import { Effect } from "effect"
       import { runExperiment } from ${JSON.stringify(runner)}
-      const request = { seed: 1, out: ${JSON.stringify(folder)}, options: ${JSON.stringify(options)} }
+      const request = { seeds: "1", out: ${JSON.stringify(folder)}, options: ${JSON.stringify(options)} }
       await Effect.runPromise(runExperiment("first-wave", request))`
     const { stdout, stderr } = await promisify(execFile)(
       process.execPath,
@@ -60,9 +65,7 @@ describe("first wave", () => {
   })
 
   it("measures an empty world as it is: one agent, one piece", async () => {
-    const { result } = await Effect.runPromise(
-      makeReport(firstWave, { options: { agents: "1", size: "1kB" } }, silentProgress)
-    )
+    const { result } = await reportOf({ agents: "1", size: "1kB" })
     assert.strictEqual(result.figures.piece_transfers?.value, 1)
     assert.strictEqual(result.figures.share_from_agents?.value, 0)
     assert.isAbove(result.strategies.shoal!.blob!.ratio.max, 1)

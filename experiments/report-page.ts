@@ -3,7 +3,7 @@
 // function of its input: nothing of the clock or the machine gets in, and the page asks nothing of any network.
 
 import type { DrawnChart } from "./chart.ts"
-import type { Figure, Result, Times } from "./result.ts"
+import type { Figure, Result, Table, Times } from "./result.ts"
 import { reportStyle } from "./report-style.ts"
 
 export interface ReportPage {
@@ -78,6 +78,7 @@ const timesTable = (result: Result): string => {
   ])
   if (rows.length === 0) return ""
   return `<h2>Completion times</h2>
+${result.bound === undefined ? "" : `<p>The bound: ${escape(result.bound)}</p>`}
 <div class="table"><table>
 <thead><tr><th scope="col">Strategy</th><th scope="col" class="number">p50</th><th scope="col" class="number">p99</th><th scope="col" class="number">p99.9</th><th scope="col" class="number">slowest</th><th scope="col" class="number">bound</th></tr></thead>
 <tbody>
@@ -100,11 +101,28 @@ ${rows.join("\n")}
 </tbody></table></div>`
 }
 
+const cellOf = (value: string | number): string =>
+  typeof value === "number" ? `<td class="number">${readable(value)}</td>` : `<td>${escape(value)}</td>`
+
+/** A column of numbers is headed like its numbers. */
+const headOf = (table: Table, column: number): string => {
+  const numbers = table.rows.some((row) => typeof row[column] === "number")
+  return `<th scope="col"${numbers ? ' class="number"' : ""}>${escape(table.columns[column]!)}</th>`
+}
+
+const ownTable = (table: Table): string => `<h2>${escape(table.title)}</h2>
+${table.caption === "" ? "" : `<p>${escape(table.caption)}</p>`}
+<div class="table"><table>
+<thead><tr>${table.columns.map((_, column) => headOf(table, column)).join("")}</tr></thead>
+<tbody>
+${table.rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n")}
+</tbody></table></div>`
+
 const optionsTable = (result: Result): string =>
   `<div class="table"><table>
 <thead><tr><th scope="col">Option</th><th scope="col">Value</th></tr></thead>
 <tbody>
-${Object.entries({ ...result.options, seed: String(result.seed) })
+${Object.entries({ ...result.options, seed: result.seeds })
   .map(([name, value]) => `<tr><th scope="row">${escape(name)}</th><td>${escape(value)}</td></tr>`)
   .join("\n")}
 </tbody></table></div>`
@@ -144,6 +162,7 @@ ${reportStyle}</style>
 </header>
 ${page.charts.map(chartFigure).join("\n")}
 ${timesTable(page.result)}
+${(page.result.tables ?? []).map(ownTable).join("\n")}
 ${figuresTable(page.result)}
 <h2>Method</h2>
 ${page.method.map((paragraph) => `<p>${escape(paragraph)}</p>`).join("\n")}
@@ -153,7 +172,7 @@ ${optionsTable(page.result)}
 ${page.limits.map((limit) => `<li>${escape(limit)}</li>`).join("\n")}
 </ul>
 <h2>Make this page again</h2>
-<p>The same options and seed give the same bytes, on any machine. In a clone of the project:</p>
+<p>The same options and seeds give the same bytes, on any machine. In a clone of the project:</p>
 <pre><code>${escape(page.command)}</code></pre>
 <footer>Trace hash <code class="hash">${escape(page.result.trace_hash)}</code>, over every event of the run. Beside this page:
 result.json and, for each chart, its vega-lite specification and SVG.</footer>

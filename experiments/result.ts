@@ -34,16 +34,33 @@ export const Figure = Schema.Struct({
 })
 export type Figure = typeof Figure.Type
 
+export const Table = Schema.Struct({
+  title: Schema.NonEmptyString,
+  /** What to see in it; "" for nothing. */
+  caption: Schema.String,
+  columns: Schema.Array(Schema.String),
+  /** One text or number a column. */
+  rows: Schema.Array(Schema.Array(Schema.Union([Schema.String, Schema.Finite])))
+})
+export type Table = typeof Table.Type
+
 export const Result = Schema.Struct({
   experiment: Schema.NonEmptyString,
   question: Schema.NonEmptyString,
   answer: Schema.NonEmptyString,
   /** Canonical text, as it would be typed after --key. */
   options: Schema.Record(Schema.String, Schema.String),
-  seed: Schema.Int,
+  /** As typed after --seed: "3", "1-5", "1,4,9". */
+  seeds: Schema.NonEmptyString,
+  /** Of the only cell, or the hash over those of all cells in their order. */
   trace_hash: Schema.NonEmptyString,
+  /** Hash of the sources that made a full report; a quick one has none. */
+  fingerprint: Schema.optionalKey(Schema.NonEmptyString),
+  bound: Schema.optionalKey(Schema.NonEmptyString),
+  /** By strategy, or by strategy and what was varied. */
   strategies: Schema.Record(Schema.String, StrategyResult),
-  figures: Schema.Record(Schema.String, Figure)
+  figures: Schema.Record(Schema.String, Figure),
+  tables: Schema.optionalKey(Schema.Array(Table))
 })
 export type Result = typeof Result.Type
 

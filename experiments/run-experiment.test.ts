@@ -13,6 +13,8 @@ import { readable } from "./report-page.ts"
 import { decodeResult, timesAgainst } from "./result.ts"
 import { listExperiments, runExperiment } from "./run-experiment.ts"
 
+const bound = 0.2
+
 const sample = defineExperiment({
   name: "sample-race",
   title: "A race",
@@ -25,43 +27,52 @@ const sample = defineExperiment({
   limits: ["Nobody stumbles & falls."],
   refuse: (options) =>
     options.runners === 13 ? "13 runners bring bad luck: take another number" : undefined,
-  run: (options, seed, progress) =>
+  quick: { runners: "50" },
+  seeds: "1",
+  cells: (options, seeds) =>
+    seeds.map((seed) => ({ label: `seed ${seed}`, input: { options, seed }, cost: 1, memory: 1e6 })),
+  measure: ({ options, seed }, progress) =>
     options.runners === 666
       ? Effect.fail(
           new ExperimentFailed({ experiment: "sample-race", message: "sample-race: a runner flew" })
         )
       : Effect.sync(() => {
           progress.update(0.5, "running")
-          const bound = 0.2
           const completions = Array.from(
             { length: options.runners },
             (_, runner) => bound * (1.01 + (0.001 * seed + 0.03 * (((runner * 7919) % 1000) / 1000) ** 3))
           )
-          const samples = Array.from({ length: 101 }, (_, at) => ({
-            seconds: at * 0.0021,
-            fromOrigins: Math.min(1, at / 40) * options.size * 2,
-            fromAgents: (at / 100) ** 1.1 * options.size * (options.runners - 2)
-          }))
-          return {
-            answer: "Not long.",
-            traceHash: `${seed}`.padStart(16, "0"),
-            strategies: { shoal: { blob: timesAgainst(bound, completions) } },
-            figures: { steps: { value: 1234567.891, unit: "steps", meaning: "Steps of all runners." } },
-            charts: [
-              completionChart({ completions, bound }),
-              spreadChart({
-                samples,
-                agents: options.runners,
-                origins: 1,
-                bytes: options.size,
-                pieceLength: 1 << 18,
-                rate: 3e8,
-                latency: 0.0005
-              })
-            ],
-            events: 10
-          }
-        })
+          return { traceHash: `${seed}`.padStart(16, "0"), events: 10, completions }
+        }),
+  conclude: (options, _, outcomes) =>
+    Effect.sync(() => {
+      const completions = outcomes.flatMap((outcome) => outcome.completions)
+      const samples = Array.from({ length: 101 }, (_, at) => ({
+        seconds: at * 0.0021,
+        fromOrigins: Math.min(1, at / 40) * options.size * 2,
+        fromAgents: (at / 100) ** 1.1 * options.size * (options.runners - 2)
+      }))
+      return {
+        answer: "Not long.",
+        strategies: { shoal: { blob: timesAgainst(bound, completions) } },
+        figures: { steps: { value: 1234567.891, unit: "steps", meaning: "Steps of all runners." } },
+        tables: [
+          { title: "Shoes & socks", caption: "", columns: ["Shoe", "Worn"], rows: [["<left>", 1234567]] }
+        ],
+        charts: [
+          completionChart({ completions, bound }),
+          spreadChart({
+            samples,
+            agents: options.runners,
+            origins: 1,
+            bytes: options.size,
+            pieceLength: 1 << 18,
+            rate: 3e8,
+            latency: 0.0005
+          })
+        ]
+      }
+    })
 })
 
 const registry = [sample]
@@ -73,7 +84,7 @@ const recording: Console.Console = {
 }
 
 const run = (
-  request: { seed?: number | string; out?: string; options?: Record<string, string> },
+  request: { seeds?: string; out?: string; options?: Record<string, string> },
   name = "sample-race"
 ) => {
   printed.length = 0
@@ -93,7 +104,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe("runExperiment", () => {
   it("prints seed and every option first and the trace hash last", async () => {
-    await Effect.runPromise(run({ seed: 7, out: join(folder, "printed"), options: { size: "1.5MB" } }))
+    await Effect.runPromise(run({ seeds: "7", out: join(folder, "printed"), options: { size: "1.5MB" } }))
     assert.deepStrictEqual(printed.slice(0, 4), [
       "sample-race: How long does a <race> take?",
       "seed 7",
@@ -106,7 +117,7 @@ describe("runExperiment", () => {
   it("writes the same bytes for the same seed and options, whatever stood there before", async () => {
     const [first, second] = [join(folder, "a"), join(folder, "b")]
     const summary = await Effect.runPromise(run({ out: first }))
-    await Effect.runPromise(run({ out: second, seed: 2 }))
+    await Effect.runPromise(run({ out: second, seeds: "2" }))
     await writeFile(join(second, "notes.txt"), "mine")
     await Effect.runPromise(run({ out: second }))
     assert.deepStrictEqual(summary.files, [
@@ -153,6 +164,8 @@ describe("runExperiment", () => {
     assert.include(page, "Nobody stumbles &amp; falls.")
     assert.include(page, "npm run experiment -- sample-race --seed 1 --runners 400 --size 64MiB")
     assert.include(page, "1,234,567.9")
+    assert.include(page, "<h2>Shoes &amp; socks</h2>")
+    assert.include(page, '<td>&lt;left&gt;</td><td class="number">1,234,567</td>')
   })
 
   it("names the choices for an unknown experiment or option, the nearest first, in one line", async () => {
@@ -176,14 +189,14 @@ describe("runExperiment", () => {
     )
     const refused = await failure({ options: { runners: "13" } })
     assert.strictEqual(refused.message, "sample-race: 13 runners bring bad luck: take another number")
-    for (const seed of ["x", "-1", "1.5", -1, 2 ** 53]) {
-      assert.strictEqual((await failure({ seed }))._tag, "SeedInvalid", String(seed))
+    for (const seeds of ["x", "-1", "1.5", String(2 ** 53)]) {
+      assert.strictEqual((await failure({ seeds }))._tag, "SeedInvalid", seeds)
     }
   })
 
   it("prints the command that repeats a failed run and writes nothing", async () => {
     const out = join(folder, "failed")
-    const error = await failure({ out, seed: 5, options: { runners: "666" } })
+    const error = await failure({ out, seeds: "5", options: { runners: "666" } })
     assert.strictEqual(error._tag, "ExperimentFailed")
     assert.strictEqual(
       printed.at(-1),

@@ -19,8 +19,8 @@ export const experimentArguments = (commandLine: ReadonlyArray<string>): Readonl
 }
 
 const seedFlag = Flag.String("seed").pipe(
-  Flag.withMetavar("NUMBER"),
-  Flag.withDescription("The seed; the same seed and options give the same report"),
+  Flag.withMetavar("SEEDS"),
+  Flag.withDescription("3, 1-5 or 1,4,9; the same seeds and options give the same report"),
   Flag.optional
 )
 
@@ -57,7 +57,7 @@ const runCommandOf = (experiment: Experiment) => {
         Option.isSome(text) ? [[name, text.value] as const] : []
       )
       yield* runExperiment(experiment.name, {
-        ...(Option.isSome(seed) ? { seed: seed.value } : {}),
+        ...(Option.isSome(seed) ? { seeds: seed.value } : {}),
         ...(Option.isSome(out) ? { out: out.value } : {}),
         options: Object.fromEntries(given)
       })

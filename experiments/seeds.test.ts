@@ -1,0 +1,44 @@
+// Holds the seeds' text to what is promised: every form is read, canonical text comes back as the same seeds, a slip
+// is answered with the form that was meant.
+
+import { Effect } from "effect"
+import fc from "fast-check"
+import { assert, describe, it } from "vitest"
+import { parseSeeds, seedsText } from "./seeds.ts"
+
+const parsed = (text: string) => Effect.runSync(parseSeeds(text))
+const refused = (text: string) => Effect.runSync(Effect.flip(parseSeeds(text))).message
+
+describe("seeds", () => {
+  it("reads one, a range, a list, in any order", () => {
+    assert.deepStrictEqual(parsed("3"), [3])
+    assert.deepStrictEqual(parsed("1-5"), [1, 2, 3, 4, 5])
+    assert.deepStrictEqual(parsed("9,1,4,4"), [1, 4, 9])
+    assert.deepStrictEqual(parsed("7-8,1-3"), [1, 2, 3, 7, 8])
+  })
+
+  it("writes the same seeds back", () => {
+    const some = fc.uniqueArray(fc.oneof(fc.nat(30), fc.nat()), { minLength: 1, maxLength: 40 })
+    fc.assert(
+      fc.property(some, (seeds) => {
+        const ascending = [...seeds].sort((left, right) => left - right)
+        assert.deepStrictEqual(parsed(seedsText(ascending)), ascending)
+      })
+    )
+    assert.strictEqual(seedsText([1, 2, 3, 5, 6, 9]), "1-3,5,6,9")
+  })
+
+  it("names the form that was meant", () => {
+    for (const text of ["1..5", "1:5", "1 - 5", "5-1", "1 to 5", "seeds 1-5"]) {
+      assert.include(refused(text), `--seed ${text}: did you mean 1-5?`)
+    }
+    for (const text of ["1 4 9", "1;4;9", "1,4,9,", "[1, 4, 9]"]) {
+      assert.include(refused(text), "did you mean 1,4,9?")
+    }
+    assert.include(refused("1.5"), "expected a whole number, a range or a list")
+    assert.include(refused("-1"), "did you mean 1?")
+    assert.notInclude(refused("x"), "did you mean")
+    assert.notInclude(refused("0-1000"), "did you mean")
+    assert.notInclude(refused(String(2 ** 53)), "did you mean")
+  })
+})
