@@ -14,6 +14,7 @@ import { buildIndexCommand } from "./build-index.ts"
 import { verdictOf } from "./cli-failure.ts"
 import { experimentArguments, experimentCommand } from "./experiment.ts"
 import { herdCommand } from "./herd.ts"
+import { measureCommand } from "./measure.ts"
 import { originCommand } from "./origin.ts"
 import { proxyCommand } from "./proxy.ts"
 import { trackerCommand } from "./tracker.ts"
@@ -40,7 +41,8 @@ const shoal = Command.make("shoal").pipe(
     trackerCommand,
     buildIndexCommand,
     proxyCommand,
-    experimentCommand(experiments)
+    experimentCommand(experiments),
+    measureCommand
   ])
 )
 

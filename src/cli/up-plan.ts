@@ -8,12 +8,15 @@
 //   base + 4      build-index
 
 import { join } from "node:path"
+import type { RateLimits } from "../roles/config.ts"
 
 export interface UpOptions {
   readonly agents: number
   readonly data: string
   readonly portBase: number
   readonly logLevel: string
+  /** Of the origin and of every agent; unlimited when absent. */
+  readonly rates?: typeof RateLimits.Type
 }
 
 export interface PlannedPort {
@@ -51,6 +54,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
   const listen = (port: number) => ({ host, port })
   // The files of logs are read by machines and by people who search: JSON, whatever the terminal is.
   const log = { level: options.logLevel, format: "json" }
+  const rates = options.rates === undefined ? {} : { rates: options.rates }
   const place = (name: string) => ({
     name,
     configFile: join(data, "config", `${name}.json`),
@@ -66,6 +70,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
       origin: listen(portBase + 2),
       tracker: listen(portBase + 3),
       buildIndex: listen(portBase + 4),
+      ...rates,
       log
     },
     ports: [
@@ -89,6 +94,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
         peer: listen(registry + 1),
         trackers: [url(portBase + 3)],
         buildIndexes: [url(portBase + 4)],
+        ...rates,
         log
       },
       ports: [

@@ -70,7 +70,8 @@ const look = (url: string): Effect.Effect<string | undefined> =>
     return Effect.sync(() => request.destroy())
   })
 
-const untilReady = (process: PlannedProcess): Effect.Effect<void, CliFailure> =>
+/** Waits until everything that the process serves is ready; fails with what it says when that takes too long. */
+export const untilReady = (process: PlannedProcess): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
     let reason = "it does not answer"
     const ready = (url: string) =>

@@ -1,0 +1,71 @@
+// Decides what `shoal measure` can be told on the command line; what it does is measurement.ts, which is loaded when it is
+// run, so that other commands start as quickly as without it.
+
+import { Effect } from "effect"
+import { Command, Flag } from "effect/cli"
+import { byteRateText, byteSizeText } from "../../experiments/option-text.ts"
+
+const flags = {
+  name: Flag.String("name").pipe(Flag.withDescription("The measurement's name in the file")),
+  role: Flag.Literals("role", ["calibration", "prediction"]).pipe(
+    Flag.withDescription("Whether constants are fitted on it, or it is predicted"),
+    Flag.withDefault("prediction" as const)
+  ),
+  agents: Flag.Int("agents").pipe(Flag.withDescription("Agents, a process each"), Flag.withDefault(16)),
+  size: Flag.String("size").pipe(
+    Flag.withDefault("32MiB"),
+    Flag.withSchema(byteSizeText),
+    Flag.withDescription("Bytes of the blob (32MiB)")
+  ),
+  rate: Flag.String("rate").pipe(
+    Flag.withDefault("4MB/s"),
+    Flag.withSchema(byteRateText),
+    Flag.withDescription("What every agent and the origin may send and receive, each (4MB/s)")
+  ),
+  burst: Flag.String("burst").pipe(
+    Flag.withDefault("1MiB"),
+    Flag.withSchema(byteSizeText),
+    Flag.withDescription("Bytes that each of their token buckets holds (1MiB)")
+  ),
+  runs: Flag.Int("runs").pipe(Flag.withDescription("Runs to keep"), Flag.withDefault(3)),
+  maxBusy: Flag.Finite("max-busy").pipe(
+    Flag.withDescription("Share of all processors in use above which a run is not kept"),
+    Flag.withDefault(0.6)
+  ),
+  maxLoad: Flag.Finite("max-load").pipe(
+    Flag.withDescription("Load average of a minute below which a run is started"),
+    Flag.withDefault(1.5)
+  ),
+  file: Flag.String("file").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("The measurements, read and written"),
+    Flag.withDefault("experiments/measured.json")
+  ),
+  storage: Flag.String("storage").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withDescription(
+      "Where the hosts' folders are made: memory, so that one disk does not stand under all"
+    ),
+    Flag.withDefault("/dev/shm")
+  ),
+  portBase: Flag.Int("port-base").pipe(
+    Flag.withMetavar("PORT"),
+    Flag.withDescription("The proxy's port; agents' ports are 1000 apart"),
+    Flag.withDefault(7500)
+  )
+}
+
+export const measureCommand = Command.make("measure", flags, (given) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./measurement.ts")),
+    ({ takeMeasurement }) => takeMeasurement(given)
+  )
+).pipe(
+  Command.withDescription("Measures real processes on this machine, for the experiment sim-versus-net"),
+  Command.withExamples([
+    {
+      command: "shoal measure --name rate-2 --rate 2MB/s",
+      description: "16 agents pull 32 MiB at 2 MB/s each, three times"
+    }
+  ])
+)

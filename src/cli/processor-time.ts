@@ -1,0 +1,66 @@
+// Decides how the use of processors is read while processes are measured: of named processes, and of the whole machine,
+// between two instants. From Linux's /proc; elsewhere it fails in one line.
+
+import { readFileSync } from "node:fs"
+import { Effect } from "effect"
+import { CliFailure } from "./cli-failure.ts"
+
+/** Ticks of 10 ms, Linux's unit for user space on every architecture. */
+interface ProcessorTicks {
+  /** By the named processes. */
+  readonly own: number
+  readonly busy: number
+  /** Of all cores, idle ones included. */
+  readonly all: number
+}
+
+export interface ProcessorUse {
+  /** Shares of all cores, 0 to 1. */
+  readonly own: number
+  readonly machine: number
+}
+
+/** Fields of a process's line after its name, which may hold blanks: state is the first. */
+const userTicks = 11
+const systemTicks = 12
+
+const ticksOf = (pid: number): number => {
+  const line = readFileSync(`/proc/${pid}/stat`, "utf8")
+  const fields = line.slice(line.lastIndexOf(")") + 2).split(" ")
+  return Number(fields[userTicks]) + Number(fields[systemTicks])
+}
+
+const look = (pids: ReadonlyArray<number>): ProcessorTicks => {
+  const [first] = readFileSync("/proc/stat", "utf8").split("\n", 1)
+  // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user.
+  const ticks = first!.trim().split(/\s+/).slice(1, 9).map(Number)
+  const all = ticks.reduce((sum, each) => sum + each, 0)
+  return {
+    own: pids.reduce((sum, pid) => sum + ticksOf(pid), 0),
+    busy: all - ticks[3]! - ticks[4]!,
+    all
+  }
+}
+
+const looked = (pids: ReadonlyArray<number>): Effect.Effect<ProcessorTicks, CliFailure> =>
+  Effect.try({
+    try: () => look(pids),
+    catch: (error) =>
+      new CliFailure({
+        message: `cannot read the use of processors (${error instanceof Error ? error.message : error}): measure on Linux`
+      })
+  })
+
+/** Runs `effect` and tells what processors did meanwhile. The processes must outlive it. */
+export const processorUseDuring = <A, E, R>(
+  pids: ReadonlyArray<number>,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<readonly [A, ProcessorUse], E | CliFailure, R> =>
+  Effect.gen(function* () {
+    const before = yield* looked(pids)
+    const value = yield* effect
+    const after = yield* looked(pids)
+    const all = Math.max(1, after.all - before.all)
+    const share = (ticks: number): number => Math.min(1, Math.max(0, ticks / all))
+    return [value, { own: share(after.own - before.own), machine: share(after.busy - before.busy) }] as const
+  })
