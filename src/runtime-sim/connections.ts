@@ -13,10 +13,13 @@ import {
 } from "./connection.ts"
 import type { EventTarget } from "./event-queue.ts"
 import { eventKinds, type Kernel } from "./kernel.ts"
+import type { LinkModel } from "./link-model.ts"
 import type { LinkRates } from "./links.ts"
 import { loopbackLatency, Network } from "./network.ts"
 
 export interface NetworkOptions extends LinkRates {
+  /** "queue" unless given. */
+  readonly linkModel?: LinkModel | undefined
   /** One way, between two hosts by number; must not depend on anything else. */
   readonly latency: Micros | ((from: number, to: number) => Micros)
   /** How long a dial waits for a host that does not answer. */
