@@ -5,8 +5,13 @@
 // at most double in a slot, and at most N pieces land in one, so N receivers, S sources and M pieces need the smallest
 // T with  sum over t < T of min(N, S * 2^t)  >=  N * M.  With one source this is M + floor(log2 N).
 //
-// A short last piece could run ahead of the others through hosts that still idle, so it is not counted as a slot: the
-// bound is the larger of T over the whole pieces at a whole piece's slot, and T over all pieces at the short one's.
+// Pieces of an image have several lengths. A short one could run ahead of the others through hosts that still idle, so
+// it is not counted as a whole slot: for every length q, the pieces of at least q are counted, each as if it had q bytes,
+// in slots of q at link rate, and the shorter ones as if they cost nothing. The bound is the largest of these.
+// Blobs of one image may lie on different origins. The argument never asks which blob a piece is of: hosts that hold
+// ANY piece at most double, and at most N pieces of ANY blob land in a slot. So M is the pieces of all blobs, and S the
+// origins that hold at least one. Granting each of them the whole image only adds schedules, so the least time over
+// these is not above the least time over the real ones.
 // Latency: nothing lands earlier than one latency after it was sent, so the last landing is at least the bound without
 // latency plus one. (Hops of the first wave pay it again; that is not claimed.)
 // Burst: a token bucket of B bytes lets a host send, and take, B more in any interval. Each of the g doublings may be
@@ -77,10 +82,9 @@ export const fluidBound = (flow: FluidFlow): number => {
   )
 }
 
-export interface EqualLinks {
-  readonly bytes: number
-  readonly pieceLength: number
+interface AllLinksEqual {
   readonly receivers: number
+  /** Hosts that hold any of it at the start. */
   readonly sources: number
   /** Bytes a second, each way, of every host. */
   readonly rate: number
@@ -89,11 +93,48 @@ export interface EqualLinks {
   readonly burst?: number
 }
 
-/** Seconds until the last of the receivers can have the blob when all start at once on equal links. */
-export const makespanBound = (links: EqualLinks): number => {
-  const { bytes, pieceLength, receivers, sources, rate } = links
+/** Bytes of a blob, and of every piece of it but the last. */
+interface PiecedBlob {
+  readonly length: number
+  readonly pieceLength: number
+}
+
+export interface ImageLinks extends AllLinksEqual {
+  /** Every receiver wants all of these. */
+  readonly blobs: ReadonlyArray<PiecedBlob>
+}
+
+export interface EqualLinks extends AllLinksEqual {
+  readonly bytes: number
+  readonly pieceLength: number
+}
+
+/** Lengths of an image's pieces, each once, and how many pieces are at least so long. */
+const piecesByLength = (
+  blobs: ReadonlyArray<PiecedBlob>
+): ReadonlyArray<readonly [length: number, pieces: number]> => {
+  const counts = new Map<number, number>()
+  const add = (length: number, pieces: number): void => {
+    if (length > 0 && pieces > 0) counts.set(length, (counts.get(length) ?? 0) + pieces)
+  }
+  for (const { length, pieceLength } of blobs) {
+    add(pieceLength, Math.floor(length / pieceLength))
+    add(length % pieceLength, 1)
+  }
+  let longer = 0
+  return [...counts]
+    .sort(([left], [right]) => right - left)
+    .map(([length, pieces]) => {
+      longer += pieces
+      return [length, longer] as const
+    })
+}
+
+/** Seconds until the last of the receivers can have the image when all start at once on equal links. */
+export const imageBound = (links: ImageLinks): number => {
+  const { blobs, receivers, sources, rate, burst = 0 } = links
+  const bytes = blobs.reduce((sum, { length }) => sum + length, 0)
   if (bytes === 0) return 0
-  const burst = links.burst ?? 0
   const fluid = fluidBound({
     bytes,
     receivers,
@@ -103,22 +144,18 @@ export const makespanBound = (links: EqualLinks): number => {
     receiversUplink: receivers * rate,
     burst
   })
-  const shortPiece = bytes % pieceLength
-  const wholePieces = (bytes - shortPiece) / pieceLength
-  const counted = (pieces: number, slotBytes: number): number => {
+  const counted = piecesByLength(blobs).map(([slotBytes, pieces]) => {
     const slots = countingSlots(receivers, sources, pieces)
     if (burst === 0) return (slots * slotBytes) / rate
     if (burst >= slotBytes) return 0
     return ((slots - 1) * slotBytes - (doublings(receivers, sources) + 2) * burst) / rate
-  }
-  return (
-    Math.max(
-      fluid,
-      counted(wholePieces, pieceLength),
-      shortPiece === 0 ? 0 : counted(wholePieces + 1, shortPiece)
-    ) + links.latency
-  )
+  })
+  return Math.max(fluid, ...counted) + links.latency
 }
+
+/** The same for one blob. */
+export const makespanBound = (links: EqualLinks): number =>
+  imageBound({ ...links, blobs: [{ length: links.bytes, pieceLength: links.pieceLength }] })
 
 export interface HostLinks {
   /** Bytes that the host wants. */

@@ -2,10 +2,12 @@
 // how busy the links were in between, who sent the bytes, and what was asked in vain.
 
 import { pieceCount } from "../src/protocol/metainfo.ts"
-import { countingSlots, type EqualLinks } from "./bounds.ts"
-import type { Wave, WaveSample } from "./first-wave-watch.ts"
+import { countingSlots } from "./bounds.ts"
 import { ascending, quantile } from "./quantiles.ts"
 import type { Figure } from "./result.ts"
+import type { WaveSample, WaveSpec } from "./wave.ts"
+import { sourcesOf } from "./wave-bound.ts"
+import type { ShoalWave } from "./wave-watch.ts"
 
 const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
 
@@ -22,20 +24,16 @@ const arrivedAt = (samples: ReadonlyArray<WaveSample>, share: number): number =>
 }
 
 /** Share of all downlinks' capacity in use while the second to the fourth fifth of the bytes arrived. */
-const linkUse = (wave: Wave, links: EqualLinks): number => {
-  const { samples } = wave
+const linkUse = ({ samples }: ShoalWave, { agents, links }: WaveSpec): number => {
   const span = (arrivedAt(samples, 0.8) - arrivedAt(samples, 0.2)) / 1e6
-  return span === 0 ? 1 : (0.6 * samples.at(-1)!.storedBytes) / (span * links.receivers * links.rate)
+  return span === 0 ? 1 : (0.6 * samples.at(-1)!.storedBytes) / (span * agents * links.rate)
 }
 
-/** Named figures in the order in which a reader wants them. `bytesSent` counts every frame of the run. */
-export const figuresOf = (
-  wave: Wave,
-  links: EqualLinks,
-  bytesSent: number
-): Readonly<Record<string, Figure>> => {
+/** Named figures of a wave of one blob, in the order in which a reader wants them. */
+export const figuresOf = (wave: ShoalWave, spec: WaveSpec): Readonly<Record<string, Figure>> => {
   const { agents, origins } = wave
-  const { bytes, pieceLength, receivers, sources } = links
+  const [blob] = spec.blobs
+  const { length: bytes, pieceLength } = blob
   const firsts = ascending(wave.firstPieces)
   const lasts = ascending(wave.lastPieces)
   const afterwards = ascending(wave.completions.map((at, agent) => at - wave.lastPieces[agent]!))
@@ -43,7 +41,7 @@ export const figuresOf = (
   const received = agents.bytesReceivedFromOrigins + agents.bytesReceivedFromAgents
   return {
     bound_slots: figure(
-      countingSlots(receivers, sources, pieceCount({ length: bytes, pieceLength })),
+      countingSlots(spec.agents, sourcesOf(spec), pieceCount(blob)),
       "slots",
       "The counting bound in slots; a slot is one piece at link rate."
     ),
@@ -64,7 +62,7 @@ export const figuresOf = (
       "Copies of the blob that origins had sent by then; 1 is the least."
     ),
     link_use: figure(
-      linkUse(wave, links),
+      linkUse(wave, spec),
       "",
       "Share of all downlinks in use between a fifth and four fifths of the bytes."
     ),
@@ -112,7 +110,7 @@ export const figuresOf = (
       "Requests refused by a busy uploader, for each piece stored."
     ),
     overhead: figure(
-      bytesSent / payload - 1,
+      wave.bytesSent / payload - 1,
       "",
       "Bytes sent beside piece payloads (messages, frames, HTTP), as a share of the payloads."
     )

@@ -6,23 +6,16 @@ import { Effect, Schema } from "effect"
 import { limits } from "../src/protocol/limits.ts"
 import { choosePieceLength, pieceCount } from "../src/protocol/metainfo.ts"
 import type { Micros } from "../src/protocol/time.ts"
-import { type EqualLinks, makespanBound } from "./bounds.ts"
-import {
-  type Cell,
-  type CellOutcome,
-  defineExperiment,
-  ExperimentFailed,
-  type Measured,
-  option
-} from "./experiment.ts"
+import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "./experiment.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
 import { figuresOf } from "./first-wave-figures.ts"
-import { doubtOf } from "./first-wave-checks.ts"
-import { type Wave, watchWave } from "./first-wave-watch.ts"
 import { byteRateText, byteSizeText, countText, durationText } from "./option-text.ts"
 import type { Progress } from "./progress.ts"
 import { timesAgainst } from "./result.ts"
-import { makeCluster } from "./simulated-cluster.ts"
+import type { WaveSpec } from "./wave.ts"
+import { boundOf } from "./wave-bound.ts"
+import { runWave } from "./wave-run.ts"
+import type { ShoalWave } from "./wave-watch.ts"
 
 const name = "first-wave"
 
@@ -40,24 +33,25 @@ const options = Schema.Struct({
 })
 type Options = typeof options.Type
 
-/** Samples in the time that the bound takes: enough for a smooth chart, and for copies sent to half a percent. */
-const samplesInBound = 200
-
 /** Virtual time that a run may take, as a multiple of its bound, before it counts as stuck. */
 const patience = 100
 
-const linksOf = (options: Options): EqualLinks => ({
-  bytes: options.size,
-  pieceLength: choosePieceLength(options.size),
-  receivers: options.agents,
-  sources: options.origins,
-  rate: options.rate,
-  latency: options.latency / 1e6
-})
+const specOf = (options: Options, seed: number): WaveSpec => {
+  const spec: WaveSpec = {
+    seed,
+    agents: options.agents,
+    origins: options.origins,
+    trackers: options.trackers,
+    blobs: [{ name, length: options.size, pieceLength: choosePieceLength(options.size) }],
+    links: { model: "queue", rate: options.rate, burst: 0, latency: options.latency },
+    patience: 0
+  }
+  return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) }
+}
 
 const seconds = (micros: Micros): number => micros / 1e6
 
-const chartsOf = (options: Options, wave: Wave, bound: number) => [
+const chartsOf = (options: Options, wave: ShoalWave, bound: number) => [
   completionChart({ completions: wave.completions.map(seconds), bound }),
   spreadChart({
     samples: wave.samples.map((sample) => ({
@@ -80,12 +74,6 @@ interface Input {
   readonly seed: number
 }
 
-interface Outcome extends CellOutcome {
-  readonly wave: Wave
-  /** Every frame of the run. */
-  readonly bytesSent: number
-}
-
 /** Bytes of memory: a process, an agent and its connections, and what an agent knows of every piece. */
 const memoryOf = (options: Options): number =>
   150e6 +
@@ -100,53 +88,33 @@ const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Ce
     memory: memoryOf(options)
   }))
 
-const measure = ({ options, seed }: Input, progress: Progress): Effect.Effect<Outcome, ExperimentFailed> =>
-  Effect.gen(function* () {
-    const bound = makespanBound(linksOf(options))
-    const cluster = makeCluster({ ...options, seed })
-    const torrent = cluster.preload({
-      name,
-      length: options.size,
-      pieceLength: choosePieceLength(options.size)
-    })
-    const wave = yield* watchWave({
-      cluster,
-      torrent,
-      agents: options.agents,
-      namespace: "experiment",
-      sampleEvery: Math.ceil((bound * 1e6) / samplesInBound),
-      patience: Math.ceil(bound * 1e6 * patience),
-      progress
-    }).pipe(Effect.mapError((error) => failed(error.message)))
-    const doubt = doubtOf(wave, linksOf(options))
-    if (doubt !== undefined) return yield* failed(doubt)
-    const { events, bytesSent } = cluster.simulation.stats()
-    return { traceHash: cluster.simulation.traceHash(), events, wave, bytesSent }
-  })
+const measure = ({ options, seed }: Input, progress: Progress): Effect.Effect<ShoalWave, ExperimentFailed> =>
+  Effect.mapError(runWave(specOf(options, seed), {}, progress), (error) => failed(error.message))
 
 const conclude = (
   options: Options,
   seeds: ReadonlyArray<number>,
-  outcomes: ReadonlyArray<Outcome>
-): Effect.Effect<Measured> =>
+  waves: ReadonlyArray<ShoalWave>
+): Effect.Effect<Measured, ExperimentFailed> =>
   Effect.sync(() => {
-    const bound = makespanBound(linksOf(options))
+    const spec = specOf(options, seeds[0]!)
+    const bound = boundOf(spec)
     const times = timesAgainst(
-      bound,
-      outcomes.flatMap(({ wave }) => wave.completions.map(seconds))
+      bound.seconds,
+      waves.flatMap((wave) => wave.completions.map(seconds))
     )
-    const { wave, bytesSent } = outcomes[0]!
+    const wave = waves[0]!
     const runs =
       seeds.length === 1 ? "" : ` in ${seeds.length} runs (figures and charts are of seed ${seeds[0]})`
     return {
       answer:
         `The last of ${options.agents} agents${runs} had the blob after ${times.max_s.toFixed(3)} s, ` +
-        `${times.ratio.max.toFixed(3)} times the counting bound of ${bound.toFixed(3)} s; half of them had it after ` +
+        `${times.ratio.max.toFixed(3)} times the ${bound.name} of ${bound.seconds.toFixed(3)} s; half of them had it after ` +
         `${times.p50_s.toFixed(3)} s (${times.ratio.p50.toFixed(3)}).`,
-      bound: "the counting bound, with one latency.",
+      bound: `the ${bound.name}, with one latency.`,
       strategies: { shoal: { blob: times } },
-      figures: figuresOf(wave, linksOf(options), bytesSent),
-      charts: chartsOf(options, wave, bound)
+      figures: figuresOf(wave, spec),
+      charts: chartsOf(options, wave, bound.seconds)
     }
   })
 

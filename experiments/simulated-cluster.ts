@@ -1,42 +1,48 @@
-// Decides what a cluster of an experiment is: the shipped role programs, each on a simulated host of its own with
-// equal links, trackers and origins that find each other by configuration, and agents that know the trackers. Every
-// default is the one that ships; what an experiment varies comes in as an argument.
+// Decides what a cluster of an experiment is: the shipped role programs, each on a simulated host of its own, trackers
+// and origins that find each other by configuration, and agents that know the trackers. A blob lies on its owners by the
+// origins' own ring, as if it had been pushed and copied. Every default is the one that ships; what an experiment
+// varies comes in as an argument.
 
 import { Effect } from "effect"
+import { ringOwners } from "../src/protocol/hash-ring.ts"
+import { limits } from "../src/protocol/limits.ts"
 import type { Torrent } from "../src/protocol/metainfo.ts"
-import type { Micros } from "../src/protocol/time.ts"
 import { type Agent, agent } from "../src/roles/agent.ts"
 import { buildIndex } from "../src/roles/build-index.ts"
-import type { HostProgram, HostProgramError } from "../src/roles/host-program.ts"
+import type { HostProgram, HostProgramError, StartedRole } from "../src/roles/host-program.ts"
 import { type Origin, origin } from "../src/roles/origin.ts"
+import { SwarmRules } from "../src/roles/services/swarm-rules.ts"
 import { tracker } from "../src/roles/tracker.ts"
 import type { SimHost } from "../src/runtime-sim/host.ts"
-import { makeSimulation, type Simulation } from "../src/runtime-sim/simulation.ts"
-import type { SymbolicBlobSpec } from "../src/runtime-sim/symbolic-blobs.ts"
+import { makeSimulation, type Simulation, type SimulationOptions } from "../src/runtime-sim/simulation.ts"
+import { SymbolicBlob } from "../src/runtime-sim/symbolic-blobs.ts"
+import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./wave.ts"
 
-export interface ClusterOptions {
-  readonly seed: number
-  readonly agents: number
-  readonly origins: number
-  readonly trackers: number
-  /** Bytes a second, each way, of every host. */
-  readonly rate: number
-  /** One way, between any two hosts. */
-  readonly latency: Micros
+export interface ClusterOptions extends Pick<WaveSpec, "seed" | "agents" | "origins" | "trackers" | "links"> {
+  /** Limits of peers and hand-outs that are not the shipped ones, for every host alike. */
+  readonly rules?: Partial<SwarmRules>
+  /** What else of the simulated world is not its default: disks, hashing, detection of failures, loss. */
+  readonly world?: Omit<SimulationOptions, "seed" | "uplink" | "downlink">
 }
+
+/** May stand between an agent and its world. */
+export type Observe = (program: HostProgram<Agent>, agent: number) => HostProgram<Agent>
 
 export interface SimulatedCluster {
   readonly simulation: Simulation
-  /** Puts a blob on every origin, as if it had been pushed and copied. Before start. */
-  readonly preload: (spec: SymbolicBlobSpec) => Torrent
-  /** Starts everything; agents last. `observe` may stand between an agent and its world. */
-  readonly start: (
-    observe: (program: HostProgram<Agent>, agent: number) => HostProgram<Agent>
-  ) => Effect.Effect<RunningCluster, HostProgramError>
+  /** Puts a blob on the origins that own it. Before start. */
+  readonly preload: (blob: WaveBlob) => Torrent
+  /** Starts everything; agents last. */
+  readonly start: (observe: Observe) => Effect.Effect<RunningCluster, HostProgramError>
+  /** One more agent, or one that starts again: 0, 1, ... */
+  readonly startAgent: (agent: number, observe: Observe) => Effect.Effect<SimHost<Agent>, HostProgramError>
+  /** A tracker that starts again: 0, 1, ... */
+  readonly startTracker: (tracker: number) => Effect.Effect<SimHost, HostProgramError>
 }
 
 export interface RunningCluster {
   readonly origins: ReadonlyArray<SimHost<Origin>>
+  readonly trackers: ReadonlyArray<SimHost>
   readonly agents: ReadonlyArray<SimHost<Agent>>
 }
 
@@ -45,69 +51,109 @@ const log = { level: "silent", format: "json" } as const
 const data = "data"
 
 type Urls = readonly [string, ...Array<string>]
-const names = (role: string, count: number): ReadonlyArray<string> =>
-  Array.from({ length: count }, (_, index) => `${role}-${index + 1}`)
-const urls = (hosts: ReadonlyArray<string>, port: number): Urls =>
-  hosts.map((host) => `http://${host}:${port}`) as unknown as Urls
+const nameOf = (role: string, index: number): string => `${role}-${index + 1}`
+const indexes = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index)
+const urls = (role: string, count: number, port: number): Urls =>
+  indexes(count).map((index) => `http://${nameOf(role, index)}:${port}`) as unknown as Urls
 const listen = (host: string, port: number) => ({ host, port })
+const originUrls = (count: number): Urls => urls("origin", count, ports.origin)
+
+/** The origins 0, 1, ... that own a blob, first owner first. */
+export const ownersOf = (blob: WaveBlob, origins: number): ReadonlyArray<number> => {
+  const members = originUrls(origins)
+  const { digest } = new SymbolicBlob(blob)
+  return ringOwners(digest, members, limits.originReplicas).map((url) => members.indexOf(url))
+}
 
 /** A cluster that is not started yet, in a simulation of its own. */
 export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
-  const { rate, latency } = options
-  const simulation = makeSimulation({ seed: String(options.seed), uplink: rate, downlink: rate, latency })
-  const originNames = names("origin", options.origins)
-  const trackerNames = names("tracker", options.trackers)
-  const originUrls = urls(originNames, ports.origin)
-  const trackerUrls = urls(trackerNames, ports.tracker)
-  const buildIndexUrls = urls(["build-index"], ports.buildIndex)
+  const { links, world = {}, rules = {} } = options
+  const line = lineRate(links, links.rate)
+  const simulation = makeSimulation({
+    latency: links.latency,
+    ...world,
+    seed: String(options.seed),
+    uplink: line,
+    downlink: line
+  })
+  const origins = originUrls(options.origins)
+  const trackers = urls("tracker", options.trackers, ports.tracker)
+  const buildIndexes = urls("build-index", 1, ports.buildIndex)
 
-  const startOrigin = (name: string, index: number) =>
-    simulation.startHost(
+  /** Of the transport: none when the links themselves keep the rate. */
+  const bucketsOf = (rate: number) =>
+    links.burst === 0
+      ? {}
+      : { egressBytesPerSecond: rate, ingressBytesPerSecond: rate, burstBytes: links.burst }
+
+  const startHost = <Role extends StartedRole>(
+    name: string,
+    program: HostProgram<Role>,
+    rate = links.rate
+  ): Effect.Effect<SimHost<Role>, HostProgramError> => {
+    const own = lineRate(links, rate)
+    return simulation.startHost(name, Effect.provideService(program, SwarmRules, rules), {
+      rates: { uplink: own, downlink: own }
+    })
+  }
+
+  const startOrigin = (index: number) => {
+    const name = nameOf("origin", index)
+    return startHost(
       name,
       origin({
         data,
         log,
         peer: listen(name, ports.peer),
-        rates: {},
+        rates: bucketsOf(links.rate),
         http: listen(name, ports.origin),
-        origins: originUrls,
-        self: originUrls[index]!
+        origins,
+        self: origins[index]!
       })
     )
-  const startTracker = (name: string) =>
-    simulation.startHost(name, tracker({ log, http: listen(name, ports.tracker), origins: originUrls }))
-  const startBuildIndex = simulation.startHost(
-    "build-index",
-    buildIndex({ data, log, http: listen("build-index", ports.buildIndex) })
-  )
-  const agentProgram = (name: string) =>
-    agent({
+  }
+  const startTracker = (index: number) => {
+    const name = nameOf("tracker", index)
+    return startHost(name, tracker({ log, http: listen(name, ports.tracker), origins }))
+  }
+  const startBuildIndex = () => {
+    const name = nameOf("build-index", 0)
+    return startHost(name, buildIndex({ data, log, http: listen(name, ports.buildIndex) }))
+  }
+  const startAgent = (index: number, observe: Observe) => {
+    const name = nameOf("agent", index)
+    const rate = rateOf(options, index)
+    const program = agent({
       data,
       log,
       peer: listen(name, ports.peer),
-      rates: {},
+      rates: bucketsOf(rate),
       registry: listen(name, ports.registry),
-      trackers: trackerUrls,
-      buildIndexes: buildIndexUrls
+      trackers,
+      buildIndexes
     })
+    return startHost(name, observe(program, index), rate)
+  }
 
   return {
     simulation,
-    preload: (spec) => {
-      const [torrent] = originNames.map((name) => simulation.preloadSymbolicBlob(name, data, spec))
+    startAgent,
+    startTracker,
+    preload: (blob) => {
+      const [torrent] = ownersOf(blob, options.origins).map((owner) =>
+        simulation.preloadSymbolicBlob(nameOf("origin", owner), data, blob)
+      )
       return torrent!
     },
     start: (observe) =>
       Effect.gen(function* () {
-        const origins = yield* Effect.forEach(originNames, startOrigin)
-        yield* Effect.forEach(trackerNames, startTracker)
-        yield* startBuildIndex
-        const agents = yield* Effect.forEach(
-          names("agent", options.agents),
-          (name, index) => simulation.startHost(name, observe(agentProgram(name), index)),
-          { concurrency: "unbounded" }
-        )
-        return { origins, agents }
+        const originHosts = yield* Effect.forEach(indexes(options.origins), startOrigin)
+        const trackerHosts = yield* Effect.forEach(indexes(options.trackers), startTracker)
+        yield* startBuildIndex()
+        const agents = yield* Effect.forEach(indexes(options.agents), (index) => startAgent(index, observe), {
+          concurrency: "unbounded"
+        })
+        return { origins: originHosts, trackers: trackerHosts, agents }
       })
   }
 }

@@ -20,6 +20,13 @@ import type { RandomSource } from "./random-source.ts"
 import { type RecencyLinks, RecencyList } from "./recency-list.ts"
 import type { Micros } from "./time.ts"
 
+/** The limits of a hand-out; limits.ts says what each means. */
+export interface HandOutRules {
+  readonly targetNeighbours: number
+  readonly maxNeighbours: number
+  readonly maxHandOut: number
+}
+
 /** What a peer says of itself in one swarm. */
 export interface PeerAnnounce {
   readonly peer: PeerAddress
@@ -42,8 +49,6 @@ interface Entry extends RecencyLinks<Entry> {
   namedIn: number
 }
 
-/** Agents in one hand-out, when the swarm is larger than a target and one. */
-const newcomerShare = Math.ceil(limits.targetNeighbours / 2)
 /**
  * Peers compared for a place. 5,000 joiners in a row, standard deviation of the degree and hops across, after joining:
  * one 4.6 and 6, two 3.3 and 6, three 2.6 and 7, five 2.0 and 8; a round of announces later: 3.3 and 5, 1.9 and 5,
@@ -63,8 +68,17 @@ export class HandOut {
   /** Within each list the expiries are in order, since its members live equally long. */
   readonly #downloading = new RecencyList<Entry>()
   readonly #complete = new RecencyList<Entry>()
+  readonly #rules: HandOutRules
+  /** Agents in one hand-out, when the swarm is larger than a target and one. */
+  readonly #newcomerShare: number
   #choices = 0
   #completeCount = 0
+
+  /** @param rules Limits that an experiment varies; the rest are those of limits.ts. */
+  constructor(rules: Partial<HandOutRules> = {}) {
+    this.#rules = { ...limits, ...rules }
+    this.#newcomerShare = Math.ceil(this.#rules.targetNeighbours / 2)
+  }
 
   /** Peers kept. Those expired are counted until the next call that carries an instant. */
   get size(): number {
@@ -111,9 +125,9 @@ export class HandOut {
     if (asker !== undefined) asker.namedIn = choice
     const answer: PeerAddress[] = []
     const chosenSeeds = this.#seedsFor(forPeer, seeds, choice, random)
-    const room = Math.min(wanted, limits.maxHandOut - chosenSeeds.length)
-    const small = this.#entries.length <= limits.targetNeighbours + 1
-    for (let places = small ? room : Math.min(room, newcomerShare); places > 0; places--) {
+    const room = Math.min(wanted, this.#rules.maxHandOut - chosenSeeds.length)
+    const small = this.#entries.length <= this.#rules.targetNeighbours + 1
+    for (let places = small ? room : Math.min(room, this.#newcomerShare); places > 0; places--) {
       const entry = this.#lowestOfFew(choice, random)
       if (entry === undefined) break
       entry.namedIn = choice
@@ -143,7 +157,7 @@ export class HandOut {
   ): readonly PeerAddress[] {
     const chosen: PeerAddress[] = []
     const first = seeds.length > 1 ? random.nextInt(seeds.length) : 0
-    for (let offset = 0; offset < seeds.length && chosen.length < limits.maxHandOut; offset++) {
+    for (let offset = 0; offset < seeds.length && chosen.length < this.#rules.maxHandOut; offset++) {
       const seed = seeds[(first + offset) % seeds.length]!
       if (seed.peerId === forPeer || chosen.some(({ peerId }) => peerId === seed.peerId)) continue
       const entry = this.#byId.get(seed.peerId)
@@ -171,7 +185,7 @@ export class HandOut {
     for (let probe = 0; probe < maxProbes && compared < comparedPeers; probe++) {
       const entry = entries[random.nextInt(entries.length)]!
       if (entry.namedIn === choice) continue
-      if (entry.degree < limits.maxNeighbours) compared++
+      if (entry.degree < this.#rules.maxNeighbours) compared++
       if (lowest === undefined || entry.degree < lowest.degree) lowest = entry
     }
     return lowest

@@ -23,6 +23,7 @@ import { readPeerMetrics } from "./peer-metrics.ts"
 import { randomSource } from "./random-source.ts"
 import type { BlobStore, BlobStoreError } from "./services/blob-store.ts"
 import { type PeerEndpoint, type PeerListenError, PeerTransport } from "./services/peer-transport.ts"
+import { SwarmRules } from "./services/swarm-rules.ts"
 import { Timers } from "./services/timers.ts"
 
 export interface PeerEngine {
@@ -293,7 +294,8 @@ export const makePeerEngine = (
       peerId,
       kind,
       address: endpoint.address,
-      random
+      random,
+      limits: yield* SwarmRules
     })
     drain()
     readPeerMetrics(options.metrics, machine)

@@ -3,7 +3,7 @@
 //
 // Invariant: at most maxSwarmsTracked swarms; the Map's order is that of the last announce.
 
-import { HandOut } from "../protocol/hand-out.ts"
+import { HandOut, type HandOutRules } from "../protocol/hand-out.ts"
 import { limits } from "../protocol/limits.ts"
 import type { SwarmId } from "../protocol/message.ts"
 import type { PeerAddress } from "../protocol/peer-id.ts"
@@ -24,7 +24,9 @@ export interface TrackerSwarms {
   readonly peers: () => number
 }
 
-export const makeTrackerSwarms = (random: RandomSource): TrackerSwarms => {
+/** @param rules Limits that an experiment varies. */
+export const makeTrackerSwarms = (random: RandomSource, rules: Partial<HandOutRules> = {}): TrackerSwarms => {
+  const { targetNeighbours } = { ...limits, ...rules }
   const table = new Map<SwarmId, HandOut>()
 
   /** The swarm's table, moved to the young end. */
@@ -32,7 +34,7 @@ export const makeTrackerSwarms = (random: RandomSource): TrackerSwarms => {
     let handOut = table.get(swarm)
     if (handOut === undefined) {
       if (table.size >= limits.maxSwarmsTracked) table.delete(table.keys().next().value!)
-      handOut = new HandOut()
+      handOut = new HandOut(rules)
     } else {
       table.delete(swarm)
     }
@@ -48,7 +50,7 @@ export const makeTrackerSwarms = (random: RandomSource): TrackerSwarms => {
       const handOut = touch(swarm)
       handOut.announce({ peer, complete: event === "complete", have, neighbours, stopped }, now)
       if (event !== "downloading") return []
-      const wanted = Math.max(0, limits.targetNeighbours - neighbours)
+      const wanted = Math.max(0, targetNeighbours - neighbours)
       return handOut.choose(peer.peerId, wanted, seeds, random, now)
     },
     sweep: (now) => {

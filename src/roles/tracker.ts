@@ -20,6 +20,7 @@ import { makeRoleMetrics } from "./metrics.ts"
 import { makeOriginClient } from "./origin-client.ts"
 import { randomSource } from "./random-source.ts"
 import { OciError, ociError, ociErrorResponse } from "./registry/oci-error.ts"
+import { SwarmRules } from "./services/swarm-rules.ts"
 import { Timers } from "./services/timers.ts"
 import { makeTrackerSwarms } from "./tracker-swarms.ts"
 import { AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
@@ -32,7 +33,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     const timers = yield* Timers
     const random = yield* Random.Random
     const origins = yield* makeOriginClient(config.origins)
-    const swarms = makeTrackerSwarms(randomSource(random))
+    const swarms = makeTrackerSwarms(randomSource(random), yield* SwarmRules)
     const metrics = makeRoleMetrics("tracker")
     const counter = makeRequestCounter(metrics)
     metrics.readGauge("shoal_tracker_swarms", "Swarms that have peers", swarms.swarms)

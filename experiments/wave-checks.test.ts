@@ -1,0 +1,101 @@
+// Holds the checks of a wave to their purpose: an outcome that is too good, or that loses bytes, is not believed.
+
+import { assert, describe, it } from "vitest"
+import type { WaveOutcome, WaveSpec } from "./wave.ts"
+import { boundOf, floorOf } from "./wave-bound.ts"
+import { doubtOf } from "./wave-checks.ts"
+
+const blob = (name: string, pieces: number) => ({ name, length: pieces * 2 ** 18, pieceLength: 2 ** 18 })
+const layer = blob("layer", 16)
+
+const spec = (change: Partial<WaveSpec> = {}): WaveSpec => ({
+  seed: 1,
+  agents: 3,
+  origins: 1,
+  trackers: 1,
+  blobs: [layer],
+  links: { model: "queue", rate: 1e8, burst: 0, latency: 500 },
+  patience: 1e9,
+  ...change
+})
+
+const micros = (seconds: number): number => Math.ceil(seconds * 1e6)
+
+/** A wave in which every agent has everything at the bound, with changes. */
+const wave = (of: WaveSpec, change: Partial<WaveOutcome> = {}): WaveOutcome => {
+  const bytes = of.blobs.reduce((sum, { length }) => sum + length, 0) * of.agents
+  const completions =
+    change.completions ?? Array.from({ length: of.agents }, () => micros(boundOf(of).seconds))
+  return {
+    traceHash: "",
+    events: 0,
+    completions,
+    blobCompletions: of.blobs.map(() => completions),
+    samples: [],
+    allOutside: { at: 1, sentByOrigins: 1 },
+    pieceTransfers: bytes / 2 ** 18,
+    bytesFromOrigins: bytes,
+    bytesFromAgents: 0,
+    bytesSent: bytes,
+    counts: {},
+    ...change
+  }
+}
+
+describe("doubtOf", () => {
+  it("believes a wave that is as fast as the bound", () => {
+    assert.isUndefined(doubtOf(spec(), wave(spec())))
+  })
+
+  it("doubts a last agent before the bound, and names the bound", () => {
+    const bound = micros(boundOf(spec()).seconds)
+    const completions = [bound - 5, bound - 2, bound - 3]
+    assert.include(doubtOf(spec(), wave(spec(), { completions })), "before the counting bound")
+  })
+
+  it("doubts one agent before its own floor, though the last is late", () => {
+    const bound = micros(boundOf(spec()).seconds)
+    const floor = floorOf(spec(), 0, [layer]) * 1e6
+    const at = (early: number) => wave(spec(), { completions: [2 * bound, early, bound] })
+    assert.isUndefined(doubtOf(spec(), at(Math.ceil(floor))))
+    assert.include(doubtOf(spec(), at(Math.floor(floor) - 2)), "agent 2 completed")
+  })
+
+  it("holds a slow agent to its own downlink, and the wave to the slow agent", () => {
+    const slow = spec({ links: { ...spec().links, slow: { agents: 1, rate: 1e7 } } })
+    assert.strictEqual(boundOf(slow).name, "fluid bound")
+    assert.closeTo(boundOf(slow).seconds, layer.length / 1e7 + 0.0005, 1e-9)
+    const bound = micros(boundOf(slow).seconds)
+    const quick = micros(boundOf(spec()).seconds)
+    assert.isUndefined(doubtOf(slow, wave(slow, { completions: [quick, quick, bound] })))
+    assert.include(doubtOf(slow, wave(slow, { completions: [bound, quick, quick] })), "agent 3 completed")
+  })
+
+  it("doubts a blob before its floor, and an image that is not done with its last blob", () => {
+    const image = spec({ blobs: [layer, blob("config", 4)] })
+    const done = wave(image).completions
+    const with_ = (small: ReadonlyArray<number>) => wave(image, { blobCompletions: [done, small] })
+    const floor = Math.ceil(floorOf(image, 0, [image.blobs[1]!]) * 1e6)
+    assert.isUndefined(doubtOf(image, with_([floor, floor, floor])))
+    assert.include(doubtOf(image, with_([floor, floor - 3, floor])), "agent 2 had config")
+    assert.include(doubtOf(image, with_([floor, floor, done[2]! + 1])), "agent 3 had the image")
+    const early = { completions: done.map((at) => at + 1), blobCompletions: [done, done] }
+    assert.include(doubtOf(image, wave(image, early)), "agent 1 had the image")
+  })
+
+  it("doubts pieces, bytes and agents that do not add up", () => {
+    const bytes = wave(spec()).bytesFromOrigins
+    const doubt = (change: Partial<WaveOutcome>) => doubtOf(spec(), wave(spec(), change))
+    assert.include(doubt({ pieceTransfers: 47 }), "47 pieces were stored")
+    assert.include(doubt({ bytesFromOrigins: bytes - 1 }), "less than")
+    assert.include(doubt({ bytesFromAgents: 5, bytesSent: bytes + 4 }), "only")
+    assert.include(doubt({ completions: [1, 2] }), "2 agents")
+  })
+
+  it("takes the origins that own a blob of the image for its sources", () => {
+    const many = spec({ origins: 9, agents: 1000 })
+    const three = spec({ origins: 3, agents: 1000 })
+    assert.strictEqual(boundOf(many).seconds, boundOf(three).seconds)
+    assert.isBelow(boundOf(three).seconds, boundOf(spec({ agents: 1000 })).seconds)
+  })
+})

@@ -1,0 +1,17 @@
+// Decides how an experiment may run the roles under limits other than the shipped ones: a world may replace some of the
+// swarm's rules; one that says nothing gets protocol/limits.ts. No configuration reaches this, so what ships is what
+// was measured.
+
+import { Context } from "effect"
+import type { HandOutRules } from "../../protocol/hand-out.ts"
+import type { PeerHostRules } from "../../protocol/host-context.ts"
+
+/** One set for peers and trackers: the rules that both have, such as the degree, change for both. */
+export interface SwarmRules extends PeerHostRules, HandOutRules {}
+
+export const SwarmRules: Context.Reference<Partial<SwarmRules>> = Context.Reference(
+  "shoal/roles/SwarmRules",
+  {
+    defaultValue: (): Partial<SwarmRules> => ({})
+  }
+)
