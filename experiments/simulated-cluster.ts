@@ -22,7 +22,7 @@ export interface ClusterOptions extends Pick<WaveSpec, "seed" | "agents" | "orig
   /** Limits of peers and hand-outs that are not the shipped ones, for every host alike. */
   readonly rules?: Partial<SwarmRules>
   /** What else of the simulated world is not its default: disks, hashing, detection of failures, loss. */
-  readonly world?: Omit<SimulationOptions, "seed" | "uplink" | "downlink">
+  readonly world?: Omit<SimulationOptions, "seed" | "uplink" | "downlink" | "linkModel">
 }
 
 /** May stand between an agent and its world. */
@@ -73,6 +73,7 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
     latency: links.latency,
     ...world,
     seed: String(options.seed),
+    linkModel: links.model,
     uplink: line,
     downlink: line
   })

@@ -2,9 +2,10 @@
 
 import { Effect } from "effect"
 import { namingTheChoices } from "../nearest-name.ts"
+import { shoal } from "./shoal.ts"
 import { type Strategy, StrategyFailed } from "./strategy.ts"
 
-export const strategies: ReadonlyArray<Strategy> = []
+export const strategies: ReadonlyArray<Strategy> = [shoal]
 
 /** The strategy of that name; an unknown one is refused with the nearest. */
 export const findStrategy = (name: string): Effect.Effect<Strategy, StrategyFailed> => {

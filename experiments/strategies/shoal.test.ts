@@ -1,0 +1,68 @@
+// Holds the strategy `shoal` to what an image of several blobs needs: all of it everywhere, from the owners of each blob,
+// the same twice, and other rules when its parameters say so.
+
+import { Effect } from "effect"
+import { assert, describe, it } from "vitest"
+import { silentProgress } from "../progress.ts"
+import type { WaveOutcome, WaveSpec } from "../wave.ts"
+import { boundOf } from "../wave-bound.ts"
+import { shoal } from "./shoal.ts"
+
+const MiB = 2 ** 20
+
+const spec: WaveSpec = {
+  seed: 3,
+  agents: 30,
+  origins: 5,
+  trackers: 2,
+  blobs: [
+    { name: "layer", length: 10 * MiB, pieceLength: MiB / 4 },
+    { name: "small layer", length: 3 * MiB + 1000, pieceLength: MiB / 2 }
+  ],
+  links: { model: "queue", rate: 5e7, burst: 0, latency: 500 },
+  patience: 60e6
+}
+
+const run = (of: WaveSpec, parameters: Readonly<Record<string, string>> = {}): Promise<WaveOutcome> =>
+  Effect.runPromise(shoal.run(of, parameters, silentProgress))
+
+describe("shoal", () => {
+  it("brings every blob of an image to every agent, and is the same twice", async () => {
+    const [first, second] = [await run(spec), await run(spec)]
+    assert.deepStrictEqual(second, first)
+    assert.strictEqual(first.pieceTransfers, 30 * (40 + 7))
+    assert.isBelow(Math.max(...first.completions) / 1e6, 3 * boundOf(spec).seconds)
+    assert.isAbove(first.bytesFromAgents, first.bytesFromOrigins)
+    assert.strictEqual(first.samples.at(-1)!.storedBytes, 30 * (13 * MiB + 1000))
+  })
+
+  it("keeps a slow agent's rate, and no other's", async () => {
+    const slow = { ...spec, links: { ...spec.links, slow: { agents: 1, rate: 5e6 } } }
+    const { completions } = await run(slow)
+    assert.isAbove(completions[29]!, (13 * MiB * 1e6) / 5e6)
+    assert.isBelow(Math.max(...completions.slice(0, 29)), (13 * MiB * 1e6) / 5e6)
+  })
+
+  it("lets token buckets keep the rate when there is a burst", async () => {
+    const burst = { ...spec, links: { ...spec.links, burst: MiB } }
+    const { completions } = await run(burst)
+    assert.isAtLeast(Math.max(...completions) / 1e6, boundOf(burst).seconds)
+    assert.isBelow(Math.max(...completions) / 1e6, 3 * boundOf(spec).seconds)
+  })
+
+  it("takes other rules from its parameters, for peers and trackers", async () => {
+    const [shipped, sparse] = [
+      await run(spec),
+      await run(spec, { targetNeighbours: "3", maxNeighbours: "4", maxRequestsPerSwarm: "1" })
+    ]
+    assert.notStrictEqual(sparse.traceHash, shipped.traceHash)
+    assert.isAbove(Math.max(...sparse.completions), Math.max(...shipped.completions))
+  })
+
+  it("refuses what cannot be, with the reason", () => {
+    assert.isUndefined(shoal.refusal(spec, {}))
+    assert.include(shoal.refusal(spec, { targetNeighbours: "30" }), "30 neighbours")
+    assert.include(shoal.refusal(spec, { maxUploadQueue: "1" }), "queue of 1")
+    assert.include(shoal.refusal(spec, { degree: "1" }), "unknown parameter degree")
+  })
+})

@@ -1,0 +1,54 @@
+// Decides what the strategy `shoal` is: the roles and the protocol that ship, with the rules that ship. Its parameters
+// replace single rules of the peers and trackers; src/protocol/limits.ts says what each means.
+
+import { Effect } from "effect"
+import { limits } from "../../src/protocol/limits.ts"
+import { countText, durationText, type OptionCodec } from "../option-text.ts"
+import { runWave } from "../wave-run.ts"
+import { defineStrategy, type Parameter, parameter, StrategyFailed } from "./strategy.ts"
+
+const name = "shoal"
+
+/** A rule of limits.ts whose default is the shipped one. */
+const shipped = (
+  rule: "targetNeighbours" | "maxNeighbours" | "maxRequestsPerSwarm" | "maxUploadQueue" | "haveBatchDelay",
+  codec: OptionCodec<number>,
+  meaning: string
+): Parameter<number> =>
+  parameter(codec, codec === durationText ? `${limits[rule]}us` : String(limits[rule]), meaning)
+
+export const shoal = defineStrategy({
+  name,
+  title: "Shoal",
+  explanation:
+    "What this project ships: agents, origins and trackers as they run on hosts. The tracker hands out peers so that " +
+    "degrees stay near a target; origins suggest what they have sent least; an uploader with a full queue answers " +
+    "Reject with the time after which to ask again, and the asker turns to another.",
+  parameters: {
+    targetNeighbours: shipped(
+      "targetNeighbours",
+      countText(1, 64),
+      "Neighbours that a peer asks for, a blob."
+    ),
+    maxNeighbours: shipped("maxNeighbours", countText(1, 256), "Neighbours that a peer accepts, a blob."),
+    maxRequestsPerSwarm: shipped("maxRequestsPerSwarm", countText(1, 256), "Requests outstanding, a blob."),
+    maxUploadQueue: shipped("maxUploadQueue", countText(1, 64), "Pieces queued before an uploader rejects."),
+    haveBatchDelay: shipped("haveBatchDelay", durationText, "Time that Have messages wait for company.")
+  },
+  refuse: (spec, { targetNeighbours, maxNeighbours, maxUploadQueue }) => {
+    if (targetNeighbours > maxNeighbours) {
+      return `a target of ${targetNeighbours} neighbours is above the ${maxNeighbours} that a peer accepts`
+    }
+    if (maxUploadQueue < limits.maxUploadsInFlight) {
+      return `a queue of ${maxUploadQueue} is shorter than the ${limits.maxUploadsInFlight} pieces that are sent at once`
+    }
+    const long = spec.blobs.find(({ pieceLength }) => pieceLength > limits.maxPieceLength)
+    return long === undefined
+      ? undefined
+      : `pieces of ${long.name} have ${long.pieceLength} bytes, more than the ${limits.maxPieceLength} that any may have`
+  },
+  run: (spec, rules, progress) =>
+    runWave(spec, { rules }, progress).pipe(
+      Effect.mapError(({ message }) => new StrategyFailed({ strategy: name, message: `${name}: ${message}` }))
+    )
+})
