@@ -8,6 +8,7 @@
 // Only `open` and `closing` ends send or receive; what is under way to or from any other is lost.
 
 import type { Micros } from "../protocol/time.ts"
+import type { Place } from "./fabric.ts"
 import type { QueuedFrame } from "./links.ts"
 
 export type EndState = "connecting" | "open" | "closing" | "broken" | "closed"
@@ -30,6 +31,7 @@ export interface ConnectionSink {
 export interface NetworkHost {
   readonly name: string
   readonly index: number
+  readonly place: Place
   readonly listeners: Map<number, PortListener>
   readonly ends: Set<ConnectionEnd>
   /** A machine that is off answers nothing. */
@@ -68,6 +70,10 @@ export class ConnectionEnd {
     this.latency = latency
   }
 }
+
+/** Whatever comes to this end is lost. */
+export const isDead = (end: ConnectionEnd): boolean =>
+  end.deaf || (end.state !== "open" && end.state !== "closing")
 
 /** A frame on its way. Frames are used again after they have arrived. */
 export class Frame implements QueuedFrame {

@@ -13,15 +13,13 @@ import {
 } from "./connection.ts"
 import type { EventTarget } from "./event-queue.ts"
 import { eventKinds, type Kernel } from "./kernel.ts"
-import type { LinkModel } from "./link-model.ts"
+import { latencyBetween, type LatencyByDistance, type Place } from "./fabric.ts"
 import type { LinkRates } from "./links.ts"
-import { loopbackLatency, Network } from "./network.ts"
+import { type CarriageOptions, loopbackLatency, Network } from "./network.ts"
 
-export interface NetworkOptions extends LinkRates {
-  /** "queue" unless given. */
-  readonly linkModel?: LinkModel | undefined
-  /** One way, between two hosts by number; must not depend on anything else. */
-  readonly latency: Micros | ((from: number, to: number) => Micros)
+export interface NetworkOptions extends LinkRates, CarriageOptions {
+  /** One way: of all hosts, by where two are, or by their numbers; must not depend on anything else. */
+  readonly latency: Micros | LatencyByDistance | ((from: number, to: number) => Micros)
   /** How long a dial waits for a host that does not answer. */
   readonly connectTimeout: Micros
   /** How long both ends take to learn that a frame was lost. */
@@ -55,15 +53,16 @@ export class Connections implements EventTarget {
   constructor(kernel: Kernel, options: NetworkOptions) {
     this.#kernel = kernel
     this.options = options
-    this.network = new Network(kernel, {
-      closeArrived: (end) => this.#closeArrived(end),
-      lost: (end) => this.breakConnection(end, "the link is cut")
-    })
+    const lifecycle = {
+      closeArrived: (end: ConnectionEnd) => this.#closeArrived(end),
+      lost: (end: ConnectionEnd) => this.breakConnection(end, "the link is cut")
+    }
+    this.network = new Network(kernel, lifecycle, options)
   }
 
   /** The host of that name, made at its first use. */
-  host(name: string, rates: LinkRates = this.options): NetworkHost {
-    return this.network.host(name, rates)
+  host(name: string, rates: LinkRates = this.options, place?: Place): NetworkHost {
+    return this.network.host(name, rates, place)
   }
 
   /** Opens a port; 0 takes a free one. Gives the port, or undefined when it is taken. */
@@ -123,6 +122,7 @@ export class Connections implements EventTarget {
     const connecting = end.state === "connecting"
     end.state = "broken"
     end.reason = reason
+    if (!connecting) this.network.ended(end)
     kernel.schedule(kernel.now, this, connecting ? kinds.dialRefused : kinds.closed, end.hostIndex, end)
     if (!connecting) this.#tellPeerOfReset(end, reason)
   }
@@ -133,7 +133,9 @@ export class Connections implements EventTarget {
     const connecting = end.state === "connecting"
     end.state = "closed"
     end.host.ends.delete(end)
-    if (!connecting) this.#tellPeerOfReset(end, reason)
+    if (connecting) return
+    this.network.ended(end)
+    this.#tellPeerOfReset(end, reason)
   }
 
   /** A frame was lost: both ends learn it after the detection delay, and nothing passes until then. */
@@ -143,6 +145,7 @@ export class Connections implements EventTarget {
     for (const side of [end, end.peer]) {
       if (side.state !== "open" && side.state !== "closing") continue
       side.state = "broken"
+      this.network.ended(side)
       kernel.schedule(at, this, kinds.closed, side.hostIndex, because(side, reason))
     }
   }
@@ -159,6 +162,7 @@ export class Connections implements EventTarget {
     const closer = to.peer
     to.state = "closed"
     to.host.ends.delete(to)
+    this.network.ended(to)
     kernel.schedule(kernel.now + to.latency, this, kinds.closed, closer.hostIndex, closer)
     to.sink.closed(closer.reason)
   }
@@ -166,7 +170,11 @@ export class Connections implements EventTarget {
   #closed(end: ConnectionEnd): void {
     if (end.state === "closed") return
     end.state = "closed"
-    if (end.peer !== undefined) end.peer.deaf = true
+    this.network.ended(end)
+    if (end.peer !== undefined) {
+      end.peer.deaf = true
+      this.network.ended(end.peer)
+    }
     end.host.ends.delete(end)
     end.sink.closed(end.reason)
   }
@@ -217,6 +225,7 @@ export class Connections implements EventTarget {
     const { peer } = end
     if (peer === undefined) return
     peer.deaf = true
+    this.network.ended(peer)
     if (peer.state !== "open" && peer.state !== "closing") return
     const delay = end.severed ? this.options.detectionDelay : end.latency
     kernel.schedule(kernel.now + delay, this, kinds.closed, peer.hostIndex, because(peer, reason))
@@ -225,7 +234,10 @@ export class Connections implements EventTarget {
   #latency(from: NetworkHost, to: NetworkHost): Micros {
     if (from === to) return loopbackLatency
     const { latency } = this.options
-    return typeof latency === "number" ? latency : latency(from.index, to.index)
+    if (typeof latency === "number") return latency
+    return typeof latency === "function"
+      ? latency(from.index, to.index)
+      : latencyBetween(latency, from.place, to.place)
   }
 }
 

@@ -20,11 +20,10 @@ export interface BulkLinks {
   readonly setRates: (host: NetworkHost, rates: LinkRates) => void
   /** A bulk frame is to go. */
   readonly send: (frame: Frame) => void
-  /**
-   * Takes `size` bytes of control off the links between two hosts, now or from the bulk behind: links never carry more
-   * than their rates.
-   */
-  readonly charge: (from: number, to: number, size: number) => void
+  /** A control frame of `size` bytes goes from one host to another, past the bulk: links are not to carry it for free. */
+  readonly control: (from: number, to: number, size: number) => void
+  /** So many bytes go again from one host to another some time: they are taken from the bulk behind. */
+  readonly again: (from: number, to: number, size: number) => void
   /** What is under way to this end will not be received: the model may give its share to others. */
   readonly ended: (to: ConnectionEnd) => void
 }

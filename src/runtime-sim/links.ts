@@ -1,5 +1,6 @@
-// Decides how long bytes take on the hosts' access links. Model of this file, kept behind its methods so that an exact
-// max-min model can replace it:
+// Decides how long bytes take on the hosts' access links when they go one after the other, and keeps every host's
+// account of bytes. This is the arithmetic of the model "queue" (queue-links.ts); the fair models (fair-links.ts) use
+// its accounts and its lane for control:
 //
 // - A bulk frame (a Piece, a chunk of an HTTP body) has the sender's uplink to itself for size / rate, first come first
 //   served, then the receiver's downlink the same way, cut through: it is delivered at
@@ -10,6 +11,8 @@
 // So a link never carries more than its rate, and a frame costs O(1). What the model cannot show: two bulk frames that
 // share a link side by side (they go one after the other), and a fabric that is itself the bottleneck. Access-link FIFO
 // with whole pieces is also what Kraken's limiter does (shared reference, simulation, B).
+//
+// A frame that was lost and goes again takes its bytes from the bulk behind it, as control does.
 //
 // Instants of links are fractions of a microsecond, so that rounding costs no capacity; events are on whole ones,
 // rounded up. All hosts lie in one table, a cache line a direction: waiting for memory is what a frame costs.
@@ -111,6 +114,20 @@ export class AccessLinks<Frame extends QueuedFrame> {
     rows[row + controlFreeAt] = left
     if (this.#current[from] !== undefined) rows[row + controlDebt]! += work
     return left + size * rows[to * rowLength + downlinkCost]!
+  }
+
+  /** Takes the time of `size` bytes from the bulk behind, on both links. */
+  charge(from: number, to: number, size: number, now: Micros): void {
+    const rows = this.#rows
+    rows[from * rowLength + controlDebt]! += size * rows[from * rowLength + uplinkCost]!
+    const row = to * rowLength
+    rows[row + downlinkFreeAt] = Math.max(now, rows[row + downlinkFreeAt]!) + size * rows[row + downlinkCost]!
+  }
+
+  /** Microseconds that `size` bytes take from one host to the other when nothing else does. */
+  alone(from: number, to: number, size: number): number {
+    const rows = this.#rows
+    return size * Math.max(rows[from * rowLength + uplinkCost]!, rows[to * rowLength + downlinkCost]!)
   }
 
   /** Queues a bulk frame for the uplink; says whether the uplink is idle, so that somebody has to start it. */

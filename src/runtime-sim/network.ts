@@ -1,18 +1,23 @@
 // Decides how frames travel between simulated hosts: in order on each connection, and every byte accounted for (sent =
-// received + lost + under way). How long a link takes is links.ts; how connections begin and end is connections.ts;
-// what breaks is faults.ts.
+// received + lost + under way). How long bulk takes on the links is a model's (link-model.ts); what is lost by chance is
+// frame-loss.ts, by a fault faults.ts; how connections begin and end is connections.ts.
 //
 // Invariants: a sink is called from events only; a frame is either received once or lost; a bulk frame costs two
-// events, a control frame one, and none when it follows a bulk frame of its connection.
+// events in the model "queue", a control frame one, and none when it follows a bulk frame of its connection.
 
 import { invariant } from "../protocol/invariant.ts"
 import type { Micros } from "../protocol/time.ts"
-import { type ConnectionEnd, Frame, frameFlags, type NetworkHost } from "./connection.ts"
+import { type ConnectionEnd, Frame, frameFlags, isDead, type NetworkHost } from "./connection.ts"
 import type { EventTarget } from "./event-queue.ts"
+import type { FabricOptions, Place } from "./fabric.ts"
+import { FairLinks } from "./fair-links.ts"
+import { FrameLoss, type FrameLossOptions } from "./frame-loss.ts"
 import { eventKinds, type Kernel } from "./kernel.ts"
+import { type BulkCarrier, type BulkLinks, type LinkModel, NetworkRefused } from "./link-model.ts"
 import { AccessLinks, bulkThreshold, type LinkRates } from "./links.ts"
+import { QueueLinks } from "./queue-links.ts"
 
-const kinds = { arrived: eventKinds.network, uplinkDone: eventKinds.network + 1 } as const
+const arrived = eventKinds.network
 
 /** Between two listeners of one host: no link, but not free either. */
 export const loopbackLatency: Micros = 20
@@ -26,26 +31,43 @@ export interface LifecycleFrames {
   readonly lost: (end: ConnectionEnd) => void
 }
 
-export class Network implements EventTarget {
+/** How frames are carried. */
+export interface CarriageOptions extends FabricOptions {
+  /** "queue" unless given. */
+  readonly linkModel?: LinkModel | undefined
+  /** None is lost unless given. */
+  readonly loss?: FrameLossOptions | undefined
+}
+
+export class Network implements EventTarget, BulkCarrier {
   readonly hosts: NetworkHost[] = []
   readonly links = new AccessLinks<Frame>()
+  readonly #bulk: BulkLinks
+  readonly #loss: FrameLoss | undefined
   readonly #kernel: Kernel
   readonly #lifecycle: LifecycleFrames
   readonly #byName = new Map<string, NetworkHost>()
   readonly #frames: Frame[] = []
   readonly #freeFrames: Frame[] = []
 
-  constructor(kernel: Kernel, lifecycle: LifecycleFrames) {
+  /** Throws NetworkRefused when the options contradict each other. */
+  constructor(kernel: Kernel, lifecycle: LifecycleFrames, options: CarriageOptions) {
     this.#kernel = kernel
     this.#lifecycle = lifecycle
+    this.#bulk = makeBulkLinks(options, kernel, this.links, this)
+    const { loss } = options
+    if (loss !== undefined && loss.probability !== 0) {
+      this.#loss = new FrameLoss(loss, kernel.stream("network/loss"))
+    }
   }
 
   /** The host of that name, made at its first use with these rates. */
-  host(name: string, rates: LinkRates): NetworkHost {
+  host(name: string, rates: LinkRates, place: Place = {}): NetworkHost {
     const known = this.#byName.get(name)
     if (known !== undefined) return known
     const host: NetworkHost = {
       name,
+      place,
       index: this.hosts.length + 1,
       listeners: new Map(),
       ends: new Set(),
@@ -55,8 +77,18 @@ export class Network implements EventTarget {
     }
     this.hosts.push(host)
     this.#byName.set(name, host)
-    this.links.setRates(host.index, rates)
+    this.#bulk.setRates(host, rates)
     return host
+  }
+
+  /** Changes the rates of a host's links; what the links carry goes on at the new ones as the model can. */
+  setRates(host: NetworkHost, rates: LinkRates): void {
+    this.#bulk.setRates(host, rates)
+  }
+
+  /** What is under way to this end will not be received. */
+  ended(to: ConnectionEnd): void {
+    this.#bulk.ended(to)
   }
 
   find(name: string): NetworkHost | undefined {
@@ -88,12 +120,13 @@ export class Network implements EventTarget {
       this.#deliverAt(frame, from, now + loopbackLatency + size * loopbackCost)
     } else if (size > bulkThreshold) {
       from.lastBulk = frame
-      if (links.enqueue(host, frame)) this.#startUplink(host, false)
+      this.#bulk.send(frame)
     } else {
       const whole = links.sendControl(host, to.hostIndex, size, now)
+      this.#bulk.control(host, to.hostIndex, size)
       const behind = from.lastBulk
       const readyAt = whole + from.latency
-      if (behind === undefined) this.#deliverAt(frame, from, readyAt)
+      if (behind === undefined) this.#deliverAt(frame, from, readyAt + this.#lossDelay(frame, from))
       else {
         frame.readyAt = readyAt
         if (behind.followers === undefined) behind.followers = [frame]
@@ -107,9 +140,27 @@ export class Network implements EventTarget {
     return end.lastBulk !== undefined || end.lastArrival > this.#kernel.now
   }
 
-  fire(kind: number, subject: unknown, detail: number): void {
-    if (kind === kinds.arrived) this.#arrive(subject as Frame)
-    else this.#uplinkDone(detail)
+  fire(_kind: number, subject: unknown): void {
+    this.#arrive(subject as Frame)
+  }
+
+  left(frame: Frame, whole: number): void {
+    const from = frame.to.peer
+    if (from.lastBulk === frame) from.lastBulk = undefined
+    this.#deliverAt(frame, from, whole + this.#lossDelay(frame, from))
+    if (frame.followers !== undefined) this.#deliverLateFollowers(frame.followers, from)
+    if ((frame.flags & frameFlags.tellSent) !== 0) {
+      frame.flags &= ~frameFlags.tellSent
+      from.sink.sent(frame.payload)
+    }
+  }
+
+  lost(frame: Frame): void {
+    const followers = frame.followers
+    const from = frame.to.peer
+    if (from.lastBulk === frame) from.lastBulk = undefined
+    this.#lose(frame)
+    if (followers !== undefined) for (const follower of followers) this.#lose(follower)
   }
 
   /** Bytes of frames that are under way, counted frame by frame. */
@@ -144,47 +195,32 @@ export class Network implements EventTarget {
   #deliverAt(frame: Frame, from: ConnectionEnd, instant: number): void {
     const at = Math.max(from.lastArrival, Math.ceil(instant))
     from.lastArrival = at
-    this.#kernel.schedule(at, this, kinds.arrived, frame.to.hostIndex, frame)
+    this.#kernel.schedule(at, this, arrived, frame.to.hostIndex, frame)
   }
 
-  /** Puts the next frame of a live connection on the free uplink. */
-  #startUplink(host: number, waited: boolean): void {
+  /** Draws whether the frame is lost; gives by how much its arrival is later, and accounts for the copies. */
+  #lossDelay(frame: Frame, from: ConnectionEnd): number {
+    const loss = this.#loss
+    if (loss === undefined) return 0
+    const copies = loss.lostCopies()
+    if (copies === 0) return 0
     const { links } = this
-    for (let frame = links.dequeue(host); frame !== undefined; frame = links.dequeue(host)) {
-      if (!isDead(frame.to)) {
-        const left = links.start(host, frame, this.#kernel.now, waited)
-        this.#kernel.schedule(Math.ceil(left), this, kinds.uplinkDone, host, undefined, host)
-        return
-      }
-      this.#loseWithFollowers(frame)
-    }
-  }
-
-  #uplinkDone(host: number): void {
-    const { links } = this
-    const startedAt = links.startedAt(host)
-    const frame = links.finish(host)
-    const { to, size } = frame
-    const from = to.peer
-    this.#startUplink(host, true)
-    if (isDead(to)) {
-      this.#loseWithFollowers(frame)
-      return
-    }
-    if (from.lastBulk === frame) from.lastBulk = undefined
-    const { latency } = from
-    const last = this.#kernel.now + latency
-    this.#deliverAt(frame, from, links.receiveBulk(to.hostIndex, size, startedAt + latency, last))
-    if (frame.followers !== undefined) this.#deliverLateFollowers(frame.followers, from)
-    if ((frame.flags & frameFlags.tellSent) !== 0) {
-      frame.flags &= ~frameFlags.tellSent
-      from.sink.sent(frame.payload)
-    }
+    const { size, to } = frame
+    links.countSent(from.hostIndex, copies * size)
+    links.countLost(from.hostIndex, copies * size)
+    this.#bulk.again(from.hostIndex, to.hostIndex, copies * size)
+    return copies * (loss.timeout + links.alone(from.hostIndex, to.hostIndex, size))
   }
 
   /** Followers that cannot be whole when the frame before them is come by themselves, in order. */
   #deliverLateFollowers(followers: Frame[], from: ConnectionEnd): void {
     const { lastArrival } = from
+    if (this.#loss !== undefined) {
+      for (const follower of followers) {
+        const delay = this.#lossDelay(follower, from)
+        if (delay > 0) follower.readyAt = Math.max(follower.readyAt, lastArrival) + delay
+      }
+    }
     const first = followers.findIndex(({ readyAt }) => readyAt > lastArrival)
     if (first < 0) return
     for (const late of followers.splice(first)) this.#deliverAt(late, from, late.readyAt)
@@ -224,14 +260,6 @@ export class Network implements EventTarget {
     return frame
   }
 
-  #loseWithFollowers(frame: Frame): void {
-    const followers = frame.followers
-    const from = frame.to.peer
-    if (from.lastBulk === frame) from.lastBulk = undefined
-    this.#lose(frame)
-    if (followers !== undefined) for (const follower of followers) this.#lose(follower)
-  }
-
   #lose(frame: Frame): void {
     this.links.countLost(frame.to.peer.hostIndex, frame.size)
     this.#release(frame)
@@ -247,5 +275,19 @@ export class Network implements EventTarget {
 
 const firstEphemeralPort = 40_000
 
-/** Whatever comes to this end is lost. */
-const isDead = (end: ConnectionEnd): boolean => end.deaf || (end.state !== "open" && end.state !== "closing")
+const makeBulkLinks = (
+  options: CarriageOptions,
+  kernel: Kernel,
+  links: AccessLinks<Frame>,
+  carrier: BulkCarrier
+): BulkLinks => {
+  const { linkModel = "queue", racks, zones } = options
+  if (linkModel !== "queue") return new FairLinks(kernel, links, carrier, { racks, zones }, linkModel)
+  if (racks !== undefined || zones !== undefined) {
+    const message =
+      'the link model "queue" has no links that hosts share: leave out the rates of racks and zones, ' +
+      'or choose the link model "fair"'
+    throw new NetworkRefused({ message })
+  }
+  return new QueueLinks(kernel, links, carrier)
+}

@@ -5,10 +5,12 @@
 import { Cause, type Context, Effect, Exit } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
+import { invariant } from "../protocol/invariant.ts"
 import type { SwarmId } from "../protocol/message.ts"
 import type { Torrent } from "../protocol/metainfo.ts"
 import type { Micros } from "../protocol/time.ts"
 import type { HostProgram, HostProgramError, StartedRole } from "../roles/host-program.ts"
+import type { Place } from "./fabric.ts"
 import { NetworkFaults } from "./faults.ts"
 import { type Machine, type SimHost, startProcess } from "./host.ts"
 import { Kernel, type KernelOptions, noHost, type RunLimits } from "./kernel.ts"
@@ -22,8 +24,10 @@ import { SymbolicBlob, type SymbolicBlobSpec } from "./symbolic-blobs.ts"
 export interface SimulationOptions extends KernelOptions, Partial<NetworkOptions>, Partial<DiskOptions> {}
 
 export interface HostOptions {
-  /** Instead of the simulation's; of a machine that starts again they stay. */
+  /** Instead of the simulation's; of a machine that starts again they stay, unless others are given. */
   readonly rates?: LinkRates
+  /** Rack and zone. A machine does not move: it is where it was first said to be. */
+  readonly place?: Place
   /** Every piece that its stores load is changed, though its length is right. */
   readonly corruptPieces?: boolean
   /** Bytes that its disk still takes while it runs. */
@@ -43,8 +47,8 @@ export interface Simulation {
   readonly network: Network
   readonly connections: Connections
   readonly networkFaults: NetworkFaults
-  /** The machine of that name, made at its first use. */
-  readonly machine: (name: string, rates?: LinkRates) => Machine
+  /** The machine of that name, made at its first use there. Rates that are given are its rates from now on. */
+  readonly machine: (name: string, rates?: LinkRates, place?: Place) => Machine
   /** Starts a program on the machine of that name. */
   readonly startHost: <Role extends StartedRole>(
     name: string,
@@ -89,10 +93,15 @@ export const makeSimulation = (options: SimulationOptions): Simulation => {
   const symbols = new Map<string, SymbolicBlob>()
   const outside: Context.Context<never> = kernel.context(noHost, "world")
 
-  const machine = (name: string, rates?: LinkRates): Machine => {
+  const machine = (name: string, rates?: LinkRates, place?: Place): Machine => {
     let made = machines.get(name)
-    if (made === undefined) {
-      const host = connections.host(name, rates)
+    if (made !== undefined) {
+      if (rates !== undefined) network.setRates(made.host, rates)
+      const { rack, zone } = made.host.place
+      const stays = place === undefined || (place.rack === rack && place.zone === zone)
+      invariant(stays, `machine ${name} is elsewhere: say where it is when it is first used`)
+    } else {
+      const host = connections.host(name, rates, place)
       made = {
         kernel,
         connections,
@@ -119,8 +128,8 @@ export const makeSimulation = (options: SimulationOptions): Simulation => {
     connections,
     networkFaults,
     machine,
-    startHost: (name, program, { rates, corruptPieces = false, diskRoom } = {}) =>
-      Effect.suspend(() => startProcess(machine(name, rates), program, { corruptPieces, diskRoom })),
+    startHost: (name, program, { rates, place, corruptPieces = false, diskRoom } = {}) =>
+      Effect.suspend(() => startProcess(machine(name, rates, place), program, { corruptPieces, diskRoom })),
     httpClient: (name) => {
       const { host } = machine(name)
       return makeHttpClient({ name, host, kernel, connections, alive: true })
