@@ -4,7 +4,7 @@
 
 import { Effect, Schema } from "effect"
 import { limits } from "../src/protocol/limits.ts"
-import { choosePieceLength, pieceCount } from "../src/protocol/metainfo.ts"
+import { choosePieceLength } from "../src/protocol/metainfo.ts"
 import type { Micros } from "../src/protocol/time.ts"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "./experiment.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
@@ -14,7 +14,7 @@ import type { Progress } from "./progress.ts"
 import { timesAgainst } from "./result.ts"
 import type { WaveSpec } from "./wave.ts"
 import { boundOf } from "./wave-bound.ts"
-import { runWave } from "./wave-run.ts"
+import { runWave, waveMemory } from "./wave-run.ts"
 import type { ShoalWave } from "./wave-watch.ts"
 
 const name = "first-wave"
@@ -74,18 +74,12 @@ interface Input {
   readonly seed: number
 }
 
-/** Bytes of memory: a process, an agent and its connections, and what an agent knows of every piece. */
-const memoryOf = (options: Options): number =>
-  150e6 +
-  options.agents *
-    (300e3 + 200 * pieceCount({ length: options.size, pieceLength: choosePieceLength(options.size) }))
-
 const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
   seeds.map((seed) => ({
     label: `seed ${seed}`,
     input: { options, seed },
     cost: options.agents * options.size,
-    memory: memoryOf(options)
+    memory: waveMemory(specOf(options, seed))
   }))
 
 const measure = ({ options, seed }: Input, progress: Progress): Effect.Effect<ShoalWave, ExperimentFailed> =>

@@ -4,8 +4,9 @@ import { Data, Effect } from "effect"
 import type { Experiment } from "./experiment.ts"
 import { firstWave } from "./first-wave.ts"
 import { namingTheChoices } from "./nearest-name.ts"
+import { scale } from "./scale.ts"
 
-export const experiments: ReadonlyArray<Experiment> = [firstWave]
+export const experiments: ReadonlyArray<Experiment> = [firstWave, scale]
 
 export class ExperimentUnknown extends Data.TaggedError("ExperimentUnknown")<{
   readonly experiment: string

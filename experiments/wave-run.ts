@@ -2,6 +2,7 @@
 // asked at once, and an outcome that is refused when it is too good to be true.
 
 import { Data, Effect } from "effect"
+import { pieceCount } from "../src/protocol/metainfo.ts"
 import type { Progress } from "./progress.ts"
 import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
 import type { WaveSpec } from "./wave.ts"
@@ -42,3 +43,12 @@ export const runWave = (
     ),
     Effect.catchDefect((defect) => Effect.fail(new WaveFailed({ message: String(defect) })))
   )
+
+/**
+ * Bytes of memory that a wave of the shipped roles needs, estimated: a process, and for every agent its machine, its
+ * connections and what it knows of each piece.
+ */
+export const waveMemory = ({ agents, blobs }: WaveSpec): number => {
+  const pieces = blobs.reduce((sum, blob) => sum + pieceCount(blob), 0)
+  return 150e6 + agents * (300e3 + 200 * pieces)
+}
