@@ -1,0 +1,254 @@
+// Decides how a rival's machine lives on a simulated host: its messages are frames of the same network as the shipped
+// roles', its pieces are read, hashed and written by the same disk, and its rate is kept by links or by token buckets
+// as the spec says. Frame sizes: a piece has a header of `pieceHeader` bytes, other messages what their sender says.
+//
+// Invariant: a machine is told nothing of a connection after `closed`.
+
+import type { RandomSource } from "../../src/protocol/random-source.ts"
+import type { Micros } from "../../src/protocol/time.ts"
+import { TokenBucket } from "../../src/protocol/token-bucket.ts"
+import type { ConnectionEnd, ConnectionSink, NetworkHost } from "../../src/runtime-sim/connection.ts"
+import type { Connections } from "../../src/runtime-sim/connections.ts"
+import type { EventTarget } from "../../src/runtime-sim/event-queue.ts"
+import type { Machine } from "../../src/runtime-sim/host.ts"
+import type { Kernel } from "../../src/runtime-sim/kernel.ts"
+import type { SimDisk } from "../../src/runtime-sim/sim-disk.ts"
+import { mixNumbers } from "../../src/runtime-sim/trace.ts"
+import type { Image } from "./image.ts"
+import { type FrameBody, PacedFrames } from "./paced-frames.ts"
+import type { LinkNumber, RivalIo, RivalMachine } from "./rival.ts"
+import type { WaveTally } from "./wave-tally.ts"
+
+const kinds = { read: 96, stored: 97, committed: 98, timer: 99, egress: 100, ingress: 101 } as const
+
+/** Bytes of a piece's frame besides the piece. */
+const pieceHeader = 48
+
+const port = 4001
+
+/** Frames of two numbers: kind x 2^25 + argument; kind 0 is a piece. */
+const argumentBits = 25
+const argumentMask = (1 << argumentBits) - 1
+
+/** What the hosts of a wave share. */
+export interface RivalWorld {
+  readonly kernel: Kernel
+  readonly connections: Connections
+  readonly image: Image
+  readonly tally: WaveTally
+  /** The network's names by host number. */
+  readonly names: ReadonlyArray<string>
+  /** Called when every agent has the image. */
+  readonly done: () => void
+}
+
+export interface Buckets {
+  readonly rate: number
+  readonly burst: number
+}
+
+export class RivalHost implements RivalIo, EventTarget {
+  readonly host: number
+  readonly random: RandomSource
+  readonly world: RivalWorld
+  machine!: RivalMachine
+  readonly egress: TokenBucket | undefined
+  readonly ingress: TokenBucket | undefined
+  readonly place: NetworkHost
+  readonly #disk: SimDisk
+  readonly #links: Array<Link | undefined> = []
+
+  constructor(world: RivalWorld, host: number, place: Machine, buckets: Buckets | undefined) {
+    this.world = world
+    this.host = host
+    this.place = place.host
+    this.#disk = place.disk
+    this.random = world.kernel.stream(`rival/${host}`)
+    this.egress = bucketOf(buckets, world.kernel)
+    this.ingress = bucketOf(buckets, world.kernel)
+    world.connections.listen(place.host, port, (end) => this.#accept(end))
+  }
+
+  get now(): Micros {
+    return this.world.kernel.now
+  }
+
+  dial(host: number): LinkNumber {
+    const { connections, names } = this.world
+    const link = this.#newLink(host, false)
+    link.end = connections.dial(this.place, names[host]!, port, link)
+    return link.number
+  }
+
+  close(link: LinkNumber): void {
+    this.#links[link]?.close()
+  }
+
+  say(link: LinkNumber, kind: number, argument: number, bytes: number): void {
+    this.#links[link]?.send((kind << argumentBits) | argument, bytes, 0)
+  }
+
+  tell(link: LinkNumber, body: object, bytes: number): void {
+    this.#links[link]?.send(body, bytes, 0)
+  }
+
+  upload(link: LinkNumber, piece: number): void {
+    const to = this.#links[link]
+    if (to === undefined) return
+    const { kernel, image } = this.world
+    const read = this.#disk.readDone(image.sizes[piece]!)
+    if (read > kernel.now) kernel.schedule(read, this, kinds.read, this.place.index, to, piece)
+    else this.#sendPiece(to, piece)
+  }
+
+  store(piece: number): void {
+    const { kernel, image } = this.world
+    const written = this.#disk.verifiedAndWritten(image.sizes[piece]!)
+    kernel.schedule(written, this, kinds.stored, this.place.index, undefined, piece)
+  }
+
+  wakeAt(at: Micros, timer: number): void {
+    this.world.kernel.schedule(at, this, kinds.timer, this.place.index, undefined, timer)
+  }
+
+  fire(kind: number, subject: unknown, detail: number): void {
+    if (kind === kinds.read) this.#sendPiece(subject as Link, detail)
+    else if (kind === kinds.stored) this.#stored(detail)
+    else if (kind === kinds.timer) this.machine.woken(detail)
+    else this.#committed(detail)
+  }
+
+  forget(link: Link): void {
+    this.#links[link.number] = undefined
+    this.machine.closed(link.number)
+  }
+
+  /** A frame has come through link and bucket. */
+  deliver(link: Link, body: FrameBody): void {
+    if (link.ended) return
+    if (typeof body !== "number") {
+      this.machine.told(link.number, body)
+      return
+    }
+    const kind = body >> argumentBits
+    if (kind !== 0) {
+      this.machine.said(link.number, kind, body & argumentMask)
+      return
+    }
+    this.world.tally.received(link.peer, body)
+    this.machine.arrived(link.number, body)
+  }
+
+  #sendPiece(link: Link, piece: number): void {
+    const bytes = this.world.image.sizes[piece]!
+    link.send(piece, bytes + pieceHeader, bytes)
+  }
+
+  #stored(piece: number): void {
+    const { kernel, tally, image } = this.world
+    if (tally.stored(this.host, piece, kernel.now)) {
+      const at = kernel.now + this.#disk.options.commitDelay
+      kernel.schedule(at, this, kinds.committed, this.place.index, undefined, image.blobOf[piece]!)
+    }
+    this.machine.stored(piece)
+  }
+
+  #committed(blob: number): void {
+    const { tally, kernel, done } = this.world
+    if (tally.completed(this.host, blob, kernel.now)) done()
+  }
+
+  #accept(end: ConnectionEnd): ConnectionSink {
+    // Hosts join the network in the order of their numbers, which it counts from 1.
+    const link = this.#newLink(end.peer.hostIndex - 1, true)
+    link.end = end
+    return link
+  }
+
+  #newLink(peer: number, isAccepted: boolean): Link {
+    const link = new Link(this, this.#links.length, peer, isAccepted)
+    this.#links.push(link)
+    return link
+  }
+}
+
+class Link implements ConnectionSink {
+  readonly number: LinkNumber
+  readonly peer: number
+  end!: ConnectionEnd
+  ended = false
+  readonly #host: RivalHost
+  readonly #isAccepted: boolean
+  readonly #egress: PacedFrames | undefined
+  readonly #ingress: PacedFrames | undefined
+
+  constructor(host: RivalHost, number: LinkNumber, peer: number, isAccepted: boolean) {
+    this.#host = host
+    this.number = number
+    this.peer = peer
+    this.#isAccepted = isAccepted
+    const { egress, ingress, place, world } = host
+    if (egress !== undefined && ingress !== undefined) {
+      const { kernel } = world
+      this.#egress = new PacedFrames(kernel, egress, kinds.egress, place.index, (body, bytes) =>
+        this.#transmit(body, bytes)
+      )
+      this.#ingress = new PacedFrames(kernel, ingress, kinds.ingress, place.index, (body) =>
+        host.deliver(this, body)
+      )
+    }
+  }
+
+  /** `tokens`: bytes that the bucket counts. */
+  send(body: FrameBody, bytes: number, tokens: number): void {
+    if (this.#egress === undefined) this.#transmit(body, bytes)
+    else this.#egress.add(body, bytes, tokens)
+  }
+
+  close(): void {
+    const { connections } = this.#host.world
+    if (this.end.state === "connecting") connections.reset(this.end, "")
+    else connections.close(this.end, "")
+  }
+
+  opened(): void {
+    const { machine } = this.#host
+    if (this.#isAccepted) machine.accepted(this.number, this.peer)
+    else machine.opened(this.number)
+  }
+
+  refused(): void {
+    this.closed()
+  }
+
+  received(payload: unknown, size: number): void {
+    const body = payload as FrameBody
+    if (this.#ingress === undefined) this.#host.deliver(this, body)
+    else this.#ingress.add(body, size, isPiece(body) ? size - pieceHeader : 0)
+  }
+
+  sent(payload: unknown): void {
+    const piece = payload as number
+    const host = this.#host
+    host.world.tally.sent(host.host, piece)
+    if (!this.ended) host.machine.uploaded(this.number, piece)
+  }
+
+  closed(): void {
+    if (this.ended) return
+    this.ended = true
+    this.#egress?.clear()
+    this.#ingress?.clear()
+    this.#host.forget(this)
+  }
+
+  #transmit(body: FrameBody, bytes: number): void {
+    const mark = typeof body === "number" ? mixNumbers(body, 0, 0) : 1
+    this.#host.world.connections.send(this.end, body, bytes, mark, isPiece(body))
+  }
+}
+
+const isPiece = (body: FrameBody): boolean => typeof body === "number" && body >> argumentBits === 0
+
+const bucketOf = (buckets: Buckets | undefined, kernel: Kernel): TokenBucket | undefined =>
+  buckets && new TokenBucket({ bytesPerSecond: buckets.rate, burstBytes: buckets.burst }, kernel.now)

@@ -1,0 +1,119 @@
+// Decides how a rival's wave is run: a simulation as the spec says, one machine a host, everyone started at one
+// instant, and an outcome that is refused when it is too good to be true. Links, latency, disks and hashing cost what
+// they cost the shipped roles.
+
+import { Effect } from "effect"
+import { makeSimulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
+import type { Progress } from "../progress.ts"
+import { lineRate, rateOf, type WaveOutcome, type WaveSpec } from "../wave.ts"
+import { boundOf } from "../wave-bound.ts"
+import { doubtOf } from "../wave-checks.ts"
+import { runInSlices } from "../wave-slices.ts"
+import { type Cast, castOf, type Image, imageOf } from "./image.ts"
+import type { RivalIo, RivalMachine } from "./rival.ts"
+import { RivalHost, type RivalWorld } from "./rival-host.ts"
+import { StrategyFailed } from "./strategy.ts"
+import { WaveTally } from "./wave-tally.ts"
+
+/** What a wave's machines are made of. */
+export interface Stage {
+  readonly image: Image
+  readonly cast: Cast
+}
+
+export interface Rival {
+  readonly strategy: string
+  /** Hosts besides agents and origins. */
+  readonly helpers: number
+  /** Makes the machine of each host; called once, hosts in the order of their numbers. */
+  readonly machines: (stage: Stage) => (io: RivalIo) => RivalMachine
+  /** What the machines count, by name. Read at the end. */
+  readonly counts: Readonly<Record<string, number>>
+}
+
+/** Of the simulated world, what is not its default. */
+export type RivalWorldOptions = Omit<SimulationOptions, "seed" | "uplink" | "downlink" | "latency" | "linkModel">
+
+const samplesInBound = 100
+
+/** Runs one wave. The same spec and rival give the same outcome. */
+export const runRival = (
+  spec: WaveSpec,
+  rival: Rival,
+  progress: Progress,
+  worldOptions: RivalWorldOptions = {}
+): Effect.Effect<WaveOutcome, StrategyFailed> =>
+  Effect.gen(function* () {
+    const { links, agents } = spec
+    const line = lineRate(links, links.rate)
+    const simulation = makeSimulation({
+      ...worldOptions,
+      seed: String(spec.seed),
+      uplink: line,
+      downlink: line,
+      latency: links.latency,
+      linkModel: links.model
+    })
+    const { kernel, connections } = simulation
+    const image = imageOf(spec.blobs)
+    const cast = castOf(spec, rival.helpers)
+    const bound = boundOf(spec).seconds
+    const tally = new WaveTally(image, cast, Math.ceil((bound * 1e6) / samplesInBound))
+    const names = Array.from({ length: agents + cast.origins + cast.helpers }, (_, host) => `host-${host}`)
+    let allDone = (): void => {}
+    const world: RivalWorld = { kernel, connections, image, tally, names, done: () => allDone() }
+    const makeMachine = rival.machines({ image, cast })
+    const hosts = names.map((name, number) => {
+      const rate = number < agents ? rateOf(spec, number) : links.rate
+      const own = lineRate(links, rate)
+      const machine = simulation.machine(name, { uplink: own, downlink: own })
+      return new RivalHost(
+        world,
+        number,
+        machine,
+        links.burst === 0 ? undefined : { rate, burst: links.burst }
+      )
+    })
+    for (const host of hosts) host.machine = makeMachine(host)
+
+    const wave = Effect.callback<void>((resume) => {
+      allDone = () => resume(Effect.void)
+      // Origins and helpers first: they are there when the agents come.
+      for (let host = hosts.length - 1; host >= agents; host--) hosts[host]!.machine.started()
+      for (let agent = 0; agent < agents; agent++) hosts[agent]!.machine.started()
+    })
+    const wanted = image.sizes.reduce((sum, size) => sum + size, 0) * agents
+    yield* runInSlices(simulation, wave, {
+      every: () => tally.sampleEvery,
+      look: () => {
+        tally.sample(kernel.now)
+        progress.update(tally.storedBytes / wanted, `of what ${agents} agents want has arrived`)
+      },
+      patience: spec.patience,
+      missing: () => `${tally.missing} of ${agents} agents do not have the image`
+    })
+
+    const stats = simulation.stats()
+    const outcome: WaveOutcome = {
+      traceHash: simulation.traceHash(),
+      events: stats.events,
+      completions: tally.completions,
+      blobCompletions: tally.blobCompletions,
+      samples: tally.samples,
+      allOutside: tally.allOutside,
+      pieceTransfers: tally.pieceTransfers,
+      bytesFromOrigins: tally.bytesFromOrigins,
+      bytesFromAgents: tally.bytesFromAgents,
+      bytesSent: stats.bytesSent,
+      counts: { ...rival.counts }
+    }
+    const doubt = doubtOf(spec, outcome)
+    if (doubt !== undefined) return yield* failed(rival, doubt)
+    return outcome
+  }).pipe(
+    Effect.catchTag("WaveStuck", ({ message }) => failed(rival, message)),
+    Effect.catchDefect((defect) => failed(rival, String(defect)))
+  )
+
+const failed = ({ strategy }: Rival, message: string): Effect.Effect<never, StrategyFailed> =>
+  Effect.fail(new StrategyFailed({ strategy, message: `${strategy}: ${message}` }))
