@@ -29,6 +29,7 @@ const linesOver = ({ name, title, caption, x, y, lines }: LinesOver): ChartSourc
   const values = lines.flatMap(({ label, points }) =>
     points.map((point) => ({ x: point.x, y: rounded(point.y), line: label }))
   )
+  const ticks = [...new Set(values.map((value) => value.x))].sort((left, right) => left - right)
   const named = {
     field: "line",
     type: "nominal" as const,
@@ -43,7 +44,7 @@ const linesOver = ({ name, title, caption, x, y, lines }: LinesOver): ChartSourc
       field: "x",
       type: "quantitative" as const,
       scale: { type: "log" as const, nice: false },
-      axis: { title: x.title, grid: false, tickCount: 6, labelExpr: x.labelExpr }
+      axis: { title: x.title, grid: false, values: ticks, labelExpr: x.labelExpr }
     },
     y: {
       field: "y",
@@ -66,7 +67,7 @@ const linesOver = ({ name, title, caption, x, y, lines }: LinesOver): ChartSourc
       layer: [
         {
           mark: { type: "line", strokeWidth: 2.5 },
-          encoding: { ...encoding, strokeDash: { ...dashes, legend: null } }
+          encoding: { ...encoding, strokeDash: dashes }
         },
         { mark: { type: "point", filled: true, opacity: 1, size: 45 }, encoding }
       ]
