@@ -1,0 +1,115 @@
+// Decides the static tree: every agent has one parent for all time and at most `arity` children, an origin is the root
+// of its share of the agents. A host sends every piece to each of its children as soon as it has stored it (store and
+// forward of whole pieces, pipelined), two pieces on their way a child. A child dials its parent and asks for a blob.
+//
+// Agent a belongs to root a mod S; in its share it is node i = floor(a / S), whose parent is floor(i / arity) - 1, -1
+// being the root. What is left idle: the uplinks of all leaves, which are most of the hosts.
+
+import { countText } from "../option-text.ts"
+import { type Image, isOrigin } from "./image.ts"
+import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
+import { runRival, type Stage } from "./rival-wave.ts"
+import { defineStrategy, parameter } from "./strategy.ts"
+
+const join = 1
+const joinBytes = 64
+const piecesUnderWay = 2
+
+/** The host from which `agent` gets a blob whose owners are these. */
+export const parentOf = (agent: number, owners: ReadonlyArray<number>, arity: number): number => {
+  const roots = owners.length
+  const node = Math.floor(agent / roots)
+  const parent = Math.floor(node / arity) - 1
+  return parent < 0 ? owners[agent % roots]! : parent * roots + (agent % roots)
+}
+
+class TreeNode extends RivalMachine {
+  readonly #io: RivalIo
+  readonly #stage: Stage
+  readonly #arity: number
+  /** By blob: what is here, in the order in which it came. */
+  readonly #here: ReadonlyArray<Array<number>>
+  /** By blob: links to children. */
+  readonly #children: ReadonlyArray<Array<LinkNumber>>
+  /** By link: the blob, pieces of `#here` that were sent, and pieces on their way. */
+  readonly #blobs: Array<number> = []
+  readonly #given: Array<number> = []
+  readonly #underWay: Array<number> = []
+
+  constructor(io: RivalIo, stage: Stage, arity: number) {
+    super()
+    this.#io = io
+    this.#stage = stage
+    this.#arity = arity
+    const { image, cast } = stage
+    this.#here = cast.owners.map((owners, blob) => (owners.includes(io.host) ? piecesOf(image, blob) : []))
+    this.#children = cast.owners.map(() => [])
+  }
+
+  override started(): void {
+    const { cast } = this.#stage
+    const { host } = this.#io
+    if (isOrigin(cast, host)) return
+    for (const [blob, owners] of cast.owners.entries()) {
+      this.#blobs[this.#io.dial(parentOf(host, owners, this.#arity))] = blob
+    }
+  }
+
+  override opened(link: LinkNumber): void {
+    this.#io.say(link, join, this.#blobs[link]!, joinBytes)
+  }
+
+  override said(link: LinkNumber, _kind: number, blob: number): void {
+    this.#blobs[link] = blob
+    this.#given[link] = 0
+    this.#underWay[link] = 0
+    this.#children[blob]!.push(link)
+    this.#feed(link, this.#here[blob]!)
+  }
+
+  override arrived(_link: LinkNumber, piece: number): void {
+    this.#io.store(piece)
+  }
+
+  override stored(piece: number): void {
+    const blob = this.#stage.image.blobOf[piece]!
+    const here = this.#here[blob]!
+    here.push(piece)
+    for (const link of this.#children[blob]!) this.#feed(link, here)
+  }
+
+  override uploaded(link: LinkNumber): void {
+    this.#underWay[link]!--
+    this.#feed(link, this.#here[this.#blobs[link]!]!)
+  }
+
+  #feed(link: LinkNumber, here: ReadonlyArray<number>): void {
+    while (this.#underWay[link]! < piecesUnderWay && this.#given[link]! < here.length) {
+      this.#underWay[link]!++
+      this.#io.upload(link, here[this.#given[link]++]!)
+    }
+  }
+}
+
+const piecesOf = ({ first }: Image, blob: number): Array<number> =>
+  Array.from({ length: first[blob + 1]! - first[blob]! }, (_, piece) => first[blob]! + piece)
+
+export const tree = defineStrategy({
+  name: "tree",
+  title: "Static tree",
+  explanation:
+    "A k-ary tree under each origin, fixed before the wave: every host passes each piece on to its children as soon " +
+    "as it has stored it. With arity 1 it is a chain: full speed once filled, and a start that grows with the hosts.",
+  parameters: { arity: parameter(countText(1, 1_000), "2", "Children of a host.") },
+  run: (spec, { arity }, progress) =>
+    runRival(
+      spec,
+      {
+        strategy: "tree",
+        helpers: 0,
+        counts: {},
+        machines: (stage) => (io) => new TreeNode(io, stage, arity)
+      },
+      progress
+    )
+})
