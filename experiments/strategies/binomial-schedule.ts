@@ -1,0 +1,147 @@
+// Decides who sends which piece to whom, and in which order, in a binomial pipeline (Ganesan and Seshadri, ICDCS 2005;
+// RDMC, DSN 2018): the hosts are the corners of a hypercube of d dimensions, corner 0 is the source, and in step t every
+// corner talks to its neighbour across dimension t mod d: the source sends piece t, every other corner the newest piece
+// that it has. M pieces reach all 2^d - 1 corners in M + d - 1 steps, which is the counting bound.
+//
+// Any number of hosts: a corner is one host or a pair. To the others a pair is one corner. In a step one of the pair
+// sends what the corner has to send and the other receives what comes; the one that receives has its uplink free and
+// gives its partner, whose downlink is free, the oldest piece that the partner lacks. A pair lags by a piece or two, and
+// catches up at the end. Several sources: each has a cube of its own with its share of the hosts.
+
+import { invariant } from "../../src/protocol/invariant.ts"
+
+/** Sends in order: position in the cube's list of hosts, then the piece; -1 is the source. */
+export type Sends = Array<number>
+
+export interface CubeSchedule {
+  /** Of the source. */
+  readonly source: Sends
+  /** By host. */
+  readonly hosts: ReadonlyArray<Sends>
+  /** Steps until all have all, when every step takes the same time. */
+  readonly steps: number
+}
+
+/** The piece that a corner sends in a step, or -1. */
+const sentBy = (corner: number, step: number, dimensions: number, pieces: number): number => {
+  const dimension = step % dimensions
+  const to = corner ^ (1 << dimension)
+  if (to === 0) return -1
+  if (corner === 0) return Math.min(step, pieces - 1)
+  // The newest piece came across the next dimension, from this one on, in which the corner differs from the source.
+  let ahead = 0
+  while ((corner & (1 << ((dimension + ahead) % dimensions))) === 0) ahead++
+  return Math.min(step - dimensions + ahead, pieces - 1)
+}
+
+/** Two hosts that are one corner. */
+class Pair {
+  /** By side, what it has. */
+  readonly #has: readonly [Uint8Array, Uint8Array]
+  /** By side, what it lacks and its partner has, oldest first from `#from`. */
+  readonly #lacks: readonly [Array<number>, Array<number>] = [[], []]
+  readonly #from: [number, number] = [0, 0]
+
+  constructor(pieces: number) {
+    this.#has = [new Uint8Array(pieces), new Uint8Array(pieces)]
+  }
+
+  lacking(side: 0 | 1): number {
+    return this.#lacks[side].length - this.#from[side]
+  }
+
+  /** The side that sends `piece`, the other one receives; -1: nothing is sent. */
+  sender(piece: number): 0 | 1 {
+    if (piece >= 0) {
+      if (this.#has[0][piece] === 0) return 1
+      if (this.#has[1][piece] === 0) return 0
+    }
+    // The sender is who gets something from its partner.
+    return this.lacking(1) > this.lacking(0) ? 1 : 0
+  }
+
+  has(side: 0 | 1, piece: number): boolean {
+    return this.#has[side][piece] === 1
+  }
+
+  /** The oldest piece that the side lacks and gets now, or -1. */
+  catchUp(side: 0 | 1): number {
+    const lacks = this.#lacks[side]
+    if (this.lacking(side) === 0) return -1
+    const piece = lacks[this.#from[side]++]!
+    this.#has[side][piece] = 1
+    return piece
+  }
+
+  receive(side: 0 | 1, piece: number): void {
+    this.#has[side][piece] = 1
+    const other = side === 0 ? 1 : 0
+    if (this.#has[other][piece] === 0) this.#lacks[other].push(piece)
+  }
+}
+
+/** The schedule of `hosts` hosts and one source, for `pieces` pieces; both at least 1. */
+export const cubeSchedule = (hosts: number, pieces: number): CubeSchedule => {
+  invariant(hosts >= 1 && pieces >= 1, "binomial pipeline of nothing")
+  let dimensions = 1
+  while (2 ** (dimensions + 1) <= hosts + 1) dimensions++
+  const corners = 2 ** dimensions
+  /** Corner c has host c - 1, and host corners - 1 + c - 1 when there is one. */
+  const second = (corner: number): number => (corner + corners - 2 < hosts ? corner + corners - 2 : -1)
+  const pairs = Array.from({ length: corners }, (_, corner) =>
+    corner > 0 && second(corner) >= 0 ? new Pair(pieces) : undefined
+  )
+  const sends: Array<Sends> = Array.from({ length: hosts }, () => [])
+  const source: Sends = []
+  const hostAt = (corner: number, side: 0 | 1): number => (side === 0 ? corner - 1 : second(corner))
+  const sendersOf = (corner: number): Sends => (corner === 0 ? source : sends[corner - 1]!)
+
+  const cubeSteps = pieces + dimensions - 1
+  const senders = new Uint8Array(corners)
+  for (let step = 0; step < cubeSteps; step++) {
+    const bit = 1 << (step % dimensions)
+    for (let corner = 1; corner < corners; corner++) {
+      const pair = pairs[corner]
+      if (pair !== undefined) senders[corner] = pair.sender(sentBy(corner, step, dimensions, pieces))
+    }
+    for (let corner = 0; corner < corners; corner++) {
+      const piece = sentBy(corner, step, dimensions, pieces)
+      if (piece < 0) continue
+      const to = corner ^ bit
+      const receiver = pairs[to] === undefined || senders[to] === 1 ? 0 : 1
+      const list =
+        pairs[corner] === undefined ? sendersOf(corner) : sends[hostAt(corner, sideOf(senders, corner))]!
+      list.push(hostAt(to, receiver), piece)
+    }
+    // What partners give each other goes out in this step too, of what they had before it.
+    for (let corner = 1; corner < corners; corner++) {
+      const pair = pairs[corner]
+      if (pair === undefined) continue
+      const sending = sideOf(senders, corner)
+      const receiving = sending === 0 ? 1 : 0
+      const coming = sentBy(corner ^ bit, step, dimensions, pieces)
+      const going = sentBy(corner, step, dimensions, pieces)
+      give(pair, corner, receiving, sending)
+      if (coming < 0 && going < 0) give(pair, corner, sending, receiving)
+      if (coming >= 0) pair.receive(receiving, coming)
+    }
+  }
+  let after = 0
+  for (let corner = 1; corner < corners; corner++) {
+    const pair = pairs[corner]
+    if (pair === undefined) continue
+    after = Math.max(after, pair.lacking(0), pair.lacking(1))
+    while (pair.lacking(0) + pair.lacking(1) > 0) {
+      give(pair, corner, 1, 0)
+      give(pair, corner, 0, 1)
+    }
+  }
+  return { source, hosts: sends, steps: cubeSteps + after }
+
+  function give(pair: Pair, corner: number, from: 0 | 1, to: 0 | 1): void {
+    const piece = pair.catchUp(to)
+    if (piece >= 0) sends[hostAt(corner, from)]!.push(hostAt(corner, to), piece)
+  }
+}
+
+const sideOf = (senders: Uint8Array, corner: number): 0 | 1 => (senders[corner] === 1 ? 1 : 0)
