@@ -1,0 +1,88 @@
+// Decides how Kraken's cluster stands in a wave: agents, the origins with a blob on its owners, trackers chosen by a
+// ring over the blob. Its defaults are those of its configuration as shipped. kraken-peer.ts says what peers do.
+
+import { ringOwners } from "../../src/protocol/hash-ring.ts"
+import { seconds } from "../../src/protocol/time.ts"
+import { choiceText, countText, durationText } from "../option-text.ts"
+import { firstHelper } from "./image.ts"
+import { pieceChoice, pieceChoices } from "./kraken-choice.ts"
+import { KrakenPeer, type KrakenWorld } from "./kraken-peer.ts"
+
+import { KrakenTracker } from "./kraken-tracker.ts"
+import { runRival } from "./rival-wave.ts"
+import { defineStrategy, parameter } from "./strategy.ts"
+
+const mebibyte = 2 ** 20
+
+/** At least 4 s, and 4 s for each MiB of a piece. */
+const requestTimeout = (pieceLength: number): number =>
+  Math.max(seconds(4), Math.ceil((seconds(4) * pieceLength) / mebibyte))
+
+export const kraken = defineStrategy({
+  name: "kraken",
+  title: "Kraken",
+  explanation:
+    "Uber's Kraken with its policies as they are: a graph that emerges from random hand-outs and ten connections a " +
+    "blob, rarest piece first, three requests outstanding a peer, requests queued at whoever was asked, every new " +
+    "piece announced to every neighbour, a peer without room blacklisted for 30 s, announces every 3 s by turns.",
+  parameters: {
+    connections: parameter(countText(1, 1_000), "10", "Connections of a host, a blob."),
+    handOut: parameter(countText(1, 1_000), "50", "Peers in a hand-out besides origins."),
+    announce: parameter(durationText, "3s", "Between two announces of an agent, whatever it downloads."),
+    blacklist: parameter(durationText, "30s", "A peer that refused or closed is not dialled for this long."),
+    pipeline: parameter(countText(1, 250), "3", "Requests outstanding to an agent."),
+    originPipeline: parameter(countText(1, 250), "5", "Requests outstanding to an origin."),
+    choice: parameter(choiceText(pieceChoices), "rarest-first", "Which piece to ask for."),
+    endgame: parameter(countText(0, 250), "3", "Pieces missing from which on any may be asked of several."),
+    idle: parameter(durationText, "30s", "A connection without a useful piece for this long is closed.")
+  },
+  refuse: (spec, { announce, idle }) =>
+    spec.trackers === 0
+      ? "it needs a tracker"
+      : announce === 0 || idle === 0
+        ? "announce and idle must be longer than nothing"
+        : undefined,
+  run: (spec, values, progress) => {
+    const counts = {
+      requests: 0,
+      duplicate_pieces: 0,
+      requests_timed_out: 0,
+      connections: 0,
+      handshakes_refused: 0,
+      announces: 0
+    }
+    return runRival(
+      spec,
+      {
+        strategy: "kraken",
+        helpers: spec.trackers,
+        counts,
+        machines: (stage) => {
+          const from = firstHelper(stage.cast)
+          const trackers = Array.from({ length: spec.trackers }, (_, tracker) => `tracker-${tracker}`)
+          const world: KrakenWorld = {
+            stage,
+            counts,
+            rules: {
+              connections: values.connections,
+              pipeline: values.pipeline,
+              originPipeline: values.originPipeline,
+              endgame: values.endgame,
+              announceInterval: values.announce,
+              blacklist: values.blacklist,
+              idleTimeout: values.idle
+            },
+            trackers: spec.blobs.map(
+              ({ name }) => from + trackers.indexOf(ringOwners(name, trackers, 1)[0]!)
+            ),
+            requestTimeouts: spec.blobs.map(({ pieceLength }) => requestTimeout(pieceLength)),
+            choice: pieceChoice(values.choice, stage.image.pieces)
+          }
+          return (io) =>
+            io.host >= from ? new KrakenTracker(io, stage, values.handOut, counts) : new KrakenPeer(io, world)
+        }
+      },
+      progress
+    )
+  }
+})
