@@ -2,10 +2,14 @@
 
 import { Effect } from "effect"
 import { namingTheChoices } from "../nearest-name.ts"
+import { binomial } from "./binomial.ts"
+import { clientServer } from "./client-server.ts"
+import { kraken } from "./kraken.ts"
 import { shoal } from "./shoal.ts"
 import { type Strategy, StrategyFailed } from "./strategy.ts"
+import { tree } from "./tree.ts"
 
-export const strategies: ReadonlyArray<Strategy> = [shoal]
+export const strategies: ReadonlyArray<Strategy> = [shoal, kraken, clientServer, tree, binomial]
 
 /** The strategy of that name; an unknown one is refused with the nearest. */
 export const findStrategy = (name: string): Effect.Effect<Strategy, StrategyFailed> => {
