@@ -7,9 +7,10 @@ import { clientServer } from "./client-server.ts"
 import { kraken } from "./kraken.ts"
 import { shoal } from "./shoal.ts"
 import { type Strategy, StrategyFailed } from "./strategy.ts"
+import { supernode } from "./supernode.ts"
 import { tree } from "./tree.ts"
 
-export const strategies: ReadonlyArray<Strategy> = [shoal, kraken, clientServer, tree, binomial]
+export const strategies: ReadonlyArray<Strategy> = [shoal, kraken, clientServer, supernode, tree, binomial]
 
 /** The strategy of that name; an unknown one is refused with the nearest. */
 export const findStrategy = (name: string): Effect.Effect<Strategy, StrategyFailed> => {
