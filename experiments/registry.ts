@@ -1,12 +1,13 @@
 // Decides which experiments exist, in the order in which they are listed, and how one is found by its name.
 
 import { Data, Effect } from "effect"
+import { adversity } from "./adversity.ts"
 import type { Experiment } from "./experiment.ts"
 import { firstWave } from "./first-wave.ts"
 import { namingTheChoices } from "./nearest-name.ts"
 import { scale } from "./scale.ts"
 
-export const experiments: ReadonlyArray<Experiment> = [firstWave, scale]
+export const experiments: ReadonlyArray<Experiment> = [firstWave, scale, adversity]
 
 export class ExperimentUnknown extends Data.TaggedError("ExperimentUnknown")<{
   readonly experiment: string

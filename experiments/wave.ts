@@ -33,9 +33,11 @@ const lineOverBuckets = 4
 export const lineRate = ({ burst }: WaveLinks, rate: number): number =>
   burst === 0 ? rate : lineOverBuckets * rate
 
-/** Bytes a second, each way, of agent 0, 1, ... of a wave. */
+/** Bytes a second, each way, of agent 0, 1, ... of a wave; one that came later is not among the slow. */
 export const rateOf = ({ links, agents }: Pick<WaveSpec, "links" | "agents">, agent: number): number =>
-  links.slow !== undefined && agent >= agents - links.slow.agents ? links.slow.rate : links.rate
+  links.slow !== undefined && agent >= agents - links.slow.agents && agent < agents
+    ? links.slow.rate
+    : links.rate
 
 export interface WaveSpec {
   readonly seed: number
