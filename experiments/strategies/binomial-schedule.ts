@@ -10,7 +10,7 @@
 
 import { invariant } from "../../src/protocol/invariant.ts"
 
-/** Sends in order: position in the cube's list of hosts, then the piece; -1 is the source. */
+/** One send a step: the receiver's position in the cube's list of hosts, then the piece; both -1 when nothing is sent. */
 export type Sends = Array<number>
 
 export interface CubeSchedule {
@@ -98,6 +98,7 @@ export const cubeSchedule = (hosts: number, pieces: number): CubeSchedule => {
 
   const cubeSteps = pieces + dimensions - 1
   const senders = new Uint8Array(corners)
+  let steps = 0
   for (let step = 0; step < cubeSteps; step++) {
     const bit = 1 << (step % dimensions)
     for (let corner = 1; corner < corners; corner++) {
@@ -125,18 +126,22 @@ export const cubeSchedule = (hosts: number, pieces: number): CubeSchedule => {
       if (coming < 0 && going < 0) give(pair, corner, sending, receiving)
       if (coming >= 0) pair.receive(receiving, coming)
     }
+    endStep()
   }
-  let after = 0
-  for (let corner = 1; corner < corners; corner++) {
-    const pair = pairs[corner]
-    if (pair === undefined) continue
-    after = Math.max(after, pair.lacking(0), pair.lacking(1))
-    while (pair.lacking(0) + pair.lacking(1) > 0) {
+  const lagging = pairs.flatMap((pair, corner) => (pair === undefined ? [] : [{ pair, corner }]))
+  while (lagging.some(({ pair }) => pair.lacking(0) + pair.lacking(1) > 0)) {
+    for (const { pair, corner } of lagging) {
       give(pair, corner, 1, 0)
       give(pair, corner, 0, 1)
     }
+    endStep()
   }
-  return { source, hosts: sends, steps: cubeSteps + after }
+  return { source, hosts: sends, steps }
+
+  function endStep(): void {
+    steps++
+    for (const list of [source, ...sends]) if (list.length < 2 * steps) list.push(-1, -1)
+  }
 
   function give(pair: Pair, corner: number, from: 0 | 1, to: 0 | 1): void {
     const piece = pair.catchUp(to)

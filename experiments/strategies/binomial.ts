@@ -89,12 +89,12 @@ class Plan {
     return schedule
   }
 
-  /** A schedule's sends as hosts and pieces of the image. */
+  /** A schedule's sends as hosts and pieces of the image, without the steps in which nothing is sent. */
   #placed(sends: Sends, cube: number, deal: number): Sends {
-    const placed = new Array<number>(sends.length)
+    const placed: Sends = []
     for (let at = 0; at < sends.length; at += 2) {
-      placed[at] = sends[at]! * this.cubes + cube
-      placed[at + 1] = sends[at + 1]! * this.interleaved + deal
+      if (sends[at]! < 0) continue
+      placed.push(sends[at]! * this.cubes + cube, sends[at + 1]! * this.interleaved + deal)
     }
     return placed
   }

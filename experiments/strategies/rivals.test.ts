@@ -1,0 +1,160 @@
+// Checks that every rival plays a whole wave by the rules of all: it completes, repeats itself, keeps to its bound, and
+// loses no byte. What cannot be believed fails inside of run, by the same checks as the shipped roles' waves.
+
+import { Effect, Exit } from "effect"
+import { describe, expect, test } from "vitest"
+import { silentProgress } from "../progress.ts"
+import type { WaveBlob, WaveSpec } from "../wave.ts"
+import { boundOf } from "../wave-bound.ts"
+import { runBinomial } from "./binomial.ts"
+import { findStrategy, strategies } from "./registry.ts"
+
+const megabyte = 1_000_000
+
+const blob = (name: string, pieces: number, rest = 0): WaveBlob => ({
+  name,
+  length: pieces * 4 * megabyte + rest,
+  pieceLength: 4 * megabyte
+})
+
+const spec: WaveSpec = {
+  seed: 1,
+  agents: 60,
+  origins: 3,
+  trackers: 2,
+  blobs: [blob("layer", 40)],
+  links: { model: "queue", rate: 300 * megabyte, burst: 0, latency: 500 },
+  patience: 600_000_000
+}
+
+const image: WaveSpec = {
+  ...spec,
+  agents: 30,
+  origins: 5,
+  blobs: [blob("base", 20, 1_234_567), blob("top", 7, 1)]
+}
+
+const run = (name: string, wave: WaveSpec, parameters: Readonly<Record<string, string>> = {}) =>
+  Effect.runPromise(
+    Effect.flatMap(findStrategy(name), (strategy) => strategy.run(wave, parameters, silentProgress))
+  )
+
+const secondsOf = (completions: ReadonlyArray<number>): number => Math.max(...completions) / 1e6
+
+const rivals = strategies.map(({ name }) => name).filter((name) => name !== "shoal")
+
+test("the rivals of the issue are there", () => {
+  expect(rivals).toEqual(["kraken", "client-server", "supernode", "tree", "binomial"])
+})
+
+describe.each(rivals)("%s", (name) => {
+  test("completes on 60 hosts, the same each time, not before the bound", async () => {
+    const first = await run(name, spec)
+    expect(first.completions.every((at) => at > 0)).toBe(true)
+    expect(secondsOf(first.completions)).toBeGreaterThanOrEqual(boundOf(spec).seconds)
+    expect(first.pieceTransfers).toBe(60 * 40)
+    expect(first.samples[0]).toMatchObject({ at: 0, storedBytes: 0 })
+    expect(first.samples.at(-1)).toMatchObject({ storedBytes: 60 * 160 * megabyte })
+    expect(first.allOutside.sentByOrigins).toBeGreaterThanOrEqual(160 * megabyte - 4 * megabyte)
+    expect((await run(name, spec)).traceHash).toBe(first.traceHash)
+  })
+
+  test("an image is complete with the last of its blobs", async () => {
+    const wave = await run(name, image)
+    expect(wave.blobCompletions.map((blobs) => blobs.length)).toEqual([30, 30])
+    for (const [agent, at] of wave.completions.entries()) {
+      expect(Math.max(...wave.blobCompletions.map((blobs) => blobs[agent]!))).toBe(at)
+    }
+  })
+
+  test("keeps its rate by token buckets when the spec says so", async () => {
+    const { links } = image
+    const wave = await run(name, { ...image, links: { ...links, rate: 50 * megabyte, burst: 50 * megabyte } })
+    const slow = await run(name, { ...image, links: { ...links, rate: 50 * megabyte } })
+    expect(secondsOf(wave.completions)).toBeLessThan(secondsOf(slow.completions) + 1)
+    expect(secondsOf(wave.completions)).toBeGreaterThan(boundOf(image).seconds / 10)
+  })
+
+  test("runs on links that are shared fairly", async () => {
+    const wave = await run(name, { ...image, agents: 8, links: { ...image.links, model: "fair" } })
+    expect(wave.completions).toHaveLength(8)
+  })
+
+  test("a slow host is slow", async () => {
+    const slow = { agents: 1, rate: 20 * megabyte }
+    const wave = await run(name, { ...image, links: { ...image.links, slow } })
+    expect(wave.completions[29]! / 1e6).toBeGreaterThanOrEqual((27 * 4 * megabyte) / slow.rate)
+  })
+
+  test("a wave that takes too long fails with the reason", async () => {
+    const exit = await Effect.runPromiseExit(
+      Effect.flatMap(findStrategy(name), (strategy) =>
+        strategy.run({ ...image, patience: 10_000 }, {}, silentProgress)
+      )
+    )
+    expect(String(exit)).toMatch(/30 of 30 agents do not have the image/)
+  })
+})
+
+test("client-server takes the time of the origins' uplinks", async () => {
+  const wave = await run("client-server", spec)
+  const fluid = (60 * 160 * megabyte) / (3 * 300 * megabyte)
+  expect(secondsOf(wave.completions)).toBeGreaterThan(fluid)
+  expect(secondsOf(wave.completions)).toBeLessThan(fluid * 1.03)
+  expect(wave.bytesFromAgents).toBe(0)
+})
+
+describe("the binomial pipeline reaches the counting bound where nothing but links costs time", () => {
+  const free = {
+    readRate: Number.POSITIVE_INFINITY,
+    writeRate: Number.POSITIVE_INFINITY,
+    hashRate: Number.POSITIVE_INFINITY,
+    commitDelay: 0
+  }
+  test.each([
+    { agents: 15, origins: 1 },
+    { agents: 30, origins: 2 },
+    { agents: 60, origins: 1 },
+    { agents: 93, origins: 3 },
+    { agents: 100, origins: 1 }
+  ])("$agents agents, $origins origins", async ({ agents, origins }) => {
+    const wave: WaveSpec = { ...spec, agents, origins, links: { ...spec.links, latency: 0 } }
+    const { completions } = await Effect.runPromise(
+      runBinomial(wave, { interleaved: 1 }, silentProgress, free)
+    )
+    expect(secondsOf(completions) / boundOf(wave).seconds).toBeLessThan(1.002)
+  })
+})
+
+test("two interleaved schedules hide what a step waits for", async () => {
+  const plain = await run("binomial", spec)
+  const interleaved = await run("binomial", spec, { interleaved: "2" })
+  expect(secondsOf(interleaved.completions)).toBeLessThan(secondsOf(plain.completions))
+})
+
+test("a chain is filled slowly, a wide tree shares its uplinks", async () => {
+  const times = await Promise.all(
+    ["1", "2", "4"].map(async (arity) => secondsOf((await run("tree", spec, { arity })).completions))
+  )
+  const line = 160 / 300
+  expect(times[0]).toBeGreaterThan(line + 20 * (4 / 300))
+  expect(times[1]).toBeGreaterThan(2 * line)
+  expect(times[2]).toBeGreaterThan(4 * line)
+})
+
+test("a supernode takes its time for each piece", async () => {
+  const slow = await run("supernode", spec, { decision: "2ms" })
+  expect(secondsOf(slow.completions)).toBeGreaterThan(60 * 40 * 0.002)
+  expect(slow.counts["decisions"]).toBe(60 * 40)
+  const shared = await run("supernode", spec, { decision: "2ms", supernodes: "4" })
+  expect(secondsOf(shared.completions)).toBeLessThan(secondsOf(slow.completions))
+})
+
+test("without a tracker Kraken is refused", async () => {
+  const exit = await Effect.runPromiseExit(
+    Effect.flatMap(findStrategy("kraken"), (strategy) =>
+      strategy.run({ ...spec, trackers: 0 }, {}, silentProgress)
+    )
+  )
+  expect(Exit.isFailure(exit) && String(exit.cause)).toMatch(/it needs a tracker/)
+})

@@ -1,0 +1,60 @@
+// Checks how strategies are found and how their parameters are read.
+
+import { Effect } from "effect"
+import { expect, test } from "vitest"
+import { countText } from "../option-text.ts"
+import { silentProgress } from "../progress.ts"
+import type { WaveSpec } from "../wave.ts"
+import { findStrategy, strategies } from "./registry.ts"
+import { defineStrategy, parameter, StrategyFailed } from "./strategy.ts"
+
+const spec: WaveSpec = {
+  seed: 1,
+  agents: 10,
+  origins: 1,
+  trackers: 1,
+  blobs: [{ name: "layer", length: 1, pieceLength: 1 }],
+  links: { model: "queue", rate: 1, burst: 0, latency: 0 },
+  patience: 1
+}
+
+const echo = defineStrategy<{ readonly hosts: number }>({
+  name: "echo",
+  title: "Echo",
+  explanation: "Fails with what it was given.",
+  parameters: { hosts: parameter(countText(1, 100), "7", "Hosts.") },
+  refuse: ({ agents }, { hosts }) => (hosts > agents ? `${hosts} hosts are more than ${agents}` : undefined),
+  run: (_, { hosts }) => Effect.fail(new StrategyFailed({ strategy: "echo", message: `ran with ${hosts}` }))
+})
+
+const messageOf = (parameters: Readonly<Record<string, string>>) =>
+  Effect.runSync(Effect.flip(echo.run(spec, parameters, silentProgress))).message
+
+test("names are unlike, and what a report says of a strategy is there", () => {
+  expect(new Set(strategies.map(({ name }) => name)).size).toBe(strategies.length)
+  for (const { title, explanation, parameters, refusal, name } of strategies) {
+    expect(title.length * explanation.length).toBeGreaterThan(0)
+    const byDefault = Object.fromEntries(parameters.map((one) => [one.name, one.byDefault]))
+    expect(refusal(spec, byDefault), name).toBeUndefined()
+  }
+})
+
+test("an unknown strategy is refused with the nearest", () => {
+  const error = Effect.runSync(Effect.flip(findStrategy("krakn")))
+  expect(error.message).toMatch(/unknown strategy krakn: did you mean kraken\?/)
+})
+
+test("absent parameters take their defaults, given ones are decoded", () => {
+  expect(messageOf({})).toBe("ran with 7")
+  expect(messageOf({ hosts: "9" })).toBe("ran with 9")
+})
+
+test("bad parameters are refused before anything runs", () => {
+  expect(messageOf({ host: "9" })).toBe(
+    "echo: unknown parameter host: did you mean hosts? the choices are hosts"
+  )
+  expect(messageOf({ hosts: "many" })).toMatch(/parameter hosts: .*whole number from 1 to 100/)
+  expect(messageOf({ hosts: "11" })).toBe("echo: 11 hosts are more than 10")
+  expect(echo.refusal(spec, { hosts: "11" })).toBe("11 hosts are more than 10")
+  expect(echo.refusal(spec, {})).toBeUndefined()
+})
