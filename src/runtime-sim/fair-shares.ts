@@ -105,7 +105,7 @@ export class FairShares<Flow extends FairFlow> {
       const link = queue[turn]!
       link.isQueued = false
       if (this.#isOff(link)) this.#fill(link)
-      invariant(turn < 50_000_000, "fair shares: the levels do not settle")
+      invariant(turn < 20_000_000, "fair shares: the levels do not settle")
     }
     queue.length = 0
     for (const flow of this.#changed) {
@@ -130,7 +130,7 @@ export class FairShares<Flow extends FairFlow> {
     const elsewhere = this.#elsewhere
     for (let index = 0; index < flows.length; index++) elsewhere[index] = levelElsewhere(flows[index]!, link)
     const found = this.#fullLevel(link, elsewhere)
-    if (Math.abs(found - link.level) > levelGrain * found) link.level = found
+    if (found === capacity || Math.abs(found - link.level) > levelGrain * found) link.level = found
     const { level } = link
     let load = 0
     for (let index = 0; index < flows.length; index++) {
