@@ -16,9 +16,9 @@ import { makeReport, measureHere, planReport } from "./report.ts"
 const options = { agents: "24", origins: "2", size: "6MiB" }
 const goldenSeeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
-const reportOf = (given: Readonly<Record<string, string>>, seed = 1) =>
+const reportOf = (given: Readonly<Record<string, string>>, seed = 1, fingerprint?: string) =>
   planReport(firstWave, { seeds: String(seed), options: given }).pipe(
-    Effect.flatMap((plan) => makeReport(plan, measureHere(silentProgress))),
+    Effect.flatMap((plan) => makeReport(plan, measureHere(silentProgress), fingerprint)),
     Effect.runPromise
   )
 const report = (seed: number) => reportOf(options, seed)
@@ -36,12 +36,15 @@ describe("first wave", () => {
   })
 
   it("gives the same report in another process", async () => {
-    const runner = new URL("./run-experiment.ts", import.meta.url).href
+    const module = (name: string) => new URL(name, import.meta.url).href
     const program = `
       import { Effect } from "effect"
-      import { runExperiment } from ${JSON.stringify(runner)}
-      const request = { seeds: "1", out: ${JSON.stringify(folder)}, options: ${JSON.stringify(options)} }
-      await Effect.runPromise(runExperiment("first-wave", request))`
+      import { laboratory } from ${JSON.stringify(module("./laboratory.ts"))}
+      import { runExperiment } from ${JSON.stringify(module("./run-experiment.ts"))}
+      const request = { seeds: "1", workers: 1, options: ${JSON.stringify(options)} }
+      const fingerprints = () => Effect.succeed({ report: "sources", cell: "sources" })
+      const lab = { ...laboratory, reports: ${JSON.stringify(folder)}, fingerprints }
+      await Effect.runPromise(runExperiment("first-wave", request, lab))`
     const { stdout, stderr } = await promisify(execFile)(
       process.execPath,
       ["--input-type=module", "-e", program],
@@ -50,10 +53,10 @@ describe("first wave", () => {
       }
     )
     assert.strictEqual(stderr, "", "nothing is written to a piped stderr: no progress line")
-    const { result, files } = await report(1)
+    const { result, files } = await reportOf(options, 1, "sources")
     assert.include(stdout, `trace hash ${result.trace_hash}`)
     for (const file of files)
-      assert.strictEqual(await readFile(join(folder, file.name), "utf8"), file.text, file.name)
+      assert.strictEqual(await readFile(join(folder, "first-wave", file.name), "utf8"), file.text, file.name)
   })
 
   it("gives the kept hashes for ten seeds, each its own", async () => {

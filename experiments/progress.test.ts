@@ -1,7 +1,7 @@
 // Holds the progress line to its terminal: nothing when piped, one short line otherwise, an estimate of the rest.
 
 import { assert, describe, it } from "vitest"
-import { makeProgress } from "./progress.ts"
+import { makeProgress, progressOfParts } from "./progress.ts"
 
 const record = (isTTY: boolean) => {
   const written: Array<string> = []
@@ -42,6 +42,26 @@ describe("progress", () => {
     const { written, progress, at } = record(true)
     at(3000)
     progress.update(0.25, "pulling")
-    assert.include(written.at(-1), "25 % pulling, about 9 s left")
+    assert.include(written.at(-1), "25 %, about 9 s left, pulling")
+  })
+
+  it("weighs the parts of a whole, and counts those that are finished", () => {
+    const told: Array<readonly [number, string]> = []
+    const whole = { update: (done: number, note: string) => told.push([done, note]), finish: () => {} }
+    const [long, short] = progressOfParts(
+      [
+        { label: "long", weight: 3 },
+        { label: "short", weight: 1 }
+      ],
+      whole
+    )
+    long!.update(0.5, "half")
+    short!.finish()
+    long!.update(2, "too far")
+    assert.deepStrictEqual(told, [
+      [0.375, "0 of 2 done, long: half"],
+      [0.625, "1 of 2 done, short: done"],
+      [1, "1 of 2 done, long: too far"]
+    ])
   })
 })

@@ -26,25 +26,56 @@ const clearLine = "\r\u001b[2K"
 const secondsText = (seconds: number): string =>
   seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`
 
+/** Passes an update on when a tenth of a second has gone since the last one. `now` gives milliseconds of wall time. */
+export const rarely = (now: () => number, update: Progress["update"]): Progress["update"] => {
+  let told = Number.NEGATIVE_INFINITY
+  return (done, note) => {
+    const at = now()
+    if (at - told < millisecondsBetweenLines) return
+    told = at
+    update(done, note)
+  }
+}
+
 /** `now` gives milliseconds of wall time. */
 export const makeProgress = (stream: ProgressStream, now: () => number): Progress => {
   if (stream.isTTY !== true) return silentProgress
   const began = now()
-  let told = Number.NEGATIVE_INFINITY
-  return {
-    update: (done, note) => {
-      const at = now()
-      if (at - told < millisecondsBetweenLines) return
-      told = at
-      const fraction = Math.min(1, Math.max(0, done))
-      const filled = Math.round(fraction * barWidth)
-      const rest =
-        fraction > 0.02
-          ? `, about ${secondsText(((at - began) * (1 - fraction)) / fraction / 1000)} left`
-          : ""
-      const line = `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${Math.floor(fraction * 100)} % ${note}${rest}`
-      stream.write(clearLine + line.slice(0, (stream.columns ?? 80) - 1))
-    },
-    finish: () => stream.write(clearLine)
+  const show = (done: number, note: string): void => {
+    const fraction = Math.min(1, Math.max(0, done))
+    const filled = Math.round(fraction * barWidth)
+    const rest =
+      fraction > 0.02
+        ? `, about ${secondsText(((now() - began) * (1 - fraction)) / fraction / 1000)} left`
+        : ""
+    const line = `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${Math.floor(fraction * 100)} %${rest}, ${note}`
+    stream.write(clearLine + line.slice(0, (stream.columns ?? 80) - 1))
   }
+  return { update: rarely(now, show), finish: () => stream.write(clearLine) }
+}
+
+/** One progress made of many: each part counts by its weight, and ends when it is finished. */
+export const progressOfParts = (
+  parts: ReadonlyArray<{ readonly label: string; readonly weight: number }>,
+  whole: Progress
+): ReadonlyArray<Progress> => {
+  const total = parts.reduce((sum, { weight }) => sum + weight, 0)
+  const done = parts.map(() => 0)
+  let sum = 0
+  let finished = 0
+  return parts.map(({ label, weight }, index) => {
+    const reach = (fraction: number, note: string): void => {
+      sum += (fraction - done[index]!) * weight
+      done[index] = fraction
+      const where = parts.length === 1 ? note : `${finished} of ${parts.length} done, ${label}: ${note}`
+      whole.update(total === 0 ? 1 : sum / total, where)
+    }
+    return {
+      update: (fraction, note) => reach(Math.min(1, Math.max(0, fraction)), note),
+      finish: () => {
+        finished++
+        reach(1, "done")
+      }
+    }
+  })
 }

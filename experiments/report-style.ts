@@ -47,6 +47,11 @@ th, td { padding: .5rem 1rem .5rem 0; border-bottom: 1px solid var(--grid); vert
 th:last-child, td:last-child { padding-right: 0 }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .meaning { color: var(--muted) } .unit { color: var(--muted) }
+a { color: var(--shoal) } .kind a { color: inherit; text-decoration: none }
+section { margin-top: 4.5rem; padding-top: 2rem; border-top: 1px solid var(--grid) }
+section > h2 { margin: .4rem 0 1rem; font-size: clamp(1.35rem, 4vw, 1.75rem); line-height: 1.25; text-wrap: balance }
+h3 { margin: 2rem 0 .5rem; font-size: 1rem }
+.more { margin: 1.5rem 0 0 } .stale { color: var(--bound); font-size: .93rem }
 footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--grid); color: var(--muted); font-size: .85rem }
 .hash { overflow-wrap: anywhere }
 ${chartColours}
@@ -54,5 +59,5 @@ ${chartColours}
   .figures td, .figures th { display: block; padding: 0; border: 0; text-align: left }
   .figures thead { display: none } .figures tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--grid) } }
 @media print { :root { ${variables("light")} } body { font-size: 11pt } main { max-width: none; padding: 0 }
-  figure, table { break-inside: avoid } h2 { break-after: avoid } .chart svg { min-width: 0 } }
+  figure, table { break-inside: avoid } h2, h3 { break-after: avoid } .chart svg { min-width: 0 } }
 `

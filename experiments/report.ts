@@ -39,11 +39,17 @@ export const quickRequest = (experiment: Experiment): ReportRequest => {
   return seed === undefined ? { options } : { seeds: seed, options }
 }
 
-/** The shell command that repeats a run. Canonical texts need no quotes. */
-export const replayCommand = ({ experiment, seeds, options }: ReportPlan): string =>
-  [`npm run experiment -- ${experiment.name} --seed ${seeds}`]
-    .concat(Object.entries(options).map(([key, value]) => `--${key} ${value}`))
-    .join(" ")
+const needsNoQuotes = /^[A-Za-z0-9_.,:=@%+/-]+$/
+const quoted = (text: string): string =>
+  needsNoQuotes.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
+/** The shell command that repeats a run, or one cell of it. */
+export const replayCommand = ({ experiment, seeds, options }: ReportPlan, cell?: string): string =>
+  [
+    `npm run experiment -- ${experiment.name} --seed ${seeds}`,
+    ...Object.entries(options).map(([key, value]) => `--${key} ${quoted(value)}`),
+    ...(cell === undefined ? [] : [`--cell ${quoted(cell)}`])
+  ].join(" ")
 
 /** Measures cells, in any order, and gives their outcomes in the cells' order, after a trip through JSON. */
 export type MeasureCells<E> = (
@@ -51,7 +57,7 @@ export type MeasureCells<E> = (
   cells: ReadonlyArray<Cell<unknown>>
 ) => Effect.Effect<ReadonlyArray<CellOutcome>, E>
 
-/** One after the other, in this thread. */
+/** One after the other, in this thread; nothing is kept. */
 export const measureHere =
   (progress: Progress): MeasureCells<ExperimentFailed> =>
   (experiment, cells) =>
@@ -86,7 +92,8 @@ export const concludeReport = Effect.fnUntraced(function* <E>(
     ...(measured.bound === undefined ? {} : { bound: measured.bound }),
     strategies: measured.strategies,
     figures: measured.figures,
-    ...(measured.tables === undefined ? {} : { tables: measured.tables })
+    ...(measured.tables === undefined ? {} : { tables: measured.tables }),
+    charts: measured.charts.map(({ name, title, caption }) => ({ name, title, caption }))
   }
   const events = outcomes.reduce((sum, outcome) => sum + outcome.events, 0)
   return { result, charts: measured.charts, events }

@@ -60,7 +60,15 @@ export const Result = Schema.Struct({
   /** By strategy, or by strategy and what was varied. */
   strategies: Schema.Record(Schema.String, StrategyResult),
   figures: Schema.Record(Schema.String, Figure),
-  tables: Schema.optionalKey(Schema.Array(Table))
+  tables: Schema.optionalKey(Schema.Array(Table)),
+  /** NAME.svg and NAME.vl.json beside a full report; the first is the main one. */
+  charts: Schema.Array(
+    Schema.Struct({
+      name: Schema.NonEmptyString,
+      title: Schema.NonEmptyString,
+      caption: Schema.String
+    })
+  )
 })
 export type Result = typeof Result.Type
 

@@ -9,9 +9,10 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { defineExperiment, ExperimentFailed, option } from "./experiment.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
 import { byteSizeText, countText } from "./option-text.ts"
-import { readable } from "./report-page.ts"
+import { readable } from "./report-tables.ts"
 import { decodeResult, timesAgainst } from "./result.ts"
-import { listExperiments, runExperiment } from "./run-experiment.ts"
+import type { Laboratory } from "./laboratory.ts"
+import { type RunRequest, runExperiment } from "./run-experiment.ts"
 
 const bound = 0.2
 
@@ -75,7 +76,14 @@ const sample = defineExperiment({
     })
 })
 
-const registry = [sample]
+const lab = (reports: string): Laboratory => ({
+  registry: [sample],
+  module: "",
+  reports,
+  fingerprints: () => Effect.succeed({ report: "sources", cell: "sources" }),
+  allSources: () => ""
+})
+let folder = ""
 const printed: Array<string> = []
 const recording: Console.Console = {
   ...globalThis.console,
@@ -83,12 +91,9 @@ const recording: Console.Console = {
   error: (...parts: ReadonlyArray<unknown>) => void printed.push(parts.join(" "))
 }
 
-const run = (
-  request: { seeds?: string; out?: string; options?: Record<string, string> },
-  name = "sample-race"
-) => {
+const run = (request: Partial<RunRequest>, name = "sample-race") => {
   printed.length = 0
-  return runExperiment(name, { ...request, options: request.options ?? {} }, registry).pipe(
+  return runExperiment(name, { fresh: true, workers: 1, options: {}, ...request }, lab(folder)).pipe(
     Effect.provideService(Console.Console, recording)
   )
 }
@@ -96,7 +101,6 @@ const run = (
 const failure = (request: Parameters<typeof run>[0], name?: string) =>
   Effect.runPromise(Effect.flip(run(request, name)))
 
-let folder = ""
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "shoal-report-"))
 })
@@ -116,11 +120,12 @@ describe("runExperiment", () => {
 
   it("writes the same bytes for the same seed and options, whatever stood there before", async () => {
     const [first, second] = [join(folder, "a"), join(folder, "b")]
-    const summary = await Effect.runPromise(run({ out: first }))
+    const { report } = await Effect.runPromise(run({ out: first }))
+    const files = report!.files
     await Effect.runPromise(run({ out: second, seeds: "2" }))
     await writeFile(join(second, "notes.txt"), "mine")
     await Effect.runPromise(run({ out: second }))
-    assert.deepStrictEqual(summary.files, [
+    assert.deepStrictEqual(files, [
       "result.json",
       "chart.vl.json",
       "chart.svg",
@@ -128,9 +133,9 @@ describe("runExperiment", () => {
       "spread.svg",
       "index.html"
     ])
-    assert.deepStrictEqual((await readdir(first)).sort(), [...summary.files].sort())
+    assert.deepStrictEqual((await readdir(first)).sort(), [...files].sort())
     assert.include(await readdir(second), "notes.txt")
-    for (const file of summary.files) {
+    for (const file of files) {
       assert.strictEqual(
         await readFile(join(second, file), "utf8"),
         await readFile(join(first, file), "utf8"),
@@ -141,14 +146,14 @@ describe("runExperiment", () => {
 
   it("writes a result that its schema reads back, without an unknown key", async () => {
     const out = join(folder, "schema")
-    const summary = await Effect.runPromise(run({ out, options: { runners: "10" } }))
+    const { report } = await Effect.runPromise(run({ out, options: { runners: "10" } }))
     const text = await readFile(join(out, "result.json"), "utf8")
     const result = await Effect.runPromise(decodeResult(text))
     assert.deepStrictEqual(result.options, { runners: "10", size: "64MiB" })
-    assert.strictEqual(result.trace_hash, summary.result.trace_hash)
+    assert.strictEqual(result.trace_hash, report!.result.trace_hash)
     assert.closeTo(
       result.strategies.shoal!.blob!.ratio.max,
-      summary.result.strategies.shoal!.blob!.ratio.max,
+      report!.result.strategies.shoal!.blob!.ratio.max,
       1e-6
     )
     const extended = JSON.stringify({ ...JSON.parse(text), wall_s: 3 })
@@ -197,10 +202,11 @@ describe("runExperiment", () => {
   it("prints the command that repeats a failed run and writes nothing", async () => {
     const out = join(folder, "failed")
     const error = await failure({ out, seeds: "5", options: { runners: "666" } })
-    assert.strictEqual(error._tag, "ExperimentFailed")
+    assert.strictEqual(error._tag, "CellFailed")
+    assert.strictEqual(error.message, 'sample-race: a runner flew (in the run "seed 5")')
     assert.strictEqual(
       printed.at(-1),
-      "to repeat this run: npm run experiment -- sample-race --seed 5 --runners 666 --size 64MiB"
+      "to repeat this run: npm run experiment -- sample-race --seed 5 --runners 666 --size 64MiB --cell 'seed 5'"
     )
     assert.notInclude(await readdir(folder), "failed")
   })
@@ -217,14 +223,5 @@ describe("readable", () => {
   it("groups whole numbers and keeps what matters of others", () => {
     const texts = [1234567, 0, 268.0849, 12.345, 0.99868, 0.00043, 1234567.891].map(readable)
     assert.deepStrictEqual(texts, ["1,234,567", "0", "268.1", "12.35", "0.999", "0.00043", "1,234,567.9"])
-  })
-})
-
-describe("listExperiments", () => {
-  it("tells each option with its meaning and default", () => {
-    assert.deepStrictEqual(listExperiments(registry)[0]!.options, [
-      { name: "runners", meaning: "Runners at the start.", byDefault: "400" },
-      { name: "size", meaning: "Length of the course.", byDefault: "64MiB" }
-    ])
   })
 })

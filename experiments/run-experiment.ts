@@ -1,25 +1,39 @@
-// Decides how an experiment is run by a person: seeds and every option are printed first, the trace hash last, and when
-// a run fails, the one command that repeats it. Wall time and peak memory are printed and never stored. Whatever is
-// written is a function of options and seeds alone.
+// Decides how an experiment is run by a person: seeds and every option are printed first, then what runs and the memory
+// it needs, the trace hash last, and when a run fails, the one command that repeats it. Wall time and peak memory are
+// printed and never stored. Whatever is written is a function of options, seeds and sources alone.
 
 import { writeSync } from "node:fs"
 import { join } from "node:path"
-import { Cause, Console, Effect } from "effect"
+import { Cause, Console, Data, Effect, type Scope } from "effect"
+import { type CellPool, defaultWorkers, makeCellPool } from "./cell-pool.ts"
+import { makeCellStore } from "./cell-store.ts"
 import type { ChartFailed } from "./chart.ts"
-import type { Experiment, ExperimentFailed, OptionDescription, OptionInvalid } from "./experiment.ts"
+import type { Experiment, ExperimentFailed, OptionInvalid } from "./experiment.ts"
+import type { SourcesUnreadable } from "./fingerprint.ts"
+import { laboratory, type Laboratory } from "./laboratory.ts"
+import { CellFailed, type MeasureError, measureIn } from "./measure-cells.ts"
+import { namingTheChoices } from "./nearest-name.ts"
 import { makeProgress, type ProgressStream } from "./progress.ts"
-import { experiments, type ExperimentUnknown, findExperiment } from "./registry.ts"
-import { makeReport, measureHere, planReport, replayCommand } from "./report.ts"
+import { type ExperimentUnknown, findExperiment } from "./registry.ts"
+import { makeReport, planReport, quickRequest, replayCommand, type ReportPlan } from "./report.ts"
 import { type ReportUnwritable, writeReport } from "./report-files.ts"
+import { type ReportUnreadable, writeIndex } from "./report-index.ts"
 import type { Result } from "./result.ts"
 import type { SeedInvalid } from "./seeds.ts"
+
+/** What was asked for does not go together. */
+export class RequestInvalid extends Data.TaggedError("RequestInvalid")<{ readonly message: string }> {}
 
 export type RunError =
   | ExperimentUnknown
   | SeedInvalid
   | OptionInvalid
+  | RequestInvalid
+  | MeasureError
   | ExperimentFailed
   | ChartFailed
+  | SourcesUnreadable
+  | ReportUnreadable
   | ReportUnwritable
 
 export interface RunRequest {
@@ -29,27 +43,26 @@ export interface RunRequest {
   readonly out?: string
   /** The experiment's own options, as typed after --key. */
   readonly options: Readonly<Record<string, string>>
+  /** The small version, into `reports/quick/NAME`, of which only result.json is kept. */
+  readonly quick?: boolean
+  /** Measures everything anew. */
+  readonly fresh?: boolean
+  /** Threads; as many as there are cores when absent, this one alone when 1. */
+  readonly workers?: number
+  /** Label of the only cell to run, in this thread; nothing is written. */
+  readonly cell?: string
 }
 
 export interface RunSummary {
-  readonly result: Result
-  readonly directory: string
-  /** Names of the files written. */
-  readonly files: ReadonlyArray<string>
+  readonly traceHash: string
+  /** Absent when only one cell ran. */
+  readonly report?: {
+    readonly result: Result
+    readonly directory: string
+    /** Names of the files written. */
+    readonly files: ReadonlyArray<string>
+  }
 }
-
-/** What `shoal experiment list` tells of one experiment. */
-export interface ExperimentListing {
-  readonly name: string
-  readonly question: string
-  readonly options: ReadonlyArray<OptionDescription>
-}
-
-/** Every experiment with its question and options, in the registry's order. */
-export const listExperiments = (
-  registry: ReadonlyArray<Experiment> = experiments
-): ReadonlyArray<ExperimentListing> =>
-  registry.map(({ name, question, options }) => ({ name, question, options }))
 
 // A simulation forbids the host's clock and timers while it runs, and a stream's write uses them; a progress line needs
 // a clock all the same. So the clock is taken before, and the line is written straight to the terminal.
@@ -59,41 +72,146 @@ const terminal: ProgressStream = {
   columns: process.stderr.columns ?? 80,
   write: (text) => writeSync(process.stderr.fd, text)
 }
+export const terminalProgress = () => makeProgress(terminal, wallMilliseconds)
 
-/** Runs the experiment `name` as a person asked for it: prints, shows progress, writes the report. */
+const mostWorkers = 256
+
+/** A pool of threads for a laboratory. */
+export const poolFor = (
+  { module, allSources }: Laboratory,
+  workers: number = defaultWorkers()
+): Effect.Effect<CellPool, RequestInvalid, Scope.Scope> =>
+  Effect.suspend(() => {
+    if (!Number.isInteger(workers) || workers < 1 || workers > mostWorkers) {
+      return new RequestInvalid({
+        message: `--workers ${workers}: expected a whole number from 1 to ${mostWorkers}`
+      })
+    }
+    const sources = workers === 1 ? "" : allSources()
+    return makeCellPool({ workers, registry: module, sourcesAreTheSame: () => allSources() === sources })
+  })
+
+/** What --quick cannot be together with. */
+const planFor = (
+  experiment: Experiment,
+  request: RunRequest
+): Effect.Effect<ReportPlan, RequestInvalid | SeedInvalid | OptionInvalid> => {
+  if (request.quick !== true) return planReport(experiment, request)
+  const given = [...Object.keys(request.options), ...(request.seeds === undefined ? [] : ["seed"])]
+  return given.length === 0
+    ? planReport(experiment, quickRequest(experiment))
+    : Effect.fail(
+        new RequestInvalid({
+          message: `${experiment.name}: --quick is one fixed version: leave out --${given.join(" and --")}, or --quick`
+        })
+      )
+}
+
+const withProgress = <A, E>(
+  plan: ReportPlan,
+  use: (progress: ReturnType<typeof terminalProgress>) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => {
+  const progress = terminalProgress()
+  return use(progress).pipe(
+    Effect.ensuring(Effect.sync(progress.finish)),
+    Effect.tapCause((cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.void
+      const failed = cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
+      const cell = failed.find((error): error is E & CellFailed => error instanceof CellFailed)?.cell
+      return Console.error(`to repeat this run: ${replayCommand(plan, cell)}`)
+    })
+  )
+}
+
+const printCosts = (began: number, events: number) =>
+  Effect.suspend(() => {
+    const seconds = (wallMilliseconds() - began) / 1000
+    const peak = Math.round(process.resourceUsage().maxRSS / 1024)
+    return Console.log(
+      `${seconds.toFixed(1)} s of wall time, ${peak} MiB at most, ${(events / 1e6).toFixed(1)} million events`
+    )
+  })
+
+/** Runs the cell of that label alone: to look at it, in this thread, without a report. */
+const runCell = Effect.fnUntraced(function* (plan: ReportPlan, label: string) {
+  const { experiment, cells } = plan
+  const cell = cells.find((known) => known.label === label)
+  if (cell === undefined) {
+    const labels = cells.map((known) => known.label)
+    return yield* new RequestInvalid({
+      message: `${experiment.name}: --cell ${label}: ${namingTheChoices(label, labels)}`
+    })
+  }
+  const began = wallMilliseconds()
+  const outcome = yield* withProgress(plan, (progress) => experiment.measure(cell.input, progress))
+  yield* printCosts(began, outcome.events)
+  yield* Console.log(`trace hash ${outcome.traceHash}`)
+  return { traceHash: outcome.traceHash }
+})
+
+const reportOf = Effect.fnUntraced(function* (
+  plan: ReportPlan,
+  request: RunRequest,
+  pool: CellPool,
+  lab: Laboratory
+) {
+  const { name } = plan.experiment
+  const quick = request.quick === true
+  const fingerprints = yield* lab.fingerprints(name)
+  const kept = makeCellStore(join(lab.reports, ".cells", name), fingerprints.cell)
+  const store = request.fresh === true ? { ...kept, find: () => Effect.succeed(undefined) } : kept
+  yield* store.deleteStale
+  const began = wallMilliseconds()
+  const { result, files, events } = yield* withProgress(plan, (progress) =>
+    makeReport(
+      plan,
+      measureIn({ pool, store, progress, announce: (line) => Console.log(line) }),
+      quick ? undefined : fingerprints.report
+    )
+  )
+  const directory = request.out ?? join(lab.reports, ...(quick ? ["quick"] : []), name)
+  const written = quick && request.out === undefined ? files.slice(0, 1) : files
+  yield* writeReport(directory, written)
+  if (request.out === undefined && !quick) yield* writeIndex(lab)
+
+  yield* Console.log("")
+  yield* Console.log(result.answer)
+  yield* Console.log(`report: ${join(directory, written.at(-1)!.name)}`)
+  yield* printCosts(began, events)
+  yield* Console.log(`trace hash ${result.trace_hash}`)
+  return {
+    traceHash: result.trace_hash,
+    report: { result, directory, files: written.map((file) => file.name) }
+  }
+})
+
+/** Runs one experiment in a pool that exists. */
+export const runInPool = (
+  experiment: Experiment,
+  request: RunRequest,
+  pool: CellPool,
+  lab: Laboratory
+): Effect.Effect<RunSummary, RunError> =>
+  Effect.gen(function* () {
+    const plan = yield* planFor(experiment, request)
+    yield* Console.log(`${experiment.name}: ${experiment.question}`)
+    yield* Console.log(`seed ${plan.seeds}`)
+    for (const [key, value] of Object.entries(plan.options)) yield* Console.log(`${key} ${value}`)
+    return request.cell === undefined
+      ? yield* reportOf(plan, request, pool, lab)
+      : yield* runCell(plan, request.cell)
+  })
+
+/** Runs the experiment `name` as a person asked for it: prints, shows progress, writes the report and the index. */
 export const runExperiment = (
   name: string,
   request: RunRequest,
-  registry: ReadonlyArray<Experiment> = experiments
+  lab: Laboratory = laboratory
 ): Effect.Effect<RunSummary, RunError> =>
-  Effect.gen(function* () {
-    const experiment = yield* findExperiment(name, registry)
-    const plan = yield* planReport(experiment, request)
-    yield* Console.log(`${name}: ${experiment.question}`)
-    yield* Console.log(`seed ${plan.seeds}`)
-    for (const [key, value] of Object.entries(plan.options)) yield* Console.log(`${key} ${value}`)
-
-    const progress = makeProgress(terminal, wallMilliseconds)
-    const began = wallMilliseconds()
-    const { result, files, events } = yield* makeReport(plan, measureHere(progress)).pipe(
-      Effect.ensuring(Effect.sync(progress.finish)),
-      Effect.tapCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.void
-          : Console.error(`to repeat this run: ${replayCommand(plan)}`)
-      )
-    )
-    const seconds = (wallMilliseconds() - began) / 1000
-    const directory = request.out ?? join("reports", name)
-    yield* writeReport(directory, files)
-
-    yield* Console.log("")
-    yield* Console.log(result.answer)
-    yield* Console.log(`report: ${join(directory, "index.html")}`)
-    const peak = Math.round(process.resourceUsage().maxRSS / 1024)
-    yield* Console.log(
-      `${seconds.toFixed(1)} s of wall time, ${peak} MiB at most, ${Math.round(events / seconds / 1000)}k events/s`
-    )
-    yield* Console.log(`trace hash ${result.trace_hash}`)
-    return { result, directory, files: files.map((file) => file.name) }
-  })
+  Effect.scoped(
+    Effect.gen(function* () {
+      const experiment = yield* findExperiment(name, lab.registry)
+      const pool = yield* poolFor(lab, request.workers)
+      return yield* runInPool(experiment, request, pool, lab)
+    })
+  )

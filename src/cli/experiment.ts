@@ -1,10 +1,12 @@
-// Decides how experiments are listed and run from the command line: a subcommand for each, whose flags are the
-// experiment's own options, with --seed and --out for all. What an experiment is, and how its report is written, is
-// experiments/. The experiments are loaded only when the command line names them.
+// Decides how experiments are listed, run, verified and shown together from the command line: a subcommand for each,
+// whose flags are the experiment's own options, with some for all. What an experiment is, and how its report is written,
+// is experiments/. The experiments are loaded only when the command line names them.
 
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Experiment } from "../../experiments/experiment.ts"
+
+const words = ["all", "index", "list", "run", "verify"]
 
 /**
  * The command line with the two short forms written out: `shoal experiment` lists, `shoal experiment NAME` runs, so
@@ -14,21 +16,51 @@ export const experimentArguments = (commandLine: ReadonlyArray<string>): Readonl
   const [command, next, ...rest] = commandLine
   if (command !== "experiment") return commandLine
   if (next === undefined) return [command, "list"]
-  if (next === "list" || next === "run" || next.startsWith("-")) return commandLine
+  if (words.includes(next) || next.startsWith("-")) return commandLine
   return [command, "run", next, ...rest]
 }
 
-const seedFlag = Flag.String("seed").pipe(
-  Flag.withMetavar("SEEDS"),
-  Flag.withDescription("3, 1-5 or 1,4,9; the same seeds and options give the same report"),
+const workersFlag = Flag.Int("workers").pipe(
+  Flag.withMetavar("NUMBER"),
+  Flag.withDescription("Threads to measure with (all cores); the result does not depend on it"),
   Flag.optional
 )
 
-const outFlag = Flag.String("out").pipe(
-  Flag.withMetavar("DIR"),
-  Flag.withDescription("Where to write the report (reports/NAME)"),
-  Flag.optional
-)
+const spreadFlags = {
+  workers: workersFlag,
+  quick: Flag.Boolean("quick").pipe(
+    Flag.withDescription("A small version, of which reports/quick/NAME/result.json is kept"),
+    Flag.withDefault(false)
+  ),
+  fresh: Flag.Boolean("fresh").pipe(
+    Flag.withDescription("Measure everything anew, also what an interrupted run has finished"),
+    Flag.withDefault(false)
+  )
+}
+
+const ownFlags = {
+  seed: Flag.String("seed").pipe(
+    Flag.withMetavar("SEEDS"),
+    Flag.withDescription("3, 1-5 or 1,4,9; the same seeds and options give the same report"),
+    Flag.optional
+  ),
+  out: Flag.String("out").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withDescription("Where to write the report (reports/NAME)"),
+    Flag.optional
+  ),
+  cell: Flag.String("cell").pipe(
+    Flag.withMetavar("LABEL"),
+    Flag.withDescription("Only this one of the experiment's runs, without a report"),
+    Flag.optional
+  )
+}
+
+/** The flags that were given, without those that were not. */
+const given = <A>(flags: Readonly<Record<string, Option.Option<A>>>): Readonly<Record<string, A>> =>
+  Object.fromEntries(
+    Object.entries(flags).flatMap(([name, value]) => (Option.isSome(value) ? [[name, value.value]] : []))
+  )
 
 const listed = (experiments: ReadonlyArray<Experiment>): ReadonlyArray<string> => {
   const width = Math.max(...experiments.map(({ name }) => name.length))
@@ -50,20 +82,42 @@ const runCommandOf = (experiment: Experiment) => {
       )
     ])
   )
-  return Command.make(experiment.name, { seed: seedFlag, out: outFlag, options }, ({ seed, out, options }) =>
+  const flags = { ...spreadFlags, ...ownFlags, options }
+  return Command.make(experiment.name, flags, ({ seed, out, cell, workers, quick, fresh, options }) =>
     Effect.gen(function* () {
       const { runExperiment } = yield* Effect.promise(() => import("../../experiments/run-experiment.ts"))
-      const given = Object.entries(options).flatMap(([name, text]) =>
-        Option.isSome(text) ? [[name, text.value] as const] : []
-      )
       yield* runExperiment(experiment.name, {
-        ...(Option.isSome(seed) ? { seeds: seed.value } : {}),
-        ...(Option.isSome(out) ? { out: out.value } : {}),
-        options: Object.fromEntries(given)
+        ...given({ seeds: seed, out, cell }),
+        ...given({ workers }),
+        quick,
+        fresh,
+        options: given(options)
       })
     })
   ).pipe(Command.withDescription(experiment.question))
 }
+
+const all = Command.make("all", spreadFlags, ({ workers, quick, fresh }) =>
+  Effect.gen(function* () {
+    const { runAll } = yield* Effect.promise(() => import("../../experiments/run-all.ts"))
+    yield* runAll({ ...given({ workers }), quick, fresh })
+  })
+).pipe(Command.withDescription("Run every experiment and write its report"))
+
+const verify = Command.make("verify", { workers: workersFlag }, ({ workers }) =>
+  Effect.gen(function* () {
+    const { verifyReports } = yield* Effect.promise(() => import("../../experiments/verify-reports.ts"))
+    yield* verifyReports(Option.getOrUndefined(workers))
+  })
+).pipe(Command.withDescription("Measure the quick versions anew and compare them with those that are kept"))
+
+const index = Command.make("index", {}, () =>
+  Effect.gen(function* () {
+    const { laboratory } = yield* Effect.promise(() => import("../../experiments/laboratory.ts"))
+    const { writeIndex } = yield* Effect.promise(() => import("../../experiments/report-index.ts"))
+    yield* Console.log(yield* writeIndex(laboratory))
+  })
+).pipe(Command.withDescription("Write reports/index.html, one page for all reports"))
 
 /** The subcommand; `experiments` may be empty when the command line does not name it. */
 export const experimentCommand = (experiments: ReadonlyArray<Experiment>) => {
@@ -76,6 +130,6 @@ export const experimentCommand = (experiments: ReadonlyArray<Experiment>) => {
   )
   return Command.make("experiment").pipe(
     Command.withDescription("Questions that the simulator answers"),
-    Command.withSubcommands([list, run])
+    Command.withSubcommands([list, run, all, verify, index])
   )
 }
