@@ -1,0 +1,49 @@
+// Checks what a token bucket does to a connection's frames: a burst, then the rate, in order.
+
+import { Effect } from "effect"
+import { expect, test } from "vitest"
+import { TokenBucket } from "../../src/protocol/token-bucket.ts"
+import { Kernel } from "../../src/runtime-sim/kernel.ts"
+import { PacedFrames } from "./paced-frames.ts"
+
+const passed = (
+  frames: (connection: (body: number, tokens: number) => void) => void
+): Array<[number, number]> => {
+  const kernel = new Kernel({ seed: "1" })
+  const bucket = new TokenBucket({ bytesPerSecond: 1_000, burstBytes: 2_000 }, 0)
+  const seen: Array<[number, number]> = []
+  const paced = new PacedFrames(kernel, bucket, 100, 1, (body) => seen.push([body as number, kernel.now]))
+  frames((body, tokens) => paced.add(body, tokens + 48, tokens))
+  kernel.runExit(Effect.sleep("10 seconds"))
+  return seen
+}
+
+test("what the burst covers goes at once, the rest at the rate", () => {
+  const seen = passed((add) => {
+    for (let frame = 0; frame < 5; frame++) add(frame, 1_000)
+  })
+  expect(seen).toEqual([
+    [0, 0],
+    [1, 0],
+    [2, 1_000_000],
+    [3, 2_000_000],
+    [4, 3_000_000]
+  ])
+})
+
+test("a frame without tokens waits for those before it, and for no tokens", () => {
+  const seen = passed((add) => {
+    add(1, 0)
+    add(2, 3_000)
+    add(3, 0)
+    add(4, 1_000)
+    add(5, 0)
+  })
+  expect(seen).toEqual([
+    [1, 0],
+    [2, 1_000_000],
+    [3, 1_000_000],
+    [4, 2_000_000],
+    [5, 2_000_000]
+  ])
+})
