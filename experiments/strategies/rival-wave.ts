@@ -32,7 +32,10 @@ export interface Rival {
 }
 
 /** Of the simulated world, what is not its default. */
-export type RivalWorldOptions = Omit<SimulationOptions, "seed" | "uplink" | "downlink" | "latency" | "linkModel">
+export type RivalWorldOptions = Omit<
+  SimulationOptions,
+  "seed" | "uplink" | "downlink" | "latency" | "linkModel"
+>
 
 const samplesInBound = 100
 

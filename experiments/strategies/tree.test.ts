@@ -1,4 +1,4 @@
-// Checks the shape of the static tree.
+// Checks the shape of the static tree: who is whose child, how many children, and how deep it is.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"

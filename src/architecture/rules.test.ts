@@ -159,7 +159,7 @@ test.each([
   ["new Promise(f)", "new Promise"],
   ["const all = [...process.argv]", "process"]
 ])("ambient %s is named with its replacement", (code, name) => {
-  for (const path of ["src/protocol/a.ts", "src/roles/a.ts"]) {
+  for (const path of ["src/protocol/a.ts", "src/roles/a.ts", "experiments/strategies/a.ts"]) {
     const [breach, ...more] = pureLayersAskForEffects(made({ [path]: `// Date.now()\n${code}` }))
     expect(more).toEqual([])
     expect(breach).toMatch(new RegExp(`^${path}:2: ${name.replace(".", "\\.")}: .{20}`))

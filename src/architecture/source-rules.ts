@@ -60,10 +60,12 @@ const breaches = (file: SourceFile, bans: ReadonlyArray<Ban>): ReadonlyArray<str
     )
   )
 
-/** Protocol and roles know no clock, no randomness, no timers and no promises of the platform. */
+const pureLayers = /^(src\/(protocol|roles)|experiments\/strategies)\//
+
+/** Protocol, roles and rival strategies know no clock, no randomness, no timers and no promises of the platform. */
 export const pureLayersAskForEffects: Rule = (files) =>
   files
-    .filter(({ path }) => /^src\/(protocol|roles)\//.test(path) && !isTest(path) && !path.endsWith(".d.ts"))
+    .filter(({ path }) => pureLayers.test(path) && !isTest(path) && !path.endsWith(".d.ts"))
     .flatMap((file) => breaches(file, ambient))
 
 /** Types are not argued away. */
