@@ -82,6 +82,7 @@ const counted = defineExperiment({
           spec: {
             data: { values: outcomes.map(({ sum }, cell) => ({ cell, sum })) },
             mark: "bar",
+            width: 400,
             encoding: {
               x: { field: "cell", type: "ordinal" },
               y: { field: "sum", type: "quantitative" }

@@ -25,7 +25,9 @@ export const firstDifference = (kept: string, made: string): string => {
   const most = Math.max(keptLines.length, madeLines.length)
   for (let line = 0; line < most; line++) {
     if (keptLines[line] === madeLines[line]) continue
-    const [was, is] = [keptLines, madeLines].map((lines) => lines[line]?.trim() ?? "the end")
+    const [was, is] = [keptLines, madeLines].map(
+      (lines) => lines[line]?.trim().replace(/,$/, "") ?? "the end"
+    )
     return `line ${line + 1} is kept as ${was} and comes out as ${is}`
   }
   return "they are equal"

@@ -122,7 +122,7 @@ const testSupport: ReadonlyArray<RegExp> = [
   /\.conformance\.ts$/,
   /^src\/runtime-(net|sim)\/scenario-world\.ts$/,
   /^src\/protocol\/test-world\.ts$/,
-  /^(src\/runtime-sim|experiments)\/test-[a-z]+\.ts$/,
+  /^(src\/runtime-sim|experiments)\/test-[a-z-]+\.ts$/,
   /^src\/runtime-net\/(power-loss-disk|store-life|transport-pair)\.ts$/
 ]
 
