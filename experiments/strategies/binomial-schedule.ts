@@ -50,14 +50,13 @@ class Pair {
     return this.#lacks[side].length - this.#from[side]
   }
 
-  /** The side that sends `piece`, the other one receives; -1: nothing is sent. */
+  /** The side that sends `piece`, the other one receives: side 0 if it can. -1: nothing is sent. */
   sender(piece: number): 0 | 1 {
     if (piece >= 0) {
       if (this.#has[0][piece] === 0) return 1
       if (this.#has[1][piece] === 0) return 0
     }
-    // The sender is who gets something from its partner.
-    return this.lacking(1) > this.lacking(0) ? 1 : 0
+    return 0
   }
 
   has(side: 0 | 1, piece: number): boolean {

@@ -1,6 +1,7 @@
 // Decides how rivals see what a wave is about: the pieces of all blobs of the image numbered through, and the hosts
 // numbered by role. Both are plain tables, made once a wave and shared by every machine.
 
+import { invariant } from "../../src/protocol/invariant.ts"
 import { ownersOf } from "../simulated-cluster.ts"
 import type { WaveBlob, WaveSpec } from "../wave.ts"
 
@@ -16,12 +17,16 @@ export interface Image {
   readonly blobOf: Uint16Array
 }
 
+/** Messages have room for no higher number. */
+const mostPieces = 2 ** 25
+
 export const imageOf = (blobs: ReadonlyArray<WaveBlob>): Image => {
   const first = new Int32Array(blobs.length + 1)
   for (const [blob, { length, pieceLength }] of blobs.entries()) {
     first[blob + 1] = first[blob]! + Math.ceil(length / pieceLength)
   }
   const pieces = first[blobs.length]!
+  invariant(pieces < mostPieces, `rivals number at most ${mostPieces} pieces, not ${pieces}`)
   const sizes = new Int32Array(pieces)
   const blobOf = new Uint16Array(pieces)
   for (const [blob, { length, pieceLength }] of blobs.entries()) {

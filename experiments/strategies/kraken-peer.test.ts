@@ -151,6 +151,10 @@ describe("connections", () => {
     io.now = 30 * second
     handOut([7])
     expect(io.dialled.slice(1)).toEqual([7, 8, 7])
+    agent.closed(3)
+    io.now = 59 * second
+    handOut([7])
+    expect(io.dialled.slice(1)).toEqual([7, 8, 7])
   })
 
   test("a saturated blob is not announced, another time it is", () => {

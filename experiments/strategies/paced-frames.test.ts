@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { expect, test } from "vitest"
 import { TokenBucket } from "../../src/protocol/token-bucket.ts"
 import { Kernel } from "../../src/runtime-sim/kernel.ts"
-import { PacedFrames } from "./paced-frames.ts"
+import { type FrameBody, PacedFrames } from "./paced-frames.ts"
 
 const passed = (
   frames: (connection: (body: number, tokens: number) => void) => void
@@ -46,4 +46,14 @@ test("a frame without tokens waits for those before it, and for no tokens", () =
     [4, 2_000_000],
     [5, 2_000_000]
   ])
+})
+
+test("a frame without tokens does not wait for another connection's", () => {
+  const kernel = new Kernel({ seed: "1" })
+  const bucket = new TokenBucket({ bytesPerSecond: 1_000, burstBytes: 1_000 }, 0)
+  const seen: Array<FrameBody> = []
+  const [one, other] = [1, 2].map(() => new PacedFrames(kernel, bucket, 100, 1, (body) => seen.push(body)))
+  one!.add(1, 5_048, 5_000)
+  other!.add(2, 20, 0)
+  expect(seen).toEqual([2])
 })

@@ -82,3 +82,14 @@ test("a host is served by turns, and waits when all are busy", () => {
   expect(schedule.next(2, 1, even)).toEqual([9, 0])
   expect(schedule.next(3, 1, even)).toEqual([])
 })
+
+test("a host that was busy serves again when one of its pieces has come", () => {
+  const schedule = make("wait")
+  schedule.next(0, 1, even)
+  for (const piece of [9, 10]) schedule.fetched(0, piece)
+  expect(schedule.next(0, 1, even)).toEqual([11, origin, 12, origin])
+  expect(schedule.next(1, 1, even)).toEqual([9, 0, 10, 0])
+  expect(schedule.next(2, 1, even)).toEqual([])
+  schedule.fetched(1, 9)
+  expect(schedule.next(2, 1, even)).toEqual([10, 0, 9, 1])
+})
