@@ -11,6 +11,8 @@ export interface IndexEntry {
   readonly name: string
   readonly title: string
   readonly question: string
+  /** There is a result, but not one of this version. */
+  readonly unreadable?: boolean
   /** Absent until the experiment has run. */
   readonly report?: {
     readonly result: Result
@@ -38,13 +40,13 @@ const tablesOf = (result: Result): string => {
   return told.length === 0 ? figuresTable(result, 3) : told.join("\n")
 }
 
-const sectionOf = ({ name, question, report }: IndexEntry): string => {
+const sectionOf = ({ name, question, unreadable, report }: IndexEntry): string => {
   const head = `<section id="${escape(name)}">
 <p class="kind">${escape(name)}</p>
 <h2>${escape(question)}</h2>`
   if (report === undefined) {
     return `${head}
-<p>Not answered yet: <code>npm run experiment -- ${escape(name)}</code></p>
+<p>${unreadable === true ? "The report is of another version; to make it again" : "Not answered yet"}: <code>npm run experiment -- ${escape(name)}</code></p>
 </section>`
   }
   const { result, svg, stale } = report

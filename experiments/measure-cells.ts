@@ -64,7 +64,7 @@ export const measureIn =
       yield* announce?.(describe(restCells, cells.length - rest.length, pool)) ?? Effect.void
 
       const parts = progressOfParts(
-        restCells.map(({ label, cost }) => ({ label, weight: cost })),
+        restCells.map(({ cost }) => cost),
         progress
       )
       yield* Effect.forEach(

@@ -42,26 +42,20 @@ describe("progress", () => {
     const { written, progress, at } = record(true)
     at(3000)
     progress.update(0.25, "pulling")
-    assert.include(written.at(-1), "25 %, about 9 s left, pulling")
+    assert.include(written.at(-1), "25 % pulling, about 9 s left")
   })
 
   it("weighs the parts of a whole, and counts those that are finished", () => {
     const told: Array<readonly [number, string]> = []
     const whole = { update: (done: number, note: string) => told.push([done, note]), finish: () => {} }
-    const [long, short] = progressOfParts(
-      [
-        { label: "long", weight: 3 },
-        { label: "short", weight: 1 }
-      ],
-      whole
-    )
+    const [long, short] = progressOfParts([3, 1], whole)
     long!.update(0.5, "half")
     short!.finish()
     long!.update(2, "too far")
     assert.deepStrictEqual(told, [
-      [0.375, "0 of 2 done, long: half"],
-      [0.625, "1 of 2 done, short: done"],
-      [1, "1 of 2 done, long: too far"]
+      [0.375, "of 2 runs, 0 done"],
+      [0.625, "of 2 runs, 1 done"],
+      [1, "of 2 runs, 1 done"]
     ])
   })
 })

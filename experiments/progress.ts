@@ -48,27 +48,24 @@ export const makeProgress = (stream: ProgressStream, now: () => number): Progres
       fraction > 0.02
         ? `, about ${secondsText(((now() - began) * (1 - fraction)) / fraction / 1000)} left`
         : ""
-    const line = `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${Math.floor(fraction * 100)} %${rest}, ${note}`
-    stream.write(clearLine + line.slice(0, (stream.columns ?? 80) - 1))
+    const line = `${"█".repeat(filled)}${"░".repeat(barWidth - filled)} ${Math.floor(fraction * 100)} % ${note}${rest}`
+    stream.write(clearLine + line.slice(0, (stream.columns || 80) - 1))
   }
   return { update: rarely(now, show), finish: () => stream.write(clearLine) }
 }
 
 /** One progress made of many: each part counts by its weight, and ends when it is finished. */
-export const progressOfParts = (
-  parts: ReadonlyArray<{ readonly label: string; readonly weight: number }>,
-  whole: Progress
-): ReadonlyArray<Progress> => {
-  const total = parts.reduce((sum, { weight }) => sum + weight, 0)
-  const done = parts.map(() => 0)
+export const progressOfParts = (weights: ReadonlyArray<number>, whole: Progress): ReadonlyArray<Progress> => {
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  const done = weights.map(() => 0)
   let sum = 0
   let finished = 0
-  return parts.map(({ label, weight }, index) => {
+  return weights.map((weight, index) => {
     const reach = (fraction: number, note: string): void => {
       sum += (fraction - done[index]!) * weight
       done[index] = fraction
-      const where = parts.length === 1 ? note : `${finished} of ${parts.length} done, ${label}: ${note}`
-      whole.update(total === 0 ? 1 : sum / total, where)
+      const what = weights.length === 1 ? note : `of ${weights.length} runs, ${finished} done`
+      whole.update(total === 0 ? 1 : sum / total, what)
     }
     return {
       update: (fraction, note) => reach(Math.min(1, Math.max(0, fraction)), note),

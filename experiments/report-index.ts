@@ -1,9 +1,10 @@
 // Decides how the index comes about: the result of every experiment that has one is read from the folder of the reports,
-// with its main chart, and is stale when its fingerprint is not that of the sources as they stand.
+// with its main chart, and is stale when its fingerprint is not that of the sources as they stand. A result that cannot be
+// read, as one of an earlier version, is told as such.
 
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { Data, Effect } from "effect"
+import { Effect } from "effect"
 import type { Experiment } from "./experiment.ts"
 import type { SourcesUnreadable } from "./fingerprint.ts"
 import { type IndexEntry, indexPage } from "./index-page.ts"
@@ -11,36 +12,20 @@ import type { Laboratory } from "./laboratory.ts"
 import { type ReportUnwritable, writeReport } from "./report-files.ts"
 import { decodeResult } from "./result.ts"
 
-/** A result that stands among the reports is not one. */
-export class ReportUnreadable extends Data.TaggedError("ReportUnreadable")<{ readonly message: string }> {}
-
 /** Undefined when there is no such file. */
-const textOf = (path: string): Effect.Effect<string | undefined, ReportUnreadable> =>
-  Effect.tryPromise({
-    try: () => readFile(path, "utf8"),
-    catch: (cause) => cause as NodeJS.ErrnoException
-  }).pipe(
-    Effect.catch((cause) =>
-      cause.code === "ENOENT"
-        ? Effect.succeed(undefined)
-        : Effect.fail(new ReportUnreadable({ message: `${path} could not be read: ${cause.message}` }))
-    )
+const textOf = (path: string): Effect.Effect<string | undefined> =>
+  Effect.orElseSucceed(
+    Effect.tryPromise(() => readFile(path, "utf8")),
+    () => undefined
   )
 
 const entryOf = Effect.fnUntraced(function* (experiment: Experiment, lab: Laboratory) {
   const { name, title, question } = experiment
   const folder = join(lab.reports, name)
-  const path = join(folder, "result.json")
-  const text = yield* textOf(path)
+  const text = yield* textOf(join(folder, "result.json"))
   if (text === undefined) return { name, title, question }
-  const result = yield* decodeResult(text).pipe(
-    Effect.mapError(
-      (error) =>
-        new ReportUnreadable({
-          message: `${path} is not a result of this version (${error.message.split("\n", 1)[0]}): make it again with npm run experiment -- ${name}`
-        })
-    )
-  )
+  const result = yield* Effect.orElseSucceed(decodeResult(text), () => undefined)
+  if (result === undefined) return { name, title, question, unreadable: true } satisfies IndexEntry
   const [main] = result.charts
   const svg = main === undefined ? undefined : yield* textOf(join(folder, `${main.name}.svg`))
   const { report: fingerprint } = yield* lab.fingerprints(name)
@@ -50,9 +35,7 @@ const entryOf = Effect.fnUntraced(function* (experiment: Experiment, lab: Labora
 })
 
 /** Writes index.html into the folder of the reports, and gives its path. */
-export const writeIndex = (
-  lab: Laboratory
-): Effect.Effect<string, ReportUnreadable | ReportUnwritable | SourcesUnreadable> =>
+export const writeIndex = (lab: Laboratory): Effect.Effect<string, ReportUnwritable | SourcesUnreadable> =>
   Effect.gen(function* () {
     const entries = yield* Effect.forEach(lab.registry, (experiment) => entryOf(experiment, lab))
     yield* writeReport(lab.reports, [{ name: "index.html", text: indexPage(entries) }])

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Console, Effect } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { writeIndex } from "./report-index.ts"
 import { runAll } from "./run-all.ts"
 import { runExperiment } from "./run-experiment.ts"
 import { testLaboratory } from "./test-experiments.ts"
@@ -90,9 +91,21 @@ describe("all experiments", () => {
     await quietly(runAll({ workers: 1 }, testLaboratory(folder, "one")))
     await quietly(runAll({ workers: 1, quick: true }, testLaboratory(folder, "two")))
     assert.notInclude(await readFile(join(folder, "index.html"), "utf8"), 'class="stale"')
-    const { writeIndex } = await import("./report-index.ts")
     await quietly(writeIndex(testLaboratory(folder, "two")))
     assert.include(await readFile(join(folder, "index.html"), "utf8"), 'class="stale"')
+  })
+})
+
+describe("the index", () => {
+  it("tells of experiments that have no report, or one of another version", async () => {
+    const index = async () => {
+      const path = await quietly(writeIndex(testLaboratory(folder)))
+      return readFile(path, "utf8")
+    }
+    assert.include(await index(), "Not answered yet: <code>npm run experiment -- counted</code>")
+    await quietly(runAll({ workers: 1 }, testLaboratory(folder)))
+    await writeFile(join(folder, "counted", "result.json"), '{ "seed": 1 }')
+    assert.include(await index(), "The report is of another version")
   })
 })
 

@@ -5,7 +5,7 @@
 import { writeSync } from "node:fs"
 import { join } from "node:path"
 import { Cause, Console, Data, Effect, type Scope } from "effect"
-import { type CellPool, defaultWorkers, makeCellPool } from "./cell-pool.ts"
+import { type CellPool, CellTooLarge, defaultWorkers, makeCellPool } from "./cell-pool.ts"
 import { makeCellStore } from "./cell-store.ts"
 import type { ChartFailed } from "./chart.ts"
 import type { Experiment, ExperimentFailed, OptionInvalid } from "./experiment.ts"
@@ -13,11 +13,11 @@ import type { SourcesUnreadable } from "./fingerprint.ts"
 import { laboratory, type Laboratory } from "./laboratory.ts"
 import { CellFailed, type MeasureError, measureIn } from "./measure-cells.ts"
 import { namingTheChoices } from "./nearest-name.ts"
-import { makeProgress, type ProgressStream } from "./progress.ts"
+import { makeProgress, type Progress, type ProgressStream } from "./progress.ts"
 import { type ExperimentUnknown, findExperiment } from "./registry.ts"
 import { makeReport, planReport, quickRequest, replayCommand, type ReportPlan } from "./report.ts"
 import { type ReportUnwritable, writeReport } from "./report-files.ts"
-import { type ReportUnreadable, writeIndex } from "./report-index.ts"
+import { writeIndex } from "./report-index.ts"
 import type { Result } from "./result.ts"
 import type { SeedInvalid } from "./seeds.ts"
 
@@ -33,7 +33,6 @@ export type RunError =
   | ExperimentFailed
   | ChartFailed
   | SourcesUnreadable
-  | ReportUnreadable
   | ReportUnwritable
 
 export interface RunRequest {
@@ -69,7 +68,7 @@ export interface RunSummary {
 const wallMilliseconds = performance.now.bind(performance)
 const terminal: ProgressStream = {
   isTTY: process.stderr.isTTY === true,
-  columns: process.stderr.columns ?? 80,
+  columns: process.stderr.columns || 80,
   write: (text) => writeSync(process.stderr.fd, text)
 }
 export const terminalProgress = () => makeProgress(terminal, wallMilliseconds)
@@ -107,18 +106,26 @@ const planFor = (
       )
 }
 
+/** The cell that a failure is of; undefined for one of all cells together, or before any ran. */
+const failedCell = <E>(cause: Cause.Cause<E>): string | undefined =>
+  cause.reasons
+    .filter(Cause.isFailReason)
+    .map(({ error }) => error)
+    .find((error): error is E & CellFailed => error instanceof CellFailed)?.cell
+
 const withProgress = <A, E>(
   plan: ReportPlan,
-  use: (progress: ReturnType<typeof terminalProgress>) => Effect.Effect<A, E>
+  use: (progress: Progress) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> => {
   const progress = terminalProgress()
   return use(progress).pipe(
     Effect.ensuring(Effect.sync(progress.finish)),
     Effect.tapCause((cause) => {
-      if (Cause.hasInterruptsOnly(cause)) return Effect.void
-      const failed = cause.reasons.filter(Cause.isFailReason).map(({ error }) => error)
-      const cell = failed.find((error): error is E & CellFailed => error instanceof CellFailed)?.cell
-      return Console.error(`to repeat this run: ${replayCommand(plan, cell)}`)
+      const refused = cause.reasons.some(
+        (reason) => Cause.isFailReason(reason) && reason.error instanceof CellTooLarge
+      )
+      if (refused || Cause.hasInterruptsOnly(cause)) return Effect.void
+      return Console.error(`to repeat this run: ${replayCommand(plan, failedCell(cause))}`)
     })
   )
 }

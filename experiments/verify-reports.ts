@@ -64,7 +64,7 @@ const verify = Effect.fnUntraced(function* (workers: number | undefined, lab: La
     planReport(experiment, quickRequest(experiment))
   )
   const parts = progressOfParts(
-    plans.map(({ experiment }) => ({ label: experiment.name, weight: 1 })),
+    plans.map(() => 1),
     progress
   )
   const found = yield* Effect.forEach(
