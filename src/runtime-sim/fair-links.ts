@@ -29,7 +29,7 @@ import type { AccessLinks, LinkRates } from "./links.ts"
 const kinds = { solve: eventKinds.network + 6, frameDone: eventKinds.network + 7 } as const
 
 /** By how much rates and ends of frames may be off in "fair", as a part of them. */
-const fastTolerance = 0.005
+const fastTolerance = 0.003
 
 /** Microseconds that the end of a frame may be early: more than what sums of rates times spans are off by. */
 const nothing = 1e-3

@@ -192,7 +192,9 @@ export class FairShares<Flow extends FairFlow> {
   }
 }
 
-const levelElsewhere = ({ links }: FairFlow, link: FairLink): number => {
+/** The least level at the other links of a flow. If this link does not limit it, that is its rate. */
+const levelElsewhere = ({ rate, links }: FairFlow, link: FairLink): number => {
+  if (rate < link.level) return rate
   if (links.length === 2) return (links[0] === link ? links[1]! : links[0]!).level
   let least = Number.POSITIVE_INFINITY
   for (const other of links) if (other !== link && other.level < least) least = other.level

@@ -2,6 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import type { LinkModel } from "./link-model.ts"
 import { bulkThreshold } from "./links.ts"
 import { type Arrival, MB, makeWorld, type Recorder } from "./test-network.ts"
 
@@ -23,8 +24,8 @@ const transfer: fc.Arbitrary<Transfer> = fc.record({
 const ratesOf = (host: number) => ({ uplink: (host + 1) * 20 * MB, downlink: (hostCount - host) * 20 * MB })
 
 /** All pairs of distinct hosts connected, both ways over one connection a pair. */
-const fullMesh = () => {
-  const world = makeWorld()
+const fullMesh = (linkModel: LinkModel, probability = 0) => {
+  const world = makeWorld({ linkModel, loss: { probability } })
   const hosts = Array.from({ length: hostCount }, (_, index) =>
     world.connections.host(`h${index}`, ratesOf(index))
   )
@@ -41,11 +42,11 @@ const fullMesh = () => {
   return { ...world, hosts, ends, start: world.kernel.now }
 }
 
-describe("whatever is sent", () => {
+describe.each(["queue", "fair", "fair-exact"] as const)("whatever is sent over the model %s", (linkModel) => {
   it("arrives once, in order, not before light and links allow, and no link carries more than its rate", () => {
     fc.assert(
       fc.property(fc.array(transfer, { maxLength: 90 }), (transfers) => {
-        const { hosts, ends, at, send, passTime, network, start } = fullMesh()
+        const { hosts, ends, at, send, passTime, network, start } = fullMesh(linkModel)
         const sent = new Map<string, number[]>()
         for (const [index, { at: when, from, to, size }] of transfers.entries()) {
           if (from === to) continue
@@ -114,8 +115,12 @@ describe("whatever is sent", () => {
       fc.property(
         fc.array(transfer, { maxLength: 90 }),
         fc.array(fault, { maxLength: 8 }),
-        (transfers, breaks) => {
-          const { hosts, ends, at, send, passTime, network, faults, start, connections } = fullMesh()
+        fc.constantFrom(0, 0.2),
+        (transfers, breaks, loss) => {
+          const { hosts, ends, at, send, passTime, network, faults, start, connections } = fullMesh(
+            linkModel,
+            loss
+          )
           const sent = new Map<string, number[]>()
           for (const [index, { at: when, from, to, size }] of transfers.entries()) {
             if (from === to) continue
