@@ -251,8 +251,9 @@ export const binomial = defineStrategy<BinomialParameters>({
     interleaved: parameter(
       countText(1, 64),
       "1",
-      "Schedules that share the pieces: 1 as published; 2 hides a step's latency, hashing and disk behind the other."
+      "Schedules that share the pieces: 1 as published; more hide a step's latency, hashing and disk behind the others."
     )
   },
+  tuned: { interleaved: "4" },
   run: (spec, parameters, progress) => runBinomial(spec, parameters, progress)
 })

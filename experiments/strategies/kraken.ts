@@ -23,7 +23,7 @@ export const kraken = defineStrategy({
   title: "Kraken",
   explanation:
     "Uber's Kraken with its policies as they are: a graph that emerges from random hand-outs and ten connections a " +
-    "blob, rarest piece first, three requests outstanding a peer, requests queued at whoever was asked, every new " +
+    "blob, rarest piece first (equally rare ones in an order that is the same on every host), three requests outstanding a peer, requests queued at whoever was asked, every new " +
     "piece announced to every neighbour, a peer without room blacklisted for 30 s, announces every 3 s by turns.",
   parameters: {
     connections: parameter(countText(1, 1_000), "10", "Connections of a host, a blob."),
@@ -36,6 +36,8 @@ export const kraken = defineStrategy({
     endgame: parameter(countText(0, 250), "3", "Pieces missing from which on any may be asked of several."),
     idle: parameter(durationText, "30s", "A connection without a useful piece for this long is closed.")
   },
+  // Shorter queues at the uploaders, and no order of pieces that is the same on every host.
+  tuned: { choice: "random", pipeline: "1", originPipeline: "2" },
   refuse: (spec, { announce, idle }) =>
     spec.trackers === 0
       ? "it needs a tracker"

@@ -126,10 +126,12 @@ describe("the binomial pipeline reaches the counting bound where nothing but lin
   })
 })
 
-test("two interleaved schedules hide what a step waits for", async () => {
-  const plain = await run("binomial", spec)
-  const interleaved = await run("binomial", spec, { interleaved: "2" })
-  expect(secondsOf(interleaved.completions)).toBeLessThan(secondsOf(plain.completions))
+test.each(
+  strategies.filter(({ tuned }) => tuned !== undefined).map(({ name, tuned = {} }) => ({ name, tuned }))
+)("$name is faster when it is tuned", async ({ name, tuned }) => {
+  const published = await run(name, spec)
+  const faster = await run(name, spec, tuned)
+  expect(secondsOf(faster.completions)).toBeLessThan(0.9 * secondsOf(published.completions))
 })
 
 test("a chain is filled slowly, a wide tree shares its uplinks", async () => {

@@ -32,10 +32,11 @@ const messageOf = (parameters: Readonly<Record<string, string>>) =>
 
 test("names are unlike, and what a report says of a strategy is there", () => {
   expect(new Set(strategies.map(({ name }) => name)).size).toBe(strategies.length)
-  for (const { title, explanation, parameters, refusal, name } of strategies) {
+  for (const { title, explanation, parameters, refusal, tuned = {}, name } of strategies) {
     expect(title.length * explanation.length).toBeGreaterThan(0)
     const byDefault = Object.fromEntries(parameters.map((one) => [one.name, one.byDefault]))
     expect(refusal(spec, byDefault), name).toBeUndefined()
+    expect(refusal(spec, tuned), name).toBeUndefined()
   }
 })
 
