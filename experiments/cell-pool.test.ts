@@ -62,6 +62,23 @@ describe("a pool of cells", () => {
     assert.isTrue(Exit.hasInterrupts(exit))
   })
 
+  it("goes on after a thread has crashed", async () => {
+    const outcomes = await Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const pool = yield* makeCellPool({ workers: 2, registry, sourcesAreTheSame: () => true })
+          const measure = Effect.fnUntraced(function* (last: string) {
+            const plan = yield* planReport(counted!, { seeds: "1", options: { last } })
+            return yield* measureIn({ pool })(plan.experiment, plan.cells)
+          })
+          yield* Effect.flip(measure("exit"))
+          return yield* measure("count")
+        })
+      )
+    )
+    assert.strictEqual(outcomes.length, 6)
+  })
+
   it("refuses a cell that would never fit, with the numbers, before anything runs", async () => {
     const error = await Effect.runPromise(Effect.flip(inPool({ memory: "3000000000" }, { budget: 2 ** 31 })))
     assert.strictEqual(

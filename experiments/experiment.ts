@@ -57,7 +57,7 @@ export interface Measured {
 }
 
 export interface ExperimentDefinition<Fields extends OptionFields, Input, Outcome extends CellOutcome> {
-  /** Lower case with hyphens; also the report's folder. */
+  /** Lower case with hyphens; also the report's folder, and the file of its module: experiments/NAME.ts. */
   readonly name: string
   readonly title: string
   readonly question: string

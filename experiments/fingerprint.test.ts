@@ -24,7 +24,9 @@ import { Effect } from "effect"`,
   "src/protocol/a.ts": `export {
   b
 } from "./b.ts"
-const worker = new URL("./c.ts", import.meta.url)`,
+const worker = new URL("./c.ts", import.meta.url)
+const folder = new URL("../protocol", import.meta.url)
+const later = new URL("./measured.json", import.meta.url)`,
   "src/protocol/b.ts": 'const later = () => import("../../experiments/race.ts")',
   "src/protocol/c.ts": ""
 }
@@ -58,6 +60,12 @@ describe("fingerprints", () => {
       await write(path, sources[path]!)
     }
     assert.deepStrictEqual(await fingerprints(), before)
+  })
+
+  it("change when a file that is read comes into being", async () => {
+    const before = await fingerprints()
+    await write("src/protocol/measured.json", "{}")
+    assert.notStrictEqual((await fingerprints()).cell, before.cell)
   })
 
   it("change with the version of a package that is imported", async () => {

@@ -4,7 +4,7 @@
 // a report has everything. Comments count: a hash does not judge what matters.
 
 import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
+import { readFileSync, statSync } from "node:fs"
 import { dirname, join, relative, sep } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Data, Effect } from "effect"
@@ -42,6 +42,8 @@ const sourcesFrom = (module: string, wanted: (file: string) => boolean): Sources
   const packages = new Set<string>()
   const visit = (file: string): void => {
     if (files.has(file) || !wanted(file)) return
+    // A folder that is named, or a file that is only made later, is no source.
+    if (file !== module && statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return
     files.add(file)
     for (const [, specifier] of readFileSync(file, "utf8").matchAll(importPattern)) {
       if (specifier!.startsWith(".")) visit(join(dirname(file), specifier!))

@@ -19,6 +19,9 @@ test("shoal experiment lists, shoal experiment NAME runs", () => {
     "--seed",
     "2"
   ])
+  for (const word of ["all", "index", "list", "verify"]) {
+    expect(experimentArguments(["experiment", word, "--quick"])).toEqual(["experiment", word, "--quick"])
+  }
   expect(experimentArguments(["experiment", "--help"])).toEqual(["experiment", "--help"])
   expect(experimentArguments(["up", "x"])).toEqual(["up", "x"])
 })
