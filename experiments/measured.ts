@@ -31,7 +31,7 @@ export const MeasuredRun = Schema.Struct({
   cpu_share: Share,
   /** The same, by everything on the machine. */
   machine_busy: Share,
-  /** The load average of a minute before the processes were started. */
+  /** The load average of a minute when they were asked; the start of the processes is in it. */
   load_before: Schema.Finite
 })
 export type MeasuredRun = typeof MeasuredRun.Type
@@ -43,6 +43,8 @@ export const Measurement = Schema.Struct({
   role: Schema.Literals(["calibration", "prediction"]),
   /** What the twin said before the first run; absent of a calibration. */
   predicted: Schema.optionalKey(WaveTimes),
+  /** What else ran on the machine, and which of them went first. */
+  conditions: Schema.NonEmptyString,
   /** UTC, to the minute. */
   date: Schema.NonEmptyString,
   runs: Schema.NonEmptyArray(MeasuredRun)
@@ -65,9 +67,9 @@ export const MeasuredFile = Schema.Struct({
 })
 export type MeasuredFile = typeof MeasuredFile.Type
 
-/** Reads measured.json; an unknown key is refused. */
-export const decodeMeasured = (text: string) =>
-  Schema.decodeUnknownEffect(Schema.fromJsonString(MeasuredFile))(text, { onExcessProperty: "error" })
+/** Reads measured.json; an unknown key is refused. Throws when the text does not fit. */
+export const measuredFileOf = (text: string): MeasuredFile =>
+  Schema.decodeUnknownSync(Schema.fromJsonString(MeasuredFile))(text, { onExcessProperty: "error" })
 
 /** p50 and maximum of each run's completions in seconds, in any order, and the means of these over the runs. */
 export const meanTimes = (runs: ReadonlyArray<ReadonlyArray<number>>): WaveTimes => {

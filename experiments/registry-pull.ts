@@ -4,7 +4,7 @@
 // back until the blob is whole, checked and committed. Needs a client, a clock and bytes; knows no world.
 
 import { createCipheriv, createHash, hash } from "node:crypto"
-import { Data, Effect, Stream } from "effect"
+import { Data, Duration, Effect, Stream } from "effect"
 import { type HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 import type { Micros } from "../src/protocol/time.ts"
 
@@ -22,6 +22,11 @@ export interface RandomBlob {
 
 /** A registry answered with another status, or with another number of bytes. */
 export class RegistryRefused extends Data.TaggedError("RegistryRefused")<{ readonly message: string }> {}
+
+/** Bytes of the blob that agents pull before the measured one: a process does all of it once before it is as fast as it gets. */
+export const warmUpBytes = 4 * 1024 * 1024
+/** Between the warm-up and the ask: buckets are full again. */
+export const settleMillis = 6_000
 
 const repository = "measured/blob"
 
@@ -54,16 +59,21 @@ export const pushBlob = (
     if (put.status !== 201) return yield* refused(`push of ${digest}`, 201, put.status)
   })
 
-/** Asks every registry for the blob at once and throws its bytes away; gives when each was done, since the ask. */
+/**
+ * Asks every registry for the blob at once, or each `stagger` after the one before, and throws its bytes away; gives
+ * when each was done, since the first was asked.
+ */
 export const pullAtOnce = (
   registries: ReadonlyArray<AskedRegistry>,
   { digest, bytes }: RandomBlob,
-  now: () => Micros
+  now: () => Micros,
+  stagger: Micros = 0
 ): Effect.Effect<ReadonlyArray<Micros>, RegistryRefused | HttpClientError.HttpClientError> =>
   Effect.gen(function* () {
     const asked = now()
-    const pull = ({ url, client }: AskedRegistry) =>
+    const pull = ({ url, client }: AskedRegistry, index: number) =>
       Effect.gen(function* () {
+        if (stagger > 0) yield* Effect.sleep(Duration.millis((index * stagger) / 1000))
         const response = yield* client.get(`${url}/v2/${repository}/blobs/${digest}`)
         if (response.status !== 200) return yield* refused(`pull from ${url}`, 200, response.status)
         const received = yield* Stream.runFold(

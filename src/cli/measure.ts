@@ -27,14 +27,18 @@ const flags = {
     Flag.withSchema(byteSizeText),
     Flag.withDescription("Bytes that each of their token buckets holds (1MiB)")
   ),
+  conditions: Flag.String("conditions").pipe(
+    Flag.withDescription("What else runs on the machine, in words"),
+    Flag.withDefault("nothing else ran")
+  ),
   runs: Flag.Int("runs").pipe(Flag.withDescription("Runs to keep"), Flag.withDefault(3)),
   maxBusy: Flag.Finite("max-busy").pipe(
     Flag.withDescription("Share of all processors in use above which a run is not kept"),
     Flag.withDefault(0.6)
   ),
-  maxLoad: Flag.Finite("max-load").pipe(
-    Flag.withDescription("Load average of a minute below which a run is started"),
-    Flag.withDefault(1.5)
+  quietBelow: Flag.Finite("quiet-below").pipe(
+    Flag.withDescription("Share of all processors in use below which agents are asked"),
+    Flag.withDefault(0.1)
   ),
   file: Flag.String("file").pipe(
     Flag.withMetavar("FILE"),

@@ -2,7 +2,7 @@
 // each; a blob of random bytes is pushed, and every agent is asked for it at once. What is asked is
 // experiments/registry-pull.ts. Processes and folders are new for each run and gone after it.
 //
-//   started -> ready -> pushed -> settled -> asked -> all done -> stopped, folder removed
+//   started -> ready -> warmed up with another blob -> pushed -> machine quiet -> asked -> all done -> stopped, folder removed
 //
 // Invariant: nothing is left running, whatever fails; every step ends in time.
 
@@ -10,11 +10,18 @@ import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { loadavg } from "node:os"
 import { join } from "node:path"
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { HttpClient } from "effect/http"
 import type { MeasuredRun } from "../../experiments/measured.ts"
 import { ascending } from "../../experiments/quantiles.ts"
-import { pullAtOnce, pushBlob, randomBlob } from "../../experiments/registry-pull.ts"
+import {
+  pullAtOnce,
+  pushBlob,
+  type RandomBlob,
+  randomBlob,
+  settleMillis,
+  warmUpBytes
+} from "../../experiments/registry-pull.ts"
 import { rounded } from "../../experiments/result.ts"
 import type { LoopbackOptions } from "../../experiments/simulated-loopback.ts"
 import { nodeHttpClient } from "../runtime-net/http-client.ts"
@@ -22,7 +29,7 @@ import { monotonicNow } from "../runtime-net/node-timers.ts"
 import { runChild } from "./child-process.ts"
 import { CliFailure } from "./cli-failure.ts"
 import { checkPorts, writeFolder } from "./preflight.ts"
-import { processorUseDuring } from "./processor-time.ts"
+import { machineBusyNow, processorUseDuring } from "./processor-time.ts"
 import { untilReady } from "./up.ts"
 import { planUp } from "./up-plan.ts"
 
@@ -30,16 +37,20 @@ export interface MeasuredPlace {
   /** Folders of the hosts' data are made below it. */
   readonly storage: string
   readonly portBase: number
+  /**
+   * Agents are asked when less than this share of all cores is in use: what was started has settled, and nobody else
+   * works.
+   */
+  readonly quietBelow: number
 }
 
-/** After the push: what the origin still does with the blob, and the start of the last agent, are over. */
-const settleTime = "3 seconds"
+const quietWithin = "10 minutes"
 /** Time that the pulls may take, as a multiple of what the rate alone needs, and besides. */
 const patienceFactor = 10
 const patienceSeconds = 60
 /** Between asking a process to stop and killing it. */
 const stopWithin = "15 seconds"
-const proxyPatience = "120 seconds"
+const pushWithin = "120 seconds"
 
 const folderBelow = (storage: string) =>
   Effect.acquireRelease(
@@ -58,13 +69,19 @@ const failed = (error: { readonly message: string }): CliFailure =>
 
 const late = (what: string) => () => new CliFailure({ message: `the measured run: ${what} took too long` })
 
+const quietMachine = (below: number): Effect.Effect<void, CliFailure> =>
+  Effect.gen(function* () {
+    do yield* Effect.sleep(Duration.millis(settleMillis))
+    while ((yield* machineBusyNow) >= below)
+  }).pipe(Effect.timeoutOrElse({ duration: quietWithin, orElse: late("waiting for a quiet machine") }))
+
 /** Runs it once. Fails in one line when a process does not start, a pull fails, or something takes too long. */
 export const measureRun = (
   options: LoopbackOptions,
-  { storage, portBase }: MeasuredPlace
+  { storage, portBase, quietBelow }: MeasuredPlace
 ): Effect.Effect<MeasuredRun, CliFailure> =>
   Effect.gen(function* () {
-    const [load] = loadavg()
+    let load = 0
     const data = yield* folderBelow(storage)
     const { agents, size, rate, burst } = options
     const rates = { egressBytesPerSecond: rate, ingressBytesPerSecond: rate, burstBytes: burst }
@@ -82,23 +99,31 @@ export const measureRun = (
     const registryOf = (port: number) => ({ url: `http://127.0.0.1:${port}`, client })
     const [herd, ...agentPlans] = plan
     const registries = agentPlans.map(({ ports }) => registryOf(ports[0]!.port))
-    const blob = randomBlob(randomBytes(16).toString("hex"), size)
-
-    const run = Effect.gen(function* () {
-      yield* Effect.forEach(plan, untilReady, { discard: true, concurrency: "unbounded" })
-      yield* pushBlob(registryOf(herd!.ports[0]!.port), blob).pipe(
+    const fresh = (length: number) => randomBlob(randomBytes(16).toString("hex"), length)
+    const blob = fresh(size)
+    const push = (pushed: RandomBlob) =>
+      pushBlob(registryOf(herd!.ports[0]!.port), pushed).pipe(
         Effect.mapError(failed),
-        Effect.timeoutOrElse({ duration: proxyPatience, orElse: late("the push") })
+        Effect.timeoutOrElse({ duration: pushWithin, orElse: late("a push") })
       )
-      yield* Effect.sleep(settleTime)
-      const pulls = pullAtOnce(registries, blob, monotonicNow).pipe(
+    const pull = (pulled: RandomBlob) =>
+      pullAtOnce(registries, pulled, monotonicNow).pipe(
         Effect.mapError(failed),
         Effect.timeoutOrElse({
-          duration: `${Math.ceil((size / rate) * patienceFactor) + patienceSeconds} seconds`,
+          duration: `${Math.ceil((pulled.bytes.byteLength / rate) * patienceFactor) + patienceSeconds} seconds`,
           orElse: late("the pulls")
         })
       )
-      return yield* processorUseDuring([process.pid, ...children.map(({ pid }) => pid)], pulls)
+
+    const run = Effect.gen(function* () {
+      yield* Effect.forEach(plan, untilReady, { discard: true, concurrency: "unbounded" })
+      const warmUp = fresh(warmUpBytes)
+      yield* push(warmUp)
+      yield* pull(warmUp)
+      yield* push(blob)
+      yield* quietMachine(quietBelow)
+      load = loadavg()[0]!
+      return yield* processorUseDuring([process.pid, ...children.map(({ pid }) => pid)], pull(blob))
     })
     const [completions, use] = yield* Effect.raceFirst(run, anyDied)
     const [first, ...others] = ascending(completions).map((micros) => Math.round(micros / 1000) / 1000)
@@ -106,6 +131,6 @@ export const measureRun = (
       completions_s: [first!, ...others],
       cpu_share: rounded(Math.round(use.own * 1000) / 1000),
       machine_busy: rounded(Math.round(use.machine * 1000) / 1000),
-      load_before: rounded(Math.round(load! * 100) / 100)
+      load_before: rounded(Math.round(load * 100) / 100)
     } satisfies MeasuredRun
   }).pipe(Effect.scoped, Effect.provide(nodeHttpClient))

@@ -6,13 +6,13 @@
 // every run is there; a prediction is never made after its measurement.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os"
+import { availableParallelism, cpus, release, totalmem } from "node:os"
 import { Console, Effect } from "effect"
 import {
-  decodeMeasured,
   type MeasuredFile,
   type Measurement,
   type MeasuredRun,
+  measuredFileOf,
   measuredText,
   meanTimes
 } from "../../experiments/measured.ts"
@@ -28,41 +28,26 @@ import { type MeasuredPlace, measureRun } from "./measured-run.ts"
 export interface MeasurementRequest extends LoopbackOptions, MeasuredPlace {
   readonly name: string
   readonly role: Measurement["role"]
+  readonly conditions: string
   readonly runs: number
   /** Share of all processors in use above which a run is not kept. */
   readonly maxBusy: number
-  /** Load average of a minute above which no run is started. */
-  readonly maxLoad: number
   readonly file: string
 }
 
 /** Seeds of which a prediction is the mean. */
 const predictionSeeds = [1, 2, 3, 4, 5]
-const betweenLoads = "5 seconds"
-const quietWithin = "10 minutes"
 /** Runs that may be thrown away, for each that is kept. */
 const retries = 2
 
-const quietMachine = (maxLoad: number): Effect.Effect<void, CliFailure> =>
-  Effect.gen(function* () {
-    while (loadavg()[0]! > maxLoad) yield* Effect.sleep(betweenLoads)
-  }).pipe(
-    Effect.timeoutOrElse({
-      duration: quietWithin,
-      orElse: () =>
-        new CliFailure({
-          message: `the load average stays above ${maxLoad}: stop other work, or give --max-load`
-        })
-    })
-  )
-
 const readFile = (file: string): Effect.Effect<ReadonlyArray<Measurement>, CliFailure> =>
-  existsSync(file)
-    ? decodeMeasured(readFileSync(file, "utf8")).pipe(
-        Effect.map(({ measurements }) => measurements),
-        Effect.mapError((error) => new CliFailure({ message: `${file}: ${error.message.split("\n", 1)[0]}` }))
-      )
-    : Effect.succeed([])
+  Effect.try({
+    try: () => (existsSync(file) ? measuredFileOf(readFileSync(file, "utf8")).measurements : []),
+    catch: (error) =>
+      new CliFailure({
+        message: `${file}: ${error instanceof Error ? error.message.split("\n", 1)[0] : error}`
+      })
+  })
 
 const machine = (storage: string): MeasuredFile["machine"] => ({
   cpu: cpus()[0]?.model ?? "unknown",
@@ -75,8 +60,7 @@ const machine = (storage: string): MeasuredFile["machine"] => ({
 
 const runsOf = (
   options: LoopbackOptions,
-  place: MeasuredPlace,
-  given: { readonly runs: number; readonly maxBusy: number; readonly maxLoad: number }
+  given: MeasurementRequest
 ): Effect.Effect<ReadonlyArray<MeasuredRun>, CliFailure> =>
   Effect.gen(function* () {
     const kept: Array<MeasuredRun> = []
@@ -84,8 +68,7 @@ const runsOf = (
       if (attempt === given.runs * (1 + retries)) {
         return yield* new CliFailure({ message: `the machine was too busy in most of ${attempt} runs` })
       }
-      yield* quietMachine(given.maxLoad)
-      const run = yield* measureRun(options, place)
+      const run = yield* measureRun(options, given)
       const { p50_s, max_s } = meanTimes([run.completions_s])
       const isKept = run.machine_busy <= given.maxBusy
       yield* Console.log(
@@ -100,7 +83,7 @@ const runsOf = (
 /** Takes a measurement and writes it into its file. */
 export const takeMeasurement = (given: MeasurementRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
-    const { name, role, agents, size, rate, burst, file, storage, portBase } = given
+    const { name, role, agents, size, rate, burst, file, conditions } = given
     const before = yield* readFile(file)
     const options: LoopbackOptions = { agents, size, rate, burst }
     const predicted =
@@ -116,12 +99,20 @@ export const takeMeasurement = (given: MeasurementRequest): Effect.Effect<void, 
     if (predicted.predicted !== undefined) {
       yield* Console.log(`predicted: p50 ${predicted.predicted.p50_s} s, max ${predicted.predicted.max_s} s`)
     }
-    const [first, ...others] = yield* runsOf(options, { storage, portBase }, given)
+    const [first, ...others] = yield* runsOf(options, given)
     const date = `${new Date().toISOString().slice(0, 16)}Z`
-    const measured: Measurement = { name, options, role, ...predicted, date, runs: [first!, ...others] }
+    const measured: Measurement = {
+      name,
+      options,
+      role,
+      ...predicted,
+      conditions,
+      date,
+      runs: [first!, ...others]
+    }
     const measurements = before.some((other) => other.name === name)
       ? before.map((other) => (other.name === name ? measured : other))
       : [...before, measured]
-    writeFileSync(file, measuredText({ machine: machine(storage), measurements }))
+    writeFileSync(file, measuredText({ machine: machine(given.storage), measurements }))
     yield* Console.log(`kept in ${file}`)
   })

@@ -51,6 +51,12 @@ const looked = (pids: ReadonlyArray<number>): Effect.Effect<ProcessorTicks, CliF
       })
   })
 
+/** Share of all cores that everything on the machine uses in the next second. */
+export const machineBusyNow: Effect.Effect<number, CliFailure> = Effect.map(
+  Effect.suspend(() => processorUseDuring([], Effect.sleep("1 second"))),
+  ([, use]) => use.machine
+)
+
 /** Runs `effect` and tells what processors did meanwhile. The processes must outlive it. */
 export const processorUseDuring = <A, E, R>(
   pids: ReadonlyArray<number>,
