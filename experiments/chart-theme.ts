@@ -1,6 +1,6 @@
 // Decides how charts look: one palette, each colour with a name and a partner on dark paper, fixed fonts and sizes. A
-// chart is drawn in the light colours; on the page each is swapped by its value (report-style.ts), so that the SVG
-// file stands alone and the page follows the reader's preference.
+// strategy has the colour of its name. A chart is drawn in the light colours; on the page each is swapped by its value
+// (report-style.ts), so that the SVG file stands alone and the page follows the reader's preference.
 
 import type { Config } from "vega-lite"
 
@@ -11,7 +11,12 @@ export const palette = {
   grid: { light: "#e4e1d9", dark: "#2a343b" },
   shoal: { light: "#0b6f8c", dark: "#5ec2de" },
   origin: { light: "#c98a1b", dark: "#e8b65a" },
-  bound: { light: "#b8442f", dark: "#f1876f" }
+  bound: { light: "#b8442f", dark: "#f1876f" },
+  kraken: { light: "#7a4fa3", dark: "#b896da" },
+  "client-server": { light: "#6d7433", dark: "#b9c27c" },
+  supernode: { light: "#bd4f78", dark: "#ea94b2" },
+  tree: { light: "#3c8a57", dark: "#82cb9b" },
+  binomial: { light: "#4a5fb0", dark: "#98a9ee" }
 } as const
 
 export type PaletteName = keyof typeof palette
