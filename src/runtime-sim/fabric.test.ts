@@ -71,7 +71,15 @@ describe.each(["fair", "fair-exact"] as const)("shared links with %s", (linkMode
     expect(race({ racks: shared }, ways)).toEqual([33_340, 33_340, 20_000, 20_000])
   })
 
-  it("a zone's links bind whoever leaves the zone; racks of one name in two zones are two", () => {
+  it("racks of one name in two zones are two", () => {
+    const ways = [
+      ["a", "b"],
+      ["far", "nowhere"]
+    ] as const
+    expect(race({ racks: shared }, ways)).toEqual([16_670, 16_670])
+  })
+
+  it("a zone's links bind whoever leaves the zone", () => {
     const ways = [
       ["a", "far"],
       ["b", "nowhere"],

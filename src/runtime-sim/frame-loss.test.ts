@@ -68,6 +68,24 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
     for (const delay of delays) expect(delay - Math.round(delay / 200_000) * 200_010).toBe(0)
   })
 
+  it("let control that follows bulk come later than the bulk", () => {
+    const timeout = 50_000
+    const { pair, send, passTime, network } = makeWorld({ linkModel, loss: { probability: 0.3, timeout } })
+    const { a, b, hostA } = pair()
+    for (let round = 0; round < 30; round++) {
+      const before = b.arrivals.length
+      const { lost: lostBefore } = network.links.bytes(hostA.index)
+      send(a, "bulk", MB)
+      for (let frame = 0; frame < 3; frame++) send(a, "control", 100)
+      passTime(10_000_000)
+      const [bulk, ...control] = b.arrivals.slice(before)
+      const lostControl = (network.links.bytes(hostA.index).lost - lostBefore) % MB
+      const late = control.at(-1)!.at - bulk!.at
+      expect(control).toHaveLength(3)
+      expect(Math.floor(late / timeout) > 0).toBe(lostControl > 0)
+    }
+  })
+
   it("take their bytes once more from the bulk behind them", () => {
     const play = (probability: number) => {
       const { pair, send, passTime, network } = makeWorld({ linkModel, loss: { probability, timeout: 1 } })
