@@ -1,7 +1,7 @@
-// Decides what a rate limit does to the messages of a connection: pieces wait until the listener's token bucket lets
-// them go, and what follows a waiting piece waits behind it, so that the order stays.
+// Decides what a rate limit does to the messages that a connection sends, as the transport of sockets does it
+// (runtime-net/ws-connection.ts): pieces wait until the listener's token bucket lets them go, in order; any other
+// message overtakes them, except Close and Bye, which nothing overtakes.
 
-import { encodedLength } from "../protocol/codec.ts"
 import type { Message, SwarmId } from "../protocol/message.ts"
 import type { TokenBucket } from "../protocol/token-bucket.ts"
 import type { Micros } from "../protocol/time.ts"
@@ -25,6 +25,8 @@ export class PacedMessages implements EventTarget {
   readonly #kind: number
   readonly #output: PacedOutput
   readonly #waiting: Waiting[] = []
+  /** A Close or Bye waits: nothing may overtake any more. */
+  #inOrder = false
 
   constructor(process: SimProcess, bucket: TokenBucket, kind: number, output: PacedOutput) {
     this.#process = process
@@ -39,10 +41,13 @@ export class PacedMessages implements EventTarget {
 
   /** Passes the message on now, or when its turn has come. */
   add(message: Message, swarm: SwarmId | undefined): void {
-    if (this.#waiting.length === 0 && !this.#mustWait(message)) {
+    const isPiece = message.tag === "Piece"
+    const keepsPlace = isPiece || message.tag === "Close" || message.tag === "Bye"
+    if (this.#waiting.length === 0 ? !this.#mustWait(message) : !keepsPlace && !this.#inOrder) {
       this.#output.pass(message, swarm)
       return
     }
+    if (!isPiece) this.#inOrder = true
     this.#waiting.push({ message, swarm })
   }
 
@@ -60,6 +65,7 @@ export class PacedMessages implements EventTarget {
       if (following !== undefined && this.#mustWait(following.message)) return
       next = this.#waiting.shift()
     } while (next !== undefined)
+    this.#inOrder = false
     this.#output.drained()
   }
 
@@ -67,7 +73,7 @@ export class PacedMessages implements EventTarget {
   #mustWait(message: Message): boolean {
     if (message.tag !== "Piece") return false
     const { kernel, host } = this.#process
-    const due: Micros = this.#bucket.reserve(encodedLength(message), kernel.now)
+    const due: Micros = this.#bucket.reserve(message.payload.byteLength, kernel.now)
     if (due <= kernel.now) return false
     kernel.schedule(due, this, this.#kind, host.index, undefined)
     return true

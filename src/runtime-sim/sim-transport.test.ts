@@ -175,19 +175,60 @@ describe("rate limits", () => {
     })
   const lastAt = (log: string[]) => Number(/@(\d+)$/.exec(log.at(-1)!)![1])
 
+  const slow = { burstBytes: 100_000 }
+  const egress = { egressBytesPerSecond: 10_000_000, ...slow }
+  const ingress = { ingressBytesPerSecond: 10_000_000, ...slow }
+  const heard = (log: string[]) => log.slice(1).map((line) => line.split(" ").slice(2, 4).join(" "))
+  const pieces = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, index) => `Piece ${from + index}`)
+
   it.each([
-    ["egress", { egressBytesPerSecond: 10_000_000, burstBytes: 100_000 }, {}],
-    ["ingress", {}, { ingressBytesPerSecond: 10_000_000, burstBytes: 100_000 }]
+    ["egress", egress, {}, ["Request 99", ...pieces(0, 10)]],
+    ["ingress", {}, ingress, [...pieces(0, 10), "Request 99"]]
   ] as const)(
     "%s: pieces keep to the rate with a burst smaller than a piece, and keep their order",
-    (_name, a, b) => {
+    (_name, a, b, expected) => {
       const { b: log } = play(tenPieces, a, b)
-      expect(log.slice(1).map((line) => line.split(" ")[3])).toEqual([..."0123456789".split(""), "99"])
+      expect(heard(log)).toEqual(expected)
       const took = lastAt(log) - 2000
       expect(took).toBeGreaterThan(985_000)
       expect(took).toBeLessThan(1_010_000)
     }
   )
+
+  it("egress: nothing overtakes a Close", () => {
+    const { b } = play(
+      ({ a }) =>
+        Effect.sync(() => {
+          a.role.endpoint.send(1, piece(0), swarm)
+          a.role.endpoint.send(1, request(1))
+          a.role.endpoint.send(1, { tag: "Close", channel: 1, reason: "finished" })
+          a.role.endpoint.send(1, request(2))
+        }),
+      egress
+    )
+    expect(heard(b).map((line) => line.replace(/ @.*/, ""))).toEqual([
+      "Request 1",
+      "Piece 0",
+      expect.stringMatching(/^Close/),
+      "Request 2"
+    ])
+  })
+
+  it("ingress: a piece is told when it has come, and what follows waits until its tokens are there", () => {
+    const { b } = play(
+      ({ a }) =>
+        Effect.sync(() => {
+          a.role.endpoint.send(1, piece(0), swarm)
+          a.role.endpoint.send(1, request(1))
+        }),
+      {},
+      ingress
+    )
+    const came = 2500 + Math.ceil(encodedLength(piece(0)) / 125)
+    const tokens = (pieceBytes - slow.burstBytes) / 10
+    expect(b.slice(1)).toEqual([`received -1 Piece 0 @${came}`, `received -1 Request 1 @${came + tokens}`])
+  })
 
   it("leave an unlimited host alone", () => {
     expect(lastAt(play(tenPieces).b) - 2000).toBeLessThan(90_000)

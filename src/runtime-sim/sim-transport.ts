@@ -1,6 +1,6 @@
 // Decides how peers talk in the simulator: messages travel as the objects they are, counted at the size their frame
 // would have (protocol/codec.ts), over simulated connections. One object a connection does it all without allocating
-// per message; what rate limits add is in paced-messages.ts.
+// per message; what rate limits add is in paced-messages.ts and held-messages.ts.
 //
 // Invariants: those of PeerTransport; and a process that is gone neither says nor hears anything: its connections are
 // abandoned by whoever ended it, so nothing arrives, and its calls do nothing.
@@ -19,6 +19,7 @@ import {
   type PeerTransportHandlers
 } from "../roles/services/peer-transport.ts"
 import type { ConnectionEnd, ConnectionSink } from "./connection.ts"
+import { HeldMessages } from "./held-messages.ts"
 import { eventKinds } from "./kernel.ts"
 import { messageChannel, messageNumber, messagePiece } from "./message-tags.ts"
 import { PacedMessages } from "./paced-messages.ts"
@@ -119,7 +120,7 @@ class PeerConnection implements ConnectionSink {
   #handlers: PeerTransportHandlers
   end!: ConnectionEnd
   readonly #egress: PacedMessages | undefined
-  readonly #ingress: PacedMessages | undefined
+  readonly #ingress: HeldMessages | undefined
   /** Of the pieces that were sent and not told of, in order. */
   readonly #swarmsSent: Array<SwarmId | undefined> = []
   #ending: string | undefined
@@ -136,10 +137,9 @@ class PeerConnection implements ConnectionSink {
       })
     }
     if (ingress !== undefined) {
-      this.#ingress = new PacedMessages(process, ingress, kinds.ingress, {
-        pass: (message) => this.#handlers.received(this.#id, message),
-        drained: () => {}
-      })
+      this.#ingress = new HeldMessages(process, ingress, kinds.ingress, (message) =>
+        this.#handlers.received(this.#id, message)
+      )
     }
   }
 
@@ -172,7 +172,7 @@ class PeerConnection implements ConnectionSink {
 
   received(payload: unknown): void {
     if (this.#ingress === undefined) this.#handlers.received(this.#id, payload as Message)
-    else this.#ingress.add(payload as Message, undefined)
+    else this.#ingress.add(payload as Message)
   }
 
   sent(payload: unknown): void {
