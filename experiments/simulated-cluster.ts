@@ -13,6 +13,7 @@ import type { HostProgram, HostProgramError, StartedRole } from "../src/roles/ho
 import { type Origin, origin } from "../src/roles/origin.ts"
 import { SwarmRules } from "../src/roles/services/swarm-rules.ts"
 import { tracker } from "../src/roles/tracker.ts"
+import type { Place } from "../src/runtime-sim/fabric.ts"
 import type { SimHost } from "../src/runtime-sim/host.ts"
 import { makeSimulation, type Simulation, type SimulationOptions } from "../src/runtime-sim/simulation.ts"
 import { SymbolicBlob } from "../src/runtime-sim/symbolic-blobs.ts"
@@ -21,7 +22,12 @@ import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./wave.ts"
 export interface ClusterOptions extends Pick<WaveSpec, "seed" | "agents" | "origins" | "trackers" | "links"> {
   /** Limits of peers and hand-outs that are not the shipped ones, for every host alike. */
   readonly rules?: Partial<SwarmRules>
-  /** What else of the simulated world is not its default: disks, hashing, detection of failures, loss. */
+  /** Where each host stands, by its role ("agent", "origin", "tracker", "build-index") and its number in it, 0, 1, ... */
+  readonly place?: (role: string, index: number) => Place
+  /**
+   * What else of the simulated world is not its default: disks, hashing, detection of failures, loss, links of racks and
+   * zones. A latency given here must not be below the wave's: bounds count with that one.
+   */
   readonly world?: Omit<SimulationOptions, "seed" | "uplink" | "downlink" | "linkModel">
 }
 
@@ -67,7 +73,7 @@ export const ownersOf = (blob: WaveBlob, origins: number): ReadonlyArray<number>
 
 /** A cluster that is not started yet, in a simulation of its own. */
 export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
-  const { links, world = {}, rules = {} } = options
+  const { links, world = {}, rules = {}, place } = options
   const line = lineRate(links, links.rate)
   const simulation = makeSimulation({
     latency: links.latency,
@@ -88,20 +94,23 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
       : { egressBytesPerSecond: rate, ingressBytesPerSecond: rate, burstBytes: links.burst }
 
   const startHost = <Role extends StartedRole>(
-    name: string,
+    role: string,
+    index: number,
     program: HostProgram<Role>,
     rate = links.rate
   ): Effect.Effect<SimHost<Role>, HostProgramError> => {
     const own = lineRate(links, rate)
-    return simulation.startHost(name, Effect.provideService(program, SwarmRules, rules), {
-      rates: { uplink: own, downlink: own }
+    return simulation.startHost(nameOf(role, index), Effect.provideService(program, SwarmRules, rules), {
+      rates: { uplink: own, downlink: own },
+      ...(place === undefined ? {} : { place: place(role, index) })
     })
   }
 
   const startOrigin = (index: number) => {
     const name = nameOf("origin", index)
     return startHost(
-      name,
+      "origin",
+      index,
       origin({
         data,
         log,
@@ -115,11 +124,11 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
   }
   const startTracker = (index: number) => {
     const name = nameOf("tracker", index)
-    return startHost(name, tracker({ log, http: listen(name, ports.tracker), origins }))
+    return startHost("tracker", index, tracker({ log, http: listen(name, ports.tracker), origins }))
   }
   const startBuildIndex = () => {
     const name = nameOf("build-index", 0)
-    return startHost(name, buildIndex({ data, log, http: listen(name, ports.buildIndex) }))
+    return startHost("build-index", 0, buildIndex({ data, log, http: listen(name, ports.buildIndex) }))
   }
   const startAgent = (index: number, observe: Observe) => {
     const name = nameOf("agent", index)
@@ -133,7 +142,7 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
       trackers,
       buildIndexes
     })
-    return startHost(name, observe(program, index), rate)
+    return startHost("agent", index, observe(program, index), rate)
   }
 
   return {
@@ -141,9 +150,12 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
     startAgent,
     startTracker,
     preload: (blob) => {
-      const [torrent] = ownersOf(blob, options.origins).map((owner) =>
-        simulation.preloadSymbolicBlob(nameOf("origin", owner), data, blob)
-      )
+      const [torrent] = ownersOf(blob, options.origins).map((owner) => {
+        const name = nameOf("origin", owner)
+        // A machine stands where it is first said to be.
+        simulation.machine(name, undefined, place?.("origin", owner))
+        return simulation.preloadSymbolicBlob(name, data, blob)
+      })
       return torrent!
     },
     start: (observe) =>

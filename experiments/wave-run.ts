@@ -14,7 +14,7 @@ import { type ShoalWave, watchWave } from "./wave-watch.ts"
 export class WaveFailed extends Data.TaggedError("WaveFailed")<{ readonly message: string }> {}
 
 /** What is not as it ships. */
-export type WaveOverrides = Pick<ClusterOptions, "rules" | "world">
+export type WaveOverrides = Pick<ClusterOptions, "rules" | "place" | "world">
 
 /** Samples in the time that the bound takes: enough for a smooth chart, and for copies sent to half a percent. */
 const samplesInBound = 200
