@@ -6,8 +6,9 @@ import type { Experiment } from "./experiment.ts"
 import { firstWave } from "./first-wave.ts"
 import { namingTheChoices } from "./nearest-name.ts"
 import { scale } from "./scale.ts"
+import { simVersusNet } from "./sim-versus-net.ts"
 
-export const experiments: ReadonlyArray<Experiment> = [firstWave, scale, adversity]
+export const experiments: ReadonlyArray<Experiment> = [firstWave, scale, adversity, simVersusNet]
 
 export class ExperimentUnknown extends Data.TaggedError("ExperimentUnknown")<{
   readonly experiment: string

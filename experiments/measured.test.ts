@@ -1,0 +1,65 @@
+// The form of measured.json: what is written is read again, nothing unknown gets in, and means are what they say.
+
+import { describe, expect, it } from "vitest"
+import { type MeasuredFile, measuredFileOf, measuredText, meanTimes } from "./measured.ts"
+import { readMeasured } from "./sim-versus-net.ts"
+
+const file: MeasuredFile = {
+  machine: { cpu: "a", cores: 2, memory_gib: 24, kernel: "Linux 6", node: "v24", storage: "/dev/shm" },
+  measurements: [
+    {
+      name: "calibration",
+      options: { agents: 2, size: 10, rate: 5, burst: 1 },
+      role: "calibration",
+      conditions: "nothing else ran",
+      date: "2026-01-01T00:00Z",
+      runs: [{ completions_s: [1, 2], cpu_share: 0.2, machine_busy: 0.3, load_before: 0.5 }]
+    },
+    {
+      name: "rate",
+      options: { agents: 2, size: 10, rate: 10, burst: 1 },
+      role: "prediction",
+      predicted: { p50_s: 1, max_s: 2 },
+      conditions: "nothing else ran",
+      date: "2026-01-01T00:01Z",
+      runs: [
+        { completions_s: [1, 2], cpu_share: 0.2, machine_busy: 0.3, load_before: 0.5 },
+        { completions_s: [1.5, 2.5], cpu_share: 0.2, machine_busy: 0.3, load_before: 0.5 }
+      ]
+    }
+  ]
+}
+
+describe("measured.json", () => {
+  it("is read as it was written", () => {
+    expect(measuredFileOf(measuredText(file))).toEqual(file)
+    expect(measuredFileOf(measuredText({ ...file, measurements: [] })).measurements).toEqual([])
+  })
+
+  it("refuses a key that is not of its form", () => {
+    expect(() => measuredFileOf(measuredText(file).replace('"cores"', '"kernels"'))).toThrow()
+  })
+
+  it("that is kept fits its form, has one calibration, and every prediction was written down", () => {
+    const { measurements } = readMeasured()
+    expect(measurements.filter(({ role }) => role === "calibration")).toHaveLength(1)
+    for (const { role, predicted, options, runs } of measurements) {
+      expect(predicted === undefined).toBe(role === "calibration")
+      for (const { completions_s, cpu_share } of runs) {
+        expect(completions_s).toHaveLength(options.agents)
+        expect(cpu_share).toBeLessThan(0.6)
+      }
+    }
+  })
+})
+
+describe("mean times", () => {
+  it("are the means over runs of the median at nearest rank and of the maximum", () => {
+    expect(
+      meanTimes([
+        [3, 1, 2],
+        [9, 4, 5]
+      ])
+    ).toEqual({ p50_s: 3.5, max_s: 6 })
+  })
+})

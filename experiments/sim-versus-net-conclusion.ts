@@ -1,0 +1,174 @@
+// Decides what real processes and their simulated twin say together: for each measurement the ratio of simulated to
+// measured times, apart for the one that constants were fitted on and for those that were predicted, and whether every
+// prediction is as near as it should be. Pure.
+
+import type { Measured } from "./experiment.ts"
+import { type MeasuredFile, type Measurement, meanTimes, type WaveTimes } from "./measured.ts"
+import { byteRateText, byteSizeText } from "./option-text.ts"
+import type { Table } from "./result.ts"
+import { agreementChart } from "./sim-versus-net-chart.ts"
+import type { LoopbackCosts } from "./simulated-loopback.ts"
+import { Schema } from "effect"
+
+/** A prediction is good when the ratio of simulated to measured differs from 1 by no more. */
+export const goodWithin = 0.1
+
+/** A measurement beside the twin's times by the sources as they are. */
+export interface Compared {
+  readonly measurement: Measurement
+  /** Means over the runs. */
+  readonly measured: WaveTimes
+  /** Means over the seeds. */
+  readonly simulated: WaveTimes
+}
+
+export const comparedWith = (measurement: Measurement, simulated: WaveTimes): Compared => ({
+  measurement,
+  measured: meanTimes(measurement.runs.map((run) => run.completions_s)),
+  simulated
+})
+
+const ratios = ({ measured, simulated }: Compared): WaveTimes => ({
+  p50_s: simulated.p50_s / measured.p50_s,
+  max_s: simulated.max_s / measured.max_s
+})
+
+/** The larger of the two differences from 1. */
+const worstOf = (compared: Compared): number => {
+  const { p50_s, max_s } = ratios(compared)
+  return Math.max(Math.abs(p50_s - 1), Math.abs(max_s - 1))
+}
+
+const sizeText = Schema.encodeSync(byteSizeText)
+const rateText = Schema.encodeSync(byteRateText)
+
+/** What was varied, in a few words. */
+export const optionsText = ({ agents, size, rate }: Measurement["options"]): string =>
+  `${agents} agents, ${sizeText(size)}, ${rateText(rate)}`
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+const seconds = (value: number): string => value.toFixed(2)
+const ratio = (value: number): string => value.toFixed(3)
+
+const times = ({ p50_s, max_s }: WaveTimes): ReadonlyArray<string> => [seconds(p50_s), seconds(max_s)]
+
+const comparison = (all: ReadonlyArray<Compared>): Table => ({
+  title: "Simulated and measured",
+  caption:
+    "Seconds from the ask until half of the agents, and the last one, had the blob: means over runs or seeds. What was " +
+    "predicted was written down before the first run; simulated is the same by the sources of this report.",
+  columns: [
+    "options",
+    "role",
+    "predicted p50",
+    "max",
+    "simulated p50",
+    "max",
+    "measured p50",
+    "max",
+    "ratio p50",
+    "max"
+  ],
+  rows: all.map((compared) => {
+    const { measurement, measured, simulated } = compared
+    const { p50_s, max_s } = ratios(compared)
+    return [
+      optionsText(measurement.options),
+      measurement.role,
+      ...(measurement.predicted === undefined ? ["", ""] : times(measurement.predicted)),
+      ...times(simulated),
+      ...times(measured),
+      ratio(p50_s),
+      ratio(max_s)
+    ]
+  })
+})
+
+const measuredRuns = (all: ReadonlyArray<Compared>): Table => ({
+  title: "Every measured run",
+  caption:
+    "Shares of all processors while agents pulled: of the measured processes, the one that asks included, and of " +
+    `everything on the machine. ${[...new Set(all.map(({ measurement }) => `Conditions: ${measurement.conditions}.`))].join(" ")}`,
+  columns: ["options", "date", "p50", "max", "processors", "machine", "load average"],
+  rows: all.flatMap(({ measurement }) =>
+    measurement.runs.map((run) => [
+      optionsText(measurement.options),
+      measurement.date,
+      ...times(meanTimes([run.completions_s])),
+      percent(run.cpu_share),
+      percent(run.machine_busy),
+      run.load_before
+    ])
+  )
+})
+
+const machineTable = ({ cpu, cores, memory_gib, kernel, node, storage }: MeasuredFile["machine"]): Table => ({
+  title: "The machine that was measured",
+  caption: "",
+  columns: ["processor", "cores", "memory, GiB", "kernel", "Node", "hosts' data in"],
+  rows: [[cpu, cores, memory_gib, kernel, node, storage]]
+})
+
+const answerOf = (predictions: ReadonlyArray<Compared>, calibrations: ReadonlyArray<Compared>): string => {
+  const fitted = calibrations.map((each) => percent(worstOf(each))).join(", ")
+  const calibration = `on the calibration (${fitted}) p50 and max differ from what was measured by no more than that`
+  if (predictions.length === 0) return `Nothing was predicted; ${calibration}.`
+  const good = predictions.filter((each) => worstOf(each) <= goodWithin).length
+  const worst = predictions.reduce((left, right) => (worstOf(right) > worstOf(left) ? right : left))
+  return (
+    `Of ${predictions.length} predictions ${good} are within ${percent(goodWithin)} of real processes in both p50 and ` +
+    `max; the worst (${optionsText(worst.measurement.options)}) is off by ${percent(worstOf(worst))}; ${calibration}.`
+  )
+}
+
+/** The report's content. `all` is in the order of the file and not empty. */
+export const concludeSimVersusNet = (
+  machine: MeasuredFile["machine"],
+  costs: LoopbackCosts,
+  all: ReadonlyArray<Compared>
+): Measured => {
+  const predictions = all.filter(({ measurement }) => measurement.role === "prediction")
+  const calibrations = all.filter(({ measurement }) => measurement.role === "calibration")
+  const processors = Math.max(
+    ...all.flatMap(({ measurement }) => measurement.runs.map((run) => run.cpu_share))
+  )
+  const figure = (value: number, unit: string, meaning: string) => ({ value, unit, meaning })
+  return {
+    answer: answerOf(predictions, calibrations),
+    strategies: {},
+    figures: {
+      worst_prediction: figure(
+        Math.max(0, ...predictions.map(worstOf)),
+        "",
+        "Largest difference of a predicted p50 or max from what was measured, as a share of that."
+      ),
+      worst_calibration: figure(
+        Math.max(0, ...calibrations.map(worstOf)),
+        "",
+        "The same where constants were fitted."
+      ),
+      processors_at_most: figure(
+        processors,
+        "",
+        "Largest share of all processors that the measured processes used during a run."
+      ),
+      latency: figure(costs.latency / 1e6, "s", "Calibrated: one way between two processes."),
+      stagger: figure(
+        costs.stagger / 1e6,
+        "s",
+        "Calibrated: each agent begins this much after the one before; they share the processors."
+      )
+    },
+    tables: [comparison(all), measuredRuns(all), machineTable(machine)],
+    charts: [
+      agreementChart(
+        all.map((compared) => ({
+          label: `${optionsText(compared.measurement.options)}${compared.measurement.role === "calibration" ? " (calibration)" : ""}`,
+          p50: ratios(compared).p50_s,
+          max: ratios(compared).max_s
+        })),
+        goodWithin
+      )
+    ]
+  }
+}
