@@ -333,3 +333,33 @@ describe("the graph of a flash crowd", () => {
     expect(crowd.degrees.least).toBe(limits.targetNeighbours)
   })
 })
+
+describe("other rules", () => {
+  const fill = (table: HandOut, from: number, to: number, neighbours: number): void => {
+    for (let index = from; index <= to; index++) table.announce(downloading(index, neighbours), 0)
+  }
+
+  test("give a newcomer half of their target, and no more peers in all than they allow", () => {
+    for (const targetNeighbours of [4, 10, 16]) {
+      const table = new HandOut({ targetNeighbours })
+      fill(table, 1, 100, 0)
+      const answer = table.choose(peer(500).peerId, targetNeighbours, [], seeded(1), 0)
+      expect(answer).toHaveLength(targetNeighbours / 2)
+    }
+    const short = new HandOut({ maxHandOut: 4 })
+    fill(short, 1, 100, 0)
+    expect(short.choose(peer(500).peerId, 10, seeds, seeded(1), 0)).toHaveLength(4)
+  })
+
+  test("say which peers are full, and others are looked for", () => {
+    const chosenOfBusy = (maxNeighbours: number): number => {
+      const table = new HandOut({ maxNeighbours })
+      fill(table, 1, 300, 6)
+      fill(table, 301, 400, 5)
+      const answer = table.choose(peer(500).peerId, 10, [], seeded(1), 0)
+      return answer.filter((chosen) => indexOf(chosen) <= 300).length
+    }
+    expect(chosenOfBusy(6)).toBe(0)
+    expect(chosenOfBusy(7)).toBeGreaterThan(0)
+  })
+})
