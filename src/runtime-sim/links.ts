@@ -9,8 +9,9 @@
 //   latency and its serialisation on both links, and what it takes is added to the bulk behind it.
 //
 // So a link never carries more than its rate, and a frame costs O(1). What the model cannot show: two bulk frames that
-// share a link side by side (they go one after the other), and a fabric that is itself the bottleneck. Access-link FIFO
-// with whole pieces is also what Kraken's limiter does (shared reference, simulation, B).
+// share a link side by side (they go one after the other), an uplink that a busy downlink slows down (what does not fit
+// waits between the two, however much it is), and a fabric that is itself the bottleneck. Access-link FIFO with whole
+// pieces is also what Kraken's limiter does (shared reference, simulation, B).
 //
 // A frame that was lost and goes again takes its bytes from the bulk behind it, as control does.
 //
