@@ -30,16 +30,13 @@ const inPool = (
 
 describe("a pool of cells", () => {
   it("gives the same outcomes, in the cells' order, on one worker and on more", async () => {
-    const [one, two, three] = await Promise.all(
-      [1, 2, 3].map((workers) => Effect.runPromise(inPool({}, { workers })))
-    )
+    const [one, two] = await Promise.all([1, 2].map((workers) => Effect.runPromise(inPool({}, { workers }))))
     const cells = [1, 2].flatMap((seed) => [0, 1, 2, 3, 4, 5].map((cell) => `${seed}-${cell}`))
     assert.deepStrictEqual(
       one!.map(({ traceHash }) => traceHash),
       cells
     )
     assert.deepStrictEqual(two, one)
-    assert.deepStrictEqual(three, one)
   })
 
   it.each([
