@@ -128,6 +128,15 @@ describe("makespan bound", () => {
     assert.closeTo(second, 9, 1e-12)
   })
 
+  it("falls by no more than what a receiver may have ahead of its bucket", () => {
+    const bucket = { ...links, bytes: 1e9, pieceLength: 4e6, burst: 1e6 }
+    const drop = makespanBound(bucket) - makespanBound({ ...bucket, ahead: 3e7 })
+    assert.isAtLeast(drop, 0)
+    assert.isAtMost(drop, 3e7 / links.rate + 1e-12)
+    const host = { bytes: 1e9, downlink: 1e8, othersUplink: 1e9, latency: 0, burst: 1e6, ahead: 3e7 }
+    assert.closeTo(hostFloor(host), 9.69, 1e-12)
+  })
+
   it("is at least the floor of every host", () => {
     fc.assert(
       fc.property(receivers, sources, fc.integer({ min: 1, max: 2 ** 31 }), (n, s, bytes) => {

@@ -17,6 +17,8 @@
 // Burst: a token bucket of B bytes lets a host send, and take, B more in any interval. Each of the g doublings may be
 // quicker by B/rate, and the saturated part by B/rate at either end; the last slot may be a part of one:
 // (T - 1) slots - (g + 2) B/rate. From a burst of a whole piece on, doubling costs nothing and only the fluid bound holds.
+// A receiver's bucket may be asked for tokens only after a piece was taken, before the next is read from that connection
+// (runtime-net and runtime-sim do so). What a host can have ahead of its tokens, a piece a connection, it gains once.
 //
 // Fluid bound (Kumar and Ross): max(F / d_min, F / u_s, N F / (u_s + sum u)), bytes without pieces.
 
@@ -67,16 +69,18 @@ export interface FluidFlow {
   readonly receiversUplink: number
   /** Bytes that each host's bucket holds. 0 when absent. */
   readonly burst?: number
+  /** Bytes that a receiver may have ahead of its bucket's tokens. 0 when absent. */
+  readonly ahead?: number
   readonly sources: number
 }
 
 /** Seconds, without latency. */
 export const fluidBound = (flow: FluidFlow): number => {
-  const burst = flow.burst ?? 0
+  const { burst = 0, ahead = 0 } = flow
   const hosts = flow.sources + flow.receivers
   return Math.max(
     0,
-    (flow.bytes - burst) / flow.slowestDownlink,
+    (flow.bytes - burst - ahead) / flow.slowestDownlink,
     (flow.bytes - flow.sources * burst) / flow.sourcesUplink,
     (flow.receivers * flow.bytes - hosts * burst) / (flow.sourcesUplink + flow.receiversUplink)
   )
@@ -91,6 +95,7 @@ interface AllLinksEqual {
   /** Seconds from one host to another. */
   readonly latency: number
   readonly burst?: number
+  readonly ahead?: number
 }
 
 /** Bytes of a blob, and of every piece of it but the last. */
@@ -132,7 +137,7 @@ const piecesByLength = (
 
 /** Seconds until the last of the receivers can have the image when all start at once on equal links. */
 export const imageBound = (links: ImageLinks): number => {
-  const { blobs, receivers, sources, rate, burst = 0 } = links
+  const { blobs, receivers, sources, rate, burst = 0, ahead = 0 } = links
   const bytes = blobs.reduce((sum, { length }) => sum + length, 0)
   if (bytes === 0) return 0
   const fluid = fluidBound({
@@ -142,13 +147,14 @@ export const imageBound = (links: ImageLinks): number => {
     slowestDownlink: rate,
     sourcesUplink: sources * rate,
     receiversUplink: receivers * rate,
-    burst
+    burst,
+    ahead
   })
   const counted = piecesByLength(blobs).map(([slotBytes, pieces]) => {
     const slots = countingSlots(receivers, sources, pieces)
     if (burst === 0) return (slots * slotBytes) / rate
     if (burst >= slotBytes) return 0
-    return ((slots - 1) * slotBytes - (doublings(receivers, sources) + 2) * burst) / rate
+    return ((slots - 1) * slotBytes - (doublings(receivers, sources) + 2) * burst - ahead) / rate
   })
   return Math.max(fluid, ...counted) + links.latency
 }
@@ -165,9 +171,10 @@ export interface HostLinks {
   readonly othersUplink: number
   /** Seconds. */
   readonly latency: number
-  /** Bytes of its own bucket, and of all others' buckets together. */
+  /** Bytes of its own bucket, of all others' buckets together, and what it may have ahead of its own. */
   readonly burst?: number
   readonly othersBurst?: number
+  readonly ahead?: number
 }
 
 /** Seconds before which this host alone cannot be done, whatever the others do. */
@@ -177,6 +184,6 @@ export const hostFloor = (host: HostLinks): number =>
     : host.latency +
       Math.max(
         0,
-        (host.bytes - (host.burst ?? 0)) / host.downlink,
+        (host.bytes - (host.burst ?? 0) - (host.ahead ?? 0)) / host.downlink,
         (host.bytes - (host.othersBurst ?? 0)) / host.othersUplink
       )
