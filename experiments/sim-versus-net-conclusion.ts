@@ -157,6 +157,11 @@ export const concludeSimVersusNet = (
         costs.stagger / 1e6,
         "s",
         "Calibrated: each agent begins this much after the one before; they share the processors."
+      ),
+      hand_over: figure(
+        costs.handOver,
+        "B/s",
+        "Calibrated: what the processors hand to the asking process, for all agents together."
       )
     },
     tables: [comparison(all), measuredRuns(all), machineTable(machine)],

@@ -11,7 +11,7 @@ import { simulateLoopback } from "./simulated-loopback.ts"
 
 const size = 2 * 1024 * 1024
 const options = { agents: 3, size, rate: 1_000_000, burst: 262_144 }
-const costs = { latency: 3_000, stagger: 20_000 }
+const costs = { latency: 3_000, stagger: 20_000, handOver: 1_000_000_000 }
 const last = (completions: ReadonlyArray<number>): number => Math.max(...completions)
 
 describe("the simulated twin", () => {

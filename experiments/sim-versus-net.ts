@@ -1,6 +1,6 @@
 // Decides how far the simulator can be believed: real processes were measured on loopback (measured.json, taken by
-// `shoal measure`), and each of these measurements is simulated here with the same options. Two constants are fitted on
-// one of them; the others were predicted before they were measured. A cell is one measurement and one seed; what the
+// `shoal measure`), and each of these measurements is simulated here with the same options. Three constants are fitted
+// on one of them; the others were predicted before they were measured. A cell is one measurement and one seed; what the
 // figures mean together is sim-versus-net-conclusion.ts.
 
 import { readFileSync } from "node:fs"
@@ -8,7 +8,7 @@ import { Effect, Schema } from "effect"
 import type { Micros } from "../src/protocol/time.ts"
 import { type Cell, type CellOutcome, defineExperiment, ExperimentFailed, option } from "./experiment.ts"
 import { type MeasuredFile, type Measurement, meanTimes, measuredFileOf } from "./measured.ts"
-import { durationText } from "./option-text.ts"
+import { byteRateText, durationText } from "./option-text.ts"
 import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
 import { calibratedCosts, type LoopbackCosts, simulateLoopback } from "./simulated-loopback.ts"
 
@@ -29,6 +29,11 @@ const options = Schema.Struct({
     durationText,
     `${calibratedCosts.stagger / 1000}ms`,
     "Each agent begins this much after the one before; calibrated."
+  ),
+  "hand-over": option(
+    byteRateText,
+    `${calibratedCosts.handOver / 1e6}MB/s`,
+    "What the processors hand to the asking process, for all agents together; calibrated."
   )
 })
 type Options = typeof options.Type
@@ -52,13 +57,19 @@ const failed = (reason: string): ExperimentFailed =>
 /** Seconds before which no agent can be done: every piece has to leave the only origin, whose bucket holds a burst. */
 const floorOf = ({ size, rate, burst }: Measurement["options"]): number => Math.max(0, size - burst) / rate
 
-const cells = (costs: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
+const costsOf = (options: Options): LoopbackCosts => ({
+  latency: options.latency,
+  stagger: options.stagger,
+  handOver: options["hand-over"]
+})
+
+const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
   readMeasured().measurements.flatMap((measurement) =>
     seeds.map((seed) => {
       const { agents, size } = measurement.options
       return {
         label: `${measurement.name}, seed ${seed}`,
-        input: { measured: measurement.options, costs, seed },
+        input: { measured: measurement.options, costs: costsOf(options), seed },
         cost: agents * size,
         memory: agents * memoryPerHost + 3 * size
       }
@@ -75,7 +86,7 @@ const measure = ({ measured, costs, seed }: Input): Effect.Effect<Outcome, Exper
     )
   })
 
-const conclude = (costs: Options, seeds: ReadonlyArray<number>, outcomes: ReadonlyArray<Outcome>) =>
+const conclude = (options: Options, seeds: ReadonlyArray<number>, outcomes: ReadonlyArray<Outcome>) =>
   Effect.gen(function* () {
     const { machine, measurements } = readMeasured()
     if (measurements.length === 0) {
@@ -90,7 +101,7 @@ const conclude = (costs: Options, seeds: ReadonlyArray<number>, outcomes: Readon
         meanTimes(own.map(({ completions }) => completions.map((at) => at / 1e6)))
       )
     })
-    return concludeSimVersusNet(machine, costs, compared)
+    return concludeSimVersusNet(machine, costsOf(options), compared)
   })
 
 export const simVersusNet = defineExperiment({
@@ -108,8 +119,8 @@ export const simVersusNet = defineExperiment({
       "holds back until the blob is whole, checked and committed. Processes and folders are new for each run. " +
       "`npm run shoal -- measure --help` says how; the results are experiments/measured.json.",
     "Simulated: the same programs with the same configuration on simulated hosts, asked in the same words; pieces are " +
-      "paced by the same token buckets, links are fast, bytes are real. Two constants stand for what no configuration names, the time of a " +
-      "message between two processes and the processor time until an agent begins. They were fitted on the measurement that " +
+      "paced by the same token buckets, links are fast, bytes are real. Three constants stand for what no configuration names: the time of a " +
+      "message between two processes, the processor time until an agent begins, and how fast the machine's processors hand all blobs to the process that asked. They were fitted on the measurement that " +
       "is called calibration; the times of the others were written down before their first run (predicted). Those that " +
       "are compared (simulated) come from the sources of this report.",
     "No agent can be done before every piece has left the only origin once; a simulated agent that is fails the run."
