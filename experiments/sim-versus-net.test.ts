@@ -47,7 +47,7 @@ const measurement = (
   name,
   role,
   options: { agents: 2, size, rate: 1_000_000, burst: 262_144 },
-  ...(role === "prediction" ? { predicted: { p50_s: 1, max_s: 1 } } : {}),
+  ...(role === "prediction" ? { predicted: { p50_s: 9.5, max_s: 21 } } : {}),
   conditions: "nothing else ran",
   date: "2026-01-01T00:00Z",
   runs: [{ completions_s, cpu_share: 0.2, machine_busy: 0.3, load_before: 0.5 }]
@@ -61,13 +61,15 @@ describe("sim-versus-net", () => {
       comparedWith(measurement("near", "prediction", [10, 20]), { p50_s: 10.5, max_s: 20 }),
       comparedWith(measurement("far", "prediction", [10, 20]), { p50_s: 10, max_s: 16 })
     ])
-    expect(answer).toMatch(/^Of 2 predictions 1 are within 10\.0 %/)
-    expect(figures.worst_prediction!.value).toBeCloseTo(0.2, 9)
+    expect(answer).toMatch(/^As this report's simulator says, 1 of 2 within 10\.0 %/)
+    expect(answer).toMatch(/written down before the measuring, 2 of 2/)
+    expect(figures.worst_simulated!.value).toBeCloseTo(0.2, 9)
+    expect(figures.worst_predicted!.value).toBeCloseTo(0.05, 9)
     expect(figures.worst_calibration!.value).toBeCloseTo(0.05, 9)
     expect(tables![0]!.rows.map((row) => row.slice(-2))).toEqual([
-      ["1.000", "1.050"],
-      ["1.050", "1.000"],
-      ["1.000", "0.800"]
+      ["10.00 (1.000)", "21.00 (1.050)"],
+      ["10.50 (1.050)", "20.00 (1.000)"],
+      ["10.00 (1.000)", "16.00 (0.800)"]
     ])
   })
 
