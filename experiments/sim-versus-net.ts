@@ -48,8 +48,8 @@ interface Outcome extends CellOutcome {
   readonly completions: ReadonlyArray<Micros>
 }
 
-/** Bytes that a simulated host needs besides the pieces, which all hosts share. */
-const memoryPerHost = 2 * 1024 ** 2
+/** Bytes that a simulated host needs, with what of its pieces is not shared. */
+const memoryPerHost = 8 * 1024 ** 2
 
 const failed = (reason: string): ExperimentFailed =>
   new ExperimentFailed({ experiment: name, message: `${name}: ${reason}` })
@@ -123,7 +123,7 @@ export const simVersusNet = defineExperiment({
       "message between two processes, the processor time until an agent begins, and how fast the machine's processors hand all blobs to the process that asked. They were fitted on the measurement that " +
       "is called calibration; the times of the others were written down before their first run (predicted). Those that " +
       "are compared (simulated) come from the sources of this report.",
-    "The first three predictions (16 and 8 agents at 1 MB/s) were made without the third constant and came out short by up to 12 %. The cause was " +
+    "The first three predictions (16 and 8 agents at 1 MB/s) were made without the third constant and came out short by up to 11 %. The cause was " +
       "looked for in the processes: the origin's bucket was busy all the time in both worlds, but clients had received hardly " +
       "anything of a blob until its last pieces came, and then all of it moved at once through the processors that all share. With " +
       "that in the model, fitted on the calibration alone, the other predictions were made.",

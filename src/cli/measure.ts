@@ -13,14 +13,14 @@ const flags = {
   ),
   agents: Flag.Int("agents").pipe(Flag.withDescription("Agents, a process each"), Flag.withDefault(16)),
   size: Flag.String("size").pipe(
-    Flag.withDefault("32MiB"),
+    Flag.withDefault("16MiB"),
     Flag.withSchema(byteSizeText),
-    Flag.withDescription("Bytes of the blob (32MiB)")
+    Flag.withDescription("Bytes of the blob (16MiB)")
   ),
   rate: Flag.String("rate").pipe(
-    Flag.withDefault("4MB/s"),
+    Flag.withDefault("500kB/s"),
     Flag.withSchema(byteRateText),
-    Flag.withDescription("What every agent and the origin may send and receive, each (4MB/s)")
+    Flag.withDescription("What every agent and the origin may send and receive, each (500kB/s)")
   ),
   burst: Flag.String("burst").pipe(
     Flag.withDefault("1MiB"),
@@ -68,8 +68,8 @@ export const measureCommand = Command.make("measure", flags, (given) =>
   Command.withDescription("Measures real processes on this machine, for the experiment sim-versus-net"),
   Command.withExamples([
     {
-      command: "shoal measure --name rate-2 --rate 2MB/s",
-      description: "16 agents pull 32 MiB at 2 MB/s each, three times"
+      command: "shoal measure --name rate --rate 1MB/s",
+      description: "16 agents pull 16 MiB at 1 MB/s each, three times"
     }
   ])
 )
