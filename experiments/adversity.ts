@@ -190,6 +190,9 @@ export const adversity = defineExperiment({
       "when a tracker was there to be asked). What loss and cuts take is not in the bounds. With several seeds the worst run of each scenario is told."
   ],
   limits: [
+    "The slow rates here are above the one at which a host's outstanding requests outlast their timeout. Below it a host " +
+      "did not complete at all: with 4 MiB pieces at 1 MB/s, and with 256 KiB pieces at 125 kB/s, the run ended as stuck.",
+    "The quick version is smaller and shorter than the full one, and its ratios are lower: it is no evidence for the aim.",
     "The slow hosts' own uplinks are slow as well; how much others wait for them is in the others' ratio.",
     "A lost frame waits for a timeout of fixed length and is sent again; congestion control is not modelled.",
     "The build-index is not asked in a pull by digest, so it is not among what fails."
