@@ -79,14 +79,21 @@ const play = (complete: boolean, steps: readonly Step[], random: RandomSource) =
 }
 
 describe("any history", () => {
-  test("has announces at least the floor apart, but for the first complete and for stopped", () => {
+  test("has announces at least the floor apart, but for the second, the first complete and stopped", () => {
     fc.assert(
       fc.property(fc.boolean(), history, chance, (complete, steps, random) => {
         const { announced } = play(complete, steps, random)
+        // One gap is shorter: from the first announce that a tracker answered to the next.
+        let secondTold = false
         announced.forEach(({ event, at }, index) => {
           const before = announced[index - 1]
           if (before === undefined || event === "stopped") return
           if (event === "complete" && before.event !== "complete") return
+          if (at - before.at < limits.minAnnounceInterval && !secondTold) {
+            secondTold = true
+            expect(at - before.at).toBeGreaterThanOrEqual(limits.secondAnnounceDelay / 2)
+            return
+          }
           expect(at - before.at).toBeGreaterThanOrEqual(limits.minAnnounceInterval)
         })
       }),
@@ -109,11 +116,17 @@ describe("any history", () => {
   })
 })
 
+/** The first announce, answered at once. */
+const join = (schedule: AnnounceSchedule): void => {
+  schedule.begun(0)
+  schedule.succeeded(3000, 0, smallest)
+}
+
 describe("a member", () => {
-  test("announces at once, then at the interval told, shortened by at most an eighth", () => {
-    for (const [random, expected] of [
-      [smallest, seconds(3)],
-      [largest, seconds(3) - seconds(3) / 8]
+  test("announces at once, soon again, then at the interval told, shortened by at most an eighth", () => {
+    for (const [random, soon, expected] of [
+      [smallest, limits.secondAnnounceDelay, seconds(3)],
+      [largest, limits.secondAnnounceDelay / 2 + 1, seconds(3) - seconds(3) / 8]
     ] as const) {
       const schedule = new AnnounceSchedule(false, 50)
       expect(schedule.nextAnnounceAt).toBe(50)
@@ -121,7 +134,10 @@ describe("a member", () => {
       expect(schedule.phase).toBe("joining")
       schedule.succeeded(3000, 100, random)
       expect(schedule.phase).toBe("downloading")
-      expect(schedule.nextAnnounceAt).toBe(100 + expected)
+      expect(schedule.nextAnnounceAt).toBe(100 + soon)
+      schedule.begun(100 + soon)
+      schedule.succeeded(3000, 500_000, random)
+      expect(schedule.nextAnnounceAt).toBe(500_000 + expected)
     }
   })
 
@@ -131,9 +147,11 @@ describe("a member", () => {
       [1e12, limits.maxAnnounceInterval]
     ] as const) {
       const schedule = new AnnounceSchedule(false, 0)
-      schedule.begun(0)
-      schedule.succeeded(told, 0, smallest)
-      expect(schedule.nextAnnounceAt).toBe(kept)
+      join(schedule)
+      const second = schedule.nextAnnounceAt!
+      schedule.begun(second)
+      schedule.succeeded(told, second, smallest)
+      expect(schedule.nextAnnounceAt).toBe(second + kept)
     }
   })
 
@@ -175,7 +193,7 @@ describe("a member", () => {
       if (answered) schedule.succeeded(3000, now, smallest)
       else schedule.failed(now, smallest)
     }
-    expect(schedule.nextAnnounceAt).toBe([2, 4, 3, 2].map(seconds).reduce((sum, wait) => sum + wait))
+    expect(schedule.nextAnnounceAt).toBe(seconds(2 + 4 + 2) + limits.secondAnnounceDelay)
   })
 
   test("asks sooner with few neighbours, at the floor, but not against a backoff nor when complete", () => {
@@ -186,11 +204,13 @@ describe("a member", () => {
     expect(schedule.nextAnnounceAt).toBeUndefined()
     schedule.succeeded(3000, 5, smallest)
     schedule.fewNeighbours(10)
-    expect(schedule.nextAnnounceAt).toBe(limits.minAnnounceInterval)
-    schedule.begun(limits.minAnnounceInterval)
-    schedule.succeeded(3000, limits.minAnnounceInterval, smallest)
+    const second = 5 + limits.secondAnnounceDelay
+    expect(schedule.nextAnnounceAt).toBe(second)
+    schedule.begun(second)
+    schedule.succeeded(3000, second, smallest)
+    schedule.fewNeighbours(second)
+    expect(schedule.nextAnnounceAt).toBe(second + limits.minAnnounceInterval)
     schedule.fewNeighbours(milliseconds(2500))
-    expect(schedule.nextAnnounceAt).toBe(milliseconds(2500))
     schedule.begun(milliseconds(2500))
     schedule.failed(milliseconds(2500), smallest)
     schedule.fewNeighbours(seconds(4))

@@ -7,12 +7,13 @@
 //       +--------- left ---------+-------- left --------+----> [left] -- "stopped" was tried once --> nothing due
 //
 //   joining      due at once; after a failure, after a backoff
-//   downloading  due every interval that the tracker told (clamped to the limits); sooner with few neighbours
+//   downloading  due secondAnnounceDelay after the first, then every interval that the tracker told (clamped to the
+//                limits); sooner with few neighbours
 //   complete     due at once, then every interval
 //   left         "stopped" is due at once, unless the tracker never heard of the member
 //
-// Invariants: one announce at a time; two announces are at least minAnnounceInterval apart, but for the first
-// "complete" and for "stopped", which are due at once and happen once; while not left an announce is under way or due
+// Invariants: one announce at a time; two announces are at least minAnnounceInterval apart, but for the second, the
+// first "complete" and "stopped", which happen once; while not left an announce is under way or due
 // within maxAnnounceInterval. An interval is shortened by up to an eighth, by chance, so that hosts that joined
 // together do not stay together. It refuses to know trackers and how an announce travels.
 
@@ -66,8 +67,11 @@ export class AnnounceSchedule {
   succeeded(intervalMilliseconds: number, now: Micros, random: RandomSource): void {
     const event = this.#ended()
     this.#failures = 0
-    if (this.#phase === "joining") this.#phase = "downloading"
+    const joined = this.#phase === "joining"
+    if (joined) this.#phase = "downloading"
     if (this.#overtaken(event)) this.#due = now
+    else if (joined)
+      this.#due = now + limits.secondAnnounceDelay - random.nextInt(limits.secondAnnounceDelay >> 1)
     else if (event !== "stopped") this.#due = now + jittered(clampInterval(intervalMilliseconds), random)
   }
 

@@ -160,7 +160,7 @@ describe("a hand-out", () => {
         if (indexOf(given) % 2 === 0) full++
       }
     }
-    expect(all).toBe(250)
+    expect(all).toBe(50 * limits.newcomerNeighbours)
     expect(full).toBeLessThanOrEqual(2)
   })
 
@@ -172,8 +172,8 @@ describe("a hand-out", () => {
     for (let asker = 1000; asker < 1100; asker++) {
       for (const chosen of table.choose(peer(asker).peerId, 5, [], random, 0)) given[indexOf(chosen)]!++
     }
-    expect(Math.min(...given)).toBeGreaterThanOrEqual(3)
-    expect(Math.max(...given)).toBeLessThanOrEqual(7)
+    expect(Math.min(...given)).toBeGreaterThanOrEqual(limits.newcomerNeighbours - 2)
+    expect(Math.max(...given)).toBeLessThanOrEqual(limits.newcomerNeighbours + 2)
   })
 
   test("is the same for the same calls and the same chance", () => {
@@ -283,32 +283,35 @@ describe("the graph of a flash crowd", () => {
   }
 
   for (const seed of [1, 2, 3, 4, 5]) {
-    test(`is connected and near-regular when everyone announced once (seed ${seed})`, () => {
+    test(`is connected and thin when everyone announced once (seed ${seed})`, () => {
       const crowd = crowdOf(seed)
       expect(crowd.reach(0).peers).toBe(peers)
-      for (const start of [0, 250, 499]) expect(crowd.reach(start).hops).toBeLessThanOrEqual(6)
+      for (const start of [0, 250, 499]) expect(crowd.reach(start).hops).toBeLessThanOrEqual(9)
       const { least, most, mean, deviation } = crowd.degrees
-      expect(least).toBeGreaterThanOrEqual(5)
-      expect(most).toBeLessThanOrEqual(limits.maxNeighbours - 2)
-      expect(mean).toBeGreaterThan(limits.targetNeighbours - 0.5)
-      expect(mean).toBeLessThan(limits.targetNeighbours + 0.5)
+      expect(least).toBeGreaterThanOrEqual(limits.newcomerNeighbours)
+      expect(most).toBeLessThanOrEqual(limits.maxNeighbours)
+      expect(mean).toBeGreaterThan(2 * limits.newcomerNeighbours - 0.5)
+      expect(mean).toBeLessThan(2 * limits.newcomerNeighbours + 0.5)
       expect(deviation).toBeLessThan(3)
       expect(crowd.refused).toBe(0)
     })
 
-    test(`closes up around the target when they announce again, and takes in a late joiner (seed ${seed})`, () => {
+    test(`is near-regular when they announce again, and takes in a late joiner (seed ${seed})`, () => {
       const crowd = crowdOf(seed)
       round(crowd, seconds(3))
       round(crowd, seconds(6))
       const { least, most, mean, deviation } = crowd.degrees
+      console.log(least, most, mean, deviation, crowd.refused, crowd.reach(0).hops)
       expect(least).toBeGreaterThanOrEqual(limits.targetNeighbours - 1)
-      expect(most).toBeLessThanOrEqual(limits.maxNeighbours - 2)
-      expect(mean).toBeLessThan(limits.targetNeighbours + 2.5)
-      expect(deviation).toBeLessThan(1.5)
+      expect(most).toBeLessThanOrEqual(limits.maxNeighbours)
+      expect(mean).toBeLessThan(limits.targetNeighbours + 1)
+      expect(deviation).toBeLessThan(1)
+      for (const start of [0, 250, 499]) expect(crowd.reach(start).hops).toBeLessThanOrEqual(6)
 
       const late = crowd.join(seconds(7))
-      expect(crowd.neighbours[late]!.size).toBe(5)
+      expect(crowd.neighbours[late]!.size).toBe(limits.newcomerNeighbours)
       crowd.announce(late, seconds(8))
+      crowd.announce(late, seconds(9))
       expect(crowd.neighbours[late]!.size).toBeGreaterThanOrEqual(limits.targetNeighbours - 1)
       expect(crowd.refused).toBe(0)
     })
@@ -324,7 +327,7 @@ describe("the graph of a flash crowd", () => {
     expect(crowd.reach(1).peers).toBe(living.length)
     const sizes = living.map((index) => crowd.neighbours[index]!.size)
     expect(Math.min(...sizes)).toBeGreaterThanOrEqual(limits.targetNeighbours - 1)
-    expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.maxNeighbours - 2)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.maxNeighbours)
   })
 
   test("is everybody with everybody in a swarm no larger than a target and one", () => {

@@ -6,8 +6,10 @@
 //   an expander (taking the lowest of ALL would chain every newcomer to the few before it); the comparison keeps
 //   degrees together; peers at maxNeighbours are passed over, for they would refuse.
 //
-//   A newcomer gets half a target, since as many peers on average come after it and dial it. What is missing then, it
-//   gets when it announces again. In a swarm no larger than a target and one everybody gets everybody.
+//   A newcomer gets a few neighbours, enough to begin with: of hosts that join together the first know nobody and the
+//   last are known to nobody. When it announces again, soon after, everyone is here: then it gets half of what it is
+//   short of, since others who are short are given it. In a swarm no larger than a target and one everybody gets
+//   everybody.
 //
 // Invariants: the answer names nobody twice and never the asker; a peer unheard of for announceMisses of its intervals
 // is not handed out; at most maxPeersPerSwarm peers are kept, the one nearest to its expiry goes first; a choice costs
@@ -23,6 +25,7 @@ import type { Micros } from "./time.ts"
 /** The limits of a hand-out; limits.ts says what each means. */
 export interface HandOutRules {
   readonly targetNeighbours: number
+  readonly newcomerNeighbours: number
   readonly maxNeighbours: number
   readonly maxHandOut: number
 }
@@ -45,6 +48,8 @@ interface Entry extends RecencyLinks<Entry> {
   expiresAt: Micros
   /** Its place in the array that is probed. */
   slot: number
+  /** It was given peers before. */
+  served: boolean
   /** The last choice that named it, or was for it. */
   namedIn: number
 }
@@ -69,15 +74,12 @@ export class HandOut {
   readonly #downloading = new RecencyList<Entry>()
   readonly #complete = new RecencyList<Entry>()
   readonly #rules: HandOutRules
-  /** Agents in one hand-out, when the swarm is larger than a target and one. */
-  readonly #newcomerShare: number
   #choices = 0
   #completeCount = 0
 
   /** @param rules Limits that an experiment varies; the rest are those of limits.ts. */
   constructor(rules: Partial<HandOutRules> = {}) {
     this.#rules = { ...limits, ...rules }
-    this.#newcomerShare = Math.ceil(this.#rules.targetNeighbours / 2)
   }
 
   /** Peers kept. Those expired are counted until the next call that carries an instant. */
@@ -127,7 +129,9 @@ export class HandOut {
     const chosenSeeds = this.#seedsFor(forPeer, seeds, choice, random)
     const room = Math.min(wanted, this.#rules.maxHandOut - chosenSeeds.length)
     const small = this.#entries.length <= this.#rules.targetNeighbours + 1
-    for (let places = small ? room : Math.min(room, this.#newcomerShare); places > 0; places--) {
+    const share = asker?.served === true ? Math.ceil(wanted / 2) : this.#rules.newcomerNeighbours
+    if (asker !== undefined) asker.served = true
+    for (let places = small ? room : Math.min(room, share); places > 0; places--) {
       const entry = this.#lowestOfFew(choice, random)
       if (entry === undefined) break
       entry.namedIn = choice
@@ -197,6 +201,7 @@ export class HandOut {
       peer,
       complete: false,
       degree: 0,
+      served: false,
       expiresAt: 0,
       slot: this.#entries.length,
       namedIn: 0,

@@ -1,6 +1,7 @@
 // Decides when a swarm's neighbours hear of a new piece: at once after a quiet while, else haveBatchDelay after they
-// heard last, together with what came meanwhile. A wait would cost the first piece that much at every hop. Have is most of the traffic, so batching and leaving out who has the piece anyway is most
-// of what can be saved.
+// heard last, together with what came meanwhile. A wait would cost the first piece that much at every hop. Have is most
+// of the traffic, so batching and leaving out who has the piece anyway is most of what can be saved. The delay grows
+// with the pieces, so that a batch holds some at any piece length.
 //
 // Invariants: a neighbour hears of a piece at most once, only after it was stored, and hears of all that it lacks;
 // pieces that a neighbour's Open told of already are not repeated. Origins hear of everything: they steer by it.
@@ -10,16 +11,21 @@ import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
 import type { Micros } from "./time.ts"
 
+const MiB = 1024 * 1024
+
 export class HaveBatch {
   /** Pieces stored since the swarm was opened, in that order. */
   readonly #log: number[] = []
   readonly #context: HostContext
   readonly #neighbours: readonly Neighbour[]
   readonly #deadline: Deadline
+  readonly #delay: Micros
   #flushedAt: Micros = Number.NEGATIVE_INFINITY
 
-  /** `neighbours` are the joined ones, kept up to date by the swarm. */
-  constructor(context: HostContext, neighbours: readonly Neighbour[]) {
+  /** @param pieceLength Bytes of a piece. `neighbours` are the joined ones, kept up to date by the swarm. */
+  constructor(context: HostContext, pieceLength: number, neighbours: readonly Neighbour[]) {
+    const { haveBatchDelay, haveBatchDelayPerMiB } = context.rules
+    this.#delay = haveBatchDelay + Math.round((haveBatchDelayPerMiB * pieceLength) / MiB)
     this.#context = context
     this.#neighbours = neighbours
     this.#deadline = context.deadlines.make((now) => this.flush(now))
@@ -32,15 +38,14 @@ export class HaveBatch {
 
   stored(piece: number, now: Micros): void {
     this.#log.push(piece)
-    if (now - this.#flushedAt >= this.#context.rules.haveBatchDelay) this.flush(now)
+    if (now - this.#flushedAt >= this.#delay) this.flush(now)
     else this.schedule(now)
   }
 
   /** Makes sure that what a neighbour was not told yet goes out in time. */
   schedule(now: Micros): void {
     if (this.#deadline.at !== undefined) return
-    const { haveBatchDelay } = this.#context.rules
-    this.#context.deadlines.set(this.#deadline, Math.max(now, this.#flushedAt + haveBatchDelay))
+    this.#context.deadlines.set(this.#deadline, Math.max(now, this.#flushedAt + this.#delay))
   }
 
   stop(): void {

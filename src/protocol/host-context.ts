@@ -33,6 +33,7 @@ export interface PeerHostRules {
   readonly requestTimeoutBase: Micros
   readonly requestTimeoutPerMiB: Micros
   readonly haveBatchDelay: Micros
+  readonly haveBatchDelayPerMiB: Micros
   readonly minRejectBackoff: Micros
   readonly maxRejectBackoff: Micros
   readonly handshakeTimeout: Micros

@@ -28,9 +28,11 @@ export const limits = {
   /** Connections a host keeps, dialled and accepted together. Memory and sockets against reach. */
   maxConnections: 512,
   /** Neighbours a swarm asks for. More shorten the tail, each costs Have traffic (reference: degree 10). */
-  targetNeighbours: 10,
+  targetNeighbours: 8,
+  /** Neighbours that a tracker gives a newcomer; the rest comes with its second announce, when others are here too. */
+  newcomerNeighbours: 3,
   /** Neighbours a swarm accepts: slack over the target, so that late joiners find a place. */
-  maxNeighbours: 20,
+  maxNeighbours: 10,
   /** Neighbours an origin accepts a swarm: it is everyone's first neighbour. */
   maxSeederNeighbours: 64,
 
@@ -65,8 +67,12 @@ export const limits = {
   /** A request is given up after base + perMiB x size. Long enough for a fair share of a busy uplink. */
   requestTimeoutBase: seconds(4),
   requestTimeoutPerMiB: seconds(4),
-  /** Have messages wait this long for company. Batching is most of the traffic saved. */
+  /**
+   * Have messages wait base + perMiB x piece length for company: a piece or two at 300 MB/s, 20 ms for 4 MB. Have is
+   * most of the messages, and batching most of what can be saved of them.
+   */
   haveBatchDelay: milliseconds(5),
+  haveBatchDelayPerMiB: milliseconds(4),
   /** A neighbour that timed out or rejected is left alone at least this long. */
   minRejectBackoff: milliseconds(1),
   maxRejectBackoff: seconds(2),
@@ -98,6 +104,11 @@ export const limits = {
   announceInterval: seconds(3),
   /** Between announces of a complete blob: it only keeps the tracker's record alive. */
   seedAnnounceInterval: seconds(60),
+  /**
+   * From the first announce of a download to its second, shortened by up to half by chance: of hosts that join
+   * together, the last were handed out to nobody, and find the places that are left. An announce more for every pull.
+   */
+  secondAnnounceDelay: milliseconds(150),
   /** What a tracker tells is clamped to these. The lower is also how soon a peer short of neighbours may ask again. */
   minAnnounceInterval: seconds(1),
   maxAnnounceInterval: seconds(600),

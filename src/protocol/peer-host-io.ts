@@ -22,6 +22,8 @@ export type PeerHostInput =
       readonly swarm: SwarmId
       readonly metainfo: Metainfo
       readonly have: Bitfield
+      /** The piece with which a seeder begins to suggest, so that several begin apart; by chance when absent. */
+      readonly seedFrom?: number | undefined
     }
   | { readonly tag: "SwarmClosed"; readonly swarm: SwarmId }
   /** The answer to SwarmAsked when the store has no such blob. */

@@ -162,8 +162,9 @@ export class PeerHost {
         this.#deadlines.fireDue(now)
         return
       case "SwarmOpened": {
-        const { swarm, metainfo, have } = input
-        this.#channels.addSwarm(new Swarm(this.#context, this.#uploader, swarm, metainfo, have), now)
+        const { swarm, metainfo, have, seedFrom } = input
+        const opened = new Swarm(this.#context, this.#uploader, swarm, metainfo, have, seedFrom)
+        this.#channels.addSwarm(opened, now)
         return
       }
       case "SwarmClosed":

@@ -32,7 +32,7 @@ describe("peer host, requests", () => {
     expect(stage.wakeUntil(seconds(1)).filter(({ tag }) => tag === "Send")).toEqual([])
     const told = [
       ...stage.step({ tag: "PieceStored", swarm, piece: 4 }),
-      ...stage.wakeUntil(stage.now + limits.haveBatchDelay)
+      ...stage.wakeUntil(stage.now + 2 * limits.haveBatchDelay)
     ]
     // The source has the piece: only the other is told.
     expect(told).toEqual([
@@ -57,7 +57,7 @@ describe("peer host, requests", () => {
     expect(stored(2)).toEqual([{ tag: "Have", channel: 0, pieces: [2] }])
     expect(stored(1)).toEqual([])
     expect(stored(3)).toEqual([])
-    expect(messages(stage.wakeUntil(stage.now + limits.haveBatchDelay), other)).toEqual([
+    expect(messages(stage.wakeUntil(stage.now + 2 * limits.haveBatchDelay), other)).toEqual([
       { tag: "Have", channel: 0, pieces: [1, 3] }
     ])
   })
@@ -88,7 +88,7 @@ describe("peer host, requests", () => {
     expect(messages(stage.outputs, late)[0]).toMatchObject({ tag: "Open", have: bitsOf(1, 2).toBytes() })
     stage.receive(source, piece(3))
     outputs.push(...stage.step({ tag: "PieceStored", swarm, piece: 3 }))
-    outputs.push(...stage.wakeUntil(stage.now + limits.haveBatchDelay))
+    outputs.push(...stage.wakeUntil(stage.now + 2 * limits.haveBatchDelay))
     const told = (connection: number) =>
       messages(outputs, connection).flatMap((message) => (message.tag === "Have" ? [message.pieces] : []))
     expect(told(source)).toEqual([])

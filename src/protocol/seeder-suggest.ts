@@ -31,12 +31,13 @@ export class SeederSuggest {
   readonly #byNeighbour = new Map<Neighbour, Suggestions>()
   #cursor: number
 
-  constructor(context: HostContext, pieces: number) {
+  /** @param from The piece suggested first; drawn when absent. */
+  constructor(context: HostContext, pieces: number, from?: number) {
     this.#context = context
     this.#outside = new Bitfield(pieces)
     this.#given = new Uint16Array(pieces)
     this.#pending = new Uint16Array(pieces)
-    this.#cursor = pieces === 0 ? 0 : context.random.nextInt(pieces)
+    this.#cursor = pieces === 0 ? 0 : (from ?? context.random.nextInt(pieces))
   }
 
   /** Whether some piece is nowhere but here. */

@@ -65,7 +65,14 @@ export class Swarm implements UploadSwarm {
   readonly #uploader: Uploader
   readonly #context: HostContext
 
-  constructor(context: HostContext, uploader: Uploader, id: SwarmId, metainfo: Metainfo, have: Bitfield) {
+  constructor(
+    context: HostContext,
+    uploader: Uploader,
+    id: SwarmId,
+    metainfo: Metainfo,
+    have: Bitfield,
+    seedFrom: number | undefined
+  ) {
     this.id = id
     this.metainfo = metainfo
     this.pieces = pieceCount(metainfo)
@@ -80,10 +87,12 @@ export class Swarm implements UploadSwarm {
     this.#everything = { firstPiece: 0, endPiece: this.pieces }
     this.#context = context
     this.#gatherReaders()
-    this.haves = new HaveBatch(context, this.neighbours)
+    this.haves = new HaveBatch(context, metainfo.pieceLength, this.neighbours)
     this.#filler = new RequestFiller(context, this)
     this.#suggest =
-      context.self.kind === "origin" && have.isFull ? new SeederSuggest(context, this.pieces) : undefined
+      context.self.kind === "origin" && have.isFull
+        ? new SeederSuggest(context, this.pieces, seedFrom)
+        : undefined
     this.#uploader = uploader
   }
 

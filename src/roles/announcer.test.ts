@@ -91,8 +91,10 @@ describe("announcer", () => {
       yield* announcer.join(torrent("2"), "demo", openSwarm(new Bitfield(2)))
       yield* settle
       expect(events(told)).toEqual(["1 downloading, 2 downloading"])
-      yield* TestClock.adjust(Duration.seconds(3.2))
+      yield* TestClock.adjust(Duration.seconds(1))
       expect(told.flatMap(({ swarms }) => swarms).length).toBe(4)
+      yield* TestClock.adjust(Duration.seconds(3.2))
+      expect(told.flatMap(({ swarms }) => swarms).length).toBe(6)
     })
   )
 

@@ -9,8 +9,9 @@
 import { Effect, Option } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
+import { ringOwners } from "../protocol/hash-ring.ts"
 import { limits } from "../protocol/limits.ts"
-import { encodeMetainfo, type Metainfo } from "../protocol/metainfo.ts"
+import { encodeMetainfo, type Metainfo, pieceCount } from "../protocol/metainfo.ts"
 import { type BlobEndpoint, parseBlobPath } from "./blob-path.ts"
 import type { OriginConfig } from "./config.ts"
 import { endpointHandler } from "./endpoint-handler.ts"
@@ -62,7 +63,19 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
     const tables = yield* storage.tables(config.data)
     const peerId = yield* peerIdOf(config.data)
     const { peer, rates } = config
-    const engine = yield* makePeerEngine({ blobs, kind: "origin", peerId, peer, rates, metrics })
+    const engine = yield* makePeerEngine({
+      blobs,
+      kind: "origin",
+      peerId,
+      peer,
+      rates,
+      metrics,
+      seedFrom: (metainfo) => {
+        // The owners begin evenly apart: together they have sent each piece out when each has sent its share.
+        const owners = ringOwners(metainfo.digest, members, limits.originReplicas)
+        return Math.floor((Math.max(0, owners.indexOf(self)) * pieceCount(metainfo)) / owners.length)
+      }
+    })
     const upstreams = yield* makeUpstreams
     const transient = yield* makeTransientUploads(blobs, tables)
     const repair = yield* makeOriginRepair({ blobs, transient, upstreams, members, self })

@@ -44,6 +44,8 @@ export interface PeerEngineOptions {
   readonly peer: typeof PeerListen.Type
   readonly rates: typeof RateLimits.Type
   readonly metrics: RoleMetrics
+  /** The piece with which this host begins to suggest as a seeder. */
+  readonly seedFrom?: (metainfo: Metainfo) => number
 }
 
 /** Opens the peer listener and runs the machine for as long as the scope lives. */
@@ -187,7 +189,13 @@ export const makePeerEngine = (
           const entry = new SwarmEntry(file, scope, timers.now, machineFace)
           const whole = entry.have.isFull
           entries.set(swarm, entry)
-          feed({ tag: "SwarmOpened", swarm, metainfo, have: entry.have })
+          feed({
+            tag: "SwarmOpened",
+            swarm,
+            metainfo,
+            have: entry.have,
+            seedFrom: options.seedFrom?.(metainfo)
+          })
           if (whole && !entry.complete) finish(swarm)
           return entry
         })

@@ -21,6 +21,8 @@ export interface DiskOptions {
   readonly readRate: number
   readonly writeRate: number
   readonly hashRate: number
+  /** Bytes in memory of what was written or read last: while no more is kept, a piece is read at no cost. */
+  readonly pageCache: number
   /** A kill loses the newer half of a download's pieces that are younger than this, in microseconds. */
   readonly syncDelay: Micros
   /** A table's write or a blob's commit is durable after this. */
@@ -112,6 +114,11 @@ export class SimDisk {
     const digest = this.#wholeDigests.get(swarm) ?? compute()
     this.#wholeDigests.set(swarm, digest)
     return digest
+  }
+
+  /** Whether all that is here is still in memory, where the system keeps what was written or read last. */
+  get isCached(): boolean {
+    return this.#usedBytes <= this.options.pageCache
   }
 
   get usedBytes(): number {

@@ -145,6 +145,10 @@ class OpenFile implements PieceFile, EventTarget {
 
   load(piece: number, done: LoadDone): void {
     const { process, disk } = this.#session
+    if (disk.isCached) {
+      done(this.#load(piece))
+      return
+    }
     const at = disk.readDone(pieceSize(this.metainfo, piece))
     process.kernel.schedule(at, this, kinds.loaded, process.host.index, done, piece)
   }

@@ -77,6 +77,7 @@ export const defaultOptions: NetworkOptions & DiskOptions = {
   readRate: 2_000_000_000,
   writeRate: 1_000_000_000,
   hashRate: 1_400_000_000,
+  pageCache: 8 * 1024 ** 3,
   syncDelay: 50_000,
   commitDelay: 200,
   capacity: Number.POSITIVE_INFINITY
@@ -141,7 +142,9 @@ export const makeSimulation = (options: SimulationOptions): Simulation => {
         blob = new SymbolicBlob(spec)
         symbols.set(key, blob)
       }
-      return preloadSymbolicBlob(machine(name).disk.folder(folder), blob)
+      const { disk } = machine(name)
+      disk.allocate(spec.length)
+      return preloadSymbolicBlob(disk.folder(folder), blob)
     },
     run: (effect, limits) => {
       const exit = runExit(effect, limits)

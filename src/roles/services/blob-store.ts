@@ -52,11 +52,11 @@ export type LoadOutcome =
   | { readonly tag: "Loaded"; readonly payload: Payload }
   | { readonly tag: "Failed"; readonly error: BlobStoreError }
 
-/** A blob opened piece by piece; the data plane's handle. Callbacks are never called from inside load or store. */
+/** A blob opened piece by piece; the data plane's handle. Callbacks are never called from inside store. */
 export interface PieceFile extends Torrent {
   /** Verified pieces when the file was opened; a fresh copy that the caller owns. */
   readonly have: () => Bitfield
-  /** Reads a verified piece. */
+  /** Reads a verified piece; answers later, or from inside the call when the piece is in memory. */
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
   /** Verifies a piece against the metainfo, then writes it. */
   readonly store: (piece: number, payload: Payload, done: (outcome: StoreOutcome) => void) => void

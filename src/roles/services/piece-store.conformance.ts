@@ -40,8 +40,8 @@ const store = (
 ): Effect.Effect<StoreOutcome, ConformanceFailed> =>
   later("store", (done) => file.store(piece, payload, done))
 
-const load = (file: PieceFile, piece: number): Effect.Effect<LoadOutcome, ConformanceFailed> =>
-  later("load", (done) => file.load(piece, done))
+const load = (file: PieceFile, piece: number): Effect.Effect<LoadOutcome> =>
+  Effect.callback((resume) => file.load(piece, (outcome) => resume(Effect.succeed(outcome))))
 
 /** The answer of a call whose callback must not come from inside it. */
 const later = <A>(
