@@ -43,6 +43,18 @@ describe("shoal", () => {
     assert.isBelow(Math.max(...completions.slice(0, 29)), (13 * MiB * 1e6) / 5e6)
   })
 
+  it("completes where five pieces take longer than one may by its length", async () => {
+    const slow = {
+      ...spec,
+      blobs: [{ name: "layer", length: 4 * MiB, pieceLength: MiB / 4 }] as const,
+      links: { ...spec.links, slow: { agents: 2, rate: 125_000 } },
+      patience: 120e6
+    }
+    const { completions, counts } = await run(slow)
+    assert.isBelow(Math.max(...completions) / 1e6, 1.3 * boundOf(slow).seconds)
+    assert.isBelow(counts["duplicate_pieces"]!, 12)
+  })
+
   it("lets token buckets keep the rate when there is a burst", async () => {
     const burst = { ...spec, links: { ...spec.links, burst: MiB } }
     const { completions } = await run(burst)

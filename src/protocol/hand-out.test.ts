@@ -342,12 +342,14 @@ describe("other rules", () => {
     for (let index = from; index <= to; index++) table.announce(downloading(index, neighbours), 0)
   }
 
-  test("give a newcomer half of their target, and no more peers in all than they allow", () => {
-    for (const targetNeighbours of [4, 10, 16]) {
-      const table = new HandOut({ targetNeighbours })
+  test("give a newcomer what they say, later half of what is missing, and no more peers in all than they allow", () => {
+    for (const newcomerNeighbours of [2, 3, 5]) {
+      const table = new HandOut({ newcomerNeighbours })
       fill(table, 1, 100, 0)
-      const answer = table.choose(peer(500).peerId, targetNeighbours, [], seeded(1), 0)
-      expect(answer).toHaveLength(targetNeighbours / 2)
+      table.announce(downloading(500), 0)
+      const wanted = (): number => table.choose(peer(500).peerId, 8, [], seeded(1), 0).length
+      expect(wanted()).toBe(newcomerNeighbours)
+      expect(wanted()).toBe(4)
     }
     const short = new HandOut({ maxHandOut: 4 })
     fill(short, 1, 100, 0)

@@ -32,6 +32,7 @@ export interface PeerHostRules {
   readonly endgamePieces: number
   readonly requestTimeoutBase: Micros
   readonly requestTimeoutPerMiB: Micros
+  readonly maxRequestTimeout: Micros
   readonly haveBatchDelay: Micros
   readonly haveBatchDelayPerMiB: Micros
   readonly minRejectBackoff: Micros

@@ -67,6 +67,8 @@ export const limits = {
   /** A request is given up after base + perMiB x size. Long enough for a fair share of a busy uplink. */
   requestTimeoutBase: seconds(4),
   requestTimeoutPerMiB: seconds(4),
+  /** The longest that it becomes on a slow link, where it follows the usual answer: 5 pieces of 4 MiB at 35 kB/s. */
+  maxRequestTimeout: seconds(600),
   /**
    * Have messages wait base + perMiB x piece length for company: a piece or two at 300 MB/s, 20 ms for 4 MB. Have is
    * most of the messages, and batching most of what can be saved of them.

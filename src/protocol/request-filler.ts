@@ -7,6 +7,7 @@
 // endgame a piece is asked a second time only when its request is older than twice the usual answer, so that copies
 // stay rare. It refuses to know which piece is best (piece-selection.ts) and what becomes of a piece that arrived.
 
+import { AnswerTime } from "./answer-time.ts"
 import { backoffDelay } from "./backoff.ts"
 import type { Deadline } from "./deadlines.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
@@ -16,17 +17,14 @@ import type { OutstandingRequest } from "./request-window.ts"
 import type { Swarm } from "./swarm.ts"
 import type { Micros } from "./time.ts"
 
-const MiB = 1024 * 1024
 const noReaders: readonly never[] = []
 
 export class RequestFiller {
   readonly #context: HostContext
   readonly #swarm: Swarm
-  readonly #timeout: Micros
   /** Wakes in endgame, when the oldest request is due for a copy. */
   readonly #hedge: Deadline
-  /** Smoothed time from a request to its piece; 0 before the first. */
-  #answerTime = 0
+  readonly #answers: AnswerTime
   /**
    * Neighbours with room of which nothing was wanted when they were looked at last, longest idle first. The others
    * have all they may have, or wait for the end of their backoff; so a piece that has to be asked for anew looks here.
@@ -36,8 +34,7 @@ export class RequestFiller {
   constructor(context: HostContext, swarm: Swarm) {
     this.#context = context
     this.#swarm = swarm
-    const { requestTimeoutBase, requestTimeoutPerMiB } = context.rules
-    this.#timeout = requestTimeoutBase + Math.round((requestTimeoutPerMiB * swarm.metainfo.pieceLength) / MiB)
+    this.#answers = new AnswerTime(context.rules, swarm.metainfo.pieceLength)
     this.#hedge = context.deadlines.make((now) => this.fillAll(now))
   }
 
@@ -85,11 +82,16 @@ export class RequestFiller {
       }
       this.#swarm.window.release(neighbour.requests, request)
       request.state = "expired"
-      request.expiresAt = now + this.#timeout
       this.#context.counters.requestsTimedOut++
       expired = true
     }
     if (expired) {
+      this.#answers.expired(now)
+      for (const request of neighbour.requests.owed) {
+        if (request.state === "expired" && request.expiresAt <= now) {
+          request.expiresAt = now + this.#answers.timeout
+        }
+      }
       neighbour.failures++
       neighbour.askAgainAt = now + this.#context.rules.maxRejectBackoff
       this.#idle.delete(neighbour)
@@ -104,11 +106,8 @@ export class RequestFiller {
   /** A request was answered by its piece; the neighbour is filled next. */
   answered(neighbour: Neighbour, request: OutstandingRequest, now: Micros): void {
     neighbour.failures = 0
-    if (request.state === "live") {
-      this.#swarm.window.release(neighbour.requests, request)
-      const took = now - request.sentAt
-      this.#answerTime = this.#answerTime === 0 ? took : this.#answerTime + (took - this.#answerTime) / 8
-    }
+    if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
+    this.#answers.answered(now - request.sentAt)
   }
 
   /** A request was refused. */
@@ -149,7 +148,7 @@ export class RequestFiller {
       if (request === undefined || request.state !== "live") continue
       this.#swarm.window.release(neighbour.requests, request)
       request.state = "cancelled"
-      request.expiresAt = now + this.#timeout
+      request.expiresAt = now + this.#answers.timeout
       sendMessage(this.#context, neighbour.session, { tag: "Cancel", channel: neighbour.channel, piece })
       this.#sort(neighbour)
       this.#reschedule(neighbour)
@@ -200,7 +199,7 @@ export class RequestFiller {
       piece = this.#copyInEndgame(neighbour, now)
       if (piece < 0) return false
     }
-    swarm.window.add(neighbour.requests, piece, now, this.#timeout)
+    swarm.window.add(neighbour.requests, piece, now, this.#answers.timeout)
     this.#context.counters.requestsSent++
     sendMessage(this.#context, neighbour.session, { tag: "Request", channel: neighbour.channel, piece })
     return true
@@ -241,7 +240,7 @@ export class RequestFiller {
     const swarm = this.#swarm
     const { maxEndgameCopies } = this.#context.rules
     if (!swarm.isEndgame || !swarm.isAllRequested) return -1
-    const patience = this.#answerTime === 0 ? this.#timeout >> 1 : Math.round(2 * this.#answerTime)
+    const { patience } = this.#answers
     let oldest: OutstandingRequest | undefined
     let nextDue: Micros | undefined
     for (const other of swarm.neighbours) {
