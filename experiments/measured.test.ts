@@ -11,6 +11,7 @@ const file: MeasuredFile = {
       name: "calibration",
       options: { agents: 2, size: 10, rate: 5, burst: 1 },
       role: "calibration",
+      sources: "abc",
       conditions: "nothing else ran",
       date: "2026-01-01T00:00Z",
       runs: [{ completions_s: [1, 2], cpu_share: 0.2, machine_busy: 0.3, load_before: 0.5 }]
@@ -20,6 +21,7 @@ const file: MeasuredFile = {
       options: { agents: 2, size: 10, rate: 10, burst: 1 },
       role: "prediction",
       predicted: { p50_s: 1, max_s: 2 },
+      sources: "abc",
       conditions: "nothing else ran",
       date: "2026-01-01T00:01Z",
       runs: [

@@ -43,6 +43,8 @@ export const Measurement = Schema.Struct({
   role: Schema.Literals(["calibration", "prediction"]),
   /** What the twin said before the first run; absent of a calibration. */
   predicted: Schema.optionalKey(WaveTimes),
+  /** The commit whose programs ran. A protocol that changed since takes other times. */
+  sources: Schema.NonEmptyString,
   /** What else ran on the machine, and which of them went first. */
   conditions: Schema.NonEmptyString,
   /** UTC, to the minute. */

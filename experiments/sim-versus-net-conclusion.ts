@@ -85,11 +85,12 @@ const measuredRuns = (all: ReadonlyArray<Compared>): Table => ({
   caption:
     "Shares of all processors while agents pulled: of the measured processes, the one that asks included, and of " +
     `everything on the machine. ${[...new Set(all.map(({ measurement }) => `Conditions: ${measurement.conditions}.`))].join(" ")}`,
-  columns: ["options", "date", "p50", "max", "processors", "machine", "load average"],
+  columns: ["options", "date", "sources", "p50", "max", "processors", "machine", "load average"],
   rows: all.flatMap(({ measurement }) =>
     measurement.runs.map((run) => [
       optionsText(measurement.options),
       measurement.date,
+      measurement.sources,
       ...times(meanTimes([run.completions_s])),
       percent(run.cpu_share),
       percent(run.machine_busy),

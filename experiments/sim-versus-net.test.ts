@@ -48,6 +48,7 @@ const measurement = (
   role,
   options: { agents: 2, size, rate: 1_000_000, burst: 262_144 },
   ...(role === "prediction" ? { predicted: { p50_s: 9.5, max_s: 21 } } : {}),
+  sources: "abc",
   conditions: "nothing else ran",
   date: "2026-01-01T00:00Z",
   runs: [{ completions_s, cpu_share: 0.2, machine_busy: 0.3, load_before: 0.5 }]

@@ -132,6 +132,7 @@ export const simVersusNet = defineExperiment({
   limits: [
     "All processes share one machine: what they do with processors, and what else runs there, is in the measured times.",
     "Rates are low, so that this sharing does not decide; that the simulator is right at line rate is not shown.",
+    "The processes ran the sources that are named with each run; where the protocol has changed since, the simulated times differ for that reason too.",
     "A few runs on one machine; they cannot be made again to the byte."
   ],
   cells,

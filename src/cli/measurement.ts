@@ -5,6 +5,7 @@
 // Invariants: a run in which the machine was busier than allowed is told and not kept; the file is written once, when
 // every run is there; a prediction is never made after its measurement.
 
+import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism, cpus, release, totalmem } from "node:os"
 import { Console, Effect } from "effect"
@@ -48,6 +49,18 @@ const readFile = (file: string): Effect.Effect<ReadonlyArray<Measurement>, CliFa
         message: `${file}: ${error instanceof Error ? error.message.split("\n", 1)[0] : error}`
       })
   })
+
+/** The commit that is checked out, with a mark when files differ from it; "unknown" outside a clone. */
+const sources = (): string => {
+  try {
+    return execFileSync("git", ["describe", "--always", "--dirty"], {
+      cwd: import.meta.dirname,
+      encoding: "utf8"
+    }).trim()
+  } catch {
+    return "unknown"
+  }
+}
 
 const machine = (storage: string): MeasuredFile["machine"] => ({
   cpu: cpus()[0]?.model ?? "unknown",
@@ -102,6 +115,7 @@ export const takeMeasurement = (given: MeasurementRequest): Effect.Effect<void, 
     const [first, ...others] = yield* runsOf(options, given)
     const date = `${new Date().toISOString().slice(0, 16)}Z`
     const measured: Measurement = {
+      sources: sources(),
       name,
       options,
       role,
