@@ -124,3 +124,16 @@ export const choiceText = <const Choice extends string>(
     (text) => choices.find((choice) => choice === text),
     (choice) => choice
   )
+
+const name = /^[a-z][a-z0-9-]*$/
+
+/** Names in lower case with commas between them, each once; which ones there are is not told here. */
+export const namesText: OptionCodec<ReadonlyArray<string>> = fromText(
+  Schema.Array(Schema.String),
+  "names with commas between them",
+  (text) => {
+    const names = text.split(",").map((one) => one.trim())
+    return names.every((one) => name.test(one)) ? [...new Set(names)] : undefined
+  },
+  (names) => names.join(",")
+)

@@ -4,11 +4,18 @@ import { Data, Effect } from "effect"
 import { adversity } from "./adversity.ts"
 import type { Experiment } from "./experiment.ts"
 import { firstWave } from "./first-wave.ts"
+import { krakenBenchmark } from "./kraken-benchmark.ts"
 import { namingTheChoices } from "./nearest-name.ts"
 import { scale } from "./scale.ts"
 import { simVersusNet } from "./sim-versus-net.ts"
 
-export const experiments: ReadonlyArray<Experiment> = [firstWave, scale, adversity, simVersusNet]
+export const experiments: ReadonlyArray<Experiment> = [
+  firstWave,
+  krakenBenchmark,
+  scale,
+  adversity,
+  simVersusNet
+]
 
 export class ExperimentUnknown extends Data.TaggedError("ExperimentUnknown")<{
   readonly experiment: string

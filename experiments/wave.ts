@@ -78,6 +78,9 @@ export interface WaveOutcome {
   readonly bytesFromAgents: number
   /** Everything on the wire, frames and control included. */
   readonly bytesSent: number
+  /** When each agent had stored the first piece of the image, and the last; of strategies that tell it. */
+  readonly firstPieces?: ReadonlyArray<Micros>
+  readonly lastPieces?: ReadonlyArray<Micros>
   /** What a strategy counts besides: requests, rejects, duplicates ... by name. */
   readonly counts: Readonly<Record<string, number>>
 }

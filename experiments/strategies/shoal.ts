@@ -11,7 +11,17 @@ const name = "shoal"
 
 /** A rule of limits.ts whose default is the shipped one. */
 const shipped = (
-  rule: "targetNeighbours" | "maxNeighbours" | "maxRequestsPerSwarm" | "maxUploadQueue" | "haveBatchDelay",
+  rule:
+    | "targetNeighbours"
+    | "newcomerNeighbours"
+    | "maxNeighbours"
+    | "maxRequestsPerSwarm"
+    | "maxRequestsPerNeighbour"
+    | "maxUploadQueue"
+    | "haveBatchDelay"
+    | "haveBatchDelayPerMiB"
+    | "endgamePieces"
+    | "maxEndgameCopies",
   codec: OptionCodec<number>,
   meaning: string
 ): Parameter<number> =>
@@ -30,10 +40,35 @@ export const shoal = defineStrategy({
       countText(1, 64),
       "Neighbours that a peer asks for, a blob."
     ),
+    newcomerNeighbours: shipped(
+      "newcomerNeighbours",
+      countText(1, 64),
+      "Neighbours that a tracker gives a newcomer, a blob."
+    ),
     maxNeighbours: shipped("maxNeighbours", countText(1, 256), "Neighbours that a peer accepts, a blob."),
     maxRequestsPerSwarm: shipped("maxRequestsPerSwarm", countText(1, 256), "Requests outstanding, a blob."),
+    maxRequestsPerNeighbour: shipped(
+      "maxRequestsPerNeighbour",
+      countText(1, 64),
+      "Requests outstanding to one neighbour, a blob."
+    ),
     maxUploadQueue: shipped("maxUploadQueue", countText(1, 64), "Pieces queued before an uploader rejects."),
-    haveBatchDelay: shipped("haveBatchDelay", durationText, "Time that Have messages wait for company.")
+    haveBatchDelay: shipped("haveBatchDelay", durationText, "Time that Have messages wait for company."),
+    haveBatchDelayPerMiB: shipped(
+      "haveBatchDelayPerMiB",
+      durationText,
+      "What is added to it for each MiB of a piece."
+    ),
+    endgamePieces: shipped(
+      "endgamePieces",
+      countText(0, 1_000),
+      "Pieces missing from which on a late one is asked of another."
+    ),
+    maxEndgameCopies: shipped(
+      "maxEndgameCopies",
+      countText(1, 16),
+      "Requests of one piece under way then, the first included."
+    )
   },
   refuse: (spec, { targetNeighbours, maxNeighbours, maxUploadQueue }) => {
     if (targetNeighbours > maxNeighbours) {
