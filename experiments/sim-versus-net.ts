@@ -126,7 +126,7 @@ export const simVersusNet = defineExperiment({
     "The first three predictions (16 and 8 agents at 1 MB/s) were made without the third constant and came out short by up to 11 %. The cause was " +
       "looked for in the processes: the origin's bucket was busy all the time in both worlds, but clients had received hardly " +
       "anything of a blob until its last pieces came, and then all of it moved at once through the processors that all share. With " +
-      "that in the model, fitted on the calibration alone, the other predictions were made.",
+      "that in the model, and the latency fitted again, both on the calibration's times, the last two predictions were made: only these test the model as it is.",
     "No agent can be done before every piece has left the only origin once; a simulated agent that is fails the run."
   ],
   limits: [
