@@ -3,7 +3,8 @@
 
 import { Effect } from "effect"
 import { limits } from "../../src/protocol/limits.ts"
-import { countText, durationText, type OptionCodec } from "../option-text.ts"
+import { pieceChoices } from "../../src/protocol/piece-selection.ts"
+import { choiceText, countText, durationText, type OptionCodec } from "../option-text.ts"
 import { runWave } from "../wave-run.ts"
 import { defineStrategy, type Parameter, parameter, StrategyFailed } from "./strategy.ts"
 
@@ -20,6 +21,7 @@ const shipped = (
     | "maxUploadQueue"
     | "haveBatchDelay"
     | "haveBatchDelayPerMiB"
+    | "secondAnnounceDelay"
     | "endgamePieces"
     | "maxEndgameCopies",
   codec: OptionCodec<number>,
@@ -59,6 +61,22 @@ export const shoal = defineStrategy({
       durationText,
       "What is added to it for each MiB of a piece."
     ),
+    secondAnnounceDelay: shipped(
+      "secondAnnounceDelay",
+      durationText,
+      "From a download's first announce to its second, shortened by up to half by chance."
+    ),
+    pieceChoice: parameter(
+      choiceText(pieceChoices),
+      "rarest",
+      "Which piece to ask for where nothing else decides; windowed is the rarest of the first missing ones."
+    ),
+    orderedTail: parameter(
+      countText(0, 100),
+      String(100 * limits.orderedTail),
+      "Percent of the pieces that are fetched in order at the end."
+    ),
+    suggest: parameter(choiceText(["on", "off"]), "on", "Whether origins suggest what to ask them for."),
     endgamePieces: shipped(
       "endgamePieces",
       countText(0, 1_000),
@@ -82,8 +100,12 @@ export const shoal = defineStrategy({
       ? undefined
       : `pieces of ${long.name} have ${long.pieceLength} bytes, more than the ${limits.maxPieceLength} that any may have`
   },
-  run: (spec, rules, progress) =>
-    runWave(spec, { rules }, progress).pipe(
+  run: (spec, { orderedTail, suggest, ...rest }, progress) =>
+    runWave(
+      spec,
+      { rules: { ...rest, orderedTail: orderedTail / 100, suggest: suggest === "on" } },
+      progress
+    ).pipe(
       Effect.mapError(({ message }) => new StrategyFailed({ strategy: name, message: `${name}: ${message}` }))
     )
 })

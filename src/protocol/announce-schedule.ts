@@ -36,9 +36,11 @@ export class AnnounceSchedule {
   #underWay: AnnounceEvent | undefined
   #lastBegun: Micros | undefined
   #failures = 0
+  readonly #secondDelay: Micros
 
-  /** A member that joined at `now`; `complete` when it has every piece already. */
-  constructor(complete: boolean, now: Micros) {
+  /** A member that joined at `now`; `complete` when it has every piece already. Experiments have another `secondDelay`. */
+  constructor(complete: boolean, now: Micros, secondDelay: Micros = limits.secondAnnounceDelay) {
+    this.#secondDelay = secondDelay
     this.#phase = complete ? "complete" : "joining"
     this.#due = now
   }
@@ -70,8 +72,7 @@ export class AnnounceSchedule {
     const joined = this.#phase === "joining"
     if (joined) this.#phase = "downloading"
     if (this.#overtaken(event)) this.#due = now
-    else if (joined)
-      this.#due = now + limits.secondAnnounceDelay - random.nextInt(limits.secondAnnounceDelay >> 1)
+    else if (joined) this.#due = now + this.#secondDelay - random.nextInt(Math.max(1, this.#secondDelay >> 1))
     else if (event !== "stopped") this.#due = now + jittered(clampInterval(intervalMilliseconds), random)
   }
 

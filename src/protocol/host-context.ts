@@ -9,6 +9,7 @@ import type { Neighbour } from "./neighbour.ts"
 import type { PeerHostCounters, PeerHostOutput } from "./peer-host-io.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
 import type { PeerSession } from "./peer-session.ts"
+import type { PieceChoice } from "./piece-selection.ts"
 import type { RandomSource } from "./random-source.ts"
 import type { Micros } from "./time.ts"
 
@@ -49,6 +50,9 @@ export interface PeerHostRules {
   readonly maxReaders: number
   readonly maxSuggestions: number
   readonly initialUploadTimePerMiB: Micros
+  /** Replaced by experiments alone: which piece is asked for where nothing else decides, and whether origins suggest. */
+  readonly pieceChoice?: PieceChoice
+  readonly suggest?: boolean
 }
 
 /** The shipped limits with some of them replaced. */

@@ -3,7 +3,7 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { Bitfield } from "./bitfield.ts"
-import { selectPiece } from "./piece-selection.ts"
+import { type PieceChoice, pieceChoices, selectPiece } from "./piece-selection.ts"
 import type { RandomSource } from "./random-source.ts"
 
 const seeded = (seed: number): RandomSource => {
@@ -32,6 +32,7 @@ interface Scene {
   readonly availability: readonly number[]
   readonly readers: readonly { readonly firstPiece: number; readonly endPiece: number }[]
   readonly suggested: readonly number[]
+  readonly choice?: PieceChoice | undefined
 }
 
 const scene: fc.Arbitrary<Scene> = fc.integer({ min: 1, max: 140 }).chain((length) => {
@@ -49,7 +50,8 @@ const scene: fc.Arbitrary<Scene> = fc.integer({ min: 1, max: 140 }).chain((lengt
         .map(([firstPiece, size]) => ({ firstPiece, endPiece: Math.min(length, firstPiece + size) })),
       { maxLength: 3 }
     ),
-    suggested: fc.array(fc.integer({ min: -1, max: length + 40 }), { maxLength: 5 })
+    suggested: fc.array(fc.integer({ min: -1, max: length + 40 }), { maxLength: 5 }),
+    choice: fc.constantFrom(undefined, ...pieceChoices)
   })
 })
 
@@ -61,10 +63,21 @@ const select = (given: Scene, random: RandomSource): number =>
       theirs: fieldOf(given.length, given.theirs),
       availability: Uint16Array.from(given.availability),
       readers: given.readers,
-      suggested: given.suggested
+      suggested: given.suggested,
+      choice: given.choice
     },
     random
   )
+
+const wordOf = (piece: number): number => piece >>> 5
+
+/** Of the pieces that are wanted those in the first two words in which any is missing, or in the first word beyond. */
+const inWindow = (given: Scene, wanted: readonly number[]): readonly number[] => {
+  const words = [...new Set(given.missing.map(wordOf))].sort((left, right) => left - right)
+  const window = wanted.filter((piece) => words.indexOf(wordOf(piece)) < 2)
+  const next = Math.min(...wanted.map(wordOf))
+  return window.length > 0 ? window : wanted.filter((piece) => wordOf(piece) === next)
+}
 
 /** The pieces that the rules allow, written plainly; empty when nothing is wanted. */
 const allowed = (given: Scene): readonly number[] => {
@@ -82,8 +95,11 @@ const allowed = (given: Scene): readonly number[] => {
   }
   const suggestion = given.suggested.find((piece) => wanted.includes(piece))
   if (suggestion !== undefined) return [suggestion]
-  const rarest = Math.min(...wanted.map((piece) => given.availability[piece]!))
-  return wanted.filter((piece) => given.availability[piece] === rarest)
+  if (given.choice === "random") return wanted
+  if (given.choice === "in-order") return wanted.filter((piece) => piece === Math.min(...wanted))
+  const eligible = given.choice === "windowed" ? inWindow(given, wanted) : wanted
+  const rarest = Math.min(...eligible.map((piece) => given.availability[piece]!))
+  return eligible.filter((piece) => given.availability[piece] === rarest)
 }
 
 const everything = (length: number): Scene => {

@@ -5,7 +5,8 @@
 //      piece lies nearest to where it reads (ties: the reader named first);
 //   2. suggested: the neighbour's first suggestion that is a candidate, so that an origin sends each piece out once
 //      before it repeats itself;
-//   3. rarest first: a candidate of the lowest availability, each of the tied ones equally likely.
+//   3. rarest first: a candidate of the lowest availability, each of the tied ones equally likely. An experiment may
+//      have others: any candidate equally likely; the lowest; or the rarest of the lowest missing pieces.
 //
 // Invariants: the answer is a candidate or -1; nothing is changed and nothing allocated; chance is drawn at most once
 // a call. It refuses to know requests, timeouts and endgame: a caller in endgame passes words of `requested` that leave
@@ -21,6 +22,13 @@ export interface ReaderWindow {
   readonly endPiece: number
 }
 
+/** The last rule; "rarest" is what ships. */
+export const pieceChoices = ["rarest", "random", "windowed", "in-order"] as const
+export type PieceChoice = (typeof pieceChoices)[number]
+
+/** A window of missing pieces, in words of 32: it is left only when nothing of it can be asked for. */
+const windowWords = 2
+
 export interface SelectionCandidates {
   /** Words (bit i is word i >>> 5, bit i & 31, spare bits zero) of the pieces that are not stored here. */
   readonly missing: Uint32Array
@@ -32,6 +40,8 @@ export interface SelectionCandidates {
   readonly readers: readonly ReaderWindow[]
   /** What the neighbour would rather be asked for, oldest first; numbers outside the blob are passed over. */
   readonly suggested: readonly number[]
+  /** "rarest" when absent. */
+  readonly choice?: PieceChoice | undefined
 }
 
 /** The piece to ask of this neighbour next, or -1 when it has nothing that is wanted. */
@@ -49,7 +59,9 @@ export const selectPiece = (candidates: SelectionCandidates, random: RandomSourc
     const piece = firstSuggested(candidates)
     if (piece >= 0) return piece
   }
-  return rarest(candidates, random)
+  return candidates.choice === "in-order"
+    ? lowestIn(candidates, 0, candidates.theirs.length)
+    : rarest(candidates, random)
 }
 
 const nearestToReader = (candidates: SelectionCandidates): number => {
@@ -95,18 +107,21 @@ const firstSuggested = (candidates: SelectionCandidates): number => {
 
 /** One scan: ties go to the highest of ranks that a number drawn for this call gives every piece. */
 const rarest = (candidates: SelectionCandidates, random: RandomSource): number => {
-  const { missing, requested, availability } = candidates
+  const { missing, requested, availability, choice } = candidates
   const theirs = candidates.theirs.words
+  const isRandom = choice === "random"
+  let wordsLeft = choice === "windowed" ? windowWords : missing.length
   const seed = random.nextInt(0x7fffffff)
   let lowest = 0x10000
   let best = -1
   let bestRank = 0
-  for (let word = 0; word < missing.length; word++) {
+  for (let word = 0; word < missing.length && (wordsLeft > 0 || best < 0); word++) {
     let bits = missing[word]! & ~requested[word]! & theirs[word]!
+    if (missing[word] !== 0) wordsLeft--
     while (bits !== 0) {
       const piece = (word << 5) + lowestBit(bits)
       bits &= bits - 1
-      const copies = availability[piece]!
+      const copies = isRandom ? 0 : availability[piece]!
       if (copies > lowest) continue
       const rank = rankOf(piece, seed)
       if (copies === lowest && rank <= bestRank) continue

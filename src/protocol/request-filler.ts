@@ -227,7 +227,8 @@ export class RequestFiller {
         // Whoever suggests is a source that all want: there a suggestion goes before the reader, who is served by
         // the others' copies sooner than by everyone asking the source for the same piece.
         readers: neighbour.suggested.length > 0 ? noReaders : swarm.readers,
-        suggested: neighbour.suggested
+        suggested: neighbour.suggested,
+        choice: this.#context.rules.pieceChoice
       },
       this.#context.random
     )

@@ -90,7 +90,7 @@ export class Swarm implements UploadSwarm {
     this.haves = new HaveBatch(context, metainfo.pieceLength, this.neighbours)
     this.#filler = new RequestFiller(context, this)
     this.#suggest =
-      context.self.kind === "origin" && have.isFull
+      context.self.kind === "origin" && have.isFull && context.rules.suggest !== false
         ? new SeederSuggest(context, this.pieces, seedFrom)
         : undefined
     this.#uploader = uploader

@@ -16,6 +16,7 @@ import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
 import { randomSource } from "./random-source.ts"
 import type { BlobStore, BlobStoreError } from "./services/blob-store.ts"
+import { SwarmRules } from "./services/swarm-rules.ts"
 import { Timers } from "./services/timers.ts"
 import type { TrackerClient } from "./tracker-client.ts"
 import type { SwarmAnnounce } from "./tracker-wire.ts"
@@ -55,6 +56,7 @@ export const makeAnnouncer = (options: {
   Effect.gen(function* () {
     const { engine, tracker } = options
     const timers = yield* Timers
+    const { secondAnnounceDelay } = yield* SwarmRules
     const random = randomSource(yield* Random.Random)
     const failed = trackerFailures(options.metrics)("announce")
     const fork = yield* FiberSet.makeRuntime<never>()
@@ -167,7 +169,11 @@ export const makeAnnouncer = (options: {
     const enter = (torrent: Torrent, namespace: string, whole: boolean): Member => {
       const present = members.get(torrent.swarm)
       if (present !== undefined && present.schedule.phase !== "left") return present
-      const member: Member = { torrent, namespace, schedule: new AnnounceSchedule(whole, timers.now()) }
+      const member: Member = {
+        torrent,
+        namespace,
+        schedule: new AnnounceSchedule(whole, timers.now(), secondAnnounceDelay)
+      }
       members.set(torrent.swarm, member)
       wake()
       return member

@@ -5,9 +5,13 @@
 import { Context } from "effect"
 import type { HandOutRules } from "../../protocol/hand-out.ts"
 import type { PeerHostRules } from "../../protocol/host-context.ts"
+import type { Micros } from "../../protocol/time.ts"
 
 /** One set for peers and trackers: the rules that both have, such as the degree, change for both. */
-export interface SwarmRules extends PeerHostRules, HandOutRules {}
+export interface SwarmRules extends PeerHostRules, HandOutRules {
+  /** limits.ts says what it means. */
+  readonly secondAnnounceDelay: Micros
+}
 
 export const SwarmRules: Context.Reference<Partial<SwarmRules>> = Context.Reference(
   "shoal/roles/SwarmRules",
