@@ -6,12 +6,14 @@ import type { Experiment } from "./experiment.ts"
 import { firstWave } from "./first-wave.ts"
 import { krakenBenchmark } from "./kraken-benchmark.ts"
 import { namingTheChoices } from "./nearest-name.ts"
+import { policies } from "./policies.ts"
 import { scale } from "./scale.ts"
 import { simVersusNet } from "./sim-versus-net.ts"
 
 export const experiments: ReadonlyArray<Experiment> = [
   firstWave,
   krakenBenchmark,
+  policies,
   scale,
   adversity,
   simVersusNet
