@@ -6,7 +6,7 @@ import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Experiment } from "../../experiments/experiment.ts"
 
-const words = ["all", "index", "list", "run", "verify"]
+const words = ["all", "bench", "index", "list", "run", "verify"]
 
 /**
  * The command line with the two short forms written out: `shoal experiment` lists, `shoal experiment NAME` runs, so
@@ -111,6 +111,25 @@ const verify = Command.make("verify", { workers: workersFlag }, ({ workers }) =>
   })
 ).pipe(Command.withDescription("Measure the quick versions anew and compare them with those that are kept"))
 
+const benchFlags = {
+  runs: Flag.Int("runs").pipe(
+    Flag.withMetavar("NUMBER"),
+    Flag.withDescription("Runs of every wave, of which medians are told (3)"),
+    Flag.withDefault(3)
+  ),
+  full: Flag.Boolean("full").pipe(
+    Flag.withDescription("Also the sizes for which a speed is promised: many minutes, and up to 8 GiB"),
+    Flag.withDefault(false)
+  )
+}
+
+const bench = Command.make("bench", benchFlags, (request) =>
+  Effect.gen(function* () {
+    const { runBench } = yield* Effect.promise(() => import("../../experiments/bench.ts"))
+    yield* runBench(request)
+  })
+).pipe(Command.withDescription("Measure the simulator: piece transfers a second, memory, and how both grow"))
+
 const index = Command.make("index", {}, () =>
   Effect.gen(function* () {
     const { laboratory } = yield* Effect.promise(() => import("../../experiments/laboratory.ts"))
@@ -130,6 +149,6 @@ export const experimentCommand = (experiments: ReadonlyArray<Experiment>) => {
   )
   return Command.make("experiment").pipe(
     Command.withDescription("Questions that the simulator answers"),
-    Command.withSubcommands([list, run, all, verify, index])
+    Command.withSubcommands([list, run, all, bench, verify, index])
   )
 }
