@@ -52,7 +52,7 @@ describe("shoal", () => {
     }
     const { completions, counts } = await run(slow)
     assert.isBelow(Math.max(...completions) / 1e6, 1.3 * boundOf(slow).seconds)
-    assert.isBelow(counts["duplicate_pieces"]!, 12)
+    assert.isBelow(counts.duplicate_pieces!, 12)
   })
 
   it("lets token buckets keep the rate when there is a burst", async () => {

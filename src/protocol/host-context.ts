@@ -23,6 +23,7 @@ export interface PeerHostRules {
   readonly maxNeighbours: number
   readonly maxSeederNeighbours: number
   readonly maxRequestsPerSwarm: number
+  readonly maxRequestsPerHost: number
   readonly maxRequestsPerNeighbour: number
   readonly maxUploadQueue: number
   readonly maxUploadsInFlight: number
@@ -74,6 +75,8 @@ export interface HostContext {
   readonly counters: PeerHostCounters
   readonly deadlines: DeadlineQueue
   readonly outputs: PeerHostOutput[]
+  /** Swarms that still fetch pieces. */
+  fetching: number
   /** Ends this host's part in a channel, telling the peer why. */
   readonly leaveChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
   /** Drops a connection on which nothing moves; its peer may be dialled again after a while. */

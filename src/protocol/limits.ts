@@ -44,6 +44,11 @@ export const limits = {
    * 1.272. It bounds throughput to 5 pieces a round trip, 1.25 MiB at the smallest.
    */
   maxRequestsPerSwarm: 5,
+  /**
+   * Requests that the swarms still fetching share, each at least one: two layers at once with a window of 5 each met
+   * 0.9 Rejects a piece, with 3 each 0.25, and were done earlier (300 agents, two blobs of 190 pieces, two seeds).
+   */
+  maxRequestsPerHost: 6,
   /** Requests outstanding to one neighbour of a swarm: its next piece is asked while one is under way. */
   maxRequestsPerNeighbour: 2,
   /** Pieces an uploader keeps (being sent and waiting) before it answers Reject busy. */

@@ -74,6 +74,7 @@ export class PeerHost {
       counters: this.counters,
       deadlines: this.#deadlines,
       outputs: this.#outputs,
+      fetching: 0,
       leaveChannel: (neighbour, reason, now) => this.#channels.leave(neighbour, reason, now),
       dropSession: (session, reason, now) => this.#keeper.drop(session, reason, now),
       banPeer: (banned, where, reason, now) => this.#keeper.banPeer(banned, where, reason, now)

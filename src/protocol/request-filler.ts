@@ -226,7 +226,7 @@ export class RequestFiller {
         availability: swarm.availability,
         // Whoever suggests is a source that all want: there a suggestion goes before the reader, who is served by
         // the others' copies sooner than by everyone asking the source for the same piece.
-        readers: neighbour.suggested.length > 0 ? noReaders : swarm.readers,
+        readers: neighbour.suggested.length > 0 ? noReaders : swarm.reading.windows,
         suggested: neighbour.suggested,
         choice: this.#context.rules.pieceChoice
       },

@@ -64,17 +64,11 @@ export class RequestWindow {
   readonly requested: Uint32Array
   /** Live requests of all neighbours. */
   live = 0
-  readonly #limit: number
   /** Copies beyond the first, in endgame. */
   readonly #extraCopies = new Map<number, number>()
 
-  constructor(pieces: number, limit: number) {
+  constructor(pieces: number) {
     this.requested = new Uint32Array((pieces + 31) >>> 5)
-    this.#limit = limit
-  }
-
-  get hasRoom(): boolean {
-    return this.live < this.#limit
   }
 
   get hasExtraCopies(): boolean {

@@ -20,6 +20,7 @@ import type { Neighbour } from "./neighbour.ts"
 import type { Payload } from "./payload.ts"
 import type { PeerId } from "./peer-id.ts"
 import type { ReaderWindow } from "./piece-selection.ts"
+import { ReadingOrder } from "./reading-order.ts"
 import { RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SeederSuggest } from "./seeder-suggest.ts"
@@ -48,8 +49,7 @@ export class Swarm implements UploadSwarm {
   opening = 0
   /** Connections being made for this swarm. */
   dialling = 0
-  /** What waiting clients read next. */
-  readers: readonly ReaderWindow[] = []
+  readonly reading: ReadingOrder
   servedAt = 0
   /** No storage: nothing is asked for any more, what is here is still served. */
   failed = false
@@ -57,8 +57,7 @@ export class Swarm implements UploadSwarm {
   closing = false
   readonly haves: HaveBatch
   #origins = 0
-  readonly #readers = new Map<number, ReaderWindow>()
-  readonly #everything: ReaderWindow
+  #isFetching = false
   readonly #storing = new Map<number, Sender>()
   readonly #filler: RequestFiller
   readonly #suggest: SeederSuggest | undefined
@@ -82,11 +81,15 @@ export class Swarm implements UploadSwarm {
     for (let word = 0; word < this.missing.length; word++) this.missing[word] = ~have.words[word]! >>> 0
     const spare = this.missing.length * 32 - this.pieces
     if (spare > 0) this.missing[this.missing.length - 1]! &= 0xffffffff >>> spare
-    this.window = new RequestWindow(this.pieces, context.rules.maxRequestsPerSwarm)
+    this.window = new RequestWindow(this.pieces)
     this.availability = new Uint16Array(this.pieces)
-    this.#everything = { firstPiece: 0, endPiece: this.pieces }
+    this.reading = new ReadingOrder(this.pieces, context.rules)
+    this.reading.missing(this.pieces - have.count)
     this.#context = context
-    this.#gatherReaders()
+    if (!have.isFull) {
+      this.#isFetching = true
+      context.fetching++
+    }
     this.haves = new HaveBatch(context, metainfo.pieceLength, this.neighbours)
     this.#filler = new RequestFiller(context, this)
     this.#suggest =
@@ -107,7 +110,14 @@ export class Swarm implements UploadSwarm {
 
   /** Whether one more request may be sent. Pieces being stored are in memory, so they count against a bound too. */
   get wantsMore(): boolean {
-    return this.wantsPieces && this.window.hasRoom && this.#hasMemory
+    return this.wantsPieces && this.window.live < this.#share && this.#hasMemory
+  }
+
+  /** Requests that may be outstanding: of what the host may ask, its swarms have equal shares. */
+  get #share(): number {
+    const { maxRequestsPerSwarm, maxRequestsPerHost } = this.#context.rules
+    const share = Math.floor(maxRequestsPerHost / Math.max(1, this.#context.fetching))
+    return Math.min(maxRequestsPerSwarm, Math.max(1, share))
   }
 
   get #hasMemory(): boolean {
@@ -184,6 +194,7 @@ export class Swarm implements UploadSwarm {
 
   /** The swarm is closed on this host. Its neighbours have left. */
   stop(): void {
+    this.#endFetching()
     this.haves.stop()
     this.#filler.stop()
   }
@@ -308,11 +319,12 @@ export class Swarm implements UploadSwarm {
     this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
     this.#context.counters.piecesStored++
     this.haves.stored(piece, now)
-    if (this.#isTail && !this.readers.includes(this.#everything)) this.#gatherReaders()
+    this.reading.missing(this.pieces - this.have.count)
     if (!this.have.isFull) {
       this.#filler.fillAll(now)
       return
     }
+    this.#endFetching()
     this.#context.outputs.push({ tag: "SwarmCompleted", swarm: this.id })
     for (const neighbour of [...this.neighbours]) this.#closeIfFinished(neighbour, now)
   }
@@ -332,27 +344,22 @@ export class Swarm implements UploadSwarm {
     this.window.unmark(piece)
     if (this.failed) return
     this.failed = true
+    this.#endFetching()
     this.#context.outputs.push({ tag: "SwarmFailed", swarm: this.id, reason })
   }
 
   readerMoved(reader: number, window: ReaderWindow, now: Micros): void {
-    if (!this.#readers.has(reader) && this.#readers.size >= this.#context.rules.maxReaders) return
-    this.#readers.set(reader, window)
-    this.#gatherReaders()
-    this.#filler.fillAll(now)
+    if (this.reading.moved(reader, window)) this.#filler.fillAll(now)
   }
 
   readerLeft(reader: number): void {
-    if (this.#readers.delete(reader)) this.#gatherReaders()
+    this.reading.left(reader)
   }
 
-  #gatherReaders(): void {
-    this.readers = this.#isTail ? [...this.#readers.values(), this.#everything] : [...this.#readers.values()]
-  }
-
-  /** The last pieces are fetched in order: the check of the whole digest follows the front, and is done soon after. */
-  get #isTail(): boolean {
-    return this.pieces - this.have.count <= this.pieces * this.#context.rules.orderedTail
+  #endFetching(): void {
+    if (!this.#isFetching) return
+    this.#isFetching = false
+    this.#context.fetching--
   }
 
   uploadUndone(_neighbour: Neighbour, piece: number): void {
