@@ -2,9 +2,11 @@
 // is told of every piece that was verified and stored. The role does not notice; nothing is delayed or changed.
 
 import { Effect } from "effect"
+import type { Bitfield } from "../src/protocol/bitfield.ts"
 import type { Metainfo } from "../src/protocol/metainfo.ts"
+import type { Payload } from "../src/protocol/payload.ts"
 import type { HostProgram, StartedRole } from "../src/roles/host-program.ts"
-import type { BlobStore, PieceFile } from "../src/roles/services/blob-store.ts"
+import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../src/roles/services/blob-store.ts"
 import { HostStorage } from "../src/roles/services/host-storage.ts"
 
 /** Called at the instant in which the role learns that the piece is stored. */
@@ -13,23 +15,41 @@ export type PieceStored = (piece: number) => void
 /** Gives, for a blob that the role begins to store, who is told of its pieces. */
 export type ObserveBlob = (metainfo: Metainfo) => PieceStored
 
-const observedFile = (file: PieceFile, stored: PieceStored): PieceFile => ({
-  swarm: file.swarm,
-  metainfo: file.metainfo,
-  have: () => file.have(),
-  load: (piece, done) => file.load(piece, done),
-  store: (piece, payload, done) =>
-    file.store(piece, payload, (outcome) => {
-      if (outcome.tag === "Stored") stored(piece)
+class ObservedFile implements PieceFile {
+  readonly swarm: PieceFile["swarm"]
+  readonly metainfo: PieceFile["metainfo"]
+  readonly complete: PieceFile["complete"]
+  readonly #file: PieceFile
+  readonly #stored: PieceStored
+
+  constructor(file: PieceFile, stored: PieceStored) {
+    this.swarm = file.swarm
+    this.metainfo = file.metainfo
+    this.complete = file.complete
+    this.#file = file
+    this.#stored = stored
+  }
+
+  have(): Bitfield {
+    return this.#file.have()
+  }
+
+  load(piece: number, done: (outcome: LoadOutcome) => void): void {
+    this.#file.load(piece, done)
+  }
+
+  store(piece: number, payload: Payload, done: (outcome: StoreOutcome) => void): void {
+    this.#file.store(piece, payload, (outcome) => {
+      if (outcome.tag === "Stored") this.#stored(piece)
       done(outcome)
-    }),
-  complete: file.complete
-})
+    })
+  }
+}
 
 const observedStore = (store: BlobStore, observe: ObserveBlob): BlobStore => ({
   ...store,
   openPieces: (metainfo) =>
-    Effect.map(store.openPieces(metainfo), (file) => observedFile(file, observe(metainfo)))
+    Effect.map(store.openPieces(metainfo), (file) => new ObservedFile(file, observe(metainfo)))
 })
 
 /** The same program, whose stored pieces are told. */

@@ -10,6 +10,7 @@ import type { Metainfo } from "../protocol/metainfo.ts"
 import type { PeerHostInput, SwarmStatus } from "../protocol/peer-host-io.ts"
 import type { Micros } from "../protocol/time.ts"
 import type { LoadOutcome, PieceFile } from "./services/blob-store.ts"
+import type { Timers } from "./services/timers.ts"
 
 /** A swarm that cannot go on: no room, wrong content, no progress. `message` says which and of what. */
 export class SwarmBroken extends Data.TaggedError("SwarmBroken")<{
@@ -63,18 +64,18 @@ export class SwarmEntry implements OpenSwarm {
   complete = false
   broken: SwarmBroken | undefined
   lastUse: Micros
-  readonly #now: () => Micros
+  readonly #timers: Timers["Service"]
   readonly #face: SwarmFace
   readonly #waiters = new Map<number, Set<Waiter>>()
   #lastProgress: Micros
 
-  constructor(file: PieceFile, scope: Scope.Closeable, now: () => Micros, face: SwarmFace) {
+  constructor(file: PieceFile, scope: Scope.Closeable, timers: Timers["Service"], face: SwarmFace) {
     this.file = file
     this.scope = scope
     this.have = file.have()
-    this.#now = now
+    this.#timers = timers
     this.#face = face
-    this.#lastProgress = now()
+    this.#lastProgress = timers.now()
     this.lastUse = this.#lastProgress
   }
 
@@ -93,7 +94,7 @@ export class SwarmEntry implements OpenSwarm {
   readonly breakWith = (why: SwarmBroken): void => this.#face.breakSwarm(this.swarm, why)
 
   readonly load = (piece: number, done: (outcome: LoadOutcome) => void): void => {
-    this.lastUse = this.#now()
+    this.lastUse = this.#timers.now()
     this.file.load(piece, done)
   }
 
@@ -123,7 +124,7 @@ export class SwarmEntry implements OpenSwarm {
 
   /** The piece is in the store. */
   stored(piece: number): void {
-    this.#lastProgress = this.#now()
+    this.#lastProgress = this.#timers.now()
     this.lastUse = this.#lastProgress
     const waiters = this.#waiters.get(piece)
     if (waiters === undefined) return

@@ -14,15 +14,16 @@ import { limits } from "../protocol/limits.ts"
 import type { SwarmId } from "../protocol/message.ts"
 import type { Metainfo } from "../protocol/metainfo.ts"
 import { PeerHost } from "../protocol/peer-host.ts"
-import type { PeerHostInput, PeerHostOutput } from "../protocol/peer-host-io.ts"
+import type { PeerHostInput } from "../protocol/peer-host-io.ts"
 import type { PeerAddress, PeerId, PeerKind } from "../protocol/peer-id.ts"
 import type { PeerListen, RateLimits } from "./config.ts"
+import { MachineDriver } from "./machine-driver.ts"
 import type { RoleMetrics } from "./metrics.ts"
 import { type OpenSwarm, SwarmBroken, SwarmEntry, type SwarmFace } from "./open-swarm.ts"
 import { readPeerMetrics } from "./peer-metrics.ts"
 import { randomSource } from "./random-source.ts"
 import type { BlobStore, BlobStoreError } from "./services/blob-store.ts"
-import { type PeerEndpoint, type PeerListenError, PeerTransport } from "./services/peer-transport.ts"
+import { type PeerListenError, PeerTransport } from "./services/peer-transport.ts"
 import { SwarmRules } from "./services/swarm-rules.ts"
 import { Timers } from "./services/timers.ts"
 
@@ -58,112 +59,21 @@ export const makePeerEngine = (
     const timers = yield* Timers
     const random = randomSource(yield* Random.Random)
     const fork = yield* FiberSet.makeRuntime<never>()
-    const entries = new Map<SwarmId, SwarmEntry>()
     const opening = new Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>>()
-
-    // -- the machine's loop ---------------------------------------------------------------------------------------
-
-    let endpoint: PeerEndpoint | undefined
-    let stopped = false
-    const inputs: PeerHostInput[] = []
-    // Facts that come before the machine is made wait for it.
-    let draining = true
-    let cancelWake: (() => void) | undefined
-    let wakeAt = Number.POSITIVE_INFINITY
-
-    const feed = (input: PeerHostInput): void => {
-      if (stopped) return
-      inputs.push(input)
-      if (!draining) drain()
-    }
-
-    const drain = (): void => {
-      draining = true
-      for (let next = inputs.shift(); next !== undefined; next = inputs.shift()) {
-        for (const output of machine.handle(next, timers.now())) perform(output)
-      }
-      draining = false
-      armWake()
-    }
-
-    const armWake = (): void => {
-      const next = machine.nextWake()
-      // A wake that comes early is harmless, so a later deadline keeps the earlier timer.
-      if (next === undefined || next >= wakeAt) return
-      cancelWake?.()
-      wakeAt = next
-      cancelWake = timers.wakeAt(next, () => {
-        cancelWake = undefined
-        wakeAt = Number.POSITIVE_INFINITY
-        feed({ tag: "Woken" })
-      })
-    }
-
-    const perform = (output: PeerHostOutput): void => {
-      switch (output.tag) {
-        case "Dial":
-          endpoint!.dial(output.connection, output.address)
-          break
-        case "Send":
-          endpoint!.send(output.connection, output.message, output.swarm)
-          break
-        case "Disconnect":
-          endpoint!.disconnect(output.connection, output.reason)
-          break
-        case "LoadPiece":
-          loadPiece(output.swarm, output.piece)
-          break
-        case "StorePiece":
-          storePiece(output)
-          break
-        case "SwarmAsked":
-          fork(answerAsked(output.swarm))
-          break
-        case "SwarmCompleted":
-          finish(output.swarm)
-          break
-        case "SwarmFailed":
-          breakSwarm(output.swarm, new SwarmBroken({ reason: "storage", message: output.reason }))
-          break
-        case "PeerBanned":
-          fork(Effect.logWarning(`banned peer ${output.peerId} at ${output.address}: ${output.reason}`))
-      }
-    }
-
-    const loadPiece = (swarm: SwarmId, piece: number): void => {
-      const entry = entries.get(swarm)
-      if (entry === undefined) {
-        inputs.push({ tag: "PieceLoadFailed", swarm, piece, reason: "the swarm was closed" })
-        return
-      }
-      entry.lastUse = timers.now()
-      entry.file.load(piece, (outcome) => {
-        if (outcome.tag === "Loaded") feed({ tag: "PieceLoaded", swarm, piece, payload: outcome.payload })
-        else feed({ tag: "PieceLoadFailed", swarm, piece, reason: outcome.error.message })
-      })
-    }
-
-    const storePiece = (output: PeerHostOutput & { readonly tag: "StorePiece" }): void => {
-      const { swarm, piece } = output
-      const entry = entries.get(swarm)
-      if (entry === undefined) {
-        inputs.push({ tag: "PieceStoreFailed", swarm, piece, reason: "the swarm was closed" })
-        return
-      }
-      entry.file.store(piece, output.payload, (outcome) => {
-        if (outcome.tag === "Corrupt") {
-          feed({ tag: "PieceCorrupt", swarm, piece })
-          return
-        }
-        if (outcome.tag === "Failed") {
-          feed({ tag: "PieceStoreFailed", swarm, piece, reason: outcome.error.message })
-          return
-        }
-        // First the machine, which adds the piece to `have`, then those who wait for it.
-        feed({ tag: "PieceStored", swarm, piece })
-        entry.stored(piece)
-      })
-    }
+    const strangers = options.metrics.counter(
+      "shoal_peer_strangers_total",
+      "Callers at the peer port that did not speak as peers do"
+    )
+    const driver = new MachineDriver(timers, {
+      asked: (swarm) => fork(answerAsked(swarm)),
+      completed: (swarm) => finish(swarm),
+      failed: (swarm, message) => breakSwarm(swarm, new SwarmBroken({ reason: "storage", message })),
+      banned: ({ peerId, address, reason }) =>
+        fork(Effect.logWarning(`banned peer ${peerId} at ${address}: ${reason}`)),
+      stranger: () => strangers(1)
+    })
+    const { entries } = driver
+    const feed = (input: PeerHostInput): void => driver.feed(input)
 
     const machineFace: SwarmFace = {
       feed,
@@ -186,7 +96,7 @@ export const makePeerEngine = (
           const file = yield* Scope.provide(blobs.openPieces(metainfo), scope).pipe(
             Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
           )
-          const entry = new SwarmEntry(file, scope, timers.now, machineFace)
+          const entry = new SwarmEntry(file, scope, timers, machineFace)
           const whole = entry.have.isFull
           entries.set(swarm, entry)
           feed({
@@ -281,37 +191,20 @@ export const makePeerEngine = (
 
     // -- start and stop -------------------------------------------------------------------------------------------
 
-    const strangers = options.metrics.counter(
-      "shoal_peer_strangers_total",
-      "Callers at the peer port that did not speak as peers do"
-    )
-    let machine!: PeerHost
-    endpoint = yield* transport.listen(
-      { listen: options.peer, rates: options.rates },
-      {
-        connected: (connection) => feed({ tag: "Connected", connection }),
-        dialFailed: (connection, reason) => feed({ tag: "DialFailed", connection, reason }),
-        received: (connection, message) => feed({ tag: "Received", connection, message }),
-        protocolBroken: (connection, reason, bye) => feed({ tag: "ProtocolBroken", connection, reason, bye }),
-        pieceSent: (connection, swarm, piece) => feed({ tag: "PieceSent", connection, swarm, piece }),
-        disconnected: (connection, reason) => feed({ tag: "Disconnected", connection, reason }),
-        refused: () => strangers(1)
-      }
-    )
-    machine = new PeerHost({
+    const endpoint = yield* transport.listen({ listen: options.peer, rates: options.rates }, driver)
+    const machine = new PeerHost({
       peerId,
       kind,
       address: endpoint.address,
       random,
       limits: yield* SwarmRules
     })
-    drain()
+    driver.begin(machine, endpoint)
     readPeerMetrics(options.metrics, machine)
     yield* Effect.addFinalizer(() =>
       Effect.gen(function* () {
         feed({ tag: "Stopping" })
-        stopped = true
-        cancelWake?.()
+        driver.stop()
         for (const entry of entries.values()) {
           Deferred.doneUnsafe(
             entry.done,

@@ -25,7 +25,7 @@ import { makeHostStorage } from "./sim-host-storage.ts"
 import { makeHttpClient } from "./sim-http-client.ts"
 import { listenHttp } from "./sim-http-server.ts"
 import type { SimProcess } from "./sim-process.ts"
-import { makeTimers } from "./sim-timers.ts"
+import { SimTimers } from "./sim-timers.ts"
 import { makePeerTransport } from "./sim-transport.ts"
 import { StorageSession, type StorageFaults } from "./storage-session.ts"
 
@@ -93,7 +93,7 @@ class RunningProcess {
     this.#services = this.#base.pipe(
       Context.add(HostStorage, makeHostStorage(session)),
       Context.add(PeerTransport, makePeerTransport(process)),
-      Context.add(Timers, makeTimers(process)),
+      Context.add(Timers, new SimTimers(process)),
       Context.add(Digests, simDigests),
       Context.add(HttpClient.HttpClient, makeHttpClient(process))
     )

@@ -1,24 +1,38 @@
 // Decides how a process's data plane is woken: one event a wake. A process that is gone is not woken.
 
-import type { Timers } from "../roles/services/timers.ts"
-import { eventKinds } from "./kernel.ts"
+import type { Micros } from "../protocol/time.ts"
+import { eventKinds, type Kernel } from "./kernel.ts"
 import type { EventTarget } from "./event-queue.ts"
 import type { SimProcess } from "./sim-process.ts"
 
-export const makeTimers = (process: SimProcess): Timers["Service"] => {
-  const { kernel, host } = process
-  const waker: EventTarget = {
-    fire: (_kind, subject) => {
-      if (process.alive) (subject as () => void)()
+export class SimTimers implements EventTarget {
+  readonly #kernel: Kernel
+  readonly #process: SimProcess
+
+  constructor(process: SimProcess) {
+    this.#kernel = process.kernel
+    this.#process = process
+  }
+
+  now(): Micros {
+    return this.#kernel.now
+  }
+
+  wakeAt(at: Micros, wake: () => void): () => void {
+    const kernel = this.#kernel
+    const handle = kernel.schedule(
+      Math.max(at, kernel.now),
+      this,
+      eventKinds.wake,
+      this.#process.host.index,
+      wake
+    )
+    return () => {
+      kernel.cancel(handle)
     }
   }
-  return {
-    now: () => kernel.now,
-    wakeAt: (at, wake) => {
-      const handle = kernel.schedule(Math.max(at, kernel.now), waker, eventKinds.wake, host.index, wake)
-      return () => {
-        kernel.cancel(handle)
-      }
-    }
+
+  fire(_kind: number, wake: unknown): void {
+    if (this.#process.alive) (wake as () => void)()
   }
 }
