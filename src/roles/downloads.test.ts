@@ -59,14 +59,19 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
       Effect.acquireRelease(
         Effect.gen(function* () {
           asked.opened++
-          open = new SwarmEntry(file, yield* Scope.make(), { now, wakeAt: () => () => {} }, {
-            feed: (input) => {
-              if (input.tag === "ReaderMoved") ahead.push(`${input.firstPiece}-${input.endPiece}`)
-              if (input.tag === "ReaderLeft") ahead.push("left")
-            },
-            status: () => undefined,
-            breakSwarm: (_, why) => open?.markBroken(why)
-          })
+          open = new SwarmEntry(
+            file,
+            yield* Scope.make(),
+            { now, wakeAt: () => () => {} },
+            {
+              feed: (input) => {
+                if (input.tag === "ReaderMoved") ahead.push(`${input.firstPiece}-${input.endPiece}`)
+                if (input.tag === "ReaderLeft") ahead.push("left")
+              },
+              status: () => undefined,
+              breakSwarm: (_, why) => open?.markBroken(why)
+            }
+          )
           return open
         }),
         () =>
