@@ -87,9 +87,10 @@ describe("the answer", () => {
   }
 
   it("says that all is well when nothing is better", async () => {
-    const { answer: text } = await answer((label) => (label.startsWith("as shipped") ? 10.2 : 10.2))
+    const { answer: text } = await answer((label) => (label.startsWith("as shipped, 2600 hosts") ? 11 : 10.2))
     assert.include(text, "Every shipped value is the best")
-    assert.include(text, "1.020 / 1.020 of the bound")
+    assert.include(text, "As it ships, 500 hosts: p50 1.020 / 1.020")
+    assert.include(text, "Confirmed with 2600 hosts on 1 unseen seeds: p50 1.100 / 1.100")
   })
 
   it("names what is better, by how much, and not because of one lucky seed", async () => {
