@@ -99,6 +99,7 @@ describe("the answer", () => {
     )
     assert.include(text, `queue 2 instead of ${limits.maxUploadQueue} (slowest host 4.8 % sooner`)
     assert.notInclude(text, "suggest no")
+    assert.include(text, "As it ships, 500 hosts: p50 1.050 / 1.050")
     assert.lengthOf(tables!, 3)
   })
 })
