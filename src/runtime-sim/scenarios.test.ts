@@ -1,5 +1,5 @@
-// The scenario suite in the simulator. SHOAL_SCENARIO selects by a part of the name. Every scenario is played twice:
-// the same seed must give the same run, event for event.
+// The scenario suite in the simulator. SHOAL_SCENARIO selects by a part of the name. Every scenario is played twice,
+// silent and with every log line: the same seed must give the same run, event for event.
 
 import { describe, expect, it } from "vitest"
 import { Effect } from "effect"
@@ -7,16 +7,25 @@ import type { Scenario } from "../roles/scenarios/suite.ts"
 import { selectScenarios } from "../roles/scenarios/selection.ts"
 import { makeSimWorld } from "./scenario-world.ts"
 
-const play = (scenario: Scenario): string => {
-  const { world, simulation } = makeSimWorld({ seed: scenario.name })
+const play = (scenario: Scenario, log?: (line: string) => void): string => {
+  const { world, simulation } = makeSimWorld({ seed: scenario.name, log, logLevel: "Trace" })
   simulation.run(Effect.scoped(scenario.run(world)))
   return simulation.traceHash()
 }
 
 describe("scenarios in the simulator", () => {
+  let lines = 0
   for (const scenario of selectScenarios(process.env.SHOAL_SCENARIO)) {
     it(scenario.name, () => {
-      expect(play(scenario)).toBe(play(scenario))
+      const silent = play(scenario)
+      const talking = play(scenario, () => {
+        lines++
+      })
+      expect(talking).toBe(silent)
     }, 60_000)
   }
+
+  it("log something when they may", () => {
+    expect(lines).toBeGreaterThan(0)
+  })
 })
