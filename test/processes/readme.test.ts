@@ -68,6 +68,8 @@ const elsewhere: ReadonlyArray<readonly [RegExp, string]> = [
   [/^docker pull /, "test/clients/clients.test.ts"],
   [/^curl -s http:\/\/127\.0\.0\.1:17000\/metrics/, "test/processes/up.test.ts"],
   [/^npm run experiment -- first-wave$/, "experiments/first-wave.test.ts"],
+  // The small version of every experiment is made again and compared, as npm run reports:verify.
+  [/^npm run experiment -- kraken-benchmark --quick$/, ".ci/run"],
   [/^npx shoal origin --config /, "test/processes/role-process.test.ts"]
 ]
 
