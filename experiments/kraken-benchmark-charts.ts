@@ -1,5 +1,5 @@
 // Decides what is drawn of Kraken's test: when the hosts of every contender finished, and p99.9 side by side, both with
-// the bound and, for the published test, Kraken's published points. Time is on a log axis: contenders are decades apart.
+// the bound and, for the published test, Kraken's published points. Bars are on a log axis: contenders are decades apart.
 
 import type { ChartSource } from "./chart.ts"
 import { chartWidth, lightColour, type PaletteName, palette } from "./chart-theme.ts"
@@ -44,21 +44,25 @@ const boundRule = (bound: number, x: object) => ({
   encoding: { x: { ...x, field: "seconds" } }
 })
 
-/** Share of hosts done over time, a line a contender. */
+/** The time axis ends at this many times the bound: beyond it differences no longer matter, and near it they do. */
+const shownBounds = 3
+
+/** Share of hosts done over time, a line a contender; those that begin to be done later are named and not drawn. */
 export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArray<Shown>): ChartSource => {
   const bound = shown[0]!.outcome.image.bound_s
-  const names = shown.map(({ name }) => name)
-  const values = shown.flatMap(({ name, outcome }) =>
+  const end = shownBounds * bound
+  const isDrawn = ({ outcome }: Shown): boolean =>
+    outcome.curve.some(([seconds, share]) => share > 0 && seconds <= end)
+  const drawn = shown.filter(isDrawn)
+  const beyond = shown.filter((one) => !isDrawn(one)).map(({ name }) => name)
+  const names = drawn.map(({ name }) => name)
+  const values = drawn.flatMap(({ name, outcome }) =>
     outcome.curve.map(([seconds, share]) => ({ seconds: rounded(seconds), share: rounded(share), name }))
   )
-  const instants = [bound, ...values.map(({ seconds }) => seconds)]
+  const first = Math.min(bound, ...values.map(({ seconds }) => seconds))
   const x = {
     type: "quantitative" as const,
-    scale: {
-      type: "log" as const,
-      nice: false,
-      domain: [rounded(0.9 * Math.min(...instants)), rounded(1.05 * Math.max(...instants))]
-    },
+    scale: { nice: false, domain: [rounded(0.95 * first), rounded(end)] },
     axis: secondsAxis
   }
   const y = {
@@ -70,8 +74,8 @@ export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArra
   const points = isPublishedTest(options)
     ? [
         { seconds: published.p50_s, share: 0.5, label: "published p50" },
-        { seconds: published.p99_s, share: 0.99, label: "published p99" },
-        { seconds: published.p999_s, share: 0.999, label: "published p99.9" }
+        { seconds: published.p99_s, share: 0.99, label: "p99" },
+        { seconds: published.p999_s, share: 0.999, label: "p99.9" }
       ]
     : []
   const publishedMark = { data: { values: points }, x: { ...x, field: "seconds" } }
@@ -79,8 +83,9 @@ export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArra
     name: "chart",
     title: "Hosts that have the whole image",
     caption:
-      "A line a contender; the time axis is logarithmic. The dashed rule is the counting bound: no protocol that sends whole " +
-      "pieces can serve the last host before it." +
+      `A line a contender, up to ${shownBounds} times the bound` +
+      (beyond.length === 0 ? ". " : ` (later: ${beyond.join(", ")}). `) +
+      "The dashed rule is the counting bound: no protocol that sends whole pieces can serve the last host before it." +
       (points.length === 0 ? "" : " Diamonds are Kraken's published figures."),
     spec: {
       $schema: vegaLiteSchema,
@@ -91,20 +96,20 @@ export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArra
         boundRule(bound, x),
         {
           data: { values },
-          mark: { type: "line", interpolate: "step-after", strokeWidth: 2.2 },
+          mark: { type: "line", interpolate: "step-after", strokeWidth: 2.2, clip: true },
           encoding: {
             x: { ...x, field: "seconds" },
             y,
             color: {
               field: "name",
               type: "nominal",
-              scale: { domain: names, range: shown.map(({ strategy }) => colourOf(strategy)) },
+              scale: { domain: names, range: drawn.map(({ strategy }) => colourOf(strategy)) },
               legend: { columns: 3 }
             },
             strokeDash: {
               field: "name",
               type: "nominal",
-              scale: { domain: names, range: names.map((_, index) => [...dashOf(shown, index)]) }
+              scale: { domain: names, range: names.map((_, index) => [...dashOf(drawn, index)]) }
             }
           }
         },
