@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest"
 import { Bitfield } from "./bitfield.ts"
 import { limits } from "./limits.ts"
 import type { PeerHostOutput } from "./peer-host-io.ts"
-import { testPeer } from "./test-values.ts"
-import { bitsOf, messages, piece, pieces, requested, Stage, swarm, tags } from "./test-world.ts"
+import { testPeer, testSwarm } from "./test-values.ts"
+import { bitsOf, messages, metainfo, piece, pieces, requested, Stage, swarm, tags } from "./test-world.ts"
 import { milliseconds, seconds } from "./time.ts"
 
 describe("peer host, requests", () => {
@@ -17,6 +17,54 @@ describe("peer host, requests", () => {
     const two = stage.join(2, "all")
     expect(requested(messages(stage.outputs, two))).toHaveLength(1)
     expect(stage.host.swarmStatus(swarm)!.requested).toBe(3)
+  })
+
+  it("shares what the host may ask among the swarms that still fetch", () => {
+    const askedBeside = (...others: readonly Bitfield[]): number => {
+      const rules = { maxRequestsPerNeighbour: 8, maxRequestsPerSwarm: 5, maxRequestsPerHost: 6 }
+      const stage = new Stage("agent", rules)
+      for (const [index, have] of others.entries()) {
+        stage.step({ tag: "SwarmOpened", swarm: testSwarm(2 + index), metainfo, have })
+      }
+      stage.open(new Bitfield(pieces))
+      const one = stage.join(1, "all")
+      return requested(messages(stage.outputs, one)).length
+    }
+    expect(askedBeside()).toBe(5)
+    expect(askedBeside(new Bitfield(pieces))).toBe(3)
+    expect(askedBeside(new Bitfield(pieces), new Bitfield(pieces))).toBe(2)
+    expect(askedBeside(...Array.from({ length: 9 }, () => new Bitfield(pieces)))).toBe(1)
+    expect(askedBeside(Bitfield.full(pieces))).toBe(5)
+  })
+
+  it("gives the share of a swarm that ends to the others", () => {
+    const rules = { maxRequestsPerNeighbour: 8, maxRequestsPerSwarm: 5, maxRequestsPerHost: 6 }
+    const stage = new Stage("agent", rules)
+    const other = testSwarm(2)
+    stage.step({ tag: "SwarmOpened", swarm: other, metainfo, have: new Bitfield(pieces) })
+    stage.step({ tag: "SwarmClosed", swarm: other })
+    stage.open(new Bitfield(pieces))
+    const one = stage.join(1, "all")
+    expect(requested(messages(stage.outputs, one))).toHaveLength(5)
+  })
+
+  it("waits longer before it tells of larger pieces", () => {
+    const MiB = 1024 * 1024
+    const told = (haveBatchDelayPerMiB: number): readonly number[] => {
+      const rules = { maxRequestsPerNeighbour: 3, haveBatchDelay: 1000, haveBatchDelayPerMiB }
+      const stage = new Stage("agent", rules)
+      stage.open(new Bitfield(pieces))
+      const source = stage.join(1, bitsOf(1, 2).toBytes())
+      const other = stage.join(2, "none")
+      for (const number of [1, 2]) {
+        stage.receive(source, piece(number))
+        stage.step({ tag: "PieceStored", swarm, piece: number })
+      }
+      // Pieces of this swarm have 1000 bytes.
+      return [1000, 4999, 5000].map((at) => messages(stage.wakeUntil(at), other).length)
+    }
+    expect(told(0)).toEqual([1, 0, 0])
+    expect(told(4 * MiB)).toEqual([0, 0, 1])
   })
 
   it("stores a piece before it tells or serves it", () => {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest"
 import { Bitfield } from "./bitfield.ts"
 import type { Message } from "./message.ts"
-import { messages, pieces, Stage, tags } from "./test-world.ts"
+import { messages, metainfo, pieces, Stage, swarm, tags } from "./test-world.ts"
 
 describe("peer host, an origin's suggestions", () => {
   const suggested = (sent: readonly Message[]): readonly number[] =>
@@ -20,6 +20,19 @@ describe("peer host, an origin's suggestions", () => {
     const all = [...first, ...suggested(messages(stage.outputs, three))]
     expect(all).toHaveLength(6)
     expect(new Set(all).size).toBe(6)
+  })
+
+  it("begins where it is told to, so that the owners of a blob begin apart", () => {
+    for (const seedFrom of [0, 5]) {
+      const stage = new Stage("origin", { maxRequestsPerNeighbour: 2 })
+      stage.step({ tag: "SwarmOpened", swarm, metainfo, have: Bitfield.full(pieces), seedFrom })
+      const one = stage.join(1, "none")
+      const two = stage.join(2, "none")
+      expect([
+        ...suggested(messages(stage.outputs, one)),
+        ...suggested(messages(stage.outputs, two))
+      ]).toEqual([0, 1, 2, 3].map((step) => (seedFrom + step) % pieces))
+    }
   })
 
   it("steers a request for what somebody got already, and gives in when nothing else is left to suggest", () => {
