@@ -9,6 +9,12 @@ export const deterministicBytes = (seed: string, length: number): Buffer => {
   return createCipheriv("aes-256-ctr", key, Buffer.alloc(16)).update(Buffer.alloc(length))
 }
 
+/** The bare hash. */
+export const hashOf = (algorithm: "sha256" | "sha512", bytes: Uint8Array): Buffer =>
+  createHash(algorithm).update(bytes).digest()
+
 /** The digest in the form that registries use. */
-export const sha256 = (bytes: Uint8Array): string =>
-  `sha256:${createHash("sha256").update(bytes).digest("hex")}`
+export const digestOf = (algorithm: "sha256" | "sha512", bytes: Uint8Array): string =>
+  `${algorithm}:${hashOf(algorithm, bytes).toString("hex")}`
+
+export const sha256 = (bytes: Uint8Array): string => digestOf("sha256", bytes)

@@ -1,0 +1,202 @@
+// Shows how manifests are pushed (OCI distribution specification, "Pushing Manifests"): end-7a under a tag or digest,
+// end-7b under a digest and any number of tags at once.
+
+import { describe, expect, test } from "vitest"
+import {
+  errorCode,
+  expectStatus,
+  freshBytes,
+  imageDocument,
+  indexDocument,
+  locationOf,
+  manifestBytes,
+  nowhere,
+  pushBlob,
+  pushImage,
+  pushManifest,
+  types
+} from "./content.ts"
+import { newRepository, onEveryRegistry } from "./registry-under-test.ts"
+
+onEveryRegistry((registry) => {
+  const put = (repository: string, reference: string, body: Uint8Array, mediaType: string = types.manifest) =>
+    registry().call("PUT", `/v2/${repository}/manifests/${reference}`, {
+      body,
+      headers: { "content-type": mediaType }
+    })
+
+  const expectTag = async (repository: string, tag: string, digest: string) => {
+    const got = expectStatus(await registry().call("HEAD", `/v2/${repository}/manifests/${tag}`), 200)
+    expect(got.headers["docker-content-digest"]).toBe(digest)
+  }
+
+  describe("end-7a: PUT of a manifest", () => {
+    test("under a tag: 201 says where it is and what its digest is", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const pushed = await pushImage(call, repository, "1")
+      expect(pushed.put.headers["docker-content-digest"]).toBe(pushed.digest)
+      expect(pushed.put.headers["oci-subject"]).toBeUndefined()
+      const got = expectStatus(await call("GET", locationOf(pushed.put)), 200)
+      expect(got.bytes).toEqual(new Uint8Array(pushed.bytes))
+    })
+
+    test("under its digest: no tag names it", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const pushed = await pushImage(call, repository)
+      expectStatus(await call("GET", `/v2/${repository}/manifests/${pushed.digest}`), 200)
+      const list = expectStatus(await call("GET", `/v2/${repository}/tags/list`), 200)
+      expect(JSON.parse(list.text).tags).toEqual([])
+    })
+
+    test("a tag moves to what was put last; what it named before is still there", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const first = await pushImage(call, repository, "latest")
+      const second = await pushImage(call, repository, "latest")
+      await expectTag(repository, "latest", second.digest)
+      expectStatus(await call("GET", `/v2/${repository}/manifests/${first.digest}`), 200)
+    })
+
+    test("the same again is as good as the first time", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const { bytes, digest } = await pushImage(call, repository, "1")
+      for (const reference of ["1", digest, "2"]) {
+        expectStatus(await put(repository, reference, bytes), 201)
+      }
+      await expectTag(repository, "2", digest)
+    })
+
+    test("parameters of the Content-Type are ignored", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const bytes = manifestBytes(await imageDocument(call, repository))
+      expectStatus(await put(repository, "1", bytes, `${types.manifest}; charset=utf-8`), 201)
+      const got = await call("GET", `/v2/${repository}/manifests/1`)
+      expect(got.headers["content-type"]).toBe(types.manifest)
+    })
+
+    test("fields that nobody knows, annotations, data in descriptors: all are kept", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const small = Buffer.from("{}")
+      const config = {
+        ...(await pushBlob(call, repository, small, types.empty)),
+        data: small.toString("base64")
+      }
+      const document = await imageDocument(call, repository, {
+        config,
+        annotations: { "org.example.note": 'ä\u0000"' },
+        "org.example.unknown": [1, { deep: null }]
+      })
+      const pushed = await pushManifest(call, repository, document, "1")
+      const got = await call("GET", `/v2/${repository}/manifests/1`)
+      expect(got.bytes).toEqual(new Uint8Array(pushed.bytes))
+    })
+
+    test("no layers, one layer twice, an index of nothing", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      await pushImage(call, repository, "none", { layers: [] })
+      const layer = await pushBlob(call, repository, freshBytes())
+      await pushImage(call, repository, "twice", { layers: [layer, layer] })
+      await pushManifest(call, repository, indexDocument([]), "nothing")
+    })
+
+    test("layers that live elsewhere need not be there", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const foreign = {
+        mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        digest: nowhere,
+        size: 1234,
+        urls: ["https://layers.example/one"]
+      }
+      const { digest } = await pushImage(call, repository, "1", { layers: [foreign] })
+      await expectTag(repository, "1", digest)
+    })
+
+    test("an artifact with a subject: OCI-Subject says that it was seen, whether or not the subject is there", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const image = await pushImage(call, repository, "1")
+      for (const subject of [image.digest, nowhere]) {
+        const artifact = await pushImage(call, repository, undefined, {
+          artifactType: "application/vnd.example.note",
+          subject: { mediaType: types.manifest, digest: subject, size: image.size }
+        })
+        expect(artifact.put.headers["oci-subject"]).toBe(subject)
+        const index = await pushManifest(
+          call,
+          repository,
+          indexDocument([image], { subject: { mediaType: types.manifest, digest: subject, size: 7 } })
+        )
+        expect(index.put.headers["oci-subject"]).toBe(subject)
+      }
+    })
+
+    test("what names a blob or manifest that is not there is refused with its digest", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const image = await imageDocument(call, repository)
+      const absent = { mediaType: types.manifest, digest: nowhere, size: 5 }
+      const documents = [
+        { ...image, layers: [absent] },
+        { ...image, config: absent },
+        indexDocument([await pushImage(call, repository), absent])
+      ]
+      for (const document of documents) {
+        const answer = await put(repository, "1", manifestBytes(document), document.mediaType)
+        expect(errorCode(expectStatus(answer, 400))).toBe("MANIFEST_BLOB_UNKNOWN")
+        expect(answer.text).toContain(nowhere)
+      }
+      expectStatus(await call("GET", `/v2/${repository}/manifests/1`), 404)
+    })
+
+    test("another digest than the bytes have is 400, and so is what is no digest", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const bytes = manifestBytes(await imageDocument(call, repository))
+      for (const reference of [nowhere, "sha256:notadigest", "sha512:0123"]) {
+        expect(errorCode(expectStatus(await put(repository, reference, bytes), 400))).toBe("DIGEST_INVALID")
+      }
+    })
+
+    test.each([
+      ["no JSON", Buffer.from("not json")],
+      ["an array", Buffer.from("[]")],
+      ["nothing", new Uint8Array(0)],
+      ["a layer without a digest", Buffer.from(`{"schemaVersion":2,"layers":[{"size":1}]}`)],
+      ["no UTF-8", Buffer.from([0x7b, 0xff, 0x7d])]
+    ])("%s is no manifest: 400", async (_, bytes) => {
+      const answer = expectStatus(await put(newRepository(), "1", bytes), 400)
+      expect(errorCode(answer)).toBe("MANIFEST_INVALID")
+    })
+
+    test("four megabytes are taken, more than the limit is 413", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const document = await imageDocument(call, repository)
+      const of = (length: number) => {
+        const bare = manifestBytes({ ...document, annotations: { filler: "" } }).length
+        return manifestBytes({ ...document, annotations: { filler: "x".repeat(length - bare) } })
+      }
+      expectStatus(await put(repository, "large", of(4_000_000)), 201)
+      const answer = await put(repository, "larger", of(4 * 1024 * 1024 + 1))
+      expect(errorCode(expectStatus(answer, 413))).toMatch(/^(SIZE|MANIFEST)_INVALID$/)
+      expectStatus(await call("GET", `/v2/${repository}/manifests/larger`), 404)
+    })
+
+    test("a tag that cannot be is 400", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const bytes = manifestBytes(await imageDocument(call, repository))
+      for (const tag of ["-1", ".1", "a+b", "t".repeat(129)]) {
+        expectStatus(await put(repository, tag, bytes), 400)
+      }
+      expectStatus(await put(repository, "t".repeat(128), bytes), 201)
+    })
+  })
+})

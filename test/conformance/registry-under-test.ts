@@ -1,0 +1,100 @@
+// Decides against what the conformance tests run: a herd in memory, where a request is a call, and a herd with an agent
+// as processes on loopback, where it is bytes on a socket. A test says what it sends and reads the whole answer; it does
+// not know which of the two it speaks to.
+//
+// The tests beside this file follow the OCI distribution specification end by end ("end-1" to "end-14" are its own names
+// of the endpoints). What a registry MAY do and this one does is held as if it were a MUST.
+
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Exit, Scope, Stream } from "effect"
+import { afterAll, beforeAll, describe } from "vitest"
+import { makeDigest } from "../../src/protocol/digest.ts"
+import { type Exchange, send } from "../../src/roles/testing/exchange.ts"
+import { proxyUrl, startHerd } from "../../src/roles/testing/herd.ts"
+import { makeMemoryWorld } from "../../src/roles/testing/memory-world.ts"
+import { hashOf } from "../support/deterministic-bytes.ts"
+import { exchange, type RawBody } from "../support/raw-http.ts"
+import { startUp, stopShoal } from "../support/shoal-process.ts"
+
+export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
+
+export interface Sent {
+  readonly headers?: Readonly<Record<string, string>>
+  /** Bytes go with their Content-Length, a list of bytes chunked and without one. */
+  readonly body?: RawBody
+}
+
+/** Header names are in lower case; several of one name are joined by ", ". */
+export type Answer = Exchange
+
+export type Call = (method: Method, path: string, sent?: Sent) => Promise<Answer>
+
+export interface RegistryUnderTest {
+  /** The registry that takes writes: the herd's proxy. */
+  readonly call: Call
+  /** Every registry that reads are asked of, with its name: the proxy, and an agent where there is one. */
+  readonly readers: ReadonlyArray<readonly [name: string, call: Call]>
+  readonly stop: () => Promise<void>
+}
+
+const inMemory = async (): Promise<RegistryUnderTest> => {
+  const world = makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, hashOf(algorithm, bytes)))
+  const scope = await Effect.runPromise(Scope.make())
+  await Effect.runPromise(startHerd(world).pipe(Scope.provide(scope)))
+  const call: Call = (method, path, { headers, body } = {}) =>
+    Effect.runPromise(
+      send(world, method, proxyUrl + path, {
+        ...(headers === undefined ? {} : { headers }),
+        ...(body === undefined ? {} : { body: body instanceof Uint8Array ? body : Stream.fromIterable(body) })
+      })
+    )
+  return {
+    call,
+    readers: [["the proxy", call]],
+    stop: () => Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+const onLoopback = async (): Promise<RegistryUnderTest> => {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-conformance-"))
+  const up = await startUp(folder, 1)
+  const callOf =
+    (address: string): Call =>
+    (method, path, sent = {}) =>
+      exchange(address, method, path, sent)
+  return {
+    call: callOf(up.proxy),
+    readers: [
+      ["the proxy", callOf(up.proxy)],
+      ["an agent", callOf(up.agents[0]!)]
+    ],
+    stop: async () => {
+      await stopShoal(up)
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
+
+const kinds = [
+  { name: "in memory", start: inMemory },
+  { name: "on loopback", start: onLoopback }
+] as const
+
+/** Declares the tests once for each kind of registry; they share one of it. */
+export const onEveryRegistry = (define: (registry: () => RegistryUnderTest) => void): void => {
+  describe.each(kinds)("$name", ({ start }) => {
+    let running: RegistryUnderTest
+    beforeAll(async () => {
+      running = await start()
+    })
+    afterAll(() => running?.stop())
+    define(() => running)
+  })
+}
+
+let repositories = 0
+
+/** A repository name that no other test uses. */
+export const newRepository = (): string => `conformance/part-${process.pid}/r${++repositories}`
