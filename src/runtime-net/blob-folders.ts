@@ -10,7 +10,7 @@
 
 import { join } from "node:path"
 import { Effect } from "effect"
-import { type Digest, digestAlgorithm, digestEncoded } from "../protocol/digest.ts"
+import { type Digest, digestAlgorithm, digestEncoded, parseDigest } from "../protocol/digest.ts"
 import type { SwarmId } from "../protocol/message.ts"
 import type { BlobStoreError } from "../roles/services/blob-store.ts"
 import type { DiskFiles } from "./disk-files.ts"
@@ -19,6 +19,7 @@ export interface BlobFolders {
   readonly root: string
   readonly blobs: string
   readonly downloads: string
+  readonly swarms: string
   readonly uploads: string
   readonly temporary: string
   readonly blob: (digest: Digest) => string
@@ -38,6 +39,7 @@ export const blobFolders = (root: string): BlobFolders => {
     root,
     blobs: join(root, "blobs"),
     downloads: join(root, "downloads"),
+    swarms: join(root, "swarms"),
     uploads: join(root, "uploads"),
     temporary: join(root, "temporary"),
     blob: sharded("blobs"),
@@ -60,4 +62,21 @@ export const makeBlobFolders = Effect.fnUntraced(function* (
     for (const algorithm of ["sha256", "sha512"]) yield* files.makeFolder(join(folders.root, kind, algorithm))
   }
   for (const kind of ["swarms", "uploads", "temporary"]) yield* files.makeFolder(join(folders.root, kind))
+})
+
+/** The digests that name files in a sharded folder: <kind>/<algorithm>/<shard>/<hex>. */
+export const digestsIn = Effect.fnUntraced(function* (
+  files: DiskFiles,
+  kind: string
+): Effect.fn.Return<ReadonlyArray<Digest>, BlobStoreError> {
+  const found: Array<Digest> = []
+  for (const algorithm of yield* files.list(kind)) {
+    for (const shard of yield* files.list(join(kind, algorithm))) {
+      for (const name of yield* files.list(join(kind, algorithm, shard))) {
+        const digest = parseDigest(`${algorithm}:${name}`)
+        if (digest !== undefined) found.push(digest)
+      }
+    }
+  }
+  return found
 })

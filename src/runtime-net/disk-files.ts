@@ -27,6 +27,8 @@ export interface DiskFiles {
   readonly makeFolder: (path: string) => Effect.Effect<void, BlobStoreError>
   readonly list: (path: string) => Effect.Effect<ReadonlyArray<string>, BlobStoreError>
   readonly stat: (path: string) => Effect.Effect<Option.Option<FileStat>, BlobStoreError>
+  /** Says whether there was such a file. Not synced: a crash may undo it. */
+  readonly setModified: (path: string, at: number) => Effect.Effect<boolean, BlobStoreError>
   /** The whole of a small file, or none. */
   readonly readSmall: (path: string) => Effect.Effect<Option.Option<Uint8Array>, BlobStoreError>
   /** Writes a small file under a temporary name in `temporary`, syncs it and puts it in place. */
@@ -160,6 +162,11 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
     makeFolder,
     list: (path) => call("list", path, (done) => disk.list(path, done)),
     stat,
+    setModified: (path, at) =>
+      Effect.map(
+        optional<void>("note the use of", path, (done) => disk.setModified(path, at, done)),
+        Option.isSome
+      ),
     readSmall,
     replaceFile,
     installFile,

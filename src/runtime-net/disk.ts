@@ -13,6 +13,8 @@ export type OpenMode = "read" | "update" | "replace"
 export interface FileStat {
   readonly length: number
   readonly isFile: boolean
+  /** Bytes of the medium that it takes: fewer than its length where nothing was written yet. */
+  readonly allocated: number
   /** Milliseconds since 1970. */
   readonly modifiedAt: number
 }
@@ -39,6 +41,8 @@ export interface Disk {
   readonly makeFolder: (path: string, done: DiskDone<void>) => void
   readonly list: (path: string, done: DiskDone<ReadonlyArray<string>>) => void
   readonly stat: (path: string, done: DiskDone<FileStat>) => void
+  /** Makes `modifiedAt` of a file this instant, in milliseconds since 1970; not synced. */
+  readonly setModified: (path: string, at: number, done: DiskDone<void>) => void
 }
 
 const openFlags: Record<OpenMode, number> = {
@@ -86,6 +90,9 @@ const dropBytes = (chunks: ReadonlyArray<Uint8Array>, count: number): ReadonlyAr
   return [chunks[index]!.subarray(rest), ...chunks.slice(index + 1)]
 }
 
+/** The unit of stat's block count, whatever the file system's own is (POSIX). */
+const blockBytes = 512
+
 /** The disks of this machine. */
 export const nodeDisk: Disk = {
   open: (path, mode, done) => fs.open(path, openFlags[mode], 0o644, done),
@@ -106,9 +113,15 @@ export const nodeDisk: Disk = {
   stat: (path, done) =>
     fs.stat(path, (error, stats) =>
       error !== null
-        ? done(error, { length: 0, isFile: false, modifiedAt: 0 })
-        : done(null, { length: stats.size, isFile: stats.isFile(), modifiedAt: stats.mtimeMs })
-    )
+        ? done(error, { length: 0, isFile: false, allocated: 0, modifiedAt: 0 })
+        : done(null, {
+            length: stats.size,
+            isFile: stats.isFile(),
+            allocated: stats.blocks * blockBytes,
+            modifiedAt: stats.mtimeMs
+          })
+    ),
+  setModified: (path, at, done) => fs.utimes(path, at / 1000, at / 1000, done as fs.NoParamCallback)
 }
 
 export interface FencedDisk {
@@ -144,7 +157,8 @@ export const fenceDisk = (disk: Disk): FencedDisk => {
       syncFolder: unlessFenced(disk.syncFolder),
       rename: unlessFenced(disk.rename),
       remove: unlessFenced(disk.remove),
-      makeFolder: unlessFenced(disk.makeFolder)
+      makeFolder: unlessFenced(disk.makeFolder),
+      setModified: unlessFenced(disk.setModified)
     }
   }
 }

@@ -7,7 +7,7 @@
 
 import { basename, join } from "node:path"
 import { Effect, Option, type Scope, Stream } from "effect"
-import { type Digest, parseDigest } from "../protocol/digest.ts"
+import type { Digest } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
 import {
   BlobMissing,
@@ -15,31 +15,15 @@ import {
   type BlobStore,
   type BlobStoreError
 } from "../roles/services/blob-store.ts"
-import { type BlobFolders, blobFolders, makeBlobFolders } from "./blob-folders.ts"
+import { type BlobFolders, blobFolders, digestsIn, makeBlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
 import type { Disk } from "./disk.ts"
 import { type DiskFiles, makeDiskFiles } from "./disk-files.ts"
 import { makeKeyLock } from "./key-lock.ts"
 import { hashPieces, makeMetainfoFiles } from "./metainfo-files.ts"
 import { makePieceFiles } from "./piece-files.ts"
+import { makeStoreUsage } from "./store-usage.ts"
 import { makeUploads } from "./upload-files.ts"
-
-/** The digests that name files in a sharded folder: <kind>/<algorithm>/<shard>/<hex>. */
-const digestsIn = Effect.fnUntraced(function* (
-  files: DiskFiles,
-  kind: string
-): Effect.fn.Return<ReadonlyArray<Digest>, BlobStoreError> {
-  const found: Array<Digest> = []
-  for (const algorithm of yield* files.list(kind)) {
-    for (const shard of yield* files.list(join(kind, algorithm))) {
-      for (const name of yield* files.list(join(kind, algorithm, shard))) {
-        const digest = parseDigest(`${algorithm}:${name}`)
-        if (digest !== undefined) found.push(digest)
-      }
-    }
-  }
-  return found
-})
 
 /** Takes away what a crash left behind and nobody can use. */
 const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFolders) {
@@ -122,6 +106,7 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
       ),
     remove,
     list,
+    ...makeStoreUsage(files, folders, metainfos),
     ...uploads,
     metainfo: metainfos.get,
     makeMetainfo,

@@ -133,13 +133,16 @@ export const makePowerLossDisk = (changesUntilLoss: () => number): PowerLossDisk
     },
     stat: (path, done) => {
       const node = seen.get(path)
-      const missing = { length: 0, isFile: false, modifiedAt: Date.now() }
+      const missing = { length: 0, isFile: false, allocated: 0, modifiedAt: Date.now() }
       if (node === undefined) return fail(done, "ENOENT", missing)
       answer(
         done,
-        node === "folder" ? missing : { length: node.seen.length, isFile: true, modifiedAt: Date.now() }
+        node === "folder"
+          ? missing
+          : { ...missing, length: node.seen.length, isFile: true, allocated: node.seen.length }
       )
-    }
+    },
+    setModified: (path, _at, done) => change(done, () => (nodeOf(path) === undefined ? "ENOENT" : undefined))
   }
 
   const loseThePower = (keeps: () => boolean): void => {

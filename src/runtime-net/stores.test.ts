@@ -11,6 +11,7 @@ import type { ConformanceCase, StoragePlace } from "../roles/services/conformanc
 import { Digests } from "../roles/services/digests.ts"
 import { HostStorage } from "../roles/services/host-storage.ts"
 import { pieceStoreConformance } from "../roles/services/piece-store.conformance.ts"
+import { storeUsageConformance } from "../roles/services/store-usage.conformance.ts"
 import { tableStoreConformance } from "../roles/services/table-store.conformance.ts"
 import { type FencedDisk, fenceDisk, nodeDisk } from "./disk.ts"
 import { hostStorage } from "./host-storage.ts"
@@ -46,6 +47,7 @@ const makePlace = Effect.gen(function* () {
 const suites: Record<string, ReadonlyArray<ConformanceCase>> = {
   "file blob store": blobStoreConformance,
   "file piece store": pieceStoreConformance,
+  "file store's usage": storeUsageConformance,
   "SQLite table store": tableStoreConformance
 }
 

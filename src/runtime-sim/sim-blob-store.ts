@@ -3,8 +3,19 @@
 
 import { Cause, Effect, Option, Stream } from "effect"
 import type { Digest } from "../protocol/digest.ts"
-import { type Metainfo, pieceCount, pieceHashBytes, type Torrent } from "../protocol/metainfo.ts"
-import { BlobMissing, type BlobStore, type BlobStoreError } from "../roles/services/blob-store.ts"
+import {
+  encodeMetainfo,
+  type Metainfo,
+  pieceCount,
+  pieceHashBytes,
+  type Torrent
+} from "../protocol/metainfo.ts"
+import {
+  BlobMissing,
+  type BlobStore,
+  type BlobStoreError,
+  type KeptBlob
+} from "../roles/services/blob-store.ts"
 import type { BlobContent } from "./blob-content.ts"
 import { putTorrent, removeTorrent, type SimFolder } from "./sim-disk.ts"
 import { payloadHash } from "./sim-digests.ts"
@@ -47,6 +58,23 @@ export const makeSimBlobStore = (session: StorageSession, folder: SimFolder): Bl
   const torrent = (digest: Digest): Option.Option<Torrent> =>
     Option.fromUndefinedOr(folder.torrents.get(digest))
 
+  const kept = (digest: Digest): KeptBlob | undefined => {
+    const content = folder.blobs.get(digest)
+    const download = folder.downloads.get(digest)
+    const metainfo = folder.torrents.get(digest)?.metainfo
+    if (content === undefined && download === undefined && metainfo === undefined) return undefined
+    const stored =
+      download === undefined
+        ? 0
+        : Math.min(
+            download.torrent.metainfo.length,
+            download.have.count * download.torrent.metainfo.pieceLength
+          )
+    const bytes =
+      (content?.length ?? 0) + stored + (metainfo === undefined ? 0 : encodeMetainfo(metainfo).byteLength)
+    return { digest, bytes, complete: content !== undefined, usedAt: folder.usedAt.get(digest) ?? 0 }
+  }
+
   const hashPieces = (digest: Digest, content: BlobContent, pieceLength: number): Metainfo => {
     const { length } = content
     const count = pieceCount({ length, pieceLength })
@@ -73,11 +101,23 @@ export const makeSimBlobStore = (session: StorageSession, folder: SimFolder): Bl
         if (content !== undefined) disk.free(content.length)
         folder.blobs.delete(digest)
         disk.forgetDownload(folder, digest)
+        folder.usedAt.delete(digest)
         removeTorrent(folder, digest)
       }),
     list: whenAlive("list blobs", () =>
       Array.from(folder.blobs, ([digest, { length }]) => ({ digest, length }))
     ),
+    usage: whenAlive("measure the store", () => {
+      const digests = new Set([...folder.blobs.keys(), ...folder.downloads.keys(), ...folder.torrents.keys()])
+      let other = 0
+      for (const upload of folder.uploads.values()) other += upload.size
+      return { kept: Array.from(digests, (digest) => kept(digest)!), other }
+    }),
+    measure: (digest) => whenAlive("measure a blob", () => Option.fromUndefinedOr(kept(digest))),
+    noteUse: (digest, at) =>
+      whenAlive("note the use of a blob", () => {
+        if (folder.blobs.has(digest) || folder.downloads.has(digest)) folder.usedAt.set(digest, at)
+      }),
     ...makeSimUploads(session, folder),
     metainfo: (digest) => whenAlive("read metainfo", () => torrent(digest)),
     makeMetainfo: (digest, pieceLength) =>

@@ -11,7 +11,7 @@ import type { SwarmId } from "../protocol/message.ts"
 import type { Metainfo, Torrent } from "../protocol/metainfo.ts"
 import type { Micros } from "../protocol/time.ts"
 import { type BlobContent, SymbolicContent } from "./blob-content.ts"
-import type { Kernel } from "./kernel.ts"
+import { epochMillis, type Kernel } from "./kernel.ts"
 import type { RandomStream } from "./seeded-random.ts"
 import { simDigests } from "./sim-digests.ts"
 import { type SymbolicBlob, SymbolicPayload } from "./symbolic-blobs.ts"
@@ -55,6 +55,8 @@ export interface SimFolder {
   readonly uploads: Map<string, StoredUpload>
   readonly downloads: Map<Digest, StoredDownload>
   readonly tables: Map<string, Map<string, string>>
+  /** When a blob or download was last written or used, in milliseconds since 1970; absent: long ago. */
+  readonly usedAt: Map<Digest, number>
 }
 
 export class SimDisk {
@@ -97,7 +99,8 @@ export class SimDisk {
         swarms: new Map(),
         uploads: new Map(),
         downloads: new Map(),
-        tables: new Map()
+        tables: new Map(),
+        usedAt: new Map()
       }
       this.#folders.set(name, folder)
     }
@@ -168,6 +171,11 @@ export class SimDisk {
     const { length, pieceLength } = download.torrent.metainfo
     this.free(Math.min(length, download.have.count * pieceLength))
     folder.downloads.delete(digest)
+  }
+
+  /** Notes that a blob or download is written or used now. */
+  noteUse(folder: SimFolder, digest: Digest): void {
+    folder.usedAt.set(digest, epochMillis + Math.floor(this.#kernel.now / 1000))
   }
 
   /** What a kill does to files: what was not durable is gone. */

@@ -133,6 +133,7 @@ class OpenFile implements PieceFile, EventTarget {
     this.swarm = torrent.swarm
     this.#content = content
     this.#download = content === undefined ? openDownload(folder, torrent) : undefined
+    if (content === undefined) session.disk.noteUse(folder, torrent.metainfo.digest)
     const resumed = this.#download?.have.count ?? 0
     this.recheckBytes = Math.min(resumed * torrent.metainfo.pieceLength, torrent.metainfo.length)
     this.#advancePrefix()
@@ -275,6 +276,7 @@ class OpenFile implements PieceFile, EventTarget {
     }
     this.#content = content
     folder.blobs.set(digest, content)
+    this.#session.disk.noteUse(folder, digest)
     return Effect.void
   }
 

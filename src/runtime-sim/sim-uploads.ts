@@ -98,6 +98,7 @@ export const makeSimUploads = (session: StorageSession, folder: SimFolder): Uplo
       locks.delete(upload)
       if (folder.blobs.has(digest)) disk.free(length)
       else folder.blobs.set(digest, content)
+      disk.noteUse(folder, digest)
       return { digest, length } satisfies BlobStat
     })
 

@@ -6,6 +6,7 @@ import type { Payload } from "../protocol/payload.ts"
 import { blobStoreConformance } from "../roles/services/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../roles/services/conformance.ts"
 import { pieceStoreConformance } from "../roles/services/piece-store.conformance.ts"
+import { storeUsageConformance } from "../roles/services/store-usage.conformance.ts"
 import { tableStoreConformance } from "../roles/services/table-store.conformance.ts"
 import { simDigests } from "./sim-digests.ts"
 import { makeHostStorage } from "./sim-host-storage.ts"
@@ -48,4 +49,5 @@ const runCases = (cases: ReadonlyArray<ConformanceCase>) => {
 
 describe("blob store", () => runCases(blobStoreConformance))
 describe("piece store", () => runCases(pieceStoreConformance))
+describe("store usage", () => runCases(storeUsageConformance))
 describe("table store", () => runCases(tableStoreConformance))

@@ -20,7 +20,7 @@ export const openBlobs = (place: StoragePlace): Effect.Effect<BlobStore, BlobSto
   Effect.flatMap(place.start, (storage) => storage.blobs(folder))
 
 /** The chunks of `bytes`, `size` bytes each. */
-const chunked = (bytes: Uint8Array, size = 1000): Stream.Stream<Uint8Array> => {
+export const chunked = (bytes: Uint8Array, size = 1000): Stream.Stream<Uint8Array> => {
   const chunks: Array<Uint8Array> = []
   for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.slice(at, at + size))
   return Stream.fromIterable(chunks)

@@ -72,6 +72,24 @@ export interface BlobStat {
   readonly length: number
 }
 
+/** What is kept under one digest. */
+export interface KeptBlob {
+  readonly digest: Digest
+  /** Bytes on the medium: content as far as it is there, metainfo and notes. */
+  readonly bytes: number
+  /** The blob is whole; otherwise it is a download, or metainfo alone. */
+  readonly complete: boolean
+  /** When it was used last, as far as that was noted: milliseconds since 1970. */
+  readonly usedAt: number
+}
+
+/** What the store takes of the medium, measured on its own files. */
+export interface StoreUsage {
+  readonly kept: ReadonlyArray<KeptBlob>
+  /** Bytes of all else in its folder: unfinished uploads, tables, the host's identity. */
+  readonly other: number
+}
+
 export interface BlobStore {
   /** A complete blob. */
   readonly stat: (digest: Digest) => Effect.Effect<Option.Option<BlobStat>, BlobStoreError>
@@ -84,6 +102,16 @@ export interface BlobStore {
   /** Removes a complete blob or a download, its metainfo included; no error when there is none. */
   readonly remove: (digest: Digest) => Effect.Effect<void, BlobStoreError>
   readonly list: Effect.Effect<ReadonlyArray<BlobStat>, BlobStoreError>
+
+  /** Measures everything; its cost grows with the number of files. */
+  readonly usage: Effect.Effect<StoreUsage, BlobStoreError>
+  /** Measures what is kept under one digest: a few calls to the disk. */
+  readonly measure: (digest: Digest) => Effect.Effect<Option.Option<KeptBlob>, BlobStoreError>
+  /**
+   * Notes when a blob or download was used last, in milliseconds since 1970; nothing when there is none. It is a hint
+   * that outlives a restart and a killed process, but maybe not lost power.
+   */
+  readonly noteUse: (digest: Digest, at: number) => Effect.Effect<void, BlobStoreError>
 
   /** Begins an upload; the name is unguessable and survives a restart. */
   readonly createUpload: Effect.Effect<string, BlobStoreError>

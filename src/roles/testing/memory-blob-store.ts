@@ -15,6 +15,7 @@ import {
   type BlobStore,
   BlobStoreError,
   DigestMismatch,
+  type KeptBlob,
   UploadOffsetWrong,
   UploadUnknown
 } from "../services/blob-store.ts"
@@ -38,7 +39,15 @@ export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
   const blobs = new Map<Digest, Uint8Array>()
   const uploads = new Map<string, Uint8Array>()
   const torrents = new Map<Digest, Torrent>()
+  const usedAt = new Map<Digest, number>()
   let names = 0
+
+  const kept = (digest: Digest): KeptBlob => ({
+    digest,
+    bytes: blobs.get(digest)!.byteLength,
+    complete: true,
+    usedAt: usedAt.get(digest) ?? 0
+  })
 
   const keep = (metainfo: Metainfo): Torrent => {
     const torrent = { swarm: digests.swarmId(metainfo), metainfo }
@@ -78,6 +87,13 @@ export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
         torrents.delete(digest)
       }),
     list: Effect.sync(() => [...blobs].map(([digest, bytes]) => ({ digest, length: bytes.byteLength }))),
+
+    usage: Effect.sync(() => ({
+      kept: [...blobs.keys()].map((digest) => kept(digest)),
+      other: [...uploads.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0)
+    })),
+    measure: (digest) => Effect.sync(() => (blobs.has(digest) ? Option.some(kept(digest)) : Option.none())),
+    noteUse: (digest, at) => Effect.sync(() => void (blobs.has(digest) && usedAt.set(digest, at))),
 
     createUpload: Effect.sync(() => {
       const upload = `upload-${++names}`
