@@ -2,7 +2,7 @@
 // src/roles/agent.ts.
 
 import { AgentConfig } from "../roles/config.ts"
-import { buildIndexes, data, listen, log, peer, trackers } from "./config-flags.ts"
+import { buildIndexes, data, listen, log, peer, pushes, trackers } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 
 export const agentCommand = roleCommand({
@@ -15,6 +15,7 @@ export const agentCommand = roleCommand({
     ...peer,
     trackers,
     buildIndexes,
+    ...pushes,
     ...log
   ],
   load: async () => (await import("../roles/agent.ts")).agent

@@ -126,4 +126,8 @@ export const buildIndexes: ConfigFlag = list(
   ["buildIndexes"],
   "The HTTP address of a build-index"
 )
+export const pushes: ReadonlyArray<ConfigFlag> = [
+  choice("push", ["push"], ["refuse", "forward"], "What becomes of a push to this agent (refuse)"),
+  text("proxy", ["proxy"], "URL", "The proxy that takes pushes: named to a client, or forwarded to")
+]
 export const self: ConfigFlag = text("self", ["self"], "URL", "This origin's own entry among the origins")

@@ -176,6 +176,8 @@ export const limits = {
   maxManifestBytes: 4 * MiB,
   /** Bytes of a manifest's record at a build-index: a digest, a media type, a size. */
   maxRecordBytes: 4 * KiB,
+  /** Bytes of an answer to a write that an agent passes on (`push: forward`): an OCI error document is a few hundred. */
+  maxForwardedAnswerBytes: 256 * KiB,
   /** Entries of a page of tags or repositories when the client names none. */
   defaultPageSize: 1000,
   maxPageSize: 10_000,

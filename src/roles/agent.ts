@@ -2,6 +2,7 @@
 // all other hosts. It puts the parts together; each part says what it decides in its own file.
 
 import { Effect } from "effect"
+import { HttpClient } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
 import { makeAgentImages } from "./agent-images.ts"
 import { makeAnnouncer } from "./announcer.ts"
@@ -14,7 +15,9 @@ import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
 import { makePeerEngine, type PeerEngine } from "./peer-engine.ts"
 import { peerIdOf } from "./peer-identity.ts"
-import { readOnlyRegistryRoutes } from "./registry/registry-routes.ts"
+import { makePushForward, type PushForward } from "./push-forward.ts"
+import { readOnlyRegistryRoutes, registryRoutes } from "./registry/registry-routes.ts"
+import { RoleMisconfigured } from "./role-misconfigured.ts"
 import { HostStorage } from "./services/host-storage.ts"
 import { makeTrackerClient } from "./tracker-client.ts"
 
@@ -43,12 +46,13 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const announcer = yield* makeAnnouncer({ engine, tracker, metrics })
     const downloads = yield* makeDownloads({ blobs, engine, tracker, announcer, metrics })
     yield* announcer.seedAll(blobs)
+    const counter = makeRequestCounter(metrics)
+    const source = makeAgentImages(downloads, buildIndex)
+    const forward = yield* pushForward(config)
     const app = yield* makeHttpApp(
-      readOnlyRegistryRoutes({
-        source: makeAgentImages(downloads, buildIndex),
-        pushTo: config.proxy ?? "the cluster's proxy",
-        counter: makeRequestCounter(metrics)
-      }),
+      forward === undefined
+        ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter })
+        : registryRoutes({ source, ...forward, counter }),
       {
         role: "agent",
         metrics,
@@ -63,4 +67,23 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       engine,
       pull: downloads.pull
     }
+  })
+
+const pushForward = (
+  config: AgentConfig
+): Effect.Effect<PushForward | undefined, RoleMisconfigured, HttpClient.HttpClient> =>
+  Effect.gen(function* () {
+    if (config.push !== "forward") return undefined
+    if (config.proxy === undefined) {
+      return yield* new RoleMisconfigured({
+        message:
+          "agent: push is forward, but proxy is not given: name the proxy that takes what is pushed here"
+      })
+    }
+    // Whoever remembers what a repository's tags name forgets it in `written`; today a tag is asked every time.
+    return makePushForward({
+      client: yield* HttpClient.HttpClient,
+      proxy: config.proxy,
+      written: () => Effect.void
+    })
   })

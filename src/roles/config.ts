@@ -57,8 +57,10 @@ export const AgentConfig = Schema.Struct({
   registry: Listen,
   trackers: Schema.NonEmptyArray(HttpUrl),
   buildIndexes: Schema.NonEmptyArray(HttpUrl),
-  /** Where a client that tries to push here is sent, in words. */
-  proxy: Schema.optionalKey(HttpUrl)
+  /** Where a client that tries to push here is sent, in words; with `push: forward`, where what it sends is sent. */
+  proxy: Schema.optionalKey(HttpUrl),
+  /** What becomes of a push to this agent. Absent: refuse. */
+  push: Schema.optionalKey(Schema.Literals(["refuse", "forward"]))
 })
 export type AgentConfig = typeof AgentConfig.Type
 

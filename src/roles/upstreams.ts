@@ -119,7 +119,7 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
       Effect.andThen(failed(url), Effect.fail(new UpstreamFailed({ url, message: `${what} ${why}` })))
     const asked = Effect.catch(answered, (error) =>
       HttpClientError.isHttpClientError(error)
-        ? unreached(`failed: ${reasonOf(error)}`)
+        ? unreached(`failed: ${whyFailed(error)}`)
         : Effect.fail(error as Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed)
     )
     if (within === undefined) return asked
@@ -187,7 +187,8 @@ export const noneHealthy = (
     (reports) => (reports.some((report) => report.length === 0) ? [] : reports.flat())
   )
 
-const reasonOf = (error: HttpClientError.HttpClientError): string => {
+/** Why a request failed, on one line. */
+export const whyFailed = (error: HttpClientError.HttpClientError): string => {
   const cause = error.reason.cause
   return oneLine(cause instanceof Error && cause.message !== "" ? cause.message : error.message)
 }

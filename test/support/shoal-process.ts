@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readFileSync, readdirSync } from "node:fs"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { freePortBase } from "./free-ports.ts"
 
 export const launcher = join(import.meta.dirname, "..", "..", "bin", "shoal.js")
@@ -55,6 +56,14 @@ export const stopShoal = async (shoal: ShoalProcess): Promise<number> => {
   shoal.child.kill("SIGINT")
   await shoal.ended
   return performance.now() - before
+}
+
+/** Waits until a role of the process at `host` ("127.0.0.1:PORT") is ready; throws when the process ends first. */
+export const untilReady = async (shoal: ShoalProcess, host: string): Promise<void> => {
+  while ((await fetch(`http://${host}/readiness`).catch(() => undefined))?.status !== 200) {
+    if (shoal.child.exitCode !== null) throw new Error(`ended before it was ready: ${shoal.stderr()}`)
+    await sleep(50)
+  }
 }
 
 export interface RunningUp extends ShoalProcess {

@@ -22,9 +22,19 @@ export type RegistryWrite = (
   HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
 >
 
+type RegistryAnswer = ReturnType<RegistryWrite>
+
+/** Answers HEAD of a blob; `own` is what the registry would answer by itself. */
+export type RegistryHead = (
+  endpoint: RegistryEndpoint & { readonly tag: "Blob" },
+  own: RegistryAnswer
+) => RegistryAnswer
+
 export interface RegistryOptions {
   readonly source: ImageSource
   readonly write: RegistryWrite
+  /** Absent: the source answers. */
+  readonly headBlob?: RegistryHead
   readonly counter: RequestCounter
 }
 
@@ -37,10 +47,17 @@ const isRead = (endpoint: RegistryEndpoint): endpoint is ReadEndpoint =>
 export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRoute> => {
   const read = makeRegistryRead(options.source)
 
-  const answer = (request: HttpServerRequest.HttpServerRequest, endpoint: RegistryEndpoint) =>
-    (request.method === "GET" || request.method === "HEAD") && isRead(endpoint)
-      ? read(endpoint)
-      : options.write(request.method, endpoint)
+  const answer = (
+    request: HttpServerRequest.HttpServerRequest,
+    endpoint: RegistryEndpoint
+  ): RegistryAnswer => {
+    const reads = (request.method === "GET" || request.method === "HEAD") && isRead(endpoint)
+    if (!reads) return options.write(request.method, endpoint)
+    const own = read(endpoint)
+    return request.method === "HEAD" && endpoint.tag === "Blob" && options.headBlob !== undefined
+      ? options.headBlob(endpoint, own)
+      : own
+  }
 
   const handler: RouteHandler = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest

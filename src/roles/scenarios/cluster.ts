@@ -4,7 +4,7 @@
 import { Effect, type Scope } from "effect"
 import { type Agent, agent } from "../agent.ts"
 import { buildIndex } from "../build-index.ts"
-import type { RateLimits } from "../config.ts"
+import type { AgentConfig, RateLimits } from "../config.ts"
 import { herd } from "../herd.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { origin } from "../origin.ts"
@@ -19,6 +19,14 @@ type Started<Host> = Effect.Effect<Host, HostProgramError, Scope.Scope>
 export interface AgentOptions {
   readonly rates?: Rates
   readonly faults?: ScenarioFaults
+  /** Keys that differ from what the cluster says of its agents. */
+  readonly config?: (names: AgentNames) => Partial<AgentConfig>
+}
+
+/** Base URLs that an agent's own configuration may name. */
+export interface AgentNames {
+  readonly self: string
+  readonly proxy: string
 }
 
 export interface RunningAgent extends ScenarioHost<Agent> {
@@ -51,7 +59,12 @@ const url = (world: ScenarioWorld, host: string, listener: string): string =>
   `http://${world.hostName(host)}:${world.port(host, listener)}`
 
 const agentStarter =
-  (world: ScenarioWorld, trackerUrl: string, buildIndexUrl: string): Cluster["startAgent"] =>
+  (
+    world: ScenarioWorld,
+    proxyUrl: string,
+    trackerUrl: string,
+    buildIndexUrl: string
+  ): Cluster["startAgent"] =>
   (name, options = {}) =>
     Effect.map(
       world.start(
@@ -63,7 +76,8 @@ const agentStarter =
           rates: options.rates ?? {},
           registry: listen(world, name, "registry"),
           trackers: [trackerUrl],
-          buildIndexes: [buildIndexUrl]
+          buildIndexes: [buildIndexUrl],
+          ...options.config?.({ self: url(world, name, "registry"), proxy: proxyUrl })
         }),
         options.faults
       ),
@@ -88,7 +102,12 @@ export const startHerdCluster = (world: ScenarioWorld, rates: Rates = {}): Start
     ),
     {
       proxy: url(world, "herd", "proxy"),
-      startAgent: agentStarter(world, url(world, "herd", "tracker"), url(world, "herd", "build-index"))
+      startAgent: agentStarter(
+        world,
+        url(world, "herd", "proxy"),
+        url(world, "herd", "tracker"),
+        url(world, "herd", "build-index")
+      )
     }
   )
 
@@ -131,7 +150,12 @@ export const startClusterApart = (world: ScenarioWorld, originRates: Rates = {})
     )
     return {
       proxy: url(world, "proxy", "registry"),
-      startAgent: agentStarter(world, url(world, "tracker", "http"), buildIndexUrl),
+      startAgent: agentStarter(
+        world,
+        url(world, "proxy", "registry"),
+        url(world, "tracker", "http"),
+        buildIndexUrl
+      ),
       origin: runningOrigin,
       tracker: runningTracker,
       startOrigin,

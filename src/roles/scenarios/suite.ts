@@ -3,7 +3,7 @@
 // It knows no socket and no virtual clock; waiting is a bounded poll of what a person could see.
 
 import { Duration, Effect, Fiber, Option, Schedule, type Scope, Stream } from "effect"
-import { HttpClientRequest } from "effect/http"
+import { HttpBody, HttpClientRequest } from "effect/http"
 import type { HostProgramError } from "../host-program.ts"
 import { type Cluster, startClusterApart, startHerdCluster } from "./cluster.ts"
 import {
@@ -286,7 +286,34 @@ const diskFull: Scenario = {
     })
 }
 
+const pushedToAnAgent: Scenario = {
+  name: "an image pushed to one agent is pulled at another",
+  run: (world) =>
+    Effect.gen(function* () {
+      const cluster = yield* startHerdCluster(world)
+      const forwards = yield* cluster.startAgent("agent-1", {
+        config: ({ proxy }) => ({ push: "forward", proxy })
+      })
+      const other = yield* cluster.startAgent("agent-2")
+      const large = new Uint8Array(5 * MiB)
+      const refused = yield* request(
+        world.client,
+        HttpClientRequest.put(`${forwards.url}/v2/demo/fwd/manifests/1`).pipe(
+          HttpClientRequest.setBody(HttpBody.uint8Array(large, "application/json"))
+        )
+      )
+      yield* expectThat(refused.status === 413, `a manifest of 5 MiB was answered ${refused.status}, not 413`)
+      yield* bodyBytes(refused)
+      for (const layers of [[3 * MiB + 5], [2 * MiB, 100_000]]) {
+        const image = yield* pushImage(world, forwards.url, "demo/fwd", "1", layers)
+        yield* pullImage(world, forwards.url, image)
+        yield* pullImage(world, other.url, image)
+      }
+    })
+}
+
 export const scenarios: ReadonlyArray<Scenario> = [
+  pushedToAnAgent,
   pushThenPullEverywhere,
   joinsLate,
   killedAndResumes,
