@@ -174,10 +174,27 @@ export const limits = {
   originReplicas: 3,
   /** Bytes of a manifest (OCI: registries should accept at least 4 MiB). */
   maxManifestBytes: 4 * MiB,
-  /** Bytes of a manifest's record at a build-index: a digest, a media type, a size. */
-  maxRecordBytes: 4 * KiB,
   /** Bytes of an answer to a write that an agent passes on (`push: forward`): an OCI error document is a few hundred. */
   maxForwardedAnswerBytes: 256 * KiB,
+  /** Bytes of what a build-index is told: a record repeats digests and annotations of its manifest, and little more. */
+  maxRecordBytes: 5 * MiB,
+  /** Characters of a media type (RFC 6838: type and subtype have at most 127 each). */
+  maxMediaTypeLength: 255,
+  /** What one manifest may name. Each costs a row in one write: 10,000 hold the build-index for about half a second. */
+  maxManifestNames: 10_000,
+  /** Tags that one put may move (OCI: registries must take at least 10). */
+  maxTagsPerPut: 100,
+  /** Changes of a tag that are remembered, and characters of who made one. */
+  tagHistory: 20,
+  maxChangedByLength: 256,
+  /** Digests in one question whether anybody needs them; about 72 bytes each. */
+  maxReferencesAsked: 1000,
+  /** Bytes of a page of referrers: clients read an index of 4 MiB at most. One referrer may be larger. */
+  maxReferrersBytes: 2 * MiB,
+  /** Rows that a build-index reads of a table at once. */
+  indexScanPage: 1000,
+  /** A blob that no manifest names stays in a repository for this long after someone relied on it. */
+  linkGrace: seconds(24 * 3600),
   /** Entries of a page of tags or repositories when the client names none. */
   defaultPageSize: 1000,
   maxPageSize: 10_000,

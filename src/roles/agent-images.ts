@@ -39,7 +39,7 @@ export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClie
     manifests.set(`${repository}@${manifest.digest}`, manifest)
   }
 
-  const byDigest = (repository: string, digest: Digest) => {
+  const byDigest = (repository: string, digest: Digest): Effect.Effect<ResolvedManifest, BuildIndexError> => {
     const known = manifests.get(`${repository}@${digest}`)
     return known === undefined ? buildIndex.manifest(repository, digest) : Effect.succeed(known)
   }
@@ -48,7 +48,7 @@ export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClie
     resolve: (repository, reference) =>
       (reference.tag === "Digest"
         ? byDigest(repository, reference.digest)
-        : buildIndex.tag(repository, reference.name)
+        : (buildIndex.tag(repository, reference.name) as Effect.Effect<ResolvedManifest, BuildIndexError>)
       ).pipe(
         Effect.tap((manifest) => Effect.sync(() => remember(repository, manifest))),
         Effect.mapError(indexFailed("manifest"))

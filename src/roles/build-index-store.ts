@@ -1,89 +1,121 @@
-// Decides how a build-index keeps what it knows in tables: which manifests a repository has, which tags name them, and
-// which repositories there are. It refuses to know HTTP and other build-indexes.
+// Decides what a build-index tells of its repositories: where a tag points, which blobs a repository has, what refers to
+// a manifest. Tables: build-index-tables.ts; changes: build-index-changes.ts.
 //
-//   repositories   {repository}             -> ""
-//   manifests      {repository} {digest}    -> manifest record
-//   tags           {repository} {tag}       -> manifest record
-//
-// A space sorts below every character of a name, so a prefix scan gives one repository's entries in order.
-//
-// Invariants: a write is all or nothing, so a tag never names a manifest that its repository does not have; the last
-// write of a tag wins, and a read that begins after a write ended sees it.
+// Invariant: a repository has a blob when it was linked, or when one of its manifests names it and nobody deleted it.
+// What a client is told that it has is what a manifest may name.
 
-import { Effect, Option, Schema } from "effect"
+import { Effect, Option } from "effect"
 import type { Digest } from "../protocol/digest.ts"
-import { ManifestRecord } from "./build-index-wire.ts"
+import { digestEncoded } from "../protocol/digest.ts"
+import { limits } from "../protocol/limits.ts"
+import type { HistoryEntry, KeptManifest, Referrer, Referrers, TagRecord } from "./build-index-records.ts"
+import type { IndexTables } from "./build-index-tables.ts"
 import type { PageRequest } from "./registry/image-source.ts"
-import { type TableStore, TableStoreError, type TableWrite } from "./services/table-store.ts"
+import type { TableStoreError } from "./services/table-store.ts"
+
+type Found<A> = Effect.Effect<Option.Option<A>, TableStoreError>
 
 export interface BuildIndexStore {
-  readonly tag: (repository: string, name: string) => Found
-  readonly manifest: (repository: string, digest: Digest) => Found
-  readonly putTag: (
+  readonly tag: (repository: string, name: string) => Found<TagRecord>
+  readonly manifest: (repository: string, digest: Digest) => Found<KeptManifest>
+  readonly hasBlob: (repository: string, digest: Digest) => Effect.Effect<boolean, TableStoreError>
+  /** Last change first; none when the tag never was. */
+  readonly history: (repository: string, tag: string) => Found<ReadonlyArray<HistoryEntry>>
+  readonly referrers: (
     repository: string,
-    name: string,
-    record: ManifestRecord
-  ) => Effect.Effect<void, TableStoreError>
-  readonly putManifest: (repository: string, record: ManifestRecord) => Effect.Effect<void, TableStoreError>
+    subject: Digest,
+    page: PageRequest,
+    artifactType: string | undefined
+  ) => Effect.Effect<Referrers, TableStoreError>
+  /** Those of the digests that any repository needs. */
+  readonly referenced: (
+    digests: ReadonlyArray<Digest>
+  ) => Effect.Effect<ReadonlyArray<Digest>, TableStoreError>
   /** None when there is no such repository. */
-  readonly tags: (
-    repository: string,
-    page: PageRequest
-  ) => Effect.Effect<Option.Option<ReadonlyArray<string>>, TableStoreError>
+  readonly tags: (repository: string, page: PageRequest) => Found<ReadonlyArray<string>>
   readonly repositories: (page: PageRequest) => Effect.Effect<ReadonlyArray<string>, TableStoreError>
 }
 
-type Found = Effect.Effect<Option.Option<ManifestRecord>, TableStoreError>
-
-const RecordText = Schema.fromJsonString(ManifestRecord)
-const decodeRecord = Schema.decodeUnknownEffect(RecordText)
-
-export const makeBuildIndexStore = (tables: TableStore): BuildIndexStore => {
-  const find = (table: string, key: string): Found =>
+export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
+  const tag: BuildIndexStore["tag"] = (repository, name) =>
     Effect.gen(function* () {
-      const text = yield* tables.get(table, key)
-      if (Option.isNone(text)) return Option.none()
-      const record = yield* Effect.mapError(
-        decodeRecord(text.value),
-        (error) =>
-          new TableStoreError({
-            table,
-            operation: "decode",
-            message: `the row "${key}" is damaged: ${error.message}`
-          })
-      )
-      return Option.some(record)
+      const row = yield* tables.tag(repository, name)
+      if (Option.isNone(row)) return Option.none()
+      const { digest, version, changedAt } = row.value
+      return Option.map(yield* tables.manifest(repository, digest), ({ mediaType, size }) => ({
+        digest,
+        mediaType,
+        size,
+        version,
+        changedAt
+      }))
     })
 
-  const put = (table: string, key: string, value: string): TableWrite => ({ tag: "Put", table, key, value })
-
-  const manifestWrites = (repository: string, record: ManifestRecord): ReadonlyArray<TableWrite> => [
-    put("repositories", repository, ""),
-    put("manifests", `${repository} ${record.digest}`, JSON.stringify(record))
-  ]
-
-  const after = (prefix: string, page: PageRequest) =>
-    page.last === undefined ? {} : { after: prefix + page.last }
+  const referrersPage = (
+    repository: string,
+    subject: Digest,
+    page: PageRequest,
+    artifactType: string | undefined
+  ) =>
+    Effect.gen(function* () {
+      const found: Referrer[] = []
+      let bytes = 0
+      let last = page.last
+      for (;;) {
+        const limit = limits.indexScanPage
+        const rows = yield* tables.referrers(repository, subject, {
+          limit,
+          ...(last === undefined ? {} : { last })
+        })
+        for (const referrer of rows) {
+          last = referrer.digest
+          if (artifactType !== undefined && referrer.artifactType !== artifactType) continue
+          bytes += JSON.stringify(referrer).length
+          if (found.length >= page.limit || (found.length > 0 && bytes > limits.maxReferrersBytes)) {
+            return { referrers: found, more: true }
+          }
+          found.push(referrer)
+        }
+        if (rows.length < limit) return { referrers: found, more: false }
+      }
+    })
 
   return {
-    tag: (repository, name) => find("tags", `${repository} ${name}`),
-    manifest: (repository, digest) => find("manifests", `${repository} ${digest}`),
-    putManifest: (repository, record) => tables.write(manifestWrites(repository, record)),
-    putTag: (repository, name, record) =>
-      tables.write([
-        ...manifestWrites(repository, record),
-        put("tags", `${repository} ${name}`, JSON.stringify(record))
-      ]),
+    tag,
+    manifest: tables.manifest,
+    hasBlob: (repository, digest) => hasBlob(tables, repository, digest),
+    history: (repository, name) =>
+      Effect.map(tables.history(repository, name), (entries) =>
+        entries.length === 0 ? Option.none() : Option.some([...entries].reverse())
+      ),
+    referrers: (repository, subject, page, artifactType) =>
+      Effect.gen(function* () {
+        const found = yield* referrersPage(repository, subject, page, artifactType)
+        const fallback = yield* tag(repository, fallbackTag(subject))
+        return Option.isSome(fallback) ? { ...found, fallback: fallback.value } : found
+      }),
+    referenced: (digests) => Effect.filter(digests, tables.isReferenced),
     tags: (repository, page) =>
       Effect.gen(function* () {
-        if (Option.isNone(yield* tables.get("repositories", repository))) return Option.none()
-        const prefix = `${repository} `
-        const rows = yield* tables.scan("tags", { prefix, limit: page.limit, ...after(prefix, page) })
-        return Option.some(rows.map((row) => row.key.slice(prefix.length)))
+        if (!(yield* tables.hasRepository(repository))) return Option.none()
+        return Option.some(yield* tables.keys("tags", `${repository} `, page))
       }),
-    repositories: (page) =>
-      Effect.map(tables.scan("repositories", { prefix: "", limit: page.limit, ...after("", page) }), (rows) =>
-        rows.map((row) => row.key)
-      )
+    repositories: (page) => tables.keys("repositories", "", page)
   }
 }
+
+/** Whether the repository has the content: the header's invariant. */
+export const hasBlob = (
+  tables: IndexTables,
+  repository: string,
+  digest: Digest
+): Effect.Effect<boolean, TableStoreError> =>
+  Effect.gen(function* () {
+    if (Option.isSome(yield* tables.link(repository, digest))) return true
+    if ((yield* tables.namedBy(digest, repository, 1)).length === 0) return false
+    return !(yield* tables.isUnlinked(repository, digest))
+  })
+
+/** OCI, "Referrers Tag Schema": the digest with "-" for ":", cut to the length of a tag. */
+const fallbackTag = (subject: Digest): string =>
+  `${subject.slice(0, subject.indexOf(":"))}-${digestEncoded(subject)}`.slice(0, 128)

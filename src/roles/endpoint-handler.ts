@@ -1,5 +1,6 @@
-// Decides how a role whose paths name endpoints answers a request: parse the URL, refuse what is malformed, hand a PUT
-// to the writer and anything else to the reader, count it by the endpoint's kind, and tell every failure in OCI's form.
+// Decides how a role whose paths name endpoints answers a request: parse the URL, refuse what is malformed, hand a GET or
+// HEAD to the reader and anything else to the writer, count it by the endpoint's kind, and tell every failure in OCI's
+// form.
 // What an endpoint is, and what reading and writing it means, is the role's.
 
 import { Effect } from "effect"
@@ -18,7 +19,7 @@ export const endpointHandler = <Endpoint extends { readonly tag: string }, E>(op
   readonly routeName: (kind: string) => string
   readonly parse: (url: string) => Endpoint | OciError
   readonly read: (endpoint: Endpoint) => Answer<E | OciError>
-  readonly write: (endpoint: Endpoint) => Answer<E | OciError>
+  readonly write: (endpoint: Endpoint, method: string) => Answer<E | OciError>
   /** The answer for a failure that is not one already. */
   readonly failed: (error: E) => OciError
 }): RouteHandler =>
@@ -28,7 +29,9 @@ export const endpointHandler = <Endpoint extends { readonly tag: string }, E>(op
     const kind = endpoint instanceof OciError ? "malformed" : endpoint.tag.toLowerCase()
     const answer = (): Answer<E | OciError> => {
       if (endpoint instanceof OciError) return Effect.fail(endpoint)
-      return request.method === "PUT" ? options.write(endpoint) : options.read(endpoint)
+      return request.method === "GET" || request.method === "HEAD"
+        ? options.read(endpoint)
+        : options.write(endpoint, request.method)
     }
     return yield* countedHandler(
       options.counter,

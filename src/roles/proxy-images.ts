@@ -1,17 +1,30 @@
 // Decides how a proxy serves and takes images: content from and to the origins, names from and to the build-indexes.
 // It keeps nothing itself but uploads under way and, for a moment, the blob that it hands on.
 //
-// Invariants: a tag is put only after its manifest is durable at an origin; a blob leaves the proxy's store only when
-// nobody hands it on any more.
+// Invariants: a tag is put only after its manifest is durable at an origin, and a blob linked only after it is; a blob
+// leaves the proxy's store only when nobody hands it on any more; a repository serves only what is its own.
 
-import { Effect, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import type { Digest } from "../protocol/digest.ts"
 import { digestAlgorithm } from "../protocol/digest.ts"
-import type { BuildIndexClient, BuildIndexError, BuildIndexUnavailable } from "./build-index-client.ts"
+import type {
+  BuildIndexClient,
+  BuildIndexError,
+  BuildIndexUnavailable,
+  WriteRefused
+} from "./build-index-client.ts"
+import type { ManifestRecord } from "./build-index-records.ts"
 import type { OriginClient } from "./origin-client.ts"
 import type { BlobRejected, OriginReadError, OriginUnavailable } from "./origin-errors.ts"
 import { type ImageSink, SinkUnavailable } from "./registry/image-sink.ts"
-import { type ImageSource, ImageUnavailable, ImageUnknown } from "./registry/image-source.ts"
+import {
+  type ImageSource,
+  ImageUnavailable,
+  ImageUnknown,
+  type ResolvedManifest
+} from "./registry/image-source.ts"
+import { type OciError, ociError } from "./registry/oci-error.ts"
+import { isRepositoryName } from "./registry/repository-path.ts"
 import type { BlobStat, BlobStore } from "./services/blob-store.ts"
 import type { Digests } from "./services/digests.ts"
 
@@ -36,14 +49,24 @@ export const makeProxySource = (options: ProxyImagesOptions): ImageSource => {
       ? new ImageUnknown({ what, message: error.message })
       : new ImageUnavailable({ message: error.message })
 
+  /** Asks the origins about a blob only when it is the repository's. */
+  const ofRepository = (repository: string, digest: Digest) =>
+    Effect.matchEffect(buildIndex.hasBlob(repository, digest, "renew"), {
+      onSuccess: (there) =>
+        there
+          ? Effect.void
+          : Effect.fail(new ImageUnknown({ what: "blob", message: `${repository} has no blob ${digest}` })),
+      onFailure: ({ message }) => Effect.fail(new ImageUnavailable({ message }))
+    })
+
   return {
-    resolve: (repository, reference) =>
-      Effect.mapError(
+    resolve: (repository, reference) => {
+      const found: Effect.Effect<ResolvedManifest, BuildIndexError> =
         reference.tag === "Tag"
           ? buildIndex.tag(repository, reference.name)
-          : buildIndex.manifest(repository, reference.digest),
-        indexFailed("manifest")
-      ),
+          : buildIndex.manifest(repository, reference.digest)
+      return Effect.mapError(found, indexFailed("manifest"))
+    },
     manifest: (repository, { digest, size }) =>
       origins.read(repository, digest, 0, size).pipe(
         Stream.mkUint8Array,
@@ -53,7 +76,12 @@ export const makeProxySource = (options: ProxyImagesOptions): ImageSource => {
           () => new ImageUnavailable({ message: `the origins gave other content than ${digest}` })
         )
       ),
-    statBlob: (repository, digest) => Effect.mapError(origins.stat(repository, digest), originFailed("blob")),
+    // The question to an origin is also what keeps the blob from being collected while a client relies on the answer.
+    statBlob: (repository, digest) =>
+      Effect.andThen(
+        ofRepository(repository, digest),
+        Effect.mapError(origins.stat(repository, digest), originFailed("blob"))
+      ),
     readBlob: (repository, digest, start, end) =>
       Stream.mapError(origins.read(repository, digest, start, end), originFailed("blob")),
     tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
@@ -90,28 +118,74 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
       notTaken
     )
 
+  /** The origin's answer to a question for a blob keeps it for the grace, in which it is linked. */
+  const relyOn = (repository: string, digest: Digest) =>
+    Effect.matchEffect(origins.stat(repository, digest), {
+      onSuccess: (stat) => Effect.succeed(Option.some(stat)),
+      onFailure: (error) =>
+        error._tag === "BlobUnknown" && error.unreachable.length === 0
+          ? Effect.succeed(Option.none())
+          : Effect.fail(new SinkUnavailable({ message: error.message }))
+    })
+
+  /** Deletions that find nothing are told in the words of the API. */
+  const deletion =
+    (code: "MANIFEST_UNKNOWN" | "BLOB_UNKNOWN") =>
+    (error: BuildIndexError | WriteRefused): SinkUnavailable | OciError => {
+      if (error._tag === "WriteRefused") return error.error
+      return error._tag === "TagUnknown" ? ociError(code, { message: error.message }) : notTaken(error)
+    }
+
   return {
-    hasBlob: (repository, digest) =>
-      Effect.matchEffect(origins.stat(repository, digest), {
-        onSuccess: () => Effect.succeed(true),
-        onFailure: (error) =>
-          error._tag === "BlobUnknown" && error.unreachable.length === 0
-            ? Effect.succeed(false)
-            : Effect.fail(new SinkUnavailable({ message: error.message }))
-      }),
     publishBlob: (repository, stat) =>
       Effect.acquireUseRelease(
         hold(stat.digest),
-        () => publish(repository, stat),
+        () =>
+          Effect.andThen(
+            publish(repository, stat),
+            Effect.mapError(buildIndex.link(repository, stat.digest, stat.length), notTaken)
+          ),
         () => release(stat.digest)
       ),
-    putManifest: (repository, { digest, mediaType, bytes, tag }) =>
+    mountBlob: (repository, digest, from) =>
       Effect.gen(function* () {
-        const record = { digest, mediaType, size: bytes.byteLength }
-        yield* origins.put(repository, digest, { length: bytes.byteLength, bytes: Stream.succeed(bytes) })
-        yield* tag === undefined
-          ? buildIndex.putManifest(repository, record)
-          : buildIndex.putTag(repository, tag, record)
-      }).pipe(Effect.mapError(notTaken))
+        if (from !== undefined) {
+          if (!isRepositoryName(from)) return false
+          if (!(yield* Effect.mapError(buildIndex.hasBlob(from, digest, "renew"), notTaken))) return false
+        }
+        const stat = yield* relyOn(repository, digest)
+        if (Option.isNone(stat)) return false
+        yield* Effect.mapError(buildIndex.link(repository, digest, stat.value.length), notTaken)
+        return true
+      }),
+    putManifest: (repository, { digest, bytes, content, tags, by }) =>
+      Effect.gen(function* () {
+        const { mediaType, names, subject, artifactType, annotations } = content
+        const record: ManifestRecord = {
+          digest,
+          mediaType,
+          size: bytes.byteLength,
+          names: names.map((named) => named.digest),
+          ...(subject === undefined ? {} : { subject }),
+          ...(artifactType === undefined ? {} : { artifactType }),
+          ...(annotations === undefined ? {} : { annotations })
+        }
+        yield* Effect.mapError(
+          origins.put(repository, digest, { length: bytes.byteLength, bytes: Stream.succeed(bytes) }),
+          notTaken
+        )
+        yield* Effect.mapError(buildIndex.putManifest(repository, record, tags, by), (error) =>
+          error._tag === "WriteRefused" ? error.error : notTaken(error)
+        )
+      }),
+    deleteManifest: (repository, reference, by) =>
+      Effect.mapError(
+        reference.tag === "Tag"
+          ? buildIndex.deleteTag(repository, reference.name, by)
+          : buildIndex.deleteManifest(repository, reference.digest, by),
+        deletion("MANIFEST_UNKNOWN")
+      ),
+    deleteBlob: (repository, digest) =>
+      Effect.mapError(buildIndex.unlink(repository, digest), deletion("BLOB_UNKNOWN"))
   }
 }

@@ -278,8 +278,16 @@ describe("uploads", () => {
         const there = yield* send(world, "POST", `${uploadsUrl}?mount=${digest}&from=demo/other`)
         assert.strictEqual(there.status, 201)
         assert.strictEqual(there.headers.location, `/v2/demo/app/blobs/${digest}`)
-        const anonymous = yield* send(world, "POST", `${uploadsUrl}?mount=${digest}`)
-        assert.strictEqual(anonymous.status, 201)
+        assert.strictEqual((yield* stored(world, digest)).status, 200)
+        // Without a name of where it is, anywhere will do; a name that is wrong is no mount.
+        const mount = (repository: string, query: string) =>
+          send(world, "POST", `${proxyUrl}/v2/${repository}/blobs/uploads/?mount=${digest}${query}`)
+        assert.strictEqual((yield* mount("demo/third", "&from=demo/nowhere")).status, 202)
+        assert.strictEqual((yield* mount("demo/third", "&from=NO%20NAME")).status, 202)
+        const third = `${proxyUrl}/v2/demo/third/blobs/${digest}`
+        assert.strictEqual((yield* send(world, "GET", third)).status, 404)
+        assert.strictEqual((yield* mount("demo/third", "")).status, 201)
+        assert.strictEqual((yield* send(world, "GET", third)).status, 200)
         const absent = yield* send(world, "POST", `${uploadsUrl}?mount=${nothing}&from=demo/other`)
         assert.strictEqual(absent.status, 202)
         assert.match(absent.headers.location ?? "", /blobs\/uploads\//)

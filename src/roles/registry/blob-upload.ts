@@ -1,5 +1,5 @@
 // Decides how blobs are pushed (OCI distribution spec, "Push"): a session by POST, chunks by PATCH with or without
-// Content-Range, the end by PUT; all in one POST; a mount of what the cluster has. Locations are relative, so that a
+// Content-Range, the end by PUT; all in one POST; a mount of what another repository has. Locations are relative, so that a
 // client never meets an address that it does not know. It refuses to know where blobs go in the end.
 //
 //   POST uploads/            202 session     | ?digest= 201 | ?mount= 201, or 202 when the blob is unknown
@@ -13,6 +13,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { formatUploadRange, parseChunkRange } from "./byte-range.ts"
 import type { ImageSink, SinkUnavailable } from "./image-sink.ts"
+import { singleParameter } from "./listing.ts"
 import { OciError, ociError } from "./oci-error.ts"
 import { formatRegistryPath, parseClientDigest } from "./repository-path.ts"
 import { type StoreFailure, storeFailure } from "./store-failure.ts"
@@ -29,9 +30,6 @@ type Answer = Effect.Effect<
   OciError,
   HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
 >
-
-const single = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
-  typeof value === "string" ? value : value?.[0]
 
 /** A request whose body is known to be empty. */
 const hasNoBody = (request: HttpServerRequest.HttpServerRequest): boolean =>
@@ -87,7 +85,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobU
 
   const queryDigest = Effect.gen(function* () {
     const query = yield* HttpServerRequest.ParsedSearchParams
-    const text = single(query.digest)
+    const text = singleParameter(query.digest)
     if (text === undefined) {
       return yield* ociError("DIGEST_INVALID", {
         message: "the query must name the blob: ?digest=sha256:..."
@@ -155,12 +153,12 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobU
   const session = (repository: string) =>
     Effect.map(uploads.begin(repository), (upload) => sessionResponse(202, repository, upload, 0))
 
-  const mount = (repository: string, text: string) =>
+  const mount = (repository: string, text: string, from: string | undefined) =>
     Effect.gen(function* () {
       const digest = parseClientDigest(text)
       if (digest instanceof OciError) return yield* digest
       // A mount that cannot be answered is no reason to fail: the client uploads instead.
-      const there = yield* Effect.catch(sink.hasBlob(repository, digest), (error) =>
+      const there = yield* Effect.catch(sink.mountBlob(repository, digest, from), (error) =>
         Effect.as(Effect.logWarning(`no mount of ${digest}: ${error.message}`), false)
       )
       return there ? created(repository, digest) : yield* session(repository)
@@ -180,8 +178,8 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobU
     begin: (repository) =>
       Effect.gen(function* () {
         const query = yield* HttpServerRequest.ParsedSearchParams
-        const mounted = single(query.mount)
-        if (mounted !== undefined) return yield* mount(repository, mounted)
+        const mounted = singleParameter(query.mount)
+        if (mounted !== undefined) return yield* mount(repository, mounted, singleParameter(query.from))
         return query.digest === undefined ? yield* session(repository) : yield* monolithic(repository)
       }).pipe(Effect.mapError(uploadFailure)),
 

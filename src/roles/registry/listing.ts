@@ -11,12 +11,13 @@ export interface Page {
   readonly last: string | undefined
 }
 
-const single = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
+/** A query parameter's value, the first one when it is given several times. */
+export const singleParameter = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
 export const parsePage = (query: Query): Page | OciError => {
-  const n = single(query.n)
-  const last = single(query.last)
+  const n = singleParameter(query.n)
+  const last = singleParameter(query.last)
   if (n === undefined) return { count: limits.defaultPageSize, last }
   if (!/^\d+$/.test(n)) {
     return ociError("PAGINATION_NUMBER_INVALID", {

@@ -67,6 +67,11 @@ describe("manifests", () => {
         assert.strictEqual(got.status, 400)
         assert.strictEqual(errorCode(got), "MANIFEST_BLOB_UNKNOWN")
         assert.include(got.text, nothing)
+        const detail = JSON.parse(got.text).errors[0].detail
+        assert.deepStrictEqual(detail, [{ digest: nothing, kind: "config" }])
+        // What another repository has is not this one's.
+        const { digest } = yield* pushBlob(world, proxyUrl, "demo/other", new TextEncoder().encode("{}"))
+        assert.strictEqual(errorCode(yield* put(world, "1", describedImage(digest))), "MANIFEST_BLOB_UNKNOWN")
         assert.strictEqual((yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/1`)).status, 404)
       })
     )

@@ -7,6 +7,7 @@ import { digestAlgorithm } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Digests } from "../services/digests.ts"
 import { uploadFailure } from "./blob-upload.ts"
+import { changedBy } from "./changed-by.ts"
 import type { ImageSink } from "./image-sink.ts"
 import { isManifestRefused, type NamedContent, parseManifest } from "./manifest.ts"
 import { type OciError, ociError } from "./oci-error.ts"
@@ -44,13 +45,19 @@ export const makeManifestPut = (sink: ImageSink, digests: Digests["Service"]): M
     return bytes
   })
 
-  const missing = (repository: string, names: ReadonlyArray<NamedContent>) =>
-    Effect.map(
-      Effect.forEach(names, (named) => sink.hasBlob(repository, named.digest), {
-        concurrency: limits.maxParallelAsks
-      }),
-      (there) => names.filter((_, index) => !there[index])
-    )
+  /** The refusal of a manifest that names what is not there says which, and what it is in the manifest. */
+  const explained = (names: ReadonlyArray<NamedContent>, error: OciError): OciError => {
+    if (error.code !== "MANIFEST_BLOB_UNKNOWN" || !Array.isArray(error.detail)) return error
+    const missing = new Set<unknown>(error.detail)
+    const absent = names.filter(({ digest }) => missing.has(digest))
+    return ociError("MANIFEST_BLOB_UNKNOWN", {
+      message: `the manifest names what was not pushed to this repository: ${absent
+        .slice(0, 10)
+        .map(({ digest }) => digest)
+        .join(", ")}${absent.length > 10 ? ` and ${absent.length - 10} more` : ""}`,
+      detail: absent.map(({ digest, kind }) => ({ digest, kind }))
+    })
+  }
 
   return (repository, reference) =>
     Effect.gen(function* () {
@@ -67,15 +74,12 @@ export const makeManifestPut = (sink: ImageSink, digests: Digests["Service"]): M
       const manifest = parseManifest(bytes, request.headers["content-type"])
       if (isManifestRefused(manifest))
         return yield* ociError("MANIFEST_INVALID", { message: manifest.reason })
-      const absent = yield* missing(repository, manifest.names)
-      if (absent.length > 0) {
-        return yield* ociError("MANIFEST_BLOB_UNKNOWN", {
-          message: `the manifest names what was not pushed: ${absent.map(({ digest }) => digest).join(", ")}`,
-          detail: absent.map(({ digest, kind }) => ({ digest, kind }))
-        })
-      }
-      const tag = reference.tag === "Tag" ? reference.name : undefined
-      yield* sink.putManifest(repository, { digest, mediaType: manifest.mediaType, bytes, tag })
+      const tags = reference.tag === "Tag" ? [reference.name] : []
+      yield* sink
+        .putManifest(repository, { digest, bytes, content: manifest, tags, by: changedBy(request) })
+        .pipe(
+          Effect.mapError((error) => (error._tag === "OciError" ? explained(manifest.names, error) : error))
+        )
       return HttpServerResponse.empty({
         status: 201,
         headers: {

@@ -6,6 +6,7 @@
 
 import { Exit, Schema } from "effect"
 import { type Digest, parseDigest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
 
 export const mediaTypes = {
   ociManifest: "application/vnd.oci.image.manifest.v1+json",
@@ -26,6 +27,9 @@ export interface ManifestContent {
   /** What must exist, each digest once, in the manifest's order. */
   readonly names: ReadonlyArray<NamedContent>
   readonly subject: Digest | undefined
+  /** What a referrer's descriptor says: the document's, or the config's media type; an index has only its own. */
+  readonly artifactType: string | undefined
+  readonly annotations: Readonly<Record<string, string>> | undefined
 }
 
 export interface ManifestRefused {
@@ -56,7 +60,9 @@ const Document = Schema.Struct({
   manifests: descriptors,
   /** The artifact manifest of OCI 1.1 release candidates. */
   blobs: descriptors,
-  subject: Schema.optionalKey(Schema.NullOr(Descriptor))
+  subject: Schema.optionalKey(Schema.NullOr(Descriptor)),
+  artifactType: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  annotations: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)))
 })
 
 const decodeDocument = Schema.decodeUnknownExit(Document)
@@ -113,6 +119,9 @@ export const parseManifest = (
   if (mediaType.startsWith("application/vnd.docker.distribution.manifest.v1")) {
     return refused("docker's schema 1 is not supported: push schema 2 or OCI")
   }
+  if (mediaType.length > limits.maxMediaTypeLength) {
+    return refused(`the media type has more than ${limits.maxMediaTypeLength} characters`)
+  }
   const known = Object.values(mediaTypes).some((type) => type === mediaType)
   if (known && document.schemaVersion !== 2) {
     return refused(`schemaVersion is ${document.schemaVersion ?? "missing"}, it must be 2`)
@@ -128,7 +137,30 @@ export const parseManifest = (
   for (const layer of document.layers ?? []) name("layer", layer)
   for (const blob of document.blobs ?? []) name("layer", blob)
   for (const child of document.manifests ?? []) name("manifest", child)
-  return { mediaType, names: [...names.values()], subject: document.subject?.digest as Digest | undefined }
+  if (names.size > limits.maxManifestNames) {
+    return refused(
+      `the manifest names ${names.size} blobs and manifests, more than ${limits.maxManifestNames}`
+    )
+  }
+  const ownType = document.artifactType ?? ""
+  const artifactType = ownType === "" ? document.config?.mediaType : ownType
+  return {
+    mediaType,
+    names: [...names.values()],
+    subject: document.subject?.digest as Digest | undefined,
+    artifactType: artifactType === "" ? undefined : artifactType,
+    annotations: textAnnotations(document.annotations)
+  }
+}
+
+/** The annotations that are text, as all of them should be. */
+const textAnnotations = (
+  annotations: Readonly<Record<string, unknown>> | null | undefined
+): Readonly<Record<string, string>> | undefined => {
+  const entries = Object.entries(annotations ?? {}).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string"
+  )
+  return entries.length === 0 ? undefined : Object.fromEntries(entries)
 }
 
 export const isManifestRefused = (value: ManifestContent | ManifestRefused): value is ManifestRefused =>

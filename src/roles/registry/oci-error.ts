@@ -3,7 +3,7 @@
 //
 // Invariant: every error response of a registry or an origin has this form, so that a client can show the reason.
 
-import { Data } from "effect"
+import { Data, Option, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 
 /** Status by code (OCI distribution spec 1.1, "Error Codes"; the last four are those of docker's registry). */
@@ -55,6 +55,27 @@ export const ociError = (code: OciErrorCode, options: OciErrorOptions): OciError
     detail: options.detail ?? null,
     headers: options.headers ?? {}
   })
+
+const ErrorDocument = Schema.fromJsonString(
+  Schema.Struct({
+    errors: Schema.NonEmptyArray(
+      Schema.Struct({
+        code: Schema.Literals(Object.keys(statusOf) as ReadonlyArray<OciErrorCode>),
+        message: Schema.String,
+        detail: Schema.optionalKey(Schema.Unknown)
+      })
+    )
+  })
+)
+const decodeDocument = Schema.decodeUnknownOption(ErrorDocument)
+
+/** The error that another role told in this form; undefined when it is no such document. */
+export const parseOciError = (status: number, text: string): OciError | undefined => {
+  const document = Option.getOrUndefined(decodeDocument(text))
+  if (document === undefined) return undefined
+  const { code, message, detail } = document.errors[0]
+  return ociError(code, { status, message, detail })
+}
 
 /** The error document as a response. */
 export const ociErrorResponse = (error: OciError): HttpServerResponse.HttpServerResponse =>

@@ -89,6 +89,19 @@ describe("reads from a registry", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("serves a blob only from repositories that have it", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      yield* startHerd(world)
+      const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", someBytes(2, 100))
+      for (const method of ["GET", "HEAD"] as const) {
+        const url = (repository: string) => `${proxyUrl}/v2/${repository}/blobs/${digest}`
+        assert.strictEqual((yield* send(world, method, url("demo/app"))).status, 200)
+        assert.strictEqual((yield* send(world, method, url("demo/other"))).status, 404)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("says in OCI's form what it does not have", () =>
     Effect.gen(function* () {
       const world = makeWorld()

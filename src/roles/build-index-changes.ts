@@ -1,0 +1,234 @@
+// Decides what a change of a repository does to a build-index's tables: a manifest put with its tags, a tag, manifest or
+// blob deleted, a blob linked. It refuses to know HTTP.
+//
+// Invariants: changes happen one after another, and each is one write, so what a change checked still holds when it is
+// written, and readers see all of it or nothing. A manifest is put only when its repository has all that it names. A
+// change of a tag has a version greater than all before it and is told in the tag's history; a change that is asked for
+// again under the same operation is made once.
+
+import { Clock, Data, Effect, Option, Semaphore } from "effect"
+import type { Digest } from "../protocol/digest.ts"
+import { limits } from "../protocol/limits.ts"
+import type { ChangeBy, HistoryEntry, ManifestPut, Referrer } from "./build-index-records.ts"
+import { hasBlob } from "./build-index-store.ts"
+import { deleteRow, type IndexTables, indexKeys, putRow } from "./build-index-tables.ts"
+import type { TableStore, TableStoreError, TableWrite } from "./services/table-store.ts"
+
+/** The repository lacks what the manifest names. */
+export class ContentMissing extends Data.TaggedError("ContentMissing")<{
+  readonly digests: ReadonlyArray<Digest>
+}> {}
+
+/** There is nothing to delete. */
+export class NothingThere extends Data.TaggedError("NothingThere") {}
+
+export interface BuildIndexChanges {
+  /** The version of the tags' change, or the last one's when no tag moved. */
+  readonly putManifest: (
+    repository: string,
+    put: ManifestPut
+  ) => Effect.Effect<number, ContentMissing | TableStoreError>
+  readonly deleteTag: (
+    repository: string,
+    tag: string,
+    change: ChangeBy
+  ) => Effect.Effect<number, NothingThere | TableStoreError>
+  /** Deletes the tags that name it too; what refers to it stays. */
+  readonly deleteManifest: (
+    repository: string,
+    digest: Digest,
+    change: ChangeBy
+  ) => Effect.Effect<number, NothingThere | TableStoreError>
+  /** Gives the repository a blob of `size` bytes that is durable at an origin. */
+  readonly link: (repository: string, blob: Digest, size: number) => Effect.Effect<void, TableStoreError>
+  /** Notes that someone relies on a link, when the last note is older than half the grace. */
+  readonly renewLink: (repository: string, blob: Digest) => Effect.Effect<void, TableStoreError>
+  /** Takes a blob away, also when a manifest names it: that manifest is then incomplete. */
+  readonly unlink: (repository: string, blob: Digest) => Effect.Effect<void, NothingThere | TableStoreError>
+}
+
+export const makeBuildIndexChanges = (
+  tables: IndexTables,
+  store: TableStore,
+  graceMillis: number
+): BuildIndexChanges => {
+  const oneAtATime = Semaphore.makeUnsafe(1).withPermit
+
+  /** The rows of a tag's change, oldest history dropped. */
+  const historyWrites = (
+    repository: string,
+    tag: string,
+    entry: HistoryEntry,
+    before: ReadonlyArray<HistoryEntry>
+  ): ReadonlyArray<TableWrite> => [
+    putRow("history", indexKeys.history(repository, tag, entry.version), entry),
+    ...before
+      .slice(0, Math.max(0, before.length + 1 - limits.tagHistory))
+      .map(({ version }) => deleteRow("history", indexKeys.history(repository, tag, version)))
+  ]
+
+  const counterWrite = (version: number): TableWrite => ({
+    tag: "Put",
+    table: "counters",
+    key: "version",
+    value: String(version)
+  })
+
+  const wasDone = (history: ReadonlyArray<HistoryEntry>, { operation }: ChangeBy): boolean =>
+    history.some((entry) => entry.operation === operation)
+
+  /** The rows that move `tag` to `digest`; none when it is there, or when the same operation moved it before. */
+  const moveTag = (repository: string, tag: string, digest: Digest, entry: HistoryEntry) =>
+    Effect.gen(function* () {
+      const old = yield* tables.tag(repository, tag)
+      if (Option.isSome(old) && old.value.digest === digest) return []
+      const history = yield* tables.history(repository, tag)
+      if (wasDone(history, entry)) return []
+      return [
+        ...(Option.isSome(old)
+          ? [deleteRow("tagged", indexKeys.tagged(repository, old.value.digest, tag))]
+          : []),
+        putRow("tagged", indexKeys.tagged(repository, digest, tag)),
+        putRow("tags", indexKeys.tag(repository, tag), {
+          digest,
+          version: entry.version,
+          changedAt: entry.at
+        }),
+        ...historyWrites(repository, tag, entry, history)
+      ]
+    })
+
+  const dropTag = (repository: string, tag: string, digest: Digest, entry: HistoryEntry) =>
+    Effect.map(tables.history(repository, tag), (history) => [
+      deleteRow("tags", indexKeys.tag(repository, tag)),
+      deleteRow("tagged", indexKeys.tagged(repository, digest, tag)),
+      ...historyWrites(repository, tag, entry, history)
+    ])
+
+  const putManifest: BuildIndexChanges["putManifest"] = (repository, { record, tags, by, operation }) =>
+    oneAtATime(
+      Effect.gen(function* () {
+        const { digest, subject } = record
+        const missing = yield* Effect.filter(record.names, (named) =>
+          Effect.map(hasBlob(tables, repository, named), (there) => !there)
+        )
+        if (missing.length > 0) return yield* new ContentMissing({ digests: missing })
+        const last = yield* tables.version
+        const at = yield* Clock.currentTimeMillis
+        const entry: HistoryEntry = { by, operation, version: last + 1, at, digest }
+        const moves = (yield* Effect.forEach([...new Set(tags)], (tag) =>
+          moveTag(repository, tag, digest, entry)
+        )).flat()
+        const version = moves.length === 0 ? last : entry.version
+        yield* store.write([
+          putRow("repositories", repository),
+          putRow("manifests", indexKeys.byDigest(repository, digest), { ...record, putAt: at }),
+          ...[digest, ...record.names].map((named) =>
+            putRow("named-by", indexKeys.namedBy(named, repository, digest))
+          ),
+          ...(subject === undefined
+            ? []
+            : [putRow("referrers", indexKeys.referrer(repository, subject, digest), referrerOf(record))]),
+          ...moves,
+          ...(moves.length === 0 ? [] : [counterWrite(version)])
+        ])
+        return version
+      })
+    )
+
+  const deleteTag: BuildIndexChanges["deleteTag"] = (repository, tag, change) =>
+    oneAtATime(
+      Effect.gen(function* () {
+        const last = yield* tables.version
+        if (wasDone(yield* tables.history(repository, tag), change)) return last
+        const row = yield* tables.tag(repository, tag)
+        if (Option.isNone(row)) return yield* new NothingThere()
+        const version = last + 1
+        const at = yield* Clock.currentTimeMillis
+        const writes = yield* dropTag(repository, tag, row.value.digest, { ...change, version, at })
+        yield* store.write([...writes, counterWrite(version)])
+        return version
+      })
+    )
+
+  const deleteManifest: BuildIndexChanges["deleteManifest"] = (repository, digest, change) =>
+    oneAtATime(
+      Effect.gen(function* () {
+        const manifest = yield* tables.manifest(repository, digest)
+        if (Option.isNone(manifest)) return yield* new NothingThere()
+        const { names, subject } = manifest.value
+        const version = (yield* tables.version) + 1
+        const at = yield* Clock.currentTimeMillis
+        const tags = yield* tables.tagsOf(repository, digest)
+        const tagWrites = yield* Effect.forEach(tags, (tag) =>
+          dropTag(repository, tag, digest, { ...change, version, at })
+        )
+        // A note that a blob was deleted is needed only while a manifest names it.
+        const forgotten = yield* Effect.filter([digest, ...names], (named) =>
+          Effect.gen(function* () {
+            if (!(yield* tables.isUnlinked(repository, named))) return false
+            return (yield* tables.namedBy(named, repository, 2)).every((manifest) => manifest === digest)
+          })
+        )
+        yield* store.write([
+          deleteRow("manifests", indexKeys.byDigest(repository, digest)),
+          ...[digest, ...names].map((named) =>
+            deleteRow("named-by", indexKeys.namedBy(named, repository, digest))
+          ),
+          ...(subject === undefined
+            ? []
+            : [deleteRow("referrers", indexKeys.referrer(repository, subject, digest))]),
+          ...forgotten.map((named) => deleteRow("unlinked", indexKeys.byDigest(repository, named))),
+          ...tagWrites.flat(),
+          counterWrite(version)
+        ])
+        return version
+      })
+    )
+
+  const linkAt = (repository: string, blob: Digest, size: number) =>
+    Effect.flatMap(Clock.currentTimeMillis, (at) =>
+      store.write([
+        putRow("repositories", repository),
+        putRow("links", indexKeys.byDigest(repository, blob), { size, at }),
+        putRow("linked-by", indexKeys.linkedBy(blob, repository)),
+        deleteRow("unlinked", indexKeys.byDigest(repository, blob))
+      ])
+    )
+
+  return {
+    putManifest,
+    deleteTag,
+    deleteManifest,
+    link: (repository, blob, size) => oneAtATime(linkAt(repository, blob, size)),
+    renewLink: (repository, blob) =>
+      oneAtATime(
+        Effect.gen(function* () {
+          const link = yield* tables.link(repository, blob)
+          if (Option.isNone(link)) return
+          const now = yield* Clock.currentTimeMillis
+          if (now - link.value.at > graceMillis / 2) yield* linkAt(repository, blob, link.value.size)
+        })
+      ),
+    unlink: (repository, blob) =>
+      oneAtATime(
+        Effect.gen(function* () {
+          if (!(yield* hasBlob(tables, repository, blob))) return yield* new NothingThere()
+          const isNamed = (yield* tables.namedBy(blob, repository, 1)).length > 0
+          yield* store.write([
+            deleteRow("links", indexKeys.byDigest(repository, blob)),
+            deleteRow("linked-by", indexKeys.linkedBy(blob, repository)),
+            ...(isNamed ? [putRow("unlinked", indexKeys.byDigest(repository, blob))] : [])
+          ])
+        })
+      )
+  }
+}
+
+const referrerOf = (record: ManifestPut["record"]): Referrer => ({
+  mediaType: record.mediaType,
+  digest: record.digest,
+  size: record.size,
+  ...(record.artifactType === undefined ? {} : { artifactType: record.artifactType }),
+  ...(record.annotations === undefined ? {} : { annotations: record.annotations })
+})

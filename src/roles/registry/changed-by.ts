@@ -1,0 +1,12 @@
+// Decides how a registry names the client that changes a tag, for the tag's history: its address and what it calls itself.
+
+import { Option } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import { limits } from "../../protocol/limits.ts"
+
+/** "203.0.113.7 skopeo/1.9.3"; printable, and cut to its limit. */
+export const changedBy = (request: HttpServerRequest.HttpServerRequest): string => {
+  const address = Option.getOrElse(request.remoteAddress, () => "unknown")
+  const agent = (request.headers["user-agent"] ?? "").replace(/[^\x20-\x7e]/g, "?")
+  return `${address} ${agent}`.trim().slice(0, limits.maxChangedByLength)
+}
