@@ -49,6 +49,7 @@ export interface PeerHostRules {
   readonly maxCandidates: number
   readonly maxPendingAsks: number
   readonly maxReaders: number
+  readonly readerPatience: number
   readonly maxSuggestions: number
   readonly initialUploadTimePerMiB: Micros
   /** Replaced by experiments alone: which piece is asked for where nothing else decides, and whether origins suggest. */

@@ -102,6 +102,11 @@ export const limits = {
   maxPendingAsks: 256,
   /** Readers of a swarm whose windows go first. More are served, without precedence. */
   maxReaders: 64,
+  /**
+   * The part of a blob's pieces, at least two, that may come by suggestion while a reader waits for another piece; then
+   * its piece goes first. Less gives the first byte sooner, more keeps what a crowd fetches from one source diverse.
+   */
+  readerPatience: 1 / 32,
   /** Suggestions that are kept of one neighbour; the oldest go first. */
   maxSuggestions: 16,
   /** Uplink time per MiB that an uploader assumes until it has measured a send: about 1 Gbit/s. */
@@ -204,6 +209,21 @@ export const limits = {
   abandonedDownloadLinger: seconds(2),
   /** Pieces that go first for a client that reads in order. More help one reader, fewer keep the swarm diverse. */
   readAheadPieces: 4,
+  /**
+   * Pieces that are fetched ahead of the one that a ranged reader takes: one at first, one more for each piece that it
+   * has taken, at most this many, and none beyond the range. A reader that hangs up in its k-th piece (from 0) so left
+   * at most k + 1 + min(k + 1, this) pieces asked for: little for who wanted little, enough for who reads on.
+   */
+  rangeAheadPieces: 4,
+  /**
+   * Ranges that one request may name: container tools that fetch chunks ask for up to 1024 at once. Each costs a header
+   * of some 170 bytes in the answer.
+   */
+  maxRanges: 1024,
+  /** Ranges of a request that may overlap another one: more only multiply what is sent (RFC 9110, section 14.2). */
+  maxRangeOverlaps: 2,
+  /** Bytes of a request's headers: maxRanges ranges of a terabyte blob at 28 bytes each fit beside the others. */
+  maxRequestHeaderBytes: 48 * KiB,
   /** How long a pull asks for metainfo while trackers or origins are away; clients give up at about a minute. */
   metainfoPatience: seconds(45),
   /** What manifests name by digest never changes; an agent remembers this many. About 300 bytes each. */

@@ -24,13 +24,20 @@ export type PeerHostInput =
       readonly have: Bitfield
       /** The piece with which a seeder begins to suggest, so that several begin apart; by chance when absent. */
       readonly seedFrom?: number | undefined
+      /** Only what readers wait for is asked for, until DemandChanged. */
+      readonly onDemand?: boolean
     }
+  /** Somebody wants the whole blob; or nobody does, and only what readers wait for is asked for. */
+  | { readonly tag: "DemandChanged"; readonly swarm: SwarmId; readonly whole: boolean }
   | { readonly tag: "SwarmClosed"; readonly swarm: SwarmId }
   /** The answer to SwarmAsked when the store has no such blob. */
   | { readonly tag: "SwarmUnknown"; readonly swarm: SwarmId }
   /** Peers that may have what is missing, from a tracker. */
   | { readonly tag: "PeersOffered"; readonly swarm: SwarmId; readonly peers: readonly PeerAddress[] }
-  /** A client waits for these pieces, in order: they go before everything else. Replaces the reader's earlier range. */
+  /**
+   * A client waits for these pieces, in order: they go before everything else, and on demand nothing else is asked for.
+   * Replaces the reader's earlier range.
+   */
   | {
       readonly tag: "ReaderMoved"
       readonly swarm: SwarmId

@@ -46,7 +46,7 @@ const anyAgent = fc.record({
 const anyEvent = fc.record({
   at: fc.integer({ min: 0, max: faultsEnd }),
   host: fc.nat(20),
-  what: fc.constantFrom("cut", "cut", "cut all", "kill", "reopen", "stall", "read")
+  what: fc.constantFrom("cut", "cut", "cut all", "kill", "reopen", "stall", "read", "rest")
 })
 
 const anyPlan = fc.record({
@@ -131,6 +131,11 @@ const strike = (world: TestWorld, host: TestHost, swarm: SwarmId, what: string):
       return
     case "read":
       host.step({ tag: "ReaderMoved", swarm, reader: world.nextInt(3), firstPiece: 0, endPiece: 4 })
+      return
+    case "rest":
+      // For a while only what its readers read is wanted.
+      host.step({ tag: "DemandChanged", swarm, whole: false })
+      world.after(seconds(2), () => host.step({ tag: "DemandChanged", swarm, whole: true }))
       return
   }
 }

@@ -164,7 +164,8 @@ export class PeerHost {
         return
       case "SwarmOpened": {
         const { swarm, metainfo, have, seedFrom } = input
-        const opened = new Swarm(this.#context, this.#uploader, swarm, metainfo, have, seedFrom)
+        const onDemand = input.onDemand === true
+        const opened = new Swarm(this.#context, this.#uploader, swarm, metainfo, have, seedFrom, onDemand)
         this.#channels.addSwarm(opened, now)
         return
       }
@@ -178,10 +179,13 @@ export class PeerHost {
         this.#channels.offer(input.swarm, input.peers, now)
         return
       case "ReaderMoved":
-        this.#channels.swarm(input.swarm)?.readerMoved(input.reader, input, now)
+        this.#channels.swarm(input.swarm)?.demand.moved(input.reader, input, now)
+        return
+      case "DemandChanged":
+        this.#channels.swarm(input.swarm)?.demand.changed(input.whole, now)
         return
       case "ReaderLeft":
-        this.#channels.swarm(input.swarm)?.readerLeft(input.reader)
+        this.#channels.swarm(input.swarm)?.demand.left(input.reader)
         return
       case "Connected":
         this.#keeper.connected(input.connection, now)

@@ -1,7 +1,8 @@
 // Decides which pieces of a swarm go before the rarest: those that waiting clients read next, and at the end the rest
 // in order, since the check of the whole digest follows the front and is then done soon after the last piece.
 //
-// Invariants: at most maxReaders readers have precedence; once the ordered tail has begun it stays. It refuses to know
+// Invariants: at most maxReaders readers have precedence; once the ordered tail has begun it stays; a reader that waits
+// for one piece while a readerPatience of the pieces come is urgent. It refuses to know
 // who is asked (request-filler.ts) and how a piece is picked from the windows (piece-selection.ts).
 
 import type { ReaderWindow } from "./piece-selection.ts"
@@ -14,10 +15,22 @@ export class ReadingOrder {
   readonly #maxReaders: number
   /** The tail begins when this many pieces are missing. */
   readonly #tailPieces: number
+  /** Pieces that may come while a reader waits for another. */
+  readonly #patience: number
+  /** Pieces missing when each reader began to wait for its first one. */
+  readonly #waitingSince = new Map<number, number>()
+  #missing: number
   #isTail = false
+  /** A reader waited so long that what it waits for goes before what seeders suggest. */
+  isUrgent = false
 
-  /** @param orderedTail The part of the pieces that is fetched in order at the end, 0 to 1. */
-  constructor(pieces: number, rules: { readonly maxReaders: number; readonly orderedTail: number }) {
+  /** @param rules Of limits.ts; orderedTail and readerPatience are parts of all pieces, 0 to 1. */
+  constructor(
+    pieces: number,
+    rules: { readonly maxReaders: number; readonly orderedTail: number; readonly readerPatience: number }
+  ) {
+    this.#missing = pieces
+    this.#patience = Math.max(2, Math.floor(pieces * rules.readerPatience))
     this.#everything = { firstPiece: 0, endPiece: pieces }
     this.#maxReaders = rules.maxReaders
     this.#tailPieces = pieces * rules.orderedTail
@@ -25,6 +38,8 @@ export class ReadingOrder {
 
   /** Says how many pieces are missing now. */
   missing(pieces: number): void {
+    this.#missing = pieces
+    if (this.#waitingSince.size > 0) this.#seeUrgent()
     if (this.#isTail || pieces > this.#tailPieces) return
     this.#isTail = true
     this.#gather()
@@ -32,14 +47,27 @@ export class ReadingOrder {
 
   /** A client reads on from here; says whether it has precedence. */
   moved(reader: number, window: ReaderWindow): boolean {
-    if (!this.#readers.has(reader) && this.#readers.size >= this.#maxReaders) return false
+    const before = this.#readers.get(reader)
+    if (before === undefined && this.#readers.size >= this.#maxReaders) return false
+    if (before?.firstPiece !== window.firstPiece) this.#waitingSince.set(reader, this.#missing)
+    this.#seeUrgent()
     this.#readers.set(reader, window)
     this.#gather()
     return true
   }
 
   left(reader: number): void {
-    if (this.#readers.delete(reader)) this.#gather()
+    if (!this.#readers.delete(reader)) return
+    this.#waitingSince.delete(reader)
+    this.#seeUrgent()
+    this.#gather()
+  }
+
+  #seeUrgent(): void {
+    this.isUrgent = false
+    for (const since of this.#waitingSince.values()) {
+      if (since - this.#missing >= this.#patience) this.isUrgent = true
+    }
   }
 
   #gather(): void {

@@ -178,9 +178,10 @@ export class RequestFiller {
     }
   }
 
-  /** Whether the neighbour has a piece that could be asked of it: unrequested, or any missing one in endgame. */
+  /** Whether the neighbour has a piece that could be asked of it: unrequested, or any wanted one in endgame. */
   #wantsFrom(neighbour: Neighbour): boolean {
-    const { missing, window, isEndgame } = this.#swarm
+    const { demand, window, isEndgame } = this.#swarm
+    const missing = demand.wanted
     const theirs = neighbour.theirs!.words
     for (let word = 0; word < missing.length; word++) {
       const wanted = missing[word]! & theirs[word]!
@@ -220,13 +221,13 @@ export class RequestFiller {
     }
     const piece = selectPiece(
       {
-        missing: swarm.missing,
+        missing: swarm.demand.wanted,
         requested: swarm.window.requested,
         theirs: neighbour.theirs!,
         availability: swarm.availability,
         // Whoever suggests is a source that all want: there a suggestion goes before the reader, who is served by
-        // the others' copies sooner than by everyone asking the source for the same piece.
-        readers: neighbour.suggested.length > 0 ? noReaders : swarm.reading.windows,
+        // the others' copies sooner than by everyone asking the source for the same piece; but not for long.
+        readers: this.#mayFollow(neighbour.suggested) ? noReaders : swarm.demand.reading.windows,
         suggested: neighbour.suggested,
         choice: this.#context.rules.pieceChoice
       },
@@ -234,6 +235,12 @@ export class RequestFiller {
     )
     if (masked !== undefined) for (const one of masked) swarm.window.unmark(one)
     return piece
+  }
+
+  /** Whether suggestions go before what readers wait for. */
+  #mayFollow(suggested: readonly number[]): boolean {
+    const { isWhole, reading } = this.#swarm.demand
+    return suggested.length > 0 && isWhole && !reading.isUrgent
   }
 
   /** In endgame, the piece whose request is the oldest and overdue, if this neighbour can give a copy; else -1. */
@@ -248,7 +255,7 @@ export class RequestFiller {
       if (other === neighbour) continue
       for (const request of other.requests.owed) {
         if (request.state !== "live" || swarm.window.copies(request.piece) >= maxEndgameCopies) continue
-        if (!neighbour.theirs!.has(request.piece)) continue
+        if (!neighbour.theirs!.has(request.piece) || !swarm.demand.has(request.piece)) continue
         if (neighbour.requests.find(request.piece) !== undefined) continue
         if (request.sentAt + patience > now) {
           const due = request.sentAt + patience

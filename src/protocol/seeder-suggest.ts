@@ -5,7 +5,8 @@
 //
 // Invariants: the round is over when every piece was given or seen outside, and nothing is suggested or steered after
 // it; a neighbour is steered at most maxSteers times in a row, so that who only wants one piece gets it; a neighbour
-// alone is not steered at all, nobody could take its place. It refuses to know the uplink's queue.
+// alone is not steered at all, nobody could take its place; nor is one that declined, which reads on demand and could not
+// follow. It refuses to know the uplink's queue.
 
 import { Bitfield } from "./bitfield.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
@@ -18,6 +19,7 @@ interface Suggestions {
   /** Suggested and not outside yet. */
   pieces: number[]
   steers: number
+  declined: boolean
 }
 
 export class SeederSuggest {
@@ -46,7 +48,7 @@ export class SeederSuggest {
   }
 
   joined(neighbour: Neighbour): void {
-    this.#byNeighbour.set(neighbour, { pieces: [], steers: 0 })
+    this.#byNeighbour.set(neighbour, { pieces: [], steers: 0, declined: false })
     if (this.#outside.isFull) return
     const theirs = neighbour.theirs!
     if (theirs.count > 0) {
@@ -57,10 +59,17 @@ export class SeederSuggest {
   }
 
   left(neighbour: Neighbour): void {
+    this.declined(neighbour)
+    this.#byNeighbour.delete(neighbour)
+  }
+
+  /** The neighbour chooses for itself: nothing is suggested to it any more. */
+  declined(neighbour: Neighbour): void {
     const suggestions = this.#byNeighbour.get(neighbour)
     if (suggestions === undefined) return
     for (const piece of suggestions.pieces) this.#pending[piece]!--
-    this.#byNeighbour.delete(neighbour)
+    suggestions.pieces = []
+    suggestions.declined = true
   }
 
   /** A neighbour said that it has these pieces. */
@@ -77,7 +86,7 @@ export class SeederSuggest {
   steers(neighbour: Neighbour, piece: number): boolean {
     if (this.#outside.isFull || !this.#outside.has(piece) || this.#byNeighbour.size < 2) return false
     const suggestions = this.#byNeighbour.get(neighbour)
-    if (suggestions === undefined || suggestions.steers >= maxSteers) return false
+    if (suggestions === undefined || suggestions.declined || suggestions.steers >= maxSteers) return false
     this.#suggest(neighbour)
     if (suggestions.pieces.length === 0) return false
     suggestions.steers++
@@ -104,7 +113,7 @@ export class SeederSuggest {
   #suggest(neighbour: Neighbour): void {
     if (this.#byNeighbour.size < 2) return
     const suggestions = this.#byNeighbour.get(neighbour)
-    if (suggestions === undefined) return
+    if (suggestions === undefined || suggestions.declined) return
     if (suggestions.pieces.some((piece) => this.#outside.has(piece))) {
       suggestions.pieces = suggestions.pieces.filter((piece) => {
         if (!this.#outside.has(piece)) return true

@@ -5,12 +5,14 @@
 //               +-----------+-----------+---- Reject, timeout, neighbour gone; PieceCorrupt (its sender is banned)
 //
 //   the swarm: fetching -- last piece stored --> complete; fetching -- no storage --> failed (it still serves)
+//              fetching <-- wanted pieces are missing, or not --> resting (it only serves)
 //
 // Invariants: a piece is announced and served only after PieceStored; `availability` counts the joined neighbours
 // that are not seeds, exactly; a corrupt piece is held against the one peer that sent it. It refuses to know
 // connections (peer-host.ts), what to ask next (request-filler.ts) and who waits for the uplink (uploader.ts).
 
 import type { Bitfield } from "./bitfield.ts"
+import { Demand } from "./demand.ts"
 import { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import { invariant } from "./invariant.ts"
@@ -19,8 +21,6 @@ import { type Metainfo, pieceCount, pieceSize } from "./metainfo.ts"
 import type { Neighbour } from "./neighbour.ts"
 import type { Payload } from "./payload.ts"
 import type { PeerId } from "./peer-id.ts"
-import type { ReaderWindow } from "./piece-selection.ts"
-import { ReadingOrder } from "./reading-order.ts"
 import { RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SeederSuggest } from "./seeder-suggest.ts"
@@ -40,6 +40,8 @@ export class Swarm implements UploadSwarm {
   readonly have: Bitfield
   /** Words of the pieces that are not in `have`. */
   readonly missing: Uint32Array
+  /** Which of the missing pieces are asked for. */
+  readonly demand: Demand
   readonly window: RequestWindow
   /** Joined neighbours, seeds left out, that have each piece. */
   readonly availability: Uint16Array
@@ -49,7 +51,6 @@ export class Swarm implements UploadSwarm {
   opening = 0
   /** Connections being made for this swarm. */
   dialling = 0
-  readonly reading: ReadingOrder
   servedAt = 0
   /** No storage: nothing is asked for any more, what is here is still served. */
   failed = false
@@ -57,7 +58,6 @@ export class Swarm implements UploadSwarm {
   closing = false
   readonly haves: HaveBatch
   #origins = 0
-  #isFetching = false
   readonly #storing = new Map<number, Sender>()
   readonly #filler: RequestFiller
   readonly #suggest: SeederSuggest | undefined
@@ -70,7 +70,8 @@ export class Swarm implements UploadSwarm {
     id: SwarmId,
     metainfo: Metainfo,
     have: Bitfield,
-    seedFrom: number | undefined
+    seedFrom: number | undefined,
+    onDemand: boolean
   ) {
     this.id = id
     this.metainfo = metainfo
@@ -83,13 +84,12 @@ export class Swarm implements UploadSwarm {
     if (spare > 0) this.missing[this.missing.length - 1]! &= 0xffffffff >>> spare
     this.window = new RequestWindow(this.pieces)
     this.availability = new Uint16Array(this.pieces)
-    this.reading = new ReadingOrder(this.pieces, context.rules)
-    this.reading.missing(this.pieces - have.count)
     this.#context = context
-    if (!have.isFull) {
-      this.#isFetching = true
-      context.fetching++
-    }
+    const { missing, pieces: count } = this
+    this.demand = new Demand(context, { count, missing, isComplete: have.isFull }, !onDemand, (now) =>
+      this.#filler.fillAll(now)
+    )
+    this.demand.reading.missing(this.pieces - have.count)
     this.haves = new HaveBatch(context, metainfo.pieceLength, this.neighbours)
     this.#filler = new RequestFiller(context, this)
     this.#suggest =
@@ -124,15 +124,16 @@ export class Swarm implements UploadSwarm {
     return this.window.live + this.#storing.size < 2 * this.#context.rules.maxRequestsPerSwarm
   }
 
-  /** Few pieces are missing, so that one slow answer may be all that is waited for. */
+  /** Few pieces are asked for, so that one slow answer may be all that is waited for. */
   get isEndgame(): boolean {
-    return this.pieces - this.have.count <= this.#context.rules.endgamePieces
+    return !this.demand.isWhole || this.pieces - this.have.count <= this.#context.rules.endgamePieces
   }
 
   get isAllRequested(): boolean {
     const { requested } = this.window
+    const { wanted } = this.demand
     for (let word = 0; word < requested.length; word++) {
-      if ((this.missing[word]! & ~requested[word]!) !== 0) return false
+      if ((wanted[word]! & ~requested[word]!) !== 0) return false
     }
     return true
   }
@@ -145,13 +146,15 @@ export class Swarm implements UploadSwarm {
     return this.neighbours.length - this.#origins + this.opening + this.dialling
   }
 
-  /** Nothing under way and no neighbour has anything that is missing here. */
+  /** Nothing under way and no neighbour has anything that is wanted here. */
   get isStarving(): boolean {
-    if (!this.wantsPieces || this.window.live > 0 || this.#storing.size > 0) return false
+    if (!this.wantsPieces || !this.demand.isFetching) return false
+    if (this.window.live > 0 || this.#storing.size > 0) return false
+    const { wanted } = this.demand
     for (const neighbour of this.neighbours) {
       const theirs = neighbour.theirs!.words
       for (let word = 0; word < theirs.length; word++) {
-        if ((theirs[word]! & this.missing[word]!) !== 0) return false
+        if ((theirs[word]! & wanted[word]!) !== 0) return false
       }
     }
     return true
@@ -194,7 +197,7 @@ export class Swarm implements UploadSwarm {
 
   /** The swarm is closed on this host. Its neighbours have left. */
   stop(): void {
-    this.#endFetching()
+    this.demand.end()
     this.haves.stop()
     this.#filler.stop()
   }
@@ -300,11 +303,19 @@ export class Swarm implements UploadSwarm {
     return undefined
   }
 
+  /** An empty list says that the neighbour chooses for itself: it reads on demand. */
   onSuggest(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
+    if (pieces.length === 0) this.#suggest?.declined(neighbour)
     for (const piece of pieces) {
       if (!(piece >= 0 && piece < this.pieces)) return `Suggest of piece ${piece} of ${this.pieces}`
+      if (!this.demand.isWhole) continue
       if (this.have.has(piece) || neighbour.suggested.includes(piece)) continue
       neighbour.suggested.push(piece)
+    }
+    if (!this.demand.isWhole && pieces.length > 0) {
+      const { channel } = neighbour
+      sendMessage(this.#context, neighbour.session, { tag: "Suggest", channel, pieces: [] })
+      return undefined
     }
     const surplus = neighbour.suggested.length - this.#context.rules.maxSuggestions
     if (surplus > 0) neighbour.suggested.splice(0, surplus)
@@ -319,12 +330,12 @@ export class Swarm implements UploadSwarm {
     this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
     this.#context.counters.piecesStored++
     this.haves.stored(piece, now)
-    this.reading.missing(this.pieces - this.have.count)
+    this.demand.stored(piece, this.pieces - this.have.count)
     if (!this.have.isFull) {
       this.#filler.fillAll(now)
       return
     }
-    this.#endFetching()
+    this.demand.end()
     this.#context.outputs.push({ tag: "SwarmCompleted", swarm: this.id })
     for (const neighbour of [...this.neighbours]) this.#closeIfFinished(neighbour, now)
   }
@@ -344,22 +355,8 @@ export class Swarm implements UploadSwarm {
     this.window.unmark(piece)
     if (this.failed) return
     this.failed = true
-    this.#endFetching()
+    this.demand.end()
     this.#context.outputs.push({ tag: "SwarmFailed", swarm: this.id, reason })
-  }
-
-  readerMoved(reader: number, window: ReaderWindow, now: Micros): void {
-    if (this.reading.moved(reader, window)) this.#filler.fillAll(now)
-  }
-
-  readerLeft(reader: number): void {
-    this.reading.left(reader)
-  }
-
-  #endFetching(): void {
-    if (!this.#isFetching) return
-    this.#isFetching = false
-    this.#context.fetching--
   }
 
   uploadUndone(_neighbour: Neighbour, piece: number): void {

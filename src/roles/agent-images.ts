@@ -6,6 +6,7 @@ import type { Digest } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
 import type { BuildIndexClient, BuildIndexError } from "./build-index-client.ts"
 import type { Downloads, PullError } from "./downloads.ts"
+import { wholeOf } from "./registry/byte-range.ts"
 import {
   type ImageSource,
   ImageUnavailable,
@@ -54,7 +55,7 @@ export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClie
         Effect.mapError(indexFailed("manifest"))
       ),
     manifest: (repository, manifest) =>
-      downloads.read(repository, manifest.digest, 0, manifest.size).pipe(
+      downloads.read(repository, manifest.digest, wholeOf(manifest.size)).pipe(
         Stream.runFold(
           () => ({ bytes: new Uint8Array(manifest.size), filled: 0 }),
           (document, chunk) => {
@@ -71,8 +72,8 @@ export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClie
         Effect.map(({ metainfo }) => ({ length: metainfo.length })),
         Effect.mapError(pullFailed("blob"))
       ),
-    readBlob: (repository, digest, start, end) =>
-      Stream.mapError(downloads.read(repository, digest, start, end), pullFailed("blob")),
+    readBlob: (repository, digest, selection) =>
+      Stream.mapError(downloads.read(repository, digest, selection), pullFailed("blob")),
     tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
     repositories: (page) => Effect.mapError(buildIndex.repositories(page), indexFailed("repository"))
   }

@@ -14,6 +14,7 @@ import { makeRoleMetrics } from "./metrics.ts"
 import { SwarmBroken, SwarmEntry } from "./open-swarm.ts"
 import { blobUnknown } from "./origin-errors.ts"
 import type { PeerEngine } from "./peer-engine.ts"
+import { type BlobSelection, wholeOf } from "./registry/byte-range.ts"
 import type { BlobStore, PieceFile } from "./services/blob-store.ts"
 import { Timers } from "./services/timers.ts"
 import { type TrackerClient, TrackerUnavailable } from "./tracker-client.ts"
@@ -55,7 +56,7 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
       done({ tag: "Loaded", payload: content.subarray(4 * piece, 4 * piece + 4) })
   } as Partial<PieceFile> as PieceFile
   const engine = {
-    open: () =>
+    open: (_metainfo, { onDemand }) =>
       Effect.acquireRelease(
         Effect.gen(function* () {
           asked.opened++
@@ -67,11 +68,14 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
               feed: (input) => {
                 if (input.tag === "ReaderMoved") ahead.push(`${input.firstPiece}-${input.endPiece}`)
                 if (input.tag === "ReaderLeft") ahead.push("left")
+                if (input.tag === "DemandChanged") ahead.push(input.whole ? "whole" : "on demand")
               },
               status: () => undefined,
               breakSwarm: (_, why) => open?.markBroken(why)
-            }
+            },
+            onDemand
           )
+          if (onDemand) ahead.push("on demand")
           return open
         }),
         () =>
@@ -120,6 +124,11 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
   }
 })
 
+const rangesOf = (...ranges: ReadonlyArray<readonly [number, number]>): BlobSelection => ({
+  ranges: ranges.map(([start, end]) => ({ start, end })),
+  isWhole: false
+})
+
 const settle = TestClock.adjust(Duration.millis(1))
 
 const bytesOf = (stream: ReturnType<Downloads["read"]>, into: number[]) =>
@@ -130,7 +139,7 @@ describe("downloads", () => {
     Effect.gen(function* () {
       const { downloads, store, complete, ahead } = yield* stage
       const got: number[] = []
-      const reading = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, 0, 10), got))
+      const reading = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, wholeOf(10)), got))
       yield* settle
       store(1)
       yield* settle
@@ -153,12 +162,77 @@ describe("downloads", () => {
     Effect.gen(function* () {
       const { downloads, store } = yield* stage
       const got: number[] = []
-      const reading = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, 7, 10), got))
+      const reading = yield* Effect.forkScoped(
+        bytesOf(downloads.read("demo", digest, rangesOf([7, 10])), got)
+      )
       yield* settle
       store(1)
       store(2)
       yield* Fiber.join(reading)
       expect(got).toEqual([7, 8, 9])
+    })
+  )
+
+  it.effect("of ranges ask for the pieces that they touch, in the order asked for, and a few ahead", () =>
+    Effect.gen(function* () {
+      const { downloads, store, ahead } = yield* stage
+      const got: number[] = []
+      const reading = yield* Effect.forkScoped(
+        bytesOf(downloads.read("demo", digest, rangesOf([9, 10], [1, 2], [3, 5])), got)
+      )
+      yield* settle
+      expect(ahead).toEqual(["on demand", "2-3", "0-1"])
+      for (const piece of [0, 2, 1]) store(piece)
+      yield* Fiber.join(reading)
+      expect(got).toEqual([9, 1, 3, 4])
+      expect(ahead.slice(3).every((told) => told === "left" || /^[01]-[12]$/.test(told))).toBe(true)
+    })
+  )
+
+  it.effect(
+    "of a range that ends leave nothing wanted, and a wish for the whole is heard whenever it comes",
+    () =>
+      Effect.gen(function* () {
+        const { downloads, store, complete, ahead } = yield* stage
+        const reading = yield* Effect.forkScoped(
+          bytesOf(downloads.read("demo", digest, rangesOf([0, 10])), [])
+        )
+        yield* settle
+        expect(ahead).toEqual(["on demand", "0-2"])
+        yield* Fiber.interrupt(reading)
+        expect(ahead.at(-1)).toBe("left")
+        const whole = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, wholeOf(10)), []))
+        yield* settle
+        expect(ahead.slice(3)).toEqual(["whole", "0-3"])
+        yield* Fiber.interrupt(whole)
+        expect(ahead.slice(5)).toEqual(["left", "on demand"])
+        const pull = yield* Effect.forkScoped(downloads.pull("demo", digest))
+        yield* settle
+        expect(ahead.at(-1)).toBe("whole")
+        for (const piece of [0, 1, 2]) store(piece)
+        yield* complete
+        yield* Fiber.join(pull)
+      })
+  )
+
+  it.effect("do not stall while their readers wait for nothing", () =>
+    Effect.gen(function* () {
+      const { downloads, store, swarm } = yield* stage
+      const gate = yield* Deferred.make<void>()
+      const got: number[] = []
+      const slow = Stream.tap(downloads.read("demo", digest, rangesOf([0, 10])), () => Deferred.await(gate))
+      const reading = yield* Effect.forkScoped(Effect.exit(bytesOf(slow, got)))
+      yield* settle
+      store(0)
+      yield* TestClock.adjust(Duration.micros(BigInt(3 * limits.stalledPullTimeout)))
+      expect(swarm()?.broken).toBeUndefined()
+      yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      expect(got).toEqual([0, 1, 2, 3])
+      yield* TestClock.adjust(Duration.micros(BigInt(limits.stalledPullTimeout - 1_000_000)))
+      expect(swarm()?.broken).toBeUndefined()
+      yield* TestClock.adjust(Duration.seconds(121))
+      expect(Exit.isFailure(yield* Fiber.join(reading))).toBe(true)
     })
   )
 
@@ -180,7 +254,7 @@ describe("downloads", () => {
   it.effect("end a while after the last client hung up", () =>
     Effect.gen(function* () {
       const { downloads, swarm } = yield* stage
-      const reading = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, 0, 10), []))
+      const reading = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, wholeOf(10)), []))
       yield* settle
       expect(swarm()).toBeDefined()
       yield* Fiber.interrupt(reading)
@@ -242,7 +316,7 @@ describe("downloads", () => {
       const { downloads, store, swarm, asked } = yield* stage
       const got: number[] = []
       const reading = yield* Effect.forkScoped(
-        Effect.flip(bytesOf(downloads.read("demo", digest, 0, 10), got))
+        Effect.flip(bytesOf(downloads.read("demo", digest, wholeOf(10)), got))
       )
       yield* settle
       for (const piece of [0, 1, 2]) store(piece)

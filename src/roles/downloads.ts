@@ -9,14 +9,15 @@
 
 import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scope, Stream } from "effect"
 import type { Digest } from "../protocol/digest.ts"
-import { invariant } from "../protocol/invariant.ts"
 import { limits } from "../protocol/limits.ts"
 import type { Torrent } from "../protocol/metainfo.ts"
-import type { Payload } from "../protocol/payload.ts"
 import { type Announcer, trackerFailures } from "./announcer.ts"
 import type { RoleMetrics } from "./metrics.ts"
 import { type OpenSwarm, SwarmBroken } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
+import { readPieces, windowsOfReader } from "./piece-reader.ts"
+import type { BlobSelection } from "./registry/byte-range.ts"
+import { readEach } from "./registry/multipart-ranges.ts"
 import type { BlobMissing, BlobStore, BlobStoreError } from "./services/blob-store.ts"
 import { Timers } from "./services/timers.ts"
 import type { BlobUnknown, TrackerClient } from "./tracker-client.ts"
@@ -35,22 +36,26 @@ export interface Downloads {
   readonly torrent: (namespace: string, digest: Digest) => Effect.Effect<Torrent, PullError>
   /** Returns when the whole blob is in the store. */
   readonly pull: (namespace: string, digest: Digest) => Effect.Effect<void, PullError>
-  /** Bytes [start, end) of the blob, each as soon as it is verified. Ending the stream withdraws the wish. */
+  /**
+   * The bytes of the selection's ranges, one after another, each as soon as it is verified. A selection that is not
+   * whole fetches only what it touches, a few pieces ahead. Ending the stream withdraws the wish.
+   */
   readonly read: (
     namespace: string,
     digest: Digest,
-    start: number,
-    end: number
+    selection: BlobSelection
   ) => Stream.Stream<Uint8Array, PullError>
 }
 
-/** A blob wanted for a namespace: the same download whichever namespace asked first. */
+/** A blob wanted for a namespace: the same download whichever namespace asked first, for whatever part. */
 class Wish implements Equal.Equal {
   readonly namespace: string
   readonly digest: Digest
-  constructor(namespace: string, digest: Digest) {
+  readonly isWhole: boolean
+  constructor(namespace: string, digest: Digest, isWhole: boolean) {
     this.namespace = namespace
     this.digest = digest
+    this.isWhole = isWhole
   }
   [Equal.symbol](that: Equal.Equal): boolean {
     return that instanceof Wish && that.digest === this.digest
@@ -111,7 +116,10 @@ export const makeDownloads = (options: {
         underway++
         yield* Effect.addFinalizer(() => Effect.sync(() => underway--))
         const found = yield* torrent(namespace, digest)
-        const swarm = yield* Effect.mapError(engine.open(found.metainfo), storeFailed(digest))
+        const swarm = yield* Effect.mapError(
+          engine.open(found.metainfo, { onDemand: !wish.isWhole }),
+          storeFailed(digest)
+        )
         yield* announcer.join(found, namespace, swarm)
         yield* Effect.forkScoped(watch(wish, swarm))
         yield* Effect.forkScoped(breakWhenStalled(swarm))
@@ -162,82 +170,36 @@ export const makeDownloads = (options: {
     const isWhole = (digest: Digest) =>
       Effect.mapError(Effect.map(blobs.stat(digest), Option.isSome), storeFailed(digest))
 
+    const wantWhole = (swarm: OpenSwarm) =>
+      Effect.acquireRelease(Effect.sync(swarm.wantWhole), (withdraw) => Effect.sync(withdraw))
+
     const pull = (namespace: string, digest: Digest): Effect.Effect<void, PullError> =>
       Effect.gen(function* () {
         if (yield* isWhole(digest)) return
-        const swarm = yield* RcMap.get(underwayMap, new Wish(namespace, digest))
+        const swarm = yield* RcMap.get(underwayMap, new Wish(namespace, digest, true))
+        yield* wantWhole(swarm)
         yield* Effect.mapError(swarm.completed, broken(digest))
       }).pipe(Effect.scoped)
 
     const read = (
       namespace: string,
       digest: Digest,
-      start: number,
-      end: number
+      selection: BlobSelection
     ): Stream.Stream<Uint8Array, PullError> =>
       Stream.unwrap(
         Effect.gen(function* () {
           if (yield* isWhole(digest)) {
-            return Stream.mapError(blobs.read(digest, start, end), storeFailed(digest))
+            return readEach(selection, (start, end) => blobs.read(digest, start, end)).pipe(
+              Stream.mapError(storeFailed(digest))
+            )
           }
-          const swarm = yield* RcMap.get(underwayMap, new Wish(namespace, digest))
-          const reader = ++readers
-          yield* Effect.addFinalizer(() => Effect.sync(() => swarm.readAhead(reader, undefined)))
-          return Stream.mapError(readInOrder(swarm, reader, start, end), broken(digest))
+          const swarm = yield* RcMap.get(underwayMap, new Wish(namespace, digest, selection.isWhole))
+          if (selection.isWhole) yield* wantWhole(swarm)
+          const reader = readers
+          readers += windowsOfReader
+          return Stream.mapError(readPieces(swarm, reader, selection), broken(digest))
         })
       )
 
     return { torrent, pull, read }
-  })
-
-/**
- * Bytes [start, end) piece by piece: waits for each, moves the reader's window along, loads, cuts. Of a whole blob the
- * last piece is held back until the whole digest was checked, so that a response can still be aborted.
- */
-const readInOrder = (
-  swarm: OpenSwarm,
-  reader: number,
-  start: number,
-  end: number
-): Stream.Stream<Uint8Array, SwarmBroken> => {
-  const { pieceLength } = swarm.metainfo
-  const endPiece = Math.ceil(end / pieceLength)
-  const isWhole = start === 0 && end === swarm.metainfo.length
-  return Stream.unfold(start, (offset) => {
-    if (offset >= end) return Effect.succeed(undefined)
-    const piece = Math.floor(offset / pieceLength)
-    const checked = isWhole && piece === endPiece - 1 ? swarm.completed : Effect.void
-    const loaded = Effect.andThen(checked, loadWhenStored(swarm, reader, piece, endPiece))
-    return Effect.map(loaded, (payload) => {
-      invariant(payload instanceof Uint8Array, "a symbolic payload has no bytes to serve")
-      const from = offset - piece * pieceLength
-      const chunk = payload.subarray(from, Math.min(payload.byteLength, from + (end - offset)))
-      return [chunk, offset + chunk.byteLength] as const
-    })
-  })
-}
-
-const loadWhenStored = (
-  swarm: OpenSwarm,
-  reader: number,
-  piece: number,
-  endPiece: number
-): Effect.Effect<Payload, SwarmBroken> =>
-  Effect.callback((resume) => {
-    if (!swarm.have.isFull) {
-      swarm.readAhead(reader, { first: piece, end: Math.min(endPiece, piece + limits.readAheadPieces) })
-    }
-    const cancel = swarm.whenStored(
-      piece,
-      () =>
-        swarm.load(piece, (outcome) =>
-          resume(
-            outcome.tag === "Loaded"
-              ? Effect.succeed(outcome.payload)
-              : Effect.fail(new SwarmBroken({ reason: "storage", message: outcome.error.message }))
-          )
-        ),
-      (why) => resume(Effect.fail(why))
-    )
-    return Effect.sync(cancel)
   })

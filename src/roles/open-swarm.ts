@@ -1,5 +1,5 @@
 // Decides what the control plane holds of a swarm that its host is in: progress, who waits for which piece, whether it
-// is whole or broken, and how many owners keep it open. The peer engine makes it and ends it.
+// is wanted whole, is whole or broken, and how many owners keep it open. The peer engine makes it and ends it.
 //
 // Invariant: a waiter is called once, with the piece or with why it will not come.
 
@@ -26,7 +26,7 @@ export interface OpenSwarm {
   readonly have: Bitfield
   /** Succeeds when the blob is whole and its digest was checked. */
   readonly completed: Effect.Effect<void, SwarmBroken>
-  /** When a piece was stored last, or the swarm opened. */
+  /** When a piece was stored last, the swarm opened, or the first one began to wait; now while nobody waits. */
   readonly lastProgress: () => Micros
   /** Calls `ready` once the piece is stored, at once if it is; `broken` if the swarm breaks first. Gives its cancel. */
   readonly whenStored: (piece: number, ready: () => void, broken: (why: SwarmBroken) => void) => () => void
@@ -36,6 +36,8 @@ export interface OpenSwarm {
     reader: number,
     range: { readonly first: number; readonly end: number } | undefined
   ) => void
+  /** Asks for all pieces until the wish is withdrawn by what this gives; without one only for what is read ahead. */
+  readonly wantWhole: () => () => void
   readonly status: () => SwarmStatus | undefined
   /** Ends the swarm for everyone: whoever waits gets `why`. */
   readonly breakWith: (why: SwarmBroken) => void
@@ -68,8 +70,20 @@ export class SwarmEntry implements OpenSwarm {
   readonly #face: SwarmFace
   readonly #waiters = new Map<number, Set<Waiter>>()
   #lastProgress: Micros
+  /** What the machine was told. */
+  #onDemand: boolean
+  #wholeWishes = 0
+  #waiting = 0
 
-  constructor(file: PieceFile, scope: Scope.Closeable, timers: Timers["Service"], face: SwarmFace) {
+  /** @param onDemand Whether the machine opens it for what is read ahead alone. */
+  constructor(
+    file: PieceFile,
+    scope: Scope.Closeable,
+    timers: Timers["Service"],
+    face: SwarmFace,
+    onDemand: boolean
+  ) {
+    this.#onDemand = onDemand
     this.file = file
     this.scope = scope
     this.have = file.have()
@@ -87,7 +101,11 @@ export class SwarmEntry implements OpenSwarm {
     return this.file.metainfo
   }
 
-  readonly lastProgress = (): Micros => this.#lastProgress
+  readonly lastProgress = (): Micros => (this.#isAwaited ? this.#lastProgress : this.#timers.now())
+
+  get #isAwaited(): boolean {
+    return !this.#onDemand || this.#waiting > 0
+  }
 
   readonly status = (): SwarmStatus | undefined => this.#face.status(this.swarm)
 
@@ -98,12 +116,36 @@ export class SwarmEntry implements OpenSwarm {
     this.file.load(piece, done)
   }
 
-  readonly readAhead: OpenSwarm["readAhead"] = (reader, range) =>
-    this.#face.feed(
-      range === undefined
-        ? { tag: "ReaderLeft", swarm: this.swarm, reader }
-        : { tag: "ReaderMoved", swarm: this.swarm, reader, firstPiece: range.first, endPiece: range.end }
-    )
+  readonly readAhead: OpenSwarm["readAhead"] = (reader, range) => {
+    if (range === undefined) {
+      this.#face.feed({ tag: "ReaderLeft", swarm: this.swarm, reader })
+      return
+    }
+    // Whoever opened it for the whole may have gone before wishing for it.
+    this.#tellDemand()
+    const { first, end } = range
+    this.#face.feed({ tag: "ReaderMoved", swarm: this.swarm, reader, firstPiece: first, endPiece: end })
+  }
+
+  readonly wantWhole = (): (() => void) => {
+    this.#wholeWishes++
+    this.#tellDemand()
+    let isWanted = true
+    return () => {
+      if (!isWanted) return
+      isWanted = false
+      this.#wholeWishes--
+      this.#tellDemand()
+    }
+  }
+
+  #tellDemand(): void {
+    const onDemand = this.#wholeWishes === 0
+    if (onDemand === this.#onDemand || this.have.isFull) return
+    if (!this.#isAwaited) this.#lastProgress = this.#timers.now()
+    this.#onDemand = onDemand
+    this.#face.feed({ tag: "DemandChanged", swarm: this.swarm, whole: !onDemand })
+  }
 
   readonly whenStored: OpenSwarm["whenStored"] = (piece, ready, broken) => {
     if (this.broken !== undefined) {
@@ -114,11 +156,13 @@ export class SwarmEntry implements OpenSwarm {
       ready()
       return () => {}
     }
+    if (!this.#isAwaited) this.#lastProgress = this.#timers.now()
+    this.#waiting++
     const waiter: Waiter = { ready, broken }
     const waiters = this.#waiters.get(piece) ?? new Set()
     this.#waiters.set(piece, waiters.add(waiter))
     return () => {
-      waiters.delete(waiter)
+      if (waiters.delete(waiter)) this.#waiting--
     }
   }
 
@@ -129,7 +173,11 @@ export class SwarmEntry implements OpenSwarm {
     const waiters = this.#waiters.get(piece)
     if (waiters === undefined) return
     this.#waiters.delete(piece)
-    for (const waiter of waiters) waiter.ready()
+    for (const waiter of waiters) {
+      waiters.delete(waiter)
+      this.#waiting--
+      waiter.ready()
+    }
   }
 
   /** Tells everyone who waits; further waiters are told at once. */

@@ -25,6 +25,8 @@ import { makeOriginReplication } from "./origin-replication.ts"
 import { makePeerEngine, type PeerEngine } from "./peer-engine.ts"
 import { peerIdOf } from "./peer-identity.ts"
 import { blobResponse } from "./registry/blob-response.ts"
+import type { BlobSelection } from "./registry/byte-range.ts"
+import { readEach } from "./registry/multipart-ranges.ts"
 import { type OciError, ociError } from "./registry/oci-error.ts"
 import { type StoreFailure, storeFailure } from "./registry/store-failure.ts"
 import { RoleMisconfigured } from "./role-misconfigured.ts"
@@ -94,7 +96,9 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         if (Option.isNone(stat)) return yield* unknown(digest)
         const request = yield* HttpServerRequest.HttpServerRequest
         const { length } = stat.value
-        return blobResponse({ request, digest, length, read: (start, end) => blobs.read(digest, start, end) })
+        const read = (selection: BlobSelection) =>
+          readEach(selection, (start, end) => blobs.read(digest, start, end))
+        return blobResponse({ request, digest, length, read })
       })
 
     const putBlob = (digest: Digest): Answer =>

@@ -32,8 +32,14 @@ export interface PeerEngine {
   /** "host:port" under which other peers reach this host. */
   readonly address: string
   readonly kind: PeerKind
-  /** Takes part in a blob's swarm. Complete swarms go on seeding after the scope ends, until they are idle. */
-  readonly open: (metainfo: Metainfo) => Effect.Effect<OpenSwarm, BlobStoreError, Scope.Scope>
+  /**
+   * Takes part in a blob's swarm, to have all of it, or on demand what is read of it. Complete swarms go on seeding after
+   * the scope ends, until they are idle.
+   */
+  readonly open: (
+    metainfo: Metainfo,
+    how: { readonly onDemand: boolean }
+  ) => Effect.Effect<OpenSwarm, BlobStoreError, Scope.Scope>
   readonly offerPeers: (swarm: SwarmId, peers: readonly PeerAddress[]) => void
   readonly machine: PeerHost
 }
@@ -83,7 +89,11 @@ export const makePeerEngine = (
 
     // -- swarms: open, complete, break, close ---------------------------------------------------------------------
 
-    const openEntry = (metainfo: Metainfo, swarm: SwarmId): Effect.Effect<SwarmEntry, BlobStoreError> =>
+    const openEntry = (
+      metainfo: Metainfo,
+      swarm: SwarmId,
+      onDemand: boolean
+    ): Effect.Effect<SwarmEntry, BlobStoreError> =>
       Effect.suspend(() => {
         const open = entries.get(swarm)
         if (open !== undefined) return Effect.succeed(open)
@@ -96,7 +106,7 @@ export const makePeerEngine = (
           const file = yield* Scope.provide(blobs.openPieces(metainfo), scope).pipe(
             Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
           )
-          const entry = new SwarmEntry(file, scope, timers, machineFace)
+          const entry = new SwarmEntry(file, scope, timers, machineFace, onDemand)
           const whole = entry.have.isFull
           entries.set(swarm, entry)
           feed({
@@ -104,7 +114,8 @@ export const makePeerEngine = (
             swarm,
             metainfo,
             have: entry.have,
-            seedFrom: options.seedFrom?.(metainfo)
+            seedFrom: options.seedFrom?.(metainfo),
+            onDemand
           })
           if (whole && !entry.complete) finish(swarm)
           return entry
@@ -162,7 +173,7 @@ export const makePeerEngine = (
         // A download that nobody here wants any more is not taken up because a stranger asked.
         const whole =
           Option.isSome(torrent) && Option.isSome(yield* blobs.stat(torrent.value.metainfo.digest))
-        if (whole) yield* openEntry(torrent.value.metainfo, swarm)
+        if (whole) yield* openEntry(torrent.value.metainfo, swarm, false)
         else feed({ tag: "SwarmUnknown", swarm })
       }).pipe(
         Effect.catch((error) => {
@@ -226,10 +237,10 @@ export const makePeerEngine = (
       address: endpoint.address,
       machine,
       offerPeers: (swarm, peers) => feed({ tag: "PeersOffered", swarm, peers }),
-      open: (metainfo) =>
+      open: (metainfo, { onDemand }) =>
         Effect.gen(function* () {
           const torrent = yield* blobs.putMetainfo(metainfo)
-          const entry = yield* openEntry(metainfo, torrent.swarm)
+          const entry = yield* openEntry(metainfo, torrent.swarm, onDemand)
           return yield* Effect.acquireRelease(
             Effect.sync(() => {
               entry.owners++

@@ -23,6 +23,7 @@ import {
   ImageUnknown,
   type ResolvedManifest
 } from "./registry/image-source.ts"
+import { readEach } from "./registry/multipart-ranges.ts"
 import { type OciError, ociError } from "./registry/oci-error.ts"
 import { isRepositoryName } from "./registry/repository-path.ts"
 import type { BlobStat, BlobStore } from "./services/blob-store.ts"
@@ -82,8 +83,10 @@ export const makeProxySource = (options: ProxyImagesOptions): ImageSource => {
         ofRepository(repository, digest),
         Effect.mapError(origins.stat(repository, digest), originFailed("blob"))
       ),
-    readBlob: (repository, digest, start, end) =>
-      Stream.mapError(origins.read(repository, digest, start, end), originFailed("blob")),
+    readBlob: (repository, digest, selection) =>
+      readEach(selection, (start, end) => origins.read(repository, digest, start, end)).pipe(
+        Stream.mapError(originFailed("blob"))
+      ),
     tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
     repositories: (page) => Effect.mapError(buildIndex.repositories(page), indexFailed("repository"))
   }

@@ -37,6 +37,7 @@ const makeServer = (): Server => {
     requestTimeout: 0,
     headersTimeout: limits.requestHeadersTimeout / 1000,
     keepAliveTimeout: limits.httpKeepAlive / 1000,
+    maxHeaderSize: limits.maxRequestHeaderBytes,
     noDelay: true
   })
   server.timeout = limits.httpSilence / 1000

@@ -1,11 +1,15 @@
-// Decides how immutable content named by a digest is sent over HTTP: whole, a single range (206, 416), or not at all
-// because the client has it (304). Registries and origins share it. It refuses to know where the bytes come from; the
-// stream that it is given starts only when the body is written, so a HEAD reads nothing.
+// Decides how immutable content named by a digest is sent over HTTP: whole, a range or several (206), or not at all
+// because the client has it (304), wants other content (412), or asks for what is not there (416) or for too much at
+// once (400). Registries and origins share it. It refuses to know where the bytes come from; the stream that it is given
+// starts only when the body is written, so a HEAD reads nothing.
 
 import type { Stream } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
-import { formatContentRange, parseRange } from "./byte-range.ts"
+import { limits } from "../../protocol/limits.ts"
+import { type BlobSelection, formatContentRange, parseRange, wholeOf } from "./byte-range.ts"
+import { allowsRange, entityTag, failsIfMatch, matchesEntityTag } from "./entity-tag.ts"
+import { multipartRanges } from "./multipart-ranges.ts"
 import { ociError, ociErrorResponse } from "./oci-error.ts"
 
 export interface BlobResponseOptions<E> {
@@ -13,58 +17,81 @@ export interface BlobResponseOptions<E> {
   readonly digest: Digest
   /** Bytes. */
   readonly length: number
-  readonly read: (start: number, end: number) => Stream.Stream<Uint8Array, E>
+  /** The bytes of the selection's ranges, one after another. */
+  readonly read: (selection: BlobSelection) => Stream.Stream<Uint8Array, E>
 }
 
-/** The entity tag of content: its digest, as strong as one can be. */
-export const entityTag = (digest: Digest): string => `"${digest}"`
-
-/** Whether an `If-None-Match` names this content. */
-export const matchesEntityTag = (header: string | undefined, digest: Digest): boolean =>
-  (header ?? "").split(",").some((part) => {
-    const tag = part.trim().replace(/^W\//, "")
-    return tag === "*" || tag === entityTag(digest) || tag === digest
-  })
+const octets = "application/octet-stream"
 
 export const blobResponse = <E>(options: BlobResponseOptions<E>): HttpServerResponse.HttpServerResponse => {
-  const { request, digest, length } = options
+  const { request, digest, length, read } = options
+  const asked = request.headers
   const headers = {
     "docker-content-digest": digest,
     etag: entityTag(digest),
     "accept-ranges": "bytes",
-    "cache-control": "max-age=31536000, immutable",
-    "content-type": "application/octet-stream"
+    "cache-control": "max-age=31536000, immutable"
   }
-  if (matchesEntityTag(request.headers["if-none-match"], digest)) {
-    return HttpServerResponse.empty({ status: 304, headers })
-  }
-  // A Range counts for GET only; an If-Range that names other content asks for the whole.
-  const ifRange = request.headers["if-range"]
-  const ranged = request.method === "GET" && (ifRange === undefined || matchesEntityTag(ifRange, digest))
-  const range = parseRange(ranged ? request.headers.range : undefined, length)
-  if (range.tag === "Unsatisfiable") {
+  // The order of RFC 9110, section 13.2.2.
+  if (failsIfMatch(asked["if-match"], digest)) {
     return ociErrorResponse(
-      ociError("SIZE_INVALID", {
-        status: 416,
-        message: `the Range "${request.headers.range}" names no byte of a blob of ${length} bytes`,
-        headers: { ...headers, "content-range": `bytes */${length}` }
+      ociError("UNSUPPORTED", {
+        status: 412,
+        message: `the content here is ${entityTag(digest)}, which If-Match does not name`,
+        headers: { etag: entityTag(digest) }
       })
     )
   }
-  const { start, end } = range.tag === "Part" ? range : { start: 0, end: length }
-  const partial =
-    range.tag === "Part"
-      ? { status: 206, headers: { ...headers, "content-range": formatContentRange(start, end, length) } }
-      : { status: 200, headers }
-  if (request.method === "HEAD" || end === start) {
-    return HttpServerResponse.empty({
-      status: partial.status,
-      headers: { ...partial.headers, "content-length": String(end - start) }
-    })
+  if (matchesEntityTag(asked["if-none-match"], digest)) {
+    return HttpServerResponse.empty({ status: 304, headers })
   }
-  return HttpServerResponse.stream(options.read(start, end), {
-    ...partial,
-    contentType: headers["content-type"],
-    contentLength: end - start
-  })
+  // A Range counts for GET only; an If-Range that names other content asks for the whole.
+  const isRanged = request.method === "GET" && allowsRange(asked["if-range"], digest)
+  const range = parseRange(isRanged ? asked.range : undefined, length)
+  switch (range.tag) {
+    case "TooMany":
+      // 400 and not 416: clients that ask for many chunks take it as "ask for fewer at once".
+      return ociErrorResponse(
+        ociError("SIZE_INVALID", {
+          status: 400,
+          message: `the Range header names more than ${limits.maxRanges} ranges; ask for fewer in a request`,
+          headers: { "accept-ranges": "bytes" }
+        })
+      )
+    case "Unsatisfiable":
+      return ociErrorResponse(
+        ociError("SIZE_INVALID", {
+          status: 416,
+          message:
+            `the Range "${asked.range?.slice(0, 200)}" names no byte of a blob of ${length} bytes, ` +
+            `or has more than ${limits.maxRangeOverlaps} ranges that overlap`,
+          headers: { ...headers, "content-range": `bytes */${length}` }
+        })
+      )
+    case "Whole": {
+      const whole = wholeOf(length)
+      if (request.method === "HEAD" || length === 0) {
+        return HttpServerResponse.empty({
+          status: 200,
+          headers: { ...headers, "content-type": octets, "content-length": String(length) }
+        })
+      }
+      return HttpServerResponse.stream(read(whole), { headers, contentType: octets, contentLength: length })
+    }
+    case "Parts": {
+      const { ranges } = range
+      const bytes = read({ ranges, isWhole: false })
+      const [only] = ranges
+      if (only !== undefined && ranges.length === 1) {
+        return HttpServerResponse.stream(bytes, {
+          status: 206,
+          headers: { ...headers, "content-range": formatContentRange(only.start, only.end, length) },
+          contentType: octets,
+          contentLength: only.end - only.start
+        })
+      }
+      const { frame, contentType, contentLength } = multipartRanges(digest, length, ranges)
+      return HttpServerResponse.stream(frame(bytes), { status: 206, headers, contentType, contentLength })
+    }
+  }
 }

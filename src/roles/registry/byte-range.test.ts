@@ -2,6 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { limits } from "../../protocol/limits.ts"
 import { formatContentRange, formatUploadRange, parseChunkRange, parseRange } from "./byte-range.ts"
 
 describe("parseRange", () => {
@@ -20,29 +21,59 @@ describe("parseRange", () => {
     ["bytes=0-", 0, "unsatisfiable"],
     ["bytes=0-99999999999999999999999", 2048, "0-2048"],
     ["bytes=99999999999999999999999-", 2048, "unsatisfiable"],
-    ["bytes=0-1,5-6", 2048, "whole"],
+    ["bytes=0-1,5-6", 2048, "0-2 5-7"],
+    ["bytes=5-6, 0-1 ,,-1", 2048, "5-7 0-2 2047-2048"],
+    ["bytes=0-9,4000-5000", 2048, "0-10"],
+    ["bytes=3000-,4000-5000", 2048, "unsatisfiable"],
+    ["bytes=0-9,9-19,19-29", 2048, "0-10 9-20 19-30"],
+    ["bytes=0-,0-,0-,0-", 2048, "unsatisfiable"],
+    ["bytes=0-9,a-b", 2048, "whole"],
+    ["bytes=,", 2048, "whole"],
+    ["bytes=5", 2048, "whole"],
     ["bytes=-", 2048, "whole"],
     ["bytes=a-b", 2048, "whole"],
     ["lines=0-5", 2048, "whole"],
     [" Bytes = 1 - 2 ", 2048, "1-3"]
   ])("reads %s of %d bytes as %s", (header, length, expected) => {
     const range = parseRange(header, length)
-    expect(range.tag === "Part" ? `${range.start}-${range.end}` : range.tag.toLowerCase()).toBe(expected)
+    expect(
+      range.tag === "Parts"
+        ? range.ranges.map(({ start, end }) => `${start}-${end}`).join(" ")
+        : range.tag.toLowerCase()
+    ).toBe(expected)
   })
 
-  it("never names a byte outside the blob, and never an empty part", () => {
+  it("takes as many ranges as container tools ask for, and no more", () => {
+    const header = (count: number) =>
+      `bytes=${Array.from({ length: count }, (_, index) => `${4 * index}-${4 * index + 1}`).join(",")}`
+    const range = parseRange(header(limits.maxRanges), 1 << 20)
+    expect(range.tag === "Parts" && range.ranges.length).toBe(1024)
+    expect(parseRange(header(limits.maxRanges + 1), 1 << 20).tag).toBe("TooMany")
+  })
+
+  it("never names a byte outside the blob, never an empty part, and sends no byte more often than overlaps allow", () => {
+    const one = fc.oneof(
+      fc.tuple(fc.nat(5000), fc.nat(5000)).map(([a, b]) => `${a}-${b}`),
+      fc.nat(5000).map((n) => `-${n}`),
+      fc.nat(5000).map((n) => `${n}-`)
+    )
     const header = fc.oneof(
       fc.string(),
-      fc.tuple(fc.nat(5000), fc.nat(5000)).map(([a, b]) => `bytes=${a}-${b}`),
-      fc.nat(5000).map((n) => `bytes=-${n}`)
+      fc.array(one, { maxLength: 12 }).map((specs) => `bytes=${specs.join(",")}`)
     )
     fc.assert(
       fc.property(header, fc.nat(4096), (text, length) => {
         const range = parseRange(text, length)
-        if (range.tag !== "Part") return
-        expect(range.start).toBeGreaterThanOrEqual(0)
-        expect(range.end).toBeGreaterThan(range.start)
-        expect(range.end).toBeLessThanOrEqual(length)
+        if (range.tag !== "Parts") return
+        expect(range.ranges.length).toBeGreaterThan(0)
+        const times = new Uint8Array(length)
+        for (const { start, end } of range.ranges) {
+          expect(start).toBeGreaterThanOrEqual(0)
+          expect(end).toBeGreaterThan(start)
+          expect(end).toBeLessThanOrEqual(length)
+          for (let at = start; at < end; at++) times[at]!++
+        }
+        expect(Math.max(...times)).toBeLessThanOrEqual(1 + limits.maxRangeOverlaps)
       })
     )
   })

@@ -1,35 +1,85 @@
-// Decides which bytes a header names: the single `Range` of a download (RFC 9110, section 14) and the
-// `Content-Range: a-b` of an upload's chunk (OCI distribution spec, which leaves "bytes" out). Several ranges, other
-// units and malformed ranges are ignored, as the RFC allows: the whole is sent.
+// Decides which bytes a header names: the `Range` of a download (RFC 9110, section 14: one range or several) and the
+// `Content-Range: a-b` of an upload's chunk (OCI distribution spec, which leaves "bytes" out). Other units and what is
+// no list of ranges are ignored, as the RFC allows: the whole is sent.
+//
+// Invariants: parts are never empty, never outside the blob, in the order asked for, never joined (clients count them),
+// at most maxRanges and with at most maxOverlaps of them touching what another one asks for.
+
+import { limits } from "../../protocol/limits.ts"
+
+/** Bytes [start, end). */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** What of a blob is read: all of it, or ranges of which a client may leave the rest. */
+export interface BlobSelection {
+  /** In the order in which they are read; they may overlap. */
+  readonly ranges: ReadonlyArray<ByteRange>
+  /** Whether the blob is wanted whole, read or not. */
+  readonly isWhole: boolean
+}
+
+export const wholeOf = (length: number): BlobSelection => ({
+  ranges: length === 0 ? [] : [{ start: 0, end: length }],
+  isWhole: true
+})
 
 export type RequestedRange =
   | { readonly tag: "Whole" }
-  /** Bytes [start, end). */
-  | { readonly tag: "Part"; readonly start: number; readonly end: number }
+  /** At least one range; more only when the header named more. */
+  | { readonly tag: "Parts"; readonly ranges: ReadonlyArray<ByteRange> }
   | { readonly tag: "Unsatisfiable" }
+  /** More ranges than are served at once. */
+  | { readonly tag: "TooMany" }
 
-const rangePattern = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i
+const setPattern = /^\s*bytes\s*=([\d\s,-]*)$/i
+const rangePattern = /^\s*(\d*)\s*-\s*(\d*)\s*$/
 
 /** What a `Range` header asks of a representation of `length` bytes. */
 export const parseRange = (header: string | undefined, length: number): RequestedRange => {
-  if (header === undefined) return { tag: "Whole" }
-  const match = rangePattern.exec(header)
-  if (match === null) return { tag: "Whole" }
-  const [, first, last] = match as unknown as [string, string, string]
-  if (first === "") {
-    if (last === "") return { tag: "Whole" }
-    const suffix = Number(last)
-    if (suffix === 0 || length === 0) return { tag: "Unsatisfiable" }
-    return { tag: "Part", start: Math.max(0, length - suffix), end: length }
+  const set = header === undefined ? null : setPattern.exec(header)
+  if (set === null) return { tag: "Whole" }
+  // A list may hold empty elements (RFC 9110, 5.6.1).
+  const specs = set[1]!.split(",").filter((spec) => spec.trim() !== "")
+  if (specs.length > limits.maxRanges) return { tag: "TooMany" }
+  const ranges: ByteRange[] = []
+  for (const spec of specs) {
+    const match = rangePattern.exec(spec)
+    if (match === null || (match[1] === "" && match[2] === "")) return { tag: "Whole" }
+    const range = match[1] === "" ? lastBytes(match[2]!, length) : bytesFrom(match[1]!, match[2]!, length)
+    if (range !== undefined) ranges.push(range)
   }
-  const start = Number(first)
-  const end = last === "" ? length : Math.min(Number(last) + 1, length)
-  // "500-0" is malformed by the RFC; the OCI conformance suite wants 416 for it.
-  if (start >= length || end <= start) return { tag: "Unsatisfiable" }
-  return { tag: "Part", start, end }
+  if (specs.length === 0) return { tag: "Whole" }
+  if (ranges.length === 0 || overlaps(ranges) > limits.maxRangeOverlaps) return { tag: "Unsatisfiable" }
+  return { tag: "Parts", ranges }
 }
 
-/** The `Content-Range` of a 206: bytes [start, end) of `length`. */
+const lastBytes = (count: string, length: number): ByteRange | undefined => {
+  const start = Math.max(0, length - Number(count))
+  return start < length ? { start, end: length } : undefined
+}
+
+/** "500-0" is malformed by the RFC; the OCI conformance suite wants 416 for it, so it counts as a range of nothing. */
+const bytesFrom = (first: string, last: string, length: number): ByteRange | undefined => {
+  const start = Number(first)
+  const end = last === "" ? length : Math.min(Number(last) + 1, length)
+  return start < end ? { start, end } : undefined
+}
+
+/** How many ranges begin within an earlier one, by place. */
+const overlaps = (ranges: ReadonlyArray<ByteRange>): number => {
+  let count = 0
+  let reached = 0
+  for (const { start, end } of [...ranges].sort((one, other) => one.start - other.start)) {
+    if (start < reached) count++
+    reached = Math.max(reached, end)
+  }
+  return count
+}
+
+/** The `Content-Range` of a part: bytes [start, end) of `length`. */
 export const formatContentRange = (start: number, end: number, length: number): string =>
   `bytes ${start}-${end - 1}/${length}`
 

@@ -6,6 +6,7 @@
 
 import { Data, type Effect, type Stream } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
+import type { BlobSelection } from "./byte-range.ts"
 import type { ManifestReference } from "./repository-path.ts"
 
 /** It does not exist here: 404. */
@@ -47,12 +48,11 @@ export interface ImageSource {
     repository: string,
     digest: Digest
   ) => Effect.Effect<{ readonly length: number }, ImageSourceError>
-  /** Bytes [start, end), from the first one on as soon as they are there. Interrupting it withdraws the wish. */
+  /** The bytes of the ranges, one after another, each as soon as it is there. Interrupting it withdraws the wish. */
   readonly readBlob: (
     repository: string,
     digest: Digest,
-    start: number,
-    end: number
+    selection: BlobSelection
   ) => Stream.Stream<Uint8Array, ImageSourceError>
   /** Tags of a repository, sorted. */
   readonly tags: (

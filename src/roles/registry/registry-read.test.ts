@@ -8,6 +8,7 @@ import { type Digest, makeDigest } from "../../protocol/digest.ts"
 import { makeHttpApp } from "../http-app.ts"
 import { makeRequestCounter } from "../http-requests.ts"
 import { makeRoleMetrics } from "../metrics.ts"
+import { receivedParts } from "../testing/byte-ranges.ts"
 import { errorCode, send } from "../testing/exchange.ts"
 import { proxyUrl, startHerd } from "../testing/herd.ts"
 import { makeMemoryWorld } from "../testing/memory-world.ts"
@@ -71,15 +72,53 @@ describe("reads from a registry", () => {
       assert.strictEqual(beyond.status, 416)
       assert.strictEqual(beyond.headers["content-range"], "bytes */20480")
 
-      const other = yield* get({ range: "bytes=0-9", "if-range": `"${nothing}"` })
-      assert.strictEqual(other.status, 200)
+      const several = yield* get({ range: "bytes=20000-,5-9,30000-" })
+      assert.strictEqual(several.status, 206)
+      assert.isUndefined(several.headers["content-range"])
+      assert.strictEqual(several.headers["content-length"], String(several.bytes.byteLength))
+      const parts = receivedParts(several.headers["content-type"], several.bytes)
+      assert.deepStrictEqual(
+        parts.map(({ start, end, length }) => [start, end, length]),
+        [
+          [20_000, 20_480, 20_480],
+          [5, 10, 20_480]
+        ]
+      )
+      for (const part of parts) assert.deepStrictEqual(part.bytes, bytes.slice(part.start, part.end))
+      const left = yield* get({ range: "bytes=30000-,5-9" })
+      assert.strictEqual(left.headers["content-range"], "bytes 5-9/20480")
+      assert.deepStrictEqual(left.bytes, bytes.slice(5, 10))
+      const same = yield* get({ range: "bytes=0-,0-,0-,0-" })
+      assert.strictEqual(same.status, 416)
+      const many = Array.from({ length: 1025 }, (_, index) => `${2 * index}-${2 * index}`).join(",")
+      const refused = yield* get({ range: `bytes=${many}` })
+      assert.strictEqual(refused.status, 400)
+      assert.strictEqual(errorCode(refused), "SIZE_INVALID")
+      const most = yield* get({ range: `bytes=${many.slice(0, many.lastIndexOf(","))}` })
+      assert.strictEqual(receivedParts(most.headers["content-type"], most.bytes).length, 1024)
+
+      for (const ifRange of [`"${nothing}"`, `W/"${digest}"`, "Sat, 29 Oct 1994 19:43:31 GMT"]) {
+        const other = yield* get({ range: "bytes=0-9", "if-range": ifRange })
+        assert.strictEqual(other.status, 200, ifRange)
+      }
+      const still = yield* get({ range: "bytes=0-9", "if-range": `"${digest}"` })
+      assert.strictEqual(still.status, 206)
+      const wanted = yield* get({ "if-match": `"x", "${digest}"`, range: "bytes=0-9" })
+      assert.strictEqual(wanted.status, 206)
+      const unwanted = yield* get({ "if-match": `"${nothing}", W/"${digest}"` })
+      assert.strictEqual(unwanted.status, 412)
+      assert.strictEqual(errorCode(unwanted), "UNSUPPORTED")
+      const hadPart = yield* get({ "if-none-match": `W/"${digest}"`, range: "bytes=0-9" })
+      assert.strictEqual(hadPart.status, 304)
       const had = yield* get({ "if-none-match": `"x", "${digest}"` })
       assert.strictEqual(had.status, 304)
       assert.strictEqual(had.bytes.byteLength, 0)
 
-      const head = yield* send(world, "HEAD", url, { headers: { range: "bytes=0-9" } })
-      assert.strictEqual(head.status, 200)
-      assert.strictEqual(head.headers["content-length"], "20480")
+      for (const range of ["bytes=0-9", "bytes=0-9,20-29", "bytes=30000-"]) {
+        const head = yield* send(world, "HEAD", url, { headers: { range } })
+        assert.strictEqual(head.status, 200)
+        assert.strictEqual(head.headers["content-length"], "20480")
+      }
 
       const empty = yield* pushBlob(world, proxyUrl, "demo/app", new Uint8Array(0))
       assert.strictEqual(empty.put.status, 201)

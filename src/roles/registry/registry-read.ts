@@ -3,7 +3,9 @@
 
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { blobResponse, entityTag, matchesEntityTag } from "./blob-response.ts"
+import { blobResponse } from "./blob-response.ts"
+import type { BlobSelection } from "./byte-range.ts"
+import { entityTag, matchesEntityTag } from "./entity-tag.ts"
 import type { ImageSource, ImageSourceError } from "./image-source.ts"
 import { cutPage, type Page, parsePage } from "./listing.ts"
 import { OciError, ociError } from "./oci-error.ts"
@@ -65,7 +67,7 @@ export const makeRegistryRead = (source: ImageSource): RegistryRead => {
       const request = yield* HttpServerRequest.HttpServerRequest
       const { repository, digest } = endpoint
       const { length } = yield* source.statBlob(repository, digest)
-      const read = (start: number, end: number) => source.readBlob(repository, digest, start, end)
+      const read = (selection: BlobSelection) => source.readBlob(repository, digest, selection)
       return blobResponse({ request, digest, length, read })
     })
 

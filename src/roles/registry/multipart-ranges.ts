@@ -1,0 +1,80 @@
+// Decides how several ranges of a blob are read one after another and become one body (RFC 9110, section 14.6: multipart/byteranges): a header before
+// each range, in the order asked for, and a length that is known before the first byte is read.
+//
+// Invariant: the boundary occurs in no part: it is made of the blob's own digest, which the blob cannot contain.
+
+import { Stream } from "effect"
+import type { Digest } from "../../protocol/digest.ts"
+import { invariant } from "../../protocol/invariant.ts"
+import { type BlobSelection, type ByteRange, formatContentRange } from "./byte-range.ts"
+
+/** The bytes of ranges one after another, from a source of single ranges; each is asked for when the one before ended. */
+export const readEach = <E>(
+  { ranges }: BlobSelection,
+  read: (start: number, end: number) => Stream.Stream<Uint8Array, E>
+): Stream.Stream<Uint8Array, E> => {
+  const [only] = ranges
+  return ranges.length === 1 && only !== undefined
+    ? read(only.start, only.end)
+    : Stream.flatMap(Stream.fromIterable(ranges), ({ start, end }) => read(start, end))
+}
+
+/** Characters of a boundary (RFC 2046 allows 70). */
+const boundaryLength = 64
+
+export interface MultipartRanges {
+  readonly contentType: string
+  /** Bytes of the whole body. */
+  readonly contentLength: number
+  /** The body, around the bytes of all ranges in their order. */
+  readonly frame: <E>(bytes: Stream.Stream<Uint8Array, E>) => Stream.Stream<Uint8Array, E>
+}
+
+export const multipartRanges = (
+  digest: Digest,
+  length: number,
+  ranges: ReadonlyArray<ByteRange>
+): MultipartRanges => {
+  const boundary = digest.slice(digest.indexOf(":") + 1).slice(0, boundaryLength)
+  const encode = (text: string) => new TextEncoder().encode(text)
+  const headers = ranges.map(({ start, end }, index) =>
+    encode(
+      `${index === 0 ? "" : "\r\n"}--${boundary}\r\ncontent-type: application/octet-stream\r\n` +
+        `content-range: ${formatContentRange(start, end, length)}\r\n\r\n`
+    )
+  )
+  const close = encode(`\r\n--${boundary}--\r\n`)
+  const contentLength = ranges.reduce(
+    (total, { start, end }, index) => total + headers[index]!.byteLength + end - start,
+    close.byteLength
+  )
+
+  const frame = <E>(bytes: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E> =>
+    Stream.suspend(() => {
+      let part = -1
+      let left = 0
+      /** A chunk may end one range and begin the next. */
+      const framed = (chunk: Uint8Array): ReadonlyArray<Uint8Array> => {
+        const out: Uint8Array[] = []
+        for (let at = 0; at < chunk.byteLength; ) {
+          if (left === 0) {
+            part++
+            invariant(part < ranges.length, "multipart: more bytes than the ranges have")
+            left = ranges[part]!.end - ranges[part]!.start
+            out.push(headers[part]!)
+          }
+          const taken = chunk.subarray(at, at + left)
+          out.push(taken)
+          at += taken.byteLength
+          left -= taken.byteLength
+        }
+        return out
+      }
+      return Stream.concat(
+        Stream.flatMap(bytes, (chunk) => Stream.fromIterable(framed(chunk))),
+        Stream.succeed(close)
+      )
+    })
+
+  return { contentType: `multipart/byteranges; boundary=${boundary}`, contentLength, frame }
+}
