@@ -1,7 +1,7 @@
 // Decides what an agent is: on every host, a registry that only reads for the local container runtime, and a peer for
 // all other hosts. It puts the parts together; each part says what it decides in its own file.
 
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { HttpClient } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
 import { makeAgentImages } from "./agent-images.ts"
@@ -15,6 +15,8 @@ import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
 import { makePeerEngine, type PeerEngine } from "./peer-engine.ts"
 import { peerIdOf } from "./peer-identity.ts"
+import { preheatAgentRoute } from "./preheat/preheat-agent.ts"
+import { keepRegistered } from "./preheat/registration-client.ts"
 import { makePushForward, type PushForward } from "./push-forward.ts"
 import { readOnlyRegistryRoutes, registryRoutes } from "./registry/registry-routes.ts"
 import { RoleMisconfigured } from "./role-misconfigured.ts"
@@ -49,19 +51,23 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const counter = makeRequestCounter(metrics)
     const source = makeAgentImages(downloads, buildIndex)
     const forward = yield* pushForward(config)
-    const app = yield* makeHttpApp(
+    const routes =
       forward === undefined
         ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter })
-        : registryRoutes({ source, ...forward, counter }),
-      {
-        role: "agent",
-        metrics,
-        notReady: Effect.map(
-          Effect.all([buildIndex.notReady, tracker.notReady], { concurrency: "unbounded" }),
-          (reasons) => reasons.flat()
-        )
-      }
-    )
+        : registryRoutes({ source, ...forward, counter })
+    const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
+    const preheat =
+      config.register === undefined ? [] : [preheatAgentRoute({ has, pull: downloads.pull, counter })]
+    const app = yield* makeHttpApp([...routes, ...preheat], {
+      role: "agent",
+      metrics,
+      notReady: Effect.map(
+        Effect.all([buildIndex.notReady, tracker.notReady], { concurrency: "unbounded" }),
+        (reasons) => reasons.flat()
+      )
+    })
+    const { register: registration, trackers } = config
+    if (registration !== undefined) yield* keepRegistered({ trackers, registration, metrics })
     return {
       listeners: [{ name: "registry", listen: config.registry, app }],
       engine,

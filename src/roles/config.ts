@@ -3,10 +3,18 @@
 // nowhere else.
 
 import { Effect, Schema } from "effect"
+import { isImagePattern } from "./registry/image-pattern.ts"
 
 const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
-const HttpUrl = Schema.String.check(Schema.isPattern(/^https?:\/\/[^/\s]+\/?$/))
+export const HttpUrl = Schema.String.check(Schema.isPattern(/^https?:\/\/[^/\s]+\/?$/))
 const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0))
+
+const ImagePattern = Schema.String.check(
+  Schema.makeFilter(
+    (text) =>
+      isImagePattern(text) || 'a pattern such as "demo/*" or "library/**:v1*": a repository, perhaps a tag'
+  )
+)
 
 /** Where a listener binds. Port 0 lets the system choose. */
 export const Listen = Schema.Struct({
@@ -39,6 +47,9 @@ export const Log = Schema.Struct({
   )
 })
 
+/** A failure domain as operators name it: a rack, a row, an availability zone. */
+export const ZoneName = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/))
+
 const common = {
   /** Folder of everything the role keeps. */
   data: Schema.NonEmptyString,
@@ -60,7 +71,9 @@ export const AgentConfig = Schema.Struct({
   /** Where a client that tries to push here is sent, in words; with `push: forward`, where what it sends is sent. */
   proxy: Schema.optionalKey(HttpUrl),
   /** What becomes of a push to this agent. Absent: refuse. */
-  push: Schema.optionalKey(Schema.Literals(["refuse", "forward"]))
+  push: Schema.optionalKey(Schema.Literals(["refuse", "forward"])),
+  /** Makes the agent known to the trackers, so that a proxy can preheat it: how it is reached, and where it stands. */
+  register: Schema.optionalKey(Schema.Struct({ url: HttpUrl, zone: Schema.optionalKey(ZoneName) }))
 })
 export type AgentConfig = typeof AgentConfig.Type
 
@@ -85,12 +98,32 @@ export type TrackerConfig = typeof TrackerConfig.Type
 export const BuildIndexConfig = Schema.Struct({ ...common, http: Listen })
 export type BuildIndexConfig = typeof BuildIndexConfig.Type
 
+/** Which agents are preheated. */
+export const PreheatScope = Schema.Union([
+  Schema.Struct({ kind: Schema.Literal("all") }),
+  Schema.Struct({ kind: Schema.Literal("zone"), zone: ZoneName }),
+  Schema.Struct({ kind: Schema.Literal("count"), count: PositiveInt })
+])
+export type PreheatScope = typeof PreheatScope.Type
+
+/** Images that are preheated without being asked for, when they are pushed. */
+export const PreheatRules = Schema.Struct({
+  /** Patterns of "repository" or "repository:tag"; "*" is any text without a slash, "**" any text. */
+  onPush: Schema.Array(ImagePattern).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  /** Where to, for those, and for a request that names no scope. */
+  scope: PreheatScope.pipe(Schema.withDecodingDefaultKey(Effect.succeed({ kind: "all" as const })))
+})
+export type PreheatRules = typeof PreheatRules.Type
+
 export const ProxyConfig = Schema.Struct({
   ...common,
   /** The registry write API, /metrics, /health and /readiness. */
   registry: Listen,
   origins: Schema.NonEmptyArray(HttpUrl),
-  buildIndexes: Schema.NonEmptyArray(HttpUrl)
+  buildIndexes: Schema.NonEmptyArray(HttpUrl),
+  /** Who knows the agents that can be preheated. Absent: there is no preheating. */
+  trackers: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl)),
+  preheat: Schema.optionalKey(PreheatRules)
 })
 export type ProxyConfig = typeof ProxyConfig.Type
 
@@ -101,6 +134,7 @@ export const HerdConfig = Schema.Struct({
   proxy: Listen,
   origin: Listen,
   tracker: Listen,
-  buildIndex: Listen
+  buildIndex: Listen,
+  preheat: Schema.optionalKey(PreheatRules)
 })
 export type HerdConfig = typeof HerdConfig.Type

@@ -38,6 +38,7 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       origins: [originUrl],
       self: originUrl
     })
+    const trackerUrl = localUrl(config.tracker)
     const tracking = yield* tracker({ log, http: config.tracker, origins: [originUrl] })
     const indexing = yield* buildIndex({ data: `${data}/build-index`, log, http: config.buildIndex })
     const pushing = yield* proxy({
@@ -45,7 +46,9 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       log,
       registry: config.proxy,
       origins: [originUrl],
-      buildIndexes: [buildIndexUrl]
+      buildIndexes: [buildIndexUrl],
+      trackers: [trackerUrl],
+      ...(config.preheat === undefined ? {} : { preheat: config.preheat })
     })
     const named = (name: string, listeners: Origin["listeners"]) =>
       listeners.map((listener) => ({ ...listener, name }))

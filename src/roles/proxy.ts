@@ -9,6 +9,7 @@ import { makeHttpApp } from "./http-app.ts"
 import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
 import { makeOriginClient } from "./origin-client.ts"
+import { makePreheat } from "./preheat/preheat.ts"
 import { makeProxySink, makeProxySource } from "./proxy-images.ts"
 import { registryRoutes } from "./registry/registry-routes.ts"
 import { makeRegistryWrite } from "./registry/registry-write.ts"
@@ -32,15 +33,15 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     for (const { digest } of yield* blobs.list) yield* blobs.remove(digest)
 
     const images = { origins, buildIndex, blobs, digests }
-    const routes = registryRoutes({
-      source: makeProxySource(images),
-      write: makeRegistryWrite({ uploads, sink: makeProxySink(images), digests }),
-      counter: makeRequestCounter(metrics)
-    })
+    const counter = makeRequestCounter(metrics)
+    const source = makeProxySource(images)
+    const preheat = yield* makePreheat(config, { source, metrics, counter })
+    const write = makeRegistryWrite({ uploads, sink: makeProxySink(images), digests })
+    const registry = registryRoutes({ source, write: preheat.triggeredBy(write), counter })
     const notReady = Effect.map(
       Effect.all([origins.notReady, buildIndex.notReady], { concurrency: "unbounded" }),
       (reports) => reports.flat()
     )
-    const app = yield* makeHttpApp(routes, { role: "proxy", metrics, notReady })
+    const app = yield* makeHttpApp([...registry, ...preheat.routes], { role: "proxy", metrics, notReady })
     return { listeners: [{ name: "registry", listen: config.registry, app }] }
   })

@@ -3,6 +3,7 @@
 // make it whole again.
 //
 //   POST /announce                               tracker-wire.ts
+//   POST, GET /agents                            preheat/registration-wire.ts
 //   GET  /namespace/{ns}/blobs/{digest}/metainfo blob-path.ts
 //
 // Invariant: a peer is told only of peers that announced themselves or that an origin named as itself.
@@ -18,6 +19,8 @@ import { makeHttpApp, type RouteHandler } from "./http-app.ts"
 import { countedHandler, makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
 import { makeOriginClient } from "./origin-client.ts"
+import { makeRegisteredAgents } from "./preheat/registered-agents.ts"
+import { AgentRegistration } from "./preheat/registration-wire.ts"
 import { randomSource } from "./random-source.ts"
 import { OciError, ociError, ociErrorResponse } from "./registry/oci-error.ts"
 import { SwarmRules } from "./services/swarm-rules.ts"
@@ -26,6 +29,7 @@ import { makeTrackerSwarms } from "./tracker-swarms.ts"
 import { AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
 import { toDuration } from "./upstreams.ts"
 
+const decodeRegistration = Schema.decodeUnknownEffect(Schema.fromJsonString(AgentRegistration))
 const decodeBatch = Schema.decodeUnknownEffect(Schema.fromJsonString(AnnounceBatch))
 
 export const tracker = (config: TrackerConfig): HostProgram =>
@@ -111,6 +115,37 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       return HttpServerResponse.uint8Array(bytes, { contentType: "application/octet-stream" })
     })
 
+    const agents = makeRegisteredAgents()
+    metrics.readGauge("shoal_tracker_agents", "Agents that made themselves known", agents.count)
+
+    const register = Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const text = yield* request.text.pipe(
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limits.maxRegistrationBytes)),
+        Effect.mapError((error) =>
+          ociError("SIZE_INVALID", { message: `the registration could not be read: ${error.message}` })
+        )
+      )
+      const registration = yield* Effect.mapError(decodeRegistration(text), (error) =>
+        ociError("UNSUPPORTED", {
+          status: 400,
+          message: `not a registration: ${error.message.slice(0, 500)}`
+        })
+      )
+      if (!agents.register(registration, timers.now())) {
+        return yield* ociError("UNAVAILABLE", {
+          message: `${limits.maxRegisteredAgents} agents are known, there is no room for another`
+        })
+      }
+      return HttpServerResponse.empty({ status: 204 })
+    })
+
+    const listAgents = Effect.sync(() =>
+      HttpServerResponse.text(JSON.stringify({ agents: agents.list(timers.now()) }), {
+        contentType: "application/json"
+      })
+    )
+
     const counted = (
       route: string,
       answer: Effect.Effect<
@@ -129,6 +164,8 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     const app = yield* makeHttpApp(
       [
         { method: "POST", path: "/announce", handler: counted("announce", announce) },
+        { method: "POST", path: "/agents", handler: counted("register", register) },
+        { method: "GET", path: "/agents", handler: counted("agents", listAgents) },
         { method: "GET", path: "/namespace/*", handler: counted("metainfo", metainfo) }
       ],
       { role: "tracker", metrics, notReady: origins.notReady }

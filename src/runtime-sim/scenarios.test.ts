@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from "vitest"
 import { Effect } from "effect"
-import type { Scenario } from "../roles/scenarios/suite.ts"
+import type { Scenario } from "../roles/scenarios/scenario.ts"
 import { selectScenarios } from "../roles/scenarios/selection.ts"
 import { makeSimWorld } from "./scenario-world.ts"
 

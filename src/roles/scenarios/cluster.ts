@@ -4,7 +4,7 @@
 import { Effect, type Scope } from "effect"
 import { type Agent, agent } from "../agent.ts"
 import { buildIndex } from "../build-index.ts"
-import type { AgentConfig, RateLimits } from "../config.ts"
+import type { AgentConfig, HerdConfig, RateLimits } from "../config.ts"
 import { herd } from "../herd.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { origin } from "../origin.ts"
@@ -37,6 +37,8 @@ export interface RunningAgent extends ScenarioHost<Agent> {
 export interface Cluster {
   /** Base URL of the registry that takes pushes. */
   readonly proxy: string
+  /** Base URL of the tracker. */
+  readonly trackerUrl: string
   readonly startAgent: (name: string, options?: AgentOptions) => Started<RunningAgent>
 }
 
@@ -85,7 +87,11 @@ const agentStarter =
     )
 
 /** Everything but the agents in one process. */
-export const startHerdCluster = (world: ScenarioWorld, rates: Rates = {}): Started<Cluster> =>
+export const startHerdCluster = (
+  world: ScenarioWorld,
+  rates: Rates = {},
+  config: Partial<HerdConfig> = {}
+): Started<Cluster> =>
   Effect.as(
     world.start(
       "herd",
@@ -97,11 +103,13 @@ export const startHerdCluster = (world: ScenarioWorld, rates: Rates = {}): Start
         proxy: listen(world, "herd", "proxy"),
         origin: listen(world, "herd", "origin"),
         tracker: listen(world, "herd", "tracker"),
-        buildIndex: listen(world, "herd", "build-index")
+        buildIndex: listen(world, "herd", "build-index"),
+        ...config
       })
     ),
     {
       proxy: url(world, "herd", "proxy"),
+      trackerUrl: url(world, "herd", "tracker"),
       startAgent: agentStarter(
         world,
         url(world, "herd", "proxy"),
@@ -150,6 +158,7 @@ export const startClusterApart = (world: ScenarioWorld, originRates: Rates = {})
     )
     return {
       proxy: url(world, "proxy", "registry"),
+      trackerUrl: url(world, "tracker", "http"),
       startAgent: agentStarter(
         world,
         url(world, "proxy", "registry"),

@@ -1,7 +1,8 @@
 // Decides which scenarios a run plays: all, or those whose name contains a text. A selection of nothing is an error, so
 // that no run is green because it played none.
 
-import { type Scenario, scenarios } from "./suite.ts"
+import type { Scenario } from "./scenario.ts"
+import { scenarios } from "./suite.ts"
 
 /** The scenarios whose name contains `text`, all without one; throws when that is none. */
 export const selectScenarios = (text: string | undefined): ReadonlyArray<Scenario> => {

@@ -2,10 +2,10 @@
 // story starts its own cluster, acts as a client, breaks something, and says what it expected when that did not come.
 // It knows no socket and no virtual clock; waiting is a bounded poll of what a person could see.
 
-import { Duration, Effect, Fiber, Option, Schedule, type Scope, Stream } from "effect"
+import { Effect, Fiber, Option, Stream } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
-import type { HostProgramError } from "../host-program.ts"
 import { type Cluster, startClusterApart, startHerdCluster } from "./cluster.ts"
+import { preheatScenarios } from "./preheat-scenarios.ts"
 import {
   bodyBytes,
   expectThat,
@@ -17,29 +17,8 @@ import {
   request,
   ScenarioFailed
 } from "./registry-script.ts"
+import { MiB, type Scenario, until } from "./scenario.ts"
 import type { ScenarioWorld } from "./world.ts"
-
-export interface Scenario {
-  readonly name: string
-  readonly run: (world: ScenarioWorld) => Effect.Effect<void, ScenarioFailed | HostProgramError, Scope.Scope>
-}
-
-const MiB = 1024 * 1024
-
-/** Polls until `check` holds; fails with its message after `patience` seconds of the world's time. */
-const until = (
-  what: string,
-  check: Effect.Effect<boolean, ScenarioFailed>,
-  patience = 20
-): Effect.Effect<void, ScenarioFailed> =>
-  Effect.gen(function* () {
-    const held = yield* Effect.orElseSucceed(check, () => false)
-    if (!held) return yield* new ScenarioFailed({ message: `not within ${patience} s: ${what}` })
-  }).pipe(
-    Effect.retry(
-      Schedule.spaced(Duration.millis(20)).pipe(Schedule.upTo({ duration: Duration.seconds(patience) }))
-    )
-  )
 
 const received = (world: ScenarioWorld, agent: string, source: "agent" | "origin") =>
   metric(world, agent, "shoal_piece_bytes_received_total", { source })
@@ -313,6 +292,7 @@ const pushedToAnAgent: Scenario = {
 }
 
 export const scenarios: ReadonlyArray<Scenario> = [
+  ...preheatScenarios,
   pushedToAnAgent,
   pushThenPullEverywhere,
   joinsLate,

@@ -1,0 +1,97 @@
+// Decides how a preheat is told: our own form, whole or in short, and the two forms that Harbor asks for, in the words
+// that its providers know (Dragonfly's jobs; Dragonfly's older preheats).
+
+import { DateTime, Option } from "effect"
+import type { PreheatedAgent, PreheatJob } from "./preheat-job.ts"
+
+/** Agents that one answer in Dragonfly's form names, of those that are done and of those that failed. */
+const mostTasks = 1000
+
+const time = (millis: number): string =>
+  DateTime.make(millis).pipe(
+    Option.map(DateTime.formatIso),
+    Option.getOrElse(() => "")
+  )
+
+const states = ["pending", "running", "done", "failed", "cancelled"] as const
+
+export const isAgentState = (text: string): text is PreheatedAgent["state"] =>
+  (states as ReadonlyArray<string>).includes(text)
+
+const counts = (job: PreheatJob): Record<string, number> => {
+  const byState: Record<string, number> = { total: job.agents.size }
+  for (const state of states) byState[state] = 0
+  for (const { state } of job.agents.values()) byState[state]!++
+  return byState
+}
+
+/** A job without its agents: what a list holds. Sizes are bytes. */
+export const describeBriefly = (job: PreheatJob) => ({
+  id: job.id,
+  image: job.image,
+  ...(job.digest === undefined ? {} : { digest: job.digest }),
+  platforms: job.platforms,
+  scope: job.scope,
+  state: job.state,
+  ...(job.message === undefined ? {} : { message: job.message }),
+  startedAt: time(job.startedAt),
+  ...(job.endedAt === undefined ? {} : { endedAt: time(job.endedAt) }),
+  contents: job.contents.length,
+  bytes: job.contents.reduce((sum, { size }) => sum + size, 0),
+  agents: counts(job)
+})
+
+/** With every agent, or those in one state. */
+export const describePreheat = (job: PreheatJob, only?: PreheatedAgent["state"]) => ({
+  ...describeBriefly(job),
+  perAgent: [...job.agents.values()].filter(({ state }) => only === undefined || state === only)
+})
+
+/** The host of a base URL, and it without its port. */
+const hostOf = (url: string) => {
+  const hostname = url.replace(/^https?:\/\//, "").replace(/\/$/, "")
+  return { hostname, ip: hostname.replace(/:\d+$/, "") }
+}
+
+/** As a job of Dragonfly's open API. Its ids are numbers, and a job that ended in any other way than well failed. */
+export const describeForDragonfly = (job: PreheatJob) => {
+  const agents = [...job.agents.values()]
+  const task = (agent: PreheatedAgent) => ({ url: job.image, ...hostOf(agent.url) })
+  const failures = agents.filter(({ state }) => state === "failed")
+  return {
+    id: Number(job.id),
+    created_at: time(job.startedAt),
+    updated_at: time(job.endedAt ?? job.startedAt),
+    type: "preheat",
+    state: job.state === "done" ? "SUCCESS" : job.ended ? "FAILURE" : "PENDING",
+    result: {
+      job_states: [
+        {
+          error: job.state === "done" ? "" : (job.message ?? (job.state === "cancelled" ? "cancelled" : "")),
+          results: [
+            {
+              success_tasks: agents
+                .filter(({ state }) => state === "done")
+                .slice(0, mostTasks)
+                .map(task),
+              failure_tasks: failures
+                .slice(0, mostTasks)
+                .map((agent) => ({ ...task(agent), description: agent.message ?? "" })),
+              scheduler_cluster_id: 1
+            }
+          ]
+        }
+      ]
+    }
+  }
+}
+
+/** As Harbor's provider for the first Dragonfly reads it. */
+export const describeForFirstDragonfly = (job: PreheatJob) => ({
+  ID: job.id,
+  startTime: time(job.startedAt),
+  ...(job.endedAt === undefined ? {} : { finishTime: time(job.endedAt) }),
+  errorMsg: job.state === "done" ? "" : (job.message ?? ""),
+  Status:
+    job.state === "done" ? "SUCCESS" : job.ended ? "FAILED" : job.state === "running" ? "RUNNING" : "WAITING"
+})

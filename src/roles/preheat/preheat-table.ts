@@ -1,0 +1,64 @@
+// Decides which preheats a proxy remembers: those under way, and those that ended not long ago, the oldest of which give
+// way. In memory only: a proxy that restarts has forgotten them, and what agents pulled stays pulled.
+//
+// Invariants: at most maxPreheatJobs jobs and maxPreheatRecords agents in them together; a job under way is never
+// forgotten.
+
+import { limits } from "../../protocol/limits.ts"
+import type { PreheatJob } from "./preheat-job.ts"
+
+export interface PreheatTable {
+  /** False when all places are taken by jobs under way. */
+  readonly add: (job: PreheatJob, now: number) => boolean
+  /** Whether a job may come to have so many agents, now that those that ended gave way. */
+  readonly hasRoomFor: (agents: number, now: number) => boolean
+  readonly get: (id: string, now: number) => PreheatJob | undefined
+  /** The newest first. */
+  readonly list: (now: number) => ReadonlyArray<PreheatJob>
+}
+
+export const makePreheatTable = (): PreheatTable => {
+  /** Oldest first; a Map keeps insertion order. */
+  const jobs = new Map<string, PreheatJob>()
+
+  const forgetOld = (now: number): void => {
+    for (const [id, { endedAt }] of jobs) {
+      if (endedAt !== undefined && now - endedAt >= limits.preheatJobLifetime / 1_000) jobs.delete(id)
+    }
+  }
+
+  const forgetWhile = (isTooMuch: () => boolean): boolean => {
+    for (const [id, job] of jobs) {
+      if (!isTooMuch()) return true
+      if (job.ended) jobs.delete(id)
+    }
+    return !isTooMuch()
+  }
+
+  const records = (): number => {
+    let total = 0
+    for (const { agents } of jobs.values()) total += agents.size
+    return total
+  }
+
+  return {
+    add: (job, now) => {
+      forgetOld(now)
+      if (!forgetWhile(() => jobs.size >= limits.maxPreheatJobs)) return false
+      jobs.set(job.id, job)
+      return true
+    },
+    hasRoomFor: (agents, now) => {
+      forgetOld(now)
+      return forgetWhile(() => records() + agents > limits.maxPreheatRecords)
+    },
+    get: (id, now) => {
+      forgetOld(now)
+      return jobs.get(id)
+    },
+    list: (now) => {
+      forgetOld(now)
+      return [...jobs.values()].reverse()
+    }
+  }
+}

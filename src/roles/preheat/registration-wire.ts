@@ -1,0 +1,19 @@
+// Decides the JSON in which an agent makes itself known to a tracker, and in which a tracker tells whom it knows.
+//
+//   POST /agents   an AgentRegistration -> 204
+//   GET  /agents   RegisteredAgents, sorted by URL
+
+import { Schema } from "effect"
+import { limits } from "../../protocol/limits.ts"
+import { HttpUrl, ZoneName } from "../config.ts"
+
+export const AgentRegistration = Schema.Struct({
+  /** Base URL of the agent's HTTP listener, as a proxy reaches it. */
+  url: HttpUrl.check(Schema.isMaxLength(300)),
+  zone: Schema.optionalKey(ZoneName)
+})
+export type AgentRegistration = typeof AgentRegistration.Type
+
+export const RegisteredAgents = Schema.Struct({
+  agents: Schema.Array(AgentRegistration).check(Schema.isMaxLength(limits.maxRegisteredAgents))
+})
