@@ -74,6 +74,13 @@ export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClie
       ),
     readBlob: (repository, digest, selection) =>
       Stream.mapError(downloads.read(repository, digest, selection), pullFailed("blob")),
+    referrers: (repository, subject, page, artifactType) =>
+      Effect.mapError(
+        buildIndex.referrers(repository, subject, page, artifactType),
+        ({ message }) => new ImageUnavailable({ message })
+      ),
+    history: (repository, tag) =>
+      Effect.mapError(buildIndex.history(repository, tag), indexFailed("manifest")),
     tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
     repositories: (page) => Effect.mapError(buildIndex.repositories(page), indexFailed("repository"))
   }

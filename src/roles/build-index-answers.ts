@@ -101,7 +101,8 @@ export const makeIndexAnswers = (
     })
 
   const page = Effect.gen(function* () {
-    const parsed = parsePage(yield* HttpServerRequest.ParsedSearchParams)
+    // A registry asks for one entry more than its page holds, to see whether there is another page.
+    const parsed = parsePage(yield* HttpServerRequest.ParsedSearchParams, limits.maxPageSize + 1)
     if (parsed instanceof OciError) return yield* parsed
     return { limit: parsed.count, ...(parsed.last === undefined ? {} : { last: parsed.last }) }
   })

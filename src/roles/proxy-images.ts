@@ -87,6 +87,13 @@ export const makeProxySource = (options: ProxyImagesOptions): ImageSource => {
       readEach(selection, (start, end) => origins.read(repository, digest, start, end)).pipe(
         Stream.mapError(originFailed("blob"))
       ),
+    referrers: (repository, subject, page, artifactType) =>
+      Effect.mapError(
+        buildIndex.referrers(repository, subject, page, artifactType),
+        ({ message }) => new ImageUnavailable({ message })
+      ),
+    history: (repository, tag) =>
+      Effect.mapError(buildIndex.history(repository, tag), indexFailed("manifest")),
     tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
     repositories: (page) => Effect.mapError(buildIndex.repositories(page), indexFailed("repository"))
   }

@@ -3,6 +3,7 @@
 // client never meets an address that it does not know. It refuses to know where blobs go in the end.
 //
 //   POST uploads/            202 session     | ?digest= 201 | ?mount= 201, or 202 when the blob is unknown
+//                            ?digest-algorithm= is checked; any session takes either algorithm
 //   PATCH uploads/{id}       202, Range of all that is there; 416 when the chunk is out of order
 //   GET uploads/{id}         204, Range
 //   PUT uploads/{id}?digest= 201; 400 and the upload discarded when the content is something else
@@ -178,6 +179,12 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobU
     begin: (repository) =>
       Effect.gen(function* () {
         const query = yield* HttpServerRequest.ParsedSearchParams
+        const algorithm = singleParameter(query["digest-algorithm"])
+        if (algorithm !== undefined && algorithm !== "sha256" && algorithm !== "sha512") {
+          return yield* ociError("DIGEST_INVALID", {
+            message: `the digest algorithm "${algorithm.slice(0, 40)}" is not known here: use sha256 or sha512`
+          })
+        }
         const mounted = singleParameter(query.mount)
         if (mounted !== undefined) return yield* mount(repository, mounted, singleParameter(query.from))
         return query.digest === undefined ? yield* session(repository) : yield* monolithic(repository)

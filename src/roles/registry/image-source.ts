@@ -25,6 +25,35 @@ export interface ResolvedManifest {
   readonly mediaType: string
   /** Bytes. */
   readonly size: number
+  /** Milliseconds since whoever decides it said so; absent when it was asked just now, or never changes. */
+  readonly age?: number
+}
+
+/** What refers to a manifest: a page sorted by digest. */
+export interface ReferrersFound {
+  readonly referrers: ReadonlyArray<Referrer>
+  /** More follow the last one. */
+  readonly more: boolean
+  /** What the fallback tag of the subject names (OCI: "Referrers Tag Schema"). */
+  readonly fallback?: ResolvedManifest
+}
+
+/** OCI's descriptor of a manifest that refers to another. */
+export interface Referrer {
+  readonly mediaType: string
+  readonly digest: Digest
+  readonly size: number
+  readonly artifactType?: string
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+/** A change of a tag; without a digest it was deleted. */
+export interface TagChange {
+  readonly version: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly by: string
+  readonly digest?: Digest
 }
 
 /** A page of a sorted listing: entries greater than `last`, at most `limit`. */
@@ -54,6 +83,18 @@ export interface ImageSource {
     digest: Digest,
     selection: BlobSelection
   ) => Stream.Stream<Uint8Array, ImageSourceError>
+  /** None is no error, whatever the repository. */
+  readonly referrers: (
+    repository: string,
+    subject: Digest,
+    page: PageRequest,
+    artifactType: string | undefined
+  ) => Effect.Effect<ReferrersFound, ImageSourceError>
+  /** The last changes of a tag, last first. */
+  readonly history: (
+    repository: string,
+    tag: string
+  ) => Effect.Effect<ReadonlyArray<TagChange>, ImageSourceError>
   /** Tags of a repository, sorted. */
   readonly tags: (
     repository: string,

@@ -15,7 +15,8 @@ export interface Page {
 export const singleParameter = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
-export const parsePage = (query: Query): Page | OciError => {
+/** `most` is what an `n` beyond it counts as. */
+export const parsePage = (query: Query, most: number = limits.maxPageSize): Page | OciError => {
   const n = singleParameter(query.n)
   const last = singleParameter(query.last)
   if (n === undefined) return { count: limits.defaultPageSize, last }
@@ -24,7 +25,7 @@ export const parsePage = (query: Query): Page | OciError => {
       message: `n is "${n.slice(0, 40)}", it must be a whole number from 0`
     })
   }
-  return { count: Math.min(Number(n), limits.maxPageSize), last }
+  return { count: Math.min(Number(n), most), last }
 }
 
 /** The page out of `found`, which was asked for with one entry more than the page holds. */

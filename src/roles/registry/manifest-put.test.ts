@@ -147,12 +147,49 @@ describe("manifests", () => {
     )
   )
 
-  it.effect("cannot be deleted yet: 405, by name", () =>
+  it.effect("pushed by digest move the tags that the query names, told in OCI-Tag", () =>
     inHerd((world) =>
       Effect.gen(function* () {
-        const got = yield* send(world, "DELETE", `${proxyUrl}/v2/demo/app/manifests/1`)
-        assert.strictEqual(got.status, 405)
-        assert.strictEqual(errorCode(got), "UNSUPPORTED")
+        const { digest: config } = yield* pushBlob(
+          world,
+          proxyUrl,
+          "demo/app",
+          new TextEncoder().encode("{}")
+        )
+        const document = new TextEncoder().encode(describedImage(config))
+        const digest = world.digests.digest("sha256", document)
+        const names = Array.from({ length: 12 }, (_, number) => `1.${number}`)
+        const query = (tags: ReadonlyArray<string>) =>
+          `${digest}?${tags.map((name) => `tag=${name}`).join("&")}`
+        const got = yield* put(world, query(names), document)
+        assert.strictEqual(got.status, 201)
+        assert.strictEqual(got.headers["oci-tag"], names.join(", "))
+        for (const name of names) {
+          const head = yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/${name}`)
+          assert.strictEqual(head.headers["docker-content-digest"], digest)
+        }
+        // One wrong tag, and none is moved.
+        const wrong = yield* put(world, query(["fine", ".wrong"]), document)
+        assert.strictEqual(errorCode(wrong), "TAG_INVALID")
+        assert.strictEqual((yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/fine`)).status, 404)
+        const many = Array.from({ length: limits.maxTagsPerPut + 1 }, (_, number) => `t${number}`)
+        assert.strictEqual((yield* put(world, query(many), document)).status, 414)
+        // A push by tag moves that tag only.
+        const byTag = yield* put(world, "one?tag=two", document)
+        assert.strictEqual(byTag.headers["oci-tag"], undefined)
+        assert.strictEqual((yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/two`)).status, 404)
+      })
+    )
+  )
+
+  it.effect("have a Content-Type whose parameters do not count", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", new TextEncoder().encode("{}"))
+        const got = yield* put(world, "1", describedImage(digest), `${mediaTypes.ociManifest}; charset=utf-8`)
+        assert.strictEqual(got.status, 201)
+        const head = yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/1`)
+        assert.strictEqual(head.headers["content-type"], mediaTypes.ociManifest)
       })
     )
   )

@@ -1,5 +1,5 @@
 // Decides when a pushed manifest is taken: it is small enough, is JSON, is what its digest says, and names nothing that
-// the cluster lacks (the subject excepted). It is kept byte for byte.
+// the repository lacks (the subject excepted). It is kept byte for byte. A push by digest may move several tags at once.
 
 import { Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -11,12 +11,16 @@ import { changedBy } from "./changed-by.ts"
 import type { ImageSink } from "./image-sink.ts"
 import { isManifestRefused, type NamedContent, parseManifest } from "./manifest.ts"
 import { type OciError, ociError } from "./oci-error.ts"
-import { formatRegistryPath, type ManifestReference } from "./repository-path.ts"
+import { formatRegistryPath, isTagName, type ManifestReference, tagInvalid } from "./repository-path.ts"
 
 export type ManifestPut = (
   repository: string,
   reference: ManifestReference
-) => Effect.Effect<HttpServerResponse.HttpServerResponse, OciError, HttpServerRequest.HttpServerRequest>
+) => Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  OciError,
+  HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
+>
 
 const tooLarge = (): OciError =>
   ociError("SIZE_INVALID", {
@@ -43,6 +47,20 @@ export const makeManifestPut = (sink: ImageSink, digests: Digests["Service"]): M
       at += chunk.byteLength
     }
     return bytes
+  })
+
+  /** The tags that a push by digest moves: ?tag=a&tag=b. */
+  const queryTags = Effect.gen(function* () {
+    const { tag } = yield* HttpServerRequest.ParsedSearchParams
+    const tags = [...new Set(tag === undefined ? [] : typeof tag === "string" ? [tag] : tag)]
+    if (tags.length > limits.maxTagsPerPut) {
+      return yield* ociError("TAG_INVALID", {
+        status: 414,
+        message: `one push moves at most ${limits.maxTagsPerPut} tags, not ${tags.length}: push again for the others`
+      })
+    }
+    const wrong = tags.find((name) => !isTagName(name))
+    return wrong === undefined ? tags : yield* tagInvalid(wrong)
   })
 
   /** The refusal of a manifest that names what is not there says which, and what it is in the manifest. */
@@ -74,7 +92,8 @@ export const makeManifestPut = (sink: ImageSink, digests: Digests["Service"]): M
       const manifest = parseManifest(bytes, request.headers["content-type"])
       if (isManifestRefused(manifest))
         return yield* ociError("MANIFEST_INVALID", { message: manifest.reason })
-      const tags = reference.tag === "Tag" ? [reference.name] : []
+      const told = reference.tag === "Digest" ? yield* queryTags : []
+      const tags = reference.tag === "Tag" ? [reference.name] : told
       yield* sink
         .putManifest(repository, { digest, bytes, content: manifest, tags, by: changedBy(request) })
         .pipe(
@@ -86,6 +105,7 @@ export const makeManifestPut = (sink: ImageSink, digests: Digests["Service"]): M
           location: formatRegistryPath({ tag: "Manifest", repository, reference: { tag: "Digest", digest } }),
           "docker-content-digest": digest,
           "content-length": "0",
+          ...(told.length === 0 ? {} : { "oci-tag": told.join(", ") }),
           ...(manifest.subject === undefined ? {} : { "oci-subject": manifest.subject })
         }
       })

@@ -5,6 +5,7 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
 import { makeHttpApp } from "../http-app.ts"
 import { makeRequestCounter } from "../http-requests.ts"
 import { makeRoleMetrics } from "../metrics.ts"
@@ -212,6 +213,27 @@ describe("reads from a registry", () => {
   )
 })
 
+describe("a listing", () => {
+  it.effect("of more than the largest page links on, whatever n asks for", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      yield* startHerd(world)
+      const rows = Array.from({ length: limits.maxPageSize + 1 }, (_, number) => ({
+        tag: "Put" as const,
+        table: "repositories",
+        key: `r${String(number).padStart(6, "0")}`,
+        value: ""
+      }))
+      yield* world.tables("herd/build-index").write(rows)
+      const page = yield* send(world, "GET", `${proxyUrl}/v2/_catalog?n=99999`)
+      assert.strictEqual(JSON.parse(page.text).repositories.length, limits.maxPageSize)
+      assert.match(page.headers.link ?? "", /n=10000&last=r009999/)
+      const rest = yield* send(world, "GET", `${proxyUrl}/v2/_catalog?n=99999&last=r009999`)
+      assert.deepStrictEqual(JSON.parse(rest.text), { repositories: ["r010000"] })
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("a read-only registry", () => {
   /** An ImageSource of one blob, which counts how often its content was asked for. */
   const makeSource = (overrides: Partial<ImageSource> = {}) => {
@@ -229,6 +251,8 @@ describe("a read-only registry", () => {
           seen.content++
           return Stream.succeed(new Uint8Array(10))
         }),
+      referrers: () => Effect.succeed({ referrers: [], more: false }),
+      history: () => Effect.fail(unknown),
       tags: () => Effect.fail(unknown),
       repositories: () => Effect.fail(unknown),
       ...overrides

@@ -1,7 +1,7 @@
-// Decides how a registry answers reads (OCI distribution spec, "Pull" and "Content Discovery"): manifests, blobs, tags
-// and the catalog, over any ImageSource. HEAD asks the source for facts, never for content. It refuses to know writes.
+// Decides how a registry answers reads (OCI distribution spec, "Pull" and "Content Discovery"): manifests, blobs, tags,
+// referrers (referrers.ts), the catalog, and a tag's history (ours), over any ImageSource. HEAD asks the source for facts, never for content. It refuses to know writes.
 
-import { Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { blobResponse } from "./blob-response.ts"
 import type { BlobSelection } from "./byte-range.ts"
@@ -9,10 +9,11 @@ import { entityTag, matchesEntityTag } from "./entity-tag.ts"
 import type { ImageSource, ImageSourceError } from "./image-source.ts"
 import { cutPage, type Page, parsePage } from "./listing.ts"
 import { OciError, ociError } from "./oci-error.ts"
+import { makeReferrers } from "./referrers.ts"
 import { formatRegistryPath, type RegistryEndpoint } from "./repository-path.ts"
 
 export type ReadEndpoint = RegistryEndpoint & {
-  readonly tag: "Base" | "Catalog" | "Manifest" | "Blob" | "Tags"
+  readonly tag: "Base" | "Catalog" | "Manifest" | "Blob" | "Tags" | "Referrers" | "History"
 }
 
 /** Answers a GET or HEAD of an endpoint. */
@@ -39,6 +40,8 @@ const json = (body: object, headers: Readonly<Record<string, string>> = {}) =>
   HttpServerResponse.text(JSON.stringify(body), { headers, contentType: "application/json" })
 
 export const makeRegistryRead = (source: ImageSource): RegistryRead => {
+  const referrers = makeReferrers(source)
+
   const manifest = (endpoint: RegistryEndpoint & { readonly tag: "Manifest" }) =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -47,7 +50,8 @@ export const makeRegistryRead = (source: ImageSource): RegistryRead => {
       const headers = {
         "docker-content-digest": resolved.digest,
         etag: entityTag(resolved.digest),
-        "content-type": resolved.mediaType
+        "content-type": resolved.mediaType,
+        ...(resolved.age === undefined ? {} : { age: String(Math.floor(resolved.age / 1000)) })
       }
       if (matchesEntityTag(request.headers["if-none-match"], resolved.digest)) {
         return HttpServerResponse.empty({ status: 304, headers })
@@ -107,6 +111,21 @@ export const makeRegistryRead = (source: ImageSource): RegistryRead => {
           endpoint,
           (page) => source.tags(endpoint.repository, pageRequest(page)),
           (tags) => ({ name: endpoint.repository, tags })
+        )
+      case "Referrers":
+        return referrers(endpoint.repository, endpoint.digest)
+      case "History":
+        return Effect.map(source.history(endpoint.repository, endpoint.name), (changes) =>
+          json({
+            name: endpoint.repository,
+            tag: endpoint.name,
+            history: changes.map(({ at, by, digest, version }) => ({
+              version,
+              at: DateTime.formatIso(DateTime.makeUnsafe(at)),
+              by,
+              ...(digest === undefined ? { deleted: true } : { digest })
+            }))
+          })
         )
       case "Catalog":
         return listing(

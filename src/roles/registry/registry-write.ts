@@ -1,9 +1,11 @@
-// Decides which part answers a write: uploads of blobs, and manifests. What later issues bring (deletion) is refused by
-// name.
+// Decides which part answers a write: uploads of blobs, manifests, and deletions of tags, manifests and blobs (OCI
+// distribution spec, "Content Management": 202, and 404 from then on).
 
 import { Effect } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digests } from "../services/digests.ts"
-import { makeBlobUploads } from "./blob-upload.ts"
+import { makeBlobUploads, uploadFailure } from "./blob-upload.ts"
+import { changedBy } from "./changed-by.ts"
 import type { ImageSink } from "./image-sink.ts"
 import { makeManifestPut } from "./manifest-put.ts"
 import { ociError } from "./oci-error.ts"
@@ -15,13 +17,30 @@ export const makeRegistryWrite = (options: {
   readonly sink: ImageSink
   readonly digests: Digests["Service"]
 }): RegistryWrite => {
-  const blobs = makeBlobUploads(options.uploads, options.sink)
-  const putManifest = makeManifestPut(options.sink, options.digests)
+  const { sink } = options
+  const blobs = makeBlobUploads(options.uploads, sink)
+  const putManifest = makeManifestPut(sink, options.digests)
+  const accepted = HttpServerResponse.empty({ status: 202, headers: { "content-length": "0" } })
+
+  /** A deletion, by whom the tag's history tells. */
+  const deletion = (remove: (by: string) => ReturnType<ImageSink["deleteBlob"]>) =>
+    Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      yield* remove(changedBy(request))
+      return accepted
+    }).pipe(Effect.mapError(uploadFailure))
+
   return (method, endpoint) => {
     if (endpoint.tag === "Uploads" && method === "POST") return blobs.begin(endpoint.repository)
     if (endpoint.tag === "Upload") return blobs.upload(method, endpoint.repository, endpoint.upload)
-    if (endpoint.tag === "Manifest" && method === "PUT")
-      return putManifest(endpoint.repository, endpoint.reference)
+    if (endpoint.tag === "Manifest") {
+      const { repository, reference } = endpoint
+      if (method === "PUT") return putManifest(repository, reference)
+      if (method === "DELETE") return deletion((by) => sink.deleteManifest(repository, reference, by))
+    }
+    if (endpoint.tag === "Blob" && method === "DELETE") {
+      return deletion(() => sink.deleteBlob(endpoint.repository, endpoint.digest))
+    }
     return Effect.fail(
       ociError("UNSUPPORTED", { message: `${method} of ${endpoint.tag.toLowerCase()} is not supported here` })
     )

@@ -11,11 +11,14 @@ const sha512 = `sha512:${"cd".repeat(64)}` as Digest
 
 // Components that a careless parser would take for a keyword come up often.
 const component = fc.oneof(
-  fc.constantFrom("blobs", "manifests", "uploads", "tags", "list", "v2"),
+  fc.constantFrom("blobs", "manifests", "uploads", "tags", "list", "v2", "referrers", "history"),
   fc.stringMatching(/^[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}$/)
 )
 const repository = fc.array(component, { minLength: 1, maxLength: 6 }).map((parts) => parts.join("/"))
-const tag = fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}$/)
+const tag = fc.oneof(
+  fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}$/),
+  fc.constantFrom("blobs", "manifests", "uploads", "tags", "referrers", "history", "_shoal")
+)
 const digest = fc.constantFrom(sha256, sha512)
 const upload = fc.stringMatching(/^[a-zA-Z0-9-]{1,40}$/)
 
@@ -33,7 +36,9 @@ const endpoint: fc.Arbitrary<RegistryEndpoint> = fc.oneof(
   fc.record({ tag: fc.constant("Blob" as const), repository, digest }),
   fc.record({ tag: fc.constant("Uploads" as const), repository }),
   fc.record({ tag: fc.constant("Upload" as const), repository, upload }),
-  fc.record({ tag: fc.constant("Tags" as const), repository })
+  fc.record({ tag: fc.constant("Tags" as const), repository }),
+  fc.record({ tag: fc.constant("Referrers" as const), repository, digest }),
+  fc.record({ tag: fc.constant("History" as const), repository, name: tag })
 )
 
 const segment = fc.oneof(
@@ -96,7 +101,10 @@ describe("parseRegistryPath", () => {
     ["/v2/a/blobs/nothing", "400 DIGEST_INVALID"],
     ["/v2/a/manifests/.hidden", "400 TAG_INVALID"],
     [`/v2/a/manifests/${"t".repeat(129)}`, "400 TAG_INVALID"],
-    ["/v2/a/referrers/x", "404 UNSUPPORTED"],
+    ["/v2/a/referrers/x", "400 DIGEST_INVALID"],
+    ["/v2/a/_shoal/tags/.x/history", "400 TAG_INVALID"],
+    ["/v2/a/_shoal/tags/x/past", "404 UNSUPPORTED"],
+    ["/v2/a/_shoal/manifests/x", "400 NAME_INVALID"],
     ["/v2/a", "404 UNSUPPORTED"],
     ["/v2/%E0%A4%A/manifests/1", "400 NAME_INVALID"]
   ])("refuses %s with %s", (path, answer) => {

@@ -19,6 +19,9 @@ export type RegistryEndpoint =
   | { readonly tag: "Uploads"; readonly repository: string }
   | { readonly tag: "Upload"; readonly repository: string; readonly upload: string }
   | { readonly tag: "Tags"; readonly repository: string }
+  | { readonly tag: "Referrers"; readonly repository: string; readonly digest: Digest }
+  /** Not OCI's: the last changes of a tag. */
+  | { readonly tag: "History"; readonly repository: string; readonly name: string }
 
 /** Characters of a repository name: host and name together are at most 255 for many clients. */
 export const maxRepositoryLength = 255
@@ -46,6 +49,13 @@ const digestInvalid = (text: string): OciError =>
     detail: { digest: text.slice(0, 300) }
   })
 
+/** The OCI error that tells a client what a tag is. */
+export const tagInvalid = (text: string): OciError =>
+  ociError("TAG_INVALID", {
+    message: `"${text.slice(0, 300)}" is not a tag: a letter, digit or "_", then at most 127 of these, "." and "-"`,
+    detail: { tag: text.slice(0, 300) }
+  })
+
 /** The digest that a client wrote, or the OCI error that tells it what a digest is. */
 export const parseClientDigest = (text: string): Digest | OciError => parseDigest(text) ?? digestInvalid(text)
 
@@ -54,11 +64,7 @@ const parseReference = (text: string): ManifestReference | OciError => {
     const digest = parseClientDigest(text)
     return typeof digest === "string" ? { tag: "Digest", digest } : digest
   }
-  if (isTagName(text)) return { tag: "Tag", name: text }
-  return ociError("TAG_INVALID", {
-    message: `"${text.slice(0, 300)}" is not a tag: a letter, digit or "_", then at most 127 of these, "." and "-"`,
-    detail: { tag: text.slice(0, 300) }
-  })
+  return isTagName(text) ? { tag: "Tag", name: text } : tagInvalid(text)
 }
 
 const noSuchEndpoint = (path: string): OciError =>
@@ -91,6 +97,12 @@ export const parseRegistryPath = (url: string): RegistryEndpoint | OciError => {
     return isRepositoryName(repository) ? make(repository) : nameInvalid(repository)
   }
 
+  // No component of a repository begins with "_", so these paths are nothing else; a tag may be called "blobs".
+  if (segments.at(-4) === "_shoal" && third === "tags" && last === "history") {
+    return named(4, (repository) =>
+      isTagName(second!) ? { tag: "History", repository, name: second! } : tagInvalid(second!)
+    )
+  }
   if (second === "manifests") {
     return named(2, (repository) => {
       const reference = parseReference(last)
@@ -105,10 +117,11 @@ export const parseRegistryPath = (url: string): RegistryEndpoint | OciError => {
       last === "" ? { tag: "Uploads", repository } : { tag: "Upload", repository, upload: last }
     )
   }
-  if (second === "blobs") {
+  if (second === "blobs" || second === "referrers") {
     return named(2, (repository) => {
       const digest = parseClientDigest(last)
-      return typeof digest === "string" ? { tag: "Blob", repository, digest } : digest
+      if (typeof digest !== "string") return digest
+      return { tag: second === "blobs" ? "Blob" : "Referrers", repository, digest }
     })
   }
   return noSuchEndpoint(path)
@@ -135,5 +148,9 @@ export const formatRegistryPath = (endpoint: RegistryEndpoint): string => {
       return `/v2/${endpoint.repository}/blobs/uploads/${encodeURIComponent(endpoint.upload)}`
     case "Tags":
       return `/v2/${endpoint.repository}/tags/list`
+    case "Referrers":
+      return `/v2/${endpoint.repository}/referrers/${endpoint.digest}`
+    case "History":
+      return `/v2/${endpoint.repository}/_shoal/tags/${endpoint.name}/history`
   }
 }

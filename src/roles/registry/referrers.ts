@@ -1,0 +1,106 @@
+// Decides how a registry lists what refers to a manifest (OCI distribution spec 1.1, "Listing Referrers"): an image index
+// of descriptors, sorted by digest, filtered by artifact type and cut into pages that link to the next. What clients
+// listed under the fallback tag before there was this API is merged in, as long as the repository has it.
+
+import { Effect, Option, Schema } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import { DigestText } from "../wire-schema.ts"
+import type {
+  ImageSource,
+  ImageSourceError,
+  Referrer,
+  ReferrersFound,
+  ResolvedManifest
+} from "./image-source.ts"
+import { type Page, parsePage, singleParameter } from "./listing.ts"
+import { mediaTypes } from "./manifest.ts"
+import { OciError } from "./oci-error.ts"
+import { formatRegistryPath } from "./repository-path.ts"
+
+/** The descriptors of an index that a client wrote; others than these are ignored. */
+const FallbackIndex = Schema.fromJsonString(
+  Schema.Struct({
+    manifests: Schema.Array(
+      Schema.Struct({
+        mediaType: Schema.String,
+        digest: DigestText,
+        size: Schema.Int,
+        artifactType: Schema.optionalKey(Schema.String),
+        annotations: Schema.optionalKey(Schema.Record(Schema.String, Schema.String))
+      })
+    )
+  })
+)
+const decodeFallback = Schema.decodeUnknownOption(FallbackIndex)
+
+export const makeReferrers = (source: ImageSource) => {
+  /** What the fallback tag lists and the repository still has. */
+  const listed = (
+    repository: string,
+    fallback: ResolvedManifest | undefined,
+    wanted: (referrer: Referrer) => boolean
+  ): Effect.Effect<ReadonlyArray<Referrer>, ImageSourceError> =>
+    Effect.gen(function* () {
+      if (fallback?.mediaType !== mediaTypes.ociIndex) return []
+      const text = new TextDecoder().decode(yield* source.manifest(repository, fallback))
+      const index = decodeFallback(text)
+      if (Option.isNone(index)) return []
+      const present = (referrer: Referrer) =>
+        source.resolve(repository, { tag: "Digest", digest: referrer.digest }).pipe(
+          Effect.as(true),
+          Effect.catchTag("ImageUnknown", () => Effect.succeed(false))
+        )
+      return yield* Effect.filter(index.value.manifests.filter(wanted), present, {
+        concurrency: limits.maxParallelAsks
+      })
+    })
+
+  const merged = (
+    { referrers, more }: ReferrersFound,
+    fallback: ReadonlyArray<Referrer>,
+    page: Page
+  ): { readonly referrers: ReadonlyArray<Referrer>; readonly more: boolean } => {
+    const end = more ? referrers.at(-1)?.digest : undefined
+    const byDigest = new Map<Digest, Referrer>()
+    for (const referrer of fallback) {
+      if (end === undefined || referrer.digest <= end) byDigest.set(referrer.digest, referrer)
+    }
+    for (const referrer of referrers) byDigest.set(referrer.digest, referrer)
+    const sorted = [...byDigest.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
+    return { referrers: sorted.slice(0, page.count), more: more || sorted.length > page.count }
+  }
+
+  return (repository: string, subject: Digest) =>
+    Effect.gen(function* () {
+      const query = yield* HttpServerRequest.ParsedSearchParams
+      const page = parsePage(query)
+      if (page instanceof OciError) return yield* page
+      const artifactType = singleParameter(query.artifactType)
+      const { count, last } = page
+      const request = { limit: count, ...(last === undefined ? {} : { last }) }
+      const found = yield* source.referrers(repository, subject, request, artifactType)
+      const fallback = yield* listed(
+        repository,
+        found.fallback,
+        (referrer) =>
+          (artifactType === undefined || referrer.artifactType === artifactType) &&
+          (last === undefined || referrer.digest > last)
+      )
+      const { referrers, more } = merged(found, fallback, page)
+      const next = more ? referrers.at(-1)?.digest : undefined
+      const filter = artifactType === undefined ? "" : `artifactType=${encodeURIComponent(artifactType)}&`
+      const path = formatRegistryPath({ tag: "Referrers", repository, digest: subject })
+      return HttpServerResponse.text(
+        JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: referrers }),
+        {
+          contentType: mediaTypes.ociIndex,
+          headers: {
+            ...(artifactType === undefined ? {} : { "oci-filters-applied": "artifactType" }),
+            ...(next === undefined ? {} : { link: `<${path}?${filter}n=${count}&last=${next}>; rel="next"` })
+          }
+        }
+      )
+    })
+}
