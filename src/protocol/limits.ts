@@ -162,8 +162,21 @@ export const limits = {
   stopDrain: seconds(10),
   /** A client must send its request's headers within this; a body may take as long as it needs. */
   requestHeadersTimeout: seconds(30),
-  /** An HTTP connection whose body stands still for this long is cut; above any stall of a pull. */
+  /**
+   * A client that keeps a body waiting for this long is cut: one that sends or reads nothing, or, at every look in that
+   * time, less than minClientBytes in all. Above any stall of a pull. A modem's 56 kbit/s moves 2 MB in it.
+   */
   httpSilence: seconds(300),
+  minClientBytes: 64 * KiB,
+  /** Looks in that time: how late a slow client may be noticed, against work for each connection. */
+  slowClientLooks: 10,
+  /** How often connections are checked for headers that are late. */
+  connectionCheck: seconds(5),
+  /** A refused connection is read on for this long, so that the refusal is not lost in a reset. */
+  refusalLinger: seconds(1),
+  /** HTTP connections of a listener, and of one client (an IPv4 address, an IPv6 /64): about 20 KiB each. */
+  maxHttpConnections: 16_384,
+  maxHttpConnectionsPerClient: 4_096,
   /** An HTTP connection without a request is kept this long. */
   httpKeepAlive: seconds(65),
   /** Connections of a host to one other host's HTTP listener. */
@@ -179,6 +192,10 @@ export const limits = {
   originReplicas: 3,
   /** Bytes of a manifest (OCI: registries should accept at least 4 MiB). */
   maxManifestBytes: 4 * MiB,
+  /** What a configuration may raise that to: a manifest is held in memory while it is checked, and while it is sent. */
+  largestManifestBytes: 64 * MiB,
+  /** Bytes of pushed manifests that a registry gathers at once; beyond it a client is told to come back. */
+  maxGatheredManifests: 256 * MiB,
   /** Bytes of an answer to a write that an agent passes on (`push: forward`): an OCI error document is a few hundred. */
   maxForwardedAnswerBytes: 256 * KiB,
   /** Bytes of what a build-index is told: a record repeats digests and annotations of its manifest, and little more. */
@@ -248,6 +265,16 @@ export const limits = {
   /** An upload that nobody touched for this long is dropped; unfinished uploads a registry keeps. */
   uploadSessionTimeout: seconds(24 * 3600),
   maxUploadSessions: 10_000,
+  /** Of these, those of one client, so that nobody takes all places: a build machine has some tens. */
+  maxUploadSessionsPerClient: 1000,
+  /**
+   * Requests a second of one client of a registry, and how many at once after a rest. A runtime sends tens, a lazy
+   * snapshotter hundreds; one process answers about 20,000.
+   */
+  clientRequestsPerSecond: 1000,
+  clientRequestBurst: 5000,
+  /** Clients whose rate is remembered, about 200 bytes each; the one unheard of for longest is forgotten. */
+  maxClientsRemembered: 10_000,
   /** Copies to other origins that wait for a retry; the pause between two retries, which bounds their rate. */
   maxQueuedReplications: 100_000,
   replicationRetryPause: seconds(1),

@@ -165,3 +165,30 @@ describe("a bucket", () => {
     }
   })
 })
+
+describe("take", () => {
+  test("lets through at most burst and refill, refuses without spending, and says when it will do", () => {
+    fc.assert(
+      fc.property(rate, schedule, (limit, requests) => {
+        const bucket = new TokenBucket(limit, 0)
+        let now = 0
+        let taken = 0n
+        for (const { wait, bytes } of requests) {
+          now += wait
+          const refused = bucket.take(bytes, now)
+          if (refused > 0) {
+            // Refusing cost nothing: at the told instant it may go, a microsecond before it may not.
+            if (bytes <= limit.burstBytes) {
+              expect(bucket.take(bytes, now + refused - 1)).toBeGreaterThan(0)
+              now += refused
+              expect(bucket.take(bytes, now)).toBe(0)
+            } else continue
+          }
+          taken += BigInt(bytes)
+          const most = BigInt(limit.burstBytes) * 1_000_000n + BigInt(limit.bytesPerSecond) * BigInt(now + 1)
+          expect(taken * 1_000_000n <= most).toBe(true)
+        }
+      })
+    )
+  })
+})

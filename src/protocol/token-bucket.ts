@@ -5,8 +5,8 @@
 // Invariants: what was granted up to any instant t is at most burst + rate x (t - start); in any window [a, b] at most
 // burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come, first served); no
 // rounding adds up, the part of a microsecond is kept as a remainder. A request larger than the burst is granted too:
-// it waits for as many refills as it needs. It refuses to know what the bytes are, and whether they went: a
-// reservation is spent.
+// it waits for as many refills as it needs. It refuses to know what the bytes are (the units of `take` may be
+// requests), and whether they went: a reservation is spent.
 
 import { invariant } from "./invariant.ts"
 import type { Micros } from "./time.ts"
@@ -57,6 +57,20 @@ export class TokenBucket {
     // The instant less the burst, rounded up to a whole microsecond.
     const due = this.#fullAt - this.#burstMicros + (this.#fullRest > this.#burstRest ? 1 : 0)
     return Math.max(now, due)
+  }
+
+  /**
+   * Takes `bytes` if they may go now, and answers 0; otherwise takes nothing and answers the time until they may. More
+   * than the burst is never taken.
+   */
+  take(bytes: number, now: Micros): Micros {
+    const before = { at: this.#fullAt, rest: this.#fullRest }
+    const wait = this.reserve(bytes, now) - now
+    if (wait > 0) {
+      this.#fullAt = before.at
+      this.#fullRest = before.rest
+    }
+    return wait
   }
 }
 

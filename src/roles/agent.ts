@@ -7,7 +7,8 @@ import type { Digest } from "../protocol/digest.ts"
 import { makeAgentImages } from "./agent-images.ts"
 import { makeAnnouncer } from "./announcer.ts"
 import { makeBuildIndexClient } from "./build-index-client.ts"
-import type { AgentConfig } from "./config.ts"
+import { limitClients } from "./client-limits.ts"
+import { type AgentConfig, defaultClientLimits, patienceOf } from "./config.ts"
 import { makeDownloads, type PullError } from "./downloads.ts"
 import type { HostProgram, StartedRole } from "./host-program.ts"
 import { makeHttpApp } from "./http-app.ts"
@@ -48,6 +49,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const announcer = yield* makeAnnouncer({ engine, tracker, metrics })
     const downloads = yield* makeDownloads({ blobs, engine, tracker, announcer, metrics })
     yield* announcer.seedAll(blobs)
+    const allowed = config.limits ?? defaultClientLimits
     const counter = makeRequestCounter(metrics)
     const source = makeAgentImages(downloads, buildIndex)
     const forward = yield* pushForward(config)
@@ -69,7 +71,14 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const { register: registration, trackers } = config
     if (registration !== undefined) yield* keepRegistered({ trackers, registration, metrics })
     return {
-      listeners: [{ name: "registry", listen: config.registry, app }],
+      listeners: [
+        {
+          name: "registry",
+          listen: config.registry,
+          app: limitClients(app, allowed, metrics),
+          patience: patienceOf(allowed)
+        }
+      ],
       engine,
       pull: downloads.pull
     }

@@ -15,7 +15,7 @@ const described = {
   digest: DigestText,
   mediaType: Schema.String.check(Schema.isBetweenLength(1, limits.maxMediaTypeLength)),
   /** Bytes. */
-  size: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.maxManifestBytes }))
+  size: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.largestManifestBytes }))
 }
 
 /** Name and value of OCI's annotations. */

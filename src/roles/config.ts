@@ -2,12 +2,26 @@
 // host. An unknown key or a bad value is refused with its path, before anything is opened. Defaults are here and
 // nowhere else.
 
-import { Effect, Schema } from "effect"
+import { Effect, Schema, SchemaGetter } from "effect"
+import { limits } from "../protocol/limits.ts"
+import { seconds } from "../protocol/time.ts"
 import { isImagePattern } from "./registry/image-pattern.ts"
 
 const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
-export const HttpUrl = Schema.String.check(Schema.isPattern(/^https?:\/\/[^/\s]+\/?$/))
+/** "http://host:port", "http://[::1]:port"; no path, no credentials. */
+export const HttpUrl = Schema.String.check(
+  Schema.isPattern(/^https?:\/\/(?:\[[0-9a-fA-F:.]+\]|[^/\s:@[\]?#]+)(?::[0-9]{1,5})?\/?$/)
+)
 const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0))
+
+/** A name or an address; an IPv6 address may stand in brackets, as in a URL. */
+const Host = Schema.String.pipe(
+  Schema.decode({
+    decode: SchemaGetter.transform((text: string) => text.replace(/^\[(.*)\]$/, "$1")),
+    encode: SchemaGetter.transform((text: string) => text)
+  })
+)
+const BoundHost = Host.pipe(Schema.withDecodingDefaultKey(Effect.succeed("127.0.0.1")))
 
 const ImagePattern = Schema.String.check(
   Schema.makeFilter(
@@ -18,15 +32,15 @@ const ImagePattern = Schema.String.check(
 
 /** Where a listener binds. Port 0 lets the system choose. */
 export const Listen = Schema.Struct({
-  host: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("127.0.0.1"))),
+  host: BoundHost,
   port: Port
 })
 
 /** The peer listener: bound like any other; `advertise` is the host that other peers are told, if it differs. */
 export const PeerListen = Schema.Struct({
-  host: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("127.0.0.1"))),
+  host: BoundHost,
   port: Port,
-  advertise: Schema.optionalKey(Schema.String)
+  advertise: Schema.optionalKey(Host)
 })
 
 /** Piece bytes a second that a host may send and receive, with the burst its token buckets hold. Absent: unlimited. */
@@ -35,6 +49,50 @@ export const RateLimits = Schema.Struct({
   ingressBytesPerSecond: Schema.optionalKey(PositiveInt),
   /** May be smaller than a piece: a piece then waits for as many refills as it needs. */
   burstBytes: Schema.optionalKey(PositiveInt)
+})
+
+const defaultTo = <const Default extends number>(schema: typeof Schema.Int, value: Default) =>
+  schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
+
+/**
+ * What a registry lets its clients do; limits.ts says why each default is what it is. A client is an address, of IPv6 its
+ * /64.
+ */
+export const ClientLimits = Schema.Struct({
+  /** Requests a second of one client, beyond which it gets 429; 0 is no limit. */
+  requestsPerSecond: defaultTo(
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 })),
+    limits.clientRequestsPerSecond
+  ),
+  /** Requests that a client may send at once after a rest. */
+  requestBurst: defaultTo(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 })),
+    limits.clientRequestBurst
+  ),
+  /** Uploads that were begun and not ended, of all clients and of one. */
+  uploads: defaultTo(PositiveInt, limits.maxUploadSessions),
+  uploadsPerClient: defaultTo(PositiveInt, limits.maxUploadSessionsPerClient),
+  /** Bytes a second that all uploads together may bring; they are slowed, not refused. Absent: unlimited. */
+  uploadBytesPerSecond: Schema.optionalKey(PositiveInt),
+  /** Bytes of a manifest, beyond which it gets 413. */
+  manifestBytes: defaultTo(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: limits.largestManifestBytes })),
+    limits.maxManifestBytes
+  ),
+  /** A request's headers must be there within this. */
+  headerSeconds: defaultTo(PositiveInt, limits.requestHeadersTimeout / seconds(1)),
+  /** A client that keeps a body waiting for this long is cut. */
+  bodySeconds: defaultTo(PositiveInt, limits.httpSilence / seconds(1))
+})
+export type ClientLimits = typeof ClientLimits.Type
+
+/** Those of a registry whose configuration names none. */
+export const defaultClientLimits: ClientLimits = Schema.decodeSync(ClientLimits)({})
+
+/** What a registry's listener waits for, of a configuration's limits. */
+export const patienceOf = ({ headerSeconds, bodySeconds }: ClientLimits) => ({
+  headers: seconds(headerSeconds),
+  body: seconds(bodySeconds)
 })
 
 export const Log = Schema.Struct({
@@ -66,6 +124,7 @@ export const AgentConfig = Schema.Struct({
   ...peer,
   /** The registry read API, /metrics, /health and /readiness. */
   registry: Listen,
+  limits: Schema.optionalKey(ClientLimits),
   trackers: Schema.NonEmptyArray(HttpUrl),
   buildIndexes: Schema.NonEmptyArray(HttpUrl),
   /** Where a client that tries to push here is sent, in words; with `push: forward`, where what it sends is sent. */
@@ -119,6 +178,7 @@ export const ProxyConfig = Schema.Struct({
   ...common,
   /** The registry write API, /metrics, /health and /readiness. */
   registry: Listen,
+  limits: Schema.optionalKey(ClientLimits),
   origins: Schema.NonEmptyArray(HttpUrl),
   buildIndexes: Schema.NonEmptyArray(HttpUrl),
   /** Who knows the agents that can be preheated. Absent: there is no preheating. */
@@ -132,6 +192,8 @@ export const HerdConfig = Schema.Struct({
   ...common,
   ...peer,
   proxy: Listen,
+  /** Of the proxy. */
+  limits: Schema.optionalKey(ClientLimits),
   origin: Listen,
   tracker: Listen,
   buildIndex: Listen,

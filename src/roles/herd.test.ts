@@ -6,7 +6,8 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe } from "vitest"
 import { makeDigest } from "../protocol/digest.ts"
-import { herd, localUrl } from "./herd.ts"
+import { herd } from "./herd.ts"
+import { localUrl } from "./host-and-port.ts"
 import { send } from "./testing/exchange.ts"
 import { herdConfig, proxyUrl, startHerd } from "./testing/herd.ts"
 import { makeMemoryWorld } from "./testing/memory-world.ts"
@@ -62,7 +63,9 @@ describe("a herd", () => {
 
   it("reaches wildcard and IPv6 listeners by an address that works", () => {
     assert.strictEqual(localUrl({ host: "0.0.0.0", port: 1 }), "http://127.0.0.1:1")
-    assert.strictEqual(localUrl({ host: "::", port: 1 }), "http://[::1]:1")
+    for (const host of ["::", "::0", "0:0:0:0:0:0:0:0"]) {
+      assert.strictEqual(localUrl({ host, port: 1 }), "http://[::1]:1")
+    }
     assert.strictEqual(localUrl({ host: "fd00::5", port: 1 }), "http://[fd00::5]:1")
     assert.strictEqual(localUrl({ host: "origin.internal", port: 1 }), "http://origin.internal:1")
   })

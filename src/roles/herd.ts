@@ -4,18 +4,13 @@
 
 import { Effect } from "effect"
 import { buildIndex } from "./build-index.ts"
-import type { HerdConfig, Listen } from "./config.ts"
+import type { HerdConfig } from "./config.ts"
+import { localUrl } from "./host-and-port.ts"
 import type { HostProgram } from "./host-program.ts"
 import { type Origin, origin } from "./origin.ts"
 import { proxy } from "./proxy.ts"
 import { RoleMisconfigured } from "./role-misconfigured.ts"
 import { tracker } from "./tracker.ts"
-
-/** The URL under which a part of this process reaches a listener; a wildcard address is reached by loopback. */
-export const localUrl = (listen: typeof Listen.Type): string => {
-  const host = listen.host === "0.0.0.0" ? "127.0.0.1" : listen.host === "::" ? "::1" : listen.host
-  return `http://${host.includes(":") ? `[${host}]` : host}:${listen.port}`
-}
 
 export const herd = (config: HerdConfig): HostProgram<Origin> =>
   Effect.gen(function* () {
@@ -45,6 +40,7 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       data: `${data}/proxy`,
       log,
       registry: config.proxy,
+      ...(config.limits === undefined ? {} : { limits: config.limits }),
       origins: [originUrl],
       buildIndexes: [buildIndexUrl],
       trackers: [trackerUrl],

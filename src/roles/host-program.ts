@@ -4,6 +4,7 @@
 
 import type { Effect, Scope } from "effect"
 import type { HttpClient } from "effect/http"
+import type { Micros } from "../protocol/time.ts"
 import type { HttpApp } from "./http-app.ts"
 import type { Digests } from "./services/digests.ts"
 import type { HostStorage } from "./services/host-storage.ts"
@@ -18,6 +19,8 @@ export interface HttpListener {
   readonly name: string
   readonly listen: { readonly host: string; readonly port: number }
   readonly app: HttpApp
+  /** How long clients may take; limits.ts has what holds where it is absent. */
+  readonly patience?: { readonly headers: Micros; readonly body: Micros }
 }
 
 /** What a started role offers. `E` of HostProgram is a one-line, actionable message in `message`. */

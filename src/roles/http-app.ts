@@ -3,9 +3,10 @@
 // listens, and where, is the world's.
 
 import { Effect } from "effect"
-import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Scope } from "effect"
 import type { RoleMetrics } from "./metrics.ts"
+import { ociError, ociErrorResponse } from "./registry/oci-error.ts"
 
 /** Answers every request; an error that reaches it is a defect and becomes 500. */
 export type HttpApp = Effect.Effect<
@@ -35,6 +36,20 @@ export interface HttpRoute {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
   readonly path: HttpRouter.PathInput
   readonly handler: RouteHandler
+}
+
+const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+
+const noSuchRoute = (request: HttpServerRequest.HttpServerRequest): HttpServerResponse.HttpServerResponse => {
+  const known = methods.has(request.method)
+  const what = `${request.method.slice(0, 20)} ${request.url.slice(0, 300)}`
+  return ociErrorResponse(
+    ociError("UNSUPPORTED", {
+      status: known ? 404 : 405,
+      message: `there is no ${what} here`,
+      headers: known ? {} : { allow: [...methods].join(", ") }
+    })
+  )
 }
 
 /** Builds the app of a role from its own routes and the three common ones. HEAD is answered by GET's route. */
@@ -67,7 +82,5 @@ export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth
     )
     return router
       .asHttpEffect()
-      .pipe(
-        Effect.catch(() => Effect.succeed(HttpServerResponse.text("not found\n", { status: 404 })))
-      ) as HttpApp
+      .pipe(Effect.catch(() => Effect.map(HttpServerRequest.HttpServerRequest, noSuchRoute))) as HttpApp
   })

@@ -3,7 +3,8 @@
 
 import { Effect } from "effect"
 import { makeBuildIndexClient } from "./build-index-client.ts"
-import type { ProxyConfig } from "./config.ts"
+import { limitClients } from "./client-limits.ts"
+import { defaultClientLimits, type ProxyConfig, patienceOf } from "./config.ts"
 import type { HostProgram } from "./host-program.ts"
 import { makeHttpApp } from "./http-app.ts"
 import { makeRequestCounter } from "./http-requests.ts"
@@ -13,6 +14,7 @@ import { makePreheat } from "./preheat/preheat.ts"
 import { makeProxySink, makeProxySource } from "./proxy-images.ts"
 import { registryRoutes } from "./registry/registry-routes.ts"
 import { makeRegistryWrite } from "./registry/registry-write.ts"
+import { makeUploadPace } from "./registry/upload-pace.ts"
 import { makeUploadSessions } from "./registry/upload-sessions.ts"
 import { Digests } from "./services/digests.ts"
 import { HostStorage } from "./services/host-storage.ts"
@@ -26,7 +28,9 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const tables = yield* storage.tables(config.data)
     const origins = yield* makeOriginClient(config.origins)
     const buildIndex = yield* makeBuildIndexClient(config.buildIndexes)
-    const uploads = yield* makeUploadSessions(blobs, tables)
+    const allowed = config.limits ?? defaultClientLimits
+    const uploads = yield* makeUploadSessions(blobs, tables, allowed)
+    const pace = yield* makeUploadPace(allowed.uploadBytesPerSecond)
     metrics.readGauge("shoal_uploads_open", "Uploads that clients began and did not end", uploads.open)
 
     // A crash between commit and hand-over leaves a blob that no client was told of.
@@ -36,12 +40,24 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const counter = makeRequestCounter(metrics)
     const source = makeProxySource(images)
     const preheat = yield* makePreheat(config, { source, metrics, counter })
-    const write = makeRegistryWrite({ uploads, sink: makeProxySink(images), digests })
+    const write = makeRegistryWrite({
+      uploads,
+      sink: makeProxySink(images),
+      digests,
+      pace,
+      manifestBytes: allowed.manifestBytes
+    })
     const registry = registryRoutes({ source, write: preheat.triggeredBy(write), counter })
     const notReady = Effect.map(
       Effect.all([origins.notReady, buildIndex.notReady], { concurrency: "unbounded" }),
       (reports) => reports.flat()
     )
     const app = yield* makeHttpApp([...registry, ...preheat.routes], { role: "proxy", metrics, notReady })
-    return { listeners: [{ name: "registry", listen: config.registry, app }] }
+    const listener = {
+      name: "registry",
+      listen: config.registry,
+      app: limitClients(app, allowed, metrics),
+      patience: patienceOf(allowed)
+    }
+    return { listeners: [listener] }
   })

@@ -1,14 +1,18 @@
 // Decides how one HTTP app is served on one address: bodies of any size and duration in both directions, a client that
 // hangs up interrupts its request's fiber, a stop lets running requests end for a bounded time and then cuts them off.
+// Whom it does not serve is http-refusals.ts's matter, and whom it no longer waits for slow-clients.ts's.
 //
 //   bound --scope closes--> draining --all ended, or stopDrain--> closed
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { Socket } from "node:net"
+import { createServer, type Server } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Data, Duration, Effect, type Scope } from "effect"
 import { limits } from "../protocol/limits.ts"
+import { hostAndPort } from "../roles/host-and-port.ts"
 import type { HttpListener } from "../roles/host-program.ts"
+import { onEveryRequest } from "./http-exchanges.ts"
+import { boundConnections, refuseMalformed } from "./http-refusals.ts"
+import { cutSlowClients } from "./slow-clients.ts"
 
 /** A listener could not be bound: the port is taken, or the address is not this machine's. */
 export class ListenError extends Data.TaggedError("ListenError")<{
@@ -31,41 +35,29 @@ export interface ServedListener extends BoundListener {
   readonly server: Server
 }
 
-const makeServer = (): Server => {
+const defaultPatience = { headers: limits.requestHeadersTimeout, body: limits.httpSilence }
+
+const makeServer = (patience: NonNullable<HttpListener["patience"]>): Server => {
   const server = createServer({
-    // A layer may take hours to arrive; what bounds it is silence, below.
+    // A layer may take hours to arrive; what bounds it is slowness (slow-clients.ts).
     requestTimeout: 0,
-    headersTimeout: limits.requestHeadersTimeout / 1000,
+    headersTimeout: patience.headers / 1000,
+    // Late headers are noticed a tenth of their time late, at most.
+    connectionsCheckingInterval: Math.min(limits.connectionCheck, patience.headers / 10) / 1000,
     keepAliveTimeout: limits.httpKeepAlive / 1000,
+    // http-refusals.ts says it in the form of all other errors.
+    requireHostHeader: false,
     maxHeaderSize: limits.maxRequestHeaderBytes,
+    // A peer that vanished without a word is found out by the system's own probes.
+    keepAlive: true,
+    keepAliveInitialDelay: limits.httpKeepAlive / 1000,
     noDelay: true
   })
-  server.timeout = limits.httpSilence / 1000
-  cutSilentExchanges(server)
+  // Their bytes bound them; a count would leave the last ones out unseen.
+  server.maxHeadersCount = 0
+  boundConnections(server, limits.maxHttpConnections, limits.maxHttpConnectionsPerClient)
+  cutSlowClients(server, patience.body)
   return server
-}
-
-/**
- * A silent connection is cut when its client stopped in the middle of a body, sent or received; not while a handler
- * works on an answer, which may take long (a commit hashes and copies the blob).
- */
-const cutSilentExchanges = (server: Server): void => {
-  const current = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>()
-  onEveryRequest(server, (request, response) => current.set(request.socket, { request, response }))
-  server.on("timeout", (socket) => {
-    const exchange = current.get(socket)
-    const working = exchange?.request.complete === true && !exchange.response.headersSent
-    if (!working) socket.destroy()
-  })
-}
-
-/** Requests come as one of two events: with or without a client that waits for "100 Continue". */
-const onEveryRequest = (
-  server: Server,
-  listener: (request: IncomingMessage, response: ServerResponse) => void
-): void => {
-  server.on("request", listener)
-  server.on("checkContinue", listener)
 }
 
 const advice: Record<string, string> = {
@@ -83,9 +75,6 @@ export const whyNotBound = (name: string, host: string, port: number, cause: unk
   const why = advice[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause))
   return `cannot listen for ${name} on ${hostAndPort(host, port)}: ${why}`
 }
-
-export const hostAndPort = (host: string, port: number): string =>
-  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 
 /** A connection whose last request ends during the drain would be kept for the next one: it is closed instead. */
 const closeIdleWhileDraining = (server: Server): Effect.Effect<void, never, Scope.Scope> =>
@@ -107,8 +96,9 @@ const closeIdleWhileDraining = (server: Server): Effect.Effect<void, never, Scop
 export const serveListener = Effect.fnUntraced(function* (
   listener: HttpListener
 ): Effect.fn.Return<ServedListener, ListenError, Scope.Scope> {
-  const { name, listen, app } = listener
-  const server = makeServer()
+  const { name, listen, app, patience = defaultPatience } = listener
+  const server = makeServer(patience)
+  const wellFormed = refuseMalformed(server)
   const http = yield* NodeHttpServer.make(() => server, {
     host: listen.host,
     port: listen.port,
@@ -126,7 +116,9 @@ export const serveListener = Effect.fnUntraced(function* (
   )
   // Finalizers run last to first: note the drain, drain, cut what is left, wait for the server to be closed.
   yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
-  yield* http.serve(app)
+  yield* http.serve(wellFormed(app))
+  // Nothing here changes protocols: a request that offers to is a request like any other (RFC 9110, 7.8).
+  server.removeAllListeners("upgrade")
   yield* closeIdleWhileDraining(server)
   const address = server.address()
   const port = typeof address === "object" && address !== null ? address.port : listen.port

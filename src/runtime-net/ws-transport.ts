@@ -18,6 +18,7 @@ import { pieceHeaderBytes } from "../protocol/codec.ts"
 import { limits } from "../protocol/limits.ts"
 import type { ConnectionId } from "../protocol/peer-host-io.ts"
 import { TokenBucket } from "../protocol/token-bucket.ts"
+import { hostAndPort, isEveryAddress } from "../roles/host-and-port.ts"
 import {
   type PeerEndpoint,
   PeerListenError,
@@ -25,7 +26,7 @@ import {
   PeerTransport,
   type PeerTransportHandlers
 } from "../roles/services/peer-transport.ts"
-import { hostAndPort, whyNotBound } from "./http-listener.ts"
+import { whyNotBound } from "./http-listener.ts"
 import { monotonicNow } from "./node-timers.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 
@@ -203,14 +204,26 @@ const bucket = (
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** "host:port" for other hosts; a listener on every address names the first that is not loopback. */
-const advertised = (listen: PeerListenOptions["listen"], port: number): string => {
-  if (listen.advertise !== undefined) return hostAndPort(listen.advertise, port)
-  if (listen.host !== "0.0.0.0" && listen.host !== "::") return hostAndPort(listen.host, port)
-  const outside = Object.values(networkInterfaces())
+type Interfaces = ReturnType<typeof networkInterfaces>
+
+/** An address of this machine that others can reach, for a listener on every address; loopback when it has no other. */
+export const outsideAddress = (listensOn: string, interfaces: Interfaces): string => {
+  const outside = Object.values(interfaces)
     .flatMap((addresses) => addresses ?? [])
-    .find((address) => !address.internal && address.family === "IPv4")
-  return hostAndPort(outside?.address ?? "127.0.0.1", port)
+    .filter(({ internal }) => !internal)
+  const ipv4 = outside.find(({ family }) => family === "IPv4")?.address
+  if (listensOn === "0.0.0.0") return ipv4 ?? "127.0.0.1"
+  // "::" listens on both families. An address of the link alone (fe80::/10) means nothing to another host.
+  const ipv6 = outside.find(
+    ({ family, address }) => family === "IPv6" && !/^fe[89ab]/i.test(address)
+  )?.address
+  return ipv4 ?? ipv6 ?? "::1"
+}
+
+/** "host:port" for other hosts. */
+const advertised = ({ host, advertise }: PeerListenOptions["listen"], port: number): string => {
+  if (advertise !== undefined) return hostAndPort(advertise, port)
+  return hostAndPort(isEveryAddress(host) ? outsideAddress(host, networkInterfaces()) : host, port)
 }
 
 const bind = (options: PeerListenOptions, handlers: PeerTransportHandlers) =>

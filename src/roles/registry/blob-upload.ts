@@ -12,12 +12,14 @@
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
+import { clientOfRequest } from "../client-limits.ts"
 import { formatUploadRange, parseChunkRange } from "./byte-range.ts"
 import type { ImageSink, SinkUnavailable } from "./image-sink.ts"
 import { singleParameter } from "./listing.ts"
 import { OciError, ociError } from "./oci-error.ts"
 import { formatRegistryPath, parseClientDigest } from "./repository-path.ts"
 import { type StoreFailure, storeFailure } from "./store-failure.ts"
+import type { UploadPace } from "./upload-pace.ts"
 import type { TooManyUploads, UploadBusy, UploadSessions } from "./upload-sessions.ts"
 
 export interface BlobUploads {
@@ -48,7 +50,10 @@ export const uploadFailure = (
       })
     case "TooManyUploads":
       return ociError("TOOMANYREQUESTS", {
-        message: `${error.open} uploads are open, as many as this registry allows: finish or cancel some`,
+        message:
+          error.whose === "all"
+            ? `${error.open} uploads are open, as many as this registry allows: come back later`
+            : `you have ${error.open} uploads open, as many as a client may: finish or cancel some`,
         headers: { "retry-after": "10" }
       })
     case "SinkUnavailable":
@@ -58,7 +63,12 @@ export const uploadFailure = (
   }
 }
 
-export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobUploads => {
+export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: UploadPace): BlobUploads => {
+  const begin = (repository: string) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      uploads.begin(repository, clientOfRequest(request))
+    )
+
   const sessionHeaders = (repository: string, upload: string, size: number) => ({
     location: formatRegistryPath({ tag: "Upload", repository, upload }),
     "docker-upload-uuid": upload,
@@ -133,7 +143,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobU
       const chunk = yield* chunkOf(request)
       if (hasNoBody(request)) return yield* uploads.size(repository, upload)
       const size = yield* Effect.catchTag(
-        uploads.append(repository, upload, chunk?.start, request.stream),
+        uploads.append(repository, upload, chunk?.start, pace(request.stream)),
         "UploadOffsetWrong",
         (error) =>
           ociError("BLOB_UPLOAD_INVALID", {
@@ -152,7 +162,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobU
     })
 
   const session = (repository: string) =>
-    Effect.map(uploads.begin(repository), (upload) => sessionResponse(202, repository, upload, 0))
+    Effect.map(begin(repository), (upload) => sessionResponse(202, repository, upload, 0))
 
   const mount = (repository: string, text: string, from: string | undefined) =>
     Effect.gen(function* () {
@@ -168,7 +178,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink): BlobU
   const monolithic = (repository: string) =>
     Effect.gen(function* () {
       const digest = yield* queryDigest
-      const upload = yield* uploads.begin(repository)
+      const upload = yield* begin(repository)
       return yield* Effect.andThen(append(repository, upload), finish(repository, upload, digest)).pipe(
         // Nobody knows the session's name, so nobody could go on with it.
         Effect.onError(() => Effect.ignore(uploads.abort(repository, upload)))

@@ -22,25 +22,48 @@ export type ManifestPut = (
   HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
 >
 
-const tooLarge = (): OciError =>
-  ociError("SIZE_INVALID", {
-    status: 413,
-    message: `a manifest has at most ${limits.maxManifestBytes} bytes`
+const tooMany = (): OciError =>
+  ociError("TOOMANYREQUESTS", {
+    message: "too many manifests are being pushed at once: try again",
+    headers: { "retry-after": "1" }
   })
 
-export const makeManifestPut = (sink: ImageSink, digests: Digests["Service"]): ManifestPut => {
+/** `maxBytes` bounds a manifest; all that are gathered at once are bounded too. */
+export const makeManifestPut = (
+  sink: ImageSink,
+  digests: Digests["Service"],
+  maxBytes: number
+): ManifestPut => {
+  /** Bytes of manifests whose end has not come yet. */
+  let gathered = 0
+
+  const tooLarge = (): OciError =>
+    ociError("SIZE_INVALID", { status: 413, message: `a manifest has at most ${maxBytes} bytes` })
+
+  const gather = (request: HttpServerRequest.HttpServerRequest, chunks: Uint8Array[]) => {
+    let length = 0
+    return Stream.runForEach(request.stream, (chunk) => {
+      chunks.push(chunk)
+      length += chunk.byteLength
+      gathered += chunk.byteLength
+      if (length > maxBytes) return tooLarge()
+      return gathered > limits.maxGatheredManifests ? tooMany() : Effect.void
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          gathered -= length
+        })
+      )
+    )
+  }
+
   /** The request's body, refused as soon as it is too large. */
   const body = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    if (Number(request.headers["content-length"] ?? 0) > limits.maxManifestBytes) return yield* tooLarge()
+    if (Number(request.headers["content-length"] ?? 0) > maxBytes) return yield* tooLarge()
     const chunks: Uint8Array[] = []
-    let length = 0
-    yield* Stream.runForEach(request.stream, (chunk) => {
-      chunks.push(chunk)
-      length += chunk.byteLength
-      return length > limits.maxManifestBytes ? tooLarge() : Effect.void
-    })
-    const bytes = new Uint8Array(length)
+    yield* gather(request, chunks)
+    const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.byteLength, 0))
     let at = 0
     for (const chunk of chunks) {
       bytes.set(chunk, at)

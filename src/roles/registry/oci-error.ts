@@ -6,7 +6,7 @@
 import { Data, Option, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 
-/** Status by code (OCI distribution spec 1.1, "Error Codes"; the last four are those of docker's registry). */
+/** Status by code (OCI distribution spec 1.1, "Error Codes"; the last five are docker's registry's and our own). */
 const statusOf = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -24,6 +24,7 @@ const statusOf = {
   TOOMANYREQUESTS: 429,
   PAGINATION_NUMBER_INVALID: 400,
   TAG_INVALID: 400,
+  REQUEST_INVALID: 400,
   UNAVAILABLE: 503,
   UNKNOWN: 500
 } as const
@@ -77,9 +78,14 @@ export const parseOciError = (status: number, text: string): OciError | undefine
   return ociError(code, { status, message, detail })
 }
 
+/** The error document. */
+export const ociErrorText = (error: Pick<OciError, "code" | "message" | "detail">): string =>
+  JSON.stringify({ errors: [{ code: error.code, message: error.message, detail: error.detail }] })
+
 /** The error document as a response. */
 export const ociErrorResponse = (error: OciError): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.text(
-    JSON.stringify({ errors: [{ code: error.code, message: error.message, detail: error.detail }] }),
-    { status: error.status, headers: error.headers, contentType: "application/json" }
-  )
+  HttpServerResponse.text(ociErrorText(error), {
+    status: error.status,
+    headers: error.headers,
+    contentType: "application/json"
+  })

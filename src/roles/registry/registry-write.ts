@@ -10,16 +10,20 @@ import type { ImageSink } from "./image-sink.ts"
 import { makeManifestPut } from "./manifest-put.ts"
 import { ociError } from "./oci-error.ts"
 import type { RegistryWrite } from "./registry-routes.ts"
+import type { UploadPace } from "./upload-pace.ts"
 import type { UploadSessions } from "./upload-sessions.ts"
 
 export const makeRegistryWrite = (options: {
   readonly uploads: UploadSessions
   readonly sink: ImageSink
   readonly digests: Digests["Service"]
+  readonly pace: UploadPace
+  /** Bytes of a manifest. */
+  readonly manifestBytes: number
 }): RegistryWrite => {
   const { sink } = options
-  const blobs = makeBlobUploads(options.uploads, sink)
-  const putManifest = makeManifestPut(sink, options.digests)
+  const blobs = makeBlobUploads(options.uploads, sink, options.pace)
+  const putManifest = makeManifestPut(sink, options.digests, options.manifestBytes)
   const accepted = HttpServerResponse.empty({ status: 202, headers: { "content-length": "0" } })
 
   /** A deletion, by whom the tag's history tells. */

@@ -8,7 +8,7 @@
 // Invariants: two requests never write one upload at once; a session of another repository is unknown; what arrived of
 // a request that broke off stays, so the client can go on from there.
 
-import { Clock, Data, Effect, type Scope, type Stream } from "effect"
+import { Clock, Data, Effect, Exit, type Scope, type Stream } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import {
@@ -25,14 +25,19 @@ import { toDuration } from "../upstreams.ts"
 /** Another request is writing this upload. */
 export class UploadBusy extends Data.TaggedError("UploadBusy")<{ readonly upload: string }> {}
 
-/** As many uploads are open as this registry allows. */
-export class TooManyUploads extends Data.TaggedError("TooManyUploads")<{ readonly open: number }> {}
+/** As many uploads are open as this registry allows, to all or to this client. */
+export class TooManyUploads extends Data.TaggedError("TooManyUploads")<{
+  readonly open: number
+  readonly whose: "all" | "client"
+}> {}
 
 type Failure = UploadUnknown | UploadBusy | BlobStoreError | TableStoreError
 
 export interface UploadSessions {
+  /** `client` is who counts as one for the limit of a client's uploads. */
   readonly begin: (
-    repository: string
+    repository: string,
+    client: string
   ) => Effect.Effect<string, TooManyUploads | BlobStoreError | TableStoreError>
   /** Bytes that the upload holds. */
   readonly size: (repository: string, upload: string) => Effect.Effect<number, Failure>
@@ -55,14 +60,32 @@ export interface UploadSessions {
 
 const table = "upload-sessions"
 
+export interface UploadLimits {
+  /** Uploads that were begun and not ended, of all clients and of one. */
+  readonly uploads: number
+  readonly uploadsPerClient: number
+}
+
+interface Session {
+  readonly repository: string
+  /** Undefined after a restart: these count for nobody. */
+  readonly client: string | undefined
+  touchedAt: number
+}
+
 export const makeUploadSessions = (
   blobs: BlobStore,
-  tables: TableStore
+  tables: TableStore,
+  allowed: UploadLimits
 ): Effect.Effect<UploadSessions, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
     // Every open session. The table keeps only whose it is: after a restart all count as touched just then, since
     // their clients may only have waited for it.
-    const sessions = new Map<string, { readonly repository: string; touchedAt: number }>()
+    const sessions = new Map<string, Session>()
+    /** How many of them each client has; clients without one are not in it. */
+    const held = new Map<string, number>()
+    /** Uploads that are being begun: they have their place before the store has answered. */
+    let beginning = 0
     const writing = new Set<string>()
 
     const restore: Effect.Effect<void, TableStoreError> = Effect.gen(function* () {
@@ -74,15 +97,26 @@ export const makeUploadSessions = (
           limit: limits.defaultPageSize,
           ...(after === undefined ? {} : { after })
         })
-        for (const row of rows) sessions.set(row.key, { repository: row.value, touchedAt: now })
+        for (const row of rows)
+          sessions.set(row.key, { repository: row.value, client: undefined, touchedAt: now })
         if (rows.length < limits.defaultPageSize) return
         after = rows.at(-1)!.key
       }
     })
 
+    const count = (client: string | undefined, change: 1 | -1): void => {
+      if (client === undefined) return
+      const now = (held.get(client) ?? 0) + change
+      if (now === 0) held.delete(client)
+      else held.set(client, now)
+    }
+
     const forget = (upload: string) =>
       Effect.andThen(
-        Effect.sync(() => sessions.delete(upload)),
+        Effect.sync(() => {
+          const client = sessions.get(upload)?.client
+          if (sessions.delete(upload)) count(client, -1)
+        }),
         tables.write([{ tag: "Delete", table, key: upload }])
       )
 
@@ -134,6 +168,17 @@ export const makeUploadSessions = (
       }
     }).pipe(Effect.catch((error) => Effect.logError(`abandoned uploads cannot be dropped: ${error.message}`)))
 
+    const open = (repository: string, client: string) =>
+      Effect.gen(function* () {
+        const upload = yield* blobs.createUpload
+        const touchedAt = yield* Clock.currentTimeMillis
+        yield* tables
+          .write([{ tag: "Put", table, key: upload, value: repository }])
+          .pipe(Effect.onError(() => Effect.ignore(blobs.abortUpload(upload))))
+        sessions.set(upload, { repository, client, touchedAt })
+        return upload
+      }).pipe(Effect.uninterruptible)
+
     yield* restore
     yield* Effect.forkScoped(
       Effect.forever(Effect.andThen(expire, Effect.sleep(toDuration(limits.uploadSessionTimeout / 24))))
@@ -141,16 +186,27 @@ export const makeUploadSessions = (
 
     return {
       open: () => sessions.size,
-      begin: (repository) =>
+      begin: (repository, client) =>
         Effect.gen(function* () {
-          if (sessions.size >= limits.maxUploadSessions) {
-            return yield* new TooManyUploads({ open: sessions.size })
+          const own = held.get(client) ?? 0
+          if (sessions.size + beginning >= allowed.uploads) {
+            return yield* new TooManyUploads({ open: sessions.size, whose: "all" })
           }
-          const upload = yield* blobs.createUpload
-          const touchedAt = yield* Clock.currentTimeMillis
-          yield* tables.write([{ tag: "Put", table, key: upload, value: repository }])
-          sessions.set(upload, { repository, touchedAt })
-          return upload
+          if (own >= allowed.uploadsPerClient) {
+            return yield* new TooManyUploads({ open: own, whose: "client" })
+          }
+          return yield* Effect.acquireUseRelease(
+            Effect.sync(() => {
+              beginning++
+              count(client, 1)
+            }),
+            () => open(repository, client),
+            (_, exit) =>
+              Effect.sync(() => {
+                beginning--
+                if (Exit.isFailure(exit)) count(client, -1)
+              })
+          )
         }),
       size: (repository, upload) => Effect.andThen(touch(repository, upload), blobs.uploadSize(upload)),
       append: (repository, upload, offset, bytes) =>

@@ -1,6 +1,7 @@
 // Decides the herd that tests of the registry API run: one of each role under fixed names, in a memory world.
 
 import { Effect, type Scope } from "effect"
+import type { HerdConfig } from "../config.ts"
 import { herd } from "../herd.ts"
 import type { HostProgramError } from "../host-program.ts"
 import type { MemoryWorld } from "./memory-world.ts"
@@ -22,5 +23,10 @@ export const herdConfig = {
 export const proxyUrl = "http://herd:15000"
 
 /** Starts the herd and stops it with the scope. */
-export const startHerd = (world: MemoryWorld): Effect.Effect<void, HostProgramError, Scope.Scope> =>
-  Effect.asVoid(Effect.acquireRelease(world.start(herd(herdConfig)), (running) => running.stop))
+export const startHerd = (
+  world: MemoryWorld,
+  config: Partial<HerdConfig> = {}
+): Effect.Effect<void, HostProgramError, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(world.start(herd({ ...herdConfig, ...config })), (running) => running.stop)
+  )

@@ -1,7 +1,7 @@
 // Decides the small world in which tests of roles run their programs: hosts with storage in memory, and HTTP that calls
 // the app of whoever listens. No peer is ever met. Hashing comes from the test, which may use what roles may not.
 
-import { Context, Effect, Exit, Scope } from "effect"
+import { Context, Effect, Exit, Option, Scope } from "effect"
 import {
   HttpClient,
   HttpClientError,
@@ -39,6 +39,8 @@ export interface MemoryWorld {
   ) => Effect.Effect<RunningRole<Role>, HostProgramError>
   /** Requests that reached an app, as "METHOD url", in order. */
   readonly requests: string[]
+  /** The address that every request comes from; unknown when undefined. */
+  clientAddress: string | undefined
   /** Hosts, "host:port", that do not answer though they listen. */
   readonly unreachable: Set<string>
   /** May spoil an answer on its way to the client. */
@@ -80,7 +82,9 @@ export const makeMemoryWorld = (
         })
       }
       world.requests.push(`${request.method} ${url.pathname}`)
-      const served = HttpServerRequest.fromClientRequest(request)
+      const served = HttpServerRequest.fromClientRequest(request).modify({
+        remoteAddress: Option.fromUndefinedOr(world.clientAddress)
+      })
       const response = yield* app.pipe(
         Effect.provideService(HttpServerRequest.HttpServerRequest, served),
         Effect.scoped
@@ -121,6 +125,7 @@ export const makeMemoryWorld = (
     blobs: blobsOf,
     tables: tablesOf,
     requests: [],
+    clientAddress: undefined,
     unreachable: new Set(),
     spoil: (_, response) => response,
     start: (program) =>
