@@ -108,10 +108,10 @@ const shapes: Record<string, string> = {
 }
 
 const otherStatuses: Record<string, readonly [status: number, request: string]> = {
-  "a header of 40 kB": [431, get("/target", ["Host: x", `X-B: ${"a".repeat(40_000)}`])],
-  "a target of 40 kB": [431, get(`/${"a".repeat(40_000)}`)],
-  "many headers of 40 kB in all": [431, get("/target", ["Host: x", ...Array<string>(5000).fill("a: bcd")])],
-  "chunk extensions of 40 kB": [413, chunked(`5;${"a".repeat(40_000)}\r\nhello\r\n0\r\n\r\n`)],
+  "a header of 80 kB": [431, get("/target", ["Host: x", `X-B: ${"a".repeat(80_000)}`])],
+  "a target of 80 kB": [431, get(`/${"a".repeat(80_000)}`)],
+  "many headers of 80 kB in all": [431, get("/target", ["Host: x", ...Array<string>(9000).fill("a: bcd")])],
+  "chunk extensions of 80 kB": [413, chunked(`5;${"a".repeat(80_000)}\r\nhello\r\n0\r\n\r\n`)],
   "a tunnel": [405, "CONNECT other:80 HTTP/1.1\r\nHost: other:80\r\n\r\n"],
   "an unknown expectation": [417, post(["Host: x", "Expect: 200-magic", "Content-Length: 0"])]
 }
