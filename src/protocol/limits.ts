@@ -241,6 +241,8 @@ export const limits = {
   maxRangeOverlaps: 2,
   /** Bytes of a request's headers: maxRanges ranges of a terabyte blob at 28 bytes each fit beside the others. */
   maxRequestHeaderBytes: 48 * KiB,
+  /** Headers of a request; clients send some tens. */
+  maxRequestHeaders: 500,
   /** How long a pull asks for metainfo while trackers or origins are away; clients give up at about a minute. */
   metainfoPatience: seconds(45),
   /** What manifests name by digest never changes; an agent remembers this many. About 300 bytes each. */

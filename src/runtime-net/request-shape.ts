@@ -2,6 +2,8 @@
 // differently (RFC 9112, sections 3.2, 6.1, 11.2: request smuggling), or because this server is not what they ask for (a
 // forward proxy). It refuses to know bodies; those that break are the parser's matter.
 
+import { limits } from "../protocol/limits.ts"
+
 export interface RequestShape {
   readonly method: string
   /** The request's target as it was sent. */
@@ -28,6 +30,9 @@ export const shapeProblem = (request: RequestShape): string | undefined => {
     return "the request's target must be a path: this is no forward proxy"
   }
   if (url.includes("#")) return "the request's target has a fragment"
+  if (rawHeaders.length > 2 * limits.maxRequestHeaders) {
+    return `the request has more than ${limits.maxRequestHeaders} headers`
+  }
   for (const name of onlyOnce) {
     if (valuesOf(rawHeaders, name).length > 1) return `the header ${name} is given more than once`
   }
