@@ -49,10 +49,28 @@ export interface Held {
   readonly layerDigests?: ReadonlyArray<string>
 }
 
-/** skopeo: copies between a registry and an OCI layout; keeps no state. */
+/** Time for a client to push or pull gigabytes on a busy machine. */
+const patience = { within: 280_000 }
+
+/** skopeo: copies between a registry and an OCI layout; keeps no state but a cache of where it has seen blobs. */
 export const skopeo = {
-  push: (layout: string, to: string) =>
-    runProgram("skopeo", ["copy", "--dest-tls-verify=false", `oci:${layout}:1`, `docker://${to}`]),
+  /** Pushes what a layout has under a tag; layers go as they are stored. */
+  push: (layout: string, to: string, tag = "1") =>
+    runProgram(
+      "skopeo",
+      ["copy", "--preserve-digests", "--dest-tls-verify=false", `oci:${layout}:${tag}`, `docker://${to}`],
+      patience
+    ),
+  /** Copies between any two places, without TLS; `more` are flags. */
+  copy: (from: string, to: string, ...more: ReadonlyArray<string>) =>
+    runProgram(
+      "skopeo",
+      ["copy", ...more, "--src-tls-verify=false", "--dest-tls-verify=false", from, to],
+      patience
+    ),
+  /** What it says of an image or a repository. */
+  ask: (verb: "inspect" | "list-tags" | "delete", of: string, ...more: ReadonlyArray<string>) =>
+    runProgram("skopeo", [verb, ...more, "--tls-verify=false", `docker://${of}`]),
   /** Pulls into a new folder, the manifest as it was served, and hashes every blob in it. */
   pull: async (from: string, folder: string): Promise<Held> => {
     await runProgram("skopeo", ["copy", "--src-tls-verify=false", `docker://${from}`, `dir:${folder}`])
@@ -79,9 +97,13 @@ export const containersStorage = async (folder: string, program: "podman" | "bui
   const usable = (await runToEnd(program, [...place, ...overlay, "images"])).code === 0
   // Overlay does not stand on every file system (on another overlay, for instance); copies always do.
   const storage = [...place, ...(usable ? overlay : ["--storage-driver", "vfs"])]
-  const call = (...args: ReadonlyArray<string>) => runProgram(program, [...storage, ...args])
+  const call = (...args: ReadonlyArray<string>) => runProgram(program, [...storage, ...args], patience)
   return {
-    push: (image: string, to: string) => call("push", "--tls-verify=false", image, `docker://${to}`),
+    call,
+    /** The flags that name this storage. */
+    place: storage,
+    push: (image: string, to: string, ...more: ReadonlyArray<string>) =>
+      call("push", ...more, "--tls-verify=false", image, `docker://${to}`),
     tag: (image: string, name: string) => call("tag", image, name),
     pull: async (from: string): Promise<Held> => {
       await call("pull", "--tls-verify=false", from)
@@ -97,8 +119,9 @@ export const containersStorage = async (folder: string, program: "podman" | "bui
 
 /** docker, which pulls through its daemon. */
 export const docker = ({ address }: Daemon) => {
-  const call = (...args: ReadonlyArray<string>) => runProgram("docker", ["-H", address, ...args])
+  const call = (...args: ReadonlyArray<string>) => runProgram("docker", ["-H", address, ...args], patience)
   return {
+    call,
     tag: (image: string, name: string) => call("tag", image, name),
     push: (name: string) => call("push", name),
     pull: async (from: string): Promise<Held> => {
@@ -115,15 +138,24 @@ export const docker = ({ address }: Daemon) => {
 
 /** containerd by its own client, whose content store names every blob that it checked. */
 export const containerd = ({ address }: Daemon) => {
-  const call = (...args: ReadonlyArray<string>) => runProgram("ctr", ["-a", address, ...args])
+  const call = (...args: ReadonlyArray<string>) => runProgram("ctr", ["-a", address, ...args], patience)
+  /** Where registries are: a folder of hosts files, or else where their names say, without TLS. */
+  const found = (hosts: string | undefined) =>
+    hosts === undefined ? ["--plain-http"] : ["--hosts-dir", hosts]
   return {
+    call,
     tag: (image: string, name: string) => call("images", "tag", image, name),
-    push: (name: string) => call("images", "push", "--plain-http", name),
-    pull: async (from: string): Promise<Held> => {
-      await call("images", "pull", "--plain-http", from)
+    push: (name: string, hosts?: string) => call("images", "push", ...found(hosts), name),
+    pull: async (from: string, hosts?: string): Promise<Held> => {
+      await call("images", "pull", ...found(hosts), from)
       const line = (await call("images", "ls")).split("\n").find((text) => text.startsWith(`${from} `))
       const content = (await call("content", "ls", "-q")).trim().split("\n")
       return { manifestDigest: line?.split(/\s+/)[2] ?? "absent", layerDigests: content }
+    },
+    /** Removes every image, content included. */
+    forget: async () => {
+      const names = (await call("images", "ls", "-q")).trim().split("\n")
+      await call("images", "rm", "--sync", ...names)
     }
   }
 }

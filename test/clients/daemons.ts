@@ -47,8 +47,8 @@ const startDaemon = async (
   return stop
 }
 
-/** A dockerd that takes registries on loopback without TLS, and gives containers no network. */
-export const startDockerd = async (folder: string): Promise<Daemon> => {
+/** A dockerd that takes registries on loopback without TLS, and gives containers no network. `more` are flags. */
+export const startDockerd = async (folder: string, ...more: ReadonlyArray<string>): Promise<Daemon> => {
   mkdirSync(folder)
   const address = `unix://${join(folder, "docker.sock")}`
   const args = [
@@ -56,8 +56,8 @@ export const startDockerd = async (folder: string): Promise<Daemon> => {
     ...["--exec-root", join(folder, "exec")],
     ...["--pidfile", join(folder, "docker.pid")],
     ...["--host", address],
-    ...["--insecure-registry", "127.0.0.0/8"],
-    ...["--iptables=false", "--bridge=none"]
+    ...["--iptables=false", "--bridge=none"],
+    ...more
   ]
   const answers = async () => (await runToEnd("docker", ["-H", address, "info"])).code === 0
   return { address, stop: await startDaemon("dockerd", folder, args, answers) }

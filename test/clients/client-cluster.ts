@@ -1,0 +1,65 @@
+// Decides what the tests of real clients share within a file: a herd and agents, a recording proxy in front of the
+// registry that takes pushes and of one that is pulled from, and the daemons of the clients that have one.
+
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts"
+import { type RunningUp, startUp, stopShoal } from "../support/shoal-process.ts"
+import { containerd, containersStorage, docker, lacking } from "./container-clients.ts"
+import { type Daemon, startContainerd, startDockerd } from "./daemons.ts"
+
+export interface ClientCluster {
+  /** Everything of the test is in here. */
+  readonly folder: string
+  readonly up: RunningUp
+  /** In front of the proxy of the herd. */
+  readonly push: RecordingProxy
+  /** In front of the first agent. */
+  readonly pull: RecordingProxy
+  readonly docker: () => ReturnType<typeof docker>
+  /** docker with a daemon of its own, given these flags. */
+  readonly dockerWith: (flags: ReadonlyArray<string>) => Promise<ReturnType<typeof docker>>
+  readonly containerd: () => ReturnType<typeof containerd>
+  /** podman or buildah with a new storage of its own. */
+  readonly storage: (program: "podman" | "buildah") => ReturnType<typeof containersStorage>
+  readonly stop: () => Promise<void>
+}
+
+const started = (daemon: Daemon | undefined): Daemon => {
+  if (daemon === undefined) throw new Error("this client is not here: the test should have been left out")
+  return daemon
+}
+
+export const startClientCluster = async (agents: number): Promise<ClientCluster> => {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-clients-"))
+  const here = (client: "docker" | "containerd") => lacking(client) === undefined
+  const [up, dockerd, contentDaemon] = await Promise.all([
+    startUp(join(folder, "shoal"), agents),
+    here("docker") ? startDockerd(join(folder, "dockerd")) : undefined,
+    here("containerd") ? startContainerd(join(folder, "containerd")) : undefined
+  ])
+  let storages = 0
+  const more: Array<Daemon> = []
+  const [push, pull] = await Promise.all([startRecordingProxy(up.proxy), startRecordingProxy(up.agents[0]!)])
+  return {
+    folder,
+    up,
+    push,
+    pull,
+    docker: () => docker(started(dockerd)),
+    dockerWith: async (flags) => {
+      const daemon = await startDockerd(join(folder, `dockerd-${more.length}`), ...flags)
+      more.push(daemon)
+      return docker(daemon)
+    },
+    containerd: () => containerd(started(contentDaemon)),
+    // podman takes no path of more than 50 characters.
+    storage: (program) => containersStorage(join(folder, `s${++storages}`), program),
+    stop: async () => {
+      await Promise.all([push.close(), pull.close()])
+      await Promise.all([stopShoal(up), ...[dockerd, contentDaemon, ...more].map((daemon) => daemon?.stop())])
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}

@@ -1,0 +1,154 @@
+// Decides how tests make images of any shape without a tool: layers are tar archives of one generated file each, stored
+// as they are or compressed, in an OCI image layout that every client reads.
+
+import { createHash } from "node:crypto"
+import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from "node:fs"
+import { join } from "node:path"
+import { gzipSync, zstdCompressSync } from "node:zlib"
+import { sha256 } from "./deterministic-bytes.ts"
+
+export const mediaTypes = {
+  index: "application/vnd.oci.image.index.v1+json",
+  manifest: "application/vnd.oci.image.manifest.v1+json",
+  config: "application/vnd.oci.image.config.v1+json"
+} as const
+
+export type Compression = "none" | "gzip" | "zstd"
+
+const layerTypes: Readonly<Record<Compression, string>> = {
+  none: "application/vnd.oci.image.layer.v1.tar",
+  gzip: "application/vnd.oci.image.layer.v1.tar+gzip",
+  zstd: "application/vnd.oci.image.layer.v1.tar+zstd"
+}
+
+export interface Descriptor {
+  readonly mediaType: string
+  readonly digest: string
+  readonly size: number
+}
+
+export interface Layer extends Descriptor {
+  /** The digest of the tar archive itself. */
+  readonly diffId: string
+}
+
+export interface LayoutImage extends Descriptor {
+  readonly config: Descriptor
+  readonly layers: ReadonlyArray<Layer>
+}
+
+const block = 512
+
+/** The header block of a regular file (POSIX ustar). */
+const tarHeader = (name: string, size: number): Buffer => {
+  const header = Buffer.alloc(block)
+  const octal = (value: number, at: number, length: number) =>
+    header.write(`${value.toString(8).padStart(length - 1, "0")}\0`, at)
+  header.write(name, 0, 100)
+  octal(0o644, 100, 8)
+  octal(0, 108, 8)
+  octal(0, 116, 8)
+  octal(size, 124, 12)
+  octal(0, 136, 12)
+  header.write("        ", 148)
+  header.write("0ustar\0", 156)
+  header.write("00", 263)
+  octal(
+    header.reduce((sum, byte) => sum + byte, 0),
+    148,
+    7
+  )
+  return header
+}
+
+const padding = (size: number): number => (block - (size % block)) % block
+
+const tarOf = (name: string, content: Uint8Array): Buffer =>
+  Buffer.concat([tarHeader(name, content.length), content, Buffer.alloc(padding(content.length) + 2 * block)])
+
+export interface Layout {
+  readonly folder: string
+  readonly addBlob: (bytes: Uint8Array, mediaType: string) => Descriptor
+  readonly addLayer: (name: string, content: Uint8Array, compression: Compression) => Layer
+  /** An uncompressed layer of a file that repeats `content`; only one repetition is ever in memory. */
+  readonly addLargeLayer: (name: string, content: Uint8Array, times: number) => Layer
+  /** An image of these layers, for a platform. */
+  readonly addImage: (layers: ReadonlyArray<Layer>, architecture?: string) => LayoutImage
+  readonly addDocument: (document: { readonly mediaType: string }) => Descriptor
+  /** Writes index.json: what each tag of the layout names. */
+  readonly tag: (tags: Readonly<Record<string, Descriptor>>) => void
+}
+
+/** A new layout in a folder that does not exist. */
+export const makeLayout = (folder: string): Layout => {
+  const blobs = join(folder, "blobs", "sha256")
+  mkdirSync(blobs, { recursive: true })
+  writeFileSync(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }))
+  const place = (digest: string) => join(blobs, digest.replace("sha256:", ""))
+
+  const addBlob = (bytes: Uint8Array, mediaType: string): Descriptor => {
+    const digest = sha256(bytes)
+    writeFileSync(place(digest), bytes)
+    return { mediaType, digest, size: bytes.length }
+  }
+
+  const addDocument = (document: { readonly mediaType: string }) =>
+    addBlob(Buffer.from(JSON.stringify(document)), document.mediaType)
+
+  return {
+    folder,
+    addBlob,
+    addDocument,
+    addLayer: (name, content, compression) => {
+      const tar = tarOf(name, content)
+      const stored =
+        compression === "gzip" ? gzipSync(tar) : compression === "zstd" ? zstdCompressSync(tar) : tar
+      return { ...addBlob(stored, layerTypes[compression]), diffId: sha256(tar) }
+    },
+    addLargeLayer: (name, content, times) => {
+      const length = content.length * times
+      const unnamed = join(folder, "unnamed")
+      const file = openSync(unnamed, "w")
+      const hash = createHash("sha256")
+      let size = 0
+      const write = (bytes: Uint8Array) => {
+        writeSync(file, bytes)
+        hash.update(bytes)
+        size += bytes.length
+      }
+      write(tarHeader(name, length))
+      for (let time = 0; time < times; time++) write(content)
+      write(Buffer.alloc(padding(length) + 2 * block))
+      closeSync(file)
+      const digest = `sha256:${hash.digest("hex")}`
+      renameSync(unnamed, place(digest))
+      return { mediaType: layerTypes.none, digest, size, diffId: digest }
+    },
+    addImage: (layers, architecture = "amd64") => {
+      const rootfs = { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) }
+      const history = layers.map(({ digest }) => ({ created_by: `a test made ${digest}` }))
+      const config = addBlob(
+        Buffer.from(
+          JSON.stringify({ architecture, os: "linux", config: { Cmd: ["/none"] }, rootfs, history })
+        ),
+        mediaTypes.config
+      )
+      const document = {
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        config,
+        layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size }))
+      }
+      return { ...addDocument(document), config, layers }
+    },
+    tag: (tags) => {
+      const manifests = Object.entries(tags).map(([name, { mediaType, digest, size }]) => ({
+        mediaType,
+        digest,
+        size,
+        annotations: { "org.opencontainers.image.ref.name": name }
+      }))
+      writeFileSync(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }))
+    }
+  }
+}

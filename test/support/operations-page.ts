@@ -1,0 +1,22 @@
+// Decides how a test takes what docs/operations.md tells people to write: the files word for word, with the addresses of
+// the test in the place of those that stand for them. A page that tells something else than what works fails its test.
+
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+
+const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "operations.md"), "utf8")
+
+export interface Addresses {
+  /** "HOST:PORT" for registry.example:15000. */
+  readonly proxy: string
+  /** "HOST:PORT" for 127.0.0.1:16000. */
+  readonly agent: string
+}
+
+/** The block that the page shows for the file of this name. */
+export const operationsFile = (path: string, { proxy, agent }: Addresses): string => {
+  const at = page.indexOf(`\`${path}\``)
+  const block = /```\w*\n([\s\S]*?)```/.exec(at < 0 ? "" : page.slice(at))
+  if (block === null) throw new Error(`docs/operations.md shows no ${path}`)
+  return block[1]!.replaceAll("registry.example:15000", proxy).replaceAll("127.0.0.1:16000", agent)
+}

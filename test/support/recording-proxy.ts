@@ -1,0 +1,91 @@
+// Decides how a test sees what a client really sends: a reverse proxy on loopback that hands everything on unchanged, the
+// Host header included, and keeps a line for each request. It refuses to understand any of it.
+//
+// Invariants: bodies pass as they come, nothing is kept of them but their length; a side that hangs up makes the other
+// one do so.
+
+import { type IncomingHttpHeaders, type IncomingMessage, request, createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+
+export interface Recorded {
+  readonly method: string
+  /** Without the query. */
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly headers: IncomingHttpHeaders
+  /** Bytes of its body. */
+  sent: number
+  /** 0 until there is an answer. */
+  status: number
+  answered: IncomingHttpHeaders
+  /** Bytes of the answer's body. */
+  received: number
+}
+
+export interface RecordingProxy {
+  /** "127.0.0.1:PORT" */
+  readonly address: string
+  /** Sends what comes from now on to another registry. */
+  readonly leadTo: (address: string) => void
+  /** What came since the last call, in order of arrival. */
+  readonly take: () => ReadonlyArray<Recorded>
+  readonly close: () => Promise<void>
+}
+
+const counted = (stream: IncomingMessage, count: (bytes: number) => void): IncomingMessage =>
+  stream.on("data", (chunk: Buffer) => count(chunk.length))
+
+/** Starts one in front of the registry at "host:port". */
+export const startRecordingProxy = async (registry: string): Promise<RecordingProxy> => {
+  let upstream = registry
+  let seen: Array<Recorded> = []
+  const server = createServer((incoming, outgoing) => {
+    const url = new URL(incoming.url ?? "/", "http://registry")
+    const record: Recorded = {
+      method: incoming.method!,
+      path: url.pathname,
+      query: url.searchParams,
+      headers: incoming.headers,
+      sent: 0,
+      status: 0,
+      answered: {},
+      received: 0
+    }
+    seen.push(record)
+    const [host, port] = upstream.split(":")
+    const onward = request(
+      { host, port, method: incoming.method, path: incoming.url, headers: incoming.headers, agent: false },
+      (response) => {
+        record.status = response.statusCode!
+        record.answered = response.headers
+        outgoing.writeHead(record.status, response.rawHeaders)
+        counted(response, (bytes) => {
+          record.received += bytes
+        }).pipe(outgoing)
+        response.once("error", () => outgoing.destroy())
+      }
+    )
+    onward.once("error", () => outgoing.destroy())
+    outgoing.once("close", () => onward.destroy())
+    counted(incoming, (bytes) => {
+      record.sent += bytes
+    }).pipe(onward)
+  })
+  await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve))
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    leadTo: (address) => {
+      upstream = address
+    },
+    take: () => {
+      const taken = seen
+      seen = []
+      return taken
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+  }
+}
