@@ -80,6 +80,12 @@ export const pushBlob = async (
 export const manifestBytes = (document: object): Uint8Array =>
   Buffer.from(JSON.stringify(document, undefined, 3).replace('":', '" :'))
 
+/** A manifest as its author writes it. */
+export interface ManifestDocument {
+  readonly mediaType: string
+  readonly [field: string]: unknown
+}
+
 export interface Pushed extends Descriptor {
   readonly bytes: Uint8Array
   readonly put: Answer
@@ -89,7 +95,7 @@ export interface Pushed extends Descriptor {
 export const pushManifest = async (
   call: Call,
   repository: string,
-  document: object & { readonly mediaType: string },
+  document: ManifestDocument,
   reference?: string,
   algorithm: Algorithm = "sha256"
 ): Promise<Pushed> => {

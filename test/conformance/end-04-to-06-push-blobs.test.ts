@@ -257,5 +257,11 @@ onEveryRegistry((registry) => {
       const done = await call("PUT", withQuery(locationOf(sent), `digest=${digest}`))
       await expectPushed(done, repository, digest, bytes)
     })
+
+    test("one that is not known is 400", async () => {
+      const { call } = registry()
+      const path = `/v2/${newRepository()}/blobs/uploads/?digest-algorithm=md5`
+      expect(errorCode(expectStatus(await call("POST", path), 400))).toBe("DIGEST_INVALID")
+    })
   })
 })

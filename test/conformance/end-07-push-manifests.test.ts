@@ -2,6 +2,7 @@
 // end-7b under a digest and any number of tags at once.
 
 import { describe, expect, test } from "vitest"
+import { digestOf } from "../support/deterministic-bytes.ts"
 import {
   errorCode,
   expectStatus,
@@ -16,7 +17,7 @@ import {
   pushManifest,
   types
 } from "./content.ts"
-import { newRepository, onEveryRegistry } from "./registry-under-test.ts"
+import { type Answer, newRepository, onEveryRegistry } from "./registry-under-test.ts"
 
 onEveryRegistry((registry) => {
   const put = (repository: string, reference: string, body: Uint8Array, mediaType: string = types.manifest) =>
@@ -197,6 +198,60 @@ onEveryRegistry((registry) => {
         expectStatus(await put(repository, tag, bytes), 400)
       }
       expectStatus(await put(repository, "t".repeat(128), bytes), 201)
+    })
+  })
+
+  describe("end-7b: PUT of a manifest by digest with tags", () => {
+    const putTags = (repository: string, digest: string, tags: ReadonlyArray<string>, body: Uint8Array) =>
+      put(repository, `${digest}?${tags.map((tag) => `tag=${encodeURIComponent(tag)}`).join("&")}`, body)
+
+    const toldTags = (answer: Answer) => (answer.headers["oci-tag"] ?? "").split(",").map((tag) => tag.trim())
+
+    test.each(["sha256", "sha512"] as const)(
+      "all tags are told and name it, by its %s",
+      async (algorithm) => {
+        const { call, readers } = registry()
+        const repository = newRepository()
+        const bytes = manifestBytes(await imageDocument(call, repository, {}, algorithm))
+        const digest = digestOf(algorithm, bytes)
+        const tags = [
+          "1.2.3",
+          "1.2",
+          "1",
+          "latest",
+          ...Array.from({ length: 8 }, (_, index) => `more-${index}`)
+        ]
+        const answer = expectStatus(await putTags(repository, digest, tags, bytes), 201)
+        expect(toldTags(answer).sort()).toEqual([...tags].sort())
+        expect(answer.headers["docker-content-digest"]).toBe(digest)
+        expect(locationOf(answer)).toBe(`/v2/${repository}/manifests/${digest}`)
+        for (const tag of tags) await expectTag(repository, tag, digest)
+        const got = expectStatus(await readers.at(-1)![1]("GET", `/v2/${repository}/manifests/1.2`), 200)
+        expect(got.bytes).toEqual(new Uint8Array(bytes))
+      }
+    )
+
+    test("a tag that was elsewhere moves, and one that is given twice is one", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      await pushImage(call, repository, "latest")
+      const next = await pushImage(call, repository)
+      const answer = await putTags(repository, next.digest, ["latest", "latest", "2"], next.bytes)
+      expect(toldTags(expectStatus(answer, 201)).sort()).toEqual(["2", "latest"])
+      await expectTag(repository, "latest", next.digest)
+    })
+
+    test("one tag that cannot be refuses all of them", async () => {
+      const { call } = registry()
+      const repository = newRepository()
+      const { bytes, digest } = await pushImage(call, repository)
+      expectStatus(await putTags(repository, digest, ["good", "-bad"], bytes), 400)
+      expectStatus(await call("GET", `/v2/${repository}/manifests/good`), 404)
+    })
+
+    test("without tags there is no OCI-Tag", async () => {
+      const { put: answer } = await pushImage(registry().call, newRepository())
+      expect(answer.headers["oci-tag"]).toBeUndefined()
     })
   })
 })
