@@ -1,9 +1,10 @@
-// Decides what a scenario is - a name and a script over a world - and how one waits: a bounded poll of what a person could
-// see.
+// Decides what a scenario is, and what every one of them may ask: agents by name, what an agent received and stored, and
+// a bounded wait for what a person could see. It knows no story.
 
 import { Duration, Effect, Schedule, type Scope } from "effect"
 import type { HostProgramError } from "../host-program.ts"
-import { ScenarioFailed } from "./registry-script.ts"
+import type { Cluster } from "./cluster.ts"
+import { metric, type PushedImage, ScenarioFailed } from "./registry-script.ts"
 import type { ScenarioWorld } from "./world.ts"
 
 export interface Scenario {
@@ -27,3 +28,15 @@ export const until = (
       Schedule.spaced(Duration.millis(20)).pipe(Schedule.upTo({ duration: Duration.seconds(patience) }))
     )
   )
+
+export const received = (world: ScenarioWorld, agent: string, source: "agent" | "origin") =>
+  metric(world, agent, "shoal_piece_bytes_received_total", { source })
+
+export const storedPieces = (world: ScenarioWorld, agent: string) =>
+  metric(world, agent, "shoal_pieces_total", { outcome: "stored" })
+
+export const agents = (cluster: Cluster, names: ReadonlyArray<string>) =>
+  Effect.forEach(names, (name) => cluster.startAgent(name), { concurrency: "unbounded" })
+
+export const largest = (image: PushedImage) =>
+  image.layers.reduce((one, other) => (other.bytes.byteLength > one.bytes.byteLength ? other : one))

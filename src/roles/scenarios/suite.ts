@@ -2,35 +2,22 @@
 // story starts its own cluster, acts as a client, breaks something, and says what it expected when that did not come.
 // It knows no socket and no virtual clock; waiting is a bounded poll of what a person could see.
 
-import { Effect, Fiber, Option, Stream } from "effect"
+import { Effect, Fiber } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
-import { type Cluster, startClusterApart, startHerdCluster } from "./cluster.ts"
+import { startClusterApart, startHerdCluster } from "./cluster.ts"
 import { preheatScenarios } from "./preheat-scenarios.ts"
 import {
   bodyBytes,
   expectThat,
   metric,
-  type PushedImage,
   pullBlob,
   pullImage,
   pushImage,
   request,
   ScenarioFailed
 } from "./registry-script.ts"
-import { MiB, type Scenario, until } from "./scenario.ts"
-import type { ScenarioWorld } from "./world.ts"
-
-const received = (world: ScenarioWorld, agent: string, source: "agent" | "origin") =>
-  metric(world, agent, "shoal_piece_bytes_received_total", { source })
-
-const storedPieces = (world: ScenarioWorld, agent: string) =>
-  metric(world, agent, "shoal_pieces_total", { outcome: "stored" })
-
-const agents = (cluster: Cluster, names: ReadonlyArray<string>) =>
-  Effect.forEach(names, (name) => cluster.startAgent(name), { concurrency: "unbounded" })
-
-const largest = (image: PushedImage) =>
-  image.layers.reduce((one, other) => (other.bytes.byteLength > one.bytes.byteLength ? other : one))
+import { rangedReads } from "./ranged-reads.ts"
+import { agents, largest, MiB, received, type Scenario, storedPieces, until } from "./scenario.ts"
 
 const pushThenPullEverywhere: Scenario = {
   name: "push, then pull everywhere",
@@ -188,60 +175,6 @@ const trackerAwayThenBack: Scenario = {
     })
 }
 
-const hangsUp: Scenario = {
-  name: "bytes come while the rest is on its way, and a client that hangs up cancels what only it wanted",
-  run: (world) =>
-    Effect.gen(function* () {
-      const rates = { egressBytesPerSecond: 4 * MiB, burstBytes: 256 * 1024 }
-      const cluster = yield* startHerdCluster(world, rates)
-      const image = yield* pushImage(world, cluster.proxy, "demo/hangup", "1", [16 * MiB])
-      const host = yield* cluster.startAgent("agent-1")
-      const blob = `${host.url}/v2/${image.repository}/blobs/${largest(image).digest}`
-      const response = yield* request(world.client, HttpClientRequest.get(blob))
-      const first = yield* Stream.runHead(response.stream).pipe(
-        Effect.mapError((error) => new ScenarioFailed({ message: `no first byte: ${error.message}` }))
-      )
-      yield* expectThat(Option.isSome(first), "the blob's body was empty")
-      const stored = yield* storedPieces(world, host.url)
-      yield* expectThat(stored < 32, `the first byte came only after ${stored} of 64 pieces`)
-      const underway = metric(world, host.url, "shoal_downloads_underway")
-      yield* until(
-        "the download that nobody waits for ended",
-        Effect.map(underway, (downloads) => downloads === 0)
-      )
-      const kept = yield* storedPieces(world, host.url)
-      yield* expectThat(kept < 64, "the whole blob was fetched for a client that had hung up")
-      yield* pullBlob(world, host.url, image.repository, largest(image).digest)
-    })
-}
-
-const rangeOfLargeBlob: Scenario = {
-  name: "a range of a cold blob fetches the pieces it touches first",
-  run: (world) =>
-    Effect.gen(function* () {
-      const rates = { egressBytesPerSecond: 4 * MiB, burstBytes: 256 * 1024 }
-      const cluster = yield* startHerdCluster(world, rates)
-      const image = yield* pushImage(world, cluster.proxy, "demo/range", "1", [16 * MiB])
-      const host = yield* cluster.startAgent("agent-1")
-      const { digest, bytes } = largest(image)
-      const start = 10 * MiB + 5
-      const end = start + 300_000
-      const response = yield* request(
-        world.client,
-        HttpClientRequest.get(`${host.url}/v2/${image.repository}/blobs/${digest}`).pipe(
-          HttpClientRequest.setHeader("range", `bytes=${start}-${end - 1}`)
-        )
-      )
-      yield* expectThat(response.status === 206, `a range was answered ${response.status}, not 206`)
-      const got = yield* bodyBytes(response)
-      const same =
-        world.digests.digest("sha256", got) === world.digests.digest("sha256", bytes.slice(start, end))
-      yield* expectThat(same, "the range's bytes are not the blob's")
-      const stored = yield* storedPieces(world, host.url)
-      yield* expectThat(stored < 32, `${stored} of 64 pieces were fetched before two were handed on`)
-    })
-}
-
 const diskFull: Scenario = {
   name: "a full disk fails the pull with a reason, and what was stored before is still served",
   run: (world) =>
@@ -299,8 +232,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   killedAndResumes,
   originStopped,
   lyingPeer,
-  hangsUp,
-  rangeOfLargeBlob,
+  ...rangedReads,
   diskFull,
   unknownBlob,
   trackerAwayThenBack
