@@ -28,6 +28,13 @@ describe("a swarm on demand", () => {
     expect(requested(messages(stage.step({ tag: "PieceStored", swarm, piece: 4 }), one))).toEqual([])
   })
 
+  it("asks for what its readers read, however many go before others", () => {
+    const stage = onDemand({ maxReaders: 1 })
+    const one = stage.join(1, "all")
+    expect(requested(messages(read(stage, 1, 6, 7), one))).toEqual([6])
+    expect(requested(messages(read(stage, 2, 0, 1), one))).toEqual([0])
+  })
+
   it("asks for nothing more once the readers have left, even for what was refused or came corrupt", () => {
     const stage = onDemand({ maxRequestsPerNeighbour: 1 })
     const one = stage.join(1, "all")

@@ -15,20 +15,21 @@ export const receivedParts = (
 ): ReadonlyArray<ReceivedPart> => {
   const boundary = /^multipart\/byteranges; boundary="?([^"]{1,70})"?$/.exec(contentType ?? "")?.[1]
   if (boundary === undefined) throw new Error(`not multipart/byteranges: ${contentType}`)
-  // Latin-1 keeps one character a byte.
-  const text = Array.from(body, (byte) => String.fromCharCode(byte)).join("")
-  const pieces = `\r\n${text}`.split(`\r\n--${boundary}`)
-  if (pieces.shift() !== "" || pieces.pop() !== "--\r\n")
-    throw new Error("a multipart body begins or ends wrongly")
-  return pieces.map((piece) => {
-    const split = piece.indexOf("\r\n\r\n")
-    const head = piece.slice(0, split)
+  const text = (from: number, to: number) => new TextDecoder().decode(body.subarray(from, to))
+  const parts: ReceivedPart[] = []
+  // The line break before a boundary belongs to it; the first one may do without.
+  let delimiter = `--${boundary}`
+  for (let at = 0; ; ) {
+    const after = at + delimiter.length
+    if (text(at, after) !== delimiter) throw new Error(`no boundary after part ${parts.length}`)
+    if (body.byteLength === after + 4 && text(after, after + 4) === "--\r\n") return parts
+    const head = text(after, after + 400).split("\r\n\r\n")[0]!
     const range = /\r\ncontent-range: bytes (\d+)-(\d+)\/(\d+)/i.exec(head)
-    if (!piece.startsWith("\r\n") || split < 0 || range === null)
-      throw new Error(`a part without its range: ${head}`)
-    const bytes = Uint8Array.from(piece.slice(split + 4), (character) => character.charCodeAt(0))
+    if (!head.startsWith("\r\n") || range === null) throw new Error(`a part without its range: ${head}`)
     const [start, end, length] = [Number(range[1]), Number(range[2]) + 1, Number(range[3])]
-    if (bytes.byteLength !== end - start) throw new Error(`part ${head} has ${bytes.byteLength} bytes`)
-    return { start, end, length, bytes }
-  })
+    const from = after + head.length + 4
+    parts.push({ start, end, length, bytes: body.subarray(from, from + end - start) })
+    at = from + end - start
+    delimiter = `\r\n--${boundary}`
+  }
 }
