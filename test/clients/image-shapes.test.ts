@@ -81,7 +81,8 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
       buildah: async () => (await cluster.storage("buildah")).pull(from(0))
     }
     for (const [client, pull] of Object.entries(pulls) as ReadonlyArray<[ClientName, () => Promise<Held>]>) {
-      test.runIf(can(client) && !without.includes(client))(`${client} pulls it`, async () => {
+      if (without.includes(client)) continue
+      test.runIf(can(client))(`${client} pulls it`, async () => {
         expectImage(await pull())
       })
     }

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { deterministicBytes } from "../support/deterministic-bytes.ts"
 import { type LayoutImage, makeLayout } from "../support/oci-layout.ts"
-import { type Addresses, operationsFile } from "../support/operations-page.ts"
+import { type Addresses, fileShown, operationsFile } from "../support/operations-page.ts"
 import type { Recorded } from "../support/recording-proxy.ts"
 import { runProgram } from "../support/run-program.ts"
 import { type ClientCluster, startClientCluster } from "./client-cluster.ts"
@@ -31,6 +31,13 @@ describe.runIf(can("skopeo"))("runtimes that are pointed at an agent as the page
   beforeEach(() => {
     cluster.push.take()
     cluster.pull.take()
+  })
+
+  test.each([
+    "/etc/containerd/certs.d/registry.example:15000/hosts.toml",
+    "/etc/containers/registries.conf.d/shoal.conf"
+  ])("the README shows the same %s", (file) => {
+    expect(fileShown("README.md", file)).toBe(fileShown("docs/operations.md", file))
   })
 
   const bodies = (all: ReadonlyArray<Recorded>) =>

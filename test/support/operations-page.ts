@@ -4,8 +4,6 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
-const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "operations.md"), "utf8")
-
 export interface Addresses {
   /** "HOST:PORT" for registry.example:15000. */
   readonly proxy: string
@@ -13,10 +11,17 @@ export interface Addresses {
   readonly agent: string
 }
 
-/** The block that the page shows for the file of this name. */
-export const operationsFile = (path: string, { proxy, agent }: Addresses): string => {
-  const at = page.indexOf(`\`${path}\``)
-  const block = /```\w*\n([\s\S]*?)```/.exec(at < 0 ? "" : page.slice(at))
-  if (block === null) throw new Error(`docs/operations.md shows no ${path}`)
-  return block[1]!.replaceAll("registry.example:15000", proxy).replaceAll("127.0.0.1:16000", agent)
+/** The block that a page of this repository shows for the file of this name. */
+export const fileShown = (page: string, path: string): string => {
+  const text = readFileSync(join(import.meta.dirname, "..", "..", page), "utf8")
+  const at = text.indexOf(`\`${path}\``)
+  const block = /```\w*\n([\s\S]*?)```/.exec(at < 0 ? "" : text.slice(at))
+  if (block === null) throw new Error(`${page} shows no ${path}`)
+  return block[1]!
 }
+
+/** What docs/operations.md shows, for these addresses. */
+export const operationsFile = (path: string, { proxy, agent }: Addresses): string =>
+  fileShown("docs/operations.md", path)
+    .replaceAll("registry.example:15000", proxy)
+    .replaceAll("127.0.0.1:16000", agent)
