@@ -2,7 +2,7 @@
 // src/roles/agent.ts.
 
 import { AgentConfig } from "../roles/config.ts"
-import { buildIndexes, data, listen, log, peer, pushes, trackers } from "./config-flags.ts"
+import { buildIndexes, data, disk, listen, log, peer, pushes, trackers } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 
 export const agentCommand = roleCommand({
@@ -11,6 +11,7 @@ export const agentCommand = roleCommand({
   schema: AgentConfig,
   flags: [
     data,
+    disk,
     listen("registry", "registry", "Where the registry read API listens"),
     ...peer,
     trackers,

@@ -118,6 +118,30 @@ describe("decoding", () => {
   })
 })
 
+test("a disk budget has watermarks in order, and defaults for them", () => {
+  const decode = (disk: object) => {
+    const keys = {
+      data: "d",
+      peer: { port: 1 },
+      registry: { port: 2 },
+      trackers: ["http://a:1"],
+      buildIndexes: ["http://b:2"],
+      disk
+    }
+    return Effect.runSync(Effect.result(decodeConfig(AgentConfig, "agent.yaml", keys, [], noFlags)))
+  }
+  expect(Result.getOrThrow(decode({ budgetBytes: 1000 })).disk).toEqual({
+    budgetBytes: 1000,
+    highWatermark: 0.9,
+    lowWatermark: 0.8
+  })
+  expect(failure(decode({ budgetBytes: 1000, highWatermark: 0.5 }))).toMatch(
+    /agent\.yaml: disk: .*lowWatermark 0\.8 must be less than highWatermark 0\.5/
+  )
+  expect(failure(decode({ budgetBytes: 0 }))).toContain("disk.budgetBytes")
+  expect(failure(decode({ budgetBytes: 1000, highWatermark: 1.5 }))).toContain("disk.highWatermark")
+})
+
 test("listen addresses", () => {
   expect(parseListenAddress("15000")).toEqual({ host: "127.0.0.1", port: 15000 })
   expect(parseListenAddress("0.0.0.0:80")).toEqual({ host: "0.0.0.0", port: 80 })

@@ -119,6 +119,13 @@ export const peer: ReadonlyArray<ConfigFlag> = [
   whole("burst", ["rates", "burstBytes"], "BYTES", "What the rates' token buckets hold")
 ]
 
+export const disk: ConfigFlag = whole(
+  "disk-budget",
+  ["disk", "budgetBytes"],
+  "BYTES",
+  "What may be kept on this disk; beyond it goes what was used longest ago (unbounded)"
+)
+
 export const origins: ConfigFlag = list("origin", ["origins"], "The HTTP address of an origin")
 export const trackers: ConfigFlag = list("tracker", ["trackers"], "The HTTP address of a tracker")
 export const buildIndexes: ConfigFlag = list(

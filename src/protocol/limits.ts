@@ -224,6 +224,14 @@ export const limits = {
   idleSwarmTimeout: seconds(300),
   /** A download that no client waits for any more goes on this long: ranged readers hang up and come back. */
   abandonedDownloadLinger: seconds(2),
+  /** How long a download waits for room within the disk budget; clients give up at about a minute. */
+  diskRoomPatience: seconds(30),
+  /** Between two measurements of a whole store with a budget, and two notes of a blob's last use: a write for each. */
+  diskSurveyInterval: seconds(300),
+  /** A swarm that still has neighbours counts as being served this long after a piece was loaded: they ask again. */
+  servedLately: seconds(1),
+  /** When the disk is too full and all is in use or cannot be removed, it is tried again after this. */
+  diskRetryPause: seconds(5),
   /** Pieces that go first for a client that reads in order. More help one reader, fewer keep the swarm diverse. */
   readAheadPieces: 4,
   /**

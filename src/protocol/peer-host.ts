@@ -115,6 +115,11 @@ export class PeerHost {
     }
   }
 
+  /** Whether a piece of this swarm is on its way to a peer. */
+  isServing(id: SwarmId): boolean {
+    return this.#uploader.isServing(id)
+  }
+
   /** Connections of all states. */
   get connections(): number {
     return this.#budget.size

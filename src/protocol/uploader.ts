@@ -136,6 +136,12 @@ export class Uploader {
     return false
   }
 
+  /** Whether a piece of this swarm waits, is loaded or being sent. */
+  isServing(swarm: SwarmId): boolean {
+    for (const job of this.#jobs) if (job.swarm.id === swarm) return true
+    return false
+  }
+
   loaded(swarm: SwarmId, piece: number, payload: Payload, now: Micros): void {
     this.#loadAnswered(swarm, piece)
     for (const job of this.#jobs) {

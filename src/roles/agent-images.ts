@@ -26,7 +26,10 @@ const pullFailed =
   (error: PullError): ImageUnknown | ImageUnavailable =>
     error._tag === "BlobUnknown"
       ? new ImageUnknown({ what, message: error.message })
-      : new ImageUnavailable({ message: error.message })
+      : new ImageUnavailable({
+          message: error.message,
+          ...(error.reason === undefined ? {} : { reason: error.reason })
+        })
 
 export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClient): ImageSource => {
   /** Oldest first; a Map keeps insertion order. */
@@ -72,6 +75,8 @@ export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClie
         Effect.map(({ metainfo }) => ({ length: metainfo.length })),
         Effect.mapError(pullFailed("blob"))
       ),
+    prepareBlob: (repository, digest, selection) =>
+      Effect.mapError(downloads.prepare(repository, digest, selection), pullFailed("blob")),
     readBlob: (repository, digest, selection) =>
       Stream.mapError(downloads.read(repository, digest, selection), pullFailed("blob")),
     referrers: (repository, subject, page, artifactType) =>

@@ -9,7 +9,9 @@ import { makeAnnouncer } from "./announcer.ts"
 import { makeBuildIndexClient } from "./build-index-client.ts"
 import { limitClients } from "./client-limits.ts"
 import { type AgentConfig, defaultClientLimits, patienceOf } from "./config.ts"
+import { makeDiskBudget } from "./disk-budget.ts"
 import { makeDownloads, type PullError } from "./downloads.ts"
+import { evictBlob } from "./evict-blob.ts"
 import type { HostProgram, StartedRole } from "./host-program.ts"
 import { makeHttpApp } from "./http-app.ts"
 import { makeRequestCounter } from "./http-requests.ts"
@@ -34,7 +36,12 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
   Effect.gen(function* () {
     const storage = yield* HostStorage
     const metrics = makeRoleMetrics("agent")
-    const blobs = yield* storage.blobs(config.data)
+    const store = yield* storage.blobs(config.data)
+    const disk =
+      config.disk === undefined
+        ? undefined
+        : yield* makeDiskBudget({ blobs: store, config: config.disk, metrics })
+    const blobs = disk?.blobs ?? store
     const peerId = yield* peerIdOf(config.data)
     const engine = yield* makePeerEngine({
       blobs,
@@ -47,9 +54,17 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const tracker = yield* makeTrackerClient(config.trackers)
     const buildIndex = yield* makeBuildIndexClient(config.buildIndexes)
     const announcer = yield* makeAnnouncer({ engine, tracker, metrics })
-    const downloads = yield* makeDownloads({ blobs, engine, tracker, announcer, metrics })
+    const downloads = yield* makeDownloads({
+      blobs,
+      engine,
+      tracker,
+      announcer,
+      metrics,
+      ...(disk === undefined ? {} : { disk })
+    })
     yield* announcer.seedAll(blobs)
     const allowed = config.limits ?? defaultClientLimits
+    yield* disk?.run(evictBlob({ blobs, engine, announcer, downloads })) ?? Effect.void
     const counter = makeRequestCounter(metrics)
     const source = makeAgentImages(downloads, buildIndex)
     const forward = yield* pushForward(config)

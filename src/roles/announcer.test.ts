@@ -129,4 +129,22 @@ describe("announcer", () => {
       expect(offered.length).toBeGreaterThanOrEqual(1)
     })
   )
+
+  it.effect("tells once that a blob is gone, and of its download as of a new one", () =>
+    Effect.gen(function* () {
+      const { announcer, told } = yield* stage
+      yield* announcer.gone(torrent("1").swarm)
+      const whole = Bitfield.full(2)
+      yield* Effect.scoped(announcer.join(torrent("1"), "demo", openSwarm(whole)))
+      yield* settle
+      expect(events(told)).toEqual(["1 complete"])
+      yield* announcer.gone(torrent("1").swarm)
+      yield* announcer.gone(torrent("1").swarm)
+      yield* TestClock.adjust(Duration.seconds(200))
+      expect(events(told)).toEqual(["1 complete", "1 stopped"])
+      yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* settle
+      expect(events(told).at(-1)).toBe("1 downloading")
+    })
+  )
 })

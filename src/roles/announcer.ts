@@ -31,6 +31,8 @@ export interface Announcer {
   ) => Effect.Effect<void, never, Scope.Scope>
   /** The download is whole: told at once, and from then on seldom. */
   readonly completed: (swarm: SwarmId) => Effect.Effect<void>
+  /** The blob is no longer here: the trackers are told to hand this host out no more. */
+  readonly gone: (swarm: SwarmId) => Effect.Effect<void>
   /** Announces every whole blob of the store: what a restarted host still has. */
   readonly seedAll: (blobs: BlobStore) => Effect.Effect<void, BlobStoreError>
 }
@@ -180,7 +182,10 @@ export const makeAnnouncer = (options: {
     }
 
     const leave = (member: Member): void => {
-      if (member.schedule.phase === "complete") return
+      if (member.schedule.phase !== "complete") stop(member)
+    }
+
+    const stop = (member: Member): void => {
       member.schedule.left(timers.now())
       if (member.schedule.nextAnnounceAt === undefined) members.delete(member.torrent.swarm)
       wake()
@@ -198,6 +203,11 @@ export const makeAnnouncer = (options: {
         Effect.sync(() => {
           members.get(swarm)?.schedule.completed(timers.now())
           wake()
+        }),
+      gone: (swarm) =>
+        Effect.sync(() => {
+          const member = members.get(swarm)
+          if (member !== undefined) stop(member)
         }),
       seedAll: (blobs) =>
         Effect.gen(function* () {

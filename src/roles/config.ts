@@ -119,6 +119,23 @@ const peer = {
   rates: RateLimits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
 }
 
+const Fraction = Schema.Number.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1))
+
+/** How much of the disk an agent may take, measured on its own files (disk-budget.ts). Absent: as much as there is. */
+export const DiskBudgetConfig = Schema.Struct({
+  budgetBytes: PositiveInt,
+  /** Parts of the budget: above the first, what was used longest ago goes, until there is no more than the second. */
+  highWatermark: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.9))),
+  lowWatermark: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.8)))
+}).check(
+  Schema.makeFilter(({ highWatermark, lowWatermark }) =>
+    lowWatermark < highWatermark
+      ? undefined
+      : `lowWatermark ${lowWatermark} must be less than highWatermark ${highWatermark}`
+  )
+)
+export type DiskBudgetConfig = typeof DiskBudgetConfig.Type
+
 export const AgentConfig = Schema.Struct({
   ...common,
   ...peer,
@@ -132,7 +149,8 @@ export const AgentConfig = Schema.Struct({
   /** What becomes of a push to this agent. Absent: refuse. */
   push: Schema.optionalKey(Schema.Literals(["refuse", "forward"])),
   /** Makes the agent known to the trackers, so that a proxy can preheat it: how it is reached, and where it stands. */
-  register: Schema.optionalKey(Schema.Struct({ url: HttpUrl, zone: Schema.optionalKey(ZoneName) }))
+  register: Schema.optionalKey(Schema.Struct({ url: HttpUrl, zone: Schema.optionalKey(ZoneName) })),
+  disk: Schema.optionalKey(DiskBudgetConfig)
 })
 export type AgentConfig = typeof AgentConfig.Type
 

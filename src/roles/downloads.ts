@@ -12,6 +12,7 @@ import type { Digest } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
 import type { Torrent } from "../protocol/metainfo.ts"
 import { type Announcer, trackerFailures } from "./announcer.ts"
+import { type DiskBudget, type DiskBudgetSpent, unboundedDisk } from "./disk-budget.ts"
 import type { RoleMetrics } from "./metrics.ts"
 import { type OpenSwarm, SwarmBroken } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
@@ -26,6 +27,8 @@ import { toDuration } from "./upstreams.ts"
 /** It may exist, but could not be had; `message` says why and what of. */
 export class PullFailed extends Data.TaggedError("PullFailed")<{
   readonly digest: Digest
+  /** "full" when it does not fit this host's disk budget. */
+  readonly reason?: "full"
   readonly message: string
 }> {}
 
@@ -34,6 +37,14 @@ export type PullError = BlobUnknown | PullFailed
 export interface Downloads {
   /** What the blob is made of, from the store or a tracker; downloads nothing. */
   readonly torrent: (namespace: string, digest: Digest) => Effect.Effect<Torrent, PullError>
+  /** Fails now if there is no room for what will be read: for who must know before the first byte. */
+  readonly prepare: (
+    namespace: string,
+    digest: Digest,
+    selection: BlobSelection
+  ) => Effect.Effect<void, PullError>
+  /** A whole blob is to be removed: what still remembers its download forgets it. */
+  readonly forget: (digest: Digest) => Effect.Effect<void>
   /** Returns when the whole blob is in the store. */
   readonly pull: (namespace: string, digest: Digest) => Effect.Effect<void, PullError>
   /**
@@ -71,9 +82,11 @@ export const makeDownloads = (options: {
   readonly tracker: TrackerClient
   readonly announcer: Announcer
   readonly metrics: RoleMetrics
+  /** Absent: the disk is not bounded. */
+  readonly disk?: DiskBudget
 }): Effect.Effect<Downloads, never, Timers | Scope.Scope> =>
   Effect.gen(function* () {
-    const { blobs, engine, tracker, announcer } = options
+    const { blobs, engine, tracker, announcer, disk = unboundedDisk } = options
     const timers = yield* Timers
     let underway = 0
     let readers = 0
@@ -84,6 +97,9 @@ export const makeDownloads = (options: {
       new PullFailed({ digest, message: "message" in error ? error.message : `${digest} left the store` })
     const broken = (digest: Digest) => (error: SwarmBroken) =>
       new PullFailed({ digest, message: `download of ${digest} ended: ${error.message}` })
+
+    const noRoom = (digest: Digest) => (error: DiskBudgetSpent) =>
+      new PullFailed({ digest, reason: "full", message: error.message })
 
     const torrent = (namespace: string, digest: Digest): Effect.Effect<Torrent, PullError> =>
       Effect.gen(function* () {
@@ -173,9 +189,36 @@ export const makeDownloads = (options: {
     const wantWhole = (swarm: OpenSwarm) =>
       Effect.acquireRelease(Effect.sync(swarm.wantWhole), (withdraw) => Effect.sync(withdraw))
 
+    /** Keeps room for what is wanted of the blob; `ranges` absent: all of it. */
+    const keepRoom = (
+      namespace: string,
+      digest: Digest,
+      ranges?: BlobSelection["ranges"]
+    ): Effect.Effect<void, PullError, Scope.Scope> =>
+      disk === unboundedDisk
+        ? Effect.void
+        : Effect.gen(function* () {
+            const { metainfo } = yield* torrent(namespace, digest)
+            // Kept, so that it is not asked for again when the download begins.
+            yield* Effect.mapError(blobs.putMetainfo(metainfo), storeFailed(digest))
+            const { length } = metainfo
+            const more = ranges === undefined ? length : bytesTouched(ranges, metainfo.pieceLength)
+            yield* Effect.mapError(disk.admit(digest, length, more), noRoom(digest))
+          })
+
+    const prepare = (namespace: string, digest: Digest, selection: BlobSelection) =>
+      disk === unboundedDisk
+        ? Effect.void
+        : Effect.gen(function* () {
+            yield* disk.hold(digest)
+            if (!(yield* isWhole(digest))) yield* keepRoom(namespace, digest, rangesOf(selection))
+          }).pipe(Effect.scoped)
+
     const pull = (namespace: string, digest: Digest): Effect.Effect<void, PullError> =>
       Effect.gen(function* () {
+        yield* disk.hold(digest)
         if (yield* isWhole(digest)) return
+        yield* keepRoom(namespace, digest)
         const swarm = yield* RcMap.get(underwayMap, new Wish(namespace, digest, true))
         yield* wantWhole(swarm)
         yield* Effect.mapError(swarm.completed, broken(digest))
@@ -188,11 +231,13 @@ export const makeDownloads = (options: {
     ): Stream.Stream<Uint8Array, PullError> =>
       Stream.unwrap(
         Effect.gen(function* () {
+          yield* disk.hold(digest)
           if (yield* isWhole(digest)) {
             return readEach(selection, (start, end) => blobs.read(digest, start, end)).pipe(
               Stream.mapError(storeFailed(digest))
             )
           }
+          yield* keepRoom(namespace, digest, rangesOf(selection))
           const swarm = yield* RcMap.get(underwayMap, new Wish(namespace, digest, selection.isWhole))
           if (selection.isWhole) yield* wantWhole(swarm)
           const reader = readers
@@ -201,5 +246,17 @@ export const makeDownloads = (options: {
         })
       )
 
-    return { torrent, pull, read }
+    const forget = (digest: Digest) => RcMap.invalidate(underwayMap, new Wish("", digest, false))
+
+    return { torrent, prepare, forget, pull, read }
   })
+
+const rangesOf = ({ ranges, isWhole }: BlobSelection) => (isWhole ? undefined : ranges)
+
+/** Bytes of the pieces that the ranges touch; those that touch a piece together count it each. */
+const bytesTouched = (ranges: BlobSelection["ranges"], pieceLength: number): number =>
+  ranges.reduce(
+    (sum, { start, end }) =>
+      sum + (Math.ceil(end / pieceLength) - Math.floor(start / pieceLength)) * pieceLength,
+    0
+  )

@@ -41,6 +41,11 @@ export interface PeerEngine {
     how: { readonly onDemand: boolean }
   ) => Effect.Effect<OpenSwarm, BlobStoreError, Scope.Scope>
   readonly offerPeers: (swarm: SwarmId, peers: readonly PeerAddress[]) => void
+  /**
+   * Leaves a swarm and runs `removal`, which takes its blob away: neighbours are told, peers that ask meanwhile are
+   * refused. False, and nothing is done, while the swarm is wanted here or a neighbour is being served.
+   */
+  readonly retire: <E>(swarm: SwarmId, removal: Effect.Effect<void, E>) => Effect.Effect<boolean, E>
   readonly machine: PeerHost
 }
 
@@ -66,6 +71,9 @@ export const makePeerEngine = (
     const random = randomSource(yield* Random.Random)
     const fork = yield* FiberSet.makeRuntime<never>()
     const opening = new Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>>()
+    /** Swarms that peers asked for, while the store is asked, and swarms whose blobs are being removed. */
+    const asked = new Set<SwarmId>()
+    const retiring = new Set<SwarmId>()
     const strangers = options.metrics.counter(
       "shoal_peer_strangers_total",
       "Callers at the peer port that did not speak as peers do"
@@ -169,6 +177,11 @@ export const makePeerEngine = (
 
     const answerAsked = (swarm: SwarmId): Effect.Effect<void> =>
       Effect.gen(function* () {
+        if (retiring.has(swarm)) {
+          feed({ tag: "SwarmUnknown", swarm })
+          return
+        }
+        asked.add(swarm)
         const torrent = yield* blobs.findSwarm(swarm)
         // A download that nobody here wants any more is not taken up because a stranger asked.
         const whole =
@@ -179,8 +192,31 @@ export const makePeerEngine = (
         Effect.catch((error) => {
           feed({ tag: "SwarmUnknown", swarm })
           return Effect.logWarning(`cannot open a swarm that a peer asked for: ${error.message}`)
-        })
+        }),
+        Effect.ensuring(Effect.sync(() => asked.delete(swarm)))
       )
+
+    const isWanted = (swarm: SwarmId, entry: SwarmEntry): boolean =>
+      entry.owners > 0 || !Deferred.isDoneUnsafe(entry.done) || isServing(swarm, entry)
+
+    /** A piece is on its way to a neighbour, or the last one went out a moment ago and more will be asked for. */
+    const isServing = (swarm: SwarmId, entry: SwarmEntry): boolean =>
+      machine.isServing(swarm) ||
+      ((machine.swarmStatus(swarm)?.neighbours ?? 0) > 0 &&
+        timers.now() - entry.lastUse < limits.servedLately)
+
+    const retire: PeerEngine["retire"] = (swarm, removal) =>
+      Effect.suspend(() => {
+        const entry = entries.get(swarm)
+        if (opening.has(swarm) || asked.has(swarm)) return Effect.succeed(false)
+        if (entry !== undefined && isWanted(swarm, entry)) return Effect.succeed(false)
+        retiring.add(swarm)
+        if (entry !== undefined) closeSwarm(swarm, entry)
+        return Effect.ensuring(
+          Effect.as(removal, true),
+          Effect.sync(() => retiring.delete(swarm))
+        )
+      })
 
     const leave = (swarm: SwarmId, entry: SwarmEntry): void => {
       entry.owners--
@@ -236,6 +272,7 @@ export const makePeerEngine = (
       kind,
       address: endpoint.address,
       machine,
+      retire,
       offerPeers: (swarm, peers) => feed({ tag: "PeersOffered", swarm, peers }),
       open: (metainfo, { onDemand }) =>
         Effect.gen(function* () {

@@ -15,8 +15,11 @@ export class ImageUnknown extends Data.TaggedError("ImageUnknown")<{
   readonly message: string
 }> {}
 
-/** It may exist, but cannot be had now: 503. `message` says why. */
-export class ImageUnavailable extends Data.TaggedError("ImageUnavailable")<{ readonly message: string }> {}
+/** It may exist, but cannot be had now: 503, or 507 when there is no room for it here. `message` says why. */
+export class ImageUnavailable extends Data.TaggedError("ImageUnavailable")<{
+  readonly message: string
+  readonly reason?: "full"
+}> {}
 
 export type ImageSourceError = ImageUnknown | ImageUnavailable
 
@@ -77,6 +80,12 @@ export interface ImageSource {
     repository: string,
     digest: Digest
   ) => Effect.Effect<{ readonly length: number }, ImageSourceError>
+  /** Before the first byte is promised to a client: fails if it can be known now that the ranges cannot be had. */
+  readonly prepareBlob?: (
+    repository: string,
+    digest: Digest,
+    selection: BlobSelection
+  ) => Effect.Effect<void, ImageSourceError>
   /** The bytes of the ranges, one after another, each as soon as it is there. Interrupting it withdraws the wish. */
   readonly readBlob: (
     repository: string,

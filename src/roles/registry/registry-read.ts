@@ -34,7 +34,9 @@ const unknownCode = {
 export const sourceFailed = (error: ImageSourceError): OciError =>
   error._tag === "ImageUnknown"
     ? ociError(unknownCode[error.what], { message: error.message })
-    : ociError("UNAVAILABLE", { message: error.message, headers: { "retry-after": "1" } })
+    : error.reason === "full"
+      ? ociError("UNAVAILABLE", { status: 507, message: error.message })
+      : ociError("UNAVAILABLE", { message: error.message, headers: { "retry-after": "1" } })
 
 const json = (body: object, headers: Readonly<Record<string, string>> = {}) =>
   HttpServerResponse.text(JSON.stringify(body), { headers, contentType: "application/json" })
@@ -71,8 +73,14 @@ export const makeRegistryRead = (source: ImageSource): RegistryRead => {
       const request = yield* HttpServerRequest.HttpServerRequest
       const { repository, digest } = endpoint
       const { length } = yield* source.statBlob(repository, digest)
-      const read = (selection: BlobSelection) => source.readBlob(repository, digest, selection)
-      return blobResponse({ request, digest, length, read })
+      let promised: BlobSelection | undefined
+      const read = (selection: BlobSelection) => {
+        promised = selection
+        return source.readBlob(repository, digest, selection)
+      }
+      const response = blobResponse({ request, digest, length, read })
+      if (promised !== undefined) yield* source.prepareBlob?.(repository, digest, promised) ?? Effect.void
+      return response
     })
 
   const listing = (

@@ -5,6 +5,7 @@
 import { Effect, Fiber } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
 import { startClusterApart, startHerdCluster } from "./cluster.ts"
+import { diskBudgetScenarios } from "./disk-budget-scenarios.ts"
 import { preheatScenarios } from "./preheat-scenarios.ts"
 import {
   bodyBytes,
@@ -226,6 +227,7 @@ const pushedToAnAgent: Scenario = {
 
 export const scenarios: ReadonlyArray<Scenario> = [
   ...preheatScenarios,
+  ...diskBudgetScenarios,
   pushedToAnAgent,
   pushThenPullEverywhere,
   joinsLate,
