@@ -4,16 +4,22 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
-import { deterministicBytes } from "../support/deterministic-bytes.ts"
-import { type LayoutImage, makeLayout } from "../support/oci-layout.ts"
-import { type Recorded, type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts"
+import type { LayoutImage } from "../support/oci-layout.ts"
+import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts"
 import { type RunningUp, startUp, stopShoal } from "../support/shoal-process.ts"
 import { type ClientCluster, startClientCluster } from "./client-cluster.ts"
 import { type ClientName, lacking, skopeo } from "./container-clients.ts"
+import {
+  aBlob,
+  aManifest,
+  answered,
+  expectStreamed,
+  only,
+  pushRecordedImage,
+  uploads
+} from "./recorded-traffic.ts"
 
 const can = (client: ClientName): boolean => lacking(client) === undefined
-
-const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 
 describe.runIf(can("skopeo"))("what clients send", () => {
   let cluster: ClientCluster
@@ -27,12 +33,7 @@ describe.runIf(can("skopeo"))("what clients send", () => {
   beforeAll(async () => {
     cluster = await startClientCluster(1)
     empty = await startUp(join(cluster.folder, "empty"), 0)
-    const made = makeLayout(join(cluster.folder, "layout"))
-    const layer = (name: string) => made.addLayer(name, deterministicBytes(name, 200_000), "gzip")
-    image = made.addImage([layer("one"), layer("two")])
-    made.tag({ "1": image })
-    layout = made.folder
-    await skopeo.push(layout, `${cluster.up.proxy}/demo/app:1`)
+    ;({ image, layout } = await pushRecordedImage(cluster))
   })
   afterAll(async () => {
     await Promise.all(strange.map(({ close }) => close()))
@@ -51,42 +52,8 @@ describe.runIf(can("skopeo"))("what clients send", () => {
     return proxy
   }
 
-  const uploads = /\/blobs\/uploads\//
-  const aBlob = /\/blobs\/sha256:/
-  const aManifest = /\/manifests\//
-
-  const only = (all: ReadonlyArray<Recorded>, method: string, path: RegExp) =>
-    all.filter((one) => one.method === method && path.test(one.path))
-
-  /** Every request was answered, and none with a failure of the registry. */
-  const answered = (all: ReadonlyArray<Recorded>): ReadonlyArray<Recorded> => {
-    expect(all.length).toBeGreaterThan(0)
-    for (const { method, path, status } of all) {
-      expect(status, `${method} ${path}`).toBeGreaterThan(0)
-      expect(status, `${method} ${path}`).toBeLessThan(500)
-    }
-    return all
-  }
   const pushed = () => answered(cluster.push.take())
   const pulled = () => answered(cluster.pull.take())
-
-  /** Chunks without a Content-Range, each telling in its answer how far the upload is. */
-  const expectStreamed = (all: ReadonlyArray<Recorded>, blobs: number) => {
-    const patches = only(all, "PATCH", uploads)
-    expect(patches).toHaveLength(blobs)
-    for (const patch of patches) {
-      expect(patch.headers["content-range"]).toBeUndefined()
-      expect(patch.status).toBe(202)
-      expect(patch.answered.range).toBe(`0-${patch.sent - 1}`)
-    }
-    const puts = only(all, "PUT", uploads)
-    expect(puts).toHaveLength(blobs)
-    for (const put of puts) {
-      expect(put.sent).toBe(0)
-      expect(put.query.get("digest")).toMatch(/^sha256:/)
-      expect(put.status).toBe(201)
-    }
-  }
 
   test("skopeo asks for a blob, begins an upload, streams it without Content-Range, ends it with an empty PUT; the manifest comes last", async () => {
     const registry = await neverSeen()
@@ -183,101 +150,6 @@ describe.runIf(can("skopeo"))("what clients send", () => {
       expect(held.configDigest).toBe(manifest.config.digest)
     }
   )
-
-  describe.runIf(can("docker"))("docker", () => {
-    let name: string
-    let firstPull: ReadonlyArray<Recorded>
-    beforeAll(async () => {
-      name = `${cluster.pull.address}/demo/app:1`
-      cluster.pull.take()
-      await cluster.docker().pull(name)
-      firstPull = pulled()
-    })
-
-    const push = async (to: string) => {
-      await cluster.docker().tag(name, to)
-      await cluster.docker().push(to)
-      return pushed()
-    }
-
-    test("asks by HEAD what a tag names, then takes it by digest, and not again what it has", async () => {
-      expect(only(firstPull, "HEAD", aManifest)).toMatchObject([
-        { path: "/v2/demo/app/manifests/1", status: 200 }
-      ])
-      expect(only(firstPull, "GET", aManifest)).toMatchObject([
-        { path: `/v2/demo/app/manifests/${image.digest}` }
-      ])
-      expect(only(firstPull, "GET", aBlob)).toHaveLength(3)
-      await cluster.docker().pull(name)
-      const again = pulled()
-      expect(only(again, "HEAD", aManifest)).toHaveLength(1)
-      expect(only(again, "GET", aBlob)).toHaveLength(0)
-    })
-
-    test("streams chunks without Content-Range, then asks whether the blob is there; its manifest is schema 2", async () => {
-      const all = await push(`${cluster.push.address}/new/by-docker:1`)
-      for (const put of only(all, "PUT", uploads)) {
-        const digest = put.query.get("digest")!
-        const after = all.slice(all.indexOf(put))
-        expect(only(after, "HEAD", aBlob).filter(({ path }) => path.endsWith(digest))).toMatchObject([
-          { status: 200 }
-        ])
-      }
-      const put = only(all, "PUT", aManifest)
-      expect(put).toMatchObject([{ path: "/v2/new/by-docker/manifests/1", status: 201 }])
-      expect(put[0]!.headers["content-type"]).toBe(dockerManifest)
-      const manifest = JSON.parse(
-        await skopeo.ask("inspect", `${cluster.up.agents[0]}/new/by-docker:1`, "--raw")
-      )
-      expect(manifest).toMatchObject({ mediaType: dockerManifest, config: { digest: image.config.digest } })
-    })
-
-    test("mounts what it pushed to another repository", async () => {
-      await push(`${cluster.push.address}/mount/from-docker:1`)
-      const all = await push(`${cluster.push.address}/mount/by-docker:1`)
-      const mounts = only(all, "POST", uploads).filter(({ query }) => query.has("mount"))
-      expect(mounts.map(({ status }) => status)).toEqual([201, 201])
-      // But for the config, which it remembers no repository of, only the manifest was sent.
-      expect(all.filter(({ sent }) => sent > 5000)).toEqual([])
-    })
-
-    test("what cannot be mounted it uploads, and it gives up the uploads that it does not need", async () => {
-      await push(`${cluster.push.address}/mount/from-a:1`)
-      await push(`${cluster.push.address}/mount/from-b:1`)
-      // The same address, but another registry: what docker remembers is wrong now.
-      cluster.push.leadTo(empty.proxy)
-      const all = await push(`${cluster.push.address}/mount/to:1`)
-      cluster.push.leadTo(cluster.up.proxy)
-      const mounts = only(all, "POST", uploads).filter(({ query }) => query.has("mount"))
-      expect(mounts.length).toBeGreaterThan(2)
-      for (const { status } of mounts) expect(status).toBe(202)
-      const cancelled = only(all, "DELETE", uploads)
-      expect(cancelled.length).toBeGreaterThan(0)
-      for (const { status } of cancelled) expect(status).toBe(204)
-      const patches = only(all, "PATCH", uploads).filter(({ sent }) => sent > 0)
-      expect(patches.length).toBeGreaterThanOrEqual(2)
-      for (const { headers } of patches) {
-        expect(headers["transfer-encoding"]).toBe("chunked")
-        expect(headers["content-range"]).toBeUndefined()
-      }
-      expect(all.at(-1)).toMatchObject({ method: "PUT", path: "/v2/mount/to/manifests/1", status: 201 })
-    })
-
-    test("pushes a manifest list of what it pushed", async () => {
-      const member = `${cluster.push.address}/list/app:amd64`
-      const list = `${cluster.push.address}/list/app:all`
-      await push(member)
-      await cluster.docker().call("manifest", "create", "--insecure", list, member)
-      await cluster.docker().call("manifest", "push", "--insecure", "--purge", list)
-      const put = only(pushed(), "PUT", /\/manifests\/all$/)
-      expect(put).toMatchObject([{ status: 201 }])
-      expect(put[0]!.headers["content-type"]).toBe(
-        "application/vnd.docker.distribution.manifest.list.v2+json"
-      )
-      const { configDigest } = await cluster.docker().pull(`${cluster.pull.address}/list/app:all`)
-      expect(configDigest).toBe(image.config.digest)
-    })
-  })
 
   test.runIf(can("containerd"))(
     "containerd with a folder of hosts: pulls by HEAD and digest, pushes each blob in one PUT",

@@ -2,7 +2,7 @@
 // Host header included, and keeps a line for each request. It refuses to understand any of it.
 //
 // Invariants: bodies pass as they come, nothing is kept of them but their length; a side that hangs up makes the other
-// one do so.
+// one do so; nothing is spoilt but the one answer that the test asked to be cut.
 
 import { type IncomingHttpHeaders, type IncomingMessage, request, createServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -27,6 +27,8 @@ export interface RecordingProxy {
   readonly address: string
   /** Sends what comes from now on to another registry. */
   readonly leadTo: (address: string) => void
+  /** Breaks off the next answer to a GET of `path`, once, after it has given `bytes` of its body. */
+  readonly cutOnce: (path: string, bytes: number) => void
   /** What came since the last call, in order of arrival. */
   readonly take: () => ReadonlyArray<Recorded>
   readonly close: () => Promise<void>
@@ -39,6 +41,7 @@ const counted = (stream: IncomingMessage, count: (bytes: number) => void): Incom
 export const startRecordingProxy = async (registry: string): Promise<RecordingProxy> => {
   let upstream = registry
   let seen: Array<Recorded> = []
+  let cut: { readonly path: string; readonly bytes: number } | undefined
   const server = createServer((incoming, outgoing) => {
     const url = new URL(incoming.url ?? "/", "http://registry")
     const record: Recorded = {
@@ -59,8 +62,15 @@ export const startRecordingProxy = async (registry: string): Promise<RecordingPr
         record.status = response.statusCode!
         record.answered = response.headers
         outgoing.writeHead(record.status, response.rawHeaders)
+        const last = cut?.path === record.path && record.method === "GET" ? cut.bytes : undefined
+        if (last !== undefined) cut = undefined
         counted(response, (bytes) => {
           record.received += bytes
+          if (last !== undefined && record.received >= last) {
+            response.unpipe(outgoing)
+            // What was written goes out before the connection ends.
+            outgoing.socket?.end()
+          }
         }).pipe(outgoing)
         response.once("error", () => outgoing.destroy())
       }
@@ -76,6 +86,9 @@ export const startRecordingProxy = async (registry: string): Promise<RecordingPr
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     leadTo: (address) => {
       upstream = address
+    },
+    cutOnce: (path, bytes) => {
+      cut = { path, bytes }
     },
     take: () => {
       const taken = seen

@@ -1,0 +1,157 @@
+// Shows what docker says to a registry where it is peculiar - HEAD before GET, chunks of unknown length without
+// Content-Range, mounts, uploads that it gives up, schema 2 - and, with containerd, how a download goes on that broke off.
+
+import { join } from "node:path"
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
+import type { LayoutImage } from "../support/oci-layout.ts"
+import type { Recorded } from "../support/recording-proxy.ts"
+import { type RunningUp, startUp, stopShoal } from "../support/shoal-process.ts"
+import { type ClientCluster, startClientCluster } from "./client-cluster.ts"
+import { type ClientName, type Held, lacking, skopeo } from "./container-clients.ts"
+import { aBlob, aManifest, answered, only, pushRecordedImage, uploads } from "./recorded-traffic.ts"
+
+const can = (client: ClientName): boolean => lacking(client) === undefined
+
+const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+
+describe.runIf(can("skopeo") && can("docker"))("docker", () => {
+  let cluster: ClientCluster
+  /** A registry that has nothing of what the other one has. */
+  let empty: RunningUp
+  let image: LayoutImage
+
+  beforeAll(async () => {
+    cluster = await startClientCluster(1)
+    empty = await startUp(join(cluster.folder, "empty"), 0)
+    ;({ image } = await pushRecordedImage(cluster))
+  })
+  afterAll(async () => {
+    if (empty !== undefined) await stopShoal(empty)
+    await cluster?.stop()
+  })
+  beforeEach(() => {
+    cluster.push.take()
+    cluster.pull.take()
+  })
+
+  const pushed = () => answered(cluster.push.take())
+  const pulled = () => answered(cluster.pull.take())
+
+  let name: string
+  let firstPull: ReadonlyArray<Recorded>
+  beforeAll(async () => {
+    name = `${cluster.pull.address}/demo/app:1`
+    cluster.pull.take()
+    await cluster.docker().pull(name)
+    firstPull = pulled()
+  })
+
+  const push = async (to: string) => {
+    await cluster.docker().tag(name, to)
+    await cluster.docker().push(to)
+    return pushed()
+  }
+
+  test("asks by HEAD what a tag names, then takes it by digest, and not again what it has", async () => {
+    expect(only(firstPull, "HEAD", aManifest)).toMatchObject([
+      { path: "/v2/demo/app/manifests/1", status: 200 }
+    ])
+    expect(only(firstPull, "GET", aManifest)).toMatchObject([
+      { path: `/v2/demo/app/manifests/${image.digest}` }
+    ])
+    expect(only(firstPull, "GET", aBlob)).toHaveLength(3)
+    await cluster.docker().pull(name)
+    const again = pulled()
+    expect(only(again, "HEAD", aManifest)).toHaveLength(1)
+    expect(only(again, "GET", aBlob)).toHaveLength(0)
+  })
+
+  test("streams chunks without Content-Range, then asks whether the blob is there; its manifest is schema 2", async () => {
+    const all = await push(`${cluster.push.address}/new/by-docker:1`)
+    for (const put of only(all, "PUT", uploads)) {
+      const digest = put.query.get("digest")!
+      const after = all.slice(all.indexOf(put))
+      expect(only(after, "HEAD", aBlob).filter(({ path }) => path.endsWith(digest))).toMatchObject([
+        { status: 200 }
+      ])
+    }
+    const put = only(all, "PUT", aManifest)
+    expect(put).toMatchObject([{ path: "/v2/new/by-docker/manifests/1", status: 201 }])
+    expect(put[0]!.headers["content-type"]).toBe(dockerManifest)
+    const manifest = JSON.parse(
+      await skopeo.ask("inspect", `${cluster.up.agents[0]}/new/by-docker:1`, "--raw")
+    )
+    expect(manifest).toMatchObject({ mediaType: dockerManifest, config: { digest: image.config.digest } })
+  })
+
+  test("mounts what it pushed to another repository", async () => {
+    await push(`${cluster.push.address}/mount/from-docker:1`)
+    const all = await push(`${cluster.push.address}/mount/by-docker:1`)
+    const mounts = only(all, "POST", uploads).filter(({ query }) => query.has("mount"))
+    expect(mounts.map(({ status }) => status)).toEqual([201, 201])
+    // But for the config, which it remembers no repository of, only the manifest was sent.
+    expect(all.filter(({ sent }) => sent > 5000)).toEqual([])
+  })
+
+  test("what cannot be mounted it uploads, and it gives up the uploads that it does not need", async () => {
+    await push(`${cluster.push.address}/mount/from-a:1`)
+    await push(`${cluster.push.address}/mount/from-b:1`)
+    // The same address, but another registry: what docker remembers is wrong now.
+    cluster.push.leadTo(empty.proxy)
+    const all = await push(`${cluster.push.address}/mount/to:1`)
+    cluster.push.leadTo(cluster.up.proxy)
+    const mounts = only(all, "POST", uploads).filter(({ query }) => query.has("mount"))
+    expect(mounts.length).toBeGreaterThan(2)
+    for (const { status } of mounts) expect(status).toBe(202)
+    const cancelled = only(all, "DELETE", uploads)
+    expect(cancelled.length).toBeGreaterThan(0)
+    for (const { status } of cancelled) expect(status).toBe(204)
+    const patches = only(all, "PATCH", uploads).filter(({ sent }) => sent > 0)
+    expect(patches.length).toBeGreaterThanOrEqual(2)
+    for (const { headers } of patches) {
+      expect(headers["transfer-encoding"]).toBe("chunked")
+      expect(headers["content-range"]).toBeUndefined()
+    }
+    expect(all.at(-1)).toMatchObject({ method: "PUT", path: "/v2/mount/to/manifests/1", status: 201 })
+  })
+
+  test("pushes a manifest list of what it pushed", async () => {
+    const member = `${cluster.push.address}/list/app:amd64`
+    const list = `${cluster.push.address}/list/app:all`
+    await push(member)
+    await cluster.docker().call("manifest", "create", "--insecure", list, member)
+    await cluster.docker().call("manifest", "push", "--insecure", "--purge", list)
+    const put = only(pushed(), "PUT", /\/manifests\/all$/)
+    expect(put).toMatchObject([{ status: 201 }])
+    expect(put[0]!.headers["content-type"]).toBe("application/vnd.docker.distribution.manifest.list.v2+json")
+    const { configDigest } = await cluster.docker().pull(`${cluster.pull.address}/list/app:all`)
+    expect(configDigest).toBe(image.config.digest)
+  })
+
+  describe("a download that breaks off", () => {
+    const broken = async (pull: () => Promise<Held>) => {
+      const { digest, size } = image.layers[0]!
+      const path = `/v2/demo/app/blobs/${digest}`
+      cluster.pull.cutOnce(path, 100_000)
+      const held = await pull()
+      expect(held.manifestDigest).toBe(image.digest)
+      const [first, second, ...more] = only(pulled(), "GET", aBlob).filter((one) => one.path === path)
+      expect(more).toEqual([])
+      expect(first!.headers.range).toBeUndefined()
+      const from = Number(/^bytes=(\d+)-$/.exec(second!.headers.range ?? "")?.[1])
+      expect(from).toBeGreaterThan(0)
+      expect(second).toMatchObject({ status: 206, received: size - from })
+      expect(second!.answered["content-range"]).toBe(`bytes ${from}-${size - 1}/${size}`)
+    }
+
+    test.runIf(can("docker"))("is gone on with by docker, from where it was", async () => {
+      const docker = await cluster.dockerWith([])
+      await broken(() => docker.pull(`${cluster.pull.address}/demo/app:1`))
+    })
+
+    test.runIf(can("containerd"))("is gone on with by containerd, from where it was", async () => {
+      await broken(() => cluster.containerd().pull(`${cluster.pull.address}/demo/app:1`))
+      await cluster.containerd().forget()
+    })
+  })
+})
