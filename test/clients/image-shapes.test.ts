@@ -2,12 +2,13 @@
 // fit, the same one twice, stored as they are or compressed in either way, one of two gigabytes, several platforms.
 
 import { execFileSync } from "node:child_process"
-import { rmSync } from "node:fs"
+import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { deterministicBytes } from "../support/deterministic-bytes.ts"
 import { type Layer, type Layout, type LayoutImage, makeLayout, mediaTypes } from "../support/oci-layout.ts"
 import { pullBlob } from "../support/registry-client.ts"
+import { runProgram } from "../support/run-program.ts"
 import { type ClientCluster, startClientCluster } from "./client-cluster.ts"
 import { type ClientName, type Held, lacking, skopeo } from "./container-clients.ts"
 
@@ -88,22 +89,30 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     }
   })
 
-  test("an index of two platforms: skopeo copies all of it; docker and containerd choose theirs", async () => {
+  test("an index of two platforms with an attestation: skopeo copies all of it; docker and containerd choose theirs", async () => {
     const images = ["amd64", "arm64"].map((architecture) => ({
       ...layout.addImage([tiny(`on-${architecture}`), tiny("on-both")], architecture),
       platform: { os: "linux", architecture }
     }))
-    const index = layout.addDocument({
-      ...{ schemaVersion: 2, mediaType: mediaTypes.index },
-      ...{
-        manifests: images.map(({ mediaType, digest, size, platform }) => ({
-          mediaType,
-          digest,
-          size,
-          platform
-        }))
+    // As builders attach it: an image of no platform whose layer is a statement about another one.
+    const statement = layout.addBlob(
+      Buffer.from(`{"about":"${images[0]!.digest}"}`),
+      "application/vnd.in-toto+json"
+    )
+    const attestation = {
+      ...layout.addImage([{ ...statement, diffId: statement.digest }], "unknown"),
+      platform: { os: "unknown", architecture: "unknown" },
+      annotations: {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": images[0]!.digest
       }
-    })
+    }
+    const members = [...images, attestation]
+    const manifests = members.map(({ mediaType, digest, size, platform }, at) => ({
+      ...{ mediaType, digest, size, platform },
+      ...(at === 2 ? { annotations: attestation.annotations } : {})
+    }))
+    const index = layout.addDocument({ ...{ schemaVersion: 2, manifests }, mediaType: mediaTypes.index })
     layout.tag({ platforms: index })
     const [first, second] = cluster.up.agents as [string, string]
     const pushed = `${cluster.up.proxy}/shape/platforms:1`
@@ -112,13 +121,13 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     await skopeo.copy(`docker://${first}/shape/platforms:1`, `oci:${back}:1`, "--all", "--preserve-digests")
     const raw = await skopeo.ask("inspect", `${second}/shape/platforms:1`, "--raw")
     expect(JSON.parse(raw).manifests.map(({ digest }: { digest: string }) => digest)).toEqual(
-      images.map(({ digest }) => digest)
+      members.map(({ digest }) => digest)
     )
     const files = (folder: string) =>
       execFileSync("ls", [join(folder, "blobs", "sha256")])
         .toString()
         .split("\n")
-    for (const { digest } of [index, ...images, ...images.flatMap(({ layers }) => layers)]) {
+    for (const { digest } of [index, ...members, ...members.flatMap(({ layers }) => layers)]) {
       expect(files(back)).toContain(digest.replace("sha256:", ""))
     }
     const architecture = process.arch === "arm64" ? "arm64" : "amd64"
@@ -150,6 +159,19 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     // A docker archive names a layer by the hash of its tar archive, so the same names are the same content.
     expect(layersIn(back)).toEqual(layersIn(there))
     expect(layersIn(back)).toHaveLength(2)
+  })
+
+  test.runIf(lacking("image") === undefined)("umoci unpacks what skopeo pulled", async () => {
+    const names = ["unpacked-1", "unpacked-2"]
+    layout.tag({ unpacked: layout.addImage([tiny(names[0]!, "none"), tiny(names[1]!)]) })
+    await skopeo.push(layout.folder, `${cluster.up.proxy}/shape/unpacked:1`, "unpacked")
+    const pulled = join(cluster.folder, "unpacked")
+    await skopeo.copy(`docker://${cluster.up.agents[0]}/shape/unpacked:1`, `oci:${pulled}:1`)
+    const bundle = join(cluster.folder, "bundle")
+    await runProgram("umoci", ["unpack", "--image", `${pulled}:1`, bundle])
+    for (const name of names) {
+      expect(readFileSync(join(bundle, "rootfs", name))).toEqual(deterministicBytes(name, 2000))
+    }
   })
 
   test("a layer of two gigabytes, uncompressed", async () => {
