@@ -200,8 +200,8 @@ export const limits = {
   maxForwardedAnswerBytes: 256 * KiB,
   /** Bytes of what a build-index is told: a record repeats digests and annotations of its manifest, and little more. */
   maxRecordBytes: 5 * MiB,
-  /** Characters of a media type (RFC 6838: type and subtype have at most 127 each). */
-  maxMediaTypeLength: 255,
+  /** What a manifest names and lacks, as a refusal lists it: about 100 bytes each. */
+  maxMissingListed: 100,
   /** What one manifest may name. Each costs a row in one write: 10,000 hold the build-index for about half a second. */
   maxManifestNames: 10_000,
   /** Tags that one put may move (OCI: registries must take at least 10). */

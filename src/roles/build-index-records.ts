@@ -5,6 +5,7 @@ import { Schema } from "effect"
 import { limits } from "../protocol/limits.ts"
 import { isTagName } from "./registry/repository-path.ts"
 import { DigestText } from "./wire-schema.ts"
+import { mediaTypePattern } from "./registry/media-type.ts"
 
 const TagText = Schema.String.check(Schema.makeFilter((text) => isTagName(text) || "not a tag"))
 /** Milliseconds since 1970. */
@@ -13,7 +14,7 @@ const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 const described = {
   digest: DigestText,
-  mediaType: Schema.String.check(Schema.isBetweenLength(1, limits.maxMediaTypeLength)),
+  mediaType: Schema.String.check(Schema.isPattern(mediaTypePattern)),
   /** Bytes. */
   size: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.largestManifestBytes }))
 }

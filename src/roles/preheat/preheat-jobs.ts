@@ -111,6 +111,8 @@ export const makePreheatJobs = (options: {
         if (agents.length === 0) {
           const where = scope.kind === "zone" ? ` in zone ${scope.zone}` : ""
           return yield* ociError("UNAVAILABLE", {
+            // The order asks for agents that are not there; this proxy and its cluster are well.
+            status: 409,
             message:
               `no agent is registered${where}: agents with "register" in their configuration are, ` +
               `within ${limits.registrationPeriod / 1_000_000} s`

@@ -96,7 +96,7 @@ export const makeManifestPut = (
         .slice(0, 10)
         .map(({ digest }) => digest)
         .join(", ")}${absent.length > 10 ? ` and ${absent.length - 10} more` : ""}`,
-      detail: absent.map(({ digest, kind }) => ({ digest, kind }))
+      detail: absent.slice(0, limits.maxMissingListed).map(({ digest, kind }) => ({ digest, kind }))
     })
   }
 

@@ -7,6 +7,7 @@
 import { Exit, Schema } from "effect"
 import { type Digest, parseDigest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
+import { isMediaType } from "./media-type.ts"
 
 export const mediaTypes = {
   ociManifest: "application/vnd.oci.image.manifest.v1+json",
@@ -119,8 +120,8 @@ export const parseManifest = (
   if (mediaType.startsWith("application/vnd.docker.distribution.manifest.v1")) {
     return refused("docker's schema 1 is not supported: push schema 2 or OCI")
   }
-  if (mediaType.length > limits.maxMediaTypeLength) {
-    return refused(`the media type has more than ${limits.maxMediaTypeLength} characters`)
+  if (!isMediaType(mediaType)) {
+    return refused(`the media type ${JSON.stringify(mediaType.slice(0, 100))} is not a type and a subtype`)
   }
   const known = Object.values(mediaTypes).some((type) => type === mediaType)
   if (known && document.schemaVersion !== 2) {

@@ -1,0 +1,9 @@
+// Decides what is a media type: type and subtype of RFC 6838, section 4.2. Clients write them into manifests, and they
+// come back in headers: nothing else may get through.
+
+const name = "[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+
+/** A media type without parameters, at most 255 characters. */
+export const mediaTypePattern = new RegExp(`^${name}/${name}$`)
+
+export const isMediaType = (text: string): boolean => mediaTypePattern.test(text)
