@@ -7,12 +7,12 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { describe } from "vitest"
-import { makeDigest } from "../protocol/digest.ts"
-import { type HostileCluster, startHostileCluster } from "./testing/hostile-cluster.ts"
-import { hostileChunks, type HostileRequest, hostileRequest } from "./testing/hostile-requests.ts"
-import { makeMemoryWorld, type MemoryWorld } from "./testing/memory-world.ts"
-import { someBytes } from "./testing/push.ts"
-import { settle } from "./testing/settle.ts"
+import { makeDigest } from "../../src/protocol/digest.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../../src/roles/testing/memory-world.ts"
+import { someBytes } from "../../src/roles/testing/push.ts"
+import { settle } from "../../src/roles/testing/settle.ts"
+import { type HostileCluster, startHostileCluster } from "./hostile-cluster.ts"
+import { type HostileRequest, hostileChunks, hostileRequest } from "./hostile-requests.ts"
 
 const runs = Number(process.env.SHOAL_FUZZ_RUNS ?? 200)
 

@@ -3,15 +3,15 @@
 
 import { Effect, Exit, Option, Result, type Scope, Stream } from "effect"
 import { HttpClientRequest, type HttpMethod, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { agent } from "../agent.ts"
-import { herd } from "../herd.ts"
-import type { HostProgramError, HttpListener } from "../host-program.ts"
-import { herdConfig, proxyUrl } from "./herd.ts"
+import { agent } from "../../src/roles/agent.ts"
+import { herd } from "../../src/roles/herd.ts"
+import type { HostProgramError, HttpListener } from "../../src/roles/host-program.ts"
+import { herdConfig, proxyUrl } from "../../src/roles/testing/herd.ts"
+import type { MemoryWorld } from "../../src/roles/testing/memory-world.ts"
+import { pushImage } from "../../src/roles/testing/push.ts"
 import type { HostileBody } from "./hostile-bodies.ts"
 import type { HostileRequest, ListenerKind } from "./hostile-requests.ts"
 import { type Named, targetOf } from "./hostile-text.ts"
-import type { MemoryWorld } from "./memory-world.ts"
-import { pushImage } from "./push.ts"
 
 export interface HostileCluster {
   readonly listeners: ReadonlyArray<HttpListener>
