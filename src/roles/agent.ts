@@ -16,6 +16,9 @@ import type { HostProgram, StartedRole } from "./host-program.ts"
 import { makeHttpApp } from "./http-app.ts"
 import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
+import { withDefaultUpstream } from "./mirror/default-upstream.ts"
+import { type MirrorNames, makeMirrorNames } from "./mirror/mirror-names.ts"
+import { keepMirrored, makeMirrorScope } from "./mirror/mirror-scope.ts"
 import { makePeerEngine, type PeerEngine } from "./peer-engine.ts"
 import { peerIdOf } from "./peer-identity.ts"
 import { preheatAgentRoute } from "./preheat/preheat-agent.ts"
@@ -52,7 +55,13 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       metrics
     })
     const tracker = yield* makeTrackerClient(config.trackers)
-    const buildIndex = yield* makeBuildIndexClient(config.buildIndexes)
+    const names = makeMirrorNames(config.mirrors ?? [], config.defaultUpstream)
+    if (config.defaultUpstream !== undefined && names.defaultPrefix === undefined) {
+      return yield* new RoleMisconfigured({
+        message: `agent: defaultUpstream is ${config.defaultUpstream}, which is not among mirrors: name it in both`
+      })
+    }
+    const buildIndex = yield* makeBuildIndexClient(config.buildIndexes, names.isMirrored)
     const announcer = yield* makeAnnouncer({ engine, tracker, metrics })
     const downloads = yield* makeDownloads({
       blobs,
@@ -66,12 +75,13 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const allowed = config.limits ?? defaultClientLimits
     yield* disk?.run(evictBlob({ blobs, engine, announcer, downloads })) ?? Effect.void
     const counter = makeRequestCounter(metrics)
-    const source = makeAgentImages(downloads, buildIndex)
+    const source = yield* withDefaultUpstream(makeAgentImages(downloads, buildIndex), names)
+    const scope = makeMirrorScope(names, config.ownNames)
     const forward = yield* pushForward(config)
     const routes =
       forward === undefined
-        ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter })
-        : registryRoutes({ source, ...forward, counter })
+        ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
+        : registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
     const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
     const preheat =
       config.register === undefined ? [] : [preheatAgentRoute({ has, pull: downloads.pull, counter })]
@@ -98,6 +108,12 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       pull: downloads.pull
     }
   })
+
+/** What belongs to an upstream is neither pushed nor asked of the proxy. */
+const keptMirrored = (names: MirrorNames, { write, headBlob }: PushForward): PushForward => ({
+  write: keepMirrored(names, write),
+  headBlob: (endpoint, own) => (names.isMirrored(endpoint.repository) ? own : headBlob(endpoint, own))
+})
 
 const pushForward = (
   config: AgentConfig

@@ -9,11 +9,12 @@ import type { BuildIndexChanges, ContentMissing, NothingThere } from "./build-in
 import { ChangeBy, LinkPut, ManifestPut, References } from "./build-index-records.ts"
 import type { BuildIndexStore } from "./build-index-store.ts"
 import type { IndexEndpoint } from "./build-index-wire.ts"
+import type { UpstreamAway } from "./mirror/upstream-errors.ts"
 import { parsePage, singleParameter } from "./registry/listing.ts"
 import { OciError, ociError } from "./registry/oci-error.ts"
 import type { TableStoreError } from "./services/table-store.ts"
 
-export type IndexFailure = TableStoreError | ContentMissing | NothingThere
+export type IndexFailure = TableStoreError | ContentMissing | NothingThere | UpstreamAway
 
 type Answer = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -55,6 +56,8 @@ export const indexFailure = (error: IndexFailure): OciError => {
       })
     case "NothingThere":
       return ociError("MANIFEST_UNKNOWN", { message: "there is nothing to delete" })
+    case "UpstreamAway":
+      return ociError("UNAVAILABLE", { message: error.message })
   }
 }
 
@@ -66,7 +69,7 @@ const unsupported = (method: string, endpoint: IndexEndpoint) =>
   )
 
 export const makeIndexAnswers = (
-  index: BuildIndexStore,
+  index: BuildIndexStore<UpstreamAway>,
   changes: BuildIndexChanges
 ): {
   readonly read: (endpoint: IndexEndpoint) => Answer
@@ -115,7 +118,8 @@ export const makeIndexAnswers = (
       const request = yield* HttpServerRequest.HttpServerRequest
       const record = yield* found(endpoint, yield* index.tag(endpoint.repository, endpoint.name))
       const headers = { etag: `"${record.version}"` }
-      return request.headers["if-none-match"] === headers.etag
+      // A mirrored tag's age is always told.
+      return record.age === undefined && request.headers["if-none-match"] === headers.etag
         ? HttpServerResponse.empty({ status: 304, headers })
         : json(record, 200, headers)
     })

@@ -2,7 +2,8 @@
 // blob deleted, a blob linked. It refuses to know HTTP.
 //
 // Invariants: changes happen one after another, and each is one write, so what a change checked still holds when it is
-// written, and readers see all of it or nothing. A manifest is put only when its repository has all that it names. A
+// written, and readers see all of it or nothing. A manifest is put only when its repository has all that it names (or an
+// upstream registry has it). A
 // change of a tag has a version greater than all before it and is told in the tag's history; a change that is asked for
 // again under the same operation is made once.
 
@@ -23,10 +24,14 @@ export class ContentMissing extends Data.TaggedError("ContentMissing")<{
 export class NothingThere extends Data.TaggedError("NothingThere") {}
 
 export interface BuildIndexChanges {
-  /** The version of the tags' change, or the last one's when no tag moved. */
+  /**
+   * The version of the tags' change, or the last one's when no tag moved. `content` says that what it names is
+   * elsewhere: an upstream registry has it, and it is fetched when it is asked for.
+   */
   readonly putManifest: (
     repository: string,
-    put: ManifestPut
+    put: ManifestPut,
+    content?: "elsewhere"
   ) => Effect.Effect<number, ContentMissing | TableStoreError>
   readonly deleteTag: (
     repository: string,
@@ -105,11 +110,16 @@ export const makeBuildIndexChanges = (
       ...historyWrites(repository, tag, entry, history)
     ])
 
-  const putManifest: BuildIndexChanges["putManifest"] = (repository, { record, tags, by, operation }) =>
+  const putManifest: BuildIndexChanges["putManifest"] = (
+    repository,
+    { record, tags, by, operation },
+    content
+  ) =>
     oneAtATime(
       Effect.gen(function* () {
         const { digest, subject } = record
-        const missing = yield* Effect.filter(record.names, (named) =>
+        const needed = content === "elsewhere" ? [] : record.names
+        const missing = yield* Effect.filter(needed, (named) =>
           Effect.map(hasBlob(tables, repository, named), (there) => !there)
         )
         if (missing.length > 0) return yield* new ContentMissing({ digests: missing })

@@ -127,8 +127,10 @@ interface Question {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** `isMirrored` names the repositories of upstream registries, for which the build-index itself may have to ask. */
 export const makeBuildIndexClient = (
-  buildIndexes: ReadonlyArray<string>
+  buildIndexes: ReadonlyArray<string>,
+  isMirrored: (repository: string) => boolean = () => false
 ): Effect.Effect<BuildIndexClient, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const members = buildIndexes.map(baseUrl)
@@ -141,16 +143,18 @@ export const makeBuildIndexClient = (
     const isUnanswered = (error: { readonly _tag: string }): error is UpstreamFailed =>
       error._tag === "UpstreamFailed"
 
+    const once = <A, E extends { readonly _tag: string }>(
+      asked: Effect.Effect<A, E>
+    ): Effect.Effect<A, Exclude<E, UpstreamFailed> | BuildIndexUnavailable> =>
+      Effect.mapError(asked, (error) =>
+        isUnanswered(error) ? unavailable(error) : (error as Exclude<E, UpstreamFailed>)
+      )
+
     /** Asks until it is answered, for a bounded number of rounds. */
     const again = <A, E extends { readonly _tag: string }>(
       asked: Effect.Effect<A, E>
     ): Effect.Effect<A, Exclude<E, UpstreamFailed> | BuildIndexUnavailable> =>
-      asked.pipe(
-        Effect.retry({ while: isUnanswered, schedule: upstreamRounds }),
-        Effect.mapError((error) =>
-          isUnanswered(error) ? unavailable(error) : (error as Exclude<E, UpstreamFailed>)
-        )
-      )
+      asked.pipe(Effect.retry({ while: isUnanswered, schedule: upstreamRounds }), once)
 
     const unknown = (endpoint: IndexEndpoint, response: UpstreamResponse) =>
       Effect.andThen(
@@ -164,8 +168,10 @@ export const makeBuildIndexClient = (
         urlParams: asked.params ?? {},
         headers: asked.headers ?? {}
       })
-      return again(
-        upstreams.ask(url, request, limits.askTimeout, (response) =>
+      const asksOn = "repository" in endpoint && isMirrored(endpoint.repository)
+      const within = asksOn ? limits.mirrorAskTimeout : limits.askTimeout
+      return (asksOn ? once : again)(
+        upstreams.ask(url, request, within, (response) =>
           Effect.gen(function* () {
             if (response.status === 404) return yield* unknown(endpoint, response)
             if (response.status === 304) return yield* Effect.as(dropBody(response), Option.none<A>())

@@ -2,7 +2,9 @@
 // descriptors of referrers. It refuses to know paths and tables.
 
 import { Schema } from "effect"
+import type { Digest } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
+import type { ManifestContent } from "./registry/manifest.ts"
 import { isTagName } from "./registry/repository-path.ts"
 import { DigestText } from "./wire-schema.ts"
 import { mediaTypePattern } from "./registry/media-type.ts"
@@ -33,12 +35,32 @@ export const ManifestRecord = Schema.Struct({
 })
 export type ManifestRecord = typeof ManifestRecord.Type
 
+/** The record of a manifest of `size` bytes. */
+export const manifestRecord = (digest: Digest, size: number, content: ManifestContent): ManifestRecord => {
+  const { mediaType, names, subject, artifactType, annotations } = content
+  return {
+    digest,
+    mediaType,
+    size,
+    names: names.map((named) => named.digest),
+    ...(subject === undefined ? {} : { subject }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations })
+  }
+}
+
 /** A manifest as it is kept. `putAt` is when it was last put. */
 export const KeptManifest = Schema.Struct({ ...ManifestRecord.fields, putAt: Time })
 export type KeptManifest = typeof KeptManifest.Type
 
 /** Where a tag points. `version` grows with every change at the build-index, so a tag never goes back to a lower one. */
-export const TagRecord = Schema.Struct({ ...described, version: Count, changedAt: Time })
+export const TagRecord = Schema.Struct({
+  ...described,
+  version: Count,
+  changedAt: Time,
+  /** Seconds since an upstream registry said so. Absent: this build-index is the tag's truth. */
+  age: Schema.optionalKey(Count)
+})
 export type TagRecord = typeof TagRecord.Type
 
 /** A tag's own row: what it names is in the manifest's. */

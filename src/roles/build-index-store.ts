@@ -13,26 +13,27 @@ import type { IndexTables } from "./build-index-tables.ts"
 import type { PageRequest } from "./registry/image-source.ts"
 import type { TableStoreError } from "./services/table-store.ts"
 
-type Found<A> = Effect.Effect<Option.Option<A>, TableStoreError>
+/** `Failure` is what else a read may end with: a mirror's, when its upstream is away (mirror/mirrored-index.ts). */
+type Found<A, Failure> = Effect.Effect<Option.Option<A>, TableStoreError | Failure>
 
-export interface BuildIndexStore {
-  readonly tag: (repository: string, name: string) => Found<TagRecord>
-  readonly manifest: (repository: string, digest: Digest) => Found<KeptManifest>
-  readonly hasBlob: (repository: string, digest: Digest) => Effect.Effect<boolean, TableStoreError>
+export interface BuildIndexStore<Failure = never> {
+  readonly tag: (repository: string, name: string) => Found<TagRecord, Failure>
+  readonly manifest: (repository: string, digest: Digest) => Found<KeptManifest, Failure>
+  readonly hasBlob: (repository: string, digest: Digest) => Effect.Effect<boolean, TableStoreError | Failure>
   /** Last change first; none when the tag never was. */
-  readonly history: (repository: string, tag: string) => Found<ReadonlyArray<HistoryEntry>>
+  readonly history: (repository: string, tag: string) => Found<ReadonlyArray<HistoryEntry>, Failure>
   readonly referrers: (
     repository: string,
     subject: Digest,
     page: PageRequest,
     artifactType: string | undefined
-  ) => Effect.Effect<Referrers, TableStoreError>
+  ) => Effect.Effect<Referrers, TableStoreError | Failure>
   /** Those of the digests that any repository needs. */
   readonly referenced: (
     digests: ReadonlyArray<Digest>
   ) => Effect.Effect<ReadonlyArray<Digest>, TableStoreError>
   /** None when there is no such repository. */
-  readonly tags: (repository: string, page: PageRequest) => Found<ReadonlyArray<string>>
+  readonly tags: (repository: string, page: PageRequest) => Found<ReadonlyArray<string>, Failure>
   readonly repositories: (page: PageRequest) => Effect.Effect<ReadonlyArray<string>, TableStoreError>
 }
 
@@ -117,5 +118,5 @@ export const hasBlob = (
   })
 
 /** OCI, "Referrers Tag Schema": the digest with "-" for ":", cut to the length of a tag. */
-const fallbackTag = (subject: Digest): string =>
+export const fallbackTag = (subject: Digest): string =>
   `${subject.slice(0, subject.indexOf(":"))}-${digestEncoded(subject)}`.slice(0, 128)

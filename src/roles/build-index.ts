@@ -5,16 +5,21 @@
 import { Effect } from "effect"
 import { limits } from "../protocol/limits.ts"
 import { indexFailure, makeIndexAnswers } from "./build-index-answers.ts"
-import { makeBuildIndexChanges } from "./build-index-changes.ts"
-import { makeBuildIndexStore } from "./build-index-store.ts"
+import { type BuildIndexChanges, makeBuildIndexChanges } from "./build-index-changes.ts"
+import { type BuildIndexStore, makeBuildIndexStore } from "./build-index-store.ts"
 import { makeIndexTables } from "./build-index-tables.ts"
 import { indexRoots, parseIndexPath } from "./build-index-wire.ts"
 import type { BuildIndexConfig } from "./config.ts"
 import { endpointHandler } from "./endpoint-handler.ts"
-import type { HostProgram } from "./host-program.ts"
+import type { HostProgram, HostServices } from "./host-program.ts"
 import { type HttpRoute, makeHttpApp } from "./http-app.ts"
 import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
+import { makeMirroredIndex } from "./mirror/mirrored-index.ts"
+import type { UpstreamAway } from "./mirror/upstream-errors.ts"
+import { makeUpstreamRegistries } from "./mirror/upstream-registries.ts"
+import { makeOriginClient } from "./origin-client.ts"
+import { RoleMisconfigured } from "./role-misconfigured.ts"
 import { HostStorage } from "./services/host-storage.ts"
 import { toDuration } from "./upstreams.ts"
 
@@ -29,12 +34,13 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
     const metrics = makeRoleMetrics("build-index")
     const counter = makeRequestCounter(metrics)
 
+    const index = yield* mirrored(config, makeBuildIndexStore(tables), changes)
     const handler = endpointHandler({
       role: "the build-index",
       counter,
       routeName: (kind) => `/repositories ${kind}`,
       parse: parseIndexPath,
-      ...makeIndexAnswers(makeBuildIndexStore(tables), changes),
+      ...makeIndexAnswers(index, changes),
       failed: indexFailure
     })
 
@@ -51,4 +57,25 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
     )
     const app = yield* makeHttpApp(routes, { role: "build-index", metrics, notReady })
     return { listeners: [{ name: "build-index", listen: config.http, app }] }
+  })
+
+/** The store with the repositories of upstream registries, if there are any. */
+const mirrored = (
+  { upstreams, origins }: BuildIndexConfig,
+  index: BuildIndexStore,
+  changes: BuildIndexChanges
+): Effect.Effect<BuildIndexStore<UpstreamAway>, RoleMisconfigured, HostServices> =>
+  Effect.gen(function* () {
+    if (upstreams === undefined || upstreams.length === 0) return index
+    if (origins === undefined) {
+      return yield* new RoleMisconfigured({
+        message: "build-index: upstreams are given, but not origins: name those that keep what is mirrored"
+      })
+    }
+    return yield* makeMirroredIndex({
+      index,
+      changes,
+      upstreams: yield* makeUpstreamRegistries(upstreams),
+      origins: yield* makeOriginClient(origins)
+    })
   })

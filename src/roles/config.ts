@@ -5,6 +5,8 @@
 import { Effect, Schema, SchemaGetter } from "effect"
 import { limits } from "../protocol/limits.ts"
 import { seconds } from "../protocol/time.ts"
+import { UpstreamList } from "./mirror/mirror-config.ts"
+import { MirrorName, RegistryName } from "./mirror/mirror-names.ts"
 import { isImagePattern } from "./registry/image-pattern.ts"
 
 const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
@@ -136,6 +138,14 @@ export const DiskBudgetConfig = Schema.Struct({
 )
 export type DiskBudgetConfig = typeof DiskBudgetConfig.Type
 
+/** How clients may name registries to this one, by `ns` (mirror/mirror-scope.ts). */
+const naming = {
+  /** The upstream registries that are mirrored: a closed list, the same as the build-indexes' and origins'. */
+  mirrors: Schema.optionalKey(Schema.Array(MirrorName)),
+  /** HOST:PORT under which clients know the cluster itself. */
+  ownNames: Schema.optionalKey(Schema.Array(RegistryName))
+}
+
 export const AgentConfig = Schema.Struct({
   ...common,
   ...peer,
@@ -150,7 +160,10 @@ export const AgentConfig = Schema.Struct({
   push: Schema.optionalKey(Schema.Literals(["refuse", "forward"])),
   /** Makes the agent known to the trackers, so that a proxy can preheat it: how it is reached, and where it stands. */
   register: Schema.optionalKey(Schema.Struct({ url: HttpUrl, zone: Schema.optionalKey(ZoneName) })),
-  disk: Schema.optionalKey(DiskBudgetConfig)
+  disk: Schema.optionalKey(DiskBudgetConfig),
+  ...naming,
+  /** One of mirrors: where a name without `ns` is looked up when the cluster has no such repository (docker). */
+  defaultUpstream: Schema.optionalKey(RegistryName)
 })
 export type AgentConfig = typeof AgentConfig.Type
 
@@ -161,7 +174,9 @@ export const OriginConfig = Schema.Struct({
   /** Every origin of the cluster, this one included, as the others reach it: the members of the ring. */
   origins: Schema.NonEmptyArray(HttpUrl),
   /** This origin's own entry in `origins`. */
-  self: HttpUrl
+  self: HttpUrl,
+  /** Registries whose blobs are fetched when they are asked for. */
+  upstreams: Schema.optionalKey(UpstreamList)
 })
 export type OriginConfig = typeof OriginConfig.Type
 
@@ -172,7 +187,14 @@ export const TrackerConfig = Schema.Struct({
 })
 export type TrackerConfig = typeof TrackerConfig.Type
 
-export const BuildIndexConfig = Schema.Struct({ ...common, http: Listen })
+export const BuildIndexConfig = Schema.Struct({
+  ...common,
+  http: Listen,
+  /** Registries whose tags and manifests are looked up when they are asked for; needs origins. */
+  upstreams: Schema.optionalKey(UpstreamList),
+  /** Where the manifests of upstreams are kept. */
+  origins: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl))
+})
 export type BuildIndexConfig = typeof BuildIndexConfig.Type
 
 /** Which agents are preheated. */
@@ -201,7 +223,8 @@ export const ProxyConfig = Schema.Struct({
   buildIndexes: Schema.NonEmptyArray(HttpUrl),
   /** Who knows the agents that can be preheated. Absent: there is no preheating. */
   trackers: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl)),
-  preheat: Schema.optionalKey(PreheatRules)
+  preheat: Schema.optionalKey(PreheatRules),
+  ...naming
 })
 export type ProxyConfig = typeof ProxyConfig.Type
 
@@ -215,6 +238,9 @@ export const HerdConfig = Schema.Struct({
   origin: Listen,
   tracker: Listen,
   buildIndex: Listen,
-  preheat: Schema.optionalKey(PreheatRules)
+  preheat: Schema.optionalKey(PreheatRules),
+  /** Registries that the cluster mirrors. */
+  upstreams: Schema.optionalKey(UpstreamList),
+  ownNames: naming.ownNames
 })
 export type HerdConfig = typeof HerdConfig.Type

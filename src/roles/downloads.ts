@@ -106,6 +106,13 @@ export const makeDownloads = (options: {
         const kept = yield* Effect.mapError(blobs.metainfo(digest), storeFailed(digest))
         if (Option.isSome(kept)) return kept.value
         return yield* tracker.metainfo(namespace, digest).pipe(
+          // An origin is fetching it, and makes whoever asks wait a while before it says so.
+          Effect.retry({
+            while: (error) => error._tag === "BlobOnItsWay",
+            schedule: Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
+              Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
+            )
+          }),
           Effect.tapError((error) =>
             Effect.sync(() => error._tag === "TrackerUnavailable" && trackerFailed("metainfo")(1))
           ),

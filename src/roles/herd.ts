@@ -15,6 +15,9 @@ import { tracker } from "./tracker.ts"
 export const herd = (config: HerdConfig): HostProgram<Origin> =>
   Effect.gen(function* () {
     const { data, log, peer, rates } = config
+    const upstreams = config.upstreams === undefined ? {} : { upstreams: config.upstreams }
+    const mirrors = config.upstreams === undefined ? {} : { mirrors: config.upstreams }
+    const ownNames = config.ownNames === undefined ? {} : { ownNames: config.ownNames }
     for (const part of ["proxy", "origin", "tracker", "buildIndex"] as const) {
       if (config[part].port === 0) {
         return yield* new RoleMisconfigured({
@@ -31,11 +34,18 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       rates,
       http: config.origin,
       origins: [originUrl],
-      self: originUrl
+      self: originUrl,
+      ...upstreams
     })
     const trackerUrl = localUrl(config.tracker)
     const tracking = yield* tracker({ log, http: config.tracker, origins: [originUrl] })
-    const indexing = yield* buildIndex({ data: `${data}/build-index`, log, http: config.buildIndex })
+    const indexing = yield* buildIndex({
+      data: `${data}/build-index`,
+      log,
+      http: config.buildIndex,
+      origins: [originUrl],
+      ...upstreams
+    })
     const pushing = yield* proxy({
       data: `${data}/proxy`,
       log,
@@ -44,7 +54,9 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       origins: [originUrl],
       buildIndexes: [buildIndexUrl],
       trackers: [trackerUrl],
-      ...(config.preheat === undefined ? {} : { preheat: config.preheat })
+      ...(config.preheat === undefined ? {} : { preheat: config.preheat }),
+      ...mirrors,
+      ...ownNames
     })
     const named = (name: string, listeners: Origin["listeners"]) =>
       listeners.map((listener) => ({ ...listener, name }))

@@ -10,7 +10,13 @@ import { limits } from "../protocol/limits.ts"
 import type { PeerAddress } from "../protocol/peer-id.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { type OutgoingBlob, sendBlob } from "./blob-send.ts"
-import { BlobRejected, blobUnknown, type OriginReadError, OriginUnavailable } from "./origin-errors.ts"
+import {
+  BlobOnItsWay,
+  BlobRejected,
+  blobUnknown,
+  type OriginReadError,
+  OriginUnavailable
+} from "./origin-errors.ts"
 import { readFromOrigins } from "./origin-read.ts"
 import type { BlobStat } from "./services/blob-store.ts"
 import {
@@ -42,8 +48,11 @@ export interface OriginClient {
     digest: Digest,
     blob: OutgoingBlob<unknown>
   ) => Effect.Effect<void, BlobRejected | OriginUnavailable>
-  /** Canonical bytes. */
-  readonly metainfo: (namespace: string, digest: Digest) => Effect.Effect<Uint8Array, OriginReadError>
+  /** Canonical bytes; of a mirrored registry's blob it makes the origins fetch it. */
+  readonly metainfo: (
+    namespace: string,
+    digest: Digest
+  ) => Effect.Effect<Uint8Array, OriginReadError | BlobOnItsWay>
   /** Peer addresses of the digest's owners, with stand-ins for those that are away. */
   readonly seeds: (digest: Digest) => Effect.Effect<ReadonlyArray<PeerAddress>>
   /** Why not one origin answers, a line each; empty when one does. */
@@ -92,7 +101,13 @@ export const makeOriginClient = (
           })
       )
 
-    const metainfoAt = (url: string, namespace: string, digest: Digest) =>
+    type MetainfoAnswer = Option.Option<Uint8Array | BlobOnItsWay>
+
+    const metainfoAt = (
+      url: string,
+      namespace: string,
+      digest: Digest
+    ): Effect.Effect<MetainfoAnswer, UpstreamFailed> =>
       upstreams.ask(
         url,
         HttpClientRequest.get(url + formatBlobPath({ tag: "Metainfo", namespace, digest })),
@@ -100,9 +115,13 @@ export const makeOriginClient = (
         (response) =>
           Effect.gen(function* () {
             if (response.status === 200) return Option.some(new Uint8Array(yield* response.arrayBuffer))
-            if (response.status !== 404) return yield* refusedBy(url, `the metainfo of ${digest}`, response)
+            if (response.status !== 404 && response.status !== 202) {
+              return yield* refusedBy(url, `the metainfo of ${digest}`, response)
+            }
             yield* dropBody(response)
-            return Option.none<Uint8Array>()
+            if (response.status === 404) return Option.none()
+            const message = `${url} is fetching ${digest} from its upstream`
+            return Option.some(new BlobOnItsWay({ digest, message }))
           })
       )
 
@@ -177,6 +196,10 @@ export const makeOriginClient = (
         searched(
           digest,
           upstreams.search(order(digest), (url) => metainfoAt(url, namespace, digest))
+        ).pipe(
+          Effect.flatMap((found) =>
+            found instanceof BlobOnItsWay ? Effect.fail(found) : Effect.succeed(found)
+          )
         ),
       seeds: (digest) =>
         Effect.gen(function* () {

@@ -25,6 +25,12 @@ export const blobUnknown = (digest: Digest, unreachable: ReadonlyArray<string> =
 /** No origin answered. `message` names each and why. */
 export class OriginUnavailable extends Data.TaggedError("OriginUnavailable")<{ readonly message: string }> {}
 
+/** An origin is fetching the blob from an upstream registry: it is worth asking again. */
+export class BlobOnItsWay extends Data.TaggedError("BlobOnItsWay")<{
+  readonly digest: Digest
+  readonly message: string
+}> {}
+
 /** The origin hashed what it was sent and it is not what its digest says. */
 export class BlobRejected extends Data.TaggedError("BlobRejected")<{
   readonly digest: Digest

@@ -19,6 +19,8 @@ import type { HostProgram, StartedRole } from "./host-program.ts"
 import { type HttpRoute, makeHttpApp } from "./http-app.ts"
 import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
+import { makeOriginMirror } from "./mirror/origin-mirror.ts"
+import { makeUpstreamRegistries } from "./mirror/upstream-registries.ts"
 import { decodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
 import { makeOriginRepair } from "./origin-repair.ts"
 import { makeOriginReplication } from "./origin-replication.ts"
@@ -82,6 +84,19 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
     const transient = yield* makeTransientUploads(blobs, tables)
     const repair = yield* makeOriginRepair({ blobs, transient, upstreams, members, self })
     const replication = yield* makeOriginReplication({ blobs, tables, upstreams, members, self, metrics })
+    const mirror =
+      config.upstreams === undefined || config.upstreams.length === 0
+        ? undefined
+        : yield* makeOriginMirror({
+            registries: yield* makeUpstreamRegistries(config.upstreams),
+            transient,
+            repair,
+            replication,
+            upstreams,
+            members,
+            self,
+            metrics
+          })
 
     const stored = (status: 200 | 201) =>
       HttpServerResponse.empty({ status, headers: { "content-length": "0" } })
@@ -139,16 +154,24 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         return stored(201)
       }).pipe(Effect.scoped)
 
+    const metainfoOf = (namespace: string, digest: Digest): Answer =>
+      Effect.gen(function* () {
+        const found = yield* repair.metainfo(namespace, digest)
+        if (Option.isSome(found)) return metainfoResponse(found.value)
+        const fetched = mirror === undefined ? Option.none() : yield* mirror.metainfo(namespace, digest)
+        return Option.isSome(fetched) ? metainfoResponse(fetched.value) : yield* unknown(digest)
+      }).pipe(
+        Effect.catchTag("BlobOnItsWay", ({ message }) =>
+          Effect.succeed(HttpServerResponse.text(`${message}\n`, { status: 202 }))
+        )
+      )
+
     const read = (endpoint: BlobEndpoint): Answer => {
       switch (endpoint.tag) {
         case "Blob":
           return getBlob(endpoint.digest)
         case "Metainfo":
-          return Effect.flatMap(repair.metainfo(endpoint.namespace, endpoint.digest), (found) =>
-            Option.isSome(found)
-              ? Effect.succeed(metainfoResponse(found.value))
-              : Effect.fail(unknown(endpoint.digest))
-          )
+          return metainfoOf(endpoint.namespace, endpoint.digest)
         case "OwnMetainfo":
           return Effect.flatMap(ownMetainfo(endpoint.digest), (found) =>
             Option.isSome(found)

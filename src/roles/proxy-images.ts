@@ -13,7 +13,7 @@ import type {
   BuildIndexUnavailable,
   WriteRefused
 } from "./build-index-client.ts"
-import type { ManifestRecord } from "./build-index-records.ts"
+import { manifestRecord } from "./build-index-records.ts"
 import type { OriginClient } from "./origin-client.ts"
 import type { BlobRejected, OriginReadError, OriginUnavailable } from "./origin-errors.ts"
 import { type ImageSink, SinkUnavailable } from "./registry/image-sink.ts"
@@ -36,7 +36,12 @@ export interface ProxyImagesOptions {
   readonly digests: Digests["Service"]
 }
 
-export const makeProxySource = (options: ProxyImagesOptions): ImageSource => {
+/** Of the origins, a source needs what reads. */
+export const makeProxySource = (
+  options: Pick<ProxyImagesOptions, "buildIndex" | "digests"> & {
+    readonly origins: Pick<OriginClient, "stat" | "read">
+  }
+): ImageSource => {
   const { origins, buildIndex, digests } = options
 
   const indexFailed = (what: "manifest" | "repository") => (error: BuildIndexError) =>
@@ -170,16 +175,7 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
       }),
     putManifest: (repository, { digest, bytes, content, tags, by }) =>
       Effect.gen(function* () {
-        const { mediaType, names, subject, artifactType, annotations } = content
-        const record: ManifestRecord = {
-          digest,
-          mediaType,
-          size: bytes.byteLength,
-          names: names.map((named) => named.digest),
-          ...(subject === undefined ? {} : { subject }),
-          ...(artifactType === undefined ? {} : { artifactType }),
-          ...(annotations === undefined ? {} : { annotations })
-        }
+        const record = manifestRecord(digest, bytes.byteLength, content)
         yield* Effect.mapError(
           origins.put(repository, digest, { length: bytes.byteLength, bytes: Stream.succeed(bytes) }),
           notTaken

@@ -9,6 +9,9 @@ import type { HostProgram } from "./host-program.ts"
 import { makeHttpApp } from "./http-app.ts"
 import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
+import { fetchingOrigins } from "./mirror/fetching-origins.ts"
+import { makeMirrorNames } from "./mirror/mirror-names.ts"
+import { keepMirrored, makeMirrorScope } from "./mirror/mirror-scope.ts"
 import { makeOriginClient } from "./origin-client.ts"
 import { makePreheat } from "./preheat/preheat.ts"
 import { makeProxySink, makeProxySource } from "./proxy-images.ts"
@@ -27,7 +30,8 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const blobs = yield* storage.blobs(config.data)
     const tables = yield* storage.tables(config.data)
     const origins = yield* makeOriginClient(config.origins)
-    const buildIndex = yield* makeBuildIndexClient(config.buildIndexes)
+    const names = makeMirrorNames(config.mirrors ?? [])
+    const buildIndex = yield* makeBuildIndexClient(config.buildIndexes, names.isMirrored)
     const allowed = config.limits ?? defaultClientLimits
     const uploads = yield* makeUploadSessions(blobs, tables, allowed)
     const pace = yield* makeUploadPace(allowed.uploadBytesPerSecond)
@@ -38,7 +42,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
 
     const images = { origins, buildIndex, blobs, digests }
     const counter = makeRequestCounter(metrics)
-    const source = makeProxySource(images)
+    const source = makeProxySource({ ...images, origins: fetchingOrigins(origins, names.isMirrored) })
     const preheat = yield* makePreheat(config, { source, metrics, counter })
     const write = makeRegistryWrite({
       uploads,
@@ -47,7 +51,12 @@ export const proxy = (config: ProxyConfig): HostProgram =>
       pace,
       manifestBytes: allowed.manifestBytes
     })
-    const registry = registryRoutes({ source, write: preheat.triggeredBy(write), counter })
+    const registry = registryRoutes({
+      source,
+      write: keepMirrored(names, preheat.triggeredBy(write)),
+      scope: makeMirrorScope(names, config.ownNames),
+      counter
+    })
     const notReady = Effect.map(
       Effect.all([origins.notReady, buildIndex.notReady], { concurrency: "unbounded" }),
       (reports) => reports.flat()

@@ -66,6 +66,14 @@ const bodyOf = (request: HttpServerRequest.HttpServerRequest): HttpBody.HttpBody
   return HttpBody.stream(request.stream, type, length === undefined ? undefined : Number(length))
 }
 
+/** The query without `ns`, which the endpoint's name already follows. */
+const queryOf = (url: string): string => {
+  const at = url.indexOf("?")
+  const parameters = at === -1 ? [] : url.slice(at + 1).split("&")
+  const kept = parameters.filter((parameter) => !/^ns(?:=|$)/.test(parameter))
+  return kept.length === 0 ? "" : `?${kept.join("&")}`
+}
+
 /** The Location as this host has it: whatever host the proxy gave is left out. */
 const relativeLocation = (location: string): string => location.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "")
 
@@ -87,8 +95,7 @@ export const makePushForward = (options: {
   const sent = (endpoint: RegistryEndpoint) =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const query = request.url.indexOf("?")
-      const url = proxy + formatRegistryPath(endpoint) + (query === -1 ? "" : request.url.slice(query))
+      const url = proxy + formatRegistryPath(endpoint) + queryOf(request.url)
       return yield* Effect.mapError(
         options.client.execute(
           HttpClientRequest.make(request.method as HttpMethod.HttpMethod)(url).pipe(

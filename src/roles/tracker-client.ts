@@ -9,7 +9,7 @@ import { ringOwners } from "../protocol/hash-ring.ts"
 import { limits } from "../protocol/limits.ts"
 import { decodeMetainfo, type Torrent } from "../protocol/metainfo.ts"
 import { formatBlobPath } from "./blob-path.ts"
-import { type BlobUnknown, blobUnknown } from "./origin-errors.ts"
+import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "./origin-errors.ts"
 import { Digests } from "./services/digests.ts"
 import { AnnounceAnswer, type AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
 import {
@@ -39,7 +39,7 @@ export interface TrackerClient {
   readonly metainfo: (
     namespace: string,
     digest: Digest
-  ) => Effect.Effect<Torrent, BlobUnknown | TrackerUnavailable>
+  ) => Effect.Effect<Torrent, BlobUnknown | BlobOnItsWay | TrackerUnavailable>
   /** Why no tracker answers, a line each; empty when one does. */
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
@@ -120,6 +120,10 @@ export const makeTrackerClient = (
               yield* dropBody(response)
               return undefined
             }
+            if (response.status === 202) {
+              yield* dropBody(response)
+              return new BlobOnItsWay({ digest, message: `an origin fetches ${digest} from its upstream` })
+            }
             if (response.status !== 200) return yield* refusedBy(url, `the metainfo of ${digest}`, response)
             const metainfo = decodeMetainfo(new Uint8Array(yield* response.arrayBuffer))
             if ("tag" in metainfo) {
@@ -147,6 +151,7 @@ export const makeTrackerClient = (
           for (const url of yield* order(digest)) {
             const found = yield* Effect.result(metainfoFrom(url, namespace, digest))
             if (found._tag === "Failure") failures.push(found.failure.message)
+            else if (found.success instanceof BlobOnItsWay) return yield* found.success
             else if (found.success !== undefined) return found.success
             else return yield* blobUnknown(digest)
           }

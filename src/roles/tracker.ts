@@ -107,13 +107,19 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       }
       const bytes = yield* Effect.mapError(
         Cache.get(metainfos, `${endpoint.digest} ${endpoint.namespace}`),
-        (error) =>
-          error._tag === "BlobUnknown" && error.unreachable.length === 0
+        (error) => {
+          if (error._tag === "BlobOnItsWay") return error
+          return error._tag === "BlobUnknown" && error.unreachable.length === 0
             ? ociError("BLOB_UNKNOWN", { message: error.message })
             : ociError("UNAVAILABLE", { message: error.message })
+        }
       )
       return HttpServerResponse.uint8Array(bytes, { contentType: "application/octet-stream" })
-    })
+    }).pipe(
+      Effect.catchTag("BlobOnItsWay", ({ message }) =>
+        Effect.succeed(HttpServerResponse.text(`${message}\n`, { status: 202 }))
+      )
+    )
 
     const agents = makeRegisteredAgents()
     metrics.readGauge("shoal_tracker_agents", "Agents that made themselves known", agents.count)

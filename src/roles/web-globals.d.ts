@@ -1,5 +1,5 @@
-// The pure web globals that roles may use, the same as protocol's: a project reference does not carry them over. They
-// read no clock, no entropy and no socket; anything else that is global stays a compile error.
+// The pure web globals that roles may use, protocol's and the reading of URLs: a project reference does not carry them
+// over. They read no clock, no entropy and no socket; anything else that is global stays a compile error.
 
 declare class TextEncoder {
   encode(text?: string): Uint8Array<ArrayBuffer>
@@ -8,4 +8,23 @@ declare class TextEncoder {
 declare class TextDecoder {
   constructor(label?: string, options?: { readonly fatal?: boolean; readonly ignoreBOM?: boolean })
   decode(bytes?: Uint8Array | ArrayBuffer): string
+}
+
+declare class URL {
+  constructor(url: string, base?: URL | string)
+  static canParse(url: string, base?: URL | string): boolean
+  readonly protocol: string
+  readonly username: string
+  readonly password: string
+  /** With the port, if it is not the protocol's own. */
+  readonly host: string
+  /** An IPv6 address in brackets. */
+  readonly hostname: string
+  readonly port: string
+  readonly origin: string
+  readonly href: string
+  readonly pathname: string
+  readonly search: string
+  hash: string
+  readonly searchParams: { append(name: string, value: string): void; set(name: string, value: string): void }
 }

@@ -11,6 +11,7 @@ import { type HostStorageOptions, hostStorage } from "./host-storage.ts"
 import { nodeHttpClient } from "./http-client.ts"
 import { type ListenError, type ServedListener, serveListener } from "./http-listener.ts"
 import { nodeDigests } from "./node-digests.ts"
+import { nodeSecrets } from "./node-secrets.ts"
 import { nodeTimers } from "./node-timers.ts"
 import { wsTransport } from "./ws-transport.ts"
 
@@ -47,5 +48,6 @@ const hostServices = (options: RunHostOptions): Layer.Layer<HostServices> =>
     options.transport ?? wsTransport,
     nodeTimers,
     nodeDigests,
+    nodeSecrets,
     options.client ?? nodeHttpClient
   )

@@ -8,6 +8,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { HttpRoute, RouteHandler } from "../http-app.ts"
 import { countedHandler, type RequestCounter } from "../http-requests.ts"
 import type { ImageSource } from "./image-source.ts"
+import { type NamespaceScope, ownScope } from "./namespace-scope.ts"
 import { type OciError, ociError, ociErrorResponse } from "./oci-error.ts"
 import { makeRegistryRead, type ReadEndpoint } from "./registry-read.ts"
 import { isOciError, parseRegistryPath, type RegistryEndpoint } from "./repository-path.ts"
@@ -36,6 +37,8 @@ export interface RegistryOptions {
   /** Absent: the source answers. */
   readonly headBlob?: RegistryHead
   readonly counter: RequestCounter
+  /** What `ns` may name. Absent: nothing but this host. */
+  readonly scope?: NamespaceScope
 }
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
@@ -46,6 +49,7 @@ const isRead = (endpoint: RegistryEndpoint): endpoint is ReadEndpoint =>
 /** The registry API as routes of an HttpApp. */
 export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRoute> => {
   const read = makeRegistryRead(options.source)
+  const scope = options.scope ?? ownScope()
 
   const answer = (
     request: HttpServerRequest.HttpServerRequest,
@@ -61,7 +65,9 @@ export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRout
 
   const handler: RouteHandler = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const endpoint = parseRegistryPath(request.url)
+    const { ns } = yield* HttpServerRequest.ParsedSearchParams
+    const named = parseRegistryPath(request.url)
+    const endpoint = ns === undefined || isOciError(named) ? named : scope.of(named, ns, request.headers.host)
     const route = isOciError(endpoint) ? "malformed" : endpoint.tag.toLowerCase()
     const answered = Effect.catch(
       isOciError(endpoint) ? Effect.fail(endpoint) : answer(request, endpoint),
@@ -70,7 +76,11 @@ export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRout
     const response = yield* countedHandler(options.counter, `/v2/ ${route}`, answered, () =>
       ociErrorResponse(ociError("UNKNOWN", { message: "the registry failed; its log says where" }))
     )
-    return HttpServerResponse.setHeader(response, "docker-distribution-api-version", "registry/2.0")
+    const isScoped = typeof ns === "string" && !isOciError(endpoint)
+    return HttpServerResponse.setHeaders(response, {
+      "docker-distribution-api-version": "registry/2.0",
+      ...(isScoped ? { "oci-namespace": ns } : {})
+    })
   })
 
   return methods.map((method) => ({ method, path: "/v2/*", handler }))
@@ -92,4 +102,5 @@ export const readOnlyRegistryRoutes = (options: {
   readonly source: ImageSource
   readonly pushTo: string
   readonly counter: RequestCounter
+  readonly scope?: NamespaceScope
 }): ReadonlyArray<HttpRoute> => registryRoutes({ ...options, write: readOnlyRegistry(options.pushTo) })

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { ringOwners } from "../../protocol/hash-ring.ts"
 import { formatBlobPath } from "../blob-path.ts"
+import type { Upstream } from "../mirror/mirror-config.ts"
 import { origin } from "../origin.ts"
 import { makeOriginClient } from "../origin-client.ts"
 import type { MemoryWorld, RunningRole } from "./memory-world.ts"
@@ -15,7 +16,12 @@ const urls = names.map(url)
 /** A digest that nothing has. */
 export const nothing = `sha256:${"0".repeat(64)}` as Digest
 
-export const startOrigin = (world: MemoryWorld, name: string, origins: ReadonlyArray<string> = urls) =>
+export const startOrigin = (
+  world: MemoryWorld,
+  name: string,
+  origins: ReadonlyArray<string> = urls,
+  upstreams: ReadonlyArray<Upstream> = []
+) =>
   world.start(
     origin({
       data: name,
@@ -24,7 +30,8 @@ export const startOrigin = (world: MemoryWorld, name: string, origins: ReadonlyA
       rates: {},
       http: { host: name, port: 1 },
       origins: [origins[0]!, ...origins.slice(1)],
-      self: url(name)
+      self: url(name),
+      upstreams
     })
   )
 

@@ -1,0 +1,334 @@
+// Checks a herd that mirrors an upstream registry, in memory: names, what is asked of the upstream and how often, what
+// is served when it is away, and what is never done.
+
+import { createHash } from "node:crypto"
+import { assert, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { describe } from "vitest"
+import { type Digest, makeDigest } from "../../protocol/digest.ts"
+import { herd } from "../herd.ts"
+import { Secrets } from "../services/secrets.ts"
+import { errorCode, send } from "../testing/exchange.ts"
+import { type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
+import { herdConfig, proxyUrl } from "../testing/herd.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
+import { pushImage, someBytes } from "../testing/push.ts"
+import type { Upstream } from "./mirror-config.ts"
+
+const hash = (bytes: Uint8Array): Digest => makeDigest("sha256", createHash("sha256").update(bytes).digest())
+
+const upstream: Upstream = {
+  name: "docker.io",
+  aliases: ["index.docker.io"],
+  url: "https://registry-1.docker.io:1",
+  credentials: { username: "robot", passwordEnv: "PASSWORD" }
+}
+
+const withHerd = <A, E>(test: (world: MemoryWorld, state: FakeUpstreamState) => Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    const world = makeMemoryWorld((algorithm, bytes) =>
+      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
+    )
+    const registry = yield* world.start(
+      fakeUpstream({
+        registry: { host: "registry-1.docker.io", port: 1 },
+        tokens: { host: "auth.docker.io", port: 2 },
+        blobs: { host: "cdn.example", port: 3 },
+        tokensUrl: "https://auth.docker.io:2",
+        blobsUrl: "https://cdn.example:3"
+      })
+    )
+    const { state } = registry.role
+    state.auth = "bearer"
+    state.credentials = { username: "robot", password: "secret" }
+    state.redirectBlobs = true
+    const secrets: Secrets = { read: () => Effect.succeed("secret") }
+    const running = yield* world
+      .start(herd({ ...herdConfig, upstreams: [upstream], ownNames: ["registry.example"] }))
+      .pipe(Effect.provideContext(Context.make(Secrets, secrets)))
+    yield* Effect.ensuring(test(world, state), Effect.andThen(running.stop, registry.stop))
+  })
+
+const at = (state: FakeUpstreamState, where: "registry" | "tokens" | "blobs", method = "GET") =>
+  state.seen.filter((seen) => seen.at === where && seen.method === method)
+const manifests = (state: FakeUpstreamState, method: string) =>
+  at(state, "registry", method).filter(
+    ({ url, authorization }) => url.includes("/manifests/") && authorization !== undefined
+  )
+
+const answerWith = (state: FakeUpstreamState, status: number): void => {
+  state.failing = { status }
+}
+
+const get = (world: MemoryWorld, path: string, headers: Readonly<Record<string, string>> = {}) =>
+  send(world, "GET", `${proxyUrl}/v2/${path}`, { headers })
+
+describe("a herd that mirrors an upstream", () => {
+  it.effect("serves its images by ns and by path, each fetched once, verified and kept", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        const layer = someBytes(1, 30_000)
+        const image = publishImage(state, hash, "library/alpine", "3", [layer])
+        const byTag = yield* get(world, "library/alpine/manifests/3?ns=docker.io", {
+          authorization: "Basic Y2xpZW50OnNlY3JldA=="
+        })
+        assert.strictEqual(byTag.status, 200, byTag.text)
+        assert.deepStrictEqual(byTag.bytes, image.bytes)
+        assert.strictEqual(byTag.headers["docker-content-digest"], image.digest)
+        assert.strictEqual(byTag.headers["oci-namespace"], "docker.io")
+        for (const path of [
+          `library/alpine/blobs/${image.layers[0]!}?ns=docker.io`,
+          `docker.io/library/alpine/blobs/${image.layers[0]!}`,
+          `library/alpine/blobs/${image.layers[0]!}?ns=Index.Docker.io`
+        ]) {
+          const blob = yield* get(world, path)
+          assert.strictEqual(blob.status, 200, blob.text)
+          assert.deepStrictEqual(blob.bytes, layer)
+        }
+        for (const path of [
+          `library/alpine/manifests/${image.digest}?ns=docker.io`,
+          "docker.io/library/alpine/manifests/3"
+        ]) {
+          assert.deepStrictEqual((yield* get(world, path)).bytes, image.bytes)
+        }
+        assert.strictEqual(
+          (yield* get(world, "docker.io/library/alpine/manifests/3")).headers["oci-namespace"],
+          undefined
+        )
+        assert.strictEqual(manifests(state, "HEAD").length, 1)
+        assert.strictEqual(manifests(state, "GET").length, 1)
+        assert.strictEqual(at(state, "blobs").length, 1)
+        // What a client sends as its credentials stays with us.
+        assert.isTrue(state.seen.every(({ authorization }) => !(authorization ?? "").includes("Y2xpZW50")))
+        assert.strictEqual((yield* get(world, "library/alpine/manifests/3")).status, 404)
+      })
+    )
+  )
+
+  it.effect("answers an ns that is not listed with 404 at once, and dials nobody", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        publishImage(state, hash, "library/alpine", "3", [])
+        yield* pushImage(world, proxyUrl, "library/alpine", "3", 1)
+        for (const ns of [
+          "quay.io",
+          "169.254.169.254",
+          "docker.io:443",
+          "docker.io%2Fx",
+          "",
+          "docker.io&ns=quay.io"
+        ]) {
+          const before = world.requests.length
+          const answer = yield* get(world, `library/alpine/manifests/3?ns=${ns}`)
+          assert.strictEqual(answer.status, 404, ns)
+          assert.strictEqual(errorCode(answer), "NAME_UNKNOWN")
+          assert.strictEqual(answer.headers["oci-namespace"], undefined)
+          assert.strictEqual(world.requests.length, before + 1)
+        }
+        assert.deepStrictEqual(state.seen, [])
+        const own = yield* get(world, "library/alpine/manifests/3?ns=registry.example")
+        assert.strictEqual(own.status, 200)
+        assert.strictEqual(own.headers["oci-namespace"], "registry.example")
+        const byHost = yield* get(world, "library/alpine/manifests/3?ns=HERD:15000", { host: "herd:15000" })
+        assert.strictEqual(byHost.status, 200)
+        assert.deepStrictEqual(state.seen, [])
+      })
+    )
+  )
+
+  it.effect("asks by HEAD again when a tag is no longer fresh, and follows it when it has moved", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        const digestOf = Effect.map(
+          get(world, "a/b/manifests/1?ns=docker.io"),
+          ({ headers }) => headers["docker-content-digest"]
+        )
+        const first = publishImage(state, hash, "a/b", "1", [someBytes(1, 10)])
+        assert.strictEqual(yield* digestOf, first.digest)
+        yield* TestClock.adjust("59 seconds")
+        assert.strictEqual(yield* digestOf, first.digest)
+        assert.strictEqual(manifests(state, "HEAD").length, 1)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* digestOf, first.digest)
+        assert.deepStrictEqual([manifests(state, "HEAD").length, manifests(state, "GET").length], [2, 1])
+        const second = publishImage(state, hash, "a/b", "1", [someBytes(2, 10)])
+        assert.strictEqual(yield* digestOf, first.digest)
+        yield* TestClock.adjust("60 seconds")
+        assert.strictEqual(yield* digestOf, second.digest)
+        assert.strictEqual((yield* get(world, `a/b/manifests/${first.digest}?ns=docker.io`)).status, 200)
+        // Back again: the manifest is known, so only HEAD is asked.
+        state.tags.set("a/b 1", first.digest)
+        yield* TestClock.adjust("60 seconds")
+        assert.strictEqual(yield* digestOf, first.digest)
+        assert.strictEqual(manifests(state, "GET").length, 2)
+        state.tags.delete("a/b 1")
+        yield* TestClock.adjust("60 seconds")
+        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 404)
+        state.failing = { status: 500 }
+        yield* TestClock.adjust("60 seconds")
+        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 503)
+      })
+    )
+  )
+
+  for (const [how, spoil] of [
+    ["answers 429", (_: MemoryWorld, state: FakeUpstreamState) => answerWith(state, 429)],
+    ["answers 503", (_: MemoryWorld, state: FakeUpstreamState) => answerWith(state, 503)],
+    ["is unreachable", (world: MemoryWorld) => void world.unreachable.add("registry-1.docker.io:1")],
+    ["has lost its token server", (world: MemoryWorld) => void world.unreachable.add("auth.docker.io:2")]
+  ] as const) {
+    it.effect(`serves what is cached when the upstream ${how}; what is not fails at once`, () =>
+      withHerd((world, state) =>
+        Effect.gen(function* () {
+          const layer = someBytes(1, 5000)
+          const image = publishImage(state, hash, "a/b", "1", [layer, someBytes(2, 5000)])
+          publishImage(state, hash, "a/b", "2", [])
+          yield* get(world, "a/b/manifests/1?ns=docker.io")
+          yield* get(world, `a/b/blobs/${image.layers[0]!}?ns=docker.io`)
+          yield* TestClock.adjust("10 minutes")
+          spoil(world, state)
+          const cached = yield* get(world, "a/b/manifests/1?ns=docker.io")
+          assert.strictEqual(cached.status, 200, cached.text)
+          assert.deepStrictEqual(cached.bytes, image.bytes)
+          const blob = yield* get(world, `a/b/blobs/${image.layers[0]!}?ns=docker.io`)
+          assert.deepStrictEqual(blob.bytes, layer)
+          for (const path of [
+            "a/b/manifests/2?ns=docker.io",
+            "a/c/manifests/1?ns=docker.io",
+            `a/b/blobs/${image.layers[1]!}?ns=docker.io`
+          ]) {
+            const missing = yield* get(world, path)
+            assert.isTrue(missing.status === 503 || missing.status === 404, `${path}: ${missing.status}`)
+          }
+        })
+      )
+    )
+  }
+
+  it.effect("tells how old a tag is that it cannot check", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        publishImage(state, hash, "a/b", "1", [])
+        const tag = "http://herd:15004/repositories/docker.io%2Fa%2Fb/tags/1"
+        const age = Effect.map(
+          send(world, "GET", tag),
+          ({ text }) => (JSON.parse(text) as { age?: number }).age
+        )
+        assert.strictEqual(yield* age, 0)
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual(yield* age, 30)
+        state.failing = { status: 429 }
+        yield* TestClock.adjust("90 seconds")
+        assert.strictEqual(yield* age, 120)
+        state.failing = undefined
+        yield* TestClock.adjust("5 minutes")
+        assert.strictEqual(yield* age, 0)
+      })
+    )
+  )
+
+  it.effect("shares one question among all who ask at once", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        const held = yield* Deferred.make<void>()
+        state.hold = Deferred.await(held)
+        const layer = someBytes(1, 20_000)
+        const image = publishImage(state, hash, "a/b", "1", [layer])
+        const ask = (path: string) =>
+          Effect.forEach(Array.from({ length: 20 }), () => get(world, path), { concurrency: "unbounded" })
+        const tags = yield* ask("a/b/manifests/1?ns=docker.io")
+        assert.isTrue(tags.every(({ status }) => status === 200))
+        assert.deepStrictEqual([manifests(state, "HEAD").length, manifests(state, "GET").length], [1, 1])
+        const pulls = yield* Effect.forkChild(ask(`a/b/blobs/${image.layers[0]!}?ns=docker.io`))
+        // The origin says that it is on its way; whoever waits asks again.
+        yield* TestClock.adjust("25 seconds")
+        yield* Deferred.succeed(held, undefined)
+        yield* TestClock.adjust("1 second")
+        const blobs = yield* Fiber.join(pulls)
+        for (const blob of blobs) assert.deepStrictEqual(blob.bytes, layer)
+        assert.strictEqual(at(state, "blobs").length, 1)
+        assert.strictEqual(state.sent, layer.byteLength)
+        assert.isAbove(world.requests.filter((line) => line.endsWith("/metainfo")).length, 20)
+      })
+    )
+  )
+
+  it.effect("keeps nothing whose digest is wrong, and does not ask for it at once again", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 5000)])
+        yield* get(world, "a/b/manifests/1?ns=docker.io")
+        state.corrupt = true
+        const blob = `a/b/blobs/${image.layers[0]!}?ns=docker.io`
+        assert.strictEqual((yield* get(world, blob)).status, 404)
+        assert.strictEqual((yield* get(world, blob)).status, 404)
+        assert.strictEqual(at(state, "blobs").length, 1)
+        assert.isFalse(world.blobs("herd/origin").blobs.has(image.layers[0]!))
+        assert.deepStrictEqual([...world.blobs("herd/origin").uploads.keys()], [])
+        state.corrupt = false
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual((yield* get(world, blob)).status, 200)
+      })
+    )
+  )
+
+  it.effect("does not ask at once again for a name that the upstream lacks", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 404)
+        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 404)
+        assert.strictEqual(manifests(state, "HEAD").length, 1)
+        publishImage(state, hash, "a/b", "1", [])
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 200)
+      })
+    )
+  )
+
+  it.effect("takes no push into an upstream's repository, but forgets what is cached of it", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        const image = publishImage(state, hash, "a/b", "1", [])
+        yield* get(world, "a/b/manifests/1?ns=docker.io")
+        for (const [method, path] of [
+          ["POST", "docker.io/a/b/blobs/uploads/"],
+          ["POST", "a/b/blobs/uploads/?ns=docker.io"],
+          ["PUT", "docker.io/a/b/manifests/1"],
+          ["PUT", "a/b/manifests/1?ns=docker.io"]
+        ] as const) {
+          const refused = yield* send(world, method, `${proxyUrl}/v2/${path}`, {
+            body: image.bytes,
+            headers: { "content-type": "application/vnd.oci.image.manifest.v1+json" }
+          })
+          assert.strictEqual(refused.status, 403, path)
+          assert.strictEqual(errorCode(refused), "DENIED")
+        }
+        assert.strictEqual(
+          (yield* send(world, "POST", `${proxyUrl}/v2/docker.iox/a/blobs/uploads/`)).status,
+          202
+        )
+      })
+    )
+  )
+
+  it.effect("lists tags and answers for blobs that no manifest named", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 100)])
+        publishImage(state, hash, "a/b", "2", [])
+        const tags = yield* get(world, "a/b/tags/list?ns=docker.io&n=1")
+        assert.deepStrictEqual(JSON.parse(tags.text), { name: "docker.io/a/b", tags: ["1"] })
+        const next = /<(.+)>/.exec(tags.headers.link ?? "")![1]!
+        for (const path of [next, `${next}&ns=docker.io`]) {
+          const rest = yield* send(world, "GET", `http://herd:15000${path}`)
+          assert.deepStrictEqual(JSON.parse(rest.text), { name: "docker.io/a/b", tags: ["2"] })
+        }
+        const blob = yield* get(world, `a/b/blobs/${image.layers[0]!}?ns=docker.io`)
+        assert.strictEqual(blob.status, 200)
+        const absent = yield* get(world, `a/b/blobs/${hash(someBytes(9, 9))}?ns=docker.io`)
+        assert.strictEqual(absent.status, 404)
+      })
+    )
+  )
+})

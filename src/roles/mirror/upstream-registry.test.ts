@@ -1,0 +1,275 @@
+// Checks how an upstream is asked: tokens and credentials go where they belong and nowhere else, answers are verified,
+// broken transfers go on, and an upstream in trouble is left alone.
+
+import { createHash } from "node:crypto"
+import { assert, it } from "@effect/vitest"
+import { Context, Effect, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { describe } from "vitest"
+import { type Digest, makeDigest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import { Secrets, SecretUnavailable } from "../services/secrets.ts"
+import { type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
+import { someBytes } from "../testing/push.ts"
+import type { Upstream } from "./mirror-config.ts"
+import { makeUpstreamRegistry, type UpstreamRegistry } from "./upstream-registry.ts"
+
+const hash = (bytes: Uint8Array): Digest => makeDigest("sha256", createHash("sha256").update(bytes).digest())
+
+const place: Upstream = { name: "docker.io", url: "https://registry-1.docker.io:1" }
+const credentials = { username: "robot", passwordFile: "password" }
+const basic = `Basic ${Buffer.from("robot:secret").toString("base64")}`
+
+const secrets: Secrets = {
+  read: (source) =>
+    source.tag === "File" && source.path === "password"
+      ? Effect.succeed("secret")
+      : Effect.fail(new SecretUnavailable({ message: "no such secret" }))
+}
+
+/** A world with an upstream, and the client under test for it. */
+const withUpstream = <A, E>(
+  upstream: Upstream,
+  test: (registry: UpstreamRegistry, state: FakeUpstreamState, world: MemoryWorld) => Effect.Effect<A, E>
+) =>
+  Effect.gen(function* () {
+    const world = makeMemoryWorld((algorithm, bytes) =>
+      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
+    )
+    const running = yield* world.start(
+      fakeUpstream({
+        registry: { host: "registry-1.docker.io", port: 1 },
+        tokens: { host: "auth.docker.io", port: 2 },
+        blobs: { host: "cdn.example", port: 3 },
+        tokensUrl: "https://auth.docker.io:2",
+        blobsUrl: "https://cdn.example:3"
+      })
+    )
+    const services = Context.add(world.services, Secrets, secrets)
+    const registry = yield* Effect.provide(makeUpstreamRegistry(upstream), services)
+    yield* Effect.ensuring(test(registry, running.role.state, world), running.stop)
+  })
+
+const tag = (name: string) => ({ tag: "Tag", name }) as const
+const byDigest = (digest: Digest) => ({ tag: "Digest", digest }) as const
+const read = (registry: UpstreamRegistry, repository: string, digest: Digest) =>
+  Stream.mkUint8Array(registry.blob(repository, digest))
+const at = (state: FakeUpstreamState, where: "registry" | "tokens" | "blobs") =>
+  state.seen.filter((seen) => seen.at === where)
+
+describe("an upstream registry", () => {
+  it.effect("is asked for a tag, a manifest, a blob and tags", () =>
+    withUpstream(place, (registry, state) =>
+      Effect.gen(function* () {
+        const layer = someBytes(1, 30_000)
+        const image = publishImage(state, hash, "library/alpine", "3", [layer])
+        assert.strictEqual(yield* registry.head("library/alpine", tag("3")), image.digest)
+        const manifest = yield* registry.manifest("library/alpine", tag("3"))
+        assert.strictEqual(manifest.digest, image.digest)
+        assert.deepStrictEqual(manifest.bytes, image.bytes)
+        assert.strictEqual(manifest.mediaType, "application/vnd.oci.image.manifest.v1+json")
+        assert.strictEqual(yield* registry.blobLength("library/alpine", image.layers[0]!), 30_000)
+        assert.deepStrictEqual(yield* read(registry, "library/alpine", image.layers[0]!), layer)
+        assert.deepStrictEqual(yield* registry.tags("library/alpine", { limit: 10 }), ["3"])
+        const lacks = yield* Effect.flip(registry.head("library/alpine", tag("4")))
+        assert.strictEqual(lacks._tag, "UpstreamLacks")
+      })
+    )
+  )
+
+  it.effect("gets a token once a repository, for its own scope, with the credentials only at the realm", () =>
+    withUpstream({ ...place, credentials }, (registry, state) =>
+      Effect.gen(function* () {
+        state.auth = "bearer"
+        state.credentials = { username: "robot", password: "secret" }
+        state.redirectBlobs = true
+        const image = publishImage(state, hash, "library/alpine", "3", [someBytes(1, 9000)])
+        yield* registry.manifest("library/alpine", tag("3"))
+        yield* registry.head("library/alpine", tag("3"))
+        yield* read(registry, "library/alpine", image.layers[0]!)
+        const tokens = at(state, "tokens")
+        assert.strictEqual(tokens.length, 1)
+        assert.strictEqual(tokens[0]!.authorization, basic)
+        assert.strictEqual(tokens[0]!.url, "/token?service=fake&scope=repository%3Alibrary%2Falpine%3Apull")
+        // The first request taught the way; the others came with the token at once.
+        assert.deepStrictEqual(
+          at(state, "registry").map(({ authorization }) => authorization),
+          [undefined, "Bearer token-1", "Bearer token-1", "Bearer token-1"]
+        )
+        assert.deepStrictEqual(
+          at(state, "blobs").map(({ authorization }) => authorization),
+          [undefined]
+        )
+        publishImage(state, hash, "library/other", "1", [])
+        yield* registry.head("library/other", tag("1"))
+        assert.strictEqual(at(state, "tokens").length, 2)
+      })
+    )
+  )
+
+  it.effect("is asked with a new token when the old one has expired or is refused", () =>
+    withUpstream(place, (registry, state) =>
+      Effect.gen(function* () {
+        state.auth = "bearer"
+        state.tokenLifetime = 100
+        publishImage(state, hash, "a/b", "1", [])
+        yield* registry.head("a/b", tag("1"))
+        yield* TestClock.adjust("79 seconds")
+        yield* registry.head("a/b", tag("1"))
+        assert.strictEqual(at(state, "tokens").length, 1)
+        yield* TestClock.adjust("2 seconds")
+        yield* registry.head("a/b", tag("1"))
+        assert.strictEqual(at(state, "tokens").length, 2)
+        state.tokens.clear()
+        yield* registry.head("a/b", tag("1"))
+        assert.strictEqual(at(state, "tokens").length, 3)
+      })
+    )
+  )
+
+  it.effect("takes Basic when that is what is configured", () =>
+    withUpstream({ ...place, credentials }, (registry, state) =>
+      Effect.gen(function* () {
+        state.auth = "basic"
+        state.credentials = { username: "robot", password: "secret" }
+        publishImage(state, hash, "a/b", "1", [])
+        yield* registry.head("a/b", tag("1"))
+        yield* registry.head("a/b", tag("1"))
+        assert.deepStrictEqual(
+          at(state, "registry").map(({ authorization }) => authorization),
+          [undefined, basic, basic]
+        )
+        state.credentials = { username: "robot", password: "changed" }
+        const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
+        assert.strictEqual(denied._tag === "UpstreamLacks" && denied.denied, true)
+        assert.notInclude(denied.message, "secret")
+      })
+    )
+  )
+
+  it.effect("without credentials says what is missing", () =>
+    withUpstream(place, (registry, state) =>
+      Effect.gen(function* () {
+        state.auth = "basic"
+        const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
+        assert.strictEqual(denied._tag, "UpstreamLacks")
+        assert.include(denied.message, "docker.io wants credentials (basic)")
+      })
+    )
+  )
+
+  it.effect("gets nothing of its token server's choice: a stranger's realm is not dialled", () =>
+    withUpstream({ ...place, credentials }, (registry, state, world) =>
+      Effect.gen(function* () {
+        state.auth = "bearer"
+        for (const realm of ["https://cdn.example:3/token", "http://auth.docker.io:2/token", "nonsense"]) {
+          state.challenge = `Bearer realm="${realm}",service="fake"`
+          const before = world.requests.length
+          const refused = yield* Effect.flip(registry.head("a/b", tag("1")))
+          assert.strictEqual(refused._tag, "UpstreamAway")
+          assert.include(refused.message, "docker.io: its realm")
+          assert.strictEqual(world.requests.length, before + 1)
+        }
+        assert.deepStrictEqual(at(state, "tokens"), [])
+        assert.deepStrictEqual(at(state, "blobs"), [])
+      })
+    )
+  )
+
+  it.effect("redirects over https only, and not for ever", () =>
+    withUpstream(place, (registry, state) =>
+      Effect.gen(function* () {
+        state.redirectBlobs = true
+        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 10)])
+        for (const location of [
+          "http://cdn.example:3/x",
+          "https://127.0.0.1:3/x",
+          "https://u:p@cdn.example:3/x"
+        ]) {
+          state.redirectTo = location
+          const refused = yield* Effect.flip(read(registry, "a/b", image.layers[0]!))
+          assert.include(refused.message, "docker.io: it redirects")
+        }
+        state.redirectTo = `/v2/a/b/blobs/${image.layers[0]!}`
+        const endless = yield* Effect.flip(read(registry, "a/b", image.layers[0]!))
+        assert.include(endless.message, "redirects more than")
+        assert.deepStrictEqual(at(state, "blobs"), [])
+      })
+    )
+  )
+
+  it.effect("is not believed when a manifest is not what its digest says", () =>
+    withUpstream(place, (registry, state) =>
+      Effect.gen(function* () {
+        const image = publishImage(state, hash, "a/b", "1", [])
+        state.corrupt = true
+        for (const reference of [tag("1"), byDigest(image.digest)]) {
+          const refused = yield* Effect.flip(registry.manifest("a/b", reference))
+          assert.strictEqual(refused._tag, "UpstreamAway")
+          assert.include(refused.message, image.digest)
+        }
+        state.corrupt = false
+        state.manifests.set("a/b huge", {
+          bytes: new Uint8Array(limits.maxManifestBytes + 1),
+          mediaType: "application/json"
+        })
+        const huge = yield* Effect.flip(registry.manifest("a/b", tag("huge")))
+        assert.include(huge.message, "has more than")
+      })
+    )
+  )
+
+  for (const ranges of [true, false]) {
+    it.effect(`whose blob breaks off is asked for the rest ${ranges ? "by range" : "without ranges"}`, () =>
+      withUpstream(place, (registry, state) =>
+        Effect.gen(function* () {
+          const layer = someBytes(3, 50_000)
+          const image = publishImage(state, hash, "a/b", "1", [layer])
+          state.ranges = ranges
+          state.breakOff = { after: ranges ? 17_000 : 20_000, times: ranges ? 2 : 1 }
+          assert.deepStrictEqual(yield* read(registry, "a/b", image.layers[0]!), layer)
+          assert.strictEqual(state.sent, ranges ? 50_000 : 70_000)
+          state.breakOff = { after: 1, times: 100 }
+          const broken = yield* Effect.flip(read(registry, "a/b", image.layers[0]!))
+          assert.include(
+            broken.message,
+            `broke off ${image.layers[0]!} ${limits.maxUpstreamBreaks + 1} times`
+          )
+        })
+      )
+    )
+  }
+
+  it.effect("that is overloaded or away is left alone for a while, and then asked again", () =>
+    withUpstream(place, (registry, state, world) =>
+      Effect.gen(function* () {
+        publishImage(state, hash, "a/b", "1", [])
+        state.failing = { status: 429, headers: { "retry-after": "60" } }
+        const limited = yield* Effect.flip(registry.head("a/b", tag("1")))
+        assert.strictEqual(limited._tag, "UpstreamAway")
+        state.failing = undefined
+        yield* TestClock.adjust("59 seconds")
+        const seen = state.seen.length
+        const left = yield* Effect.flip(registry.head("a/b", tag("1")))
+        assert.include(left.message, "answered 429")
+        assert.strictEqual(state.seen.length, seen)
+        yield* TestClock.adjust("1 second")
+        yield* registry.head("a/b", tag("1"))
+
+        world.unreachable.add("registry-1.docker.io:1")
+        const away = yield* Effect.flip(registry.head("a/b", tag("1")))
+        assert.include(away.message, "cannot be reached")
+        world.unreachable.clear()
+        assert.strictEqual((yield* Effect.flip(registry.head("a/b", tag("1"))))._tag, "UpstreamAway")
+        yield* TestClock.adjust("5 seconds")
+        yield* registry.head("a/b", tag("1"))
+
+        state.failing = { status: 500 }
+        yield* Effect.flip(registry.head("a/b", tag("1")))
+        state.failing = undefined
+        yield* registry.head("a/b", tag("1"))
+      })
+    )
+  )
+})

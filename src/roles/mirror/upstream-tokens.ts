@@ -1,0 +1,202 @@
+// Decides how an upstream is told who asks: Basic with the configured credentials, or Bearer with a token that a token
+// server of the trust boundary gave for them (docker registry v2 token authentication). A token is kept until shortly
+// before it expires, and asked for once by all who need it.
+//
+//   401 + WWW-Authenticate -> a challenge that is understood -> realm trusted? -> token -> the request once more
+//
+// Invariants: credentials go to the upstream itself or to a trusted realm and nowhere else, no redirect is followed
+// with them; a client's Authorization never comes here; nothing secret is in a message.
+
+import { Cache, Effect, Exit, Schema } from "effect"
+import { Base64 } from "effect/encoding"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { limits } from "../../protocol/limits.ts"
+import { Secrets, type SecretUnavailable } from "../services/secrets.ts"
+import { toDuration } from "../upstreams.ts"
+import { boundedBody, reasonIn } from "./bounded-body.ts"
+import { type Challenge, parseChallenges } from "./challenge.ts"
+import type { Upstream } from "./mirror-config.ts"
+import { isDistrusted, type TrustBoundary } from "./trust-boundary.ts"
+import { UpstreamAway, type UpstreamError, UpstreamLacks } from "./upstream-errors.ts"
+
+export interface UpstreamTokens {
+  /** The Authorization that earlier challenges taught for a repository, if any. */
+  readonly known: (repository: string) => Effect.Effect<string | undefined, UpstreamError>
+  /** What to send after a 401 with this WWW-Authenticate; `refused` is what was sent before. */
+  readonly answer: (
+    repository: string,
+    header: string | undefined,
+    refused: string | undefined
+  ) => Effect.Effect<string, UpstreamError>
+}
+
+interface Token {
+  readonly authorization: string
+  /** Seconds. */
+  readonly lifetime: number
+}
+
+/** How a repository's requests are authorized: the key of a token, or Basic. */
+type Way = { readonly tag: "Basic" } | { readonly tag: "Bearer"; readonly key: string }
+
+const TokenAnswer = Schema.fromJsonString(
+  Schema.Struct({
+    token: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    access_token: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    expires_in: Schema.optionalKey(Schema.NullOr(Schema.Number))
+  })
+)
+const decodeToken = Schema.decodeUnknownEffect(TokenAnswer)
+const decoder = new TextDecoder()
+
+/** What may stand in a header: a token server must not write lines of the next request. */
+const isTokenText = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
+
+export const makeUpstreamTokens = (
+  upstream: Upstream,
+  boundary: TrustBoundary
+): Effect.Effect<UpstreamTokens, never, HttpClient.HttpClient> =>
+  Effect.gen(function* () {
+    const client = yield* HttpClient.HttpClient
+    const secrets = yield* Secrets
+    const { credentials, name } = upstream
+    /** Oldest first; a Map keeps insertion order. */
+    const ways = new Map<string, Way>()
+
+    const learn = (repository: string, way: Way): void => {
+      ways.delete(repository)
+      if (ways.size >= limits.maxUpstreamTokens) ways.delete(ways.keys().next().value!)
+      ways.set(repository, way)
+    }
+
+    const away = (why: string) => new UpstreamAway({ message: `${name}: ${why}` })
+    const noSecret = (error: SecretUnavailable) => away(error.message)
+
+    const basic: Effect.Effect<string | undefined, UpstreamAway> = Effect.suspend(() => {
+      if (credentials === undefined) return Effect.succeed(undefined)
+      const { passwordEnv, passwordFile, username } = credentials
+      const source =
+        passwordFile === undefined
+          ? ({ tag: "Environment", variable: passwordEnv! } as const)
+          : ({ tag: "File", path: passwordFile } as const)
+      return secrets.read(source).pipe(
+        Effect.mapError(noSecret),
+        Effect.map((password) => `Basic ${Base64.encode(`${username}:${password}`)}`)
+      )
+    })
+
+    const askToken = (url: string): Effect.Effect<Token, UpstreamError> =>
+      Effect.gen(function* () {
+        const host = new URL(url).host
+        const authorization = yield* basic
+        const response = yield* client.execute(
+          HttpClientRequest.get(url, {
+            headers: {
+              accept: "application/json",
+              "accept-encoding": "identity",
+              ...(authorization === undefined ? {} : { authorization })
+            }
+          })
+        )
+        if (response.status !== 200) {
+          const reason = `the token server ${host} answered ${response.status}: ${yield* reasonIn(response, limits.maxTokenBytes)}`
+          return yield* response.status === 401 || response.status === 403
+            ? new UpstreamLacks({ denied: true, message: `${name}: ${reason}` })
+            : away(reason)
+        }
+        const bytes = yield* boundedBody(response, `the token of ${host}`, limits.maxTokenBytes)
+        const answer = yield* Effect.mapError(decodeToken(decoder.decode(bytes)), () =>
+          away(`the token server ${host} answered something else than a token`)
+        )
+        const token = answer.token ?? answer.access_token ?? ""
+        if (!isTokenText(token)) return yield* away(`the token server ${host} gave no token`)
+        // 60 seconds is what the protocol says when the server does not.
+        const expires = answer.expires_in ?? 60
+        const lifetime = Math.min(Math.max(0, expires * limits.tokenUse), limits.maxTokenLifetime / 1_000_000)
+        return { authorization: `Bearer ${token}`, lifetime }
+      }).pipe(
+        Effect.catchTag("HttpClientError", (error) =>
+          Effect.fail(
+            away(`the token server ${new URL(url).host} does not answer: ${error.message.slice(0, 200)}`)
+          )
+        ),
+        Effect.timeoutOrElse({
+          duration: toDuration(limits.upstreamHeadersTimeout),
+          orElse: () =>
+            Effect.fail(
+              away(
+                `the token server ${new URL(url).host} did not answer within ${limits.upstreamHeadersTimeout / 1_000_000} s`
+              )
+            )
+        })
+      )
+
+    const tokens = yield* Cache.makeWith(askToken, {
+      capacity: limits.maxUpstreamTokens,
+      timeToLive: (exit) => (Exit.isSuccess(exit) ? `${Math.round(exit.value.lifetime * 1000)} millis` : 0)
+    })
+
+    const authorize = (way: Way): Effect.Effect<string | undefined, UpstreamError> =>
+      way.tag === "Basic" ? basic : Effect.map(Cache.get(tokens, way.key), (token) => token.authorization)
+
+    /** The URL that gives the token which a Bearer challenge wants. */
+    const tokenUrl = (challenge: Challenge, repository: string): Effect.Effect<string, UpstreamAway> => {
+      const realm = boundary.realm(challenge.parameters.get("realm") ?? "")
+      if (isDistrusted(realm)) return Effect.fail(new UpstreamAway({ message: realm.reason }))
+      const service = challenge.parameters.get("service")
+      if (service !== undefined) realm.searchParams.set("service", service)
+      realm.searchParams.set("scope", challenge.parameters.get("scope") ?? `repository:${repository}:pull`)
+      return Effect.succeed(realm.href)
+    }
+
+    const wayOf = (
+      repository: string,
+      challenges: ReadonlyArray<Challenge>
+    ): Effect.Effect<Way, UpstreamError> => {
+      const bearer = challenges.find(({ scheme }) => scheme === "bearer")
+      if (bearer !== undefined) {
+        return Effect.map(tokenUrl(bearer, repository), (key): Way => ({ tag: "Bearer", key }))
+      }
+      if (challenges.some(({ scheme }) => scheme === "basic") && credentials !== undefined) {
+        return Effect.succeed({ tag: "Basic" })
+      }
+      const schemes = challenges.map(({ scheme }) => scheme).join(", ")
+      return Effect.fail(
+        new UpstreamLacks({
+          denied: true,
+          message: `${name} wants credentials (${schemes}), and its configuration has none for that`
+        })
+      )
+    }
+
+    return {
+      known: (repository) => {
+        const way = ways.get(repository)
+        return way === undefined ? Effect.succeed(undefined) : authorize(way)
+      },
+      answer: (repository, header, refused) =>
+        Effect.gen(function* () {
+          const challenges = parseChallenges(header ?? "")
+          if (challenges === undefined) {
+            return yield* new UpstreamLacks({
+              denied: true,
+              message: `${name} answered 401 without a challenge that can be read`
+            })
+          }
+          const way = yield* wayOf(repository, challenges)
+          const kept = way.tag === "Bearer" ? yield* Cache.getSuccess(tokens, way.key) : undefined
+          if (way.tag === "Bearer" && kept?._tag === "Some" && kept.value.authorization === refused) {
+            yield* Cache.invalidate(tokens, way.key)
+          }
+          const authorization = yield* authorize(way)
+          if (authorization === undefined || (way.tag === "Basic" && authorization === refused)) {
+            return yield* new UpstreamLacks({
+              denied: true,
+              message: `${name} does not take the configured credentials`
+            })
+          }
+          learn(repository, way)
+          return authorization
+        })
+    }
+  })
