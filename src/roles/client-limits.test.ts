@@ -10,7 +10,7 @@ import { makeDigest } from "../protocol/digest.ts"
 import { ClientLimits, defaultClientLimits } from "./config.ts"
 import { errorCode, send } from "./testing/exchange.ts"
 import { proxyUrl, startHerd } from "./testing/herd.ts"
-import { type MemoryWorld, makeMemoryWorld } from "./testing/memory-world.ts"
+import { makeMemoryWorld, type MemoryWorld } from "./testing/memory-world.ts"
 import { pushImage, someBytes } from "./testing/push.ts"
 import { settle } from "./testing/settle.ts"
 

@@ -6,7 +6,7 @@
 // is (client-address.ts) and what is answered (client-limits.ts).
 
 import { invariant } from "../protocol/invariant.ts"
-import { type RecencyLinks, RecencyList } from "../protocol/recency-list.ts"
+import { RecencyList, type RecencyLinks } from "../protocol/recency-list.ts"
 import type { Micros } from "../protocol/time.ts"
 import { TokenBucket } from "../protocol/token-bucket.ts"
 

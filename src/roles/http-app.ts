@@ -2,9 +2,9 @@
 // that every role has: /health (the process answers), /readiness (what it depends on answers) and /metrics. Who
 // listens, and where, is the world's.
 
-import type { Scope } from "effect"
 import { Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Scope } from "effect"
 import type { RoleMetrics } from "./metrics.ts"
 import { ociError, ociErrorResponse } from "./registry/oci-error.ts"
 
