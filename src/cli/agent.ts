@@ -2,7 +2,7 @@
 // src/roles/agent.ts.
 
 import { AgentConfig } from "../roles/config.ts"
-import { buildIndexes, data, disk, listen, log, peer, pushes, trackers } from "./config-flags.ts"
+import { buildIndexes, data, disk, listen, log, ownNames, peer, pushes, trackers } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 
 export const agentCommand = roleCommand({
@@ -17,6 +17,7 @@ export const agentCommand = roleCommand({
     trackers,
     buildIndexes,
     ...pushes,
+    ownNames,
     ...log
   ],
   load: async () => (await import("../roles/agent.ts")).agent

@@ -59,11 +59,16 @@ const whole = (name: string, path: ReadonlyArray<string>, metavar: string, descr
   )
 
 /** A flag that may be given several times; together they replace the list. */
-const list = (name: string, path: ReadonlyArray<string>, description: string): ConfigFlag => ({
+const list = (
+  name: string,
+  path: ReadonlyArray<string>,
+  description: string,
+  metavar = "URL"
+): ConfigFlag => ({
   name,
   paths: [path],
   flag: Flag.String(name).pipe(
-    Flag.withMetavar("URL"),
+    Flag.withMetavar(metavar),
     Flag.withDescription(`${description}; may be repeated`),
     Flag.atLeast(0),
     Flag.map((values) => (values.length === 0 ? [] : [{ flag: `--${name}`, path, value: values }]))
@@ -138,3 +143,10 @@ export const pushes: ReadonlyArray<ConfigFlag> = [
   text("proxy", ["proxy"], "URL", "The proxy that takes pushes: named to a client, or forwarded to")
 ]
 export const self: ConfigFlag = text("self", ["self"], "URL", "This origin's own entry among the origins")
+
+export const ownNames: ConfigFlag = list(
+  "own-name",
+  ["ownNames"],
+  "A name under which clients know the cluster, for their ns",
+  "HOST:PORT"
+)

@@ -2,7 +2,7 @@
 // src/roles/herd.ts.
 
 import { HerdConfig } from "../roles/config.ts"
-import { data, listen, log, peer } from "./config-flags.ts"
+import { data, listen, log, ownNames, peer } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 
 export const herdCommand = roleCommand({
@@ -16,6 +16,7 @@ export const herdCommand = roleCommand({
     listen("origin-http", "origin", "Where the origin listens for HTTP"),
     listen("tracker", "tracker", "Where the tracker listens"),
     listen("build-index", "buildIndex", "Where the build-index listens"),
+    ownNames,
     ...log
   ],
   load: async () => (await import("../roles/herd.ts")).herd

@@ -2,7 +2,7 @@
 // src/roles/proxy.ts.
 
 import { ProxyConfig } from "../roles/config.ts"
-import { buildIndexes, data, listen, log, origins } from "./config-flags.ts"
+import { buildIndexes, data, listen, log, origins, ownNames } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 
 export const proxyCommand = roleCommand({
@@ -14,6 +14,7 @@ export const proxyCommand = roleCommand({
     listen("registry", "registry", "Where the registry write API listens"),
     origins,
     buildIndexes,
+    ownNames,
     ...log
   ],
   load: async () => (await import("../roles/proxy.ts")).proxy

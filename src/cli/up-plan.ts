@@ -15,6 +15,8 @@ export interface UpOptions {
   readonly data: string
   readonly portBase: number
   readonly logLevel: string
+  /** Names under which clients know the cluster, beside the proxy's own address. */
+  readonly ownNames?: ReadonlyArray<string>
   /** Of the origin and of every agent; unlimited when absent. */
   readonly rates?: typeof RateLimits.Type
 }
@@ -54,6 +56,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
   const listen = (port: number) => ({ host, port })
   // The files of logs are read by machines and by people who search: JSON, whatever the terminal is.
   const log = { level: options.logLevel, format: "json" }
+  const ownNames = [`${host}:${portBase}`, `localhost:${portBase}`, ...(options.ownNames ?? [])]
   const rates = options.rates === undefined ? {} : { rates: options.rates }
   const place = (name: string) => ({
     name,
@@ -70,6 +73,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
       origin: listen(portBase + 2),
       tracker: listen(portBase + 3),
       buildIndex: listen(portBase + 4),
+      ownNames,
       ...rates,
       log
     },
@@ -94,6 +98,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
         peer: listen(registry + 1),
         trackers: [url(portBase + 3)],
         buildIndexes: [url(portBase + 4)],
+        ownNames,
         ...rates,
         log
       },

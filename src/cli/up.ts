@@ -35,6 +35,11 @@ const flags = {
     Flag.withDescription("The proxy's port; all others are counted from it"),
     Flag.withDefault(15_000)
   ),
+  ownNames: Flag.String("own-name").pipe(
+    Flag.withMetavar("HOST:PORT"),
+    Flag.withDescription("A name under which clients know the cluster, for their ns; may be repeated"),
+    Flag.atLeast(0)
+  ),
   logLevel: Flag.Literals("log", ["trace", "debug", "info", "warn", "error", "silent"]).pipe(
     Flag.withDescription("The least important lines in the log files"),
     Flag.withDefault("info" as const)
@@ -115,8 +120,8 @@ const runUp = (options: UpOptions) =>
     yield* anyDied
   }).pipe(Effect.scoped)
 
-export const upCommand = Command.make("up", flags, ({ agents, data, portBase, logLevel }) =>
-  runUp({ agents, data: resolve(data), portBase, logLevel })
+export const upCommand = Command.make("up", flags, ({ agents, data, portBase, ownNames, logLevel }) =>
+  runUp({ agents, data: resolve(data), portBase, ownNames, logLevel })
 ).pipe(
   Command.withDescription("A herd and agents on this machine: the embedded default"),
   Command.withExamples([

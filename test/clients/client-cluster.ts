@@ -34,14 +34,17 @@ const started = (daemon: Daemon | undefined): Daemon => {
 export const startClientCluster = async (agents: number): Promise<ClientCluster> => {
   const folder = mkdtempSync(join(tmpdir(), "shoal-clients-"))
   const here = (client: "docker" | "containerd") => lacking(client) === undefined
+  // They come first, so that the agents can be told that the proxy is also called as its recorder is.
+  const [push, pull] = await Promise.all([startRecordingProxy(), startRecordingProxy()])
   const [up, dockerd, contentDaemon] = await Promise.all([
-    startUp(join(folder, "shoal"), agents),
+    startUp(join(folder, "shoal"), agents, "--own-name", push.address),
     here("docker") ? startDockerd(join(folder, "dockerd")) : undefined,
     here("containerd") ? startContainerd(join(folder, "containerd")) : undefined
   ])
   let storages = 0
   const more: Array<Daemon> = []
-  const [push, pull] = await Promise.all([startRecordingProxy(up.proxy), startRecordingProxy(up.agents[0]!)])
+  push.leadTo(up.proxy)
+  pull.leadTo(up.agents[0]!)
   return {
     folder,
     up,

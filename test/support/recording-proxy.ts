@@ -4,7 +4,7 @@
 // Invariants: bodies pass as they come, nothing is kept of them but their length; a side that hangs up makes the other
 // one do so; nothing is spoilt but the one answer that the test asked to be cut.
 
-import { type IncomingHttpHeaders, type IncomingMessage, request, createServer } from "node:http"
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http"
 import type { AddressInfo } from "node:net"
 
 export interface Recorded {
@@ -37,8 +37,8 @@ export interface RecordingProxy {
 const counted = (stream: IncomingMessage, count: (bytes: number) => void): IncomingMessage =>
   stream.on("data", (chunk: Buffer) => count(chunk.length))
 
-/** Starts one in front of the registry at "host:port". */
-export const startRecordingProxy = async (registry: string): Promise<RecordingProxy> => {
+/** Starts one in front of the registry at "host:port"; without it, it is to be told where to lead. */
+export const startRecordingProxy = async (registry = "127.0.0.1:1"): Promise<RecordingProxy> => {
   let upstream = registry
   let seen: Array<Recorded> = []
   let cut: { readonly path: string; readonly bytes: number } | undefined

@@ -2,7 +2,7 @@
 // outlives the test: every process is ended by its id.
 
 import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, readFileSync, readdirSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { freePortBase } from "./free-ports.ts"
@@ -76,14 +76,19 @@ export interface RunningUp extends ShoalProcess {
   readonly buildIndex: string
 }
 
-/** Starts `shoal up` with its data in `data`, and waits until it is ready. */
-export const startUp = async (data: string, agents: number): Promise<RunningUp> => {
+/** Starts `shoal up` with its data in `data` and these further arguments, and waits until it is ready. */
+export const startUp = async (
+  data: string,
+  agents: number,
+  ...more: ReadonlyArray<string>
+): Promise<RunningUp> => {
   const portBase = await freePortBase(agents)
   const shoal = startShoal([
     "up",
     ...["--agents", String(agents)],
     ...["--data", data],
-    ...["--port-base", String(portBase)]
+    ...["--port-base", String(portBase)],
+    ...more
   ])
   await shoal.says("shoal is ready")
   const at = (port: number) => `127.0.0.1:${port}`
