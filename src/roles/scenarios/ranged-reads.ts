@@ -11,8 +11,8 @@ import {
   bodyBytes,
   expectThat,
   metric,
-  pullBlob,
   type PushedImage,
+  pullBlob,
   pushImage,
   request,
   ScenarioFailed

@@ -6,7 +6,9 @@ import { Effect, Fiber } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
 import { startClusterApart, startHerdCluster } from "./cluster.ts"
 import { diskBudgetScenarios } from "./disk-budget-scenarios.ts"
+import { mirrorScenarios } from "./mirror-scenarios.ts"
 import { preheatScenarios } from "./preheat-scenarios.ts"
+import { rangedReads } from "./ranged-reads.ts"
 import {
   bodyBytes,
   expectThat,
@@ -17,7 +19,6 @@ import {
   request,
   ScenarioFailed
 } from "./registry-script.ts"
-import { rangedReads } from "./ranged-reads.ts"
 import { agents, largest, MiB, received, type Scenario, storedPieces, until } from "./scenario.ts"
 
 const pushThenPullEverywhere: Scenario = {
@@ -228,6 +229,7 @@ const pushedToAnAgent: Scenario = {
 export const scenarios: ReadonlyArray<Scenario> = [
   ...preheatScenarios,
   ...diskBudgetScenarios,
+  ...mirrorScenarios,
   pushedToAnAgent,
   pushThenPullEverywhere,
   joinsLate,
