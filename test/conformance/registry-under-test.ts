@@ -82,14 +82,17 @@ const kinds = [
   { name: "on loopback", start: onLoopback }
 ] as const
 
+/** Milliseconds for a test or a start: long enough that a busy machine is no failure. */
+const patience = 180_000
+
 /** Declares the tests once for each kind of registry; they share one of it. */
 export const onEveryRegistry = (define: (registry: () => RegistryUnderTest) => void): void => {
-  describe.each(kinds)("$name", ({ start }) => {
+  describe.each(kinds)("$name", { timeout: patience }, ({ start }) => {
     let running: RegistryUnderTest
     beforeAll(async () => {
       running = await start()
-    })
-    afterAll(() => running?.stop())
+    }, patience)
+    afterAll(() => running?.stop(), patience)
     define(() => running)
   })
 }
