@@ -47,6 +47,11 @@ const committedBytes = (model: Model) =>
     .filter(isPinned)
     .reduce((sum, { bytes, complete, expected }) => sum + (complete ? bytes : Math.max(bytes, expected)), 0)
 
+const bytesToCome = (model: Model) =>
+  [...model.known.values()]
+    .filter(({ complete, downloads }) => downloads > 0 && !complete)
+    .reduce((sum, { bytes, expected }) => sum + Math.max(0, expected - bytes), 0)
+
 /** Evicts until the ledger names no more, and checks each choice. */
 const drain = (model: Model, ledger: DiskLedger, spares: (digest: Digest) => boolean): void => {
   const spared = new Set<Digest>()
@@ -139,10 +144,13 @@ describe("disk ledger", () => {
               const more = Math.min(bytes, length)
               const own = isPinned(known) && !known.complete ? known.expected : 0
               const expected = Math.max(own, Math.min(length, Math.max(own, known.bytes) + more))
+              const claim = Math.max(expected, known.bytes)
+              const grows = claim - Math.max(own, known.bytes)
               const fits =
                 known.complete ||
                 expected === own ||
-                committedBytes(model) - own + Math.max(expected, known.bytes) <= capacity
+                (committedBytes(model) - own + claim <= capacity &&
+                  usedBytes(model) - model.other + bytesToCome(model) + grows <= 2 * capacity)
               const admission = ledger.admit(digest, length, bytes)
               expect(admission).toBe(more > capacity ? "too-large" : fits ? "admitted" : "no-room")
               if (!fits && expected > capacity) model.outgrown.add(digest)
@@ -242,6 +250,30 @@ describe("disk ledger", () => {
     expect(ledger.used).toBe(540)
     keep(5)
     expect(ledger.victim(none)).toBeUndefined()
+  })
+
+  test("holds all that is there and to come within twice the budget, whatever cannot go", () => {
+    const ledger = new DiskLedger(rules)
+    let now = 0
+    const download = (digest: Digest): string => {
+      const admission = ledger.admit(digest, 600, 600)
+      if (admission !== "admitted") return admission
+      ledger.grew(digest, 600, now)
+      ledger.completed(digest)
+      ledger.leave(digest)
+      // A peer is being sent everything: nothing goes.
+      const spared = new Set<Digest>()
+      for (let next = ledger.victim(spared); next !== undefined; next = ledger.victim(spared)) {
+        ledger.spared(next, ++now)
+        spared.add(next)
+      }
+      return admission
+    }
+    expect(digests.map(download).filter((admission) => admission === "admitted").length).toBe(3)
+    expect(ledger.used).toBe(1800)
+    ledger.victim(new Set())
+    ledger.evicted(digests[0]!)
+    expect(download(digests[4]!)).toBe("admitted")
   })
 
   test("remembers which uses the store has not noted", () => {

@@ -11,7 +11,8 @@
 // Invariants: what is held and whole, underway or evicting is never a victim; the victim is the blob that was used
 // longest ago; there is none while calm; a download is admitted only if it fits the budget together with all that may
 // not go now, each download counted whole. So what is in use when a download begins never exceeds the budget; what
-// was idle then and is read later can make the sum exceed it, by at most what was idle.
+// was idle then and is read, or cannot go because peers are sent it, can make the sum exceed it. Therefore all that is
+// there and all that is still to come never exceed twice the budget when a download begins.
 
 import type { Digest } from "../protocol/digest.ts"
 import { invariant } from "../protocol/invariant.ts"
@@ -176,8 +177,19 @@ export class DiskLedger {
       this.#outgrown.add(account.digest)
       return false
     }
+    const claim = Math.max(expected, account.bytes)
     const own = isUnderway(account) ? Math.max(account.expected, account.bytes) : 0
-    return this.committed - own + Math.max(expected, account.bytes) <= this.capacity
+    if (this.committed - own + claim > this.capacity) return false
+    return this.#kept + this.#toCome + claim - Math.max(own, account.bytes) <= 2 * this.capacity
+  }
+
+  /** Bytes of the downloads that are not here yet. */
+  get #toCome(): number {
+    let sum = 0
+    for (const account of this.#accounts.values()) {
+      if (isUnderway(account)) sum += Math.max(0, account.expected - account.bytes)
+    }
+    return sum
   }
 
   leave(digest: Digest): void {
