@@ -11,17 +11,17 @@ export interface Addresses {
   readonly agent: string
 }
 
-/** The block that a page of this repository shows for the file of this name. */
-export const fileShown = (page: string, path: string): string => {
+/** The block that a page of this repository shows for the file of this name, the first one behind the heading. */
+export const fileShown = (page: string, path: string, heading = "# "): string => {
   const text = readFileSync(join(import.meta.dirname, "..", "..", page), "utf8")
-  const at = text.indexOf(`\`${path}\``)
+  const at = text.indexOf(`\`${path}\``, text.indexOf(heading))
   const block = /```\w*\n([\s\S]*?)```/.exec(at < 0 ? "" : text.slice(at))
   if (block === null) throw new Error(`${page} shows no ${path}`)
   return block[1]!
 }
 
 /** What docs/operations.md shows, for these addresses. */
-export const operationsFile = (path: string, { proxy, agent }: Addresses): string =>
-  fileShown("docs/operations.md", path)
+export const operationsFile = (path: string, { proxy, agent }: Addresses, heading?: string): string =>
+  fileShown("docs/operations.md", path, heading)
     .replaceAll("registry.example:15000", proxy)
     .replaceAll("127.0.0.1:16000", agent)
