@@ -2,7 +2,18 @@
 // src/roles/agent.ts.
 
 import { AgentConfig } from "../roles/config.ts"
-import { buildIndexes, data, disk, listen, log, ownNames, peer, pushes, trackers } from "./config-flags.ts"
+import {
+  buildIndexes,
+  data,
+  disk,
+  freshness,
+  listen,
+  log,
+  ownNames,
+  peer,
+  pushes,
+  trackers
+} from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 
 export const agentCommand = roleCommand({
@@ -18,6 +29,7 @@ export const agentCommand = roleCommand({
     buildIndexes,
     ...pushes,
     ownNames,
+    freshness,
     ...log
   ],
   load: async () => (await import("../roles/agent.ts")).agent

@@ -142,6 +142,12 @@ export const pushes: ReadonlyArray<ConfigFlag> = [
   choice("push", ["push"], ["refuse", "forward"], "What becomes of a push to this agent (refuse)"),
   text("proxy", ["proxy"], "URL", "The proxy that takes pushes: named to a client, or forwarded to")
 ]
+export const freshness: ConfigFlag = whole(
+  "freshness",
+  ["freshness"],
+  "SECONDS",
+  "How soon a moved tag or a deletion is seen; 0 asks at every request (5)"
+)
 export const self: ConfigFlag = text("self", ["self"], "URL", "This origin's own entry among the origins")
 
 export const ownNames: ConfigFlag = list(

@@ -254,8 +254,17 @@ export const limits = {
   maxRequestHeaders: 500,
   /** How long a pull asks for metainfo while trackers or origins are away; clients give up at about a minute. */
   metainfoPatience: seconds(45),
-  /** What manifests name by digest never changes; an agent remembers this many. About 300 bytes each. */
+  /** What an agent remembers of the build-indexes, the least lately used forgotten first: 200 to 300 bytes each. */
+  maxRememberedRepositories: 10_000,
+  maxRememberedTags: 10_000,
   maxRememberedManifests: 10_000,
+  maxRememberedBlobs: 100_000,
+  /** How long a read waits for a build-index when there is a last known value to serve instead. */
+  revalidationPatience: seconds(2),
+  /** A build-index that did not answer is not asked again for this long, while there is a last known value. */
+  staleRetryPause: seconds(2),
+  /** When a tag was last confirmed is noted at most this often, so Age after a restart is too high by this at most. */
+  confirmationNotePause: seconds(60),
   /** A pull that made no progress for this long fails with a reason. */
   stalledPullTimeout: seconds(120),
   /** HTTP between roles: wait for response headers, and for the next byte of a body. */

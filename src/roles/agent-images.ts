@@ -1,18 +1,12 @@
-// Decides how an agent answers the registry read API: names from the build-index, content through the swarm. What a
-// digest names never changes, so it is remembered; what a tag names is asked every time.
+// Decides how an agent answers the registry read API: names by what build-indexes said (agent-facts.ts), content through
+// the swarm. Listings are asked for every time.
 
 import { Effect, Stream } from "effect"
-import type { Digest } from "../protocol/digest.ts"
-import { limits } from "../protocol/limits.ts"
+import type { AgentFacts } from "./agent-facts.ts"
 import type { BuildIndexClient, BuildIndexError } from "./build-index-client.ts"
 import type { Downloads, PullError } from "./downloads.ts"
 import { wholeOf } from "./registry/byte-range.ts"
-import {
-  type ImageSource,
-  ImageUnavailable,
-  ImageUnknown,
-  type ResolvedManifest
-} from "./registry/image-source.ts"
+import { type ImageSource, ImageUnavailable, ImageUnknown } from "./registry/image-source.ts"
 
 const indexFailed =
   (what: "manifest" | "repository") =>
@@ -31,32 +25,16 @@ const pullFailed =
           ...(error.reason === undefined ? {} : { reason: error.reason })
         })
 
-export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClient): ImageSource => {
-  /** Oldest first; a Map keeps insertion order. */
-  const manifests = new Map<string, ResolvedManifest>()
-
-  const remember = (repository: string, manifest: ResolvedManifest): void => {
-    if (manifests.size >= limits.maxRememberedManifests) {
-      const oldest = manifests.keys().next()
-      if (oldest.done !== true) manifests.delete(oldest.value)
-    }
-    manifests.set(`${repository}@${manifest.digest}`, manifest)
-  }
-
-  const byDigest = (repository: string, digest: Digest): Effect.Effect<ResolvedManifest, BuildIndexError> => {
-    const known = manifests.get(`${repository}@${digest}`)
-    return known === undefined ? buildIndex.manifest(repository, digest) : Effect.succeed(known)
-  }
-
+export const makeAgentImages = (
+  downloads: Downloads,
+  buildIndex: BuildIndexClient,
+  facts: AgentFacts
+): ImageSource => {
   return {
     resolve: (repository, reference) =>
-      (reference.tag === "Digest"
-        ? byDigest(repository, reference.digest)
-        : (buildIndex.tag(repository, reference.name) as Effect.Effect<ResolvedManifest, BuildIndexError>)
-      ).pipe(
-        Effect.tap((manifest) => Effect.sync(() => remember(repository, manifest))),
-        Effect.mapError(indexFailed("manifest"))
-      ),
+      reference.tag === "Digest"
+        ? facts.manifest(repository, reference.digest)
+        : facts.tag(repository, reference.name),
     manifest: (repository, manifest) =>
       downloads.read(repository, manifest.digest, wholeOf(manifest.size)).pipe(
         Stream.runFold(
@@ -71,9 +49,12 @@ export const makeAgentImages = (downloads: Downloads, buildIndex: BuildIndexClie
         Effect.mapError(pullFailed("manifest"))
       ),
     statBlob: (repository, digest) =>
-      downloads.torrent(repository, digest).pipe(
-        Effect.map(({ metainfo }) => ({ length: metainfo.length })),
-        Effect.mapError(pullFailed("blob"))
+      Effect.andThen(
+        facts.blob(repository, digest),
+        downloads.torrent(repository, digest).pipe(
+          Effect.map(({ metainfo }) => ({ length: metainfo.length })),
+          Effect.mapError(pullFailed("blob"))
+        )
       ),
     prepareBlob: (repository, digest, selection) =>
       Effect.mapError(downloads.prepare(repository, digest, selection), pullFailed("blob")),

@@ -4,11 +4,12 @@
 import { Effect, Option } from "effect"
 import { HttpClient } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
+import { makeAgentFacts } from "./agent-facts.ts"
 import { makeAgentImages } from "./agent-images.ts"
 import { makeAnnouncer } from "./announcer.ts"
 import { makeBuildIndexClient } from "./build-index-client.ts"
 import { limitClients } from "./client-limits.ts"
-import { type AgentConfig, defaultClientLimits, patienceOf } from "./config.ts"
+import { type AgentConfig, defaultClientLimits, defaultFreshness, patienceOf } from "./config.ts"
 import { makeDiskBudget } from "./disk-budget.ts"
 import { makeDownloads, type PullError } from "./downloads.ts"
 import { evictBlob } from "./evict-blob.ts"
@@ -75,9 +76,16 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const allowed = config.limits ?? defaultClientLimits
     yield* disk?.run(evictBlob({ blobs, engine, announcer, downloads })) ?? Effect.void
     const counter = makeRequestCounter(metrics)
-    const source = yield* withDefaultUpstream(makeAgentImages(downloads, buildIndex), names)
+    const facts = yield* makeAgentFacts({
+      buildIndex,
+      tables: yield* storage.tables(config.data),
+      metrics,
+      freshness: (config.freshness ?? defaultFreshness) * 1000,
+      serveStale: config.serveStale ?? true
+    })
+    const source = yield* withDefaultUpstream(makeAgentImages(downloads, buildIndex, facts), names)
     const scope = makeMirrorScope(names, config.ownNames)
-    const forward = yield* pushForward(config)
+    const forward = yield* pushForward(config, facts.outdate)
     const routes =
       forward === undefined
         ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
@@ -116,7 +124,8 @@ const keptMirrored = (names: MirrorNames, { write, headBlob }: PushForward): Pus
 })
 
 const pushForward = (
-  config: AgentConfig
+  config: AgentConfig,
+  written: (repository: string) => Effect.Effect<void>
 ): Effect.Effect<PushForward | undefined, RoleMisconfigured, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     if (config.push !== "forward") return undefined
@@ -126,10 +135,5 @@ const pushForward = (
           "agent: push is forward, but proxy is not given: name the proxy that takes what is pushed here"
       })
     }
-    // Whoever remembers what a repository's tags name forgets it in `written`; today a tag is asked every time.
-    return makePushForward({
-      client: yield* HttpClient.HttpClient,
-      proxy: config.proxy,
-      written: () => Effect.void
-    })
+    return makePushForward({ client: yield* HttpClient.HttpClient, proxy: config.proxy, written })
   })

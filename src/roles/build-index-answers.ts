@@ -6,7 +6,7 @@ import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effe
 import type { Digest } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
 import type { BuildIndexChanges, ContentMissing, NothingThere } from "./build-index-changes.ts"
-import { ChangeBy, LinkPut, ManifestPut, References } from "./build-index-records.ts"
+import { ChangeBy, LinkPut, ManifestPut, References, type Told } from "./build-index-records.ts"
 import type { BuildIndexStore } from "./build-index-store.ts"
 import type { IndexEndpoint } from "./build-index-wire.ts"
 import type { UpstreamAway } from "./mirror/upstream-errors.ts"
@@ -21,6 +21,10 @@ type Answer = Effect.Effect<
   OciError | IndexFailure,
   HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
 >
+
+/** What a client knows of a tag: while all of it stays, its answer would be the same. */
+export const tagEntity = ({ epoch, version, deletions }: Told & { readonly version: number }): string =>
+  `"${epoch}.${version}.${deletions}"`
 
 /** For people. */
 export const describeIndexEndpoint = (endpoint: IndexEndpoint): string => {
@@ -117,7 +121,7 @@ export const makeIndexAnswers = (
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
       const record = yield* found(endpoint, yield* index.tag(endpoint.repository, endpoint.name))
-      const headers = { etag: `"${record.version}"` }
+      const headers = { etag: tagEntity(record) }
       // A mirrored tag's age is always told.
       return record.age === undefined && request.headers["if-none-match"] === headers.etag
         ? HttpServerResponse.empty({ status: 304, headers })
@@ -127,9 +131,9 @@ export const makeIndexAnswers = (
   const readLink = (endpoint: IndexEndpoint & { readonly tag: "Link" }): Answer =>
     Effect.gen(function* () {
       const { repository, digest } = endpoint
-      if (!(yield* index.hasBlob(repository, digest))) return yield* unknown(endpoint)
+      const link = yield* found(endpoint, yield* index.blob(repository, digest))
       if ((yield* parameter("renew")) !== undefined) yield* changes.renewLink(repository, digest)
-      return json({ digest })
+      return json(link)
     })
 
   const read = (endpoint: IndexEndpoint): Answer => {

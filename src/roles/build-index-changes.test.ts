@@ -178,7 +178,7 @@ describe("a deletion", () => {
       for (const table of ["manifests", "tags", "tagged", "named-by", "referrers"]) {
         assert.deepStrictEqual(rows.rows(table), [], table)
       }
-      assert.isTrue(yield* index.hasBlob(repository, digest("1")))
+      assert.isTrue(Option.isSome(yield* index.blob(repository, digest("1"))))
       for (const nothing of [
         changes.deleteTag(repository, "one", by()),
         changes.deleteManifest(repository, digest("a"), by()),
@@ -195,13 +195,13 @@ describe("a deletion", () => {
       yield* changes.link(repository, digest("1"), 10)
       yield* put(record("a", { names: [digest("1")] }))
       yield* changes.unlink(repository, digest("1"))
-      assert.isFalse(yield* index.hasBlob(repository, digest("1")))
+      assert.isFalse(Option.isSome(yield* index.blob(repository, digest("1"))))
       assert.strictEqual(
         (yield* Effect.flip(put(record("b", { names: [digest("1")] }))))._tag,
         "ContentMissing"
       )
       yield* changes.link(repository, digest("1"), 10)
-      assert.isTrue(yield* index.hasBlob(repository, digest("1")))
+      assert.isTrue(Option.isSome(yield* index.blob(repository, digest("1"))))
       yield* changes.unlink(repository, digest("1"))
       yield* changes.deleteManifest(repository, digest("a"), by())
       assert.deepStrictEqual(rows.rows("unlinked"), [])

@@ -7,7 +7,7 @@
 // change of a tag has a version greater than all before it and is told in the tag's history; a change that is asked for
 // again under the same operation is made once.
 
-import { Clock, Data, Effect, Option, Semaphore } from "effect"
+import { Clock, Data, Effect, Option, Random, Semaphore } from "effect"
 import type { Digest } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
 import type { ChangeBy, HistoryEntry, ManifestPut, Referrer } from "./build-index-records.ts"
@@ -72,12 +72,29 @@ export const makeBuildIndexChanges = (
       .map(({ version }) => deleteRow("history", indexKeys.history(repository, tag, version)))
   ]
 
-  const counterWrite = (version: number): TableWrite => ({
+  const putCounter = (table: string, key: string, value: string): TableWrite => ({
     tag: "Put",
-    table: "counters",
-    key: "version",
-    value: String(version)
+    table,
+    key,
+    value
   })
+
+  const counterWrites = (version: number): Effect.Effect<ReadonlyArray<TableWrite>> => {
+    const counter = putCounter("counters", "version", String(version))
+    return version > 1
+      ? Effect.succeed([counter])
+      : Effect.map(Random.nextInt, (epoch) => [
+          counter,
+          putCounter("counters", "epoch", Math.abs(epoch).toString(36))
+        ])
+  }
+
+  /** Counts a deletion of a manifest or blob: what agents were told before of this repository must be asked again. */
+  const deletionWrites = (repository: string, version: number) =>
+    Effect.map(counterWrites(version), (counters) => [
+      ...counters,
+      putCounter("deletions", repository, String(version))
+    ])
 
   const wasDone = (history: ReadonlyArray<HistoryEntry>, { operation }: ChangeBy): boolean =>
     history.some((entry) => entry.operation === operation)
@@ -140,7 +157,7 @@ export const makeBuildIndexChanges = (
             ? []
             : [putRow("referrers", indexKeys.referrer(repository, subject, digest), referrerOf(record))]),
           ...moves,
-          ...(moves.length === 0 ? [] : [counterWrite(version)])
+          ...(moves.length === 0 ? [] : yield* counterWrites(version))
         ])
         return version
       })
@@ -156,7 +173,7 @@ export const makeBuildIndexChanges = (
         const version = last + 1
         const at = yield* Clock.currentTimeMillis
         const writes = yield* dropTag(repository, tag, row.value.digest, { ...change, version, at })
-        yield* store.write([...writes, counterWrite(version)])
+        yield* store.write([...writes, ...(yield* counterWrites(version))])
         return version
       })
     )
@@ -190,7 +207,7 @@ export const makeBuildIndexChanges = (
             : [deleteRow("referrers", indexKeys.referrer(repository, subject, digest))]),
           ...forgotten.map((named) => deleteRow("unlinked", indexKeys.byDigest(repository, named))),
           ...tagWrites.flat(),
-          counterWrite(version)
+          ...(yield* deletionWrites(repository, version))
         ])
         return version
       })
@@ -225,10 +242,12 @@ export const makeBuildIndexChanges = (
         Effect.gen(function* () {
           if (!(yield* hasBlob(tables, repository, blob))) return yield* new NothingThere()
           const isNamed = (yield* tables.namedBy(blob, repository, 1)).length > 0
+          const version = (yield* tables.version) + 1
           yield* store.write([
             deleteRow("links", indexKeys.byDigest(repository, blob)),
             deleteRow("linked-by", indexKeys.linkedBy(blob, repository)),
-            ...(isNamed ? [putRow("unlinked", indexKeys.byDigest(repository, blob))] : [])
+            ...(isNamed ? [putRow("unlinked", indexKeys.byDigest(repository, blob))] : []),
+            ...(yield* deletionWrites(repository, version))
           ])
         })
       )

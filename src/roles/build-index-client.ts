@@ -9,16 +9,18 @@ import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
 import { ringOwners } from "../protocol/hash-ring.ts"
 import { limits } from "../protocol/limits.ts"
-import { describeIndexEndpoint } from "./build-index-answers.ts"
+import { describeIndexEndpoint, tagEntity } from "./build-index-answers.ts"
 import {
   History,
   type HistoryEntry,
-  KeptManifest,
+  LinkAnswer,
+  ManifestAnswer,
   type ManifestRecord,
   Names,
   References,
   Referrers,
-  TagRecord
+  TagAnswer,
+  type Told
 } from "./build-index-records.ts"
 import { formatIndexPath, type IndexEndpoint } from "./build-index-wire.ts"
 import type { PageRequest } from "./registry/image-source.ts"
@@ -54,16 +56,22 @@ export type BuildIndexError = TagUnknown | BuildIndexUnavailable
 type Read<A> = Effect.Effect<A, BuildIndexError>
 
 export interface BuildIndexClient {
-  readonly tag: (repository: string, name: string) => Read<TagRecord>
-  /** As `tag`; none when it still is at this version. */
-  readonly tagSince: (repository: string, name: string, version: number) => Read<Option.Option<TagRecord>>
-  readonly manifest: (repository: string, digest: Digest) => Read<KeptManifest>
+  readonly tag: (repository: string, name: string) => Read<TagAnswer>
+  /** As `tag`; none when nothing changed since an earlier answer. */
+  readonly tagSince: (
+    repository: string,
+    name: string,
+    known: Told & { readonly version: number }
+  ) => Read<Option.Option<TagAnswer>>
+  readonly manifest: (repository: string, digest: Digest) => Read<ManifestAnswer>
   /** Whether the repository has the blob. `renew` when someone relies on the answer: it then stays for the grace. */
   readonly hasBlob: (
     repository: string,
     digest: Digest,
     renew?: "renew"
   ) => Effect.Effect<boolean, BuildIndexUnavailable>
+  /** As `hasBlob`, with what else is told of a blob that is there. */
+  readonly blob: (repository: string, digest: Digest) => Read<LinkAnswer>
   /** Gives the repository a blob of `size` bytes that is durable at an origin. */
   readonly link: (
     repository: string,
@@ -113,8 +121,9 @@ export interface BuildIndexClient {
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
 
-const decodeTag = Schema.decodeUnknownEffect(TagRecord)
-const decodeManifest = Schema.decodeUnknownEffect(KeptManifest)
+const decodeTag = Schema.decodeUnknownEffect(TagAnswer)
+const decodeManifest = Schema.decodeUnknownEffect(ManifestAnswer)
+const decodeLink = Schema.decodeUnknownEffect(LinkAnswer)
 const decodeNames = Schema.decodeUnknownEffect(Names)
 const decodeHistory = Schema.decodeUnknownEffect(History)
 const decodeReferrers = Schema.decodeUnknownEffect(Referrers)
@@ -279,13 +288,14 @@ export const makeBuildIndexClient = (
 
     return {
       tag: (repository, name) => get(ownerOf(repository), { tag: "Tag", repository, name }, decodeTag),
-      tagSince: (repository, name, version) =>
+      tagSince: (repository, name, known) =>
         question(ownerOf(repository), { tag: "Tag", repository, name }, decodeTag, {
-          headers: { "if-none-match": `"${version}"` }
+          headers: { "if-none-match": tagEntity(known) }
         }),
       manifest: (repository, digest) =>
         get(ownerOf(repository), { tag: "Manifest", repository, digest }, decodeManifest),
       hasBlob,
+      blob: (repository, digest) => get(ownerOf(repository), { tag: "Link", repository, digest }, decodeLink),
       link: (repository, digest, size) =>
         Effect.catchTag(put({ tag: "Link", repository, digest }, { size }), "WriteRefused", (refused) =>
           Effect.fail(new BuildIndexUnavailable({ message: `a link was refused: ${refused.message}` }))

@@ -63,6 +63,36 @@ export const TagRecord = Schema.Struct({
 })
 export type TagRecord = typeof TagRecord.Type
 
+/**
+ * What a reader is told along: `deletions` is the version of the repository's last deletion of a manifest or blob, so
+ * while it stays, whatever the repository was said to have is there. Versions of another `epoch` are of tables that
+ * began anew, and are not compared.
+ */
+const told = { deletions: Count, epoch: Schema.String }
+export interface Told {
+  readonly deletions: number
+  readonly epoch: string
+}
+
+/** A tag with what its manifest names; `missing` are those of the names that were deleted from the repository. */
+export const TagAnswer = Schema.Struct({
+  ...TagRecord.fields,
+  ...told,
+  names: Schema.Array(DigestText),
+  missing: Schema.optionalKey(Schema.Array(DigestText))
+})
+export type TagAnswer = typeof TagAnswer.Type
+
+export const ManifestAnswer = Schema.Struct({
+  ...KeptManifest.fields,
+  ...told,
+  missing: Schema.optionalKey(Schema.Array(DigestText))
+})
+export type ManifestAnswer = typeof ManifestAnswer.Type
+
+export const LinkAnswer = Schema.Struct(told)
+export type LinkAnswer = typeof LinkAnswer.Type
+
 /** A tag's own row: what it names is in the manifest's. */
 export const TagRow = Schema.Struct({ digest: DigestText, version: Count, changedAt: Time })
 

@@ -8,7 +8,15 @@ import { Effect, Option } from "effect"
 import type { Digest } from "../protocol/digest.ts"
 import { digestEncoded } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
-import type { HistoryEntry, KeptManifest, Referrer, Referrers, TagRecord } from "./build-index-records.ts"
+import type {
+  HistoryEntry,
+  LinkAnswer,
+  ManifestAnswer,
+  Referrer,
+  Referrers,
+  TagAnswer,
+  Told
+} from "./build-index-records.ts"
 import type { IndexTables } from "./build-index-tables.ts"
 import type { PageRequest } from "./registry/image-source.ts"
 import type { TableStoreError } from "./services/table-store.ts"
@@ -17,9 +25,11 @@ import type { TableStoreError } from "./services/table-store.ts"
 type Found<A, Failure> = Effect.Effect<Option.Option<A>, TableStoreError | Failure>
 
 export interface BuildIndexStore<Failure = never> {
-  readonly tag: (repository: string, name: string) => Found<TagRecord, Failure>
-  readonly manifest: (repository: string, digest: Digest) => Found<KeptManifest, Failure>
-  readonly hasBlob: (repository: string, digest: Digest) => Effect.Effect<boolean, TableStoreError | Failure>
+  readonly tag: (repository: string, name: string) => Found<TagAnswer, Failure>
+  readonly manifest: (repository: string, digest: Digest) => Found<ManifestAnswer, Failure>
+  readonly blob: (repository: string, digest: Digest) => Found<LinkAnswer, Failure>
+  /** What is told along with any of these. */
+  readonly told: (repository: string) => Effect.Effect<Told, TableStoreError>
   /** Last change first; none when the tag never was. */
   readonly history: (repository: string, tag: string) => Found<ReadonlyArray<HistoryEntry>, Failure>
   readonly referrers: (
@@ -38,18 +48,50 @@ export interface BuildIndexStore<Failure = never> {
 }
 
 export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
+  /** Read before what it is told with: a deletion in between makes the answer older, not newer, than it is. */
+  const toldOf = (repository: string): Effect.Effect<Told, TableStoreError> =>
+    Effect.all({ epoch: tables.epoch, deletions: tables.deletions(repository) })
+
+  /** Those of the names that were deleted; told only when there are any. */
+  const missing = (repository: string, names: ReadonlyArray<Digest>) =>
+    Effect.gen(function* () {
+      const deleted = yield* tables.keys("unlinked", `${repository} `, { limit: 1 })
+      if (deleted.length === 0) return {}
+      const found = yield* Effect.filter(names, (named) => tables.isUnlinked(repository, named))
+      return found.length === 0 ? {} : { missing: found }
+    })
+
+  const manifest: BuildIndexStore["manifest"] = (repository, digest) =>
+    Effect.gen(function* () {
+      const told = yield* toldOf(repository)
+      const kept = yield* tables.manifest(repository, digest)
+      if (Option.isNone(kept)) return Option.none()
+      return Option.some({
+        ...kept.value,
+        ...told,
+        ...(yield* missing(repository, kept.value.names))
+      })
+    })
+
   const tag: BuildIndexStore["tag"] = (repository, name) =>
     Effect.gen(function* () {
+      const told = yield* toldOf(repository)
       const row = yield* tables.tag(repository, name)
       if (Option.isNone(row)) return Option.none()
       const { digest, version, changedAt } = row.value
-      return Option.map(yield* tables.manifest(repository, digest), ({ mediaType, size }) => ({
+      const kept = yield* tables.manifest(repository, digest)
+      if (Option.isNone(kept)) return Option.none()
+      const { mediaType, size, names } = kept.value
+      return Option.some({
         digest,
         mediaType,
         size,
         version,
-        changedAt
-      }))
+        changedAt,
+        ...told,
+        names,
+        ...(yield* missing(repository, names))
+      })
     })
 
   const referrersPage = (
@@ -83,8 +125,13 @@ export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
 
   return {
     tag,
-    manifest: tables.manifest,
-    hasBlob: (repository, digest) => hasBlob(tables, repository, digest),
+    manifest,
+    told: toldOf,
+    blob: (repository, digest) =>
+      Effect.gen(function* () {
+        const told = yield* toldOf(repository)
+        return (yield* hasBlob(tables, repository, digest)) ? Option.some(told) : Option.none()
+      }),
     history: (repository, name) =>
       Effect.map(tables.history(repository, name), (entries) =>
         entries.length === 0 ? Option.none() : Option.some([...entries].reverse())
@@ -93,7 +140,9 @@ export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
       Effect.gen(function* () {
         const found = yield* referrersPage(repository, subject, page, artifactType)
         const fallback = yield* tag(repository, fallbackTag(subject))
-        return Option.isSome(fallback) ? { ...found, fallback: fallback.value } : found
+        if (Option.isNone(fallback)) return found
+        const { digest, mediaType, size, version, changedAt } = fallback.value
+        return { ...found, fallback: { digest, mediaType, size, version, changedAt } }
       }),
     referenced: (digests) => Effect.filter(digests, tables.isReferenced),
     tags: (repository, page) =>

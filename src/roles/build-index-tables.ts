@@ -2,6 +2,7 @@
 // what a change means (build-index-changes.ts) and HTTP.
 //
 //   counters      version                      -> the version of the last change
+//   counters      epoch                        -> drawn at the first change: versions of other tables are others
 //   repositories  {repo}                       -> ""
 //   manifests     {repo} {digest}              -> kept manifest
 //   tags          {repo} {tag}                 -> tag row
@@ -12,6 +13,7 @@
 //   named-by      {content} {repo} {manifest}  -> ""               what a manifest names, itself included
 //   linked-by     {blob} {repo}                -> ""
 //   referrers     {repo} {subject} {manifest}  -> referrer
+//   deletions     {repo}                       -> the version of the last deletion of a manifest or blob
 //
 // A space sorts below every character of a name, so a prefix scan gives one repository's entries in order. Versions in
 // keys have 16 digits.
@@ -46,6 +48,10 @@ type Read<A> = Effect.Effect<A, TableStoreError>
 
 export interface IndexTables {
   readonly version: Read<number>
+  /** "" before the first change. */
+  readonly epoch: Read<string>
+  /** 0 when nothing was ever deleted. Read it before what it is told with. */
+  readonly deletions: (repository: string) => Read<number>
   readonly hasRepository: (repository: string) => Read<boolean>
   readonly manifest: (repository: string, digest: Digest) => Read<Option.Option<KeptManifest>>
   readonly tag: (repository: string, name: string) => Read<Option.Option<typeof TagRow.Type>>
@@ -137,6 +143,15 @@ export const makeIndexTables = (tables: TableStore): IndexTables => {
       row("counters", "version", decodeVersion),
       Option.getOrElse(() => 0)
     ),
+    epoch: Effect.map(
+      tables.get("counters", "epoch"),
+      Option.getOrElse(() => "")
+    ),
+    deletions: (repository) =>
+      Effect.map(
+        row("deletions", repository, decodeVersion),
+        Option.getOrElse(() => 0)
+      ),
     hasRepository: (repository) => has("repositories", repository),
     manifest: (repository, digest) =>
       row("manifests", indexKeys.byDigest(repository, digest), decodeManifest),

@@ -66,14 +66,21 @@ describe("a build-index", () => {
         assert.strictEqual((yield* put(byDigest, taken)).status, 201)
         assert.strictEqual((yield* send(world, "HEAD", url)).status, 200)
         const tag = yield* send(world, "GET", url)
-        const { names: _, ...named } = record("a")
-        assert.deepStrictEqual(JSON.parse(tag.text), { ...named, version: 1, changedAt: 0 })
-        assert.strictEqual(tag.headers.etag, '"1"')
-        const same = yield* send(world, "GET", url, { headers: { "if-none-match": '"1"' } })
+        const { epoch, ...told } = JSON.parse(tag.text)
+        assert.deepStrictEqual(told, {
+          ...record("a"),
+          version: 1,
+          changedAt: 0,
+          deletions: 0
+        })
+        assert.strictEqual(tag.headers.etag, `"${epoch}.1.0"`)
+        const same = yield* send(world, "GET", url, { headers: { "if-none-match": `"${epoch}.1.0"` } })
         assert.strictEqual(same.status, 304)
         assert.deepStrictEqual(JSON.parse((yield* send(world, "GET", byDigest)).text), {
           ...record("a"),
-          putAt: 0
+          putAt: 0,
+          deletions: 0,
+          epoch
         })
 
         const cases = [
@@ -233,10 +240,17 @@ describe("the client of build-indexes", () => {
         }
         yield* client.link("demo/app", digest("1"), 10)
         yield* client.putManifest("demo/app", record("a", { names: [digest("1")] }), ["1"], by)
-        const { version } = yield* client.tag("demo/app", "1")
-        assert.isTrue(Option.isNone(yield* client.tagSince("demo/app", "1", version)))
+        const first = yield* client.tag("demo/app", "1")
+        assert.deepStrictEqual([first.names, first.missing], [[digest("1")], undefined])
+        assert.isTrue(Option.isNone(yield* client.tagSince("demo/app", "1", first)))
+        // A tag that stayed tells that something was deleted.
+        yield* client.unlink("demo/app", digest("1"))
+        const lacking = Option.getOrThrow(yield* client.tagSince("demo/app", "1", first))
+        assert.deepStrictEqual([lacking.version, lacking.missing], [first.version, [digest("1")]])
+        assert.isAbove(lacking.deletions, first.deletions)
+        assert.deepStrictEqual((yield* client.manifest("demo/app", digest("a"))).missing, [digest("1")])
         yield* client.putManifest("demo/app", record("b"), ["1"], by)
-        const moved = yield* client.tagSince("demo/app", "1", version)
+        const moved = yield* client.tagSince("demo/app", "1", lacking)
         assert.strictEqual(Option.getOrThrow(moved).digest, digest("b"))
       })
     )

@@ -146,6 +146,9 @@ const naming = {
   ownNames: Schema.optionalKey(Schema.Array(RegistryName))
 }
 
+/** Seconds. Every pull of a tag that is older asks its build-index, a question that is answered 304 without a body. */
+export const defaultFreshness = 5
+
 export const AgentConfig = Schema.Struct({
   ...common,
   ...peer,
@@ -156,6 +159,13 @@ export const AgentConfig = Schema.Struct({
   buildIndexes: Schema.NonEmptyArray(HttpUrl),
   /** Where a client that tries to push here is sent, in words; with `push: forward`, where what it sends is sent. */
   proxy: Schema.optionalKey(HttpUrl),
+  /**
+   * Seconds within which a tag that moved, or a deletion, is seen here; 0 asks the build-index at every request. Absent:
+   * defaultFreshness.
+   */
+  freshness: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 86_400 }))),
+  /** Whether the last known value is served while the build-index is away, Age telling how old it is. Absent: true. */
+  serveStale: Schema.optionalKey(Schema.Boolean),
   /** What becomes of a push to this agent. Absent: refuse. */
   push: Schema.optionalKey(Schema.Literals(["refuse", "forward"])),
   /** Makes the agent known to the trackers, so that a proxy can preheat it: how it is reached, and where it stands. */

@@ -17,7 +17,13 @@ import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { milliseconds } from "../../protocol/time.ts"
 import type { BuildIndexChanges } from "../build-index-changes.ts"
-import { type KeptManifest, manifestRecord, type Referrer, type TagRecord } from "../build-index-records.ts"
+import {
+  type LinkAnswer,
+  type ManifestAnswer,
+  manifestRecord,
+  type Referrer,
+  type TagAnswer
+} from "../build-index-records.ts"
 import { type BuildIndexStore, fallbackTag } from "../build-index-store.ts"
 import type { OriginClient } from "../origin-client.ts"
 import { isManifestRefused, parseManifest } from "../registry/manifest.ts"
@@ -188,17 +194,19 @@ export const makeMirroredIndex = (
         if (Option.isSome(kept)) return kept
         return yield* Cache.get(fetches, `${repository} ${digest}`).pipe(
           Effect.andThen(index.manifest(repository, digest)),
-          Effect.catchTag("UpstreamLacks", () => Effect.succeed(Option.none<KeptManifest>()))
+          Effect.catchTag("UpstreamLacks", () => Effect.succeed(Option.none<ManifestAnswer>()))
         )
       })
 
-    const hasBlob = (repository: string, digest: Digest, { registry, remote }: MirroredRepository) =>
+    const blob = (repository: string, digest: Digest, { registry, remote }: MirroredRepository) =>
       Effect.gen(function* () {
-        if (yield* index.hasBlob(repository, digest)) return true
+        const kept = yield* index.blob(repository, digest)
+        if (Option.isSome(kept)) return kept
         const length = yield* inTime(`${repository}@${digest}`, registry.blobLength(remote, digest))
+        const told = yield* index.told(repository)
         if (length !== undefined) yield* changes.link(repository, digest, length)
-        return true
-      }).pipe(Effect.catchTag("UpstreamLacks", () => Effect.succeed(false)))
+        return Option.some(told)
+      }).pipe(Effect.catchTag("UpstreamLacks", () => Effect.succeed(Option.none<LinkAnswer>())))
 
     const referrers: BuildIndexStore<UpstreamAway>["referrers"] = (
       repository,
@@ -231,11 +239,9 @@ export const makeMirroredIndex = (
         upstreams.of(repository) === undefined
           ? index.manifest(repository, digest)
           : manifest(repository, digest),
-      hasBlob: (repository, digest) => {
+      blob: (repository, digest) => {
         const mirrored = upstreams.of(repository)
-        return mirrored === undefined
-          ? index.hasBlob(repository, digest)
-          : hasBlob(repository, digest, mirrored)
+        return mirrored === undefined ? index.blob(repository, digest) : blob(repository, digest, mirrored)
       },
       referrers,
       tags: (repository, page) => {
@@ -252,7 +258,7 @@ export const makeMirroredIndex = (
 const isLacks = (exit: Exit.Failure<void, Failure>): boolean =>
   exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag === "UpstreamLacks")
 
-const aged = (record: TagRecord, age: number): TagRecord => ({
+const aged = (record: TagAnswer, age: number): TagAnswer => ({
   ...record,
   age: Math.max(0, Math.floor(age / 1000))
 })

@@ -28,7 +28,7 @@ export interface ResolvedManifest {
   readonly mediaType: string
   /** Bytes. */
   readonly size: number
-  /** Milliseconds since whoever decides it said so; absent when it was asked just now, or never changes. */
+  /** Seconds since whoever decides it said so; absent when it was asked just now, or never changes. */
   readonly age?: number
 }
 

@@ -53,7 +53,7 @@ export const makeRegistryRead = (source: ImageSource): RegistryRead => {
         "docker-content-digest": resolved.digest,
         etag: entityTag(resolved.digest),
         "content-type": resolved.mediaType,
-        ...(resolved.age === undefined ? {} : { age: String(Math.floor(resolved.age / 1000)) })
+        ...(resolved.age === undefined ? {} : { age: String(resolved.age) })
       }
       if (matchesEntityTag(request.headers["if-none-match"], resolved.digest)) {
         return HttpServerResponse.empty({ status: 304, headers })

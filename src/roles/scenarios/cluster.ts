@@ -46,6 +46,8 @@ export interface Cluster {
 export interface ClusterApart extends Cluster {
   readonly origin: ScenarioHost
   readonly tracker: ScenarioHost
+  readonly buildIndex: ScenarioHost
+  readonly startBuildIndex: Started<ScenarioHost>
   readonly startOrigin: Started<ScenarioHost>
   readonly startTracker: Started<ScenarioHost>
 }
@@ -142,10 +144,11 @@ export const startClusterApart = (world: ScenarioWorld, originRates: Rates = {})
     )
     const runningOrigin = yield* startOrigin
     const runningTracker = yield* startTracker
-    yield* world.start(
+    const startBuildIndex = world.start(
       "build-index",
       buildIndex({ data: "build-index", log, http: listen(world, "build-index", "http") })
     )
+    const runningBuildIndex = yield* startBuildIndex
     yield* world.start(
       "proxy",
       proxy({
@@ -167,6 +170,8 @@ export const startClusterApart = (world: ScenarioWorld, originRates: Rates = {})
       ),
       origin: runningOrigin,
       tracker: runningTracker,
+      buildIndex: runningBuildIndex,
+      startBuildIndex,
       startOrigin,
       startTracker
     }
