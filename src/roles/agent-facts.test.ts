@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../protocol/digest.ts"
