@@ -56,6 +56,8 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
         Effect.flatMap(meant(repository), (name) => source.statBlob(name, digest)),
       readBlob: (repository, digest, selection) =>
         Stream.unwrap(Effect.map(meant(repository), (name) => source.readBlob(name, digest, selection))),
+      referrers: (repository, subject, page, artifactType) =>
+        Effect.flatMap(meant(repository), (name) => source.referrers(name, subject, page, artifactType)),
       tags: (repository, page) => Effect.flatMap(meant(repository), (name) => source.tags(name, page))
     }
   })

@@ -331,4 +331,57 @@ describe("a herd that mirrors an upstream", () => {
       })
     )
   )
+
+  it.effect("asks for the manifest itself where the upstream does not name it by its digest", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        state.saysDigest = false
+        const first = publishImage(state, hash, "a/b", "1", [])
+        assert.deepStrictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).bytes, first.bytes)
+        const second = publishImage(state, hash, "a/b", "1", [someBytes(1, 10)])
+        yield* TestClock.adjust("60 seconds")
+        assert.deepStrictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).bytes, second.bytes)
+      })
+    )
+  )
+
+  it.effect("passes on what refers to an image, from the endpoint or the fallback tag", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        const image = publishImage(state, hash, "a/b", "1", [])
+        const signature = publishImage(state, hash, "a/b", "signature", [someBytes(1, 10)])
+        const descriptor = {
+          mediaType: "application/vnd.oci.image.manifest.v1+json",
+          digest: signature.digest,
+          size: signature.bytes.byteLength,
+          artifactType: "application/x.signature"
+        }
+        const referrers = (query = "") =>
+          Effect.map(get(world, `a/b/referrers/${image.digest}?ns=docker.io${query}`), ({ status, text }) => {
+            assert.strictEqual(status, 200, text)
+            return (JSON.parse(text) as { manifests: ReadonlyArray<{ digest: string }> }).manifests
+          })
+        assert.deepStrictEqual(yield* referrers(), [])
+        state.referrers = new Map([[`a/b ${image.digest}`, [descriptor]]])
+        assert.deepStrictEqual(yield* referrers(), [descriptor])
+        assert.deepStrictEqual(yield* referrers("&artifactType=application/x.other"), [])
+
+        state.referrers = undefined
+        const index = new TextEncoder().encode(
+          JSON.stringify({
+            schemaVersion: 2,
+            mediaType: "application/vnd.oci.image.index.v1+json",
+            manifests: [descriptor]
+          })
+        )
+        state.manifests.set(`a/b ${hash(index)}`, {
+          bytes: index,
+          mediaType: "application/vnd.oci.image.index.v1+json"
+        })
+        state.tags.set(`a/b ${image.digest.replace(":", "-")}`, hash(index))
+        yield* TestClock.adjust("60 seconds")
+        assert.deepStrictEqual(yield* referrers(), [descriptor])
+      })
+    )
+  )
 })

@@ -44,6 +44,8 @@ export interface FakeUpstreamState {
   redirectBlobs: boolean
   /** In the place of its own redirects. */
   redirectTo: string | undefined
+  /** By "{repository} {subject}": what its referrers endpoint lists; undefined when it has no such endpoint. */
+  referrers: Map<string, ReadonlyArray<object>> | undefined
   /** Answers to everything at the registry, while set. */
   failing: { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | undefined
   /** A blob's body ends after so many bytes, as often as the count says. */
@@ -77,6 +79,7 @@ export const makeFakeUpstreamState = (): FakeUpstreamState => ({
   tokenLifetime: undefined,
   redirectBlobs: false,
   redirectTo: undefined,
+  referrers: undefined,
   failing: undefined,
   breakOff: undefined,
   ranges: true,
@@ -207,13 +210,20 @@ export const fakeUpstream = (
     Effect.gen(function* () {
       if (state.failing !== undefined) return refuse(state.failing.status, state.failing.headers)
       const path = request.url.split("?", 1)[0]!
-      const match = /^\/v2\/(.+)\/(manifests|blobs|tags)\/([^/]+)$/.exec(path)
+      const match = /^\/v2\/(.+)\/(manifests|blobs|tags|referrers)\/([^/]+)$/.exec(path)
       if (match === null) return refuse(404)
       const [, repository, kind, reference] = match as unknown as [string, string, string, string]
       if (!mayAsk(request.headers.authorization)) {
         return refuse(401, { "www-authenticate": challenge(repository) })
       }
       if (kind === "manifests") return sendManifest(request, repository, reference)
+      if (kind === "referrers") {
+        if (state.referrers === undefined) return refuse(404)
+        const manifests = state.referrers.get(`${repository} ${reference}`) ?? []
+        return HttpServerResponse.text(JSON.stringify({ schemaVersion: 2, manifests }), {
+          contentType: "application/vnd.oci.image.index.v1+json"
+        })
+      }
       if (kind === "tags") {
         const tags = [...state.tags.keys()].flatMap((key) =>
           key.startsWith(`${repository} `) ? [key.slice(repository.length + 1)] : []
