@@ -278,7 +278,9 @@ export class DiskLedger {
 
   #dropIfEmpty(account: Account): void {
     const { bytes, holds, downloads, evicting } = account
-    if (bytes === 0 && holds === 0 && downloads === 0 && !evicting) this.#accounts.delete(account.digest)
+    if (bytes > 0 || holds > 0 || downloads > 0 || evicting) return
+    this.#accounts.delete(account.digest)
+    this.#outgrown.delete(account.digest)
   }
 }
 
