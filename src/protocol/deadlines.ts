@@ -57,6 +57,14 @@ export class DeadlineQueue {
     }
   }
 
+  /**
+   * Makes sure that `deadline` fires at `at` or before. One that would fire earlier stays where it is: for timeouts that
+   * move away with every answer, whose owner looks again when it is woken too early.
+   */
+  setAtLatest(deadline: Deadline, at: Micros): void {
+    if (deadline.at === undefined || at < deadline.at) this.set(deadline, at)
+  }
+
   /** Fires everything that is due at `now`, earliest first; what is scheduled meanwhile and due fires as well. */
   fireDue(now: Micros): void {
     while (this.#heap.length > 0 && this.#heap[0]!.at! <= now) {

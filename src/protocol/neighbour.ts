@@ -27,6 +27,8 @@ export class Neighbour {
   readonly requests = new NeighbourRequests()
   /** Not asked before this instant, because it was busy or slow; undefined when it may be asked. */
   askAgainAt: Micros | undefined = undefined
+  /** Has room, and nothing was wanted of it when it was looked at last. request-filler.ts keeps it. */
+  isIdle = false
   /** Timeouts and Rejects since its last Piece. */
   failures = 0
   /** Pieces that it would rather be asked for, oldest first. */

@@ -92,7 +92,8 @@ export class PeerHost {
   handle(input: PeerHostInput, now: Micros): readonly PeerHostOutput[] {
     invariant(now >= this.#now, `peer host: time went back from ${this.#now} to ${now}`)
     this.#now = now
-    this.#outputs.length = 0
+    // Not by its length: that would give back its memory, to be asked for anew by every step.
+    while (this.#outputs.length > 0) this.#outputs.pop()
     this.#step(input, now)
     return this.#outputs
   }

@@ -28,8 +28,9 @@ export class RequestFiller {
   /**
    * Neighbours with room of which nothing was wanted when they were looked at last, longest idle first. The others
    * have all they may have, or wait for the end of their backoff; so a piece that has to be asked for anew looks here.
+   * `isIdle` of a neighbour says whether it is among them.
    */
-  readonly #idle = new Set<Neighbour>()
+  readonly #idle: Neighbour[] = []
 
   constructor(context: HostContext, swarm: Swarm) {
     this.#context = context
@@ -54,24 +55,21 @@ export class RequestFiller {
 
   /** Asks the idle neighbours, the least loaded first, the longest idle first among them. */
   fillAll(now: Micros): void {
-    if (this.#idle.size === 0 || !this.#swarm.wantsMore) return
+    const idle = this.#idle
+    if (idle.length === 0 || !this.#swarm.wantsMore) return
     for (let load = 0; load < this.#context.rules.maxRequestsPerNeighbour; load++) {
-      for (const neighbour of this.#idle) {
-        if (!this.#swarm.wantsMore) return
-        if (neighbour.requests.live !== load) continue
-        this.#endBackoff(neighbour, now)
-        if (neighbour.askAgainAt !== undefined) {
-          this.#sort(neighbour)
-          if (!this.#idle.has(neighbour)) this.#reschedule(neighbour)
-        } else if (this.#mayAsk(neighbour) && this.#askOne(neighbour, now)) {
-          this.#sort(neighbour)
-          this.#reschedule(neighbour)
+      for (let index = 0; index < idle.length; ) {
+        const neighbour = idle[index]!
+        if (neighbour.requests.live === load) {
+          this.#askIdle(neighbour, now)
+          if (!this.#swarm.wantsMore) return
         }
+        if (neighbour.isIdle) index++
       }
     }
   }
 
-  /** A neighbour's backoff or request timeout has come. */
+  /** A neighbour's backoff or request timeout has come, or may have come: its deadline may be early. */
   due(neighbour: Neighbour, now: Micros): void {
     let expired = false
     for (const request of neighbour.requests.owed) {
@@ -94,7 +92,7 @@ export class RequestFiller {
       }
       neighbour.failures++
       neighbour.askAgainAt = now + this.#context.rules.maxRejectBackoff
-      this.#idle.delete(neighbour)
+      this.#setIdle(neighbour, false)
       this.fillAll(now)
       this.#sort(neighbour)
       this.#reschedule(neighbour)
@@ -123,7 +121,7 @@ export class RequestFiller {
           ? this.#jitter(Math.min(Math.max(retryAfter, minRejectBackoff), maxRejectBackoff))
           : backoffDelay(neighbour.failures - 1, range, this.#context.random)
       neighbour.askAgainAt = Math.max(neighbour.askAgainAt ?? 0, now + wait)
-      this.#idle.delete(neighbour)
+      this.#setIdle(neighbour, false)
       this.fillAll(now)
     }
     this.#sort(neighbour)
@@ -136,7 +134,7 @@ export class RequestFiller {
       if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
     }
     neighbour.requests.owed.length = 0
-    this.#idle.delete(neighbour)
+    this.#setIdle(neighbour, false)
     if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
   }
 
@@ -150,6 +148,17 @@ export class RequestFiller {
       request.state = "cancelled"
       request.expiresAt = now + this.#answers.timeout
       sendMessage(this.#context, neighbour.session, { tag: "Cancel", channel: neighbour.channel, piece })
+      this.#sort(neighbour)
+      this.#reschedule(neighbour)
+    }
+  }
+
+  #askIdle(neighbour: Neighbour, now: Micros): void {
+    this.#endBackoff(neighbour, now)
+    if (neighbour.askAgainAt !== undefined) {
+      this.#sort(neighbour)
+      if (!neighbour.isIdle) this.#reschedule(neighbour)
+    } else if (this.#mayAsk(neighbour) && this.#askOne(neighbour, now)) {
       this.#sort(neighbour)
       this.#reschedule(neighbour)
     }
@@ -171,11 +180,15 @@ export class RequestFiller {
 
   /** Puts a neighbour among the idle ones, or takes it out. One that backs off only wakes for something wanted. */
   #sort(neighbour: Neighbour): void {
-    if (this.#hasRoom(neighbour) && (neighbour.askAgainAt === undefined || !this.#wantsFrom(neighbour))) {
-      this.#idle.add(neighbour)
-    } else {
-      this.#idle.delete(neighbour)
-    }
+    const hasTime = neighbour.askAgainAt === undefined || !this.#wantsFrom(neighbour)
+    this.#setIdle(neighbour, this.#hasRoom(neighbour) && hasTime)
+  }
+
+  #setIdle(neighbour: Neighbour, isIdle: boolean): void {
+    if (neighbour.isIdle === isIdle) return
+    neighbour.isIdle = isIdle
+    if (isIdle) this.#idle.push(neighbour)
+    else this.#idle.splice(this.#idle.indexOf(neighbour), 1)
   }
 
   /** Whether the neighbour has a piece that could be asked of it: unrequested, or any wanted one in endgame. */
@@ -275,14 +288,16 @@ export class RequestFiller {
     return wait - quarter + this.#context.random.nextInt(2 * quarter + 1)
   }
 
-  /** A neighbour's next wake-up: its earliest timeout, or the end of its backoff. */
+  /**
+   * A neighbour's next wake-up: at the latest at its earliest timeout, or at the end of its backoff. A timeout moves away
+   * with every answer, and hardly ever comes: so a wake-up that is early already is left alone.
+   */
   #reschedule(neighbour: Neighbour): void {
-    if (neighbour.deadline === undefined) return
-    let at = neighbour.requests.nextExpiry()
-    const { askAgainAt } = neighbour
-    if (askAgainAt !== undefined && (at === undefined || askAgainAt < at) && !this.#idle.has(neighbour)) {
-      at = askAgainAt
-    }
-    this.#context.deadlines.set(neighbour.deadline, at)
+    const { askAgainAt, deadline } = neighbour
+    if (deadline === undefined) return
+    const { deadlines } = this.#context
+    const expiry = neighbour.requests.nextExpiry()
+    if (expiry !== undefined) deadlines.setAtLatest(deadline, expiry)
+    if (askAgainAt !== undefined && !neighbour.isIdle) deadlines.setAtLatest(deadline, askAgainAt)
   }
 }

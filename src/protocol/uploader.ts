@@ -228,13 +228,10 @@ export class Uploader {
   }
 
   #scheduleStallCheck(): void {
-    let next: Micros | undefined
     for (const job of this.#jobs) {
       if (!isOut(job) || job.neighbour.session.state === "closing") continue
-      const at = this.#patienceEnds(job)
-      if (next === undefined || at < next) next = at
+      this.#context.deadlines.setAtLatest(this.#stallCheck, this.#patienceEnds(job))
     }
-    this.#context.deadlines.set(this.#stallCheck, next)
   }
 
   #checkStalls(now: Micros): void {

@@ -102,7 +102,7 @@ export class MachineDriver implements PeerTransportHandlers {
 
   #drain(): void {
     const waiting = this.#waiting
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) this.#handle(next)
+    while (waiting.length > 0) this.#handle(waiting.shift()!)
     this.#busy = false
     // A wake that comes early is harmless, so a later deadline keeps the earlier timer.
     const wakeAt = this.#machine.nextWake()

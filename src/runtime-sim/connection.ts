@@ -57,6 +57,8 @@ export class ConnectionEnd {
   severed = false
   /** Nothing from this end arrives before this. */
   lastArrival: Micros = 0
+  /** The frame that arrives at `lastArrival`, as long as that is to come. */
+  lastFrame: Frame | undefined
   /** The newest bulk frame whose arrival is not known yet; later control frames travel behind it. */
   lastBulk: Frame | undefined
   readonly latency: Micros
@@ -86,7 +88,7 @@ export class Frame implements QueuedFrame {
   /** Bits of frameFlags. */
   flags = 0
   nextQueued: Frame | undefined
-  /** Control frames that travel right behind this bulk frame, in order. */
+  /** Control frames of the same connection that arrive together with this frame, right behind it, in order. */
   followers: Frame[] | undefined
   /** Of a control frame behind a bulk frame: when it could be whole at the other end by itself. */
   readyAt = 0

@@ -3,7 +3,7 @@
 // frame-loss.ts, by a fault faults.ts; how connections begin and end is connections.ts.
 //
 // Invariants: a sink is called from events only; a frame is either received once or lost; a bulk frame costs two
-// events in the model "queue", a control frame one, and none when it follows a bulk frame of its connection.
+// events in the model "queue", a control frame one, and none when it arrives with the frame before of its connection.
 
 import { invariant } from "../protocol/invariant.ts"
 import type { Micros } from "../protocol/time.ts"
@@ -129,8 +129,7 @@ export class Network implements EventTarget, BulkCarrier {
       if (behind === undefined) this.#deliverAt(frame, from, readyAt + this.#lossDelay(frame, from))
       else {
         frame.readyAt = readyAt
-        if (behind.followers === undefined) behind.followers = [frame]
-        else behind.followers.push(frame)
+        follow(behind, frame)
       }
     }
   }
@@ -194,7 +193,14 @@ export class Network implements EventTarget, BulkCarrier {
 
   #deliverAt(frame: Frame, from: ConnectionEnd, instant: number): void {
     const at = Math.max(from.lastArrival, Math.ceil(instant))
+    const { lastFrame } = from
+    const isWithLast = lastFrame !== undefined && at === from.lastArrival && at > this.#kernel.now
+    if (isWithLast && frame.followers === undefined) {
+      follow(lastFrame, frame)
+      return
+    }
     from.lastArrival = at
+    from.lastFrame = frame
     this.#kernel.schedule(at, this, arrived, frame.to.hostIndex, frame)
   }
 
@@ -271,6 +277,11 @@ export class Network implements EventTarget, BulkCarrier {
     frame.flags = 0
     this.#freeFrames.push(frame)
   }
+}
+
+const follow = (leader: Frame, frame: Frame): void => {
+  if (leader.followers === undefined) leader.followers = [frame]
+  else leader.followers.push(frame)
 }
 
 const firstEphemeralPort = 40_000

@@ -9,14 +9,14 @@ import { encodeMetainfo, type Metainfo } from "../protocol/metainfo.ts"
 import type { Payload } from "../protocol/payload.ts"
 import { invariant } from "../protocol/invariant.ts"
 import type { Digests } from "../roles/services/digests.ts"
-import { SymbolicPayload, symbolicHash } from "./symbolic-blobs.ts"
+import { SymbolicPayload } from "./symbolic-blobs.ts"
 
 const payloadHashes = new WeakMap<Uint8Array, Uint8Array>()
 const swarmIds = new WeakMap<Metainfo, SwarmId>()
 
 /** SHA-256 of a payload, 32 bytes. */
 export const payloadHash = (payload: Payload): Uint8Array => {
-  if (payload instanceof SymbolicPayload) return symbolicHash(payload)
+  if (payload instanceof SymbolicPayload) return payload.hash
   invariant(payload instanceof Uint8Array, "sim digests: a payload is neither bytes nor a symbol")
   let hash = payloadHashes.get(payload)
   if (hash === undefined) {

@@ -21,10 +21,9 @@ import {
 import type { ConnectionEnd, ConnectionSink } from "./connection.ts"
 import { HeldMessages } from "./held-messages.ts"
 import { eventKinds } from "./kernel.ts"
-import { messageChannel, messageNumber, messagePiece } from "./message-tags.ts"
+import { messageMark } from "./message-tags.ts"
 import { PacedMessages } from "./paced-messages.ts"
 import type { SimProcess } from "./sim-process.ts"
-import { mixNumbers } from "./trace.ts"
 
 export const makePeerTransport = (process: SimProcess): PeerTransport["Service"] => ({
   listen: (options, handlers) =>
@@ -196,8 +195,8 @@ class PeerConnection implements ConnectionSink {
     if (end.state !== "open") return
     const isPiece = message.tag === "Piece"
     if (isPiece) this.#swarmsSent.push(swarm)
-    const mark = mixNumbers(messageNumber(message), messageChannel(message), messagePiece(message))
-    this.#listener.process.connections.send(end, message, encodedLength(message), mark, isPiece)
+    const { connections } = this.#listener.process
+    connections.send(end, message, encodedLength(message), messageMark(message), isPiece)
   }
 
   #closeIfEnding(): void {

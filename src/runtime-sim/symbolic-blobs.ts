@@ -23,12 +23,16 @@ export class SymbolicPayload implements Payload {
   readonly piece: number
   readonly byteLength: number
   readonly corrupted: boolean
+  /** The 32 bytes that hashing it would give. */
+  readonly hash: Uint8Array
 
   constructor(blob: SymbolicBlob, piece: number, byteLength: number, corrupted: boolean) {
     this.blob = blob
     this.piece = piece
     this.byteLength = byteLength
     this.corrupted = corrupted
+    const start = piece * pieceHashBytes
+    this.hash = corrupted ? corruptHash : blob.metainfo.pieceHashes.subarray(start, start + pieceHashBytes)
   }
 }
 
@@ -64,14 +68,5 @@ export class SymbolicBlob {
     return payload
   }
 }
-
-/** The 32 bytes that hashing the payload would give. */
-export const symbolicHash = (payload: SymbolicPayload): Uint8Array =>
-  payload.corrupted
-    ? corruptHash
-    : payload.blob.metainfo.pieceHashes.subarray(
-        payload.piece * pieceHashBytes,
-        (payload.piece + 1) * pieceHashBytes
-      )
 
 const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest()
