@@ -23,6 +23,8 @@ export class Deadline {
 export class DeadlineQueue {
   readonly #heap: Deadline[] = []
   #made = 0
+  /** The earliest instant at which something is due; kept at hand, since it is asked for after every step. */
+  next: Micros | undefined = undefined
 
   /** A deadline that is not scheduled yet; `fire` is called once each time it comes due. */
   make(fire: (now: Micros) => void): Deadline {
@@ -32,11 +34,6 @@ export class DeadlineQueue {
   /** How many are scheduled. */
   get size(): number {
     return this.#heap.length
-  }
-
-  /** The earliest instant at which something is due. */
-  get next(): Micros | undefined {
-    return this.#heap.length === 0 ? undefined : this.#heap[0]!.at
   }
 
   /** Moves `deadline` to `at`, or takes it out when `at` is undefined. */
@@ -55,6 +52,7 @@ export class DeadlineQueue {
       this.#rise(deadline)
       this.#sink(deadline)
     }
+    this.next = this.#heap[0]!.at
   }
 
   /**
@@ -67,7 +65,7 @@ export class DeadlineQueue {
 
   /** Fires everything that is due at `now`, earliest first; what is scheduled meanwhile and due fires as well. */
   fireDue(now: Micros): void {
-    while (this.#heap.length > 0 && this.#heap[0]!.at! <= now) {
+    while (this.next !== undefined && this.next <= now) {
       const due = this.#heap[0]!
       this.#remove(due)
       due.fire(now)
@@ -79,11 +77,13 @@ export class DeadlineQueue {
     deadline.at = undefined
     deadline.slot = -1
     const last = this.#heap.pop()!
-    if (last === deadline) return
-    this.#heap[slot] = last
-    last.slot = slot
-    this.#rise(last)
-    this.#sink(last)
+    if (last !== deadline) {
+      this.#heap[slot] = last
+      last.slot = slot
+      this.#rise(last)
+      this.#sink(last)
+    }
+    this.next = this.#heap[0]?.at
   }
 
   #rise(deadline: Deadline): void {

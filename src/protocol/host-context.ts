@@ -57,11 +57,17 @@ export interface PeerHostRules {
   readonly suggest?: boolean
 }
 
-/** The shipped limits with some of them replaced. */
-export const peerHostRules = (overrides: Partial<PeerHostRules>): PeerHostRules => ({
-  ...limits,
-  ...overrides
-})
+const rulesMade = new WeakMap<Partial<PeerHostRules>, PeerHostRules>()
+
+/** The shipped limits with some of them replaced; the same object for the same overrides, so that hosts share it. */
+export const peerHostRules = (overrides: Partial<PeerHostRules>): PeerHostRules => {
+  let rules = rulesMade.get(overrides)
+  if (rules === undefined) {
+    rules = { ...limits, ...overrides }
+    rulesMade.set(overrides, rules)
+  }
+  return rules
+}
 
 export interface HostIdentity {
   readonly peerId: PeerId

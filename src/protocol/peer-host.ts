@@ -53,6 +53,8 @@ export interface BanSnapshot {
   readonly reason: string
 }
 
+const limitsThatShip: Partial<PeerHostRules> = {}
+
 export class PeerHost {
   readonly counters: PeerHostCounters = newCounters()
   readonly #context: HostContext
@@ -65,7 +67,7 @@ export class PeerHost {
   #now: Micros = 0
 
   constructor(options: PeerHostOptions) {
-    const rules = peerHostRules(options.limits ?? {})
+    const rules = peerHostRules(options.limits ?? limitsThatShip)
     const { peerId, kind, address, random } = options
     this.#context = {
       self: { peerId, kind, address },

@@ -110,7 +110,7 @@ export class Swarm implements UploadSwarm {
 
   /** Whether one more request may be sent. Pieces being stored are in memory, so they count against a bound too. */
   get wantsMore(): boolean {
-    return this.wantsPieces && this.window.live < this.#share && this.#hasMemory
+    return this.window.live < this.#share && this.wantsPieces && this.#hasMemory
   }
 
   /** Requests that may be outstanding: of what the host may ask, its swarms have equal shares. */
@@ -204,13 +204,15 @@ export class Swarm implements UploadSwarm {
 
   onHave(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
     const theirs = neighbour.theirs!
-    const { isEndgame } = this
+    // Most Haves come while enough is asked for: then nothing else of the swarm is looked at.
+    const mayAsk = neighbour.askAgainAt !== undefined || this.wantsMore
+    const isEndgame = mayAsk && this.isEndgame
     let news = false
     for (const piece of pieces) {
       if (!(piece >= 0 && piece < this.pieces)) return `Have of piece ${piece} of ${this.pieces}`
       if (!theirs.set(piece)) continue
       if (neighbour.counted) this.availability[piece]!++
-      if (!this.have.has(piece) && (isEndgame || !this.window.isRequested(piece))) news = true
+      if (mayAsk && !this.have.has(piece) && (isEndgame || !this.window.isRequested(piece))) news = true
     }
     if (this.#suggest !== undefined) this.#suggest.heard(neighbour, pieces)
     if (theirs.isFull && this.#closeIfFinished(neighbour, now)) return undefined

@@ -53,6 +53,8 @@ export class ConnectionEnd {
   peer!: ConnectionEnd
   /** The host's number, at hand. */
   readonly hostIndex: number
+  /** The number of the peer's host, or 0 before there is one: to send something, the peer is not looked at. */
+  peerIndex = 0
   /** Frames from this end are lost on their way. */
   severed = false
   /** Nothing from this end arrives before this. */

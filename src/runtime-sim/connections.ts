@@ -186,6 +186,7 @@ export class Connections implements EventTarget {
     const listener = to.on ? to.listeners.get(port) : undefined
     const answer = new ConnectionEnd(to, latency)
     answer.peer = end
+    answer.peerIndex = end.hostIndex
     const sink = listener?.(answer)
     if (sink === undefined) {
       if (end.state === "connecting") end.reason = `connection refused by ${to.name}:${port}`
@@ -197,6 +198,7 @@ export class Connections implements EventTarget {
     answer.lastArrival = at
     answer.severed = !this.reaches(to, end.host)
     end.peer = answer
+    end.peerIndex = answer.hostIndex
     end.severed = !this.reaches(end.host, to)
     to.ends.add(answer)
     kernel.schedule(at, this, kinds.dialAnswered, end.hostIndex, end)

@@ -108,22 +108,22 @@ export class Network implements EventTarget, BulkCarrier {
       this.#lifecycle.lost(from)
       return
     }
-    const to = from.peer
     const frame = this.#freeFrames.pop() ?? this.#newFrame()
-    frame.to = to
+    const to = from.peerIndex
+    frame.to = from.peer
     frame.payload = payload
     frame.size = size
     frame.mark = mark
     frame.flags = flags | frameFlags.live
     const { now } = this.#kernel
-    if (to.hostIndex === host) {
+    if (to === host) {
       this.#deliverAt(frame, from, now + loopbackLatency + size * loopbackCost)
     } else if (size > bulkThreshold) {
       from.lastBulk = frame
       this.#bulk.send(frame)
     } else {
-      const whole = links.sendControl(host, to.hostIndex, size, now)
-      this.#bulk.control(host, to.hostIndex, size)
+      const whole = links.sendControl(host, to, size, now)
+      this.#bulk.control(host, to, size)
       const behind = from.lastBulk
       const readyAt = whole + from.latency
       if (behind === undefined) this.#deliverAt(frame, from, readyAt + this.#lossDelay(frame, from))
@@ -201,7 +201,7 @@ export class Network implements EventTarget, BulkCarrier {
     }
     from.lastArrival = at
     from.lastFrame = frame
-    this.#kernel.schedule(at, this, arrived, frame.to.hostIndex, frame)
+    this.#kernel.schedule(at, this, arrived, from.peerIndex, frame)
   }
 
   /** Draws whether the frame is lost; gives by how much its arrival is later, and accounts for the copies. */

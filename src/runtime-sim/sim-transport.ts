@@ -19,6 +19,7 @@ import {
   type PeerTransportHandlers
 } from "../roles/services/peer-transport.ts"
 import type { ConnectionEnd, ConnectionSink } from "./connection.ts"
+import type { Connections } from "./connections.ts"
 import { HeldMessages } from "./held-messages.ts"
 import { eventKinds } from "./kernel.ts"
 import { messageMark } from "./message-tags.ts"
@@ -51,7 +52,9 @@ class SimPeerListener implements PeerEndpoint {
   readonly ingress: TokenBucket | undefined
   readonly port: number | undefined
   readonly address: string
-  readonly #connections = new Map<ConnectionId, PeerConnection>()
+  /** By their numbers, which are never used again: those dialled, and those accepted, whose numbers are negative. */
+  readonly #dialled: Array<PeerConnection | undefined> = []
+  readonly #accepted: Array<PeerConnection | undefined> = []
   #nextAccepted = -1
 
   constructor(process: SimProcess, options: PeerListenOptions, handlers: PeerTransportHandlers) {
@@ -69,20 +72,22 @@ class SimPeerListener implements PeerEndpoint {
     if (!alive) return
     const colon = address.lastIndexOf(":")
     const peer = new PeerConnection(this, connection)
-    this.#connections.set(connection, peer)
+    while (this.#dialled.length < connection) this.#dialled.push(undefined)
+    this.#dialled[connection] = peer
     peer.end = connections.dial(host, address.slice(0, colon), Number(address.slice(colon + 1)), peer)
   }
 
   send(connection: ConnectionId, message: Message, swarm?: SwarmId): void {
-    this.#connections.get(connection)?.send(message, swarm)
+    this.#find(connection)?.send(message, swarm)
   }
 
   disconnect(connection: ConnectionId, reason: string): void {
-    if (this.process.alive) this.#connections.get(connection)?.disconnect(reason)
+    if (this.process.alive) this.#find(connection)?.disconnect(reason)
   }
 
   forget(connection: ConnectionId): void {
-    this.#connections.delete(connection)
+    if (connection > 0) this.#dialled[connection] = undefined
+    else this.#accepted[-connection] = undefined
   }
 
   /** Stops listening and ends every connection after what was sent; nothing more is told. */
@@ -90,11 +95,16 @@ class SimPeerListener implements PeerEndpoint {
     const { process } = this
     if (!process.alive) return
     process.host.listeners.delete(this.port!)
-    for (const connection of this.#connections.values()) {
-      connection.disconnect("the listener closed")
-      connection.mute()
+    for (const connection of [...this.#dialled, ...this.#accepted]) {
+      connection?.disconnect("the listener closed")
+      connection?.mute()
     }
-    this.#connections.clear()
+    this.#dialled.length = 0
+    this.#accepted.length = 0
+  }
+
+  #find(connection: ConnectionId): PeerConnection | undefined {
+    return connection > 0 ? this.#dialled[connection] : this.#accepted[-connection]
   }
 
   #accept(end: ConnectionEnd): ConnectionSink | undefined {
@@ -102,7 +112,8 @@ class SimPeerListener implements PeerEndpoint {
     const connection = this.#nextAccepted--
     const peer = new PeerConnection(this, connection)
     peer.end = end
-    this.#connections.set(connection, peer)
+    while (this.#accepted.length < -connection) this.#accepted.push(undefined)
+    this.#accepted[-connection] = peer
     return peer
   }
 
@@ -116,6 +127,7 @@ class SimPeerListener implements PeerEndpoint {
 class PeerConnection implements ConnectionSink {
   readonly #id: ConnectionId
   readonly #listener: SimPeerListener
+  readonly #connections: Connections
   #handlers: PeerTransportHandlers
   end!: ConnectionEnd
   readonly #egress: PacedMessages | undefined
@@ -127,6 +139,7 @@ class PeerConnection implements ConnectionSink {
   constructor(listener: SimPeerListener, id: ConnectionId) {
     const { process, egress, ingress } = listener
     this.#listener = listener
+    this.#connections = process.connections
     this.#id = id
     this.#handlers = listener.handlers
     if (egress !== undefined) {
@@ -151,7 +164,7 @@ class PeerConnection implements ConnectionSink {
   disconnect(reason: string): void {
     if (this.#ending !== undefined) return
     this.#ending = reason
-    if (this.end.state === "connecting") this.#listener.process.connections.reset(this.end, reason)
+    if (this.end.state === "connecting") this.#connections.reset(this.end, reason)
     else if (this.#egress === undefined || this.#egress.isEmpty) this.#closeIfEnding()
   }
 
@@ -195,12 +208,11 @@ class PeerConnection implements ConnectionSink {
     if (end.state !== "open") return
     const isPiece = message.tag === "Piece"
     if (isPiece) this.#swarmsSent.push(swarm)
-    const { connections } = this.#listener.process
-    connections.send(end, message, encodedLength(message), messageMark(message), isPiece)
+    this.#connections.send(end, message, encodedLength(message), messageMark(message), isPiece)
   }
 
   #closeIfEnding(): void {
-    if (this.#ending !== undefined) this.#listener.process.connections.close(this.end, this.#ending)
+    if (this.#ending !== undefined) this.#connections.close(this.end, this.#ending)
   }
 }
 
