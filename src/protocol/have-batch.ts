@@ -1,6 +1,7 @@
-// Decides when a swarm's neighbours hear of a new piece: at once after a quiet while, else haveBatchDelay after they
-// heard last, together with what came meanwhile. A wait would cost the first piece that much at every hop. Have is most
-// of the traffic, so batching and leaving out who has the piece anyway is most of what can be saved. The delay grows
+// Decides when a swarm's neighbours hear of a new piece: at once when they heard of the last ones haveBatchDelay ago or
+// longer, else with the next piece for which that is so, or after haveBatchPatience delays when none comes. A timer in
+// between would tell of one piece a moment before the next. Whoever is sent a Request or a Reject hears with it. Have is
+// most of the traffic, so batching and leaving out who has the piece anyway is most of what can be saved. The delay grows
 // with the pieces, so that a batch holds some at any piece length.
 //
 // Invariants: a neighbour hears of a piece at most once, only after it was stored, and hears of all that it lacks;
@@ -20,12 +21,15 @@ export class HaveBatch {
   readonly #neighbours: readonly Neighbour[]
   readonly #deadline: Deadline
   readonly #delay: Micros
+  /** The longest that a piece waits. */
+  readonly #patience: Micros
   #flushedAt: Micros = Number.NEGATIVE_INFINITY
 
   /** @param pieceLength Bytes of a piece. `neighbours` are the joined ones, kept up to date by the swarm. */
   constructor(context: HostContext, pieceLength: number, neighbours: readonly Neighbour[]) {
-    const { haveBatchDelay, haveBatchDelayPerMiB } = context.rules
+    const { haveBatchDelay, haveBatchDelayPerMiB, haveBatchPatience } = context.rules
     this.#delay = haveBatchDelay + Math.round((haveBatchDelayPerMiB * pieceLength) / MiB)
+    this.#patience = haveBatchPatience * this.#delay
     this.#context = context
     this.#neighbours = neighbours
     this.#deadline = context.deadlines.make((now) => this.flush(now))
@@ -45,11 +49,19 @@ export class HaveBatch {
   /** Makes sure that what a neighbour was not told yet goes out in time. */
   schedule(now: Micros): void {
     if (this.#deadline.at !== undefined) return
-    this.#context.deadlines.set(this.#deadline, Math.max(now, this.#flushedAt + this.#delay))
+    this.#context.deadlines.set(this.#deadline, Math.max(now, this.#flushedAt + this.#patience))
   }
 
   stop(): void {
     this.#context.deadlines.set(this.#deadline, undefined)
+  }
+
+  /** Tells one neighbour, to whom a message goes anyway: on the wire both are one segment. */
+  tellAlong(neighbour: Neighbour): void {
+    const from = neighbour.told
+    if (from === this.#log.length) return
+    neighbour.told = this.#log.length
+    this.#tell(neighbour, this.#log.slice(from))
   }
 
   flush(now: Micros): void {

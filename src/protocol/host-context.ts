@@ -37,6 +37,7 @@ export interface PeerHostRules {
   readonly maxRequestTimeout: Micros
   readonly haveBatchDelay: Micros
   readonly haveBatchDelayPerMiB: Micros
+  readonly haveBatchPatience: number
   readonly minRejectBackoff: Micros
   readonly maxRejectBackoff: Micros
   readonly handshakeTimeout: Micros

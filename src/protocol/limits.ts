@@ -81,6 +81,8 @@ export const limits = {
    */
   haveBatchDelay: milliseconds(5),
   haveBatchDelayPerMiB: milliseconds(4),
+  /** Such delays after the last Have the next goes out, though no piece was stored that would take it along. */
+  haveBatchPatience: 3,
   /** A neighbour that timed out or rejected is left alone at least this long. */
   minRejectBackoff: milliseconds(1),
   maxRejectBackoff: seconds(2),

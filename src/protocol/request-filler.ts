@@ -215,6 +215,7 @@ export class RequestFiller {
     }
     swarm.window.add(neighbour.requests, piece, now, this.#answers.timeout)
     this.#context.counters.requestsSent++
+    swarm.haves.tellAlong(neighbour)
     sendMessage(this.#context, neighbour.session, { tag: "Request", channel: neighbour.channel, piece })
     return true
   }

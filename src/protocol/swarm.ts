@@ -338,6 +338,7 @@ export class Swarm implements UploadSwarm {
       return
     }
     this.demand.end()
+    this.haves.flush(now)
     this.#context.outputs.push({ tag: "SwarmCompleted", swarm: this.id })
     for (const neighbour of [...this.neighbours]) this.#closeIfFinished(neighbour, now)
   }
@@ -374,6 +375,7 @@ export class Swarm implements UploadSwarm {
 
   #reject(neighbour: Neighbour, piece: number, reason: RejectReason, retryAfter: Micros): void {
     this.#context.counters.rejectsSent++
+    this.haves.tellAlong(neighbour)
     sendMessage(this.#context, neighbour.session, {
       tag: "Reject",
       channel: neighbour.channel,
