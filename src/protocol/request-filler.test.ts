@@ -3,7 +3,6 @@
 import { describe, expect, it } from "vitest"
 import { Bitfield } from "./bitfield.ts"
 import { limits } from "./limits.ts"
-import type { PeerHostOutput } from "./peer-host-io.ts"
 import { testPeer, testSwarm } from "./test-values.ts"
 import { bitsOf, messages, metainfo, piece, pieces, requested, Stage, swarm, tags } from "./test-world.ts"
 import { milliseconds, seconds } from "./time.ts"
@@ -48,30 +47,6 @@ describe("peer host, requests", () => {
     expect(requested(messages(stage.outputs, one))).toHaveLength(5)
   })
 
-  it("waits longer before it tells of larger pieces", () => {
-    const MiB = 1024 * 1024
-    const told = (haveBatchDelayPerMiB: number): readonly number[] => {
-      const rules = {
-        maxRequestsPerNeighbour: 3,
-        haveBatchDelay: 1000,
-        haveBatchDelayPerMiB,
-        haveBatchPatience: 1
-      }
-      const stage = new Stage("agent", rules)
-      stage.open(new Bitfield(pieces))
-      const source = stage.join(1, bitsOf(1, 2).toBytes())
-      const other = stage.join(2, "none")
-      for (const number of [1, 2]) {
-        stage.receive(source, piece(number))
-        stage.step({ tag: "PieceStored", swarm, piece: number })
-      }
-      // Pieces of this swarm have 1000 bytes.
-      return [1000, 4999, 5000].map((at) => messages(stage.wakeUntil(at), other).length)
-    }
-    expect(told(0)).toEqual([1, 0, 0])
-    expect(told(4 * MiB)).toEqual([0, 0, 1])
-  })
-
   it("stores a piece before it tells or serves it", () => {
     const stage = new Stage()
     stage.open(new Bitfield(pieces))
@@ -98,71 +73,6 @@ describe("peer host, requests", () => {
     ).toEqual(["LoadPiece"])
   })
 
-  it("tells a piece at once after a quiet while, and those that follow together", () => {
-    const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
-    stage.open(new Bitfield(pieces))
-    const source = stage.join(1, bitsOf(1, 2, 3).toBytes())
-    const other = stage.join(2, "none")
-    const stored = (number: number) => {
-      stage.receive(source, piece(number))
-      return messages(stage.step({ tag: "PieceStored", swarm, piece: number }), other)
-    }
-    expect(stored(2)).toEqual([{ tag: "Have", channel: 0, pieces: [2] }])
-    expect(stored(1)).toEqual([])
-    expect(stored(3)).toEqual([])
-    const patience = limits.haveBatchPatience * limits.haveBatchDelay
-    expect(messages(stage.wakeUntil(stage.now + patience - 1), other)).toEqual([])
-    expect(messages(stage.wakeUntil(stage.now + 100), other)).toEqual([
-      { tag: "Have", channel: 0, pieces: [1, 3] }
-    ])
-  })
-
-  it("tells of waiting pieces with the first that is stored after the delay", () => {
-    const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
-    stage.open(new Bitfield(pieces))
-    const source = stage.join(1, bitsOf(1, 2, 3).toBytes())
-    const other = stage.join(2, "none")
-    const stored = (number: number) => {
-      stage.receive(source, piece(number))
-      return messages(stage.step({ tag: "PieceStored", swarm, piece: number }), other)
-    }
-    stored(2)
-    expect(stored(1)).toEqual([])
-    stage.wakeUntil(stage.now + 2 * limits.haveBatchDelay)
-    expect(stored(3)).toEqual([{ tag: "Have", channel: 0, pieces: [1, 3] }])
-  })
-
-  it("tells of waiting pieces along with a request or a refusal", () => {
-    const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
-    stage.open(new Bitfield(pieces))
-    const source = stage.join(1, bitsOf(1, 2).toBytes())
-    const [asking, asked] = [stage.join(2, "none"), stage.join(3, "none")]
-    const outputs: PeerHostOutput[] = []
-    for (const number of [2, 1]) {
-      stage.receive(source, piece(number))
-      outputs.push(...stage.step({ tag: "PieceStored", swarm, piece: number }))
-    }
-    expect(messages(outputs, asking)).toEqual([{ tag: "Have", channel: 0, pieces: [2] }])
-    const refusal = stage.receive(asking, { tag: "Request", channel: 5, piece: 7 })
-    expect(refusal.map(({ tag }) => tag)).toEqual(["Have", "Reject"])
-    const news = stage.receive(asked, { tag: "Have", channel: 5, pieces: [6] })
-    expect(news.map(({ tag }) => tag)).toEqual(["Have", "Request"])
-    expect(messages(stage.wakeUntil(seconds(1)), asking)).toEqual([])
-    expect(messages(stage.outputs, asked)).toEqual([])
-  })
-
-  it("tells at once when the last piece is stored", () => {
-    const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
-    stage.open(bitsOf(0, 3, 4, 5, 6, 7))
-    const source = stage.join(1, bitsOf(1, 2).toBytes())
-    const other = stage.join(2, "none")
-    for (const number of [2, 1]) {
-      stage.receive(source, piece(number))
-      stage.step({ tag: "PieceStored", swarm, piece: number })
-    }
-    expect(messages(stage.outputs, other)).toEqual([{ tag: "Have", channel: 0, pieces: [1] }])
-  })
-
   it("asks for the last pieces in order, so that the whole digest is soon checked", () => {
     const asked = (orderedTail: number) => {
       const rules = { maxRequestsPerNeighbour: 6, maxRequestsPerSwarm: 6, orderedTail }
@@ -173,29 +83,6 @@ describe("peer host, requests", () => {
     }
     expect(asked(6 / pieces)).toEqual([0, 2, 3, 5, 6, 7])
     expect(asked(5 / pieces)).not.toEqual([0, 2, 3, 5, 6, 7])
-  })
-
-  it("tells pieces together, and to those who join meanwhile only what their Open did not tell", () => {
-    const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
-    stage.open(new Bitfield(pieces))
-    const source = stage.join(1, bitsOf(1, 2, 3).toBytes())
-    const early = stage.join(2, "none")
-    const outputs: PeerHostOutput[] = []
-    for (const number of [2, 1]) {
-      stage.receive(source, piece(number))
-      outputs.push(...stage.step({ tag: "PieceStored", swarm, piece: number }))
-    }
-    const late = stage.join(3, "none")
-    expect(messages(stage.outputs, late)[0]).toMatchObject({ tag: "Open", have: bitsOf(1, 2).toBytes() })
-    stage.receive(source, piece(3))
-    outputs.push(...stage.step({ tag: "PieceStored", swarm, piece: 3 }))
-    outputs.push(...stage.wakeUntil(stage.now + 2 * limits.haveBatchPatience * limits.haveBatchDelay))
-    const told = (connection: number) =>
-      messages(outputs, connection).flatMap((message) => (message.tag === "Have" ? [message.pieces] : []))
-    expect(told(source)).toEqual([])
-    expect(told(early).flat()).toEqual([2, 1, 3])
-    expect(told(early).length).toBeLessThan(3)
-    expect(told(late)).toEqual([[3]])
   })
 
   it("asks another when one is busy, and comes back when it was told to", () => {
