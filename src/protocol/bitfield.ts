@@ -88,6 +88,13 @@ export class Bitfield {
     return true
   }
 
+  /** How many members are not in `other`, a set of the same length. */
+  countWithout(other: Bitfield): number {
+    let count = 0
+    for (let word = 0; word < this.words.length; word++) count += ones(this.words[word]! & ~other.words[word]!)
+    return count
+  }
+
   fill(): void {
     this.words.fill(0xffffffff)
     const spare = this.words.length * 32 - this.length

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { Bitfield } from "./bitfield.ts"
 import { limits } from "./limits.ts"
 import type { PeerHostOutput } from "./peer-host-io.ts"
-import { bitsOf, messages, piece, pieces, Stage, swarm } from "./test-world.ts"
+import { bitsOf, messages, metainfo, piece, pieces, Stage, swarm } from "./test-world.ts"
 import { seconds } from "./time.ts"
 
 describe("peer host, Have", () => {
@@ -118,5 +118,39 @@ describe("peer host, Have", () => {
     expect(told(early).flat()).toEqual([2, 1, 3])
     expect(told(early).length).toBeLessThan(3)
     expect(told(late)).toEqual([[3]])
+  })
+
+  it("tells a neighbour that can ask for plenty of several pieces at a time, or after a while", () => {
+    const many = 96
+    const blob = { ...metainfo, length: many * metainfo.pieceLength, pieceHashes: new Uint8Array(32 * many) }
+    const rules = { maxRequestsPerNeighbour: 9, maxRequestsPerSwarm: 20, maxRequestsPerHost: 20 }
+    const stage = new Stage("agent", rules)
+    const have = new Bitfield(many)
+    for (let number = 20; number < 60; number++) have.set(number)
+    stage.step({ tag: "SwarmOpened", swarm, metainfo: blob, have })
+    const theirs = (...numbers: readonly number[]): Uint8Array<ArrayBuffer> => {
+      const field = new Bitfield(many)
+      for (const number of numbers) field.set(number)
+      return field.toBytes()
+    }
+    const last = Array.from({ length: 39 }, (_, index) => 20 + index)
+    const source = stage.join(1, theirs(0, 1, 2, 3, 4, 5, 6, 7))
+    const [patient, hungry] = [stage.join(2, theirs(95)), stage.join(3, theirs(95, ...last))]
+    const stored = (number: number) => {
+      stage.wakeUntil(stage.now + 2 * limits.haveBatchDelay)
+      stage.receive(source, piece(number))
+      const outputs = stage.step({ tag: "PieceStored", swarm, piece: number })
+      const told = (connection: number) =>
+        messages(outputs, connection).flatMap((message) => (message.tag === "Have" ? message.pieces : []))
+      return { patient: told(patient), hungry: told(hungry) }
+    }
+    expect(stored(0)).toEqual({ patient: [0], hungry: [0] })
+    expect(stored(1)).toEqual({ patient: [], hungry: [1] })
+    expect(stored(2)).toEqual({ patient: [], hungry: [2] })
+    expect(stored(3)).toEqual({ patient: [], hungry: [3] })
+    expect(stored(4)).toEqual({ patient: [1, 2, 3, 4], hungry: [4] })
+    expect(stored(5)).toEqual({ patient: [], hungry: [5] })
+    const later = stage.wakeUntil(stage.now + 2 * limits.haveHoldPatience * limits.haveBatchDelay)
+    expect(messages(later, patient)).toEqual([{ tag: "Have", channel: 0, pieces: [5] }])
   })
 })

@@ -4,9 +4,14 @@
 // most of the traffic, so batching and leaving out who has the piece anyway is most of what can be saved. The delay grows
 // with the pieces, so that a batch holds some at any piece length.
 //
+// A neighbour that could ask us for plenty already (a havePlentyPart of the blob's pieces) is in no hurry: it hears of
+// haveHoldPieces at a time, or after haveHoldPatience delays. Where one source feeds all, neighbours differ by less than
+// that, and what is new is what they wait for.
+//
 // Invariants: a neighbour hears of a piece at most once, only after it was stored, and hears of all that it lacks;
 // pieces that a neighbour's Open told of already are not repeated. Origins hear of everything: they steer by it.
 
+import type { Bitfield } from "./bitfield.ts"
 import type { Deadline } from "./deadlines.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
@@ -23,14 +28,24 @@ export class HaveBatch {
   readonly #delay: Micros
   /** The longest that a piece waits. */
   readonly #patience: Micros
+  /** The longest that a piece waits for a neighbour that has plenty. */
+  readonly #holdPatience: Micros
+  readonly #have: Bitfield
   #flushedAt: Micros = Number.NEGATIVE_INFINITY
+  /** When all neighbours were told of all last. */
+  #allToldAt: Micros = Number.NEGATIVE_INFINITY
 
-  /** @param pieceLength Bytes of a piece. `neighbours` are the joined ones, kept up to date by the swarm. */
-  constructor(context: HostContext, pieceLength: number, neighbours: readonly Neighbour[]) {
-    const { haveBatchDelay, haveBatchDelayPerMiB, haveBatchPatience } = context.rules
+  /**
+   * @param pieceLength Bytes of a piece.
+   * @param have What is stored here, and `neighbours` the joined ones; both kept up to date by the swarm.
+   */
+  constructor(context: HostContext, pieceLength: number, have: Bitfield, neighbours: readonly Neighbour[]) {
+    const { haveBatchDelay, haveBatchDelayPerMiB, haveBatchPatience, haveHoldPatience } = context.rules
     this.#delay = haveBatchDelay + Math.round((haveBatchDelayPerMiB * pieceLength) / MiB)
     this.#patience = haveBatchPatience * this.#delay
+    this.#holdPatience = haveHoldPatience * this.#delay
     this.#context = context
+    this.#have = have
     this.#neighbours = neighbours
     this.#deadline = context.deadlines.make((now) => this.flush(now))
   }
@@ -67,11 +82,18 @@ export class HaveBatch {
   flush(now: Micros): void {
     this.stop()
     this.#flushedAt = now
+    const mayHold = !this.#have.isFull && now < this.#allToldAt + this.#holdPatience
+    if (!mayHold) this.#allToldAt = now
+    let held = false
     let wholeFrom = -1
     let whole: readonly number[] = []
     for (const neighbour of this.#neighbours) {
       const from = neighbour.told
       if (from === this.#log.length) continue
+      if (mayHold && this.#isPatient(neighbour)) {
+        held = true
+        continue
+      }
       neighbour.told = this.#log.length
       if (from !== wholeFrom) {
         wholeFrom = from
@@ -79,6 +101,16 @@ export class HaveBatch {
       }
       this.#tell(neighbour, whole)
     }
+    if (held) this.#context.deadlines.set(this.#deadline, this.#allToldAt + this.#holdPatience)
+  }
+
+  /** Whether a neighbour can wait for more: few pieces are new to it, and it has plenty to ask us for. */
+  #isPatient(neighbour: Neighbour): boolean {
+    const { haveHoldPieces, havePlentyPart } = this.#context.rules
+    if (this.#log.length - neighbour.told >= haveHoldPieces) return false
+    if (neighbour.session.kind === "origin") return false
+    const plenty = Math.max(2 * haveHoldPieces, havePlentyPart * this.#have.length)
+    return this.#have.countWithout(neighbour.theirs!) >= plenty
   }
 
   #tell(neighbour: Neighbour, batch: readonly number[]): void {

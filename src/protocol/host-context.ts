@@ -38,6 +38,9 @@ export interface PeerHostRules {
   readonly haveBatchDelay: Micros
   readonly haveBatchDelayPerMiB: Micros
   readonly haveBatchPatience: number
+  readonly haveHoldPieces: number
+  readonly haveHoldPatience: number
+  readonly havePlentyPart: number
   readonly minRejectBackoff: Micros
   readonly maxRejectBackoff: Micros
   readonly handshakeTimeout: Micros

@@ -83,6 +83,10 @@ export const limits = {
   haveBatchDelayPerMiB: milliseconds(4),
   /** Such delays after the last Have the next goes out, though no piece was stored that would take it along. */
   haveBatchPatience: 3,
+  /** Who could ask us for this part of the pieces hears of new ones so many at a time, or after so many delays. */
+  havePlentyPart: 1 / 6,
+  haveHoldPieces: 4,
+  haveHoldPatience: 16,
   /** A neighbour that timed out or rejected is left alone at least this long. */
   minRejectBackoff: milliseconds(1),
   maxRejectBackoff: seconds(2),

@@ -90,7 +90,7 @@ export class Swarm implements UploadSwarm {
       this.#filler.fillAll(now)
     )
     this.demand.reading.missing(this.pieces - have.count)
-    this.haves = new HaveBatch(context, metainfo.pieceLength, this.neighbours)
+    this.haves = new HaveBatch(context, metainfo.pieceLength, have, this.neighbours)
     this.#filler = new RequestFiller(context, this)
     this.#suggest =
       context.self.kind === "origin" && have.isFull && context.rules.suggest !== false

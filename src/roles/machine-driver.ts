@@ -8,10 +8,9 @@
 // One object with methods, and not a set of closures: this runs for every message of every host, and in a simulation of
 // thousands of hosts what costs time is how many pieces of memory a step touches.
 
-import type { Message, SwarmId } from "../protocol/message.ts"
+import type { ByeReason, Message, SwarmId } from "../protocol/message.ts"
 import type { PeerHost } from "../protocol/peer-host.ts"
 import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../protocol/peer-host-io.ts"
-import type { ByeReason } from "../protocol/message.ts"
 import type { SwarmEntry } from "./open-swarm.ts"
 import type { PeerEndpoint, PeerTransportHandlers } from "./services/peer-transport.ts"
 import type { Timers } from "./services/timers.ts"

@@ -1,8 +1,9 @@
 // Decides how a host speaks to the trackers: every blob has its trackers in rendezvous order; the first that answers is
-// used. A batch of announces is split by tracker. Metainfo is believed only when it is for the digest that was asked
+// used. A batch of announces is split by tracker. Metainfo is the same everywhere, so any tracker is asked for it: a wave
+// of hosts that all need it at once then has all the trackers' uplinks. Metainfo is believed only when it is for the digest that was asked
 // for; the swarm's id is computed here, never taken from the wire.
 
-import { Data, Effect, Schema } from "effect"
+import { Data, Effect, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
 import { ringOwners } from "../protocol/hash-ring.ts"
@@ -53,6 +54,8 @@ export const makeTrackerClient = (
     const members = trackers.map(baseUrl)
     const upstreams = yield* makeUpstreams
     const digests = yield* Digests
+
+    const anyOrder = members.length === 1 ? Effect.succeed(members) : Random.shuffle(members)
 
     const order = (digest: Digest) => upstreams.preferred(ringOwners(digest, members, members.length))
 
@@ -148,7 +151,7 @@ export const makeTrackerClient = (
       metainfo: (namespace, digest) =>
         Effect.gen(function* () {
           const failures: string[] = []
-          for (const url of yield* order(digest)) {
+          for (const url of yield* upstreams.preferred(yield* anyOrder)) {
             const found = yield* Effect.result(metainfoFrom(url, namespace, digest))
             if (found._tag === "Failure") failures.push(found.failure.message)
             else if (found.success instanceof BlobOnItsWay) return yield* found.success

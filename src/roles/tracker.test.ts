@@ -105,6 +105,26 @@ describe("a tracker", () => {
     )
   )
 
+  it.effect("is asked for metainfo by some hosts, and the other trackers by others", () =>
+    inCluster((world) =>
+      Effect.gen(function* () {
+        const asked = new Map(trackerUrls.map((url) => [url, 0]))
+        world.spoil = (request, response) => {
+          const { origin, pathname } = new URL(request.url)
+          if (pathname.endsWith("/metainfo") && asked.has(origin)) asked.set(origin, asked.get(origin)! + 1)
+          return response
+        }
+        yield* Effect.forEach(Array.from({ length: 40 }), () =>
+          Effect.gen(function* () {
+            const client = yield* clientOf(world)
+            yield* Effect.flip(client.metainfo("demo/app", digestOf(1)))
+          })
+        )
+        for (const times of asked.values()) assert.isAtLeast(times, 5)
+      })
+    )
+  )
+
   it.effect("asks each origin once for its peer address, however many announce", () =>
     inCluster((world) =>
       Effect.gen(function* () {
