@@ -222,6 +222,10 @@ export const limits = {
   maxReferrersBytes: 2 * MiB,
   /** Rows that a build-index reads of a table at once. */
   indexScanPage: 1000,
+  /** That a manifest was pulled is noted at most this often: a write for a read. Rules count in days. */
+  pullNotePause: seconds(3600),
+  /** Lines of what a collection takes away that are told. */
+  maxCollectListed: 10_000,
   /** A blob that no manifest names stays in a repository for this long after someone relied on it. */
   linkGrace: seconds(24 * 3600),
   /** Entries of a page of tags or repositories when the client names none. */

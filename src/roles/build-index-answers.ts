@@ -5,7 +5,7 @@ import { ByteSize, Effect, Option, Schema } from "effect"
 import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
-import type { BuildIndexChanges, ContentMissing, NothingThere } from "./build-index-changes.ts"
+import type { BuildIndexChanges, ContentMissing, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { ChangeBy, LinkPut, ManifestPut, References, type Told } from "./build-index-records.ts"
 import type { BuildIndexStore } from "./build-index-store.ts"
 import type { IndexEndpoint } from "./build-index-wire.ts"
@@ -14,7 +14,7 @@ import { parsePage, singleParameter } from "./registry/listing.ts"
 import { OciError, ociError } from "./registry/oci-error.ts"
 import type { TableStoreError } from "./services/table-store.ts"
 
-export type IndexFailure = TableStoreError | ContentMissing | NothingThere | UpstreamAway
+export type IndexFailure = TableStoreError | ContentMissing | NothingThere | TagImmutable | UpstreamAway
 
 type Answer = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -58,6 +58,11 @@ export const indexFailure = (error: IndexFailure): OciError => {
         message: `the repository lacks ${error.digests.length} of what the manifest names`,
         detail: error.digests
       })
+    case "TagImmutable":
+      return ociError("DENIED", {
+        message: `the tag ${error.tag} is immutable by the rule "${error.rule}": push another tag`,
+        detail: { tag: error.tag, rule: error.rule }
+      })
     case "NothingThere":
       return ociError("MANIFEST_UNKNOWN", { message: "there is nothing to delete" })
     case "UpstreamAway":
@@ -74,7 +79,9 @@ const unsupported = (method: string, endpoint: IndexEndpoint) =>
 
 export const makeIndexAnswers = (
   index: BuildIndexStore<UpstreamAway>,
-  changes: BuildIndexChanges
+  changes: BuildIndexChanges,
+  /** Hears of every manifest that is asked for. */
+  pulled: BuildIndexChanges["notePull"] = () => Effect.void
 ): {
   readonly read: (endpoint: IndexEndpoint) => Answer
   readonly write: (endpoint: IndexEndpoint, method: string) => Answer
@@ -121,6 +128,7 @@ export const makeIndexAnswers = (
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
       const record = yield* found(endpoint, yield* index.tag(endpoint.repository, endpoint.name))
+      yield* pulled(endpoint.repository, record.digest)
       const headers = { etag: tagEntity(record) }
       // A mirrored tag's age is always told.
       return record.age === undefined && request.headers["if-none-match"] === headers.etag
@@ -144,7 +152,9 @@ export const makeIndexAnswers = (
         return readLink(endpoint)
       case "Manifest":
         return Effect.gen(function* () {
-          return json(yield* found(endpoint, yield* index.manifest(endpoint.repository, endpoint.digest)))
+          const manifest = yield* found(endpoint, yield* index.manifest(endpoint.repository, endpoint.digest))
+          yield* pulled(endpoint.repository, endpoint.digest)
+          return json(manifest)
         })
       case "History":
         return Effect.gen(function* () {
@@ -190,7 +200,7 @@ export const makeIndexAnswers = (
 
   const deleted = (
     endpoint: IndexEndpoint,
-    gone: Effect.Effect<unknown, NothingThere | TableStoreError>
+    gone: Effect.Effect<unknown, NothingThere | TagImmutable | TableStoreError>
   ): Answer =>
     gone.pipe(
       Effect.as(empty(202)),

@@ -23,6 +23,12 @@ export class ContentMissing extends Data.TaggedError("ContentMissing")<{
 /** There is nothing to delete. */
 export class NothingThere extends Data.TaggedError("NothingThere") {}
 
+/** A rule of the configuration says that the tag stays where it is. */
+export class TagImmutable extends Data.TaggedError("TagImmutable")<{
+  readonly tag: string
+  readonly rule: string
+}> {}
+
 export interface BuildIndexChanges {
   /**
    * The version of the tags' change, or the last one's when no tag moved. `content` says that what it names is
@@ -32,18 +38,35 @@ export interface BuildIndexChanges {
     repository: string,
     put: ManifestPut,
     content?: "elsewhere"
-  ) => Effect.Effect<number, ContentMissing | TableStoreError>
+  ) => Effect.Effect<number, ContentMissing | TagImmutable | TableStoreError>
+  /** With `only` nothing happens unless the tag is at that version. */
   readonly deleteTag: (
     repository: string,
     tag: string,
-    change: ChangeBy
-  ) => Effect.Effect<number, NothingThere | TableStoreError>
+    change: ChangeBy,
+    only?: { readonly version: number }
+  ) => Effect.Effect<number, NothingThere | TagImmutable | TableStoreError>
   /** Deletes the tags that name it too; what refers to it stays. */
   readonly deleteManifest: (
     repository: string,
     digest: Digest,
     change: ChangeBy
-  ) => Effect.Effect<number, NothingThere | TableStoreError>
+  ) => Effect.Effect<number, NothingThere | TagImmutable | TableStoreError>
+  /** Deletes a manifest that was put at `putAt` and not since, if no tag and no other manifest names it. */
+  readonly collectManifest: (
+    repository: string,
+    digest: Digest,
+    putAt: number,
+    change: ChangeBy
+  ) => Effect.Effect<void, NothingThere | TagImmutable | TableStoreError>
+  /** Notes that a manifest was asked for, when the last note is older than limits.pullNotePause. */
+  readonly notePull: (repository: string, digest: Digest) => Effect.Effect<void, TableStoreError>
+  /** Takes away those of the blobs that no manifest names and nobody relied on since `before`; gives them. */
+  readonly collectLinks: (
+    repository: string,
+    blobs: ReadonlyArray<Digest>,
+    before: number
+  ) => Effect.Effect<ReadonlyArray<Digest>, TableStoreError>
   /** Gives the repository a blob of `size` bytes that is durable at an origin. */
   readonly link: (repository: string, blob: Digest, size: number) => Effect.Effect<void, TableStoreError>
   /** Notes that someone relies on a link, when the last note is older than half the grace. */
@@ -55,7 +78,9 @@ export interface BuildIndexChanges {
 export const makeBuildIndexChanges = (
   tables: IndexTables,
   store: TableStore,
-  graceMillis: number
+  graceMillis: number,
+  /** The rule that keeps a tag where it is, if there is one. */
+  immutableBy: (repository: string, tag: string) => string | undefined = () => undefined
 ): BuildIndexChanges => {
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
 
@@ -96,16 +121,22 @@ export const makeBuildIndexChanges = (
       putCounter("deletions", repository, String(version))
     ])
 
+  const mayChange = (repository: string, tag: string): Effect.Effect<void, TagImmutable> => {
+    const rule = immutableBy(repository, tag)
+    return rule === undefined ? Effect.void : Effect.fail(new TagImmutable({ tag, rule }))
+  }
+
   const wasDone = (history: ReadonlyArray<HistoryEntry>, { operation }: ChangeBy): boolean =>
     history.some((entry) => entry.operation === operation)
 
   /** The rows that move `tag` to `digest`; none when it is there, or when the same operation moved it before. */
-  const moveTag = (repository: string, tag: string, digest: Digest, entry: HistoryEntry) =>
+  const moveTag = (repository: string, tag: string, digest: Digest, entry: HistoryEntry, isOwn: boolean) =>
     Effect.gen(function* () {
       const old = yield* tables.tag(repository, tag)
       if (Option.isSome(old) && old.value.digest === digest) return []
       const history = yield* tables.history(repository, tag)
       if (wasDone(history, entry)) return []
+      if (Option.isSome(old) && isOwn) yield* mayChange(repository, tag)
       return [
         ...(Option.isSome(old)
           ? [deleteRow("tagged", indexKeys.tagged(repository, old.value.digest, tag))]
@@ -144,7 +175,7 @@ export const makeBuildIndexChanges = (
         const at = yield* Clock.currentTimeMillis
         const entry: HistoryEntry = { by, operation, version: last + 1, at, digest }
         const moves = (yield* Effect.forEach([...new Set(tags)], (tag) =>
-          moveTag(repository, tag, digest, entry)
+          moveTag(repository, tag, digest, entry, content !== "elsewhere")
         )).flat()
         const version = moves.length === 0 ? last : entry.version
         yield* store.write([
@@ -163,13 +194,15 @@ export const makeBuildIndexChanges = (
       })
     )
 
-  const deleteTag: BuildIndexChanges["deleteTag"] = (repository, tag, change) =>
+  const deleteTag: BuildIndexChanges["deleteTag"] = (repository, tag, change, only) =>
     oneAtATime(
       Effect.gen(function* () {
         const last = yield* tables.version
         if (wasDone(yield* tables.history(repository, tag), change)) return last
         const row = yield* tables.tag(repository, tag)
         if (Option.isNone(row)) return yield* new NothingThere()
+        if (only !== undefined && only.version !== row.value.version) return yield* new NothingThere()
+        yield* mayChange(repository, tag)
         const version = last + 1
         const at = yield* Clock.currentTimeMillis
         const writes = yield* dropTag(repository, tag, row.value.digest, { ...change, version, at })
@@ -178,38 +211,76 @@ export const makeBuildIndexChanges = (
       })
     )
 
+  const removeManifest = (repository: string, digest: Digest, change: ChangeBy) =>
+    Effect.gen(function* () {
+      const manifest = yield* tables.manifest(repository, digest)
+      if (Option.isNone(manifest)) return yield* new NothingThere()
+      const { names, subject } = manifest.value
+      const version = (yield* tables.version) + 1
+      const at = yield* Clock.currentTimeMillis
+      const tags = yield* tables.tagsOf(repository, digest)
+      yield* Effect.forEach(tags, (tag) => mayChange(repository, tag), { discard: true })
+      const tagWrites = yield* Effect.forEach(tags, (tag) =>
+        dropTag(repository, tag, digest, { ...change, version, at })
+      )
+      // A note that a blob was deleted is needed only while a manifest names it.
+      const forgotten = yield* Effect.filter([digest, ...names], (named) =>
+        Effect.gen(function* () {
+          if (!(yield* tables.isUnlinked(repository, named))) return false
+          return (yield* tables.namedBy(named, repository, 2)).every((manifest) => manifest === digest)
+        })
+      )
+      yield* store.write([
+        deleteRow("manifests", indexKeys.byDigest(repository, digest)),
+        ...[digest, ...names].map((named) =>
+          deleteRow("named-by", indexKeys.namedBy(named, repository, digest))
+        ),
+        ...(subject === undefined
+          ? []
+          : [deleteRow("referrers", indexKeys.referrer(repository, subject, digest))]),
+        ...forgotten.map((named) => deleteRow("unlinked", indexKeys.byDigest(repository, named))),
+        ...tagWrites.flat(),
+        ...(yield* deletionWrites(repository, version))
+      ])
+      return version
+    })
+
   const deleteManifest: BuildIndexChanges["deleteManifest"] = (repository, digest, change) =>
+    oneAtATime(removeManifest(repository, digest, change))
+
+  const collectManifest: BuildIndexChanges["collectManifest"] = (repository, digest, putAt, change) =>
     oneAtATime(
       Effect.gen(function* () {
-        const manifest = yield* tables.manifest(repository, digest)
-        if (Option.isNone(manifest)) return yield* new NothingThere()
-        const { names, subject } = manifest.value
-        const version = (yield* tables.version) + 1
-        const at = yield* Clock.currentTimeMillis
-        const tags = yield* tables.tagsOf(repository, digest)
-        const tagWrites = yield* Effect.forEach(tags, (tag) =>
-          dropTag(repository, tag, digest, { ...change, version, at })
-        )
-        // A note that a blob was deleted is needed only while a manifest names it.
-        const forgotten = yield* Effect.filter([digest, ...names], (named) =>
+        const kept = yield* tables.manifest(repository, digest)
+        const isSame = Option.isSome(kept) && kept.value.putAt === putAt
+        const isNamed = (yield* tables.namedBy(digest, repository, 2)).some((by) => by !== digest)
+        if (!isSame || isNamed || (yield* tables.tagsOf(repository, digest)).length > 0) {
+          return yield* new NothingThere()
+        }
+        yield* removeManifest(repository, digest, change)
+      })
+    )
+
+  const collectLinks: BuildIndexChanges["collectLinks"] = (repository, blobs, before) =>
+    oneAtATime(
+      Effect.gen(function* () {
+        const stale = yield* Effect.filter(blobs, (blob) =>
           Effect.gen(function* () {
-            if (!(yield* tables.isUnlinked(repository, named))) return false
-            return (yield* tables.namedBy(named, repository, 2)).every((manifest) => manifest === digest)
+            const link = yield* tables.link(repository, blob)
+            if (Option.isNone(link) || link.value.at >= before) return false
+            return (yield* tables.namedBy(blob, repository, 1)).length === 0
           })
         )
+        if (stale.length === 0) return stale
+        const version = (yield* tables.version) + 1
         yield* store.write([
-          deleteRow("manifests", indexKeys.byDigest(repository, digest)),
-          ...[digest, ...names].map((named) =>
-            deleteRow("named-by", indexKeys.namedBy(named, repository, digest))
-          ),
-          ...(subject === undefined
-            ? []
-            : [deleteRow("referrers", indexKeys.referrer(repository, subject, digest))]),
-          ...forgotten.map((named) => deleteRow("unlinked", indexKeys.byDigest(repository, named))),
-          ...tagWrites.flat(),
+          ...stale.flatMap((blob) => [
+            deleteRow("links", indexKeys.byDigest(repository, blob)),
+            deleteRow("linked-by", indexKeys.linkedBy(blob, repository))
+          ]),
           ...(yield* deletionWrites(repository, version))
         ])
-        return version
+        return stale
       })
     )
 
@@ -227,6 +298,21 @@ export const makeBuildIndexChanges = (
     putManifest,
     deleteTag,
     deleteManifest,
+    collectManifest,
+    collectLinks,
+    notePull: (repository, digest) =>
+      Effect.gen(function* () {
+        const key = indexKeys.byDigest(repository, digest)
+        const now = yield* Clock.currentTimeMillis
+        const noted = Number(Option.getOrElse(yield* store.get("pulled", key), () => "-Infinity"))
+        if (now - noted < limits.pullNotePause / 1_000) return
+        yield* oneAtATime(
+          Effect.gen(function* () {
+            if (Option.isNone(yield* tables.manifest(repository, digest))) return
+            yield* store.write([putCounter("pulled", key, String(now))])
+          })
+        )
+      }),
     link: (repository, blob, size) => oneAtATime(linkAt(repository, blob, size)),
     renewLink: (repository, blob) =>
       oneAtATime(

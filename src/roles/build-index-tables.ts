@@ -13,6 +13,7 @@
 //   named-by      {content} {repo} {manifest}  -> ""               what a manifest names, itself included
 //   linked-by     {blob} {repo}                -> ""
 //   referrers     {repo} {subject} {manifest}  -> referrer
+//   pulled        {repo} {digest}              -> when the manifest was asked for last, if a rule wants to know
 //   deletions     {repo}                       -> the version of the last deletion of a manifest or blob
 //
 // A space sorts below every character of a name, so a prefix scan gives one repository's entries in order. Versions in
@@ -102,9 +103,11 @@ const decodeRow = <A>(table: string, { key, value }: TableRow, decode: Decode<A>
       })
   )
 
-/** A manifest's row, read by whoever scans the table. */
+/** Rows read by whoever scans their table. */
 export const decodeManifestRow = (row: TableRow): Read<KeptManifest> =>
   decodeRow("manifests", row, decodeManifest)
+export const decodeTagRow = (row: TableRow): Read<typeof TagRow.Type> => decodeRow("tags", row, decodeTag)
+export const decodeLinkRow = (row: TableRow): Read<LinkRecord> => decodeRow("links", row, decodeLink)
 
 export const makeIndexTables = (tables: TableStore): IndexTables => {
   const row = <A>(table: string, key: string, decode: Decode<A>): Read<Option.Option<A>> =>

@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import { limits } from "../protocol/limits.ts"
 import { indexFailure, makeIndexAnswers } from "./build-index-answers.ts"
 import { type BuildIndexChanges, makeBuildIndexChanges } from "./build-index-changes.ts"
+import { makeBuildIndexCollect } from "./build-index-collect.ts"
 import { type BuildIndexStore, makeBuildIndexStore } from "./build-index-store.ts"
 import { makeIndexTables } from "./build-index-tables.ts"
 import { indexRoots, parseIndexPath } from "./build-index-wire.ts"
@@ -19,6 +20,7 @@ import { makeMirroredIndex } from "./mirror/mirrored-index.ts"
 import type { UpstreamAway } from "./mirror/upstream-errors.ts"
 import { makeUpstreamRegistries } from "./mirror/upstream-registries.ts"
 import { makeOriginClient } from "./origin-client.ts"
+import { matchesImage } from "./registry/image-pattern.ts"
 import { RoleMisconfigured } from "./role-misconfigured.ts"
 import { HostStorage } from "./services/host-storage.ts"
 import { toDuration } from "./upstreams.ts"
@@ -30,23 +32,34 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
     const storage = yield* HostStorage
     const store = yield* storage.tables(config.data)
     const tables = makeIndexTables(store)
-    const changes = makeBuildIndexChanges(tables, store, limits.linkGrace / 1_000)
+    const collect = config.collect ?? {}
+    const graceMillis = collect.grace === undefined ? limits.linkGrace / 1_000 : collect.grace * 1000
+    const immutableBy = (repository: string, tag: string) =>
+      (config.immutableTags ?? []).find((pattern) => matchesImage(pattern, repository, tag))
+    const changes = makeBuildIndexChanges(tables, store, graceMillis, immutableBy)
     const metrics = makeRoleMetrics("build-index")
     const counter = makeRequestCounter(metrics)
 
     const index = yield* mirrored(config, makeBuildIndexStore(tables), changes)
+    const wantsPulls = (collect.retention ?? []).some((rule) => rule.keepPulledWithin !== undefined)
     const handler = endpointHandler({
       role: "the build-index",
       counter,
       routeName: (kind) => `/repositories ${kind}`,
       parse: parseIndexPath,
-      ...makeIndexAnswers(index, changes),
+      ...makeIndexAnswers(index, changes, wantsPulls ? changes.notePull : undefined),
       failed: indexFailure
     })
 
     const routes: ReadonlyArray<HttpRoute> = indexRoots.flatMap((root) =>
       methods.map((method) => ({ method, path: `/${root}/*` as const, handler }))
     )
+
+    const collecting = yield* makeBuildIndexCollect({
+      ...{ tables, changes, graceMillis, counter, metrics },
+      config: collect,
+      isImmutable: (repository, tag) => immutableBy(repository, tag) !== undefined
+    })
 
     const notReady = store.get("repositories", "").pipe(
       Effect.timeout(toDuration(limits.healthTimeout)),
@@ -55,7 +68,7 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
         onFailure: (error) => [`the tables in ${config.data} do not answer: ${error.message}`]
       })
     )
-    const app = yield* makeHttpApp(routes, { role: "build-index", metrics, notReady })
+    const app = yield* makeHttpApp([...routes, ...collecting], { role: "build-index", metrics, notReady })
     return { listeners: [{ name: "build-index", listen: config.http, app }] }
   })
 

@@ -197,9 +197,45 @@ export const TrackerConfig = Schema.Struct({
 })
 export type TrackerConfig = typeof TrackerConfig.Type
 
+const TagPattern = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9._*-]{1,128}$/))
+
+/**
+ * What stays of the images that a rule means; without any of the three "keep", every tag stays. A tag is judged by the
+ * first rule that means it.
+ */
+export const RetentionRule = Schema.Struct({
+  images: ImagePattern,
+  /** The tags that moved last. */
+  keepLast: Schema.optionalKey(PositiveInt),
+  keepMatching: Schema.optionalKey(Schema.NonEmptyArray(TagPattern)),
+  /** Seconds: tags whose manifest somebody asked for within them. */
+  keepPulledWithin: Schema.optionalKey(PositiveInt),
+  /** Seconds: older manifests go that no tag, manifest or subject keeps. Absent: they stay. */
+  untaggedOlderThan: Schema.optionalKey(PositiveInt)
+})
+export type RetentionRule = typeof RetentionRule.Type
+
+/** What a build-index takes away by itself. */
+export const CollectConfig = Schema.Struct({
+  /** Seconds between two collections. Absent: only when asked (POST /collect). */
+  every: Schema.optionalKey(PositiveInt),
+  /** Seconds that a blob stays which no manifest names, after someone relied on it. */
+  grace: Schema.optionalKey(PositiveInt),
+  retention: Schema.optionalKey(Schema.Array(RetentionRule))
+})
+export type CollectConfig = typeof CollectConfig.Type
+
+/** Of a build-index, also in a herd. */
+const indexRules = {
+  /** Tags that, once put, are neither moved nor deleted. */
+  immutableTags: Schema.optionalKey(Schema.Array(ImagePattern)),
+  collect: Schema.optionalKey(CollectConfig)
+}
+
 export const BuildIndexConfig = Schema.Struct({
   ...common,
   http: Listen,
+  ...indexRules,
   /** Registries whose tags and manifests are looked up when they are asked for; needs origins. */
   upstreams: Schema.optionalKey(UpstreamList),
   /** Where the manifests of upstreams are kept. */
@@ -248,6 +284,7 @@ export const HerdConfig = Schema.Struct({
   origin: Listen,
   tracker: Listen,
   buildIndex: Listen,
+  ...indexRules,
   preheat: Schema.optionalKey(PreheatRules),
   /** Registries that the cluster mirrors. */
   upstreams: Schema.optionalKey(UpstreamList),

@@ -44,6 +44,8 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       log,
       http: config.buildIndex,
       origins: [originUrl],
+      ...(config.immutableTags === undefined ? {} : { immutableTags: config.immutableTags }),
+      ...(config.collect === undefined ? {} : { collect: config.collect }),
       ...upstreams
     })
     const pushing = yield* proxy({

@@ -102,7 +102,7 @@ export const makeMirroredIndex = (
         const put = { by: `upstream ${upstream}`, operation, record: manifest, tags }
         yield* changes
           .putManifest(repository, put, "elsewhere")
-          .pipe(Effect.catchTag("ContentMissing", Effect.die))
+          .pipe(Effect.catchTags({ ContentMissing: Effect.die, TagImmutable: Effect.die }))
       })
 
     /** Brings the tag's row to what the upstream says now. */
@@ -127,11 +127,9 @@ export const makeMirroredIndex = (
     const drop = (repository: string, name: string, upstream: string) =>
       Effect.gen(function* () {
         const operation = String(yield* Random.nextInt)
-        yield* Effect.catchTag(
-          changes.deleteTag(repository, name, { by: `upstream ${upstream}`, operation }),
-          "NothingThere",
-          () => Effect.void
-        )
+        yield* changes
+          .deleteTag(repository, name, { by: `upstream ${upstream}`, operation })
+          .pipe(Effect.catchTags({ NothingThere: () => Effect.void, TagImmutable: () => Effect.void }))
       })
 
     const lifetime = (exit: Exit.Exit<void, Failure>) =>
