@@ -2,7 +2,7 @@
 // repository, end-8b a page of them; end-12a lists the manifests whose subject is a digest, end-12b those of one
 // artifact type.
 
-import { describe, expect, test } from "vitest"
+import { beforeAll, describe, expect, test } from "vitest"
 import {
   descriptor,
   errorCode,
@@ -14,7 +14,7 @@ import {
   pushManifest,
   types
 } from "./content.ts"
-import { type Answer, type Call, newRepository, onEveryRegistry } from "./registry-under-test.ts"
+import { type Answer, type Call, newRepository, onEveryRegistry, patience } from "./registry-under-test.ts"
 
 /** Where a Link with rel="next" leads (RFC 5988); undefined without one. */
 const nextOf = (answer: Answer): string | undefined => {
@@ -78,6 +78,11 @@ onEveryRegistry((registry) => {
 
   describe("end-8b: GET tags/list?n=&last=", () => {
     const tags = ["a", "b", "c", "d", "e"]
+    let repository: string
+    beforeAll(async () => {
+      repository = await tagged(tags)
+    }, patience)
+
     /** Query, what comes, and whether there is more. */
     const pages: ReadonlyArray<readonly [string, ReadonlyArray<string>, boolean]> = [
       ["n=2", ["a", "b"], true],
@@ -92,7 +97,6 @@ onEveryRegistry((registry) => {
       ["n=1&last=bb", ["c"], true]
     ]
     test.each(pages)("%s gives %j, more: %s", async (query, expected, more) => {
-      const repository = await tagged(tags)
       for (const [, read] of registry().readers) {
         const page = expectStatus(await read("GET", `/v2/${repository}/tags/list?${query}`), 200)
         expect(tagsOf(page)).toEqual(expected)
@@ -102,7 +106,6 @@ onEveryRegistry((registry) => {
 
     test("Links lead through all of them, each once", async () => {
       const { readers } = registry()
-      const repository = await tagged(tags)
       for (const [, read] of readers) {
         const found = await pagesFrom(read, `/v2/${repository}/tags/list?n=2`)
         expect(found.flatMap(tagsOf)).toEqual(tags)
@@ -110,7 +113,6 @@ onEveryRegistry((registry) => {
     })
 
     test("an n that is no number is 400", async () => {
-      const repository = await tagged(["a"])
       expectStatus(await registry().call("GET", `/v2/${repository}/tags/list?n=-1`), 400)
     })
   })

@@ -1,6 +1,6 @@
-// Decides against what the conformance tests run: a herd in memory, where a request is a call, and a herd with an agent
-// as processes on loopback, where it is bytes on a socket. A test says what it sends and reads the whole answer; it does
-// not know which of the two it speaks to.
+// Decides against what the conformance tests run: a herd in memory, where a request is a call; a herd with an agent as
+// processes on loopback, where it is bytes on a socket; and an agent that forwards pushes to such a herd. A test says what
+// it sends and reads the whole answer; it does not know which of them it speaks to.
 //
 // The tests beside this file follow the OCI distribution specification end by end ("end-1" to "end-14" are its own names
 // of the endpoints). What a registry MAY do and this one does is held as if it were a MUST.
@@ -15,8 +15,9 @@ import { type Exchange, send } from "../../src/roles/testing/exchange.ts"
 import { proxyUrl, startHerd } from "../../src/roles/testing/herd.ts"
 import { makeMemoryWorld } from "../../src/roles/testing/memory-world.ts"
 import { hashOf } from "../support/deterministic-bytes.ts"
+import { freePortBase } from "../support/free-ports.ts"
 import { exchange, type RawBody } from "../support/raw-http.ts"
-import { startUp, stopShoal } from "../support/shoal-process.ts"
+import { startShoal, startUp, stopShoal, untilReady } from "../support/shoal-process.ts"
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
 
@@ -32,7 +33,7 @@ export type Answer = Exchange
 export type Call = (method: Method, path: string, sent?: Sent) => Promise<Answer>
 
 export interface RegistryUnderTest {
-  /** The registry that takes writes: the herd's proxy. */
+  /** The registry that takes writes: the herd's proxy, or the agent that hands them on to it. */
   readonly call: Call
   /** Every registry that reads are asked of, with its name: the proxy, and an agent where there is one. */
   readonly readers: ReadonlyArray<readonly [name: string, call: Call]>
@@ -77,13 +78,39 @@ const onLoopback = async (): Promise<RegistryUnderTest> => {
   }
 }
 
+const throughAgent = async (): Promise<RegistryUnderTest> => {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-conformance-"))
+  const up = await startUp(folder, 0)
+  const base = await freePortBase(0)
+  const [registry, peer] = [`127.0.0.1:${base}`, `127.0.0.1:${base + 1}`]
+  const agent = startShoal([
+    "agent",
+    ...["--data", join(folder, "forwards"), "--log", "warn"],
+    ...["--registry", registry, "--peer", peer],
+    ...["--tracker", `http://${up.tracker}`, "--build-index", `http://${up.buildIndex}`],
+    ...["--push", "forward", "--proxy", `http://${up.proxy}`]
+  ])
+  await untilReady(agent, registry)
+  const call: Call = (method, path, sent = {}) => exchange(registry, method, path, sent)
+  return {
+    call,
+    readers: [["the agent", call]],
+    stop: async () => {
+      await stopShoal(agent)
+      await stopShoal(up)
+      rmSync(folder, { recursive: true, force: true })
+    }
+  }
+}
+
 const kinds = [
   { name: "in memory", start: inMemory },
-  { name: "on loopback", start: onLoopback }
+  { name: "on loopback", start: onLoopback },
+  { name: "through an agent", start: throughAgent }
 ] as const
 
 /** Milliseconds for a test or a start: long enough that a busy machine is no failure. */
-const patience = 180_000
+export const patience = 180_000
 
 /** Declares the tests once for each kind of registry; they share one of it. */
 export const onEveryRegistry = (define: (registry: () => RegistryUnderTest) => void): void => {
