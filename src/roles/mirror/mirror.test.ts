@@ -221,6 +221,7 @@ describe("a herd that mirrors an upstream", () => {
         state.failing = { status: 429 }
         yield* TestClock.adjust("90 seconds")
         assert.strictEqual(yield* age, 120)
+        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).headers.age, "120")
         state.failing = undefined
         yield* TestClock.adjust("5 minutes")
         assert.strictEqual(yield* age, 0)

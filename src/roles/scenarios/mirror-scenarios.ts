@@ -90,6 +90,11 @@ const firstWaveOfAMirror: Scenario = {
       state.failing = { status: 429, headers: { "retry-after": "600" } }
       const late = yield* cluster.startAgent("agent-late", { config })
       yield* pullImage(world, late.url, image)
+      const cached = yield* request(
+        world.client,
+        HttpClientRequest.head(`${late.url}/v2/library/app/manifests/1?ns=docker.io`)
+      )
+      yield* expectThat(/^\d+$/.test(cached.headers.age ?? ""), "a tag that cannot be checked has no Age")
       for (const unknown of ["library/app/manifests/2?ns=docker.io", "library/app/manifests/1?ns=quay.io"]) {
         const answered = yield* status(world, `${late.url}/v2/${unknown}`)
         yield* expectThat(answered === 404 || answered === 503, `${unknown} was answered ${answered}`)
