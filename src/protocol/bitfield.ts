@@ -91,7 +91,8 @@ export class Bitfield {
   /** How many members are not in `other`, a set of the same length. */
   countWithout(other: Bitfield): number {
     let count = 0
-    for (let word = 0; word < this.words.length; word++) count += ones(this.words[word]! & ~other.words[word]!)
+    for (let word = 0; word < this.words.length; word++)
+      count += ones(this.words[word]! & ~other.words[word]!)
     return count
   }
 
