@@ -11,11 +11,11 @@ import { availableParallelism, cpus, release, totalmem } from "node:os"
 import { Console, Effect } from "effect"
 import {
   type MeasuredFile,
-  type Measurement,
   type MeasuredRun,
+  type Measurement,
+  meanTimes,
   measuredFileOf,
-  measuredText,
-  meanTimes
+  measuredText
 } from "../../experiments/measured.ts"
 import {
   calibratedCosts,

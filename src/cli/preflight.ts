@@ -55,14 +55,14 @@ export const lockFolder = (data: string): Effect.Effect<void, CliFailure, Scope.
     (database) => Effect.sync(() => database.close())
   ).pipe(Effect.asVoid)
 
-const portProblem = ({ use, port }: PlannedPort): Effect.Effect<string | undefined> =>
+const portProblem = ({ use, host, port }: PlannedPort): Effect.Effect<string | undefined> =>
   Effect.callback<string | undefined>((resume) => {
     const server = createServer()
     server.once("error", (error: NodeJS.ErrnoException) => {
       const reason = error.code === "EADDRINUSE" ? "is taken" : `cannot be used (${error.message})`
-      resume(Effect.succeed(`port ${port} of 127.0.0.1 (${use}) ${reason}`))
+      resume(Effect.succeed(`port ${port} of ${host} (${use}) ${reason}`))
     })
-    server.listen({ host: "127.0.0.1", port }, () => server.close(() => resume(Effect.succeed(undefined))))
+    server.listen({ host, port }, () => server.close(() => resume(Effect.succeed(undefined))))
   })
 
 /** Fails, naming each, when a port cannot be listened on. */

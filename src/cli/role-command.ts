@@ -5,6 +5,7 @@
 import { Effect, type Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Log } from "../roles/config.ts"
+import { hostAndPort } from "../roles/host-and-port.ts"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
 import { decodeConfig, readConfigFile } from "./config-file.ts"
 import type { ConfigFlag } from "./config-flags.ts"
@@ -56,7 +57,7 @@ export const roleCommand = <Config extends RoleConfig>(role: RoleCommand<Config>
       yield* Effect.gen(function* () {
         const { listeners } = yield* runHost(program(decoded))
         for (const { name, host, port } of listeners)
-          yield* Effect.logInfo(`${name} listens on ${host}:${port}`)
+          yield* Effect.logInfo(`${name} listens on ${hostAndPort(host, port)}`)
         yield* Effect.never
       }).pipe(Effect.scoped, Effect.provide(pinoLogger(decoded.log)))
     })

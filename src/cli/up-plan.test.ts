@@ -53,6 +53,28 @@ test("the most agents fit below 65536, one more does not; no port, folder or fil
   }
 })
 
+test("everything may listen on an IPv6 address, and is told as such", () => {
+  const options = { ...defaults, host: "::1" }
+  const plan = planUp(options)
+  for (const { role, config, ports, readiness } of plan) {
+    const schema = role === "herd" ? HerdConfig : AgentConfig
+    expect(() => Schema.decodeUnknownSync(schema)(config, { onExcessProperty: "error" })).not.toThrow()
+    expect(ports.every(({ host }) => host === "::1")).toBe(true)
+    expect(readiness.every((url) => url.startsWith("http://[::1]:"))).toBe(true)
+  }
+  expect(plan[1]?.config).toMatchObject({ registry: { host: "::1" }, trackers: ["http://[::1]:15003"] })
+  const text = describeUp(options, plan).join("\n")
+  expect(text).toContain("[::1]:16000")
+  expect(text).toContain("docker://[::1]:15000/demo/app:1")
+  expect(text).toContain("docker pull localhost:16000/demo/app:1")
+  const everywhere = { ...defaults, host: "::" }
+  expect(planUp(everywhere)[1]?.config).toMatchObject({ trackers: ["http://[::1]:15003"] })
+  const elsewhere = { ...defaults, host: "fd00::5" }
+  expect(describeUp(elsewhere, planUp(elsewhere)).join("\n")).toContain(
+    "docker pull [fd00::5]:16000/demo/app:1"
+  )
+})
+
 test("what is printed names the folder, every port and commands that use them", () => {
   const text = describeUp(defaults, planUp(defaults)).join("\n")
   expect(text).toContain("/data")

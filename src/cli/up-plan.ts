@@ -9,11 +9,14 @@
 
 import { join } from "node:path"
 import type { RateLimits } from "../roles/config.ts"
+import { hostAndPort, isEveryAddress, localUrl } from "../roles/host-and-port.ts"
 
 export interface UpOptions {
   readonly agents: number
   readonly data: string
   readonly portBase: number
+  /** Where everything listens: a name, an IPv4 or an IPv6 address; 127.0.0.1 when absent. */
+  readonly host?: string
   readonly logLevel: string
   /** Names under which clients know the cluster, beside the proxy's own address. */
   readonly ownNames?: ReadonlyArray<string>
@@ -24,6 +27,7 @@ export interface UpOptions {
 export interface PlannedPort {
   /** For people: "proxy", "agent 1 peers", ... */
   readonly use: string
+  readonly host: string
   readonly port: number
 }
 
@@ -41,18 +45,20 @@ export interface PlannedProcess {
   readonly readiness: ReadonlyArray<string>
 }
 
-const host = "127.0.0.1"
+const loopback = "127.0.0.1"
 const agentStride = 1000
 
 /** More would leave the range of ports when the base is the default. */
 export const mostAgents = (portBase: number): number =>
   Math.max(0, Math.floor((65_535 - 1 - portBase) / agentStride))
 
-const url = (port: number): string => `http://${host}:${port}`
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || host.startsWith("127.") || isEveryAddress(host)
 
 /** The processes, the herd first. */
 export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
-  const { data, portBase } = options
+  const { data, portBase, host = loopback } = options
+  const url = (port: number): string => localUrl({ host, port })
   const listen = (port: number) => ({ host, port })
   // The files of logs are read by machines and by people who search: JSON, whatever the terminal is.
   const log = { level: options.logLevel, format: "json" }
@@ -78,11 +84,11 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
       log
     },
     ports: [
-      { use: "proxy", port: portBase },
-      { use: "origin peers", port: portBase + 1 },
-      { use: "origin", port: portBase + 2 },
-      { use: "tracker", port: portBase + 3 },
-      { use: "build-index", port: portBase + 4 }
+      { use: "proxy", host, port: portBase },
+      { use: "origin peers", host, port: portBase + 1 },
+      { use: "origin", host, port: portBase + 2 },
+      { use: "tracker", host, port: portBase + 3 },
+      { use: "build-index", host, port: portBase + 4 }
     ],
     readiness: [portBase, portBase + 2, portBase + 3, portBase + 4].map((port) => `${url(port)}/readiness`)
   }
@@ -103,8 +109,8 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
         log
       },
       ports: [
-        { use: `agent ${index + 1}`, port: registry },
-        { use: `agent ${index + 1} peers`, port: registry + 1 }
+        { use: `agent ${index + 1}`, host, port: registry },
+        { use: `agent ${index + 1} peers`, host, port: registry + 1 }
       ],
       readiness: [`${url(registry)}/readiness`]
     }
@@ -117,21 +123,29 @@ export const describeUp = (
   options: UpOptions,
   plan: ReadonlyArray<PlannedProcess>
 ): ReadonlyArray<string> => {
-  const proxy = options.portBase
-  const agent = options.portBase + agentStride
+  const { portBase, host = loopback } = options
+  const [proxy, agent] = [portBase, portBase + agentStride].map((port) =>
+    localUrl({ host, port }).slice("http://".length)
+  )
+  /** Docker pulls and pushes without TLS where it knows the host for its own. */
+  const own = isLoopback(host) ? "localhost" : undefined
+  const toDocker = (address: string | undefined, port: number) =>
+    own === undefined ? address : hostAndPort(own, port)
+  const dockerProxy = toDocker(proxy, portBase)
+  const dockerAgent = toDocker(agent, portBase + agentStride)
   const listening = plan
     .flatMap(({ ports }) => ports)
-    .map(({ use, port }) => `  ${use.padEnd(15)} ${host}:${port}`)
+    .map(({ use, host, port }) => `  ${use.padEnd(15)} ${hostAndPort(host, port)}`)
   return [
     `data in ${options.data}, logs in ${join(options.data, "logs")}`,
     "listening:",
     ...listening,
     "push to the proxy:",
-    `  skopeo copy --dest-tls-verify=false oci:IMAGE:TAG docker://${host}:${proxy}/demo/app:1`,
-    `  docker tag IMAGE localhost:${proxy}/demo/app:1 && docker push localhost:${proxy}/demo/app:1`,
+    `  skopeo copy --dest-tls-verify=false oci:IMAGE:TAG docker://${proxy}/demo/app:1`,
+    `  docker tag IMAGE ${dockerProxy}/demo/app:1 && docker push ${dockerProxy}/demo/app:1`,
     "pull from an agent:",
-    `  skopeo copy --src-tls-verify=false docker://${host}:${agent}/demo/app:1 oci:app:1`,
-    `  docker pull localhost:${agent}/demo/app:1`,
+    `  skopeo copy --src-tls-verify=false docker://${agent}/demo/app:1 oci:app:1`,
+    `  docker pull ${dockerAgent}/demo/app:1`,
     "stop with Ctrl-C"
   ]
 }

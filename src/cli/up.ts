@@ -40,6 +40,12 @@ const flags = {
     Flag.withDescription("A name under which clients know the cluster, for their ns; may be repeated"),
     Flag.atLeast(0)
   ),
+  host: Flag.String("host").pipe(
+    Flag.withMetavar("HOST"),
+    Flag.withDescription("Where everything listens: an IPv4 address, an IPv6 address such as ::1, or a name"),
+    Flag.map((host) => host.replace(/^\[(.*)\]$/, "$1")),
+    Flag.withDefault("127.0.0.1")
+  ),
   logLevel: Flag.Literals("log", ["trace", "debug", "info", "warn", "error", "silent"]).pipe(
     Flag.withDescription("The least important lines in the log files"),
     Flag.withDefault("info" as const)
@@ -120,8 +126,8 @@ const runUp = (options: UpOptions) =>
     yield* anyDied
   }).pipe(Effect.scoped)
 
-export const upCommand = Command.make("up", flags, ({ agents, data, portBase, ownNames, logLevel }) =>
-  runUp({ agents, data: resolve(data), portBase, ownNames, logLevel })
+export const upCommand = Command.make("up", flags, ({ agents, data, portBase, host, ownNames, logLevel }) =>
+  runUp({ agents, data: resolve(data), portBase, host, ownNames, logLevel })
 ).pipe(
   Command.withDescription("A herd and agents on this machine: the embedded default"),
   Command.withExamples([

@@ -1,6 +1,8 @@
 // What a listener does not serve: shapes of requests that two readers could take for different ones, clients that keep it
 // waiting, more connections than it holds. Everything over sockets, byte by byte.
 
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -9,6 +11,7 @@ import { milliseconds, seconds } from "../protocol/time.ts"
 import type { HttpListener } from "../roles/host-program.ts"
 import type { HttpApp } from "../roles/http-app.ts"
 import { serveListener } from "./http-listener.ts"
+import { boundConnections } from "./http-refusals.ts"
 import { rawConnection, rawExchange } from "./raw-connection.ts"
 
 /** Says what it was asked, and how many bytes came with it; remembers it too. */
@@ -322,6 +325,33 @@ describe("ends no client's exchange", () => {
       const connection = yield* rawConnection(port)
       connection.write(get("/late"))
       expect(yield* connection.until("late")).toContain("200 OK")
+    })
+  )
+})
+
+describe("holds", () => {
+  it.live("no more connections of one client than it may, and takes new ones when others have gone", () =>
+    Effect.gen(function* () {
+      const server = createServer((_request, response) => response.end("served"))
+      boundConnections(server, 100, 2)
+      yield* Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      const { port } = server.address() as AddressInfo
+      const asks = Effect.gen(function* () {
+        const connection = yield* rawConnection(port)
+        connection.write(get("/a"))
+        return { connection, answer: yield* connection.until("served") }
+      })
+      const first = yield* asks
+      expect(first.answer).toContain("200 OK")
+      expect((yield* asks).answer).toContain("200 OK")
+      expect((yield* asks).answer).toBe("")
+      first.connection.socket.destroy()
+      // The server has seen it go when it lets another in; until then it closes those that come.
+      for (;;) {
+        const { answer } = yield* asks
+        if (answer !== "") break
+      }
     })
   )
 })

@@ -11,7 +11,7 @@ import type { Message, SwarmId } from "../protocol/message.ts"
 import { PeerTransport } from "../roles/services/peer-transport.ts"
 import { pieceBuffer } from "./piece-buffer.ts"
 import { connectedPair, listenWatched } from "./transport-pair.ts"
-import { peerPath, wsTransport } from "./ws-transport.ts"
+import { outsideAddress, peerPath, wsTransport } from "./ws-transport.ts"
 
 const swarm = "ab".repeat(32) as SwarmId
 const KiB = 1024
@@ -223,4 +223,29 @@ describe("peer transport", () => {
       expect(error.message).toContain("taken")
     }).pipe(Effect.provide(Layer.fresh(wsTransport)))
   )
+})
+
+describe("the address that other hosts are told by a listener on every address", () => {
+  const at = (address: string, family: "IPv4" | "IPv6", internal = false) => ({
+    address,
+    family,
+    internal,
+    netmask: "",
+    mac: "",
+    cidr: null,
+    scopeid: 0
+  })
+  const lo = [at("127.0.0.1", "IPv4", true), at("::1", "IPv6", true)]
+  const cases = [
+    ["0.0.0.0", [at("fe80::1", "IPv6"), at("fd00::5", "IPv6"), at("10.0.0.5", "IPv4")], "10.0.0.5"],
+    ["0.0.0.0", [at("fd00::5", "IPv6")], "127.0.0.1"],
+    ["::", [at("fe80::1", "IPv6"), at("fd00::5", "IPv6")], "fd00::5"],
+    ["::", [at("fd00::5", "IPv6"), at("10.0.0.5", "IPv4")], "10.0.0.5"],
+    ["::", [at("fe80::1", "IPv6")], "::1"]
+  ] as const
+  for (const [listensOn, outside, told] of cases) {
+    it(`${listensOn} with ${outside.map(({ address }) => address).join(", ")}: ${told}`, () => {
+      expect(outsideAddress(listensOn, { lo, eth0: [...outside] } as never)).toBe(told)
+    })
+  }
 })

@@ -68,6 +68,24 @@ test("everything listens, what was pushed is pulled, Ctrl-C ends all of it withi
   for (const port of portsOf(up.portBase, 2)) expect(await isFree(port)).toBe(true)
 })
 
+test("everything may listen on IPv6, on ports of one's own, with repositories of many components", async () => {
+  up = await startUp(join(folder, "data"), 2, "--host", "::1")
+  expect(up.stdout()).toContain(`docker://[::1]:${up.portBase}/demo/app:1`)
+  const repository = `${"a/".repeat(126)}a`
+  for (const name of [repository, "a/b-c/d__e/f.g/blobs/manifests/uploads"]) {
+    const image = await pushImage(up.proxy, name, "1", [deterministicBytes(name, 2_000_000)])
+    for (const agent of up.agents) {
+      expect(agent).toMatch(/^\[::1\]:/)
+      const manifest = await fetch(`http://${agent}/v2/${name}/manifests/1`)
+      expect(manifest.headers.get("docker-content-digest")).toBe(image.manifestDigest)
+      expect(await pullBlob(agent, name, image.layers[0]!)).toBe(image.layers[0])
+    }
+  }
+  // The bytes came from peers, over connections between IPv6 addresses.
+  const metrics = await (await fetch(`http://${up.agents[1]}/metrics`)).text()
+  expect(metrics).toMatch(/shoal_/)
+})
+
 test("started again on the same folder, it still has what was pushed", async () => {
   up = await startUp(join(folder, "data"), 1)
   const image = await pushImage(up.proxy, "demo/app", "1", [deterministicBytes("layer", 1_000_000)])

@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { hostAndPort } from "../../src/roles/host-and-port.ts"
 import { freePortBase } from "./free-ports.ts"
 
 export const launcher = join(import.meta.dirname, "..", "..", "bin", "shoal.js")
@@ -69,7 +70,7 @@ export const untilReady = async (shoal: ShoalProcess, host: string): Promise<voi
 export interface RunningUp extends ShoalProcess {
   readonly data: string
   readonly portBase: number
-  /** "127.0.0.1:PORT" */
+  /** "127.0.0.1:PORT", "[::1]:PORT" */
   readonly proxy: string
   readonly agents: ReadonlyArray<string>
   readonly tracker: string
@@ -91,7 +92,8 @@ export const startUp = async (
     ...more
   ])
   await shoal.says("shoal is ready")
-  const at = (port: number) => `127.0.0.1:${port}`
+  const host = more.indexOf("--host")
+  const at = (port: number) => hostAndPort(host === -1 ? "127.0.0.1" : more[host + 1]!, port)
   return {
     ...shoal,
     data,

@@ -1,0 +1,64 @@
+// Checks how hosts and URLs may be written in a configuration: IPv6 like any other address.
+
+import { Schema } from "effect"
+import { expect, test } from "vitest"
+import { AgentConfig } from "./config.ts"
+
+const decode = Schema.decodeUnknownSync(AgentConfig)
+const agent = (changes: object) => ({
+  data: "d",
+  registry: { port: 1 },
+  peer: { port: 2 },
+  trackers: ["http://t:1"],
+  buildIndexes: ["http://b:1"],
+  ...changes
+})
+
+test("a listener's host is a name or an address; brackets around IPv6 may stand", () => {
+  for (const [written, host] of [
+    ["::1", "::1"],
+    ["[::1]", "::1"],
+    ["[fd00::5]", "fd00::5"],
+    ["::", "::"],
+    ["10.0.0.1", "10.0.0.1"],
+    ["host.internal", "host.internal"]
+  ]) {
+    const config = decode(
+      agent({ registry: { host: written, port: 1 }, peer: { host: written, port: 2, advertise: written } })
+    )
+    expect(config.registry.host).toBe(host)
+    expect(config.peer.host).toBe(host)
+    expect(config.peer.advertise).toBe(host)
+  }
+  expect(decode(agent({})).registry.host).toBe("127.0.0.1")
+})
+
+test("a URL names a host, also by an IPv6 address in brackets, perhaps a port, and nothing more", () => {
+  for (const url of [
+    "http://tracker:15003",
+    "http://tracker",
+    "https://tracker.internal/",
+    "http://10.0.0.1:65535",
+    "http://[::1]:16000",
+    "http://[fd00::1:2]",
+    "http://[::ffff:10.0.0.1]:1/"
+  ]) {
+    expect(decode(agent({ trackers: [url] })).trackers).toEqual([url])
+  }
+  for (const url of [
+    "http://::1:16000",
+    "http://[::1]x:1",
+    "http://[::1",
+    "http://[zz]:1",
+    "http://host:port",
+    "http://host:123456",
+    "http://user@host:1",
+    "http://host:1/path",
+    "http://host:1?query",
+    "ftp://host",
+    "host:1",
+    ""
+  ]) {
+    expect(() => decode(agent({ trackers: [url] })), url).toThrow()
+  }
+})
