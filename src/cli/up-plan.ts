@@ -62,7 +62,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
   const listen = (port: number) => ({ host, port })
   // The files of logs are read by machines and by people who search: JSON, whatever the terminal is.
   const log = { level: options.logLevel, format: "json" }
-  const ownNames = [`${host}:${portBase}`, `localhost:${portBase}`, ...(options.ownNames ?? [])]
+  const ownNames = [hostAndPort(host, portBase), `localhost:${portBase}`, ...(options.ownNames ?? [])]
   const rates = options.rates === undefined ? {} : { rates: options.rates }
   const place = (name: string) => ({
     name,

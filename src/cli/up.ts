@@ -43,7 +43,7 @@ const flags = {
   host: Flag.String("host").pipe(
     Flag.withMetavar("HOST"),
     Flag.withDescription("Where everything listens: an IPv4 address, an IPv6 address such as ::1, or a name"),
-    Flag.map((host) => host.replace(/^\[(.*)\]$/, "$1")),
+    Flag.map((host) => host.replace(/^\[(.*)\]$/, "$1").toLowerCase()),
     Flag.withDefault("127.0.0.1")
   ),
   logLevel: Flag.Literals("log", ["trace", "debug", "info", "warn", "error", "silent"]).pipe(

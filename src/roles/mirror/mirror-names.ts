@@ -8,31 +8,21 @@
 // Invariants: different registries have different prefixes; a prefix is one well-formed component of a repository name.
 
 import { Schema } from "effect"
+import { ipv6Groups } from "../ipv6-address.ts"
 import { isRepositoryName } from "../registry/repository-path.ts"
 
 const label = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 const namePattern = new RegExp(`^(${label}(?:\\.${label})*|\\[[0-9a-f:]{2,39}\\])(?::([0-9]{1,5}))?$`)
 
-/** The eight groups of an IPv6 address without leading zeros; undefined when it is none. */
-const ipv6Groups = (text: string): ReadonlyArray<string> | undefined => {
-  const halves = text.split("::")
-  if (halves.length > 2) return undefined
-  const groupsOf = (half: string) => (half === "" ? [] : half.split(":"))
-  const head = groupsOf(halves[0]!)
-  const tail = halves.length === 2 ? groupsOf(halves[1]!) : []
-  const missing = 8 - head.length - tail.length
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined
-  const groups = [...head, ...Array.from({ length: missing }, () => "0"), ...tail]
-  if (!groups.every((group) => /^[0-9a-f]{1,4}$/.test(group))) return undefined
-  return groups.map((group) => group.replace(/^0+(?=.)/, ""))
-}
+const inComponent = (groups: ReadonlyArray<number> | undefined): string | undefined =>
+  groups?.map((group) => group.toString(16)).join("_")
 
 /** The first component of the names that a registry's repositories have here; undefined for what is no host[:port]. */
 export const repositoryPrefix = (registry: string): string | undefined => {
   const match = namePattern.exec(registry)
   if (match === null || registry.length > 128) return undefined
   const host = match[1]!
-  const named = host.startsWith("[") ? ipv6Groups(host.slice(1, -1))?.join("_") : host
+  const named = host.startsWith("[") ? inComponent(ipv6Groups(host.slice(1, -1))) : host
   if (named === undefined) return undefined
   const port = match[2]
   return port === undefined ? named : `${named}__${port}`
