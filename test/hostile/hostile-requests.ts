@@ -86,7 +86,8 @@ const targets: Record<ListenerKind, Target> = {
     path("/repositories/", internal, "/blobs/", digest),
     path("/repositories/", internal, "/referrers/", digest),
     path("/repositories/", hostileText),
-    path("/references")
+    path("/references"),
+    path("/collect")
   )
 }
 
