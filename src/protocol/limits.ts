@@ -234,7 +234,7 @@ export const limits = {
   maxPageSize: 10_000,
   /** A complete swarm that nobody uses gives back its file and memory after this; a peer that asks opens it again. */
   idleSwarmTimeout: seconds(300),
-  /** A download that no client waits for any more goes on this long: ranged readers hang up and come back. */
+  /** A download that no client waits for any more stays in its swarm this long, asking for nothing: readers come back. */
   abandonedDownloadLinger: seconds(2),
   /** How long a download waits for room within the disk budget; clients give up at about a minute. */
   diskRoomPatience: seconds(30),

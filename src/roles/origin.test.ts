@@ -8,6 +8,7 @@ import { describe } from "vitest"
 import { makeDigest } from "../protocol/digest.ts"
 import { decodeMetainfo, encodeMetainfo } from "../protocol/metainfo.ts"
 import { formatBlobPath } from "./blob-path.ts"
+import { receivedParts } from "./testing/byte-ranges.ts"
 import { errorCode, send } from "./testing/exchange.ts"
 import { makeMemoryWorld } from "./testing/memory-world.ts"
 import {
@@ -108,6 +109,15 @@ describe("an origin", () => {
         const { bytes, digest } = blob(world, 5)
         const name = ownersOf(digest)[0]!
         yield* send(world, "PUT", blobUrl(name, digest), { body: bytes })
+        const several = yield* send(world, "GET", blobUrl(name, digest), {
+          headers: { range: "bytes=-5,10-19" }
+        })
+        assert.strictEqual(several.status, 206)
+        const parts = receivedParts(several.headers["content-type"], several.bytes)
+        assert.deepStrictEqual(
+          parts.map((part) => [...part.bytes]),
+          [[...bytes.slice(-5)], [...bytes.slice(10, 20)]]
+        )
         const part = yield* send(world, "GET", blobUrl(name, digest), { headers: { range: "bytes=10-19" } })
         assert.strictEqual(part.status, 206)
         assert.deepStrictEqual(part.bytes, bytes.slice(10, 20))
