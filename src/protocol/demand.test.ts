@@ -167,7 +167,7 @@ describe("suggestions and readers", () => {
   })
 
   it("go before a reader of the whole for a while, then the piece that it waits for goes first", () => {
-    const stage = new Stage("agent", { maxRequestsPerNeighbour: 1, readerPatience: 0.25 })
+    const stage = new Stage("agent", { maxRequestsPerNeighbour: 1, readerPatience: 2 })
     stage.open(bitsOf())
     read(stage, 1, 0, 1)
     const source = stage.join(1, "none", "origin")

@@ -111,10 +111,11 @@ export const limits = {
   /** Readers of a swarm whose windows go first. More are served, without precedence. */
   maxReaders: 64,
   /**
-   * The part of a blob's pieces, at least two, that may come by suggestion while a reader waits for another piece; then
-   * its piece goes first. Less gives the first byte sooner, more keeps what a crowd fetches from one source diverse.
+   * Pieces that may come by suggestion while a reader waits for another one; then its piece goes first. A sixteenth of a
+   * blob in 1024 pieces (256 MiB to 16 GiB), so that its first byte comes before a tenth. Less gives the first byte
+   * sooner, more keeps what a crowd fetches from one source diverse.
    */
-  readerPatience: 1 / 32,
+  readerPatience: 64,
   /** Suggestions that are kept of one neighbour; the oldest go first. */
   maxSuggestions: 16,
   /** Uplink time per MiB that an uploader assumes until it has measured a send: about 1 Gbit/s. */

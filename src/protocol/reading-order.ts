@@ -2,7 +2,7 @@
 // in order, since the check of the whole digest follows the front and is then done soon after the last piece.
 //
 // Invariants: at most maxReaders readers have precedence; once the ordered tail has begun it stays; a reader that waits
-// for one piece while a readerPatience of the pieces come is urgent. It refuses to know
+// for one piece while readerPatience others come is urgent. It refuses to know
 // who is asked (request-filler.ts) and how a piece is picked from the windows (piece-selection.ts).
 
 import type { ReaderWindow } from "./piece-selection.ts"
@@ -24,13 +24,13 @@ export class ReadingOrder {
   /** A reader waited so long that what it waits for goes before what seeders suggest. */
   isUrgent = false
 
-  /** @param rules Of limits.ts; orderedTail and readerPatience are parts of all pieces, 0 to 1. */
+  /** @param rules Of limits.ts; orderedTail is a part of all pieces, 0 to 1. */
   constructor(
     pieces: number,
     rules: { readonly maxReaders: number; readonly orderedTail: number; readonly readerPatience: number }
   ) {
     this.#missing = pieces
-    this.#patience = Math.max(2, Math.floor(pieces * rules.readerPatience))
+    this.#patience = rules.readerPatience
     this.#everything = { firstPiece: 0, endPiece: pieces }
     this.#maxReaders = rules.maxReaders
     this.#tailPieces = pieces * rules.orderedTail
