@@ -368,6 +368,21 @@ describe("changes in any order", () => {
             })
           )
       ),
-      { numRuns: 200 }
+      {
+        numRuns: 200,
+        // The same manifest, told to name another blob than before.
+        examples: [
+          [
+            [
+              { kind: "link", manifest: 0, blob: 0, tag: 0 },
+              { kind: "link", manifest: 0, blob: 1, tag: 0 },
+              { kind: "put", manifest: 1, blob: 0, tag: 0 },
+              { kind: "unlink", manifest: 0, blob: 0, tag: 0 },
+              { kind: "put", manifest: 1, blob: 1, tag: 0 },
+              { kind: "deleteManifest", manifest: 1, blob: 1, tag: 0 }
+            ]
+          ]
+        ]
+      }
     ))
 })

@@ -158,6 +158,36 @@ export const makeBuildIndexChanges = (
       ...historyWrites(repository, tag, entry, history)
     ])
 
+  /** Rows to delete when `digest` no longer names these; a note that a blob was deleted is needed only while one does. */
+  const unnamedRows = (repository: string, digest: Digest, names: ReadonlyArray<Digest>) =>
+    Effect.map(
+      Effect.filter(names, (named) =>
+        Effect.gen(function* () {
+          if (!(yield* tables.isUnlinked(repository, named))) return false
+          return (yield* tables.namedBy(named, repository, 2)).every((manifest) => manifest === digest)
+        })
+      ),
+      (forgotten) => [
+        ...names.map((named) => deleteRow("named-by", indexKeys.namedBy(named, repository, digest))),
+        ...forgotten.map((named) => deleteRow("unlinked", indexKeys.byDigest(repository, named)))
+      ]
+    )
+
+  /** What an earlier put of the same manifest told and this one does not: another proxy may read its bytes otherwise. */
+  const outdatedRows = (repository: string, { digest, names, subject }: ManifestPut["record"]) =>
+    Effect.gen(function* () {
+      const kept = yield* tables.manifest(repository, digest)
+      if (Option.isNone(kept)) return []
+      const { names: oldNames, subject: oldSubject } = kept.value
+      const unnamed = oldNames.filter((named) => !names.includes(named) && named !== digest)
+      return [
+        ...(yield* unnamedRows(repository, digest, unnamed)),
+        ...(oldSubject === undefined || oldSubject === subject
+          ? []
+          : [deleteRow("referrers", indexKeys.referrer(repository, oldSubject, digest))])
+      ]
+    })
+
   const putManifest: BuildIndexChanges["putManifest"] = (
     repository,
     { record, tags, by, operation },
@@ -179,6 +209,7 @@ export const makeBuildIndexChanges = (
         )).flat()
         const version = moves.length === 0 ? last : entry.version
         yield* store.write([
+          ...(yield* outdatedRows(repository, record)),
           putRow("repositories", repository),
           putRow("manifests", indexKeys.byDigest(repository, digest), { ...record, putAt: at }),
           ...[digest, ...record.names].map((named) =>
@@ -223,22 +254,12 @@ export const makeBuildIndexChanges = (
       const tagWrites = yield* Effect.forEach(tags, (tag) =>
         dropTag(repository, tag, digest, { ...change, version, at })
       )
-      // A note that a blob was deleted is needed only while a manifest names it.
-      const forgotten = yield* Effect.filter([digest, ...names], (named) =>
-        Effect.gen(function* () {
-          if (!(yield* tables.isUnlinked(repository, named))) return false
-          return (yield* tables.namedBy(named, repository, 2)).every((manifest) => manifest === digest)
-        })
-      )
       yield* store.write([
         deleteRow("manifests", indexKeys.byDigest(repository, digest)),
-        ...[digest, ...names].map((named) =>
-          deleteRow("named-by", indexKeys.namedBy(named, repository, digest))
-        ),
+        ...(yield* unnamedRows(repository, digest, [digest, ...names])),
         ...(subject === undefined
           ? []
           : [deleteRow("referrers", indexKeys.referrer(repository, subject, digest))]),
-        ...forgotten.map((named) => deleteRow("unlinked", indexKeys.byDigest(repository, named))),
         ...tagWrites.flat(),
         ...(yield* deletionWrites(repository, version))
       ])
