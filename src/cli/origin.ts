@@ -2,7 +2,7 @@
 // src/roles/origin.ts.
 
 import { OriginConfig } from "../roles/config.ts"
-import { data, listen, log, origins, peer, self } from "./config-flags.ts"
+import { buildIndexes, data, listen, log, origins, peer, self } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 
 export const originCommand = roleCommand({
@@ -15,6 +15,7 @@ export const originCommand = roleCommand({
     ...peer,
     origins,
     self,
+    buildIndexes,
     ...log
   ],
   load: async () => (await import("../roles/origin.ts")).origin

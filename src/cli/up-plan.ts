@@ -47,6 +47,8 @@ export interface PlannedProcess {
 
 const loopback = "127.0.0.1"
 const agentStride = 1000
+/** Seconds between collections of what no image needs any more; the graces are those of the roles. */
+const collectEvery = 3600
 
 /** More would leave the range of ports when the base is the default. */
 export const mostAgents = (portBase: number): number =>
@@ -80,6 +82,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
       tracker: listen(portBase + 3),
       buildIndex: listen(portBase + 4),
       ownNames,
+      collect: { every: collectEvery },
       ...rates,
       log
     },

@@ -3,6 +3,7 @@
 
 import { invariant } from "./invariant.ts"
 import { preheatLimits } from "./preheat-limits.ts"
+import { registryLimits } from "./registry-limits.ts"
 import { milliseconds, seconds } from "./time.ts"
 import { upstreamLimits } from "./upstream-limits.ts"
 
@@ -218,18 +219,6 @@ export const limits = {
   /** Changes of a tag that are remembered, and characters of who made one. */
   tagHistory: 20,
   maxChangedByLength: 256,
-  /** Digests in one question whether anybody needs them; about 72 bytes each. */
-  maxReferencesAsked: 1000,
-  /** Bytes of a page of referrers: clients read an index of 4 MiB at most. One referrer may be larger. */
-  maxReferrersBytes: 2 * MiB,
-  /** Rows that a build-index reads of a table at once. */
-  indexScanPage: 1000,
-  /** That a manifest was pulled is noted at most this often: a write for a read. Rules count in days. */
-  pullNotePause: seconds(3600),
-  /** Lines of what a collection takes away that are told. */
-  maxCollectListed: 10_000,
-  /** A blob that no manifest names stays in a repository for this long after someone relied on it. */
-  linkGrace: seconds(24 * 3600),
   /** Entries of a page of tags or repositories when the client names none. */
   defaultPageSize: 1000,
   maxPageSize: 10_000,
@@ -327,8 +316,9 @@ export const limits = {
   maxMetainfoBytesCached: MiB,
   metainfoLifetime: seconds(300),
 
-  // Preheats and upstream registries: files of their own.
+  // Preheats, what build-indexes and origins keep, and upstream registries: files of their own.
   ...preheatLimits,
+  ...registryLimits,
   ...upstreamLimits
 } as const
 

@@ -186,7 +186,19 @@ export const OriginConfig = Schema.Struct({
   /** This origin's own entry in `origins`. */
   self: HttpUrl,
   /** Registries whose blobs are fetched when they are asked for. */
-  upstreams: Schema.optionalKey(UpstreamList)
+  upstreams: Schema.optionalKey(UpstreamList),
+  /** Every build-index of the cluster: what none of them needs can be collected. Absent: nothing is. */
+  buildIndexes: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl)),
+  collect: Schema.optionalKey(
+    Schema.Struct({
+      /** Seconds between two collections. Absent: only when asked (POST /collect). */
+      every: Schema.optionalKey(PositiveInt),
+      /** Seconds that a blob stays which no repository needs, after someone relied on it. */
+      grace: Schema.optionalKey(
+        Schema.Int.check(Schema.isGreaterThanOrEqualTo(limits.minBlobGrace / seconds(1)))
+      )
+    })
+  )
 })
 export type OriginConfig = typeof OriginConfig.Type
 

@@ -3,14 +3,22 @@
 // for a cluster.
 
 import { Effect } from "effect"
+import { limits } from "../protocol/limits.ts"
+import { seconds } from "../protocol/time.ts"
 import { buildIndex } from "./build-index.ts"
-import type { HerdConfig } from "./config.ts"
+import type { CollectConfig, HerdConfig, OriginConfig } from "./config.ts"
 import { localUrl } from "./host-and-port.ts"
 import type { HostProgram } from "./host-program.ts"
 import { type Origin, origin } from "./origin.ts"
 import { proxy } from "./proxy.ts"
 import { RoleMisconfigured } from "./role-misconfigured.ts"
 import { tracker } from "./tracker.ts"
+
+/** One rhythm for both; an origin's grace follows the links', but is not less than what it must be. */
+const originCollect = ({ every, grace }: CollectConfig): NonNullable<OriginConfig["collect"]> => ({
+  ...(every === undefined ? {} : { every }),
+  ...(grace === undefined ? {} : { grace: Math.max(grace, limits.minBlobGrace / seconds(1)) })
+})
 
 export const herd = (config: HerdConfig): HostProgram<Origin> =>
   Effect.gen(function* () {
@@ -35,6 +43,8 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       http: config.origin,
       origins: [originUrl],
       self: originUrl,
+      buildIndexes: [buildIndexUrl],
+      collect: originCollect(config.collect ?? {}),
       ...upstreams
     })
     const trackerUrl = localUrl(config.tracker)

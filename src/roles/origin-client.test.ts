@@ -34,7 +34,7 @@ describe("the client of origins", () => {
         const { bytes, digest } = blob(world, 20)
         const [first] = ownersOf(digest)
         yield* running.get(first!)!.stop
-        yield* client.put("demo/app", digest, outgoing(bytes))
+        yield* client.put("demo/app", digest, outgoing(bytes), Effect.void)
         assert.notInclude(holders(world, digest), first!)
         assert.isAtLeast(holders(world, digest).length, 2)
         const stat = yield* client.stat("demo/app", digest)
@@ -48,10 +48,15 @@ describe("the client of origins", () => {
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const { bytes, digest } = blob(world, 21)
-        yield* client.put("demo/app", digest, outgoing(bytes))
-        yield* client.put("demo/app", digest, { length: 1, bytes: Stream.die("must not be sent") })
+        yield* client.put("demo/app", digest, outgoing(bytes), Effect.void)
+        yield* client.put(
+          "demo/app",
+          digest,
+          { length: 1, bytes: Stream.die("must not be sent") },
+          Effect.void
+        )
         world.requests.length = 0
-        const error = yield* Effect.flip(client.put("demo/app", nothing, outgoing(bytes)))
+        const error = yield* Effect.flip(client.put("demo/app", nothing, outgoing(bytes), Effect.void))
         assert.strictEqual(error._tag, "BlobRejected")
         assert.strictEqual(world.requests.filter((line) => line.startsWith("PUT")).length, 1)
       })
@@ -63,7 +68,7 @@ describe("the client of origins", () => {
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const { bytes, digest } = blob(world, 22, 50_000)
-        yield* client.put("demo/app", digest, outgoing(bytes))
+        yield* client.put("demo/app", digest, outgoing(bytes), Effect.void)
         let breaks = 2
         world.spoil = (request, response) => {
           const { body } = response
@@ -83,7 +88,7 @@ describe("the client of origins", () => {
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const { bytes, digest } = blob(world, 23, 20_000)
-        yield* client.put("demo/app", digest, outgoing(bytes))
+        yield* client.put("demo/app", digest, outgoing(bytes), Effect.void)
         let spoilt = 0
         world.spoil = (request, response) => {
           const { body } = response
@@ -166,7 +171,9 @@ describe("the client of origins", () => {
           length: bytes.byteLength,
           bytes: Stream.concat(Stream.succeed(bytes.slice(0, 10)), Stream.never)
         }
-        const putting = yield* Effect.forkChild(Effect.flip(client.put("demo/app", digest, stuck)))
+        const putting = yield* Effect.forkChild(
+          Effect.flip(client.put("demo/app", digest, stuck, Effect.void))
+        )
         yield* TestClock.adjust("15 minutes")
         const error = yield* Fiber.join(putting)
         assert.strictEqual(error._tag, "OriginUnavailable")

@@ -2,7 +2,7 @@
 // and a healthy one further down stands in for an owner that is away. Reads go on at another origin where one broke
 // off. It refuses to know what a blob is for.
 
-import { Cache, Effect, Exit, Option, Schema, type Stream } from "effect"
+import { Cache, Clock, Effect, Exit, Option, Schema, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../protocol/digest.ts"
 import { ringOwners } from "../protocol/hash-ring.ts"
@@ -42,12 +42,24 @@ export interface OriginClient {
     start: number,
     end: number
   ) => Stream.Stream<Uint8Array, OriginReadError>
-  /** Returns when an origin has the blob durably and has tried to copy it to the other owners. */
-  readonly put: (
+  /**
+   * As `stat`, for who is about to link the blob: the other owners are told too, so that none of them collects it before
+   * it is linked. `link` runs within the time for which that holds, again where it took longer.
+   */
+  readonly rely: <A, E, R>(
     namespace: string,
     digest: Digest,
-    blob: OutgoingBlob<unknown>
-  ) => Effect.Effect<void, BlobRejected | OriginUnavailable>
+    link: (stat: BlobStat) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OriginReadError, R>
+  /**
+   * Makes the blob durable at an origin, which tries to copy it to the other owners, then runs `link` as `rely` does.
+   */
+  readonly put: <A, E, R>(
+    namespace: string,
+    digest: Digest,
+    blob: OutgoingBlob<unknown>,
+    link: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | BlobRejected | OriginUnavailable, R>
   /** Canonical bytes; of a mirrored registry's blob it makes the origins fetch it. */
   readonly metainfo: (
     namespace: string,
@@ -58,6 +70,22 @@ export interface OriginClient {
   /** Why not one origin answers, a line each; empty when one does. */
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
+
+/**
+ * Touches, then links. A link that came later than limits.touchReliance after the touch may be of a blob that was
+ * collected in between, so both are done once more: now the link itself keeps the blob, and the touch tells whether it
+ * is there.
+ */
+const linkedInTime = <T, E1, R1, A, E2, R2>(
+  touch: Effect.Effect<T, E1, R1>,
+  link: (touched: T) => Effect.Effect<A, E2, R2>
+): Effect.Effect<A, E1 | E2, R1 | R2> =>
+  Effect.gen(function* () {
+    const begun = yield* Clock.currentTimeMillis
+    const linked = yield* Effect.flatMap(touch, link)
+    if ((yield* Clock.currentTimeMillis) - begun <= limits.touchReliance / 1_000) return linked
+    return yield* Effect.flatMap(touch, link)
+  })
 
 const decodePeer = Schema.decodeUnknownEffect(PeerAddressJson)
 
@@ -101,6 +129,17 @@ export const makeOriginClient = (
           })
       )
 
+    /** The question touches the blob where it is. An owner that does not answer may lose its copy, and repairs it then. */
+    const touchOthers = (url: string, namespace: string, digest: Digest): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const owners = ringOwners(digest, members, limits.originReplicas).filter((other) => other !== url)
+        yield* Effect.forEach(
+          yield* upstreams.awake(owners),
+          (other) => Effect.ignore(statAt(other, namespace, digest)),
+          { concurrency: limits.maxParallelAsks, discard: true }
+        )
+      })
+
     type MetainfoAnswer = Option.Option<Uint8Array | BlobOnItsWay>
 
     const metainfoAt = (
@@ -133,11 +172,17 @@ export const makeOriginClient = (
     ): Effect.Effect<void, BlobRejected | UpstreamFailed> =>
       Effect.gen(function* () {
         // Blobs are the same everywhere: what is there need not be sent.
-        if (Option.isSome(yield* statAt(url, namespace, digest))) return
+        if (Option.isSome(yield* statAt(url, namespace, digest))) {
+          return yield* touchOthers(url, namespace, digest)
+        }
         const request = HttpClientRequest.put(url + formatBlobPath({ tag: "Blob", namespace, digest }))
         yield* sendBlob(upstreams, url, request, blob, (response) =>
           Effect.gen(function* () {
-            if (response.status === 201 || response.status === 200) return yield* dropBody(response)
+            if (response.status === 201) return yield* dropBody(response)
+            // Someone else brought it meanwhile.
+            if (response.status === 200) {
+              return yield* Effect.andThen(dropBody(response), touchOthers(url, namespace, digest))
+            }
             if (response.status !== 400) return yield* refusedBy(url, digest, response)
             const message = `${url} refused ${digest}: ${yield* response.text}`
             return yield* new BlobRejected({ digest, message })
@@ -145,7 +190,7 @@ export const makeOriginClient = (
         )
       })
 
-    const put: OriginClient["put"] = (namespace, digest, blob) =>
+    const putOnce = (namespace: string, digest: Digest, blob: OutgoingBlob<unknown>) =>
       Effect.gen(function* () {
         const failures: string[] = []
         for (const url of yield* upstreams.preferred(order(digest))) {
@@ -191,7 +236,20 @@ export const makeOriginClient = (
         ),
       read: (namespace, digest, start, end) =>
         readFromOrigins({ upstreams, order: order(digest), namespace, digest, start, end }),
-      put,
+      rely: (namespace, digest, link) =>
+        linkedInTime(
+          searched(
+            digest,
+            upstreams.search(order(digest), (url) =>
+              Effect.map(
+                statAt(url, namespace, digest),
+                Option.map((stat) => ({ stat, url }))
+              )
+            )
+          ).pipe(Effect.tap(({ url }) => touchOthers(url, namespace, digest))),
+          ({ stat }) => link(stat)
+        ),
+      put: (namespace, digest, blob, link) => linkedInTime(putOnce(namespace, digest, blob), () => link),
       metainfo: (namespace, digest) =>
         searched(
           digest,

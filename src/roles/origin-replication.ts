@@ -39,6 +39,8 @@ export interface OriginReplication {
     digest: Digest,
     commit: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | TableStoreError | BlobStoreError, R>
+  /** The blob is being removed: no copies of it wait any more. One that is under way ends by itself. */
+  readonly forget: (digest: Digest) => Effect.Effect<void, TableStoreError>
 }
 
 export interface ReplicationOptions {
@@ -260,6 +262,12 @@ export const makeOriginReplication = (
           begin(digest),
           () => Effect.andThen(intend(digest), commit),
           (_, exit) => Effect.andThen(end(digest), Exit.isSuccess(exit) ? Effect.void : withdraw(digest))
-        ).pipe(Effect.tap(() => copy(digest)))
+        ).pipe(Effect.tap(() => copy(digest))),
+      forget: (digest) =>
+        Effect.forEach(
+          targetsOf(digest),
+          (target) => exclusively(keyOf(digest, target), remove(keyOf(digest, target))),
+          { discard: true }
+        )
     }
   })

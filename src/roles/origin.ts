@@ -13,6 +13,7 @@ import { ringOwners } from "../protocol/hash-ring.ts"
 import { limits } from "../protocol/limits.ts"
 import { encodeMetainfo, type Metainfo, pieceCount } from "../protocol/metainfo.ts"
 import { type BlobEndpoint, parseBlobPath } from "./blob-path.ts"
+import { makeBuildIndexClient } from "./build-index-client.ts"
 import type { OriginConfig } from "./config.ts"
 import { endpointHandler } from "./endpoint-handler.ts"
 import type { HostProgram, StartedRole } from "./host-program.ts"
@@ -21,9 +22,11 @@ import { makeRequestCounter } from "./http-requests.ts"
 import { makeRoleMetrics } from "./metrics.ts"
 import { makeOriginMirror } from "./mirror/origin-mirror.ts"
 import { makeUpstreamRegistries } from "./mirror/upstream-registries.ts"
+import { makeOriginCollect } from "./origin-collect.ts"
 import { decodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
 import { makeOriginRepair } from "./origin-repair.ts"
 import { makeOriginReplication } from "./origin-replication.ts"
+import { makeOriginTouches } from "./origin-touches.ts"
 import { makePeerEngine, type PeerEngine } from "./peer-engine.ts"
 import { peerIdOf } from "./peer-identity.ts"
 import { blobResponse } from "./registry/blob-response.ts"
@@ -33,7 +36,7 @@ import { type OciError, ociError } from "./registry/oci-error.ts"
 import { type StoreFailure, storeFailure } from "./registry/store-failure.ts"
 import { RoleMisconfigured } from "./role-misconfigured.ts"
 import { HostStorage } from "./services/host-storage.ts"
-import { makeTransientUploads } from "./transient-uploads.ts"
+import { makeTransientUploads, type TransientUploads } from "./transient-uploads.ts"
 import { baseUrl, makeUpstreams, toDuration } from "./upstreams.ts"
 
 export interface Origin extends StartedRole {
@@ -60,6 +63,12 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         message: `origin: self is ${self} but origins are ${members.join(", ")}: name this origin in both`
       })
     }
+    if (config.collect?.every !== undefined && config.buildIndexes === undefined) {
+      return yield* new RoleMisconfigured({
+        message:
+          "origin: collect.every is given, but not buildIndexes: name all of them, they know what is needed"
+      })
+    }
     const storage = yield* HostStorage
     const metrics = makeRoleMetrics("origin")
     const counter = makeRequestCounter(metrics)
@@ -81,7 +90,11 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       }
     })
     const upstreams = yield* makeUpstreams
-    const transient = yield* makeTransientUploads(blobs, tables)
+    const touches = yield* makeOriginTouches
+    const uploads = yield* makeTransientUploads(blobs, tables)
+    const transient: TransientUploads = {
+      receive: (digest, bytes) => touches.using(digest, uploads.receive(digest, bytes))
+    }
     const repair = yield* makeOriginRepair({ blobs, transient, upstreams, members, self })
     const replication = yield* makeOriginReplication({ blobs, tables, upstreams, members, self, metrics })
     const mirror =
@@ -105,11 +118,19 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
     const metainfoResponse = (metainfo: Metainfo) =>
       HttpServerResponse.uint8Array(encodeMetainfo(metainfo), { contentType: "application/octet-stream" })
 
+    /** Who is answered "there" to a HEAD of a blob relies on it; a GET has its bytes already. */
+    const touchedByHead = (digest: Digest) =>
+      Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        if (request.method === "HEAD") yield* touches.touch(digest)
+        return request
+      })
+
     const getBlob = (digest: Digest): Answer =>
       Effect.gen(function* () {
+        const request = yield* touchedByHead(digest)
         const stat = yield* blobs.stat(digest)
         if (Option.isNone(stat)) return yield* unknown(digest)
-        const request = yield* HttpServerRequest.HttpServerRequest
         const { length } = stat.value
         const read = (selection: BlobSelection) =>
           readEach(selection, (start, end) => blobs.read(digest, start, end))
@@ -126,7 +147,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         const commit = Effect.andThen(transient.receive(digest, request.stream), repair.completed(digest))
         yield* replication.aroundCommit(digest, commit)
         return stored(201)
-      })
+      }).pipe((put) => touches.using(digest, put))
 
     const ownMetainfo = (digest: Digest) =>
       Effect.gen(function* () {
@@ -152,7 +173,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         }
         yield* blobs.putMetainfo(copy.metainfo)
         return stored(201)
-      }).pipe(Effect.scoped)
+      }).pipe(Effect.scoped, (put) => touches.using(digest, put))
 
     const metainfoOf = (namespace: string, digest: Digest): Answer =>
       Effect.gen(function* () {
@@ -173,10 +194,12 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         case "Metainfo":
           return metainfoOf(endpoint.namespace, endpoint.digest)
         case "OwnMetainfo":
-          return Effect.flatMap(ownMetainfo(endpoint.digest), (found) =>
-            Option.isSome(found)
-              ? Effect.succeed(metainfoResponse(found.value))
-              : Effect.fail(unknown(endpoint.digest))
+          return Effect.flatMap(
+            Effect.andThen(touchedByHead(endpoint.digest), ownMetainfo(endpoint.digest)),
+            (found) =>
+              Option.isSome(found)
+                ? Effect.succeed(metainfoResponse(found.value))
+                : Effect.fail(unknown(endpoint.digest))
           )
         case "Peer": {
           const address = { peerId, address: engine.address, kind: engine.kind }
@@ -208,6 +231,14 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
     const routes: ReadonlyArray<HttpRoute> = paths.flatMap((path) =>
       methods.map((method) => ({ method, path, handler }))
     )
+    const collecting =
+      config.buildIndexes === undefined
+        ? []
+        : yield* makeOriginCollect({
+            ...{ blobs, touches, engine, replication, counter, metrics },
+            config: config.collect ?? {},
+            buildIndex: yield* makeBuildIndexClient(config.buildIndexes)
+          })
     const notReady = blobs.stat(nobodysDigest).pipe(
       Effect.timeout(toDuration(limits.healthTimeout)),
       Effect.match({
@@ -215,6 +246,6 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         onFailure: (error) => [`the blob store in ${config.data} does not answer: ${error.message}`]
       })
     )
-    const app = yield* makeHttpApp(routes, { role: "origin", metrics, notReady })
+    const app = yield* makeHttpApp([...routes, ...collecting], { role: "origin", metrics, notReady })
     return { listeners: [{ name: "origin", listen: config.http, app }], engine }
   })

@@ -4,7 +4,7 @@
 // Invariants: a tag is put only after its manifest is durable at an origin, and a blob linked only after it is; a blob
 // leaves the proxy's store only when nobody hands it on any more; a repository serves only what is its own.
 
-import { Effect, Option, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { Digest } from "../protocol/digest.ts"
 import { digestAlgorithm } from "../protocol/digest.ts"
 import type {
@@ -82,7 +82,7 @@ export const makeProxySource = (
           () => new ImageUnavailable({ message: `the origins gave other content than ${digest}` })
         )
       ),
-    // The question to an origin is also what keeps the blob from being collected while a client relies on the answer.
+    // The link that was just renewed keeps the blob at every origin while a client relies on the answer.
     statBlob: (repository, digest) =>
       Effect.andThen(
         ofRepository(repository, digest),
@@ -129,19 +129,14 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
 
   const publish = (repository: string, { digest, length }: BlobStat) =>
     Effect.mapError(
-      origins.put(repository, digest, { length, bytes: blobs.read(digest, 0, length) }),
+      origins.put(
+        repository,
+        digest,
+        { length, bytes: blobs.read(digest, 0, length) },
+        buildIndex.link(repository, digest, length)
+      ),
       notTaken
     )
-
-  /** The origin's answer to a question for a blob keeps it for the grace, in which it is linked. */
-  const relyOn = (repository: string, digest: Digest) =>
-    Effect.matchEffect(origins.stat(repository, digest), {
-      onSuccess: (stat) => Effect.succeed(Option.some(stat)),
-      onFailure: (error) =>
-        error._tag === "BlobUnknown" && error.unreachable.length === 0
-          ? Effect.succeed(Option.none())
-          : Effect.fail(new SinkUnavailable({ message: error.message }))
-    })
 
   /** Deletions that find nothing are told in the words of the API. */
   const deletion =
@@ -155,11 +150,7 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
     publishBlob: (repository, stat) =>
       Effect.acquireUseRelease(
         hold(stat.digest),
-        () =>
-          Effect.andThen(
-            publish(repository, stat),
-            Effect.mapError(buildIndex.link(repository, stat.digest, stat.length), notTaken)
-          ),
+        () => publish(repository, stat),
         () => release(stat.digest)
       ),
     mountBlob: (repository, digest, from) =>
@@ -168,20 +159,24 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
           if (!isRepositoryName(from)) return false
           if (!(yield* Effect.mapError(buildIndex.hasBlob(from, digest, "renew"), notTaken))) return false
         }
-        const stat = yield* relyOn(repository, digest)
-        if (Option.isNone(stat)) return false
-        yield* Effect.mapError(buildIndex.link(repository, digest, stat.value.length), notTaken)
-        return true
+        return yield* origins
+          .rely(repository, digest, ({ length }) => buildIndex.link(repository, digest, length))
+          .pipe(
+            Effect.as(true),
+            Effect.catchIf(
+              (error) => error._tag === "BlobUnknown" && error.unreachable.length === 0,
+              () => Effect.succeed(false)
+            ),
+            Effect.mapError(({ message }) => new SinkUnavailable({ message }))
+          )
       }),
     putManifest: (repository, { digest, bytes, content, tags, by }) =>
       Effect.gen(function* () {
         const record = manifestRecord(digest, bytes.byteLength, content)
+        const body = { length: bytes.byteLength, bytes: Stream.succeed(bytes) }
         yield* Effect.mapError(
-          origins.put(repository, digest, { length: bytes.byteLength, bytes: Stream.succeed(bytes) }),
-          notTaken
-        )
-        yield* Effect.mapError(buildIndex.putManifest(repository, record, tags, by), (error) =>
-          error._tag === "WriteRefused" ? error.error : notTaken(error)
+          origins.put(repository, digest, body, buildIndex.putManifest(repository, record, tags, by)),
+          (error) => (error._tag === "WriteRefused" ? error.error : notTaken(error))
         )
       }),
     deleteManifest: (repository, reference, by) =>

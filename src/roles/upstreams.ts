@@ -39,6 +39,8 @@ export interface Upstreams {
   ) => Effect.Effect<A, Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed, R>
   /** `members` in their order, but those that failed lately last. */
   readonly preferred: (members: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
+  /** Those of the members that did not fail lately. */
+  readonly awake: (members: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
   /**
    * Asks members in their order until one has it. Those that failed lately are asked only when no other answered;
    * they are among the failures otherwise.
@@ -157,6 +159,8 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
     ask,
     failed,
     search,
+    awake: (members) =>
+      Effect.map(Clock.currentTimeMillis, (now) => members.filter((url) => !isCooling(url, now))),
     preferred: (members) =>
       Effect.map(Clock.currentTimeMillis, (now) => [
         ...members.filter((url) => !isCooling(url, now)),

@@ -84,11 +84,16 @@ export const makeMirroredIndex = (
           })
         }
         const body = { length: bytes.byteLength, bytes: Stream.succeed(bytes) }
-        yield* Effect.mapError(
-          origins.put(repository, digest, body),
-          (error) => new UpstreamAway({ message: `no origin took the manifest ${digest}: ${error.message}` })
-        )
-        yield* record(repository, registry.name, manifestRecord(digest, bytes.byteLength, content), tags)
+        const kept = manifestRecord(digest, bytes.byteLength, content)
+        yield* origins
+          .put(repository, digest, body, record(repository, registry.name, kept, tags))
+          .pipe(
+            Effect.mapError((error) =>
+              error._tag === "TableStoreError"
+                ? error
+                : new UpstreamAway({ message: `no origin took the manifest ${digest}: ${error.message}` })
+            )
+          )
       })
 
     const record = (
