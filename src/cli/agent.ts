@@ -12,6 +12,7 @@ import {
   ownNames,
   peer,
   pushes,
+  registration,
   trackers
 } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
@@ -30,6 +31,7 @@ export const agentCommand = roleCommand({
     ...pushes,
     ownNames,
     freshness,
+    ...registration,
     ...log
   ],
   load: async () => (await import("../roles/agent.ts")).agent

@@ -138,6 +138,10 @@ export const buildIndexes: ConfigFlag = list(
   ["buildIndexes"],
   "The HTTP address of a build-index"
 )
+export const registration: ReadonlyArray<ConfigFlag> = [
+  text("register", ["register", "url"], "URL", "Lets proxies preheat this agent, which they reach here"),
+  text("zone", ["register", "zone"], "NAME", "The zone it stands in, with --register")
+]
 export const pushes: ReadonlyArray<ConfigFlag> = [
   choice("push", ["push"], ["refuse", "forward"], "What becomes of a push to this agent (refuse)"),
   text("proxy", ["proxy"], "URL", "The proxy that takes pushes: named to a client, or forwarded to")

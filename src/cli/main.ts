@@ -16,6 +16,7 @@ import { experimentArguments, experimentCommand } from "./experiment.ts"
 import { herdCommand } from "./herd.ts"
 import { measureCommand } from "./measure.ts"
 import { originCommand } from "./origin.ts"
+import { preheatCommand } from "./preheat.ts"
 import { proxyCommand } from "./proxy.ts"
 import { trackerCommand } from "./tracker.ts"
 import { upCommand } from "./up.ts"
@@ -41,6 +42,7 @@ const shoal = Command.make("shoal").pipe(
     trackerCommand,
     buildIndexCommand,
     proxyCommand,
+    preheatCommand,
     experimentCommand(experiments),
     measureCommand
   ])

@@ -2,7 +2,7 @@
 // src/roles/proxy.ts.
 
 import { ProxyConfig } from "../roles/config.ts"
-import { buildIndexes, data, listen, log, origins, ownNames } from "./config-flags.ts"
+import { buildIndexes, data, listen, log, origins, ownNames, trackers } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 
 export const proxyCommand = roleCommand({
@@ -15,6 +15,7 @@ export const proxyCommand = roleCommand({
     origins,
     buildIndexes,
     ownNames,
+    trackers,
     ...log
   ],
   load: async () => (await import("../roles/proxy.ts")).proxy

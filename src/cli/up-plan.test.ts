@@ -24,7 +24,7 @@ test("the default ports are those of Kraken's devcluster", () => {
 })
 
 test("every configuration is what the role's schema accepts, with nothing to spare", () => {
-  for (const { role, config } of planUp({ ...defaults, agents: 50 })) {
+  for (const { role, config } of planUp({ ...defaults, agents: 50, register: true })) {
     const schema = role === "herd" ? HerdConfig : AgentConfig
     expect(() => Schema.decodeUnknownSync(schema)(config, { onExcessProperty: "error" })).not.toThrow()
   }

@@ -22,6 +22,8 @@ export interface UpOptions {
   readonly ownNames?: ReadonlyArray<string>
   /** Of the origin and of every agent; unlimited when absent. */
   readonly rates?: typeof RateLimits.Type
+  /** Agents make themselves known, so that they can be preheated. */
+  readonly register?: boolean
 }
 
 export interface PlannedPort {
@@ -108,6 +110,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
         trackers: [url(portBase + 3)],
         buildIndexes: [url(portBase + 4)],
         ownNames,
+        ...(options.register === true ? { register: { url: url(registry) } } : {}),
         ...rates,
         log
       },
@@ -149,6 +152,8 @@ export const describeUp = (
     "pull from an agent:",
     `  skopeo copy --src-tls-verify=false docker://${agent}/demo/app:1 oci:app:1`,
     `  docker pull ${dockerAgent}/demo/app:1`,
+    "have every agent pull it beforehand:",
+    `  shoal preheat demo/app:1 --proxy http://${proxy}`,
     "stop with Ctrl-C"
   ]
 }

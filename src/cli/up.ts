@@ -108,7 +108,7 @@ export const untilReady = (process: PlannedProcess): Effect.Effect<void, CliFail
 const runUp = (options: UpOptions) =>
   Effect.gen(function* () {
     yield* checkOptions(options)
-    const plan = planUp(options)
+    const plan = planUp({ ...options, register: true })
     yield* writeFolder(options.data, plan)
     yield* lockFolder(options.data)
     yield* checkPorts(plan)

@@ -13,6 +13,8 @@ export const preheatLimits = {
    * restarted knows all again after one period.
    */
   registrationPeriod: seconds(30),
+  /** Wait before a tracker that did not take a registration is asked again: doubles up to the period. */
+  minRegistrationBackoff: seconds(1),
   /** Agents that a tracker keeps, about 200 bytes each; further ones are refused. */
   maxRegisteredAgents: 20_000,
   maxRegistrationBytes: 1 * KiB,

@@ -90,19 +90,27 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       forward === undefined
         ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
         : registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
+    const { register, trackers } = config
     const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
-    const preheat =
-      config.register === undefined ? [] : [preheatAgentRoute({ has, pull: downloads.pull, counter })]
-    const app = yield* makeHttpApp([...routes, ...preheat], {
+    const preheat = register === undefined ? [] : [preheatAgentRoute({ has, pull: downloads.pull, counter })]
+    const health = {
       role: "agent",
       metrics,
       notReady: Effect.map(
         Effect.all([buildIndex.notReady, tracker.notReady], { concurrency: "unbounded" }),
         (reasons) => reasons.flat()
       )
-    })
-    const { register: registration, trackers } = config
-    if (registration !== undefined) yield* keepRegistered({ trackers, registration, metrics })
+    }
+    const app = yield* makeHttpApp(register?.listen === undefined ? [...routes, ...preheat] : routes, health)
+    const forProxies =
+      register?.listen === undefined
+        ? []
+        : [{ name: "preheat", listen: register.listen, app: yield* makeHttpApp(preheat, health) }]
+    if (register !== undefined) {
+      const { url, zone } = register
+      const registration = { url, ...(zone === undefined ? {} : { zone }) }
+      yield* keepRegistered({ trackers, registration, metrics })
+    }
     return {
       listeners: [
         {
@@ -110,7 +118,8 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
           listen: config.registry,
           app: limitClients(app, allowed, metrics),
           patience: patienceOf(allowed)
-        }
+        },
+        ...forProxies
       ],
       engine,
       pull: downloads.pull

@@ -169,7 +169,14 @@ export const AgentConfig = Schema.Struct({
   /** What becomes of a push to this agent. Absent: refuse. */
   push: Schema.optionalKey(Schema.Literals(["refuse", "forward"])),
   /** Makes the agent known to the trackers, so that a proxy can preheat it: how it is reached, and where it stands. */
-  register: Schema.optionalKey(Schema.Struct({ url: HttpUrl, zone: Schema.optionalKey(ZoneName) })),
+  register: Schema.optionalKey(
+    Schema.Struct({
+      url: HttpUrl,
+      zone: Schema.optionalKey(ZoneName),
+      /** Where proxies are listened to, and nobody else is served. Absent: at `registry`. */
+      listen: Schema.optionalKey(Listen)
+    })
+  ),
   disk: Schema.optionalKey(DiskBudgetConfig),
   ...naming,
   /** One of mirrors: where a name without `ns` is looked up when the cluster has no such repository (docker). */

@@ -127,8 +127,9 @@ export class PreheatJob {
     this.#endWhenAllDid(now)
   }
 
+  /** The image or the agents could not be found. */
   failed(message: string, now: number): void {
-    this.#end("failed", now, message)
+    if (this.#state === "resolving") this.#end("failed", now, message)
   }
 
   cancelled(now: number): void {

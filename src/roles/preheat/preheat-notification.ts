@@ -8,7 +8,7 @@ import { Exit, Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import { OciError, ociError } from "../registry/oci-error.ts"
 import { isRepositoryName, isTagName, parseClientDigest } from "../registry/repository-path.ts"
-import type { PreheatImage } from "./preheat-order.ts"
+import { misfit, type PreheatImage } from "./preheat-order.ts"
 
 /** An image that was pushed under a tag. */
 export interface PushedTag extends PreheatImage {
@@ -75,8 +75,7 @@ export const parseNotification = (json: unknown): Notification | OciError => {
       : lowered
   const exit = decodeEnvelope(envelope)
   if (Exit.isFailure(exit)) {
-    const reason = String(exit.cause).replace(/\s+/g, " ").slice(0, 500)
-    return ociError("UNSUPPORTED", { status: 400, message: `not a notification: ${reason}` })
+    return ociError("UNSUPPORTED", { status: 400, message: `not a notification: ${misfit(exit)}` })
   }
   const { events } = exit.value
   const pushed = events.map(pushedBy).filter((push) => push !== undefined)

@@ -9,7 +9,7 @@
 // Invariants: what comes out is well formed; a URL is read for the name in its path and never asked; headers and
 // credentials that a form carries are neither kept nor used. It refuses to know what exists.
 
-import { Exit, Schema } from "effect"
+import { Cause, Exit, Schema } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { PreheatScope } from "../config.ts"
 import { OciError, ociError } from "../registry/oci-error.ts"
@@ -75,8 +75,14 @@ const decodeDragonflyJob = Schema.decodeUnknownExit(DragonflyJob)
 
 const refused = (message: string): OciError => ociError("UNSUPPORTED", { status: 400, message })
 
+/** What does not fit a schema, on one line. */
+export const misfit = (exit: Exit.Failure<unknown, unknown>): string => {
+  const error = Cause.squash(exit.cause)
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").slice(0, 500)
+}
+
 const malformed = (exit: Exit.Failure<unknown, unknown>): OciError =>
-  refused(`not a request to preheat: ${String(exit.cause).replace(/\s+/g, " ").slice(0, 500)}`)
+  refused(`not a request to preheat: ${misfit(exit)}`)
 
 const isError = (value: PreheatImage | OciError): value is OciError => value instanceof OciError
 

@@ -81,8 +81,8 @@ const beginPushed = (options: PreheatRoutesOptions, pushed: ReadonlyArray<Pushed
 export const preheatingWrite = (write: RegistryWrite, options: PreheatRoutesOptions): RegistryWrite => {
   if (options.rules.onPush.length === 0) return write
   return (method, endpoint) =>
-    Effect.tap(write(method, endpoint), (response) => {
-      if (method !== "PUT" || endpoint.tag !== "Manifest" || response.status !== 201) return Effect.void
+    Effect.tap(write(method, endpoint), () => {
+      if (method !== "PUT" || endpoint.tag !== "Manifest") return Effect.void
       const { repository, reference } = endpoint
       if (reference.tag !== "Tag") return Effect.void
       return Effect.catch(beginPushed(options, [{ repository, reference, tag: reference.name }]), (error) =>

@@ -4,6 +4,7 @@
 import { Data, Effect, Random, Schema, type Scope } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
+import type { Micros } from "../../protocol/time.ts"
 import type { RoleMetrics } from "../metrics.ts"
 import { baseUrl, decodeJson, dropBody, makeUpstreams, refusedBy, toDuration } from "../upstreams.ts"
 import { type AgentRegistration, RegisteredAgents } from "./registration-wire.ts"
@@ -25,33 +26,34 @@ export const keepRegistered = (options: {
     )
     const { registration } = options
     const register = (tracker: string) =>
-      upstreams
-        .ask(
-          tracker,
-          HttpClientRequest.post(`${tracker}/agents`).pipe(HttpClientRequest.bodyJsonUnsafe(registration)),
-          limits.askTimeout,
-          (response) =>
-            response.status === 204 ? dropBody(response) : refusedBy(tracker, "a registration", response)
-        )
-        .pipe(
-          Effect.catch((error) => {
-            failed(1)
-            return Effect.logDebug(error.message)
-          })
-        )
-    const round = Effect.forEach(options.trackers.map(baseUrl), register, {
-      concurrency: limits.maxParallelAsks,
-      discard: true
-    })
-    yield* Effect.forkScoped(
-      Effect.forever(
-        Effect.gen(function* () {
-          yield* round
-          const share = yield* Random.nextBetween(0.75, 1)
-          yield* Effect.sleep(toDuration(Math.floor(limits.registrationPeriod * share)))
-        })
+      upstreams.ask(
+        tracker,
+        HttpClientRequest.post(`${tracker}/agents`).pipe(HttpClientRequest.bodyJsonUnsafe(registration)),
+        limits.askTimeout,
+        (response) =>
+          response.status === 204 ? dropBody(response) : refusedBy(tracker, "a registration", response)
       )
-    )
+
+    /** Each tracker has its own pace: one that is away is asked sooner, and keeps no other waiting. */
+    const keep = (tracker: string) =>
+      Effect.gen(function* () {
+        let retryDelay: Micros = limits.minRegistrationBackoff
+        for (;;) {
+          const outcome = yield* Effect.result(register(tracker))
+          const share = yield* Random.nextBetween(0.75, 1)
+          if (outcome._tag === "Success") {
+            retryDelay = limits.minRegistrationBackoff
+            yield* Effect.sleep(toDuration(Math.floor(limits.registrationPeriod * share)))
+            continue
+          }
+          failed(1)
+          yield* Effect.logDebug(outcome.failure.message)
+          yield* Effect.sleep(toDuration(Math.floor(retryDelay * share)))
+          retryDelay = Math.min(2 * retryDelay, limits.registrationPeriod)
+        }
+      })
+
+    for (const tracker of options.trackers) yield* Effect.forkScoped(keep(baseUrl(tracker)))
   })
 
 const decodeAgents = Schema.decodeUnknownEffect(RegisteredAgents)

@@ -1,0 +1,67 @@
+// Decides what `shoal preheat` can be told on the command line and what it prints; what happens then is preheat-client.ts.
+
+import { Effect } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { CliFailure } from "./cli-failure.ts"
+
+/** "all", "zone:NAME" or "count:N" as a proxy takes it; undefined when it is none of them. */
+export const parseScope = (text: string): object | undefined => {
+  if (text === "all") return { kind: "all" }
+  const [, kind, value] = /^(zone|count):(.+)$/.exec(text) ?? []
+  if (kind === "zone") return { kind, zone: value }
+  return kind === "count" && /^[1-9][0-9]{0,8}$/.test(value!) ? { kind, count: Number(value) } : undefined
+}
+
+const flags = {
+  image: Argument.String("IMAGE").pipe(
+    Argument.withDescription("REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST, without a registry's host")
+  ),
+  proxy: Flag.String("proxy").pipe(
+    Flag.withMetavar("URL"),
+    Flag.withDescription("The proxy that is asked (http://127.0.0.1:15000)"),
+    Flag.withDefault("http://127.0.0.1:15000")
+  ),
+  scope: Flag.String("scope").pipe(
+    Flag.withMetavar("SCOPE"),
+    Flag.withDescription(
+      "all, zone:NAME or count:N; what the proxy's configuration says when it is not given"
+    ),
+    Flag.optional
+  ),
+  platforms: Flag.String("platform").pipe(
+    Flag.withMetavar("OS/ARCH"),
+    Flag.withDescription("A platform of a multi-arch image; may be repeated; all when none is given"),
+    Flag.atLeast(0)
+  ),
+  detach: Flag.Boolean("detach").pipe(
+    Flag.withDescription("Begin it and print its id; do not wait for its end"),
+    Flag.withDefault(false)
+  )
+}
+
+export const preheatCommand = Command.make("preheat", flags, ({ image, proxy, scope, platforms, detach }) =>
+  Effect.gen(function* () {
+    const wanted = scope._tag === "Some" ? parseScope(scope.value) : undefined
+    if (scope._tag === "Some" && wanted === undefined) {
+      return yield* new CliFailure({ message: `--scope ${scope.value}: expected all, zone:NAME or count:N` })
+    }
+    if (!/^https?:\/\/[^/\s]+\/?$/.test(proxy)) {
+      return yield* new CliFailure({ message: `--proxy ${proxy}: expected http(s)://HOST:PORT` })
+    }
+    const order = {
+      image,
+      ...(wanted === undefined ? {} : { scope: wanted }),
+      ...(platforms.length === 0 ? {} : { platforms })
+    }
+    const { orderPreheat } = yield* Effect.promise(() => import("./preheat-client.ts"))
+    yield* orderPreheat(proxy.replace(/\/$/, ""), order, detach)
+  })
+).pipe(
+  Command.withDescription("Has agents pull an image before anybody asks them for it"),
+  Command.withExamples([
+    {
+      command: "shoal preheat demo/app:1 --scope zone:rack-1 --platform linux/amd64",
+      description: "every registered agent of rack-1"
+    }
+  ])
+)

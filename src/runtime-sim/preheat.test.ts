@@ -1,0 +1,96 @@
+// Preheating where time matters: who a tracker knows after restarts, and how much an agent takes on at once.
+
+import { Effect } from "effect"
+import { HttpClientRequest } from "effect/http"
+import { expect, it } from "vitest"
+import { limits } from "../protocol/limits.ts"
+import { agent } from "../roles/agent.ts"
+import { registrationLifetime } from "../roles/preheat/registered-agents.ts"
+import { tracker } from "../roles/tracker.ts"
+import { makeSimulation } from "./simulation.ts"
+
+const log = { level: "silent", format: "json" } as const
+
+const startAgent = (simulation: ReturnType<typeof makeSimulation>, name: string) =>
+  simulation.startHost(
+    name,
+    agent({
+      data: "agent",
+      log,
+      peer: { host: name, port: 2 },
+      rates: {},
+      registry: { host: name, port: 1 },
+      trackers: ["http://tracker:1"],
+      buildIndexes: ["http://nobody:1"],
+      register: { url: `http://${name}:1`, zone: "a" }
+    })
+  )
+
+const startTracker = (simulation: ReturnType<typeof makeSimulation>) =>
+  simulation.startHost(
+    "tracker",
+    tracker({ log, http: { host: "tracker", port: 1 }, origins: ["http://nobody:1"] })
+  )
+
+it("an agent is known soon after it or the tracker starts, and forgotten when it has been silent", () => {
+  const simulation = makeSimulation({ seed: "registration" })
+  const client = simulation.httpClient("client")
+  const known = Effect.gen(function* () {
+    const answer = (yield* (yield* client.get("http://tracker:1/agents")).json) as {
+      readonly agents: ReadonlyArray<{ readonly url: string; readonly zone?: string }>
+    }
+    return answer.agents.map(({ url, zone }) => `${url} ${zone}`)
+  })
+  const both = ["http://agent-1:1 a", "http://agent-2:1 a"]
+  const micros = (count: number) => `${count} micros` as const
+  simulation.run(
+    Effect.gen(function* () {
+      yield* startAgent(simulation, "agent-1")
+      const second = yield* startAgent(simulation, "agent-2")
+      yield* Effect.sleep("10 millis")
+      const first = yield* startTracker(simulation)
+      yield* Effect.sleep(micros(limits.minRegistrationBackoff))
+      expect(yield* known).toEqual(both)
+      yield* first.kill
+      yield* startTracker(simulation)
+      expect(yield* known).toEqual([])
+      yield* Effect.sleep(micros(limits.registrationPeriod))
+      expect(yield* known).toEqual(both)
+      yield* second.kill
+      yield* Effect.sleep(micros(registrationLifetime - limits.registrationPeriod))
+      expect(yield* known).toEqual(both)
+      yield* Effect.sleep(micros(limits.registrationPeriod))
+      expect(yield* known).toEqual(both.slice(0, 1))
+    })
+  )
+})
+
+it("an agent works on so many preheats at once and refuses more, until some have ended", () => {
+  const simulation = makeSimulation({ seed: "preheats" })
+  const client = simulation.httpClient("proxy")
+  // Nobody can tell what this is made of, so the pull goes on until its patience ends.
+  const ask = HttpClientRequest.post("http://agent:1/preheat").pipe(
+    HttpClientRequest.bodyJsonUnsafe({
+      repository: "demo/app",
+      contents: [{ digest: `sha256:${"0".repeat(64)}`, size: 1 }]
+    })
+  )
+  simulation.run(
+    Effect.gen(function* () {
+      yield* startAgent(simulation, "agent")
+      const asked = Array.from({ length: limits.maxPreheatsPerAgent + 1 }, () =>
+        Effect.gen(function* () {
+          const response = yield* client.execute(ask)
+          return [response.status, (yield* response.text).trimEnd().split("\n").at(-1)!] as const
+        })
+      )
+      const answers = yield* Effect.all(asked, { concurrency: "unbounded" })
+      const refused = answers.filter(([status]) => status !== 200)
+      expect(refused).toEqual([[429, expect.stringContaining("TOOMANYREQUESTS")]])
+      for (const [status, last] of answers) {
+        if (status === 200) expect(JSON.parse(last)).toMatchObject({ done: 0, failed: 1, ended: true })
+      }
+      expect((yield* asked[0]!)[0]).toBe(200)
+    })
+  )
+})
