@@ -1,0 +1,30 @@
+// Plays the stories of collection in virtual time: hours of one cluster, and races of pushes, mounts and deletions
+// against the collectors under many seeds. SHOAL_RACE_SEEDS sets how many.
+
+import { expect, it } from "vitest"
+import { Effect } from "effect"
+import { seconds } from "../protocol/time.ts"
+import { collectionRace, collectionStory } from "../roles/scenarios/collection.ts"
+import { makeSimWorld } from "./scenario-world.ts"
+
+it("what is deleted goes after the grace, at every origin, and nothing else does", () => {
+  const { world, simulation } = makeSimWorld({ seed: "collection" })
+  simulation.run(Effect.scoped(collectionStory(world)), { virtualTime: seconds(4 * 3600) })
+}, 120_000)
+
+it("every acknowledged push is readable, whatever races the collectors", () => {
+  const seeds = Number(process.env.SHOAL_RACE_SEEDS ?? 3)
+  let removed = 0
+  for (let seed = 0; seed < seeds; seed++) {
+    const { world, simulation } = makeSimWorld({ seed: `race ${seed}` })
+    simulation.run(
+      Effect.scoped(
+        Effect.map(collectionRace(world, 3, 8), (blobs) => {
+          removed += blobs
+        })
+      )
+    )
+  }
+  // The collectors did meet the pushes.
+  expect(removed).toBeGreaterThan(seeds)
+}, 300_000)
