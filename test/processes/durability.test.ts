@@ -1,0 +1,90 @@
+// Shows that what a herd acknowledged outlives kill -9: an upload stands where its client was told that it stands and is
+// finished on the next process; a blob with its link, a manifest and its tag, and a deletion are as they were answered.
+
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, expect, test } from "vitest"
+import { deterministicBytes, sha256 } from "../support/deterministic-bytes.ts"
+import { freePortBase } from "../support/free-ports.ts"
+import { pullBlob, pushBlob, pushImage } from "../support/registry-client.ts"
+import { type ShoalProcess, startShoal, stopShoal, untilReady } from "../support/shoal-process.ts"
+
+let folder: string
+let base: number
+let herd: ShoalProcess
+
+const startHerd = async () => {
+  herd = startShoal([
+    "herd",
+    ...["--data", join(folder, "herd"), "--log", "warn"],
+    ...["--proxy", `${base}`, "--peer", `${base + 1}`, "--origin-http", `${base + 2}`],
+    ...["--tracker", `${base + 3}`, "--build-index", `${base + 4}`]
+  ])
+  await untilReady(herd, `127.0.0.1:${base}`)
+}
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "shoal-durable-"))
+  base = await freePortBase(1)
+  await startHerd()
+})
+afterEach(async () => {
+  await stopShoal(herd)
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const killAndStart = async () => {
+  herd.child.kill("SIGKILL")
+  await herd.ended
+  await startHerd()
+}
+
+const at = (path: string) => `http://127.0.0.1:${base}${path}`
+
+test("an upload is resumed where it stood, on the process that comes after a kill", async () => {
+  const bytes = deterministicBytes("resumed", 3_000_000)
+  const begun = await fetch(at("/v2/demo/app/blobs/uploads/"), { method: "POST" })
+  const location = begun.headers.get("location")!
+  const append = (start: number, end: number) =>
+    fetch(at(location), {
+      method: "PATCH",
+      headers: { "content-range": `${start}-${end - 1}`, "content-type": "application/octet-stream" },
+      body: Buffer.from(bytes.subarray(start, end))
+    })
+  expect((await append(0, 1_000_000)).status).toBe(202)
+  await killAndStart()
+  const stands = await fetch(at(location))
+  expect([stands.status, stands.headers.get("range")]).toEqual([204, "0-999999"])
+  expect((await append(1_000_000, 2_000_000)).status).toBe(202)
+  await killAndStart()
+  expect((await append(2_000_000, 3_000_000)).status).toBe(202)
+  const digest = sha256(bytes)
+  const put = await fetch(at(`${location}?digest=${digest}`), { method: "PUT" })
+  expect(put.status).toBe(201)
+  await killAndStart()
+  expect(await pullBlob(`127.0.0.1:${base}`, "demo/app", digest)).toBe(digest)
+})
+
+test("blobs, links, manifests, tags and deletions that were acknowledged are there after a kill", async () => {
+  const registry = `127.0.0.1:${base}`
+  const linked = await pushBlob(registry, "demo/linked", deterministicBytes("linked", 100_000))
+  await killAndStart()
+  expect(await pullBlob(registry, "demo/linked", linked)).toBe(linked)
+  const image = await pushImage(registry, "demo/app", "1", [deterministicBytes("layer", 200_000)])
+  await killAndStart()
+  const tag = await fetch(at("/v2/demo/app/manifests/1"))
+  expect([tag.status, tag.headers.get("docker-content-digest")]).toEqual([200, image.manifestDigest])
+  expect(sha256(new Uint8Array(await tag.arrayBuffer()))).toBe(image.manifestDigest)
+  for (const layer of image.layers) expect(await pullBlob(registry, "demo/app", layer)).toBe(layer)
+  const mount = await fetch(at(`/v2/demo/other/blobs/uploads/?mount=${linked}&from=demo/linked`), {
+    method: "POST"
+  })
+  expect(mount.status).toBe(201)
+  const removed = await fetch(at("/v2/demo/app/manifests/1"), { method: "DELETE" })
+  expect(removed.status).toBe(202)
+  await killAndStart()
+  expect(await pullBlob(registry, "demo/other", linked)).toBe(linked)
+  expect((await fetch(at("/v2/demo/app/manifests/1"))).status).toBe(404)
+  expect((await fetch(at(`/v2/demo/app/manifests/${image.manifestDigest}`))).status).toBe(200)
+})
