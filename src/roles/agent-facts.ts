@@ -212,10 +212,12 @@ export const makeAgentFacts = (
                   : buildIndex.tagSince(repository, name, known)
               ),
               (answer) =>
-                learn(() => {
-                  const told = answer === "gone" ? answer : Option.getOrElse(answer, () => "same" as const)
-                  return facts.learnTag(repository, name, told, at)
-                })
+                Effect.flatMap(Clock.currentTimeMillis, (now) =>
+                  learn(() => {
+                    const told = answer === "gone" ? answer : Option.getOrElse(answer, () => "same" as const)
+                    return facts.learnTag(repository, name, told, at, now)
+                  })
+                )
             ),
           tell: ({ fact, age }) =>
             fact.manifest === undefined

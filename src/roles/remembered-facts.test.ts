@@ -5,8 +5,8 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../protocol/digest.ts"
 import { limits } from "../protocol/limits.ts"
-import { factTables, type Learned, RememberedFacts } from "./remembered-facts.ts"
 import { RecentMap } from "./recent-map.ts"
+import { factTables, type Learned, RememberedFacts } from "./remembered-facts.ts"
 import type { TableWrite } from "./services/table-store.ts"
 
 const digest = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest
@@ -319,7 +319,13 @@ describe("facts of any history", () => {
                 const answer = answerOf(answersAt, event, entity)
                 const learned =
                   event.what === "tag"
-                    ? facts.learnTag(repository, "t", answer as Parameters<typeof facts.learnTag>[2], now)
+                    ? facts.learnTag(
+                        repository,
+                        "t",
+                        answer as Parameters<typeof facts.learnTag>[2],
+                        now,
+                        truths.length - 1
+                      )
                     : event.what === "manifest"
                       ? facts.learnManifest(
                           repository,
@@ -343,7 +349,23 @@ describe("facts of any history", () => {
         for (const event of history) step(event)
         for (let rest = 0; rest < 14; rest++) step(undefined)
       }),
-      { numRuns: 1000 }
+      {
+        numRuns: 1000,
+        // "Gone", answered before the tag was put and heard after it.
+        examples: [
+          [
+            [
+              { kind: "link", which: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 4, answeredAfter: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 0, answeredAfter: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 0, answeredAfter: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 0, answeredAfter: 2 },
+              { kind: "move", which: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 0, answeredAfter: 0 }
+            ]
+          ]
+        ]
+      }
     )
   })
 })

@@ -24,7 +24,6 @@ const described = { digest: DigestText, mediaType: Schema.String, size: Schema.I
 const TagRow = Schema.Struct({
   ...told,
   version: Schema.Int,
-  /** Seconds since an upstream had confirmed it when it was told; absent for a tag that the build-index decides. */
   /** Milliseconds since an upstream confirmed it, when it was told; absent for a tag that is decided here. */
   upstreamAge: Schema.optionalKey(Schema.Int),
   manifest: Schema.optionalKey(Schema.Struct(described))
@@ -83,6 +82,8 @@ export class RememberedFacts {
   private readonly blobs = new RecentMap<BlobFact>(limits.maxRememberedBlobs)
   /** Blobs that have a row of their own; the others are believed because a manifest names them. */
   private readonly blobRows = new RecentMap<true>(limits.maxRememberedBlobs)
+  /** When each tag's version was heard. A restart forgets its questions, so it need not be noted. */
+  private readonly heard = new RecentMap<number>(limits.maxRememberedTags)
   /** When the row of each tag was written. */
   private readonly noted = new RecentMap<number>(limits.maxRememberedTags)
 
@@ -126,18 +127,28 @@ export class RememberedFacts {
     this.repositories.set(repository, { ...known, askAfter: now })
   }
 
-  /** `answer`: the tag, "same" as it was, or "gone". */
-  learnTag(repository: string, name: string, answer: TagAnswer | "same" | "gone", at: number): Learned {
+  /**
+   * `answer`: the tag, "same" as it was, or "gone"; it was asked for at `at` and heard `now`. "Gone" has no version: it
+   * counts only when it was asked for after what is known was heard, else the tag may have been put since.
+   */
+  learnTag(
+    repository: string,
+    name: string,
+    answer: TagAnswer | "same" | "gone",
+    at: number,
+    now = at
+  ): Learned {
     const key = `${repository} ${name}`
     const known = this.tags.peek(key)
     if (answer === "same") {
-      if (known === undefined || at < known.at) return nothing("same")
+      if (known?.manifest === undefined || at < known.at) return nothing("same")
       const fact = { ...known, at }
       const isDue = at - (this.noted.peek(key) ?? 0) >= limits.confirmationNotePause / 1_000
       return this.tagLearned("same", repository, key, fact, isDue ? [put(factTables.tags, key, fact)] : [])
     }
     if (answer === "gone") {
       if (known === undefined || at < known.at) return nothing("gone")
+      if (at < (this.heard.peek(key) ?? 0)) return nothing("older")
       const { manifest, ...rest } = known
       const fact = { ...rest, at }
       return {
@@ -165,7 +176,14 @@ export class RememberedFacts {
       put(factTables.tags, key, fact),
       ...this.tags.displacedBy(key).map((gone) => remove(factTables.tags, gone))
     ])
-    return together("changed", tag, manifest)
+    const learned = together("changed", tag, manifest)
+    return {
+      ...learned,
+      apply: () => {
+        learned.apply()
+        this.heard.set(key, now)
+      }
+    }
   }
 
   learnManifest(repository: string, digest: Digest, answer: ManifestAnswer | "gone", at: number): Learned {
