@@ -9,6 +9,8 @@ const long = "**/*.long.test.ts"
 
 export default defineConfig({
   test: {
+    // All cores: the default leaves one idle, half of a small machine.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
