@@ -19,6 +19,7 @@ import {
   HttpServerResponse
 } from "effect/http"
 import { limits } from "../protocol/limits.ts"
+import { boundedBytes } from "./bounded-bytes.ts"
 import { type OciError, ociError } from "./registry/oci-error.ts"
 import type { RegistryHead, RegistryWrite } from "./registry/registry-routes.ts"
 import { formatRegistryPath, type RegistryEndpoint } from "./registry/repository-path.ts"
@@ -145,25 +146,8 @@ export const makePushForward = (options: {
 
 /** The body of an answer to a write: empty, or a short document. */
 const answerBytes = (body: Stream.Stream<Uint8Array, OciError>): Effect.Effect<Uint8Array, OciError> =>
-  Effect.gen(function* () {
-    const chunks: Uint8Array[] = []
-    let length = 0
-    yield* Stream.runForEach(body, (chunk): Effect.Effect<void, OciError> => {
-      chunks.push(chunk)
-      length += chunk.byteLength
-      return length > limits.maxForwardedAnswerBytes
-        ? Effect.fail(
-            ociError("UNAVAILABLE", {
-              message: `the proxy's answer is longer than ${limits.maxForwardedAnswerBytes} bytes`
-            })
-          )
-        : Effect.void
+  boundedBytes(body, limits.maxForwardedAnswerBytes, () =>
+    ociError("UNAVAILABLE", {
+      message: `the proxy's answer is longer than ${limits.maxForwardedAnswerBytes} bytes`
     })
-    const bytes = new Uint8Array(length)
-    let at = 0
-    for (const chunk of chunks) {
-      bytes.set(chunk, at)
-      at += chunk.byteLength
-    }
-    return bytes
-  })
+  )

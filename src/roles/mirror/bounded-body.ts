@@ -1,7 +1,8 @@
 // Decides how much of a stranger's answer is taken into memory: as much as its kind may have, and no byte more.
 
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import type { HttpClientError, HttpClientResponse } from "effect/http"
+import { boundedBytes } from "../bounded-bytes.ts"
 import { UpstreamAway } from "./upstream-errors.ts"
 
 type Response = HttpClientResponse.HttpClientResponse
@@ -12,25 +13,11 @@ export const boundedBody = (
   what: string,
   most: number
 ): Effect.Effect<Uint8Array, UpstreamAway | HttpClientError.HttpClientError> =>
-  Effect.gen(function* () {
-    const chunks: Array<Uint8Array> = []
-    let length = 0
-    yield* Stream.runForEach(response.stream, (chunk) => {
-      length += chunk.byteLength
-      if (length > most) {
-        return Effect.fail(new UpstreamAway({ message: `${what} has more than ${most} bytes` }))
-      }
-      chunks.push(chunk)
-      return Effect.void
-    })
-    const bytes = new Uint8Array(length)
-    let at = 0
-    for (const chunk of chunks) {
-      bytes.set(chunk, at)
-      at += chunk.byteLength
-    }
-    return bytes
-  })
+  boundedBytes(
+    response.stream,
+    most,
+    () => new UpstreamAway({ message: `${what} has more than ${most} bytes` })
+  )
 
 /** Ends with an answer whose body is not wanted: reads what is short, so that the connection can be used again. */
 export const letGo = (response: Response, most: number): Effect.Effect<void> =>
