@@ -3,17 +3,11 @@
 
 import { Effect, Stream } from "effect"
 import type { AgentFacts } from "./agent-facts.ts"
-import type { BuildIndexClient, BuildIndexError } from "./build-index-client.ts"
+import type { BuildIndexClient } from "./build-index-client.ts"
 import type { Downloads, PullError } from "./downloads.ts"
+import { indexListings } from "./index-listings.ts"
 import { wholeOf } from "./registry/byte-range.ts"
 import { type ImageSource, ImageUnavailable, ImageUnknown } from "./registry/image-source.ts"
-
-const indexFailed =
-  (what: "manifest" | "repository") =>
-  (error: BuildIndexError): ImageUnknown | ImageUnavailable =>
-    error._tag === "TagUnknown"
-      ? new ImageUnknown({ what, message: error.message })
-      : new ImageUnavailable({ message: error.message })
 
 const pullFailed =
   (what: "manifest" | "blob") =>
@@ -60,14 +54,6 @@ export const makeAgentImages = (
       Effect.mapError(downloads.prepare(repository, digest, selection), pullFailed("blob")),
     readBlob: (repository, digest, selection) =>
       Stream.mapError(downloads.read(repository, digest, selection), pullFailed("blob")),
-    referrers: (repository, subject, page, artifactType) =>
-      Effect.mapError(
-        buildIndex.referrers(repository, subject, page, artifactType),
-        ({ message }) => new ImageUnavailable({ message })
-      ),
-    history: (repository, tag) =>
-      Effect.mapError(buildIndex.history(repository, tag), indexFailed("manifest")),
-    tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
-    repositories: (page) => Effect.mapError(buildIndex.repositories(page), indexFailed("repository"))
+    ...indexListings(buildIndex)
   }
 }

@@ -14,6 +14,7 @@ import type {
   WriteRefused
 } from "./build-index-client.ts"
 import { manifestRecord } from "./build-index-records.ts"
+import { indexFailed, indexListings } from "./index-listings.ts"
 import type { OriginClient } from "./origin-client.ts"
 import type { BlobRejected, OriginReadError, OriginUnavailable } from "./origin-errors.ts"
 import { type ImageSink, SinkUnavailable } from "./registry/image-sink.ts"
@@ -43,11 +44,6 @@ export const makeProxySource = (
   }
 ): ImageSource => {
   const { origins, buildIndex, digests } = options
-
-  const indexFailed = (what: "manifest" | "repository") => (error: BuildIndexError) =>
-    error._tag === "TagUnknown"
-      ? new ImageUnknown({ what, message: error.message })
-      : new ImageUnavailable({ message: error.message })
 
   // A client asks before it pushes: an origin that is away must not keep it from that, so unknown is unknown.
   const originFailed = (what: "manifest" | "blob") => (error: OriginReadError) =>
@@ -92,15 +88,7 @@ export const makeProxySource = (
       readEach(selection, (start, end) => origins.read(repository, digest, start, end)).pipe(
         Stream.mapError(originFailed("blob"))
       ),
-    referrers: (repository, subject, page, artifactType) =>
-      Effect.mapError(
-        buildIndex.referrers(repository, subject, page, artifactType),
-        ({ message }) => new ImageUnavailable({ message })
-      ),
-    history: (repository, tag) =>
-      Effect.mapError(buildIndex.history(repository, tag), indexFailed("manifest")),
-    tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
-    repositories: (page) => Effect.mapError(buildIndex.repositories(page), indexFailed("repository"))
+    ...indexListings(buildIndex)
   }
 }
 
