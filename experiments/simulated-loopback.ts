@@ -6,7 +6,7 @@
 
 import { Duration, Effect } from "effect"
 import type { Micros } from "../src/protocol/time.ts"
-import { agent } from "../src/roles/agent.ts"
+import { agent } from "../src/roles/agent/agent.ts"
 import { herd } from "../src/roles/herd.ts"
 import type { HostProgramError } from "../src/roles/host-program.ts"
 import { makeSimulation, type Simulation } from "../src/runtime-sim/simulation.ts"

@@ -1,5 +1,5 @@
 // Decides what `shoal agent` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/agent.ts.
+// src/roles/agent/agent.ts.
 
 import { AgentConfig } from "../roles/config.ts"
 import {
@@ -34,5 +34,5 @@ export const agentCommand = roleCommand({
     ...registration,
     ...log
   ],
-  load: async () => (await import("../roles/agent.ts")).agent
+  load: async () => (await import("../roles/agent/agent.ts")).agent
 })

@@ -1,5 +1,5 @@
 // Decides what `shoal build-index` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/build-index.ts.
+// src/roles/build-index/build-index.ts.
 
 import { BuildIndexConfig } from "../roles/config.ts"
 import { data, listen, log } from "./config-flags.ts"
@@ -10,5 +10,5 @@ export const buildIndexCommand = roleCommand({
   description: "Knows which digest a tag names",
   schema: BuildIndexConfig,
   flags: [data, listen("http", "http", "Where tags are asked and put"), ...log],
-  load: async () => (await import("../roles/build-index.ts")).buildIndex
+  load: async () => (await import("../roles/build-index/build-index.ts")).buildIndex
 })

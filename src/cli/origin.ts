@@ -1,5 +1,5 @@
 // Decides what `shoal origin` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/origin.ts.
+// src/roles/origin/origin.ts.
 
 import { OriginConfig } from "../roles/config.ts"
 import { buildIndexes, data, listen, log, origins, peer, self } from "./config-flags.ts"
@@ -18,5 +18,5 @@ export const originCommand = roleCommand({
     buildIndexes,
     ...log
   ],
-  load: async () => (await import("../roles/origin.ts")).origin
+  load: async () => (await import("../roles/origin/origin.ts")).origin
 })

@@ -3,7 +3,7 @@
 
 import { Console, Effect, Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
-import { whyFailed } from "../roles/upstreams.ts"
+import { whyFailed } from "../roles/http/upstreams.ts"
 import { nodeHttpClient } from "../runtime-net/http-client.ts"
 import { CliFailure } from "./cli-failure.ts"
 

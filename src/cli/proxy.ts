@@ -1,5 +1,5 @@
 // Decides what `shoal proxy` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/proxy.ts.
+// src/roles/proxy/proxy.ts.
 
 import { ProxyConfig } from "../roles/config.ts"
 import { buildIndexes, data, listen, log, origins, ownNames, trackers } from "./config-flags.ts"
@@ -18,5 +18,5 @@ export const proxyCommand = roleCommand({
     trackers,
     ...log
   ],
-  load: async () => (await import("../roles/proxy.ts")).proxy
+  load: async () => (await import("../roles/proxy/proxy.ts")).proxy
 })

@@ -5,7 +5,7 @@
 import { Effect, type Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Log } from "../roles/config.ts"
-import { hostAndPort } from "../roles/host-and-port.ts"
+import { hostAndPort } from "../roles/http/host-and-port.ts"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
 import { decodeConfig, readConfigFile } from "./config-file.ts"
 import type { ConfigFlag } from "./config-flags.ts"

@@ -1,5 +1,5 @@
 // Decides what `shoal tracker` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/tracker.ts.
+// src/roles/tracker/tracker.ts.
 
 import { TrackerConfig } from "../roles/config.ts"
 import { listen, log, origins } from "./config-flags.ts"
@@ -10,5 +10,5 @@ export const trackerCommand = roleCommand({
   description: "Knows who has what, and hands out peers",
   schema: TrackerConfig,
   flags: [listen("http", "http", "Where announces come in"), origins, ...log],
-  load: async () => (await import("../roles/tracker.ts")).tracker
+  load: async () => (await import("../roles/tracker/tracker.ts")).tracker
 })

@@ -9,7 +9,7 @@
 
 import { join } from "node:path"
 import type { RateLimits } from "../roles/config.ts"
-import { hostAndPort, isEveryAddress, localUrl } from "../roles/host-and-port.ts"
+import { hostAndPort, isEveryAddress, localUrl } from "../roles/http/host-and-port.ts"
 
 export interface UpOptions {
   readonly agents: number

@@ -5,14 +5,14 @@
 import { Effect } from "effect"
 import { limits } from "../protocol/limits.ts"
 import { seconds } from "../protocol/time.ts"
-import { buildIndex } from "./build-index.ts"
+import { buildIndex } from "./build-index/build-index.ts"
 import type { CollectConfig, HerdConfig, OriginConfig } from "./config.ts"
-import { localUrl } from "./host-and-port.ts"
+import { localUrl } from "./http/host-and-port.ts"
 import type { HostProgram } from "./host-program.ts"
-import { type Origin, origin } from "./origin.ts"
-import { proxy } from "./proxy.ts"
+import { type Origin, origin } from "./origin/origin.ts"
+import { proxy } from "./proxy/proxy.ts"
 import { RoleMisconfigured } from "./role-misconfigured.ts"
-import { tracker } from "./tracker.ts"
+import { tracker } from "./tracker/tracker.ts"
 
 /** One rhythm for both; an origin's grace follows the links', but is not less than what it must be. */
 const originCollect = ({ every, grace }: CollectConfig): NonNullable<OriginConfig["collect"]> => ({

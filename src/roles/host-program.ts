@@ -5,7 +5,7 @@
 import type { Effect, Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Micros } from "../protocol/time.ts"
-import type { HttpApp } from "./http-app.ts"
+import type { HttpApp } from "./http/http-app.ts"
 import type { Digests } from "./services/digests.ts"
 import type { HostStorage } from "./services/host-storage.ts"
 import type { PeerTransport } from "./services/peer-transport.ts"

@@ -12,7 +12,7 @@ import { Deferred, Effect, Stream } from "effect"
 import { HttpClient, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe, expect } from "vitest"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
-import type { HttpApp } from "../roles/http-app.ts"
+import type { HttpApp } from "../roles/http/http-app.ts"
 import { HostStorage } from "../roles/services/host-storage.ts"
 import { runHost } from "./run-host.ts"
 

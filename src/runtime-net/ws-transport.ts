@@ -18,7 +18,7 @@ import { pieceHeaderBytes } from "../protocol/codec.ts"
 import { limits } from "../protocol/limits.ts"
 import type { ConnectionId } from "../protocol/peer-host-io.ts"
 import { TokenBucket } from "../protocol/token-bucket.ts"
-import { hostAndPort, isEveryAddress } from "../roles/host-and-port.ts"
+import { hostAndPort, isEveryAddress } from "../roles/http/host-and-port.ts"
 import {
   type PeerEndpoint,
   PeerListenError,

@@ -5,7 +5,7 @@ import { Deferred, Duration, Effect, Fiber, Option, Random, Stream } from "effec
 import { HttpClient, HttpServerResponse } from "effect/http"
 import { describe, expect, it } from "vitest"
 import type { Message } from "../protocol/message.ts"
-import { makeHttpApp } from "../roles/http-app.ts"
+import { makeHttpApp } from "../roles/http/http-app.ts"
 import { makeRoleMetrics } from "../roles/metrics.ts"
 import type { BlobStore } from "../roles/services/blob-store.ts"
 import { Digests } from "../roles/services/digests.ts"

@@ -4,9 +4,9 @@ import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
 import { expect, it } from "vitest"
 import { limits } from "../protocol/limits.ts"
-import { agent } from "../roles/agent.ts"
+import { agent } from "../roles/agent/agent.ts"
 import { registrationLifetime } from "../roles/preheat/registered-agents.ts"
-import { tracker } from "../roles/tracker.ts"
+import { tracker } from "../roles/tracker/tracker.ts"
 import { makeSimulation } from "./simulation.ts"
 
 const log = { level: "silent", format: "json" } as const

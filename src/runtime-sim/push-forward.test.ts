@@ -3,8 +3,8 @@
 import { Effect, Fiber, Stream } from "effect"
 import { HttpBody, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { expect, it } from "vitest"
-import { agent } from "../roles/agent.ts"
-import { makeHttpApp } from "../roles/http-app.ts"
+import { agent } from "../roles/agent/agent.ts"
+import { makeHttpApp } from "../roles/http/http-app.ts"
 import { makeRoleMetrics } from "../roles/metrics.ts"
 import { makeSimulation } from "./simulation.ts"
 

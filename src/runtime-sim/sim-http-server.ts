@@ -14,7 +14,7 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
-import type { HttpApp } from "../roles/http-app.ts"
+import type { HttpApp } from "../roles/http/http-app.ts"
 import type { ConnectionEnd } from "./connection.ts"
 import { HttpExchange } from "./http-exchange.ts"
 import { bodyStream, type FramedBody, frameBody, type HttpFrame, type RequestHead } from "./http-frames.ts"

@@ -3,7 +3,7 @@
 
 import { Effect, Exit, Option, Result, type Scope, Stream } from "effect"
 import { HttpClientRequest, type HttpMethod, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { agent } from "../../src/roles/agent.ts"
+import { agent } from "../../src/roles/agent/agent.ts"
 import { herd } from "../../src/roles/herd.ts"
 import type { HostProgramError, HttpListener } from "../../src/roles/host-program.ts"
 import { herdConfig, proxyUrl } from "../../src/roles/testing/herd.ts"

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { hostAndPort } from "../../src/roles/host-and-port.ts"
+import { hostAndPort } from "../../src/roles/http/host-and-port.ts"
 import { freePortBase } from "./free-ports.ts"
 
 export const launcher = join(import.meta.dirname, "..", "..", "bin", "shoal.js")

@@ -2,7 +2,7 @@
 
 import { Effect } from "effect"
 import type { HttpClientError, HttpClientResponse } from "effect/http"
-import { boundedBytes } from "../bounded-bytes.ts"
+import { boundedBytes } from "../http/bounded-bytes.ts"
 import { UpstreamAway } from "./upstream-errors.ts"
 
 type Response = HttpClientResponse.HttpClientResponse

@@ -3,9 +3,9 @@
 
 import { Duration, Effect, Schedule, Stream } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import type { OriginClient } from "../origin-client.ts"
-import { OriginUnavailable } from "../origin-errors.ts"
-import { toDuration } from "../upstreams.ts"
+import type { OriginClient } from "../origin/origin-client.ts"
+import { OriginUnavailable } from "../origin/origin-errors.ts"
+import { toDuration } from "../http/upstreams.ts"
 
 type Reading = Pick<OriginClient, "stat" | "read">
 

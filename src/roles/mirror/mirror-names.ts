@@ -8,7 +8,7 @@
 // Invariants: different registries have different prefixes; a prefix is one well-formed component of a repository name.
 
 import { Schema } from "effect"
-import { ipv6Groups } from "../ipv6-address.ts"
+import { ipv6Groups } from "../http/ipv6-address.ts"
 import { isRepositoryName } from "../registry/repository-path.ts"
 
 const label = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"

@@ -16,20 +16,20 @@ import { Cache, Clock, Effect, Exit, Option, Random, Stream } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { milliseconds } from "../../protocol/time.ts"
-import type { BuildIndexChanges } from "../build-index-changes.ts"
+import type { BuildIndexChanges } from "../build-index/build-index-changes.ts"
 import {
   type LinkAnswer,
   type ManifestAnswer,
   manifestRecord,
   type Referrer,
   type TagAnswer
-} from "../build-index-records.ts"
-import { type BuildIndexStore, fallbackTag } from "../build-index-store.ts"
-import type { OriginClient } from "../origin-client.ts"
+} from "../build-index/build-index-records.ts"
+import { type BuildIndexStore, fallbackTag } from "../build-index/build-index-store.ts"
+import type { OriginClient } from "../origin/origin-client.ts"
 import { isManifestRefused, parseManifest } from "../registry/manifest.ts"
 import type { ManifestReference } from "../registry/repository-path.ts"
 import type { TableStoreError } from "../services/table-store.ts"
-import { toDuration } from "../upstreams.ts"
+import { toDuration } from "../http/upstreams.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "./upstream-errors.ts"
 import type { MirroredRepository, UpstreamRegistries } from "./upstream-registries.ts"
 

@@ -8,10 +8,10 @@ import { ByteSize, Duration, Effect, Fiber, Schema, Semaphore, Stream } from "ef
 import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { HttpRoute } from "../http-app.ts"
-import { countedHandler, type RequestCounter } from "../http-requests.ts"
+import type { HttpRoute } from "../http/http-app.ts"
+import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
-import { toDuration } from "../upstreams.ts"
+import { toDuration } from "../http/upstreams.ts"
 import { PreheatAsk, type PreheatContent, type PreheatProgress } from "./preheat-wire.ts"
 
 export interface PreheatAgentOptions {

@@ -6,7 +6,7 @@
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import { isRepositoryName } from "../registry/repository-path.ts"
-import { DigestText } from "../wire-schema.ts"
+import { DigestText } from "../http/wire-schema.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 

@@ -9,7 +9,7 @@
 
 import { limits } from "../../protocol/limits.ts"
 import type { Micros } from "../../protocol/time.ts"
-import { baseUrl } from "../upstreams.ts"
+import { baseUrl } from "../http/upstreams.ts"
 import type { AgentRegistration } from "./registration-wire.ts"
 
 export interface RegisteredAgents {

@@ -12,7 +12,7 @@
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
-import { clientOfRequest } from "../client-limits.ts"
+import { clientOfRequest } from "../http/client-limits.ts"
 import { formatUploadRange, parseChunkRange } from "./byte-range.ts"
 import type { ImageSink, SinkUnavailable } from "./image-sink.ts"
 import { singleParameter } from "./listing.ts"

@@ -6,7 +6,7 @@ import { Effect, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import { DigestText } from "../wire-schema.ts"
+import { DigestText } from "../http/wire-schema.ts"
 import type {
   ImageSource,
   ImageSourceError,

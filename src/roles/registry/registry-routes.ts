@@ -5,8 +5,8 @@
 
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { HttpRoute, RouteHandler } from "../http-app.ts"
-import { countedHandler, type RequestCounter } from "../http-requests.ts"
+import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
+import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import type { ImageSource } from "./image-source.ts"
 import { type NamespaceScope, ownScope } from "./namespace-scope.ts"
 import { type OciError, ociError, ociErrorResponse } from "./oci-error.ts"

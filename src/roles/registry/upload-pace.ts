@@ -4,8 +4,8 @@
 
 import { Effect, Stream } from "effect"
 import { TokenBucket } from "../../protocol/token-bucket.ts"
-import { monotonicMicros } from "../client-limits.ts"
-import { toDuration } from "../upstreams.ts"
+import { monotonicMicros } from "../http/client-limits.ts"
+import { toDuration } from "../http/upstreams.ts"
 
 export type UploadPace = <E>(bytes: Stream.Stream<Uint8Array, E>) => Stream.Stream<Uint8Array, E>
 

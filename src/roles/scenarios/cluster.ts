@@ -2,14 +2,14 @@
 // Ports and names come from the world; everything else is the default that ships.
 
 import { Effect, type Scope } from "effect"
-import { type Agent, agent } from "../agent.ts"
-import { buildIndex } from "../build-index.ts"
+import { type Agent, agent } from "../agent/agent.ts"
+import { buildIndex } from "../build-index/build-index.ts"
 import type { AgentConfig, HerdConfig, RateLimits } from "../config.ts"
 import { herd } from "../herd.ts"
 import type { HostProgramError } from "../host-program.ts"
-import { origin } from "../origin.ts"
-import { proxy } from "../proxy.ts"
-import { tracker } from "../tracker.ts"
+import { origin } from "../origin/origin.ts"
+import { proxy } from "../proxy/proxy.ts"
+import { tracker } from "../tracker/tracker.ts"
 import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "./world.ts"
 
 export type Rates = typeof RateLimits.Type

@@ -4,11 +4,11 @@
 import { Effect, Random } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
-import { agent } from "../agent.ts"
-import { buildIndex } from "../build-index.ts"
-import { origin } from "../origin.ts"
-import { proxy } from "../proxy.ts"
-import { tracker } from "../tracker.ts"
+import { agent } from "../agent/agent.ts"
+import { buildIndex } from "../build-index/build-index.ts"
+import { origin } from "../origin/origin.ts"
+import { proxy } from "../proxy/proxy.ts"
+import { tracker } from "../tracker/tracker.ts"
 import {
   bodyBytes,
   expectThat,

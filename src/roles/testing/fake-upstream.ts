@@ -6,7 +6,7 @@ import { Base64 } from "effect/encoding"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import type { HostProgram, StartedRole } from "../host-program.ts"
-import type { HttpApp } from "../http-app.ts"
+import type { HttpApp } from "../http/http-app.ts"
 
 export interface SeenRequest {
   readonly at: "registry" | "tokens" | "blobs"

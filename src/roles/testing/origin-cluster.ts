@@ -3,10 +3,10 @@
 import { Effect } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { ringOwners } from "../../protocol/hash-ring.ts"
-import { formatBlobPath } from "../blob-path.ts"
+import { formatBlobPath } from "../http/blob-path.ts"
 import type { Upstream } from "../mirror/mirror-config.ts"
-import { origin } from "../origin.ts"
-import { makeOriginClient } from "../origin-client.ts"
+import { origin } from "../origin/origin.ts"
+import { makeOriginClient } from "../origin/origin-client.ts"
 import type { MemoryWorld, RunningRole } from "./memory-world.ts"
 import { someBytes } from "./push.ts"
 

@@ -1,0 +1,286 @@
+// Decides when an agent asks the build-indexes again, and what it answers while they are away: a fact that was confirmed
+// within `freshness` is served as it is, an older one is asked for anew; when nobody answers, the last known value is
+// served with its age, if that is allowed. What is remembered and survives a restart: remembered-facts.ts.
+//
+// Invariants: a read that begins `freshness` or more after a put was acknowledged sees it, unless the build-index is
+// away; readers of one fact share a question only when it was asked within `freshness`; "there is no such thing" is
+// asked anew every time; a value is durable before anybody is told, so a restart goes back to nothing older.
+
+import { Clock, Deferred, Effect, Exit, Option, type Scope, Semaphore } from "effect"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import {
+  type BuildIndexClient,
+  type BuildIndexError,
+  BuildIndexUnavailable
+} from "../build-index/build-index-client.ts"
+import type { RoleMetrics } from "../metrics.ts"
+import { ImageUnavailable, ImageUnknown, type ResolvedManifest } from "../registry/image-source.ts"
+import { factTables, type Learned, RememberedFacts, type Seen } from "./remembered-facts.ts"
+import type { TableStore, TableStoreError } from "../services/table-store.ts"
+import { toDuration } from "../http/upstreams.ts"
+
+export interface AgentFactsOptions {
+  readonly buildIndex: BuildIndexClient
+  readonly tables: TableStore
+  readonly metrics: RoleMetrics
+  /** Milliseconds; 0 asks every time. */
+  readonly freshness: number
+  /** Whether the last known value is served while the build-index is away. */
+  readonly serveStale: boolean
+}
+
+type Read<A> = Effect.Effect<A, ImageUnknown | ImageUnavailable>
+
+export interface AgentFacts {
+  readonly tag: (repository: string, name: string) => Read<ResolvedManifest>
+  readonly manifest: (repository: string, digest: Digest) => Read<ResolvedManifest>
+  /** Fails with ImageUnknown unless the repository has the blob. */
+  readonly blob: (repository: string, digest: Digest) => Read<void>
+  /** Something of the repository was written: what is remembered of it must be asked anew. */
+  readonly outdate: (repository: string) => Effect.Effect<void>
+}
+
+interface Question {
+  readonly repository: string
+  readonly askedAt: number
+  /** What became of it; what was answered is in the facts by then. */
+  readonly done: Deferred.Deferred<void, BuildIndexUnavailable>
+}
+
+/** One kind of fact: how to look it up, ask for it, and tell it. */
+interface Kind<Fact, A> {
+  readonly name: "tag" | "manifest" | "blob"
+  readonly key: string
+  readonly repository: string
+  readonly look: (now: number) => Seen<Fact> | undefined
+  readonly ask: (known: Fact | undefined, at: number) => Effect.Effect<Learned, BuildIndexUnavailable>
+  /** None when the fact is that there is no such thing. */
+  readonly tell: (seen: Seen<Fact>) => Option.Option<A>
+  readonly unknown: ImageUnknown
+}
+
+export const makeAgentFacts = (
+  options: AgentFactsOptions
+): Effect.Effect<AgentFacts, TableStoreError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { buildIndex, tables, metrics, freshness, serveStale } = options
+    const scope = yield* Effect.scope
+    const facts = new RememberedFacts()
+    for (const table of Object.values(factTables)) yield* restore(tables, facts, table)
+
+    const asking = new Map<string, Question>()
+    /** Repositories whose build-index did not answer, and until when it is left alone. */
+    const away = new Map<string, number>()
+    const pause = Math.min(limits.staleRetryPause / 1_000, freshness)
+    const learning = Semaphore.makeUnsafe(1).withPermit
+
+    const counted = (fact: string, answer: string) =>
+      metrics.counter(
+        "shoal_facts_read_total",
+        "What was read of tags, manifests and blobs, and where the answer came from",
+        { fact, answer }
+      )
+    const counters = Object.fromEntries(
+      (["tag", "manifest", "blob"] as const).map((name) => [
+        name,
+        {
+          remembered: counted(name, "remembered"),
+          asked: counted(name, "asked"),
+          stale: counted(name, "stale"),
+          unavailable: counted(name, "unavailable")
+        }
+      ])
+    )
+    const older = metrics.counter(
+      "shoal_facts_older_total",
+      "Answers of build-indexes that were older than what was known"
+    )
+    for (const kind of ["tags", "manifests", "blobs"] as const) {
+      metrics.readGauge("shoal_facts", "Facts that are remembered", () => facts.sizes()[kind], { kind })
+    }
+
+    /** Durable first, then believed. A table that fails is told of, and costs only what a restart would find. */
+    const learn = (compute: () => Learned) =>
+      learning(
+        Effect.gen(function* () {
+          const learned = compute()
+          if (learned.outcome === "older") older(1)
+          if (learned.writes.length > 0) {
+            yield* Effect.catch(tables.write(learned.writes), (error) =>
+              Effect.logWarning(`what the build-index said is not kept for a restart: ${error.message}`)
+            )
+          }
+          learned.apply()
+          return learned
+        })
+      )
+
+    const setAway = (repository: string, now: number): void => {
+      if (away.size >= limits.maxRememberedRepositories) away.clear()
+      away.set(repository, now + pause)
+    }
+
+    /** Asks, in a fiber of the agent's: whoever waits may hang up, others wait for the same answer. */
+    const question = <Fact, A>(kind: Kind<Fact, A>, known: Fact | undefined, now: number) =>
+      Effect.gen(function* () {
+        const running = asking.get(kind.key)
+        if (running !== undefined && now - running.askedAt < freshness) return running
+        const asked: Question = {
+          repository: kind.repository,
+          askedAt: now,
+          done: yield* Deferred.make<void, BuildIndexUnavailable>()
+        }
+        asking.set(kind.key, asked)
+        const answered = kind.ask(known, now).pipe(
+          Effect.onExit((exit) =>
+            Effect.suspend(() => {
+              if (asking.get(kind.key) === asked) asking.delete(kind.key)
+              if (Exit.isSuccess(exit)) away.delete(kind.repository)
+              return Deferred.done(asked.done, Exit.asVoid(exit))
+            })
+          ),
+          Effect.exit
+        )
+        yield* Effect.forkIn(answered, scope)
+        return asked
+      })
+
+    const read = <Fact, A>(kind: Kind<Fact, A>): Read<A> =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const counter = counters[kind.name]!
+        const seen = kind.look(now)
+        const known = seen === undefined ? Option.none() : kind.tell(seen)
+        const mayBeStale = serveStale && seen !== undefined
+        if (seen !== undefined && Option.isSome(known)) {
+          const isFresh = !seen.outdated && seen.age >= 0 && seen.age < freshness
+          if (isFresh) {
+            counter.remembered(1)
+            return known.value
+          }
+        }
+        const stale = Effect.suspend(() => {
+          counter.stale(1)
+          return Option.isSome(known) ? Effect.succeed(known.value) : Effect.fail(kind.unknown)
+        })
+        if (mayBeStale && now < (away.get(kind.repository) ?? 0)) return yield* stale
+
+        const { done } = yield* question(kind, seen?.fact, now)
+        const answered = Deferred.await(done).pipe(
+          mayBeStale
+            ? Effect.timeoutOrElse({
+                duration: toDuration(limits.revalidationPatience),
+                orElse: () =>
+                  Effect.fail(new BuildIndexUnavailable({ message: "the build-index takes too long" }))
+              })
+            : (wait) => wait
+        )
+        const failure = yield* Effect.match(answered, {
+          onSuccess: () => undefined,
+          onFailure: (error) => error
+        })
+        if (failure !== undefined && mayBeStale) {
+          setAway(kind.repository, yield* Clock.currentTimeMillis)
+          return yield* stale
+        }
+        if (failure !== undefined) {
+          counter.unavailable(1)
+          return yield* new ImageUnavailable({ message: failure.message })
+        }
+        counter.asked(1)
+        const answer = kind.look(yield* Clock.currentTimeMillis)
+        const told = answer === undefined ? Option.none<A>() : kind.tell(answer)
+        if (Option.isNone(told)) return yield* kind.unknown
+        return told.value
+      })
+
+    /** The answer, or that there is none. */
+    const orGone = <A>(
+      asked: Effect.Effect<A, BuildIndexError>
+    ): Effect.Effect<A | "gone", BuildIndexUnavailable> =>
+      Effect.catchTag(asked, "TagUnknown", () => Effect.succeed("gone" as const))
+
+    return {
+      tag: (repository, name) =>
+        read({
+          name: "tag",
+          key: `tag ${repository} ${name}`,
+          repository,
+          look: (now) => facts.tag(repository, name, now),
+          ask: (known, at) =>
+            Effect.flatMap(
+              orGone(
+                known?.manifest === undefined
+                  ? Effect.map(buildIndex.tag(repository, name), Option.some)
+                  : buildIndex.tagSince(repository, name, known)
+              ),
+              (answer) =>
+                Effect.flatMap(Clock.currentTimeMillis, (now) =>
+                  learn(() => {
+                    const told = answer === "gone" ? answer : Option.getOrElse(answer, () => "same" as const)
+                    return facts.learnTag(repository, name, told, at, now)
+                  })
+                )
+            ),
+          tell: ({ fact, age }) =>
+            fact.manifest === undefined
+              ? Option.none()
+              : Option.some({ ...fact.manifest, age: secondsOf(age) + (fact.upstreamAge ?? 0) }),
+          unknown: new ImageUnknown({ what: "manifest", message: `there is no tag ${name} in ${repository}` })
+        }),
+      manifest: (repository, digest) =>
+        read({
+          name: "manifest",
+          key: `manifest ${repository} ${digest}`,
+          repository,
+          look: (now) => facts.manifest(repository, digest, now),
+          ask: (_, at) =>
+            Effect.flatMap(orGone(buildIndex.manifest(repository, digest)), (answer) =>
+              learn(() => facts.learnManifest(repository, digest, answer, at))
+            ),
+          tell: ({ fact: { mediaType, size }, age }) =>
+            Option.some({ digest, mediaType, size, age: secondsOf(age) }),
+          unknown: new ImageUnknown({
+            what: "manifest",
+            message: `there is no manifest ${digest} in ${repository}`
+          })
+        }),
+      blob: (repository, digest) =>
+        read({
+          name: "blob",
+          key: `blob ${repository} ${digest}`,
+          repository,
+          look: (now) => facts.blob(repository, digest, now),
+          ask: (_, at) =>
+            Effect.flatMap(orGone(buildIndex.blob(repository, digest)), (answer) =>
+              learn(() => facts.learnBlob(repository, digest, answer, at))
+            ),
+          tell: ({ fact }) => (fact.gone === true ? Option.none() : Option.some(undefined)),
+          unknown: new ImageUnknown({ what: "blob", message: `${repository} has no blob ${digest}` })
+        }),
+      outdate: (repository) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          facts.outdate(repository, now)
+          for (const [key, asked] of asking) if (asked.repository === repository) asking.delete(key)
+        })
+    }
+  })
+
+const secondsOf = (millis: number): number => Math.max(0, Math.floor(millis / 1000))
+
+const restore = (
+  tables: TableStore,
+  facts: RememberedFacts,
+  table: string
+): Effect.Effect<void, TableStoreError> =>
+  Effect.gen(function* () {
+    let after: string | undefined
+    for (;;) {
+      const page = { prefix: "", limit: limits.indexScanPage, ...(after === undefined ? {} : { after }) }
+      const rows = yield* tables.scan(table, page)
+      facts.restore(table, rows)
+      if (rows.length < limits.indexScanPage) return
+      after = rows.at(-1)!.key
+    }
+  })

@@ -1,0 +1,59 @@
+// Decides how an agent answers the registry read API: names by what build-indexes said (agent-facts.ts), content through
+// the swarm. Listings are asked for every time.
+
+import { Effect, Stream } from "effect"
+import type { AgentFacts } from "./agent-facts.ts"
+import type { BuildIndexClient } from "../build-index/build-index-client.ts"
+import type { Downloads, PullError } from "./downloads.ts"
+import { indexListings } from "../build-index/index-listings.ts"
+import { wholeOf } from "../registry/byte-range.ts"
+import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
+
+const pullFailed =
+  (what: "manifest" | "blob") =>
+  (error: PullError): ImageUnknown | ImageUnavailable =>
+    error._tag === "BlobUnknown"
+      ? new ImageUnknown({ what, message: error.message })
+      : new ImageUnavailable({
+          message: error.message,
+          ...(error.reason === undefined ? {} : { reason: error.reason })
+        })
+
+export const makeAgentImages = (
+  downloads: Downloads,
+  buildIndex: BuildIndexClient,
+  facts: AgentFacts
+): ImageSource => {
+  return {
+    resolve: (repository, reference) =>
+      reference.tag === "Digest"
+        ? facts.manifest(repository, reference.digest)
+        : facts.tag(repository, reference.name),
+    manifest: (repository, manifest) =>
+      downloads.read(repository, manifest.digest, wholeOf(manifest.size)).pipe(
+        Stream.runFold(
+          () => ({ bytes: new Uint8Array(manifest.size), filled: 0 }),
+          (document, chunk) => {
+            document.bytes.set(chunk, document.filled)
+            document.filled += chunk.byteLength
+            return document
+          }
+        ),
+        Effect.map(({ bytes }) => bytes),
+        Effect.mapError(pullFailed("manifest"))
+      ),
+    statBlob: (repository, digest) =>
+      Effect.andThen(
+        facts.blob(repository, digest),
+        downloads.torrent(repository, digest).pipe(
+          Effect.map(({ metainfo }) => ({ length: metainfo.length })),
+          Effect.mapError(pullFailed("blob"))
+        )
+      ),
+    prepareBlob: (repository, digest, selection) =>
+      Effect.mapError(downloads.prepare(repository, digest, selection), pullFailed("blob")),
+    readBlob: (repository, digest, selection) =>
+      Stream.mapError(downloads.read(repository, digest, selection), pullFailed("blob")),
+    ...indexListings(buildIndex)
+  }
+}

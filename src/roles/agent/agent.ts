@@ -1,0 +1,148 @@
+// Decides what an agent is: on every host, a registry that only reads for the local container runtime, and a peer for
+// all other hosts. It puts the parts together; each part says what it decides in its own file.
+
+import { Effect, Option } from "effect"
+import { HttpClient } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
+import { makeAgentFacts } from "./agent-facts.ts"
+import { makeAgentImages } from "./agent-images.ts"
+import { makeAnnouncer } from "../peer/announcer.ts"
+import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
+import { limitClients } from "../http/client-limits.ts"
+import { type AgentConfig, defaultClientLimits, defaultFreshness, patienceOf } from "../config.ts"
+import { makeDiskBudget } from "./disk-budget.ts"
+import { makeDownloads, type PullError } from "./downloads.ts"
+import { evictBlob } from "./evict-blob.ts"
+import type { HostProgram, StartedRole } from "../host-program.ts"
+import { makeHttpApp } from "../http/http-app.ts"
+import { makeRequestCounter } from "../http/http-requests.ts"
+import { makeRoleMetrics } from "../metrics.ts"
+import { withDefaultUpstream } from "../mirror/default-upstream.ts"
+import { type MirrorNames, makeMirrorNames } from "../mirror/mirror-names.ts"
+import { keepMirrored, makeMirrorScope } from "../mirror/mirror-scope.ts"
+import { makePeerEngine, type PeerEngine } from "../peer/peer-engine.ts"
+import { peerIdOf } from "../peer/peer-identity.ts"
+import { preheatAgentRoute } from "../preheat/preheat-agent.ts"
+import { keepRegistered } from "../preheat/registration-client.ts"
+import { makePushForward, type PushForward } from "./push-forward.ts"
+import { readOnlyRegistryRoutes, registryRoutes } from "../registry/registry-routes.ts"
+import { RoleMisconfigured } from "../role-misconfigured.ts"
+import { HostStorage } from "../services/host-storage.ts"
+import { makeTrackerClient } from "../tracker/tracker-client.ts"
+
+export interface Agent extends StartedRole {
+  readonly engine: PeerEngine
+  /** Fetches a blob whole into the agent's store: what preheating and experiments ask for. */
+  readonly pull: (namespace: string, digest: Digest) => Effect.Effect<void, PullError>
+}
+
+export const agent = (config: AgentConfig): HostProgram<Agent> =>
+  Effect.gen(function* () {
+    const storage = yield* HostStorage
+    const metrics = makeRoleMetrics("agent")
+    const store = yield* storage.blobs(config.data)
+    const disk =
+      config.disk === undefined
+        ? undefined
+        : yield* makeDiskBudget({ blobs: store, config: config.disk, metrics })
+    const blobs = disk?.blobs ?? store
+    const peerId = yield* peerIdOf(config.data)
+    const engine = yield* makePeerEngine({
+      blobs,
+      kind: "agent",
+      peerId,
+      peer: config.peer,
+      rates: config.rates,
+      metrics
+    })
+    const tracker = yield* makeTrackerClient(config.trackers)
+    const names = makeMirrorNames(config.mirrors ?? [], config.defaultUpstream)
+    if (config.defaultUpstream !== undefined && names.defaultPrefix === undefined) {
+      return yield* new RoleMisconfigured({
+        message: `agent: defaultUpstream is ${config.defaultUpstream}, which is not among mirrors: name it in both`
+      })
+    }
+    const buildIndex = yield* makeBuildIndexClient(config.buildIndexes, names.isMirrored)
+    const announcer = yield* makeAnnouncer({ engine, tracker, metrics })
+    const downloads = yield* makeDownloads({
+      blobs,
+      engine,
+      tracker,
+      announcer,
+      metrics,
+      ...(disk === undefined ? {} : { disk })
+    })
+    yield* announcer.seedAll(blobs)
+    const allowed = config.limits ?? defaultClientLimits
+    yield* disk?.run(evictBlob({ blobs, engine, announcer, downloads })) ?? Effect.void
+    const counter = makeRequestCounter(metrics)
+    const facts = yield* makeAgentFacts({
+      buildIndex,
+      tables: yield* storage.tables(config.data),
+      metrics,
+      freshness: (config.freshness ?? defaultFreshness) * 1000,
+      serveStale: config.serveStale ?? true
+    })
+    const source = yield* withDefaultUpstream(makeAgentImages(downloads, buildIndex, facts), names)
+    const scope = makeMirrorScope(names, config.ownNames)
+    const forward = yield* pushForward(config, facts.outdate)
+    const routes =
+      forward === undefined
+        ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
+        : registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
+    const { register, trackers } = config
+    const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
+    const preheat = register === undefined ? [] : [preheatAgentRoute({ has, pull: downloads.pull, counter })]
+    const health = {
+      role: "agent",
+      metrics,
+      notReady: Effect.map(
+        Effect.all([buildIndex.notReady, tracker.notReady], { concurrency: "unbounded" }),
+        (reasons) => reasons.flat()
+      )
+    }
+    const app = yield* makeHttpApp(register?.listen === undefined ? [...routes, ...preheat] : routes, health)
+    const forProxies =
+      register?.listen === undefined
+        ? []
+        : [{ name: "preheat", listen: register.listen, app: yield* makeHttpApp(preheat, health) }]
+    if (register !== undefined) {
+      const { url, zone } = register
+      const registration = { url, ...(zone === undefined ? {} : { zone }) }
+      yield* keepRegistered({ trackers, registration, metrics })
+    }
+    return {
+      listeners: [
+        {
+          name: "registry",
+          listen: config.registry,
+          app: limitClients(app, allowed, metrics),
+          patience: patienceOf(allowed)
+        },
+        ...forProxies
+      ],
+      engine,
+      pull: downloads.pull
+    }
+  })
+
+/** What belongs to an upstream is neither pushed nor asked of the proxy. */
+const keptMirrored = (names: MirrorNames, { write, headBlob }: PushForward): PushForward => ({
+  write: keepMirrored(names, write),
+  headBlob: (endpoint, own) => (names.isMirrored(endpoint.repository) ? own : headBlob(endpoint, own))
+})
+
+const pushForward = (
+  config: AgentConfig,
+  written: (repository: string) => Effect.Effect<void>
+): Effect.Effect<PushForward | undefined, RoleMisconfigured, HttpClient.HttpClient> =>
+  Effect.gen(function* () {
+    if (config.push !== "forward") return undefined
+    if (config.proxy === undefined) {
+      return yield* new RoleMisconfigured({
+        message:
+          "agent: push is forward, but proxy is not given: name the proxy that takes what is pushed here"
+      })
+    }
+    return makePushForward({ client: yield* HttpClient.HttpClient, proxy: config.proxy, written })
+  })

@@ -1,0 +1,232 @@
+// The disk budget over a store in memory, on a test clock: who waits, who is refused, and what goes.
+
+import { hash } from "node:crypto"
+import { describe, expect, it } from "@effect/vitest"
+import { Clock, Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import { type BoundedDisk, makeDiskBudget } from "./disk-budget.ts"
+import { makeRoleMetrics } from "../metrics.ts"
+import { BlobStoreError } from "../services/blob-store.ts"
+import { Timers } from "../services/timers.ts"
+import { type MemoryBlobs, makeMemoryBlobs } from "../testing/memory-blob-store.ts"
+import { someBytes } from "../testing/push.ts"
+
+const digestOf = (bytes: Uint8Array): Digest => `sha256:${hash("sha256", bytes, "hex")}` as Digest
+
+interface Stage {
+  readonly disk: BoundedDisk
+  readonly store: MemoryBlobs
+  readonly evicted: Digest[]
+  /** An eviction waits for it. */
+  gate: Effect.Effect<void, BlobStoreError>
+  /** A blob of 100 bytes comes to be in the store, as a download that is whole. */
+  readonly put: (seed: number) => Effect.Effect<Digest, unknown>
+  readonly metrics: () => string
+}
+
+/** A budget of 1000 bytes that drains from 900 to 700. */
+const stage: Effect.Effect<Stage, BlobStoreError, Scope.Scope> = Effect.gen(function* () {
+  const store = makeMemoryBlobs({ digest: (_, bytes) => digestOf(bytes), swarmId: () => "" as never })
+  const metrics = makeRoleMetrics("agent")
+  const clock = yield* Clock.Clock
+  const disk = yield* makeDiskBudget({
+    blobs: store,
+    config: { budgetBytes: 1000, highWatermark: 0.9, lowWatermark: 0.7 },
+    metrics
+  }).pipe(
+    Effect.provideService(Timers, {
+      now: () => Math.round(clock.currentTimeMillisUnsafe() * 1_000),
+      wakeAt: () => () => {}
+    })
+  )
+  const made: Stage = {
+    disk,
+    store,
+    evicted: [],
+    gate: Effect.void,
+    put: (seed) =>
+      Effect.gen(function* () {
+        const bytes = someBytes(seed, 100)
+        const digest = digestOf(bytes)
+        store.blobs.set(digest, bytes)
+        yield* disk.blobs.remove("sha256:none" as Digest)
+        yield* Effect.scoped(disk.hold(digest))
+        // Told of by an upload, as a download would.
+        const upload = yield* store.createUpload
+        store.uploads.set(upload, bytes)
+        yield* disk.blobs.commitUpload(upload, digest)
+        yield* TestClock.adjust(Duration.millis(10))
+        return digest
+      }),
+    metrics: metrics.text
+  }
+  yield* disk.run((digest) =>
+    Effect.gen(function* () {
+      yield* made.gate
+      made.evicted.push(digest)
+      yield* disk.blobs.remove(digest)
+      return true
+    })
+  )
+  return made
+})
+
+const settle = TestClock.adjust(Duration.millis(1))
+
+const gaugeOf = (text: string, name: string) =>
+  Number(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.]+)$`, "m").exec(text)?.[1])
+
+describe("disk budget", () => {
+  it.effect("evicts what was used longest ago, and counts it", () =>
+    Effect.gen(function* () {
+      const { disk, put, evicted, metrics, store } = yield* stage
+      const digests: Digest[] = []
+      for (let seed = 0; seed < 9; seed++) digests.push(yield* put(seed))
+      expect(evicted).toEqual([])
+      yield* Effect.scoped(disk.hold(digests[0]!))
+      digests.push(yield* put(9))
+      expect(evicted).toEqual([digests[1], digests[2], digests[3]])
+      expect(store.blobs.size).toBe(7)
+      const text = metrics()
+      expect(gaugeOf(text, "shoal_disk_used_bytes")).toBe(700)
+      expect(gaugeOf(text, "shoal_disk_budget_bytes")).toBe(1000)
+      expect(gaugeOf(text, "shoal_disk_evictions_total")).toBe(3)
+      expect(gaugeOf(text, "shoal_disk_evicted_bytes_total")).toBe(300)
+    })
+  )
+
+  it.effect("keeps what is read, and evicts it when that ends", () =>
+    Effect.gen(function* () {
+      const { disk, put, evicted, metrics } = yield* stage
+      const reading = yield* Scope.make()
+      const digests: Digest[] = []
+      for (let seed = 0; seed < 11; seed++) {
+        const digest = digestOf(someBytes(seed, 100))
+        digests.push(digest)
+        yield* Scope.provide(disk.hold(digest), reading)
+        yield* put(seed)
+      }
+      expect(evicted).toEqual([])
+      yield* Scope.close(reading, Exit.void)
+      yield* settle
+      expect(evicted.length).toBeGreaterThan(0)
+      expect(gaugeOf(metrics(), "shoal_disk_used_bytes")).toBeLessThanOrEqual(900)
+    })
+  )
+
+  it.effect("lets nobody read a blob that is being evicted: they find it gone", () =>
+    Effect.gen(function* () {
+      const made = yield* stage
+      const { disk, put, store, evicted } = made
+      const gate = yield* Deferred.make<void>()
+      made.gate = Deferred.await(gate)
+      const first = yield* put(0)
+      for (let seed = 1; seed < 10; seed++) yield* put(seed)
+      const found = yield* Effect.forkScoped(
+        Effect.scoped(
+          Effect.andThen(
+            disk.hold(first),
+            Effect.sync(() => store.blobs.has(first))
+          )
+        )
+      )
+      yield* settle
+      expect(found.pollUnsafe()).toBeUndefined()
+      yield* Deferred.succeed(gate, undefined)
+      expect(yield* Fiber.join(found)).toBe(false)
+      expect(evicted[0]).toBe(first)
+    })
+  )
+
+  it.effect("makes a download wait for room, and refuses it when none comes", () =>
+    Effect.gen(function* () {
+      const { disk, metrics } = yield* stage
+      const [one, two, three] = [1, 2, 3].map((seed) => digestOf(someBytes(seed, 1))) as [
+        Digest,
+        Digest,
+        Digest
+      ]
+      const first = yield* Scope.make()
+      yield* Scope.provide(disk.admit(one, 600, 600), first)
+      const second = yield* Effect.forkScoped(disk.admit(two, 500, 500))
+      const third = yield* Effect.forkScoped(Effect.flip(Effect.scoped(disk.admit(three, 700, 700))))
+      yield* settle
+      expect(second.pollUnsafe()).toBeUndefined()
+      // Another reader of the same download needs no more room.
+      yield* disk.admit(one, 600, 600).pipe(Effect.scoped)
+      yield* Scope.close(first, Exit.void)
+      yield* Fiber.join(second)
+      yield* TestClock.adjust(Duration.micros(BigInt(limits.diskRoomPatience)))
+      const why = yield* Fiber.join(third)
+      expect(why.message).toMatch(/no room for sha256:.* of 700 bytes: .* 1000 bytes.* 500 bytes.*try again/)
+      const large = yield* Effect.flip(Effect.scoped(disk.admit(three, 1001, 1001)))
+      expect(large.message).toContain("raise it")
+      expect(gaugeOf(metrics(), "shoal_disk_refusals_total")).toBe(2)
+      yield* Effect.scoped(disk.admit(three, 1001, 400))
+    })
+  )
+
+  it.effect("gives the room of a download that was given up to the next", () =>
+    Effect.gen(function* () {
+      const { disk } = yield* stage
+      const [one, two] = [1, 2].map((seed) => digestOf(someBytes(seed, 1))) as [Digest, Digest]
+      const waiting = yield* Effect.forkScoped(
+        Effect.scoped(
+          Effect.gen(function* () {
+            yield* disk.admit(one, 600, 600)
+            return yield* Effect.never
+          })
+        )
+      )
+      yield* settle
+      const next = yield* Effect.forkScoped(Effect.scoped(disk.admit(two, 600, 600)))
+      const gaveUp = yield* Effect.forkScoped(Effect.scoped(disk.admit(two, 600, 600)))
+      yield* settle
+      yield* Fiber.interrupt(gaveUp)
+      yield* Fiber.interrupt(waiting)
+      yield* Fiber.join(next)
+      yield* Effect.scoped(disk.admit(one, 1000, 1000))
+    })
+  )
+
+  it.effect("goes on when something cannot be removed, and tries again", () =>
+    Effect.gen(function* () {
+      const made = yield* stage
+      const { put, evicted } = made
+      made.gate = Effect.fail(
+        new BlobStoreError({ operation: "remove", reason: "io", message: "told to fail" })
+      )
+      for (let seed = 0; seed < 10; seed++) yield* put(seed)
+      expect(evicted).toEqual([])
+      made.gate = Effect.void
+      yield* TestClock.adjust(Duration.micros(BigInt(limits.diskRetryPause)))
+      expect(evicted.length).toBe(3)
+    })
+  )
+
+  it.effect("notes uses seldom, and at the end", () =>
+    Effect.gen(function* () {
+      const life = yield* Scope.make()
+      const { disk, put, store } = yield* Scope.provide(stage, life)
+      const notes: number[] = []
+      const noteUse = store.noteUse
+      Object.assign(store, {
+        noteUse: (digest: Digest, at: number) =>
+          Effect.tap(noteUse(digest, at), () => Effect.sync(() => notes.push(at)))
+      })
+      const digest = yield* put(1)
+      for (let second = 0; second < 200; second++) {
+        yield* Effect.scoped(disk.hold(digest))
+        yield* TestClock.adjust(Duration.seconds(1))
+      }
+      expect(notes.length).toBe(0)
+      yield* TestClock.adjust(Duration.seconds(100))
+      expect(notes.length).toBe(1)
+      yield* Effect.scoped(disk.hold(digest))
+      yield* Scope.close(life, Exit.void)
+      expect(notes.length).toBe(2)
+    })
+  )
+})

@@ -1,0 +1,292 @@
+// Decides how an agent keeps its disk within a budget: one fiber keeps the account (disk-ledger.ts) true to the store's
+// own measurements, and evicts what was used longest ago from the high watermark down to the low one. Reads and
+// downloads say what they need; a download that does not fit waits a while for room, then fails with a reason.
+//
+//   a download: asks -- fits beside all in use --> admitted -- ends --> left
+//                 |-- longer than the budget: refused at once
+//                 +-- no room: waits -- room --> admitted;  waits -- diskRoomPatience --> refused
+//
+// Invariants: one eviction at a time; nobody begins to read a blob while it is being evicted: they wait and then find it
+// gone. What is in use is never evicted, so bytes that were idle when a download was admitted and are read later can
+// carry the disk over its budget for as long as they are read: then a warning says so.
+
+import { Clock, Data, Deferred, Duration, Effect, Option, type Scope } from "effect"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { DiskBudgetConfig } from "../config.ts"
+import { DiskLedger } from "./disk-ledger.ts"
+import { type MeteredUse, meteredBlobs } from "./metered-blobs.ts"
+import type { RoleMetrics } from "../metrics.ts"
+import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
+import { Timers } from "../services/timers.ts"
+import { toDuration } from "../http/upstreams.ts"
+
+/** There is no room for a download within the budget. `message` says how much there is and what to do. */
+export class DiskBudgetSpent extends Data.TaggedError("DiskBudgetSpent")<{ readonly message: string }> {}
+
+export interface DiskBudget {
+  /** The blob counts as used and stays until the scope ends. */
+  readonly hold: (digest: Digest) => Effect.Effect<void, never, Scope.Scope>
+  /** Keeps room for `more` bytes of a blob of `length` bytes until the scope ends; waits for it, for a while. */
+  readonly admit: (
+    digest: Digest,
+    length: number,
+    more: number
+  ) => Effect.Effect<void, DiskBudgetSpent, Scope.Scope>
+}
+
+export const unboundedDisk: DiskBudget = { hold: () => Effect.void, admit: () => Effect.void }
+
+/** Takes a blob or an unfinished download away; false when it is in use after all. */
+export type Evict = (digest: Digest) => Effect.Effect<boolean, BlobStoreError>
+
+export interface BoundedDisk extends DiskBudget {
+  /** The store, whose downloads and reads are accounted for. */
+  readonly blobs: BlobStore
+  /** Measures the store and evicts what is too much, now and until the scope ends. */
+  readonly run: (evict: Evict) => Effect.Effect<void, BlobStoreError, Scope.Scope>
+}
+
+interface Waiter {
+  readonly digest: Digest
+  readonly length: number
+  readonly more: number
+  readonly decided: Deferred.Deferred<void, DiskBudgetSpent>
+  admitted: boolean
+}
+
+export const makeDiskBudget = (options: {
+  readonly blobs: BlobStore
+  readonly config: DiskBudgetConfig
+  readonly metrics: RoleMetrics
+}): Effect.Effect<BoundedDisk, never, Timers> =>
+  Effect.gen(function* () {
+    const { blobs, config, metrics } = options
+    const { budgetBytes, highWatermark, lowWatermark } = config
+    const timers = yield* Timers
+    const ledger = new DiskLedger({
+      budget: budgetBytes,
+      high: budgetBytes * highWatermark,
+      low: budgetBytes * lowWatermark
+    })
+    /** The wall clock, for plain calls too. */
+    const epoch = (yield* Clock.currentTimeMillis) - timers.now() / 1_000
+    const now = (): number => Math.floor(epoch + timers.now() / 1_000)
+
+    /** To be measured: what is there of them may have changed. */
+    const changed = new Set<Digest>()
+    const leaving = new Map<Digest, Deferred.Deferred<void>>()
+    /** In order of arrival. */
+    const waiters: Waiter[] = []
+    let woken = Deferred.makeUnsafe<void>()
+    /** Nothing more could go in the last round. */
+    let stuck = false
+    let warned = false
+
+    metrics.readGauge(
+      "shoal_disk_used_bytes",
+      "Bytes on this agent's disk, by its own files",
+      () => ledger.used
+    )
+    metrics.readGauge("shoal_disk_budget_bytes", "Bytes that they may be", () => budgetBytes)
+    metrics.readGauge(
+      "shoal_disk_committed_bytes",
+      "Bytes in use, downloads counted whole",
+      () => ledger.committed
+    )
+    const evictions = metrics.counter("shoal_disk_evictions_total", "Blobs and unfinished downloads evicted")
+    const evictedBytes = metrics.counter("shoal_disk_evicted_bytes_total", "Bytes that they took")
+    const refused = metrics.counter("shoal_disk_refusals_total", "Downloads for which there was no room")
+
+    const wake = (): void => void Deferred.doneUnsafe(woken, Effect.void)
+
+    const refuse = (digest: Digest, length: number, why: string): DiskBudgetSpent => {
+      refused(1)
+      return new DiskBudgetSpent({
+        message: `no room for ${digest} of ${length} bytes: the disk budget (disk.budgetBytes) is ${budgetBytes} bytes, ${why}`
+      })
+    }
+
+    /** Lets in whoever fits now, in order of arrival. */
+    const admitWaiting = (): void => {
+      for (let index = 0; index < waiters.length; ) {
+        const waiter = waiters[index]!
+        const { digest, length, more } = waiter
+        const admission = ledger.admit(digest, length, more)
+        if (admission === "no-room") {
+          index++
+          continue
+        }
+        waiters.splice(index, 1)
+        waiter.admitted = admission === "admitted"
+        Deferred.doneUnsafe(
+          waiter.decided,
+          waiter.admitted
+            ? Effect.void
+            : Effect.fail(refuse(digest, length, `${ledger.capacity} of them for blobs: raise it`))
+        )
+      }
+    }
+
+    /** Something may go, or come, that could not before. */
+    const freed = (): void => {
+      admitWaiting()
+      if (ledger.isPressed) wake()
+    }
+
+    const hold: DiskBudget["hold"] = (digest) =>
+      Effect.asVoid(
+        Effect.acquireRelease(whenStaying(digest), () =>
+          Effect.sync(() => {
+            ledger.release(digest, now())
+            freed()
+          })
+        )
+      )
+
+    const whenStaying = (digest: Digest): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const gone = leaving.get(digest)
+        if (gone !== undefined) return Effect.andThen(Deferred.await(gone), whenStaying(digest))
+        ledger.hold(digest, now())
+        return Effect.void
+      })
+
+    const admit: DiskBudget["admit"] = (digest, length, more) =>
+      Effect.gen(function* () {
+        const waiter: Waiter = { digest, length, more, decided: Deferred.makeUnsafe(), admitted: false }
+        const withdraw = (): void => {
+          const index = waiters.indexOf(waiter)
+          if (index >= 0) waiters.splice(index, 1)
+          if (!waiter.admitted) return
+          waiter.admitted = false
+          ledger.leave(digest)
+          freed()
+        }
+        yield* Effect.addFinalizer(() => Effect.sync(withdraw))
+        waiters.push(waiter)
+        freed()
+        const decided = yield* Effect.timeoutOption(
+          Deferred.await(waiter.decided),
+          toDuration(limits.diskRoomPatience)
+        )
+        if (Option.isSome(decided) || waiter.admitted) return
+        withdraw()
+        const inUse = `and ${ledger.committed} bytes of it are being downloaded or read: try again, or raise it`
+        return yield* refuse(digest, length, inUse)
+      })
+
+    const use: MeteredUse = {
+      hold,
+      grew: (digest, bytes) => {
+        ledger.grew(digest, bytes, now())
+        if (!stuck && ledger.isPressed) wake()
+      },
+      touched: (digest) => ledger.touched(digest, now()),
+      completed: (digest) => {
+        ledger.completed(digest)
+        freed()
+      },
+      changed: (digest) => {
+        changed.add(digest)
+        wake()
+      }
+    }
+
+    // -- the fiber ------------------------------------------------------------------------------------------------
+
+    const measureChanged = Effect.gen(function* () {
+      for (const digest of changed) {
+        changed.delete(digest)
+        const kept = yield* blobs.measure(digest)
+        if (Option.isSome(kept)) ledger.measured(kept.value)
+        else ledger.missing(digest)
+      }
+    })
+
+    const evictOne = (digest: Digest, evict: Evict): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const gone = Deferred.makeUnsafe<void>()
+        leaving.set(digest, gone)
+        const before = ledger.used
+        const went = yield* Effect.catch(evict(digest), (error) =>
+          Effect.as(Effect.logError(`${digest} cannot be evicted: ${error.message}`), false)
+        )
+        if (went) {
+          ledger.evicted(digest)
+          evictions(1)
+          evictedBytes(Math.max(0, before - ledger.used))
+        } else {
+          ledger.spared(digest, now())
+          changed.add(digest)
+        }
+        leaving.delete(digest)
+        yield* Deferred.succeed(gone, undefined)
+        admitWaiting()
+      }).pipe(Effect.uninterruptible)
+
+    const evictToLow = (evict: Evict): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const spared = new Set<Digest>()
+        for (;;) {
+          const digest = ledger.victim(spared)
+          if (digest === undefined) break
+          yield* evictOne(digest, evict)
+          spared.add(digest)
+        }
+        stuck = ledger.isPressed
+        const over = ledger.used > budgetBytes
+        if (over && !warned) {
+          yield* Effect.logWarning(
+            `the disk budget of ${budgetBytes} bytes is exceeded by ${ledger.used - budgetBytes}: everything is being ` +
+              "downloaded, read or sent; it shrinks when that ends. Raise disk.budgetBytes if this is usual"
+          )
+        }
+        warned = over
+      })
+
+    const noteUses = Effect.suspend(() =>
+      Effect.forEach(ledger.takeUnnotedUses(), ({ digest, usedAt }) => blobs.noteUse(digest, usedAt), {
+        discard: true
+      })
+    )
+
+    const survey = Effect.andThen(
+      noteUses,
+      Effect.map(blobs.usage, (usage) => ledger.surveyed(usage))
+    )
+
+    const failed = (error: BlobStoreError) =>
+      Effect.logWarning(`the disk cannot be measured: ${error.message}`)
+
+    const run: BoundedDisk["run"] = (evict) =>
+      Effect.gen(function* () {
+        ledger.surveyed(yield* blobs.usage)
+        yield* evictToLow(evict)
+        yield* Effect.addFinalizer(() =>
+          Effect.catch(noteUses, (error) => Effect.logDebug(`last uses were not noted: ${error.message}`))
+        )
+        let surveyAt = timers.now() + limits.diskSurveyInterval
+        yield* Effect.forkScoped(
+          Effect.gen(function* () {
+            for (;;) {
+              woken = Deferred.makeUnsafe<void>()
+              if (timers.now() >= surveyAt) {
+                surveyAt = timers.now() + limits.diskSurveyInterval
+                yield* Effect.catch(survey, failed)
+              }
+              yield* Effect.catch(measureChanged, failed)
+              yield* evictToLow(evict)
+              admitWaiting()
+              const wait = Math.max(1, surveyAt - timers.now())
+              yield* Effect.raceFirst(
+                Effect.sleep(Duration.micros(BigInt(stuck ? Math.min(wait, limits.diskRetryPause) : wait))),
+                Deferred.await(woken)
+              )
+            }
+          })
+        )
+      })
+
+    return { hold, admit, run, blobs: meteredBlobs(blobs, use) }
+  })

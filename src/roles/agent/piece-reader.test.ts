@@ -1,0 +1,131 @@
+// Checks what a response asks of the swarm that it reads: exactly the bytes of its ranges come out, no piece is asked for
+// that they do not touch, and one that is left early leaves no more under way than the bound says.
+
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import fc from "fast-check"
+import { Bitfield } from "../../protocol/bitfield.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { OpenSwarm } from "../peer/open-swarm.ts"
+import { readPieces, windowsFrom, windowsOfReader } from "./piece-reader.ts"
+import type { BlobSelection } from "../registry/byte-range.ts"
+
+const pieceLength = 10
+
+const anyLength = fc.integer({ min: 1, max: 300 })
+
+const anySelection = (length: number): fc.Arbitrary<BlobSelection> =>
+  fc.array(fc.tuple(fc.nat(), fc.nat()), { minLength: 1, maxLength: 12 }).map((places) => ({
+    ranges: places.map(([one, other]) => {
+      const start = one % length
+      return { start, end: start + 1 + (other % (length - start)) }
+    }),
+    isWhole: false
+  }))
+
+const anyRead = anyLength.chain((length) => fc.tuple(fc.constant(length), anySelection(length)))
+
+const piecesOf = (selection: BlobSelection): ReadonlySet<number> => {
+  const pieces = new Set<number>()
+  for (const { start, end } of selection.ranges) {
+    for (let piece = Math.floor(start / pieceLength); piece * pieceLength < end; piece++) pieces.add(piece)
+  }
+  return pieces
+}
+
+/** A swarm in which every piece is stored as soon as it is asked for, and which notes what was. */
+const promptSwarm = (length: number) => {
+  const count = Math.ceil(length / pieceLength)
+  const content = Uint8Array.from({ length }, (_, index) => index * 31)
+  const windows = new Map<number, { readonly first: number; readonly end: number }>()
+  const asked = new Set<number>()
+  const loads: number[] = []
+  const swarm: Partial<OpenSwarm> = {
+    metainfo: { length, pieceLength } as OpenSwarm["metainfo"],
+    have: new Bitfield(count + 1),
+    completed: Effect.void,
+    readAhead: (reader, range) => {
+      if (range === undefined) windows.delete(reader)
+      else windows.set(reader, range)
+      for (let piece = range?.first ?? 0; piece < (range?.end ?? 0); piece++) asked.add(piece)
+    },
+    whenStored: (piece, ready) => {
+      expect(asked.has(piece)).toBe(true)
+      ready()
+      return () => {}
+    },
+    load: (piece, done) => {
+      loads.push(piece)
+      const payload = content.subarray(piece * pieceLength, (piece + 1) * pieceLength)
+      done({ tag: "Loaded", payload })
+    }
+  }
+  return { swarm: swarm as OpenSwarm, content, windows, asked, loads }
+}
+
+describe("a response that reads a swarm", () => {
+  it("tells the piece where it stands and at most so many more, all of them touched by its ranges", () => {
+    fc.assert(
+      fc.property(anyRead, fc.integer({ min: 0, max: 6 }), ([, selection], ahead) => {
+        const { start } = selection.ranges[0]!
+        const windows = windowsFrom(selection, pieceLength, 0, start, ahead)
+        const touched = piecesOf(selection)
+        let count = 0
+        for (const { firstPiece, endPiece } of windows) {
+          expect(endPiece).toBeGreaterThan(firstPiece)
+          count += endPiece - firstPiece
+          for (let piece = firstPiece; piece < endPiece; piece++) expect(touched.has(piece)).toBe(true)
+        }
+        expect(windows[0]!.firstPiece).toBe(Math.floor(start / pieceLength))
+        expect(count).toBeLessThanOrEqual(1 + ahead)
+      })
+    )
+  })
+
+  it.effect("gives the bytes of its ranges, asks for no other piece, and leaves nothing told", () =>
+    Effect.promise(() =>
+      fc.assert(
+        fc.asyncProperty(anyRead, async ([length, selection]) => {
+          const { swarm, content, windows, asked, loads } = promptSwarm(length)
+          const chunks = await Effect.runPromise(Stream.runCollect(readPieces(swarm, 0, selection)))
+          expect(Buffer.concat([...chunks])).toEqual(
+            Buffer.concat(selection.ranges.map(({ start, end }) => content.subarray(start, end)))
+          )
+          expect([...asked].sort()).toEqual([...piecesOf(selection)].sort())
+          expect(windows.size).toBe(0)
+          // Ranges that follow each other in one piece load it once.
+          expect(loads.every((piece, index) => index === 0 || piece !== loads[index - 1])).toBe(true)
+        })
+      )
+    )
+  )
+
+  it.effect("that is left in a piece leaves no more asked for than the bound says", () =>
+    Effect.promise(() =>
+      fc.assert(
+        fc.asyncProperty(anyRead, fc.integer({ min: 1, max: 30 }), async ([length, selection], left) => {
+          const { swarm, windows, asked, loads } = promptSwarm(length)
+          await Effect.runPromise(Stream.runDrain(Stream.take(readPieces(swarm, 7, selection), left)))
+          const last = loads.length - 1
+          expect(asked.size).toBeLessThanOrEqual(last + 1 + Math.min(last + 1, limits.rangeAheadPieces))
+          expect(windows.size).toBe(0)
+        })
+      )
+    )
+  )
+
+  it("has as many numbers as windows", () => {
+    fc.assert(
+      fc.property(anyRead, ([, selection]) => {
+        const windows = windowsFrom(
+          selection,
+          pieceLength,
+          0,
+          selection.ranges[0]!.start,
+          limits.rangeAheadPieces
+        )
+        expect(windows.length).toBeLessThanOrEqual(windowsOfReader)
+      })
+    )
+  })
+})

@@ -1,0 +1,256 @@
+// Checks an agent that takes pushes: over a herd in memory, and over a proxy that says what it was sent.
+
+import { createHash } from "node:crypto"
+import { assert, it } from "@effect/vitest"
+import { Effect, Ref, type Scope } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { describe } from "vitest"
+import { makeDigest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import { agent } from "./agent.ts"
+import type { AgentConfig } from "../config.ts"
+import type { HostProgramError } from "../host-program.ts"
+import { makePushForward } from "./push-forward.ts"
+import { errorCode, send } from "../testing/exchange.ts"
+import { proxyUrl, startHerd } from "../testing/herd.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
+import { pushBlob, pushImage, someBytes } from "../testing/push.ts"
+
+const makeWorld = () =>
+  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
+
+const agentUrl = "http://agent:1"
+const config: AgentConfig = {
+  data: "agent",
+  log: { level: "silent", format: "json" },
+  peer: { host: "agent", port: 2 },
+  rates: {},
+  registry: { host: "agent", port: 1 },
+  trackers: ["http://herd:15003"],
+  buildIndexes: ["http://herd:15004"],
+  proxy: proxyUrl,
+  push: "forward"
+}
+
+const startAgent = (
+  world: MemoryWorld,
+  changes: Partial<AgentConfig> = {}
+): Effect.Effect<void, HostProgramError, Scope.Scope> =>
+  Effect.asVoid(Effect.acquireRelease(world.start(agent({ ...config, ...changes })), ({ stop }) => stop))
+
+const inHerd = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.gen(function* () {
+    const world = makeWorld()
+    yield* startHerd(world)
+    yield* startAgent(world)
+    yield* test(world)
+  }).pipe(Effect.scoped)
+
+interface Told {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: string
+}
+
+/** A proxy that remembers what it was sent and answers as it is told. */
+const startToldProxy = (world: MemoryWorld, answer: HttpServerResponse.HttpServerResponse) =>
+  Effect.gen(function* () {
+    const told: Told[] = []
+    const app = Effect.gen(function* () {
+      const { method, url, headers, text } = yield* HttpServerRequest.HttpServerRequest
+      told.push({ method, url, headers, body: yield* Effect.orDie(text) })
+      return answer
+    })
+    yield* world.start(
+      Effect.succeed({ listeners: [{ name: "proxy", listen: { host: "told", port: 1 }, app }] })
+    )
+    yield* startAgent(world, { proxy: "http://told:1/" })
+    return told
+  })
+
+describe("a push to an agent that forwards", () => {
+  it.effect("lands in the cluster, and its tag is seen at the agent at once", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        for (const seed of [1, 2]) {
+          const image = yield* pushImage(world, agentUrl, "demo/app", "1", seed)
+          assert.strictEqual(image.put.status, 201)
+          assert.strictEqual(
+            image.put.headers.location,
+            `/v2/demo/app/manifests/${image.digest}`,
+            "a Location of this host"
+          )
+          for (const registry of [agentUrl, proxyUrl]) {
+            const head = yield* send(world, "HEAD", `${registry}/v2/demo/app/manifests/1`)
+            assert.strictEqual(head.headers["docker-content-digest"], image.digest)
+          }
+          const layer = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/blobs/${image.layer}`)
+          assert.deepStrictEqual(layer.bytes, someBytes(seed, 5000))
+        }
+      })
+    )
+  )
+
+  it.effect("goes chunk by chunk, tells how far it is, and can be given up", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const begun = yield* send(world, "POST", `${agentUrl}/v2/demo/app/blobs/uploads/`)
+        assert.strictEqual(begun.status, 202)
+        const location = begun.headers.location!
+        assert.isTrue(location.startsWith("/v2/demo/app/blobs/uploads/"))
+        const chunk = yield* send(world, "PATCH", agentUrl + location, {
+          body: someBytes(3, 700),
+          headers: { "content-range": "0-699" }
+        })
+        assert.strictEqual(chunk.status, 202)
+        const wrong = yield* send(world, "PATCH", agentUrl + location, {
+          body: someBytes(3, 700),
+          headers: { "content-range": "100-799" }
+        })
+        assert.strictEqual(wrong.status, 416)
+        const stands = yield* send(world, "GET", agentUrl + location)
+        assert.strictEqual(stands.status, 204)
+        assert.strictEqual(stands.headers.range, "0-699")
+        assert.strictEqual((yield* send(world, "DELETE", agentUrl + location)).status, 204)
+        const gone = yield* send(world, "GET", agentUrl + location)
+        assert.deepStrictEqual([gone.status, errorCode(gone)], [404, "BLOB_UPLOAD_UNKNOWN"])
+      })
+    )
+  )
+
+  it.effect("is refused in the proxy's own words", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const begun = yield* send(world, "POST", `${agentUrl}/v2/demo/app/blobs/uploads/`)
+        const wrong = `sha256:${"0".repeat(64)}`
+        const put = yield* send(world, "PUT", `${agentUrl}${begun.headers.location}?digest=${wrong}`, {
+          body: someBytes(4, 10)
+        })
+        assert.deepStrictEqual([put.status, errorCode(put)], [400, "DIGEST_INVALID"])
+        const manifest = yield* send(world, "PUT", `${agentUrl}/v2/demo/app/manifests/1`, { body: "{" })
+        assert.deepStrictEqual([manifest.status, errorCode(manifest)], [400, "MANIFEST_INVALID"])
+        const before = world.requests.length
+        const name = yield* send(world, "POST", `${agentUrl}/v2/Demo/app/blobs/uploads/`)
+        assert.deepStrictEqual([name.status, errorCode(name)], [400, "NAME_INVALID"])
+        assert.strictEqual(world.requests.length, before + 1, "a malformed path went to the proxy")
+      })
+    )
+  )
+
+  it.effect("is 503 UNAVAILABLE while the proxy is away, and reads go on", () =>
+    inHerd((world) =>
+      Effect.gen(function* () {
+        const { digest } = yield* pushBlob(world, agentUrl, "demo/app", someBytes(5, 100))
+        const blob = `${agentUrl}/v2/demo/app/blobs/${digest}`
+        assert.strictEqual((yield* send(world, "HEAD", blob)).headers["content-length"], "100")
+        assert.strictEqual(world.requests.at(-1), `HEAD /namespace/demo%2Fapp/blobs/${digest}`)
+        world.spoil = (request, response) =>
+          request.url.startsWith(proxyUrl) ? HttpServerResponse.empty({ status: 503 }) : response
+        assert.strictEqual((yield* send(world, "HEAD", blob)).status, 200, "a proxy that cannot say")
+        world.unreachable.add("herd:15000")
+        const refused = yield* send(world, "POST", `${agentUrl}/v2/demo/app/blobs/uploads/`)
+        assert.deepStrictEqual([refused.status, errorCode(refused)], [503, "UNAVAILABLE"])
+        assert.match(refused.text, /http:\/\/herd:15000.*does not answer/)
+        assert.strictEqual(refused.headers["retry-after"], "1")
+        const own = yield* send(world, "HEAD", blob)
+        assert.deepStrictEqual([own.status, own.headers["content-length"]], [200, "100"])
+      })
+    )
+  )
+
+  it.effect("hands on the query, the body and the message's headers, not the connection's", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      const told = yield* startToldProxy(
+        world,
+        HttpServerResponse.empty({
+          status: 201,
+          headers: { location: "http://told:1/v2/a/b?x=1", "oci-tag": "2", connection: "x-hop", "x-hop": "1" }
+        })
+      )
+      const answer = yield* send(world, "PUT", `${agentUrl}/v2/a/manifests/1?tag=2&tag=3`, {
+        body: "document",
+        headers: {
+          "content-type": "application/x; y=z",
+          authorization: "Basic abc",
+          connection: "keep-alive, x-mine",
+          "x-mine": "1",
+          expect: "100-continue",
+          "user-agent": "client/1"
+        }
+      })
+      const [{ method, url, headers, body }] = told as [Told]
+      assert.deepStrictEqual(
+        [method, url.replace("http://told:1", ""), body],
+        ["PUT", "/v2/a/manifests/1?tag=2&tag=3", "document"]
+      )
+      assert.include(headers, {
+        "content-type": "application/x; y=z",
+        authorization: "Basic abc",
+        "user-agent": "client/1",
+        "content-length": "8"
+      })
+      for (const name of ["connection", "x-mine", "expect"]) assert.isUndefined(headers[name], name)
+      assert.strictEqual(answer.status, 201)
+      assert.include(answer.headers, { location: "/v2/a/b?x=1", "oci-tag": "2" })
+      assert.isUndefined(answer.headers["x-hop"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("does not pass on an answer without end", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      yield* startToldProxy(
+        world,
+        HttpServerResponse.uint8Array(new Uint8Array(limits.maxForwardedAnswerBytes + 1), { status: 400 })
+      )
+      const answer = yield* send(world, "DELETE", `${agentUrl}/v2/a/manifests/1`)
+      assert.deepStrictEqual([answer.status, errorCode(answer)], [503, "UNAVAILABLE"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("says what was written, before the client hears of it, and only then", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      const told = yield* startToldProxy(world, HttpServerResponse.empty({ status: 202 }))
+      const written = yield* Ref.make<ReadonlyArray<string>>([])
+      const forward = makePushForward({
+        client: world.client,
+        proxy: "http://told:1",
+        written: (repository) => Ref.update(written, (all) => [...all, repository])
+      })
+      const write = (method: "GET" | "DELETE", repository: string) =>
+        Effect.provideService(
+          forward.write(method, { tag: "Upload", repository, upload: "u" }),
+          HttpServerRequest.HttpServerRequest,
+          HttpServerRequest.fromWeb(new Request("http://agent/v2/x", { method }))
+        ).pipe(Effect.provideService(HttpServerRequest.ParsedSearchParams, {}))
+      yield* write("GET", "demo/read")
+      yield* write("DELETE", "demo/app")
+      assert.strictEqual(told.length, 2)
+      assert.deepStrictEqual(yield* Ref.get(written), ["demo/app"])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("an agent's configuration", () => {
+  it.effect("that forwards to nobody is refused", () =>
+    Effect.gen(function* () {
+      const { proxy: _, ...rest } = config
+      const error = yield* Effect.flip(makeWorld().start(agent(rest)))
+      assert.match(error.message, /push is forward, but proxy is not given/)
+    })
+  )
+
+  it.effect("that says nothing refuses pushes and says where to", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      const { push: _, ...rest } = config
+      yield* world.start(agent(rest))
+      const refused = yield* send(world, "POST", `${agentUrl}/v2/demo/app/blobs/uploads/`)
+      assert.deepStrictEqual([refused.status, errorCode(refused)], [405, "UNSUPPORTED"])
+      assert.include(refused.text, `push to ${proxyUrl}`)
+    })
+  )
+})

@@ -1,0 +1,371 @@
+// Checks what an agent believes against a build-index that is known in full: whatever order answers come in, and over
+// restarts, a tag never goes back, and a fact was true no longer ago than its age says.
+
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import { RecentMap } from "./recent-map.ts"
+import { factTables, type Learned, RememberedFacts } from "./remembered-facts.ts"
+import type { TableWrite } from "../services/table-store.ts"
+
+const digest = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest
+const repository = "demo/app"
+
+/** Facts over a table that survives restarts. */
+const open = () => {
+  const rows = new Map<string, string>()
+  const write = (writes: ReadonlyArray<TableWrite>) => {
+    for (const change of writes) {
+      const key = `${change.table}/${change.key}`
+      if (change.tag === "Put") rows.set(key, change.value)
+      else rows.delete(key)
+    }
+  }
+  const restarted = () => {
+    const facts = new RememberedFacts()
+    for (const table of Object.values(factTables)) {
+      const found = [...rows]
+        .filter(([key]) => key.startsWith(`${table}/`))
+        .map(([key, value]) => ({ key: key.slice(table.length + 1), value }))
+      facts.restore(table, found)
+    }
+    return facts
+  }
+  return {
+    rows,
+    restarted,
+    learn: ({ writes, apply, outcome }: Learned) => {
+      write(writes)
+      apply()
+      return outcome
+    }
+  }
+}
+
+const described = { mediaType: "application/x", size: 7 }
+const tagAnswer = (version: number, more: object = {}) => ({
+  ...described,
+  digest: digest(version),
+  version,
+  changedAt: 0,
+  epoch: "e",
+  deletions: 0,
+  names: [],
+  ...more
+})
+
+describe("a remembered tag", () => {
+  it("takes no lower version of the same epoch, not even after it was gone, but those of another", () => {
+    const { learn, restarted } = open()
+    const facts = restarted()
+    learn(facts.learnTag(repository, "1", tagAnswer(5), 10))
+    expect(learn(facts.learnTag(repository, "1", tagAnswer(4), 20))).toBe("older")
+    expect(facts.tag(repository, "1", 20)).toMatchObject({ fact: { version: 5 }, age: 10 })
+    learn(facts.learnTag(repository, "1", "gone", 30))
+    for (const known of [facts, restarted()]) {
+      expect(learn(known.learnTag(repository, "1", tagAnswer(5), 40))).toBe("older")
+      expect(known.tag(repository, "1", 40)?.fact.manifest).toBeUndefined()
+    }
+    learn(facts.learnTag(repository, "1", tagAnswer(2, { epoch: "f" }), 50))
+    expect(facts.tag(repository, "1", 50)?.fact.version).toBe(2)
+  })
+
+  it("is confirmed by the same, noted now and then, and outdated by a write through the agent", () => {
+    const { learn, restarted, rows } = open()
+    const facts = restarted()
+    learn(facts.learnTag(repository, "1", tagAnswer(5), 0))
+    const noted = () => JSON.parse(rows.get(`${factTables.tags}/${repository} 1`)!).at
+    learn(facts.learnTag(repository, "1", "same", 1000))
+    expect(facts.tag(repository, "1", 1500)).toMatchObject({ age: 500, outdated: false })
+    expect(noted()).toBe(0)
+    const pause = limits.confirmationNotePause / 1000
+    learn(facts.learnTag(repository, "1", "same", pause))
+    expect(noted()).toBe(pause)
+    facts.outdate(repository, pause)
+    expect(facts.tag(repository, "1", pause)?.outdated).toBe(true)
+    learn(facts.learnTag(repository, "1", "same", pause + 1))
+    expect(facts.tag(repository, "1", pause + 1)?.outdated).toBe(false)
+  })
+})
+
+describe("remembered blobs", () => {
+  it("are there when a manifest names them, but those that it lacks", () => {
+    const { learn, restarted } = open()
+    const names = [digest(1), digest(2)]
+    learn(restarted().learnTag(repository, "1", tagAnswer(5, { names, missing: [digest(2)] }), 0))
+    const facts = restarted()
+    expect(facts.blob(repository, digest(1), 0)?.fact.gone).toBeUndefined()
+    expect(facts.blob(repository, digest(2), 0)?.fact.gone).toBe(true)
+    expect(facts.blob("demo/other", digest(1), 0)).toBeUndefined()
+  })
+
+  it("that are gone stay gone over a restart, though a manifest names them, until they are there again", () => {
+    const { learn, restarted } = open()
+    const facts = restarted()
+    learn(facts.learnTag(repository, "1", tagAnswer(5, { names: [digest(1)] }), 0))
+    learn(facts.learnBlob(repository, digest(1), "gone", 10))
+    expect(restarted().blob(repository, digest(1), 10)?.fact.gone).toBe(true)
+    learn(facts.learnBlob(repository, digest(1), { epoch: "e", deletions: 6 }, 20))
+    expect(restarted().blob(repository, digest(1), 20)?.fact.gone).toBeUndefined()
+  })
+
+  it("are confirmed by any answer that tells of no deletion since, and by no other", () => {
+    const { learn, restarted } = open()
+    const facts = restarted()
+    learn(facts.learnTag(repository, "1", tagAnswer(5, { names: [digest(1)] }), 0))
+    learn(facts.learnTag(repository, "1", "same", 1000))
+    expect(facts.blob(repository, digest(1), 1000)?.age).toBe(0)
+    learn(facts.learnTag(repository, "2", tagAnswer(7, { deletions: 6 }), 2000))
+    expect(facts.blob(repository, digest(1), 2000)?.age).toBe(2000)
+  })
+
+  it("that were never there are not remembered", () => {
+    const { learn, restarted, rows } = open()
+    const facts = restarted()
+    expect(learn(facts.learnBlob(repository, digest(1), "gone", 0))).toBe("gone")
+    expect(learn(facts.learnManifest(repository, digest(1), "gone", 0))).toBe("gone")
+    expect(learn(facts.learnTag(repository, "1", "gone", 0))).toBe("gone")
+    expect(rows.size).toBe(0)
+    expect(facts.sizes()).toEqual({ tags: 0, manifests: 0, blobs: 0 })
+  })
+})
+
+describe("damaged rows", () => {
+  it("are left out", () => {
+    const facts = new RememberedFacts()
+    for (const table of Object.values(factTables)) {
+      facts.restore(table, [
+        { key: "demo/app x", value: "{" },
+        { key: "demo/app y", value: '{"at":"now"}' }
+      ])
+    }
+    expect(facts.sizes()).toEqual({ tags: 0, manifests: 0, blobs: 0 })
+  })
+})
+
+describe("a recent map", () => {
+  it("forgets what was used least lately, and says so before", () => {
+    const recent = new RecentMap<number>(2)
+    recent.set("a", 1)
+    recent.set("b", 2)
+    recent.get("a")
+    expect(recent.displacedBy("a")).toEqual([])
+    expect(recent.displacedBy("c")).toEqual(["b"])
+    recent.set("c", 3)
+    expect([recent.peek("a"), recent.peek("b"), recent.peek("c"), recent.size]).toEqual([1, undefined, 3, 2])
+  })
+})
+
+/**
+ * A build-index whose every state is kept: one tag over manifests 0..2, each of which names blob 10 + its number. A
+ * question takes its answer from the state at some time between asking and hearing.
+ */
+interface Truth {
+  readonly version: number
+  readonly deletions: number
+  readonly tag: number | undefined
+  readonly manifests: ReadonlySet<number>
+  readonly blobs: ReadonlySet<number>
+}
+
+type Event =
+  | { readonly kind: "move" | "dropManifest" | "dropBlob" | "link"; readonly which: number }
+  | { readonly kind: "dropTag" | "restart" }
+  | {
+      readonly kind: "ask"
+      readonly what: "tag" | "manifest" | "blob"
+      readonly which: number
+      readonly takes: number
+      readonly answeredAfter: number
+    }
+
+const events: fc.Arbitrary<ReadonlyArray<Event>> = fc.array(
+  fc.oneof(
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constantFrom("move" as const, "dropManifest" as const, "dropBlob" as const, "link" as const),
+        which: fc.nat(2)
+      })
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("dropTag" as const, "restart" as const) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("ask" as const),
+        what: fc.constantFrom("tag" as const, "manifest" as const, "blob" as const),
+        which: fc.nat(2),
+        takes: fc.nat(6),
+        answeredAfter: fc.nat(6)
+      })
+    }
+  ),
+  { maxLength: 100, size: "max" }
+)
+
+const change = (truth: Truth, event: Event): Truth => {
+  const version = truth.version + 1
+  const manifests = new Set(truth.manifests)
+  const blobs = new Set(truth.blobs)
+  switch (event.kind) {
+    case "move":
+      if (!blobs.has(event.which) || truth.tag === event.which) return truth
+      return { ...truth, version, tag: event.which, manifests: manifests.add(event.which) }
+    case "dropTag":
+      return truth.tag === undefined ? truth : { ...truth, version, tag: undefined }
+    case "dropManifest": {
+      if (!manifests.delete(event.which)) return truth
+      const tag = truth.tag === event.which ? undefined : truth.tag
+      return { ...truth, version, deletions: version, tag, manifests }
+    }
+    case "dropBlob":
+      return blobs.delete(event.which) ? { ...truth, version, deletions: version, blobs } : truth
+    case "link":
+      return { ...truth, blobs: blobs.add(event.which) }
+    default:
+      return truth
+  }
+}
+
+describe("facts of any history", () => {
+  it("were true no longer ago than their age, and no tag goes back", () => {
+    fc.assert(
+      fc.property(events, (history) => {
+        const { learn, restarted } = open()
+        let facts = restarted()
+        const truths: Truth[] = [
+          { version: 0, deletions: 0, tag: undefined, manifests: new Set(), blobs: new Set() }
+        ]
+        const tagVersions: number[] = [0]
+        const pending: Array<{ readonly at: number; readonly hear: () => void }> = []
+        let highest = 0
+        const answerOf = (
+          at: number,
+          event: Event & { readonly kind: "ask" },
+          knownVersion: string | undefined
+        ) => {
+          const truth = truths[at]!
+          const told = { epoch: "e", deletions: truth.deletions }
+          const ofManifest = (which: number) => {
+            const missing = truth.blobs.has(which) ? {} : { missing: [digest(10 + which)] }
+            return { ...told, ...described, digest: digest(which), names: [digest(10 + which)], ...missing }
+          }
+          if (event.what === "tag") {
+            if (truth.tag === undefined) return "gone" as const
+            const answer = { ...ofManifest(truth.tag), version: tagVersions[at]!, changedAt: 0 }
+            return knownVersion === `${answer.version}.${answer.deletions}` ? ("same" as const) : answer
+          }
+          if (event.what === "manifest") {
+            return truth.manifests.has(event.which)
+              ? { ...ofManifest(event.which), putAt: 0 }
+              : ("gone" as const)
+          }
+          return truth.blobs.has(event.which) ? told : ("gone" as const)
+        }
+        /** The deletions that a belief knows of, and when it was asked for: neither goes back. */
+        let believed = new Map<string, { readonly deletions: number; readonly at: number }>()
+        const neverOlder = (key: string, deletions: number, at: number) => {
+          const before = believed.get(key) ?? { deletions: 0, at: 0 }
+          expect(deletions, key).toBeGreaterThanOrEqual(before.deletions)
+          if (deletions === before.deletions) expect(at, key).toBeGreaterThanOrEqual(before.at)
+          believed.set(key, { deletions, at })
+        }
+        const check = (now: number) => {
+          const since = (age: number) => truths.slice(Math.max(0, now - age))
+          const tag = facts.tag(repository, "t", now)
+          if (tag !== undefined) {
+            expect(tag.fact.version).toBeGreaterThanOrEqual(highest)
+            highest = tag.fact.version
+            neverOlder("tag", tag.fact.version, tag.fact.at)
+            const named = tag.fact.manifest?.digest
+            const wasTrue = since(tag.age).some(
+              (truth) => (truth.tag === undefined ? undefined : digest(truth.tag)) === named
+            )
+            expect(wasTrue).toBe(true)
+          }
+          for (const which of [0, 1, 2]) {
+            const manifest = facts.manifest(repository, digest(which), now)
+            if (manifest !== undefined) {
+              expect(since(manifest.age).some((truth) => truth.manifests.has(which))).toBe(true)
+            }
+            const blob = facts.blob(repository, digest(10 + which), now)
+            if (blob !== undefined) neverOlder(`blob ${which}`, blob.fact.deletions, blob.fact.at)
+            if (blob !== undefined && blob.fact.gone !== true) {
+              expect(since(blob.age).some((truth) => truth.blobs.has(which))).toBe(true)
+            }
+          }
+        }
+        const step = (event: Event | undefined) => {
+          const now = truths.length
+          const before = truths.at(-1)!
+          const after = event === undefined ? before : change(before, event)
+          truths.push(after)
+          tagVersions.push(after.tag === before.tag ? tagVersions.at(-1)! : after.version)
+          if (event?.kind === "restart") {
+            facts = restarted()
+            believed = new Map()
+          }
+          if (event?.kind === "ask") {
+            const known = facts.tag(repository, "t", now)?.fact
+            const entity = known?.manifest === undefined ? undefined : `${known.version}.${known.deletions}`
+            const mine = facts
+            const answersAt = now + event.takes
+            pending.push({
+              at: answersAt + event.answeredAfter,
+              hear: () => {
+                // A restart forgets its questions.
+                if (mine !== facts) return
+                const answer = answerOf(answersAt, event, entity)
+                const learned =
+                  event.what === "tag"
+                    ? facts.learnTag(
+                        repository,
+                        "t",
+                        answer as Parameters<typeof facts.learnTag>[2],
+                        now,
+                        truths.length - 1
+                      )
+                    : event.what === "manifest"
+                      ? facts.learnManifest(
+                          repository,
+                          digest(event.which),
+                          answer as Parameters<typeof facts.learnManifest>[2],
+                          now
+                        )
+                      : facts.learnBlob(
+                          repository,
+                          digest(10 + event.which),
+                          answer as Parameters<typeof facts.learnBlob>[2],
+                          now
+                        )
+                learn(learned)
+              }
+            })
+          }
+          for (const { at, hear } of pending) if (at === now) hear()
+          check(now)
+        }
+        for (const event of history) step(event)
+        for (let rest = 0; rest < 14; rest++) step(undefined)
+      }),
+      {
+        numRuns: 1000,
+        // "Gone", answered before the tag was put and heard after it.
+        examples: [
+          [
+            [
+              { kind: "link", which: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 4, answeredAfter: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 0, answeredAfter: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 0, answeredAfter: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 0, answeredAfter: 2 },
+              { kind: "move", which: 0 },
+              { kind: "ask", what: "tag", which: 0, takes: 0, answeredAfter: 0 }
+            ]
+          ]
+        ]
+      }
+    )
+  })
+})

@@ -1,0 +1,206 @@
+// Decides how a build-index takes away what its rules do not keep (retention.ts) and links of blobs that no manifest
+// names: every so often if it is told to, when asked (POST /collect), or only on paper (GET /collect, the dry run: what
+// would go, and how many bytes no repository of this build-index would need any more).
+//
+// Invariants: a plan is made without holding writers up, so each of its deletions is checked again where writes are
+// one after another: a tag that moved since, a manifest that was put again or is named by now, a blob that someone
+// relied on, stay. One collection runs at a time.
+
+import { Clock, Effect, Random, type Scope, Semaphore } from "effect"
+import { HttpServerResponse } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { BuildIndexChanges, NothingThere, TagImmutable } from "./build-index-changes.ts"
+import { decodeLinkRow, decodeManifestRow, decodeTagRow, type IndexTables } from "./build-index-tables.ts"
+import type { CollectConfig } from "../config.ts"
+import type { HttpRoute } from "../http/http-app.ts"
+import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import type { RoleMetrics } from "../metrics.ts"
+import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
+import { planRetention, type RepositoryContent, type RetentionPlan } from "./retention.ts"
+import type { TableStoreError } from "../services/table-store.ts"
+
+export interface CollectReport {
+  readonly dryRun: boolean
+  readonly tags: number
+  readonly manifests: number
+  readonly blobs: number
+  /** Of what no repository of this build-index links or names any more. */
+  readonly bytes: number
+  /** What goes, by repository; the first limits.maxCollectListed lines. */
+  readonly gone: ReadonlyArray<string>
+}
+
+export const makeBuildIndexCollect = (options: {
+  readonly tables: IndexTables
+  readonly changes: BuildIndexChanges
+  readonly config: CollectConfig
+  readonly graceMillis: number
+  readonly isImmutable: (repository: string, tag: string) => boolean
+  readonly counter: RequestCounter
+  readonly metrics: RoleMetrics
+}): Effect.Effect<ReadonlyArray<HttpRoute>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { tables, changes, config, graceMillis, isImmutable, counter, metrics } = options
+    const oneAtATime = Semaphore.makeUnsafe(1).withPermit
+    const collected = (kind: string) =>
+      metrics.counter("shoal_index_collected_total", "What the collector took away", { kind })
+    const counters = { tags: collected("tags"), manifests: collected("manifests"), links: collected("links") }
+
+    const contentOf = (name: string): Effect.Effect<RepositoryContent, TableStoreError> =>
+      Effect.gen(function* () {
+        const prefix = `${name} `
+        const rest = (key: string) => key.slice(prefix.length)
+        const tags = yield* Effect.forEach(yield* tables.all("tags", prefix), (row) =>
+          Effect.map(decodeTagRow(row), ({ digest, version }) => ({ name: rest(row.key), digest, version }))
+        )
+        const manifests = yield* Effect.forEach(yield* tables.all("manifests", prefix), decodeManifestRow)
+        const links = yield* Effect.forEach(yield* tables.all("links", prefix), (row) =>
+          Effect.map(decodeLinkRow(row), (link) => ({ ...link, digest: rest(row.key) as Digest }))
+        )
+        const pulled = new Map(
+          (yield* tables.all("pulled", prefix)).map(({ key, value }) => [rest(key) as Digest, Number(value)])
+        )
+        return { name, tags, manifests, links, pulled }
+      })
+
+    /** Bytes of what nobody needs when all of this is gone. */
+    const freed = (plans: ReadonlyMap<string, RetentionPlan>) =>
+      Effect.gen(function* () {
+        const sizes = new Map<Digest, number>()
+        const goingManifests = new Set<string>()
+        const goingLinks = new Set<string>()
+        for (const [repository, plan] of plans) {
+          for (const { digest, size } of plan.manifests) {
+            sizes.set(digest, size)
+            goingManifests.add(`${repository} ${digest}`)
+          }
+          for (const { digest, size } of plan.links) {
+            sizes.set(digest, size)
+            goingLinks.add(`${digest} ${repository}`)
+          }
+        }
+        let bytes = 0
+        for (const [digest, size] of sizes) {
+          const linked = yield* tables.all("linked-by", `${digest} `)
+          const named = yield* tables.all("named-by", `${digest} `)
+          const isNeeded =
+            linked.some(({ key }) => !goingLinks.has(key)) ||
+            named.some(({ key }) => !goingManifests.has(key.slice(digest.length + 1)))
+          if (!isNeeded) bytes += size
+        }
+        return bytes
+      })
+
+    const apply = (repository: string, plan: RetentionPlan, now: number) =>
+      Effect.gen(function* () {
+        const change = (rule: string) =>
+          Effect.map(Random.nextInt, (operation) => ({
+            by: `retention ${rule}`.slice(0, limits.maxChangedByLength),
+            operation: String(operation)
+          }))
+        // What changed since the plan was made stays: it is judged anew the next time.
+        const counted = (
+          deletion: Effect.Effect<unknown, NothingThere | TagImmutable | TableStoreError>,
+          counter: (increment: number) => void
+        ) =>
+          deletion.pipe(
+            Effect.map(() => counter(1)),
+            Effect.catchTags({ NothingThere: () => Effect.void, TagImmutable: () => Effect.void })
+          )
+        for (const { name, version, rule } of plan.tags) {
+          yield* counted(changes.deleteTag(repository, name, yield* change(rule), { version }), counters.tags)
+        }
+        // An index goes before its children, which it keeps: as many rounds as there are levels.
+        let left = plan.manifests
+        for (let before = -1; left.length !== before; ) {
+          before = left.length
+          const stayed: Array<RetentionPlan["manifests"][number]> = []
+          for (const manifest of left) {
+            const gone = yield* changes
+              .collectManifest(repository, manifest.digest, manifest.putAt, yield* change("untagged"))
+              .pipe(
+                Effect.as(true),
+                Effect.catchTags({
+                  NothingThere: () => Effect.succeed(false),
+                  TagImmutable: () => Effect.succeed(false)
+                })
+              )
+            if (gone) counters.manifests(1)
+            else stayed.push(manifest)
+          }
+          left = stayed
+        }
+        const blobs = plan.links.map(({ digest }) => digest)
+        const gone = yield* changes.collectLinks(repository, blobs, now - graceMillis)
+        counters.links(gone.length)
+      })
+
+    const collect = (dryRun: boolean): Effect.Effect<CollectReport, TableStoreError> =>
+      oneAtATime(
+        Effect.gen(function* () {
+          const now = yield* Clock.currentTimeMillis
+          const plans = new Map<string, RetentionPlan>()
+          for (const { key } of yield* tables.all("repositories", "")) {
+            const rules = config.retention ?? []
+            const plan = planRetention(yield* contentOf(key), { rules, isImmutable, now, graceMillis })
+            if (plan.tags.length + plan.manifests.length + plan.links.length > 0) plans.set(key, plan)
+          }
+          const report = { dryRun, ...totals(plans), bytes: yield* freed(plans) }
+          if (!dryRun) {
+            for (const [repository, plan] of plans) yield* apply(repository, plan, now)
+            if (plans.size > 0) {
+              yield* Effect.logInfo(
+                `collected ${report.tags} tags, ${report.manifests} manifests, ${report.blobs} blobs, ${report.bytes} bytes`
+              )
+            }
+          }
+          return report
+        })
+      )
+
+    if (config.every !== undefined) {
+      const again = Effect.catch(collect(false), (error) =>
+        Effect.logError(`nothing more is collected until the next time: ${error.message}`)
+      )
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(`${config.every} seconds`), again)))
+    }
+
+    const failed = (message: string) => ociErrorResponse(ociError("UNAVAILABLE", { message }))
+    const route = (method: "GET" | "POST", dryRun: boolean): HttpRoute => ({
+      method,
+      path: "/collect",
+      handler: countedHandler(
+        counter,
+        "/collect",
+        Effect.match(collect(dryRun), {
+          onSuccess: (report) =>
+            HttpServerResponse.text(`${JSON.stringify(report, undefined, 2)}\n`, {
+              contentType: "application/json"
+            }),
+          onFailure: (error) => failed(`the build-index cannot use its tables: ${error.message}`)
+        }),
+        () => failed("the collection failed; the log says where")
+      )
+    })
+    return [route("GET", true), route("POST", false)]
+  })
+
+const totals = (plans: ReadonlyMap<string, RetentionPlan>) => {
+  const gone: string[] = []
+  const total = { tags: 0, manifests: 0, blobs: 0 }
+  for (const [repository, plan] of plans) {
+    total.tags += plan.tags.length
+    total.manifests += plan.manifests.length
+    total.blobs += plan.links.length
+    const lines = [
+      ...plan.tags.map(({ name, digest, rule }) => `${repository}:${name} ${digest} (rule ${rule})`),
+      ...plan.manifests.map(({ digest, size }) => `${repository}@${digest} ${size} bytes (untagged)`),
+      ...plan.links.map(
+        ({ digest, size }) => `${repository} blob ${digest} ${size} bytes (no manifest names it)`
+      )
+    ]
+    gone.push(...lines.slice(0, Math.max(0, limits.maxCollectListed - gone.length)))
+  }
+  return { ...total, gone }
+}

@@ -1,0 +1,94 @@
+// Decides what a build-index is: the one place where a tag has its truth, and a repository its manifests and blobs.
+// Clients choose it by the repository's name (build-index-client.ts). It puts the parts together; each part says what it
+// decides in its own file.
+
+import { Effect } from "effect"
+import { limits } from "../../protocol/limits.ts"
+import { indexFailure, makeIndexAnswers } from "./build-index-answers.ts"
+import { type BuildIndexChanges, makeBuildIndexChanges } from "./build-index-changes.ts"
+import { makeBuildIndexCollect } from "./build-index-collect.ts"
+import { type BuildIndexStore, makeBuildIndexStore } from "./build-index-store.ts"
+import { makeIndexTables } from "./build-index-tables.ts"
+import { indexRoots, parseIndexPath } from "./build-index-wire.ts"
+import type { BuildIndexConfig } from "../config.ts"
+import { endpointHandler } from "../http/endpoint-handler.ts"
+import type { HostProgram, HostServices } from "../host-program.ts"
+import { type HttpRoute, makeHttpApp } from "../http/http-app.ts"
+import { makeRequestCounter } from "../http/http-requests.ts"
+import { makeRoleMetrics } from "../metrics.ts"
+import { makeMirroredIndex } from "../mirror/mirrored-index.ts"
+import type { UpstreamAway } from "../mirror/upstream-errors.ts"
+import { makeUpstreamRegistries } from "../mirror/upstream-registries.ts"
+import { makeOriginClient } from "../origin/origin-client.ts"
+import { matchesImage } from "../registry/image-pattern.ts"
+import { RoleMisconfigured } from "../role-misconfigured.ts"
+import { HostStorage } from "../services/host-storage.ts"
+import { toDuration } from "../http/upstreams.ts"
+
+const methods = ["GET", "PUT", "POST", "DELETE"] as const
+
+export const buildIndex = (config: BuildIndexConfig): HostProgram =>
+  Effect.gen(function* () {
+    const storage = yield* HostStorage
+    const store = yield* storage.tables(config.data)
+    const tables = makeIndexTables(store)
+    const collect = config.collect ?? {}
+    const graceMillis = collect.grace === undefined ? limits.linkGrace / 1_000 : collect.grace * 1000
+    const immutableBy = (repository: string, tag: string) =>
+      (config.immutableTags ?? []).find((pattern) => matchesImage(pattern, repository, tag))
+    const changes = makeBuildIndexChanges(tables, store, graceMillis, immutableBy)
+    const metrics = makeRoleMetrics("build-index")
+    const counter = makeRequestCounter(metrics)
+
+    const index = yield* mirrored(config, makeBuildIndexStore(tables), changes)
+    const wantsPulls = (collect.retention ?? []).some((rule) => rule.keepPulledWithin !== undefined)
+    const handler = endpointHandler({
+      role: "the build-index",
+      counter,
+      routeName: (kind) => `/repositories ${kind}`,
+      parse: parseIndexPath,
+      ...makeIndexAnswers(index, changes, wantsPulls ? changes.notePull : undefined),
+      failed: indexFailure
+    })
+
+    const routes: ReadonlyArray<HttpRoute> = indexRoots.flatMap((root) =>
+      methods.map((method) => ({ method, path: `/${root}/*` as const, handler }))
+    )
+
+    const collecting = yield* makeBuildIndexCollect({
+      ...{ tables, changes, graceMillis, counter, metrics },
+      config: collect,
+      isImmutable: (repository, tag) => immutableBy(repository, tag) !== undefined
+    })
+
+    const notReady = store.get("repositories", "").pipe(
+      Effect.timeout(toDuration(limits.healthTimeout)),
+      Effect.match({
+        onSuccess: (): ReadonlyArray<string> => [],
+        onFailure: (error) => [`the tables in ${config.data} do not answer: ${error.message}`]
+      })
+    )
+    const app = yield* makeHttpApp([...routes, ...collecting], { role: "build-index", metrics, notReady })
+    return { listeners: [{ name: "build-index", listen: config.http, app }] }
+  })
+
+/** The store with the repositories of upstream registries, if there are any. */
+const mirrored = (
+  { upstreams, origins }: BuildIndexConfig,
+  index: BuildIndexStore,
+  changes: BuildIndexChanges
+): Effect.Effect<BuildIndexStore<UpstreamAway>, RoleMisconfigured, HostServices> =>
+  Effect.gen(function* () {
+    if (upstreams === undefined || upstreams.length === 0) return index
+    if (origins === undefined) {
+      return yield* new RoleMisconfigured({
+        message: "build-index: upstreams are given, but not origins: name those that keep what is mirrored"
+      })
+    }
+    return yield* makeMirroredIndex({
+      index,
+      changes,
+      upstreams: yield* makeUpstreamRegistries(upstreams),
+      origins: yield* makeOriginClient(origins)
+    })
+  })

@@ -1,0 +1,26 @@
+// Decides how agents and proxies list what build-indexes know: tags, repositories, referrers and a tag's history, asked
+// for every time; and what a failed question to a build-index means to a registry's client.
+
+import { Effect } from "effect"
+import type { BuildIndexClient, BuildIndexError } from "./build-index-client.ts"
+import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
+
+export const indexFailed =
+  (what: "manifest" | "repository") =>
+  (error: BuildIndexError): ImageUnknown | ImageUnavailable =>
+    error._tag === "TagUnknown"
+      ? new ImageUnknown({ what, message: error.message })
+      : new ImageUnavailable({ message: error.message })
+
+export const indexListings = (
+  buildIndex: BuildIndexClient
+): Pick<ImageSource, "referrers" | "history" | "tags" | "repositories"> => ({
+  referrers: (repository, subject, page, artifactType) =>
+    Effect.mapError(
+      buildIndex.referrers(repository, subject, page, artifactType),
+      ({ message }) => new ImageUnavailable({ message })
+    ),
+  history: (repository, tag) => Effect.mapError(buildIndex.history(repository, tag), indexFailed("manifest")),
+  tags: (repository, page) => Effect.mapError(buildIndex.tags(repository, page), indexFailed("repository")),
+  repositories: (page) => Effect.mapError(buildIndex.repositories(page), indexFailed("repository"))
+})

@@ -1,0 +1,221 @@
+// What a registry lets its clients do, over a herd in memory: requests a second, uploads, their bytes a second, a
+// manifest's bytes; and that the defaults are no hindrance.
+
+import { createHash } from "node:crypto"
+import { assert, it } from "@effect/vitest"
+import { Effect, Fiber, Schema, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { describe } from "vitest"
+import { makeDigest } from "../../protocol/digest.ts"
+import { ClientLimits, defaultClientLimits } from "../config.ts"
+import { errorCode, send } from "../testing/exchange.ts"
+import { proxyUrl, startHerd } from "../testing/herd.ts"
+import { makeMemoryWorld, type MemoryWorld } from "../testing/memory-world.ts"
+import { pushImage, someBytes } from "../testing/push.ts"
+import { settle } from "../testing/settle.ts"
+
+const withLimits = <A, E>(
+  allowed: Partial<ClientLimits>,
+  test: (world: MemoryWorld) => Effect.Effect<A, E>
+) =>
+  Effect.gen(function* () {
+    const world = makeMemoryWorld((algorithm, bytes) =>
+      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
+    )
+    world.clientAddress = "192.0.2.1"
+    yield* startHerd(world, { limits: { ...defaultClientLimits, ...allowed } })
+    yield* test(world)
+  }).pipe(Effect.scoped)
+
+const uploads = `${proxyUrl}/v2/demo/app/blobs/uploads/`
+
+describe("requests a second", () => {
+  const ping = (world: MemoryWorld, path = "/v2/") => send(world, "GET", proxyUrl + path)
+
+  it.effect("are refused beyond burst and rate with 429 and when to come back, for that client alone", () =>
+    withLimits({ requestsPerSecond: 2, requestBurst: 3 }, (world) =>
+      Effect.gen(function* () {
+        for (let index = 0; index < 3; index++) assert.strictEqual((yield* ping(world)).status, 200)
+        const refused = yield* ping(world)
+        assert.strictEqual(refused.status, 429)
+        assert.strictEqual(errorCode(refused), "TOOMANYREQUESTS")
+        assert.strictEqual(refused.headers["retry-after"], "1")
+        // Its probes have a count of their own, and the other listeners none.
+        assert.strictEqual((yield* ping(world, "/health")).status, 200)
+        world.clientAddress = "192.0.2.2"
+        assert.strictEqual((yield* ping(world)).status, 200)
+        world.clientAddress = "192.0.2.1"
+        yield* TestClock.adjust("500 millis")
+        assert.strictEqual((yield* ping(world)).status, 200)
+        assert.strictEqual((yield* ping(world)).status, 429)
+        yield* TestClock.adjust("1 hour")
+        for (let index = 0; index < 3; index++) assert.strictEqual((yield* ping(world)).status, 200)
+        assert.strictEqual((yield* ping(world)).status, 429)
+      })
+    )
+  )
+
+  it.effect("count an IPv6 network of 64 bits as one client", () =>
+    withLimits({ requestsPerSecond: 1, requestBurst: 1 }, (world) =>
+      Effect.gen(function* () {
+        world.clientAddress = "2001:db8::1"
+        assert.strictEqual((yield* ping(world)).status, 200)
+        world.clientAddress = "2001:db8::ffff:2"
+        assert.strictEqual((yield* ping(world)).status, 429)
+        world.clientAddress = "2001:db8:0:1::1"
+        assert.strictEqual((yield* ping(world)).status, 200)
+      })
+    )
+  )
+
+  it.effect("have no limit when it is 0", () =>
+    withLimits({ requestsPerSecond: 0, requestBurst: 1 }, (world) =>
+      Effect.gen(function* () {
+        for (let index = 0; index < 50; index++) assert.strictEqual((yield* ping(world)).status, 200)
+      })
+    )
+  )
+})
+
+describe("uploads", () => {
+  it.effect("have a number, of all clients and of one; an ended one makes room", () =>
+    withLimits({ uploads: 3, uploadsPerClient: 2 }, (world) =>
+      Effect.gen(function* () {
+        const begin = send(world, "POST", uploads)
+        const first = yield* begin
+        yield* begin
+        const own = yield* begin
+        assert.strictEqual(own.status, 429)
+        assert.include(own.text, "you have 2 uploads open")
+        world.clientAddress = "192.0.2.2"
+        const others = yield* begin
+        assert.strictEqual(others.status, 202)
+        const all = yield* begin
+        assert.strictEqual(all.status, 429)
+        assert.include(all.text, "as many as this registry allows")
+        assert.isDefined(all.headers["retry-after"])
+        assert.strictEqual(world.blobs("herd/proxy").uploads.size, 3)
+        yield* send(world, "DELETE", proxyUrl + first.headers.location!)
+        world.clientAddress = "192.0.2.1"
+        assert.strictEqual((yield* begin).status, 202)
+        // A push in one request has a place as long as it lasts.
+        yield* send(world, "DELETE", proxyUrl + others.headers.location!)
+        world.clientAddress = "192.0.2.3"
+        for (let index = 0; index < 5; index++) {
+          const bytes = someBytes(index, 10)
+          const digest = world.digests.digest("sha256", bytes)
+          assert.strictEqual(
+            (yield* send(world, "POST", `${uploads}?digest=${digest}`, { body: bytes })).status,
+            201
+          )
+        }
+      })
+    )
+  )
+
+  it.effect("over the rate are slowed, not refused, and share it", () =>
+    withLimits({ uploadBytesPerSecond: 1000 }, (world) =>
+      Effect.gen(function* () {
+        let taken = 0
+        const body = (count: number) =>
+          Stream.fromIterable(Array.from({ length: count }, (_, index) => index)).pipe(
+            Stream.rechunk(1),
+            Stream.map(() => {
+              taken += 100
+              return new Uint8Array(100)
+            })
+          )
+        const push = Effect.gen(function* () {
+          const { headers } = yield* send(world, "POST", uploads)
+          return yield* send(world, "PATCH", proxyUrl + headers.location!, { body: body(20) })
+        })
+        const both = yield* Effect.forkChild(Effect.all([push, push], { concurrency: 2 }))
+        yield* settle
+        // A second's worth at once, a chunk of each that waits, and no more.
+        assert.isAtLeast(taken, 1000)
+        assert.isAtMost(taken, 1400)
+        const before = taken
+        yield* TestClock.adjust("1 second")
+        yield* settle
+        assert.isAtLeast(taken - before, 900)
+        assert.isAtMost(taken - before, 1100)
+        yield* TestClock.adjust("2 seconds")
+        for (const { status, headers } of yield* Fiber.join(both)) {
+          assert.strictEqual(status, 202)
+          assert.strictEqual(headers.range, "0-1999")
+        }
+      })
+    )
+  )
+})
+
+describe("a manifest", () => {
+  const put = (
+    world: MemoryWorld,
+    size: number,
+    body: (bytes: Uint8Array) => Uint8Array | Stream.Stream<Uint8Array>
+  ) => {
+    const empty = `{"schemaVersion":2,"manifests":[],"annotations":{"filler":""}}`
+    const text = empty.replace('""', `"${"x".repeat(size - empty.length)}"`)
+    return send(world, "PUT", `${proxyUrl}/v2/demo/app/manifests/1`, {
+      body: body(new TextEncoder().encode(text)),
+      headers: { "content-type": "application/vnd.oci.image.index.v1+json" }
+    })
+  }
+  const chunks = (bytes: Uint8Array) => Stream.fromArray([bytes.slice(0, 10), bytes.slice(10)])
+
+  it.effect("may be as long as configured, and is refused with 413 beyond, with and without a length", () =>
+    withLimits({ manifestBytes: 200 }, (world) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* put(world, 200, (bytes) => bytes)).status, 201)
+        assert.strictEqual((yield* put(world, 200, chunks)).status, 201)
+        for (const body of [(bytes: Uint8Array) => bytes, chunks]) {
+          const refused = yield* put(world, 201, body)
+          assert.strictEqual(refused.status, 413)
+          assert.strictEqual(errorCode(refused), "SIZE_INVALID")
+        }
+      })
+    )
+  )
+
+  it.effect("may have 4 MiB unless configured, and more when it is", () =>
+    Effect.gen(function* () {
+      const most = 4 * 1024 * 1024
+      yield* withLimits({}, (world) =>
+        Effect.gen(function* () {
+          assert.strictEqual((yield* put(world, most, (bytes) => bytes)).status, 201)
+          assert.strictEqual((yield* put(world, most + 1, (bytes) => bytes)).status, 413)
+        })
+      )
+      yield* withLimits({ manifestBytes: 2 * most }, (world) =>
+        Effect.gen(function* () {
+          assert.strictEqual((yield* put(world, most + 1, (bytes) => bytes)).status, 201)
+          const got = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/1`)
+          assert.strictEqual(got.bytes.byteLength, most + 1)
+        })
+      )
+    })
+  )
+})
+
+it.effect("the defaults let an ordinary day pass", () =>
+  withLimits({}, (world) =>
+    Effect.gen(function* () {
+      for (let image = 0; image < 30; image++)
+        yield* pushImage(world, proxyUrl, "demo/app", String(image), image)
+    })
+  )
+)
+
+it("what cannot be meant is refused", () => {
+  const decode = Schema.decodeUnknownSync(ClientLimits)
+  assert.deepStrictEqual(decode({}), defaultClientLimits)
+  for (const bad of [
+    { requestsPerSecond: -1 },
+    { requestBurst: 0 },
+    { manifestBytes: 0 },
+    { uploads: 0.5 }
+  ]) {
+    assert.throws(() => decode(bad))
+  }
+})

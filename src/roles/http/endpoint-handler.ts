@@ -1,0 +1,44 @@
+// Decides how a role whose paths name endpoints answers a request: parse the URL, refuse what is malformed, hand a GET or
+// HEAD to the reader and anything else to the writer, count it by the endpoint's kind, and tell every failure in OCI's
+// form.
+// What an endpoint is, and what reading and writing it means, is the role's.
+
+import { Effect } from "effect"
+import { HttpServerRequest, type HttpServerResponse } from "effect/http"
+import type { RouteHandler } from "./http-app.ts"
+import { countedHandler, type RequestCounter } from "./http-requests.ts"
+import { OciError, ociError, ociErrorResponse } from "../registry/oci-error.ts"
+
+type Answer<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, Effect.Services<RouteHandler>>
+
+export const endpointHandler = <Endpoint extends { readonly tag: string }, E>(options: {
+  /** For people: "the origin". */
+  readonly role: string
+  readonly counter: RequestCounter
+  /** The name under which an endpoint of this kind, or "malformed", is counted. */
+  readonly routeName: (kind: string) => string
+  readonly parse: (url: string) => Endpoint | OciError
+  readonly read: (endpoint: Endpoint) => Answer<E | OciError>
+  readonly write: (endpoint: Endpoint, method: string) => Answer<E | OciError>
+  /** The answer for a failure that is not one already. */
+  readonly failed: (error: E) => OciError
+}): RouteHandler =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const endpoint = options.parse(request.url)
+    const kind = endpoint instanceof OciError ? "malformed" : endpoint.tag.toLowerCase()
+    const answer = (): Answer<E | OciError> => {
+      if (endpoint instanceof OciError) return Effect.fail(endpoint)
+      return request.method === "GET" || request.method === "HEAD"
+        ? options.read(endpoint)
+        : options.write(endpoint, request.method)
+    }
+    return yield* countedHandler(
+      options.counter,
+      options.routeName(kind),
+      Effect.catch(answer(), (error) =>
+        Effect.succeed(ociErrorResponse(error instanceof OciError ? error : options.failed(error)))
+      ),
+      () => ociErrorResponse(ociError("UNKNOWN", { message: `${options.role} failed; its log says where` }))
+    )
+  })

@@ -1,0 +1,86 @@
+// Decides what a role offers over HTTP: one Effect that answers a request, made from routes, with the three routes
+// that every role has: /health (the process answers), /readiness (what it depends on answers) and /metrics. Who
+// listens, and where, is the world's.
+
+import { Effect } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Scope } from "effect"
+import type { RoleMetrics } from "../metrics.ts"
+import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
+
+/** Answers every request; an error that reaches it is a defect and becomes 500. */
+export type HttpApp = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+export interface RoleHealth {
+  readonly role: string
+  readonly metrics: RoleMetrics
+  /** What keeps the role from serving: one line each; empty when ready. */
+  readonly notReady: Effect.Effect<ReadonlyArray<string>>
+}
+
+/** What a route's handler may need; everything else is captured when the role is made. */
+export type RouteHandler = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  | HttpServerRequest.HttpServerRequest
+  | HttpServerRequest.ParsedSearchParams
+  | HttpRouter.RouteContext
+  | Scope.Scope
+>
+
+export interface HttpRoute {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+  readonly path: HttpRouter.PathInput
+  readonly handler: RouteHandler
+}
+
+const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+
+const noSuchRoute = (request: HttpServerRequest.HttpServerRequest): HttpServerResponse.HttpServerResponse => {
+  const known = methods.has(request.method)
+  const what = `${request.method.slice(0, 20)} ${request.url.slice(0, 300)}`
+  return ociErrorResponse(
+    ociError("UNSUPPORTED", {
+      status: known ? 404 : 405,
+      message: `there is no ${what} here`,
+      headers: known ? {} : { allow: [...methods].join(", ") }
+    })
+  )
+}
+
+/** Builds the app of a role from its own routes and the three common ones. HEAD is answered by GET's route. */
+export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth): Effect.Effect<HttpApp> =>
+  Effect.gen(function* () {
+    const router = yield* HttpRouter.make
+    const add = (method: HttpRoute["method"], path: HttpRouter.PathInput, handler: RouteHandler) =>
+      router.add(method, path, handler) as Effect.Effect<void>
+    for (const route of routes) yield* add(route.method, route.path, route.handler)
+    yield* add("GET", "/health", Effect.succeed(HttpServerResponse.text("ok\n")))
+    yield* add(
+      "GET",
+      "/readiness",
+      Effect.map(health.notReady, (reasons) =>
+        reasons.length === 0
+          ? HttpServerResponse.text("ready\n")
+          : HttpServerResponse.text(reasons.map((reason) => `${health.role}: ${reason}\n`).join(""), {
+              status: 503
+            })
+      )
+    )
+    yield* add(
+      "GET",
+      "/metrics",
+      Effect.sync(() =>
+        HttpServerResponse.text(health.metrics.text(), {
+          contentType: "text/plain; version=0.0.4; charset=utf-8"
+        })
+      )
+    )
+    return router
+      .asHttpEffect()
+      .pipe(Effect.catch(() => Effect.map(HttpServerRequest.HttpServerRequest, noSuchRoute))) as HttpApp
+  })

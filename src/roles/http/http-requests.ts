@@ -1,0 +1,43 @@
+// Decides how requests are counted: one counter by method, route and status. Routes are names that the program gives,
+// never what a client wrote, so the number of series stays small.
+
+import { Effect } from "effect"
+import { HttpServerRequest, type HttpServerResponse } from "effect/http"
+import type { RouteHandler } from "./http-app.ts"
+import type { RoleMetrics } from "../metrics.ts"
+
+/** Counts one answered request. */
+export type RequestCounter = (method: string, route: string, status: number) => void
+
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+
+export const makeRequestCounter = (metrics: RoleMetrics): RequestCounter => {
+  const counters = new Map<string, (increment: number) => void>()
+  return (method, route, status) => {
+    const known = methods.has(method) ? method : "other"
+    const key = `${known} ${route} ${status}`
+    let count = counters.get(key)
+    if (count === undefined) {
+      const labels = { method: known, route, status: String(status) }
+      count = metrics.counter("shoal_http_requests_total", "Requests answered, by route and status", labels)
+      counters.set(key, count)
+    }
+    count(1)
+  }
+}
+
+/** The handler, counted under `route`; a defect is logged and becomes `onDefect`'s answer. */
+export const countedHandler = (
+  counter: RequestCounter,
+  route: string,
+  handler: RouteHandler,
+  onDefect: () => HttpServerResponse.HttpServerResponse
+): RouteHandler =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const response = yield* Effect.catchDefect(handler, (defect) =>
+      Effect.as(Effect.logError(`${request.method} ${route} failed: a defect`, defect), onDefect())
+    )
+    counter(request.method, route, response.status)
+    return response
+  })

@@ -1,0 +1,38 @@
+// Decides how peers, digests and swarms are written in the JSON between roles, and what of it is believed: well-formed
+// names, "host:port" of bounded length, known kinds.
+
+import { Schema } from "effect"
+import { type Digest, parseDigest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { SwarmId } from "../../protocol/message.ts"
+import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts"
+
+export const PeerIdText = Schema.String.pipe(
+  Schema.refine((text): text is PeerId => parsePeerId(text) !== undefined, {
+    message: "a peer id is 40 lower-case hex digits"
+  })
+)
+
+export const DigestText = Schema.String.pipe(
+  Schema.refine((text): text is Digest => parseDigest(text) !== undefined, {
+    message: "a digest is sha256:<64 hex digits> or sha512:<128 hex digits>, lower case"
+  })
+)
+
+export const SwarmIdText = Schema.String.pipe(
+  Schema.refine((text): text is SwarmId => /^[0-9a-f]{64}$/.test(text), {
+    message: "a swarm id is 64 lower-case hex digits"
+  })
+)
+
+export const AddressText = Schema.String.check(
+  Schema.isMaxLength(limits.maxAddressBytes),
+  Schema.isPattern(/^(?:\[[0-9A-Za-z:.%]+\]|[^:\s/]+):\d{1,5}$/)
+)
+
+/** A peer as origins and trackers tell it. */
+export const PeerAddressJson = Schema.Struct({
+  peerId: PeerIdText,
+  address: AddressText,
+  kind: Schema.Literals(["agent", "origin"])
+})

@@ -1,0 +1,149 @@
+// Decides how an origin takes away blobs that no repository needs any more: every so often if it is told to, when asked
+// (POST /collect), or only on paper (GET /collect, or POST with ?dry-run: what would go, and how many bytes).
+//
+//   complete here, untouched for the grace -> no build-index needs it -> still untouched -> swarm left, copies that wait
+//                                                                        forgotten, blob and metainfo removed
+//
+// Invariants: nothing goes unless every build-index answered that nobody needs it, after the grace of the last touch.
+// Whoever links a blob touched it before, and within the grace (origin-client.ts): so a link is seen by the question, or
+// the touch by the last look. Each origin judges for itself; a copy that another one still has comes back only when it
+// is asked for by a name that needs it, or from its queue of copies, and goes again then. One collection at a time.
+
+import { Clock, Effect, Option, type Scope, Semaphore } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { BuildIndexClient, BuildIndexUnavailable } from "../build-index/build-index-client.ts"
+import type { CollectConfig } from "../config.ts"
+import type { HttpRoute } from "../http/http-app.ts"
+import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import type { RoleMetrics } from "../metrics.ts"
+import type { OriginReplication } from "./origin-replication.ts"
+import type { OriginTouches } from "./origin-touches.ts"
+import type { PeerEngine } from "../peer/peer-engine.ts"
+import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
+import type { BlobStat, BlobStore, BlobStoreError } from "../services/blob-store.ts"
+import type { TableStoreError } from "../services/table-store.ts"
+
+export interface OriginCollectReport {
+  readonly dryRun: boolean
+  /** Complete blobs that are here, and those of them that were used or touched within the grace. */
+  readonly complete: number
+  readonly touched: number
+  /** What goes: blobs, and the bytes of their content. */
+  readonly blobs: number
+  readonly bytes: number
+  /** The first limits.maxCollectListed of them. */
+  readonly gone: ReadonlyArray<string>
+}
+
+type CollectError = BuildIndexUnavailable | BlobStoreError | TableStoreError
+
+export const makeOriginCollect = (options: {
+  readonly config: Pick<CollectConfig, "every" | "grace">
+  readonly blobs: BlobStore
+  readonly touches: OriginTouches
+  readonly engine: Pick<PeerEngine, "retire">
+  readonly replication: Pick<OriginReplication, "forget">
+  readonly buildIndex: Pick<BuildIndexClient, "referenced">
+  readonly counter: RequestCounter
+  readonly metrics: RoleMetrics
+}): Effect.Effect<ReadonlyArray<HttpRoute>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { config, blobs, touches, engine, replication, buildIndex, counter, metrics } = options
+    const graceMillis = config.grace === undefined ? limits.blobGrace / 1_000 : config.grace * 1_000
+    const oneAtATime = Semaphore.makeUnsafe(1).withPermit
+    const removed = {
+      blobs: metrics.counter("shoal_origin_collected_blobs_total", "Blobs that the collector removed"),
+      bytes: metrics.counter(
+        "shoal_origin_collected_bytes_total",
+        "Bytes of blobs that the collector removed"
+      )
+    }
+
+    /** False while a neighbour is being served: the next collection tries again. */
+    const takeAway = (digest: Digest): Effect.Effect<boolean, CollectError> =>
+      Effect.gen(function* () {
+        const removal = Effect.andThen(replication.forget(digest), blobs.remove(digest))
+        const torrent = yield* blobs.metainfo(digest)
+        if (Option.isSome(torrent)) return yield* engine.retire(torrent.value.swarm, removal)
+        yield* removal
+        return true
+      })
+
+    /** Those of the blobs that nobody needs, removed unless it is a dry run. */
+    const judge = (batch: ReadonlyArray<BlobStat>, before: number, dryRun: boolean) =>
+      Effect.gen(function* () {
+        const needed = yield* buildIndex.referenced(batch.map(({ digest }) => digest))
+        const gone = yield* Effect.filter(batch, ({ digest }) => {
+          if (needed.has(digest)) return Effect.succeed(false)
+          return dryRun
+            ? Effect.succeed(touches.isIdle(digest, before))
+            : touches.remove(digest, before, takeAway(digest))
+        })
+        if (dryRun || gone.length === 0) return gone
+        const bytes = bytesOf(gone)
+        removed.blobs(gone.length)
+        removed.bytes(bytes)
+        const some = gone.slice(0, 3).map(({ digest }) => digest)
+        const others = gone.length > some.length ? ` and ${gone.length - some.length} more` : ""
+        yield* Effect.logInfo(
+          `collected ${gone.length} blobs of ${bytes} bytes that no repository needs: ${some.join(", ")}${others}`
+        )
+        return gone
+      })
+
+    const collect = (dryRun: boolean): Effect.Effect<OriginCollectReport, CollectError> =>
+      oneAtATime(
+        Effect.gen(function* () {
+          const before = (yield* Clock.currentTimeMillis) - graceMillis
+          touches.forget(before)
+          const complete = yield* blobs.list
+          const idle = complete.filter(({ digest }) => touches.isIdle(digest, before))
+          const gone: string[] = []
+          let count = 0
+          let bytes = 0
+          for (let start = 0; start < idle.length; start += limits.maxReferencesAsked) {
+            const batch = yield* judge(idle.slice(start, start + limits.maxReferencesAsked), before, dryRun)
+            count += batch.length
+            bytes += bytesOf(batch)
+            for (const { digest, length } of batch) {
+              if (gone.length < limits.maxCollectListed) gone.push(`${digest} ${length} bytes`)
+            }
+          }
+          const touched = complete.length - idle.length
+          return { dryRun, complete: complete.length, touched, blobs: count, bytes, gone }
+        })
+      )
+
+    if (config.every !== undefined) {
+      const again = Effect.catch(collect(false), (error) =>
+        Effect.logWarning(`nothing more is collected until the next time: ${error.message}`)
+      )
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(`${config.every} seconds`), again)))
+    }
+
+    const failed = (message: string) => ociErrorResponse(ociError("UNAVAILABLE", { message }))
+    const route = (method: "GET" | "POST"): HttpRoute => ({
+      method,
+      path: "/collect",
+      handler: countedHandler(
+        counter,
+        "/collect",
+        Effect.gen(function* () {
+          const query = yield* HttpServerRequest.ParsedSearchParams
+          const report = yield* collect(method === "GET" || query["dry-run"] !== undefined)
+          return HttpServerResponse.text(`${JSON.stringify(report, undefined, 2)}\n`, {
+            contentType: "application/json"
+          })
+        }).pipe(
+          Effect.catch((error) => Effect.succeed(failed(`nothing more was collected: ${error.message}`)))
+        ),
+        () => failed("the collection failed; the log says where")
+      )
+    })
+    return [route("GET"), route("POST")]
+  })
+
+const bytesOf = (blobs: ReadonlyArray<BlobStat>): number =>
+  blobs.reduce((bytes, { length }) => bytes + length, 0)

@@ -1,0 +1,140 @@
+// Decides how an origin comes by metainfo that it should have: its own, else the one that another owner made, else,
+// for a blob that is complete here, one that it makes. A blob that it owns but lacks is fetched from the owner that
+// has it, in the background: the asker has its answer already.
+//
+// Invariants: metainfo is made only when no other owner that answers has some, so that all owners seed one swarm; at
+// most maxParallelRepairs blobs are fetched at once, each once.
+
+import { Cache, Effect, FiberMap, Option, type Scope, Semaphore } from "effect"
+import { HttpClientRequest } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
+import { ringOwners } from "../../protocol/hash-ring.ts"
+import { limits } from "../../protocol/limits.ts"
+import { choosePieceLength, decodeMetainfo, type Metainfo } from "../../protocol/metainfo.ts"
+import { formatBlobPath } from "../http/blob-path.ts"
+import { readFromOrigins } from "./origin-read.ts"
+import { BlobMissing, type BlobStore, type BlobStoreError } from "../services/blob-store.ts"
+import type { TransientUploads } from "./transient-uploads.ts"
+import { dropBody, refusedBy, UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
+
+export interface OriginRepair {
+  /** The metainfo of a blob that is complete here. */
+  readonly completed: (digest: Digest) => Effect.Effect<Metainfo, BlobStoreError | BlobMissing>
+  /** The metainfo of a blob that this origin or another owner has. */
+  readonly metainfo: (
+    namespace: string,
+    digest: Digest
+  ) => Effect.Effect<Option.Option<Metainfo>, BlobStoreError | BlobMissing>
+}
+
+export interface RepairOptions {
+  readonly blobs: BlobStore
+  readonly transient: TransientUploads
+  readonly upstreams: Upstreams
+  readonly members: ReadonlyArray<string>
+  readonly self: string
+}
+
+interface Offer {
+  readonly url: string
+  readonly metainfo: Metainfo
+}
+
+export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRepair, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { blobs, transient, upstreams, members, self } = options
+    const repairs = yield* FiberMap.make<Digest>()
+    const atOnce = yield* Semaphore.make(limits.maxParallelRepairs)
+
+    const ownersOf = (digest: Digest) => ringOwners(digest, members, limits.originReplicas)
+
+    const offerOf = (url: string, digest: Digest): Effect.Effect<Option.Option<Offer>, UpstreamFailed> =>
+      upstreams.ask(
+        url,
+        HttpClientRequest.get(url + formatBlobPath({ tag: "OwnMetainfo", digest })),
+        limits.askTimeout,
+        (response) =>
+          Effect.gen(function* () {
+            if (response.status === 404) {
+              yield* dropBody(response)
+              return Option.none<Offer>()
+            }
+            if (response.status !== 200) return yield* refusedBy(url, `its metainfo of ${digest}`, response)
+            const metainfo = decodeMetainfo(new Uint8Array(yield* response.arrayBuffer))
+            if ("tag" in metainfo || metainfo.digest !== digest) {
+              return yield* new UpstreamFailed({
+                url,
+                message: `${url} gave other metainfo than that of ${digest}`
+              })
+            }
+            return Option.some({ url, metainfo })
+          })
+      )
+
+    /** What another owner has. Owners that do not answer are passed over: they can repair themselves later. */
+    const offered = (digest: Digest): Effect.Effect<Option.Option<Offer>> =>
+      Effect.map(
+        upstreams.search(
+          ownersOf(digest).filter((url) => url !== self),
+          (url) => offerOf(url, digest)
+        ),
+        ({ found }) => found
+      )
+
+    const fetchFrom = (namespace: string, offer: Offer): Effect.Effect<void> => {
+      const { digest, length } = offer.metainfo
+      const order = [offer.url]
+      return transient
+        .receive(digest, readFromOrigins({ upstreams, order, namespace, digest, start: 0, end: length }))
+        .pipe(
+          Effect.andThen(blobs.putMetainfo(offer.metainfo)),
+          Effect.andThen(Effect.logInfo(`repaired ${digest}: copied from ${offer.url}`)),
+          Effect.catch((error) =>
+            Effect.logWarning(
+              `${digest} could not be copied from ${offer.url}: ${error._tag}: ${error.message}`
+            )
+          ),
+          atOnce.withPermits(1),
+          Effect.asVoid
+        )
+    }
+
+    /** The metainfo of a blob that is complete here: kept, another owner's, or made. Once at a time for a blob. */
+    const completed = yield* Cache.makeWith(
+      (digest: Digest): Effect.Effect<Metainfo, BlobStoreError | BlobMissing> =>
+        Effect.gen(function* () {
+          const own = yield* blobs.metainfo(digest)
+          if (Option.isSome(own)) return own.value.metainfo
+          const offer = yield* offered(digest)
+          if (Option.isSome(offer)) return (yield* blobs.putMetainfo(offer.value.metainfo)).metainfo
+          const stat = yield* blobs.stat(digest)
+          if (Option.isNone(stat)) return yield* new BlobMissing({ digest })
+          return (yield* blobs.makeMetainfo(digest, choosePieceLength(stat.value.length))).metainfo
+        }),
+      { capacity: Number.POSITIVE_INFINITY, timeToLive: () => 0 }
+    )
+
+    const startFetch = (namespace: string, digest: Digest, offer: Offer) =>
+      Effect.gen(function* () {
+        if (!ownersOf(digest).includes(self)) return
+        if ((yield* FiberMap.size(repairs)) >= limits.maxQueuedRepairs) {
+          return yield* Effect.logWarning(
+            `${digest} is not repaired now: ${limits.maxQueuedRepairs} others wait`
+          )
+        }
+        yield* FiberMap.run(repairs, digest, fetchFrom(namespace, offer), { onlyIfMissing: true })
+      })
+
+    return {
+      completed: (digest) => Cache.get(completed, digest),
+      metainfo: (namespace, digest) =>
+        Effect.gen(function* () {
+          if (Option.isSome(yield* blobs.stat(digest)))
+            return Option.some(yield* Cache.get(completed, digest))
+          const offer = yield* offered(digest)
+          if (Option.isNone(offer)) return Option.none()
+          yield* startFetch(namespace, digest, offer.value)
+          return Option.some(offer.value.metainfo)
+        })
+    }
+  })

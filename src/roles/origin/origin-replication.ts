@@ -1,0 +1,273 @@
+// Decides how a blob that one owner took reaches the other owners: once at once, and where that failed, again and again
+// from a durable queue with growing pauses until the owner has it, is no longer an owner, or the blob is gone here.
+//
+//   intended (a row) --copied--> done (no row)
+//        |  failed: attempts + 1, not before now + delay
+//        +--> waiting (the row) --due--> tried again, one at a time
+//
+// Invariants: the row is written before the blob is committed, so a crash between commit and copy forgets no copy; a
+// pair of blob and target is under way at most once; the rate of retries is bounded by a pause between any two.
+
+import { Clock, Data, Effect, Exit, Latch, Option, Schema, type Scope } from "effect"
+import { HttpClientRequest } from "effect/http"
+import { type Digest, parseDigest } from "../../protocol/digest.ts"
+import { ringOwners } from "../../protocol/hash-ring.ts"
+import { limits } from "../../protocol/limits.ts"
+import { formatBlobPath } from "../http/blob-path.ts"
+import { sendBlob } from "../http/blob-send.ts"
+import type { RoleMetrics } from "../metrics.ts"
+import { encodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
+import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
+import type { TableStore, TableStoreError } from "../services/table-store.ts"
+import { dropBody, refusedBy, toDuration, type UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
+
+const table = "replication"
+
+const Waiting = Schema.fromJsonString(Schema.Struct({ attempts: Schema.Int, notBefore: Schema.Number }))
+type Waiting = typeof Waiting.Type
+const decodeWaiting = Schema.decodeUnknownOption(Waiting)
+
+/** The blob is not complete here, so there is nothing to copy. */
+class NothingToCopy extends Data.TaggedError("NothingToCopy")<{ readonly message: string }> {}
+
+export interface OriginReplication {
+  /**
+   * Runs `commit`, which makes the blob complete here, and then tries once to copy it to each other owner. What cannot
+   * be copied stays queued and fails nothing.
+   */
+  readonly aroundCommit: <A, E, R>(
+    digest: Digest,
+    commit: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | TableStoreError | BlobStoreError, R>
+  /** The blob is being removed: no copies of it wait any more. One that is under way ends by itself. */
+  readonly forget: (digest: Digest) => Effect.Effect<void, TableStoreError>
+}
+
+export interface ReplicationOptions {
+  readonly blobs: BlobStore
+  readonly tables: TableStore
+  readonly upstreams: Upstreams
+  /** Base URLs of all origins, and this one's own. */
+  readonly members: ReadonlyArray<string>
+  readonly self: string
+  readonly metrics: RoleMetrics
+}
+
+export const makeOriginReplication = (
+  options: ReplicationOptions
+): Effect.Effect<OriginReplication, TableStoreError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { blobs, tables, upstreams, members, self, metrics } = options
+    const underway = new Set<string>()
+    // Commits that run now: their rows are not the worker's, since there may be nothing to copy yet.
+    const committing = new Map<Digest, number>()
+    const latch = yield* Latch.make(false)
+    const copied = metrics.counter("shoal_origin_copies_total", "Copies to other origins", { result: "done" })
+    const failedCopies = metrics.counter("shoal_origin_copies_total", "Copies to other origins", {
+      result: "failed"
+    })
+    let queued = 0
+    metrics.readGauge("shoal_origin_copies_queued", "Copies to other origins that are not done", () => queued)
+
+    const targetsOf = (digest: Digest): ReadonlyArray<string> =>
+      ringOwners(digest, members, limits.originReplicas).filter((url) => url !== self)
+    const keyOf = (digest: Digest, target: string): string => `${digest} ${target}`
+
+    const put = (key: string, waiting: Waiting) =>
+      tables.write([{ tag: "Put", table, key, value: JSON.stringify(waiting) }])
+
+    const remove = (key: string) =>
+      Effect.gen(function* () {
+        const there = yield* tables.get(table, key)
+        if (Option.isNone(there)) return
+        yield* tables.write([{ tag: "Delete", table, key }])
+        queued--
+      })
+
+    /** Sends one copy; a target that has blob and metainfo already needs none. */
+    const send = (
+      digest: Digest,
+      target: string
+    ): Effect.Effect<void, UpstreamFailed | BlobStoreError | NothingToCopy> =>
+      Effect.gen(function* () {
+        const torrent = yield* blobs.metainfo(digest)
+        const stat = yield* blobs.stat(digest)
+        if (Option.isNone(torrent) || Option.isNone(stat)) {
+          return yield* new NothingToCopy({ message: `${digest} is not complete here` })
+        }
+        const there = yield* upstreams.ask(
+          target,
+          HttpClientRequest.head(target + formatBlobPath({ tag: "OwnMetainfo", digest })),
+          limits.askTimeout,
+          (response) => Effect.as(dropBody(response), response.status === 200)
+        )
+        if (there) return
+        const { metainfo } = torrent.value
+        const { body, metainfoLength } = encodeCopy(metainfo, blobs.read(digest, 0, metainfo.length))
+        const request = HttpClientRequest.put(target + formatBlobPath({ tag: "Copy", digest }), {
+          urlParams: { [metainfoLengthParameter]: metainfoLength }
+        })
+        yield* sendBlob(upstreams, target, request, body, (response) =>
+          response.status === 201 || response.status === 200
+            ? dropBody(response)
+            : refusedBy(target, `a copy of ${digest}`, response)
+        )
+      })
+
+    const attempt = (
+      digest: Digest,
+      target: string,
+      attempts: number
+    ): Effect.Effect<void, TableStoreError> =>
+      Effect.gen(function* () {
+        const key = keyOf(digest, target)
+        const failure = yield* Effect.match(send(digest, target), {
+          onSuccess: () => undefined,
+          onFailure: (error) => error
+        })
+        if (failure === undefined) {
+          copied(1)
+          return yield* remove(key)
+        }
+        if (failure._tag === "NothingToCopy") {
+          yield* Effect.logWarning(`no copy of ${digest} for ${target}: ${failure.message}`)
+          return yield* remove(key)
+        }
+        failedCopies(1)
+        const delay = Math.min(
+          limits.minReplicationDelay * 2 ** Math.min(attempts, 20),
+          limits.maxReplicationDelay
+        )
+        yield* Effect.logWarning(
+          `copy ${attempts + 1} of ${digest} to ${target} failed, next in ${delay / 1_000_000} s: ${failure.message}`
+        )
+        const now = yield* Clock.currentTimeMillis
+        yield* put(key, { attempts: attempts + 1, notBefore: now + delay / 1_000 })
+      })
+
+    /** Runs `work` unless the pair is under way. */
+    const exclusively = (key: string, work: Effect.Effect<void, TableStoreError>) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => !underway.has(key) && underway.add(key) !== undefined),
+        (mine) => (mine ? work : Effect.void),
+        (mine) => Effect.sync(() => mine && underway.delete(key))
+      )
+
+    const retry = (key: string, value: string): Effect.Effect<void, TableStoreError> =>
+      Effect.gen(function* () {
+        const space = key.indexOf(" ")
+        const digest = parseDigest(key.slice(0, space))
+        const target = key.slice(space + 1)
+        const waiting = decodeWaiting(value)
+        if (digest === undefined || !targetsOf(digest).includes(target) || Option.isNone(waiting)) {
+          yield* Effect.logWarning(`dropped from the copies that wait, no longer wanted: ${key}`)
+          return yield* remove(key)
+        }
+        if (committing.has(digest) || waiting.value.notBefore > (yield* Clock.currentTimeMillis)) return
+        yield* Effect.sleep(toDuration(limits.replicationRetryPause))
+        yield* attempt(digest, target, waiting.value.attempts)
+      })
+
+    const page = (after: string | undefined) =>
+      tables.scan(table, {
+        prefix: "",
+        limit: limits.replicationPage,
+        ...(after === undefined ? {} : { after })
+      })
+
+    /** One pass over the queue, page by page. */
+    const pass: Effect.Effect<void, TableStoreError> = Effect.gen(function* () {
+      let after: string | undefined
+      for (;;) {
+        const rows = yield* page(after)
+        for (const row of rows) yield* exclusively(row.key, retry(row.key, row.value))
+        if (rows.length < limits.replicationPage) return
+        after = rows.at(-1)!.key
+      }
+    })
+
+    const worker = Effect.gen(function* () {
+      yield* latch.await
+      yield* Effect.sleep(toDuration(limits.minReplicationDelay))
+      yield* pass
+      if (queued <= 0) latch.closeUnsafe()
+    }).pipe(
+      Effect.catch((error) =>
+        Effect.logError(`the queue of copies to other origins fails: ${error.message}`)
+      ),
+      Effect.forever
+    )
+
+    let after: string | undefined
+    for (;;) {
+      const rows = yield* page(after)
+      queued += rows.length
+      if (rows.length < limits.replicationPage) break
+      after = rows.at(-1)!.key
+    }
+    if (queued > 0) latch.openUnsafe()
+    yield* Effect.forkScoped(worker)
+
+    const intend = (digest: Digest): Effect.Effect<void, TableStoreError> =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        for (const target of targetsOf(digest)) {
+          const key = keyOf(digest, target)
+          if (Option.isSome(yield* tables.get(table, key))) continue
+          if (queued >= limits.maxQueuedReplications) {
+            failedCopies(1)
+            yield* Effect.logError(
+              `the queue of copies is full (${queued}): ${digest} will be missing at ${target}`
+            )
+            continue
+          }
+          yield* put(key, { attempts: 0, notBefore: now })
+          queued++
+          latch.openUnsafe()
+        }
+      })
+
+    /** The commit failed: nothing will be copied, unless another commit of the same blob goes on or went well. */
+    const withdraw = (digest: Digest) =>
+      Effect.gen(function* () {
+        if (committing.has(digest) || Option.isSome(yield* blobs.stat(digest))) return
+        yield* Effect.forEach(targetsOf(digest), (target) => remove(keyOf(digest, target)), { discard: true })
+      }).pipe(
+        // The worker drops the rows when it finds nothing to copy.
+        Effect.catch((error) =>
+          Effect.logWarning(`intended copies of ${digest} stay queued: ${error.message}`)
+        )
+      )
+
+    const begin = (digest: Digest) =>
+      Effect.sync(() => void committing.set(digest, (committing.get(digest) ?? 0) + 1))
+
+    const end = (digest: Digest) =>
+      Effect.sync(() => {
+        const others = committing.get(digest)! - 1
+        if (others === 0) committing.delete(digest)
+        else committing.set(digest, others)
+      })
+
+    const copy = (digest: Digest) =>
+      Effect.forEach(
+        targetsOf(digest),
+        (target) => exclusively(keyOf(digest, target), attempt(digest, target, 0)),
+        { concurrency: limits.maxParallelAsks, discard: true }
+      )
+
+    return {
+      aroundCommit: (digest, commit) =>
+        Effect.acquireUseRelease(
+          begin(digest),
+          () => Effect.andThen(intend(digest), commit),
+          (_, exit) => Effect.andThen(end(digest), Exit.isSuccess(exit) ? Effect.void : withdraw(digest))
+        ).pipe(Effect.tap(() => copy(digest))),
+      forget: (digest) =>
+        Effect.forEach(
+          targetsOf(digest),
+          (target) => exclusively(keyOf(digest, target), remove(keyOf(digest, target))),
+          { discard: true }
+        )
+    }
+  })

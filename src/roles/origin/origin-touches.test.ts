@@ -1,0 +1,77 @@
+// Checks when a blob may be removed: not while it is used, not once it was touched, and whoever comes while it is going
+// waits and sees what is left.
+
+import { assert, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { describe } from "vitest"
+import type { Digest } from "../../protocol/digest.ts"
+import { makeOriginTouches } from "./origin-touches.ts"
+import { settle } from "../testing/settle.ts"
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
+const [one, other] = [digest("1"), digest("2")]
+
+describe("touches of an origin's blobs", () => {
+  it.effect("count from the start for every blob, and from the last one for each", () =>
+    Effect.gen(function* () {
+      const touches = yield* makeOriginTouches
+      assert.isFalse(touches.isIdle(one, 0))
+      assert.isTrue(touches.isIdle(one, 1))
+      yield* TestClock.adjust(1000)
+      yield* touches.touch(one)
+      assert.isFalse(touches.isIdle(one, 1000))
+      assert.isTrue(touches.isIdle(one, 1001))
+      assert.isTrue(touches.isIdle(other, 1000))
+      // What is forgotten is not younger than what it forgot.
+      touches.forget(1001)
+      assert.isFalse(touches.isIdle(one, 1000))
+      assert.isTrue(touches.isIdle(one, 1001))
+    })
+  )
+
+  it.effect("hold a blob while it is used, and from then on as a touch", () =>
+    Effect.gen(function* () {
+      const touches = yield* makeOriginTouches
+      const ends = yield* Deferred.make<void>()
+      yield* TestClock.adjust(1000)
+      const using = yield* Effect.forkChild(touches.using(one, Deferred.await(ends)))
+      const second = yield* Effect.forkChild(touches.using(one, Effect.void))
+      yield* Fiber.join(second)
+      yield* TestClock.adjust(1000)
+      assert.isFalse(yield* touches.remove(one, 3000, Effect.die("it is used")))
+      yield* Deferred.succeed(ends, undefined)
+      yield* Fiber.join(using)
+      assert.isFalse(yield* touches.remove(one, 2000, Effect.die("it was used")))
+      assert.isTrue(yield* touches.remove(one, 2001, Effect.succeed(true)))
+    })
+  )
+
+  for (const ending of ["well", "badly"] as const) {
+    it.effect(`let whoever comes during a removal wait, when it ends ${ending}`, () =>
+      Effect.gen(function* () {
+        const touches = yield* makeOriginTouches
+        yield* TestClock.adjust(1000)
+        const ends = yield* Deferred.make<boolean, string>()
+        const order: string[] = []
+        const told = (what: string) => Effect.sync(() => order.push(what))
+        const removal = Effect.ensuring(Deferred.await(ends), told("gone"))
+        const removing = yield* Effect.forkChild(Effect.exit(touches.remove(one, 10, removal)))
+        yield* settle
+        const touching = yield* Effect.forkChild(Effect.andThen(touches.touch(one), told("touched")))
+        const using = yield* Effect.forkChild(touches.using(one, told("used")))
+        yield* touches.touch(other)
+        assert.isFalse(yield* touches.remove(one, 10, Effect.die("it is going")))
+        yield* settle
+        assert.deepStrictEqual(order, [])
+        yield* ending === "well" ? Deferred.succeed(ends, true) : Deferred.fail(ends, "disk")
+        yield* Fiber.join(removing)
+        yield* Fiber.join(touching)
+        yield* Fiber.join(using)
+        assert.strictEqual(order[0], "gone")
+        assert.deepStrictEqual(order.toSorted(), ["gone", "touched", "used"])
+        assert.isFalse(touches.isIdle(one, 1000))
+      })
+    )
+  }
+})

@@ -1,0 +1,301 @@
+// Checks origins as a cluster in memory: taking blobs in, copies that wait and arrive, repair.
+
+import { createHash } from "node:crypto"
+import { assert, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { describe } from "vitest"
+import { makeDigest } from "../../protocol/digest.ts"
+import { decodeMetainfo, encodeMetainfo } from "../../protocol/metainfo.ts"
+import { formatBlobPath } from "../http/blob-path.ts"
+import { receivedParts } from "../testing/byte-ranges.ts"
+import { errorCode, send } from "../testing/exchange.ts"
+import { makeMemoryWorld } from "../testing/memory-world.ts"
+import {
+  blob,
+  blobUrl,
+  holders,
+  inCluster,
+  metainfoUrl,
+  names,
+  nothing,
+  ownersOf,
+  startOrigin,
+  strangerTo,
+  url,
+  waiting
+} from "../testing/origin-cluster.ts"
+import { someBytes } from "../testing/push.ts"
+import { settle } from "../testing/settle.ts"
+
+const makeWorld = () =>
+  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
+
+describe("an origin", () => {
+  it.effect("takes a blob, checks it, makes its metainfo and copies it to the other owners", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 1)
+        const owners = ownersOf(digest)
+        const put = yield* send(world, "PUT", blobUrl(owners[0]!, digest), { body: bytes })
+        assert.strictEqual(put.status, 201)
+        assert.deepStrictEqual(holders(world, digest), [...owners].sort())
+        const metainfos = yield* Effect.forEach(owners, (name) =>
+          send(world, "GET", metainfoUrl(name, digest))
+        )
+        for (const metainfo of metainfos) assert.deepStrictEqual(metainfo.bytes, metainfos[0]!.bytes)
+        const decoded = decodeMetainfo(metainfos[0]!.bytes)
+        assert.isFalse("tag" in decoded)
+        assert.include(decoded, { digest, length: bytes.byteLength })
+        for (const name of names) assert.strictEqual(waiting(world, name), 0)
+        assert.strictEqual(world.blobs(owners[0]!).uploads.size, 0)
+      })
+    )
+  )
+
+  it.effect("refuses content that is not what its digest says, and keeps nothing of it", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        const put = yield* send(world, "PUT", blobUrl("origin-a", nothing), { body: someBytes(2, 100) })
+        assert.strictEqual(put.status, 400)
+        assert.strictEqual(errorCode(put), "DIGEST_INVALID")
+        assert.deepStrictEqual(holders(world, nothing), [])
+        assert.strictEqual(waiting(world, "origin-a"), 0)
+        assert.strictEqual(world.blobs("origin-a").uploads.size, 0)
+        assert.deepStrictEqual(world.tables("origin-a").rows("transient-uploads"), [])
+      })
+    )
+  )
+
+  it.effect("keeps nothing of an upload that broke off, nor of one that a crash cut", () =>
+    inCluster(makeWorld(), (world, running) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 3)
+        const broken = yield* send(world, "PUT", blobUrl("origin-a", digest), {
+          body: Stream.concat(Stream.succeed(bytes.slice(0, 100)), Stream.fail("reset"))
+        })
+        assert.strictEqual(broken.status, 400)
+        assert.strictEqual(world.blobs("origin-a").uploads.size, 0)
+        assert.strictEqual(waiting(world, "origin-a"), 0)
+
+        const left = yield* world.blobs("origin-a").createUpload
+        yield* world
+          .tables("origin-a")
+          .write([{ tag: "Put", table: "transient-uploads", key: left, value: "" }])
+        yield* running.get("origin-a")!.stop
+        running.set("origin-a", yield* startOrigin(world, "origin-a"))
+        assert.strictEqual(world.blobs("origin-a").uploads.size, 0)
+      })
+    )
+  )
+
+  it.effect("answers a blob that it has already without taking it again", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 4)
+        const name = ownersOf(digest)[0]!
+        yield* send(world, "PUT", blobUrl(name, digest), { body: bytes })
+        const again = yield* send(world, "PUT", blobUrl(name, digest), {
+          body: Stream.die("must not be read")
+        })
+        assert.strictEqual(again.status, 200)
+      })
+    )
+  )
+
+  it.effect("serves ranges, and says in OCI's form what it lacks or does not understand", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 5)
+        const name = ownersOf(digest)[0]!
+        yield* send(world, "PUT", blobUrl(name, digest), { body: bytes })
+        const several = yield* send(world, "GET", blobUrl(name, digest), {
+          headers: { range: "bytes=-5,10-19" }
+        })
+        assert.strictEqual(several.status, 206)
+        const parts = receivedParts(several.headers["content-type"], several.bytes)
+        assert.deepStrictEqual(
+          parts.map((part) => [...part.bytes]),
+          [[...bytes.slice(-5)], [...bytes.slice(10, 20)]]
+        )
+        const part = yield* send(world, "GET", blobUrl(name, digest), { headers: { range: "bytes=10-19" } })
+        assert.strictEqual(part.status, 206)
+        assert.deepStrictEqual(part.bytes, bytes.slice(10, 20))
+        const cases = [
+          [blobUrl(name, nothing), 404, "BLOB_UNKNOWN"],
+          [metainfoUrl(name, nothing), 404, "BLOB_UNKNOWN"],
+          [`${url(name)}/namespace/demo/blobs/sha256:bad`, 400, "DIGEST_INVALID"],
+          [`${url(name)}/namespace//blobs/${digest}`, 400, "NAME_INVALID"],
+          [`${url(name)}/internal/other`, 404, "UNSUPPORTED"]
+        ] as const
+        for (const [at, status, code] of cases) {
+          const got = yield* send(world, "GET", at)
+          assert.strictEqual(got.status, status, at)
+          assert.strictEqual(errorCode(got), code, at)
+        }
+      })
+    )
+  )
+
+  it.effect("tells its peer address, which stays the same over restarts", () =>
+    inCluster(makeWorld(), (world, running) =>
+      Effect.gen(function* () {
+        const ask = send(world, "GET", `${url("origin-a")}/internal/peer`)
+        const before = JSON.parse((yield* ask).text)
+        assert.match(before.peerId, /^[0-9a-f]{40}$/)
+        assert.include(before, { address: "origin-a:2", kind: "origin" })
+        yield* running.get("origin-a")!.stop
+        running.set("origin-a", yield* startOrigin(world, "origin-a"))
+        assert.deepStrictEqual(JSON.parse((yield* ask).text), before)
+      })
+    )
+  )
+
+  it.effect("is ready when its store answers, and says so on the common routes", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* send(world, "GET", `${url("origin-a")}/health`)).status, 200)
+        assert.strictEqual((yield* send(world, "GET", `${url("origin-a")}/readiness`)).status, 200)
+        const metrics = yield* send(world, "GET", `${url("origin-a")}/metrics`)
+        assert.include(metrics.text, "shoal_origin_copies_queued")
+      })
+    )
+  )
+
+  it.effect("does not start when its own URL is not among the origins", () =>
+    Effect.gen(function* () {
+      const world = makeWorld()
+      const error = yield* Effect.flip(startOrigin(world, "origin-a", [url("origin-b")]))
+      assert.strictEqual(error._tag, "RoleMisconfigured")
+      assert.include(error.message, "http://origin-a:1")
+    })
+  )
+})
+
+describe("copies to other owners", () => {
+  it.effect("wait durably for an owner that is away, and reach it when it is back", () =>
+    inCluster(makeWorld(), (world, running) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 10)
+        const [first, second, third] = ownersOf(digest)
+        yield* running.get(third!)!.stop
+        const put = yield* send(world, "PUT", blobUrl(first!, digest), { body: bytes })
+        assert.strictEqual(put.status, 201)
+        assert.sameMembers(holders(world, digest), [first!, second!])
+        assert.strictEqual(waiting(world, first!), 1)
+
+        // The queue outlives the origin.
+        yield* running.get(first!)!.stop
+        running.set(first!, yield* startOrigin(world, first!))
+        running.set(third!, yield* startOrigin(world, third!))
+        yield* TestClock.adjust("30 seconds")
+        assert.sameMembers(holders(world, digest), [first!, second!, third!])
+        assert.strictEqual(waiting(world, first!), 0)
+      })
+    )
+  )
+
+  it.effect("are tried with growing pauses, not all the time", () =>
+    inCluster(makeWorld(), (world, running) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 11)
+        const [first, , third] = ownersOf(digest)
+        yield* running.get(third!)!.stop
+        world.unreachable.add(`${third}:1`)
+        yield* send(world, "PUT", blobUrl(first!, digest), { body: bytes })
+        const failed = Effect.map(send(world, "GET", `${url(first!)}/metrics`), ({ text }) =>
+          Number(/shoal_origin_copies_total\{[^}]*result="failed"[^}]*\} (\d+)/.exec(text)![1])
+        )
+        assert.strictEqual(yield* failed, 1)
+        yield* TestClock.adjust("1 hour")
+        const tries = yield* failed
+        assert.isAtLeast(tries, 8)
+        assert.isAtMost(tries, 16)
+        assert.strictEqual(waiting(world, first!), 1)
+      })
+    )
+  )
+
+  it.effect("stay intended while the blob is still being taken in", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 15)
+        const [first] = ownersOf(digest)
+        const rest = yield* Deferred.make<void>()
+        const slow = Stream.concat(
+          Stream.succeed(bytes.slice(0, 10)),
+          Stream.fromEffect(Effect.as(Deferred.await(rest), bytes.slice(10)))
+        )
+        const putting = yield* Effect.forkChild(send(world, "PUT", blobUrl(first!, digest), { body: slow }))
+        yield* settle
+        yield* TestClock.adjust("20 seconds")
+        yield* settle
+        assert.strictEqual(waiting(world, first!), 2)
+        yield* Deferred.succeed(rest, undefined)
+        assert.strictEqual((yield* Fiber.join(putting)).status, 201)
+        assert.strictEqual(waiting(world, first!), 0)
+        assert.lengthOf(holders(world, digest), 3)
+      })
+    )
+  )
+
+  it.effect("are refused when the metainfo in front is not the blob's", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 12)
+        const at = (length: number | string) =>
+          `${url("origin-a")}${formatBlobPath({ tag: "Copy", digest })}?metainfo=${length}`
+        const wrong = encodeMetainfo({
+          digest: nothing,
+          length: bytes.byteLength,
+          pieceLength: 262_144,
+          pieceHashes: new Uint8Array(32)
+        })
+        const body = Stream.fromArray([wrong, bytes])
+        for (const [length, reason] of [
+          [wrong.byteLength, /of sha256:000/],
+          [7, /malformed/],
+          ["x", /must be the bytes/],
+          [10_000_000, /ended within/]
+        ] as const) {
+          const got = yield* send(world, "PUT", at(length), { body })
+          assert.strictEqual(got.status, 400)
+          assert.match(got.text, reason)
+        }
+        assert.deepStrictEqual(holders(world, digest), [])
+      })
+    )
+  )
+
+  it.effect("repair an owner that lost the blob when someone asks it for metainfo", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 13)
+        const [first, second] = ownersOf(digest)
+        yield* send(world, "PUT", blobUrl(first!, digest), { body: bytes })
+        yield* world.blobs(second!).remove(digest)
+        const expected = yield* send(world, "GET", metainfoUrl(first!, digest))
+        const got = yield* send(world, "GET", metainfoUrl(second!, digest))
+        assert.strictEqual(got.status, 200)
+        assert.deepStrictEqual(got.bytes, expected.bytes)
+        yield* settle
+        assert.isTrue(world.blobs(second!).blobs.has(digest))
+        const kept = yield* send(world, "GET", url(second!) + formatBlobPath({ tag: "OwnMetainfo", digest }))
+        assert.deepStrictEqual(kept.bytes, expected.bytes)
+      })
+    )
+  )
+
+  it.effect("are not made at an origin that does not own the blob", () =>
+    inCluster(makeWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 14)
+        yield* send(world, "PUT", blobUrl(ownersOf(digest)[0]!, digest), { body: bytes })
+        const stranger = strangerTo(digest)
+        assert.strictEqual((yield* send(world, "GET", metainfoUrl(stranger, digest))).status, 200)
+        yield* settle
+        assert.notInclude(holders(world, digest), stranger)
+      })
+    )
+  )
+})

@@ -1,0 +1,150 @@
+// The announcer over a tracker that only notes what it is told, on a test clock.
+
+import { describe, expect, it } from "@effect/vitest"
+import { Clock, Duration, Effect, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { Bitfield } from "../../protocol/bitfield.ts"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { SwarmId } from "../../protocol/message.ts"
+import type { Torrent } from "../../protocol/metainfo.ts"
+import type { PeerAddress, PeerId } from "../../protocol/peer-id.ts"
+import { type Announcer, makeAnnouncer } from "./announcer.ts"
+import { makeRoleMetrics } from "../metrics.ts"
+import type { OpenSwarm } from "./open-swarm.ts"
+import type { PeerEngine } from "./peer-engine.ts"
+import { Timers } from "../services/timers.ts"
+import { type TrackerClient, TrackerUnavailable } from "../tracker/tracker-client.ts"
+import type { AnnounceBatch } from "../tracker/tracker-wire.ts"
+
+const torrent = (digit: string): Torrent => ({
+  swarm: digit.repeat(64) as SwarmId,
+  metainfo: {
+    digest: `sha256:${digit.repeat(64)}` as Digest,
+    length: 2,
+    pieceLength: 1,
+    pieceHashes: new Uint8Array(64)
+  }
+})
+
+const peer: PeerAddress = { peerId: "b".repeat(40) as PeerId, address: "b:1", kind: "agent" }
+
+interface Stage {
+  readonly announcer: Announcer
+  readonly told: AnnounceBatch[]
+  readonly offered: Array<readonly [SwarmId, readonly PeerAddress[]]>
+  readonly answers: { away: boolean }
+  readonly metrics: () => string
+}
+
+const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () {
+  const told: AnnounceBatch[] = []
+  const offered: Array<readonly [SwarmId, readonly PeerAddress[]]> = []
+  const answers = { away: false }
+  const metrics = makeRoleMetrics("agent")
+  const tracker = {
+    announce: (batch: AnnounceBatch) => {
+      told.push(batch)
+      return answers.away
+        ? Effect.fail(new TrackerUnavailable({ message: "away" }))
+        : Effect.succeed(batch.swarms.map(({ swarm }) => ({ swarm, intervalMs: 3_000, peers: [peer] })))
+    }
+  } as Partial<TrackerClient> as TrackerClient
+  const engine = {
+    peerId: "a".repeat(40) as PeerId,
+    address: "a:1",
+    offerPeers: (swarm: SwarmId, peers: readonly PeerAddress[]) => offered.push([swarm, peers]),
+    machine: { swarmStatus: () => undefined }
+  } as unknown as PeerEngine
+  const clock = yield* Clock.Clock
+  const announcer = yield* makeAnnouncer({ engine, tracker, metrics }).pipe(
+    Effect.provideService(Timers, {
+      now: () => Math.round(clock.currentTimeMillisUnsafe() * 1_000),
+      wakeAt: () => () => {}
+    })
+  )
+  return { announcer, told, offered, answers, metrics: metrics.text }
+})
+
+const openSwarm = (have: Bitfield): OpenSwarm => ({ have }) as Partial<OpenSwarm> as OpenSwarm
+
+const settle = TestClock.adjust(Duration.millis(1))
+
+const events = (told: readonly AnnounceBatch[]) =>
+  told.map(({ swarms }) => swarms.map(({ swarm, event }) => `${swarm[0]} ${event}`).join(", "))
+
+describe("announcer", () => {
+  it.effect("tells of a download at once, and offers the peers that the tracker names", () =>
+    Effect.gen(function* () {
+      const { announcer, told, offered } = yield* stage
+      yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* settle
+      expect(events(told)).toEqual(["1 downloading"])
+      expect(offered).toEqual([[torrent("1").swarm, [peer]]])
+    })
+  )
+
+  it.effect("announces again within the interval, and everything that is due in one batch", () =>
+    Effect.gen(function* () {
+      const { announcer, told } = yield* stage
+      yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* announcer.join(torrent("2"), "demo", openSwarm(new Bitfield(2)))
+      yield* settle
+      expect(events(told)).toEqual(["1 downloading, 2 downloading"])
+      yield* TestClock.adjust(Duration.seconds(1))
+      expect(told.flatMap(({ swarms }) => swarms).length).toBe(4)
+      yield* TestClock.adjust(Duration.seconds(3.2))
+      expect(told.flatMap(({ swarms }) => swarms).length).toBe(6)
+    })
+  )
+
+  it.effect("tells a completed download at once, and that a given-up one stopped", () =>
+    Effect.gen(function* () {
+      const { announcer, told } = yield* stage
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+          yield* announcer.join(torrent("2"), "demo", openSwarm(new Bitfield(2)))
+          yield* settle
+          yield* announcer.completed(torrent("1").swarm)
+          yield* settle
+        })
+      )
+      yield* settle
+      expect(events(told)).toEqual(["1 downloading, 2 downloading", "1 complete", "2 stopped"])
+    })
+  )
+
+  it.effect("counts a tracker that is away, and tells it when it is back", () =>
+    Effect.gen(function* () {
+      const { announcer, told, offered, answers, metrics } = yield* stage
+      answers.away = true
+      yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* settle
+      expect(offered).toEqual([])
+      expect(metrics()).toMatch(/shoal_tracker_failures_total\{[^}]*what="announce"[^}]*\} 1/)
+      answers.away = false
+      yield* TestClock.adjust(Duration.micros(BigInt(limits.maxAnnounceBackoff)))
+      expect(told.length).toBeGreaterThanOrEqual(2)
+      expect(offered.length).toBeGreaterThanOrEqual(1)
+    })
+  )
+
+  it.effect("tells once that a blob is gone, and of its download as of a new one", () =>
+    Effect.gen(function* () {
+      const { announcer, told } = yield* stage
+      yield* announcer.gone(torrent("1").swarm)
+      const whole = Bitfield.full(2)
+      yield* Effect.scoped(announcer.join(torrent("1"), "demo", openSwarm(whole)))
+      yield* settle
+      expect(events(told)).toEqual(["1 complete"])
+      yield* announcer.gone(torrent("1").swarm)
+      yield* announcer.gone(torrent("1").swarm)
+      yield* TestClock.adjust(Duration.seconds(200))
+      expect(events(told)).toEqual(["1 complete", "1 stopped"])
+      yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* settle
+      expect(events(told).at(-1)).toBe("1 downloading")
+    })
+  )
+})

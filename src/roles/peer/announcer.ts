@@ -1,0 +1,223 @@
+// Decides when a host tells the trackers what it has and wants: each swarm by its own schedule, all that are due in one
+// batch, so that an image's layers find their peers in one round trip. Whole blobs are told too, seldom, so that a
+// tracker that restarted learns of them again.
+//
+// Invariant: a swarm is told "stopped" at most once, and only if it was told of before. What the trackers answer goes to
+// the peer engine; nothing here dials.
+
+import { Deferred, Effect, FiberSet, Option, Random, type Scope } from "effect"
+import { AnnounceSchedule } from "../../protocol/announce-schedule.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { SwarmId } from "../../protocol/message.ts"
+import { pieceCount, type Torrent } from "../../protocol/metainfo.ts"
+import type { Micros } from "../../protocol/time.ts"
+import type { MetricLabels, RoleMetrics } from "../metrics.ts"
+import type { OpenSwarm } from "./open-swarm.ts"
+import type { PeerEngine } from "./peer-engine.ts"
+import { randomSource } from "./random-source.ts"
+import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
+import { SwarmRules } from "../services/swarm-rules.ts"
+import { Timers } from "../services/timers.ts"
+import type { TrackerClient } from "../tracker/tracker-client.ts"
+import type { SwarmAnnounce } from "../tracker/tracker-wire.ts"
+import { toDuration } from "../http/upstreams.ts"
+
+export interface Announcer {
+  /** Announces a download until the scope ends; then it is told to have stopped, unless it completed. */
+  readonly join: (
+    torrent: Torrent,
+    namespace: string,
+    swarm: OpenSwarm
+  ) => Effect.Effect<void, never, Scope.Scope>
+  /** The download is whole: told at once, and from then on seldom. */
+  readonly completed: (swarm: SwarmId) => Effect.Effect<void>
+  /** The blob is no longer here: the trackers are told to hand this host out no more. */
+  readonly gone: (swarm: SwarmId) => Effect.Effect<void>
+  /** Announces every whole blob of the store: what a restarted host still has. */
+  readonly seedAll: (blobs: BlobStore) => Effect.Effect<void, BlobStoreError>
+}
+
+/** Counts questions that no tracker answered, by what was asked. */
+export const trackerFailures = (metrics: RoleMetrics) => (what: "announce" | "metainfo") => {
+  const labels: MetricLabels = { what }
+  return metrics.counter("shoal_tracker_failures_total", "Questions that no tracker answered", labels)
+}
+
+interface Member {
+  readonly torrent: Torrent
+  readonly namespace: string
+  readonly schedule: AnnounceSchedule
+}
+
+/** Runs the announces of a host for as long as the scope lives; at its end nothing is told, the records expire. */
+export const makeAnnouncer = (options: {
+  readonly engine: PeerEngine
+  readonly tracker: TrackerClient
+  readonly metrics: RoleMetrics
+}): Effect.Effect<Announcer, never, Timers | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { engine, tracker } = options
+    const timers = yield* Timers
+    const { secondAnnounceDelay } = yield* SwarmRules
+    const random = randomSource(yield* Random.Random)
+    const failed = trackerFailures(options.metrics)("announce")
+    const fork = yield* FiberSet.makeRuntime<never>()
+    const members = new Map<SwarmId, Member>()
+    let woken = Deferred.makeUnsafe<void>()
+
+    options.metrics.readGauge(
+      "shoal_swarms_announced",
+      "Swarms that the trackers are told of",
+      () => members.size
+    )
+
+    const wake = (): void => void Deferred.doneUnsafe(woken, Effect.void)
+
+    /** Begins the announce of every member that is due, a batch of them at a time. */
+    const announceDue = (): void => {
+      const now = timers.now()
+      let batch: Array<readonly [Member, SwarmAnnounce]> = []
+      for (const member of members.values()) {
+        const due = member.schedule.nextAnnounceAt
+        if (due === undefined || due > now) continue
+        batch.push([member, describe(member, member.schedule.begun(now))])
+        if (batch.length < limits.maxSwarmsPerAnnounce) continue
+        fork(announce(batch))
+        batch = []
+      }
+      if (batch.length > 0) fork(announce(batch))
+    }
+
+    const describe = (member: Member, event: SwarmAnnounce["event"]): SwarmAnnounce => {
+      const { swarm, metainfo } = member.torrent
+      const status = engine.machine.swarmStatus(swarm)
+      return {
+        swarm,
+        digest: metainfo.digest,
+        namespace: member.namespace,
+        event,
+        neighbours: status?.neighbours ?? 0,
+        have: status?.have ?? (event === "complete" ? pieceCount(metainfo) : 0)
+      }
+    }
+
+    const announce = (batch: ReadonlyArray<readonly [Member, SwarmAnnounce]>): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const answer = yield* Effect.result(
+          tracker.announce({
+            peer: { peerId: engine.peerId, address: engine.address },
+            swarms: batch.map(([, said]) => said)
+          })
+        )
+        const now = timers.now()
+        if (answer._tag === "Failure") {
+          failed(1)
+          yield* Effect.logDebug(answer.failure.message)
+        }
+        const handOuts = new Map(
+          answer._tag === "Success" ? answer.success.map((handOut) => [handOut.swarm, handOut] as const) : []
+        )
+        for (const [member, said] of batch) {
+          const handOut = handOuts.get(said.swarm)
+          if (handOut === undefined) member.schedule.failed(now, random)
+          else {
+            member.schedule.succeeded(handOut.intervalMs, now, random)
+            if (handOut.peers.length > 0) engine.offerPeers(said.swarm, handOut.peers)
+          }
+          if (said.event === "stopped" && members.get(said.swarm) === member) members.delete(said.swarm)
+        }
+        wake()
+        yield* Effect.sleep(toDuration(limits.minAnnounceInterval))
+        askAgainWhenLonely(batch.map(([member]) => member))
+      })
+
+    /** Peers that were handed out may be gone or full: a host with few neighbours asks sooner than told. */
+    const askAgainWhenLonely = (told: ReadonlyArray<Member>): void => {
+      for (const member of told) {
+        const neighbours = engine.machine.swarmStatus(member.torrent.swarm)?.neighbours
+        if (neighbours !== undefined && neighbours < limits.fewNeighbours) {
+          member.schedule.fewNeighbours(timers.now())
+        }
+      }
+      wake()
+    }
+
+    const nextDue = (): Micros | undefined => {
+      let next: Micros | undefined
+      for (const { schedule } of members.values()) {
+        const due = schedule.nextAnnounceAt
+        if (due !== undefined && (next === undefined || due < next)) next = due
+      }
+      return next
+    }
+
+    yield* Effect.forkScoped(
+      Effect.gen(function* () {
+        for (;;) {
+          woken = Deferred.makeUnsafe<void>()
+          announceDue()
+          const next = nextDue()
+          if (next === undefined) {
+            yield* Deferred.await(woken)
+            continue
+          }
+          // Seeds come due one by one; waiting a little makes batches of them.
+          const wait = Math.max(next - timers.now(), limits.announceCoalescing)
+          yield* Effect.raceFirst(Effect.sleep(toDuration(wait)), Deferred.await(woken))
+        }
+      })
+    )
+
+    const enter = (torrent: Torrent, namespace: string, whole: boolean): Member => {
+      const present = members.get(torrent.swarm)
+      if (present !== undefined && present.schedule.phase !== "left") return present
+      const member: Member = {
+        torrent,
+        namespace,
+        schedule: new AnnounceSchedule(whole, timers.now(), secondAnnounceDelay)
+      }
+      members.set(torrent.swarm, member)
+      wake()
+      return member
+    }
+
+    const leave = (member: Member): void => {
+      if (member.schedule.phase !== "complete") stop(member)
+    }
+
+    const stop = (member: Member): void => {
+      member.schedule.left(timers.now())
+      if (member.schedule.nextAnnounceAt === undefined) members.delete(member.torrent.swarm)
+      wake()
+    }
+
+    return {
+      join: (torrent, namespace, swarm) =>
+        Effect.asVoid(
+          Effect.acquireRelease(
+            Effect.sync(() => enter(torrent, namespace, swarm.have.isFull)),
+            (member) => Effect.sync(() => leave(member))
+          )
+        ),
+      completed: (swarm) =>
+        Effect.sync(() => {
+          members.get(swarm)?.schedule.completed(timers.now())
+          wake()
+        }),
+      gone: (swarm) =>
+        Effect.sync(() => {
+          const member = members.get(swarm)
+          if (member !== undefined) stop(member)
+        }),
+      seedAll: (blobs) =>
+        Effect.gen(function* () {
+          for (const { digest } of yield* blobs.list) {
+            const torrent = yield* blobs.metainfo(digest)
+            if (Option.isSome(torrent)) enter(torrent.value, seededNamespace, true)
+          }
+        })
+    }
+  })
+
+/** The namespace of what a restarted host still has: it only matters to whoever fetches anew. */
+const seededNamespace = "-"

@@ -1,0 +1,180 @@
+// Decides how a proxy serves and takes images: content from and to the origins, names from and to the build-indexes.
+// It keeps nothing itself but uploads under way and, for a moment, the blob that it hands on.
+//
+// Invariants: a tag is put only after its manifest is durable at an origin, and a blob linked only after it is; a blob
+// leaves the proxy's store only when nobody hands it on any more; a repository serves only what is its own.
+
+import { Effect, Stream } from "effect"
+import type { Digest } from "../../protocol/digest.ts"
+import { digestAlgorithm } from "../../protocol/digest.ts"
+import type {
+  BuildIndexClient,
+  BuildIndexError,
+  BuildIndexUnavailable,
+  WriteRefused
+} from "../build-index/build-index-client.ts"
+import { manifestRecord } from "../build-index/build-index-records.ts"
+import { indexFailed, indexListings } from "../build-index/index-listings.ts"
+import type { OriginClient } from "../origin/origin-client.ts"
+import type { BlobRejected, OriginReadError, OriginUnavailable } from "../origin/origin-errors.ts"
+import { type ImageSink, SinkUnavailable } from "../registry/image-sink.ts"
+import {
+  type ImageSource,
+  ImageUnavailable,
+  ImageUnknown,
+  type ResolvedManifest
+} from "../registry/image-source.ts"
+import { readEach } from "../registry/multipart-ranges.ts"
+import { type OciError, ociError } from "../registry/oci-error.ts"
+import { isRepositoryName } from "../registry/repository-path.ts"
+import type { BlobStat, BlobStore } from "../services/blob-store.ts"
+import type { Digests } from "../services/digests.ts"
+
+export interface ProxyImagesOptions {
+  readonly origins: OriginClient
+  readonly buildIndex: BuildIndexClient
+  readonly blobs: BlobStore
+  readonly digests: Digests["Service"]
+}
+
+/** Of the origins, a source needs what reads. */
+export const makeProxySource = (
+  options: Pick<ProxyImagesOptions, "buildIndex" | "digests"> & {
+    readonly origins: Pick<OriginClient, "stat" | "read">
+  }
+): ImageSource => {
+  const { origins, buildIndex, digests } = options
+
+  // A client asks before it pushes: an origin that is away must not keep it from that, so unknown is unknown.
+  const originFailed = (what: "manifest" | "blob") => (error: OriginReadError) =>
+    error._tag === "BlobUnknown"
+      ? new ImageUnknown({ what, message: error.message })
+      : new ImageUnavailable({ message: error.message })
+
+  /** Asks the origins about a blob only when it is the repository's. */
+  const ofRepository = (repository: string, digest: Digest) =>
+    Effect.matchEffect(buildIndex.hasBlob(repository, digest, "renew"), {
+      onSuccess: (there) =>
+        there
+          ? Effect.void
+          : Effect.fail(new ImageUnknown({ what: "blob", message: `${repository} has no blob ${digest}` })),
+      onFailure: ({ message }) => Effect.fail(new ImageUnavailable({ message }))
+    })
+
+  return {
+    resolve: (repository, reference) => {
+      const found: Effect.Effect<ResolvedManifest, BuildIndexError> =
+        reference.tag === "Tag"
+          ? buildIndex.tag(repository, reference.name)
+          : buildIndex.manifest(repository, reference.digest)
+      return Effect.mapError(found, indexFailed("manifest"))
+    },
+    manifest: (repository, { digest, size }) =>
+      origins.read(repository, digest, 0, size).pipe(
+        Stream.mkUint8Array,
+        Effect.mapError(originFailed("manifest")),
+        Effect.filterOrFail(
+          (bytes) => digests.digest(digestAlgorithm(digest), bytes) === digest,
+          () => new ImageUnavailable({ message: `the origins gave other content than ${digest}` })
+        )
+      ),
+    // The link that was just renewed keeps the blob at every origin while a client relies on the answer.
+    statBlob: (repository, digest) =>
+      Effect.andThen(
+        ofRepository(repository, digest),
+        Effect.mapError(origins.stat(repository, digest), originFailed("blob"))
+      ),
+    readBlob: (repository, digest, selection) =>
+      readEach(selection, (start, end) => origins.read(repository, digest, start, end)).pipe(
+        Stream.mapError(originFailed("blob"))
+      ),
+    ...indexListings(buildIndex)
+  }
+}
+
+export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
+  const { origins, buildIndex, blobs } = options
+  /** How many requests hand on each blob now. */
+  const handedOn = new Map<Digest, number>()
+
+  const notTaken = (error: OriginUnavailable | BlobRejected | BuildIndexUnavailable) =>
+    new SinkUnavailable({ message: error.message })
+
+  const hold = (digest: Digest) => Effect.sync(() => handedOn.set(digest, (handedOn.get(digest) ?? 0) + 1))
+
+  const release = (digest: Digest) =>
+    Effect.suspend(() => {
+      const others = handedOn.get(digest)! - 1
+      if (others > 0) {
+        handedOn.set(digest, others)
+        return Effect.void
+      }
+      handedOn.delete(digest)
+      return Effect.catch(blobs.remove(digest), (error) =>
+        Effect.logWarning(`${digest} stays in the proxy's store until the next start: ${error.message}`)
+      )
+    })
+
+  const publish = (repository: string, { digest, length }: BlobStat) =>
+    Effect.mapError(
+      origins.put(
+        repository,
+        digest,
+        { length, bytes: blobs.read(digest, 0, length) },
+        buildIndex.link(repository, digest, length)
+      ),
+      notTaken
+    )
+
+  /** Deletions that find nothing are told in the words of the API. */
+  const deletion =
+    (code: "MANIFEST_UNKNOWN" | "BLOB_UNKNOWN") =>
+    (error: BuildIndexError | WriteRefused): SinkUnavailable | OciError => {
+      if (error._tag === "WriteRefused") return error.error
+      return error._tag === "TagUnknown" ? ociError(code, { message: error.message }) : notTaken(error)
+    }
+
+  return {
+    publishBlob: (repository, stat) =>
+      Effect.acquireUseRelease(
+        hold(stat.digest),
+        () => publish(repository, stat),
+        () => release(stat.digest)
+      ),
+    mountBlob: (repository, digest, from) =>
+      Effect.gen(function* () {
+        if (from !== undefined) {
+          if (!isRepositoryName(from)) return false
+          if (!(yield* Effect.mapError(buildIndex.hasBlob(from, digest, "renew"), notTaken))) return false
+        }
+        return yield* origins
+          .rely(repository, digest, ({ length }) => buildIndex.link(repository, digest, length))
+          .pipe(
+            Effect.as(true),
+            Effect.catchIf(
+              (error) => error._tag === "BlobUnknown" && error.unreachable.length === 0,
+              () => Effect.succeed(false)
+            ),
+            Effect.mapError(({ message }) => new SinkUnavailable({ message }))
+          )
+      }),
+    putManifest: (repository, { digest, bytes, content, tags, by }) =>
+      Effect.gen(function* () {
+        const record = manifestRecord(digest, bytes.byteLength, content)
+        const body = { length: bytes.byteLength, bytes: Stream.succeed(bytes) }
+        yield* Effect.mapError(
+          origins.put(repository, digest, body, buildIndex.putManifest(repository, record, tags, by)),
+          (error) => (error._tag === "WriteRefused" ? error.error : notTaken(error))
+        )
+      }),
+    deleteManifest: (repository, reference, by) =>
+      Effect.mapError(
+        reference.tag === "Tag"
+          ? buildIndex.deleteTag(repository, reference.name, by)
+          : buildIndex.deleteManifest(repository, reference.digest, by),
+        deletion("MANIFEST_UNKNOWN")
+      ),
+    deleteBlob: (repository, digest) =>
+      Effect.mapError(buildIndex.unlink(repository, digest), deletion("BLOB_UNKNOWN"))
+  }
+}

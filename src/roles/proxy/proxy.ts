@@ -1,0 +1,72 @@
+// Decides what a proxy is: the registry that takes pushes and also serves pulls, over the origins and build-indexes. It
+// puts the parts together; each part says what it decides in its own file.
+
+import { Effect } from "effect"
+import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
+import { limitClients } from "../http/client-limits.ts"
+import { defaultClientLimits, type ProxyConfig, patienceOf } from "../config.ts"
+import type { HostProgram } from "../host-program.ts"
+import { makeHttpApp } from "../http/http-app.ts"
+import { makeRequestCounter } from "../http/http-requests.ts"
+import { makeRoleMetrics } from "../metrics.ts"
+import { fetchingOrigins } from "../mirror/fetching-origins.ts"
+import { makeMirrorNames } from "../mirror/mirror-names.ts"
+import { keepMirrored, makeMirrorScope } from "../mirror/mirror-scope.ts"
+import { makeOriginClient } from "../origin/origin-client.ts"
+import { makePreheat } from "../preheat/preheat.ts"
+import { makeProxySink, makeProxySource } from "./proxy-images.ts"
+import { registryRoutes } from "../registry/registry-routes.ts"
+import { makeRegistryWrite } from "../registry/registry-write.ts"
+import { makeUploadPace } from "../registry/upload-pace.ts"
+import { makeUploadSessions } from "../registry/upload-sessions.ts"
+import { Digests } from "../services/digests.ts"
+import { HostStorage } from "../services/host-storage.ts"
+
+export const proxy = (config: ProxyConfig): HostProgram =>
+  Effect.gen(function* () {
+    const storage = yield* HostStorage
+    const digests = yield* Digests
+    const metrics = makeRoleMetrics("proxy")
+    const blobs = yield* storage.blobs(config.data)
+    const tables = yield* storage.tables(config.data)
+    const origins = yield* makeOriginClient(config.origins)
+    const names = makeMirrorNames(config.mirrors ?? [])
+    const buildIndex = yield* makeBuildIndexClient(config.buildIndexes, names.isMirrored)
+    const allowed = config.limits ?? defaultClientLimits
+    const uploads = yield* makeUploadSessions(blobs, tables, allowed)
+    const pace = yield* makeUploadPace(allowed.uploadBytesPerSecond)
+    metrics.readGauge("shoal_uploads_open", "Uploads that clients began and did not end", uploads.open)
+
+    // A crash between commit and hand-over leaves a blob that no client was told of.
+    for (const { digest } of yield* blobs.list) yield* blobs.remove(digest)
+
+    const images = { origins, buildIndex, blobs, digests }
+    const counter = makeRequestCounter(metrics)
+    const source = makeProxySource({ ...images, origins: fetchingOrigins(origins, names.isMirrored) })
+    const preheat = yield* makePreheat(config, { source, metrics, counter })
+    const write = makeRegistryWrite({
+      uploads,
+      sink: makeProxySink(images),
+      digests,
+      pace,
+      manifestBytes: allowed.manifestBytes
+    })
+    const registry = registryRoutes({
+      source,
+      write: keepMirrored(names, preheat.triggeredBy(write)),
+      scope: makeMirrorScope(names, config.ownNames),
+      counter
+    })
+    const notReady = Effect.map(
+      Effect.all([origins.notReady, buildIndex.notReady], { concurrency: "unbounded" }),
+      (reports) => reports.flat()
+    )
+    const app = yield* makeHttpApp([...registry, ...preheat.routes], { role: "proxy", metrics, notReady })
+    const listener = {
+      name: "registry",
+      listen: config.registry,
+      app: limitClients(app, allowed, metrics),
+      patience: patienceOf(allowed)
+    }
+    return { listeners: [listener] }
+  })

@@ -1,0 +1,164 @@
+// Decides how a host speaks to the trackers: every blob has its trackers in rendezvous order; the first that answers is
+// used. A batch of announces is split by tracker. Metainfo is the same everywhere, so any tracker is asked for it: a wave
+// of hosts that all need it at once then has all the trackers' uplinks. Metainfo is believed only when it is for the digest that was asked
+// for; the swarm's id is computed here, never taken from the wire.
+
+import { Data, Effect, Random, Schema } from "effect"
+import { type HttpClient, HttpClientRequest } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
+import { ringOwners } from "../../protocol/hash-ring.ts"
+import { limits } from "../../protocol/limits.ts"
+import { decodeMetainfo, type Torrent } from "../../protocol/metainfo.ts"
+import { formatBlobPath } from "../http/blob-path.ts"
+import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "../origin/origin-errors.ts"
+import { Digests } from "../services/digests.ts"
+import { AnnounceAnswer, type AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
+import {
+  baseUrl,
+  decodeJson,
+  dropBody,
+  makeUpstreams,
+  noneHealthy,
+  refusedBy,
+  UpstreamFailed
+} from "../http/upstreams.ts"
+
+export type { BlobUnknown }
+
+/** No tracker answered, or none with something usable. `message` names each and why. */
+export class TrackerUnavailable extends Data.TaggedError("TrackerUnavailable")<{
+  readonly message: string
+}> {}
+
+export interface TrackerClient {
+  /**
+   * Tells the trackers of the host's swarms. Gives the hand-outs of all swarms for which a tracker answered; fails
+   * only when there were swarms and not one tracker answered. At most limits.maxSwarmsPerAnnounce swarms.
+   */
+  readonly announce: (batch: AnnounceBatch) => Effect.Effect<ReadonlyArray<SwarmHandOut>, TrackerUnavailable>
+  /** One round over the trackers; the caller decides how long to keep asking. BlobUnknown: no origin has it. */
+  readonly metainfo: (
+    namespace: string,
+    digest: Digest
+  ) => Effect.Effect<Torrent, BlobUnknown | BlobOnItsWay | TrackerUnavailable>
+  /** Why no tracker answers, a line each; empty when one does. */
+  readonly notReady: Effect.Effect<ReadonlyArray<string>>
+}
+
+const decodeAnswer = Schema.decodeUnknownEffect(AnnounceAnswer)
+
+export const makeTrackerClient = (
+  trackers: ReadonlyArray<string>
+): Effect.Effect<TrackerClient, never, HttpClient.HttpClient | Digests> =>
+  Effect.gen(function* () {
+    const members = trackers.map(baseUrl)
+    const upstreams = yield* makeUpstreams
+    const digests = yield* Digests
+
+    const anyOrder = members.length === 1 ? Effect.succeed(members) : Random.shuffle(members)
+
+    const order = (digest: Digest) => upstreams.preferred(ringOwners(digest, members, members.length))
+
+    const announceTo = (
+      url: string,
+      batch: AnnounceBatch
+    ): Effect.Effect<ReadonlyArray<SwarmHandOut>, UpstreamFailed> =>
+      upstreams.ask(
+        url,
+        HttpClientRequest.post(`${url}/announce`).pipe(HttpClientRequest.bodyJsonUnsafe(batch)),
+        limits.askTimeout,
+        (response) =>
+          Effect.gen(function* () {
+            if (response.status !== 200) return yield* refusedBy(url, "an announce", response)
+            return (yield* decodeJson(url, response, decodeAnswer)).swarms
+          })
+      )
+
+    const announce: TrackerClient["announce"] = (batch) =>
+      Effect.gen(function* () {
+        const answered: SwarmHandOut[] = []
+        const failures = new Map<string, string>()
+        // Each round sends every open swarm to the best tracker that has not failed it yet.
+        let open: ReadonlyArray<SwarmAnnounce> = batch.swarms
+        for (let round = 0; open.length > 0 && round < members.length; round++) {
+          const groups = new Map<string, SwarmAnnounce[]>()
+          for (const swarm of open) {
+            const tracker = (yield* order(swarm.digest)).find((url) => !failures.has(url))
+            if (tracker === undefined) continue
+            const group = groups.get(tracker)
+            if (group === undefined) groups.set(tracker, [swarm])
+            else group.push(swarm)
+          }
+          const failed: SwarmAnnounce[] = []
+          yield* Effect.forEach(
+            groups,
+            ([url, swarms]) =>
+              Effect.match(announceTo(url, { peer: batch.peer, swarms }), {
+                onSuccess: (handOuts) => void answered.push(...handOuts),
+                onFailure: (error) => {
+                  failures.set(url, error.message)
+                  failed.push(...swarms)
+                }
+              }),
+            { concurrency: limits.maxParallelAsks, discard: true }
+          )
+          open = failed
+        }
+        if (answered.length === 0 && batch.swarms.length > 0 && failures.size > 0) {
+          return yield* new TrackerUnavailable({
+            message: `no tracker answered: ${[...failures.values()].join("; ")}`
+          })
+        }
+        return answered
+      })
+
+    const metainfoFrom = (url: string, namespace: string, digest: Digest) =>
+      upstreams.ask(
+        url,
+        HttpClientRequest.get(url + formatBlobPath({ tag: "Metainfo", namespace, digest })),
+        limits.httpTimeout,
+        (response) =>
+          Effect.gen(function* () {
+            if (response.status === 404) {
+              yield* dropBody(response)
+              return undefined
+            }
+            if (response.status === 202) {
+              yield* dropBody(response)
+              return new BlobOnItsWay({ digest, message: `an origin fetches ${digest} from its upstream` })
+            }
+            if (response.status !== 200) return yield* refusedBy(url, `the metainfo of ${digest}`, response)
+            const metainfo = decodeMetainfo(new Uint8Array(yield* response.arrayBuffer))
+            if ("tag" in metainfo) {
+              return yield* new UpstreamFailed({
+                url,
+                message: `${url} gave bad metainfo of ${digest}: ${metainfo.reason}`
+              })
+            }
+            if (metainfo.digest !== digest) {
+              return yield* new UpstreamFailed({
+                url,
+                message: `${url} gave the metainfo of ${metainfo.digest} for ${digest}`
+              })
+            }
+            return { swarm: digests.swarmId(metainfo), metainfo }
+          })
+      )
+
+    return {
+      announce,
+      notReady: noneHealthy(upstreams, members),
+      metainfo: (namespace, digest) =>
+        Effect.gen(function* () {
+          const failures: string[] = []
+          for (const url of yield* upstreams.preferred(yield* anyOrder)) {
+            const found = yield* Effect.result(metainfoFrom(url, namespace, digest))
+            if (found._tag === "Failure") failures.push(found.failure.message)
+            else if (found.success instanceof BlobOnItsWay) return yield* found.success
+            else if (found.success !== undefined) return found.success
+            else return yield* blobUnknown(digest)
+          }
+          return yield* new TrackerUnavailable({ message: `no tracker answered: ${failures.join("; ")}` })
+        })
+    }
+  })

@@ -1,0 +1,69 @@
+// Decides which swarms a tracker remembers: the peer table of each (protocol/hand-out.ts), the one announced longest
+// ago forgotten first when there are too many, and those in which nobody is left forgotten by a sweep.
+//
+// Invariant: at most maxSwarmsTracked swarms; the Map's order is that of the last announce.
+
+import { HandOut, type HandOutRules } from "../../protocol/hand-out.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { SwarmId } from "../../protocol/message.ts"
+import type { PeerAddress } from "../../protocol/peer-id.ts"
+import type { RandomSource } from "../../protocol/random-source.ts"
+import type { Micros } from "../../protocol/time.ts"
+import type { SwarmAnnounce } from "./tracker-wire.ts"
+
+export interface TrackerSwarms {
+  /** Records what a peer says of a swarm and chooses whom it should meet. */
+  readonly announce: (
+    peer: PeerAddress,
+    announced: SwarmAnnounce,
+    seeds: ReadonlyArray<PeerAddress>,
+    now: Micros
+  ) => ReadonlyArray<PeerAddress>
+  readonly sweep: (now: Micros) => void
+  readonly swarms: () => number
+  readonly peers: () => number
+}
+
+/** @param rules Limits that an experiment varies. */
+export const makeTrackerSwarms = (random: RandomSource, rules: Partial<HandOutRules> = {}): TrackerSwarms => {
+  const { targetNeighbours } = { ...limits, ...rules }
+  const table = new Map<SwarmId, HandOut>()
+
+  /** The swarm's table, moved to the young end. */
+  const touch = (swarm: SwarmId): HandOut => {
+    let handOut = table.get(swarm)
+    if (handOut === undefined) {
+      if (table.size >= limits.maxSwarmsTracked) table.delete(table.keys().next().value!)
+      handOut = new HandOut(rules)
+    } else {
+      table.delete(swarm)
+    }
+    table.set(swarm, handOut)
+    return handOut
+  }
+
+  return {
+    announce: (peer, announced, seeds, now) => {
+      const { swarm, event, neighbours, have } = announced
+      const stopped = event === "stopped"
+      if (stopped && !table.has(swarm)) return []
+      const handOut = touch(swarm)
+      handOut.announce({ peer, complete: event === "complete", have, neighbours, stopped }, now)
+      if (event !== "downloading") return []
+      const wanted = Math.max(0, targetNeighbours - neighbours)
+      return handOut.choose(peer.peerId, wanted, seeds, random, now)
+    },
+    sweep: (now) => {
+      for (const [swarm, handOut] of table) {
+        handOut.expire(now)
+        if (handOut.size === 0) table.delete(swarm)
+      }
+    },
+    swarms: () => table.size,
+    peers: () => {
+      let count = 0
+      for (const handOut of table.values()) count += handOut.size
+      return count
+    }
+  }
+}

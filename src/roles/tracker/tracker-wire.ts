@@ -1,0 +1,41 @@
+// Decides the JSON that hosts and trackers exchange: a batch of a host's swarms up, a hand-out of peers for each down.
+// Both ends decode with these schemas; what does not fit is refused whole.
+
+import { Schema } from "effect"
+import { limits } from "../../protocol/limits.ts"
+import { AddressText, DigestText, PeerAddressJson, PeerIdText, SwarmIdText } from "../http/wire-schema.ts"
+
+const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.maxPieces }))
+
+/** What a host says of one swarm that it is in. */
+export const SwarmAnnounce = Schema.Struct({
+  swarm: SwarmIdText,
+  digest: DigestText,
+  namespace: Schema.String.check(Schema.isBetweenLength(1, 255)),
+  event: Schema.Literals(["downloading", "complete", "stopped"]),
+  /** Neighbours of the host in this swarm. */
+  neighbours: Count,
+  /** Verified pieces. */
+  have: Count
+})
+export type SwarmAnnounce = typeof SwarmAnnounce.Type
+
+export const AnnounceBatch = Schema.Struct({
+  peer: Schema.Struct({ peerId: PeerIdText, address: AddressText }),
+  swarms: Schema.Array(SwarmAnnounce).check(Schema.isMaxLength(limits.maxSwarmsPerAnnounce))
+})
+export type AnnounceBatch = typeof AnnounceBatch.Type
+
+/** What a tracker answers for one swarm. */
+export const SwarmHandOut = Schema.Struct({
+  swarm: SwarmIdText,
+  /** Announce again after this long. */
+  intervalMs: Schema.Int.check(Schema.isGreaterThan(0)),
+  peers: Schema.Array(PeerAddressJson).check(Schema.isMaxLength(limits.maxHandOut))
+})
+export type SwarmHandOut = typeof SwarmHandOut.Type
+
+export const AnnounceAnswer = Schema.Struct({
+  swarms: Schema.Array(SwarmHandOut).check(Schema.isMaxLength(limits.maxSwarmsPerAnnounce))
+})
+export type AnnounceAnswer = typeof AnnounceAnswer.Type

@@ -1,0 +1,180 @@
+// Decides what a tracker is: it knows who is in which swarm, introduces peers to each other and to the origins that
+// seed, and passes metainfo on from the origins. It keeps nothing on disk: after a restart the peers' next announces
+// make it whole again.
+//
+//   POST /announce                               tracker-wire.ts
+//   POST, GET /agents                            preheat/registration-wire.ts
+//   GET  /namespace/{ns}/blobs/{digest}/metainfo blob-path.ts
+//
+// Invariant: a peer is told only of peers that announced themselves or that an origin named as itself.
+
+import { ByteSize, Cache, Effect, Exit, Random, Schema } from "effect"
+import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import { parseBlobPath } from "../http/blob-path.ts"
+import type { TrackerConfig } from "../config.ts"
+import type { HostProgram } from "../host-program.ts"
+import { makeHttpApp, type RouteHandler } from "../http/http-app.ts"
+import { countedHandler, makeRequestCounter } from "../http/http-requests.ts"
+import { makeRoleMetrics } from "../metrics.ts"
+import { makeOriginClient } from "../origin/origin-client.ts"
+import { makeRegisteredAgents } from "../preheat/registered-agents.ts"
+import { AgentRegistration } from "../preheat/registration-wire.ts"
+import { randomSource } from "../peer/random-source.ts"
+import { OciError, ociError, ociErrorResponse } from "../registry/oci-error.ts"
+import { SwarmRules } from "../services/swarm-rules.ts"
+import { Timers } from "../services/timers.ts"
+import { makeTrackerSwarms } from "./tracker-swarms.ts"
+import { AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
+import { toDuration } from "../http/upstreams.ts"
+
+const decodeRegistration = Schema.decodeUnknownEffect(Schema.fromJsonString(AgentRegistration))
+const decodeBatch = Schema.decodeUnknownEffect(Schema.fromJsonString(AnnounceBatch))
+
+export const tracker = (config: TrackerConfig): HostProgram =>
+  Effect.gen(function* () {
+    const timers = yield* Timers
+    const random = yield* Random.Random
+    const origins = yield* makeOriginClient(config.origins)
+    const swarms = makeTrackerSwarms(randomSource(random), yield* SwarmRules)
+    const metrics = makeRoleMetrics("tracker")
+    const counter = makeRequestCounter(metrics)
+    metrics.readGauge("shoal_tracker_swarms", "Swarms that have peers", swarms.swarms)
+    metrics.readGauge("shoal_tracker_peers", "Peers over all swarms", swarms.peers)
+
+    yield* Effect.forkScoped(
+      Effect.forever(
+        Effect.andThen(
+          Effect.sleep(toDuration(limits.seedAnnounceInterval)),
+          Effect.sync(() => swarms.sweep(timers.now()))
+        )
+      )
+    )
+
+    const interval = (announced: SwarmAnnounce): number =>
+      (announced.event === "complete" ? limits.seedAnnounceInterval : limits.announceInterval) / 1_000
+
+    const handOut = (peer: AnnounceBatch["peer"], announced: SwarmAnnounce): Effect.Effect<SwarmHandOut> =>
+      Effect.gen(function* () {
+        // Only a peer that misses pieces needs seeds.
+        const seeds = announced.event === "downloading" ? yield* origins.seeds(announced.digest) : []
+        const agent = { ...peer, kind: "agent" } as const
+        const peers = swarms.announce(agent, announced, seeds, timers.now())
+        return { swarm: announced.swarm, intervalMs: interval(announced), peers }
+      })
+
+    const announce = Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const text = yield* request.text.pipe(
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limits.maxAnnounceBytes)),
+        Effect.mapError((error) =>
+          ociError("SIZE_INVALID", { message: `the announce could not be read: ${error.message}` })
+        )
+      )
+      const batch = yield* Effect.mapError(decodeBatch(text), (error) =>
+        ociError("UNSUPPORTED", { status: 400, message: `not an announce: ${error.message.slice(0, 500)}` })
+      )
+      const answered = yield* Effect.forEach(batch.swarms, (announced) => handOut(batch.peer, announced), {
+        concurrency: limits.maxParallelAsks
+      })
+      return HttpServerResponse.text(JSON.stringify({ swarms: answered }), {
+        contentType: "application/json"
+      })
+    })
+
+    // Agents of a first wave ask at once for the same: one question goes to the origins.
+    const metainfos = yield* Cache.makeWith(
+      (key: string) => {
+        const space = key.indexOf(" ")
+        return origins.metainfo(key.slice(space + 1), key.slice(0, space) as Digest)
+      },
+      {
+        capacity: limits.maxMetainfoCached,
+        timeToLive: (exit) =>
+          Exit.isSuccess(exit) && exit.value.byteLength <= limits.maxMetainfoBytesCached
+            ? toDuration(limits.metainfoLifetime)
+            : 0
+      }
+    )
+
+    const metainfo = Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const endpoint = parseBlobPath(request.url)
+      if (endpoint instanceof OciError) return yield* endpoint
+      if (endpoint.tag !== "Metainfo") {
+        return yield* ociError("UNSUPPORTED", { status: 404, message: "a tracker has metainfo, not blobs" })
+      }
+      const bytes = yield* Effect.mapError(
+        Cache.get(metainfos, `${endpoint.digest} ${endpoint.namespace}`),
+        (error) => {
+          if (error._tag === "BlobOnItsWay") return error
+          return error._tag === "BlobUnknown" && error.unreachable.length === 0
+            ? ociError("BLOB_UNKNOWN", { message: error.message })
+            : ociError("UNAVAILABLE", { message: error.message })
+        }
+      )
+      return HttpServerResponse.uint8Array(bytes, { contentType: "application/octet-stream" })
+    }).pipe(
+      Effect.catchTag("BlobOnItsWay", ({ message }) =>
+        Effect.succeed(HttpServerResponse.text(`${message}\n`, { status: 202 }))
+      )
+    )
+
+    const agents = makeRegisteredAgents()
+    metrics.readGauge("shoal_tracker_agents", "Agents that made themselves known", agents.count)
+
+    const register = Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const text = yield* request.text.pipe(
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limits.maxRegistrationBytes)),
+        Effect.mapError((error) =>
+          ociError("SIZE_INVALID", { message: `the registration could not be read: ${error.message}` })
+        )
+      )
+      const registration = yield* Effect.mapError(decodeRegistration(text), (error) =>
+        ociError("UNSUPPORTED", {
+          status: 400,
+          message: `not a registration: ${error.message.slice(0, 500)}`
+        })
+      )
+      if (!agents.register(registration, timers.now())) {
+        return yield* ociError("UNAVAILABLE", {
+          message: `${limits.maxRegisteredAgents} agents are known, there is no room for another`
+        })
+      }
+      return HttpServerResponse.empty({ status: 204 })
+    })
+
+    const listAgents = Effect.sync(() =>
+      HttpServerResponse.text(JSON.stringify({ agents: agents.list(timers.now()) }), {
+        contentType: "application/json"
+      })
+    )
+
+    const counted = (
+      route: string,
+      answer: Effect.Effect<
+        HttpServerResponse.HttpServerResponse,
+        OciError,
+        HttpServerRequest.HttpServerRequest
+      >
+    ): RouteHandler =>
+      countedHandler(
+        counter,
+        route,
+        Effect.catch(answer, (error) => Effect.succeed(ociErrorResponse(error))),
+        () => ociErrorResponse(ociError("UNKNOWN", { message: "the tracker failed; its log says where" }))
+      )
+
+    const app = yield* makeHttpApp(
+      [
+        { method: "POST", path: "/announce", handler: counted("announce", announce) },
+        { method: "POST", path: "/agents", handler: counted("register", register) },
+        { method: "GET", path: "/agents", handler: counted("agents", listAgents) },
+        { method: "GET", path: "/namespace/*", handler: counted("metainfo", metainfo) }
+      ],
+      { role: "tracker", metrics, notReady: origins.notReady }
+    )
+    return { listeners: [{ name: "tracker", listen: config.http, app }] }
+  })
