@@ -25,6 +25,17 @@ const pieceLength = limits.minPieceLength
 
 const slow = { egressBytesPerSecond: 2 * MiB, burstBytes: 256 * 1024 }
 
+/** A blob as a client asks for it. */
+export interface NamedBlob {
+  readonly repository: string
+  readonly digest: string
+}
+
+const largestOf = (image: PushedImage): NamedBlob => ({
+  repository: image.repository,
+  digest: largest(image).digest
+})
+
 interface Got {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
@@ -32,16 +43,16 @@ interface Got {
 }
 
 /** Asks for a blob and hangs up when `enough` bytes have come; `onFirst` runs at the first of them. */
-const readSome = (
+export const readSome = (
   world: ScenarioWorld,
   host: string,
-  image: PushedImage,
+  blob: NamedBlob,
   range: string | undefined,
   enough: number,
   onFirst: Effect.Effect<void, ScenarioFailed> = Effect.void
 ): Effect.Effect<Got, ScenarioFailed> =>
   Effect.gen(function* () {
-    const url = `${host}/v2/${image.repository}/blobs/${largest(image).digest}`
+    const url = `${host}/v2/${blob.repository}/blobs/${blob.digest}`
     const asked = HttpClientRequest.get(url).pipe(
       HttpClientRequest.setHeaders(range === undefined ? {} : { range })
     )
@@ -63,8 +74,13 @@ const readSome = (
     return { status: response.status, headers: response.headers, bytes: bytes.slice(0, filled) }
   })
 
-const readRange = (world: ScenarioWorld, host: string, image: PushedImage, start: number, end: number) =>
-  readSome(world, host, image, `bytes=${start}-${end - 1}`, end - start)
+export const readRange = (
+  world: ScenarioWorld,
+  host: string,
+  blob: NamedBlob,
+  start: number,
+  end: number
+) => readSome(world, host, blob, `bytes=${start}-${end - 1}`, end - start)
 
 const expectBytes = (world: ScenarioWorld, got: Uint8Array, expected: Uint8Array, what: string) =>
   expectThat(
@@ -72,7 +88,7 @@ const expectBytes = (world: ScenarioWorld, got: Uint8Array, expected: Uint8Array
     `${what}: the bytes are not the blob's`
   )
 
-const nothingUnderway = (world: ScenarioWorld, host: string) =>
+export const nothingUnderway = (world: ScenarioWorld, host: string) =>
   until(
     "the download that nobody waits for ended",
     Effect.map(metric(world, host, "shoal_downloads_underway"), (downloads) => downloads === 0)
@@ -99,7 +115,7 @@ const firstByte: Scenario = {
         const count = Effect.map(storedPieces(world, host.url), (now) => {
           stored = now
         })
-        return Effect.map(readSome(world, host.url, image, undefined, pieceLength, count), () => stored)
+        return Effect.map(readSome(world, host.url, largestOf(image), undefined, pieceLength, count), () => stored)
       }
       const counts = [yield* readFirst(yield* cluster.startAgent("agent-1"))]
       const crowd = yield* agents(cluster, ["agent-2", "agent-3", "agent-4"])
@@ -117,7 +133,7 @@ const hangsUp: Scenario = {
       const cluster = yield* startHerdCluster(world, { ...slow, egressBytesPerSecond: 4 * MiB })
       const image = yield* pushImage(world, cluster.proxy, "demo/hangup", "1", [16 * MiB])
       const host = yield* cluster.startAgent("agent-1")
-      yield* readSome(world, host.url, image, undefined, 1)
+      yield* readSome(world, host.url, largestOf(image), undefined, 1)
       yield* nothingUnderway(world, host.url)
       const kept = yield* storedPieces(world, host.url)
       yield* expectThat(kept < 16, `${kept} of 64 pieces were fetched for a client that had hung up`)
@@ -134,7 +150,7 @@ const openRangeHangsUp: Scenario = {
       const host = yield* cluster.startAgent("agent-1")
       const start = 8 * MiB + 100
       const chunk = 2 * MiB
-      const got = yield* readSome(world, host.url, image, `bytes=${start}-`, chunk)
+      const got = yield* readSome(world, host.url, largestOf(image), `bytes=${start}-`, chunk)
       yield* expectThat(got.status === 206, `an open range was answered ${got.status}, not 206`)
       const { bytes } = largest(image)
       yield* expectBytes(world, got.bytes, bytes.slice(start, start + chunk), "an open range")
@@ -155,7 +171,7 @@ const rangeOfLargeBlob: Scenario = {
       const [one, other] = yield* agents(cluster, ["agent-1", "agent-2"])
       const { bytes } = largest(image)
       const single = [20 * MiB + 5, 21 * MiB + 5] as const
-      const got = yield* readRange(world, one!.url, image, ...single)
+      const got = yield* readRange(world, one!.url, largestOf(image), ...single)
       yield* expectThat(got.status === 206, `a range was answered ${got.status}, not 206`)
       yield* expectBytes(world, got.bytes, bytes.slice(...single), "a range")
       const several = [
@@ -209,7 +225,7 @@ const parallelOpenRanges: Scenario = {
           Effect.gen(function* () {
             const range = offset === 0 ? undefined : `bytes=${offset}-`
             const enough = Math.min(chunk, length - offset)
-            const got = yield* readSome(world, host.url, image, range, enough)
+            const got = yield* readSome(world, host.url, largestOf(image), range, enough)
             yield* expectThat(got.status === (offset === 0 ? 200 : 206), `${range}: status ${got.status}`)
             yield* expectBytes(world, got.bytes, bytes.slice(offset, offset + enough), `${range}`)
           }),

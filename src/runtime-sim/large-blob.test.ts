@@ -1,0 +1,174 @@
+// Shows what lazy readers make an agent fetch of a cold blob of 4 GiB in pieces of the default length, counted in pieces.
+// The blob is a few pieces over and over, so that a world holds it and every byte that a client gets can still be
+// checked.
+
+import { createHash } from "node:crypto"
+import { Effect, type Scope } from "effect"
+import { HttpClientRequest } from "effect/http"
+import { expect, it } from "vitest"
+import { makeDigest } from "../protocol/digest.ts"
+import { limits } from "../protocol/limits.ts"
+import { choosePieceLength, pieceCount, pieceHashBytes } from "../protocol/metainfo.ts"
+import type { HostProgramError } from "../roles/host-program.ts"
+import { type ClusterApart, startClusterApart } from "../roles/scenarios/cluster.ts"
+import { nothingUnderway, readRange, readSome } from "../roles/scenarios/ranged-reads.ts"
+import { request, type ScenarioFailed } from "../roles/scenarios/registry-script.ts"
+import { agents, MiB, storedPieces, until } from "../roles/scenarios/scenario.ts"
+import type { ScenarioWorld } from "../roles/scenarios/world.ts"
+import { RealContent } from "./blob-content.ts"
+import { makeSimWorld, seededBytes } from "./scenario-world.ts"
+import { putTorrent } from "./sim-disk.ts"
+import { payloadHash } from "./sim-digests.ts"
+
+const length = 4 * 1024 * MiB
+const pieceLength = choosePieceLength(length)
+const pieces = pieceCount({ length, pieceLength })
+/** Pieces that differ; so many of them in a row are the blob's period. */
+const period = 8
+
+const distinct = Array.from({ length: period }, (_, index) => seededBytes(`piece ${index}`, pieceLength))
+const content = new RealContent(
+  Array.from({ length: pieces }, (_, piece) => distinct[piece % period]!),
+  pieceLength,
+  length
+)
+
+/** Nobody here reads to the end, where the digest is checked, so it may be any. */
+const digest = makeDigest("sha256", createHash("sha256").update("4 GiB").digest())
+const blob = { repository: "demo/large", digest }
+
+/** A piece of it is there in an eighth of a second, the whole in two minutes. */
+const slow = { egressBytesPerSecond: 32 * MiB, burstBytes: 256 * 1024 }
+
+/** Plays a story on a cluster whose origin has the blob and whose build-index knows it. */
+const play = (
+  seed: string,
+  story: (
+    world: ScenarioWorld,
+    cluster: ClusterApart
+  ) => Effect.Effect<void, ScenarioFailed | HostProgramError, Scope.Scope>
+): void => {
+  const { world, simulation } = makeSimWorld({ seed })
+  const { disk } = simulation.machine("origin")
+  const folder = disk.folder("origin")
+  disk.allocate(length)
+  const pieceHashes = new Uint8Array(pieces * pieceHashBytes)
+  for (let piece = 0; piece < pieces; piece++) {
+    pieceHashes.set(payloadHash(content.piece(piece, pieceLength)), piece * pieceHashBytes)
+  }
+  folder.blobs.set(digest, content)
+  putTorrent(folder, { digest, length, pieceLength, pieceHashes })
+  simulation.run(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const cluster = yield* startClusterApart(world, slow)
+        const mounted = yield* request(
+          world.client,
+          HttpClientRequest.post(`${cluster.proxy}/v2/${blob.repository}/blobs/uploads/?mount=${digest}`)
+        )
+        expect(mounted.status).toBe(201)
+        yield* story(world, cluster)
+      })
+    )
+  )
+}
+
+const expectBytes = (got: Uint8Array, start: number): void => {
+  const expected = new Uint8Array(got.byteLength)
+  for (let at = 0; at < expected.byteLength; ) {
+    const from = start + at
+    const end = Math.min((Math.floor(from / pieceLength) + 1) * pieceLength, start + expected.byteLength)
+    expected.set(content.slice(from, end), at)
+    at += end - from
+  }
+  expect(Buffer.compare(got, expected)).toBe(0)
+}
+
+const touched = (start: number, end: number): number =>
+  Math.ceil(end / pieceLength) - Math.floor(start / pieceLength)
+
+it("is cut into a thousand pieces, so that one is a small part of what a tenth is", () => {
+  expect([pieceLength, pieces]).toEqual([4 * MiB, 1024])
+})
+
+it.for([
+  ["within a piece", 2 * 1024 * MiB + 7],
+  ["over the edge of two", 2 * 1024 * MiB - 500_000],
+  ["at the end", length - MiB]
+] as const)("a megabyte of it, %s, fetches the pieces that it touches and no other", ([, start]) => {
+  play(`range at ${start}`, (world, cluster) =>
+    Effect.gen(function* () {
+      const host = yield* cluster.startAgent("agent-1")
+      const got = yield* readRange(world, host.url, blob, start, start + MiB)
+      expect([got.status, got.bytes.byteLength]).toEqual([206, MiB])
+      expectBytes(got.bytes, start)
+      yield* nothingUnderway(world, host.url)
+      expect(yield* storedPieces(world, host.url)).toBe(touched(start, start + MiB))
+    })
+  )
+})
+
+it("an open range that hangs up after a chunk leaves little more than the chunk", () => {
+  play("open range", (world, cluster) =>
+    Effect.gen(function* () {
+      const host = yield* cluster.startAgent("agent-1")
+      const start = 1024 * MiB + 12_345
+      // It reads slowly first: eighty pieces could come meanwhile.
+      const pause = Effect.sleep("10 seconds")
+      const got = yield* readSome(world, host.url, blob, `bytes=${start}-`, MiB, pause)
+      expect(got.status).toBe(206)
+      expectBytes(got.bytes, start)
+      yield* nothingUnderway(world, host.url)
+      const stored = yield* storedPieces(world, host.url)
+      // The reader may be a piece ahead of the client, and has its window beyond that.
+      expect(stored).toBeLessThanOrEqual(touched(start, start + MiB) + 1 + limits.rangeAheadPieces)
+    })
+  )
+})
+
+it("the first byte of all of it comes before a tenth is there, alone and in a crowd", () => {
+  play("first byte", (world, cluster) =>
+    Effect.gen(function* () {
+      const readFirst = (host: { readonly url: string }) => {
+        let stored = 0
+        const count = Effect.map(storedPieces(world, host.url), (now) => {
+          stored = now
+        })
+        return Effect.map(readSome(world, host.url, blob, undefined, 1, count), ({ bytes }) => {
+          expectBytes(bytes, 0)
+          return stored
+        })
+      }
+      const counts = [yield* readFirst(yield* cluster.startAgent("agent-1"))]
+      const names = Array.from({ length: 24 }, (_, index) => `agent-${index + 2}`)
+      const crowd = yield* agents(cluster, names)
+      // They go on, as clients that stay do: a source that sends little tells everyone what to take.
+      for (const { role } of crowd)
+        yield* Effect.forkScoped(Effect.ignore(role.pull(blob.repository, digest)))
+      counts.push(...(yield* Effect.forEach(crowd, readFirst, { concurrency: "unbounded" })))
+      for (const stored of counts) expect(stored).toBeLessThan(pieces / 10)
+    })
+  )
+})
+
+it("a range that is asked for while all of it is being pulled goes first", () => {
+  play("range beside a pull", (world, cluster) =>
+    Effect.gen(function* () {
+      const host = yield* cluster.startAgent("agent-1")
+      yield* Effect.forkScoped(Effect.ignore(host.role.pull(blob.repository, digest)))
+      yield* until(
+        "a pull under way",
+        Effect.map(storedPieces(world, host.url), (stored) => stored >= 20)
+      )
+      for (const part of [3 / 4, 1 / 2, 7 / 8]) {
+        const start = length * part
+        const before = yield* storedPieces(world, host.url)
+        const got = yield* readRange(world, host.url, blob, start, start + MiB)
+        expectBytes(got.bytes, start)
+        const meanwhile = (yield* storedPieces(world, host.url)) - before
+        // What a seeder suggests may come first, so many pieces of it.
+        expect(meanwhile).toBeLessThanOrEqual(limits.readerPatience)
+      }
+    })
+  )
+})
