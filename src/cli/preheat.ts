@@ -14,7 +14,9 @@ export const parseScope = (text: string): object | undefined => {
 
 const flags = {
   image: Argument.String("IMAGE").pipe(
-    Argument.withDescription("REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST, without a registry's host")
+    Argument.withDescription(
+      "REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST, without a registry's host unless the proxy mirrors it"
+    )
   ),
   proxy: Flag.String("proxy").pipe(
     Flag.withMetavar("URL"),

@@ -3,6 +3,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/digest.ts"
+import { makeMirrorNames } from "../mirror/mirror-names.ts"
 import { OciError } from "../registry/oci-error.ts"
 import {
   formatImage,
@@ -45,6 +46,23 @@ describe("an image's name", () => {
     "http://x/y"
   ])("%s is refused", (text) => {
     refusal(parseImage(text))
+  })
+
+  it("may begin with a registry that is mirrored, as clients write it", () => {
+    const { prefixOf } = makeMirrorNames([
+      { name: "registry.example:5000", aliases: ["hub.example"] },
+      { name: "[::1]:5000" }
+    ])
+    for (const [text, repository] of [
+      ["registry.example:5000/team/app:1", "registry.example__5000/team/app"],
+      ["registry.example__5000/team/app:1", "registry.example__5000/team/app"],
+      ["hub.example/team/app:1", "registry.example__5000/team/app"],
+      ["[::1]:5000/app:1", "0_0_0_0_0_0_0_1__5000/app"],
+      ["demo/app:1", "demo/app"]
+    ] as const) {
+      expect(parsePreheat({ image: text }, prefixOf)).toMatchObject({ repository, reference: byTag("1") })
+    }
+    refusal(parsePreheat({ image: "other.example:5000/team/app:1" }, prefixOf))
   })
 
   it("is read back as it was written", () => {

@@ -12,6 +12,7 @@
 import { Cause, Exit, Schema } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { PreheatScope } from "../config.ts"
+import type { MirrorNames } from "../mirror/mirror-names.ts"
 import { OciError, ociError } from "../registry/oci-error.ts"
 import {
   isRepositoryName,
@@ -86,8 +87,20 @@ const malformed = (exit: Exit.Failure<unknown, unknown>): OciError =>
 
 const isError = (value: PreheatImage | OciError): value is OciError => value instanceof OciError
 
-/** "demo/app:1", "demo/app@sha256:...", or "demo/app", which is its tag latest. */
-export const parseImage = (text: string): PreheatImage | OciError => {
+/**
+ * "demo/app:1", "demo/app@sha256:...", or "demo/app", which is its tag latest. A registry's host may stand before it if
+ * `prefixOf` knows it: then it is that upstream's image.
+ */
+export const parseImage = (
+  text: string,
+  prefixOf: MirrorNames["prefixOf"] = () => undefined
+): PreheatImage | OciError => {
+  const slash = text.indexOf("/")
+  const prefix = slash === -1 ? undefined : prefixOf(text.slice(0, slash))
+  return parseOwnImage(prefix === undefined ? text : prefix + text.slice(slash))
+}
+
+const parseOwnImage = (text: string): PreheatImage | OciError => {
   const at = text.indexOf("@")
   const named = at === -1 ? text : text.slice(0, at)
   const colon = named.indexOf(":", named.lastIndexOf("/") + 1)
@@ -97,7 +110,7 @@ export const parseImage = (text: string): PreheatImage | OciError => {
     return ociError("NAME_INVALID", {
       message:
         `"${text.slice(0, 300)}" is not an image of the cluster: ` +
-        "REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST, without a registry's host"
+        "REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST, without a registry's host unless it is mirrored"
     })
   }
   return at === -1
@@ -141,12 +154,12 @@ const scopeOf = (scope: typeof DragonflyScope.Type | undefined): OrderScope | un
 }
 
 /** Reads the plain form, or Harbor's when it says that it is one. */
-export const parsePreheat = (json: unknown): PreheatOrder | OciError => {
+export const parsePreheat = (json: unknown, prefixOf?: MirrorNames["prefixOf"]): PreheatOrder | OciError => {
   if (typeof json === "object" && json !== null && "type" in json) return parseHarborImage(json)
   const exit = decodePlain(json)
   if (Exit.isFailure(exit)) return malformed(exit)
   const { image: text, platforms = [], scope } = exit.value
-  const image = parseImage(text)
+  const image = parseImage(text, prefixOf)
   return isError(image) ? image : { ...image, platforms, scope }
 }
 

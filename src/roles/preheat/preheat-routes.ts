@@ -18,6 +18,7 @@ import { limits } from "../../protocol/limits.ts"
 import type { PreheatRules } from "../config.ts"
 import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import type { MirrorNames } from "../mirror/mirror-names.ts"
 import { matchesImage } from "../registry/image-pattern.ts"
 import { OciError, ociError, ociErrorResponse } from "../registry/oci-error.ts"
 import type { RegistryWrite } from "../registry/registry-routes.ts"
@@ -43,6 +44,8 @@ export interface PreheatRoutesOptions {
   readonly jobs: PreheatJobs
   readonly rules: PreheatRules
   readonly counter: RequestCounter
+  /** How repositories of upstream registries are called here. */
+  readonly names: MirrorNames
 }
 
 const json = (body: object, status = 200, headers: Readonly<Record<string, string>> = {}) =>
@@ -114,7 +117,9 @@ export const preheatRoutes = (options: PreheatRoutesOptions): ReadonlyArray<Http
   })
 
   const begin: Answer = Effect.gen(function* () {
-    const job = yield* begun(parsePreheat(yield* bodyJson(limits.maxPreheatRequestBytes)))
+    const job = yield* begun(
+      parsePreheat(yield* bodyJson(limits.maxPreheatRequestBytes), options.names.prefixOf)
+    )
     return json(describePreheat(job), 202, { location: `/preheat/${job.id}` })
   })
 

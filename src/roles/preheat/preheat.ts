@@ -7,6 +7,7 @@ import type { PreheatRules, ProxyConfig } from "../config.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import type { RequestCounter } from "../http/http-requests.ts"
 import type { RoleMetrics } from "../metrics.ts"
+import type { MirrorNames } from "../mirror/mirror-names.ts"
 import type { ImageSource } from "../registry/image-source.ts"
 import type { RegistryWrite } from "../registry/registry-routes.ts"
 import { RoleMisconfigured } from "../role-misconfigured.ts"
@@ -28,6 +29,7 @@ export const makePreheat = (
     readonly source: ImageSource
     readonly metrics: RoleMetrics
     readonly counter: RequestCounter
+    readonly names: MirrorNames
   }
 ): Effect.Effect<Preheat, RoleMisconfigured, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function* () {
@@ -38,10 +40,10 @@ export const makePreheat = (
         message: "proxy: preheat is given, but trackers are not: name the trackers, which know the agents"
       })
     }
-    const { source, metrics, counter } = options
+    const { source, metrics, counter, names } = options
     const findAgents = yield* makeAgentFinder(trackers)
     const jobs = yield* makePreheatJobs({ source, findAgents, scope: rules.scope, metrics })
-    const routing = { jobs, rules, counter }
+    const routing = { jobs, rules, counter, names }
     return {
       routes: preheatRoutes(routing),
       triggeredBy: (write) => preheatingWrite(write, routing)

@@ -43,7 +43,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const images = { origins, buildIndex, blobs, digests }
     const counter = makeRequestCounter(metrics)
     const source = makeProxySource({ ...images, origins: fetchingOrigins(origins, names.isMirrored) })
-    const preheat = yield* makePreheat(config, { source, metrics, counter })
+    const preheat = yield* makePreheat(config, { source, metrics, counter, names })
     const write = makeRegistryWrite({
       uploads,
       sink: makeProxySink(images),

@@ -1,11 +1,14 @@
 // Decides what must hold of a mirror in every world: a wave of agents costs the upstream one fetch of each blob, whatever
-// form of name they ask by; what was fetched is served when the upstream is away, and what was not fails soon.
+// form of name they ask by; what was fetched is served when the upstream is away, and what was not fails soon; an image of
+// an upstream can be preheated like one of the cluster.
 
 import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
+import type { Digest } from "../../protocol/digest.ts"
 import type { FakeUpstreamState } from "../testing/fake-upstream.ts"
 import { fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
 import { startHerdCluster } from "./cluster.ts"
+import { preheat, pulledBytes, registeredAgents } from "./preheat-scenarios.ts"
 import { bodyBytes, expectThat, type PushedImage, pullImage, request } from "./registry-script.ts"
 import { MiB, type Scenario } from "./scenario.ts"
 import type { ScenarioWorld } from "./world.ts"
@@ -30,7 +33,8 @@ const startUpstream = (world: ScenarioWorld) =>
     )
     role.state.auth = "bearer"
     role.state.redirectBlobs = true
-    return { state: role.state, upstream: { name: "docker.io", url: url("registry"), freshness: 0 } }
+    const names = { name: "docker.io", aliases: ["hub.example:5000"] }
+    return { state: role.state, upstream: { ...names, url: url("registry"), freshness: 0 } }
   })
 
 const publish = (
@@ -102,4 +106,68 @@ const firstWaveOfAMirror: Scenario = {
     })
 }
 
-export const mirrorScenarios: ReadonlyArray<Scenario> = [firstWaveOfAMirror]
+/** An index in the upstream of images that were published there, each for an architecture. */
+const publishIndex = (
+  world: ScenarioWorld,
+  state: FakeUpstreamState,
+  repository: string,
+  images: Readonly<Record<string, PushedImage>>
+): Digest => {
+  const mediaType = "application/vnd.oci.image.index.v1+json"
+  const manifests = Object.entries(images).map(([architecture, { manifest: digest }]) => {
+    const { bytes, mediaType } = state.manifests.get(`${repository} ${digest}`)!
+    return { mediaType, digest, size: bytes.byteLength, platform: { os: "linux", architecture } }
+  })
+  const bytes = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, mediaType, manifests }))
+  const digest = world.digests.digest("sha256", bytes)
+  state.manifests.set(`${repository} ${digest}`, { bytes, mediaType })
+  state.tags.set(`${repository} 1`, digest)
+  return digest
+}
+
+const preheatedMirror: Scenario = {
+  name: "an image of an upstream is preheated by its name, for the platform that is asked for",
+  run: (world) =>
+    Effect.gen(function* () {
+      const { state, upstream } = yield* startUpstream(world)
+      const cluster = yield* startHerdCluster(world, {}, { upstreams: [upstream] })
+      const agents = yield* registeredAgents(world, cluster, { one: "a", two: "a" }, { mirrors: [upstream] })
+      const asked = publish(world, state, "library/heat", [2 * MiB + 5, 100_000])
+      const wanted = [...state.blobs.values()]
+      const other = publish(world, state, "library/heat", [3 * MiB])
+      const manifest = publishIndex(world, state, "library/heat", { amd64: asked, arm64: other })
+
+      const order = { image: "hub.example:5000/library/heat:1", platforms: ["linux/amd64"] }
+      const told = yield* preheat(world, cluster, order)
+      yield* expectThat(
+        told.state === "done" && told.agents.done === 2 && told.contents === 5,
+        `an index, its manifest, a config and two layers at two agents: ${JSON.stringify(told)}`
+      )
+      const size = wanted.reduce((sum, { byteLength }) => sum + byteLength, 0)
+      yield* expectThat(
+        state.sent === size,
+        `the upstream sent ${state.sent} bytes for ${size} of a platform`
+      )
+
+      state.failing = { status: 503 }
+      const downloaded = yield* pulledBytes(world, agents, { ...asked, manifest })
+      yield* expectThat(
+        downloaded.every((bytes) => bytes === 0),
+        `pulls after the preheat downloaded ${downloaded} bytes`
+      )
+      const unknown = HttpClientRequest.post(`${cluster.proxy}/preheat`).pipe(
+        HttpClientRequest.bodyJsonUnsafe({ image: "docker.io/library/none:1" })
+      )
+      for (const [failing, status] of [
+        [{ status: 503 }, 503],
+        [undefined, 404]
+      ] as const) {
+        state.failing = failing
+        const refused = yield* request(world.client, unknown)
+        const why = new TextDecoder().decode(yield* bodyBytes(refused))
+        yield* expectThat(refused.status === status, `an unknown image: ${refused.status}: ${why}`)
+      }
+    })
+}
+
+export const mirrorScenarios: ReadonlyArray<Scenario> = [firstWaveOfAMirror, preheatedMirror]

@@ -3,6 +3,7 @@
 
 import { Effect, type Scope } from "effect"
 import { HttpClientRequest } from "effect/http"
+import type { AgentConfig } from "../config.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { type Cluster, type RunningAgent, startHerdCluster } from "./cluster.ts"
 import {
@@ -68,7 +69,7 @@ const ended = (world: ScenarioWorld, cluster: Cluster, id: string): Effect.Effec
     return status!
   })
 
-const preheat = (
+export const preheat = (
   world: ScenarioWorld,
   cluster: Cluster,
   body: object
@@ -78,17 +79,17 @@ const preheat = (
   )
 
 /** Agents that register, and a tracker that knows all of them. */
-const registeredAgents = (
+export const registeredAgents = (
   world: ScenarioWorld,
   cluster: Cluster,
   zones: Readonly<Record<string, string>>,
-  rates = {}
+  config: Partial<AgentConfig> = {}
 ): Effect.Effect<ReadonlyArray<RunningAgent>, ScenarioFailed | HostProgramError, Scope.Scope> =>
   Effect.gen(function* () {
     const agents = yield* Effect.forEach(
       Object.entries(zones),
       ([name, zone]) =>
-        cluster.startAgent(name, { rates, config: ({ self }) => ({ register: { url: self, zone } }) }),
+        cluster.startAgent(name, { config: ({ self }) => ({ ...config, register: { url: self, zone } }) }),
       { concurrency: "unbounded" }
     )
     const known = json(world, HttpClientRequest.get(`${cluster.trackerUrl}/agents`), 200)
@@ -106,7 +107,7 @@ const receivedBytes = (world: ScenarioWorld, agent: RunningAgent) =>
   metric(world, agent.url, "shoal_piece_bytes_received_total")
 
 /** Pulls at every agent, and what that made each receive. */
-const pulledBytes = (world: ScenarioWorld, agents: ReadonlyArray<RunningAgent>, image: PushedImage) =>
+export const pulledBytes = (world: ScenarioWorld, agents: ReadonlyArray<RunningAgent>, image: PushedImage) =>
   Effect.forEach(agents, (agent) =>
     Effect.gen(function* () {
       const before = yield* receivedBytes(world, agent)

@@ -74,13 +74,8 @@ export const readSome = (
     return { status: response.status, headers: response.headers, bytes: bytes.slice(0, filled) }
   })
 
-export const readRange = (
-  world: ScenarioWorld,
-  host: string,
-  blob: NamedBlob,
-  start: number,
-  end: number
-) => readSome(world, host, blob, `bytes=${start}-${end - 1}`, end - start)
+export const readRange = (world: ScenarioWorld, host: string, blob: NamedBlob, start: number, end: number) =>
+  readSome(world, host, blob, `bytes=${start}-${end - 1}`, end - start)
 
 const expectBytes = (world: ScenarioWorld, got: Uint8Array, expected: Uint8Array, what: string) =>
   expectThat(
@@ -115,7 +110,10 @@ const firstByte: Scenario = {
         const count = Effect.map(storedPieces(world, host.url), (now) => {
           stored = now
         })
-        return Effect.map(readSome(world, host.url, largestOf(image), undefined, pieceLength, count), () => stored)
+        return Effect.map(
+          readSome(world, host.url, largestOf(image), undefined, pieceLength, count),
+          () => stored
+        )
       }
       const counts = [yield* readFirst(yield* cluster.startAgent("agent-1"))]
       const crowd = yield* agents(cluster, ["agent-2", "agent-3", "agent-4"])
