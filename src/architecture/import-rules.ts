@@ -123,7 +123,7 @@ const testSupport: ReadonlyArray<RegExp> = [
   /^src\/runtime-(net|sim)\/scenario-world\.ts$/,
   /^src\/protocol\/test-world\.ts$/,
   /^(src\/runtime-sim|experiments)\/test-[a-z-]+\.ts$/,
-  /^src\/runtime-net\/(power-loss-disk|raw-connection|store-life|transport-pair)\.ts$/
+  /^src\/runtime-net\/(power-loss-(disk|host)|raw-connection|registry-life|store-life|torn-(content|tables)|transport-pair)\.ts$/
 ]
 
 /** Nothing lies around: a file is imported, by more than its own tests, or is listed as an entry point. */

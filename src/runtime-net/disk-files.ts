@@ -1,7 +1,7 @@
 // Decides how stores use a disk from Effect: each call is an Effect whose failure is a BlobStoreError that says what,
 // where and what to do, and a small file is replaced so that a crash leaves the old or the new one, never a mixture.
 //
-// Invariant: when replaceFile, installFile or removeFile succeeds, a crash does not undo it.
+// Invariant: when replaceFile, installFile, removeFile or makeFolder succeeds, a crash does not undo it.
 
 import { randomUUID } from "node:crypto"
 import { dirname, join } from "node:path"
@@ -24,6 +24,8 @@ export interface DiskFiles {
   ) => Effect.Effect<number, BlobStoreError>
   readonly truncate: (path: string, file: number, length: number) => Effect.Effect<void, BlobStoreError>
   readonly sync: (path: string, file: number) => Effect.Effect<void, BlobStoreError>
+  /** Syncs a file that nobody here has open. */
+  readonly syncFile: (path: string) => Effect.Effect<void, BlobStoreError>
   readonly makeFolder: (path: string) => Effect.Effect<void, BlobStoreError>
   readonly list: (path: string) => Effect.Effect<ReadonlyArray<string>, BlobStoreError>
   readonly stat: (path: string) => Effect.Effect<Option.Option<FileStat>, BlobStoreError>
@@ -141,15 +143,16 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
     )
 
   const made = new Set<string>()
-  const makeFolder = (path: string) =>
-    Effect.suspend(() =>
-      made.has(path)
-        ? Effect.void
-        : call<void>("make folder", path, (done) => disk.makeFolder(path, done)).pipe(
-            Effect.andThen(syncFolder(dirname(path))),
-            Effect.tap(() => Effect.sync(() => made.add(path)))
-          )
-    )
+  const makeFolder = (path: string): Effect.Effect<void, BlobStoreError> =>
+    Effect.gen(function* () {
+      if (made.has(path)) return
+      const parent = dirname(path)
+      // Each new folder is a name in the one above, which is new as well or was there for good.
+      if (Option.isNone(yield* stat(parent))) yield* makeFolder(parent)
+      yield* call<void>("make folder", path, (done) => disk.makeFolder(path, done))
+      yield* syncFolder(parent)
+      made.add(path)
+    })
 
   return {
     disk,
@@ -159,6 +162,7 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
     read,
     truncate: (path, file, length) => call("truncate", path, (done) => disk.truncate(file, length, done)),
     sync,
+    syncFile: (path) => Effect.scoped(Effect.flatMap(open(path, "update"), (file) => sync(path, file))),
     makeFolder,
     list: (path) => call("list", path, (done) => disk.list(path, done)),
     stat,

@@ -33,9 +33,10 @@ const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFold
   const forgottenBefore = Date.now() - (2 * limits.uploadSessionTimeout) / 1000
   for (const name of yield* files.list(folders.uploads)) {
     const upload = yield* files.stat(folders.upload(name))
-    if (Option.isSome(upload) && upload.value.modifiedAt < forgottenBefore) {
-      yield* files.removeFile(folders.upload(name))
-    }
+    if (Option.isNone(upload)) continue
+    if (upload.value.modifiedAt < forgottenBefore) yield* files.removeFile(folders.upload(name))
+    // What a killed process had written is told to the client, who goes on after it.
+    else yield* files.syncFile(folders.upload(name))
   }
   for (const digest of yield* digestsIn(files, folders.downloads)) {
     const blob = yield* files.stat(folders.blob(digest))

@@ -6,6 +6,7 @@ import { join, resolve } from "node:path"
 import { Effect, Layer, Option } from "effect"
 import type { BlobStore } from "../roles/services/blob-store.ts"
 import { HostStorage } from "../roles/services/host-storage.ts"
+import { TableStoreError } from "../roles/services/table-store.ts"
 import { type Disk, nodeDisk } from "./disk.ts"
 import { makeDiskFiles } from "./disk-files.ts"
 import { openFileBlobStore } from "./file-blob-store.ts"
@@ -50,10 +51,18 @@ export const hostStorage = (options: HostStorageOptions = {}): Layer.Layer<HostS
 
   return Layer.succeed(HostStorage, {
     blobs: (folder) =>
-      Effect.andThen(holdFolder(pathOf(folder)), openFileBlobStore(disk, pathOf(folder))).pipe(
-        Effect.map((store) => options.wrapBlobs?.(store) ?? store)
+      Effect.gen(function* () {
+        yield* files.makeFolder(pathOf(folder))
+        yield* holdFolder(pathOf(folder))
+        const store = yield* openFileBlobStore(disk, pathOf(folder))
+        return options.wrapBlobs?.(store) ?? store
+      }),
+    // SQLite syncs the names in the folder, nobody but us the folder's own.
+    tables: (folder) =>
+      files.makeFolder(pathOf(folder)).pipe(
+        Effect.mapError(({ message }) => new TableStoreError({ table: "", operation: "open", message })),
+        Effect.andThen(openSqliteTableStore(pathOf(folder), options.tablesClosed))
       ),
-    tables: (folder) => openSqliteTableStore(pathOf(folder), options.tablesClosed),
     identity: (folder) => lock.withKey(folder)(identity(folder))
   })
 }

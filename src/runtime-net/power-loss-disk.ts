@@ -1,9 +1,10 @@
 // Decides what a disk may forget when the power goes: a disk in memory whose files and folders each have what programs
 // see and what would be left. Only a sync of a file makes its content last, only a sync of a folder makes its names
-// last; everything else is kept or lost as the drawer of lots says. Tests only.
+// last; everything else is kept, lost or torn as the drawer of lots says. Tests only.
 
 import { dirname } from "node:path"
 import type { Disk, DiskDone } from "./disk.ts"
+import { tornContent } from "./torn-content.ts"
 
 interface FileNode {
   seen: Uint8Array
@@ -16,14 +17,18 @@ export interface PowerLossDisk {
   readonly disk: Disk
   /** Changes so far. */
   readonly changes: () => number
-  /** What is left: for every change since its sync, `keeps` says whether it had reached the medium. */
+  /** What is left: for every part of a change since its sync, `keeps` says whether it had reached the medium. */
   readonly loseThePower: (keeps: () => boolean) => void
 }
 
-/** A new empty disk; the power goes when `changesUntilLoss` changes were made, and later changes fail. */
-export const makePowerLossDisk = (changesUntilLoss: () => number): PowerLossDisk => {
+/**
+ * A new disk, empty but for the folder `standing`; the power goes when `changesUntilLoss` changes were made, and later
+ * changes fail.
+ */
+export const makePowerLossDisk = (changesUntilLoss: () => number, standing = "/"): PowerLossDisk => {
   /** Every path that programs see. */
   let seen: Names = new Map([["/", "folder"]])
+  for (let folder = standing; folder !== "/"; folder = dirname(folder)) seen.set(folder, "folder")
   /** What each folder would hold. */
   let lasting: Names = new Map(seen)
   const open = new Map<number, FileNode>()
@@ -107,7 +112,13 @@ export const makePowerLossDisk = (changesUntilLoss: () => number): PowerLossDisk
       change(done, () => {
         for (const name of [...lasting.keys()])
           if (dirname(name) === path && name !== "/") lasting.delete(name)
-        for (const [name, node] of seen) if (dirname(name) === path) lasting.set(name, node)
+        for (const [name, node] of seen) {
+          if (dirname(name) !== path) continue
+          lasting.set(name, node)
+          // A rename is one change: the old name goes with it, wherever it was.
+          for (const [old, other] of lasting)
+            if (other === node && node !== "folder" && !seen.has(old)) lasting.delete(old)
+        }
         return undefined
       }),
     rename: (from, to, done) =>
@@ -163,8 +174,9 @@ export const makePowerLossDisk = (changesUntilLoss: () => number): PowerLossDisk
       }
     }
     for (const node of left.values()) {
-      if (node !== "folder") node.seen = keeps() ? node.seen : node.lasting
-      if (node !== "folder") node.lasting = node.seen
+      if (node === "folder") continue
+      node.seen = tornContent(node.lasting, node.seen, keeps)
+      node.lasting = node.seen
     }
     open.clear()
     seen = left

@@ -11,10 +11,11 @@ import { describe, expect } from "vitest"
 import type { BlobStore, StoreOutcome } from "../roles/services/blob-store.ts"
 import { sampleBytes } from "../roles/services/conformance.ts"
 import { blobFolders } from "./blob-folders.ts"
-import { type Disk, type DiskDone, nodeDisk } from "./disk.ts"
+import { type Disk, type DiskDone, fenceDisk, nodeDisk } from "./disk.ts"
 import { openFileBlobStore } from "./file-blob-store.ts"
 import { makePowerLossDisk } from "./power-loss-disk.ts"
 import { downloaded, expectConsistent, life, metainfoOf, removed, sha256, store } from "./store-life.ts"
+import { lots } from "./torn-content.ts"
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-faults-"))),
@@ -88,15 +89,6 @@ describe("a store that dies", () => {
 })
 
 describe("the power goes", () => {
-  /** Lots that come out the same every time. */
-  const lots = (seed: number): (() => boolean) => {
-    let state = seed
-    return () => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-      return state >>> 31 === 1
-    }
-  }
-
   const luck: Record<string, (change: number) => () => boolean> = {
     "everything that was not synced is lost": () => () => false,
     "everything had reached the disk": () => () => true,
@@ -121,6 +113,82 @@ describe("the power goes", () => {
     )
   }
 })
+
+describe("killed first, and then the power goes", () => {
+  const bytes = sampleBytes(4, 9_000)
+
+  /** A store that is killed while an upload grows: its bytes were written, nobody synced them. */
+  const killedInAppend = (disk: Disk) =>
+    Effect.gen(function* () {
+      const fenced = fenceDisk(disk)
+      const scope = yield* Scope.make()
+      const blobs = yield* Scope.provide(openFileBlobStore(fenced.disk, "/data"), scope)
+      const upload = yield* blobs.createUpload
+      const endless = Stream.concat(Stream.succeed(bytes), Stream.never)
+      const appending = yield* Effect.forkChild(blobs.appendUpload(upload, 0, endless))
+      while ((yield* blobs.uploadSize(upload)) < bytes.length) yield* Effect.yieldNow
+      fenced.fence()
+      yield* Fiber.interrupt(appending)
+      yield* Scope.close(scope, Exit.void)
+      return upload
+    })
+
+  for (const ending of ["told where it stands", "committed"] as const) {
+    it.live(`an upload that was ${ending} in between is whole`, () =>
+      Effect.gen(function* () {
+        const machine = makePowerLossDisk(() => Number.POSITIVE_INFINITY)
+        const upload = yield* killedInAppend(machine.disk)
+        yield* withStore(machine.disk, "/data", (blobs) =>
+          ending === "committed"
+            ? blobs.commitUpload(upload, sha256(bytes))
+            : Effect.map(blobs.uploadSize(upload), (size) => expect(size).toBe(bytes.length))
+        )
+        machine.loseThePower(() => false)
+        yield* withStore(machine.disk, "/data", (blobs) =>
+          Effect.gen(function* () {
+            if (ending !== "committed") yield* blobs.commitUpload(upload, sha256(bytes))
+            const chunks = yield* Stream.runCollect(blobs.read(sha256(bytes), 0, bytes.length))
+            expect(sha256(Buffer.concat(chunks))).toBe(sha256(bytes))
+          })
+        )
+      })
+    )
+  }
+})
+
+it.live("an upload whose sync failed is synced before it becomes a blob", () =>
+  Effect.gen(function* () {
+    const machine = makePowerLossDisk(() => Number.POSITIVE_INFINITY)
+    let broken = false
+    const disk: Disk = {
+      ...machine.disk,
+      sync: (file, done) =>
+        broken
+          ? setImmediate(done, Object.assign(new Error("EIO"), { code: "EIO" }))
+          : machine.disk.sync(file, done)
+    }
+    const bytes = sampleBytes(5, 9_000)
+    yield* withStore(disk, "/data", (blobs) =>
+      Effect.gen(function* () {
+        const upload = yield* blobs.createUpload
+        broken = true
+        const error = yield* Effect.flip(blobs.appendUpload(upload, 0, Stream.succeed(bytes)))
+        expect(error).toMatchObject({ _tag: "BlobStoreError", reason: "io" })
+        broken = false
+        const size = yield* blobs.uploadSize(upload)
+        expect(size).toBe(bytes.length)
+        yield* blobs.commitUpload(upload, sha256(bytes))
+      })
+    )
+    machine.loseThePower(() => false)
+    yield* withStore(machine.disk, "/data", (blobs) =>
+      Effect.gen(function* () {
+        const chunks = yield* Stream.runCollect(blobs.read(sha256(bytes), 0, bytes.length))
+        expect(sha256(Buffer.concat(chunks))).toBe(sha256(bytes))
+      })
+    )
+  })
+)
 
 describe("a disk that is full", () => {
   it.live("fails by reason, loses nothing acknowledged, and goes on when there is room", () =>

@@ -112,8 +112,9 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => 
     const path = folders.upload(upload)
     const known = seen.get(upload)
     seen.delete(upload)
+    const synced = known !== undefined && known.size === size
     const actual =
-      known !== undefined && known.size === size && digestAlgorithm(digest) === "sha256"
+      synced && digestAlgorithm(digest) === "sha256"
         ? known.digest.finish()
         : yield* hashWhole(path, size, digest)
     if (actual !== digest) {
@@ -122,7 +123,8 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => 
     }
     const blob = folders.blob(digest)
     yield* files.makeFolder(dirname(blob))
-    // Every append ended with a sync: only the name is new.
+    // An append of ours that went well ended with a sync: only the name is new.
+    if (!synced) yield* files.syncFile(path)
     yield* files.installFile(path, blob)
     const stat: BlobStat = { digest, length: size }
     return stat

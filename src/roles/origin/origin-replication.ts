@@ -17,6 +17,7 @@ import { formatBlobPath } from "../http/blob-path.ts"
 import { sendBlob } from "../http/blob-send.ts"
 import type { RoleMetrics } from "../metrics.ts"
 import { encodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
+import type { OriginRepair } from "./origin-repair.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { dropBody, refusedBy, toDuration, type UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
@@ -47,6 +48,7 @@ export interface ReplicationOptions {
   readonly blobs: BlobStore
   readonly tables: TableStore
   readonly upstreams: Upstreams
+  readonly repair: Pick<OriginRepair, "completed">
   /** Base URLs of all origins, and this one's own. */
   readonly members: ReadonlyArray<string>
   readonly self: string
@@ -57,7 +59,7 @@ export const makeOriginReplication = (
   options: ReplicationOptions
 ): Effect.Effect<OriginReplication, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { blobs, tables, upstreams, members, self, metrics } = options
+    const { blobs, tables, upstreams, repair, members, self, metrics } = options
     const underway = new Set<string>()
     // Commits that run now: their rows are not the worker's, since there may be nothing to copy yet.
     const committing = new Map<Digest, number>()
@@ -92,9 +94,12 @@ export const makeOriginReplication = (
       Effect.gen(function* () {
         const torrent = yield* blobs.metainfo(digest)
         const stat = yield* blobs.stat(digest)
-        if (Option.isNone(torrent) || Option.isNone(stat)) {
-          return yield* new NothingToCopy({ message: `${digest} is not complete here` })
-        }
+        const nothing = new NothingToCopy({ message: `${digest} is not complete here` })
+        if (Option.isNone(stat)) return yield* nothing
+        // Killed between the blob and its metainfo: the copies were intended, the metainfo is made now.
+        const metainfo = Option.isSome(torrent)
+          ? torrent.value.metainfo
+          : yield* Effect.catchTag(repair.completed(digest), "BlobMissing", () => nothing)
         const there = yield* upstreams.ask(
           target,
           HttpClientRequest.head(target + formatBlobPath({ tag: "OwnMetainfo", digest })),
@@ -102,7 +107,6 @@ export const makeOriginReplication = (
           (response) => Effect.as(dropBody(response), response.status === 200)
         )
         if (there) return
-        const { metainfo } = torrent.value
         const { body, metainfoLength } = encodeCopy(metainfo, blobs.read(digest, 0, metainfo.length))
         const request = HttpClientRequest.put(target + formatBlobPath({ tag: "Copy", digest }), {
           urlParams: { [metainfoLengthParameter]: metainfoLength }

@@ -195,6 +195,30 @@ describe("copies to other owners", () => {
     )
   )
 
+  it.effect("reach the owners of a blob whose origin was killed before it made the metainfo", () =>
+    inCluster(makeWorld(), (world, running) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 16)
+        const [first, second, third] = ownersOf(digest)
+        yield* running.get(first!)!.stop
+        // What the kill left: the intended copies, and the blob alone.
+        const store = world.blobs(first!)
+        const upload = yield* store.createUpload
+        yield* store.appendUpload(upload, 0, Stream.succeed(bytes))
+        yield* store.commitUpload(upload, digest)
+        const value = JSON.stringify({ attempts: 0, notBefore: 0 })
+        for (const target of [second!, third!]) {
+          const key = `${digest} ${url(target)}`
+          yield* world.tables(first!).write([{ tag: "Put", table: "replication", key, value }])
+        }
+        running.set(first!, yield* startOrigin(world, first!))
+        yield* TestClock.adjust("30 seconds")
+        assert.sameMembers(holders(world, digest), [first!, second!, third!])
+        assert.strictEqual(waiting(world, first!), 0)
+      })
+    )
+  )
+
   it.effect("are tried with growing pauses, not all the time", () =>
     inCluster(makeWorld(), (world, running) =>
       Effect.gen(function* () {

@@ -96,7 +96,9 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       receive: (digest, bytes) => touches.using(digest, uploads.receive(digest, bytes))
     }
     const repair = yield* makeOriginRepair({ blobs, transient, upstreams, members, self })
-    const replication = yield* makeOriginReplication({ blobs, tables, upstreams, members, self, metrics })
+    const replication = yield* makeOriginReplication({
+      ...{ blobs, tables, upstreams, repair, members, self, metrics }
+    })
     const mirror =
       config.upstreams === undefined || config.upstreams.length === 0
         ? undefined

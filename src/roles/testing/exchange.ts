@@ -20,7 +20,7 @@ export interface SendOptions {
 type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
 
 export const send = (
-  world: MemoryWorld,
+  world: Pick<MemoryWorld, "client">,
   method: Method,
   url: string,
   options: SendOptions = {}
