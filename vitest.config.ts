@@ -11,12 +11,17 @@ export default defineConfig({
   test: {
     // All cores: the default leaves one idle, half of a small machine.
     maxWorkers: "100%",
+    // Of the tests of a file that says that its tests may run at once.
+    maxConcurrency: 4,
     projects: [
       {
         test: {
           name: "here",
           include: sources,
           exclude: [clients, long],
+          // Files share processes, because loading the sources anew for each takes longer than most of them. A file
+          // must leave its process as it found it; what a simulation forbids is allowed again when it ends.
+          isolate: false,
           // Ends what hangs; a busy machine must not fail a test that goes on.
           testTimeout: 120_000,
           hookTimeout: 120_000,

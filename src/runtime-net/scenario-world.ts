@@ -150,18 +150,23 @@ const corrupting = (file: PieceFile): PieceFile => ({
 const bytes = (seed: string, length: number): Uint8Array =>
   createCipheriv("aes-256-ctr", hash("sha256", seed, "buffer"), Buffer.alloc(16)).update(Buffer.alloc(length))
 
+const lowest = 12_000
+const highest = 32_000
+
+/** Where the next world of this process looks: worlds that run at the same time must not find the same ports. */
+let nextPort = lowest + Math.floor(Math.random() * (highest - lowest))
+
 /**
  * Ports that were free a moment ago, next to each other and below the range from which the system takes the ports of
  * outgoing connections, so that none of those takes one before a host does.
  */
 const freePorts = (count: number): Effect.Effect<Array<number>> =>
   Effect.gen(function* () {
-    const lowest = 12_000
-    const highest = 32_000
-    const base = lowest + Math.floor(Math.random() * (highest - lowest - count))
     const found: Array<number> = []
-    for (let port = base; found.length < count; port++) {
-      invariant(port < highest + count, "scenario: this machine has hardly a free port")
+    for (let looked = 0; found.length < count; looked++) {
+      invariant(looked < highest - lowest, "scenario: this machine has hardly a free port")
+      const port = nextPort++
+      if (nextPort === highest) nextPort = lowest
       if (yield* isFree(port)) found.push(port)
     }
     return found

@@ -1,15 +1,11 @@
 // Decides against what the conformance tests run: a herd in memory, where a request is a call; a herd with an agent as
 // processes on loopback, where it is bytes on a socket; and an agent that forwards pushes to such a herd. A test says what
-// it sends and reads the whole answer; it does not know which of them it speaks to.
-//
-// The tests beside this file follow the OCI distribution specification end by end ("end-1" to "end-14" are its own names
-// of the endpoints). What a registry MAY do and this one does is held as if it were a MUST.
+// it sends and reads the whole answer; it does not know which of them it speaks to. Which tests there are is suite.ts.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope, Stream } from "effect"
-import { afterAll, beforeAll, describe } from "vitest"
 import { makeDigest } from "../../src/protocol/digest.ts"
 import { type Exchange, send } from "../../src/roles/testing/exchange.ts"
 import { proxyUrl, startHerd } from "../../src/roles/testing/herd.ts"
@@ -40,7 +36,7 @@ export interface RegistryUnderTest {
   readonly stop: () => Promise<void>
 }
 
-const inMemory = async (): Promise<RegistryUnderTest> => {
+export const inMemory = async (): Promise<RegistryUnderTest> => {
   const world = makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, hashOf(algorithm, bytes)))
   const scope = await Effect.runPromise(Scope.make())
   await Effect.runPromise(startHerd(world).pipe(Scope.provide(scope)))
@@ -58,7 +54,7 @@ const inMemory = async (): Promise<RegistryUnderTest> => {
   }
 }
 
-const onLoopback = async (): Promise<RegistryUnderTest> => {
+export const onLoopback = async (): Promise<RegistryUnderTest> => {
   const folder = mkdtempSync(join(tmpdir(), "shoal-conformance-"))
   const up = await startUp(folder, 1)
   const callOf =
@@ -78,7 +74,7 @@ const onLoopback = async (): Promise<RegistryUnderTest> => {
   }
 }
 
-const throughAgent = async (): Promise<RegistryUnderTest> => {
+export const throughAgent = async (): Promise<RegistryUnderTest> => {
   const folder = mkdtempSync(join(tmpdir(), "shoal-conformance-"))
   const up = await startUp(folder, 0)
   const base = await freePortBase(0)
@@ -103,26 +99,11 @@ const throughAgent = async (): Promise<RegistryUnderTest> => {
   }
 }
 
-const kinds = [
-  { name: "in memory", start: inMemory },
-  { name: "on loopback", start: onLoopback },
-  { name: "through an agent", start: throughAgent }
-] as const
-
 /** Milliseconds for a test or a start: long enough that a busy machine is no failure. */
 export const patience = 180_000
 
-/** Declares the tests once for each kind of registry; they share one of it. */
-export const onEveryRegistry = (define: (registry: () => RegistryUnderTest) => void): void => {
-  describe.each(kinds)("$name", { timeout: patience }, ({ start }) => {
-    let running: RegistryUnderTest
-    beforeAll(async () => {
-      running = await start()
-    }, patience)
-    afterAll(() => running?.stop(), patience)
-    define(() => running)
-  })
-}
+/** Declares tests of the registry; it runs when they do. */
+export type Part = (registry: () => RegistryUnderTest) => void
 
 let repositories = 0
 

@@ -17,9 +17,9 @@ import {
   pushManifest,
   types
 } from "./content.ts"
-import { type Answer, newRepository, onEveryRegistry } from "./registry-under-test.ts"
+import { type Answer, newRepository, type Part } from "./registry-under-test.ts"
 
-onEveryRegistry((registry) => {
+export const pushManifests: Part = (registry) => {
   const put = (repository: string, reference: string, body: Uint8Array, mediaType: string = types.manifest) =>
     registry().call("PUT", `/v2/${repository}/manifests/${reference}`, {
       body,
@@ -254,4 +254,4 @@ onEveryRegistry((registry) => {
       expect(answer.headers["oci-tag"]).toBeUndefined()
     })
   })
-})
+}

@@ -13,9 +13,9 @@ import {
   pushBlob,
   withQuery
 } from "./content.ts"
-import { newRepository, onEveryRegistry } from "./registry-under-test.ts"
+import { newRepository, type Part } from "./registry-under-test.ts"
 
-onEveryRegistry((registry) => {
+export const uploads: Part = (registry) => {
   describe("end-11: POST that mounts", () => {
     test.each([
       ["from the repository that has it", (from: string) => `&from=${from}`],
@@ -97,4 +97,4 @@ onEveryRegistry((registry) => {
       expectStatus(await call("HEAD", `/v2/${repository}/blobs/${nowhere}`), 404)
     })
   })
-})
+}

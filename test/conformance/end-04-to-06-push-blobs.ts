@@ -1,13 +1,13 @@
 // Shows how blobs are pushed (OCI distribution specification, "Pushing blobs"): end-4a begins an upload, end-4b is one in
 // a single request, end-4c names the algorithm of its digest, end-5 sends a chunk, end-6 ends it. What else happens to
-// an upload - asked after, mounted instead, given up - is end-11-13-14-uploads.test.ts.
+// an upload - asked after, mounted instead, given up - is end-11-13-14-uploads.ts.
 
 import { describe, expect, test } from "vitest"
 import { digestOf } from "../support/deterministic-bytes.ts"
 import { beginUpload, errorCode, expectStatus, freshBytes, locationOf, withQuery } from "./content.ts"
-import { type Answer, newRepository, onEveryRegistry } from "./registry-under-test.ts"
+import { type Answer, newRepository, type Part } from "./registry-under-test.ts"
 
-onEveryRegistry((registry) => {
+export const pushBlobs: Part = (registry) => {
   /** That an upload ended well: it says where the blob is, and it is there. */
   const expectPushed = async (done: Answer, repository: string, digest: string, bytes: Uint8Array) => {
     expectStatus(done, 201)
@@ -264,4 +264,4 @@ onEveryRegistry((registry) => {
       expect(errorCode(expectStatus(await call("POST", path), 400))).toBe("DIGEST_INVALID")
     })
   })
-})
+}

@@ -19,9 +19,9 @@ import {
   types,
   withQuery
 } from "./content.ts"
-import { type Call, newRepository, onEveryRegistry } from "./registry-under-test.ts"
+import { type Call, newRepository, type Part } from "./registry-under-test.ts"
 
-onEveryRegistry((registry) => {
+export const artifacts: Part = (registry) => {
   /** oras and helm: a HEAD; if it is not there a POST, and all of it in one PUT to where that says. */
   const pushAsOras = async (
     repository: string,
@@ -218,4 +218,4 @@ onEveryRegistry((registry) => {
       }
     })
   })
-})
+}

@@ -16,9 +16,9 @@ import {
   pushManifest,
   types
 } from "./content.ts"
-import { newRepository, onEveryRegistry } from "./registry-under-test.ts"
+import { newRepository, type Part } from "./registry-under-test.ts"
 
-onEveryRegistry((registry) => {
+export const pull: Part = (registry) => {
   describe("end-1: GET /v2/", () => {
     test("answers 200", async () => {
       for (const [, read] of registry().readers) expectStatus(await read("GET", "/v2/"), 200)
@@ -232,4 +232,4 @@ onEveryRegistry((registry) => {
       }
     })
   })
-})
+}

@@ -13,9 +13,9 @@ import {
   pushImage,
   pushManifest
 } from "./content.ts"
-import { newRepository, onEveryRegistry } from "./registry-under-test.ts"
+import { newRepository, type Part } from "./registry-under-test.ts"
 
-onEveryRegistry((registry) => {
+export const management: Part = (registry) => {
   const statusOf = async (path: string) => (await registry().call("GET", path)).status
 
   const tagsIn = async (repository: string): Promise<ReadonlyArray<string>> =>
@@ -178,4 +178,4 @@ onEveryRegistry((registry) => {
       expectStatus(await call("DELETE", `/v2/${repository}/blobs/sha256:abc`), 400)
     })
   })
-})
+}

@@ -14,7 +14,7 @@ import {
   pushManifest,
   types
 } from "./content.ts"
-import { type Answer, type Call, newRepository, onEveryRegistry, patience } from "./registry-under-test.ts"
+import { type Answer, type Call, newRepository, type Part, patience } from "./registry-under-test.ts"
 
 /** Where a Link with rel="next" leads (RFC 5988); undefined without one. */
 const nextOf = (answer: Answer): string | undefined => {
@@ -35,7 +35,7 @@ const pagesFrom = async (call: Call, path: string): Promise<ReadonlyArray<Answer
   return pages
 }
 
-onEveryRegistry((registry) => {
+export const discovery: Part = (registry) => {
   /** A repository with one image under these tags. */
   const tagged = async (tags: ReadonlyArray<string>): Promise<string> => {
     const { call } = registry()
@@ -243,4 +243,4 @@ onEveryRegistry((registry) => {
       }
     })
   })
-})
+}
