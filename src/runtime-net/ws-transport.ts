@@ -8,7 +8,7 @@
 //
 // Invariant: each dial is answered once, each connected is followed by one disconnected, and then by silence.
 
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { networkInterfaces } from "node:os"
 import type { Duplex } from "node:stream"
@@ -33,9 +33,15 @@ import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 /** Where peers ask for the upgrade; another path is not a peer listener. */
 export const peerPath = "/shoal/peer"
 
+const longestFrame = Math.max(limits.maxPieceLength + pieceHeaderBytes, limits.maxControlFrame)
+
 const socketOptions = {
   perMessageDeflate: false,
-  maxPayload: Math.max(limits.maxPieceLength + pieceHeaderBytes, limits.maxControlFrame),
+  maxPayload: longestFrame,
+  // A message is one frame.
+  maxFragments: 1,
+  // A frame that trickles in by single bytes would cost hundreds of times its length. A segment of TCP has 536 or more.
+  maxBufferedChunks: Math.ceil(longestFrame / 512),
   skipUTF8Validation: true,
   closeTimeout: limits.disconnectDrain / 1000
 } as const
@@ -78,10 +84,17 @@ class WsEndpoint implements PeerEndpoint {
       socket.destroy()
     })
     server.on("upgrade", (request, socket, head) => this.#accept(request, socket, head))
-    server.on("request", (_request, response) => {
+    const refuse = (_request: IncomingMessage, response: ServerResponse): void => {
       handlers.refused?.("an HTTP request, not a peer's handshake")
       response.writeHead(426, { connection: "close", upgrade: "websocket" })
       response.end("this port speaks to peers only\n")
+    }
+    // Node answers two kinds of request by itself when nobody listens for them, and tells nobody.
+    server.on("request", refuse)
+    server.on("checkExpectation", refuse)
+    server.on("connect", (_request, socket) => {
+      handlers.refused?.("an HTTP request, not a peer's handshake")
+      socket.destroy()
     })
     server.on("clientError", (error, socket) => {
       handlers.refused?.(`bytes that are not a peer's handshake: ${error.message}`)
@@ -159,8 +172,14 @@ class WsEndpoint implements PeerEndpoint {
   }
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#connections.size >= limits.maxSockets) {
-      this.#handlers.refused?.("too many connections")
+    const refusal =
+      this.#connections.size >= limits.maxSockets
+        ? "too many connections"
+        : this.#accepting.shouldHandle(request)
+          ? undefined
+          : "a handshake for another path"
+    if (refusal !== undefined) {
+      this.#handlers.refused?.(refusal)
       socket.destroy()
       return
     }

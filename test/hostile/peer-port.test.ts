@@ -1,0 +1,203 @@
+// Bad callers at the peer port of an agent as it ships, over real sockets: each connection is closed and counted, slow
+// ones when their time is over, and whatever was said and however it ended, no connection, promise or memory is left
+// and a peer that speaks as peers do is served.
+
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { assert, it } from "@effect/vitest"
+import { Effect, Logger } from "effect"
+import fc from "fast-check"
+import { WebSocket } from "ws"
+import { decodeMessage, encodeMessage } from "../../src/protocol/codec.ts"
+import { protocolVersion } from "../../src/protocol/message.ts"
+import { decodeMetainfo, type Metainfo } from "../../src/protocol/metainfo.ts"
+import type { PeerId } from "../../src/protocol/peer-id.ts"
+import { agent } from "../../src/roles/agent/agent.ts"
+import { herd } from "../../src/roles/herd.ts"
+import { formatBlobPath } from "../../src/roles/http/blob-path.ts"
+import type { Digest } from "../../src/protocol/digest.ts"
+import { swarmIdOf } from "../../src/runtime-net/node-digests.ts"
+import { rawConnection } from "../../src/runtime-net/raw-connection.ts"
+import { runHost } from "../../src/runtime-net/run-host.ts"
+import { peerPath } from "../../src/runtime-net/ws-transport.ts"
+import { freePortBase } from "../support/free-ports.ts"
+import { metricsOf, sumOf } from "../support/prometheus.ts"
+import { pullBlob, pushImage } from "../support/registry-client.ts"
+import { anyPeer, badPeer, type HostilePeer, refusedPeers, slowPeers } from "./hostile-peers.ts"
+
+const rounds = Number(process.env.SHOAL_FUZZ_RUNS ?? 200)
+const MiB = 1024 * 1024
+
+const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-peers-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** Bytes in use, on the heap and beside it, once everything that can go has gone. */
+const memoryInUse = (): { readonly heap: number; readonly buffers: number } => {
+  setFlagsFromString("--expose-gc")
+  const collect = runInNewContext("gc") as () => void
+  collect()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return { heap: heapUsed, buffers: arrayBuffers }
+}
+
+const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
+const openSockets = (): number =>
+  process.getActiveResourcesInfo().filter((resource) => resource === "TCPSocketWrap").length
+
+/** Waits, for what ends after its caller has gone, until it holds. */
+const eventually = (what: string, check: () => boolean): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (let looks = 0; looks < 400 && !check(); looks++) yield* Effect.sleep(50)
+    assert.isTrue(check(), what)
+  })
+
+/** An agent that has a blob of a few pieces, and what a caller needs to know of it. */
+const seedingAgent = Effect.gen(function* () {
+  const folder = yield* temporaryFolder
+  const base = yield* Effect.promise(() => freePortBase(1))
+  const listen = (offset: number) => ({ host: "127.0.0.1", port: base + offset })
+  const url = (offset: number) => `http://127.0.0.1:${base + offset}`
+  const log = { level: "silent", format: "json" } as const
+  const storage = { root: folder }
+  const [proxy, peer, origin, tracker, buildIndex] = [0, 1, 2, 3, 4].map(listen)
+  yield* runHost(
+    herd({
+      ...{ data: "herd", log, rates: {}, proxy: proxy!, peer: peer! },
+      ...{ origin: origin!, tracker: tracker!, buildIndex: buildIndex! }
+    }),
+    { storage }
+  )
+  const { role } = yield* runHost(
+    agent({
+      ...{ data: "agent", log, rates: {}, registry: listen(1000), peer: listen(1001) },
+      ...{ trackers: [url(3)], buildIndexes: [url(4)] }
+    }),
+    { storage }
+  )
+  const registry = `127.0.0.1:${base + 1000}`
+  const metainfo = yield* Effect.promise(async (): Promise<Metainfo> => {
+    const image = await pushImage(`127.0.0.1:${base}`, "demo/app", "1", [new Uint8Array(2 * MiB).fill(7)])
+    const digest = image.layers[0] as Digest
+    await pullBlob(registry, "demo/app", digest)
+    const path = formatBlobPath({ tag: "Metainfo", namespace: "demo/app", digest })
+    const answer = await fetch(url(2) + path)
+    return decodeMetainfo(new Uint8Array(await answer.arrayBuffer())) as Metainfo
+  })
+  const strangers = Effect.promise(async () =>
+    sumOf(await metricsOf(registry), "shoal_peer_strangers_total", {})
+  )
+  const { machine } = role.engine
+  // The origin's stays for a while.
+  const before = machine.connections
+  const alone = eventually("every connection is gone", () => machine.connections <= before)
+  return { port: base + 1001, swarm: swarmIdOf(metainfo), machine, strangers, alone }
+})
+
+/** Says what the caller says, and waits for the host to close the connection if it must. */
+const call = (port: number, caller: HostilePeer) =>
+  Effect.gen(function* () {
+    const connection = yield* rawConnection(port)
+    connection.socket.setNoDelay(true)
+    if (caller.ends === "unread") connection.socket.pause()
+    for (const bytes of caller.writes) {
+      connection.write(bytes)
+      yield* turn
+    }
+    if (caller.ends === "break") connection.socket.resetAndDestroy()
+    if (caller.ends === "half") connection.socket.end()
+    if (caller.isClosed) yield* connection.closed
+  })
+
+/** A peer as it should be: Hello is answered by Hello. */
+const greet = (port: number) =>
+  Effect.callback<string>((resume) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${peerPath}`)
+    const peerId = "a1".repeat(20) as PeerId
+    const hello = { tag: "Hello", version: protocolVersion, peerId, kind: "agent", address: "" } as const
+    socket.on("error", (error) => resume(Effect.succeed(error.message)))
+    socket.on("open", () => socket.send(encodeMessage({ ...hello, credentials: new Uint8Array() })))
+    socket.on("message", (data) => {
+      socket.terminate()
+      resume(Effect.succeed(decodeMessage(data as Buffer).tag))
+    })
+  })
+
+/** Runs a test in which no promise may fail unheard. */
+const heard = <A, E, R>(test: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const unhandled: Array<unknown> = []
+    const note = (reason: unknown) => void unhandled.push(reason)
+    process.on("unhandledRejection", note)
+    yield* Effect.addFinalizer(() => Effect.sync(() => process.off("unhandledRejection", note)))
+    yield* test
+    assert.deepStrictEqual(unhandled, [])
+  }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
+
+it.live("a caller that is no peer is closed and counted once", () =>
+  heard(
+    Effect.gen(function* () {
+      const { port, swarm, machine, strangers, alone } = yield* seedingAgent
+      const counted = Effect.map(strangers, (stranger) => ({
+        stranger,
+        broken: machine.counters.protocolErrors
+      }))
+      const before = yield* counted
+      const seed = Date.now() % 1_000_000
+      const callers = [...slowPeers, ...refusedPeers, ...fc.sample(badPeer(swarm), { numRuns: rounds, seed })]
+      yield* Effect.forEach(callers, (caller) => Effect.scoped(call(port, caller)), {
+        concurrency: 64,
+        discard: true
+      })
+      const after = yield* counted
+      const expected = (kind: HostilePeer["counts"]) => callers.filter(({ counts }) => counts === kind).length
+      assert.deepStrictEqual(
+        { stranger: after.stranger - before.stranger, broken: after.broken - before.broken },
+        { stranger: expected("stranger"), broken: expected("broken") },
+        `seed ${seed}`
+      )
+      yield* alone
+      assert.strictEqual(yield* greet(port), "Hello")
+    })
+  )
+)
+
+it.live("callers that say anything leave no connection and no memory behind", () =>
+  heard(
+    Effect.gen(function* () {
+      const { port, swarm, machine, strangers, alone } = yield* seedingAgent
+      const play = (seed: number) =>
+        Effect.gen(function* () {
+          const callers = fc.sample(anyPeer(swarm), { numRuns: rounds, seed })
+          // Those that hold on do so until all of their batch have spoken.
+          for (let at = 0; at < callers.length; at += 50) {
+            const batch = Effect.forEach(callers.slice(at, at + 50), (caller) => call(port, caller), {
+              concurrency: "unbounded",
+              discard: true
+            })
+            yield* Effect.scoped(batch)
+          }
+          yield* alone
+          assert.deepStrictEqual(machine.uploads, { pieces: 0, stalled: 0, bytes: 0 }, `seed ${seed}`)
+        })
+      // What may grow at first (caches, series, compiled code) has grown after a first part.
+      yield* play(1)
+      const before = { ...memoryInUse(), sockets: openSockets(), strangers: yield* strangers }
+      const seed = Date.now() % 1_000_000
+      yield* play(seed)
+      // Buffers that nobody holds go a while after they were found.
+      yield* eventually(`no memory is left behind (seed ${seed})`, () => {
+        const { heap, buffers } = memoryInUse()
+        return heap - before.heap < 16 * MiB && buffers - before.buffers < 16 * MiB
+      })
+      yield* eventually(`no socket is left behind (seed ${seed})`, () => openSockets() <= before.sockets + 4)
+      assert.isAtMost((yield* strangers) - before.strangers, rounds, `seed ${seed}`)
+      assert.strictEqual(yield* greet(port), "Hello")
+    })
+  )
+)
