@@ -79,6 +79,11 @@ export class HaveBatch {
     this.#tell(neighbour, this.#log.slice(from))
   }
 
+  /** A neighbour said that it has `pieces` more: it may have less to ask us for. What it has is not counted anew until then. */
+  heard(neighbour: Neighbour, pieces: number): void {
+    neighbour.plenty -= pieces
+  }
+
   flush(now: Micros): void {
     this.stop()
     this.#flushedAt = now
@@ -108,9 +113,11 @@ export class HaveBatch {
   #isPatient(neighbour: Neighbour): boolean {
     const { haveHoldPieces, havePlentyPart } = this.#context.rules
     if (this.#log.length - neighbour.told >= haveHoldPieces) return false
+    if (neighbour.plenty > 0) return true
     if (neighbour.session.kind === "origin") return false
-    const plenty = Math.max(2 * haveHoldPieces, havePlentyPart * this.#have.length)
-    return this.#have.countWithout(neighbour.theirs!) >= plenty
+    const plenty = Math.max(2 * haveHoldPieces, Math.ceil(havePlentyPart * this.#have.length))
+    neighbour.plenty = this.#have.countWithout(neighbour.theirs!) + 1 - plenty
+    return neighbour.plenty > 0
   }
 
   #tell(neighbour: Neighbour, batch: readonly number[]): void {

@@ -22,6 +22,10 @@ export class Neighbour {
   state: "opening" | "joined" | "left" = "opening"
   /** Set while joined. */
   theirs: Bitfield | undefined = undefined
+  /** How much of the swarm's have log it was told. */
+  told: number
+  /** It has plenty to ask us for at least until it has told us of so many pieces; have-batch.ts keeps it. */
+  plenty = 0
   /** Whether `theirs` is summed in the swarm's availability; seeds are not, they change no order. */
   counted = false
   readonly requests = new NeighbourRequests()
@@ -33,8 +37,6 @@ export class Neighbour {
   failures = 0
   /** Pieces that it would rather be asked for, oldest first. */
   suggested: number[] = []
-  /** How much of the swarm's have log it was told. */
-  told: number
   /** Its next timeout or the end of its backoff. */
   deadline: Deadline | undefined = undefined
   /** The uploader's turn counter when this neighbour was served last. */

@@ -27,7 +27,9 @@ import { SeederSuggest } from "./seeder-suggest.ts"
 import type { Micros } from "./time.ts"
 import type { Uploader, UploadSwarm } from "./uploader.ts"
 
-interface Sender {
+/** A piece that is being stored, and who sent it. */
+interface Storing {
+  readonly piece: number
   readonly peerId: PeerId
   readonly address: string
 }
@@ -58,7 +60,8 @@ export class Swarm implements UploadSwarm {
   closing = false
   readonly haves: HaveBatch
   #origins = 0
-  readonly #storing = new Map<number, Sender>()
+  /** Few, so they are searched one by one. */
+  readonly #storing: Storing[] = []
   readonly #filler: RequestFiller
   readonly #suggest: SeederSuggest | undefined
   readonly #uploader: Uploader
@@ -121,7 +124,7 @@ export class Swarm implements UploadSwarm {
   }
 
   get #hasMemory(): boolean {
-    return this.window.live + this.#storing.size < 2 * this.#context.rules.maxRequestsPerSwarm
+    return this.window.live + this.#storing.length < 2 * this.#context.rules.maxRequestsPerSwarm
   }
 
   /** Few pieces are asked for, so that one slow answer may be all that is waited for. */
@@ -149,7 +152,7 @@ export class Swarm implements UploadSwarm {
   /** Nothing under way and no neighbour has anything that is wanted here. */
   get isStarving(): boolean {
     if (!this.wantsPieces || !this.demand.isFetching) return false
-    if (this.window.live > 0 || this.#storing.size > 0) return false
+    if (this.window.live > 0 || this.#storing.length > 0) return false
     const { wanted } = this.demand
     for (const neighbour of this.neighbours) {
       const theirs = neighbour.theirs!.words
@@ -162,7 +165,7 @@ export class Swarm implements UploadSwarm {
 
   /** Requests under way and pieces being stored. */
   get requested(): number {
-    return this.window.live + this.#storing.size
+    return this.window.live + this.#storing.length
   }
 
   /** Both sides have opened the channel; `theirs` is what the peer has. */
@@ -208,6 +211,7 @@ export class Swarm implements UploadSwarm {
     const mayAsk = neighbour.askAgainAt !== undefined || this.wantsMore
     const isEndgame = mayAsk && this.isEndgame
     let news = false
+    this.haves.heard(neighbour, pieces.length)
     for (const piece of pieces) {
       if (!(piece >= 0 && piece < this.pieces)) return `Have of piece ${piece} of ${this.pieces}`
       if (!theirs.set(piece)) continue
@@ -258,13 +262,13 @@ export class Swarm implements UploadSwarm {
     this.#filler.answered(neighbour, request, now)
     // An answer that comes after its timeout is welcome, unless the store is so far behind that memory would grow.
     const surplus = request.state !== "live" && !this.window.isRequested(piece) && !this.#hasMemory
-    if (this.have.has(piece) || this.#storing.has(piece) || this.failed || surplus) {
+    if (this.have.has(piece) || this.#storingAt(piece) >= 0 || this.failed || surplus) {
       counters.piecesDuplicate++
     } else {
       if (this.window.isRequested(piece)) this.#filler.cancelOthers(piece, neighbour, now)
       this.window.mark(piece)
       const { session } = neighbour
-      this.#storing.set(piece, { peerId: session.peerId!, address: session.address })
+      this.#storing.push({ piece, peerId: session.peerId!, address: session.address })
       this.#context.outputs.push({
         tag: "StorePiece",
         swarm: this.id,
@@ -326,7 +330,7 @@ export class Swarm implements UploadSwarm {
   }
 
   pieceStored(piece: number, now: Micros): void {
-    if (!this.#storing.delete(piece)) return
+    if (this.#takeStoring(piece) === undefined) return
     this.window.unmark(piece)
     if (!this.have.set(piece)) return
     this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
@@ -344,9 +348,8 @@ export class Swarm implements UploadSwarm {
   }
 
   pieceCorrupt(piece: number, now: Micros): void {
-    const sender = this.#storing.get(piece)
+    const sender = this.#takeStoring(piece)
     if (sender === undefined) return
-    this.#storing.delete(piece)
     this.window.unmark(piece)
     this.#context.counters.piecesCorrupt++
     this.#context.banPeer(sender.peerId, sender.address, `sent a corrupt piece ${piece} of ${this.id}`, now)
@@ -354,7 +357,7 @@ export class Swarm implements UploadSwarm {
   }
 
   pieceStoreFailed(piece: number, reason: string): void {
-    if (!this.#storing.delete(piece)) return
+    if (this.#takeStoring(piece) === undefined) return
     this.window.unmark(piece)
     if (this.failed) return
     this.failed = true
@@ -364,6 +367,17 @@ export class Swarm implements UploadSwarm {
 
   uploadUndone(_neighbour: Neighbour, piece: number): void {
     this.#suggest?.undone(piece, this.availability[piece]!)
+  }
+
+  #storingAt(piece: number): number {
+    const storing = this.#storing
+    for (let index = 0; index < storing.length; index++) if (storing[index]!.piece === piece) return index
+    return -1
+  }
+
+  #takeStoring(piece: number): Storing | undefined {
+    const index = this.#storingAt(piece)
+    return index < 0 ? undefined : this.#storing.splice(index, 1)[0]
   }
 
   /** Two complete ends have nothing to say to each other. */

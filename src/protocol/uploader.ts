@@ -229,8 +229,11 @@ export class Uploader {
 
   #scheduleStallCheck(): void {
     for (const job of this.#jobs) {
-      if (!isOut(job) || job.neighbour.session.state === "closing") continue
-      this.#context.deadlines.setAtLatest(this.#stallCheck, this.#patienceEnds(job))
+      if (!isOut(job)) continue
+      const at = this.#patienceEnds(job)
+      // Mostly the check is due before: then the session is not looked at.
+      if (this.#stallCheck.at !== undefined && this.#stallCheck.at <= at) continue
+      if (job.neighbour.session.state !== "closing") this.#context.deadlines.set(this.#stallCheck, at)
     }
   }
 

@@ -96,6 +96,9 @@ export class Kernel {
     return this.#now
   }
 
+  /** The same for all hosts, to be held by each: reading the time touches nothing of a host. */
+  readonly clock = (): Micros => this.#now
+
   /** True while `run` is on the stack. */
   get running(): boolean {
     return this.#running

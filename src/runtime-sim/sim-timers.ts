@@ -6,16 +6,14 @@ import type { EventTarget } from "./event-queue.ts"
 import type { SimProcess } from "./sim-process.ts"
 
 export class SimTimers implements EventTarget {
+  readonly now: () => Micros
   readonly #kernel: Kernel
   readonly #process: SimProcess
 
   constructor(process: SimProcess) {
     this.#kernel = process.kernel
+    this.now = process.kernel.clock
     this.#process = process
-  }
-
-  now(): Micros {
-    return this.#kernel.now
   }
 
   wakeAt(at: Micros, wake: () => void): () => void {

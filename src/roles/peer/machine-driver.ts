@@ -32,6 +32,7 @@ export class MachineDriver implements PeerTransportHandlers {
   #machine!: PeerHost
   #endpoint!: PeerEndpoint
   readonly #timers: Timers["Service"]
+  readonly #now: Timers["Service"]["now"]
   /** An input is being handled, or the machine is not there yet. */
   #busy = true
   #stopped = false
@@ -44,6 +45,7 @@ export class MachineDriver implements PeerTransportHandlers {
 
   constructor(timers: Timers["Service"], duties: DriverDuties) {
     this.#timers = timers
+    this.#now = timers.now
     this.#duties = duties
   }
 
@@ -119,7 +121,7 @@ export class MachineDriver implements PeerTransportHandlers {
   }
 
   #handle(input: PeerHostInput): void {
-    const outputs = this.#machine.handle(input, this.#timers.now())
+    const outputs = this.#machine.handle(input, this.#now())
     for (let index = 0; index < outputs.length; index++) this.#perform(outputs[index]!)
   }
 
@@ -160,7 +162,7 @@ export class MachineDriver implements PeerTransportHandlers {
       this.#waiting.push({ tag: "PieceLoadFailed", swarm, piece, reason: "the swarm was closed" })
       return
     }
-    entry.lastUse = this.#timers.now()
+    entry.lastUse = this.#now()
     entry.file.load(piece, (outcome) => {
       if (outcome.tag === "Loaded") this.feed({ tag: "PieceLoaded", swarm, piece, payload: outcome.payload })
       else this.feed({ tag: "PieceLoadFailed", swarm, piece, reason: outcome.error.message })

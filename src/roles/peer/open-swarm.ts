@@ -66,7 +66,7 @@ export class SwarmEntry implements OpenSwarm {
   complete = false
   broken: SwarmBroken | undefined
   lastUse: Micros
-  readonly #timers: Timers["Service"]
+  readonly #now: Timers["Service"]["now"]
   readonly #face: SwarmFace
   readonly #waiters = new Map<number, Set<Waiter>>()
   #lastProgress: Micros
@@ -87,9 +87,9 @@ export class SwarmEntry implements OpenSwarm {
     this.file = file
     this.scope = scope
     this.have = file.have()
-    this.#timers = timers
+    this.#now = timers.now
     this.#face = face
-    this.#lastProgress = timers.now()
+    this.#lastProgress = this.#now()
     this.lastUse = this.#lastProgress
   }
 
@@ -101,7 +101,7 @@ export class SwarmEntry implements OpenSwarm {
     return this.file.metainfo
   }
 
-  readonly lastProgress = (): Micros => (this.#isAwaited ? this.#lastProgress : this.#timers.now())
+  readonly lastProgress = (): Micros => (this.#isAwaited ? this.#lastProgress : this.#now())
 
   get #isAwaited(): boolean {
     return !this.#onDemand || this.#waiting > 0
@@ -112,7 +112,7 @@ export class SwarmEntry implements OpenSwarm {
   readonly breakWith = (why: SwarmBroken): void => this.#face.breakSwarm(this.swarm, why)
 
   readonly load = (piece: number, done: (outcome: LoadOutcome) => void): void => {
-    this.lastUse = this.#timers.now()
+    this.lastUse = this.#now()
     this.file.load(piece, done)
   }
 
@@ -142,7 +142,7 @@ export class SwarmEntry implements OpenSwarm {
   #tellDemand(): void {
     const onDemand = this.#wholeWishes === 0
     if (onDemand === this.#onDemand || this.have.isFull) return
-    if (!this.#isAwaited) this.#lastProgress = this.#timers.now()
+    if (!this.#isAwaited) this.#lastProgress = this.#now()
     this.#onDemand = onDemand
     this.#face.feed({ tag: "DemandChanged", swarm: this.swarm, whole: !onDemand })
   }
@@ -156,21 +156,23 @@ export class SwarmEntry implements OpenSwarm {
       ready()
       return () => {}
     }
-    if (!this.#isAwaited) this.#lastProgress = this.#timers.now()
+    if (!this.#isAwaited) this.#lastProgress = this.#now()
     this.#waiting++
     const waiter: Waiter = { ready, broken }
     const waiters = this.#waiters.get(piece) ?? new Set()
     this.#waiters.set(piece, waiters.add(waiter))
     return () => {
-      if (waiters.delete(waiter)) this.#waiting--
+      if (!waiters.delete(waiter)) return
+      this.#waiting--
+      if (waiters.size === 0 && this.#waiters.get(piece) === waiters) this.#waiters.delete(piece)
     }
   }
 
   /** The piece is in the store. */
   stored(piece: number): void {
-    this.#lastProgress = this.#timers.now()
+    this.#lastProgress = this.#now()
     this.lastUse = this.#lastProgress
-    const waiters = this.#waiters.get(piece)
+    const waiters = this.#waiting === 0 ? undefined : this.#waiters.get(piece)
     if (waiters === undefined) return
     this.#waiters.delete(piece)
     for (const waiter of waiters) {

@@ -7,7 +7,7 @@ import type { Micros } from "../../protocol/time.ts"
 export class Timers extends Context.Service<
   Timers,
   {
-    /** Microseconds since the world's origin; never goes back. */
+    /** Microseconds since the world's origin; never goes back. It may be called apart from the service. */
     readonly now: () => Micros
     /** Calls `wake` once at `at` or soon after; the result cancels it. */
     readonly wakeAt: (at: Micros, wake: () => void) => () => void
