@@ -5,14 +5,21 @@
 import { createHash } from "node:crypto"
 import { makeDigest, toHex } from "../protocol/digest.ts"
 import type { SwarmId } from "../protocol/message.ts"
-import { encodeMetainfo, type Metainfo } from "../protocol/metainfo.ts"
+import { encodeMetainfo, type Metainfo, type Torrent } from "../protocol/metainfo.ts"
 import type { Payload } from "../protocol/payload.ts"
 import { invariant } from "../protocol/invariant.ts"
 import type { Digests } from "../roles/services/digests.ts"
 import { SymbolicPayload } from "./symbolic-blobs.ts"
 
 const payloadHashes = new WeakMap<Uint8Array, Uint8Array>()
-const swarmIds = new WeakMap<Metainfo, SwarmId>()
+const torrents = new WeakMap<Metainfo, Torrent>()
+
+/**
+ * Metainfo by its bytes: every host decodes its own, and thousands of equal copies would be most of a host's memory.
+ * Emptied when full, which costs only that.
+ */
+const shared = new Map<SwarmId, WeakRef<Torrent>>()
+const maxShared = 4096
 
 /** SHA-256 of a payload, 32 bytes. */
 export const payloadHash = (payload: Payload): Uint8Array => {
@@ -26,14 +33,22 @@ export const payloadHash = (payload: Payload): Uint8Array => {
   return hash
 }
 
+/** The metainfo with its swarm's id: one object for all that are equal. */
+export const sharedTorrent = (metainfo: Metainfo): Torrent => {
+  const known = torrents.get(metainfo)
+  if (known !== undefined) return known
+  const swarm = toHex(createHash("sha256").update(encodeMetainfo(metainfo)).digest()) as SwarmId
+  let torrent = shared.get(swarm)?.deref()
+  if (torrent === undefined) {
+    torrent = { swarm, metainfo }
+    if (shared.size >= maxShared) shared.clear()
+    shared.set(swarm, new WeakRef(torrent))
+  }
+  torrents.set(metainfo, torrent)
+  return torrent
+}
+
 export const simDigests: Digests["Service"] = {
   digest: (algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()),
-  swarmId: (metainfo) => {
-    let id = swarmIds.get(metainfo)
-    if (id === undefined) {
-      id = toHex(createHash("sha256").update(encodeMetainfo(metainfo)).digest()) as SwarmId
-      swarmIds.set(metainfo, id)
-    }
-    return id
-  }
+  swarmId: (metainfo) => sharedTorrent(metainfo).swarm
 }

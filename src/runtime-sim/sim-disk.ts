@@ -13,7 +13,7 @@ import type { Micros } from "../protocol/time.ts"
 import { type BlobContent, SymbolicContent } from "./blob-content.ts"
 import { epochMillis, type Kernel } from "./kernel.ts"
 import type { RandomStream } from "./seeded-random.ts"
-import { simDigests } from "./sim-digests.ts"
+import { sharedTorrent } from "./sim-digests.ts"
 import { type SymbolicBlob, SymbolicPayload } from "./symbolic-blobs.ts"
 
 export interface DiskOptions {
@@ -225,13 +225,12 @@ const unsyncedSince = ({ unsynced }: StoredDownload, since: Micros): number[] =>
 
 /** Keeps metainfo in place of what was there for its digest. */
 export const putTorrent = (folder: SimFolder, metainfo: Metainfo): Torrent => {
-  const swarm = simDigests.swarmId(metainfo)
+  const torrent = sharedTorrent(metainfo)
   const before = folder.torrents.get(metainfo.digest)
-  if (before?.swarm === swarm) return before
+  if (before?.swarm === torrent.swarm) return before
   if (before !== undefined) folder.swarms.delete(before.swarm)
-  const torrent: Torrent = { swarm, metainfo }
   folder.torrents.set(metainfo.digest, torrent)
-  folder.swarms.set(swarm, metainfo.digest)
+  folder.swarms.set(torrent.swarm, metainfo.digest)
   return torrent
 }
 

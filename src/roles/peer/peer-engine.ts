@@ -277,7 +277,7 @@ export const makePeerEngine = (
       open: (metainfo, { onDemand }) =>
         Effect.gen(function* () {
           const torrent = yield* blobs.putMetainfo(metainfo)
-          const entry = yield* openEntry(metainfo, torrent.swarm, onDemand)
+          const entry = yield* openEntry(torrent.metainfo, torrent.swarm, onDemand)
           return yield* Effect.acquireRelease(
             Effect.sync(() => {
               entry.owners++
