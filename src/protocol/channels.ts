@@ -12,6 +12,7 @@ import { Bitfield } from "./bitfield.ts"
 import type { ConnectionBudget } from "./connection-budget.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import { invariant } from "./invariant.ts"
+import { addRoute, removeRoute } from "./joined-routes.ts"
 import type { CloseReason, Have, SwarmId } from "./message.ts"
 import { Neighbour } from "./neighbour.ts"
 import { NeighbourSearch } from "./neighbour-search.ts"
@@ -316,8 +317,10 @@ export class Channels {
       return
     }
     swarm.opening--
+    neighbour.theirChannel = remote.number
+    addRoute(this.#context.routes, neighbour)
     swarm.join(neighbour, theirs, now)
-    if (neighbour.session.kind === "origin") this.seek(swarm.id, now)
+    if (neighbour.isOrigin) this.seek(swarm.id, now)
   }
 
   /** A peer with whom a channel was closed is not tried again for a while: shortly when there only was no place. */
@@ -338,6 +341,7 @@ export class Channels {
       neighbour.state = "left"
       if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
     } else {
+      removeRoute(this.#context.routes, neighbour)
       swarm.leave(neighbour, now)
     }
   }

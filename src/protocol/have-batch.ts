@@ -114,7 +114,7 @@ export class HaveBatch {
     const { haveHoldPieces, havePlentyPart } = this.#context.rules
     if (this.#log.length - neighbour.told >= haveHoldPieces) return false
     if (neighbour.plenty > 0) return true
-    if (neighbour.session.kind === "origin") return false
+    if (neighbour.isOrigin) return false
     const plenty = Math.max(2 * haveHoldPieces, Math.ceil(havePlentyPart * this.#have.length))
     neighbour.plenty = this.#have.countWithout(neighbour.theirs!) + 1 - plenty
     return neighbour.plenty > 0
@@ -122,13 +122,13 @@ export class HaveBatch {
 
   #tell(neighbour: Neighbour, batch: readonly number[]): void {
     let pieces = batch
-    if (neighbour.session.kind !== "origin") {
+    if (!neighbour.isOrigin) {
       const theirs = neighbour.theirs!
       if (batch.some((piece) => theirs.has(piece))) pieces = batch.filter((piece) => !theirs.has(piece))
     }
     const most = this.#context.rules.maxPiecesPerMessage
     for (let start = 0; start < pieces.length; start += most) {
-      sendMessage(this.#context, neighbour.session, {
+      sendMessage(this.#context, neighbour, {
         tag: "Have",
         channel: neighbour.channel,
         pieces: start === 0 && pieces.length <= most ? pieces : pieces.slice(start, start + most)

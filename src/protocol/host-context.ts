@@ -3,10 +3,11 @@
 // nothing else.
 
 import type { DeadlineQueue } from "./deadlines.ts"
+import type { JoinedRoutes } from "./joined-routes.ts"
 import { limits } from "./limits.ts"
 import type { CloseReason, Message } from "./message.ts"
 import type { Neighbour } from "./neighbour.ts"
-import type { PeerHostCounters, PeerHostOutput } from "./peer-host-io.ts"
+import type { ConnectionId, PeerHostCounters, PeerHostOutput } from "./peer-host-io.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
 import type { PeerSession } from "./peer-session.ts"
 import type { PieceChoice } from "./piece-selection.ts"
@@ -86,6 +87,7 @@ export interface HostContext {
   readonly counters: PeerHostCounters
   readonly deadlines: DeadlineQueue
   readonly outputs: PeerHostOutput[]
+  readonly routes: JoinedRoutes
   /** Swarms that still fetch pieces. */
   fetching: number
   /** Ends this host's part in a channel, telling the peer why. */
@@ -97,8 +99,12 @@ export interface HostContext {
 }
 
 /** Queues a message for the transport. */
-export const sendMessage = (context: HostContext, session: PeerSession, message: Message): void => {
-  context.outputs.push({ tag: "Send", connection: session.connection, message })
+export const sendMessage = (
+  context: HostContext,
+  { connection }: { readonly connection: ConnectionId },
+  message: Message
+): void => {
+  context.outputs.push({ tag: "Send", connection, message })
 }
 
 export const newCounters = (): PeerHostCounters => ({

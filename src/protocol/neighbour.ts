@@ -9,6 +9,7 @@
 
 import type { Bitfield } from "./bitfield.ts"
 import type { Deadline } from "./deadlines.ts"
+import type { ConnectionId } from "./peer-host-io.ts"
 import type { PeerSession } from "./peer-session.ts"
 import { NeighbourRequests } from "./request-window.ts"
 import type { Swarm } from "./swarm.ts"
@@ -17,8 +18,13 @@ import type { Micros } from "./time.ts"
 export class Neighbour {
   readonly session: PeerSession
   readonly swarm: Swarm
+  /** The session's, at hand: to say or hear something, the session is not looked at. */
+  readonly connection: ConnectionId
+  readonly isOrigin: boolean
   /** The number that this host gave the channel. */
   readonly channel: number
+  /** The number that the peer gave the channel; -1 before the neighbour has joined. */
+  theirChannel = -1
   state: "opening" | "joined" | "left" = "opening"
   /** Set while joined. */
   theirs: Bitfield | undefined = undefined
@@ -44,6 +50,8 @@ export class Neighbour {
 
   constructor(session: PeerSession, swarm: Swarm, channel: number, told: number) {
     this.session = session
+    this.connection = session.connection
+    this.isOrigin = session.kind === "origin"
     this.swarm = swarm
     this.channel = channel
     this.told = told

@@ -10,7 +10,7 @@ import type { Bitfield } from "./bitfield.ts"
 import type { ByeReason, Message, SwarmId } from "./message.ts"
 import type { Metainfo } from "./metainfo.ts"
 import type { Payload } from "./payload.ts"
-import type { PeerAddress, PeerId, PeerKind } from "./peer-id.ts"
+import type { PeerAddress, PeerId } from "./peer-id.ts"
 
 /** A connection's number on this host: positive when the machine dialled it, negative when the transport accepted it. */
 export type ConnectionId = number
@@ -107,8 +107,6 @@ export type PeerHostOutput =
       readonly swarm: SwarmId
       readonly piece: number
       readonly payload: Payload
-      readonly from: PeerId
-      readonly fromKind: PeerKind
     }
   /** A peer opened a swarm that this host is not in; answer by SwarmOpened or SwarmUnknown. */
   | { readonly tag: "SwarmAsked"; readonly swarm: SwarmId }

@@ -21,7 +21,9 @@ import {
   peerHostRules
 } from "./host-context.ts"
 import { invariant } from "./invariant.ts"
+import { findRoute, makeRoutes } from "./joined-routes.ts"
 import type { Message, SwarmId } from "./message.ts"
+import type { Neighbour } from "./neighbour.ts"
 import type { PeerHostCounters, PeerHostInput, PeerHostOutput, SwarmStatus } from "./peer-host-io.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
 import type { PeerSession } from "./peer-session.ts"
@@ -53,6 +55,12 @@ export interface BanSnapshot {
   readonly reason: string
 }
 
+/** Messages on a channel that is joined. */
+type Exchange = Exclude<Message, { readonly tag: "Hello" | "Bye" | "Open" | "Close" }>
+
+const isExchange = (message: Message): message is Exchange =>
+  message.tag !== "Hello" && message.tag !== "Bye" && message.tag !== "Open" && message.tag !== "Close"
+
 const limitsThatShip: Partial<PeerHostRules> = {}
 
 export class PeerHost {
@@ -60,6 +68,7 @@ export class PeerHost {
   readonly #context: HostContext
   readonly #outputs: PeerHostOutput[] = []
   readonly #deadlines = new DeadlineQueue()
+  readonly #routes = makeRoutes()
   readonly #budget: ConnectionBudget
   readonly #uploader: Uploader
   readonly #keeper: ConnectionKeeper
@@ -76,6 +85,7 @@ export class PeerHost {
       counters: this.counters,
       deadlines: this.#deadlines,
       outputs: this.#outputs,
+      routes: this.#routes,
       fetching: 0,
       leaveChannel: (neighbour, reason, now) => this.#channels.leave(neighbour, reason, now),
       dropSession: (session, reason, now) => this.#keeper.drop(session, reason, now),
@@ -154,8 +164,17 @@ export class PeerHost {
   #step(input: PeerHostInput, now: Micros): void {
     switch (input.tag) {
       case "Received": {
-        const session = this.#keeper.listening(input.connection)
-        if (session !== undefined) this.#receive(session, input.message, now)
+        const { connection, message } = input
+        if (isExchange(message)) {
+          const neighbour = findRoute(this.#routes, connection, message.channel)
+          if (neighbour !== undefined) {
+            const violation = this.#exchange(neighbour, message, now)
+            if (violation !== undefined) this.#keeper.violation(neighbour.session, violation, now)
+            return
+          }
+        }
+        const session = this.#keeper.listening(connection)
+        if (session !== undefined) this.#receive(session, message, now)
         return
       }
       case "PieceStored":
@@ -259,6 +278,11 @@ export class PeerHost {
     }
     const { neighbour } = channel
     if (neighbour === undefined) return `${message.tag} on channel ${message.channel}, which is not joined`
+    return this.#exchange(neighbour, message, now)
+  }
+
+  /** What neighbours say to each other in a swarm. */
+  #exchange(neighbour: Neighbour, message: Exchange, now: Micros): string | undefined {
     const { swarm } = neighbour
     switch (message.tag) {
       case "Have":

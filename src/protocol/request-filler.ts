@@ -147,7 +147,7 @@ export class RequestFiller {
       this.#swarm.window.release(neighbour.requests, request)
       request.state = "cancelled"
       request.expiresAt = now + this.#answers.timeout
-      sendMessage(this.#context, neighbour.session, { tag: "Cancel", channel: neighbour.channel, piece })
+      sendMessage(this.#context, neighbour, { tag: "Cancel", channel: neighbour.channel, piece })
       this.#sort(neighbour)
       this.#reschedule(neighbour)
     }
@@ -216,7 +216,7 @@ export class RequestFiller {
     swarm.window.add(neighbour.requests, piece, now, this.#answers.timeout)
     this.#context.counters.requestsSent++
     swarm.haves.tellAlong(neighbour)
-    sendMessage(this.#context, neighbour.session, { tag: "Request", channel: neighbour.channel, piece })
+    sendMessage(this.#context, neighbour, { tag: "Request", channel: neighbour.channel, piece })
     return true
   }
 

@@ -131,7 +131,7 @@ export class SeederSuggest {
       added.push(piece)
     }
     if (added.length === 0) return
-    sendMessage(this.#context, neighbour.session, {
+    sendMessage(this.#context, neighbour, {
       tag: "Suggest",
       channel: neighbour.channel,
       pieces: added

@@ -20,7 +20,7 @@ import type { RejectReason, SwarmId } from "./message.ts"
 import { type Metainfo, pieceCount, pieceSize } from "./metainfo.ts"
 import type { Neighbour } from "./neighbour.ts"
 import type { Payload } from "./payload.ts"
-import type { PeerId } from "./peer-id.ts"
+import type { PeerSession } from "./peer-session.ts"
 import { RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SeederSuggest } from "./seeder-suggest.ts"
@@ -30,8 +30,7 @@ import type { Uploader, UploadSwarm } from "./uploader.ts"
 /** A piece that is being stored, and who sent it. */
 interface Storing {
   readonly piece: number
-  readonly peerId: PeerId
-  readonly address: string
+  readonly from: PeerSession
 }
 
 export class Swarm implements UploadSwarm {
@@ -173,7 +172,7 @@ export class Swarm implements UploadSwarm {
     neighbour.state = "joined"
     neighbour.theirs = theirs
     this.neighbours.push(neighbour)
-    if (neighbour.session.kind === "origin") this.#origins++
+    if (neighbour.isOrigin) this.#origins++
     if (!theirs.isFull) {
       neighbour.counted = true
       this.#sumAvailability(theirs, 1)
@@ -190,7 +189,7 @@ export class Swarm implements UploadSwarm {
     const index = this.neighbours.indexOf(neighbour)
     invariant(index >= 0, "swarm: a neighbour leaves that is not joined")
     this.neighbours.splice(index, 1)
-    if (neighbour.session.kind === "origin") this.#origins--
+    if (neighbour.isOrigin) this.#origins--
     neighbour.state = "left"
     this.#filler.abandon(neighbour)
     this.#suggest?.left(neighbour)
@@ -257,7 +256,7 @@ export class Swarm implements UploadSwarm {
       if (request.state === "live") this.window.release(neighbour.requests, request)
       return `Piece ${piece} of ${payload.byteLength} bytes`
     }
-    if (neighbour.session.kind === "origin") counters.bytesReceivedFromOrigins += payload.byteLength
+    if (neighbour.isOrigin) counters.bytesReceivedFromOrigins += payload.byteLength
     else counters.bytesReceivedFromAgents += payload.byteLength
     this.#filler.answered(neighbour, request, now)
     // An answer that comes after its timeout is welcome, unless the store is so far behind that memory would grow.
@@ -267,16 +266,8 @@ export class Swarm implements UploadSwarm {
     } else {
       if (this.window.isRequested(piece)) this.#filler.cancelOthers(piece, neighbour, now)
       this.window.mark(piece)
-      const { session } = neighbour
-      this.#storing.push({ piece, peerId: session.peerId!, address: session.address })
-      this.#context.outputs.push({
-        tag: "StorePiece",
-        swarm: this.id,
-        piece,
-        payload,
-        from: session.peerId!,
-        fromKind: session.kind
-      })
+      this.#storing.push({ piece, from: neighbour.session })
+      this.#context.outputs.push({ tag: "StorePiece", swarm: this.id, piece, payload })
     }
     this.#filler.fill(neighbour, now)
     return undefined
@@ -320,7 +311,7 @@ export class Swarm implements UploadSwarm {
     }
     if (!this.demand.isWhole && pieces.length > 0) {
       const { channel } = neighbour
-      sendMessage(this.#context, neighbour.session, { tag: "Suggest", channel, pieces: [] })
+      sendMessage(this.#context, neighbour, { tag: "Suggest", channel, pieces: [] })
       return undefined
     }
     const surplus = neighbour.suggested.length - this.#context.rules.maxSuggestions
@@ -348,11 +339,12 @@ export class Swarm implements UploadSwarm {
   }
 
   pieceCorrupt(piece: number, now: Micros): void {
-    const sender = this.#takeStoring(piece)
-    if (sender === undefined) return
+    const storing = this.#takeStoring(piece)
+    if (storing === undefined) return
+    const { peerId, address } = storing.from
     this.window.unmark(piece)
     this.#context.counters.piecesCorrupt++
-    this.#context.banPeer(sender.peerId, sender.address, `sent a corrupt piece ${piece} of ${this.id}`, now)
+    this.#context.banPeer(peerId!, address, `sent a corrupt piece ${piece} of ${this.id}`, now)
     this.#filler.fillAll(now)
   }
 
@@ -390,7 +382,7 @@ export class Swarm implements UploadSwarm {
   #reject(neighbour: Neighbour, piece: number, reason: RejectReason, retryAfter: Micros): void {
     this.#context.counters.rejectsSent++
     this.haves.tellAlong(neighbour)
-    sendMessage(this.#context, neighbour.session, {
+    sendMessage(this.#context, neighbour, {
       tag: "Reject",
       channel: neighbour.channel,
       piece,

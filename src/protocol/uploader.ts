@@ -150,7 +150,7 @@ export class Uploader {
       job.sentAt = now
       this.#context.outputs.push({
         tag: "Send",
-        connection: job.neighbour.session.connection,
+        connection: job.neighbour.connection,
         message: { tag: "Piece", channel: job.neighbour.channel, piece, payload },
         swarm
       })
@@ -172,7 +172,7 @@ export class Uploader {
   sent(connection: ConnectionId, swarm: SwarmId, piece: number, now: Micros): void {
     for (const job of this.#jobs) {
       if (!isOut(job) || job.piece !== piece || job.swarm.id !== swarm) continue
-      if (job.neighbour.session.connection !== connection) continue
+      if (job.neighbour.connection !== connection) continue
       this.#remove(job)
       if (job.state === "sending") this.#measure(job, now)
       this.#context.counters.piecesSent++
@@ -261,7 +261,7 @@ export class Uploader {
 
   #reject(job: UploadJob, reason: RejectReason): void {
     this.#context.counters.rejectsSent++
-    sendMessage(this.#context, job.neighbour.session, {
+    sendMessage(this.#context, job.neighbour, {
       tag: "Reject",
       channel: job.neighbour.channel,
       piece: job.piece,

@@ -230,7 +230,7 @@ class OpenFile implements PieceFile, EventTarget {
 
   #stored(piece: number): Payload {
     const { bytes, symbol } = this.#download!
-    return bytes[piece] ?? symbol!.payload(piece)
+    return symbol === undefined ? bytes[piece]! : symbol.payload(piece)
   }
 
   #noteUnsynced(download: StoredDownload, piece: number): void {

@@ -37,6 +37,8 @@ export class MachineDriver implements PeerTransportHandlers {
   #busy = true
   #stopped = false
   readonly #waiting: PeerHostInput[] = []
+  /** Something waits: asked after every step, so it is not left to the array. */
+  #someWait = false
   #wakeAt = Number.POSITIVE_INFINITY
   #cancelWake: (() => void) | undefined
   readonly #duties: DriverDuties
@@ -54,6 +56,7 @@ export class MachineDriver implements PeerTransportHandlers {
     this.#machine = machine
     this.#endpoint = endpoint
     this.#drain()
+    this.#settle()
   }
 
   /** Nothing goes in any more. */
@@ -65,12 +68,13 @@ export class MachineDriver implements PeerTransportHandlers {
   feed(input: PeerHostInput): void {
     if (this.#stopped) return
     if (this.#busy) {
-      this.#waiting.push(input)
+      this.#wait(input)
       return
     }
     this.#busy = true
     this.#handle(input)
-    this.#drain()
+    if (this.#someWait) this.#drain()
+    this.#settle()
   }
 
   connected(connection: ConnectionId): void {
@@ -101,9 +105,18 @@ export class MachineDriver implements PeerTransportHandlers {
     this.#duties.stranger()
   }
 
+  #wait(input: PeerHostInput): void {
+    this.#waiting.push(input)
+    this.#someWait = true
+  }
+
   #drain(): void {
     const waiting = this.#waiting
     while (waiting.length > 0) this.#handle(waiting.shift()!)
+    this.#someWait = false
+  }
+
+  #settle(): void {
     this.#busy = false
     // A wake that comes early is harmless, so a later deadline keeps the earlier timer.
     const wakeAt = this.#machine.nextWake()
@@ -159,7 +172,7 @@ export class MachineDriver implements PeerTransportHandlers {
   #loadPiece(swarm: SwarmId, piece: number): void {
     const entry = this.entries.get(swarm)
     if (entry === undefined) {
-      this.#waiting.push({ tag: "PieceLoadFailed", swarm, piece, reason: "the swarm was closed" })
+      this.#wait({ tag: "PieceLoadFailed", swarm, piece, reason: "the swarm was closed" })
       return
     }
     entry.lastUse = this.#now()
@@ -172,7 +185,7 @@ export class MachineDriver implements PeerTransportHandlers {
   #storePiece({ swarm, piece, payload }: PeerHostOutput & { readonly tag: "StorePiece" }): void {
     const entry = this.entries.get(swarm)
     if (entry === undefined) {
-      this.#waiting.push({ tag: "PieceStoreFailed", swarm, piece, reason: "the swarm was closed" })
+      this.#wait({ tag: "PieceStoreFailed", swarm, piece, reason: "the swarm was closed" })
       return
     }
     entry.file.store(piece, payload, (outcome) => {
