@@ -22,7 +22,8 @@ type Resume<A, E = never> = (effect: Effect.Effect<A, E>) => void
 export class BodyInbox {
   #chunks: Uint8Array[] = []
   #ended = false
-  #broken: BodyBroken | undefined
+  /** Why nothing more comes. The error is made for whoever reads on: most that close were read to the end. */
+  #broken: string | undefined
   #untold = 0
   #waiting: Resume<void> | undefined
   readonly #giveCredit: (bytes: number) => void
@@ -52,7 +53,7 @@ export class BodyInbox {
   /** Nothing more comes. What came before is still read first. */
   break(reason: string): void {
     if (this.#ended || this.#broken !== undefined) return
-    this.#broken = new BodyBroken(reason)
+    this.#broken = reason
     this.#wake()
   }
 
@@ -88,7 +89,7 @@ export class BodyInbox {
         this.#finished()
         return Cause.done()
       }
-      if (this.#broken !== undefined) return Effect.fail(this.#broken)
+      if (this.#broken !== undefined) return Effect.fail(new BodyBroken(this.#broken))
       return Effect.andThen(
         Effect.callback<void>((resume) => {
           this.#waiting = resume
@@ -111,7 +112,7 @@ export class BodyInbox {
 /** The sending half: hands chunks to the connection as far as credit goes. */
 export class BodyOutbox {
   #outstanding = 0
-  #broken: BodyBroken | undefined
+  #broken: string | undefined
   #waiting: Resume<void> | undefined
   readonly #send: (chunk: Uint8Array) => void
 
@@ -125,7 +126,7 @@ export class BodyOutbox {
   }
 
   break(reason: string): void {
-    this.#broken ??= new BodyBroken(reason)
+    this.#broken ??= reason
     this.#wake()
   }
 
@@ -138,7 +139,7 @@ export class BodyOutbox {
     return Effect.suspend(() => {
       let at = start
       while (at < chunk.byteLength) {
-        if (this.#broken !== undefined) return Effect.fail(this.#broken)
+        if (this.#broken !== undefined) return Effect.fail(new BodyBroken(this.#broken))
         const size = Math.min(maxChunk, chunk.byteLength - at)
         if (this.#outstanding > 0 && this.#outstanding + size > bodyWindow) {
           return Effect.andThen(this.#room, this.#writeFrom(chunk, at))

@@ -44,22 +44,26 @@ export interface HostBytes {
   readonly lost: number
 }
 
-// A row: the uplink's line, then the downlink's. Costs are microseconds a byte.
+// A row: the uplink's line, then the downlink's.
 const rowLength = 16
+const uplinkFreeAt = 0
+const controlFreeAt = 1
+const controlDebt = 2
+const currentStart = 3
+const sentBytes = 4
+const lostBytes = 5
+const downlinkFreeAt = 8
+const receivedBytes = 9
+
+// Microseconds a byte, apart from the rows: whoever sends needs the receiver's, and all of them stay in the cache.
+const costs = 2
 const uplinkCost = 0
-const uplinkFreeAt = 1
-const controlFreeAt = 2
-const controlDebt = 3
-const currentStart = 4
-const sentBytes = 5
-const lostBytes = 6
-const downlinkCost = 8
-const downlinkFreeAt = 9
-const receivedBytes = 10
+const downlinkCost = 1
 
 /** The access links of all hosts, by host number. */
 export class AccessLinks<Frame extends QueuedFrame> {
   #rows = new Float64Array(rowLength * 64)
+  #costs = new Float64Array(costs * 64)
   /** The bulk frame on each uplink. */
   readonly #current: Array<Frame | undefined> = []
   readonly #heads: Array<Frame | undefined> = []
@@ -69,12 +73,11 @@ export class AccessLinks<Frame extends QueuedFrame> {
   setRates(host: number, rates: LinkRates): void {
     invariant(rates.uplink > 0 && rates.downlink > 0, "links: a rate must be more than nothing")
     while ((host + 1) * rowLength > this.#rows.length) {
-      const rows = new Float64Array(this.#rows.length * 2)
-      rows.set(this.#rows)
-      this.#rows = rows
+      this.#rows = doubled(this.#rows)
+      this.#costs = doubled(this.#costs)
     }
-    this.#rows[host * rowLength + uplinkCost] = 1e6 / rates.uplink
-    this.#rows[host * rowLength + downlinkCost] = 1e6 / rates.downlink
+    this.#costs[host * costs + uplinkCost] = 1e6 / rates.uplink
+    this.#costs[host * costs + downlinkCost] = 1e6 / rates.downlink
   }
 
   bytes(host: number): HostBytes {
@@ -102,7 +105,7 @@ export class AccessLinks<Frame extends QueuedFrame> {
     const row = host * rowLength
     rows[row + receivedBytes]! += size
     if (size <= bulkThreshold && rows[row + downlinkFreeAt]! > now) {
-      rows[row + downlinkFreeAt]! += size * rows[row + downlinkCost]!
+      rows[row + downlinkFreeAt]! += size * this.#costs[host * costs + downlinkCost]!
     }
   }
 
@@ -110,25 +113,25 @@ export class AccessLinks<Frame extends QueuedFrame> {
   sendControl(from: number, to: number, size: number, now: Micros): number {
     const rows = this.#rows
     const row = from * rowLength
-    const work = size * rows[row + uplinkCost]!
+    const work = size * this.#costs[from * costs + uplinkCost]!
     const left = Math.max(now, rows[row + controlFreeAt]!) + work
     rows[row + controlFreeAt] = left
     if (this.#current[from] !== undefined) rows[row + controlDebt]! += work
-    return left + size * rows[to * rowLength + downlinkCost]!
+    return left + size * this.#costs[to * costs + downlinkCost]!
   }
 
   /** Takes the time of `size` bytes from the bulk behind, on both links. */
   charge(from: number, to: number, size: number, now: Micros): void {
     const rows = this.#rows
-    rows[from * rowLength + controlDebt]! += size * rows[from * rowLength + uplinkCost]!
+    rows[from * rowLength + controlDebt]! += size * this.#costs[from * costs + uplinkCost]!
     const row = to * rowLength
-    rows[row + downlinkFreeAt] = Math.max(now, rows[row + downlinkFreeAt]!) + size * rows[row + downlinkCost]!
+    rows[row + downlinkFreeAt] =
+      Math.max(now, rows[row + downlinkFreeAt]!) + size * this.#costs[to * costs + downlinkCost]!
   }
 
   /** Microseconds that `size` bytes take from one host to the other when nothing else does. */
   alone(from: number, to: number, size: number): number {
-    const rows = this.#rows
-    return size * Math.max(rows[from * rowLength + uplinkCost]!, rows[to * rowLength + downlinkCost]!)
+    return size * Math.max(this.#costs[from * costs + uplinkCost]!, this.#costs[to * costs + downlinkCost]!)
   }
 
   /** Queues a bulk frame for the uplink; says whether the uplink is idle, so that somebody has to start it. */
@@ -160,7 +163,7 @@ export class AccessLinks<Frame extends QueuedFrame> {
     const row = host * rowLength
     const free = rows[row + uplinkFreeAt]!
     const start = waited ? free : Math.max(now, free, rows[row + controlFreeAt]!)
-    const left = start + frame.size * rows[row + uplinkCost]! + rows[row + controlDebt]!
+    const left = start + frame.size * this.#costs[host * costs + uplinkCost]! + rows[row + controlDebt]!
     rows[row + currentStart] = start
     rows[row + uplinkFreeAt] = left
     rows[row + controlDebt] = 0
@@ -190,8 +193,15 @@ export class AccessLinks<Frame extends QueuedFrame> {
   receiveBulk(host: number, size: number, first: number, last: number): number {
     const rows = this.#rows
     const row = host * rowLength
-    const whole = Math.max(first, rows[row + downlinkFreeAt]!) + size * rows[row + downlinkCost]!
+    const whole =
+      Math.max(first, rows[row + downlinkFreeAt]!) + size * this.#costs[host * costs + downlinkCost]!
     rows[row + downlinkFreeAt] = whole
     return Math.max(last, whole)
   }
+}
+
+const doubled = (from: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> => {
+  const to = new Float64Array(from.length * 2)
+  to.set(from)
+  return to
 }
