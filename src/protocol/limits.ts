@@ -87,8 +87,8 @@ export const limits = {
   haveBatchPatience: 3,
   /** Who could ask us for this part of the pieces hears of new ones so many at a time, or after so many delays. */
   havePlentyPart: 1 / 6,
-  haveHoldPieces: 4,
-  haveHoldPatience: 16,
+  haveHoldPieces: 6,
+  haveHoldPatience: 24,
   /** A neighbour that timed out or rejected is left alone at least this long. */
   minRejectBackoff: milliseconds(1),
   maxRejectBackoff: seconds(2),
