@@ -44,7 +44,9 @@ describe("a wave in trouble", () => {
 
   it("loses frames, and counts their bytes", async () => {
     const wave = await run("loss")
-    assert.approximately(wave.bytesLost / wave.bytesSent, 0.01, 0.005)
+    // A few hundred pieces: chance takes the share of their bytes some way from one in a hundred.
+    assert.isAbove(wave.bytesLost / wave.bytesSent, 0.002)
+    assert.isBelow(wave.bytesLost / wave.bytesSent, 0.03)
     assert.strictEqual((await run("calm")).bytesLost, 0)
   })
 

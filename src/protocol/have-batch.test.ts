@@ -124,7 +124,7 @@ describe("peer host, Have", () => {
     const many = 96
     const blob = { ...metainfo, length: many * metainfo.pieceLength, pieceHashes: new Uint8Array(32 * many) }
     const rules = { maxRequestsPerNeighbour: 9, maxRequestsPerSwarm: 20, maxRequestsPerHost: 20 }
-    const stage = new Stage("agent", rules)
+    const stage = new Stage("agent", { ...rules, haveHoldPieces: 4 })
     const have = new Bitfield(many)
     for (let number = 20; number < 60; number++) have.set(number)
     stage.step({ tag: "SwarmOpened", swarm, metainfo: blob, have })
