@@ -66,9 +66,16 @@ export interface Told {
   readonly contents: Map<string, ReadonlySet<string>>
   /** Uploads that were begun and whose end was not asked for. */
   readonly uploads: Map<string, BegunUpload>
+  /** Answers are not heard any more. */
+  deaf: boolean
 }
 
-export const toldNothing = (): Told => ({ seeds: new Set(), contents: new Map(), uploads: new Map() })
+export const toldNothing = (): Told => ({
+  seeds: new Set(),
+  contents: new Map(),
+  uploads: new Map(),
+  deaf: false
+})
 
 type Changes = Readonly<Record<string, string>>
 
@@ -89,6 +96,7 @@ const ask = Effect.fnUntraced(function* (
   if (answer.status !== status) {
     return yield* Effect.fail(`${method} ${path} was answered ${answer.status}: ${answer.text}`)
   }
+  if (told.deaf) return yield* Effect.fail("the answer was not heard")
   for (const [changed, to] of Object.entries(changes)) told.contents.set(changed, new Set([to]))
   return answer
 })

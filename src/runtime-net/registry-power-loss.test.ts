@@ -1,5 +1,5 @@
 // The whole registry - proxy, origin, tracker and build-index over the file stores - while the power goes at changes to
-// disks and tables. SHOAL_POWER_STEP says how many changes apart (15; 1 is every one), SHOAL_POWER_LOSSES how often the
+// disks and tables. SHOAL_POWER_STEP says how many changes apart (21; 1 is every one), SHOAL_POWER_LOSSES how often the
 // power goes before everything is looked at (1).
 
 import { hash } from "node:crypto"
@@ -58,7 +58,7 @@ const newHost = Effect.map(
 )
 
 const forever = Number.POSITIVE_INFINITY
-const step = Number(process.env.SHOAL_POWER_STEP ?? 15)
+const step = Number(process.env.SHOAL_POWER_STEP ?? 21)
 const losses = Number(process.env.SHOAL_POWER_LOSSES ?? 1)
 
 const luck: ReadonlyArray<readonly [string, (seed: number) => () => boolean]> = [

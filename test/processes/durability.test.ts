@@ -7,40 +7,27 @@ import { join } from "node:path"
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { deterministicBytes, sha256 } from "../support/deterministic-bytes.ts"
 import { freePortBase } from "../support/free-ports.ts"
+import { type HerdProcess, startHerd } from "../support/herd-process.ts"
 import { pullBlob, pushBlob, pushImage } from "../support/registry-client.ts"
-import { type ShoalProcess, startShoal, stopShoal, untilReady } from "../support/shoal-process.ts"
 
 let folder: string
-let base: number
-let herd: ShoalProcess
-
-const startHerd = async () => {
-  herd = startShoal([
-    "herd",
-    ...["--data", join(folder, "herd"), "--log", "warn"],
-    ...["--proxy", `${base}`, "--peer", `${base + 1}`, "--origin-http", `${base + 2}`],
-    ...["--tracker", `${base + 3}`, "--build-index", `${base + 4}`]
-  ])
-  await untilReady(herd, `127.0.0.1:${base}`)
-}
+let herd: HerdProcess
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "shoal-durable-"))
-  base = await freePortBase(1)
-  await startHerd()
+  herd = await startHerd(join(folder, "herd"), await freePortBase(1))
 })
 afterEach(async () => {
-  await stopShoal(herd)
+  await herd.stop()
   rmSync(folder, { recursive: true, force: true })
 })
 
 const killAndStart = async () => {
-  herd.child.kill("SIGKILL")
-  await herd.ended
-  await startHerd()
+  await herd.kill()
+  await herd.start()
 }
 
-const at = (path: string) => `http://127.0.0.1:${base}${path}`
+const at = (path: string) => `http://${herd.registry}${path}`
 
 test("an upload is resumed where it stood, on the process that comes after a kill", async () => {
   const bytes = deterministicBytes("resumed", 3_000_000)
@@ -63,11 +50,11 @@ test("an upload is resumed where it stood, on the process that comes after a kil
   const put = await fetch(at(`${location}?digest=${digest}`), { method: "PUT" })
   expect(put.status).toBe(201)
   await killAndStart()
-  expect(await pullBlob(`127.0.0.1:${base}`, "demo/app", digest)).toBe(digest)
+  expect(await pullBlob(herd.registry, "demo/app", digest)).toBe(digest)
 })
 
 test("blobs, links, manifests, tags and deletions that were acknowledged are there after a kill", async () => {
-  const registry = `127.0.0.1:${base}`
+  const { registry } = herd
   const linked = await pushBlob(registry, "demo/linked", deterministicBytes("linked", 100_000))
   await killAndStart()
   expect(await pullBlob(registry, "demo/linked", linked)).toBe(linked)
