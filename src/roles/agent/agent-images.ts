@@ -30,18 +30,9 @@ export const makeAgentImages = (
         ? facts.manifest(repository, reference.digest)
         : facts.tag(repository, reference.name),
     manifest: (repository, manifest) =>
-      downloads.read(repository, manifest.digest, wholeOf(manifest.size)).pipe(
-        Stream.runFold(
-          () => ({ bytes: new Uint8Array(manifest.size), filled: 0 }),
-          (document, chunk) => {
-            document.bytes.set(chunk, document.filled)
-            document.filled += chunk.byteLength
-            return document
-          }
-        ),
-        Effect.map(({ bytes }) => bytes),
-        Effect.mapError(pullFailed("manifest"))
-      ),
+      downloads
+        .read(repository, manifest.digest, wholeOf(manifest.size))
+        .pipe(Stream.mkUint8Array, Effect.mapError(pullFailed("manifest"))),
     statBlob: (repository, digest) =>
       Effect.andThen(
         facts.blob(repository, digest),

@@ -1,14 +1,15 @@
 // Decides what a build-index answers to each request on its paths (build-index-wire.ts): reads from its store, writes
 // through its changes. Every failure is told in OCI's form, with the code that a client of the registry may be given.
 
-import { ByteSize, Effect, Option, Schema } from "effect"
-import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Effect, Option, Schema } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { BuildIndexChanges, ContentMissing, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { ChangeBy, LinkPut, ManifestPut, References, type Told } from "./build-index-records.ts"
 import type { BuildIndexStore } from "./build-index-store.ts"
 import type { IndexEndpoint } from "./build-index-wire.ts"
+import { jsonBody } from "../http/json-body.ts"
 import type { UpstreamAway } from "../mirror/upstream-errors.ts"
 import { parsePage, singleParameter } from "../registry/listing.ts"
 import { OciError, ociError } from "../registry/oci-error.ts"
@@ -70,6 +71,15 @@ export const indexFailure = (error: IndexFailure): OciError => {
   }
 }
 
+/** A client hears of a record that does not fit: it is its manifest. */
+const recordBody = <A>(schema: Schema.Codec<A, unknown>, what: string) =>
+  Effect.mapError(jsonBody(schema, what, limits.maxRecordBytes), ({ message }) =>
+    ociError("MANIFEST_INVALID", { message })
+  )
+const manifestBody = recordBody(ManifestPut, "a manifest's record")
+const linkBody = recordBody(LinkPut, "a link")
+const referencesBody = recordBody(References, "a list of digests")
+
 const unsupported = (method: string, endpoint: IndexEndpoint) =>
   Effect.fail(
     ociError("UNSUPPORTED", {
@@ -97,22 +107,6 @@ export const makeIndexAnswers = (
 
   const found = <A>(endpoint: IndexEndpoint, value: Option.Option<A>) =>
     Option.isSome(value) ? Effect.succeed(value.value) : Effect.fail(unknown(endpoint))
-
-  const bodyOf = <A>(schema: Schema.Codec<A, unknown>) =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const text = yield* request.text.pipe(
-        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limits.maxRecordBytes)),
-        Effect.mapError((error) =>
-          ociError("MANIFEST_INVALID", { message: `the record could not be read: ${error.message}` })
-        )
-      )
-      return yield* Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(text).pipe(
-        Effect.mapError((error) =>
-          ociError("MANIFEST_INVALID", { message: `not what belongs here: ${error.message}` })
-        )
-      )
-    })
 
   const page = Effect.gen(function* () {
     // A registry asks for one entry more than its page holds, to see whether there is another page.
@@ -182,7 +176,7 @@ export const makeIndexAnswers = (
 
   const putManifest = (repository: string, digest: Digest): Answer =>
     Effect.gen(function* () {
-      const put = yield* bodyOf(ManifestPut)
+      const put = yield* manifestBody
       if (put.record.digest !== digest) {
         return yield* ociError("DIGEST_INVALID", { message: `the record is of ${put.record.digest}` })
       }
@@ -230,7 +224,7 @@ export const makeIndexAnswers = (
         return putManifest(endpoint.repository, endpoint.digest)
       case "Link":
         return Effect.gen(function* () {
-          const { size } = yield* bodyOf(LinkPut)
+          const { size } = yield* linkBody
           yield* changes.link(endpoint.repository, endpoint.digest, size)
           return empty(201)
         })
@@ -244,7 +238,7 @@ export const makeIndexAnswers = (
     if (method === "DELETE") return remove(endpoint)
     if (method !== "POST" || endpoint.tag !== "References") return unsupported(method, endpoint)
     return Effect.gen(function* () {
-      const { digests } = yield* bodyOf(References)
+      const { digests } = yield* referencesBody
       return json({ digests: yield* index.referenced(digests) })
     })
   }

@@ -17,6 +17,7 @@ const makeSource = () => {
   const asked: Array<string> = []
   const state = { asked, own: new Set<string>(), isAway: false }
   const unused = () => Effect.die("not asked in this test")
+  const note = (repository: string) => Effect.sync(() => void asked.push(repository))
   const source: ImageSource = {
     resolve: (repository, reference) => {
       asked.push(repository)
@@ -24,11 +25,12 @@ const makeSource = () => {
         ? Effect.succeed({ digest, mediaType: "x", size: 1 })
         : Effect.fail(new ImageUnknown({ what: "manifest", message: "no such tag" }))
     },
-    manifest: unused,
+    manifest: (repository) => Effect.as(note(repository), new Uint8Array()),
     statBlob: (repository) => {
       asked.push(repository)
       return Effect.succeed({ length: 1 })
     },
+    prepareBlob: note,
     readBlob: (repository) => {
       asked.push(repository)
       return Stream.empty
@@ -38,8 +40,8 @@ const makeSource = () => {
       if (state.own.has(repository)) return Effect.succeed(["1"])
       return Effect.fail(new ImageUnknown({ what: "repository", message: "no such repository" }))
     },
-    referrers: unused,
-    history: unused,
+    referrers: (repository) => Effect.as(note(repository), { referrers: [], more: false }),
+    history: (repository) => Effect.as(note(repository), []),
     repositories: unused
   }
   return { state, source }
@@ -68,6 +70,33 @@ describe("a name without ns", () => {
         "library/own",
         "library/own"
       ])
+    })
+  )
+
+  it.effect("means the same to every question", () =>
+    Effect.gen(function* () {
+      const { state, source } = makeSource()
+      state.own.add("library/own")
+      const images = yield* withDefaultUpstream(source, names)
+      const whole = { ranges: [{ start: 0, end: 1 }], isWhole: true }
+      for (const [name, meant] of [
+        ["library/app", "docker.io/library/app"],
+        ["library/own", "library/own"]
+      ] as const) {
+        state.asked.length = 0
+        yield* images.manifest(name, { digest, mediaType: "x", size: 1 })
+        yield* images.statBlob(name, digest)
+        yield* images.prepareBlob!(name, digest, whole)
+        yield* Stream.runDrain(images.readBlob(name, digest, whole))
+        yield* images.referrers(name, digest, { limit: 1 }, undefined)
+        yield* images.history(name, "1")
+        assert.deepStrictEqual(
+          state.asked,
+          Array.from({ length: 6 }, () => meant)
+        )
+      }
+      const { prepareBlob: _prepareBlob, ...without } = source
+      assert.isUndefined((yield* withDefaultUpstream(without, names)).prepareBlob)
     })
   )
 

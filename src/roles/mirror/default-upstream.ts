@@ -46,6 +46,7 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
       return Effect.map(Cache.get(own, repository), (isOwn) => (isOwn ? repository : mirrored))
     }
 
+    const { prepareBlob } = source
     return {
       ...source,
       resolve: (repository, reference) =>
@@ -54,10 +55,17 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
         Effect.flatMap(meant(repository), (name) => source.manifest(name, manifest)),
       statBlob: (repository, digest) =>
         Effect.flatMap(meant(repository), (name) => source.statBlob(name, digest)),
+      ...(prepareBlob === undefined
+        ? {}
+        : {
+            prepareBlob: (repository, digest, selection) =>
+              Effect.flatMap(meant(repository), (name) => prepareBlob(name, digest, selection))
+          }),
       readBlob: (repository, digest, selection) =>
         Stream.unwrap(Effect.map(meant(repository), (name) => source.readBlob(name, digest, selection))),
       referrers: (repository, subject, page, artifactType) =>
         Effect.flatMap(meant(repository), (name) => source.referrers(name, subject, page, artifactType)),
+      history: (repository, tag) => Effect.flatMap(meant(repository), (name) => source.history(name, tag)),
       tags: (repository, page) => Effect.flatMap(meant(repository), (name) => source.tags(name, page))
     }
   })

@@ -10,7 +10,7 @@ import { type Digest, makeDigest } from "../../protocol/digest.ts"
 import { herd } from "../herd.ts"
 import { Secrets } from "../services/secrets.ts"
 import { errorCode, send } from "../testing/exchange.ts"
-import { type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
+import { dockerHub, type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
 import { herdConfig, proxyUrl } from "../testing/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
 import { pushImage, someBytes } from "../testing/push.ts"
@@ -30,15 +30,7 @@ const withHerd = <A, E>(test: (world: MemoryWorld, state: FakeUpstreamState) => 
     const world = makeMemoryWorld((algorithm, bytes) =>
       makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
     )
-    const registry = yield* world.start(
-      fakeUpstream({
-        registry: { host: "registry-1.docker.io", port: 1 },
-        tokens: { host: "auth.docker.io", port: 2 },
-        blobs: { host: "cdn.example", port: 3 },
-        tokensUrl: "https://auth.docker.io:2",
-        blobsUrl: "https://cdn.example:3"
-      })
-    )
+    const registry = yield* world.start(fakeUpstream(dockerHub))
     const { state } = registry.role
     state.auth = "bearer"
     state.credentials = { username: "robot", password: "secret" }
@@ -309,6 +301,14 @@ describe("a herd that mirrors an upstream", () => {
           (yield* send(world, "POST", `${proxyUrl}/v2/docker.iox/a/blobs/uploads/`)).status,
           202
         )
+        const forgotten = yield* send(
+          world,
+          "DELETE",
+          `${proxyUrl}/v2/docker.io/a/b/manifests/${image.digest}`
+        )
+        assert.strictEqual(forgotten.status, 202, forgotten.text)
+        state.failing = { status: 503 }
+        assert.strictEqual((yield* get(world, `a/b/manifests/${image.digest}?ns=docker.io`)).status, 503)
       })
     )
   )
@@ -325,10 +325,43 @@ describe("a herd that mirrors an upstream", () => {
           const rest = yield* send(world, "GET", `http://herd:15000${path}`)
           assert.deepStrictEqual(JSON.parse(rest.text), { name: "docker.io/a/b", tags: ["2"] })
         }
-        const blob = yield* get(world, `a/b/blobs/${image.layers[0]!}?ns=docker.io`)
-        assert.strictEqual(blob.status, 200)
+        for (let times = 0; times < 2; times++) {
+          const blob = yield* get(world, `a/b/blobs/${image.layers[0]!}?ns=docker.io`)
+          assert.strictEqual(blob.status, 200)
+        }
+        // The second time it was known to be the repository's.
+        const heads = at(state, "registry", "HEAD").filter(
+          ({ url, authorization }) => url.includes("/blobs/") && authorization !== undefined
+        )
+        assert.strictEqual(heads.length, 1)
         const absent = yield* get(world, `a/b/blobs/${hash(someBytes(9, 9))}?ns=docker.io`)
         assert.strictEqual(absent.status, 404)
+        // Away, it is the tags that are cached.
+        yield* get(world, "a/b/manifests/2?ns=docker.io")
+        state.failing = { status: 503 }
+        const cached = yield* get(world, "a/b/tags/list?ns=docker.io")
+        assert.deepStrictEqual(JSON.parse(cached.text), { name: "docker.io/a/b", tags: ["2"] })
+      })
+    )
+  )
+
+  it.effect("keeps what is cached while the upstream denies it, and notes no move of a tag that stayed", () =>
+    withHerd((world, state) =>
+      Effect.gen(function* () {
+        publishImage(state, hash, "a/b", "1", [])
+        const status = Effect.map(get(world, "a/b/manifests/1?ns=docker.io"), (answer) => answer.status)
+        assert.strictEqual(yield* status, 200)
+        yield* TestClock.adjust("2 minutes")
+        assert.strictEqual(yield* status, 200)
+        const history = yield* get(world, "docker.io/a/b/_shoal/tags/1/history")
+        assert.strictEqual((JSON.parse(history.text) as { history: Array<unknown> }).history.length, 1)
+
+        yield* TestClock.adjust("2 minutes")
+        state.failing = { status: 403 }
+        assert.strictEqual(yield* status, 404)
+        yield* TestClock.adjust("2 minutes")
+        state.failing = { status: 503 }
+        assert.strictEqual(yield* status, 200)
       })
     )
   )

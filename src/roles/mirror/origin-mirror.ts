@@ -10,18 +10,17 @@
 // digest was checked; a fetch goes on when who asked for it has gone; fetches and those waiting are bounded.
 
 import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
-import { HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { ringOwners } from "../../protocol/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import { decodeMetainfo, type Metainfo } from "../../protocol/metainfo.ts"
-import { formatBlobPath } from "../http/blob-path.ts"
+import type { Metainfo } from "../../protocol/metainfo.ts"
+import { askMetainfo } from "../origin/ask-metainfo.ts"
 import type { RoleMetrics } from "../metrics.ts"
 import { BlobOnItsWay } from "../origin/origin-errors.ts"
 import type { OriginRepair } from "../origin/origin-repair.ts"
 import type { OriginReplication } from "../origin/origin-replication.ts"
 import type { TransientUploads } from "../origin/transient-uploads.ts"
-import { dropBody, refusedBy, toDuration, UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
+import { toDuration, type Upstreams } from "../http/upstreams.ts"
 import type { UpstreamError } from "./upstream-errors.ts"
 import type { MirroredRepository, UpstreamRegistries } from "./upstream-registries.ts"
 
@@ -151,38 +150,6 @@ export const makeOriginMirror = (
         return yield* wait(digest, outcome)
       })
 
-    /** What an origin earlier in the ring order answers. */
-    const answerOf = (url: string, namespace: string, digest: Digest) =>
-      upstreams.ask(
-        url,
-        HttpClientRequest.get(url + formatBlobPath({ tag: "Metainfo", namespace, digest })),
-        limits.upstreamFetchWait + limits.askTimeout,
-        (response): Effect.Effect<Outcome, BlobOnItsWay | UpstreamFailed> =>
-          Effect.gen(function* () {
-            if (response.status === 404 || response.status === 202) {
-              yield* dropBody(response)
-              if (response.status === 404) return Option.none()
-              return yield* new BlobOnItsWay({
-                digest,
-                message: `${digest} is being fetched from its upstream by ${url}`
-              })
-            }
-            if (response.status !== 200) return yield* refusedBy(url, `the metainfo of ${digest}`, response)
-            const metainfo = decodeMetainfo(new Uint8Array(yield* response.arrayBuffer))
-            if ("tag" in metainfo || metainfo.digest !== digest) {
-              return yield* new UpstreamFailed({
-                url,
-                message: `${url} gave other metainfo than that of ${digest}`
-              })
-            }
-            return Option.some(metainfo)
-          }).pipe(
-            Effect.catchTag("HttpClientError", (error) =>
-              Effect.fail(new UpstreamFailed({ url, message: error.message }))
-            )
-          )
-      )
-
     return {
       metainfo: (namespace, digest) =>
         Effect.gen(function* () {
@@ -190,9 +157,12 @@ export const makeOriginMirror = (
           if (mirrored === undefined) return Option.none()
           const order = ringOwners(digest, members, members.length)
           for (const url of order.slice(0, order.indexOf(self))) {
-            const answer = yield* Effect.result(answerOf(url, namespace, digest))
-            if (answer._tag === "Success") return answer.success
-            if (answer.failure._tag === "BlobOnItsWay") return yield* answer.failure
+            const patience = limits.upstreamFetchWait + limits.askTimeout
+            const answer = yield* Effect.result(askMetainfo(upstreams, url, namespace, digest, patience))
+            if (answer._tag === "Failure") continue
+            const found = Option.getOrUndefined(answer.success)
+            if (found instanceof BlobOnItsWay) return yield* found
+            return Option.fromUndefinedOr(found?.metainfo)
           }
           return yield* fetchHere(mirrored, digest)
         })

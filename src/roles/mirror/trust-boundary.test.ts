@@ -9,7 +9,8 @@ const hub = makeTrustBoundary({
   url: "https://registry-1.docker.io",
   trustedRealms: ["login.example", "other.example:8443"]
 })
-const local = makeTrustBoundary({ name: "localhost:5000", url: "http://127.0.0.1:5000" })
+const localPlace = { name: "localhost:5000", url: "http://127.0.0.1:5000" }
+const local = makeTrustBoundary(localPlace)
 
 describe("the trust boundary of an upstream", () => {
   test.each([
@@ -53,6 +54,9 @@ describe("the trust boundary of an upstream", () => {
     const apart = makeTrustBoundary({ name: "registry.example", url: "http://registry.example" })
     expect(isDistrusted(apart.realm("http://registry.example/token"))).toBe(true)
     expect(isDistrusted(apart.realm("https://registry.example/token"))).toBe(false)
+    const listed = makeTrustBoundary({ ...localPlace, trustedRealms: ["auth.example"] })
+    expect(isDistrusted(listed.realm("http://auth.example/token"))).toBe(true)
+    expect(isDistrusted(listed.realm("https://auth.example/token"))).toBe(false)
   })
 
   test("a top-level name opens nothing below it", () => {

@@ -8,8 +8,9 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
+import { toDuration } from "../http/upstreams.ts"
 import { Secrets, SecretUnavailable } from "../services/secrets.ts"
-import { type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
+import { dockerHub, type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
 import { someBytes } from "../testing/push.ts"
 import type { Upstream } from "./mirror-config.ts"
@@ -37,15 +38,7 @@ const withUpstream = <A, E>(
     const world = makeMemoryWorld((algorithm, bytes) =>
       makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
     )
-    const running = yield* world.start(
-      fakeUpstream({
-        registry: { host: "registry-1.docker.io", port: 1 },
-        tokens: { host: "auth.docker.io", port: 2 },
-        blobs: { host: "cdn.example", port: 3 },
-        tokensUrl: "https://auth.docker.io:2",
-        blobsUrl: "https://cdn.example:3"
-      })
-    )
+    const running = yield* world.start(fakeUpstream(dockerHub))
     const services = Context.add(world.services, Secrets, secrets)
     const registry = yield* Effect.provide(makeUpstreamRegistry(upstream), services)
     yield* Effect.ensuring(test(registry, running.role.state, world), running.stop)
@@ -74,6 +67,19 @@ describe("an upstream registry", () => {
         assert.deepStrictEqual(yield* registry.tags("library/alpine", { limit: 10 }), ["3"])
         const lacks = yield* Effect.flip(registry.head("library/alpine", tag("4")))
         assert.strictEqual(lacks._tag, "UpstreamLacks")
+        // What is hashed must not come in another coding.
+        assert.isTrue(state.seen.every(({ acceptEncoding }) => acceptEncoding === "identity"))
+      })
+    )
+  )
+
+  it.effect("lists tags in order, after the last one, and none that is no tag", () =>
+    withUpstream(place, (registry, state) =>
+      Effect.gen(function* () {
+        for (const name of ["c", "a", "-b", "b/..", "b"])
+          state.tags.set(`a/b ${name}`, hash(new Uint8Array()))
+        assert.deepStrictEqual(yield* registry.tags("a/b", { limit: 10 }), ["a", "b", "c"])
+        assert.deepStrictEqual(yield* registry.tags("a/b", { limit: 1, last: "a" }), ["b"])
       })
     )
   )
@@ -144,6 +150,47 @@ describe("an upstream registry", () => {
         const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
         assert.strictEqual(denied._tag === "UpstreamLacks" && denied.denied, true)
         assert.notInclude(denied.message, "secret")
+        // What it has just refused is not sent twice.
+        assert.strictEqual(at(state, "registry").length, 4)
+      })
+    )
+  )
+
+  it.effect("whose token server refuses or fails says so, and its tokens are no way into a header", () =>
+    withUpstream({ ...place, credentials }, (registry, state) =>
+      Effect.gen(function* () {
+        state.auth = "bearer"
+        publishImage(state, hash, "a/b", "1", [])
+        for (const status of [401, 403]) {
+          state.tokensFailing = status
+          const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
+          assert.strictEqual(denied._tag === "UpstreamLacks" && denied.denied, true, `${status}`)
+        }
+        state.tokensFailing = 500
+        const away = yield* Effect.flip(registry.head("a/b", tag("1")))
+        assert.strictEqual(away._tag, "UpstreamAway")
+        state.tokensFailing = undefined
+        for (const text of ["", "two words", "a\r\nx-injected: 1", "ü"]) {
+          state.tokenText = text
+          const refused = yield* Effect.flip(registry.head("a/b", tag("1")))
+          assert.include(refused.message, "gave no token", JSON.stringify(text))
+        }
+        assert.isTrue(at(state, "registry").every(({ authorization }) => authorization === undefined))
+      })
+    )
+  )
+
+  it.effect("answers the challenge of the upstream alone, not that of a store it redirects to", () =>
+    withUpstream({ ...place, credentials }, (registry, state) =>
+      Effect.gen(function* () {
+        state.redirectBlobs = true
+        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 10)])
+        const challenge = 'Bearer realm="https://auth.docker.io:2/token",service="fake"'
+        state.blobsFailing = { status: 401, headers: { "www-authenticate": challenge } }
+        const denied = yield* Effect.flip(read(registry, "a/b", image.layers[0]!))
+        assert.strictEqual(denied._tag === "UpstreamLacks" && denied.denied, true)
+        assert.deepStrictEqual(at(state, "tokens"), [])
+        assert.strictEqual(at(state, "blobs").length, 1)
       })
     )
   )
@@ -192,8 +239,10 @@ describe("an upstream registry", () => {
           assert.include(refused.message, "docker.io: it redirects")
         }
         state.redirectTo = `/v2/a/b/blobs/${image.layers[0]!}`
+        const before = state.seen.length
         const endless = yield* Effect.flip(read(registry, "a/b", image.layers[0]!))
         assert.include(endless.message, "redirects more than")
+        assert.strictEqual(state.seen.length - before, 1 + limits.maxUpstreamRedirects)
         assert.deepStrictEqual(at(state, "blobs"), [])
       })
     )
@@ -236,10 +285,37 @@ describe("an upstream registry", () => {
             broken.message,
             `broke off ${image.layers[0]!} ${limits.maxUpstreamBreaks + 1} times`
           )
+          state.breakOff = { after: 20_000, times: 1, quietly: true }
+          assert.deepStrictEqual(yield* read(registry, "a/b", image.layers[0]!), layer)
         })
       )
     )
   }
+
+  it.effect("that answers a range with another one is not believed", () =>
+    withUpstream(place, (registry, state) =>
+      Effect.gen(function* () {
+        const image = publishImage(state, hash, "a/b", "1", [someBytes(3, 50_000)])
+        state.breakOff = { after: 20_000, times: 1 }
+        state.rangeShift = 1
+        const refused = yield* Effect.flip(read(registry, "a/b", image.layers[0]!))
+        assert.include(refused.message, "with another one")
+      })
+    )
+  )
+
+  it.effect("that asks for a very long pause is asked again earlier", () =>
+    withUpstream(place, (registry, state) =>
+      Effect.gen(function* () {
+        publishImage(state, hash, "a/b", "1", [])
+        state.failing = { status: 429, headers: { "retry-after": "86400" } }
+        yield* Effect.flip(registry.head("a/b", tag("1")))
+        state.failing = undefined
+        yield* TestClock.adjust(toDuration(limits.maxUpstreamPause))
+        yield* registry.head("a/b", tag("1"))
+      })
+    )
+  )
 
   it.effect("that is overloaded or away is left alone for a while, and then asked again", () =>
     withUpstream(place, (registry, state, world) =>

@@ -10,6 +10,7 @@ import { limits } from "../../protocol/limits.ts"
 import type { PeerAddress } from "../../protocol/peer-id.ts"
 import { formatBlobPath } from "../http/blob-path.ts"
 import { type OutgoingBlob, sendBlob } from "../http/blob-send.ts"
+import { askMetainfo } from "./ask-metainfo.ts"
 import {
   BlobOnItsWay,
   BlobRejected,
@@ -140,30 +141,6 @@ export const makeOriginClient = (
         )
       })
 
-    type MetainfoAnswer = Option.Option<Uint8Array | BlobOnItsWay>
-
-    const metainfoAt = (
-      url: string,
-      namespace: string,
-      digest: Digest
-    ): Effect.Effect<MetainfoAnswer, UpstreamFailed> =>
-      upstreams.ask(
-        url,
-        HttpClientRequest.get(url + formatBlobPath({ tag: "Metainfo", namespace, digest })),
-        limits.httpTimeout,
-        (response) =>
-          Effect.gen(function* () {
-            if (response.status === 200) return Option.some(new Uint8Array(yield* response.arrayBuffer))
-            if (response.status !== 404 && response.status !== 202) {
-              return yield* refusedBy(url, `the metainfo of ${digest}`, response)
-            }
-            yield* dropBody(response)
-            if (response.status === 404) return Option.none()
-            const message = `${url} is fetching ${digest} from its upstream`
-            return Option.some(new BlobOnItsWay({ digest, message }))
-          })
-      )
-
     const putAt = (
       url: string,
       namespace: string,
@@ -253,10 +230,12 @@ export const makeOriginClient = (
       metainfo: (namespace, digest) =>
         searched(
           digest,
-          upstreams.search(order(digest), (url) => metainfoAt(url, namespace, digest))
+          upstreams.search(order(digest), (url) =>
+            askMetainfo(upstreams, url, namespace, digest, limits.httpTimeout)
+          )
         ).pipe(
           Effect.flatMap((found) =>
-            found instanceof BlobOnItsWay ? Effect.fail(found) : Effect.succeed(found)
+            found instanceof BlobOnItsWay ? Effect.fail(found) : Effect.succeed(found.bytes)
           )
         ),
       seeds: (digest) =>

@@ -4,12 +4,13 @@
 // Invariants: nothing but names of the cluster is taken, nothing but the swarm is asked; a proxy that hangs up withdraws
 // its wish; at most maxPreheatsPerAgent requests are worked on.
 
-import { ByteSize, Duration, Effect, Fiber, Schema, Semaphore, Stream } from "effect"
-import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Duration, Effect, Fiber, Semaphore, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import { jsonBody } from "../http/json-body.ts"
 import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
 import { toDuration } from "../http/upstreams.ts"
 import { PreheatAsk, type PreheatContent, type PreheatProgress } from "./preheat-wire.ts"
@@ -21,7 +22,7 @@ export interface PreheatAgentOptions {
   readonly counter: RequestCounter
 }
 
-const decodeAsk = Schema.decodeUnknownEffect(Schema.fromJsonString(PreheatAsk))
+const askBody = jsonBody(PreheatAsk, "a preheat", limits.maxPreheatAskBytes)
 
 export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
   const places = Semaphore.makeUnsafe(limits.maxPreheatPulls)
@@ -71,16 +72,7 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
     )
 
   const answer = Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const text = yield* request.text.pipe(
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limits.maxPreheatAskBytes)),
-      Effect.mapError((error) =>
-        ociError("SIZE_INVALID", { message: `the request could not be read: ${error.message}` })
-      )
-    )
-    const ask = yield* Effect.mapError(decodeAsk(text), (error) =>
-      ociError("UNSUPPORTED", { status: 400, message: `not a preheat: ${error.message.slice(0, 500)}` })
-    )
+    const ask = yield* askBody
     if (underway >= limits.maxPreheatsPerAgent) {
       return yield* ociError("TOOMANYREQUESTS", {
         message: `this agent works on ${underway} preheats already`,

@@ -12,12 +12,13 @@
 //
 // Invariant: a request is answered when its image and agents are known, not when they are done; a notification at once.
 
-import { ByteSize, Effect, Schema } from "effect"
-import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Effect, Schema } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
 import type { PreheatRules } from "../config.ts"
 import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import { jsonBody } from "../http/json-body.ts"
 import type { MirrorNames } from "../mirror/mirror-names.ts"
 import { matchesImage } from "../registry/image-pattern.ts"
 import { OciError, ociError, ociErrorResponse } from "../registry/oci-error.ts"
@@ -51,21 +52,9 @@ export interface PreheatRoutesOptions {
 const json = (body: object, status = 200, headers: Readonly<Record<string, string>> = {}) =>
   HttpServerResponse.text(JSON.stringify(body), { status, headers, contentType: "application/json" })
 
-const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
-
-const bodyJson = (most: number) =>
-  Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const text = yield* request.text.pipe(
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(most)),
-      Effect.mapError((error) =>
-        ociError("SIZE_INVALID", { message: `the request could not be read: ${error.message}` })
-      )
-    )
-    return yield* Effect.mapError(decodeJson(text), () =>
-      ociError("UNSUPPORTED", { status: 400, message: "the request's body is not JSON" })
-    )
-  })
+/** Read on by the parser of its form. */
+const orderBody = jsonBody(Schema.Unknown, "a request to preheat", limits.maxPreheatRequestBytes)
+const notificationBody = jsonBody(Schema.Unknown, "a notification", limits.maxNotificationBytes)
 
 /** The last segment of a request's path. */
 const idOf = (url: string): string => url.split("?")[0]!.split("/").at(-1)!
@@ -117,9 +106,7 @@ export const preheatRoutes = (options: PreheatRoutesOptions): ReadonlyArray<Http
   })
 
   const begin: Answer = Effect.gen(function* () {
-    const job = yield* begun(
-      parsePreheat(yield* bodyJson(limits.maxPreheatRequestBytes), options.names.prefixOf)
-    )
+    const job = yield* begun(parsePreheat(yield* orderBody, options.names.prefixOf))
     return json(describePreheat(job), 202, { location: `/preheat/${job.id}` })
   })
 
@@ -142,7 +129,7 @@ export const preheatRoutes = (options: PreheatRoutesOptions): ReadonlyArray<Http
   })
 
   const notified: Answer = Effect.gen(function* () {
-    const notification = parseNotification(yield* bodyJson(limits.maxNotificationBytes))
+    const notification = parseNotification(yield* notificationBody)
     if (notification instanceof OciError) return yield* notification
     const began = yield* beginPushed(options, notification.pushed)
     const ignored = notification.ignored + notification.pushed.length - began.length
@@ -150,12 +137,12 @@ export const preheatRoutes = (options: PreheatRoutesOptions): ReadonlyArray<Http
   })
 
   const beginDragonfly: Answer = Effect.gen(function* () {
-    const job = yield* begun(parseDragonflyJob(yield* bodyJson(limits.maxPreheatRequestBytes)))
+    const job = yield* begun(parseDragonflyJob(yield* orderBody))
     return json(describeForDragonfly(job))
   })
 
   const beginFirstDragonfly: Answer = Effect.gen(function* () {
-    const job = yield* begun(parsePreheat(yield* bodyJson(limits.maxPreheatRequestBytes)))
+    const job = yield* begun(parsePreheat(yield* orderBody))
     return json({ ID: job.id })
   })
 

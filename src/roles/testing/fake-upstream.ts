@@ -14,6 +14,7 @@ export interface SeenRequest {
   /** Path and query. */
   readonly url: string
   readonly authorization: string | undefined
+  readonly acceptEncoding: string | undefined
 }
 
 type Listen = { readonly host: string; readonly port: number }
@@ -25,6 +26,15 @@ export interface FakeUpstreamOptions {
   /** Base URLs under which it names its parts. */
   readonly tokensUrl: string
   readonly blobsUrl: string
+}
+
+/** The names of Docker Hub, for a world where they are nobody else's. */
+export const dockerHub: FakeUpstreamOptions = {
+  registry: { host: "registry-1.docker.io", port: 1 },
+  tokens: { host: "auth.docker.io", port: 2 },
+  blobs: { host: "cdn.example", port: 3 },
+  tokensUrl: "https://auth.docker.io:2",
+  blobsUrl: "https://cdn.example:3"
 }
 
 /** What it has and how it behaves, changed by tests while it runs. */
@@ -41,15 +51,23 @@ export interface FakeUpstreamState {
   challenge: string | undefined
   /** Seconds. */
   tokenLifetime: number | undefined
+  /** In the place of a token. */
+  tokenText: string | undefined
+  /** Status of all answers of the token server, while set. */
+  tokensFailing: number | undefined
   redirectBlobs: boolean
   /** In the place of its own redirects. */
   redirectTo: string | undefined
   /** By "{repository} {subject}": what its referrers endpoint lists; undefined when it has no such endpoint. */
   referrers: Map<string, ReadonlyArray<object>> | undefined
+  /** Answers to everything at the store of blobs, while set. */
+  blobsFailing: FakeUpstreamState["failing"]
   /** Answers to everything at the registry, while set. */
   failing: { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | undefined
-  /** A blob's body ends after so many bytes, as often as the count says. */
-  breakOff: { readonly after: number; times: number } | undefined
+  /** A blob's body breaks after so many bytes, or ends as if it were whole, as often as the count says. */
+  breakOff: { readonly after: number; times: number; readonly quietly?: boolean } | undefined
+  /** A range is answered by one that begins so many bytes later. */
+  rangeShift: number
   /** Whether a store of blobs understands Range. */
   ranges: boolean
   /** Whether manifests are named by Docker-Content-Digest. */
@@ -77,11 +95,15 @@ export const makeFakeUpstreamState = (): FakeUpstreamState => ({
   credentials: undefined,
   challenge: undefined,
   tokenLifetime: undefined,
+  tokenText: undefined,
+  tokensFailing: undefined,
   redirectBlobs: false,
   redirectTo: undefined,
   referrers: undefined,
   failing: undefined,
+  blobsFailing: undefined,
   breakOff: undefined,
+  rangeShift: 0,
   ranges: true,
   saysDigest: true,
   corrupt: false,
@@ -111,8 +133,8 @@ export const fakeUpstream = (
   const watched = (at: SeenRequest["at"], respond: Respond): HttpApp =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const { authorization } = request.headers
-      state.seen.push({ at, method: request.method, url: request.url, authorization })
+      const { authorization, "accept-encoding": acceptEncoding } = request.headers
+      state.seen.push({ at, method: request.method, url: request.url, authorization, acceptEncoding })
       return yield* respond(request)
     })
 
@@ -121,11 +143,12 @@ export const fakeUpstream = (
   let tokens = 0
 
   const tokenServer: Respond = (request) => {
+    if (state.tokensFailing !== undefined) return Effect.succeed(refuse(state.tokensFailing))
     const { credentials } = state
     if (credentials !== undefined && request.headers.authorization !== basicOf(credentials)) {
       return Effect.succeed(refuse(401))
     }
-    const token = `token-${++tokens}`
+    const token = state.tokenText ?? `token-${++tokens}`
     state.tokens.add(`Bearer ${token}`)
     const expires = state.tokenLifetime === undefined ? {} : { expires_in: state.tokenLifetime }
     return Effect.succeed(
@@ -157,7 +180,7 @@ export const fakeUpstream = (
         })
       }
       const range = state.ranges ? /^bytes=(\d+)-$/.exec(request.headers.range ?? "") : null
-      const start = range === null ? 0 : Number(range[1])
+      const start = range === null ? 0 : Number(range[1]) + state.rangeShift
       const bytes = whole.slice(start)
       if (state.corrupt) bytes[0] = bytes[0]! ^ 1
       const breaking = state.breakOff !== undefined && state.breakOff.times > 0 ? state.breakOff : undefined
@@ -170,7 +193,7 @@ export const fakeUpstream = (
         })
       )
       const body =
-        breaking === undefined
+        breaking === undefined || breaking.quietly === true
           ? counted
           : Stream.concat(counted, Stream.fail(new Error("the store of blobs breaks off")))
       return HttpServerResponse.stream(body, {
@@ -237,11 +260,15 @@ export const fakeUpstream = (
       return HttpServerResponse.empty({ status: 307, headers: { location } })
     })
 
-  const blobStore: Respond = (request) =>
+  const blobStore: Respond = (request) => {
+    if (state.blobsFailing !== undefined) {
+      return Effect.succeed(refuse(state.blobsFailing.status, state.blobsFailing.headers))
+    }
     // A real store of blobs refuses a request that is authorized twice.
-    request.headers.authorization !== undefined
+    return request.headers.authorization !== undefined
       ? Effect.succeed(refuse(400))
       : sendBlob(request, request.url.split("?", 1)[0]!.split("/").at(-1)!)
+  }
 
   return Effect.succeed({
     listeners: [

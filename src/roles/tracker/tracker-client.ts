@@ -3,24 +3,23 @@
 // of hosts that all need it at once then has all the trackers' uplinks. Metainfo is believed only when it is for the digest that was asked
 // for; the swarm's id is computed here, never taken from the wire.
 
-import { Data, Effect, Random, Schema } from "effect"
+import { Data, Effect, Option, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { ringOwners } from "../../protocol/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import { decodeMetainfo, type Torrent } from "../../protocol/metainfo.ts"
-import { formatBlobPath } from "../http/blob-path.ts"
+import type { Torrent } from "../../protocol/metainfo.ts"
+import { askMetainfo } from "../origin/ask-metainfo.ts"
 import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "../origin/origin-errors.ts"
 import { Digests } from "../services/digests.ts"
 import { AnnounceAnswer, type AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
 import {
   baseUrl,
   decodeJson,
-  dropBody,
   makeUpstreams,
   noneHealthy,
   refusedBy,
-  UpstreamFailed
+  type UpstreamFailed
 } from "../http/upstreams.ts"
 
 export type { BlobUnknown }
@@ -112,39 +111,6 @@ export const makeTrackerClient = (
         return answered
       })
 
-    const metainfoFrom = (url: string, namespace: string, digest: Digest) =>
-      upstreams.ask(
-        url,
-        HttpClientRequest.get(url + formatBlobPath({ tag: "Metainfo", namespace, digest })),
-        limits.httpTimeout,
-        (response) =>
-          Effect.gen(function* () {
-            if (response.status === 404) {
-              yield* dropBody(response)
-              return undefined
-            }
-            if (response.status === 202) {
-              yield* dropBody(response)
-              return new BlobOnItsWay({ digest, message: `an origin fetches ${digest} from its upstream` })
-            }
-            if (response.status !== 200) return yield* refusedBy(url, `the metainfo of ${digest}`, response)
-            const metainfo = decodeMetainfo(new Uint8Array(yield* response.arrayBuffer))
-            if ("tag" in metainfo) {
-              return yield* new UpstreamFailed({
-                url,
-                message: `${url} gave bad metainfo of ${digest}: ${metainfo.reason}`
-              })
-            }
-            if (metainfo.digest !== digest) {
-              return yield* new UpstreamFailed({
-                url,
-                message: `${url} gave the metainfo of ${metainfo.digest} for ${digest}`
-              })
-            }
-            return { swarm: digests.swarmId(metainfo), metainfo }
-          })
-      )
-
     return {
       announce,
       notReady: noneHealthy(upstreams, members),
@@ -152,11 +118,16 @@ export const makeTrackerClient = (
         Effect.gen(function* () {
           const failures: string[] = []
           for (const url of yield* upstreams.preferred(yield* anyOrder)) {
-            const found = yield* Effect.result(metainfoFrom(url, namespace, digest))
-            if (found._tag === "Failure") failures.push(found.failure.message)
-            else if (found.success instanceof BlobOnItsWay) return yield* found.success
-            else if (found.success !== undefined) return found.success
-            else return yield* blobUnknown(digest)
+            const asked = askMetainfo(upstreams, url, namespace, digest, limits.httpTimeout)
+            const answered = yield* Effect.result(asked)
+            if (answered._tag === "Failure") {
+              failures.push(answered.failure.message)
+              continue
+            }
+            const found = Option.getOrUndefined(answered.success)
+            if (found === undefined) return yield* blobUnknown(digest)
+            if (found instanceof BlobOnItsWay) return yield* found
+            return { swarm: digests.swarmId(found.metainfo), metainfo: found.metainfo }
           }
           return yield* new TrackerUnavailable({ message: `no tracker answered: ${failures.join("; ")}` })
         })

@@ -8,8 +8,8 @@
 //
 // Invariant: a peer is told only of peers that announced themselves or that an origin named as itself.
 
-import { ByteSize, Cache, Effect, Exit, Random, Schema } from "effect"
-import { HttpIncomingMessage, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Cache, Effect, Exit, Random } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { parseBlobPath } from "../http/blob-path.ts"
@@ -17,6 +17,7 @@ import type { TrackerConfig } from "../config.ts"
 import type { HostProgram } from "../host-program.ts"
 import { makeHttpApp, type RouteHandler } from "../http/http-app.ts"
 import { countedHandler, makeRequestCounter } from "../http/http-requests.ts"
+import { jsonBody } from "../http/json-body.ts"
 import { makeRoleMetrics } from "../metrics.ts"
 import { makeOriginClient } from "../origin/origin-client.ts"
 import { makeRegisteredAgents } from "../preheat/registered-agents.ts"
@@ -29,8 +30,8 @@ import { makeTrackerSwarms } from "./tracker-swarms.ts"
 import { AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
 import { toDuration } from "../http/upstreams.ts"
 
-const decodeRegistration = Schema.decodeUnknownEffect(Schema.fromJsonString(AgentRegistration))
-const decodeBatch = Schema.decodeUnknownEffect(Schema.fromJsonString(AnnounceBatch))
+const registrationBody = jsonBody(AgentRegistration, "a registration", limits.maxRegistrationBytes)
+const announceBody = jsonBody(AnnounceBatch, "an announce", limits.maxAnnounceBytes)
 
 export const tracker = (config: TrackerConfig): HostProgram =>
   Effect.gen(function* () {
@@ -65,16 +66,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       })
 
     const announce = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const text = yield* request.text.pipe(
-        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limits.maxAnnounceBytes)),
-        Effect.mapError((error) =>
-          ociError("SIZE_INVALID", { message: `the announce could not be read: ${error.message}` })
-        )
-      )
-      const batch = yield* Effect.mapError(decodeBatch(text), (error) =>
-        ociError("UNSUPPORTED", { status: 400, message: `not an announce: ${error.message.slice(0, 500)}` })
-      )
+      const batch = yield* announceBody
       const answered = yield* Effect.forEach(batch.swarms, (announced) => handOut(batch.peer, announced), {
         concurrency: limits.maxParallelAsks
       })
@@ -125,19 +117,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     metrics.readGauge("shoal_tracker_agents", "Agents that made themselves known", agents.count)
 
     const register = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const text = yield* request.text.pipe(
-        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limits.maxRegistrationBytes)),
-        Effect.mapError((error) =>
-          ociError("SIZE_INVALID", { message: `the registration could not be read: ${error.message}` })
-        )
-      )
-      const registration = yield* Effect.mapError(decodeRegistration(text), (error) =>
-        ociError("UNSUPPORTED", {
-          status: 400,
-          message: `not a registration: ${error.message.slice(0, 500)}`
-        })
-      )
+      const registration = yield* registrationBody
       if (!agents.register(registration, timers.now())) {
         return yield* ociError("UNAVAILABLE", {
           message: `${limits.maxRegisteredAgents} agents are known, there is no room for another`
