@@ -1,9 +1,12 @@
 // Decides how a request's body that is a small document is read: as JSON within a bound, by what its schema says. Every
 // misfit is an answer of 400 that names it.
 
-import { ByteSize, Effect, Schema } from "effect"
-import { HttpIncomingMessage, HttpServerRequest } from "effect/http"
-import { type OciError, ociError } from "../registry/oci-error.ts"
+import { Effect, Schema } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { OciError, ociError } from "../registry/oci-error.ts"
+import { boundedBytes } from "./bounded-bytes.ts"
+
+const decoder = new TextDecoder()
 
 /** The body of the request. `what` is for people: "an announce". Make it once: the schema is prepared here. */
 export const jsonBody = <A>(
@@ -12,15 +15,13 @@ export const jsonBody = <A>(
   mostBytes: number
 ): Effect.Effect<A, OciError, HttpServerRequest.HttpServerRequest> => {
   const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema))
+  const unread = (why: string) => ociError("SIZE_INVALID", { message: `${what} could not be read: ${why}` })
   return Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const text = yield* request.text.pipe(
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(mostBytes)),
-      Effect.mapError(({ message }) =>
-        ociError("SIZE_INVALID", { message: `${what} could not be read: ${message}` })
-      )
-    )
-    return yield* Effect.mapError(decode(text), ({ message }) =>
+    const bytes = yield* boundedBytes(request.stream, mostBytes, () =>
+      unread(`it has more than ${mostBytes} bytes`)
+    ).pipe(Effect.mapError((error) => (error instanceof OciError ? error : unread(error.message))))
+    return yield* Effect.mapError(decode(decoder.decode(bytes)), ({ message }) =>
       ociError("UNSUPPORTED", { status: 400, message: `not ${what}: ${message.slice(0, 500)}` })
     )
   })

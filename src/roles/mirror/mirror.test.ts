@@ -1,64 +1,26 @@
-// Checks a herd that mirrors an upstream registry, in memory: names, what is asked of the upstream and how often, what
-// is served when it is away, and what is never done.
+// Checks a herd that mirrors an upstream registry, in memory: names, what is asked of the upstream and how often, and what
+// is never done. What is served while the upstream is away is mirror-away.test.ts.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { type Digest, makeDigest } from "../../protocol/digest.ts"
-import { herd } from "../herd.ts"
-import { Secrets } from "../services/secrets.ts"
+import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/digest.ts"
 import { errorCode, send } from "../testing/exchange.ts"
-import { dockerHub, type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
-import { herdConfig, proxyUrl } from "../testing/herd.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
+import { publishImage } from "../testing/fake-upstream.ts"
+import { proxyUrl } from "../testing/herd.ts"
+import { at, get, manifests, mirroringHerd } from "../testing/mirroring-herd.ts"
 import { pushImage, someBytes } from "../testing/push.ts"
-import type { Upstream } from "./mirror-config.ts"
 
-const hash = (bytes: Uint8Array): Digest => makeDigest("sha256", createHash("sha256").update(bytes).digest())
-
-const upstream: Upstream = {
-  name: "docker.io",
-  aliases: ["index.docker.io"],
-  url: "https://registry-1.docker.io:1",
-  credentials: { username: "robot", passwordEnv: "PASSWORD" }
-}
-
-const withHerd = <A, E>(test: (world: MemoryWorld, state: FakeUpstreamState) => Effect.Effect<A, E>) =>
-  Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
-    const registry = yield* world.start(fakeUpstream(dockerHub))
-    const { state } = registry.role
-    state.auth = "bearer"
-    state.credentials = { username: "robot", password: "secret" }
-    state.redirectBlobs = true
-    const secrets: Secrets = { read: () => Effect.succeed("secret") }
-    const running = yield* world
-      .start(herd({ ...herdConfig, upstreams: [upstream], ownNames: ["registry.example"] }))
-      .pipe(Effect.provideContext(Context.make(Secrets, secrets)))
-    yield* Effect.ensuring(test(world, state), Effect.andThen(running.stop, registry.stop))
-  })
-
-const at = (state: FakeUpstreamState, where: "registry" | "tokens" | "blobs", method = "GET") =>
-  state.seen.filter((seen) => seen.at === where && seen.method === method)
-const manifests = (state: FakeUpstreamState, method: string) =>
-  at(state, "registry", method).filter(
-    ({ url, authorization }) => url.includes("/manifests/") && authorization !== undefined
-  )
-
-const answerWith = (state: FakeUpstreamState, status: number): void => {
-  state.failing = { status }
-}
-
-const get = (world: MemoryWorld, path: string, headers: Readonly<Record<string, string>> = {}) =>
-  send(world, "GET", `${proxyUrl}/v2/${path}`, { headers })
+const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
+  makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
+const hash = (bytes: Uint8Array) => digestOf("sha256", bytes)
+const withMirroringHerd = mirroringHerd(digestOf)
 
 describe("a herd that mirrors an upstream", () => {
   it.effect("serves its images by ns and by path, each fetched once, verified and kept", () =>
-    withHerd((world, state) =>
+    withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const layer = someBytes(1, 30_000)
         const image = publishImage(state, hash, "library/alpine", "3", [layer])
@@ -99,7 +61,7 @@ describe("a herd that mirrors an upstream", () => {
   )
 
   it.effect("answers an ns that is not listed with 404 at once, and dials nobody", () =>
-    withHerd((world, state) =>
+    withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         publishImage(state, hash, "library/alpine", "3", [])
         yield* pushImage(world, proxyUrl, "library/alpine", "3", 1)
@@ -130,7 +92,7 @@ describe("a herd that mirrors an upstream", () => {
   )
 
   it.effect("asks by HEAD again when a tag is no longer fresh, and follows it when it has moved", () =>
-    withHerd((world, state) =>
+    withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const digestOf = Effect.map(
           get(world, "a/b/manifests/1?ns=docker.io"),
@@ -164,65 +126,8 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  for (const [how, spoil] of [
-    ["answers 429", (_: MemoryWorld, state: FakeUpstreamState) => answerWith(state, 429)],
-    ["answers 503", (_: MemoryWorld, state: FakeUpstreamState) => answerWith(state, 503)],
-    ["is unreachable", (world: MemoryWorld) => void world.unreachable.add("registry-1.docker.io:1")],
-    ["has lost its token server", (world: MemoryWorld) => void world.unreachable.add("auth.docker.io:2")]
-  ] as const) {
-    it.effect(`serves what is cached when the upstream ${how}; what is not fails at once`, () =>
-      withHerd((world, state) =>
-        Effect.gen(function* () {
-          const layer = someBytes(1, 5000)
-          const image = publishImage(state, hash, "a/b", "1", [layer, someBytes(2, 5000)])
-          publishImage(state, hash, "a/b", "2", [])
-          yield* get(world, "a/b/manifests/1?ns=docker.io")
-          yield* get(world, `a/b/blobs/${image.layers[0]!}?ns=docker.io`)
-          yield* TestClock.adjust("10 minutes")
-          spoil(world, state)
-          const cached = yield* get(world, "a/b/manifests/1?ns=docker.io")
-          assert.strictEqual(cached.status, 200, cached.text)
-          assert.deepStrictEqual(cached.bytes, image.bytes)
-          const blob = yield* get(world, `a/b/blobs/${image.layers[0]!}?ns=docker.io`)
-          assert.deepStrictEqual(blob.bytes, layer)
-          for (const path of [
-            "a/b/manifests/2?ns=docker.io",
-            "a/c/manifests/1?ns=docker.io",
-            `a/b/blobs/${image.layers[1]!}?ns=docker.io`
-          ]) {
-            const missing = yield* get(world, path)
-            assert.isTrue(missing.status === 503 || missing.status === 404, `${path}: ${missing.status}`)
-          }
-        })
-      )
-    )
-  }
-
-  it.effect("tells how old a tag is that it cannot check", () =>
-    withHerd((world, state) =>
-      Effect.gen(function* () {
-        publishImage(state, hash, "a/b", "1", [])
-        const tag = "http://herd:15004/repositories/docker.io%2Fa%2Fb/tags/1"
-        const age = Effect.map(
-          send(world, "GET", tag),
-          ({ text }) => (JSON.parse(text) as { age?: number }).age
-        )
-        assert.strictEqual(yield* age, 0)
-        yield* TestClock.adjust("30 seconds")
-        assert.strictEqual(yield* age, 30)
-        state.failing = { status: 429 }
-        yield* TestClock.adjust("90 seconds")
-        assert.strictEqual(yield* age, 120)
-        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).headers.age, "120")
-        state.failing = undefined
-        yield* TestClock.adjust("5 minutes")
-        assert.strictEqual(yield* age, 0)
-      })
-    )
-  )
-
   it.effect("shares one question among all who ask at once", () =>
-    withHerd((world, state) =>
+    withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const held = yield* Deferred.make<void>()
         state.hold = Deferred.await(held)
@@ -247,40 +152,8 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  it.effect("keeps nothing whose digest is wrong, and does not ask for it at once again", () =>
-    withHerd((world, state) =>
-      Effect.gen(function* () {
-        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 5000)])
-        yield* get(world, "a/b/manifests/1?ns=docker.io")
-        state.corrupt = true
-        const blob = `a/b/blobs/${image.layers[0]!}?ns=docker.io`
-        assert.strictEqual((yield* get(world, blob)).status, 404)
-        assert.strictEqual((yield* get(world, blob)).status, 404)
-        assert.strictEqual(at(state, "blobs").length, 1)
-        assert.isFalse(world.blobs("herd/origin").blobs.has(image.layers[0]!))
-        assert.deepStrictEqual([...world.blobs("herd/origin").uploads.keys()], [])
-        state.corrupt = false
-        yield* TestClock.adjust("5 seconds")
-        assert.strictEqual((yield* get(world, blob)).status, 200)
-      })
-    )
-  )
-
-  it.effect("does not ask at once again for a name that the upstream lacks", () =>
-    withHerd((world, state) =>
-      Effect.gen(function* () {
-        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 404)
-        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 404)
-        assert.strictEqual(manifests(state, "HEAD").length, 1)
-        publishImage(state, hash, "a/b", "1", [])
-        yield* TestClock.adjust("5 seconds")
-        assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 200)
-      })
-    )
-  )
-
   it.effect("takes no push into an upstream's repository, but forgets what is cached of it", () =>
-    withHerd((world, state) =>
+    withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [])
         yield* get(world, "a/b/manifests/1?ns=docker.io")
@@ -314,7 +187,7 @@ describe("a herd that mirrors an upstream", () => {
   )
 
   it.effect("lists tags and answers for blobs that no manifest named", () =>
-    withHerd((world, state) =>
+    withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 100)])
         publishImage(state, hash, "a/b", "2", [])
@@ -345,29 +218,8 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  it.effect("keeps what is cached while the upstream denies it, and notes no move of a tag that stayed", () =>
-    withHerd((world, state) =>
-      Effect.gen(function* () {
-        publishImage(state, hash, "a/b", "1", [])
-        const status = Effect.map(get(world, "a/b/manifests/1?ns=docker.io"), (answer) => answer.status)
-        assert.strictEqual(yield* status, 200)
-        yield* TestClock.adjust("2 minutes")
-        assert.strictEqual(yield* status, 200)
-        const history = yield* get(world, "docker.io/a/b/_shoal/tags/1/history")
-        assert.strictEqual((JSON.parse(history.text) as { history: Array<unknown> }).history.length, 1)
-
-        yield* TestClock.adjust("2 minutes")
-        state.failing = { status: 403 }
-        assert.strictEqual(yield* status, 404)
-        yield* TestClock.adjust("2 minutes")
-        state.failing = { status: 503 }
-        assert.strictEqual(yield* status, 200)
-      })
-    )
-  )
-
   it.effect("asks for the manifest itself where the upstream does not name it by its digest", () =>
-    withHerd((world, state) =>
+    withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         state.saysDigest = false
         const first = publishImage(state, hash, "a/b", "1", [])
@@ -380,7 +232,7 @@ describe("a herd that mirrors an upstream", () => {
   )
 
   it.effect("passes on what refers to an image, from the endpoint or the fallback tag", () =>
-    withHerd((world, state) =>
+    withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [])
         const signature = publishImage(state, hash, "a/b", "signature", [someBytes(1, 10)])

@@ -1,0 +1,38 @@
+// Checks what a role makes of a body that should be a small document: the document, or an answer of 400 that says why.
+
+import { assert, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { describe } from "vitest"
+import { jsonBody } from "./json-body.ts"
+
+const most = 40
+const read = (body: string) =>
+  Effect.provideService(
+    jsonBody(Schema.Struct({ name: Schema.String }), "a name", most),
+    HttpServerRequest.HttpServerRequest,
+    HttpServerRequest.fromWeb(new Request("http://host/", { method: "POST", body }))
+  )
+
+const ofLength = (length: number) => `{"name":"${"x".repeat(length - '{"name":""}'.length)}"}`
+
+describe("a small document in a body", () => {
+  it.effect("is read up to the bound, and not a byte further", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* read(ofLength(most))).name.length, most - 11)
+      const refused = yield* Effect.flip(read(ofLength(most + 1)))
+      assert.deepStrictEqual([refused.status, refused.code], [400, "SIZE_INVALID"])
+      assert.include(refused.message, "more than 40 bytes")
+    })
+  )
+
+  it.effect("that is no JSON, or other JSON, is refused", () =>
+    Effect.gen(function* () {
+      for (const body of ["", "{", "[]", '{"name":1}', "\xff"]) {
+        const refused = yield* Effect.flip(read(body))
+        assert.strictEqual(refused.status, 400, body)
+        assert.match(refused.message, /^not a name: /)
+      }
+    })
+  )
+})
