@@ -1,5 +1,6 @@
 // Decides what the index of all reports looks like: for each experiment the question, its answer, the main chart, then
-// its tables, and a link to the report's own page. A report whose sources have changed since is marked. One page that
+// its tables, and a link to the report's own page. A report whose sources have changed since is marked, more mildly if its small version
+// is what it was. One page that
 // asks nothing of any network; a pure function of its input.
 
 import { reportStyle } from "./report-style.ts"
@@ -18,12 +19,16 @@ export interface IndexEntry {
     readonly result: Result
     /** The main chart's drawing, when there is one. */
     readonly svg?: string
-    /** The sources have changed since it was made. */
-    readonly stale: boolean
+    /** Whether its sources have changed since it was made, and if so, whether the small version gives what it gave. */
+    readonly sources: "same" | "changed, small version the same" | "changed"
   }
 }
 
-const staleNote = `<p class="stale">Made by other sources than those that stand here now: the figures may have changed.</p>`
+const notes = {
+  same: "",
+  "changed, small version the same": `<p class="stale">Its sources have changed since; its small version still gives the same result, byte for byte.</p>`,
+  changed: `<p class="stale">Made by other sources than those that stand here now: the figures may have changed.</p>`
+}
 
 const chartOf = (name: string, result: Result, svg: string | undefined): string => {
   const [main] = result.charts
@@ -49,10 +54,10 @@ const sectionOf = ({ name, question, unreadable, report }: IndexEntry): string =
 <p>${unreadable === true ? "The report is of another version; to make it again" : "Not answered yet"}: <code>npm run experiment -- ${escape(name)}</code></p>
 </section>`
   }
-  const { result, svg, stale } = report
+  const { result, svg, sources } = report
   return `${head}
 <p class="answer">${escape(result.answer)}</p>
-${stale ? staleNote : ""}
+${notes[sources]}
 ${chartOf(name, result, svg)}
 ${tablesOf(result)}
 <p class="more"><a href="${escape(name)}/index.html">Method, limits, all figures and charts</a></p>

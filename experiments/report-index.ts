@@ -1,5 +1,5 @@
 // Decides how the index comes about: the result of every experiment that has one is read from the folder of the reports,
-// with its main chart, and is stale when its fingerprint is not that of the sources as they stand. A result that cannot be
+// with its main chart, and says so when its fingerprint is not that of the sources as they stand. A result that cannot be
 // read, as one of an earlier version, is told as such.
 
 import { readFile } from "node:fs/promises"
@@ -11,6 +11,7 @@ import { type IndexEntry, indexPage } from "./index-page.ts"
 import type { Laboratory } from "./laboratory.ts"
 import { type ReportUnwritable, writeReport } from "./report-files.ts"
 import { decodeResult } from "./result.ts"
+import { smallVersionStands } from "./small-version.ts"
 
 /** Undefined when there is no such file. */
 const textOf = (path: string): Effect.Effect<string | undefined> =>
@@ -29,8 +30,13 @@ const entryOf = Effect.fnUntraced(function* (experiment: Experiment, lab: Labora
   const [main] = result.charts
   const svg = main === undefined ? undefined : yield* textOf(join(folder, `${main.name}.svg`))
   const { report: fingerprint } = yield* lab.fingerprints(name)
-  const stale = result.fingerprint !== fingerprint
-  const report = { result, stale, ...(svg === undefined ? {} : { svg }) }
+  const sources: NonNullable<IndexEntry["report"]>["sources"] =
+    result.fingerprint === fingerprint
+      ? "same"
+      : (yield* smallVersionStands(lab.reports, name))
+        ? "changed, small version the same"
+        : "changed"
+  const report = { result, sources, ...(svg === undefined ? {} : { svg }) }
   return { name, title, question: result.question, report } satisfies IndexEntry
 })
 

@@ -92,7 +92,20 @@ describe("all experiments", () => {
     await quietly(runAll({ workers: 1, quick: true }, testLaboratory(folder, "two")))
     assert.notInclude(await readFile(join(folder, "index.html"), "utf8"), 'class="stale"')
     await quietly(writeIndex(testLaboratory(folder, "two")))
-    assert.include(await readFile(join(folder, "index.html"), "utf8"), 'class="stale"')
+    assert.include(await readFile(join(folder, "index.html"), "utf8"), "the figures may have changed")
+  })
+
+  it("are marked mildly while their small versions give what they gave", async () => {
+    await quietly(runAll({ workers: 1, quick: true }, testLaboratory(folder, "one")))
+    await quietly(runAll({ workers: 1 }, testLaboratory(folder, "one")))
+    const index = async () => {
+      await quietly(writeIndex(testLaboratory(folder, "two")))
+      return readFile(join(folder, "index.html"), "utf8")
+    }
+    assert.include(await index(), "its small version still gives the same result")
+    const small = join(folder, "quick", "counted", "result.json")
+    await writeFile(small, (await readFile(small, "utf8")).replace("As far as", "Not as far as"))
+    assert.include(await index(), "the figures may have changed")
   })
 })
 

@@ -17,6 +17,7 @@ import { makeProgress, type Progress, type ProgressStream } from "./progress.ts"
 import { type ExperimentUnknown, findExperiment } from "./registry.ts"
 import { makeReport, planReport, quickRequest, replayCommand, type ReportPlan } from "./report.ts"
 import { type ReportUnwritable, writeReport } from "./report-files.ts"
+import { smallVersionFiles } from "./small-version.ts"
 import { writeIndex } from "./report-index.ts"
 import type { Result } from "./result.ts"
 import type { SeedInvalid } from "./seeds.ts"
@@ -177,7 +178,8 @@ const reportOf = Effect.fnUntraced(function* (
     )
   )
   const directory = request.out ?? join(lab.reports, ...(quick ? ["quick"] : []), name)
-  const written = quick && request.out === undefined ? files.slice(0, 1) : files
+  const small = quick ? [] : yield* smallVersionFiles(lab.reports, name)
+  const written = quick && request.out === undefined ? files.slice(0, 1) : [...small, ...files]
   yield* writeReport(directory, written)
   if (request.out === undefined && !quick) yield* writeIndex(lab)
 
