@@ -20,18 +20,12 @@ import type { RejectReason, SwarmId } from "./message.ts"
 import { type Metainfo, pieceCount, pieceSize } from "./metainfo.ts"
 import type { Neighbour } from "./neighbour.ts"
 import type { Payload } from "./payload.ts"
-import type { PeerSession } from "./peer-session.ts"
 import { RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SeederSuggest } from "./seeder-suggest.ts"
+import { isStoring, type Storing, takeStoring } from "./storing.ts"
 import type { Micros } from "./time.ts"
 import type { Uploader, UploadSwarm } from "./uploader.ts"
-
-/** A piece that is being stored, and who sent it. */
-interface Storing {
-  readonly piece: number
-  readonly from: PeerSession
-}
 
 export class Swarm implements UploadSwarm {
   readonly id: SwarmId
@@ -59,7 +53,6 @@ export class Swarm implements UploadSwarm {
   closing = false
   readonly haves: HaveBatch
   #origins = 0
-  /** Few, so they are searched one by one. */
   readonly #storing: Storing[] = []
   readonly #filler: RequestFiller
   readonly #suggest: SeederSuggest | undefined
@@ -261,7 +254,7 @@ export class Swarm implements UploadSwarm {
     this.#filler.answered(neighbour, request, now)
     // An answer that comes after its timeout is welcome, unless the store is so far behind that memory would grow.
     const surplus = request.state !== "live" && !this.window.isRequested(piece) && !this.#hasMemory
-    if (this.have.has(piece) || this.#storingAt(piece) >= 0 || this.failed || surplus) {
+    if (this.have.has(piece) || isStoring(this.#storing, piece) || this.failed || surplus) {
       counters.piecesDuplicate++
     } else {
       if (this.window.isRequested(piece)) this.#filler.cancelOthers(piece, neighbour, now)
@@ -321,7 +314,7 @@ export class Swarm implements UploadSwarm {
   }
 
   pieceStored(piece: number, now: Micros): void {
-    if (this.#takeStoring(piece) === undefined) return
+    if (takeStoring(this.#storing, piece) === undefined) return
     this.window.unmark(piece)
     if (!this.have.set(piece)) return
     this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
@@ -339,7 +332,7 @@ export class Swarm implements UploadSwarm {
   }
 
   pieceCorrupt(piece: number, now: Micros): void {
-    const storing = this.#takeStoring(piece)
+    const storing = takeStoring(this.#storing, piece)
     if (storing === undefined) return
     const { peerId, address } = storing.from
     this.window.unmark(piece)
@@ -349,7 +342,7 @@ export class Swarm implements UploadSwarm {
   }
 
   pieceStoreFailed(piece: number, reason: string): void {
-    if (this.#takeStoring(piece) === undefined) return
+    if (takeStoring(this.#storing, piece) === undefined) return
     this.window.unmark(piece)
     if (this.failed) return
     this.failed = true
@@ -359,17 +352,6 @@ export class Swarm implements UploadSwarm {
 
   uploadUndone(_neighbour: Neighbour, piece: number): void {
     this.#suggest?.undone(piece, this.availability[piece]!)
-  }
-
-  #storingAt(piece: number): number {
-    const storing = this.#storing
-    for (let index = 0; index < storing.length; index++) if (storing[index]!.piece === piece) return index
-    return -1
-  }
-
-  #takeStoring(piece: number): Storing | undefined {
-    const index = this.#storingAt(piece)
-    return index < 0 ? undefined : this.#storing.splice(index, 1)[0]
   }
 
   /** Two complete ends have nothing to say to each other. */
