@@ -1,12 +1,13 @@
 // What a listener does not serve: shapes of requests that two readers could take for different ones, clients that keep it
 // waiting, more connections than it holds. Everything over sockets, byte by byte.
 
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe, expect } from "vitest"
+import { limits } from "../protocol/limits.ts"
 import { milliseconds, seconds } from "../protocol/time.ts"
 import type { HttpListener } from "../roles/host-program.ts"
 import type { HttpApp } from "../roles/http/http-app.ts"
@@ -34,6 +35,9 @@ const serve = (app: HttpApp, patience?: HttpListener["patience"]) =>
     app,
     ...(patience === undefined ? {} : { patience })
   })
+
+const connectionsOf = (server: Server): Effect.Effect<number> =>
+  Effect.callback((resume) => void server.getConnections((_, count) => resume(Effect.succeed(count))))
 
 const post = (lines: ReadonlyArray<string>, body = "", version = "1.1") =>
   `${[`POST /target HTTP/${version}`, ...lines].join("\r\n")}\r\n\r\n${body}`
@@ -216,6 +220,27 @@ describe("serves", () => {
   )
 })
 
+describe("when a body breaks", () => {
+  it.live("an answer that has begun is cut, and no other one is put behind it", () =>
+    Effect.gen(function* () {
+      const app: HttpApp = Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        return HttpServerResponse.stream(
+          Stream.concat(Stream.succeed(new TextEncoder().encode("begun")), request.stream)
+        )
+      })
+      const { port } = yield* serve(app)
+      const connection = yield* rawConnection(port)
+      connection.write(chunked("5\r\nhello\r\n"))
+      yield* connection.until("hello")
+      connection.write("nonsense\r\n")
+      const answer = yield* connection.closed
+      expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1)
+      expect(answer).not.toContain("malformed")
+    })
+  )
+})
+
 describe("sheds", () => {
   // Headers are given long where bodies are tried, and bodies long enough that a busy machine is not taken for slow.
   const quick = { headers: seconds(30), body: seconds(1) }
@@ -238,7 +263,7 @@ describe("sheds", () => {
   it.live("senders that stop within a body, and those that drip, but not whom a handler does not read", () =>
     Effect.gen(function* () {
       const finish = yield* Deferred.make<void>()
-      const bothCut = yield* Deferred.make<void>()
+      const allCut = yield* Deferred.make<void>()
       let cut = 0
       const app: HttpApp = Effect.gen(function* () {
         const request = yield* HttpServerRequest.HttpServerRequest
@@ -248,24 +273,28 @@ describe("sheds", () => {
       }).pipe(
         Effect.orDie,
         Effect.onError(() =>
-          Effect.suspend(() => (++cut === 2 ? Deferred.succeed(bothCut, undefined) : Effect.void))
+          Effect.suspend(() => (++cut === 3 ? Deferred.succeed(allCut, undefined) : Effect.void))
         )
       )
       const { port } = yield* serve(app, quick)
       yield* Effect.addFinalizer(() => Deferred.succeed(finish, undefined))
-      const put = (target: string) => `PUT ${target} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n`
+      const put = (target: string, more = "") =>
+        `PUT ${target} HTTP/1.1\r\nHost: x\r\n${more}Content-Length: 1000000\r\n\r\n`
       const paced = yield* rawConnection(port)
       paced.write(put("/paced"))
       paced.write(new Uint8Array(1_000_000))
       const stopped = yield* rawConnection(port)
       stopped.write(`${put("/stopped")}some`)
+      const invited = yield* rawConnection(port)
+      invited.write(put("/invited", "Expect: 100-continue\r\n"))
       const dripping = yield* rawConnection(port)
       dripping.write(put("/dripping"))
-      const drip = setInterval(() => dripping.write("x"), 5)
+      const drip = setInterval(() => [dripping, invited].forEach(({ write }) => void write("x")), 5)
       expect(yield* stopped.closed).toBe("")
       expect(yield* dripping.closed).toBe("")
+      expect(yield* invited.closed).toBe("HTTP/1.1 100 Continue\r\n\r\n")
       clearInterval(drip)
-      yield* Deferred.await(bothCut)
+      yield* Deferred.await(allCut)
       yield* Deferred.succeed(finish, undefined)
       expect(yield* paced.until("done")).toContain("200 OK")
     })
@@ -295,12 +324,18 @@ describe("sheds", () => {
       const crawl = setInterval(() => crawling.socket.read(100), 5)
       yield* Deferred.await(ended)
       clearInterval(crawl)
-      yield* Effect.callback<void>((resume) => {
-        server.getConnections((_, count) => {
-          expect(count).toBe(0)
-          resume(Effect.void)
-        })
-      })
+      expect(yield* connectionsOf(server)).toBe(0)
+    })
+  )
+
+  it.live("whoever keeps a connection on which it was refused", () =>
+    Effect.gen(function* () {
+      const { port, server } = yield* serve(echo([]))
+      const { socket, until, write } = yield* rawConnection(port)
+      socket.removeAllListeners("end")
+      write("nonsense\r\n\r\n")
+      yield* until("malformed")
+      while ((yield* connectionsOf(server)) > 0) yield* Effect.sleep(20)
     })
   )
 
@@ -330,6 +365,13 @@ describe("ends no client's exchange", () => {
 })
 
 describe("holds", () => {
+  it.live("as many connections as the limits say", () =>
+    Effect.gen(function* () {
+      const { server } = yield* serve(echo([]))
+      expect(server.maxConnections).toBe(limits.maxHttpConnections)
+    })
+  )
+
   it.live("no more connections of one client than it may, and takes new ones when others have gone", () =>
     Effect.gen(function* () {
       const server = createServer((_request, response) => response.end("served"))
