@@ -1,11 +1,23 @@
-// Decides which tests run together: "here" is everything that needs nothing but this repository, "clients" the tests
-// with real container clients, one file at a time, after the others; "long" holds soaks, and is not part of npm test.
+// Decides which tests run together: "here" is what npm run check runs, in less than two minutes; "processes" the tests of
+// the shoal command as a person starts it, which would make that half as long again; "clients" those with real container
+// clients, one file at a time, after the others. npm test runs all of these. "long" holds soaks, outside npm test.
 
 import { defineConfig } from "vitest/config"
 
 const sources = ["src/**/*.test.ts", "experiments/**/*.test.ts", "test/**/*.test.ts"]
+const processes = "test/processes/**/*.test.ts"
 const clients = "test/clients/**/*.test.ts"
 const long = "**/*.long.test.ts"
+
+const together = {
+  // Files share processes, because loading the sources anew for each takes longer than most of them. A file must leave
+  // its process as it found it; what a simulation forbids is allowed again when it ends.
+  isolate: false,
+  // Ends what hangs; a busy machine must not fail a test that goes on.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  sequence: { groupOrder: 0 }
+}
 
 export default defineConfig({
   test: {
@@ -14,20 +26,8 @@ export default defineConfig({
     // Of the tests of a file that says that its tests may run at once.
     maxConcurrency: 4,
     projects: [
-      {
-        test: {
-          name: "here",
-          include: sources,
-          exclude: [clients, long],
-          // Files share processes, because loading the sources anew for each takes longer than most of them. A file
-          // must leave its process as it found it; what a simulation forbids is allowed again when it ends.
-          isolate: false,
-          // Ends what hangs; a busy machine must not fail a test that goes on.
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          sequence: { groupOrder: 0 }
-        }
-      },
+      { test: { name: "here", include: sources, exclude: [processes, clients, long], ...together } },
+      { test: { name: "processes", include: [processes], exclude: [long], ...together } },
       {
         test: {
           name: "clients",

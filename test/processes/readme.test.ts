@@ -4,13 +4,22 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { runToEnd } from "../support/run-program.ts"
 
 const root = join(import.meta.dirname, "..", "..")
 const readme = readFileSync(join(root, "README.md"), "utf8")
 
+const { installationNeeded }: { readonly installationNeeded: () => string | undefined } = await import(
+  join(root, "bin", "installation.js")
+)
+
 let folder: string
+beforeAll(() => {
+  // The commands would install it, under the feet of every test that runs at this moment.
+  const problem = installationNeeded()
+  if (problem !== undefined) throw new Error(`${problem}: run "npm ci", then try again`)
+})
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "shoal-readme-"))
 })
