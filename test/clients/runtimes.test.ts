@@ -55,8 +55,11 @@ describe.runIf(can("skopeo"))("runtimes that are pointed at an agent as the page
   /** While `work` runs, nobody listens where the agent was. */
   const withoutAgent = async (work: () => Promise<void>) => {
     cluster.pull.leadTo("127.0.0.1:1")
-    await work()
-    cluster.pull.leadTo(cluster.up.agents[0]!)
+    try {
+      await work()
+    } finally {
+      cluster.pull.leadTo(cluster.up.agents[0]!)
+    }
     expect(bodies(cluster.push.take()).sort()).toEqual(imageBodies())
   }
 

@@ -1,26 +1,18 @@
 // Checks what changes do to a build-index: atomic puts and deletions, versions, history, links, what is referenced.
 
+import type { ManifestRecord } from "./build-index-records.ts"
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { describe } from "vitest"
-import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { makeBuildIndexChanges } from "./build-index-changes.ts"
-import type { ManifestRecord } from "./build-index-records.ts"
 import { makeBuildIndexStore } from "./build-index-store.ts"
 import { makeIndexTables } from "./build-index-tables.ts"
 import { makeMemoryTables } from "../testing/memory-table-store.ts"
+import { digest, record } from "../testing/index-records.ts"
 
-const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
-const record = (letter: string, more: Partial<ManifestRecord> = {}): ManifestRecord => ({
-  digest: digest(letter),
-  mediaType: "application/vnd.oci.image.manifest.v1+json",
-  size: 7,
-  names: [],
-  ...more
-})
 const repository = "demo/app"
 const hour = 3_600_000
 

@@ -15,14 +15,8 @@ import type { BuildIndexConfig } from "../config.ts"
 import { send } from "../testing/exchange.ts"
 import { makeMemoryTables } from "../testing/memory-table-store.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
+import { digest, record } from "../testing/index-records.ts"
 
-const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
-const record = (letter: string, names: ReadonlyArray<Digest> = []) => ({
-  digest: digest(letter),
-  mediaType: "application/vnd.oci.image.manifest.v1+json",
-  size: 7,
-  names
-})
 const repository = "demo/app"
 const by = "10.0.0.1 test"
 const day = 24 * 3600
@@ -55,7 +49,7 @@ const put = (
 ) =>
   Effect.gen(function* () {
     for (const name of names) yield* client.link(repository, name, 100)
-    yield* client.putManifest(repository, record(letter, names), tags, by)
+    yield* client.putManifest(repository, record(letter, { names }), tags, by)
   })
 
 const isThere = (client: Client, tag: string) =>
@@ -71,7 +65,7 @@ describe("a collection", () => {
         yield* put(client, "b", ["new"], [digest("2")])
         // Another repository needs it: it goes from this one, and frees nothing.
         yield* client.link("other", digest("1"), 100)
-        yield* client.putManifest("other", record("c", [digest("1")]), ["1"], by)
+        yield* client.putManifest("other", record("c", { names: [digest("1")] }), ["1"], by)
         yield* client.link(repository, digest("3"), 50)
         yield* TestClock.adjust("2 days")
         yield* client.link(repository, digest("4"), 50)
@@ -104,8 +98,8 @@ describe("a collection", () => {
       (world, client) =>
         Effect.gen(function* () {
           yield* put(client, "a", [])
-          yield* client.putManifest(repository, record("b", [digest("a")]), [], by)
-          yield* client.putManifest(repository, record("c", [digest("b")]), ["index"], by)
+          yield* client.putManifest(repository, record("b", { names: [digest("a")] }), [], by)
+          yield* client.putManifest(repository, record("c", { names: [digest("b")] }), ["index"], by)
           yield* put(client, "d", ["used"])
           yield* TestClock.adjust("2 days")
           yield* client.tag(repository, "used")
@@ -135,7 +129,7 @@ describe("a collection", () => {
       const tables = makeIndexTables(rows)
       const changes: BuildIndexChanges = makeBuildIndexChanges(tables, rows, 1000)
       const change = (operation: string) => ({ by, operation })
-      const of = (letter: string, names: ReadonlyArray<Digest> = []) => record(letter, names)
+      const of = (letter: string, names: ReadonlyArray<Digest> = []) => record(letter, { names })
       yield* changes.link(repository, digest("1"), 10)
       yield* changes.link(repository, digest("2"), 10)
       yield* changes.putManifest(repository, { ...change("1"), record: of("a"), tags: ["x"] })

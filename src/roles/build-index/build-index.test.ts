@@ -11,23 +11,15 @@ import { ringOwners } from "../../protocol/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
 import { buildIndex } from "./build-index.ts"
 import { makeBuildIndexClient } from "./build-index-client.ts"
-import type { ManifestRecord } from "./build-index-records.ts"
 import { errorCode, send } from "../testing/exchange.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
+import { digest, record } from "../testing/index-records.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
 const names = ["index-a", "index-b", "index-c"]
 const urls = names.map((name) => `http://${name}:1`)
-const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
-const record = (letter: string, more: Partial<ManifestRecord> = {}): ManifestRecord => ({
-  digest: digest(letter),
-  mediaType: "application/vnd.oci.image.manifest.v1+json",
-  size: 7,
-  names: [],
-  ...more
-})
 const by = "10.0.0.1 test"
 
 const startIndex = (world: MemoryWorld, name: string) =>

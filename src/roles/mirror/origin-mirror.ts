@@ -158,7 +158,9 @@ export const makeOriginMirror = (
           const order = ringOwners(digest, members, members.length)
           for (const url of order.slice(0, order.indexOf(self))) {
             const patience = limits.upstreamFetchWait + limits.askTimeout
-            const answer = yield* Effect.result(askMetainfo(upstreams, url, namespace, digest, patience))
+            const answer = yield* Effect.result(
+              askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, patience)
+            )
             if (answer._tag === "Failure") continue
             const found = Option.getOrUndefined(answer.success)
             if (found instanceof BlobOnItsWay) return yield* found

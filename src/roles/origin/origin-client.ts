@@ -231,7 +231,7 @@ export const makeOriginClient = (
         searched(
           digest,
           upstreams.search(order(digest), (url) =>
-            askMetainfo(upstreams, url, namespace, digest, limits.httpTimeout)
+            askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, limits.httpTimeout)
           )
         ).pipe(
           Effect.flatMap((found) =>

@@ -6,16 +6,16 @@
 // most maxParallelRepairs blobs are fetched at once, each once.
 
 import { Cache, Effect, FiberMap, Option, type Scope, Semaphore } from "effect"
-import { HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { ringOwners } from "../../protocol/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import { choosePieceLength, decodeMetainfo, type Metainfo } from "../../protocol/metainfo.ts"
-import { formatBlobPath } from "../http/blob-path.ts"
+import { choosePieceLength, type Metainfo } from "../../protocol/metainfo.ts"
+import { askMetainfo } from "./ask-metainfo.ts"
+import { BlobOnItsWay } from "./origin-errors.ts"
 import { readFromOrigins } from "./origin-read.ts"
 import { BlobMissing, type BlobStore, type BlobStoreError } from "../services/blob-store.ts"
 import type { TransientUploads } from "./transient-uploads.ts"
-import { dropBody, refusedBy, UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
+import type { UpstreamFailed, Upstreams } from "../http/upstreams.ts"
 
 export interface OriginRepair {
   /** The metainfo of a blob that is complete here. */
@@ -49,26 +49,11 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
     const ownersOf = (digest: Digest) => ringOwners(digest, members, limits.originReplicas)
 
     const offerOf = (url: string, digest: Digest): Effect.Effect<Option.Option<Offer>, UpstreamFailed> =>
-      upstreams.ask(
-        url,
-        HttpClientRequest.get(url + formatBlobPath({ tag: "OwnMetainfo", digest })),
-        limits.askTimeout,
-        (response) =>
-          Effect.gen(function* () {
-            if (response.status === 404) {
-              yield* dropBody(response)
-              return Option.none<Offer>()
-            }
-            if (response.status !== 200) return yield* refusedBy(url, `its metainfo of ${digest}`, response)
-            const metainfo = decodeMetainfo(new Uint8Array(yield* response.arrayBuffer))
-            if ("tag" in metainfo || metainfo.digest !== digest) {
-              return yield* new UpstreamFailed({
-                url,
-                message: `${url} gave other metainfo than that of ${digest}`
-              })
-            }
-            return Option.some({ url, metainfo })
-          })
+      Effect.map(
+        askMetainfo(upstreams, url, { tag: "OwnMetainfo", digest }, limits.askTimeout),
+        Option.flatMap((found) =>
+          found instanceof BlobOnItsWay ? Option.none() : Option.some({ url, metainfo: found.metainfo })
+        )
       )
 
     /** What another owner has. Owners that do not answer are passed over: they can repair themselves later. */

@@ -118,7 +118,12 @@ export const makeTrackerClient = (
         Effect.gen(function* () {
           const failures: string[] = []
           for (const url of yield* upstreams.preferred(yield* anyOrder)) {
-            const asked = askMetainfo(upstreams, url, namespace, digest, limits.httpTimeout)
+            const asked = askMetainfo(
+              upstreams,
+              url,
+              { tag: "Metainfo", namespace, digest },
+              limits.httpTimeout
+            )
             const answered = yield* Effect.result(asked)
             if (answered._tag === "Failure") {
               failures.push(answered.failure.message)
