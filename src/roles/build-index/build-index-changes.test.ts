@@ -1,6 +1,5 @@
 // Checks what changes do to a build-index: atomic puts and deletions, versions, history, links, what is referenced.
 
-import type { ManifestRecord } from "./build-index-records.ts"
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
@@ -8,6 +7,7 @@ import fc from "fast-check"
 import { describe } from "vitest"
 import { limits } from "../../protocol/limits.ts"
 import { makeBuildIndexChanges } from "./build-index-changes.ts"
+import type { ManifestRecord } from "./build-index-records.ts"
 import { makeBuildIndexStore } from "./build-index-store.ts"
 import { makeIndexTables } from "./build-index-tables.ts"
 import { makeMemoryTables } from "../testing/memory-table-store.ts"
