@@ -12,8 +12,9 @@ it("what is deleted goes after the grace, at every origin, and nothing else does
   simulation.run(Effect.scoped(collectionStory(world)), { virtualTime: seconds(4 * 3600) })
 }, 120_000)
 
+const seeds = Number(process.env.SHOAL_RACE_SEEDS ?? 10)
+
 it("every acknowledged push is readable, whatever races the collectors", () => {
-  const seeds = Number(process.env.SHOAL_RACE_SEEDS ?? 3)
   let removed = 0
   for (let seed = 0; seed < seeds; seed++) {
     const { world, simulation } = makeSimWorld({ seed: `race ${seed}` })
@@ -27,4 +28,4 @@ it("every acknowledged push is readable, whatever races the collectors", () => {
   }
   // The collectors did meet the pushes.
   expect(removed).toBeGreaterThan(seeds)
-}, 300_000)
+}, 300_000 + seeds * 10_000)

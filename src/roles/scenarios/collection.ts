@@ -166,7 +166,7 @@ export const collectionStory = (world: ScenarioWorld) =>
 const raceGrace = 20
 
 /**
- * Workers push, mount and delete the same few blobs in repositories of their own, while collectors run without a pause.
+ * Workers push, mount and delete the same few blobs in repositories of their own, while collectors run beside every step.
  * Whatever was acknowledged to a worker is readable until that worker deletes it. Gives how many blobs went.
  */
 export const collectionRace = (world: ScenarioWorld, workers: number, rounds: number) =>
@@ -190,23 +190,46 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
         { discard: true }
       )
 
+    const chance = (below: number) => Random.nextIntBetween(0, below - 1)
+
+    let removed = 0
+    const collection = Effect.gen(function* () {
+      for (const { status, text } of yield* cluster.collectAll) {
+        yield* expectThat(status === 200, `a collection was answered ${status}: ${text}`)
+        removed += JSON.parse(text).blobs
+      }
+    })
+
+    /** The step and a collection begin within a few milliseconds, so each meets the other anywhere. */
+    const besideCollection = <A, E, R>(step: Effect.Effect<A, E, R>) =>
+      Effect.gen(function* () {
+        const collecting = Effect.andThen(Effect.sleep(`${yield* chance(30)} millis`), collection)
+        const waiting = Effect.andThen(Effect.sleep(`${yield* chance(30)} millis`), step)
+        return (yield* Effect.all([waiting, collecting], { concurrency: "unbounded" }))[0]
+      })
+
+    /** Sees to it that a worker's repository has a blob: finds it there, mounts it, or pushes it. */
+    const bring = (index: number, each: number) =>
+      Effect.gen(function* () {
+        const repository = `race/worker-${index}`
+        const base = `${cluster.proxy}/v2/${repository}/blobs`
+        const how = yield* chance(3)
+        if (how === 0 && (yield* send(world, "HEAD", `${base}/${digests[each]!}`)) === 200) return
+        const from = `race/worker-${yield* chance(workers)}`
+        const mount = `${base}/uploads/?mount=${digests[each]!}&from=${from}`
+        if (how < 2 && (yield* send(world, "POST", mount)) === 201) return
+        yield* pushBlob(world, cluster.proxy, repository, contents[each]!)
+      })
+
     const worker = (index: number) =>
       Effect.gen(function* () {
         const repository = `race/worker-${index}`
         const base = `${cluster.proxy}/v2/${repository}`
         const acknowledged = new Map<Digest, ReadonlyArray<Digest>>()
-        const chance = (below: number) => Random.nextIntBetween(0, below - 1)
         for (let round = 0; round < rounds; round++) {
           const first = yield* chance(digests.length)
           const chosen = [...new Set([first, yield* chance(digests.length)])]
-          for (const each of chosen) {
-            const how = yield* chance(3)
-            if (how === 0 && (yield* send(world, "HEAD", `${base}/blobs/${digests[each]!}`)) === 200) continue
-            const from = `race/worker-${yield* chance(workers)}`
-            const mount = `${base}/blobs/uploads/?mount=${digests[each]!}&from=${from}`
-            if (how < 2 && (yield* send(world, "POST", mount)) === 201) continue
-            yield* pushBlob(world, cluster.proxy, repository, contents[each]!)
-          }
+          for (const each of chosen) yield* besideCollection(bring(index, each))
           yield* Effect.sleep(`${yield* chance(5)} seconds`)
           const blobs = chosen.map((each) => digests[each]!)
           const named = chosen.map((each) => described(layerType, digests[each]!, contents[each]!.byteLength))
@@ -217,7 +240,8 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
             layers: named,
             annotations: { index: `${index}` }
           }
-          const { digest } = yield* putManifest(world, cluster.proxy, repository, "latest", json)
+          const put = putManifest(world, cluster.proxy, repository, "latest", json)
+          const { digest } = yield* besideCollection(put)
           acknowledged.set(digest, blobs)
           yield* Effect.sleep(`${yield* chance(40)} seconds`)
           yield* readable(repository, acknowledged)
@@ -233,18 +257,7 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
         yield* readable(repository, acknowledged)
       })
 
-    let removed = 0
-    const collecting = Effect.gen(function* () {
-      for (const { status, text } of yield* cluster.collectAll) {
-        yield* expectThat(status === 200, `a collection was answered ${status}: ${text}`)
-        removed += JSON.parse(text).blobs
-      }
-      yield* Effect.sleep("1 second")
-    })
     const indexes = Array.from({ length: workers }, (_, index) => index)
-    yield* Effect.raceFirst(
-      Effect.forEach(indexes, worker, { concurrency: "unbounded", discard: true }),
-      Effect.forever(collecting)
-    )
+    yield* Effect.forEach(indexes, worker, { concurrency: "unbounded", discard: true })
     return removed
   })
