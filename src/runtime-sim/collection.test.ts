@@ -28,4 +28,4 @@ it("every acknowledged push is readable, whatever races the collectors", () => {
   }
   // The collectors did meet the pushes.
   expect(removed).toBeGreaterThan(seeds)
-}, 300_000 + seeds * 10_000)
+}, 600_000)
