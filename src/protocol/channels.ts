@@ -79,7 +79,7 @@ export class Channels {
     if (entry === undefined) return
     entry.swarm.closing = true
     for (const session of [...this.#budget.sessions()]) {
-      const neighbour = session.neighbours.get(id)
+      const neighbour = session.neighbourOf(id)
       if (neighbour !== undefined) this.leave(neighbour, "not-interested", now)
       const intent = session.intents.indexOf(id)
       if (intent >= 0) session.intents.splice(intent, 1)
@@ -121,7 +121,7 @@ export class Channels {
       if (this.#budget.isBanned(peer.peerId, now)) continue
       const open = this.#budget.openWith(peer.peerId)
       const pending = this.#budget.pendingWith(peer.peerId)
-      if (open?.neighbours.has(id) || pending?.intents.includes(id)) continue
+      if (open?.neighbourOf(id) !== undefined || pending?.intents.includes(id)) continue
       let notBefore = search.notBefore(peer.peerId)
       if (open === undefined) notBefore = Math.max(notBefore, this.#budget.dialNotBefore(peer.peerId))
       if (notBefore > now) {
@@ -172,11 +172,11 @@ export class Channels {
   /** Opens a swarm on a connection, and joins when the peer had opened it before. */
   open(session: PeerSession, id: SwarmId, now: Micros): void {
     const swarm = this.#entries.get(id)!.swarm
-    if (session.neighbours.has(id) || session.unanswered(id) >= maxUnanswered) return
+    if (session.neighbourOf(id) !== undefined || session.unanswered(id) >= maxUnanswered) return
     const channel = session.takeChannel()
     if (channel === undefined) return
     const neighbour = new Neighbour(session, swarm, channel, swarm.haves.end)
-    session.neighbours.set(id, neighbour)
+    session.neighbours.push(neighbour)
     swarm.opening++
     sendMessage(this.#context, session, { tag: "Open", channel, swarm: id, have: openingHave(swarm.have) })
     const remote = session.remoteOf(id)
@@ -196,7 +196,7 @@ export class Channels {
       remote.have = undefined
       return undefined
     }
-    const neighbour = session.neighbours.get(id)
+    const neighbour = session.neighbourOf(id)
     if (neighbour !== undefined) {
       this.#join(neighbour, remote, now)
     } else if (this.#entries.has(id)) {
@@ -257,8 +257,8 @@ export class Channels {
 
   /** The connection has ended: all of its channels with it. */
   endSession(session: PeerSession, now: Micros): void {
-    const swarms = [...session.neighbours.keys()]
-    for (const neighbour of [...session.neighbours.values()]) this.#part(neighbour, now)
+    const swarms = session.neighbours.map(({ swarm }) => swarm.id)
+    for (const neighbour of [...session.neighbours]) this.#part(neighbour, now)
     for (const id of [...this.#asks.keys()]) this.#forgetAsk(session, id)
     this.intentsDone(session, false, now)
     for (const id of swarms) this.seek(id, now)
@@ -333,7 +333,7 @@ export class Channels {
   /** Takes the neighbour out of its session and swarm; nothing is said to it. */
   #part(neighbour: Neighbour, now: Micros): void {
     const { session } = neighbour
-    session.neighbours.delete(neighbour.swarm.id)
+    session.removeNeighbour(neighbour)
     this.#uploader.leave(neighbour, false, now)
     const { swarm } = neighbour
     if (neighbour.state === "opening") {

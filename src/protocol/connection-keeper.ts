@@ -240,7 +240,7 @@ export class ConnectionKeeper {
 
   /** Two connections with one peer: `loser` ends, its swarms go on over `kept`. */
   #replace(loser: PeerSession, kept: PeerSession, now: Micros): void {
-    const swarms = [...loser.neighbours.keys(), ...loser.intents]
+    const swarms = [...loser.neighbours.map(({ swarm }) => swarm.id), ...loser.intents]
     this.#channels().withdrawIntents(loser)
     this.#budget.closing(loser)
     if (kept.state === "open") this.#budget.opened(kept)

@@ -21,7 +21,8 @@ export class Demand {
   readonly reading: ReadingOrder
   readonly #context: HostContext
   readonly #missing: Uint32Array
-  readonly #windows = new Map<number, ReaderWindow>()
+  /** Made with the first reader. */
+  #windows: Map<number, ReaderWindow> | undefined
   readonly #more: (now: Micros) => void
   #ended = false
 
@@ -58,6 +59,7 @@ export class Demand {
   /** A client reads on from here. */
   moved(reader: number, window: ReaderWindow, now: Micros): void {
     const hasPrecedence = this.reading.moved(reader, window)
+    this.#windows ??= new Map()
     this.#windows.set(reader, window)
     this.#gather()
     if (hasPrecedence || !this.isWhole) this.#more(now)
@@ -65,7 +67,7 @@ export class Demand {
 
   left(reader: number): void {
     this.reading.left(reader)
-    if (this.#windows.delete(reader)) this.#gather()
+    if (this.#windows?.delete(reader)) this.#gather()
   }
 
   /** The piece is not missing any more; so many are. */
@@ -87,7 +89,7 @@ export class Demand {
       const { wanted } = this
       const missing = this.#missing
       wanted.fill(0)
-      for (const { firstPiece, endPiece } of this.#windows.values()) {
+      for (const { firstPiece, endPiece } of this.#windows?.values() ?? []) {
         for (let piece = firstPiece; piece < endPiece; piece++) {
           wanted[piece >>> 5]! |= missing[piece >>> 5]! & (1 << (piece & 31))
         }

@@ -43,12 +43,13 @@ export class PeerSession {
   kind: PeerKind = "agent"
   /** Swarms to open once the handshake is done. */
   readonly intents: SwarmId[] = []
-  /** This host's side of the channels, by swarm. */
-  readonly neighbours = new Map<SwarmId, Neighbour>()
+  /** This host's side of the channels, one a swarm; few, and looked up only when one opens or closes. */
+  readonly neighbours: Neighbour[] = []
   /** Own Opens of a swarm that were closed before the peer's Open came; the next ones from the peer answer them. */
-  readonly #closedUnanswered = new Map<SwarmId, number>()
-  readonly #remote: Array<RemoteChannel | undefined> = []
-  readonly #local: Array<boolean> = []
+  #closedUnanswered: Map<SwarmId, number> | undefined
+  // Most sessions have one channel: arrays that begin with a place for it stay that small.
+  readonly #remote: Array<RemoteChannel | undefined> = [undefined]
+  readonly #local: Array<boolean> = [false]
   readonly #maxChannels: number
   /** Handshake, then idleness. */
   deadline: Deadline | undefined = undefined
@@ -71,7 +72,16 @@ export class PeerSession {
 
   /** No channel that is used; one that only waits for the peer's Close does not count. */
   get isIdle(): boolean {
-    return this.neighbours.size === 0 && !this.#remote.some((channel) => channel?.draining === false)
+    return this.neighbours.length === 0 && !this.#remote.some((channel) => channel?.draining === false)
+  }
+
+  neighbourOf(swarm: SwarmId): Neighbour | undefined {
+    return this.neighbours.find((neighbour) => neighbour.swarm.id === swarm)
+  }
+
+  removeNeighbour(neighbour: Neighbour): void {
+    const index = this.neighbours.indexOf(neighbour)
+    if (index >= 0) this.neighbours.splice(index, 1)
   }
 
   /**
@@ -95,20 +105,21 @@ export class PeerSession {
 
   /** An own Open was closed before it was answered. */
   closedUnanswered(swarm: SwarmId): void {
-    this.#closedUnanswered.set(swarm, (this.#closedUnanswered.get(swarm) ?? 0) + 1)
+    this.#closedUnanswered ??= new Map()
+    this.#closedUnanswered.set(swarm, this.unanswered(swarm) + 1)
   }
 
   /** How many own Opens of a swarm were closed and are still to be answered. */
   unanswered(swarm: SwarmId): number {
-    return this.#closedUnanswered.get(swarm) ?? 0
+    return this.#closedUnanswered?.get(swarm) ?? 0
   }
 
   /** Whether an Open that just came answers one that was closed meanwhile. */
   answersClosed(swarm: SwarmId): boolean {
-    const count = this.#closedUnanswered.get(swarm)
-    if (count === undefined) return false
-    if (count === 1) this.#closedUnanswered.delete(swarm)
-    else this.#closedUnanswered.set(swarm, count - 1)
+    const count = this.unanswered(swarm)
+    if (count === 0) return false
+    if (count === 1) this.#closedUnanswered!.delete(swarm)
+    else this.#closedUnanswered!.set(swarm, count - 1)
     return true
   }
 

@@ -7,18 +7,23 @@
 
 import type { ReaderWindow } from "./piece-selection.ts"
 
+interface Reader {
+  readonly number: number
+  window: ReaderWindow
+  /** Pieces missing when it began to wait for the first one of its window. */
+  waitingSince: number
+}
+
 export class ReadingOrder {
   /** What goes first, of the readers in the order of their coming. */
   windows: readonly ReaderWindow[] = []
-  readonly #readers = new Map<number, ReaderWindow>()
+  readonly #readers: Reader[] = []
   readonly #everything: ReaderWindow
   readonly #maxReaders: number
   /** The tail begins when this many pieces are missing. */
   readonly #tailPieces: number
   /** Pieces that may come while a reader waits for another. */
   readonly #patience: number
-  /** Pieces missing when each reader began to wait for its first one. */
-  readonly #waitingSince = new Map<number, number>()
   #missing: number
   #isTail = false
   /** A reader waited so long that what it waits for goes before what seeders suggest. */
@@ -39,38 +44,41 @@ export class ReadingOrder {
   /** Says how many pieces are missing now. */
   missing(pieces: number): void {
     this.#missing = pieces
-    if (this.#waitingSince.size > 0) this.#seeUrgent()
+    if (this.#readers.length > 0) this.#seeUrgent()
     if (this.#isTail || pieces > this.#tailPieces) return
     this.#isTail = true
     this.#gather()
   }
 
   /** A client reads on from here; says whether it has precedence. */
-  moved(reader: number, window: ReaderWindow): boolean {
-    const before = this.#readers.get(reader)
-    if (before === undefined && this.#readers.size >= this.#maxReaders) return false
-    if (before?.firstPiece !== window.firstPiece) this.#waitingSince.set(reader, this.#missing)
+  moved(number: number, window: ReaderWindow): boolean {
+    const reader = this.#readers.find((other) => other.number === number)
+    if (reader === undefined) {
+      if (this.#readers.length >= this.#maxReaders) return false
+      this.#readers.push({ number, window, waitingSince: this.#missing })
+    } else {
+      if (reader.window.firstPiece !== window.firstPiece) reader.waitingSince = this.#missing
+      reader.window = window
+    }
     this.#seeUrgent()
-    this.#readers.set(reader, window)
     this.#gather()
     return true
   }
 
-  left(reader: number): void {
-    if (!this.#readers.delete(reader)) return
-    this.#waitingSince.delete(reader)
+  left(number: number): void {
+    const index = this.#readers.findIndex((reader) => reader.number === number)
+    if (index < 0) return
+    this.#readers.splice(index, 1)
     this.#seeUrgent()
     this.#gather()
   }
 
   #seeUrgent(): void {
-    this.isUrgent = false
-    for (const since of this.#waitingSince.values()) {
-      if (since - this.#missing >= this.#patience) this.isUrgent = true
-    }
+    this.isUrgent = this.#readers.some(({ waitingSince }) => waitingSince - this.#missing >= this.#patience)
   }
 
   #gather(): void {
-    this.windows = this.#isTail ? [...this.#readers.values(), this.#everything] : [...this.#readers.values()]
+    const windows = this.#readers.map(({ window }) => window)
+    this.windows = this.#isTail ? [...windows, this.#everything] : windows
   }
 }

@@ -65,14 +65,14 @@ export class RequestWindow {
   /** Live requests of all neighbours. */
   live = 0
   /** Copies beyond the first, in endgame. */
-  readonly #extraCopies = new Map<number, number>()
+  #extraCopies: Map<number, number> | undefined
 
   constructor(pieces: number) {
     this.requested = new Uint32Array((pieces + 31) >>> 5)
   }
 
   get hasExtraCopies(): boolean {
-    return this.#extraCopies.size > 0
+    return this.#extraCopies !== undefined && this.#extraCopies.size > 0
   }
 
   isRequested(piece: number): boolean {
@@ -81,7 +81,7 @@ export class RequestWindow {
 
   /** Live requests for a piece that isRequested and is not being stored. */
   copies(piece: number): number {
-    return 1 + (this.#extraCopies.get(piece) ?? 0)
+    return 1 + (this.#extraCopies?.get(piece) ?? 0)
   }
 
   /** Records a request just sent. */
@@ -90,8 +90,10 @@ export class RequestWindow {
       requests.find(piece) === undefined,
       `request window: piece ${piece} is asked twice of a neighbour`
     )
-    if (this.isRequested(piece)) this.#extraCopies.set(piece, this.copies(piece))
-    else this.mark(piece)
+    if (this.isRequested(piece)) {
+      this.#extraCopies ??= new Map()
+      this.#extraCopies.set(piece, this.copies(piece))
+    } else this.mark(piece)
     requests.owed.push({ piece, sentAt: now, state: "live", expiresAt: now + timeout })
     requests.live++
     this.live++
@@ -101,10 +103,10 @@ export class RequestWindow {
   release(requests: NeighbourRequests, request: OutstandingRequest): void {
     requests.live--
     this.live--
-    const extra = this.#extraCopies.get(request.piece)
+    const extra = this.#extraCopies?.get(request.piece)
     if (extra === undefined) this.unmark(request.piece)
-    else if (extra === 1) this.#extraCopies.delete(request.piece)
-    else this.#extraCopies.set(request.piece, extra - 1)
+    else if (extra === 1) this.#extraCopies!.delete(request.piece)
+    else this.#extraCopies!.set(request.piece, extra - 1)
   }
 
   /** The piece arrived: it is being stored, so nobody else is asked. */

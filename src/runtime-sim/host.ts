@@ -77,7 +77,6 @@ export const startProcess = <Role extends StartedRole>(
 class RunningProcess {
   readonly #machine: Machine
   readonly #process: SimProcess
-  readonly #base: Context.Context<never>
   readonly #services: Context.Context<HostServices>
   readonly #scope = Scope.makeUnsafe()
   #starting: Fiber.Fiber<unknown, unknown> | undefined
@@ -88,15 +87,18 @@ class RunningProcess {
     // A process that starts again draws other numbers, as a real one would.
     const start = machine.starts++
     const stream = start === 0 ? process.name : `${process.name}/${start}`
-    this.#base = machine.kernel.context(machine.host.index, stream)
     const session = new StorageSession(process, machine.disk, faults)
-    this.#services = this.#base.pipe(
-      Context.add(HostStorage, makeHostStorage(session)),
-      Context.add(PeerTransport, makePeerTransport(process)),
-      Context.add(Timers, new SimTimers(process)),
-      Context.add(Digests, simDigests),
-      Context.add(HttpClient.HttpClient, makeHttpClient(process))
-    )
+    const services = machine.kernel
+      .context(machine.host.index, stream)
+      .pipe(
+        Context.add(HostStorage, makeHostStorage(session)),
+        Context.add(PeerTransport, makePeerTransport(process)),
+        Context.add(Timers, new SimTimers(process)),
+        Context.add(Digests, simDigests),
+        Context.add(HttpClient.HttpClient, makeHttpClient(process))
+      )
+    // Flat: a context that grew by additions keeps its steps as well, for every host.
+    this.#services = Context.makeUnsafe(services.mapUnsafe)
   }
 
   start<Role extends StartedRole>(program: HostProgram<Role>): Effect.Effect<Role, HostProgramError> {
@@ -104,6 +106,9 @@ class RunningProcess {
     return Effect.suspend(() => {
       const fiber = Effect.runForkWith(this.#services)(inside)
       this.#starting = fiber
+      fiber.addObserver(() => {
+        this.#starting = undefined
+      })
       return Fiber.join(fiber)
     }).pipe(Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : this.stop)))
   }
@@ -128,7 +133,7 @@ class RunningProcess {
     this.#machine.networkFaults.killProcess(process.host)
     this.#machine.disk.crash()
     this.#starting?.interruptUnsafe()
-    Effect.runForkWith(this.#base)(Scope.close(this.#scope, Exit.interrupt()))
+    Effect.runForkWith(this.#services)(Scope.close(this.#scope, Exit.interrupt()))
   })
 
   /** Opens the role's listeners in a scope that closes before the program's. */
@@ -138,7 +143,7 @@ class RunningProcess {
       const scope = yield* Scope.fork(this.#scope)
       for (const listener of role.listeners) {
         const { app, listen, name } = listener
-        const port = listenHttp({ process, context: this.#base, scope, app }, listen.port)
+        const port = listenHttp({ process, context: this.#services, scope, app }, listen.port)
         if (port === undefined) {
           const message = `${name} listener ${process.name}:${listen.port}: the port is taken; choose another`
           return yield* new SimListenError({ message })
@@ -154,6 +159,8 @@ class RunningProcess {
   }
 
   #closeScope(exit: Exit.Exit<unknown>): Effect.Effect<void> {
-    return Effect.suspend(() => Fiber.join(Effect.runForkWith(this.#base)(Scope.close(this.#scope, exit))))
+    return Effect.suspend(() =>
+      Fiber.join(Effect.runForkWith(this.#services)(Scope.close(this.#scope, exit)))
+    )
   }
 }

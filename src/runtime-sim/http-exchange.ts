@@ -10,10 +10,12 @@ import { mixNumbers } from "./trace.ts"
 export abstract class HttpExchange implements ConnectionSink {
   readonly process: SimProcess
   readonly inbox: BodyInbox
-  readonly outbox: BodyOutbox
   end!: ConnectionEnd
   over = false
   readonly #number: number
+  #outbox: BodyOutbox | undefined
+  /** Why no more of the outgoing body comes through. */
+  #broken: string | undefined
 
   constructor(process: SimProcess) {
     this.process = process
@@ -22,7 +24,26 @@ export abstract class HttpExchange implements ConnectionSink {
       (bytes) => this.send({ tag: "Credit", bytes }),
       () => this.bodyTaken()
     )
-    this.outbox = new BodyOutbox((bytes) => this.send({ tag: "Chunk", bytes }))
+  }
+
+  /** Made for a body that goes out in chunks: most fit into the head's frame. */
+  get outbox(): BodyOutbox {
+    if (this.#outbox === undefined) {
+      this.#outbox = new BodyOutbox((bytes) => this.send({ tag: "Chunk", bytes }))
+      if (this.#broken !== undefined) this.#outbox.break(this.#broken)
+    }
+    return this.#outbox
+  }
+
+  /** No more of either body comes through. */
+  protected breakBodies(reason: string): void {
+    this.breakOutbox(reason)
+    this.inbox.break(reason)
+  }
+
+  protected breakOutbox(reason: string): void {
+    this.#broken ??= reason
+    this.#outbox?.break(reason)
   }
 
   send(frame: HttpFrame): void {
@@ -36,8 +57,7 @@ export abstract class HttpExchange implements ConnectionSink {
     if (this.over) return
     this.over = true
     if (this.process.alive) this.process.connections.reset(this.end, reason)
-    this.outbox.break(reason)
-    this.inbox.break(reason)
+    this.breakBodies(reason)
   }
 
   /** Ends the exchange in order. */
@@ -57,7 +77,7 @@ export abstract class HttpExchange implements ConnectionSink {
     const frame = payload as HttpFrame
     if (frame.tag === "Chunk") this.inbox.push(frame.bytes)
     else if (frame.tag === "End") this.inbox.end()
-    else if (frame.tag === "Credit") this.outbox.credit(frame.bytes)
+    else if (frame.tag === "Credit") this.#outbox?.credit(frame.bytes)
     else this.head(frame)
   }
 

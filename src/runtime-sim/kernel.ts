@@ -133,7 +133,7 @@ export class Kernel {
   context(host: number, name: string): Context.Context<never> {
     return Context.empty().pipe(
       Context.add(Scheduler.Scheduler, this.#scheduler),
-      Context.add(Clock.Clock, this.#makeClock(host)),
+      Context.add(Clock.Clock, new HostClock(this, host)),
       Context.add(Random.Random, this.stream(`host/${name}`).service),
       // Span ids would come from Math.random; nothing in a simulation reads spans.
       Context.add(Tracer.DisablePropagation, true),
@@ -203,31 +203,6 @@ export class Kernel {
     )
   }
 
-  #makeClock(host: number): Clock.Clock {
-    const millis = (): number => epochMillis + Math.floor(this.#now / 1000)
-    const sinceStart = (): bigint => BigInt(this.#now) * 1000n
-    const wall = (): bigint => BigInt(epochMillis) * 1_000_000n + sinceStart()
-    return {
-      currentTimeMillisUnsafe: millis,
-      currentTimeMillis: Effect.sync(millis),
-      currentTimeNanosUnsafe: wall,
-      currentTimeNanos: Effect.sync(wall),
-      monotonicTimeNanosUnsafe: sinceStart,
-      monotonicTimeNanos: Effect.sync(sinceStart),
-      sleep: (duration) => {
-        const length = Math.round(Duration.toMillis(duration) * 1000)
-        if (length <= 0) return Effect.yieldNow
-        if (!Number.isFinite(length)) return Effect.never
-        return Effect.callback<void>((resume) => {
-          const handle = this.schedule(this.#now + length, sleeper, eventKinds.sleep, host, resume)
-          return Effect.sync(() => {
-            this.#queue.cancel(handle)
-          })
-        })
-      }
-    }
-  }
-
   #makeLogger(name: string): Logger.Logger<unknown, void> {
     // Fiber numbers are those of the process, so Effect's own formats would differ from run to run.
     return Logger.make(({ message, logLevel, cause }) => {
@@ -237,6 +212,54 @@ export class Kernel {
       const why = cause.reasons.length === 0 ? "" : ` ${Cause.pretty(cause)}`
       const text = `${(this.#now / 1_000_000).toFixed(6)} ${name} ${logLevel} ${words.join(" ")}${why}`
       outside(() => this.#log?.(text))
+    })
+  }
+}
+
+/** The clock of a host's fibers: its sleeps are events of that host. */
+class HostClock implements Clock.Clock {
+  readonly #kernel: Kernel
+  readonly #host: number
+
+  constructor(kernel: Kernel, host: number) {
+    this.#kernel = kernel
+    this.#host = host
+  }
+
+  get currentTimeMillis(): Effect.Effect<number> {
+    return Effect.sync(() => this.currentTimeMillisUnsafe())
+  }
+
+  get currentTimeNanos(): Effect.Effect<bigint> {
+    return Effect.sync(() => this.currentTimeNanosUnsafe())
+  }
+
+  get monotonicTimeNanos(): Effect.Effect<bigint> {
+    return Effect.sync(() => this.monotonicTimeNanosUnsafe())
+  }
+
+  currentTimeMillisUnsafe(): number {
+    return epochMillis + Math.floor(this.#kernel.now / 1000)
+  }
+
+  currentTimeNanosUnsafe(): bigint {
+    return BigInt(epochMillis) * 1_000_000n + this.monotonicTimeNanosUnsafe()
+  }
+
+  monotonicTimeNanosUnsafe(): bigint {
+    return BigInt(this.#kernel.now) * 1000n
+  }
+
+  sleep(duration: Duration.Duration): Effect.Effect<void> {
+    const length = Math.round(Duration.toMillis(duration) * 1000)
+    if (length <= 0) return Effect.yieldNow
+    if (!Number.isFinite(length)) return Effect.never
+    return Effect.callback<void>((resume) => {
+      const kernel = this.#kernel
+      const handle = kernel.schedule(kernel.now + length, sleeper, eventKinds.sleep, this.#host, resume)
+      return Effect.sync(() => {
+        kernel.cancel(handle)
+      })
     })
   }
 }

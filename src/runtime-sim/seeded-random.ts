@@ -13,25 +13,42 @@ export interface RandomStream extends RandomSource {
 }
 
 /** The stream `name` of a simulation's seed; the same arguments give the same stream. */
-export const randomStream = (seed: string, name: string): RandomStream => {
-  const draw = seedrandom.alea(`${seed}/${name}`)
-  const nextDouble = (): number => draw.double()
-  return {
-    nextInt: (bound) => Math.floor(draw() * bound),
-    nextHex: (bytes) => {
-      let text = ""
-      for (let index = 0; index < bytes; index++) {
-        text += Math.floor(draw() * 256)
-          .toString(16)
-          .padStart(2, "0")
-      }
-      return text
-    },
-    service: {
-      nextDoubleUnsafe: nextDouble,
-      nextIntUnsafe: () =>
-        Math.floor(nextDouble() * (Number.MAX_SAFE_INTEGER - Number.MIN_SAFE_INTEGER + 1)) +
-        Number.MIN_SAFE_INTEGER
+export const randomStream = (seed: string, name: string): RandomStream => new AleaStream(`${seed}/${name}`)
+
+/** Both faces in one object: a simulation has a stream for every host. */
+class AleaStream implements RandomStream, Random.Random {
+  readonly #draw: seedrandom.PRNG
+
+  constructor(seed: string) {
+    this.#draw = seedrandom.alea(seed)
+  }
+
+  get service(): Random.Random {
+    return this
+  }
+
+  nextInt(bound: number): number {
+    return Math.floor(this.#draw() * bound)
+  }
+
+  nextHex(bytes: number): string {
+    let text = ""
+    for (let index = 0; index < bytes; index++) {
+      text += Math.floor(this.#draw() * 256)
+        .toString(16)
+        .padStart(2, "0")
     }
+    return text
+  }
+
+  nextDoubleUnsafe(): number {
+    return this.#draw.double()
+  }
+
+  nextIntUnsafe(): number {
+    return (
+      Math.floor(this.nextDoubleUnsafe() * (Number.MAX_SAFE_INTEGER - Number.MIN_SAFE_INTEGER + 1)) +
+      Number.MIN_SAFE_INTEGER
+    )
   }
 }

@@ -143,7 +143,7 @@ class ClientExchange extends HttpExchange {
     if (this.over) return
     this.over = true
     this.#stopWriter()
-    this.outbox.break(reason)
+    this.breakOutbox(reason)
     this.inbox.break(reason)
     this.#fail(reason)
   }

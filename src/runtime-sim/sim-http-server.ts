@@ -32,10 +32,13 @@ export interface HttpServing {
 /** Serves an app on a port of the process' host; gives the port, or undefined when it is taken. */
 export const listenHttp = (serving: HttpServing, port: number): number | undefined => {
   const { process } = serving
-  const handled = HttpEffect.toHandled(serving.app, respond)
-  return process.connections.listen(process.host, port, (end) =>
-    process.alive ? new ServerExchange(serving, handled, end) : undefined
-  )
+  // Of thousands of agents most are never asked.
+  let handled: Handled | undefined
+  return process.connections.listen(process.host, port, (end) => {
+    if (!process.alive) return undefined
+    handled ??= HttpEffect.toHandled(serving.app, respond)
+    return new ServerExchange(serving, handled, end)
+  })
 }
 
 type Handled = Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
@@ -65,8 +68,7 @@ class ServerExchange extends HttpExchange {
 
   closed(reason: string): void {
     this.over = true
-    this.inbox.break(reason)
-    this.outbox.break(reason)
+    this.breakBodies(reason)
     if (!this.responded) this.#fiber?.interruptUnsafe(undefined, HttpServerError.ClientAbort.annotation)
   }
 

@@ -22,9 +22,11 @@ type Uploads = Pick<
 
 export const makeSimUploads = (session: StorageSession, folder: SimFolder): Uploads => {
   const { disk, process } = session
-  const locks = new Map<string, Semaphore.Semaphore>()
+  /** Made with the first upload. */
+  let locks: Map<string, Semaphore.Semaphore> | undefined
 
   const locked = <A, E>(upload: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+    locks ??= new Map()
     let lock = locks.get(upload)
     if (lock === undefined) {
       lock = Semaphore.makeUnsafe(1)
@@ -47,7 +49,7 @@ export const makeSimUploads = (session: StorageSession, folder: SimFolder): Uplo
     const stored = folder.uploads.get(upload)
     if (stored !== undefined) disk.free(stored.size)
     folder.uploads.delete(upload)
-    locks.delete(upload)
+    locks?.delete(upload)
   }
 
   const write = (stored: StoredUpload, chunk: Uint8Array): Effect.Effect<void, BlobStoreError> =>
@@ -95,7 +97,7 @@ export const makeSimUploads = (session: StorageSession, folder: SimFolder): Uplo
         return yield* new DigestMismatch({ expected: digest, actual })
       }
       folder.uploads.delete(upload)
-      locks.delete(upload)
+      locks?.delete(upload)
       if (folder.blobs.has(digest)) disk.free(length)
       else folder.blobs.set(digest, content)
       disk.noteUse(folder, digest)

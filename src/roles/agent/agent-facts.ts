@@ -14,7 +14,7 @@ import {
   type BuildIndexError,
   BuildIndexUnavailable
 } from "../build-index/build-index-client.ts"
-import type { RoleMetrics } from "../metrics.ts"
+import type { Reading, RoleMetrics } from "../metrics.ts"
 import { ImageUnavailable, ImageUnknown, type ResolvedManifest } from "../registry/image-source.ts"
 import { factTables, type Learned, RememberedFacts, type Seen } from "./remembered-facts.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
@@ -75,31 +75,12 @@ export const makeAgentFacts = (
     const pause = Math.min(limits.staleRetryPause / 1_000, freshness)
     const learning = Semaphore.makeUnsafe(1).withPermit
 
-    const counted = (fact: string, answer: string) =>
-      metrics.counter(
-        "shoal_facts_read_total",
-        "What was read of tags, manifests and blobs, and where the answer came from",
-        { fact, answer }
-      )
-    const counters = Object.fromEntries(
-      (["tag", "manifest", "blob"] as const).map((name) => [
-        name,
-        {
-          remembered: counted(name, "remembered"),
-          asked: counted(name, "asked"),
-          stale: counted(name, "stale"),
-          unavailable: counted(name, "unavailable")
-        }
-      ])
-    )
+    const counts = { tag: { ...nothingRead }, manifest: { ...nothingRead }, blob: { ...nothingRead } }
+    metrics.readAll(() => [...countsToTell(counts), ...sizesToTell(facts)])
     const older = metrics.counter(
       "shoal_facts_older_total",
       "Answers of build-indexes that were older than what was known"
     )
-    for (const kind of ["tags", "manifests", "blobs"] as const) {
-      metrics.readGauge("shoal_facts", "Facts that are remembered", () => facts.sizes()[kind], { kind })
-    }
-
     /** Durable first, then believed. A table that fails is told of, and costs only what a restart would find. */
     const learn = (compute: () => Learned) =>
       learning(
@@ -149,19 +130,19 @@ export const makeAgentFacts = (
     const read = <Fact, A>(kind: Kind<Fact, A>): Read<A> =>
       Effect.gen(function* () {
         const now = yield* Clock.currentTimeMillis
-        const counter = counters[kind.name]!
+        const count = counts[kind.name]
         const seen = kind.look(now)
         const known = seen === undefined ? Option.none() : kind.tell(seen)
         const mayBeStale = serveStale && seen !== undefined
         if (seen !== undefined && Option.isSome(known)) {
           const isFresh = !seen.outdated && seen.age >= 0 && seen.age < freshness
           if (isFresh) {
-            counter.remembered(1)
+            count.remembered++
             return known.value
           }
         }
         const stale = Effect.suspend(() => {
-          counter.stale(1)
+          count.stale++
           return Option.isSome(known) ? Effect.succeed(known.value) : Effect.fail(kind.unknown)
         })
         if (mayBeStale && now < (away.get(kind.repository) ?? 0)) return yield* stale
@@ -185,10 +166,10 @@ export const makeAgentFacts = (
           return yield* stale
         }
         if (failure !== undefined) {
-          counter.unavailable(1)
+          count.unavailable++
           return yield* new ImageUnavailable({ message: failure.message })
         }
-        counter.asked(1)
+        count.asked++
         const answer = kind.look(yield* Clock.currentTimeMillis)
         const told = answer === undefined ? Option.none<A>() : kind.tell(answer)
         if (Option.isNone(told)) return yield* kind.unknown
@@ -266,6 +247,29 @@ export const makeAgentFacts = (
         })
     }
   })
+
+/** Where answers came from. */
+const nothingRead = { remembered: 0, asked: 0, stale: 0, unavailable: 0 }
+
+const countsToTell = (counts: Readonly<Record<string, typeof nothingRead>>): ReadonlyArray<Reading> =>
+  Object.entries(counts).flatMap(([fact, answers]) =>
+    Object.entries(answers).map(([answer, value]) => ({
+      kind: "counter",
+      name: "shoal_facts_read_total",
+      description: "What was read of tags, manifests and blobs, and where the answer came from",
+      labels: { fact, answer },
+      value
+    }))
+  )
+
+const sizesToTell = (facts: RememberedFacts): ReadonlyArray<Reading> =>
+  Object.entries(facts.sizes()).map(([kind, value]) => ({
+    kind: "gauge",
+    name: "shoal_facts",
+    description: "Facts that are remembered",
+    labels: { kind },
+    value
+  }))
 
 const secondsOf = (millis: number): number => Math.max(0, Math.floor(millis / 1000))
 

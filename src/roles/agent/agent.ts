@@ -13,8 +13,8 @@ import { type AgentConfig, defaultClientLimits, defaultFreshness, patienceOf } f
 import { makeDiskBudget } from "./disk-budget.ts"
 import { makeDownloads, type PullError } from "./downloads.ts"
 import { evictBlob } from "./evict-blob.ts"
-import type { HostProgram, StartedRole } from "../host-program.ts"
-import { makeHttpApp } from "../http/http-app.ts"
+import type { HostProgram, HttpListener, StartedRole } from "../host-program.ts"
+import { type HttpRoute, madeWhenAsked, makeHttpApp } from "../http/http-app.ts"
 import { makeRequestCounter } from "../http/http-requests.ts"
 import { makeRoleMetrics } from "../metrics.ts"
 import { withDefaultUpstream } from "../mirror/default-upstream.ts"
@@ -83,16 +83,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       freshness: (config.freshness ?? defaultFreshness) * 1000,
       serveStale: config.serveStale ?? true
     })
-    const source = yield* withDefaultUpstream(makeAgentImages(downloads, buildIndex, facts), names)
-    const scope = makeMirrorScope(names, config.ownNames)
     const forward = yield* pushForward(config, facts.outdate)
-    const routes =
-      forward === undefined
-        ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
-        : registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
-    const { register, trackers } = config
-    const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
-    const preheat = register === undefined ? [] : [preheatAgentRoute({ has, pull: downloads.pull, counter })]
     const health = {
       role: "agent",
       metrics,
@@ -101,26 +92,42 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
         (reasons) => reasons.flat()
       )
     }
-    const app = yield* makeHttpApp(register?.listen === undefined ? [...routes, ...preheat] : routes, health)
-    const forProxies =
-      register?.listen === undefined
-        ? []
-        : [{ name: "preheat", listen: register.listen, app: yield* makeHttpApp(preheat, health) }]
+    const { register, trackers } = config
+    const forProxies = register?.listen
+    const preheat = (): ReadonlyArray<HttpRoute> => {
+      if (register === undefined) return []
+      const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
+      return [preheatAgentRoute({ has, pull: downloads.pull, counter })]
+    }
+    const registry = Effect.gen(function* () {
+      const source = yield* withDefaultUpstream(makeAgentImages(downloads, buildIndex, facts), names)
+      const scope = makeMirrorScope(names, config.ownNames)
+      const routes =
+        forward === undefined
+          ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
+          : registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
+      const app = yield* makeHttpApp(forProxies === undefined ? [...routes, ...preheat()] : routes, health)
+      return limitClients(app, allowed, metrics)
+    })
     if (register !== undefined) {
       const { url, zone } = register
       const registration = { url, ...(zone === undefined ? {} : { zone }) }
       yield* keepRegistered({ trackers, registration, metrics })
     }
+    const registryListener: HttpListener = {
+      name: "registry",
+      listen: config.registry,
+      app: yield* madeWhenAsked(registry),
+      patience: patienceOf(allowed)
+    }
     return {
-      listeners: [
-        {
-          name: "registry",
-          listen: config.registry,
-          app: limitClients(app, allowed, metrics),
-          patience: patienceOf(allowed)
-        },
-        ...forProxies
-      ],
+      listeners:
+        forProxies === undefined
+          ? [registryListener]
+          : [
+              registryListener,
+              { name: "preheat", listen: forProxies, app: yield* makeHttpApp(preheat(), health) }
+            ],
       engine,
       pull: downloads.pull
     }

@@ -1,7 +1,7 @@
 // Downloads over a swarm that the test fills by hand, a tracker that answers as told, and a test clock.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Bitfield } from "../../protocol/bitfield.ts"
 import type { Digest } from "../../protocol/digest.ts"
@@ -17,6 +17,7 @@ import type { PeerEngine } from "../peer/peer-engine.ts"
 import { type BlobSelection, wholeOf } from "../registry/byte-range.ts"
 import type { BlobStore, PieceFile } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
+import { clockTimers } from "../testing/clock-timers.ts"
 import { type TrackerClient, TrackerUnavailable } from "../tracker/tracker-client.ts"
 
 const digest = `sha256:${"1".repeat(64)}` as Digest
@@ -46,8 +47,7 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
   const asked = { metainfo: 0, opened: 0, removed: 0 }
   const answers: Stage["tracker"] = { answer: "known" }
   const ahead: string[] = []
-  const clock = yield* Clock.Clock
-  const now = () => Math.round(clock.currentTimeMillisUnsafe() * 1_000)
+  const timers = yield* clockTimers
   let open: SwarmEntry | undefined
   const file = {
     ...torrent,
@@ -63,7 +63,7 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
           open = new SwarmEntry(
             file,
             yield* Scope.make(),
-            { now, wakeAt: () => () => {} },
+            timers,
             {
               feed: (input) => {
                 if (input.tag === "ReaderMoved") ahead.push(`${input.firstPiece}-${input.endPiece}`)
@@ -109,7 +109,7 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
     tracker,
     announcer,
     metrics: makeRoleMetrics("agent")
-  }).pipe(Effect.provideService(Timers, { now, wakeAt: () => () => {} }))
+  }).pipe(Effect.provideService(Timers, timers))
   return {
     downloads,
     swarm: () => open,

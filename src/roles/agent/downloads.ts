@@ -11,6 +11,7 @@ import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scop
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Torrent } from "../../protocol/metainfo.ts"
+import type { SwarmStatus } from "../../protocol/peer-host-io.ts"
 import { type Announcer, trackerFailures } from "../peer/announcer.ts"
 import { type DiskBudget, type DiskBudgetSpent, unboundedDisk } from "./disk-budget.ts"
 import type { RoleMetrics } from "../metrics.ts"
@@ -109,21 +110,14 @@ export const makeDownloads = (options: {
           // An origin is fetching it, and makes whoever asks wait a while before it says so.
           Effect.retry({
             while: (error) => error._tag === "BlobOnItsWay",
-            schedule: Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
-              Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
-            )
+            schedule: whileFetched
           }),
           Effect.tapError((error) =>
             Effect.sync(() => error._tag === "TrackerUnavailable" && trackerFailed("metainfo")(1))
           ),
           Effect.retry({
             while: (error) => error._tag === "TrackerUnavailable",
-            schedule: Schedule.exponential(Duration.millis(100)).pipe(
-              Schedule.modifyDelay(({ duration }) =>
-                Effect.succeed(Duration.min(duration, Duration.seconds(2)))
-              ),
-              Schedule.upTo({ duration: toDuration(limits.metainfoPatience) })
-            )
+            schedule: whileTrackersAreAway
           }),
           Effect.mapError((error) =>
             error._tag === "BlobUnknown"
@@ -145,28 +139,20 @@ export const makeDownloads = (options: {
         )
         yield* announcer.join(found, namespace, swarm)
         yield* Effect.forkScoped(watch(wish, swarm))
-        yield* Effect.forkScoped(breakWhenStalled(swarm))
+        yield* breakWhenStalled(swarm)
         return swarm
       })
 
-    const breakWhenStalled = (swarm: OpenSwarm): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        for (;;) {
-          const waited = timers.now() - swarm.lastProgress()
-          if (swarm.have.isFull) return
-          if (waited >= limits.stalledPullTimeout) break
-          yield* Effect.sleep(Duration.millis(Math.ceil((limits.stalledPullTimeout - waited) / 1_000)))
-        }
-        const status = swarm.status()
-        swarm.breakWith(
-          new SwarmBroken({
-            reason: "stalled",
-            message:
-              `no piece came for ${limits.stalledPullTimeout / 1_000_000} s (${status?.have ?? 0} of ` +
-              `${status?.pieces ?? 0} pieces, ${status?.neighbours ?? 0} neighbours)`
-          })
-        )
-      })
+    const breakWhenStalled = (swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> => {
+      let cancel: (() => void) | undefined
+      const look = (): void => {
+        if (swarm.have.isFull) return
+        const patientUntil = swarm.lastProgress() + limits.stalledPullTimeout
+        if (timers.now() < patientUntil) cancel = timers.wakeAt(patientUntil, look)
+        else swarm.breakWith(stalled(swarm.status()))
+      }
+      return Effect.acquireRelease(Effect.sync(look), () => Effect.sync(() => cancel?.()))
+    }
 
     /** The end of a download: told to the tracker, or forgotten so that the next wish starts afresh. */
     const watch = (wish: Wish, swarm: OpenSwarm): Effect.Effect<void> =>
@@ -256,6 +242,23 @@ export const makeDownloads = (options: {
     const forget = (digest: Digest) => RcMap.invalidate(underwayMap, new Wish("", digest, false))
 
     return { torrent, prepare, forget, pull, read }
+  })
+
+const whileFetched = Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
+  Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
+)
+
+const whileTrackersAreAway = Schedule.exponential(Duration.millis(100)).pipe(
+  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(2)))),
+  Schedule.upTo({ duration: toDuration(limits.metainfoPatience) })
+)
+
+const stalled = (status: SwarmStatus | undefined): SwarmBroken =>
+  new SwarmBroken({
+    reason: "stalled",
+    message:
+      `no piece came for ${limits.stalledPullTimeout / 1_000_000} s (${status?.have ?? 0} of ` +
+      `${status?.pieces ?? 0} pieces, ${status?.neighbours ?? 0} neighbours)`
   })
 
 const rangesOf = ({ ranges, isWhole }: BlobSelection) => (isWhole ? undefined : ranges)

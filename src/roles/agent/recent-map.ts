@@ -2,15 +2,21 @@
 
 /** A map that forgets the least lately used entry beyond its size. */
 export class RecentMap<A> {
-  private readonly entries = new Map<string, A>()
+  /** Made with the first entry: most hosts of a simulation remember nothing. */
+  private made: Map<string, A> | undefined
   private readonly most: number
 
   constructor(most: number) {
     this.most = most
   }
 
+  private get entries(): Map<string, A> {
+    this.made ??= new Map()
+    return this.made
+  }
+
   get(key: string): A | undefined {
-    const found = this.entries.get(key)
+    const found = this.peek(key)
     if (found !== undefined) {
       this.entries.delete(key)
       this.entries.set(key, found)
@@ -20,7 +26,7 @@ export class RecentMap<A> {
 
   /** Without counting as use. */
   peek(key: string): A | undefined {
-    return this.entries.get(key)
+    return this.made?.get(key)
   }
 
   set(key: string, value: A): void {
@@ -30,7 +36,7 @@ export class RecentMap<A> {
   }
 
   delete(key: string): void {
-    this.entries.delete(key)
+    this.made?.delete(key)
   }
 
   /** Keys that go when `key` is set. */
@@ -40,6 +46,6 @@ export class RecentMap<A> {
   }
 
   get size(): number {
-    return this.entries.size
+    return this.made?.size ?? 0
   }
 }

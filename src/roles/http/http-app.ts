@@ -84,3 +84,7 @@ export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth
       .asHttpEffect()
       .pipe(Effect.catch(() => Effect.map(HttpServerRequest.HttpServerRequest, noSuchRoute))) as HttpApp
   })
+
+/** The app that `make` gives, made when the first request comes: most agents of a simulation are never asked. */
+export const madeWhenAsked = (make: Effect.Effect<HttpApp>): Effect.Effect<HttpApp> =>
+  Effect.map(Effect.cached(make), Effect.flatten)

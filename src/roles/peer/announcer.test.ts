@@ -1,7 +1,7 @@
 // The announcer over a tracker that only notes what it is told, on a test clock.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Bitfield } from "../../protocol/bitfield.ts"
 import type { Digest } from "../../protocol/digest.ts"
@@ -14,6 +14,7 @@ import { makeRoleMetrics } from "../metrics.ts"
 import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
 import { Timers } from "../services/timers.ts"
+import { clockTimers } from "../testing/clock-timers.ts"
 import { type TrackerClient, TrackerUnavailable } from "../tracker/tracker-client.ts"
 import type { AnnounceBatch } from "../tracker/tracker-wire.ts"
 
@@ -33,37 +34,56 @@ interface Stage {
   readonly announcer: Announcer
   readonly told: AnnounceBatch[]
   readonly offered: Array<readonly [SwarmId, readonly PeerAddress[]]>
-  readonly answers: { away: boolean }
+  readonly answers: { away: boolean; intervalMs: number; neighbours: number | undefined }
+  /** Timers that were neither called nor cancelled. */
+  readonly armed: ReadonlySet<symbol>
   readonly metrics: () => string
 }
 
 const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () {
   const told: AnnounceBatch[] = []
   const offered: Array<readonly [SwarmId, readonly PeerAddress[]]> = []
-  const answers = { away: false }
+  const answers: Stage["answers"] = { away: false, intervalMs: 3_000, neighbours: undefined }
   const metrics = makeRoleMetrics("agent")
   const tracker = {
     announce: (batch: AnnounceBatch) => {
       told.push(batch)
       return answers.away
         ? Effect.fail(new TrackerUnavailable({ message: "away" }))
-        : Effect.succeed(batch.swarms.map(({ swarm }) => ({ swarm, intervalMs: 3_000, peers: [peer] })))
+        : Effect.succeed(
+            batch.swarms.map(({ swarm }) => ({ swarm, intervalMs: answers.intervalMs, peers: [peer] }))
+          )
     }
   } as Partial<TrackerClient> as TrackerClient
   const engine = {
     peerId: "a".repeat(40) as PeerId,
     address: "a:1",
     offerPeers: (swarm: SwarmId, peers: readonly PeerAddress[]) => offered.push([swarm, peers]),
-    machine: { swarmStatus: () => undefined }
+    machine: {
+      swarmStatus: () =>
+        answers.neighbours === undefined ? undefined : { neighbours: answers.neighbours, have: 0 }
+    }
   } as unknown as PeerEngine
-  const clock = yield* Clock.Clock
+  const timers = yield* clockTimers
+  const armed = new Set<symbol>()
   const announcer = yield* makeAnnouncer({ engine, tracker, metrics }).pipe(
     Effect.provideService(Timers, {
-      now: () => Math.round(clock.currentTimeMillisUnsafe() * 1_000),
-      wakeAt: () => () => {}
+      now: timers.now,
+      wakeAt: (at, wake) => {
+        const timer = Symbol("timer")
+        armed.add(timer)
+        const cancel = timers.wakeAt(at, () => {
+          armed.delete(timer)
+          wake()
+        })
+        return () => {
+          armed.delete(timer)
+          cancel()
+        }
+      }
     })
   )
-  return { announcer, told, offered, answers, metrics: metrics.text }
+  return { announcer, told, offered, answers, armed, metrics: metrics.text }
 })
 
 const openSwarm = (have: Bitfield): OpenSwarm => ({ have }) as Partial<OpenSwarm> as OpenSwarm
@@ -127,6 +147,41 @@ describe("announcer", () => {
       yield* TestClock.adjust(Duration.micros(BigInt(limits.maxAnnounceBackoff)))
       expect(told.length).toBeGreaterThanOrEqual(2)
       expect(offered.length).toBeGreaterThanOrEqual(1)
+    })
+  )
+
+  it.effect("asks sooner than it was told to while it has few neighbours", () =>
+    Effect.gen(function* () {
+      const announcesWith = (neighbours: number) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const { announcer, told, answers } = yield* stage
+            answers.intervalMs = 30_000
+            answers.neighbours = neighbours
+            yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+            yield* TestClock.adjust(Duration.seconds(5))
+            return told.length
+          })
+        )
+      expect(yield* announcesWith(limits.fewNeighbours)).toBe(2)
+      expect(yield* announcesWith(limits.fewNeighbours - 1)).toBeGreaterThanOrEqual(4)
+    })
+  )
+
+  it.effect("leaves no timer when its host has stopped", () =>
+    Effect.gen(function* () {
+      const { announcer, armed } = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const staged = yield* stage
+          yield* staged.announcer.join(torrent("1"), "demo", openSwarm(Bitfield.full(2)))
+          yield* settle
+          expect(staged.armed.size).toBe(1)
+          return staged
+        })
+      )
+      expect(armed.size).toBe(0)
+      yield* announcer.completed(torrent("1").swarm)
+      expect(armed.size).toBe(0)
     })
   )
 

@@ -5,7 +5,7 @@
 // Invariant: a swarm is told "stopped" at most once, and only if it was told of before. What the trackers answer goes to
 // the peer engine; nothing here dials.
 
-import { Deferred, Effect, FiberSet, Option, Random, type Scope } from "effect"
+import { Effect, FiberSet, Option, Random, type Scope } from "effect"
 import { AnnounceSchedule } from "../../protocol/announce-schedule.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/message.ts"
@@ -20,7 +20,6 @@ import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
 import type { TrackerClient } from "../tracker/tracker-client.ts"
 import type { SwarmAnnounce } from "../tracker/tracker-wire.ts"
-import { toDuration } from "../http/upstreams.ts"
 
 export interface Announcer {
   /** Announces a download until the scope ends; then it is told to have stopped, unless it completed. */
@@ -47,6 +46,8 @@ interface Member {
   readonly torrent: Torrent
   readonly namespace: string
   readonly schedule: AnnounceSchedule
+  /** When it is looked whether the peers that were handed out became neighbours. */
+  lookAt: Micros | undefined
 }
 
 /** Runs the announces of a host for as long as the scope lives; at its end nothing is told, the records expire. */
@@ -63,7 +64,9 @@ export const makeAnnouncer = (options: {
     const failed = trackerFailures(options.metrics)("announce")
     const fork = yield* FiberSet.makeRuntime<never>()
     const members = new Map<SwarmId, Member>()
-    let woken = Deferred.makeUnsafe<void>()
+    let wakeAt = Number.POSITIVE_INFINITY
+    let cancelWake: (() => void) | undefined
+    let stopped = false
 
     options.metrics.readGauge(
       "shoal_swarms_announced",
@@ -71,7 +74,20 @@ export const makeAnnouncer = (options: {
       () => members.size
     )
 
-    const wake = (): void => void Deferred.doneUnsafe(woken, Effect.void)
+    const wakeBy = (at: Micros): void => {
+      if (stopped || at >= wakeAt) return
+      cancelWake?.()
+      wakeAt = at
+      cancelWake = timers.wakeAt(at, () => {
+        wakeAt = Number.POSITIVE_INFINITY
+        lookAround()
+        announceDue()
+        wakeWhenDue()
+      })
+    }
+
+    /** Something is due now. A wake of its own: what else happens in this instant goes into the same batch. */
+    const wake = (): void => wakeBy(timers.now())
 
     /** Begins the announce of every member that is due, a batch of them at a time. */
     const announceDue = (): void => {
@@ -119,6 +135,7 @@ export const makeAnnouncer = (options: {
         )
         for (const [member, said] of batch) {
           const handOut = handOuts.get(said.swarm)
+          member.lookAt = now + limits.minAnnounceInterval
           if (handOut === undefined) member.schedule.failed(now, random)
           else {
             member.schedule.succeeded(handOut.intervalMs, now, random)
@@ -126,45 +143,33 @@ export const makeAnnouncer = (options: {
           }
           if (said.event === "stopped" && members.get(said.swarm) === member) members.delete(said.swarm)
         }
-        wake()
-        yield* Effect.sleep(toDuration(limits.minAnnounceInterval))
-        askAgainWhenLonely(batch.map(([member]) => member))
+        wakeWhenDue()
       })
 
     /** Peers that were handed out may be gone or full: a host with few neighbours asks sooner than told. */
-    const askAgainWhenLonely = (told: ReadonlyArray<Member>): void => {
-      for (const member of told) {
+    const lookAround = (): void => {
+      const now = timers.now()
+      for (const member of members.values()) {
+        if (member.lookAt === undefined || member.lookAt > now) continue
+        member.lookAt = undefined
         const neighbours = engine.machine.swarmStatus(member.torrent.swarm)?.neighbours
-        if (neighbours !== undefined && neighbours < limits.fewNeighbours) {
-          member.schedule.fewNeighbours(timers.now())
-        }
+        if (neighbours !== undefined && neighbours < limits.fewNeighbours) member.schedule.fewNeighbours(now)
       }
-      wake()
     }
 
-    const nextDue = (): Micros | undefined => {
-      let next: Micros | undefined
-      for (const { schedule } of members.values()) {
-        const due = schedule.nextAnnounceAt
-        if (due !== undefined && (next === undefined || due < next)) next = due
+    const wakeWhenDue = (): void => {
+      let next = Number.POSITIVE_INFINITY
+      for (const { schedule, lookAt } of members.values()) {
+        next = Math.min(next, schedule.nextAnnounceAt ?? next, lookAt ?? next)
       }
-      return next
+      // Seeds come due one by one; waiting a little makes batches of them.
+      if (next !== Number.POSITIVE_INFINITY) wakeBy(Math.max(next, timers.now() + limits.announceCoalescing))
     }
 
-    yield* Effect.forkScoped(
-      Effect.gen(function* () {
-        for (;;) {
-          woken = Deferred.makeUnsafe<void>()
-          announceDue()
-          const next = nextDue()
-          if (next === undefined) {
-            yield* Deferred.await(woken)
-            continue
-          }
-          // Seeds come due one by one; waiting a little makes batches of them.
-          const wait = Math.max(next - timers.now(), limits.announceCoalescing)
-          yield* Effect.raceFirst(Effect.sleep(toDuration(wait)), Deferred.await(woken))
-        }
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        stopped = true
+        cancelWake?.()
       })
     )
 
@@ -174,7 +179,8 @@ export const makeAnnouncer = (options: {
       const member: Member = {
         torrent,
         namespace,
-        schedule: new AnnounceSchedule(whole, timers.now(), secondAnnounceDelay)
+        schedule: new AnnounceSchedule(whole, timers.now(), secondAnnounceDelay),
+        lookAt: undefined
       }
       members.set(torrent.swarm, member)
       wake()

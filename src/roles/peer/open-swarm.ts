@@ -68,7 +68,8 @@ export class SwarmEntry implements OpenSwarm {
   lastUse: Micros
   readonly #now: Timers["Service"]["now"]
   readonly #face: SwarmFace
-  readonly #waiters = new Map<number, Set<Waiter>>()
+  /** Made with the first waiter. */
+  #waiters: Map<number, Set<Waiter>> | undefined
   #lastProgress: Micros
   /** What the machine was told. */
   #onDemand: boolean
@@ -159,12 +160,13 @@ export class SwarmEntry implements OpenSwarm {
     if (!this.#isAwaited) this.#lastProgress = this.#now()
     this.#waiting++
     const waiter: Waiter = { ready, broken }
+    this.#waiters ??= new Map()
     const waiters = this.#waiters.get(piece) ?? new Set()
     this.#waiters.set(piece, waiters.add(waiter))
     return () => {
       if (!waiters.delete(waiter)) return
       this.#waiting--
-      if (waiters.size === 0 && this.#waiters.get(piece) === waiters) this.#waiters.delete(piece)
+      if (waiters.size === 0 && this.#waiters?.get(piece) === waiters) this.#waiters.delete(piece)
     }
   }
 
@@ -172,9 +174,9 @@ export class SwarmEntry implements OpenSwarm {
   stored(piece: number): void {
     this.#lastProgress = this.#now()
     this.lastUse = this.#lastProgress
-    const waiters = this.#waiting === 0 ? undefined : this.#waiters.get(piece)
+    const waiters = this.#waiting === 0 ? undefined : this.#waiters?.get(piece)
     if (waiters === undefined) return
-    this.#waiters.delete(piece)
+    this.#waiters!.delete(piece)
     for (const waiter of waiters) {
       waiters.delete(waiter)
       this.#waiting--
@@ -186,8 +188,8 @@ export class SwarmEntry implements OpenSwarm {
   markBroken(why: SwarmBroken): void {
     this.broken = why
     Deferred.doneUnsafe(this.done, Effect.fail(why))
-    const waiting = [...this.#waiters.values()]
-    this.#waiters.clear()
+    const waiting = [...(this.#waiters?.values() ?? [])]
+    this.#waiters?.clear()
     for (const waiters of waiting) for (const waiter of waiters) waiter.broken(why)
   }
 }

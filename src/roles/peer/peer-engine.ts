@@ -9,13 +9,14 @@
 // Invariants: one input at a time, outputs before the next input; a swarm is open in the machine exactly while its
 // PieceFile is open; a piece is announced to waiters only after the store has it.
 
-import { Deferred, Duration, Effect, Exit, FiberSet, Option, Random, Scope } from "effect"
+import { Deferred, Effect, Exit, FiberSet, Option, Random, Scope } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/message.ts"
 import type { Metainfo } from "../../protocol/metainfo.ts"
 import { PeerHost } from "../../protocol/peer-host.ts"
 import type { PeerHostInput } from "../../protocol/peer-host-io.ts"
 import type { PeerAddress, PeerId, PeerKind } from "../../protocol/peer-id.ts"
+import type { Micros } from "../../protocol/time.ts"
 import type { PeerListen, RateLimits } from "../config.ts"
 import { MachineDriver } from "./machine-driver.ts"
 import type { RoleMetrics } from "../metrics.ts"
@@ -226,7 +227,7 @@ export const makePeerEngine = (
     }
 
     /** Seeds that nobody uses give their file handle and memory back; a peer that asks opens them again. */
-    const closeIdle = Effect.sync(() => {
+    const closeIdle = (): void => {
       const now = timers.now()
       for (const [swarm, entry] of [...entries]) {
         if (entry.owners > 0) continue
@@ -234,7 +235,14 @@ export const makePeerEngine = (
         const used = status !== undefined && status.neighbours + status.dialling > 0
         if (!used && now - entry.lastUse >= limits.idleSwarmTimeout) closeSwarm(swarm, entry)
       }
-    })
+    }
+    let cancelClosing: (() => void) | undefined
+    const closeIdleAfter = (pause: Micros): void => {
+      cancelClosing = timers.wakeAt(timers.now() + pause, () => {
+        closeIdle()
+        closeIdleAfter(pause)
+      })
+    }
 
     // -- start and stop -------------------------------------------------------------------------------------------
 
@@ -252,6 +260,7 @@ export const makePeerEngine = (
       Effect.gen(function* () {
         feed({ tag: "Stopping" })
         driver.stop()
+        cancelClosing?.()
         for (const entry of entries.values()) {
           Deferred.doneUnsafe(
             entry.done,
@@ -261,11 +270,7 @@ export const makePeerEngine = (
         }
       })
     )
-    yield* Effect.forkScoped(
-      Effect.forever(
-        Effect.andThen(Effect.sleep(Duration.millis(limits.idleSwarmTimeout / 4_000)), closeIdle)
-      )
-    )
+    closeIdleAfter(limits.idleSwarmTimeout / 4)
 
     return {
       peerId,

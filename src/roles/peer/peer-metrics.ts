@@ -41,8 +41,13 @@ const rows: readonly Row[] = [
 ]
 
 /** Tells the machine's counters under their public names. */
-export const readPeerMetrics = (metrics: RoleMetrics, machine: PeerHost): void => {
-  for (const [name, description, counter, labels] of rows) {
-    metrics.readCounter(name, description, () => machine.counters[counter], labels)
-  }
-}
+export const readPeerMetrics = (metrics: RoleMetrics, machine: PeerHost): void =>
+  metrics.readAll(() =>
+    rows.map(([name, description, counter, labels]) => ({
+      kind: "counter",
+      name,
+      description,
+      labels,
+      value: machine.counters[counter]
+    }))
+  )

@@ -99,7 +99,8 @@ export const makeTrackerClient = (
                   failed.push(...swarms)
                 }
               }),
-            { concurrency: limits.maxParallelAsks, discard: true }
+            // One tracker alone is asked in this fiber.
+            { concurrency: groups.size === 1 ? 1 : limits.maxParallelAsks, discard: true }
           )
           open = failed
         }
