@@ -43,7 +43,7 @@ export interface LoopbackCosts {
 }
 
 /** Fitted on the measurement called calibration (16 agents, 16 MiB, 500 kB/s), on seeds 1 to 5. */
-export const calibratedCosts: LoopbackCosts = { latency: 5_000, stagger: 20_000, handOver: 160_000_000 }
+export const calibratedCosts: LoopbackCosts = { latency: 15_000, stagger: 5_000, handOver: 200_000_000 }
 
 export interface LoopbackRun {
   /** One an agent, in the agents' order. */
