@@ -21,15 +21,27 @@ export interface BenchRequest {
 
 const child = fileURLToPath(new URL("./bench-point.ts", import.meta.url))
 
-/** MiB of heap that a child may have; the rest is for what is outside of it. */
-const heap = (): number => Math.floor((totalmem() * 0.85) / 2 ** 20)
+/** Bytes that a process takes beside its heap: the young generation, code, buffers. */
+const besideHeap = 400 * 2 ** 20
+
+/**
+ * Flags of a child. It may use most of the machine; where memory is promised and time is not, its heap is what the
+ * promise leaves, and it goes on however often it has to be collected.
+ */
+const flagsFor = ({ limit }: BenchPoint): ReadonlyArray<string> => {
+  const heap = (bytes: number) => `--max-old-space-size=${Math.floor(bytes / 2 ** 20)}`
+  return limit?.memory === undefined || limit.seconds !== undefined
+    ? [heap(totalmem() * 0.85)]
+    : [heap(limit.memory - besideHeap), "--no-detect-ineffective-gcs-near-heap-limit"]
+}
 
 /** Runs one wave in a child, which ends with this effect. */
-const runPoint = ({ label, spec }: BenchPoint): Effect.Effect<BenchCost, BenchFailed> =>
+const runPoint = (point: BenchPoint): Effect.Effect<BenchCost, BenchFailed> =>
   Effect.callback((resume) => {
+    const { label, spec } = point
     const failed = (how: string) =>
       resume(Effect.fail(new BenchFailed({ message: `bench: ${label}: ${how}` })))
-    const running = spawn(process.execPath, [`--max-old-space-size=${heap()}`, child, JSON.stringify(spec)], {
+    const running = spawn(process.execPath, [...flagsFor(point), child, JSON.stringify(spec)], {
       stdio: ["ignore", "pipe", "inherit"]
     })
     let output = ""

@@ -56,6 +56,9 @@ export class Channels {
     this.#dialler = dialler
   }
 
+  readonly #unanswered = (now: Micros, neighbour: Neighbour): void =>
+    this.leave(neighbour, "not-interested", now)
+
   get pendingAsks(): number {
     return this.#asks.size
   }
@@ -184,7 +187,7 @@ export class Channels {
       this.#join(neighbour, remote, now)
       return
     }
-    neighbour.deadline = this.#context.deadlines.make((due) => this.leave(neighbour, "not-interested", due))
+    neighbour.deadline = this.#context.deadlines.makeFor(neighbour, this.#unanswered)
     this.#context.deadlines.set(neighbour.deadline, now + this.#context.rules.handshakeTimeout)
   }
 

@@ -233,7 +233,7 @@ export class ConnectionKeeper {
       expected,
       maxChannels: this.#context.rules.maxChannels
     })
-    session.deadline = this.#context.deadlines.make((now) => this.#due(session, now))
+    session.deadline = this.#context.deadlines.makeFor(session, this.#due)
     this.#budget.add(session)
     return session
   }
@@ -248,7 +248,7 @@ export class ConnectionKeeper {
     for (const swarm of swarms) this.#channels().openIfWanted(kept, swarm, now)
   }
 
-  #due(session: PeerSession, now: Micros): void {
+  readonly #due = (now: Micros, session: PeerSession): void => {
     if (session.state === "greeting") {
       this.#holdAgainst(session, now)
       this.end(session, undefined, "no Hello in time", now)

@@ -12,11 +12,17 @@ export class Deadline {
   /** Place in the heap, -1 when not in it. Only DeadlineQueue writes it. */
   slot = -1
   readonly order: number
-  readonly fire: (now: Micros) => void
+  readonly #fire: (now: Micros, subject: never) => void
+  readonly #subject: unknown
 
-  constructor(order: number, fire: (now: Micros) => void) {
+  constructor(order: number, fire: (now: Micros, subject: never) => void, subject: unknown) {
     this.order = order
-    this.fire = fire
+    this.#fire = fire
+    this.#subject = subject
+  }
+
+  fire(now: Micros): void {
+    this.#fire(now, this.#subject as never)
   }
 }
 
@@ -28,7 +34,12 @@ export class DeadlineQueue {
 
   /** A deadline that is not scheduled yet; `fire` is called once each time it comes due. */
   make(fire: (now: Micros) => void): Deadline {
-    return new Deadline(this.#made++, fire)
+    return new Deadline(this.#made++, fire, undefined)
+  }
+
+  /** As `make`, of one among many: they share `fire`, which is told whose deadline it was. */
+  makeFor<Subject>(subject: Subject, fire: (now: Micros, subject: Subject) => void): Deadline {
+    return new Deadline(this.#made++, fire, subject)
   }
 
   /** How many are scheduled. */

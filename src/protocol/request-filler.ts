@@ -70,7 +70,7 @@ export class RequestFiller {
   }
 
   /** A neighbour's backoff or request timeout has come, or may have come: its deadline may be early. */
-  due(neighbour: Neighbour, now: Micros): void {
+  readonly due = (now: Micros, neighbour: Neighbour): void => {
     let expired = false
     for (const request of neighbour.requests.owed) {
       if (request.expiresAt > now) continue

@@ -173,7 +173,7 @@ export class Swarm implements UploadSwarm {
     if (neighbour.told < this.haves.end) this.haves.schedule(now)
     if (this.#closeIfFinished(neighbour, now)) return
     this.#suggest?.joined(neighbour)
-    neighbour.deadline ??= this.#context.deadlines.make((due) => this.#filler.due(neighbour, due))
+    neighbour.deadline ??= this.#context.deadlines.makeFor(neighbour, this.#filler.due)
     this.#filler.fill(neighbour, now)
   }
 
