@@ -15,6 +15,12 @@ import type { PeerAddress, PeerId } from "./peer-id.ts"
 /** A connection's number on this host: positive when the machine dialled it, negative when the transport accepted it. */
 export type ConnectionId = number
 
+/** A seeder's own part of a blob that others seed as well: pieces from firstPiece up to endPiece. */
+export interface SeedArc {
+  readonly firstPiece: number
+  readonly endPiece: number
+}
+
 export type PeerHostInput =
   /** The host takes part in a swarm. `have` is what is verified in its store; the machine keeps the object and adds to it. */
   | {
@@ -22,8 +28,8 @@ export type PeerHostInput =
       readonly swarm: SwarmId
       readonly metainfo: Metainfo
       readonly have: Bitfield
-      /** The piece with which a seeder begins to suggest, so that several begin apart; by chance when absent. */
-      readonly seedFrom?: number | undefined
+      /** What a seeder suggests first, when several share the blob; all of it, from a piece drawn, when absent. */
+      readonly seedArc?: SeedArc | undefined
       /** Only what readers wait for is asked for, until DemandChanged. */
       readonly onDemand?: boolean
     }

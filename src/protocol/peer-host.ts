@@ -190,9 +190,9 @@ export class PeerHost {
         this.#deadlines.fireDue(now)
         return
       case "SwarmOpened": {
-        const { swarm, metainfo, have, seedFrom } = input
+        const { swarm, metainfo, have, seedArc } = input
         const onDemand = input.onDemand === true
-        const opened = new Swarm(this.#context, this.#uploader, swarm, metainfo, have, seedFrom, onDemand)
+        const opened = new Swarm(this.#context, this.#uploader, swarm, metainfo, have, seedArc, onDemand)
         this.#channels.addSwarm(opened, now)
         return
       }

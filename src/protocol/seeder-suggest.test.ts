@@ -22,17 +22,54 @@ describe("peer host, an origin's suggestions", () => {
     expect(new Set(all).size).toBe(6)
   })
 
-  it("begins where it is told to, so that the owners of a blob begin apart", () => {
-    for (const seedFrom of [0, 5]) {
-      const stage = new Stage("origin", { maxRequestsPerNeighbour: 2 })
-      stage.step({ tag: "SwarmOpened", swarm, metainfo, have: Bitfield.full(pieces), seedFrom })
-      const one = stage.join(1, "none")
-      const two = stage.join(2, "none")
-      expect([
-        ...suggested(messages(stage.outputs, one)),
-        ...suggested(messages(stage.outputs, two))
-      ]).toEqual([0, 1, 2, 3].map((step) => (seedFrom + step) % pieces))
+  const openWithArc = (firstPiece: number, endPiece: number): Stage => {
+    const stage = new Stage("origin", { maxRequestsPerNeighbour: 2, maxUploadQueue: 20 })
+    const seedArc = { firstPiece, endPiece }
+    stage.step({ tag: "SwarmOpened", swarm, metainfo, have: Bitfield.full(pieces), seedArc })
+    return stage
+  }
+
+  it("suggests nothing but its arc while there is something of it to suggest", () => {
+    for (const [firstPiece, endPiece] of [
+      [0, 4],
+      [5, 8]
+    ] as const) {
+      const stage = openWithArc(firstPiece, endPiece)
+      const joined: number[] = []
+      const all: number[] = []
+      for (const number of [1, 2, 3, 4]) {
+        joined.push(stage.join(number, "none"))
+        for (const neighbour of joined) all.push(...suggested(messages(stage.outputs, neighbour)))
+      }
+      expect(all).toHaveLength(8)
+      expect([...new Set(all)].sort()).toEqual(
+        Array.from({ length: endPiece - firstPiece }, (_, index) => firstPiece + index)
+      )
     }
+  })
+
+  it("goes on backwards from the beginning of its arc", () => {
+    const stage = openWithArc(3, 5)
+    const one = stage.join(1, "none")
+    stage.join(2, "none")
+    const wanted = [...suggested(messages(stage.outputs, one))]
+    const given: number[] = []
+    for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
+      stage.receive(one, { tag: "Request", channel: 5, piece: next })
+      given.push(next)
+      wanted.push(...suggested(messages(stage.outputs, one)))
+    }
+    expect(given).toEqual([3, 4, 2, 1, 0, 7, 6, 5])
+  })
+
+  it("suggests again what was taken on and did not go out", () => {
+    const stage = openWithArc(0, pieces)
+    const one = stage.join(1, "none")
+    stage.join(2, "none")
+    stage.receive(one, { tag: "Request", channel: 5, piece: 0 })
+    stage.step({ tag: "Disconnected", connection: one, reason: "test" })
+    const three = stage.join(3, "none")
+    expect(suggested(messages(stage.outputs, three))).toContain(0)
   })
 
   it("steers a request for what somebody got already, and gives in when nothing else is left to suggest", () => {

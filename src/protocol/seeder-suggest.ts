@@ -3,6 +3,10 @@
 // out again: each neighbour is suggested pieces that nobody outside has and that were suggested least, and a request
 // for a piece that is outside already is steered to a suggestion while there are some left.
 //
+// Of several seeders each has an arc of the blob. It suggests nothing else while there is something of its arc to suggest,
+// even if that is suggested to many: what the others gave a moment ago is not heard of yet. Then it helps the one before
+// it, backwards from its own beginning, so that the two meet where neither has been.
+//
 // Invariants: the round is over when every piece was given or seen outside, and nothing is suggested or steered after
 // it; a neighbour is steered at most maxSteers times in a row, so that who only wants one piece gets it; a neighbour
 // alone is not steered at all, nobody could take its place; nor is one that declined, which reads on demand and could not
@@ -11,6 +15,7 @@
 import { Bitfield } from "./bitfield.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
+import type { SeedArc } from "./peer-host-io.ts"
 
 /** Refusals in a row before a neighbour gets what it insists on. */
 const maxSteers = 64
@@ -31,15 +36,20 @@ export class SeederSuggest {
   /** Neighbours that hold a suggestion of the piece. */
   readonly #pending: Uint16Array
   readonly #byNeighbour = new Map<Neighbour, Suggestions>()
-  #cursor: number
+  readonly #first: number
+  /** Pieces of the own arc. */
+  readonly #own: number
+  /** Steps from the first piece that are all outside. */
+  #passed = 0
 
-  /** @param from The piece suggested first; drawn when absent. */
-  constructor(context: HostContext, pieces: number, from?: number) {
+  /** @param arc All pieces, from one that is drawn, when absent. */
+  constructor(context: HostContext, pieces: number, arc?: SeedArc) {
     this.#context = context
     this.#outside = new Bitfield(pieces)
     this.#given = new Uint16Array(pieces)
     this.#pending = new Uint16Array(pieces)
-    this.#cursor = pieces === 0 ? 0 : (from ?? context.random.nextInt(pieces))
+    this.#first = arc?.firstPiece ?? (pieces === 0 ? 0 : context.random.nextInt(pieces))
+    this.#own = arc === undefined ? pieces : arc.endPiece - arc.firstPiece
   }
 
   /** Whether some piece is nowhere but here. */
@@ -106,7 +116,9 @@ export class SeederSuggest {
   /** What was taken on did not go out. `seen` is how many neighbours have the piece. */
   undone(piece: number, seen: number): void {
     this.#given[piece]!--
-    if (this.#given[piece] === 0 && seen === 0) this.#outside.clear(piece)
+    if (this.#given[piece] > 0 || seen > 0) return
+    this.#outside.clear(piece)
+    this.#passed = 0
   }
 
   /** Brings a neighbour's suggestions up to the number that it may ask for at once. */
@@ -141,15 +153,22 @@ export class SeederSuggest {
   #leastSuggested(neighbour: Neighbour, already: readonly number[]): number {
     const pieces = this.#outside.length
     const theirs = neighbour.theirs!
+    while (this.#passed < pieces && this.#outside.has(this.#pieceAt(this.#passed))) this.#passed++
     let best = -1
-    for (let step = 0; step < pieces; step++) {
-      let piece = this.#cursor + step
-      if (piece >= pieces) piece -= pieces
+    for (let step = this.#passed; step < pieces; step++) {
+      if (step === this.#own && best >= 0) break
+      const piece = this.#pieceAt(step)
       if (this.#outside.has(piece) || theirs.has(piece) || already.includes(piece)) continue
       if (best < 0 || this.#pending[piece]! < this.#pending[best]!) best = piece
       if (this.#pending[best] === 0) break
     }
-    if (best >= 0 && this.#pending[best] === 0) this.#cursor = best + 1 === pieces ? 0 : best + 1
     return best
+  }
+
+  /** The own arc in order, then backwards from its beginning. */
+  #pieceAt(step: number): number {
+    const pieces = this.#outside.length
+    const piece = step < this.#own ? this.#first + step : this.#first - 1 - (step - this.#own)
+    return piece < 0 ? piece + pieces : piece >= pieces ? piece - pieces : piece
   }
 }

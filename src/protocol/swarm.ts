@@ -20,6 +20,7 @@ import type { RejectReason, SwarmId } from "./message.ts"
 import { type Metainfo, pieceCount, pieceSize } from "./metainfo.ts"
 import type { Neighbour } from "./neighbour.ts"
 import type { Payload } from "./payload.ts"
+import type { SeedArc } from "./peer-host-io.ts"
 import { RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SeederSuggest } from "./seeder-suggest.ts"
@@ -65,7 +66,7 @@ export class Swarm implements UploadSwarm {
     id: SwarmId,
     metainfo: Metainfo,
     have: Bitfield,
-    seedFrom: number | undefined,
+    seedArc: SeedArc | undefined,
     onDemand: boolean
   ) {
     this.id = id
@@ -89,7 +90,7 @@ export class Swarm implements UploadSwarm {
     this.#filler = new RequestFiller(context, this)
     this.#suggest =
       context.self.kind === "origin" && have.isFull && context.rules.suggest !== false
-        ? new SeederSuggest(context, this.pieces, seedFrom)
+        ? new SeederSuggest(context, this.pieces, seedArc)
         : undefined
     this.#uploader = uploader
   }

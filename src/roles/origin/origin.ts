@@ -12,21 +12,17 @@ import type { Digest } from "../../protocol/digest.ts"
 import { ringOwners } from "../../protocol/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
 import { encodeMetainfo, type Metainfo, pieceCount } from "../../protocol/metainfo.ts"
-import { type BlobEndpoint, parseBlobPath } from "../http/blob-path.ts"
 import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
 import type { OriginConfig } from "../config.ts"
-import { endpointHandler } from "../http/endpoint-handler.ts"
 import type { HostProgram, StartedRole } from "../host-program.ts"
+import { type BlobEndpoint, parseBlobPath } from "../http/blob-path.ts"
+import { endpointHandler } from "../http/endpoint-handler.ts"
 import { type HttpRoute, makeHttpApp } from "../http/http-app.ts"
 import { makeRequestCounter } from "../http/http-requests.ts"
+import { baseUrl, makeUpstreams, toDuration } from "../http/upstreams.ts"
 import { makeRoleMetrics } from "../metrics.ts"
 import { makeOriginMirror } from "../mirror/origin-mirror.ts"
 import { makeUpstreamRegistries } from "../mirror/upstream-registries.ts"
-import { makeOriginCollect } from "./origin-collect.ts"
-import { decodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
-import { makeOriginRepair } from "./origin-repair.ts"
-import { makeOriginReplication } from "./origin-replication.ts"
-import { makeOriginTouches } from "./origin-touches.ts"
 import { makePeerEngine, type PeerEngine } from "../peer/peer-engine.ts"
 import { peerIdOf } from "../peer/peer-identity.ts"
 import { blobResponse } from "../registry/blob-response.ts"
@@ -36,8 +32,12 @@ import { type OciError, ociError } from "../registry/oci-error.ts"
 import { type StoreFailure, storeFailure } from "../registry/store-failure.ts"
 import { RoleMisconfigured } from "../role-misconfigured.ts"
 import { HostStorage } from "../services/host-storage.ts"
+import { makeOriginCollect } from "./origin-collect.ts"
+import { decodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
+import { makeOriginRepair } from "./origin-repair.ts"
+import { makeOriginReplication } from "./origin-replication.ts"
+import { makeOriginTouches } from "./origin-touches.ts"
 import { makeTransientUploads, type TransientUploads } from "./transient-uploads.ts"
-import { baseUrl, makeUpstreams, toDuration } from "../http/upstreams.ts"
 
 export interface Origin extends StartedRole {
   readonly engine: PeerEngine
@@ -83,10 +83,12 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       peer,
       rates,
       metrics,
-      seedFrom: (metainfo) => {
-        // The owners begin evenly apart: together they have sent each piece out when each has sent its share.
+      seedArc: (metainfo) => {
+        // Equal shares: together the owners have sent each piece out once when each has sent its own.
         const owners = ringOwners(metainfo.digest, members, limits.originReplicas)
-        return Math.floor((Math.max(0, owners.indexOf(self)) * pieceCount(metainfo)) / owners.length)
+        const place = Math.max(0, owners.indexOf(self))
+        const begin = (share: number) => Math.floor((share * pieceCount(metainfo)) / owners.length)
+        return { firstPiece: begin(place), endPiece: begin(place + 1) }
       }
     })
     const upstreams = yield* makeUpstreams

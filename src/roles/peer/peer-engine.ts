@@ -14,19 +14,19 @@ import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/message.ts"
 import type { Metainfo } from "../../protocol/metainfo.ts"
 import { PeerHost } from "../../protocol/peer-host.ts"
-import type { PeerHostInput } from "../../protocol/peer-host-io.ts"
+import type { PeerHostInput, SeedArc } from "../../protocol/peer-host-io.ts"
 import type { PeerAddress, PeerId, PeerKind } from "../../protocol/peer-id.ts"
 import type { Micros } from "../../protocol/time.ts"
 import type { PeerListen, RateLimits } from "../config.ts"
-import { MachineDriver } from "./machine-driver.ts"
 import type { RoleMetrics } from "../metrics.ts"
-import { type OpenSwarm, SwarmBroken, SwarmEntry, type SwarmFace } from "./open-swarm.ts"
-import { readPeerMetrics } from "./peer-metrics.ts"
-import { randomSource } from "./random-source.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { type PeerListenError, PeerTransport } from "../services/peer-transport.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
+import { MachineDriver } from "./machine-driver.ts"
+import { type OpenSwarm, SwarmBroken, SwarmEntry, type SwarmFace } from "./open-swarm.ts"
+import { readPeerMetrics } from "./peer-metrics.ts"
+import { randomSource } from "./random-source.ts"
 
 export interface PeerEngine {
   readonly peerId: PeerId
@@ -57,8 +57,8 @@ export interface PeerEngineOptions {
   readonly peer: typeof PeerListen.Type
   readonly rates: typeof RateLimits.Type
   readonly metrics: RoleMetrics
-  /** The piece with which this host begins to suggest as a seeder. */
-  readonly seedFrom?: (metainfo: Metainfo) => number
+  /** Of a blob that several seeders share, what this host suggests first as one. */
+  readonly seedArc?: (metainfo: Metainfo) => SeedArc
 }
 
 /** Opens the peer listener and runs the machine for as long as the scope lives. */
@@ -123,7 +123,7 @@ export const makePeerEngine = (
             swarm,
             metainfo,
             have: entry.have,
-            seedFrom: options.seedFrom?.(metainfo),
+            seedArc: options.seedArc?.(metainfo),
             onDemand
           })
           if (whole && !entry.complete) finish(swarm)
