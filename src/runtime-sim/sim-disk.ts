@@ -65,8 +65,7 @@ export class SimDisk {
   readonly #hostName: string
   readonly #wholeDigests: Map<SwarmId, Digest>
   readonly #folders = new Map<string, SimFolder>()
-  /** Names of uploads; goes on over restarts, so that no name comes twice. */
-  readonly names: RandomStream
+  #names: RandomStream | undefined
   #usedBytes = 0
   #limit: number
   #diskFreeAt = 0
@@ -87,7 +86,12 @@ export class SimDisk {
     this.#hostName = hostName
     this.options = options
     this.#limit = options.capacity
-    this.names = kernel.stream(`disk/${hostName}`)
+  }
+
+  /** Names of uploads; goes on over restarts, so that no name comes twice. */
+  get names(): RandomStream {
+    this.#names ??= this.#kernel.stream(`disk/${this.#hostName}`)
+    return this.#names
   }
 
   folder(name: string): SimFolder {

@@ -46,7 +46,7 @@ const setting = <A, E>(test: (setting: Setting) => Effect.Effect<A, E, Scope.Sco
     const tables = makeMemoryTables()
     const start: Setting["start"] = (options = {}) =>
       makeAgentFacts({
-        buildIndex: client,
+        buildIndex: Effect.succeed(client),
         tables,
         metrics: makeRoleMetrics("agent"),
         freshness: 5000,
@@ -140,7 +140,7 @@ describe("an agent's facts", () => {
         }
         void start
         const facts = yield* makeAgentFacts({
-          buildIndex: held,
+          buildIndex: Effect.succeed(held),
           tables: makeMemoryTables(),
           metrics: makeRoleMetrics("agent"),
           freshness: 5000,

@@ -21,7 +21,8 @@ import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { toDuration } from "../http/upstreams.ts"
 
 export interface AgentFactsOptions {
-  readonly buildIndex: BuildIndexClient
+  /** Made when something is asked of it. */
+  readonly buildIndex: Effect.Effect<BuildIndexClient>
   readonly tables: TableStore
   readonly metrics: RoleMetrics
   /** Milliseconds; 0 asks every time. */
@@ -192,9 +193,11 @@ export const makeAgentFacts = (
           ask: (known, at) =>
             Effect.flatMap(
               orGone(
-                known?.manifest === undefined
-                  ? Effect.map(buildIndex.tag(repository, name), Option.some)
-                  : buildIndex.tagSince(repository, name, known)
+                Effect.flatMap(buildIndex, (index) =>
+                  known?.manifest === undefined
+                    ? Effect.map(index.tag(repository, name), Option.some)
+                    : index.tagSince(repository, name, known)
+                )
               ),
               (answer) =>
                 Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -217,8 +220,9 @@ export const makeAgentFacts = (
           repository,
           look: (now) => facts.manifest(repository, digest, now),
           ask: (_, at) =>
-            Effect.flatMap(orGone(buildIndex.manifest(repository, digest)), (answer) =>
-              learn(() => facts.learnManifest(repository, digest, answer, at))
+            Effect.flatMap(
+              orGone(Effect.flatMap(buildIndex, (index) => index.manifest(repository, digest))),
+              (answer) => learn(() => facts.learnManifest(repository, digest, answer, at))
             ),
           tell: ({ fact: { mediaType, size }, age }) =>
             Option.some({ digest, mediaType, size, age: secondsOf(age) }),
@@ -234,8 +238,9 @@ export const makeAgentFacts = (
           repository,
           look: (now) => facts.blob(repository, digest, now),
           ask: (_, at) =>
-            Effect.flatMap(orGone(buildIndex.blob(repository, digest)), (answer) =>
-              learn(() => facts.learnBlob(repository, digest, answer, at))
+            Effect.flatMap(
+              orGone(Effect.flatMap(buildIndex, (index) => index.blob(repository, digest))),
+              (answer) => learn(() => facts.learnBlob(repository, digest, answer, at))
             ),
           tell: ({ fact }) => (fact.gone === true ? Option.none() : Option.some(undefined)),
           unknown: new ImageUnknown({ what: "blob", message: `${repository} has no blob ${digest}` })

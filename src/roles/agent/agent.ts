@@ -62,7 +62,13 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
         message: `agent: defaultUpstream is ${config.defaultUpstream}, which is not among mirrors: name it in both`
       })
     }
-    const buildIndex = yield* makeBuildIndexClient(config.buildIndexes, names.isMirrored)
+    const buildIndex = yield* Effect.cached(
+      Effect.provideService(
+        makeBuildIndexClient(config.buildIndexes, names.isMirrored),
+        HttpClient.HttpClient,
+        yield* HttpClient.HttpClient
+      )
+    )
     const announcer = yield* makeAnnouncer({ engine, tracker, metrics })
     const downloads = yield* makeDownloads({
       blobs,
@@ -87,10 +93,10 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const health = {
       role: "agent",
       metrics,
-      notReady: Effect.map(
-        Effect.all([buildIndex.notReady, tracker.notReady], { concurrency: "unbounded" }),
-        (reasons) => reasons.flat()
-      )
+      notReady: Effect.gen(function* () {
+        const asked = [(yield* buildIndex).notReady, tracker.notReady]
+        return (yield* Effect.all(asked, { concurrency: "unbounded" })).flat()
+      })
     }
     const { register, trackers } = config
     const forProxies = register?.listen
@@ -100,7 +106,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       return [preheatAgentRoute({ has, pull: downloads.pull, counter })]
     }
     const registry = Effect.gen(function* () {
-      const source = yield* withDefaultUpstream(makeAgentImages(downloads, buildIndex, facts), names)
+      const source = yield* withDefaultUpstream(makeAgentImages(downloads, yield* buildIndex, facts), names)
       const scope = makeMirrorScope(names, config.ownNames)
       const routes =
         forward === undefined

@@ -67,10 +67,18 @@ export const splitMirrored = (
   return { prefix: repository.slice(0, slash), remote: repository.slice(slash + 1) }
 }
 
+/** Of a cluster that mirrors nothing: most, and every simulated host. */
+const noNames: MirrorNames = {
+  prefixOf: () => undefined,
+  isMirrored: () => false,
+  defaultPrefix: undefined
+}
+
 export const makeMirrorNames = (
   mirrors: ReadonlyArray<MirrorName>,
   defaultUpstream?: string
 ): MirrorNames => {
+  if (mirrors.length === 0) return noNames
   const prefixes = new Map<string, string>()
   for (const { name, aliases } of mirrors) {
     const prefix = repositoryPrefix(name)!
