@@ -22,21 +22,17 @@ export interface BenchRequest {
 const child = fileURLToPath(new URL("./bench-point.ts", import.meta.url))
 
 /** Bytes that a process takes beside its heap: the young generation, code, buffers. */
-const besideHeap = 250 * 2 ** 20
+const besideHeap = 300 * 2 ** 20
 
 /**
  * Flags of a child. It may use most of the machine; where memory is promised and time is not, its heap is what the
- * promise leaves, without holes, and it goes on however often it has to be collected.
+ * promise leaves, and it goes on however often it has to be collected.
  */
 const flagsFor = ({ limit }: BenchPoint): ReadonlyArray<string> => {
   const heap = (bytes: number) => `--max-old-space-size=${Math.floor(bytes / 2 ** 20)}`
   return limit?.memory === undefined || limit.seconds !== undefined
     ? [heap(totalmem() * 0.85)]
-    : [
-        heap(limit.memory - besideHeap),
-        "--compact-on-every-full-gc",
-        "--no-detect-ineffective-gcs-near-heap-limit"
-      ]
+    : [heap(limit.memory - besideHeap), "--no-detect-ineffective-gcs-near-heap-limit"]
 }
 
 /** Runs one wave in a child, which ends with this effect. */

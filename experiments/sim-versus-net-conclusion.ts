@@ -119,8 +119,8 @@ const answerOf = (predictions: ReadonlyArray<Compared>, calibrations: ReadonlyAr
   const fitted = `where constants were fitted the difference is ${calibrations.map((each) => percent(simulatedOff(each))).join(", ")}`
   if (predictions.length === 0) return `Nothing was predicted yet; ${fitted}.`
   return (
-    `As it was written down before the measuring, ${within(predictions, predictedOff)}. With the model as it is now, ` +
-    `completed when three of them were known, ${within(predictions, simulatedOff)}; ${fitted}.`
+    `As it was written down before the measuring, ${within(predictions, predictedOff)}. With the sources and ` +
+    `constants of now ${within(predictions, simulatedOff)}; ${fitted}.`
   )
 }
 
