@@ -63,7 +63,7 @@ describe("sim-versus-net", () => {
       comparedWith(measurement("far", "prediction", [10, 20]), { p50_s: 10, max_s: 16 })
     ])
     expect(answer).toMatch(/^As it was written down before the measuring, 2 of 2/)
-    expect(answer).toMatch(/constants of now .*1 of 2 within 10\.0 %/)
+    expect(answer).toMatch(/With the sources and constants of now 1 of 2 within 10\.0 %/)
     expect(figures.worst_simulated!.value).toBeCloseTo(0.2, 9)
     expect(figures.worst_predicted!.value).toBeCloseTo(0.05, 9)
     expect(figures.worst_calibration!.value).toBeCloseTo(0.05, 9)

@@ -56,6 +56,7 @@ export class Channels {
     this.#dialler = dialler
   }
 
+  /** The peer did not answer an Open in time. */
   readonly #unanswered = (now: Micros, neighbour: Neighbour): void =>
     this.leave(neighbour, "not-interested", now)
 

@@ -37,13 +37,9 @@ export abstract class HttpExchange implements ConnectionSink {
 
   /** No more of either body comes through. */
   protected breakBodies(reason: string): void {
-    this.breakOutbox(reason)
-    this.inbox.break(reason)
-  }
-
-  protected breakOutbox(reason: string): void {
     this.#broken ??= reason
     this.#outbox?.break(reason)
+    this.inbox.break(reason)
   }
 
   send(frame: HttpFrame): void {

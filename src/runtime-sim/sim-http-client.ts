@@ -143,8 +143,7 @@ class ClientExchange extends HttpExchange {
     if (this.over) return
     this.over = true
     this.#stopWriter()
-    this.breakOutbox(reason)
-    this.inbox.break(reason)
+    this.breakBodies(reason)
     this.#fail(reason)
   }
 

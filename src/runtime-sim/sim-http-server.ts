@@ -22,7 +22,7 @@ import type { SimProcess } from "./sim-process.ts"
 
 export interface HttpServing {
   readonly process: SimProcess
-  /** What every handler fiber gets: the host's clock, chance, log. */
+  /** What every handler fiber gets: the host's own services. */
   readonly context: Context.Context<never>
   /** Handlers still running when it closes are interrupted. */
   readonly scope: Scope.Scope

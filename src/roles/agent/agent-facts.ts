@@ -82,6 +82,7 @@ export const makeAgentFacts = (
       "shoal_facts_older_total",
       "Answers of build-indexes that were older than what was known"
     )
+
     /** Durable first, then believed. A table that fails is told of, and costs only what a restart would find. */
     const learn = (compute: () => Learned) =>
       learning(
@@ -177,11 +178,13 @@ export const makeAgentFacts = (
         return told.value
       })
 
-    /** The answer, or that there is none. */
-    const orGone = <A>(
-      asked: Effect.Effect<A, BuildIndexError>
-    ): Effect.Effect<A | "gone", BuildIndexUnavailable> =>
-      Effect.catchTag(asked, "TagUnknown", () => Effect.succeed("gone" as const))
+    /** What the build-index answers, or that there is none. */
+    const ask = <A>(
+      asked: (index: BuildIndexClient) => Effect.Effect<A, BuildIndexError>
+    ): Effect.Effect<A | "gone", BuildIndexUnavailable> => {
+      const answered: Effect.Effect<A, BuildIndexError> = Effect.flatMap(buildIndex, asked)
+      return Effect.catchTag(answered, "TagUnknown", () => Effect.succeed("gone" as const))
+    }
 
     return {
       tag: (repository, name) =>
@@ -192,12 +195,10 @@ export const makeAgentFacts = (
           look: (now) => facts.tag(repository, name, now),
           ask: (known, at) =>
             Effect.flatMap(
-              orGone(
-                Effect.flatMap(buildIndex, (index) =>
-                  known?.manifest === undefined
-                    ? Effect.map(index.tag(repository, name), Option.some)
-                    : index.tagSince(repository, name, known)
-                )
+              ask((index) =>
+                known?.manifest === undefined
+                  ? Effect.map(index.tag(repository, name), Option.some)
+                  : index.tagSince(repository, name, known)
               ),
               (answer) =>
                 Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -221,7 +222,7 @@ export const makeAgentFacts = (
           look: (now) => facts.manifest(repository, digest, now),
           ask: (_, at) =>
             Effect.flatMap(
-              orGone(Effect.flatMap(buildIndex, (index) => index.manifest(repository, digest))),
+              ask((index) => index.manifest(repository, digest)),
               (answer) => learn(() => facts.learnManifest(repository, digest, answer, at))
             ),
           tell: ({ fact: { mediaType, size }, age }) =>
@@ -239,7 +240,7 @@ export const makeAgentFacts = (
           look: (now) => facts.blob(repository, digest, now),
           ask: (_, at) =>
             Effect.flatMap(
-              orGone(Effect.flatMap(buildIndex, (index) => index.blob(repository, digest))),
+              ask((index) => index.blob(repository, digest)),
               (answer) => learn(() => facts.learnBlob(repository, digest, answer, at))
             ),
           tell: ({ fact }) => (fact.gone === true ? Option.none() : Option.some(undefined)),

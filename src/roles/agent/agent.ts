@@ -120,20 +120,19 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       const registration = { url, ...(zone === undefined ? {} : { zone }) }
       yield* keepRegistered({ trackers, registration, metrics })
     }
-    const registryListener: HttpListener = {
-      name: "registry",
-      listen: config.registry,
-      app: yield* madeWhenAsked(registry),
-      patience: patienceOf(allowed)
+    const listeners: Array<HttpListener> = [
+      {
+        name: "registry",
+        listen: config.registry,
+        app: yield* madeWhenAsked(registry),
+        patience: patienceOf(allowed)
+      }
+    ]
+    if (forProxies !== undefined) {
+      listeners.push({ name: "preheat", listen: forProxies, app: yield* makeHttpApp(preheat(), health) })
     }
     return {
-      listeners:
-        forProxies === undefined
-          ? [registryListener]
-          : [
-              registryListener,
-              { name: "preheat", listen: forProxies, app: yield* makeHttpApp(preheat(), health) }
-            ],
+      listeners,
       engine,
       pull: downloads.pull
     }

@@ -2,7 +2,7 @@
 
 import { hash } from "node:crypto"
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
@@ -10,6 +10,7 @@ import { type BoundedDisk, makeDiskBudget } from "./disk-budget.ts"
 import { makeRoleMetrics } from "../metrics.ts"
 import { BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
+import { clockTimers } from "../testing/clock-timers.ts"
 import { type MemoryBlobs, makeMemoryBlobs } from "../testing/memory-blob-store.ts"
 import { someBytes } from "../testing/push.ts"
 
@@ -30,17 +31,11 @@ interface Stage {
 const stage: Effect.Effect<Stage, BlobStoreError, Scope.Scope> = Effect.gen(function* () {
   const store = makeMemoryBlobs({ digest: (_, bytes) => digestOf(bytes), swarmId: () => "" as never })
   const metrics = makeRoleMetrics("agent")
-  const clock = yield* Clock.Clock
   const disk = yield* makeDiskBudget({
     blobs: store,
     config: { budgetBytes: 1000, highWatermark: 0.9, lowWatermark: 0.7 },
     metrics
-  }).pipe(
-    Effect.provideService(Timers, {
-      now: () => Math.round(clock.currentTimeMillisUnsafe() * 1_000),
-      wakeAt: () => () => {}
-    })
-  )
+  }).pipe(Effect.provideServiceEffect(Timers, clockTimers))
   const made: Stage = {
     disk,
     store,

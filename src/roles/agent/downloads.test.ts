@@ -17,7 +17,7 @@ import type { PeerEngine } from "../peer/peer-engine.ts"
 import { type BlobSelection, wholeOf } from "../registry/byte-range.ts"
 import type { BlobStore, PieceFile } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
-import { clockTimers } from "../testing/clock-timers.ts"
+import { type ClockTimers, clockTimers } from "../testing/clock-timers.ts"
 import { type TrackerClient, TrackerUnavailable } from "../tracker/tracker-client.ts"
 
 const digest = `sha256:${"1".repeat(64)}` as Digest
@@ -41,6 +41,7 @@ interface Stage {
   readonly asked: { metainfo: number; opened: number; removed: number }
   readonly tracker: { answer: "known" | "unknown" | "away" }
   readonly ahead: Array<string>
+  readonly armed: ClockTimers["armed"]
 }
 
 const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () {
@@ -120,7 +121,8 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
     complete: Effect.suspend(() => Effect.asVoid(Deferred.succeed(open!.done, undefined))),
     asked,
     tracker: answers,
-    ahead
+    ahead,
+    armed: timers.armed
   }
 })
 
@@ -251,17 +253,19 @@ describe("downloads", () => {
     })
   )
 
-  it.effect("end a while after the last client hung up", () =>
+  it.effect("end a while after the last client hung up, with their timers", () =>
     Effect.gen(function* () {
-      const { downloads, swarm } = yield* stage
+      const { downloads, swarm, armed } = yield* stage
       const reading = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, wholeOf(10)), []))
       yield* settle
       expect(swarm()).toBeDefined()
+      expect(armed.size).toBe(1)
       yield* Fiber.interrupt(reading)
       yield* settle
       expect(swarm()).toBeDefined()
       yield* TestClock.adjust(Duration.micros(BigInt(limits.abandonedDownloadLinger)))
       expect(swarm()).toBeUndefined()
+      expect(armed.size).toBe(0)
     })
   )
 

@@ -23,7 +23,7 @@ import { readEach } from "../registry/multipart-ranges.ts"
 import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
 import type { BlobUnknown, TrackerClient } from "../tracker/tracker-client.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration, whileFetched } from "../http/upstreams.ts"
 
 /** It may exist, but could not be had; `message` says why and what of. */
 export class PullFailed extends Data.TaggedError("PullFailed")<{
@@ -243,10 +243,6 @@ export const makeDownloads = (options: {
 
     return { torrent, prepare, forget, pull, read }
   })
-
-const whileFetched = Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
-  Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
-)
 
 const whileTrackersAreAway = Schedule.exponential(Duration.millis(100)).pipe(
   Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(2)))),

@@ -169,6 +169,11 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
   }
 })
 
+/** How long, and how often, a blob is asked for again that an origin is fetching from its upstream. */
+export const whileFetched = Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
+  Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
+)
+
 /** The rounds in which a question is asked again that nobody answered. */
 export const upstreamRounds = Schedule.exponential(toDuration(limits.upstreamRoundDelay)).pipe(
   Schedule.upTo({ times: limits.upstreamRounds - 1 })

@@ -1,11 +1,10 @@
 // Decides how a proxy reads what a mirrored repository has and no origin yet: it makes the origins fetch it, waits, and
 // reads. In every other repository what the origins lack is unknown at once.
 
-import { Duration, Effect, Schedule, Stream } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { Effect, Stream } from "effect"
 import type { OriginClient } from "../origin/origin-client.ts"
 import { OriginUnavailable } from "../origin/origin-errors.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { whileFetched } from "../http/upstreams.ts"
 
 type Reading = Pick<OriginClient, "stat" | "read">
 
@@ -20,9 +19,7 @@ export const fetchingOrigins = (
       origins.metainfo(repository, digest).pipe(
         Effect.retry({
           while: (error) => error._tag === "BlobOnItsWay",
-          schedule: Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
-            Schedule.upTo({ duration: Duration.millis(limits.upstreamFetchPatience / 1000) })
-          )
+          schedule: whileFetched
         }),
         Effect.catchTag("BlobOnItsWay", ({ message }) => Effect.fail(new OriginUnavailable({ message }))),
         Effect.andThen(asked)

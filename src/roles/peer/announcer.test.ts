@@ -14,7 +14,7 @@ import { makeRoleMetrics } from "../metrics.ts"
 import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
 import { Timers } from "../services/timers.ts"
-import { clockTimers } from "../testing/clock-timers.ts"
+import { type ClockTimers, clockTimers } from "../testing/clock-timers.ts"
 import { type TrackerClient, TrackerUnavailable } from "../tracker/tracker-client.ts"
 import type { AnnounceBatch } from "../tracker/tracker-wire.ts"
 
@@ -35,8 +35,7 @@ interface Stage {
   readonly told: AnnounceBatch[]
   readonly offered: Array<readonly [SwarmId, readonly PeerAddress[]]>
   readonly answers: { away: boolean; intervalMs: number; neighbours: number | undefined }
-  /** Timers that were neither called nor cancelled. */
-  readonly armed: ReadonlySet<symbol>
+  readonly armed: ClockTimers["armed"]
   readonly metrics: () => string
 }
 
@@ -65,25 +64,10 @@ const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () 
     }
   } as unknown as PeerEngine
   const timers = yield* clockTimers
-  const armed = new Set<symbol>()
   const announcer = yield* makeAnnouncer({ engine, tracker, metrics }).pipe(
-    Effect.provideService(Timers, {
-      now: timers.now,
-      wakeAt: (at, wake) => {
-        const timer = Symbol("timer")
-        armed.add(timer)
-        const cancel = timers.wakeAt(at, () => {
-          armed.delete(timer)
-          wake()
-        })
-        return () => {
-          armed.delete(timer)
-          cancel()
-        }
-      }
-    })
+    Effect.provideService(Timers, timers)
   )
-  return { announcer, told, offered, answers, armed, metrics: metrics.text }
+  return { announcer, told, offered, answers, armed: timers.armed, metrics: metrics.text }
 })
 
 const openSwarm = (have: Bitfield): OpenSwarm => ({ have }) as Partial<OpenSwarm> as OpenSwarm

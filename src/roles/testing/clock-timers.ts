@@ -3,18 +3,35 @@
 import { Clock, Duration, Effect } from "effect"
 import type { Timers } from "../services/timers.ts"
 
+export interface ClockTimers {
+  readonly now: Timers["Service"]["now"]
+  readonly wakeAt: Timers["Service"]["wakeAt"]
+  /** Timers that were neither called nor cancelled. */
+  readonly armed: ReadonlySet<symbol>
+}
+
 /** Timers on the clock of whoever asks for them. */
-export const clockTimers: Effect.Effect<Timers["Service"]> = Effect.gen(function* () {
+export const clockTimers: Effect.Effect<ClockTimers> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
   const now = (): number => Math.round(clock.currentTimeMillisUnsafe() * 1_000)
+  const armed = new Set<symbol>()
   return {
     now,
+    armed,
     // Never in the instant that asked: as a real timer.
     wakeAt: (at, wake) => {
       const wait = Effect.sleep(Duration.millis(Math.max(1, at - now()) / 1_000))
-      const fiber = Effect.runForkWith(context)(Effect.andThen(wait, Effect.sync(wake)))
-      return () => fiber.interruptUnsafe()
+      const timer = Symbol("timer")
+      const disarm = Effect.sync(() => armed.delete(timer))
+      armed.add(timer)
+      const fiber = Effect.runForkWith(context)(
+        Effect.andThen(wait, Effect.andThen(disarm, Effect.sync(wake)))
+      )
+      return () => {
+        armed.delete(timer)
+        fiber.interruptUnsafe()
+      }
     }
   }
 })
