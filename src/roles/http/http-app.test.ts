@@ -1,4 +1,4 @@
-// When an app is made: by single requests.
+// Decides when an app counts as made: by single requests. What the routes answer is theirs to test.
 
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
