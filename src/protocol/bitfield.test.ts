@@ -53,7 +53,7 @@ describe("a bitfield", () => {
         expect(field.count).toBe(size)
         expect(field.isFull).toBe(true)
         let bits = 0
-        for (const word of field.words) bits += word.toString(2).replaceAll("0", "").length
+        for (const word of field.words) bits += (word >>> 0).toString(2).replaceAll("0", "").length
         expect(bits).toBe(size)
       })
     )

@@ -4,16 +4,25 @@
 
 import { InvariantViolation, invariant } from "./invariant.ts"
 
+/**
+ * Words of 32 bits, as signed integers. A plain array: for the pieces of most blobs it is a third of what a typed array
+ * takes, and a host has one of every neighbour.
+ */
+export type Words = number[]
+
+/** Words for so many bits, all of them zero. */
+export const makeWords = (bits: number): Words => new Array<number>(Math.ceil(bits / 32)).fill(0)
+
 export class Bitfield {
   readonly length: number
   /** Bit i is word i >>> 5, bit i & 31. Spare bits of the last word are zero. Read it; change it by set and clear. */
-  readonly words: Uint32Array
+  readonly words: Words
   #count = 0
 
   constructor(length: number) {
     invariant(length >>> 0 === length, "bitfield: a length is an integer from 0 to 2^32-1")
     this.length = length
-    this.words = new Uint32Array(Math.ceil(length / 32))
+    this.words = makeWords(length)
   }
 
   static full(length: number): Bitfield {
@@ -46,7 +55,7 @@ export class Bitfield {
 
   copy(): Bitfield {
     const field = new Bitfield(this.length)
-    field.words.set(this.words)
+    for (let word = 0; word < this.words.length; word++) field.words[word] = this.words[word]!
     field.#count = this.#count
     return field
   }
@@ -97,7 +106,7 @@ export class Bitfield {
   }
 
   fill(): void {
-    this.words.fill(0xffffffff)
+    this.words.fill(-1)
     const spare = this.words.length * 32 - this.length
     if (spare > 0) this.words[this.words.length - 1] = 0xffffffff >>> spare
     this.#count = this.length

@@ -46,7 +46,7 @@ export class Channels {
   readonly #dialler: Dialler
   readonly #entries = new Map<SwarmId, Entry>()
   /** Sessions on which a swarm was opened that the driver was asked about. */
-  readonly #asks = new Map<SwarmId, PeerSession[]>()
+  #asks: Map<SwarmId, PeerSession[]> | undefined
   #stopping = false
 
   constructor(context: HostContext, budget: ConnectionBudget, uploader: Uploader, dialler: Dialler) {
@@ -61,7 +61,7 @@ export class Channels {
     this.leave(neighbour, "not-interested", now)
 
   get pendingAsks(): number {
-    return this.#asks.size
+    return this.#asks?.size ?? 0
   }
 
   swarm(id: SwarmId): Swarm | undefined {
@@ -85,8 +85,7 @@ export class Channels {
     for (const session of [...this.#budget.sessions()]) {
       const neighbour = session.neighbourOf(id)
       if (neighbour !== undefined) this.leave(neighbour, "not-interested", now)
-      const intent = session.intents.indexOf(id)
-      if (intent >= 0) session.intents.splice(intent, 1)
+      session.removeIntent(id)
     }
     this.#entries.delete(id)
     entry.search.wakeAt(undefined)
@@ -133,7 +132,7 @@ export class Channels {
       } else if (open !== undefined) {
         this.open(open, id, now)
       } else if (pending !== undefined) {
-        pending.intents.push(id)
+        pending.addIntent(id)
         swarm.dialling++
       } else if (this.#dialler.dial(peer, id, now)) {
         swarm.dialling++
@@ -144,7 +143,7 @@ export class Channels {
 
   /** A connection is ready, or failed: the swarms that wanted it hear of it. */
   intentsDone(session: PeerSession, succeeded: boolean, now: Micros): void {
-    const intents = session.intents.splice(0)
+    const intents = session.takeIntents()
     for (const id of intents) {
       const swarm = this.swarm(id)
       if (swarm === undefined) continue
@@ -156,7 +155,7 @@ export class Channels {
 
   /** A connection makes way for another of the same peer: what it was wanted for is wanted there. */
   withdrawIntents(session: PeerSession): void {
-    for (const id of session.intents.splice(0)) {
+    for (const id of session.takeIntents()) {
       const swarm = this.swarm(id)
       if (swarm !== undefined) swarm.dialling--
     }
@@ -168,7 +167,7 @@ export class Channels {
     if (swarm === undefined) return
     if (session.state === "open") this.open(session, id, now)
     else if (!session.intents.includes(id)) {
-      session.intents.push(id)
+      session.addIntent(id)
       swarm.dialling++
     }
   }
@@ -177,10 +176,10 @@ export class Channels {
   open(session: PeerSession, id: SwarmId, now: Micros): void {
     const swarm = this.#entries.get(id)!.swarm
     if (session.neighbourOf(id) !== undefined || session.unanswered(id) >= maxUnanswered) return
-    const channel = session.takeChannel()
+    const channel = session.freeChannel()
     if (channel === undefined) return
     const neighbour = new Neighbour(session, swarm, channel, swarm.haves.end)
-    session.neighbours.push(neighbour)
+    session.addNeighbour(neighbour)
     swarm.opening++
     sendMessage(this.#context, session, { tag: "Open", channel, swarm: id, have: openingHave(swarm.have) })
     const remote = session.remoteOf(id)
@@ -205,11 +204,12 @@ export class Channels {
       this.#join(neighbour, remote, now)
     } else if (this.#entries.has(id)) {
       this.#accept(session, remote, now)
-    } else if (this.#asks.has(id)) {
+    } else if (this.#asks?.has(id)) {
       this.#asks.get(id)!.push(session)
-    } else if (this.#asks.size >= this.#context.rules.maxPendingAsks || this.#stopping) {
+    } else if (this.pendingAsks >= this.#context.rules.maxPendingAsks || this.#stopping) {
       this.#refuse(session, remote, "too-many", now)
     } else {
+      this.#asks ??= new Map()
       this.#asks.set(id, [session])
       this.#context.outputs.push({ tag: "SwarmAsked", swarm: id })
     }
@@ -236,7 +236,6 @@ export class Channels {
       channel: neighbour.channel,
       reason: "not-interested"
     })
-    session.freeChannel(neighbour.channel)
     this.seek(remote.swarm, now)
     this.#checkIdle(session, now)
     return undefined
@@ -252,7 +251,6 @@ export class Channels {
       remote.draining = true
     } else session.closedUnanswered(neighbour.swarm.id)
     sendMessage(this.#context, session, { tag: "Close", channel: neighbour.channel, reason })
-    session.freeChannel(neighbour.channel)
     if (reason !== "finished") this.#leaveAlone(neighbour.swarm.id, session, reason, now)
     this.#part(neighbour, now)
     this.seek(neighbour.swarm.id, now)
@@ -262,8 +260,8 @@ export class Channels {
   /** The connection has ended: all of its channels with it. */
   endSession(session: PeerSession, now: Micros): void {
     const swarms = session.neighbours.map(({ swarm }) => swarm.id)
-    for (const neighbour of [...session.neighbours]) this.#part(neighbour, now)
-    for (const id of [...this.#asks.keys()]) this.#forgetAsk(session, id)
+    for (const neighbour of session.neighbours) this.#part(neighbour, now)
+    for (const id of [...(this.#asks?.keys() ?? [])]) this.#forgetAsk(session, id)
     this.intentsDone(session, false, now)
     for (const id of swarms) this.seek(id, now)
   }
@@ -298,11 +296,10 @@ export class Channels {
 
   /** The answer to an Open that is not wanted. */
   #openAndClose(session: PeerSession, swarm: SwarmId, reason: CloseReason): void {
-    const channel = session.takeChannel(true)
+    const channel = session.freeChannel(true)
     invariant(channel !== undefined, "channels: no number is left for a refusal")
     sendMessage(this.#context, session, { tag: "Open", channel, swarm, have: "none" })
     sendMessage(this.#context, session, { tag: "Close", channel, reason })
-    session.freeChannel(channel)
   }
 
   #join(neighbour: Neighbour, remote: RemoteChannel, now: Micros): void {
@@ -359,13 +356,13 @@ export class Channels {
   }
 
   #answerAsks(id: SwarmId): readonly PeerSession[] {
-    const sessions = this.#asks.get(id) ?? []
-    this.#asks.delete(id)
+    const sessions = this.#asks?.get(id) ?? []
+    this.#asks?.delete(id)
     return sessions
   }
 
   #forgetAsk(session: PeerSession, id: SwarmId): void {
-    const sessions = this.#asks.get(id)
+    const sessions = this.#asks?.get(id)
     const index = sessions?.indexOf(session) ?? -1
     if (index >= 0) sessions!.splice(index, 1)
   }

@@ -25,8 +25,9 @@ export class ConnectionBudget {
   readonly #open = new Map<PeerId, PeerSession>()
   /** Being dialled or greeted, by whom the tracker said is there. */
   readonly #pending = new Map<PeerId, PeerSession>()
-  readonly #bans = new Map<PeerId, { readonly until: Micros; readonly reason: string }>()
-  readonly #redials = new Map<PeerId, Redial>()
+  // Made with their first entry: most hosts never have one.
+  #bans: Map<PeerId, { readonly until: Micros; readonly reason: string }> | undefined
+  #redials: Map<PeerId, Redial> | undefined
 
   constructor(rules: PeerHostRules, random: RandomSource) {
     this.#rules = rules
@@ -69,7 +70,7 @@ export class ConnectionBudget {
   opened(session: PeerSession): void {
     this.#forgetPending(session)
     this.#open.set(session.peerId!, session)
-    this.#redials.delete(session.peerId!)
+    this.#redials?.delete(session.peerId!)
   }
 
   /** This host has ended the session; its connection counts until it is gone. */
@@ -86,25 +87,27 @@ export class ConnectionBudget {
   }
 
   ban(peerId: PeerId, reason: string, now: Micros): void {
+    this.#bans ??= new Map()
     this.#bans.delete(peerId)
     this.#bans.set(peerId, { until: now + this.#rules.banDuration, reason })
     if (this.#bans.size > this.#rules.maxBans) this.#bans.delete(this.#bans.keys().next().value!)
   }
 
   isBanned(peerId: PeerId, now: Micros): boolean {
-    const ban = this.#bans.get(peerId)
+    const ban = this.#bans?.get(peerId)
     if (ban === undefined) return false
     if (ban.until > now) return true
-    this.#bans.delete(peerId)
+    this.#bans?.delete(peerId)
     return false
   }
 
   bans(): ReadonlyArray<{ readonly peerId: PeerId; readonly until: Micros; readonly reason: string }> {
-    return [...this.#bans].map(([peerId, ban]) => ({ peerId, ...ban }))
+    return [...(this.#bans ?? [])].map(([peerId, ban]) => ({ peerId, ...ban }))
   }
 
   /** A connection with the peer failed or was refused: it is not dialled for a while, longer each time. */
   failed(peerId: PeerId, now: Micros): void {
+    this.#redials ??= new Map()
     const attempts = this.#redials.get(peerId)?.attempts ?? 0
     const { minRedialDelay, maxRedialDelay } = this.#rules
     const delay = backoffDelay(attempts, { min: minRedialDelay, max: maxRedialDelay }, this.#random)
@@ -117,7 +120,7 @@ export class ConnectionBudget {
 
   /** When the peer may be dialled: 0 when nothing is held against it. */
   dialNotBefore(peerId: PeerId): Micros {
-    return this.#redials.get(peerId)?.notBefore ?? 0
+    return this.#redials?.get(peerId)?.notBefore ?? 0
   }
 
   #forgetPending(session: PeerSession): void {

@@ -28,7 +28,7 @@ export class ConnectionKeeper {
   readonly #uploader: Uploader
   readonly #channels: () => Channels
   /** Accepted and ended in the same breath; nothing they say matters. */
-  readonly #turnedAway = new Set<ConnectionId>()
+  #turnedAway: Set<ConnectionId> | undefined
   #lastDialled: ConnectionId = 0
   #stopping = false
 
@@ -44,7 +44,7 @@ export class ConnectionKeeper {
   listening(connection: ConnectionId): PeerSession | undefined {
     const session = this.#budget.session(connection)
     if (session === undefined) {
-      invariant(this.#turnedAway.has(connection), `connection ${connection} is not known`)
+      invariant(this.#turnedAway?.has(connection) === true, `connection ${connection} is not known`)
       return undefined
     }
     return session.state === "closing" ? undefined : session
@@ -59,7 +59,7 @@ export class ConnectionKeeper {
     const connection = ++this.#lastDialled
     const session = this.#newSession(connection, peer.address, peer.peerId)
     session.state = "dialling"
-    session.intents.push(swarm)
+    session.addIntent(swarm)
     this.#context.outputs.push({ tag: "Dial", connection, address: peer.address })
     return true
   }
@@ -97,7 +97,7 @@ export class ConnectionKeeper {
   }
 
   disconnected(connection: ConnectionId, now: Micros): void {
-    if (this.#turnedAway.delete(connection)) return
+    if (this.#turnedAway?.delete(connection)) return
     const session = this.#budget.session(connection)
     invariant(session !== undefined, `connection ${connection} is not known`)
     const wasClosing = session.state === "closing"
@@ -215,6 +215,7 @@ export class ConnectionKeeper {
     const full = this.#budget.isFull
     if (full || this.#stopping) {
       if (full) this.#endOneIdle(now)
+      this.#turnedAway ??= new Set()
       this.#turnedAway.add(connection)
       const reason = this.#stopping ? "shutdown" : "full"
       this.#context.outputs.push({ tag: "Send", connection, message: { tag: "Bye", reason } })

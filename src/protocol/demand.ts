@@ -8,6 +8,7 @@
 // There are as many windows as the driver has readers. It refuses to know who is asked, and what goes first
 // (reading-order.ts).
 
+import { makeWords, type Words } from "./bitfield.ts"
 import type { HostContext } from "./host-context.ts"
 import type { ReaderWindow } from "./piece-selection.ts"
 import { ReadingOrder } from "./reading-order.ts"
@@ -15,12 +16,12 @@ import type { Micros } from "./time.ts"
 
 export class Demand {
   /** Words of the pieces that may be asked for. */
-  wanted: Uint32Array
+  wanted: Words
   isWhole: boolean
   isFetching = false
   readonly reading: ReadingOrder
   readonly #context: HostContext
-  readonly #missing: Uint32Array
+  readonly #missing: Words
   /** Made with the first reader. */
   #windows: Map<number, ReaderWindow> | undefined
   readonly #more: (now: Micros) => void
@@ -29,7 +30,7 @@ export class Demand {
   /** @param more Asks for what is wanted now and was not before. */
   constructor(
     context: HostContext,
-    pieces: { readonly count: number; readonly missing: Uint32Array; readonly isComplete: boolean },
+    pieces: { readonly count: number; readonly missing: Words; readonly isComplete: boolean },
     isWhole: boolean,
     more: (now: Micros) => void
   ) {
@@ -37,7 +38,7 @@ export class Demand {
     this.#missing = pieces.missing
     this.#more = more
     this.isWhole = isWhole
-    this.wanted = isWhole ? pieces.missing : new Uint32Array(pieces.missing.length)
+    this.wanted = isWhole ? pieces.missing : makeWords(pieces.count)
     this.reading = new ReadingOrder(pieces.count, context.rules)
     this.#ended = pieces.isComplete
     this.#fetchOrRest()
@@ -51,7 +52,7 @@ export class Demand {
   changed(isWhole: boolean, now: Micros): void {
     if (isWhole === this.isWhole) return
     this.isWhole = isWhole
-    this.wanted = isWhole ? this.#missing : new Uint32Array(this.#missing.length)
+    this.wanted = isWhole ? this.#missing : makeWords(32 * this.#missing.length)
     this.#gather()
     this.#more(now)
   }

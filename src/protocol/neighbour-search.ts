@@ -12,7 +12,7 @@ import type { Micros } from "./time.ts"
 export class NeighbourSearch {
   readonly #context: HostContext
   #candidates: readonly PeerAddress[] = []
-  readonly #refusals = new Map<PeerId, Micros>()
+  #refusals: Map<PeerId, Micros> | undefined
   readonly #deadline: Deadline
 
   /** `seek` is called when a candidate that was left alone may be tried again. */
@@ -42,6 +42,7 @@ export class NeighbourSearch {
 
   /** A peer closed the channel, or could not be spoken to: not tried again for a while. */
   refused(peerId: PeerId, until: Micros): void {
+    this.#refusals ??= new Map()
     this.#refusals.delete(peerId)
     this.#refusals.set(peerId, until)
     if (this.#refusals.size > this.#context.rules.maxCandidates) {
@@ -51,7 +52,7 @@ export class NeighbourSearch {
 
   /** When a peer may be tried as far as its own refusals go. */
   notBefore(peerId: PeerId): Micros {
-    return this.#refusals.get(peerId) ?? 0
+    return this.#refusals?.get(peerId) ?? 0
   }
 
   /** Seeks again at `at`. */

@@ -19,6 +19,9 @@ import type { Neighbour } from "./neighbour.ts"
 import type { ConnectionId } from "./peer-host-io.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
 
+/** What most sessions have most of the time, for all of them. */
+const nothing: readonly never[] = []
+
 export interface RemoteChannel {
   readonly number: number
   readonly swarm: SwarmId
@@ -42,14 +45,13 @@ export class PeerSession {
   peerId: PeerId | undefined = undefined
   kind: PeerKind = "agent"
   /** Swarms to open once the handshake is done. */
-  readonly intents: SwarmId[] = []
+  intents: readonly SwarmId[] = nothing
   /** This host's side of the channels, one a swarm; few, and looked up only when one opens or closes. */
-  readonly neighbours: Neighbour[] = []
+  neighbours: readonly Neighbour[] = nothing
   /** Own Opens of a swarm that were closed before the peer's Open came; the next ones from the peer answer them. */
   #closedUnanswered: Map<SwarmId, number> | undefined
-  // Most sessions have one channel: arrays that begin with a place for it stay that small.
+  // Most sessions have one channel: an array that begins with a place for it stays that small.
   readonly #remote: Array<RemoteChannel | undefined> = [undefined]
-  readonly #local: Array<boolean> = [false]
   readonly #maxChannels: number
   /** Handshake, then idleness. */
   deadline: Deadline | undefined = undefined
@@ -79,28 +81,41 @@ export class PeerSession {
     return this.neighbours.find((neighbour) => neighbour.swarm.id === swarm)
   }
 
+  addNeighbour(neighbour: Neighbour): void {
+    this.neighbours = [...this.neighbours, neighbour]
+  }
+
   removeNeighbour(neighbour: Neighbour): void {
-    const index = this.neighbours.indexOf(neighbour)
-    if (index >= 0) this.neighbours.splice(index, 1)
+    const others = this.neighbours.filter((other) => other !== neighbour)
+    this.neighbours = others.length === 0 ? nothing : others
   }
 
   /**
-   * The lowest number of this host that is free, taken; undefined when all are in use. One number is kept for
-   * refusals, which take it and give it back at once.
+   * The lowest number of this host that no neighbour has; undefined when all are in use. One number is kept for
+   * refusals, which need it for a moment.
    */
-  takeChannel(forRefusal = false): number | undefined {
+  freeChannel(forRefusal = false): number | undefined {
+    if (this.neighbours.length === 0) return 0
+    const used = new Set(this.neighbours.map(({ channel }) => channel))
     const end = forRefusal ? this.#maxChannels : this.#maxChannels - 1
-    for (let number = 0; number < end; number++) {
-      if (this.#local[number] === true) continue
-      this.#local[number] = true
-      return number
-    }
+    for (let number = 0; number < end; number++) if (!used.has(number)) return number
     return undefined
   }
 
-  freeChannel(number: number): void {
-    invariant(this.#local[number] === true, `session: channel ${number} is not in use`)
-    this.#local[number] = false
+  /** Once the handshake is done, the swarm is to be opened. */
+  addIntent(swarm: SwarmId): void {
+    this.intents = [...this.intents, swarm]
+  }
+
+  removeIntent(swarm: SwarmId): void {
+    this.intents = this.intents.filter((other) => other !== swarm)
+  }
+
+  /** Gives what was to be opened, which is then forgotten. */
+  takeIntents(): readonly SwarmId[] {
+    const { intents } = this
+    this.intents = nothing
+    return intents
   }
 
   /** An own Open was closed before it was answered. */

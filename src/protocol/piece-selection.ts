@@ -12,7 +12,7 @@
 // a call. It refuses to know requests, timeouts and endgame: a caller in endgame passes words of `requested` that leave
 // out what may be asked twice.
 
-import type { Bitfield } from "./bitfield.ts"
+import type { Bitfield, Words } from "./bitfield.ts"
 import { invariant } from "./invariant.ts"
 import type { RandomSource } from "./random-source.ts"
 
@@ -31,9 +31,9 @@ const windowWords = 2
 
 export interface SelectionCandidates {
   /** Words (bit i is word i >>> 5, bit i & 31, spare bits zero) of the pieces that are not stored here. */
-  readonly missing: Uint32Array
+  readonly missing: Words
   /** Words of the pieces that were asked for already; they are left out. */
-  readonly requested: Uint32Array
+  readonly requested: Words
   readonly theirs: Bitfield
   /** How many neighbours have each piece. */
   readonly availability: Uint16Array

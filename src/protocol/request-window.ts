@@ -11,6 +11,7 @@
 // are at most twice the limit a neighbour, so a silent neighbour costs a bounded table. It refuses to know why a
 // piece is asked for, and what time it is.
 
+import { makeWords, type Words } from "./bitfield.ts"
 import { invariant } from "./invariant.ts"
 import type { Micros } from "./time.ts"
 
@@ -61,14 +62,14 @@ export class NeighbourRequests {
 
 export class RequestWindow {
   /** Words of the pieces that are asked for or being stored. */
-  readonly requested: Uint32Array
+  readonly requested: Words
   /** Live requests of all neighbours. */
   live = 0
   /** Copies beyond the first, in endgame. */
   #extraCopies: Map<number, number> | undefined
 
   constructor(pieces: number) {
-    this.requested = new Uint32Array((pieces + 31) >>> 5)
+    this.requested = makeWords(pieces)
   }
 
   get hasExtraCopies(): boolean {
@@ -111,10 +112,10 @@ export class RequestWindow {
 
   /** The piece arrived: it is being stored, so nobody else is asked. */
   mark(piece: number): void {
-    this.requested[piece >>> 5] = (this.requested[piece >>> 5]! | (1 << (piece & 31))) >>> 0
+    this.requested[piece >>> 5]! |= 1 << (piece & 31)
   }
 
   unmark(piece: number): void {
-    this.requested[piece >>> 5] = (this.requested[piece >>> 5]! & ~(1 << (piece & 31))) >>> 0
+    this.requested[piece >>> 5]! &= ~(1 << (piece & 31))
   }
 }

@@ -11,7 +11,7 @@
 // that are not seeds, exactly; a corrupt piece is held against the one peer that sent it. It refuses to know
 // connections (peer-host.ts), what to ask next (request-filler.ts) and who waits for the uplink (uploader.ts).
 
-import type { Bitfield } from "./bitfield.ts"
+import { type Bitfield, makeWords, type Words } from "./bitfield.ts"
 import { Demand } from "./demand.ts"
 import { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
@@ -35,7 +35,7 @@ export class Swarm implements UploadSwarm {
   /** Verified and stored. The driver's object; this machine adds to it. */
   readonly have: Bitfield
   /** Words of the pieces that are not in `have`. */
-  readonly missing: Uint32Array
+  readonly missing: Words
   /** Which of the missing pieces are asked for. */
   readonly demand: Demand
   readonly window: RequestWindow
@@ -74,8 +74,8 @@ export class Swarm implements UploadSwarm {
     this.pieces = pieceCount(metainfo)
     invariant(this.pieces === have.length, `swarm: metainfo has ${this.pieces} pieces, have ${have.length}`)
     this.have = have
-    this.missing = new Uint32Array(have.words.length)
-    for (let word = 0; word < this.missing.length; word++) this.missing[word] = ~have.words[word]! >>> 0
+    this.missing = makeWords(this.pieces)
+    for (let word = 0; word < this.missing.length; word++) this.missing[word] = ~have.words[word]!
     const spare = this.missing.length * 32 - this.pieces
     if (spare > 0) this.missing[this.missing.length - 1]! &= 0xffffffff >>> spare
     this.window = new RequestWindow(this.pieces)
