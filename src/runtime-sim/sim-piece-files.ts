@@ -20,6 +20,7 @@ import {
   type PieceFile,
   type StoreOutcome
 } from "../roles/services/blob-store.ts"
+import { held } from "../roles/scoped.ts"
 import { type BlobContent, RealContent, SymbolicContent } from "./blob-content.ts"
 import type { EventTarget } from "./event-queue.ts"
 import { eventKinds } from "./kernel.ts"
@@ -55,14 +56,15 @@ export class SimPieceFiles {
   }
 
   open(metainfo: Metainfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
-    return Effect.acquireRelease(this.#acquire(metainfo), (file) =>
-      Effect.sync(() => {
-        file.users--
-        if (file.users === 0 && this.#opened.get(metainfo.digest) === file) {
-          this.#opened.delete(metainfo.digest)
-        }
-      })
+    return Effect.uninterruptible(
+      Effect.flatMap(this.#acquire(metainfo), (file) => held(() => file, this.#release))
     )
+  }
+
+  readonly #release = (file: OpenFile): void => {
+    const { digest } = file.metainfo
+    file.users--
+    if (file.users === 0 && this.#opened.get(digest) === file) this.#opened.delete(digest)
   }
 
   /** A removed download takes no more pieces. */
@@ -171,7 +173,11 @@ class OpenFile implements PieceFile, EventTarget {
     }
   }
 
-  readonly complete: Effect.Effect<void, DigestMismatch | BlobStoreError> = Effect.suspend(() => {
+  get complete(): Effect.Effect<void, DigestMismatch | BlobStoreError> {
+    return Effect.suspend(() => this.#complete())
+  }
+
+  #complete(): Effect.Effect<void, DigestMismatch | BlobStoreError> {
     const session = this.#session
     if (this.#content !== undefined) return Effect.void
     if (this.#discarded) return Effect.fail(this.#removedMeanwhile())
@@ -179,7 +185,7 @@ class OpenFile implements PieceFile, EventTarget {
     const { kernel } = session.process
     const synced = Math.max(this.#prefixDoneAt, kernel.now) + session.disk.options.commitDelay
     return Effect.flatMap(session.until(Math.ceil(synced), "complete a download"), () => this.#install())
-  })
+  }
 
   /** Nobody may store into it any more. */
   discard(): void {

@@ -11,6 +11,7 @@ import { limits } from "../protocol/limits.ts"
 import type { Message, SwarmId } from "../protocol/message.ts"
 import type { ConnectionId } from "../protocol/peer-host-io.ts"
 import { TokenBucket } from "../protocol/token-bucket.ts"
+import { held } from "../roles/scoped.ts"
 import {
   type PeerEndpoint,
   PeerListenError,
@@ -29,19 +30,20 @@ import type { SimProcess } from "./sim-process.ts"
 export const makePeerTransport = (process: SimProcess): PeerTransport["Service"] => ({
   listen: (options, handlers) =>
     Effect.map(
-      Effect.acquireRelease(
+      Effect.uninterruptible(
         Effect.suspend(() => {
           const listener = new SimPeerListener(process, options, handlers)
-          if (listener.port !== undefined) return Effect.succeed(listener)
+          if (listener.port !== undefined) return held(() => listener, stopListening)
           const address = `${process.host.name}:${options.listen.port}`
           const message = `peer listener ${address}: the port is taken; choose another`
           return Effect.fail(new PeerListenError({ address, message }))
-        }),
-        (listener) => Effect.sync(() => listener.stop())
+        })
       ),
       (listener): PeerEndpoint => listener
     )
 })
+
+const stopListening = (listener: SimPeerListener): void => listener.stop()
 
 const kinds = { egress: eventKinds.transport, ingress: eventKinds.transport + 1 } as const
 

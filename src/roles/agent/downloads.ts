@@ -20,6 +20,7 @@ import type { PeerEngine } from "../peer/peer-engine.ts"
 import { readPieces, windowsOfReader } from "./piece-reader.ts"
 import type { BlobSelection } from "../registry/byte-range.ts"
 import { readEach } from "../registry/multipart-ranges.ts"
+import { atEnd, held } from "../scoped.ts"
 import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
 import type { BlobUnknown, TrackerClient } from "../tracker/tracker-client.ts"
@@ -131,7 +132,7 @@ export const makeDownloads = (options: {
       Effect.gen(function* () {
         const { namespace, digest } = wish
         underway++
-        yield* Effect.addFinalizer(() => Effect.sync(() => underway--))
+        yield* atEnd(() => underway--)
         const found = yield* torrent(namespace, digest)
         const swarm = yield* Effect.mapError(
           engine.open(found.metainfo, { onDemand: !wish.isWhole }),
@@ -151,7 +152,7 @@ export const makeDownloads = (options: {
         if (timers.now() < patientUntil) cancel = timers.wakeAt(patientUntil, look)
         else swarm.breakWith(stalled(swarm.status()))
       }
-      return Effect.acquireRelease(Effect.sync(look), () => Effect.sync(() => cancel?.()))
+      return held(look, () => cancel?.())
     }
 
     /** The end of a download: told to the tracker, or forgotten so that the next wish starts afresh. */
@@ -179,8 +180,7 @@ export const makeDownloads = (options: {
     const isWhole = (digest: Digest) =>
       Effect.mapError(Effect.map(blobs.stat(digest), Option.isSome), storeFailed(digest))
 
-    const wantWhole = (swarm: OpenSwarm) =>
-      Effect.acquireRelease(Effect.sync(swarm.wantWhole), (withdraw) => Effect.sync(withdraw))
+    const wantWhole = (swarm: OpenSwarm) => held(swarm.wantWhole, (withdraw) => withdraw())
 
     /** Keeps room for what is wanted of the blob; `ranges` absent: all of it. */
     const keepRoom = (

@@ -5,7 +5,7 @@
 // Invariant: a swarm is told "stopped" at most once, and only if it was told of before. What the trackers answer goes to
 // the peer engine; nothing here dials.
 
-import { Effect, FiberSet, Option, Random, type Scope } from "effect"
+import { Effect, Option, Random, type Scope } from "effect"
 import { AnnounceSchedule } from "../../protocol/announce-schedule.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/message.ts"
@@ -15,6 +15,7 @@ import type { MetricLabels, RoleMetrics } from "../metrics.ts"
 import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
 import { randomSource } from "./random-source.ts"
+import { atEnd, held, makeFork } from "../scoped.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
@@ -62,7 +63,7 @@ export const makeAnnouncer = (options: {
     const { secondAnnounceDelay } = yield* SwarmRules
     const random = randomSource(yield* Random.Random)
     const failed = trackerFailures(options.metrics)("announce")
-    const fork = yield* FiberSet.makeRuntime<never>()
+    const fork = yield* makeFork
     const members = new Map<SwarmId, Member>()
     let wakeAt = Number.POSITIVE_INFINITY
     let cancelWake: (() => void) | undefined
@@ -166,12 +167,10 @@ export const makeAnnouncer = (options: {
       if (next !== Number.POSITIVE_INFINITY) wakeBy(Math.max(next, timers.now() + limits.announceCoalescing))
     }
 
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        stopped = true
-        cancelWake?.()
-      })
-    )
+    yield* atEnd(() => {
+      stopped = true
+      cancelWake?.()
+    })
 
     const enter = (torrent: Torrent, namespace: string, whole: boolean): Member => {
       const present = members.get(torrent.swarm)
@@ -199,12 +198,7 @@ export const makeAnnouncer = (options: {
 
     return {
       join: (torrent, namespace, swarm) =>
-        Effect.asVoid(
-          Effect.acquireRelease(
-            Effect.sync(() => enter(torrent, namespace, swarm.have.isFull)),
-            (member) => Effect.sync(() => leave(member))
-          )
-        ),
+        Effect.asVoid(held(() => enter(torrent, namespace, swarm.have.isFull), leave)),
       completed: (swarm) =>
         Effect.sync(() => {
           members.get(swarm)?.schedule.completed(timers.now())

@@ -9,7 +9,7 @@
 // Invariants: one input at a time, outputs before the next input; a swarm is open in the machine exactly while its
 // PieceFile is open; a piece is announced to waiters only after the store has it.
 
-import { Deferred, Effect, Exit, FiberSet, Option, Random, Scope } from "effect"
+import { Deferred, Effect, Exit, Option, Random, Scope } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/message.ts"
 import type { Metainfo } from "../../protocol/metainfo.ts"
@@ -23,6 +23,7 @@ import type { RoleMetrics } from "../metrics.ts"
 import { type OpenSwarm, SwarmBroken, SwarmEntry, type SwarmFace } from "./open-swarm.ts"
 import { readPeerMetrics } from "./peer-metrics.ts"
 import { randomSource } from "./random-source.ts"
+import { held, makeFork } from "../scoped.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { type PeerListenError, PeerTransport } from "../services/peer-transport.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
@@ -70,7 +71,7 @@ export const makePeerEngine = (
     const transport = yield* PeerTransport
     const timers = yield* Timers
     const random = randomSource(yield* Random.Random)
-    const fork = yield* FiberSet.makeRuntime<never>()
+    const fork = yield* makeFork
     const opening = new Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>>()
     /** Swarms that peers asked for, while the store is asked, and swarms whose blobs are being removed. */
     const asked = new Set<SwarmId>()
@@ -219,7 +220,8 @@ export const makePeerEngine = (
         )
       })
 
-    const leave = (swarm: SwarmId, entry: SwarmEntry): void => {
+    const leave = (entry: SwarmEntry): void => {
+      const { swarm } = entry
       entry.owners--
       entry.lastUse = timers.now()
       if (entry.owners > 0 || entry.complete || entries.get(swarm) !== entry) return
@@ -283,13 +285,10 @@ export const makePeerEngine = (
         Effect.gen(function* () {
           const torrent = yield* blobs.putMetainfo(metainfo)
           const entry = yield* openEntry(torrent.metainfo, torrent.swarm, onDemand)
-          return yield* Effect.acquireRelease(
-            Effect.sync(() => {
-              entry.owners++
-              return entry
-            }),
-            () => Effect.sync(() => leave(torrent.swarm, entry))
-          )
+          return yield* held(() => {
+            entry.owners++
+            return entry
+          }, leave)
         })
     }
   })

@@ -1,0 +1,44 @@
+// Decides how the parts of a host hold things and run fibers for as long as a scope lives. Effect's own acquireRelease
+// and FiberSet do it as well, but keep for each what was there when it was made (the fiber's context, a chain of
+// closures, a set): some 500 bytes, a dozen times in every agent of a simulation of 100,000. It knows no role.
+
+import { Effect, Fiber, Scope } from "effect"
+
+/** Runs a plain call when the scope ends. */
+export const atEnd = (release: () => unknown): Effect.Effect<void, never, Scope.Scope> =>
+  held(nothing, release)
+
+/** Acquires by a plain call, and releases by another when the scope ends. Neither fails. */
+export const held = <Thing>(
+  acquire: () => Thing,
+  release: (thing: Thing) => unknown
+): Effect.Effect<Thing, never, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) =>
+    Effect.uninterruptible(
+      Effect.suspend(() => {
+        const thing = acquire()
+        return Effect.as(Scope.addFinalizerExit(scope, releasing(release, thing)), thing)
+      })
+    )
+  )
+
+const nothing = (): void => {}
+
+/** Apart, so that what is kept until the end is these two and nothing else. */
+const releasing =
+  <Thing>(release: (thing: Thing) => unknown, thing: Thing) =>
+  (): Effect.Effect<void> => {
+    release(thing)
+    return Effect.void
+  }
+
+export type Fork = (effect: Effect.Effect<unknown>) => void
+
+/** Gives what runs effects in fibers of their own; the end of the scope interrupts them, and runs no more. */
+export const makeFork: Effect.Effect<Fork, never, Scope.Scope> = Effect.gen(function* () {
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  return (effect) => {
+    if (scope.state._tag !== "Closed") Fiber.runIn(run(effect), scope)
+  }
+})
