@@ -6,6 +6,7 @@ import type { Bitfield } from "../src/protocol/bitfield.ts"
 import type { Metainfo } from "../src/protocol/metainfo.ts"
 import type { Payload } from "../src/protocol/payload.ts"
 import type { HostProgram, StartedRole } from "../src/roles/host-program.ts"
+import { BlobStoreLayer } from "../src/roles/services/blob-store-layer.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../src/roles/services/blob-store.ts"
 import { HostStorage } from "../src/roles/services/host-storage.ts"
 
@@ -18,16 +19,18 @@ export type ObserveBlob = (metainfo: Metainfo) => PieceStored
 class ObservedFile implements PieceFile {
   readonly swarm: PieceFile["swarm"]
   readonly metainfo: PieceFile["metainfo"]
-  readonly complete: PieceFile["complete"]
   readonly #file: PieceFile
   readonly #stored: PieceStored
 
   constructor(file: PieceFile, stored: PieceStored) {
     this.swarm = file.swarm
     this.metainfo = file.metainfo
-    this.complete = file.complete
     this.#file = file
     this.#stored = stored
+  }
+
+  get complete(): PieceFile["complete"] {
+    return this.#file.complete
   }
 
   have(): Bitfield {
@@ -46,11 +49,21 @@ class ObservedFile implements PieceFile {
   }
 }
 
-const observedStore = (store: BlobStore, observe: ObserveBlob): BlobStore => ({
-  ...store,
-  openPieces: (metainfo) =>
-    Effect.map(store.openPieces(metainfo), (file) => new ObservedFile(file, observe(metainfo)))
-})
+class ObservedStore extends BlobStoreLayer {
+  readonly #observe: ObserveBlob
+
+  constructor(store: BlobStore, observe: ObserveBlob) {
+    super(store)
+    this.#observe = observe
+  }
+
+  override openPieces(metainfo: Metainfo): ReturnType<BlobStore["openPieces"]> {
+    return Effect.map(
+      this.below.openPieces(metainfo),
+      (file) => new ObservedFile(file, this.#observe(metainfo))
+    )
+  }
+}
 
 /** The same program, whose stored pieces are told. */
 export const observingPieces = <Role extends StartedRole>(
@@ -59,5 +72,5 @@ export const observingPieces = <Role extends StartedRole>(
 ): HostProgram<Role> =>
   Effect.updateService(program, HostStorage, (storage) => ({
     ...storage,
-    blobs: (folder) => Effect.map(storage.blobs(folder), (store) => observedStore(store, observe))
+    blobs: (folder) => Effect.map(storage.blobs(folder), (store) => new ObservedStore(store, observe))
   }))

@@ -2,12 +2,12 @@
 
 import { Effect } from "effect"
 import type { HostStorage } from "../roles/services/host-storage.ts"
-import { makeSimBlobStore } from "./sim-blob-store.ts"
-import { makeSimTableStore } from "./sim-table-store.ts"
+import { SimBlobStore } from "./sim-blob-store.ts"
+import { SimTableStore } from "./sim-table-store.ts"
 import type { StorageSession } from "./storage-session.ts"
 
 export const makeHostStorage = (session: StorageSession): HostStorage["Service"] => ({
-  blobs: (folder) => Effect.sync(() => makeSimBlobStore(session, session.disk.folder(folder))),
-  tables: (folder) => Effect.sync(() => makeSimTableStore(session, session.disk.folder(folder))),
+  blobs: (folder) => Effect.sync(() => new SimBlobStore(session, session.disk.folder(folder))),
+  tables: (folder) => Effect.sync(() => new SimTableStore(session, session.disk.folder(folder))),
   identity: (folder) => Effect.sync(() => session.disk.identity(folder))
 })

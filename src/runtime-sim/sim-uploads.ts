@@ -5,7 +5,6 @@ import { Effect, Semaphore, Stream } from "effect"
 import type { Digest } from "../protocol/digest.ts"
 import {
   type BlobStat,
-  type BlobStore,
   type BlobStoreError,
   DigestMismatch,
   UploadOffsetWrong,
@@ -15,45 +14,77 @@ import { RealContent } from "./blob-content.ts"
 import type { SimFolder, StoredUpload } from "./sim-disk.ts"
 import type { StorageSession } from "./storage-session.ts"
 
-type Uploads = Pick<
-  BlobStore,
-  "createUpload" | "uploadSize" | "appendUpload" | "commitUpload" | "abortUpload"
->
+export class SimUploads {
+  readonly #session: StorageSession
+  readonly #folder: SimFolder
+  readonly #locks = new Map<string, Semaphore.Semaphore>()
 
-export const makeSimUploads = (session: StorageSession, folder: SimFolder): Uploads => {
-  const { disk, process } = session
-  /** Made with the first upload. */
-  let locks: Map<string, Semaphore.Semaphore> | undefined
+  constructor(session: StorageSession, folder: SimFolder) {
+    this.#session = session
+    this.#folder = folder
+  }
 
-  const locked = <A, E>(upload: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-    locks ??= new Map()
-    let lock = locks.get(upload)
+  get create(): Effect.Effect<string, BlobStoreError> {
+    return Effect.map(this.#session.checkAlive("create an upload"), () => {
+      const upload = this.#session.disk.names.nextHex(16)
+      this.#folder.uploads.set(upload, { chunks: [], size: 0, durable: 0 })
+      return upload
+    })
+  }
+
+  size(upload: string): Effect.Effect<number, UploadUnknown | BlobStoreError> {
+    return Effect.map(this.#find(upload, "look at an upload"), ({ size }) => size)
+  }
+
+  append<E>(
+    upload: string,
+    offset: number,
+    bytes: Stream.Stream<Uint8Array, E>
+  ): Effect.Effect<number, E | UploadUnknown | UploadOffsetWrong | BlobStoreError> {
+    return this.#locked(upload, this.#append(upload, offset, bytes))
+  }
+
+  commit(
+    upload: string,
+    digest: Digest
+  ): Effect.Effect<BlobStat, UploadUnknown | DigestMismatch | BlobStoreError> {
+    return this.#locked(upload, this.#commit(upload, digest))
+  }
+
+  abort(upload: string): Effect.Effect<void, UploadUnknown | BlobStoreError> {
+    return Effect.map(this.#find(upload, "abort an upload"), () => this.#discard(upload))
+  }
+
+  #locked<A, E>(upload: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    let lock = this.#locks.get(upload)
     if (lock === undefined) {
       lock = Semaphore.makeUnsafe(1)
-      locks.set(upload, lock)
+      this.#locks.set(upload, lock)
     }
     return lock.withPermits(1)(effect)
   }
 
-  const find = (
-    upload: string,
-    operation: string
-  ): Effect.Effect<StoredUpload, UploadUnknown | BlobStoreError> =>
-    Effect.suspend((): Effect.Effect<StoredUpload, UploadUnknown | BlobStoreError> => {
-      if (!process.alive) return Effect.fail(session.fenced(operation))
-      const stored = folder.uploads.get(upload)
+  #find(upload: string, operation: string): Effect.Effect<StoredUpload, UploadUnknown | BlobStoreError> {
+    const session = this.#session
+    return Effect.suspend((): Effect.Effect<StoredUpload, UploadUnknown | BlobStoreError> => {
+      if (!session.process.alive) return Effect.fail(session.fenced(operation))
+      const stored = this.#folder.uploads.get(upload)
       return stored === undefined ? Effect.fail(new UploadUnknown({ upload })) : Effect.succeed(stored)
     })
-
-  const discard = (upload: string): void => {
-    const stored = folder.uploads.get(upload)
-    if (stored !== undefined) disk.free(stored.size)
-    folder.uploads.delete(upload)
-    locks?.delete(upload)
   }
 
-  const write = (stored: StoredUpload, chunk: Uint8Array): Effect.Effect<void, BlobStoreError> =>
-    Effect.suspend(() => {
+  #discard(upload: string): void {
+    const { uploads } = this.#folder
+    const stored = uploads.get(upload)
+    if (stored !== undefined) this.#session.disk.free(stored.size)
+    uploads.delete(upload)
+    this.#locks.delete(upload)
+  }
+
+  #write(stored: StoredUpload, chunk: Uint8Array): Effect.Effect<void, BlobStoreError> {
+    const session = this.#session
+    const { disk } = session
+    return Effect.suspend(() => {
       if (!disk.allocate(chunk.byteLength)) return Effect.fail(session.full("write an upload"))
       // The giver may use its buffer again.
       const kept = chunk.slice()
@@ -62,25 +93,30 @@ export const makeSimUploads = (session: StorageSession, folder: SimFolder): Uplo
         stored.size += kept.byteLength
       })
     })
+  }
 
-  const append = <E>(upload: string, offset: number, bytes: Stream.Stream<Uint8Array, E>) =>
-    Effect.gen(function* () {
-      const stored = yield* find(upload, "write an upload")
+  #append<E>(upload: string, offset: number, bytes: Stream.Stream<Uint8Array, E>) {
+    return Effect.gen({ self: this }, function* () {
+      const stored = yield* this.#find(upload, "write an upload")
       if (stored.size !== offset) {
         return yield* new UploadOffsetWrong({ upload, expected: stored.size, got: offset })
       }
       yield* Effect.ensuring(
-        Stream.runForEach(bytes, (chunk) => Effect.uninterruptible(write(stored, chunk))),
+        Stream.runForEach(bytes, (chunk) => Effect.uninterruptible(this.#write(stored, chunk))),
         Effect.sync(() => {
-          if (process.alive) stored.durable = stored.size
+          if (this.#session.process.alive) stored.durable = stored.size
         })
       )
       return stored.size
     })
+  }
 
-  const commit = (upload: string, digest: Digest) =>
-    Effect.gen(function* () {
-      const stored = yield* find(upload, "commit an upload")
+  #commit(upload: string, digest: Digest) {
+    return Effect.gen({ self: this }, function* () {
+      const session = this.#session
+      const { disk, process } = session
+      const { uploads, blobs } = this.#folder
+      const stored = yield* this.#find(upload, "commit an upload")
       const length = stored.size
       yield* session.until(disk.hashDone(length), "commit an upload")
       yield* session.until(process.kernel.now + disk.options.commitDelay, "commit an upload")
@@ -93,26 +129,15 @@ export const makeSimUploads = (session: StorageSession, folder: SimFolder): Uplo
       const content = RealContent.ofBytes(bytes)
       const actual = content.digest(digest)
       if (actual !== digest) {
-        discard(upload)
+        this.#discard(upload)
         return yield* new DigestMismatch({ expected: digest, actual })
       }
-      folder.uploads.delete(upload)
-      locks?.delete(upload)
-      if (folder.blobs.has(digest)) disk.free(length)
-      else folder.blobs.set(digest, content)
-      disk.noteUse(folder, digest)
+      uploads.delete(upload)
+      this.#locks.delete(upload)
+      if (blobs.has(digest)) disk.free(length)
+      else blobs.set(digest, content)
+      disk.noteUse(this.#folder, digest)
       return { digest, length } satisfies BlobStat
     })
-
-  return {
-    createUpload: Effect.map(session.checkAlive("create an upload"), () => {
-      const upload = disk.names.nextHex(16)
-      folder.uploads.set(upload, { chunks: [], size: 0, durable: 0 })
-      return upload
-    }),
-    uploadSize: (upload) => Effect.map(find(upload, "look at an upload"), ({ size }) => size),
-    appendUpload: (upload, offset, bytes) => locked(upload, append(upload, offset, bytes)),
-    commitUpload: (upload, digest) => locked(upload, commit(upload, digest)),
-    abortUpload: (upload) => Effect.map(find(upload, "abort an upload"), () => discard(upload))
   }
 }

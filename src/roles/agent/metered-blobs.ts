@@ -5,8 +5,9 @@
 import { Effect, type Scope, Stream } from "effect"
 import type { Bitfield } from "../../protocol/bitfield.ts"
 import type { Digest } from "../../protocol/digest.ts"
-import { pieceSize } from "../../protocol/metainfo.ts"
+import { type Metainfo, pieceSize } from "../../protocol/metainfo.ts"
 import type { Payload } from "../../protocol/payload.ts"
+import { BlobStoreLayer } from "../services/blob-store-layer.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../services/blob-store.ts"
 
 export interface MeteredUse {
@@ -55,21 +56,45 @@ class MeteredFile implements PieceFile {
   }
 }
 
-export const meteredBlobs = (blobs: BlobStore, use: MeteredUse): BlobStore => {
-  const changed = (digest: Digest) => Effect.sync(() => use.changed(digest))
-  return {
-    ...blobs,
-    read: (digest, start, end) => Stream.unwrap(Effect.as(use.hold(digest), blobs.read(digest, start, end))),
-    remove: (digest) => Effect.ensuring(blobs.remove(digest), changed(digest)),
-    commitUpload: (upload, digest) => Effect.ensuring(blobs.commitUpload(upload, digest), changed(digest)),
-    makeMetainfo: (digest, pieceLength) =>
-      Effect.ensuring(blobs.makeMetainfo(digest, pieceLength), changed(digest)),
-    putMetainfo: (metainfo) => Effect.ensuring(blobs.putMetainfo(metainfo), changed(metainfo.digest)),
-    openPieces: (metainfo) =>
-      Effect.gen(function* () {
-        // Before the file's own finalizer: told when it is closed.
-        yield* Effect.addFinalizer(() => changed(metainfo.digest))
-        return new MeteredFile(yield* blobs.openPieces(metainfo), use)
-      })
+export const meteredBlobs = (blobs: BlobStore, use: MeteredUse): BlobStore => new MeteredBlobs(blobs, use)
+
+class MeteredBlobs extends BlobStoreLayer {
+  readonly #use: MeteredUse
+
+  constructor(blobs: BlobStore, use: MeteredUse) {
+    super(blobs)
+    this.#use = use
+  }
+
+  override read(digest: Digest, start: number, end: number): ReturnType<BlobStore["read"]> {
+    return Stream.unwrap(Effect.as(this.#use.hold(digest), this.below.read(digest, start, end)))
+  }
+
+  override remove(digest: Digest): ReturnType<BlobStore["remove"]> {
+    return Effect.ensuring(this.below.remove(digest), this.#changed(digest))
+  }
+
+  override commitUpload(upload: string, digest: Digest): ReturnType<BlobStore["commitUpload"]> {
+    return Effect.ensuring(this.below.commitUpload(upload, digest), this.#changed(digest))
+  }
+
+  override makeMetainfo(digest: Digest, pieceLength: number): ReturnType<BlobStore["makeMetainfo"]> {
+    return Effect.ensuring(this.below.makeMetainfo(digest, pieceLength), this.#changed(digest))
+  }
+
+  override putMetainfo(metainfo: Metainfo): ReturnType<BlobStore["putMetainfo"]> {
+    return Effect.ensuring(this.below.putMetainfo(metainfo), this.#changed(metainfo.digest))
+  }
+
+  override openPieces(metainfo: Metainfo): ReturnType<BlobStore["openPieces"]> {
+    return Effect.gen({ self: this }, function* () {
+      // Before the file's own finalizer: told when it is closed.
+      yield* Effect.addFinalizer(() => this.#changed(metainfo.digest))
+      return new MeteredFile(yield* this.below.openPieces(metainfo), this.#use)
+    })
+  }
+
+  #changed(digest: Digest): Effect.Effect<void> {
+    return Effect.sync(() => this.#use.changed(digest))
   }
 }

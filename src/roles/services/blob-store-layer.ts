@@ -1,0 +1,102 @@
+// Decides how something stands between a role and its blob store: as a store that does what the one below does, but for
+// what a subclass says. It decides nothing itself.
+
+import type { Effect, Option, Scope, Stream } from "effect"
+import type { Digest } from "../../protocol/digest.ts"
+import type { SwarmId } from "../../protocol/message.ts"
+import type { Metainfo, Torrent } from "../../protocol/metainfo.ts"
+import type {
+  BlobMissing,
+  BlobStat,
+  BlobStore,
+  BlobStoreError,
+  DigestMismatch,
+  KeptBlob,
+  PieceFile,
+  StoreUsage,
+  UploadOffsetWrong,
+  UploadUnknown
+} from "./blob-store.ts"
+
+export class BlobStoreLayer implements BlobStore {
+  readonly below: BlobStore
+
+  constructor(below: BlobStore) {
+    this.below = below
+  }
+
+  get list(): Effect.Effect<ReadonlyArray<BlobStat>, BlobStoreError> {
+    return this.below.list
+  }
+
+  get usage(): Effect.Effect<StoreUsage, BlobStoreError> {
+    return this.below.usage
+  }
+
+  get createUpload(): Effect.Effect<string, BlobStoreError> {
+    return this.below.createUpload
+  }
+
+  stat(digest: Digest): Effect.Effect<Option.Option<BlobStat>, BlobStoreError> {
+    return this.below.stat(digest)
+  }
+
+  read(digest: Digest, start: number, end: number): Stream.Stream<Uint8Array, BlobMissing | BlobStoreError> {
+    return this.below.read(digest, start, end)
+  }
+
+  remove(digest: Digest): Effect.Effect<void, BlobStoreError> {
+    return this.below.remove(digest)
+  }
+
+  measure(digest: Digest): Effect.Effect<Option.Option<KeptBlob>, BlobStoreError> {
+    return this.below.measure(digest)
+  }
+
+  noteUse(digest: Digest, at: number): Effect.Effect<void, BlobStoreError> {
+    return this.below.noteUse(digest, at)
+  }
+
+  uploadSize(upload: string): Effect.Effect<number, UploadUnknown | BlobStoreError> {
+    return this.below.uploadSize(upload)
+  }
+
+  appendUpload<E>(
+    upload: string,
+    offset: number,
+    bytes: Stream.Stream<Uint8Array, E>
+  ): Effect.Effect<number, E | UploadUnknown | UploadOffsetWrong | BlobStoreError> {
+    return this.below.appendUpload(upload, offset, bytes)
+  }
+
+  commitUpload(
+    upload: string,
+    digest: Digest
+  ): Effect.Effect<BlobStat, UploadUnknown | DigestMismatch | BlobStoreError> {
+    return this.below.commitUpload(upload, digest)
+  }
+
+  abortUpload(upload: string): Effect.Effect<void, UploadUnknown | BlobStoreError> {
+    return this.below.abortUpload(upload)
+  }
+
+  metainfo(digest: Digest): Effect.Effect<Option.Option<Torrent>, BlobStoreError> {
+    return this.below.metainfo(digest)
+  }
+
+  makeMetainfo(digest: Digest, pieceLength: number): Effect.Effect<Torrent, BlobMissing | BlobStoreError> {
+    return this.below.makeMetainfo(digest, pieceLength)
+  }
+
+  putMetainfo(metainfo: Metainfo): Effect.Effect<Torrent, BlobStoreError> {
+    return this.below.putMetainfo(metainfo)
+  }
+
+  findSwarm(swarm: SwarmId): Effect.Effect<Option.Option<Torrent>, BlobStoreError> {
+    return this.below.findSwarm(swarm)
+  }
+
+  openPieces(metainfo: Metainfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
+    return this.below.openPieces(metainfo)
+  }
+}
