@@ -10,12 +10,13 @@ import { AnnounceSchedule } from "../../protocol/announce-schedule.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/message.ts"
 import { pieceCount, type Torrent } from "../../protocol/metainfo.ts"
+import type { RandomSource } from "../../protocol/random-source.ts"
 import type { Micros } from "../../protocol/time.ts"
 import type { MetricLabels, RoleMetrics } from "../metrics.ts"
 import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
 import { randomSource } from "./random-source.ts"
-import { atEnd, held, makeFork } from "../scoped.ts"
+import { atEnd, type Fork, held, makeFork } from "../scoped.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
@@ -52,172 +53,218 @@ interface Member {
 }
 
 /** Runs the announces of a host for as long as the scope lives; at its end nothing is told, the records expire. */
-export const makeAnnouncer = (options: {
-  readonly engine: PeerEngine
-  readonly tracker: TrackerClient
-  readonly metrics: RoleMetrics
-}): Effect.Effect<Announcer, never, Timers | Scope.Scope> =>
+export const makeAnnouncer = (
+  options: AnnouncerOptions
+): Effect.Effect<Announcer, never, Timers | Scope.Scope> =>
   Effect.gen(function* () {
-    const { engine, tracker } = options
     const timers = yield* Timers
     const { secondAnnounceDelay } = yield* SwarmRules
     const random = randomSource(yield* Random.Random)
-    const failed = trackerFailures(options.metrics)("announce")
-    const fork = yield* makeFork
-    const members = new Map<SwarmId, Member>()
-    let wakeAt = Number.POSITIVE_INFINITY
-    let cancelWake: (() => void) | undefined
-    let stopped = false
+    const announcer = new Announces(options, { timers, secondAnnounceDelay, random, fork: yield* makeFork })
+    yield* atEnd(() => announcer.stop())
+    return announcer
+  })
 
-    options.metrics.readGauge(
+interface AnnouncerOptions {
+  readonly engine: PeerEngine
+  readonly tracker: TrackerClient
+  readonly metrics: RoleMetrics
+}
+
+/** What a host gives its announcer. */
+interface AnnouncerMeans {
+  readonly timers: Timers["Service"]
+  readonly secondAnnounceDelay: Micros | undefined
+  readonly random: RandomSource
+  readonly fork: Fork
+}
+
+/** Methods and not closures: a simulation has thousands of announcers. */
+class Announces implements Announcer {
+  readonly #engine: PeerEngine
+  readonly #tracker: TrackerClient
+  readonly #means: AnnouncerMeans
+  readonly #failed: (increment: number) => void
+  readonly #members = new Map<SwarmId, Member>()
+  #wakeAt = Number.POSITIVE_INFINITY
+  #cancelWake: (() => void) | undefined
+  #stopped = false
+
+  constructor({ engine, tracker, metrics }: AnnouncerOptions, means: AnnouncerMeans) {
+    this.#engine = engine
+    this.#tracker = tracker
+    this.#means = means
+    this.#failed = trackerFailures(metrics)("announce")
+    metrics.readGauge(
       "shoal_swarms_announced",
       "Swarms that the trackers are told of",
-      () => members.size
+      () => this.#members.size
     )
+  }
 
-    const wakeBy = (at: Micros): void => {
-      if (stopped || at >= wakeAt) return
-      cancelWake?.()
-      wakeAt = at
-      cancelWake = timers.wakeAt(at, () => {
-        wakeAt = Number.POSITIVE_INFINITY
-        lookAround()
-        announceDue()
-        wakeWhenDue()
-      })
-    }
+  join(torrent: Torrent, namespace: string, swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.asVoid(
+      held(
+        () => this.#enter(torrent, namespace, swarm.have.isFull),
+        (member) => this.#leave(member)
+      )
+    )
+  }
 
-    /** Something is due now. A wake of its own: what else happens in this instant goes into the same batch. */
-    const wake = (): void => wakeBy(timers.now())
-
-    /** Begins the announce of every member that is due, a batch of them at a time. */
-    const announceDue = (): void => {
-      const now = timers.now()
-      let batch: Array<readonly [Member, SwarmAnnounce]> = []
-      for (const member of members.values()) {
-        const due = member.schedule.nextAnnounceAt
-        if (due === undefined || due > now) continue
-        batch.push([member, describe(member, member.schedule.begun(now))])
-        if (batch.length < limits.maxSwarmsPerAnnounce) continue
-        fork(announce(batch))
-        batch = []
-      }
-      if (batch.length > 0) fork(announce(batch))
-    }
-
-    const describe = (member: Member, event: SwarmAnnounce["event"]): SwarmAnnounce => {
-      const { swarm, metainfo } = member.torrent
-      const status = engine.machine.swarmStatus(swarm)
-      return {
-        swarm,
-        digest: metainfo.digest,
-        namespace: member.namespace,
-        event,
-        neighbours: status?.neighbours ?? 0,
-        have: status?.have ?? (event === "complete" ? pieceCount(metainfo) : 0)
-      }
-    }
-
-    const announce = (batch: ReadonlyArray<readonly [Member, SwarmAnnounce]>): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        const answer = yield* Effect.result(
-          tracker.announce({
-            peer: { peerId: engine.peerId, address: engine.address },
-            swarms: batch.map(([, said]) => said)
-          })
-        )
-        const now = timers.now()
-        if (answer._tag === "Failure") {
-          failed(1)
-          yield* Effect.logDebug(answer.failure.message)
-        }
-        const handOuts = new Map(
-          answer._tag === "Success" ? answer.success.map((handOut) => [handOut.swarm, handOut] as const) : []
-        )
-        for (const [member, said] of batch) {
-          const handOut = handOuts.get(said.swarm)
-          member.lookAt = now + limits.minAnnounceInterval
-          if (handOut === undefined) member.schedule.failed(now, random)
-          else {
-            member.schedule.succeeded(handOut.intervalMs, now, random)
-            if (handOut.peers.length > 0) engine.offerPeers(said.swarm, handOut.peers)
-          }
-          if (said.event === "stopped" && members.get(said.swarm) === member) members.delete(said.swarm)
-        }
-        wakeWhenDue()
-      })
-
-    /** Peers that were handed out may be gone or full: a host with few neighbours asks sooner than told. */
-    const lookAround = (): void => {
-      const now = timers.now()
-      for (const member of members.values()) {
-        if (member.lookAt === undefined || member.lookAt > now) continue
-        member.lookAt = undefined
-        const neighbours = engine.machine.swarmStatus(member.torrent.swarm)?.neighbours
-        if (neighbours !== undefined && neighbours < limits.fewNeighbours) member.schedule.fewNeighbours(now)
-      }
-    }
-
-    const wakeWhenDue = (): void => {
-      let next = Number.POSITIVE_INFINITY
-      for (const { schedule, lookAt } of members.values()) {
-        next = Math.min(next, schedule.nextAnnounceAt ?? next, lookAt ?? next)
-      }
-      // Seeds come due one by one; waiting a little makes batches of them.
-      if (next !== Number.POSITIVE_INFINITY) wakeBy(Math.max(next, timers.now() + limits.announceCoalescing))
-    }
-
-    yield* atEnd(() => {
-      stopped = true
-      cancelWake?.()
+  completed(swarm: SwarmId): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.#members.get(swarm)?.schedule.completed(this.#means.timers.now())
+      this.#wake()
     })
+  }
 
-    const enter = (torrent: Torrent, namespace: string, whole: boolean): Member => {
-      const present = members.get(torrent.swarm)
-      if (present !== undefined && present.schedule.phase !== "left") return present
-      const member: Member = {
-        torrent,
-        namespace,
-        schedule: new AnnounceSchedule(whole, timers.now(), secondAnnounceDelay),
-        lookAt: undefined
+  gone(swarm: SwarmId): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const member = this.#members.get(swarm)
+      if (member !== undefined) this.#stopMember(member)
+    })
+  }
+
+  seedAll(blobs: BlobStore): Effect.Effect<void, BlobStoreError> {
+    return Effect.gen({ self: this }, function* () {
+      for (const { digest } of yield* blobs.list) {
+        const torrent = yield* blobs.metainfo(digest)
+        if (Option.isSome(torrent)) this.#enter(torrent.value, seededNamespace, true)
       }
-      members.set(torrent.swarm, member)
-      wake()
-      return member
-    }
+    })
+  }
 
-    const leave = (member: Member): void => {
-      if (member.schedule.phase !== "complete") stop(member)
-    }
+  stop(): void {
+    this.#stopped = true
+    this.#cancelWake?.()
+  }
 
-    const stop = (member: Member): void => {
-      member.schedule.left(timers.now())
-      if (member.schedule.nextAnnounceAt === undefined) members.delete(member.torrent.swarm)
-      wake()
-    }
+  #wakeBy(at: Micros): void {
+    if (this.#stopped || at >= this.#wakeAt) return
+    this.#cancelWake?.()
+    this.#wakeAt = at
+    this.#cancelWake = this.#means.timers.wakeAt(at, () => {
+      this.#wakeAt = Number.POSITIVE_INFINITY
+      this.#lookAround()
+      this.#announceDue()
+      this.#wakeWhenDue()
+    })
+  }
 
+  /** Something is due now. A wake of its own: what else happens in this instant goes into the same batch. */
+  #wake(): void {
+    this.#wakeBy(this.#means.timers.now())
+  }
+
+  /** Begins the announce of every member that is due, a batch of them at a time. */
+  #announceDue(): void {
+    const { timers, fork } = this.#means
+    const now = timers.now()
+    let batch: Array<readonly [Member, SwarmAnnounce]> = []
+    for (const member of this.#members.values()) {
+      const due = member.schedule.nextAnnounceAt
+      if (due === undefined || due > now) continue
+      batch.push([member, this.#describe(member, member.schedule.begun(now))])
+      if (batch.length < limits.maxSwarmsPerAnnounce) continue
+      fork(this.#announce(batch))
+      batch = []
+    }
+    if (batch.length > 0) fork(this.#announce(batch))
+  }
+
+  #describe(member: Member, event: SwarmAnnounce["event"]): SwarmAnnounce {
+    const { swarm, metainfo } = member.torrent
+    const status = this.#engine.machine.swarmStatus(swarm)
     return {
-      join: (torrent, namespace, swarm) =>
-        Effect.asVoid(held(() => enter(torrent, namespace, swarm.have.isFull), leave)),
-      completed: (swarm) =>
-        Effect.sync(() => {
-          members.get(swarm)?.schedule.completed(timers.now())
-          wake()
-        }),
-      gone: (swarm) =>
-        Effect.sync(() => {
-          const member = members.get(swarm)
-          if (member !== undefined) stop(member)
-        }),
-      seedAll: (blobs) =>
-        Effect.gen(function* () {
-          for (const { digest } of yield* blobs.list) {
-            const torrent = yield* blobs.metainfo(digest)
-            if (Option.isSome(torrent)) enter(torrent.value, seededNamespace, true)
-          }
-        })
+      swarm,
+      digest: metainfo.digest,
+      namespace: member.namespace,
+      event,
+      neighbours: status?.neighbours ?? 0,
+      have: status?.have ?? (event === "complete" ? pieceCount(metainfo) : 0)
     }
-  })
+  }
+
+  #announce(batch: ReadonlyArray<readonly [Member, SwarmAnnounce]>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const { timers, random } = this.#means
+      const engine = this.#engine
+      const answer = yield* Effect.result(
+        this.#tracker.announce({
+          peer: { peerId: engine.peerId, address: engine.address },
+          swarms: batch.map(([, said]) => said)
+        })
+      )
+      const now = timers.now()
+      if (answer._tag === "Failure") {
+        this.#failed(1)
+        yield* Effect.logDebug(answer.failure.message)
+      }
+      const handOuts = new Map(
+        answer._tag === "Success" ? answer.success.map((handOut) => [handOut.swarm, handOut] as const) : []
+      )
+      for (const [member, said] of batch) {
+        const handOut = handOuts.get(said.swarm)
+        member.lookAt = now + limits.minAnnounceInterval
+        if (handOut === undefined) member.schedule.failed(now, random)
+        else {
+          member.schedule.succeeded(handOut.intervalMs, now, random)
+          if (handOut.peers.length > 0) engine.offerPeers(said.swarm, handOut.peers)
+        }
+        if (said.event === "stopped" && this.#members.get(said.swarm) === member) {
+          this.#members.delete(said.swarm)
+        }
+      }
+      this.#wakeWhenDue()
+    })
+  }
+
+  /** Peers that were handed out may be gone or full: a host with few neighbours asks sooner than told. */
+  #lookAround(): void {
+    const now = this.#means.timers.now()
+    for (const member of this.#members.values()) {
+      if (member.lookAt === undefined || member.lookAt > now) continue
+      member.lookAt = undefined
+      const neighbours = this.#engine.machine.swarmStatus(member.torrent.swarm)?.neighbours
+      if (neighbours !== undefined && neighbours < limits.fewNeighbours) member.schedule.fewNeighbours(now)
+    }
+  }
+
+  #wakeWhenDue(): void {
+    let next = Number.POSITIVE_INFINITY
+    for (const { schedule, lookAt } of this.#members.values()) {
+      next = Math.min(next, schedule.nextAnnounceAt ?? next, lookAt ?? next)
+    }
+    if (next === Number.POSITIVE_INFINITY) return
+    // Seeds come due one by one; waiting a little makes batches of them.
+    this.#wakeBy(Math.max(next, this.#means.timers.now() + limits.announceCoalescing))
+  }
+
+  #enter(torrent: Torrent, namespace: string, whole: boolean): Member {
+    const present = this.#members.get(torrent.swarm)
+    if (present !== undefined && present.schedule.phase !== "left") return present
+    const { timers, secondAnnounceDelay } = this.#means
+    const member: Member = {
+      torrent,
+      namespace,
+      schedule: new AnnounceSchedule(whole, timers.now(), secondAnnounceDelay),
+      lookAt: undefined
+    }
+    this.#members.set(torrent.swarm, member)
+    this.#wake()
+    return member
+  }
+
+  #leave(member: Member): void {
+    if (member.schedule.phase !== "complete") this.#stopMember(member)
+  }
+
+  #stopMember(member: Member): void {
+    member.schedule.left(this.#means.timers.now())
+    if (member.schedule.nextAnnounceAt === undefined) this.#members.delete(member.torrent.swarm)
+    this.#wake()
+  }
+}
 
 /** The namespace of what a restarted host still has: it only matters to whoever fetches anew. */
 const seededNamespace = "-"

@@ -13,19 +13,21 @@ import { Deferred, Effect, Exit, Option, Random, Scope } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/message.ts"
 import type { Metainfo } from "../../protocol/metainfo.ts"
+import type { PeerHostRules } from "../../protocol/host-context.ts"
 import { PeerHost } from "../../protocol/peer-host.ts"
-import type { PeerHostInput, SeedArc } from "../../protocol/peer-host-io.ts"
+import type { PeerHostInput, SeedArc, SwarmStatus } from "../../protocol/peer-host-io.ts"
 import type { PeerAddress, PeerId, PeerKind } from "../../protocol/peer-id.ts"
+import type { RandomSource } from "../../protocol/random-source.ts"
 import type { Micros } from "../../protocol/time.ts"
 import type { PeerListen, RateLimits } from "../config.ts"
-import { MachineDriver } from "./machine-driver.ts"
+import { type DriverDuties, MachineDriver } from "./machine-driver.ts"
 import type { RoleMetrics } from "../metrics.ts"
 import { type OpenSwarm, SwarmBroken, SwarmEntry, type SwarmFace } from "./open-swarm.ts"
 import { readPeerMetrics } from "./peer-metrics.ts"
 import { randomSource } from "./random-source.ts"
-import { held, makeFork } from "../scoped.ts"
+import { type Fork, held, makeFork } from "../scoped.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
-import { type PeerListenError, PeerTransport } from "../services/peer-transport.ts"
+import { type PeerEndpoint, type PeerListenError, PeerTransport } from "../services/peer-transport.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
 
@@ -67,228 +69,277 @@ export const makePeerEngine = (
   options: PeerEngineOptions
 ): Effect.Effect<PeerEngine, PeerListenError, PeerTransport | Timers | Scope.Scope> =>
   Effect.gen(function* () {
-    const { blobs, kind, peerId } = options
     const transport = yield* PeerTransport
     const timers = yield* Timers
     const random = randomSource(yield* Random.Random)
-    const fork = yield* makeFork
-    const opening = new Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>>()
-    /** Swarms that peers asked for, while the store is asked, and swarms whose blobs are being removed. */
-    const asked = new Set<SwarmId>()
-    const retiring = new Set<SwarmId>()
-    const strangers = options.metrics.counter(
+    const engine = new Engine(options, timers, yield* makeFork)
+    const { peer, rates } = options
+    const endpoint = yield* transport.listen({ listen: peer, rates }, engine.driver)
+    engine.begin(endpoint, random, yield* SwarmRules)
+    yield* Effect.addFinalizer(() => engine.stop())
+    engine.closeIdleAfter(limits.idleSwarmTimeout / 4)
+    return engine
+  })
+
+/** Methods and not closures: a simulation has thousands of engines. */
+class Engine implements PeerEngine, DriverDuties, SwarmFace {
+  readonly driver: MachineDriver
+  machine!: PeerHost
+  address = ""
+  readonly #options: PeerEngineOptions
+  readonly #timers: Timers["Service"]
+  readonly #fork: Fork
+  readonly #strangers: (increment: number) => void
+  #opening: Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>> | undefined
+  /** Swarms that peers asked for, while the store is asked, and swarms whose blobs are being removed. */
+  #asked: Set<SwarmId> | undefined
+  #retiring: Set<SwarmId> | undefined
+  #cancelClosing: (() => void) | undefined
+
+  constructor(options: PeerEngineOptions, timers: Timers["Service"], fork: Fork) {
+    this.#options = options
+    this.#timers = timers
+    this.#fork = fork
+    this.#strangers = options.metrics.counter(
       "shoal_peer_strangers_total",
       "Callers at the peer port that did not speak as peers do"
     )
-    const driver = new MachineDriver(timers, {
-      asked: (swarm) => fork(answerAsked(swarm)),
-      completed: (swarm) => finish(swarm),
-      failed: (swarm, message) => breakSwarm(swarm, new SwarmBroken({ reason: "storage", message })),
-      banned: ({ peerId, address, reason }) =>
-        fork(Effect.logWarning(`banned peer ${peerId} at ${address}: ${reason}`)),
-      stranger: () => strangers(1)
-    })
-    const { entries } = driver
-    const feed = (input: PeerHostInput): void => driver.feed(input)
+    this.driver = new MachineDriver(timers, this)
+  }
 
-    const machineFace: SwarmFace = {
-      feed,
-      status: (swarm) => machine.swarmStatus(swarm),
-      breakSwarm: (swarm, why) => breakSwarm(swarm, why)
-    }
+  get peerId(): PeerId {
+    return this.#options.peerId
+  }
 
-    // -- swarms: open, complete, break, close ---------------------------------------------------------------------
+  get kind(): PeerKind {
+    return this.#options.kind
+  }
 
-    const openEntry = (
-      metainfo: Metainfo,
-      swarm: SwarmId,
-      onDemand: boolean
-    ): Effect.Effect<SwarmEntry, BlobStoreError> =>
-      Effect.suspend(() => {
-        const open = entries.get(swarm)
-        if (open !== undefined) return Effect.succeed(open)
-        const underway = opening.get(swarm)
-        if (underway !== undefined) return Deferred.await(underway)
-        const result = Deferred.makeUnsafe<SwarmEntry, BlobStoreError>()
-        opening.set(swarm, result)
-        const start = Effect.gen(function* () {
-          const scope = yield* Scope.make()
-          const file = yield* Scope.provide(blobs.openPieces(metainfo), scope).pipe(
-            Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-          )
-          const entry = new SwarmEntry(file, scope, timers, machineFace, onDemand)
-          const whole = entry.have.isFull
-          entries.set(swarm, entry)
-          feed({
-            tag: "SwarmOpened",
-            swarm,
-            metainfo,
-            have: entry.have,
-            seedArc: options.seedArc?.(metainfo),
-            onDemand
-          })
-          if (whole && !entry.complete) finish(swarm)
+  offerPeers(swarm: SwarmId, peers: readonly PeerAddress[]): void {
+    this.feed({ tag: "PeersOffered", swarm, peers })
+  }
+
+  open(
+    metainfo: Metainfo,
+    { onDemand }: { readonly onDemand: boolean }
+  ): Effect.Effect<OpenSwarm, BlobStoreError, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const torrent = yield* this.#options.blobs.putMetainfo(metainfo)
+      const entry = yield* this.#openEntry(torrent.metainfo, torrent.swarm, onDemand)
+      return yield* held(
+        () => {
+          entry.owners++
           return entry
+        },
+        (owned) => this.#leave(owned)
+      )
+    })
+  }
+
+  retire<E>(swarm: SwarmId, removal: Effect.Effect<void, E>): Effect.Effect<boolean, E> {
+    return Effect.suspend(() => {
+      const entry = this.driver.entries.get(swarm)
+      if (this.#opening?.has(swarm) || this.#asked?.has(swarm)) return Effect.succeed(false)
+      if (entry !== undefined && this.#isWanted(swarm, entry)) return Effect.succeed(false)
+      this.#retiring ??= new Set()
+      const retiring = this.#retiring.add(swarm)
+      if (entry !== undefined) this.#closeSwarm(swarm, entry)
+      return Effect.ensuring(
+        Effect.as(removal, true),
+        Effect.sync(() => retiring.delete(swarm))
+      )
+    })
+  }
+
+  // -- what the machine asks for, and what swarms ask of it -----------------------------------------------------
+
+  feed(input: PeerHostInput): void {
+    this.driver.feed(input)
+  }
+
+  status(swarm: SwarmId): SwarmStatus | undefined {
+    return this.machine.swarmStatus(swarm)
+  }
+
+  breakSwarm(swarm: SwarmId, why: SwarmBroken): void {
+    const entry = this.driver.entries.get(swarm)
+    if (entry === undefined || entry.broken !== undefined) return
+    entry.markBroken(why)
+    this.#closeSwarm(swarm, entry)
+  }
+
+  asked(swarm: SwarmId): void {
+    this.#fork(this.#answerAsked(swarm))
+  }
+
+  completed(swarm: SwarmId): void {
+    const entry = this.driver.entries.get(swarm)
+    if (entry === undefined || entry.complete) return
+    entry.complete = true
+    this.#fork(
+      entry.file.complete.pipe(
+        Effect.match({
+          onSuccess: () => Deferred.doneUnsafe(entry.done, Effect.void),
+          onFailure: (error) => {
+            const reason = error._tag === "DigestMismatch" ? "content" : "storage"
+            const message =
+              error._tag === "DigestMismatch"
+                ? `every piece matched the metainfo but the whole is ${error.actual}, not ${error.expected}: ` +
+                  "the origin that made the metainfo is wrong; the pieces were dropped"
+                : error.message
+            this.breakSwarm(swarm, new SwarmBroken({ reason, message }))
+          }
         })
-        // Not interrupted with its first asker: others may wait for the same.
-        fork(
-          Effect.exit(start).pipe(
-            Effect.flatMap((exit) => {
-              opening.delete(swarm)
-              return Deferred.done(result, exit)
-            })
-          )
-        )
-        return Deferred.await(result)
-      })
+      )
+    )
+  }
 
-    const closeSwarm = (swarm: SwarmId, entry: SwarmEntry): void => {
-      entries.delete(swarm)
-      feed({ tag: "SwarmClosed", swarm })
-      fork(Scope.close(entry.scope, Exit.void))
-    }
+  failed(swarm: SwarmId, message: string): void {
+    this.breakSwarm(swarm, new SwarmBroken({ reason: "storage", message }))
+  }
 
-    const breakSwarm = (swarm: SwarmId, why: SwarmBroken): void => {
-      const entry = entries.get(swarm)
-      if (entry === undefined || entry.broken !== undefined) return
-      entry.markBroken(why)
-      closeSwarm(swarm, entry)
-    }
+  banned({ peerId, address, reason }: Parameters<DriverDuties["banned"]>[0]): void {
+    this.#fork(Effect.logWarning(`banned peer ${peerId} at ${address}: ${reason}`))
+  }
 
-    const finish = (swarm: SwarmId): void => {
-      const entry = entries.get(swarm)
-      if (entry === undefined || entry.complete) return
-      entry.complete = true
-      fork(
-        entry.file.complete.pipe(
-          Effect.match({
-            onSuccess: () => Deferred.doneUnsafe(entry.done, Effect.void),
-            onFailure: (error) => {
-              const reason = error._tag === "DigestMismatch" ? "content" : "storage"
-              const message =
-                error._tag === "DigestMismatch"
-                  ? `every piece matched the metainfo but the whole is ${error.actual}, not ${error.expected}: ` +
-                    "the origin that made the metainfo is wrong; the pieces were dropped"
-                  : error.message
-              breakSwarm(swarm, new SwarmBroken({ reason, message }))
-            }
+  stranger(): void {
+    this.#strangers(1)
+  }
+
+  // -- swarms: open, complete, break, close ---------------------------------------------------------------------
+
+  #openEntry(
+    metainfo: Metainfo,
+    swarm: SwarmId,
+    onDemand: boolean
+  ): Effect.Effect<SwarmEntry, BlobStoreError> {
+    return Effect.suspend(() => {
+      const open = this.driver.entries.get(swarm)
+      if (open !== undefined) return Effect.succeed(open)
+      const underway = this.#opening?.get(swarm)
+      if (underway !== undefined) return Deferred.await(underway)
+      const result = Deferred.makeUnsafe<SwarmEntry, BlobStoreError>()
+      this.#opening ??= new Map()
+      const opening = this.#opening.set(swarm, result)
+      // Not interrupted with its first asker: others may wait for the same.
+      this.#fork(
+        Effect.exit(this.#start(metainfo, swarm, onDemand)).pipe(
+          Effect.flatMap((exit) => {
+            opening.delete(swarm)
+            return Deferred.done(result, exit)
           })
         )
       )
-    }
-
-    const answerAsked = (swarm: SwarmId): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        if (retiring.has(swarm)) {
-          feed({ tag: "SwarmUnknown", swarm })
-          return
-        }
-        asked.add(swarm)
-        const torrent = yield* blobs.findSwarm(swarm)
-        // A download that nobody here wants any more is not taken up because a stranger asked.
-        const whole =
-          Option.isSome(torrent) && Option.isSome(yield* blobs.stat(torrent.value.metainfo.digest))
-        if (whole) yield* openEntry(torrent.value.metainfo, swarm, false)
-        else feed({ tag: "SwarmUnknown", swarm })
-      }).pipe(
-        Effect.catch((error) => {
-          feed({ tag: "SwarmUnknown", swarm })
-          return Effect.logWarning(`cannot open a swarm that a peer asked for: ${error.message}`)
-        }),
-        Effect.ensuring(Effect.sync(() => asked.delete(swarm)))
-      )
-
-    const isWanted = (swarm: SwarmId, entry: SwarmEntry): boolean =>
-      entry.owners > 0 || !Deferred.isDoneUnsafe(entry.done) || isServing(swarm, entry)
-
-    /** A piece is on its way to a neighbour, or the last one went out a moment ago and more will be asked for. */
-    const isServing = (swarm: SwarmId, entry: SwarmEntry): boolean =>
-      machine.isServing(swarm) ||
-      ((machine.swarmStatus(swarm)?.neighbours ?? 0) > 0 &&
-        timers.now() - entry.lastUse < limits.servedLately)
-
-    const retire: PeerEngine["retire"] = (swarm, removal) =>
-      Effect.suspend(() => {
-        const entry = entries.get(swarm)
-        if (opening.has(swarm) || asked.has(swarm)) return Effect.succeed(false)
-        if (entry !== undefined && isWanted(swarm, entry)) return Effect.succeed(false)
-        retiring.add(swarm)
-        if (entry !== undefined) closeSwarm(swarm, entry)
-        return Effect.ensuring(
-          Effect.as(removal, true),
-          Effect.sync(() => retiring.delete(swarm))
-        )
-      })
-
-    const leave = (entry: SwarmEntry): void => {
-      const { swarm } = entry
-      entry.owners--
-      entry.lastUse = timers.now()
-      if (entry.owners > 0 || entry.complete || entries.get(swarm) !== entry) return
-      breakSwarm(swarm, new SwarmBroken({ reason: "closed", message: "nobody waits for it any more" }))
-    }
-
-    /** Seeds that nobody uses give their file handle and memory back; a peer that asks opens them again. */
-    const closeIdle = (): void => {
-      const now = timers.now()
-      for (const [swarm, entry] of [...entries]) {
-        if (entry.owners > 0) continue
-        const status = machine.swarmStatus(swarm)
-        const used = status !== undefined && status.neighbours + status.dialling > 0
-        if (!used && now - entry.lastUse >= limits.idleSwarmTimeout) closeSwarm(swarm, entry)
-      }
-    }
-    let cancelClosing: (() => void) | undefined
-    const closeIdleAfter = (pause: Micros): void => {
-      cancelClosing = timers.wakeAt(timers.now() + pause, () => {
-        closeIdle()
-        closeIdleAfter(pause)
-      })
-    }
-
-    // -- start and stop -------------------------------------------------------------------------------------------
-
-    const endpoint = yield* transport.listen({ listen: options.peer, rates: options.rates }, driver)
-    const machine = new PeerHost({
-      peerId,
-      kind,
-      address: endpoint.address,
-      random,
-      limits: yield* SwarmRules
+      return Deferred.await(result)
     })
-    driver.begin(machine, endpoint)
-    readPeerMetrics(options.metrics, machine)
-    yield* Effect.addFinalizer(() =>
-      Effect.gen(function* () {
-        feed({ tag: "Stopping" })
-        driver.stop()
-        cancelClosing?.()
-        for (const entry of entries.values()) {
-          Deferred.doneUnsafe(
-            entry.done,
-            Effect.fail(new SwarmBroken({ reason: "closed", message: "this host is stopping" }))
-          )
-          yield* Scope.close(entry.scope, Exit.void)
-        }
-      })
-    )
-    closeIdleAfter(limits.idleSwarmTimeout / 4)
+  }
 
-    return {
-      peerId,
-      kind,
-      address: endpoint.address,
-      machine,
-      retire,
-      offerPeers: (swarm, peers) => feed({ tag: "PeersOffered", swarm, peers }),
-      open: (metainfo, { onDemand }) =>
-        Effect.gen(function* () {
-          const torrent = yield* blobs.putMetainfo(metainfo)
-          const entry = yield* openEntry(torrent.metainfo, torrent.swarm, onDemand)
-          return yield* held(() => {
-            entry.owners++
-            return entry
-          }, leave)
-        })
+  #start(metainfo: Metainfo, swarm: SwarmId, onDemand: boolean): Effect.Effect<SwarmEntry, BlobStoreError> {
+    return Effect.gen({ self: this }, function* () {
+      const { blobs, seedArc } = this.#options
+      const scope = yield* Scope.make()
+      const file = yield* Scope.provide(blobs.openPieces(metainfo), scope).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      const entry = new SwarmEntry(file, scope, this.#timers, this, onDemand)
+      const { have } = entry
+      const whole = have.isFull
+      this.driver.entries.set(swarm, entry)
+      this.feed({ tag: "SwarmOpened", swarm, metainfo, have, seedArc: seedArc?.(metainfo), onDemand })
+      if (whole && !entry.complete) this.completed(swarm)
+      return entry
+    })
+  }
+
+  #closeSwarm(swarm: SwarmId, entry: SwarmEntry): void {
+    this.driver.entries.delete(swarm)
+    this.feed({ tag: "SwarmClosed", swarm })
+    this.#fork(Scope.close(entry.scope, Exit.void))
+  }
+
+  #answerAsked(swarm: SwarmId): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      if (this.#retiring?.has(swarm)) {
+        this.feed({ tag: "SwarmUnknown", swarm })
+        return
+      }
+      this.#asked ??= new Set()
+      this.#asked.add(swarm)
+      const { blobs } = this.#options
+      const torrent = yield* blobs.findSwarm(swarm)
+      // A download that nobody here wants any more is not taken up because a stranger asked.
+      const whole = Option.isSome(torrent) && Option.isSome(yield* blobs.stat(torrent.value.metainfo.digest))
+      if (whole) yield* this.#openEntry(torrent.value.metainfo, swarm, false)
+      else this.feed({ tag: "SwarmUnknown", swarm })
+    }).pipe(
+      Effect.catch((error) => {
+        this.feed({ tag: "SwarmUnknown", swarm })
+        return Effect.logWarning(`cannot open a swarm that a peer asked for: ${error.message}`)
+      }),
+      Effect.ensuring(Effect.sync(() => this.#asked?.delete(swarm)))
+    )
+  }
+
+  #isWanted(swarm: SwarmId, entry: SwarmEntry): boolean {
+    return entry.owners > 0 || !Deferred.isDoneUnsafe(entry.done) || this.#isServing(swarm, entry)
+  }
+
+  /** A piece is on its way to a neighbour, or the last one went out a moment ago and more will be asked for. */
+  #isServing(swarm: SwarmId, entry: SwarmEntry): boolean {
+    return (
+      this.machine.isServing(swarm) ||
+      ((this.status(swarm)?.neighbours ?? 0) > 0 && this.#timers.now() - entry.lastUse < limits.servedLately)
+    )
+  }
+
+  #leave(entry: SwarmEntry): void {
+    const { swarm } = entry
+    entry.owners--
+    entry.lastUse = this.#timers.now()
+    if (entry.owners > 0 || entry.complete || this.driver.entries.get(swarm) !== entry) return
+    this.breakSwarm(swarm, new SwarmBroken({ reason: "closed", message: "nobody waits for it any more" }))
+  }
+
+  /** Seeds that nobody uses give their file handle and memory back; a peer that asks opens them again. */
+  #closeIdle(): void {
+    const now = this.#timers.now()
+    for (const [swarm, entry] of [...this.driver.entries]) {
+      if (entry.owners > 0) continue
+      const status = this.status(swarm)
+      const used = status !== undefined && status.neighbours + status.dialling > 0
+      if (!used && now - entry.lastUse >= limits.idleSwarmTimeout) this.#closeSwarm(swarm, entry)
     }
-  })
+  }
+
+  // -- start and stop -------------------------------------------------------------------------------------------
+
+  begin(endpoint: PeerEndpoint, random: RandomSource, rules: Partial<PeerHostRules>): void {
+    const { peerId, kind, metrics } = this.#options
+    this.address = endpoint.address
+    this.machine = new PeerHost({ peerId, kind, address: this.address, random, limits: rules })
+    this.driver.begin(this.machine, endpoint)
+    readPeerMetrics(metrics, this.machine)
+  }
+
+  closeIdleAfter(pause: Micros): void {
+    this.#cancelClosing = this.#timers.wakeAt(this.#timers.now() + pause, () => {
+      this.#closeIdle()
+      this.closeIdleAfter(pause)
+    })
+  }
+
+  stop(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      this.feed({ tag: "Stopping" })
+      this.driver.stop()
+      this.#cancelClosing?.()
+      for (const entry of this.driver.entries.values()) {
+        Deferred.doneUnsafe(
+          entry.done,
+          Effect.fail(new SwarmBroken({ reason: "closed", message: "this host is stopping" }))
+        )
+        yield* Scope.close(entry.scope, Exit.void)
+      }
+    })
+  }
+}
