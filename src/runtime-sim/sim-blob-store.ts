@@ -84,7 +84,7 @@ export class SimBlobStore implements BlobStore {
       const { blobs, downloads, torrents, uploads } = this.#folder
       const digests = new Set([...blobs.keys(), ...downloads.keys(), ...torrents.keys()])
       let other = 0
-      for (const upload of uploads.values()) other += upload.size
+      for (const upload of uploads?.values() ?? []) other += upload.size
       return { kept: Array.from(digests, (digest) => this.#kept(digest)!), other }
     })
   }

@@ -52,9 +52,10 @@ export interface SimFolder {
   readonly blobs: Map<Digest, BlobContent>
   readonly torrents: Map<Digest, Torrent>
   readonly swarms: Map<SwarmId, Digest>
-  readonly uploads: Map<string, StoredUpload>
+  /** Made with the first upload, as `tables` with the first row: most agents have neither. */
+  uploads?: Map<string, StoredUpload>
   readonly downloads: Map<Digest, StoredDownload>
-  readonly tables: Map<string, Map<string, string>>
+  tables?: Map<string, Map<string, string>>
   /** When a blob or download was last written or used, in milliseconds since 1970; absent: long ago. */
   readonly usedAt: Map<Digest, number>
 }
@@ -101,9 +102,7 @@ export class SimDisk {
         blobs: new Map(),
         torrents: new Map(),
         swarms: new Map(),
-        uploads: new Map(),
         downloads: new Map(),
-        tables: new Map(),
         usedAt: new Map()
       }
       this.#folders.set(name, folder)
@@ -186,7 +185,7 @@ export class SimDisk {
   crash(): void {
     const lostAfter = this.#kernel.now - this.options.syncDelay
     for (const folder of this.#folders.values()) {
-      for (const upload of folder.uploads.values()) this.#truncate(upload)
+      for (const upload of folder.uploads?.values() ?? []) this.#truncate(upload)
       for (const download of folder.downloads.values()) {
         const young = unsyncedSince(download, lostAfter)
         for (const piece of young.slice(Math.ceil(young.length / 2))) {

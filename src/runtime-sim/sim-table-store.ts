@@ -22,7 +22,7 @@ export class SimTableStore implements TableStore {
 
   get(table: string, key: string): Effect.Effect<Option.Option<string>, TableStoreError> {
     return this.#whenAlive(table, "read", () =>
-      Option.fromUndefinedOr(this.#folder.tables.get(table)?.get(key))
+      Option.fromUndefinedOr(this.#folder.tables?.get(table)?.get(key))
     )
   }
 
@@ -45,7 +45,7 @@ export class SimTableStore implements TableStore {
     { prefix, after, limit }: { readonly prefix: string; readonly after?: string; readonly limit: number }
   ): Effect.Effect<ReadonlyArray<TableRow>, TableStoreError> {
     return this.#whenAlive(table, "scan", () => {
-      const rows = this.#folder.tables.get(table)
+      const rows = this.#folder.tables?.get(table)
       if (rows === undefined) return []
       const keys = Array.from(rows.keys()).filter(
         (key) => key.startsWith(prefix) && (after === undefined || key > after)
@@ -70,6 +70,7 @@ export class SimTableStore implements TableStore {
   }
 
   #apply(write: TableWrite): void {
+    this.#folder.tables ??= new Map()
     const { tables } = this.#folder
     let rows = tables.get(write.table)
     if (rows === undefined) {

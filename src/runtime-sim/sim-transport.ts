@@ -135,7 +135,7 @@ class PeerConnection implements ConnectionSink {
   readonly #egress: PacedMessages | undefined
   readonly #ingress: HeldMessages | undefined
   /** Of the pieces that were sent and not told of, in order. */
-  readonly #swarmsSent: Array<SwarmId | undefined> = []
+  #swarmsSent: Array<SwarmId | undefined> | undefined
   #ending: string | undefined
 
   constructor(listener: SimPeerListener, id: ConnectionId) {
@@ -191,7 +191,7 @@ class PeerConnection implements ConnectionSink {
 
   sent(payload: unknown): void {
     const message = payload as Message
-    const swarm = this.#swarmsSent.shift()
+    const swarm = this.#swarmsSent?.shift()
     if (message.tag === "Piece" && swarm !== undefined) {
       this.#handlers.pieceSent(this.#id, swarm, message.piece)
     }
@@ -209,7 +209,10 @@ class PeerConnection implements ConnectionSink {
     const { end } = this
     if (end.state !== "open") return
     const isPiece = message.tag === "Piece"
-    if (isPiece) this.#swarmsSent.push(swarm)
+    if (isPiece) {
+      this.#swarmsSent ??= []
+      this.#swarmsSent.push(swarm)
+    }
     this.#connections.send(end, message, encodedLength(message), messageMark(message), isPiece)
   }
 

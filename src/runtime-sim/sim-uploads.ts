@@ -27,6 +27,7 @@ export class SimUploads {
   get create(): Effect.Effect<string, BlobStoreError> {
     return Effect.map(this.#session.checkAlive("create an upload"), () => {
       const upload = this.#session.disk.names.nextHex(16)
+      this.#folder.uploads ??= new Map()
       this.#folder.uploads.set(upload, { chunks: [], size: 0, durable: 0 })
       return upload
     })
@@ -68,16 +69,16 @@ export class SimUploads {
     const session = this.#session
     return Effect.suspend((): Effect.Effect<StoredUpload, UploadUnknown | BlobStoreError> => {
       if (!session.process.alive) return Effect.fail(session.fenced(operation))
-      const stored = this.#folder.uploads.get(upload)
+      const stored = this.#folder.uploads?.get(upload)
       return stored === undefined ? Effect.fail(new UploadUnknown({ upload })) : Effect.succeed(stored)
     })
   }
 
   #discard(upload: string): void {
     const { uploads } = this.#folder
-    const stored = uploads.get(upload)
+    const stored = uploads?.get(upload)
     if (stored !== undefined) this.#session.disk.free(stored.size)
-    uploads.delete(upload)
+    uploads?.delete(upload)
     this.#locks.delete(upload)
   }
 
@@ -132,7 +133,7 @@ export class SimUploads {
         this.#discard(upload)
         return yield* new DigestMismatch({ expected: digest, actual })
       }
-      uploads.delete(upload)
+      uploads?.delete(upload)
       this.#locks.delete(upload)
       if (blobs.has(digest)) disk.free(length)
       else blobs.set(digest, content)
