@@ -78,6 +78,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       metrics,
       ...(disk === undefined ? {} : { disk })
     })
+    const pull: Agent["pull"] = (namespace, digest) => downloads.pull(namespace, digest)
     yield* announcer.seedAll(blobs)
     const allowed = config.limits ?? defaultClientLimits
     yield* disk?.run(evictBlob({ blobs, engine, announcer, downloads })) ?? Effect.void
@@ -103,7 +104,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const preheat = (): ReadonlyArray<HttpRoute> => {
       if (register === undefined) return []
       const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
-      return [preheatAgentRoute({ has, pull: downloads.pull, counter })]
+      return [preheatAgentRoute({ has, pull, counter })]
     }
     const registry = Effect.gen(function* () {
       const source = yield* withDefaultUpstream(makeAgentImages(downloads, yield* buildIndex, facts), names)
@@ -134,7 +135,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     return {
       listeners,
       engine,
-      pull: downloads.pull
+      pull
     }
   })
 

@@ -7,7 +7,7 @@
 //
 // Invariant: nobody is given a byte of a piece that was not verified. It knows no HTTP and no peer.
 
-import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scope, Stream } from "effect"
+import { Data, Duration, Effect, Option, Schedule, Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Torrent } from "../../protocol/metainfo.ts"
@@ -21,6 +21,7 @@ import { readPieces, windowsOfReader } from "./piece-reader.ts"
 import type { BlobSelection } from "../registry/byte-range.ts"
 import { readEach } from "../registry/multipart-ranges.ts"
 import { atEnd, held } from "../scoped.ts"
+import { SharedThings } from "../shared-things.ts"
 import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
 import type { BlobUnknown, TrackerClient } from "../tracker/tracker-client.ts"
@@ -60,25 +61,7 @@ export interface Downloads {
   ) => Stream.Stream<Uint8Array, PullError>
 }
 
-/** A blob wanted for a namespace: the same download whichever namespace asked first, for whatever part. */
-class Wish implements Equal.Equal {
-  readonly namespace: string
-  readonly digest: Digest
-  readonly isWhole: boolean
-  constructor(namespace: string, digest: Digest, isWhole: boolean) {
-    this.namespace = namespace
-    this.digest = digest
-    this.isWhole = isWhole
-  }
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return that instanceof Wish && that.digest === this.digest
-  }
-  [Hash.symbol](): number {
-    return Hash.string(this.digest)
-  }
-}
-
-export const makeDownloads = (options: {
+export interface DownloadsOptions {
   readonly blobs: BlobStore
   readonly engine: PeerEngine
   readonly tracker: TrackerClient
@@ -86,163 +69,206 @@ export const makeDownloads = (options: {
   readonly metrics: RoleMetrics
   /** Absent: the disk is not bounded. */
   readonly disk?: DiskBudget
-}): Effect.Effect<Downloads, never, Timers | Scope.Scope> =>
+}
+
+export const makeDownloads = (
+  options: DownloadsOptions
+): Effect.Effect<Downloads, never, Timers | Scope.Scope> =>
   Effect.gen(function* () {
-    const { blobs, engine, tracker, announcer, disk = unboundedDisk } = options
-    const timers = yield* Timers
-    let underway = 0
-    let readers = 0
-    const trackerFailed = trackerFailures(options.metrics)
-    options.metrics.readGauge("shoal_downloads_underway", "Blobs being downloaded", () => underway)
+    const scope = yield* Effect.scope
+    const downloads = new SharedDownloads(options, yield* Timers, scope)
+    yield* Scope.addFinalizerExit(scope, () => downloads.close())
+    return downloads
+  })
 
-    const storeFailed = (digest: Digest) => (error: BlobStoreError | BlobMissing) =>
-      new PullFailed({ digest, message: "message" in error ? error.message : `${digest} left the store` })
-    const broken = (digest: Digest) => (error: SwarmBroken) =>
-      new PullFailed({ digest, message: `download of ${digest} ended: ${error.message}` })
+/** Methods and not closures: a simulation has one for each of thousands of agents. */
+class SharedDownloads implements Downloads {
+  readonly #options: DownloadsOptions
+  readonly #disk: DiskBudget
+  readonly #timers: Timers["Service"]
+  readonly #trackerFailed: ReturnType<typeof trackerFailures>
+  /** By digest: the same download whichever namespace asked first, for whatever part. */
+  readonly #underway: SharedThings<OpenSwarm, PullError>
+  #count = 0
+  #readers = 0
 
-    const noRoom = (digest: Digest) => (error: DiskBudgetSpent) =>
-      new PullFailed({ digest, reason: "full", message: error.message })
+  constructor(options: DownloadsOptions, timers: Timers["Service"], scope: Scope.Scope) {
+    this.#options = options
+    this.#disk = options.disk ?? unboundedDisk
+    this.#timers = timers
+    this.#trackerFailed = trackerFailures(options.metrics)
+    this.#underway = new SharedThings(toDuration(limits.abandonedDownloadLinger), scope)
+    options.metrics.readGauge("shoal_downloads_underway", "Blobs being downloaded", () => this.#count)
+  }
 
-    const torrent = (namespace: string, digest: Digest): Effect.Effect<Torrent, PullError> =>
-      Effect.gen(function* () {
-        const kept = yield* Effect.mapError(blobs.metainfo(digest), storeFailed(digest))
-        if (Option.isSome(kept)) return kept.value
-        return yield* tracker.metainfo(namespace, digest).pipe(
-          // An origin is fetching it, and makes whoever asks wait a while before it says so.
-          Effect.retry({
-            while: (error) => error._tag === "BlobOnItsWay",
-            schedule: whileFetched
-          }),
-          Effect.tapError((error) =>
-            Effect.sync(() => error._tag === "TrackerUnavailable" && trackerFailed("metainfo")(1))
-          ),
-          Effect.retry({
-            while: (error) => error._tag === "TrackerUnavailable",
-            schedule: whileTrackersAreAway
-          }),
-          Effect.mapError((error) =>
-            error._tag === "BlobUnknown"
-              ? error
-              : new PullFailed({ digest, message: `no metainfo for ${digest}: ${error.message}` })
-          )
-        )
-      })
-
-    const join = (wish: Wish): Effect.Effect<OpenSwarm, PullError, Scope.Scope> =>
-      Effect.gen(function* () {
-        const { namespace, digest } = wish
-        underway++
-        yield* atEnd(() => underway--)
-        const found = yield* torrent(namespace, digest)
-        const swarm = yield* Effect.mapError(
-          engine.open(found.metainfo, { onDemand: !wish.isWhole }),
-          storeFailed(digest)
-        )
-        yield* announcer.join(found, namespace, swarm)
-        yield* Effect.forkScoped(watch(wish, swarm))
-        yield* breakWhenStalled(swarm)
-        return swarm
-      })
-
-    const breakWhenStalled = (swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> => {
-      let cancel: (() => void) | undefined
-      const look = (): void => {
-        if (swarm.have.isFull) return
-        const patientUntil = swarm.lastProgress() + limits.stalledPullTimeout
-        if (timers.now() < patientUntil) cancel = timers.wakeAt(patientUntil, look)
-        else swarm.breakWith(stalled(swarm.status()))
-      }
-      return held(look, () => cancel?.())
-    }
-
-    /** The end of a download: told to the tracker, or forgotten so that the next wish starts afresh. */
-    const watch = (wish: Wish, swarm: OpenSwarm): Effect.Effect<void> =>
-      swarm.completed.pipe(
-        Effect.andThen(announcer.completed(swarm.swarm)),
-        Effect.catch((error) =>
-          Effect.gen(function* () {
-            if (error.reason === "content") {
-              yield* Effect.logError(`${wish.digest}: ${error.message}`)
-              yield* Effect.catch(blobs.remove(wish.digest), (failure) =>
-                Effect.logError(`${wish.digest} cannot be dropped: ${failure.message}`)
-              )
-            }
-            yield* RcMap.invalidate(underwayMap, wish)
-          })
+  torrent(namespace: string, digest: Digest): Effect.Effect<Torrent, PullError> {
+    return Effect.gen({ self: this }, function* () {
+      const { blobs, tracker } = this.#options
+      const kept = yield* Effect.mapError(blobs.metainfo(digest), storeFailed(digest))
+      if (Option.isSome(kept)) return kept.value
+      return yield* tracker.metainfo(namespace, digest).pipe(
+        // An origin is fetching it, and makes whoever asks wait a while before it says so.
+        Effect.retry({
+          while: (error) => error._tag === "BlobOnItsWay",
+          schedule: whileFetched
+        }),
+        Effect.tapError((error) =>
+          Effect.sync(() => error._tag === "TrackerUnavailable" && this.#trackerFailed("metainfo")(1))
+        ),
+        Effect.retry({
+          while: (error) => error._tag === "TrackerUnavailable",
+          schedule: whileTrackersAreAway
+        }),
+        Effect.mapError((error) =>
+          error._tag === "BlobUnknown"
+            ? error
+            : new PullFailed({ digest, message: `no metainfo for ${digest}: ${error.message}` })
         )
       )
-
-    const underwayMap = yield* RcMap.make({
-      lookup: join,
-      idleTimeToLive: toDuration(limits.abandonedDownloadLinger)
     })
+  }
 
-    const isWhole = (digest: Digest) =>
-      Effect.mapError(Effect.map(blobs.stat(digest), Option.isSome), storeFailed(digest))
+  prepare(namespace: string, digest: Digest, selection: BlobSelection): Effect.Effect<void, PullError> {
+    if (this.#disk === unboundedDisk) return Effect.void
+    return Effect.gen({ self: this }, function* () {
+      yield* this.#disk.hold(digest)
+      if (!(yield* this.#isWhole(digest))) yield* this.#keepRoom(namespace, digest, rangesOf(selection))
+    }).pipe(Effect.scoped)
+  }
 
-    const wantWhole = (swarm: OpenSwarm) => held(swarm.wantWhole, (withdraw) => withdraw())
+  forget(digest: Digest): Effect.Effect<void> {
+    return this.#underway.forget(digest)
+  }
 
-    /** Keeps room for what is wanted of the blob; `ranges` absent: all of it. */
-    const keepRoom = (
-      namespace: string,
-      digest: Digest,
-      ranges?: BlobSelection["ranges"]
-    ): Effect.Effect<void, PullError, Scope.Scope> =>
-      disk === unboundedDisk
-        ? Effect.void
-        : Effect.gen(function* () {
-            const { metainfo } = yield* torrent(namespace, digest)
-            // Kept, so that it is not asked for again when the download begins.
-            yield* Effect.mapError(blobs.putMetainfo(metainfo), storeFailed(digest))
-            const { length } = metainfo
-            const more = ranges === undefined ? length : bytesTouched(ranges, metainfo.pieceLength)
-            yield* Effect.mapError(disk.admit(digest, length, more), noRoom(digest))
-          })
+  pull(namespace: string, digest: Digest): Effect.Effect<void, PullError> {
+    return Effect.gen({ self: this }, function* () {
+      yield* this.#disk.hold(digest)
+      if (yield* this.#isWhole(digest)) return
+      yield* this.#keepRoom(namespace, digest)
+      const swarm = yield* this.#underway.get(digest, this.#join(namespace, digest, true))
+      yield* wantWhole(swarm)
+      yield* Effect.mapError(swarm.completed, broken(digest))
+    }).pipe(Effect.scoped)
+  }
 
-    const prepare = (namespace: string, digest: Digest, selection: BlobSelection) =>
-      disk === unboundedDisk
-        ? Effect.void
-        : Effect.gen(function* () {
-            yield* disk.hold(digest)
-            if (!(yield* isWhole(digest))) yield* keepRoom(namespace, digest, rangesOf(selection))
-          }).pipe(Effect.scoped)
+  read(namespace: string, digest: Digest, selection: BlobSelection): Stream.Stream<Uint8Array, PullError> {
+    return Stream.unwrap(
+      Effect.gen({ self: this }, function* () {
+        yield* this.#disk.hold(digest)
+        if (yield* this.#isWhole(digest)) {
+          const { blobs } = this.#options
+          return readEach(selection, (start, end) => blobs.read(digest, start, end)).pipe(
+            Stream.mapError(storeFailed(digest))
+          )
+        }
+        yield* this.#keepRoom(namespace, digest, rangesOf(selection))
+        const { isWhole } = selection
+        const swarm = yield* this.#underway.get(digest, this.#join(namespace, digest, isWhole))
+        if (isWhole) yield* wantWhole(swarm)
+        const reader = this.#readers
+        this.#readers += windowsOfReader
+        return Stream.mapError(readPieces(swarm, reader, selection), broken(digest))
+      })
+    )
+  }
 
-    const pull = (namespace: string, digest: Digest): Effect.Effect<void, PullError> =>
-      Effect.gen(function* () {
-        yield* disk.hold(digest)
-        if (yield* isWhole(digest)) return
-        yield* keepRoom(namespace, digest)
-        const swarm = yield* RcMap.get(underwayMap, new Wish(namespace, digest, true))
-        yield* wantWhole(swarm)
-        yield* Effect.mapError(swarm.completed, broken(digest))
-      }).pipe(Effect.scoped)
+  /** At the end of the agent. */
+  close(): Effect.Effect<void> {
+    return this.#underway.close()
+  }
 
-    const read = (
-      namespace: string,
-      digest: Digest,
-      selection: BlobSelection
-    ): Stream.Stream<Uint8Array, PullError> =>
-      Stream.unwrap(
-        Effect.gen(function* () {
-          yield* disk.hold(digest)
-          if (yield* isWhole(digest)) {
-            return readEach(selection, (start, end) => blobs.read(digest, start, end)).pipe(
-              Stream.mapError(storeFailed(digest))
+  #join(
+    namespace: string,
+    digest: Digest,
+    isWhole: boolean
+  ): Effect.Effect<OpenSwarm, PullError, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const { engine, announcer } = this.#options
+      this.#count++
+      yield* atEnd(() => this.#count--)
+      const { metainfo } = yield* this.torrent(namespace, digest)
+      const opened = yield* Effect.mapError(
+        engine.open(metainfo, { onDemand: !isWhole }),
+        storeFailed(digest)
+      )
+      // The store's metainfo from here on, so that what the tracker sent is not kept beside it.
+      yield* announcer.join({ swarm: opened.swarm, metainfo: opened.metainfo }, namespace, opened)
+      yield* Effect.forkScoped(this.#watch(digest, opened))
+      yield* this.#breakWhenStalled(opened)
+      return opened
+    })
+  }
+
+  #breakWhenStalled(swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> {
+    let cancel: (() => void) | undefined
+    const look = (): void => {
+      if (swarm.have.isFull) return
+      const patientUntil = swarm.lastProgress() + limits.stalledPullTimeout
+      if (this.#timers.now() < patientUntil) cancel = this.#timers.wakeAt(patientUntil, look)
+      else swarm.breakWith(stalled(swarm.status()))
+    }
+    return held(look, () => cancel?.())
+  }
+
+  /** The end of a download: told to the tracker, or forgotten so that the next wish starts afresh. */
+  #watch(digest: Digest, swarm: OpenSwarm): Effect.Effect<void> {
+    const { announcer, blobs } = this.#options
+    return swarm.completed.pipe(
+      Effect.andThen(announcer.completed(swarm.swarm)),
+      Effect.catch((error) =>
+        Effect.gen({ self: this }, function* () {
+          if (error.reason === "content") {
+            yield* Effect.logError(`${digest}: ${error.message}`)
+            yield* Effect.catch(blobs.remove(digest), (failure) =>
+              Effect.logError(`${digest} cannot be dropped: ${failure.message}`)
             )
           }
-          yield* keepRoom(namespace, digest, rangesOf(selection))
-          const swarm = yield* RcMap.get(underwayMap, new Wish(namespace, digest, selection.isWhole))
-          if (selection.isWhole) yield* wantWhole(swarm)
-          const reader = readers
-          readers += windowsOfReader
-          return Stream.mapError(readPieces(swarm, reader, selection), broken(digest))
+          yield* this.forget(digest)
         })
       )
+    )
+  }
 
-    const forget = (digest: Digest) => RcMap.invalidate(underwayMap, new Wish("", digest, false))
+  #isWhole(digest: Digest): Effect.Effect<boolean, PullFailed> {
+    const { blobs } = this.#options
+    return Effect.mapError(Effect.map(blobs.stat(digest), Option.isSome), storeFailed(digest))
+  }
 
-    return { torrent, prepare, forget, pull, read }
-  })
+  /** Keeps room for what is wanted of the blob; `ranges` absent: all of it. */
+  #keepRoom(
+    namespace: string,
+    digest: Digest,
+    ranges?: BlobSelection["ranges"]
+  ): Effect.Effect<void, PullError, Scope.Scope> {
+    if (this.#disk === unboundedDisk) return Effect.void
+    return Effect.gen({ self: this }, function* () {
+      const { metainfo } = yield* this.torrent(namespace, digest)
+      // Kept, so that it is not asked for again when the download begins.
+      yield* Effect.mapError(this.#options.blobs.putMetainfo(metainfo), storeFailed(digest))
+      const { length } = metainfo
+      const more = ranges === undefined ? length : bytesTouched(ranges, metainfo.pieceLength)
+      yield* Effect.mapError(this.#disk.admit(digest, length, more), noRoom(digest))
+    })
+  }
+}
+
+const storeFailed =
+  (digest: Digest) =>
+  (error: BlobStoreError | BlobMissing): PullFailed =>
+    new PullFailed({ digest, message: "message" in error ? error.message : `${digest} left the store` })
+
+const broken =
+  (digest: Digest) =>
+  (error: SwarmBroken): PullFailed =>
+    new PullFailed({ digest, message: `download of ${digest} ended: ${error.message}` })
+
+const noRoom =
+  (digest: Digest) =>
+  (error: DiskBudgetSpent): PullFailed =>
+    new PullFailed({ digest, reason: "full", message: error.message })
+
+const wantWhole = (swarm: OpenSwarm): Effect.Effect<unknown, never, Scope.Scope> =>
+  held(swarm.wantWhole, (withdraw) => withdraw())
 
 const whileTrackersAreAway = Schedule.exponential(Duration.millis(100)).pipe(
   Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(2)))),
