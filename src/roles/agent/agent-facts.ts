@@ -65,194 +65,228 @@ export const makeAgentFacts = (
   options: AgentFactsOptions
 ): Effect.Effect<AgentFacts, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { buildIndex, tables, metrics, freshness, serveStale } = options
-    const scope = yield* Effect.scope
-    const facts = new RememberedFacts()
-    for (const table of Object.values(factTables)) yield* restore(tables, facts, table)
+    const facts = new AskedFacts(options, yield* Effect.scope)
+    yield* facts.restore()
+    return facts
+  })
 
-    const asking = new Map<string, Question>()
-    /** Repositories whose build-index did not answer, and until when it is left alone. */
-    const away = new Map<string, number>()
-    const pause = Math.min(limits.staleRetryPause / 1_000, freshness)
-    const learning = Semaphore.makeUnsafe(1).withPermit
+/** Methods and not closures, and tables with their first entry: a simulation has one for each of thousands of agents. */
+class AskedFacts implements AgentFacts {
+  readonly #options: AgentFactsOptions
+  readonly #scope: Scope.Scope
+  readonly #facts = new RememberedFacts()
+  #asking: Map<string, Question> | undefined
+  /** Repositories whose build-index did not answer, and until when it is left alone. */
+  #away: Map<string, number> | undefined
+  #learning: Semaphore.Semaphore | undefined
+  readonly #counts = { tag: { ...nothingRead }, manifest: { ...nothingRead }, blob: { ...nothingRead } }
+  readonly #older: (increment: number) => void
 
-    const counts = { tag: { ...nothingRead }, manifest: { ...nothingRead }, blob: { ...nothingRead } }
-    metrics.readAll(() => [...countsToTell(counts), ...sizesToTell(facts)])
-    const older = metrics.counter(
+  constructor(options: AgentFactsOptions, scope: Scope.Scope) {
+    const { metrics } = options
+    this.#options = options
+    this.#scope = scope
+    metrics.readAll(() => [...countsToTell(this.#counts), ...sizesToTell(this.#facts)])
+    this.#older = metrics.counter(
       "shoal_facts_older_total",
       "Answers of build-indexes that were older than what was known"
     )
+  }
 
-    /** Durable first, then believed. A table that fails is told of, and costs only what a restart would find. */
-    const learn = (compute: () => Learned) =>
-      learning(
-        Effect.gen(function* () {
-          const learned = compute()
-          if (learned.outcome === "older") older(1)
-          if (learned.writes.length > 0) {
-            yield* Effect.catch(tables.write(learned.writes), (error) =>
-              Effect.logWarning(`what the build-index said is not kept for a restart: ${error.message}`)
-            )
-          }
-          learned.apply()
-          return learned
-        })
-      )
+  /** Takes up what an earlier run noted. */
+  restore(): Effect.Effect<void, TableStoreError> {
+    const { tables } = this.#options
+    return Effect.forEach(Object.values(factTables), (table) => restoreTable(tables, this.#facts, table), {
+      discard: true
+    })
+  }
 
-    const setAway = (repository: string, now: number): void => {
-      if (away.size >= limits.maxRememberedRepositories) away.clear()
-      away.set(repository, now + pause)
-    }
-
-    /** Asks, in a fiber of the agent's: whoever waits may hang up, others wait for the same answer. */
-    const question = <Fact, A>(kind: Kind<Fact, A>, known: Fact | undefined, now: number) =>
-      Effect.gen(function* () {
-        const running = asking.get(kind.key)
-        if (running !== undefined && now - running.askedAt < freshness) return running
-        const asked: Question = {
-          repository: kind.repository,
-          askedAt: now,
-          done: yield* Deferred.make<void, BuildIndexUnavailable>()
-        }
-        asking.set(kind.key, asked)
-        const answered = kind.ask(known, now).pipe(
-          Effect.onExit((exit) =>
-            Effect.suspend(() => {
-              if (asking.get(kind.key) === asked) asking.delete(kind.key)
-              if (Exit.isSuccess(exit)) away.delete(kind.repository)
-              return Deferred.done(asked.done, Exit.asVoid(exit))
-            })
+  tag(repository: string, name: string): Read<ResolvedManifest> {
+    return this.#read({
+      name: "tag",
+      key: `tag ${repository} ${name}`,
+      repository,
+      look: (now) => this.#facts.tag(repository, name, now),
+      ask: (known, at) =>
+        Effect.flatMap(
+          this.#ask((index) =>
+            known?.manifest === undefined
+              ? Effect.map(index.tag(repository, name), Option.some)
+              : index.tagSince(repository, name, known)
           ),
-          Effect.exit
-        )
-        yield* Effect.forkIn(answered, scope)
-        return asked
-      })
-
-    const read = <Fact, A>(kind: Kind<Fact, A>): Read<A> =>
-      Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        const count = counts[kind.name]
-        const seen = kind.look(now)
-        const known = seen === undefined ? Option.none() : kind.tell(seen)
-        const mayBeStale = serveStale && seen !== undefined
-        if (seen !== undefined && Option.isSome(known)) {
-          const isFresh = !seen.outdated && seen.age >= 0 && seen.age < freshness
-          if (isFresh) {
-            count.remembered++
-            return known.value
-          }
-        }
-        const stale = Effect.suspend(() => {
-          count.stale++
-          return Option.isSome(known) ? Effect.succeed(known.value) : Effect.fail(kind.unknown)
-        })
-        if (mayBeStale && now < (away.get(kind.repository) ?? 0)) return yield* stale
-
-        const { done } = yield* question(kind, seen?.fact, now)
-        const answered = Deferred.await(done).pipe(
-          mayBeStale
-            ? Effect.timeoutOrElse({
-                duration: toDuration(limits.revalidationPatience),
-                orElse: () =>
-                  Effect.fail(new BuildIndexUnavailable({ message: "the build-index takes too long" }))
+          (answer) =>
+            Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              this.#learn(() => {
+                const told = answer === "gone" ? answer : Option.getOrElse(answer, () => "same" as const)
+                return this.#facts.learnTag(repository, name, told, at, now)
               })
-            : (wait) => wait
-        )
-        const failure = yield* Effect.match(answered, {
-          onSuccess: () => undefined,
-          onFailure: (error) => error
-        })
-        if (failure !== undefined && mayBeStale) {
-          setAway(kind.repository, yield* Clock.currentTimeMillis)
-          return yield* stale
-        }
-        if (failure !== undefined) {
-          count.unavailable++
-          return yield* new ImageUnavailable({ message: failure.message })
-        }
-        count.asked++
-        const answer = kind.look(yield* Clock.currentTimeMillis)
-        const told = answer === undefined ? Option.none<A>() : kind.tell(answer)
-        if (Option.isNone(told)) return yield* kind.unknown
-        return told.value
+            )
+        ),
+      tell: ({ fact, age }) =>
+        fact.manifest === undefined
+          ? Option.none()
+          : Option.some({ ...fact.manifest, age: secondsOf(age) + (fact.upstreamAge ?? 0) }),
+      unknown: new ImageUnknown({ what: "manifest", message: `there is no tag ${name} in ${repository}` })
+    })
+  }
+
+  manifest(repository: string, digest: Digest): Read<ResolvedManifest> {
+    return this.#read({
+      name: "manifest",
+      key: `manifest ${repository} ${digest}`,
+      repository,
+      look: (now) => this.#facts.manifest(repository, digest, now),
+      ask: (_, at) =>
+        Effect.flatMap(
+          this.#ask((index) => index.manifest(repository, digest)),
+          (answer) => this.#learn(() => this.#facts.learnManifest(repository, digest, answer, at))
+        ),
+      tell: ({ fact: { mediaType, size }, age }) =>
+        Option.some({ digest, mediaType, size, age: secondsOf(age) }),
+      unknown: new ImageUnknown({
+        what: "manifest",
+        message: `there is no manifest ${digest} in ${repository}`
       })
+    })
+  }
 
-    /** What the build-index answers, or that there is none. */
-    const ask = <A>(
-      asked: (index: BuildIndexClient) => Effect.Effect<A, BuildIndexError>
-    ): Effect.Effect<A | "gone", BuildIndexUnavailable> => {
-      const answered: Effect.Effect<A, BuildIndexError> = Effect.flatMap(buildIndex, asked)
-      return Effect.catchTag(answered, "TagUnknown", () => Effect.succeed("gone" as const))
-    }
+  blob(repository: string, digest: Digest): Read<void> {
+    return this.#read({
+      name: "blob",
+      key: `blob ${repository} ${digest}`,
+      repository,
+      look: (now) => this.#facts.blob(repository, digest, now),
+      ask: (_, at) =>
+        Effect.flatMap(
+          this.#ask((index) => index.blob(repository, digest)),
+          (answer) => this.#learn(() => this.#facts.learnBlob(repository, digest, answer, at))
+        ),
+      tell: ({ fact }) => (fact.gone === true ? Option.none() : Option.some(undefined)),
+      unknown: new ImageUnknown({ what: "blob", message: `${repository} has no blob ${digest}` })
+    })
+  }
 
-    return {
-      tag: (repository, name) =>
-        read({
-          name: "tag",
-          key: `tag ${repository} ${name}`,
-          repository,
-          look: (now) => facts.tag(repository, name, now),
-          ask: (known, at) =>
-            Effect.flatMap(
-              ask((index) =>
-                known?.manifest === undefined
-                  ? Effect.map(index.tag(repository, name), Option.some)
-                  : index.tagSince(repository, name, known)
-              ),
-              (answer) =>
-                Effect.flatMap(Clock.currentTimeMillis, (now) =>
-                  learn(() => {
-                    const told = answer === "gone" ? answer : Option.getOrElse(answer, () => "same" as const)
-                    return facts.learnTag(repository, name, told, at, now)
-                  })
-                )
-            ),
-          tell: ({ fact, age }) =>
-            fact.manifest === undefined
-              ? Option.none()
-              : Option.some({ ...fact.manifest, age: secondsOf(age) + (fact.upstreamAge ?? 0) }),
-          unknown: new ImageUnknown({ what: "manifest", message: `there is no tag ${name} in ${repository}` })
-        }),
-      manifest: (repository, digest) =>
-        read({
-          name: "manifest",
-          key: `manifest ${repository} ${digest}`,
-          repository,
-          look: (now) => facts.manifest(repository, digest, now),
-          ask: (_, at) =>
-            Effect.flatMap(
-              ask((index) => index.manifest(repository, digest)),
-              (answer) => learn(() => facts.learnManifest(repository, digest, answer, at))
-            ),
-          tell: ({ fact: { mediaType, size }, age }) =>
-            Option.some({ digest, mediaType, size, age: secondsOf(age) }),
-          unknown: new ImageUnknown({
-            what: "manifest",
-            message: `there is no manifest ${digest} in ${repository}`
+  outdate(repository: string): Effect.Effect<void> {
+    return Effect.map(Clock.currentTimeMillis, (now) => {
+      this.#facts.outdate(repository, now)
+      for (const [key, asked] of this.#asking ?? []) {
+        if (asked.repository === repository) this.#asking?.delete(key)
+      }
+    })
+  }
+
+  /** Durable first, then believed. A table that fails is told of, and costs only what a restart would find. */
+  #learn(compute: () => Learned): Effect.Effect<Learned> {
+    this.#learning ??= Semaphore.makeUnsafe(1)
+    return this.#learning.withPermit(
+      Effect.gen({ self: this }, function* () {
+        const learned = compute()
+        if (learned.outcome === "older") this.#older(1)
+        if (learned.writes.length > 0) {
+          yield* Effect.catch(this.#options.tables.write(learned.writes), (error) =>
+            Effect.logWarning(`what the build-index said is not kept for a restart: ${error.message}`)
+          )
+        }
+        learned.apply()
+        return learned
+      })
+    )
+  }
+
+  #setAway(repository: string, now: number): void {
+    this.#away ??= new Map()
+    if (this.#away.size >= limits.maxRememberedRepositories) this.#away.clear()
+    const pause = Math.min(limits.staleRetryPause / 1_000, this.#options.freshness)
+    this.#away.set(repository, now + pause)
+  }
+
+  /** Asks, in a fiber of the agent's: whoever waits may hang up, others wait for the same answer. */
+  #question<Fact, A>(kind: Kind<Fact, A>, known: Fact | undefined, now: number): Effect.Effect<Question> {
+    return Effect.gen({ self: this }, function* () {
+      this.#asking ??= new Map()
+      const asking = this.#asking
+      const running = asking.get(kind.key)
+      if (running !== undefined && now - running.askedAt < this.#options.freshness) return running
+      const asked: Question = {
+        repository: kind.repository,
+        askedAt: now,
+        done: yield* Deferred.make<void, BuildIndexUnavailable>()
+      }
+      asking.set(kind.key, asked)
+      const answered = kind.ask(known, now).pipe(
+        Effect.onExit((exit) =>
+          Effect.suspend(() => {
+            if (asking.get(kind.key) === asked) asking.delete(kind.key)
+            if (Exit.isSuccess(exit)) this.#away?.delete(kind.repository)
+            return Deferred.done(asked.done, Exit.asVoid(exit))
           })
-        }),
-      blob: (repository, digest) =>
-        read({
-          name: "blob",
-          key: `blob ${repository} ${digest}`,
-          repository,
-          look: (now) => facts.blob(repository, digest, now),
-          ask: (_, at) =>
-            Effect.flatMap(
-              ask((index) => index.blob(repository, digest)),
-              (answer) => learn(() => facts.learnBlob(repository, digest, answer, at))
-            ),
-          tell: ({ fact }) => (fact.gone === true ? Option.none() : Option.some(undefined)),
-          unknown: new ImageUnknown({ what: "blob", message: `${repository} has no blob ${digest}` })
-        }),
-      outdate: (repository) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
-          facts.outdate(repository, now)
-          for (const [key, asked] of asking) if (asked.repository === repository) asking.delete(key)
-        })
-    }
-  })
+        ),
+        Effect.exit
+      )
+      yield* Effect.forkIn(answered, this.#scope)
+      return asked
+    })
+  }
+
+  #read<Fact, A>(kind: Kind<Fact, A>): Read<A> {
+    return Effect.gen({ self: this }, function* () {
+      const { freshness, serveStale } = this.#options
+      const now = yield* Clock.currentTimeMillis
+      const count = this.#counts[kind.name]
+      const seen = kind.look(now)
+      const known = seen === undefined ? Option.none() : kind.tell(seen)
+      const mayBeStale = serveStale && seen !== undefined
+      if (seen !== undefined && Option.isSome(known)) {
+        const isFresh = !seen.outdated && seen.age >= 0 && seen.age < freshness
+        if (isFresh) {
+          count.remembered++
+          return known.value
+        }
+      }
+      const stale = Effect.suspend(() => {
+        count.stale++
+        return Option.isSome(known) ? Effect.succeed(known.value) : Effect.fail(kind.unknown)
+      })
+      if (mayBeStale && now < (this.#away?.get(kind.repository) ?? 0)) return yield* stale
+
+      const { done } = yield* this.#question(kind, seen?.fact, now)
+      const answered = Deferred.await(done).pipe(
+        mayBeStale
+          ? Effect.timeoutOrElse({
+              duration: toDuration(limits.revalidationPatience),
+              orElse: () =>
+                Effect.fail(new BuildIndexUnavailable({ message: "the build-index takes too long" }))
+            })
+          : (wait) => wait
+      )
+      const failure = yield* Effect.match(answered, {
+        onSuccess: () => undefined,
+        onFailure: (error) => error
+      })
+      if (failure !== undefined && mayBeStale) {
+        this.#setAway(kind.repository, yield* Clock.currentTimeMillis)
+        return yield* stale
+      }
+      if (failure !== undefined) {
+        count.unavailable++
+        return yield* new ImageUnavailable({ message: failure.message })
+      }
+      count.asked++
+      const answer = kind.look(yield* Clock.currentTimeMillis)
+      const told = answer === undefined ? Option.none<A>() : kind.tell(answer)
+      if (Option.isNone(told)) return yield* kind.unknown
+      return told.value
+    })
+  }
+
+  /** What the build-index answers, or that there is none. */
+  #ask<A>(
+    asked: (index: BuildIndexClient) => Effect.Effect<A, BuildIndexError>
+  ): Effect.Effect<A | "gone", BuildIndexUnavailable> {
+    const answered: Effect.Effect<A, BuildIndexError> = Effect.flatMap(this.#options.buildIndex, asked)
+    return Effect.catchTag(answered, "TagUnknown", () => Effect.succeed("gone" as const))
+  }
+}
 
 /** Where answers came from. */
 const nothingRead = { remembered: 0, asked: 0, stale: 0, unavailable: 0 }
@@ -279,7 +313,7 @@ const sizesToTell = (facts: RememberedFacts): ReadonlyArray<Reading> =>
 
 const secondsOf = (millis: number): number => Math.max(0, Math.floor(millis / 1000))
 
-const restore = (
+const restoreTable = (
   tables: TableStore,
   facts: RememberedFacts,
   table: string

@@ -90,7 +90,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       freshness: (config.freshness ?? defaultFreshness) * 1000,
       serveStale: config.serveStale ?? true
     })
-    const forward = yield* pushForward(config, facts.outdate)
+    const forward = yield* pushForward(config, (repository) => facts.outdate(repository))
     const health = {
       role: "agent",
       metrics,
