@@ -37,7 +37,8 @@ export class NeighbourSearch {
         merged.push(peer)
       }
     }
-    this.#candidates = merged
+    // A copy is no larger than what is in it.
+    this.#candidates = merged.slice()
   }
 
   /** A peer closed the channel, or could not be spoken to: not tried again for a while. */

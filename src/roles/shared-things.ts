@@ -39,8 +39,7 @@ export class SharedThings<Thing, E> {
         let entry = this.#entries.get(key)
         if (entry === undefined) entry = this.#make(key, make, context)
         else entry.users++
-        const used = entry
-        const leave = Scope.addFinalizerExit(Context.get(context, Scope.Scope), () => this.#leave(key, used))
+        const leave = Scope.addFinalizerExit(Context.get(context, Scope.Scope), this.#leaving(key, entry))
         return Effect.andThen(leave, restore(Deferred.await(entry.made)))
       })
     )
@@ -91,6 +90,11 @@ export class SharedThings<Thing, E> {
     if (this.#closed || this.#entries.get(key) !== entry) return
     this.#entries.delete(key)
     if (entry.users === 0) Fiber.runIn(Effect.runFork(this.#end(entry)), this.#scope)
+  }
+
+  /** Apart, so that a finalizer does not keep how the thing was made. */
+  #leaving(key: string, entry: Entry<Thing, E>): () => Effect.Effect<void> {
+    return () => this.#leave(key, entry)
   }
 
   #leave(key: string, entry: Entry<Thing, E>): Effect.Effect<void> {

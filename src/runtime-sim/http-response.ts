@@ -32,6 +32,7 @@ export class SimHttpClientResponse
   readonly cookies: Cookies.Cookies
   readonly remoteAddress: Option.Option<string>
   readonly stream: Stream.Stream<Uint8Array, Failure>
+  /** Known from the start of a body that came with the head. */
   #whole: Effect.Effect<Uint8Array<ArrayBuffer>, Failure> | undefined
 
   constructor(
@@ -48,6 +49,7 @@ export class SimHttpClientResponse
     this.headers = head.headers
     this.cookies = head.cookies
     this.remoteAddress = Option.some(remoteAddress)
+    if (head.body.tag === "inline") this.#whole = Effect.succeed(head.body.bytes as Uint8Array<ArrayBuffer>)
     this.stream = Stream.mapError(body, (cause) => this.#decodeError(cause))
   }
 

@@ -12,10 +12,11 @@ export type RequestCounter = (method: string, route: string, status: number) => 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 
 export const makeRequestCounter = (metrics: RoleMetrics): RequestCounter => {
-  const counters = new Map<string, (increment: number) => void>()
+  let counters: Map<string, (increment: number) => void> | undefined
   return (method, route, status) => {
     const known = methods.has(method) ? method : "other"
     const key = `${known} ${route} ${status}`
+    counters ??= new Map()
     let count = counters.get(key)
     if (count === undefined) {
       const labels = { method: known, route, status: String(status) }

@@ -90,10 +90,11 @@ export const refusedBy = (
 export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClient> = Effect.gen(function* () {
   const client = yield* HttpClient.HttpClient
   // Bounded by the configuration: only members are ever written here.
-  const coolingUntil = new Map<string, number>()
+  let coolingUntil: Map<string, number> | undefined
 
   const failed = (url: string): Effect.Effect<void> =>
     Effect.map(Clock.currentTimeMillis, (now) => {
+      coolingUntil ??= new Map()
       coolingUntil.set(url, now + limits.upstreamCooldown / 1_000)
     })
 
@@ -114,7 +115,7 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
         })
       }
       const answer = yield* read(response)
-      coolingUntil.delete(url)
+      coolingUntil?.delete(url)
       return answer
     })
     const unreached = (why: string) =>
@@ -131,7 +132,7 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
     })
   }
 
-  const isCooling = (url: string, now: number): boolean => (coolingUntil.get(url) ?? 0) > now
+  const isCooling = (url: string, now: number): boolean => (coolingUntil?.get(url) ?? 0) > now
 
   const search: Upstreams["search"] = <A, R>(
     members: ReadonlyArray<string>,
