@@ -7,7 +7,7 @@
 //
 // Invariant: nobody is given a byte of a piece that was not verified. It knows no HTTP and no peer.
 
-import { Data, Duration, Effect, Option, Schedule, Scope, Stream } from "effect"
+import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Torrent } from "../../protocol/metainfo.ts"
@@ -21,7 +21,6 @@ import { readPieces, windowsOfReader } from "./piece-reader.ts"
 import type { BlobSelection } from "../registry/byte-range.ts"
 import { readEach } from "../registry/multipart-ranges.ts"
 import { atEnd, held } from "../scoped.ts"
-import { SharedThings } from "../shared-things.ts"
 import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
 import type { BlobUnknown, TrackerClient } from "../tracker/tracker-client.ts"
@@ -61,6 +60,24 @@ export interface Downloads {
   ) => Stream.Stream<Uint8Array, PullError>
 }
 
+/** A blob wanted for a namespace: the same download whichever namespace asked first, for whatever part. */
+class Wish implements Equal.Equal {
+  readonly namespace: string
+  readonly digest: Digest
+  readonly isWhole: boolean
+  constructor(namespace: string, digest: Digest, isWhole: boolean) {
+    this.namespace = namespace
+    this.digest = digest
+    this.isWhole = isWhole
+  }
+  [Equal.symbol](that: Equal.Equal): boolean {
+    return that instanceof Wish && that.digest === this.digest
+  }
+  [Hash.symbol](): number {
+    return Hash.string(this.digest)
+  }
+}
+
 export interface DownloadsOptions {
   readonly blobs: BlobStore
   readonly engine: PeerEngine
@@ -75,9 +92,11 @@ export const makeDownloads = (
   options: DownloadsOptions
 ): Effect.Effect<Downloads, never, Timers | Scope.Scope> =>
   Effect.gen(function* () {
-    const scope = yield* Effect.scope
-    const downloads = new SharedDownloads(options, yield* Timers, scope)
-    yield* Scope.addFinalizerExit(scope, () => downloads.close())
+    const underway = yield* RcMap.make({
+      lookup: (wish: Wish) => downloads.join(wish),
+      idleTimeToLive: toDuration(limits.abandonedDownloadLinger)
+    })
+    const downloads: SharedDownloads = new SharedDownloads(options, yield* Timers, underway)
     return downloads
   })
 
@@ -87,17 +106,20 @@ class SharedDownloads implements Downloads {
   readonly #disk: DiskBudget
   readonly #timers: Timers["Service"]
   readonly #trackerFailed: ReturnType<typeof trackerFailures>
-  /** By digest: the same download whichever namespace asked first, for whatever part. */
-  readonly #underway: SharedThings<OpenSwarm, PullError>
+  readonly #underway: RcMap.RcMap<Wish, OpenSwarm, PullError>
   #count = 0
   #readers = 0
 
-  constructor(options: DownloadsOptions, timers: Timers["Service"], scope: Scope.Scope) {
+  constructor(
+    options: DownloadsOptions,
+    timers: Timers["Service"],
+    underway: RcMap.RcMap<Wish, OpenSwarm, PullError>
+  ) {
     this.#options = options
     this.#disk = options.disk ?? unboundedDisk
     this.#timers = timers
     this.#trackerFailed = trackerFailures(options.metrics)
-    this.#underway = new SharedThings(toDuration(limits.abandonedDownloadLinger), scope)
+    this.#underway = underway
     options.metrics.readGauge("shoal_downloads_underway", "Blobs being downloaded", () => this.#count)
   }
 
@@ -137,7 +159,7 @@ class SharedDownloads implements Downloads {
   }
 
   forget(digest: Digest): Effect.Effect<void> {
-    return this.#underway.forget(digest)
+    return RcMap.invalidate(this.#underway, new Wish("", digest, false))
   }
 
   pull(namespace: string, digest: Digest): Effect.Effect<void, PullError> {
@@ -145,7 +167,7 @@ class SharedDownloads implements Downloads {
       yield* this.#disk.hold(digest)
       if (yield* this.#isWhole(digest)) return
       yield* this.#keepRoom(namespace, digest)
-      const swarm = yield* this.#underway.get(digest, this.#join(namespace, digest, true))
+      const swarm = yield* RcMap.get(this.#underway, new Wish(namespace, digest, true))
       yield* wantWhole(swarm)
       yield* Effect.mapError(swarm.completed, broken(digest))
     }).pipe(Effect.scoped)
@@ -163,7 +185,7 @@ class SharedDownloads implements Downloads {
         }
         yield* this.#keepRoom(namespace, digest, rangesOf(selection))
         const { isWhole } = selection
-        const swarm = yield* this.#underway.get(digest, this.#join(namespace, digest, isWhole))
+        const swarm = yield* RcMap.get(this.#underway, new Wish(namespace, digest, isWhole))
         if (isWhole) yield* wantWhole(swarm)
         const reader = this.#readers
         this.#readers += windowsOfReader
@@ -172,16 +194,8 @@ class SharedDownloads implements Downloads {
     )
   }
 
-  /** At the end of the agent. */
-  close(): Effect.Effect<void> {
-    return this.#underway.close()
-  }
-
-  #join(
-    namespace: string,
-    digest: Digest,
-    isWhole: boolean
-  ): Effect.Effect<OpenSwarm, PullError, Scope.Scope> {
+  /** What RcMap looks up. */
+  join({ namespace, digest, isWhole }: Wish): Effect.Effect<OpenSwarm, PullError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const { engine, announcer } = this.#options
       this.#count++
