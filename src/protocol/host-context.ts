@@ -31,6 +31,7 @@ export interface PeerHostRules {
   readonly maxUploadBytes: number
   readonly uploadStallTime: Micros
   readonly orderedTail: number
+  readonly tailWindow: number
   readonly maxEndgameCopies: number
   readonly endgamePieces: number
   readonly requestTimeoutBase: Micros

@@ -41,8 +41,8 @@ export class Neighbour {
   isIdle = false
   /** Timeouts and Rejects since its last Piece. */
   failures = 0
-  /** Pieces that it would rather be asked for, oldest first. */
-  suggested: number[] = []
+  /** Pieces that it would rather be asked for, in its order. */
+  suggested: readonly number[] = []
   /** Its next timeout or the end of its backoff. */
   deadline: Deadline | undefined = undefined
   /** The uploader's turn counter when this neighbour was served last. */

@@ -33,6 +33,7 @@ interface Scene {
   readonly readers: readonly { readonly firstPiece: number; readonly endPiece: number }[]
   readonly suggested: readonly number[]
   readonly choice?: PieceChoice | undefined
+  readonly windowWords?: number | undefined
 }
 
 const scene: fc.Arbitrary<Scene> = fc.integer({ min: 1, max: 140 }).chain((length) => {
@@ -51,7 +52,8 @@ const scene: fc.Arbitrary<Scene> = fc.integer({ min: 1, max: 140 }).chain((lengt
       { maxLength: 3 }
     ),
     suggested: fc.array(fc.integer({ min: -1, max: length + 40 }), { maxLength: 5 }),
-    choice: fc.constantFrom(undefined, ...pieceChoices)
+    choice: fc.constantFrom(undefined, ...pieceChoices),
+    windowWords: fc.constantFrom(undefined, 1, 2, 3)
   })
 })
 
@@ -64,17 +66,18 @@ const select = (given: Scene, random: RandomSource): number =>
       availability: Uint16Array.from(given.availability),
       readers: given.readers,
       suggested: given.suggested,
-      choice: given.choice
+      choice: given.choice,
+      windowWords: given.windowWords
     },
     random
   )
 
 const wordOf = (piece: number): number => piece >>> 5
 
-/** Of the pieces that are wanted those in the first two words in which any is missing, or in the first word beyond. */
+/** Of the pieces that are wanted those in the first words in which any is missing, two where nobody says, or in the first word beyond. */
 const inWindow = (given: Scene, wanted: readonly number[]): readonly number[] => {
   const words = [...new Set(given.missing.map(wordOf))].sort((left, right) => left - right)
-  const window = wanted.filter((piece) => words.indexOf(wordOf(piece)) < 2)
+  const window = wanted.filter((piece) => words.indexOf(wordOf(piece)) < (given.windowWords ?? 2))
   const next = Math.min(...wanted.map(wordOf))
   return window.length > 0 ? window : wanted.filter((piece) => wordOf(piece) === next)
 }

@@ -5,8 +5,9 @@
 //      piece lies nearest to where it reads (ties: the reader named first);
 //   2. suggested: the neighbour's first suggestion that is a candidate, so that an origin sends each piece out once
 //      before it repeats itself;
-//   3. rarest first: a candidate of the lowest availability, each of the tied ones equally likely. An experiment may
-//      have others: any candidate equally likely; the lowest; or the rarest of the lowest missing pieces.
+//   3. rarest first: a candidate of the lowest availability, each of the tied ones equally likely. The end of a blob,
+//      and an experiment, may have others: any candidate equally likely; the lowest; or the rarest of the lowest
+//      missing pieces.
 //
 // Invariants: the answer is a candidate or -1; nothing is changed and nothing allocated; chance is drawn at most once
 // a call. It refuses to know requests, timeouts and endgame: a caller in endgame passes words of `requested` that leave
@@ -22,12 +23,12 @@ export interface ReaderWindow {
   readonly endPiece: number
 }
 
-/** The last rule; "rarest" is what ships. */
+/** The last rule; "rarest" is what ships, until the tail. */
 export const pieceChoices = ["rarest", "random", "windowed", "in-order"] as const
 export type PieceChoice = (typeof pieceChoices)[number]
 
-/** A window of missing pieces, in words of 32: it is left only when nothing of it can be asked for. */
-const windowWords = 2
+/** Words of the choice "windowed" where none are named. */
+const usualWindow = 2
 
 export interface SelectionCandidates {
   /** Words (bit i is word i >>> 5, bit i & 31, spare bits zero) of the pieces that are not stored here. */
@@ -38,10 +39,12 @@ export interface SelectionCandidates {
   /** How many neighbours have each piece. */
   readonly availability: Uint16Array
   readonly readers: readonly ReaderWindow[]
-  /** What the neighbour would rather be asked for, oldest first; numbers outside the blob are passed over. */
+  /** What the neighbour would rather be asked for, in its order; numbers outside the blob are passed over. */
   readonly suggested: readonly number[]
   /** "rarest" when absent. */
   readonly choice?: PieceChoice | undefined
+  /** Words that miss pieces which "windowed" looks at: what comes after is asked for only when nothing of them can be. */
+  readonly windowWords?: number | undefined
 }
 
 /** The piece to ask of this neighbour next, or -1 when it has nothing that is wanted. */
@@ -107,7 +110,7 @@ const firstSuggested = (candidates: SelectionCandidates): number => {
 
 /** One scan: ties go to the highest of ranks that a number drawn for this call gives every piece. */
 const rarest = (candidates: SelectionCandidates, random: RandomSource): number => {
-  const { missing, requested, availability, choice } = candidates
+  const { missing, requested, availability, choice, windowWords = usualWindow } = candidates
   const theirs = candidates.theirs.words
   const isRandom = choice === "random"
   let wordsLeft = choice === "windowed" ? windowWords : missing.length

@@ -1,11 +1,15 @@
 // Decides which pieces of a swarm go before the rarest: those that waiting clients read next, and at the end the rest
-// in order, since the check of the whole digest follows the front and is then done soon after the last piece.
+// nearly in order, since the check of the whole digest follows the front and is then done soon after the last piece. The
+// order is by a window, in which the rarest goes first: hosts that all ask for the same next piece have nothing to give
+// each other.
 //
 // Invariants: at most maxReaders readers have precedence; once the ordered tail has begun it stays; a reader that waits
 // for one piece while readerPatience others come is urgent. It refuses to know
 // who is asked (request-filler.ts) and how a piece is picked from the windows (piece-selection.ts).
 
-import type { ReaderWindow } from "./piece-selection.ts"
+import type { ReaderWindow, SelectionCandidates } from "./piece-selection.ts"
+
+type TailChoice = Pick<SelectionCandidates, "choice" | "windowWords">
 
 interface Reader {
   readonly number: number
@@ -17,37 +21,42 @@ interface Reader {
 export class ReadingOrder {
   /** What goes first, of the readers in the order of their coming. */
   windows: readonly ReaderWindow[] = []
+  /** How the rest is chosen, from the beginning of the tail on. */
+  tail: TailChoice | undefined = undefined
   readonly #readers: Reader[] = []
-  readonly #everything: ReaderWindow
   readonly #maxReaders: number
   /** The tail begins when this many pieces are missing. */
   readonly #tailPieces: number
+  readonly #tailChoice: TailChoice
   /** Pieces that may come while a reader waits for another. */
   readonly #patience: number
   #missing: number
-  #isTail = false
   /** A reader waited so long that what it waits for goes before what seeders suggest. */
   isUrgent = false
 
-  /** @param rules Of limits.ts; orderedTail is a part of all pieces, 0 to 1. */
+  /** @param rules Of limits.ts; orderedTail and tailWindow are parts of all pieces, 0 to 1. */
   constructor(
     pieces: number,
-    rules: { readonly maxReaders: number; readonly orderedTail: number; readonly readerPatience: number }
+    rules: {
+      readonly maxReaders: number
+      readonly orderedTail: number
+      readonly tailWindow: number
+      readonly readerPatience: number
+    }
   ) {
+    const windowWords = Math.round((pieces * rules.tailWindow) / 32)
     this.#missing = pieces
     this.#patience = rules.readerPatience
-    this.#everything = { firstPiece: 0, endPiece: pieces }
     this.#maxReaders = rules.maxReaders
     this.#tailPieces = pieces * rules.orderedTail
+    this.#tailChoice = windowWords === 0 ? { choice: "in-order" } : { choice: "windowed", windowWords }
   }
 
   /** Says how many pieces are missing now. */
   missing(pieces: number): void {
     this.#missing = pieces
     if (this.#readers.length > 0) this.#seeUrgent()
-    if (this.#isTail || pieces > this.#tailPieces) return
-    this.#isTail = true
-    this.#gather()
+    if (pieces <= this.#tailPieces) this.tail = this.#tailChoice
   }
 
   /** A client reads on from here; says whether it has precedence. */
@@ -78,7 +87,6 @@ export class ReadingOrder {
   }
 
   #gather(): void {
-    const windows = this.#readers.map(({ window }) => window)
-    this.windows = this.#isTail ? [...windows, this.#everything] : windows
+    this.windows = this.#readers.map(({ window }) => window)
   }
 }

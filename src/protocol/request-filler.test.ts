@@ -85,6 +85,22 @@ describe("peer host, requests", () => {
     expect(asked(5 / pieces)).not.toEqual([0, 2, 3, 5, 6, 7])
   })
 
+  it("goes through the last pieces by a window, in which the rarest is first", () => {
+    const asked = (tailWindow: number) => {
+      const stage = new Stage("agent", { maxRequestsPerNeighbour: 1, orderedTail: 1, tailWindow })
+      stage.open(bitsOf(1, 4))
+      const busy = stage.join(2, bitsOf(0, 2, 3).toBytes())
+      for (const number of requested(messages(stage.outputs, busy))) {
+        const retryAfter = seconds(1)
+        stage.receive(busy, { tag: "Reject", channel: 5, piece: number, reason: "busy", retryAfter })
+      }
+      const source = stage.join(1, "all")
+      return requested(messages(stage.outputs, source))
+    }
+    expect(asked(0)).toEqual([0])
+    expect([[5], [6], [7]]).toContainEqual(asked(32 / pieces))
+  })
+
   it("asks another when one is busy, and comes back when it was told to", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
@@ -203,6 +219,17 @@ describe("peer host, requests", () => {
     expect(requested(stage.receive(one, piece(suggested[0]!)))).toEqual([suggested[1]])
   })
 
+  it("forgets what a source suggested before", () => {
+    const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
+    stage.open(new Bitfield(pieces))
+    const one = stage.join(1, "all", "origin")
+    const [first] = requested(messages(stage.outputs, one))
+    const [old, newer] = [0, 1, 2].filter((number) => number !== first) as [number, number]
+    stage.receive(one, { tag: "Suggest", channel: 5, pieces: [old] })
+    stage.receive(one, { tag: "Suggest", channel: 5, pieces: [newer] })
+    expect(requested(stage.receive(one, piece(first!)))).toEqual([newer])
+  })
+
   it("asks a second neighbour in endgame only when the first takes too long", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(bitsOf(0, 1, 2, 3, 4, 5))
@@ -276,14 +303,17 @@ describe("peer host, requests", () => {
     expect(requested(messages(later, two))).toEqual([2])
   })
 
-  it("keeps the newest suggestions when there are too many", () => {
+  it("keeps the first suggestions when there are too many", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1, maxSuggestions: 2 })
     stage.open(new Bitfield(pieces))
     const source = stage.join(1, "all", "origin")
     const [first] = requested(messages(stage.outputs, source))
     const suggested = [0, 1, 2, 3, 4].filter((number) => number !== first).slice(0, 3)
     stage.receive(source, { tag: "Suggest", channel: 5, pieces: suggested })
-    expect(requested(stage.receive(source, piece(first!)))).toEqual([suggested[1]])
+    expect(requested(stage.receive(source, piece(first!)))).toEqual([suggested[0]])
+    expect(requested(stage.receive(source, piece(suggested[0]!)))).toEqual([suggested[1]])
+    stage.receive(source, { tag: "Suggest", channel: 5, pieces: [suggested[1]!, suggested[2]!, 7] })
+    expect(requested(stage.receive(source, piece(suggested[1]!)))).toEqual([suggested[2]])
   })
 
   it("wakes for a copy in endgame from a neighbour that was busy before", () => {

@@ -233,6 +233,7 @@ export class RequestFiller {
         masked.push(request.piece)
       }
     }
+    const { tail } = swarm.demand.reading
     const piece = selectPiece(
       {
         missing: swarm.demand.wanted,
@@ -243,7 +244,8 @@ export class RequestFiller {
         // the others' copies sooner than by everyone asking the source for the same piece; but not for long.
         readers: this.#mayFollow(neighbour.suggested) ? noReaders : swarm.demand.reading.windows,
         suggested: neighbour.suggested,
-        choice: this.#context.rules.pieceChoice
+        choice: tail === undefined ? this.#context.rules.pieceChoice : tail.choice,
+        windowWords: tail?.windowWords
       },
       this.#context.random
     )

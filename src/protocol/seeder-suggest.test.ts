@@ -52,14 +52,28 @@ describe("peer host, an origin's suggestions", () => {
     const stage = openWithArc(3, 5)
     const one = stage.join(1, "none")
     stage.join(2, "none")
-    const wanted = [...suggested(messages(stage.outputs, one))]
+    let wanted = suggested(messages(stage.outputs, one))
     const given: number[] = []
-    for (let next = wanted.shift(); next !== undefined; next = wanted.shift()) {
+    while (given.length < pieces) {
+      const next = wanted[0]!
       stage.receive(one, { tag: "Request", channel: 5, piece: next })
       given.push(next)
-      wanted.push(...suggested(messages(stage.outputs, one)))
+      wanted = suggested(messages(stage.outputs, one))
     }
     expect(given).toEqual([3, 4, 2, 1, 0, 7, 6, 5])
+  })
+
+  it("tells a neighbour all that is suggested to it, whenever that changes", () => {
+    const stage = openWithArc(0, pieces)
+    const one = stage.join(1, "none")
+    const two = stage.join(2, "none")
+    expect(suggested(messages(stage.outputs, one))).toEqual([0, 1])
+    stage.receive(two, { tag: "Request", channel: 5, piece: 0 })
+    expect(suggested(messages(stage.outputs, one))).toEqual([])
+    // It follows an old suggestion: it is refused, and told what is suggested now.
+    stage.receive(one, { tag: "Request", channel: 5, piece: 0 })
+    expect(tags(stage.outputs)).not.toContain("LoadPiece")
+    expect(suggested(messages(stage.outputs, one))[0]).toBe(1)
   })
 
   it("suggests again what was taken on and did not go out", () => {

@@ -1,7 +1,8 @@
 // Decides which pieces an origin would rather be asked for. With one source the makespan is the number of copies it
 // has to send before the swarm can live without it, so in the first round every piece goes out once before any goes
 // out again: each neighbour is suggested pieces that nobody outside has and that were suggested least, and a request
-// for a piece that is outside already is steered to a suggestion while there are some left.
+// for a piece that is outside already is steered to a suggestion while there are some left. A neighbour is always told all
+// that is suggested to it: one that followed what it was told long ago would be refused until its patience ends.
 //
 // Of several seeders each has an arc of the blob. It suggests nothing else while there is something of its arc to suggest,
 // even if that is suggested to many: what the others gave a moment ago is not heard of yet. Then it helps the one before
@@ -21,7 +22,7 @@ import type { SeedArc } from "./peer-host-io.ts"
 const maxSteers = 64
 
 interface Suggestions {
-  /** Suggested and not outside yet. */
+  /** Suggested, and not known to be outside when that was looked at last. */
   pieces: number[]
   steers: number
   declined: boolean
@@ -121,32 +122,30 @@ export class SeederSuggest {
     this.#passed = 0
   }
 
-  /** Brings a neighbour's suggestions up to the number that it may ask for at once. */
+  /** Brings a neighbour's suggestions up to the number that it may ask for at once, and tells it when they are others. */
   #suggest(neighbour: Neighbour): void {
     if (this.#byNeighbour.size < 2) return
     const suggestions = this.#byNeighbour.get(neighbour)
     if (suggestions === undefined || suggestions.declined) return
-    if (suggestions.pieces.some((piece) => this.#outside.has(piece))) {
-      suggestions.pieces = suggestions.pieces.filter((piece) => {
-        if (!this.#outside.has(piece)) return true
-        this.#pending[piece]!--
-        return false
-      })
+    const kept = suggestions.pieces.filter((piece) => !this.#outside.has(piece))
+    let isNew = kept.length < suggestions.pieces.length
+    if (isNew) {
+      for (const piece of suggestions.pieces) if (this.#outside.has(piece)) this.#pending[piece]!--
+      suggestions.pieces = kept
     }
-    const added: number[] = []
     const { maxRequestsPerNeighbour, maxPiecesPerMessage } = this.#context.rules
-    while (suggestions.pieces.length < maxRequestsPerNeighbour && added.length < maxPiecesPerMessage) {
+    while (suggestions.pieces.length < Math.min(maxRequestsPerNeighbour, maxPiecesPerMessage)) {
       const piece = this.#leastSuggested(neighbour, suggestions.pieces)
       if (piece < 0) break
       suggestions.pieces.push(piece)
       this.#pending[piece]!++
-      added.push(piece)
+      isNew = true
     }
-    if (added.length === 0) return
+    if (!isNew || suggestions.pieces.length === 0) return
     sendMessage(this.#context, neighbour, {
       tag: "Suggest",
       channel: neighbour.channel,
-      pieces: added
+      pieces: suggestions.pieces.slice()
     })
   }
 

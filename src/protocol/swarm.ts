@@ -294,22 +294,21 @@ export class Swarm implements UploadSwarm {
     return undefined
   }
 
-  /** An empty list says that the neighbour chooses for itself: it reads on demand. */
+  /**
+   * What the neighbour suggests from now on, instead of what it suggested before. An empty list says that it chooses for
+   * itself: it reads on demand.
+   */
   onSuggest(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
-    if (pieces.length === 0) this.#suggest?.declined(neighbour)
     for (const piece of pieces) {
       if (!(piece >= 0 && piece < this.pieces)) return `Suggest of piece ${piece} of ${this.pieces}`
-      if (!this.demand.isWhole) continue
-      if (this.have.has(piece) || neighbour.suggested.includes(piece)) continue
-      neighbour.suggested.push(piece)
     }
-    if (!this.demand.isWhole && pieces.length > 0) {
+    if (pieces.length === 0) this.#suggest?.declined(neighbour)
+    else if (!this.demand.isWhole) {
       const { channel } = neighbour
       sendMessage(this.#context, neighbour, { tag: "Suggest", channel, pieces: [] })
       return undefined
     }
-    const surplus = neighbour.suggested.length - this.#context.rules.maxSuggestions
-    if (surplus > 0) neighbour.suggested.splice(0, surplus)
+    neighbour.suggested = pieces.slice(0, this.#context.rules.maxSuggestions)
     this.#filler.fill(neighbour, now)
     return undefined
   }
