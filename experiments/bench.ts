@@ -22,7 +22,7 @@ export interface BenchRequest {
 const child = fileURLToPath(new URL("./bench-point.ts", import.meta.url))
 
 /** Bytes that a process takes beside its heap: the young generation, code, buffers. */
-const besideHeap = 640 * 2 ** 20
+const besideHeap = 800 * 2 ** 20
 
 /**
  * Flags of a child. It may use most of the machine; where memory is promised and time is not, its heap is what the
