@@ -44,7 +44,7 @@ export class ReadingOrder {
       readonly readerPatience: number
     }
   ) {
-    const windowWords = Math.round((pieces * rules.tailWindow) / 32)
+    const windowWords = Math.floor((pieces * rules.tailWindow) / 32)
     this.#missing = pieces
     this.#patience = rules.readerPatience
     this.#maxReaders = rules.maxReaders
