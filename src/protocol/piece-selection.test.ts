@@ -74,10 +74,10 @@ const select = (given: Scene, random: RandomSource): number =>
 
 const wordOf = (piece: number): number => piece >>> 5
 
-/** Of the pieces that are wanted those in the first words in which any is missing, two where nobody says, or in the first word beyond. */
+/** Of the pieces that are wanted those in the window from the first missing one, or in the first word beyond. */
 const inWindow = (given: Scene, wanted: readonly number[]): readonly number[] => {
-  const words = [...new Set(given.missing.map(wordOf))].sort((left, right) => left - right)
-  const window = wanted.filter((piece) => words.indexOf(wordOf(piece)) < (given.windowWords ?? 2))
+  const first = Math.min(...given.missing.map(wordOf))
+  const window = wanted.filter((piece) => wordOf(piece) < first + (given.windowWords ?? 2))
   const next = Math.min(...wanted.map(wordOf))
   return window.length > 0 ? window : wanted.filter((piece) => wordOf(piece) === next)
 }

@@ -43,7 +43,7 @@ export interface SelectionCandidates {
   readonly suggested: readonly number[]
   /** "rarest" when absent. */
   readonly choice?: PieceChoice | undefined
-  /** Words that miss pieces which "windowed" looks at: what comes after is asked for only when nothing of them can be. */
+  /** Words that "windowed" looks at from the first that misses a piece: more only when nothing of them can be asked for. */
   readonly windowWords?: number | undefined
 }
 
@@ -113,14 +113,15 @@ const rarest = (candidates: SelectionCandidates, random: RandomSource): number =
   const { missing, requested, availability, choice, windowWords = usualWindow } = candidates
   const theirs = candidates.theirs.words
   const isRandom = choice === "random"
-  let wordsLeft = choice === "windowed" ? windowWords : missing.length
+  const words = choice === "windowed" ? windowWords : missing.length
+  let wordsLeft = words
   const seed = random.nextInt(0x7fffffff)
   let lowest = 0x10000
   let best = -1
   let bestRank = 0
   for (let word = 0; word < missing.length && (wordsLeft > 0 || best < 0); word++) {
     let bits = missing[word]! & ~requested[word]! & theirs[word]!
-    if (missing[word] !== 0) wordsLeft--
+    if (missing[word] !== 0 || wordsLeft < words) wordsLeft--
     while (bits !== 0) {
       const piece = (word << 5) + lowestBit(bits)
       bits &= bits - 1
