@@ -119,6 +119,13 @@ const everything = (length: number): Scene => {
 }
 
 describe("the next piece", () => {
+  test("of a window is near its front, however little is missing in between", () => {
+    const availability = Array.from({ length: 128 }, (_, piece) => (piece === 0 ? 4 : 1))
+    const given = { ...everything(128), missing: [0, 70, 100], availability, choice: "windowed" as const }
+    expect(select({ ...given, windowWords: 2 }, seeded(1))).toBe(0)
+    expect([70, 100]).toContain(select({ ...given, windowWords: 4 }, seeded(1)))
+  })
+
   test("is one that the rules allow, and -1 only when they allow none", () => {
     fc.assert(
       fc.property(scene, fc.nat(), (given, seed) => {
