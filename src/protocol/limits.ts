@@ -71,7 +71,7 @@ export const limits = {
    * The part of a blob's pieces within which that order is free, in whole words of 32: at most so much is left to hash
    * after the last piece. Without it all ask for the same next pieces: with one source (500 hosts, 954 pieces of 1 MiB)
    * the slowest was at 1.15 of the bound, with 32 pieces at 1.12, with 64 at 1.11. Where many sources leave it to hashing
-   * the window costs: Kraken's image in 375 pieces has its median at 1.023 of the bound with 32, at 1.018 without.
+   * the window costs: Kraken's image in 375 pieces has its median at 1.023 of the bound with 32, at 1.020 without.
    */
   tailWindow: 1 / 16,
   /** Duplicates of a request in endgame, the first included. */
