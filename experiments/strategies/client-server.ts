@@ -88,7 +88,7 @@ class Server extends RivalMachine {
   }
 
   #sendNext(link: LinkNumber, blob: number): void {
-    if (this.#next[link]! < this.#image.first[blob + 1]!) this.#io.upload(link, this.#next[link]++)
+    if (this.#next[link]! < this.#image.first[blob + 1]!) this.#io.upload(link, this.#next[link]!++)
   }
 }
 

@@ -86,7 +86,7 @@ class TreeNode extends RivalMachine {
   #feed(link: LinkNumber, here: ReadonlyArray<number>): void {
     while (this.#underWay[link]! < piecesUnderWay && this.#given[link]! < here.length) {
       this.#underWay[link]!++
-      this.#io.upload(link, here[this.#given[link]++]!)
+      this.#io.upload(link, here[this.#given[link]!++]!)
     }
   }
 }

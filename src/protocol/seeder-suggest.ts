@@ -117,7 +117,7 @@ export class SeederSuggest {
   /** What was taken on did not go out. `seen` is how many neighbours have the piece. */
   undone(piece: number, seen: number): void {
     this.#given[piece]!--
-    if (this.#given[piece] > 0 || seen > 0) return
+    if (this.#given[piece]! > 0 || seen > 0) return
     this.#outside.clear(piece)
     this.#passed = 0
   }
