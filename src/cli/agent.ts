@@ -1,7 +1,7 @@
 // Decides what `shoal agent` can be told on the command line; how it runs is role-command.ts, what it is
 // src/roles/agent/agent.ts.
 
-import { AgentConfig } from "../roles/config.ts"
+import { AgentConfig } from "../roles/agent/config.ts"
 import {
   buildIndexes,
   data,

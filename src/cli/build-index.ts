@@ -1,7 +1,7 @@
 // Decides what `shoal build-index` can be told on the command line; how it runs is role-command.ts, what it is
 // src/roles/build-index/build-index.ts.
 
-import { BuildIndexConfig } from "../roles/config.ts"
+import { BuildIndexConfig } from "../roles/build-index/config.ts"
 import { data, listen, log } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 

@@ -1,6 +1,6 @@
 // Decides how a role is configured: a YAML or JSON file, then flags over it, then the role's schema, which refuses
 // unknown keys. Every problem names its source (the file or the flag), the path and what is wrong, in one line.
-// Knows no role: the schemas are in src/roles/config.ts.
+// Knows no role: each has its schema in a config.ts of its own.
 
 import { readFileSync } from "node:fs"
 import { Effect, Schema, SchemaIssue } from "effect"

@@ -1,7 +1,7 @@
 // Decides what `shoal herd` can be told on the command line; how it runs is role-command.ts, what it is
 // src/roles/herd.ts.
 
-import { HerdConfig } from "../roles/config.ts"
+import { HerdConfig } from "../roles/herd/config.ts"
 import { data, listen, log, ownNames, peer } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 

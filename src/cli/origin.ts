@@ -1,7 +1,7 @@
 // Decides what `shoal origin` can be told on the command line; how it runs is role-command.ts, what it is
 // src/roles/origin/origin.ts.
 
-import { OriginConfig } from "../roles/config.ts"
+import { OriginConfig } from "../roles/origin/config.ts"
 import { buildIndexes, data, listen, log, origins, peer, self } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 

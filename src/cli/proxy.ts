@@ -1,7 +1,7 @@
 // Decides what `shoal proxy` can be told on the command line; how it runs is role-command.ts, what it is
 // src/roles/proxy/proxy.ts.
 
-import { ProxyConfig } from "../roles/config.ts"
+import { ProxyConfig } from "../roles/proxy/config.ts"
 import { buildIndexes, data, listen, log, origins, ownNames, trackers } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 

@@ -4,7 +4,7 @@
 
 import { Effect, type Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import type { Log } from "../roles/config.ts"
+import type { Log } from "../roles/config/process-keys.ts"
 import { hostAndPort } from "../roles/http/host-and-port.ts"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
 import { decodeConfig, readConfigFile } from "./config-file.ts"

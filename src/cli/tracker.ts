@@ -1,7 +1,7 @@
 // Decides what `shoal tracker` can be told on the command line; how it runs is role-command.ts, what it is
 // src/roles/tracker/tracker.ts.
 
-import { TrackerConfig } from "../roles/config.ts"
+import { TrackerConfig } from "../roles/tracker/config.ts"
 import { listen, log, origins } from "./config-flags.ts"
 import { roleCommand } from "./role-command.ts"
 

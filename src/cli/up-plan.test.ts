@@ -3,7 +3,8 @@
 
 import { Schema } from "effect"
 import { expect, test } from "vitest"
-import { AgentConfig, HerdConfig } from "../roles/config.ts"
+import { AgentConfig } from "../roles/agent/config.ts"
+import { HerdConfig } from "../roles/herd/config.ts"
 import { describeUp, mostAgents, planUp } from "./up-plan.ts"
 
 const defaults = { agents: 2, data: "/data", portBase: 15_000, logLevel: "info" }

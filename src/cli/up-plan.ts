@@ -8,7 +8,7 @@
 //   base + 4      build-index
 
 import { join } from "node:path"
-import type { RateLimits } from "../roles/config.ts"
+import type { RateLimits } from "../roles/config/process-keys.ts"
 import { hostAndPort, isEveryAddress, localUrl } from "../roles/http/host-and-port.ts"
 
 export interface UpOptions {
@@ -38,7 +38,7 @@ export interface PlannedProcess {
   readonly name: string
   /** The subcommand of shoal. */
   readonly role: "herd" | "agent"
-  /** Keys of the role's schema (src/roles/config.ts). */
+  /** Keys of the role's schema (src/roles/herd/config.ts, src/roles/agent/config.ts). */
   readonly config: Readonly<Record<string, unknown>>
   readonly configFile: string
   readonly logFile: string

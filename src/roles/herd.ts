@@ -6,7 +6,9 @@ import { Effect } from "effect"
 import { limits } from "../protocol/limits.ts"
 import { seconds } from "../protocol/time.ts"
 import { buildIndex } from "./build-index/build-index.ts"
-import type { CollectConfig, HerdConfig, OriginConfig } from "./config.ts"
+import type { CollectConfig } from "./build-index/config.ts"
+import type { HerdConfig } from "./herd/config.ts"
+import type { OriginCollect } from "./origin/config.ts"
 import { localUrl } from "./http/host-and-port.ts"
 import type { HostProgram } from "./host-program.ts"
 import { type Origin, origin } from "./origin/origin.ts"
@@ -15,7 +17,7 @@ import { RoleMisconfigured } from "./role-misconfigured.ts"
 import { tracker } from "./tracker/tracker.ts"
 
 /** One rhythm for both; an origin's grace follows the links', but is not less than what it must be. */
-const originCollect = ({ every, grace }: CollectConfig): NonNullable<OriginConfig["collect"]> => ({
+const originCollect = ({ every, grace }: CollectConfig): OriginCollect => ({
   ...(every === undefined ? {} : { every }),
   ...(grace === undefined ? {} : { grace: Math.max(grace, limits.minBlobGrace / seconds(1)) })
 })

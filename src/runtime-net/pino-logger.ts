@@ -3,7 +3,7 @@
 
 import { Cause, Layer, Logger, References } from "effect"
 import { type DestinationStream, destination, type Level, type Logger as Pino, pino } from "pino"
-import type { Log } from "../roles/config.ts"
+import type { Log } from "../roles/config/process-keys.ts"
 
 export type LogConfig = typeof Log.Type
 

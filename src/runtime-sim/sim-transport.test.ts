@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { encodedLength } from "../protocol/codec.ts"
 import type { Message, SwarmId } from "../protocol/message.ts"
-import type { RateLimits } from "../roles/config.ts"
+import type { RateLimits } from "../roles/config/process-keys.ts"
 import {
   type PeerEndpoint,
   PeerTransport,

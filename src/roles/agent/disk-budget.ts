@@ -13,7 +13,7 @@
 import { Clock, Data, Deferred, Duration, Effect, Option, type Scope } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { DiskBudgetConfig } from "../config.ts"
+import type { DiskBudgetConfig } from "./config.ts"
 import { DiskLedger } from "./disk-ledger.ts"
 import { type MeteredUse, meteredBlobs } from "./metered-blobs.ts"
 import type { RoleMetrics } from "../metrics.ts"

@@ -4,7 +4,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/digest.ts"
 import type { KeptManifest } from "./build-index-records.ts"
-import type { RetentionRule } from "../config.ts"
+import type { RetentionRule } from "./config.ts"
 import { planRetention, type RepositoryContent } from "./retention.ts"
 
 const digest = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest

@@ -7,7 +7,7 @@
 
 import type { Digest } from "../../protocol/digest.ts"
 import type { KeptManifest } from "./build-index-records.ts"
-import type { RetentionRule } from "../config.ts"
+import type { RetentionRule } from "./config.ts"
 import { matchesImage } from "../registry/image-pattern.ts"
 
 export interface RepositoryContent {

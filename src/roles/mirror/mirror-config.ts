@@ -1,8 +1,9 @@
 // Decides how an upstream registry is configured: what clients call it, where it is, who gives its tokens, and with
-// which credentials, which are named here and read elsewhere (services/secrets.ts). Used by the schemas in config.ts.
+// which credentials, which are named here and read elsewhere (services/secrets.ts); and by which names agents and proxies
+// let clients ask for them. Part of the roles' schemas.
 
 import { Schema } from "effect"
-import { RegistryName } from "./mirror-names.ts"
+import { MirrorName, RegistryName } from "./mirror-names.ts"
 import { isLoopback } from "./trust-boundary.ts"
 
 const Credentials = Schema.Struct({
@@ -63,3 +64,11 @@ export const UpstreamList = Schema.Array(Upstream).check(
     return true
   })
 )
+
+/** How clients may name registries to this one, by `ns` (mirror-scope.ts). */
+export const namingKeys = {
+  /** The upstream registries that are mirrored: a closed list, the same as the build-indexes' and origins'. */
+  mirrors: Schema.optionalKey(Schema.Array(MirrorName)),
+  /** HOST:PORT under which clients know the cluster itself. */
+  ownNames: Schema.optionalKey(Schema.Array(RegistryName))
+}

@@ -14,7 +14,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { BuildIndexClient, BuildIndexUnavailable } from "../build-index/build-index-client.ts"
-import type { CollectConfig } from "../config.ts"
+import type { OriginCollect } from "./config.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import type { RoleMetrics } from "../metrics.ts"
@@ -40,7 +40,7 @@ export interface OriginCollectReport {
 type CollectError = BuildIndexUnavailable | BlobStoreError | TableStoreError
 
 export const makeOriginCollect = (options: {
-  readonly config: Pick<CollectConfig, "every" | "grace">
+  readonly config: OriginCollect
   readonly blobs: BlobStore
   readonly touches: OriginTouches
   readonly engine: Pick<PeerEngine, "retire">

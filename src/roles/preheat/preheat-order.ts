@@ -11,7 +11,7 @@
 
 import { Cause, Exit, Schema } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
-import { PreheatScope } from "../config.ts"
+import { PreheatScope } from "../proxy/config.ts"
 import type { MirrorNames } from "../mirror/mirror-names.ts"
 import { OciError, ociError } from "../registry/oci-error.ts"
 import {

@@ -15,7 +15,7 @@
 import { Effect, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
-import type { PreheatRules } from "../config.ts"
+import type { PreheatRules } from "../proxy/config.ts"
 import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"

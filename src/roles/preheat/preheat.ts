@@ -3,7 +3,7 @@
 
 import { Effect, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
-import type { PreheatRules, ProxyConfig } from "../config.ts"
+import type { PreheatRules, ProxyConfig } from "../proxy/config.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import type { RequestCounter } from "../http/http-requests.ts"
 import type { RoleMetrics } from "../metrics.ts"

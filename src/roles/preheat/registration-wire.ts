@@ -5,7 +5,7 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { HttpUrl, ZoneName } from "../config.ts"
+import { HttpUrl, ZoneName } from "../config/addresses.ts"
 
 export const AgentRegistration = Schema.Struct({
   /** Base URL of the agent's HTTP listener, as a proxy reaches it. */

@@ -3,7 +3,7 @@
 
 import { Effect, type Scope } from "effect"
 import { HttpClientRequest } from "effect/http"
-import type { AgentConfig } from "../config.ts"
+import type { AgentConfig } from "../agent/config.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { type Cluster, type RunningAgent, startHerdCluster } from "./cluster.ts"
 import {

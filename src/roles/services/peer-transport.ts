@@ -9,7 +9,8 @@
 import { Context, Data, type Effect, type Scope } from "effect"
 import type { ByeReason, Message, SwarmId } from "../../protocol/message.ts"
 import type { ConnectionId } from "../../protocol/peer-host-io.ts"
-import type { PeerListen, RateLimits } from "../config.ts"
+import type { PeerListen } from "../config/addresses.ts"
+import type { RateLimits } from "../config/process-keys.ts"
 
 export interface PeerTransportHandlers {
   /** A dial succeeded (positive id) or a peer came in (negative id). */

@@ -1,7 +1,7 @@
 // Decides the herd that tests of the registry API run: one of each role under fixed names, in a memory world.
 
 import { Effect, type Scope } from "effect"
-import type { HerdConfig } from "../config.ts"
+import type { HerdConfig } from "../herd/config.ts"
 import { herd } from "../herd.ts"
 import type { HostProgramError } from "../host-program.ts"
 import type { MemoryWorld } from "./memory-world.ts"

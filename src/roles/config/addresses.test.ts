@@ -2,17 +2,11 @@
 
 import { Schema } from "effect"
 import { expect, test } from "vitest"
-import { AgentConfig } from "./config.ts"
+import { HttpUrl, Listen, PeerListen } from "./addresses.ts"
 
-const decode = Schema.decodeUnknownSync(AgentConfig)
-const agent = (changes: object) => ({
-  data: "d",
-  registry: { port: 1 },
-  peer: { port: 2 },
-  trackers: ["http://t:1"],
-  buildIndexes: ["http://b:1"],
-  ...changes
-})
+const listen = Schema.decodeUnknownSync(Listen)
+const peerListen = Schema.decodeUnknownSync(PeerListen)
+const httpUrl = Schema.decodeUnknownSync(HttpUrl)
 
 test("a listener's host is a name or an address; brackets around IPv6 may stand", () => {
   for (const [written, host] of [
@@ -23,14 +17,14 @@ test("a listener's host is a name or an address; brackets around IPv6 may stand"
     ["10.0.0.1", "10.0.0.1"],
     ["host.internal", "host.internal"]
   ]) {
-    const config = decode(
-      agent({ registry: { host: written, port: 1 }, peer: { host: written, port: 2, advertise: written } })
-    )
-    expect(config.registry.host).toBe(host)
-    expect(config.peer.host).toBe(host)
-    expect(config.peer.advertise).toBe(host)
+    expect(listen({ host: written, port: 1 })).toEqual({ host, port: 1 })
+    expect(peerListen({ host: written, port: 2, advertise: written })).toEqual({
+      host,
+      port: 2,
+      advertise: host
+    })
   }
-  expect(decode(agent({})).registry.host).toBe("127.0.0.1")
+  expect(listen({ port: 1 }).host).toBe("127.0.0.1")
 })
 
 test("a URL names a host, also by an IPv6 address in brackets, perhaps a port, and nothing more", () => {
@@ -43,7 +37,7 @@ test("a URL names a host, also by an IPv6 address in brackets, perhaps a port, a
     "http://[fd00::1:2]",
     "http://[::ffff:10.0.0.1]:1/"
   ]) {
-    expect(decode(agent({ trackers: [url] })).trackers).toEqual([url])
+    expect(httpUrl(url)).toBe(url)
   }
   for (const url of [
     "http://::1:16000",
@@ -59,6 +53,6 @@ test("a URL names a host, also by an IPv6 address in brackets, perhaps a port, a
     "host:1",
     ""
   ]) {
-    expect(() => decode(agent({ trackers: [url] })), url).toThrow()
+    expect(() => httpUrl(url), url).toThrow()
   }
 })

@@ -1,0 +1,55 @@
+// What can be configured of a build-index: one schema for a YAML file, a JSON file, flags and a simulated host. An
+// unknown key or a bad value is refused with its path, before anything is opened.
+
+import { Schema } from "effect"
+import { HttpUrl, Listen } from "../config/addresses.ts"
+import { ImagePattern } from "../config/image-pattern.ts"
+import { PositiveInt } from "../config/numbers.ts"
+import { dataKeys } from "../config/process-keys.ts"
+import { UpstreamList } from "../mirror/mirror-config.ts"
+
+const TagPattern = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9._*-]{1,128}$/))
+
+/**
+ * What stays of the images that a rule means; without any of the three "keep", every tag stays. A tag is judged by the
+ * first rule that means it.
+ */
+export const RetentionRule = Schema.Struct({
+  images: ImagePattern,
+  /** The tags that moved last. */
+  keepLast: Schema.optionalKey(PositiveInt),
+  keepMatching: Schema.optionalKey(Schema.NonEmptyArray(TagPattern)),
+  /** Seconds: tags whose manifest somebody asked for within them. */
+  keepPulledWithin: Schema.optionalKey(PositiveInt),
+  /** Seconds: older manifests go that no tag, manifest or subject keeps. Absent: they stay. */
+  untaggedOlderThan: Schema.optionalKey(PositiveInt)
+})
+export type RetentionRule = typeof RetentionRule.Type
+
+/** What a build-index takes away by itself. */
+export const CollectConfig = Schema.Struct({
+  /** Seconds between two collections. Absent: only when asked (POST /collect). */
+  every: Schema.optionalKey(PositiveInt),
+  /** Seconds that a blob stays which no manifest names, after someone relied on it. */
+  grace: Schema.optionalKey(PositiveInt),
+  retention: Schema.optionalKey(Schema.Array(RetentionRule))
+})
+export type CollectConfig = typeof CollectConfig.Type
+
+/** Of a build-index, also in a herd. */
+export const indexRuleKeys = {
+  /** Tags that, once put, are neither moved nor deleted. */
+  immutableTags: Schema.optionalKey(Schema.Array(ImagePattern)),
+  collect: Schema.optionalKey(CollectConfig)
+}
+
+export const BuildIndexConfig = Schema.Struct({
+  ...dataKeys,
+  http: Listen,
+  ...indexRuleKeys,
+  /** Registries whose tags and manifests are looked up when they are asked for; needs origins. */
+  upstreams: Schema.optionalKey(UpstreamList),
+  /** Where the manifests of upstreams are kept. */
+  origins: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl))
+})
+export type BuildIndexConfig = typeof BuildIndexConfig.Type

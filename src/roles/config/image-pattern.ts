@@ -1,0 +1,11 @@
+// Patterns of images in configurations: which tags are immutable, retained or preheated. Knows no role.
+
+import { Schema } from "effect"
+import { isImagePattern } from "../registry/image-pattern.ts"
+
+export const ImagePattern = Schema.String.check(
+  Schema.makeFilter(
+    (text) =>
+      isImagePattern(text) || 'a pattern such as "demo/*" or "library/**:v1*": a repository, perhaps a tag'
+  )
+)

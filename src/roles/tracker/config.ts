@@ -1,0 +1,13 @@
+// What can be configured of a tracker: one schema for a YAML file, a JSON file, flags and a simulated host. An unknown
+// key or a bad value is refused with its path, before anything is opened.
+
+import { Schema } from "effect"
+import { HttpUrl, Listen } from "../config/addresses.ts"
+import { logKey } from "../config/process-keys.ts"
+
+export const TrackerConfig = Schema.Struct({
+  ...logKey,
+  http: Listen,
+  origins: Schema.NonEmptyArray(HttpUrl)
+})
+export type TrackerConfig = typeof TrackerConfig.Type
