@@ -4,7 +4,7 @@
 
 import { defineConfig } from "vitest/config"
 
-const sources = ["src/**/*.test.ts", "experiments/**/*.test.ts", "test/**/*.test.ts"]
+const sources = ["src/**/*.test.ts", "experiments/**/*.test.ts", "test/**/*.test.ts", "testing/**/*.test.ts"]
 const processes = "test/processes/**/*.test.ts"
 const clients = "test/clients/**/*.test.ts"
 const long = "**/*.long.test.ts"

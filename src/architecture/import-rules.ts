@@ -22,7 +22,8 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   architecture: [],
   src: ["architecture"],
   bin: ["cli"],
-  test: ["protocol", "roles", "runtime-sim", "runtime-net", "cli", "experiments", "bin"]
+  testing: ["protocol", "roles", "runtime-sim", "runtime-net", "experiments"],
+  test: ["testing", "protocol", "roles", "runtime-sim", "runtime-net", "cli", "experiments", "bin"]
 }
 
 const where = (file: SourceFile, { line }: { readonly line: number }): string => `${file.path}:${line}`
@@ -48,6 +49,7 @@ export const layersRunOneWay: Rule = (files) =>
     const allowed = below[from]
     if (allowed === undefined) return `the folder ${from} is in no layer: name it in import-rules.ts`
     if (from === to || to === "" || allowed.includes(to)) return undefined
+    if (to === "testing" && isTest(file.path)) return undefined
     return (
       `${from} must not import ${to} (${imported.specifier}): ${from} may import ` +
       `${allowed.length === 0 ? "nothing but itself" : allowed.join(", ")}; move what both need down`
@@ -57,7 +59,9 @@ export const layersRunOneWay: Rule = (files) =>
 /** Protocol and roles reach nothing but themselves and, roles only, effect. */
 export const pureLayersImportNoPlatform: Rule = (files) =>
   eachImport(files, (file, { specifier }) => {
-    const layer = layerOf(file.path)
+    const layer = /^testing\/(protocol|roles|scenarios|conformance)\//.test(file.path)
+      ? "roles"
+      : layerOf(file.path)
     if ((layer !== "protocol" && layer !== "roles") || isTest(file.path) || specifier.startsWith(".")) {
       return undefined
     }
@@ -117,7 +121,7 @@ const entryPoints: ReadonlyArray<string> = ["bin/shoal.js", "bin/install-and-run
 const testSupport: ReadonlyArray<RegExp> = [
   /^src\/architecture\//,
   /^src\/roles\/(scenarios|testing)\//,
-  /^test\//,
+  /^test(ing)?\//,
   // A store's conformance cases, the world of the scenario suite, and what tests put in the place of the real thing.
   /\.conformance\.ts$/,
   /^src\/runtime-(net|sim)\/scenario-world\.ts$/,

@@ -78,6 +78,15 @@ test("imports that run up or across the layers are named", () => {
   ])
 })
 
+test("tests may import test support, the product may not", () => {
+  const text = 'import { a } from "../../testing/roles/a.ts"'
+  expect(
+    layersRunOneWay(made({ "src/roles/b.test.ts": text, "src/roles/c.ts": text })).map(
+      (breach) => breach.split(" (")[0]
+    )
+  ).toEqual(["src/roles/c.ts:1: roles must not import testing"])
+})
+
 test("protocol imports no package, roles none but effect; tests may", () => {
   expect(
     pureLayersImportNoPlatform(

@@ -81,7 +81,7 @@ const filesUnder = (root: string, folder: string): ReadonlyArray<string> =>
 
 /** Every TypeScript and JavaScript file of the repository, in order of their paths. */
 export const readSources = (root: string): ReadonlyArray<SourceFile> =>
-  ["bin", "src", "experiments", "test"]
+  ["bin", "src", "experiments", "test", "testing"]
     .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => filesUnder(root, folder))
     .filter((path) => /\.(ts|js)$/.test(path))

@@ -60,7 +60,7 @@ const breaches = (file: SourceFile, bans: ReadonlyArray<Ban>): ReadonlyArray<str
     )
   )
 
-const pureLayers = /^(src\/(protocol|roles)|experiments\/strategies)\//
+const pureLayers = /^(src\/(protocol|roles)|experiments\/strategies|testing\/(protocol|roles|scenarios))\//
 
 /** Protocol, roles and rival strategies know no clock, no randomness, no timers and no promises of the platform. */
 export const pureLayersAskForEffects: Rule = (files) =>

@@ -38,7 +38,7 @@ export const noPathsOfAMachine = (texts: ReadonlyArray<Text>): ReadonlyArray<str
     "a path of one machine: use a path relative to the repository or a temporary folder"
   )
 
-const namedFile = /\b(?:bin|src|experiments|test)\/[\w./-]*\.(?:ts|js)\b/g
+const namedFile = /\b(?:bin|src|experiments|testing|test)\/[\w./-]*\.(?:ts|js)\b/g
 
 /** A page that names a file of the repository names one that is there. */
 export const namedFilesExist = (texts: ReadonlyArray<Text>): ReadonlyArray<string> => {
