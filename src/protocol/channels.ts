@@ -12,12 +12,12 @@ import { Bitfield } from "./bitfield.ts"
 import type { ConnectionBudget } from "./connection-budget.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import { invariant } from "./invariant.ts"
-import { addRoute, removeRoute } from "./joined-routes.ts"
+import { addRoute, type JoinedRoutes, removeRoute } from "./joined-routes.ts"
 import type { CloseReason, Have, SwarmId } from "./message.ts"
-import { Neighbour } from "./neighbour.ts"
+import { Neighbour, type NeighbourSwarm } from "./neighbour.ts"
 import { NeighbourSearch } from "./neighbour-search.ts"
 import type { PeerAddress } from "./peer-id.ts"
-import type { PeerSession, RemoteChannel } from "./peer-session.ts"
+import { type PeerSession, type RemoteChannel, sessionOf } from "./peer-session.ts"
 import type { Swarm } from "./swarm.ts"
 import type { Micros } from "./time.ts"
 import type { Uploader } from "./uploader.ts"
@@ -44,16 +44,24 @@ export class Channels {
   readonly #budget: ConnectionBudget
   readonly #uploader: Uploader
   readonly #dialler: Dialler
+  readonly #routes: JoinedRoutes
   readonly #entries = new Map<SwarmId, Entry>()
   /** Sessions on which a swarm was opened that the driver was asked about. */
   #asks: Map<SwarmId, PeerSession[]> | undefined
   #stopping = false
 
-  constructor(context: HostContext, budget: ConnectionBudget, uploader: Uploader, dialler: Dialler) {
+  constructor(
+    context: HostContext,
+    budget: ConnectionBudget,
+    uploader: Uploader,
+    dialler: Dialler,
+    routes: JoinedRoutes
+  ) {
     this.#context = context
     this.#budget = budget
     this.#uploader = uploader
     this.#dialler = dialler
+    this.#routes = routes
   }
 
   /** The peer did not answer an Open in time. */
@@ -243,7 +251,7 @@ export class Channels {
 
   /** Ends this host's side of a channel; what the peer still says on its own is passed over until its Close. */
   leave(neighbour: Neighbour, reason: CloseReason, now: Micros): void {
-    const { session } = neighbour
+    const session = sessionOf(neighbour)
     this.#uploader.leave(neighbour, true, now)
     const remote = session.remoteOf(neighbour.swarm.id)
     if (remote?.neighbour === neighbour) {
@@ -280,7 +288,7 @@ export class Channels {
     }
   }
 
-  #isFull(swarm: Swarm): boolean {
+  #isFull(swarm: NeighbourSwarm): boolean {
     const { maxNeighbours, maxSeederNeighbours } = this.#context.rules
     return (
       swarm.neighbours.length >= (this.#context.self.kind === "origin" ? maxSeederNeighbours : maxNeighbours)
@@ -306,7 +314,7 @@ export class Channels {
     const { swarm } = neighbour
     const theirs = parseHave(remote.have!, swarm.pieces)
     if (theirs === undefined) {
-      this.#dialler.violation(neighbour.session, `Open with a bitfield that does not fit ${swarm.id}`, now)
+      this.#dialler.violation(sessionOf(neighbour), `Open with a bitfield that does not fit ${swarm.id}`, now)
       return
     }
     remote.have = undefined
@@ -319,7 +327,7 @@ export class Channels {
     }
     swarm.opening--
     neighbour.theirChannel = remote.number
-    addRoute(this.#context.routes, neighbour)
+    addRoute(this.#routes, neighbour)
     swarm.join(neighbour, theirs, now)
     if (neighbour.isOrigin) this.seek(swarm.id, now)
   }
@@ -333,7 +341,7 @@ export class Channels {
 
   /** Takes the neighbour out of its session and swarm; nothing is said to it. */
   #part(neighbour: Neighbour, now: Micros): void {
-    const { session } = neighbour
+    const session = sessionOf(neighbour)
     session.removeNeighbour(neighbour)
     this.#uploader.leave(neighbour, false, now)
     const { swarm } = neighbour
@@ -342,7 +350,7 @@ export class Channels {
       neighbour.state = "left"
       if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
     } else {
-      removeRoute(this.#context.routes, neighbour)
+      removeRoute(this.#routes, neighbour)
       swarm.leave(neighbour, now)
     }
   }

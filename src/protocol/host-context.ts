@@ -3,13 +3,11 @@
 // nothing else.
 
 import type { DeadlineQueue } from "./deadlines.ts"
-import type { JoinedRoutes } from "./joined-routes.ts"
 import { limits } from "./limits.ts"
 import type { CloseReason, Message } from "./message.ts"
-import type { Neighbour } from "./neighbour.ts"
+import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { ConnectionId, PeerHostCounters, PeerHostOutput } from "./peer-host-io.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
-import type { PeerSession } from "./peer-session.ts"
 import type { PieceChoice } from "./piece-selection.ts"
 import type { RandomSource } from "./random-source.ts"
 import type { Micros } from "./time.ts"
@@ -88,13 +86,12 @@ export interface HostContext {
   readonly counters: PeerHostCounters
   readonly deadlines: DeadlineQueue
   readonly outputs: PeerHostOutput[]
-  readonly routes: JoinedRoutes
   /** Swarms that still fetch pieces. */
   fetching: number
   /** Ends this host's part in a channel, telling the peer why. */
   readonly leaveChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
   /** Drops a connection on which nothing moves; its peer may be dialled again after a while. */
-  readonly dropSession: (session: PeerSession, reason: string, now: Micros) => void
+  readonly dropSession: (session: NeighbourSession, reason: string, now: Micros) => void
   /** Stops speaking to a peer for banDuration, connected or not. */
   readonly banPeer: (peerId: PeerId, address: string, reason: string, now: Micros) => void
 }

@@ -9,15 +9,53 @@
 
 import type { Bitfield } from "./bitfield.ts"
 import type { Deadline } from "./deadlines.ts"
+import type { RejectReason, SwarmId } from "./message.ts"
+import type { Payload } from "./payload.ts"
 import type { ConnectionId } from "./peer-host-io.ts"
-import type { PeerSession } from "./peer-session.ts"
+import type { PeerId, PeerKind } from "./peer-id.ts"
 import { NeighbourRequests } from "./request-window.ts"
-import type { Swarm } from "./swarm.ts"
 import type { Micros } from "./time.ts"
 
+/** The connection of a neighbour, as far as a swarm looks at it. */
+export interface NeighbourSession {
+  readonly connection: ConnectionId
+  readonly state: "dialling" | "greeting" | "open" | "closing"
+  /** The address dialled, or the one that the peer's Hello named. */
+  readonly address: string
+  /** Set once the handshake is done. */
+  readonly peerId: PeerId | undefined
+  readonly kind: PeerKind
+}
+
+/**
+ * The swarm of a neighbour, as the channels see it: they join the neighbour, hand it the neighbour's messages, and let
+ * the neighbour leave. A string that a message gives says how it breaks the protocol.
+ */
+export interface NeighbourSwarm {
+  readonly id: SwarmId
+  readonly pieces: number
+  readonly neighbours: readonly Neighbour[]
+  /** Neighbours that this host opened and that have not answered yet. */
+  opening: number
+  readonly join: (neighbour: Neighbour, theirs: Bitfield, now: Micros) => void
+  readonly leave: (neighbour: Neighbour, now: Micros) => void
+  readonly onHave: (neighbour: Neighbour, pieces: readonly number[], now: Micros) => string | undefined
+  readonly onRequest: (neighbour: Neighbour, piece: number, now: Micros) => string | undefined
+  readonly onPiece: (neighbour: Neighbour, piece: number, payload: Payload, now: Micros) => string | undefined
+  readonly onReject: (
+    neighbour: Neighbour,
+    piece: number,
+    reason: RejectReason,
+    retryAfter: Micros,
+    now: Micros
+  ) => string | undefined
+  readonly onCancel: (neighbour: Neighbour, piece: number, now: Micros) => string | undefined
+  readonly onSuggest: (neighbour: Neighbour, pieces: readonly number[], now: Micros) => string | undefined
+}
+
 export class Neighbour {
-  readonly session: PeerSession
-  readonly swarm: Swarm
+  readonly session: NeighbourSession
+  readonly swarm: NeighbourSwarm
   /** The session's, at hand: to say or hear something, the session is not looked at. */
   readonly connection: ConnectionId
   readonly isOrigin: boolean
@@ -48,7 +86,7 @@ export class Neighbour {
   /** The uploader's turn counter when this neighbour was served last. */
   servedAt = 0
 
-  constructor(session: PeerSession, swarm: Swarm, channel: number, told: number) {
+  constructor(session: NeighbourSession, swarm: NeighbourSwarm, channel: number, told: number) {
     this.session = session
     this.connection = session.connection
     this.isOrigin = session.kind === "origin"

@@ -26,7 +26,7 @@ import type { Message, SwarmId } from "./message.ts"
 import type { Neighbour } from "./neighbour.ts"
 import type { PeerHostCounters, PeerHostInput, PeerHostOutput, SwarmStatus } from "./peer-host-io.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
-import type { PeerSession } from "./peer-session.ts"
+import { type PeerSession, sessionOf } from "./peer-session.ts"
 import type { RandomSource } from "./random-source.ts"
 import { Swarm } from "./swarm.ts"
 import type { Micros } from "./time.ts"
@@ -85,16 +85,15 @@ export class PeerHost {
       counters: this.counters,
       deadlines: this.#deadlines,
       outputs: this.#outputs,
-      routes: this.#routes,
       fetching: 0,
       leaveChannel: (neighbour, reason, now) => this.#channels.leave(neighbour, reason, now),
-      dropSession: (session, reason, now) => this.#keeper.drop(session, reason, now),
+      dropSession: (session, reason, now) => this.#keeper.drop(sessionOf({ session }), reason, now),
       banPeer: (banned, where, reason, now) => this.#keeper.banPeer(banned, where, reason, now)
     }
     this.#budget = new ConnectionBudget(rules, random)
     this.#uploader = new Uploader(this.#context)
     this.#keeper = new ConnectionKeeper(this.#context, this.#budget, this.#uploader, () => this.#channels)
-    this.#channels = new Channels(this.#context, this.#budget, this.#uploader, this.#keeper)
+    this.#channels = new Channels(this.#context, this.#budget, this.#uploader, this.#keeper, this.#routes)
   }
 
   /**
@@ -169,7 +168,7 @@ export class PeerHost {
           const neighbour = findRoute(this.#routes, connection, message.channel)
           if (neighbour !== undefined) {
             const violation = this.#exchange(neighbour, message, now)
-            if (violation !== undefined) this.#keeper.violation(neighbour.session, violation, now)
+            if (violation !== undefined) this.#keeper.violation(sessionOf(neighbour), violation, now)
             return
           }
         }

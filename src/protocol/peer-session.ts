@@ -15,7 +15,7 @@
 import type { Deadline } from "./deadlines.ts"
 import { invariant } from "./invariant.ts"
 import type { Have, SwarmId } from "./message.ts"
-import type { Neighbour } from "./neighbour.ts"
+import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { ConnectionId } from "./peer-host-io.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
 
@@ -32,7 +32,7 @@ export interface RemoteChannel {
   draining: boolean
 }
 
-export class PeerSession {
+export class PeerSession implements NeighbourSession {
   readonly connection: ConnectionId
   /** Whether this host dialled it. */
   readonly dialled: boolean
@@ -169,4 +169,10 @@ export class PeerSession {
     }
     return undefined
   }
+}
+
+/** The session of a neighbour. A swarm sees less of it than it is; every neighbour's connection is a PeerSession. */
+export const sessionOf = ({ session }: Pick<Neighbour, "session">): PeerSession => {
+  invariant(session instanceof PeerSession, "session: a neighbour has another kind of connection")
+  return session
 }

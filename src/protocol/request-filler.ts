@@ -9,19 +9,38 @@
 
 import { AnswerTime } from "./answer-time.ts"
 import { backoffDelay } from "./backoff.ts"
+import type { Bitfield } from "./bitfield.ts"
 import type { Deadline } from "./deadlines.ts"
+import type { Demand } from "./demand.ts"
+import type { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
+import type { Metainfo } from "./metainfo.ts"
 import type { Neighbour } from "./neighbour.ts"
 import { selectPiece } from "./piece-selection.ts"
-import type { OutstandingRequest } from "./request-window.ts"
-import type { Swarm } from "./swarm.ts"
+import type { OutstandingRequest, RequestWindow } from "./request-window.ts"
 import type { Micros } from "./time.ts"
 
 const noReaders: readonly never[] = []
 
+/** A swarm, as far as it takes part in choosing what is asked of whom. */
+export interface RequestedSwarm {
+  readonly metainfo: Metainfo
+  /** Joined neighbours, in the order of joining. */
+  readonly neighbours: readonly Neighbour[]
+  readonly have: Bitfield
+  readonly haves: HaveBatch
+  readonly demand: Demand
+  readonly window: RequestWindow
+  readonly availability: Uint16Array
+  /** Whether one more request may be sent. */
+  readonly wantsMore: boolean
+  readonly isEndgame: boolean
+  readonly isAllRequested: boolean
+}
+
 export class RequestFiller {
   readonly #context: HostContext
-  readonly #swarm: Swarm
+  readonly #swarm: RequestedSwarm
   /** Wakes in endgame, when the oldest request is due for a copy. */
   readonly #hedge: Deadline
   readonly #answers: AnswerTime
@@ -32,7 +51,7 @@ export class RequestFiller {
    */
   readonly #idle: Neighbour[] = []
 
-  constructor(context: HostContext, swarm: Swarm) {
+  constructor(context: HostContext, swarm: RequestedSwarm) {
     this.#context = context
     this.#swarm = swarm
     this.#answers = new AnswerTime(context.rules, swarm.metainfo.pieceLength)

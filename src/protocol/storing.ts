@@ -1,11 +1,11 @@
 // Decides how a swarm remembers the pieces that are being stored and who sent each. They are few, so they lie in an
 // array and are searched one by one: a map would be more memory to wait for than all of them.
 
-import type { PeerSession } from "./peer-session.ts"
+import type { NeighbourSession } from "./neighbour.ts"
 
 export interface Storing {
   readonly piece: number
-  readonly from: PeerSession
+  readonly from: NeighbourSession
 }
 
 export const isStoring = (storing: readonly Storing[], piece: number): boolean => {

@@ -18,17 +18,17 @@ import { type HostContext, sendMessage } from "./host-context.ts"
 import { invariant } from "./invariant.ts"
 import type { RejectReason, SwarmId } from "./message.ts"
 import { type Metainfo, pieceCount, pieceSize } from "./metainfo.ts"
-import type { Neighbour } from "./neighbour.ts"
+import type { Neighbour, NeighbourSwarm } from "./neighbour.ts"
 import type { Payload } from "./payload.ts"
 import type { SeedArc } from "./peer-host-io.ts"
-import { RequestFiller } from "./request-filler.ts"
+import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SeederSuggest } from "./seeder-suggest.ts"
 import { isStoring, type Storing, takeStoring } from "./storing.ts"
 import type { Micros } from "./time.ts"
 import type { Uploader, UploadSwarm } from "./uploader.ts"
 
-export class Swarm implements UploadSwarm {
+export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   readonly id: SwarmId
   readonly metainfo: Metainfo
   readonly pieces: number

@@ -17,10 +17,9 @@ import type { Deadline } from "./deadlines.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import { invariant } from "./invariant.ts"
 import type { RejectReason, SwarmId } from "./message.ts"
-import type { Neighbour } from "./neighbour.ts"
+import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { Payload } from "./payload.ts"
 import type { ConnectionId } from "./peer-host-io.ts"
-import type { PeerSession } from "./peer-session.ts"
 import type { Micros } from "./time.ts"
 
 const MiB = 1024 * 1024
@@ -189,7 +188,7 @@ export class Uploader {
   }
 
   /** The connection is gone, and with it what was being sent. */
-  disconnected(session: PeerSession, now: Micros): void {
+  disconnected(session: NeighbourSession, now: Micros): void {
     this.#removeWhere((job) => job.neighbour.session === session, undefined)
     this.#pump(now)
   }
@@ -238,7 +237,7 @@ export class Uploader {
   }
 
   #checkStalls(now: Micros): void {
-    const dropped: PeerSession[] = []
+    const dropped: NeighbourSession[] = []
     for (const job of this.#jobs) {
       if (!isOut(job) || this.#patienceEnds(job) > now) continue
       if (job.state === "stalled" || this.#stalled >= this.#context.rules.maxUploadQueue) {
