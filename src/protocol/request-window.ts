@@ -72,10 +72,6 @@ export class RequestWindow {
     this.requested = makeWords(pieces)
   }
 
-  get hasExtraCopies(): boolean {
-    return this.#extraCopies !== undefined && this.#extraCopies.size > 0
-  }
-
   isRequested(piece: number): boolean {
     return (this.requested[piece >>> 5]! & (1 << (piece & 31))) !== 0
   }

@@ -53,11 +53,6 @@ export class SeederSuggest {
     this.#own = arc === undefined ? pieces : arc.endPiece - arc.firstPiece
   }
 
-  /** Whether some piece is nowhere but here. */
-  get isFirstRound(): boolean {
-    return !this.#outside.isFull
-  }
-
   joined(neighbour: Neighbour): void {
     this.#byNeighbour.set(neighbour, { pieces: [], steers: 0, declined: false })
     if (this.#outside.isFull) return

@@ -17,7 +17,7 @@ import { seededRandom, testPeer } from "./test-values.ts"
 import type { TestWorld } from "./test-world.ts"
 import type { Micros } from "./time.ts"
 
-export interface TestPayload extends Payload {
+interface TestPayload extends Payload {
   readonly piece: number
   readonly corrupt: boolean
 }
