@@ -27,7 +27,7 @@ import type { BlobUnknown, TrackerClient } from "../tracker/tracker-client.ts"
 import { toDuration, whileFetched } from "../http/upstreams.ts"
 
 /** It may exist, but could not be had; `message` says why and what of. */
-export class PullFailed extends Data.TaggedError("PullFailed")<{
+class PullFailed extends Data.TaggedError("PullFailed")<{
   readonly digest: Digest
   /** "full" when it does not fit this host's disk budget. */
   readonly reason?: "full"

@@ -38,7 +38,7 @@ import {
 } from "../http/upstreams.ts"
 
 /** The repository's build-index says that there is no such tag, manifest, blob or repository. */
-export class TagUnknown extends Data.TaggedError("TagUnknown")<{ readonly message: string }> {}
+class TagUnknown extends Data.TaggedError("TagUnknown")<{ readonly message: string }> {}
 
 /** The repository's build-index did not answer. */
 export class BuildIndexUnavailable extends Data.TaggedError("BuildIndexUnavailable")<{

@@ -20,7 +20,7 @@ import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
 import { planRetention, type RepositoryContent, type RetentionPlan } from "./retention.ts"
 import type { TableStoreError } from "../services/table-store.ts"
 
-export interface CollectReport {
+interface CollectReport {
   readonly dryRun: boolean
   readonly tags: number
   readonly manifests: number

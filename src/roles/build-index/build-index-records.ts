@@ -54,14 +54,13 @@ export const KeptManifest = Schema.Struct({ ...ManifestRecord.fields, putAt: Tim
 export type KeptManifest = typeof KeptManifest.Type
 
 /** Where a tag points. `version` grows with every change at the build-index, so a tag never goes back to a lower one. */
-export const TagRecord = Schema.Struct({
+const TagRecord = Schema.Struct({
   ...described,
   version: Count,
   changedAt: Time,
   /** Seconds since an upstream registry said so. Absent: this build-index is the tag's truth. */
   age: Schema.optionalKey(Count)
 })
-export type TagRecord = typeof TagRecord.Type
 
 /**
  * What a reader is told along: `deletions` is the version of the repository's last deletion of a manifest or blob, so

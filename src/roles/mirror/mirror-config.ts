@@ -49,7 +49,6 @@ export const Upstream = Schema.Struct({
   })
 )
 export type Upstream = typeof Upstream.Type
-export type UpstreamCredentials = typeof Credentials.Type
 
 /** Upstreams, no name or alias given twice. */
 export const UpstreamList = Schema.Array(Upstream).check(

@@ -20,7 +20,7 @@ import type { Upstream } from "./mirror-config.ts"
 import { UpstreamAway, type UpstreamError } from "./upstream-errors.ts"
 import { makeUpstreamRequests } from "./upstream-requests.ts"
 
-export interface UpstreamManifest {
+interface UpstreamManifest {
   readonly digest: Digest
   readonly bytes: Uint8Array
   /** The Content-Type, without parameters. */

@@ -19,7 +19,7 @@ import { isDistrusted, makeTrustBoundary } from "./trust-boundary.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "./upstream-errors.ts"
 import { makeUpstreamTokens } from "./upstream-tokens.ts"
 
-export interface UpstreamQuestion {
+interface UpstreamQuestion {
   readonly method: "GET" | "HEAD"
   /** The name of the repository at the upstream. */
   readonly repository: string

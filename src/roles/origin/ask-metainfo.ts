@@ -9,7 +9,7 @@ import { type BlobEndpoint, formatBlobPath } from "../http/blob-path.ts"
 import { dropBody, refusedBy, UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
 import { BlobOnItsWay } from "./origin-errors.ts"
 
-export interface FoundMetainfo {
+interface FoundMetainfo {
   readonly metainfo: Metainfo
   /** As it came, to be passed on. */
   readonly bytes: Uint8Array<ArrayBuffer>

@@ -25,7 +25,7 @@ import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
 import type { BlobStat, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import type { TableStoreError } from "../services/table-store.ts"
 
-export interface OriginCollectReport {
+interface OriginCollectReport {
   readonly dryRun: boolean
   /** Complete blobs that are here, and those of them that were used or touched within the grace. */
   readonly complete: number

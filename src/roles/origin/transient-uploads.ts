@@ -18,12 +18,7 @@ import type { TableStore, TableStoreError } from "../services/table-store.ts"
 
 const table = "transient-uploads"
 
-export type ReceiveError =
-  | BlobStoreError
-  | TableStoreError
-  | DigestMismatch
-  | UploadUnknown
-  | UploadOffsetWrong
+type ReceiveError = BlobStoreError | TableStoreError | DigestMismatch | UploadUnknown | UploadOffsetWrong
 
 export interface TransientUploads {
   /** Takes the bytes in, checks the digest, and makes them a complete blob. */

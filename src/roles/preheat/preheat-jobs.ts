@@ -40,7 +40,7 @@ export interface PreheatJobs {
 }
 
 /** The agents of a scope among those known. */
-export const chooseAgents = (
+const chooseAgents = (
   scope: OrderScope,
   digest: Digest,
   known: ReadonlyArray<AgentRegistration>

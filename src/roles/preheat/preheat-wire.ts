@@ -10,7 +10,7 @@ import { DigestText } from "../http/wire-schema.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
-export const RepositoryName = Schema.String.check(
+const RepositoryName = Schema.String.check(
   Schema.makeFilter((text) => isRepositoryName(text) || "a repository name")
 )
 

@@ -15,7 +15,7 @@ import type { ManifestReference } from "./repository-path.ts"
 /** The cluster could not take it, or could not be asked. `message` says why. */
 export class SinkUnavailable extends Data.TaggedError("SinkUnavailable")<{ readonly message: string }> {}
 
-export interface PushedManifest {
+interface PushedManifest {
   readonly digest: Digest
   /** The exact bytes that the client sent. */
   readonly bytes: Uint8Array

@@ -51,7 +51,7 @@ export interface Referrer {
 }
 
 /** A change of a tag; without a digest it was deleted. */
-export interface TagChange {
+interface TagChange {
   readonly version: number
   /** Milliseconds since 1970. */
   readonly at: number

@@ -14,7 +14,7 @@ export interface NamespaceScope {
   ) => RegistryEndpoint | OciError
 }
 
-export const namespaceUnknown = (ns: string): OciError =>
+const namespaceUnknown = (ns: string): OciError =>
   ociError("NAME_UNKNOWN", {
     message: `"${ns.slice(0, 100)}" is not among the registries that are mirrored here`,
     detail: { ns: ns.slice(0, 100) }

@@ -87,7 +87,7 @@ export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRout
 }
 
 /** The write part of a registry that only reads. `pushTo` names where images are pushed instead. */
-export const readOnlyRegistry =
+const readOnlyRegistry =
   (pushTo: string): RegistryWrite =>
   (method, endpoint) =>
     Effect.fail(

@@ -18,7 +18,7 @@ export type Rates = typeof RateLimits.Type
 
 type Started<Host> = Effect.Effect<Host, HostProgramError, Scope.Scope>
 
-export interface AgentOptions {
+interface AgentOptions {
   readonly rates?: Rates
   readonly faults?: ScenarioFaults
   /** Keys that differ from what the cluster says of its agents. */
@@ -26,7 +26,7 @@ export interface AgentOptions {
 }
 
 /** Base URLs that an agent's own configuration may name. */
-export interface AgentNames {
+interface AgentNames {
   readonly self: string
   readonly proxy: string
 }

@@ -8,7 +8,7 @@ import type { Digest } from "../../protocol/digest.ts"
 import type { HostProgram, StartedRole } from "../host-program.ts"
 import type { HttpApp } from "../http/http-app.ts"
 
-export interface SeenRequest {
+interface SeenRequest {
   readonly at: "registry" | "tokens" | "blobs"
   readonly method: string
   /** Path and query. */
@@ -87,7 +87,7 @@ export interface FakeUpstream extends StartedRole {
   readonly state: FakeUpstreamState
 }
 
-export const makeFakeUpstreamState = (): FakeUpstreamState => ({
+const makeFakeUpstreamState = (): FakeUpstreamState => ({
   manifests: new Map(),
   tags: new Map(),
   blobs: new Map(),

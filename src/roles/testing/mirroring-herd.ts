@@ -36,10 +36,13 @@ export const mirroringHerd =
     })
 
 /** What the upstream was asked. */
-export const at = (state: FakeUpstreamState, where: "registry" | "tokens" | "blobs", method = "GET") =>
-  state.seen.filter((seen) => seen.at === where && seen.method === method)
+export const at = (
+  state: FakeUpstreamState,
+  where: "registry" | "tokens" | "blobs",
+  method = "GET"
+): FakeUpstreamState["seen"] => state.seen.filter((seen) => seen.at === where && seen.method === method)
 /** The questions for manifests that had a token. */
-export const manifests = (state: FakeUpstreamState, method: string) =>
+export const manifests = (state: FakeUpstreamState, method: string): FakeUpstreamState["seen"] =>
   at(state, "registry", method).filter(
     ({ url, authorization }) => url.includes("/manifests/") && authorization !== undefined
   )

@@ -13,7 +13,7 @@ import { type MemoryWorld, makeMemoryWorld } from "./memory-world.ts"
 
 export const trackerUrl = "http://herd:15003"
 
-export interface ToldAgent {
+interface ToldAgent {
   readonly asks: PreheatAsk[]
 }
 
