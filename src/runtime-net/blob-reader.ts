@@ -5,7 +5,7 @@ import { Cause, Effect, type Pull, Stream } from "effect"
 import { BlobStoreError } from "../roles/services/blob-store.ts"
 import { type DiskFiles, diskError } from "./disk-files.ts"
 
-export const readChunkBytes = 1024 * 1024
+const readChunkBytes = 1024 * 1024
 
 /** Bytes [start, end) of the file at `path`; fails when the file ends before `end`. */
 export const readFileRange = (

@@ -66,7 +66,7 @@ export const diskError = (operation: string, path: string, cause: NodeJS.ErrnoEx
   })
 
 /** Names that are free for any file; nothing under such a name is ever read back. */
-export const temporaryName = (folder: string): string => join(folder, randomUUID())
+const temporaryName = (folder: string): string => join(folder, randomUUID())
 
 export const makeDiskFiles = (disk: Disk): DiskFiles => {
   const call = <A>(

@@ -22,7 +22,7 @@ export class ListenError extends Data.TaggedError("ListenError")<{
   readonly message: string
 }> {}
 
-export interface BoundListener {
+interface BoundListener {
   readonly name: string
   readonly host: string
   /** The real port, also when 0 was asked for. */

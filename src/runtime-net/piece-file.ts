@@ -23,7 +23,7 @@ import { pieceBuffer } from "./piece-buffer.ts"
 import { keepPieceHints } from "./piece-hints.ts"
 import { type DigestOutcome, makePrefixDigest } from "./prefix-digest.ts"
 
-export type PieceFileState = "downloading" | "complete" | "discarded"
+type PieceFileState = "downloading" | "complete" | "discarded"
 
 export interface OpenPieceFile {
   readonly torrent: Torrent

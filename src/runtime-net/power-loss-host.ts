@@ -11,7 +11,7 @@ import { makePowerLossDisk } from "./power-loss-disk.ts"
 import { readTableFiles, restoreTableFiles, type TableFiles, tornTableFiles } from "./torn-tables.ts"
 
 /** A host's storage from one loss of power to the next. */
-export interface PoweredLife {
+interface PoweredLife {
   readonly storage: Layer.Layer<HostStorage>
   /** Done when a change was asked for that is not made any more. */
   readonly dark: Effect.Effect<void>

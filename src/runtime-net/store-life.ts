@@ -11,7 +11,7 @@ import { sameBytes, sampleBytes } from "../roles/services/conformance.ts"
 
 export const sha256 = (bytes: Uint8Array): Digest => `sha256:${hash("sha256", bytes, "hex")}` as Digest
 
-export const pieceLength = 4096
+const pieceLength = 4096
 
 export const metainfoOf = (bytes: Uint8Array, digest = sha256(bytes)): Metainfo => {
   const hashes: Array<Uint8Array> = []
@@ -31,7 +31,7 @@ export const store = (file: PieceFile, bytes: Uint8Array, piece: number) =>
 const load = (file: PieceFile, piece: number) =>
   Effect.callback<LoadOutcome>((resume) => file.load(piece, (outcome) => resume(Effect.succeed(outcome))))
 
-export const uploaded = sampleBytes(1, 30_000)
+const uploaded = sampleBytes(1, 30_000)
 export const downloaded = sampleBytes(2, 5 * pieceLength + 10)
 export const removed = sampleBytes(3, 100)
 

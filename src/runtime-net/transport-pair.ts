@@ -13,7 +13,7 @@ import {
 import { monotonicNow } from "./node-timers.ts"
 import { type KillableTransport, makeWsTransport } from "./ws-transport.ts"
 
-export type TransportEvent =
+type TransportEvent =
   | { readonly tag: "Connected"; readonly connection: number }
   | { readonly tag: "DialFailed"; readonly connection: number; readonly reason: string }
   | { readonly tag: "Received"; readonly connection: number; readonly message: Message; readonly at: number }

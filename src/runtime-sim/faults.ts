@@ -75,10 +75,6 @@ export class NetworkFaults {
     }
   }
 
-  powerOn(host: NetworkHost): void {
-    host.on = true
-  }
-
   /** Brings every connection in line with what is reachable now. */
   #apply(): void {
     for (const host of this.#connections.network.hosts) {

@@ -29,7 +29,7 @@ import { SimTimers } from "./sim-timers.ts"
 import { makePeerTransport } from "./sim-transport.ts"
 import { StorageSession, type StorageFaults } from "./storage-session.ts"
 
-export class SimListenError extends Data.TaggedError("SimListenError")<{ readonly message: string }> {}
+class SimListenError extends Data.TaggedError("SimListenError")<{ readonly message: string }> {}
 
 /** A machine of the simulated world: its place on the network and its disk. */
 export interface Machine {

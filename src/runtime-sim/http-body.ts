@@ -6,8 +6,8 @@
 
 import { Cause, Effect, Stream } from "effect"
 
-export const bodyWindow = 1024 * 1024
-export const maxChunk = 256 * 1024
+const bodyWindow = 1024 * 1024
+const maxChunk = 256 * 1024
 /** Taken bytes are told when they are this many: a window always has room for one chunk more. */
 const creditStep = 256 * 1024
 

@@ -37,7 +37,7 @@ export type HttpFrame =
   | { readonly tag: "Credit"; readonly bytes: number }
 
 /** Bodies up to this many bytes travel inside their head. */
-export const inlineBodyBytes = 8 * 1024
+const inlineBodyBytes = 8 * 1024
 
 const numbers: Readonly<Record<HttpFrame["tag"], number>> = {
   RequestHead: 64,

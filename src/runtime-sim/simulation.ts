@@ -23,7 +23,7 @@ import { SymbolicBlob, type SymbolicBlobSpec } from "./symbolic-blobs.ts"
 
 export interface SimulationOptions extends KernelOptions, Partial<NetworkOptions>, Partial<DiskOptions> {}
 
-export interface HostOptions {
+interface HostOptions {
   /** Instead of the simulation's; of a machine that starts again they stay, unless others are given. */
   readonly rates?: LinkRates
   /** Rack and zone. A machine does not move: it is where it was first said to be. */
@@ -34,7 +34,7 @@ export interface HostOptions {
   readonly diskRoom?: number
 }
 
-export interface SimulationStats {
+interface SimulationStats {
   readonly virtualTime: Micros
   readonly events: number
   readonly bytesSent: number
@@ -68,7 +68,7 @@ export interface Simulation {
 }
 
 /** Gigabit links, half a millisecond apart; NVMe-like disks; SHA-256 at what one core does. */
-export const defaultOptions: NetworkOptions & DiskOptions = {
+const defaultOptions: NetworkOptions & DiskOptions = {
   uplink: 125_000_000,
   downlink: 125_000_000,
   latency: 500,
