@@ -90,7 +90,7 @@ export interface ExperimentDefinition<Fields extends OptionFields, Input, Outcom
   ) => Effect.Effect<Measured, ExperimentFailed>
 }
 
-export interface OptionDescription {
+interface OptionDescription {
   readonly name: string
   readonly meaning: string
   /** Canonical text of the default. */

@@ -114,7 +114,7 @@ export const completionChart = (curve: CompletionCurve): ChartSource => {
 const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 
 /** Bytes that agents had received at an instant, by who had sent them. */
-export interface SpreadSample {
+interface SpreadSample {
   /** Seconds since the start. */
   readonly seconds: number
   readonly fromOrigins: number

@@ -10,7 +10,7 @@ const Count = Schema.Int.check(Schema.isGreaterThan(0))
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const Seconds = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
-export const MeasuredOptions = Schema.Struct({
+const MeasuredOptions = Schema.Struct({
   agents: Count,
   /** Bytes. */
   size: Count,
@@ -53,7 +53,7 @@ export const Measurement = Schema.Struct({
 })
 export type Measurement = typeof Measurement.Type
 
-export const MeasuredMachine = Schema.Struct({
+const MeasuredMachine = Schema.Struct({
   cpu: Schema.NonEmptyString,
   cores: Count,
   memory_gib: Schema.Finite,

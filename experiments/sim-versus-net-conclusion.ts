@@ -11,7 +11,7 @@ import type { LoopbackCosts } from "./simulated-loopback.ts"
 import { Schema } from "effect"
 
 /** A prediction is good when the ratio of simulated to measured differs from 1 by no more. */
-export const goodWithin = 0.1
+const goodWithin = 0.1
 
 /** A measurement beside the twin's times by the sources as they are. */
 export interface Compared {
@@ -49,7 +49,7 @@ const sizeText = Schema.encodeSync(byteSizeText)
 const rateText = Schema.encodeSync(byteRateText)
 
 /** What was varied, in a few words. */
-export const optionsText = ({ agents, size, rate }: Measurement["options"]): string =>
+const optionsText = ({ agents, size, rate }: Measurement["options"]): string =>
   `${agents} agents, ${sizeText(size)}, ${rateText(rate)}`
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`

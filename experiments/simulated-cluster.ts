@@ -32,7 +32,7 @@ export interface ClusterOptions extends Pick<WaveSpec, "seed" | "agents" | "orig
 }
 
 /** May stand between an agent and its world. */
-export type Observe = (program: HostProgram<Agent>, agent: number) => HostProgram<Agent>
+type Observe = (program: HostProgram<Agent>, agent: number) => HostProgram<Agent>
 
 export interface SimulatedCluster {
   readonly simulation: Simulation

@@ -23,14 +23,14 @@ export const chromium: { readonly path: string } | { readonly missing: string } 
     : { path }
 })()
 
-export interface BrowserEvent {
+interface BrowserEvent {
   readonly id?: number
   readonly method?: string
   readonly result?: { readonly result?: { readonly value?: unknown } }
 }
 
 /** A tab; `events` are what it told unasked. */
-export interface Tab {
+interface Tab {
   readonly events: Array<BrowserEvent>
   readonly ask: (method: string, params?: object) => Promise<BrowserEvent>
   /** The value of an expression, as JSON; a promise is waited for. */

@@ -21,7 +21,7 @@ import { KrakenConn, KrakenTorrent } from "./kraken-torrent.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
 import type { Stage } from "./rival-wave.ts"
 
-export interface KrakenRules {
+interface KrakenRules {
   readonly connections: number
   readonly pipeline: number
   readonly originPipeline: number
@@ -31,7 +31,7 @@ export interface KrakenRules {
   readonly idleTimeout: Micros
 }
 
-export interface KrakenCounts {
+interface KrakenCounts {
   requests: number
   duplicate_pieces: number
   requests_timed_out: number

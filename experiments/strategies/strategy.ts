@@ -14,7 +14,7 @@ export class StrategyFailed extends Data.TaggedError("StrategyFailed")<{
   readonly message: string
 }> {}
 
-export interface StrategyParameter {
+interface StrategyParameter {
   readonly name: string
   /** A line, with the unit. */
   readonly meaning: string
