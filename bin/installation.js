@@ -14,7 +14,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, "node_modules")
 
 /** The Node that package.json pins as a dependency: the npm package `node` unpacks it here. */
-export const pinnedRuntime = join(modules, "node", "bin", process.platform === "win32" ? "node.exe" : "node")
+const pinnedRuntime = join(modules, "node", "bin", process.platform === "win32" ? "node.exe" : "node")
 
 /** The oldest Node that runs the sources as they are: type stripping without a warning, and node:sqlite. */
 const oldestRuntime = [24, 12]

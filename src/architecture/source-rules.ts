@@ -85,7 +85,7 @@ export const everyFileHasHeader: Rule = (files) =>
   })
 
 /** Lines a file may have. */
-export const longestFile = 400
+const longestFile = 400
 
 export interface LongFile {
   readonly path: string

@@ -7,7 +7,7 @@ import { CliError } from "effect/cli"
 /** A command that cannot do what was asked. `message` says what, where and what to do, in one line. */
 export class CliFailure extends Data.TaggedError("CliFailure")<{ readonly message: string }> {}
 
-export const exitCodes = {
+const exitCodes = {
   /** Done, or stopped by a signal as it should. */
   ok: 0,
   /** The command was understood and failed. */

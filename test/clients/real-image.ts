@@ -40,8 +40,7 @@ const layoutManifest = (layout: string): { readonly digest: string; readonly man
 }
 
 /** Where an OCI layout keeps a blob. */
-export const blobPath = (layout: string, digest: string): string =>
-  join(layout, "blobs", ...digest.split(":"))
+const blobPath = (layout: string, digest: string): string => join(layout, "blobs", ...digest.split(":"))
 
 /** Builds the image in `folder`, which must exist. */
 export const buildRealImage = async (folder: string): Promise<RealImage> => {

@@ -15,9 +15,9 @@ import { freePortBase } from "../support/free-ports.ts"
 import { exchange, type RawBody } from "../support/raw-http.ts"
 import { startShoal, startUp, stopShoal, untilReady } from "../support/shoal-process.ts"
 
-export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
+type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
 
-export interface Sent {
+interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   /** Bytes go with their Content-Length, a list of bytes chunked and without one. */
   readonly body?: RawBody

@@ -32,7 +32,7 @@ export const index = fc.nat({ max: 1000 })
 export const nameOf = (name: keyof Named): fc.Arbitrary<Part> => index.map((at) => ({ name, index: at }))
 
 /** What a request line may hold: no blank, no control character; Node refuses the others. */
-export const lineText = fc
+const lineText = fc
   .string({
     unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
     maxLength: 40

@@ -13,7 +13,7 @@ export const mediaTypes = {
   config: "application/vnd.oci.image.config.v1+json"
 } as const
 
-export type Compression = "none" | "gzip" | "zstd"
+type Compression = "none" | "gzip" | "zstd"
 
 const layerTypes: Readonly<Record<Compression, string>> = {
   none: "application/vnd.oci.image.layer.v1.tar",
@@ -21,7 +21,7 @@ const layerTypes: Readonly<Record<Compression, string>> = {
   zstd: "application/vnd.oci.image.layer.v1.tar+zstd"
 }
 
-export interface Descriptor {
+interface Descriptor {
   readonly mediaType: string
   readonly digest: string
   readonly size: number

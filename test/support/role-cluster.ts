@@ -7,7 +7,7 @@ import { freePortBase } from "./free-ports.ts"
 import { type ShoalProcess, startShoal, stopShoal, untilReady } from "./shoal-process.ts"
 
 export const roles = ["build-index", "origin", "tracker", "proxy", "agent"] as const
-export type Role = (typeof roles)[number]
+type Role = (typeof roles)[number]
 
 export interface RoleCluster {
   /** "127.0.0.1:PORT" of where images are pushed to, and pulled from. */
