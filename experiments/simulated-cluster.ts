@@ -8,10 +8,15 @@ import { ringOwners } from "../src/protocol/hash-ring.ts"
 import { limits } from "../src/protocol/limits.ts"
 import type { Torrent } from "../src/protocol/metainfo.ts"
 import { type Agent, agent } from "../src/roles/agent/agent.ts"
+import { agentConfig } from "../src/roles/agent/config.ts"
 import { buildIndex } from "../src/roles/build-index/build-index.ts"
+import { buildIndexConfig } from "../src/roles/build-index/config.ts"
+import { unlimited } from "../src/roles/config/process-keys.ts"
 import type { HostProgram, HostProgramError, StartedRole } from "../src/roles/host-program.ts"
+import { originConfig } from "../src/roles/origin/config.ts"
 import { type Origin, origin } from "../src/roles/origin/origin.ts"
 import { SwarmRules } from "../src/roles/services/swarm-rules.ts"
+import { trackerConfig } from "../src/roles/tracker/config.ts"
 import { tracker } from "../src/roles/tracker/tracker.ts"
 import type { Place } from "../src/runtime-sim/fabric.ts"
 import type { SimHost } from "../src/runtime-sim/host.ts"
@@ -53,7 +58,6 @@ export interface RunningCluster {
 }
 
 const ports = { peer: 4001, registry: 5000, origin: 5001, tracker: 5002, buildIndex: 5003 } as const
-const log = { level: "silent", format: "json" } as const
 const data = "data"
 
 type Urls = readonly [string, ...Array<string>]
@@ -85,12 +89,19 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
   })
   const origins = originUrls(options.origins)
   const trackers = urls("tracker", options.trackers, ports.tracker)
-  const buildIndexes = urls("build-index", 1, ports.buildIndex)
+  /** What agents have in common, so that thousands of them share it. */
+  const everyAgent = agentConfig({
+    data,
+    peer: listen("agent", ports.peer),
+    registry: listen("agent", ports.registry),
+    trackers,
+    buildIndexes: urls("build-index", 1, ports.buildIndex)
+  })
 
   /** Of the transport: none when the links themselves keep the rate. */
   const bucketsOf = (rate: number) =>
     links.burst === 0
-      ? {}
+      ? unlimited
       : { egressBytesPerSecond: rate, ingressBytesPerSecond: rate, burstBytes: links.burst }
 
   const startHost = <Role extends StartedRole>(
@@ -111,36 +122,38 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
     return startHost(
       "origin",
       index,
-      origin({
-        data,
-        log,
-        peer: listen(name, ports.peer),
-        rates: bucketsOf(links.rate),
-        http: listen(name, ports.origin),
-        origins,
-        self: origins[index]!
-      })
+      origin(
+        originConfig({
+          data,
+          peer: listen(name, ports.peer),
+          rates: bucketsOf(links.rate),
+          http: listen(name, ports.origin),
+          origins,
+          self: origins[index]!
+        })
+      )
     )
   }
   const startTracker = (index: number) => {
     const name = nameOf("tracker", index)
-    return startHost("tracker", index, tracker({ log, http: listen(name, ports.tracker), origins }))
+    return startHost("tracker", index, tracker(trackerConfig({ http: listen(name, ports.tracker), origins })))
   }
   const startBuildIndex = () => {
     const name = nameOf("build-index", 0)
-    return startHost("build-index", 0, buildIndex({ data, log, http: listen(name, ports.buildIndex) }))
+    return startHost(
+      "build-index",
+      0,
+      buildIndex(buildIndexConfig({ data, http: listen(name, ports.buildIndex) }))
+    )
   }
   const startAgent = (index: number, observe: Observe) => {
     const name = nameOf("agent", index)
     const rate = rateOf(options, index)
     const program = agent({
-      data,
-      log,
+      ...everyAgent,
       peer: listen(name, ports.peer),
       rates: bucketsOf(rate),
-      registry: listen(name, ports.registry),
-      trackers,
-      buildIndexes
+      registry: listen(name, ports.registry)
     })
     return startHost("agent", index, observe(program, index), rate)
   }

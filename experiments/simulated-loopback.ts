@@ -7,7 +7,9 @@
 import { Duration, Effect } from "effect"
 import type { Micros } from "../src/protocol/time.ts"
 import { agent } from "../src/roles/agent/agent.ts"
+import { agentConfig } from "../src/roles/agent/config.ts"
 import { herd } from "../src/roles/herd.ts"
+import { herdConfig } from "../src/roles/herd/config.ts"
 import type { HostProgramError } from "../src/roles/host-program.ts"
 import { makeSimulation, type Simulation } from "../src/runtime-sim/simulation.ts"
 import {
@@ -56,7 +58,6 @@ export interface LoopbackRun {
 const linkRate = 2_500_000_000
 
 const ports = { proxy: 5000, peer: 5001, origin: 5002, tracker: 5003, buildIndex: 5004 } as const
-const log = { level: "silent", format: "json" } as const
 const data = "data"
 
 const listen = (host: string, port: number) => ({ host, port })
@@ -69,31 +70,33 @@ const startCluster = (
     const rates = { egressBytesPerSecond: rate, ingressBytesPerSecond: rate, burstBytes: burst }
     yield* simulation.startHost(
       "herd",
-      herd({
-        data,
-        log,
-        rates,
-        proxy: listen("herd", ports.proxy),
-        peer: listen("herd", ports.peer),
-        origin: listen("herd", ports.origin),
-        tracker: listen("herd", ports.tracker),
-        buildIndex: listen("herd", ports.buildIndex)
-      })
+      herd(
+        herdConfig({
+          data,
+          rates,
+          proxy: listen("herd", ports.proxy),
+          peer: listen("herd", ports.peer),
+          origin: listen("herd", ports.origin),
+          tracker: listen("herd", ports.tracker),
+          buildIndex: listen("herd", ports.buildIndex)
+        })
+      )
     )
     const names = Array.from({ length: agents }, (_, index) => `agent-${index + 1}`)
     return yield* Effect.forEach(names, (name) =>
       Effect.as(
         simulation.startHost(
           name,
-          agent({
-            data,
-            log,
-            rates,
-            registry: listen(name, ports.proxy),
-            peer: listen(name, ports.peer),
-            trackers: [`http://herd:${ports.tracker}`],
-            buildIndexes: [`http://herd:${ports.buildIndex}`]
-          })
+          agent(
+            agentConfig({
+              data,
+              rates,
+              registry: listen(name, ports.proxy),
+              peer: listen(name, ports.peer),
+              trackers: [`http://herd:${ports.tracker}`],
+              buildIndexes: [`http://herd:${ports.buildIndex}`]
+            })
+          )
         ),
         { url: `http://${name}:${ports.proxy}`, client: simulation.httpClient(name) }
       )

@@ -67,7 +67,10 @@ describe("decoding", () => {
       Result.succeed({
         data: "here",
         http: { host: "127.0.0.1", port: 1 },
-        log: { level: "info", format: "auto" }
+        log: { level: "info", format: "auto" },
+        immutableTags: [],
+        collect: { grace: 86_400, retention: [] },
+        upstreams: []
       })
     )
   })

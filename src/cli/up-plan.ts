@@ -8,7 +8,7 @@
 //   base + 4      build-index
 
 import { join } from "node:path"
-import type { RateLimits } from "../roles/config/process-keys.ts"
+import type { RateSettings } from "../roles/config/process-keys.ts"
 import { hostAndPort, isEveryAddress, localUrl } from "../roles/http/host-and-port.ts"
 
 export interface UpOptions {
@@ -21,7 +21,7 @@ export interface UpOptions {
   /** Names under which clients know the cluster, beside the proxy's own address. */
   readonly ownNames?: ReadonlyArray<string>
   /** Of the origin and of every agent; unlimited when absent. */
-  readonly rates?: typeof RateLimits.Type
+  readonly rates?: RateSettings
   /** Agents make themselves known, so that they can be preheated. */
   readonly register?: boolean
 }

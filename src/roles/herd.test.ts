@@ -7,9 +7,10 @@ import { Effect } from "effect"
 import { describe } from "vitest"
 import { makeDigest } from "../protocol/digest.ts"
 import { herd } from "./herd.ts"
+import { herdConfig } from "./herd/config.ts"
 import { localUrl } from "./http/host-and-port.ts"
 import { send } from "./testing/exchange.ts"
-import { herdConfig, proxyUrl, startHerd } from "./testing/herd.ts"
+import { herdSettings, proxyUrl, startHerd } from "./testing/herd.ts"
 import { makeMemoryWorld } from "./testing/memory-world.ts"
 import { pushImage } from "./testing/push.ts"
 
@@ -55,7 +56,7 @@ describe("a herd", () => {
     Effect.gen(function* () {
       const world = makeWorld()
       const error = yield* Effect.flip(
-        world.start(herd({ ...herdConfig, tracker: { host: "herd", port: 0 } }))
+        world.start(herd(herdConfig({ ...herdSettings, tracker: { host: "herd", port: 0 } })))
       )
       assert.include(error.message, "tracker.port")
     })

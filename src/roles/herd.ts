@@ -19,15 +19,12 @@ import { tracker } from "./tracker/tracker.ts"
 /** One rhythm for both; an origin's grace follows the links', but is not less than what it must be. */
 const originCollect = ({ every, grace }: CollectConfig): OriginCollect => ({
   ...(every === undefined ? {} : { every }),
-  ...(grace === undefined ? {} : { grace: Math.max(grace, limits.minBlobGrace / seconds(1)) })
+  grace: Math.max(grace, limits.minBlobGrace / seconds(1))
 })
 
 export const herd = (config: HerdConfig): HostProgram<Origin> =>
   Effect.gen(function* () {
-    const { data, log, peer, rates } = config
-    const upstreams = config.upstreams === undefined ? {} : { upstreams: config.upstreams }
-    const mirrors = config.upstreams === undefined ? {} : { mirrors: config.upstreams }
-    const ownNames = config.ownNames === undefined ? {} : { ownNames: config.ownNames }
+    const { data, log, peer, rates, upstreams } = config
     for (const part of ["proxy", "origin", "tracker", "buildIndex"] as const) {
       if (config[part].port === 0) {
         return yield* new RoleMisconfigured({
@@ -46,8 +43,8 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       origins: [originUrl],
       self: originUrl,
       buildIndexes: [buildIndexUrl],
-      collect: originCollect(config.collect ?? {}),
-      ...upstreams
+      collect: originCollect(config.collect),
+      upstreams
     })
     const trackerUrl = localUrl(config.tracker)
     const tracking = yield* tracker({ log, http: config.tracker, origins: [originUrl] })
@@ -56,21 +53,21 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       log,
       http: config.buildIndex,
       origins: [originUrl],
-      ...(config.immutableTags === undefined ? {} : { immutableTags: config.immutableTags }),
-      ...(config.collect === undefined ? {} : { collect: config.collect }),
-      ...upstreams
+      immutableTags: config.immutableTags,
+      collect: config.collect,
+      upstreams
     })
     const pushing = yield* proxy({
       data: `${data}/proxy`,
       log,
       registry: config.proxy,
-      ...(config.limits === undefined ? {} : { limits: config.limits }),
+      limits: config.limits,
       origins: [originUrl],
       buildIndexes: [buildIndexUrl],
       trackers: [trackerUrl],
-      ...(config.preheat === undefined ? {} : { preheat: config.preheat }),
-      ...mirrors,
-      ...ownNames
+      preheat: config.preheat,
+      mirrors: upstreams,
+      ownNames: config.ownNames
     })
     const named = (name: string, listeners: Origin["listeners"]) =>
       listeners.map((listener) => ({ ...listener, name }))

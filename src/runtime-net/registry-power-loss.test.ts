@@ -11,7 +11,8 @@ import { Effect, Exit, Logger, Scope } from "effect"
 import { describe, expect } from "vitest"
 import { makeDigest } from "../protocol/digest.ts"
 import { herd } from "../roles/herd.ts"
-import { herdConfig, proxyUrl } from "../roles/testing/herd.ts"
+import { herdConfig } from "../roles/herd/config.ts"
+import { herdSettings, proxyUrl } from "../roles/testing/herd.ts"
 import { makeMemoryWorld } from "../roles/testing/memory-world.ts"
 import { makePowerLossHost, type PowerLossHost } from "./power-loss-host.ts"
 import {
@@ -24,7 +25,7 @@ import {
 } from "./registry-life.ts"
 import { lots } from "./torn-content.ts"
 
-const originUrl = `http://herd:${herdConfig.origin.port}`
+const originUrl = `http://herd:${herdSettings.origin.port}`
 
 /** One life of the herd: what is done in it, until it ends or the power goes. */
 const live = <A>(
@@ -39,7 +40,7 @@ const live = <A>(
     )
     const scope = yield* Scope.make()
     const { storage, dark } = host.live(changesUntilLoss)
-    const program = herd(herdConfig).pipe(Effect.provide(storage), Scope.provide(scope))
+    const program = herd(herdConfig(herdSettings)).pipe(Effect.provide(storage), Scope.provide(scope))
     const whole = Effect.andThen(
       world.start(program),
       doing({ client: world.client, proxy: proxyUrl, origin: originUrl })

@@ -4,6 +4,7 @@
 import { Context, Effect, Layer, type Scope } from "effect"
 import type { ByeReason, Message } from "../protocol/message.ts"
 import { milliseconds } from "../protocol/time.ts"
+import { unlimited } from "../roles/config/process-keys.ts"
 import {
   type PeerEndpoint,
   type PeerListenError,
@@ -45,7 +46,7 @@ export interface WatchedEndpoint {
 }
 
 export const listenWatched = (
-  rates: PeerListenOptions["rates"] = {}
+  rates: PeerListenOptions["rates"] = unlimited
 ): Effect.Effect<WatchedEndpoint, PeerListenError, Scope.Scope> =>
   Effect.gen(function* () {
     const transport = makeWsTransport()
@@ -113,7 +114,7 @@ export const listenWatched = (
   })
 
 /** Two endpoints, the first of which has dialled the second as connection 1; the second sees it as `-1`. */
-export const connectedPair = (rates: PeerListenOptions["rates"] = {}) =>
+export const connectedPair = (rates: PeerListenOptions["rates"] = unlimited) =>
   Effect.gen(function* () {
     const dialler = yield* listenWatched(rates)
     const acceptor = yield* listenWatched(rates)

@@ -8,6 +8,7 @@ import { describe, expect } from "vitest"
 import { WebSocket } from "ws"
 import { limits } from "../protocol/limits.ts"
 import type { Message, SwarmId } from "../protocol/message.ts"
+import { unlimited } from "../roles/config/process-keys.ts"
 import { PeerTransport } from "../roles/services/peer-transport.ts"
 import { pieceBuffer } from "./piece-buffer.ts"
 import { connectedPair, listenWatched } from "./transport-pair.ts"
@@ -206,7 +207,7 @@ describe("peer transport", () => {
       const error = yield* Effect.flip(
         Effect.flatMap(PeerTransport, (transport) =>
           transport.listen(
-            { listen: { host: "127.0.0.1", port }, rates: {} },
+            { listen: { host: "127.0.0.1", port }, rates: unlimited },
             {
               connected: () => {},
               dialFailed: () => {},

@@ -213,13 +213,8 @@ class WsEndpoint implements PeerEndpoint {
   }
 }
 
-const bucket = (
-  bytesPerSecond: number | undefined,
-  burstBytes: number | undefined
-): TokenBucket | undefined =>
-  bytesPerSecond === undefined
-    ? undefined
-    : new TokenBucket({ bytesPerSecond, burstBytes: burstBytes ?? limits.defaultBurstBytes }, monotonicNow())
+const bucket = (bytesPerSecond: number | undefined, burstBytes: number): TokenBucket | undefined =>
+  bytesPerSecond === undefined ? undefined : new TokenBucket({ bytesPerSecond, burstBytes }, monotonicNow())
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 

@@ -7,7 +7,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { encodedLength } from "../protocol/codec.ts"
 import type { Message, SwarmId } from "../protocol/message.ts"
-import type { RateLimits } from "../roles/config/process-keys.ts"
+import { type RateSettings, rateLimits } from "../roles/config/process-keys.ts"
 import {
   type PeerEndpoint,
   PeerTransport,
@@ -33,7 +33,7 @@ interface Passing {
 }
 
 /** Listens for peers; notes the pieces that it is given. */
-const peer = (name: string, rates: typeof RateLimits.Type, now: () => number, passed: Passing[]) =>
+const peer = (name: string, rates: RateSettings, now: () => number, passed: Passing[]) =>
   Effect.gen(function* () {
     const ignore = () => {}
     const handlers: PeerTransportHandlers = {
@@ -45,14 +45,17 @@ const peer = (name: string, rates: typeof RateLimits.Type, now: () => number, pa
       disconnected: ignore
     }
     const transport = yield* PeerTransport
-    const endpoint = yield* transport.listen({ listen: { host: name, port: 7000 }, rates }, handlers)
+    const endpoint = yield* transport.listen(
+      { listen: { host: name, port: 7000 }, rates: rateLimits(rates) },
+      handlers
+    )
     return { listeners: [], endpoint }
   })
 
 /** Two peers send pieces to two others each, all at once; gives what each receiver was given, in order of time. */
 const play = (
   linkModel: LinkModel,
-  rates: { readonly senders: typeof RateLimits.Type; readonly receivers: typeof RateLimits.Type },
+  rates: { readonly senders: RateSettings; readonly receivers: RateSettings },
   sizes: ReadonlyArray<number>
 ) => {
   const simulation = makeSimulation({ seed: "buckets", uplink: 4000 * MB, downlink: 4000 * MB, linkModel })

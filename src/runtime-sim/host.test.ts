@@ -5,6 +5,7 @@ import { Deferred, Duration, Effect, Fiber, Option, Random, Stream } from "effec
 import { HttpClient, HttpServerResponse } from "effect/http"
 import { describe, expect, it } from "vitest"
 import type { Message } from "../protocol/message.ts"
+import { unlimited } from "../roles/config/process-keys.ts"
 import { makeHttpApp } from "../roles/http/http-app.ts"
 import { makeRoleMetrics } from "../roles/metrics.ts"
 import type { BlobStore } from "../roles/services/blob-store.ts"
@@ -32,7 +33,7 @@ const host = (name: string, heard: string[] = []) =>
     const client = yield* HttpClient.HttpClient
     const received: string[] = []
     const endpoint = yield* transport.listen(
-      { listen: { host: name, port: 7000 }, rates: {} },
+      { listen: { host: name, port: 7000 }, rates: unlimited },
       {
         connected: () => {},
         dialFailed: () => {},
@@ -158,7 +159,7 @@ describe("a host", () => {
     const simulation = makeSimulation({ seed: "fail" })
     const failing = Effect.gen(function* () {
       const transport = yield* PeerTransport
-      yield* transport.listen({ listen: { host: "a", port: 7000 }, rates: {} }, deaf)
+      yield* transport.listen({ listen: { host: "a", port: 7000 }, rates: unlimited }, deaf)
       return yield* Effect.fail({ _tag: "Broken", message: "no" })
     })
     const error = simulation.run(Effect.flip(simulation.startHost("a", failing)))
@@ -171,8 +172,8 @@ describe("a host", () => {
     const taken = (port: number) =>
       Effect.gen(function* () {
         const transport = yield* PeerTransport
-        yield* transport.listen({ listen: { host: "a", port: 7000 }, rates: {} }, deaf)
-        if (port === 7000) yield* transport.listen({ listen: { host: "a", port }, rates: {} }, deaf)
+        yield* transport.listen({ listen: { host: "a", port: 7000 }, rates: unlimited }, deaf)
+        if (port === 7000) yield* transport.listen({ listen: { host: "a", port }, rates: unlimited }, deaf)
         const app = Effect.succeed(HttpServerResponse.empty())
         return { listeners: [{ name: "registry", listen: { host: "a", port: 7000 }, app }] }
       })

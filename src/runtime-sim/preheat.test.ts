@@ -5,31 +5,31 @@ import { HttpClientRequest } from "effect/http"
 import { expect, it } from "vitest"
 import { limits } from "../protocol/limits.ts"
 import { agent } from "../roles/agent/agent.ts"
+import { agentConfig } from "../roles/agent/config.ts"
 import { registrationLifetime } from "../roles/preheat/registered-agents.ts"
+import { trackerConfig } from "../roles/tracker/config.ts"
 import { tracker } from "../roles/tracker/tracker.ts"
 import { makeSimulation } from "./simulation.ts"
-
-const log = { level: "silent", format: "json" } as const
 
 const startAgent = (simulation: ReturnType<typeof makeSimulation>, name: string) =>
   simulation.startHost(
     name,
-    agent({
-      data: "agent",
-      log,
-      peer: { host: name, port: 2 },
-      rates: {},
-      registry: { host: name, port: 1 },
-      trackers: ["http://tracker:1"],
-      buildIndexes: ["http://nobody:1"],
-      register: { url: `http://${name}:1`, zone: "a" }
-    })
+    agent(
+      agentConfig({
+        data: "agent",
+        peer: { host: name, port: 2 },
+        registry: { host: name, port: 1 },
+        trackers: ["http://tracker:1"],
+        buildIndexes: ["http://nobody:1"],
+        register: { url: `http://${name}:1`, zone: "a" }
+      })
+    )
   )
 
 const startTracker = (simulation: ReturnType<typeof makeSimulation>) =>
   simulation.startHost(
     "tracker",
-    tracker({ log, http: { host: "tracker", port: 1 }, origins: ["http://nobody:1"] })
+    tracker(trackerConfig({ http: { host: "tracker", port: 1 }, origins: ["http://nobody:1"] }))
   )
 
 it("an agent is known soon after it or the tracker starts, and forgotten when it has been silent", () => {

@@ -4,6 +4,7 @@ import { Effect, Fiber, Stream } from "effect"
 import { HttpBody, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { expect, it } from "vitest"
 import { agent } from "../roles/agent/agent.ts"
+import { agentConfig } from "../roles/agent/config.ts"
 import { makeHttpApp } from "../roles/http/http-app.ts"
 import { makeRoleMetrics } from "../roles/metrics.ts"
 import { makeSimulation } from "./simulation.ts"
@@ -50,17 +51,17 @@ it("a body waits for a proxy that does not read, goes on when it does, and break
       yield* simulation.startHost("proxy", slowProxy)
       yield* simulation.startHost(
         "agent",
-        agent({
-          data: "agent",
-          log: { level: "silent", format: "json" },
-          peer: { host: "agent", port: 2 },
-          rates: {},
-          registry: { host: "agent", port: 1 },
-          trackers: ["http://nobody:1"],
-          buildIndexes: ["http://nobody:1"],
-          proxy: "http://proxy:80",
-          push: "forward"
-        })
+        agent(
+          agentConfig({
+            data: "agent",
+            peer: { host: "agent", port: 2 },
+            registry: { host: "agent", port: 1 },
+            trackers: ["http://nobody:1"],
+            buildIndexes: ["http://nobody:1"],
+            proxy: "http://proxy:80",
+            push: "forward"
+          })
+        )
       )
       const push = yield* Effect.forkChild(
         client.execute(

@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { encodedLength } from "../protocol/codec.ts"
 import type { Message, SwarmId } from "../protocol/message.ts"
-import type { RateLimits } from "../roles/config/process-keys.ts"
+import { type RateSettings, rateLimits } from "../roles/config/process-keys.ts"
 import {
   type PeerEndpoint,
   PeerTransport,
@@ -23,7 +23,7 @@ const piece = (number: number): Message => ({
 const request = (number: number): Message => ({ tag: "Request", channel: 1, piece: number })
 
 /** A host program that listens for peers and writes down what it is told. */
-const peer = (name: string, now: () => number, rates: typeof RateLimits.Type = {}, log: string[] = []) => {
+const peer = (name: string, now: () => number, rates: RateSettings = {}, log: string[] = []) => {
   let inCall = false
   const note = (what: string) => {
     expect(inCall).toBe(false)
@@ -55,7 +55,10 @@ const peer = (name: string, now: () => number, rates: typeof RateLimits.Type = {
   }
   const program = Effect.gen(function* () {
     const transport = yield* PeerTransport
-    const endpoint = yield* transport.listen({ listen: { host: name, port: 7000 }, rates }, handlers)
+    const endpoint = yield* transport.listen(
+      { listen: { host: name, port: 7000 }, rates: rateLimits(rates) },
+      handlers
+    )
     return { listeners: [], endpoint: quietly(endpoint), log }
   })
   return program
@@ -64,7 +67,7 @@ const peer = (name: string, now: () => number, rates: typeof RateLimits.Type = {
 const describeMessage = (message: Message): string =>
   "piece" in message ? `${message.tag} ${message.piece}` : message.tag
 
-const twoPeers = (ratesOfA: typeof RateLimits.Type = {}, ratesOfB: typeof RateLimits.Type = {}) => {
+const twoPeers = (ratesOfA: RateSettings = {}, ratesOfB: RateSettings = {}) => {
   const simulation = makeSimulation({ seed: "transport" })
   const now = () => simulation.kernel.now
   const start = Effect.gen(function* () {
@@ -81,8 +84,8 @@ type Started = Effect.Success<ReturnType<typeof twoPeers>["start"]>
 
 const play = (
   script: (hosts: Started) => Effect.Effect<void, never, Scope.Scope>,
-  ratesOfA: typeof RateLimits.Type = {},
-  ratesOfB: typeof RateLimits.Type = {}
+  ratesOfA: RateSettings = {},
+  ratesOfB: RateSettings = {}
 ) => {
   const { simulation, start } = twoPeers(ratesOfA, ratesOfB)
   const hosts = simulation.run(

@@ -7,7 +7,6 @@
 
 import { Effect } from "effect"
 import { encodedLength } from "../protocol/codec.ts"
-import { limits } from "../protocol/limits.ts"
 import type { Message, SwarmId } from "../protocol/message.ts"
 import type { ConnectionId } from "../protocol/peer-host-io.ts"
 import { TokenBucket } from "../protocol/token-bucket.ts"
@@ -119,9 +118,9 @@ class SimPeerListener implements PeerEndpoint {
     return peer
   }
 
-  #bucket(bytesPerSecond: number | undefined, burstBytes: number | undefined): TokenBucket | undefined {
+  #bucket(bytesPerSecond: number | undefined, burstBytes: number): TokenBucket | undefined {
     if (bytesPerSecond === undefined) return undefined
-    const rate = { bytesPerSecond, burstBytes: burstBytes ?? limits.defaultBurstBytes }
+    const rate = { bytesPerSecond, burstBytes }
     return new TokenBucket(rate, this.process.kernel.now)
   }
 }

@@ -6,6 +6,7 @@ import { Clock, Duration, Effect, Random, Schedule } from "effect"
 import { HttpBody, HttpClient, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { SwarmId } from "../protocol/message.ts"
 import { pieceCount, type Torrent } from "../protocol/metainfo.ts"
+import { rateLimits } from "../roles/config/process-keys.ts"
 import { makeHttpApp } from "../roles/http/http-app.ts"
 import { makeRoleMetrics } from "../roles/metrics.ts"
 import { HostStorage } from "../roles/services/host-storage.ts"
@@ -68,7 +69,7 @@ const gossiper = (name: string, torrent: Torrent) =>
       endpoint.send(connection, { tag: "Request", channel: 1, piece })
     }
     const endpoint = yield* transport.listen(
-      { listen: { host: name, port: 7000 }, rates: { egressBytesPerSecond: 50_000_000 } },
+      { listen: { host: name, port: 7000 }, rates: rateLimits({ egressBytesPerSecond: 50_000_000 }) },
       {
         connected: (connection) => ask(connection),
         dialFailed: () => {},

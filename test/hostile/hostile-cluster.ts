@@ -4,9 +4,11 @@
 import { Effect, Exit, Option, Result, type Scope, Stream } from "effect"
 import { HttpClientRequest, type HttpMethod, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { agent } from "../../src/roles/agent/agent.ts"
+import { agentConfig } from "../../src/roles/agent/config.ts"
 import { herd } from "../../src/roles/herd.ts"
+import { herdConfig } from "../../src/roles/herd/config.ts"
 import type { HostProgramError, HttpListener } from "../../src/roles/host-program.ts"
-import { herdConfig, proxyUrl } from "../../src/roles/testing/herd.ts"
+import { herdSettings, proxyUrl } from "../../src/roles/testing/herd.ts"
 import type { MemoryWorld } from "../../src/roles/testing/memory-world.ts"
 import { pushImage } from "../../src/roles/testing/push.ts"
 import type { HostileBody } from "./hostile-bodies.ts"
@@ -25,18 +27,16 @@ export interface HostileCluster {
 }
 
 /** An agent whose store is the origin's: what it is asked for, it has. */
-const agentConfig = (name: string, push: "forward" | "refuse") =>
-  ({
+const configOf = (name: string, push: "forward" | "refuse") =>
+  agentConfig({
     data: "herd/origin",
-    log: herdConfig.log,
     peer: { host: name, port: 2 },
-    rates: {},
     registry: { host: name, port: 1 },
     trackers: ["http://herd:15003"],
     buildIndexes: ["http://herd:15004"],
     proxy: proxyUrl,
     push
-  }) as const
+  })
 
 export const startHostileCluster = (
   world: MemoryWorld
@@ -50,9 +50,9 @@ export const startHostileCluster = (
         ({ role }) => role.listeners
       )
     const listeners = [
-      ...(yield* start(world.start(herd(herdConfig)))),
-      ...(yield* start(world.start(agent(agentConfig("agent", "refuse"))))),
-      ...(yield* start(world.start(agent(agentConfig("forwarder", "forward")))))
+      ...(yield* start(world.start(herd(herdConfig(herdSettings))))),
+      ...(yield* start(world.start(agent(configOf("agent", "refuse"))))),
+      ...(yield* start(world.start(agent(configOf("forwarder", "forward")))))
     ]
     const pushed = Effect.orDie(
       Effect.all([

@@ -16,7 +16,9 @@ import { protocolVersion } from "../../src/protocol/message.ts"
 import { decodeMetainfo, type Metainfo } from "../../src/protocol/metainfo.ts"
 import type { PeerId } from "../../src/protocol/peer-id.ts"
 import { agent } from "../../src/roles/agent/agent.ts"
+import { agentConfig } from "../../src/roles/agent/config.ts"
 import { herd } from "../../src/roles/herd.ts"
+import { herdConfig } from "../../src/roles/herd/config.ts"
 import { formatBlobPath } from "../../src/roles/http/blob-path.ts"
 import type { Digest } from "../../src/protocol/digest.ts"
 import { swarmIdOf } from "../../src/runtime-net/node-digests.ts"
@@ -63,21 +65,24 @@ const seedingAgent = Effect.gen(function* () {
   const base = yield* Effect.promise(() => freePortBase(1))
   const listen = (offset: number) => ({ host: "127.0.0.1", port: base + offset })
   const url = (offset: number) => `http://127.0.0.1:${base + offset}`
-  const log = { level: "silent", format: "json" } as const
   const storage = { root: folder }
   const [proxy, peer, origin, tracker, buildIndex] = [0, 1, 2, 3, 4].map(listen)
   yield* runHost(
-    herd({
-      ...{ data: "herd", log, rates: {}, proxy: proxy!, peer: peer! },
-      ...{ origin: origin!, tracker: tracker!, buildIndex: buildIndex! }
-    }),
+    herd(
+      herdConfig({
+        ...{ data: "herd", proxy: proxy!, peer: peer! },
+        ...{ origin: origin!, tracker: tracker!, buildIndex: buildIndex! }
+      })
+    ),
     { storage }
   )
   const { role } = yield* runHost(
-    agent({
-      ...{ data: "agent", log, rates: {}, registry: listen(1000), peer: listen(1001) },
-      ...{ trackers: [url(3)], buildIndexes: [url(4)] }
-    }),
+    agent(
+      agentConfig({
+        ...{ data: "agent", registry: listen(1000), peer: listen(1001) },
+        ...{ trackers: [url(3)], buildIndexes: [url(4)] }
+      })
+    ),
     { storage }
   )
   const registry = `127.0.0.1:${base + 1000}`

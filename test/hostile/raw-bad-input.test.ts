@@ -10,6 +10,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import fc from "fast-check"
 import { herd } from "../../src/roles/herd.ts"
+import { herdConfig } from "../../src/roles/herd/config.ts"
 import { rawConnection } from "../../src/runtime-net/raw-connection.ts"
 import { runHost } from "../../src/runtime-net/run-host.ts"
 import { freePortBase } from "../support/free-ports.ts"
@@ -125,16 +126,16 @@ it.live(
       process.on("unhandledRejection", onUnhandled)
       yield* Effect.addFinalizer(() => Effect.sync(() => process.off("unhandledRejection", onUnhandled)))
       const { listeners } = yield* runHost(
-        herd({
-          data: "herd",
-          log: { level: "silent", format: "json" },
-          rates: {},
-          proxy: listen(0),
-          peer: listen(1),
-          origin: listen(2),
-          tracker: listen(3),
-          buildIndex: listen(4)
-        }),
+        herd(
+          herdConfig({
+            data: "herd",
+            proxy: listen(0),
+            peer: listen(1),
+            origin: listen(2),
+            tracker: listen(3),
+            buildIndex: listen(4)
+          })
+        ),
         { storage: { root: folder } }
       )
       const image = yield* Effect.promise(() =>

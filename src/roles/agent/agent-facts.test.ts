@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
+import { buildIndexConfig } from "../build-index/config.ts"
 import { makeAgentFacts } from "./agent-facts.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
@@ -41,7 +42,7 @@ const setting = <A, E>(test: (setting: Setting) => Effect.Effect<A, E, Scope.Sco
       makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
     )
     const http = { host: "index", port: 1 }
-    yield* world.start(buildIndex({ data: "index", log: { level: "silent", format: "json" }, http }))
+    yield* world.start(buildIndex(buildIndexConfig({ data: "index", http })))
     const client = yield* Effect.provide(makeBuildIndexClient(["http://index:1"]), world.services)
     const tables = makeMemoryTables()
     const start: Setting["start"] = (options = {}) =>

@@ -9,8 +9,8 @@ import { makeAgentImages } from "./agent-images.ts"
 import { makeAnnouncer } from "../peer/announcer.ts"
 import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
 import { limitClients } from "../http/client-limits.ts"
-import { type AgentConfig, defaultFreshness } from "./config.ts"
-import { defaultClientLimits, patienceOf } from "../config/client-limits.ts"
+import type { AgentConfig } from "./config.ts"
+import { patienceOf } from "../config/client-limits.ts"
 import { makeDiskBudget } from "./disk-budget.ts"
 import { makeDownloads, type PullError } from "./downloads.ts"
 import { evictBlob } from "./evict-blob.ts"
@@ -57,7 +57,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       metrics
     })
     const tracker = yield* makeTrackerClient(config.trackers)
-    const names = makeMirrorNames(config.mirrors ?? [], config.defaultUpstream)
+    const names = makeMirrorNames(config.mirrors, config.defaultUpstream)
     if (config.defaultUpstream !== undefined && names.defaultPrefix === undefined) {
       return yield* new RoleMisconfigured({
         message: `agent: defaultUpstream is ${config.defaultUpstream}, which is not among mirrors: name it in both`
@@ -81,15 +81,14 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     })
     const pull: Agent["pull"] = (namespace, digest) => downloads.pull(namespace, digest)
     yield* announcer.seedAll(blobs)
-    const allowed = config.limits ?? defaultClientLimits
     yield* disk?.run(evictBlob({ blobs, engine, announcer, downloads })) ?? Effect.void
     const counter = makeRequestCounter(metrics)
     const facts = yield* makeAgentFacts({
       buildIndex,
       tables: yield* storage.tables(config.data),
       metrics,
-      freshness: (config.freshness ?? defaultFreshness) * 1000,
-      serveStale: config.serveStale ?? true
+      freshness: config.freshness * 1000,
+      serveStale: config.serveStale
     })
     const forward = yield* pushForward(config, (repository) => facts.outdate(repository))
     const health = {
@@ -115,7 +114,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
           ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
           : registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
       const app = yield* makeHttpApp(forProxies === undefined ? [...routes, ...preheat()] : routes, health)
-      return limitClients(app, allowed, metrics)
+      return limitClients(app, config.limits, metrics)
     })
     if (register !== undefined) {
       const { url, zone } = register
@@ -127,7 +126,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
         name: "registry",
         listen: config.registry,
         app: yield* madeWhenAsked(registry),
-        patience: patienceOf(allowed)
+        patience: patienceOf(config.limits)
       }
     ]
     if (forProxies !== undefined) {

@@ -1,10 +1,10 @@
 // What can be configured of an agent: one schema for a YAML file, a JSON file, flags and a simulated host. An unknown
 // key or a bad value is refused with its path, before anything is opened.
 
-import { Effect, Schema } from "effect"
+import { Schema } from "effect"
 import { HttpUrl, Listen, ZoneName } from "../config/addresses.ts"
-import { ClientLimits } from "../config/client-limits.ts"
-import { Fraction, PositiveInt } from "../config/numbers.ts"
+import { clientLimitKeys } from "../config/client-limits.ts"
+import { defaultTo, Fraction, PositiveInt } from "../config/numbers.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
 import { namingKeys } from "../mirror/mirror-config.ts"
 import { RegistryName } from "../mirror/mirror-names.ts"
@@ -13,8 +13,8 @@ import { RegistryName } from "../mirror/mirror-names.ts"
 export const DiskBudgetConfig = Schema.Struct({
   budgetBytes: PositiveInt,
   /** Parts of the budget: above the first, what was used longest ago goes, until there is no more than the second. */
-  highWatermark: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.9))),
-  lowWatermark: Fraction.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.8)))
+  highWatermark: defaultTo(Fraction, 0.9),
+  lowWatermark: defaultTo(Fraction, 0.8)
 }).check(
   Schema.makeFilter(({ highWatermark, lowWatermark }) =>
     lowWatermark < highWatermark
@@ -24,28 +24,25 @@ export const DiskBudgetConfig = Schema.Struct({
 )
 export type DiskBudgetConfig = typeof DiskBudgetConfig.Type
 
-/** Seconds. Every pull of a tag that is older asks its build-index, a question that is answered 304 without a body. */
-export const defaultFreshness = 5
-
 export const AgentConfig = Schema.Struct({
   ...dataKeys,
   ...peerKeys,
   /** The registry read API, /metrics, /health and /readiness. */
   registry: Listen,
-  limits: Schema.optionalKey(ClientLimits),
+  ...clientLimitKeys,
   trackers: Schema.NonEmptyArray(HttpUrl),
   buildIndexes: Schema.NonEmptyArray(HttpUrl),
   /** Where a client that tries to push here is sent, in words; with `push: forward`, where what it sends is sent. */
   proxy: Schema.optionalKey(HttpUrl),
   /**
-   * Seconds within which a tag that moved, or a deletion, is seen here; 0 asks the build-index at every request. Absent:
-   * defaultFreshness.
+   * Seconds within which a tag that moved, or a deletion, is seen here; 0 asks the build-index at every request. Every
+   * pull of a tag that is older asks, a question that is answered 304 without a body.
    */
-  freshness: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 86_400 }))),
-  /** Whether the last known value is served while the build-index is away, Age telling how old it is. Absent: true. */
-  serveStale: Schema.optionalKey(Schema.Boolean),
-  /** What becomes of a push to this agent. Absent: refuse. */
-  push: Schema.optionalKey(Schema.Literals(["refuse", "forward"])),
+  freshness: defaultTo(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 86_400 })), 5),
+  /** Whether the last known value is served while the build-index is away, Age telling how old it is. */
+  serveStale: defaultTo(Schema.Boolean, true),
+  /** What becomes of a push to this agent. */
+  push: defaultTo(Schema.Literals(["refuse", "forward"]), "refuse"),
   /** Makes the agent known to the trackers, so that a proxy can preheat it: how it is reached, and where it stands. */
   register: Schema.optionalKey(
     Schema.Struct({
@@ -61,3 +58,9 @@ export const AgentConfig = Schema.Struct({
   defaultUpstream: Schema.optionalKey(RegistryName)
 })
 export type AgentConfig = typeof AgentConfig.Type
+
+/** What is written of it; defaults may be left out. */
+export type AgentSettings = typeof AgentConfig.Encoded
+
+/** The configuration that settings mean, filled with defaults. */
+export const agentConfig = Schema.decodeSync(AgentConfig)

@@ -8,7 +8,7 @@ import { describe } from "vitest"
 import { makeDigest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { agent } from "./agent.ts"
-import type { AgentConfig } from "./config.ts"
+import { type AgentSettings, agentConfig } from "./config.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { makePushForward } from "./push-forward.ts"
 import { errorCode, send } from "../testing/exchange.ts"
@@ -20,11 +20,9 @@ const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
 const agentUrl = "http://agent:1"
-const config: AgentConfig = {
+const settings: AgentSettings = {
   data: "agent",
-  log: { level: "silent", format: "json" },
   peer: { host: "agent", port: 2 },
-  rates: {},
   registry: { host: "agent", port: 1 },
   trackers: ["http://herd:15003"],
   buildIndexes: ["http://herd:15004"],
@@ -34,9 +32,11 @@ const config: AgentConfig = {
 
 const startAgent = (
   world: MemoryWorld,
-  changes: Partial<AgentConfig> = {}
+  changes: Partial<AgentSettings> = {}
 ): Effect.Effect<void, HostProgramError, Scope.Scope> =>
-  Effect.asVoid(Effect.acquireRelease(world.start(agent({ ...config, ...changes })), ({ stop }) => stop))
+  Effect.asVoid(
+    Effect.acquireRelease(world.start(agent(agentConfig({ ...settings, ...changes }))), ({ stop }) => stop)
+  )
 
 const inHerd = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E, Scope.Scope>) =>
   Effect.gen(function* () {
@@ -237,8 +237,8 @@ describe("a push to an agent that forwards", () => {
 describe("an agent's configuration", () => {
   it.effect("that forwards to nobody is refused", () =>
     Effect.gen(function* () {
-      const { proxy: _, ...rest } = config
-      const error = yield* Effect.flip(makeWorld().start(agent(rest)))
+      const { proxy: _, ...rest } = settings
+      const error = yield* Effect.flip(makeWorld().start(agent(agentConfig(rest))))
       assert.match(error.message, /push is forward, but proxy is not given/)
     })
   )
@@ -246,8 +246,8 @@ describe("an agent's configuration", () => {
   it.effect("that says nothing refuses pushes and says where to", () =>
     Effect.gen(function* () {
       const world = makeWorld()
-      const { push: _, ...rest } = config
-      yield* world.start(agent(rest))
+      const { push: _, ...rest } = settings
+      yield* world.start(agent(agentConfig(rest)))
       const refused = yield* send(world, "POST", `${agentUrl}/v2/demo/app/blobs/uploads/`)
       assert.deepStrictEqual([refused.status, errorCode(refused)], [405, "UNSUPPORTED"])
       assert.include(refused.text, `push to ${proxyUrl}`)

@@ -11,7 +11,7 @@ import { buildIndex } from "./build-index.ts"
 import { makeBuildIndexChanges, type BuildIndexChanges } from "./build-index-changes.ts"
 import { makeBuildIndexClient } from "./build-index-client.ts"
 import { makeIndexTables } from "./build-index-tables.ts"
-import type { BuildIndexConfig } from "./config.ts"
+import { type BuildIndexSettings, buildIndexConfig } from "./config.ts"
 import { send } from "../testing/exchange.ts"
 import { makeMemoryTables } from "../testing/memory-table-store.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
@@ -24,7 +24,7 @@ const day = 24 * 3600
 type Client = Effect.Success<ReturnType<typeof makeBuildIndexClient>>
 
 const withIndex = <A, E>(
-  config: Partial<BuildIndexConfig>,
+  settings: Partial<BuildIndexSettings>,
   test: (world: MemoryWorld, client: Client) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
@@ -32,8 +32,7 @@ const withIndex = <A, E>(
       makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
     )
     const http = { host: "index", port: 1 }
-    const log = { level: "silent", format: "json" } as const
-    const running = yield* world.start(buildIndex({ data: "index", log, http, ...config }))
+    const running = yield* world.start(buildIndex(buildIndexConfig({ data: "index", http, ...settings })))
     const client = yield* Effect.provide(makeBuildIndexClient(["http://index:1"]), world.services)
     yield* Effect.ensuring(test(world, client), running.stop)
   })

@@ -142,7 +142,7 @@ export const makeBuildIndexCollect = (options: {
           const now = yield* Clock.currentTimeMillis
           const plans = new Map<string, RetentionPlan>()
           for (const { key } of yield* tables.all("repositories", "")) {
-            const rules = config.retention ?? []
+            const rules = config.retention
             const plan = planRetention(yield* contentOf(key), { rules, isImmutable, now, graceMillis })
             if (plan.tags.length + plan.manifests.length + plan.links.length > 0) plans.set(key, plan)
           }

@@ -14,6 +14,7 @@ import { makeBuildIndexClient } from "./build-index-client.ts"
 import { errorCode, send } from "../testing/exchange.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
 import { digest, record } from "../testing/index-records.ts"
+import { buildIndexConfig } from "./config.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
@@ -23,9 +24,7 @@ const urls = names.map((name) => `http://${name}:1`)
 const by = "10.0.0.1 test"
 
 const startIndex = (world: MemoryWorld, name: string) =>
-  world.start(
-    buildIndex({ data: name, log: { level: "silent", format: "json" }, http: { host: name, port: 1 } })
-  )
+  world.start(buildIndex(buildIndexConfig({ data: name, http: { host: name, port: 1 } })))
 
 const inCluster = <A, E>(
   test: (

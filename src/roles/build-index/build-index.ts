@@ -32,16 +32,16 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
     const storage = yield* HostStorage
     const store = yield* storage.tables(config.data)
     const tables = makeIndexTables(store)
-    const collect = config.collect ?? {}
-    const graceMillis = collect.grace === undefined ? limits.linkGrace / 1_000 : collect.grace * 1000
+    const { collect } = config
+    const graceMillis = collect.grace * 1000
     const immutableBy = (repository: string, tag: string) =>
-      (config.immutableTags ?? []).find((pattern) => matchesImage(pattern, repository, tag))
+      config.immutableTags.find((pattern) => matchesImage(pattern, repository, tag))
     const changes = makeBuildIndexChanges(tables, store, graceMillis, immutableBy)
     const metrics = makeRoleMetrics("build-index")
     const counter = makeRequestCounter(metrics)
 
     const index = yield* mirrored(config, makeBuildIndexStore(tables), changes)
-    const wantsPulls = (collect.retention ?? []).some((rule) => rule.keepPulledWithin !== undefined)
+    const wantsPulls = collect.retention.some((rule) => rule.keepPulledWithin !== undefined)
     const handler = endpointHandler({
       role: "the build-index",
       counter,
@@ -79,7 +79,7 @@ const mirrored = (
   changes: BuildIndexChanges
 ): Effect.Effect<BuildIndexStore<UpstreamAway>, RoleMisconfigured, HostServices> =>
   Effect.gen(function* () {
-    if (upstreams === undefined || upstreams.length === 0) return index
+    if (upstreams.length === 0) return index
     if (origins === undefined) {
       return yield* new RoleMisconfigured({
         message: "build-index: upstreams are given, but not origins: name those that keep what is mirrored"

@@ -4,8 +4,10 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/digest.ts"
 import type { KeptManifest } from "./build-index-records.ts"
-import type { RetentionRule } from "./config.ts"
+import { retentionRule } from "./config.ts"
 import { planRetention, type RepositoryContent } from "./retention.ts"
+
+type RuleSettings = Parameters<typeof retentionRule>[0]
 
 const digest = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest
 const manifest = (number: number, more: Partial<KeptManifest> = {}): KeptManifest => ({
@@ -24,17 +26,17 @@ const now = 100 * day * 1000
 
 const plan = (
   content: Partial<RepositoryContent>,
-  rules: ReadonlyArray<RetentionRule> = [],
+  rules: ReadonlyArray<RuleSettings> = [],
   isImmutable = (_: string, name: string) => name.startsWith("fixed")
 ) =>
   planRetention(
     { name: "demo/app", tags: [], manifests: [], links: [], pulled: new Map(), ...content },
-    { rules, isImmutable, now, graceMillis: day * 1000 }
+    { rules: rules.map((rule) => retentionRule(rule)), isImmutable, now, graceMillis: day * 1000 }
   )
 
 describe("tags", () => {
   const tags = [tag("v1", 1), tag("v2", 2), tag("v3", 3), tag("nightly", 4), tag("fixed", 5, 0)]
-  const gone = (rule: Omit<RetentionRule, "images">, images = "demo/*", pulled = new Map<Digest, number>()) =>
+  const gone = (rule: Omit<RuleSettings, "images">, images = "demo/*", pulled = new Map<Digest, number>()) =>
     plan({ tags, pulled }, [{ images, ...rule }]).tags.map(({ name }) => name)
 
   it("stay without a rule, or under one that says nothing of tags, or of other repositories", () => {
@@ -59,7 +61,7 @@ describe("tags", () => {
   it("are judged by the first rule that means them", () => {
     const rules = [
       { images: "demo/app:v*", keepLast: 1 },
-      { images: "demo/*", keepMatching: ["none"] as const }
+      { images: "demo/*", keepMatching: ["none"] }
     ]
     expect(plan({ tags }, rules).tags.map(({ name, rule }) => [name, rule])).toEqual([
       ["v2", "demo/app:v*"],

@@ -117,14 +117,14 @@ const tagsToDrop = (content: RepositoryContent, options: RetentionOptions): Rete
   const drops: Array<RetentionPlan["tags"][number]> = []
   for (const [rule, tags] of judged) {
     const { keepLast, keepMatching, keepPulledWithin, images } = rule
-    if (keepLast === undefined && keepMatching === undefined && keepPulledWithin === undefined) continue
+    if (keepLast === undefined && keepMatching.length === 0 && keepPulledWithin === undefined) continue
     const newestFirst = [...tags].sort((one, other) => other.version - one.version)
     for (const [index, tag] of newestFirst.entries()) {
       const pulledAt = content.pulled.get(tag.digest) ?? Number.NEGATIVE_INFINITY
       const isKept =
         isImmutable(content.name, tag.name) ||
         (keepLast !== undefined && index < keepLast) ||
-        (keepMatching ?? []).some((pattern) => matchesImage(`**:${pattern}`, content.name, tag.name)) ||
+        keepMatching.some((pattern) => matchesImage(`**:${pattern}`, content.name, tag.name)) ||
         (keepPulledWithin !== undefined && now - pulledAt <= keepPulledWithin * 1000)
       if (!isKept) drops.push({ ...tag, rule: images })
     }

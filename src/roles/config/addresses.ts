@@ -1,7 +1,8 @@
 // How configurations name hosts, listeners and the addresses of other roles: names, IPv4 and IPv6 alike. Part of every
 // role's schema; knows no role.
 
-import { Effect, Schema, SchemaGetter } from "effect"
+import { Schema, SchemaGetter } from "effect"
+import { defaultTo } from "./numbers.ts"
 
 const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
 
@@ -17,7 +18,7 @@ const Host = Schema.String.pipe(
     encode: SchemaGetter.transform((text: string) => text)
   })
 )
-const BoundHost = Host.pipe(Schema.withDecodingDefaultKey(Effect.succeed("127.0.0.1")))
+const BoundHost = defaultTo(Host, "127.0.0.1")
 
 /** Where a listener binds. Port 0 lets the system choose. */
 export const Listen = Schema.Struct({

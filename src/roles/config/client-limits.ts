@@ -34,8 +34,10 @@ export const ClientLimits = Schema.Struct({
 })
 export type ClientLimits = typeof ClientLimits.Type
 
-/** Those of a registry whose configuration names none. */
-export const defaultClientLimits: ClientLimits = Schema.decodeSync(ClientLimits)({})
+/** The key of every registry. */
+export const clientLimitKeys = {
+  limits: defaultTo(ClientLimits, {})
+}
 
 /** What a registry's listener waits for, of a configuration's limits. */
 export const patienceOf = ({ headerSeconds, bodySeconds }: ClientLimits) => ({

@@ -1,4 +1,4 @@
-// The numbers of configurations: whole ones with a range, and the default of a key that is left out. Knows no role.
+// The numbers of configurations, and the defaults of keys that are left out. Knows no role.
 
 import { Effect, Schema } from "effect"
 
@@ -7,5 +7,6 @@ export const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0))
 /** A part of a whole: more than nothing, at most all of it. */
 export const Fraction = Schema.Number.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1))
 
-export const defaultTo = <const Default extends number>(schema: typeof Schema.Int, value: Default) =>
-  schema.pipe(Schema.withDecodingDefaultKey(Effect.succeed(value)))
+/** A key that may be left out; `value` is what a configuration would say. */
+export const defaultTo = <S extends Schema.Constraint>(schema: S, value: S["Encoded"]) =>
+  Schema.withDecodingDefaultKey<S>(Effect.succeed(value))(schema)

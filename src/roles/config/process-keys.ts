@@ -1,22 +1,19 @@
 // The keys that every role has as a process, and those of every role that is a peer: where it keeps what it keeps, what
 // it logs, where peers connect and how fast. Knows no role.
 
-import { Effect, Schema } from "effect"
+import { Schema } from "effect"
+import { limits } from "../../protocol/limits.ts"
 import { PeerListen } from "./addresses.ts"
-import { PositiveInt } from "./numbers.ts"
+import { defaultTo, PositiveInt } from "./numbers.ts"
 
 export const Log = Schema.Struct({
-  level: Schema.Literals(["trace", "debug", "info", "warn", "error", "silent"]).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed("info" as const))
-  ),
+  level: defaultTo(Schema.Literals(["trace", "debug", "info", "warn", "error", "silent"]), "info"),
   /** "auto" is pretty on a terminal and JSON otherwise. */
-  format: Schema.Literals(["auto", "json", "pretty"]).pipe(
-    Schema.withDecodingDefaultKey(Effect.succeed("auto" as const))
-  )
+  format: defaultTo(Schema.Literals(["auto", "json", "pretty"]), "auto")
 })
 
 export const logKey = {
-  log: Log.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+  log: defaultTo(Log, {})
 }
 
 export const dataKeys = {
@@ -30,10 +27,17 @@ export const RateLimits = Schema.Struct({
   egressBytesPerSecond: Schema.optionalKey(PositiveInt),
   ingressBytesPerSecond: Schema.optionalKey(PositiveInt),
   /** May be smaller than a piece: a piece then waits for as many refills as it needs. */
-  burstBytes: Schema.optionalKey(PositiveInt)
+  burstBytes: defaultTo(PositiveInt, limits.defaultBurstBytes)
 })
+export type RateLimits = typeof RateLimits.Type
+
+export type RateSettings = typeof RateLimits.Encoded
+
+export const rateLimits = Schema.decodeSync(RateLimits)
+
+export const unlimited = rateLimits({})
 
 export const peerKeys = {
   peer: PeerListen,
-  rates: RateLimits.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+  rates: defaultTo(RateLimits, {})
 }

@@ -4,7 +4,8 @@
 import { Schema } from "effect"
 import { indexRuleKeys } from "../build-index/config.ts"
 import { Listen } from "../config/addresses.ts"
-import { ClientLimits } from "../config/client-limits.ts"
+import { clientLimitKeys } from "../config/client-limits.ts"
+import { defaultTo } from "../config/numbers.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
 import { namingKeys, UpstreamList } from "../mirror/mirror-config.ts"
 import { PreheatRules } from "../proxy/config.ts"
@@ -15,14 +16,20 @@ export const HerdConfig = Schema.Struct({
   ...peerKeys,
   proxy: Listen,
   /** Of the proxy. */
-  limits: Schema.optionalKey(ClientLimits),
+  ...clientLimitKeys,
   origin: Listen,
   tracker: Listen,
   buildIndex: Listen,
   ...indexRuleKeys,
-  preheat: Schema.optionalKey(PreheatRules),
+  preheat: defaultTo(PreheatRules, {}),
   /** Registries that the cluster mirrors. */
-  upstreams: Schema.optionalKey(UpstreamList),
+  upstreams: defaultTo(UpstreamList, []),
   ownNames: namingKeys.ownNames
 })
 export type HerdConfig = typeof HerdConfig.Type
+
+/** What is written of it; defaults may be left out. */
+export type HerdSettings = typeof HerdConfig.Encoded
+
+/** The configuration that settings mean, filled with defaults. */
+export const herdConfig = Schema.decodeSync(HerdConfig)

@@ -47,7 +47,7 @@ const makeSource = () => {
   return { state, source }
 }
 
-const names = makeMirrorNames([{ name: "docker.io" }], "docker.io")
+const names = makeMirrorNames([{ name: "docker.io", aliases: [] }], "docker.io")
 const tag = (name: string) => ({ tag: "Tag", name }) as const
 
 describe("a name without ns", () => {

@@ -3,6 +3,9 @@
 // let clients ask for them. Part of the roles' schemas.
 
 import { Schema } from "effect"
+import { limits } from "../../protocol/limits.ts"
+import { seconds } from "../../protocol/time.ts"
+import { defaultTo } from "../config/numbers.ts"
 import { MirrorName, RegistryName } from "./mirror-names.ts"
 import { isLoopback } from "./trust-boundary.ts"
 
@@ -28,14 +31,17 @@ const UpstreamUrl = Schema.String.check(Schema.isPattern(/^https?:\/\/[^/\s@?#]+
 export const Upstream = Schema.Struct({
   /** As it stands in image references: "docker.io". The only names that `ns` may have are these and the aliases. */
   name: RegistryName,
-  aliases: Schema.optionalKey(Schema.Array(RegistryName)),
+  aliases: defaultTo(Schema.Array(RegistryName), []),
   /** "https://registry-1.docker.io" */
   url: UpstreamUrl,
   /** HOST or HOST:PORT of token servers that are neither the upstream's host nor below it nor below its name. */
-  trustedRealms: Schema.optionalKey(Schema.Array(RegistryName)),
+  trustedRealms: defaultTo(Schema.Array(RegistryName), []),
   credentials: Schema.optionalKey(Credentials),
   /** Seconds for which a tag is served before the upstream is asked again; 0 asks every time. */
-  freshness: Schema.optionalKey(Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 86_400 })))
+  freshness: defaultTo(
+    Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 86_400 })),
+    limits.upstreamFreshness / seconds(1)
+  )
 }).check(
   Schema.makeFilter(({ url, credentials }) => {
     const parsed = URL.canParse(url) ? new URL(url) : undefined
@@ -50,12 +56,16 @@ export const Upstream = Schema.Struct({
 )
 export type Upstream = typeof Upstream.Type
 
+export type UpstreamSettings = typeof Upstream.Encoded
+
+export const upstreamConfig = Schema.decodeSync(Upstream)
+
 /** Upstreams, no name or alias given twice. */
 export const UpstreamList = Schema.Array(Upstream).check(
   Schema.makeFilter((upstreams) => {
     const seen = new Set<string>()
     for (const { name, aliases } of upstreams) {
-      for (const known of [name, ...(aliases ?? [])]) {
+      for (const known of [name, ...aliases]) {
         if (seen.has(known)) return `each upstream's name and aliases once, but "${known}" is there twice`
         seen.add(known)
       }
@@ -67,7 +77,7 @@ export const UpstreamList = Schema.Array(Upstream).check(
 /** How clients may name registries to this one, by `ns` (mirror-scope.ts). */
 export const namingKeys = {
   /** The upstream registries that are mirrored: a closed list, the same as the build-indexes' and origins'. */
-  mirrors: Schema.optionalKey(Schema.Array(MirrorName)),
+  mirrors: defaultTo(Schema.Array(MirrorName), []),
   /** HOST:PORT under which clients know the cluster itself. */
-  ownNames: Schema.optionalKey(Schema.Array(RegistryName))
+  ownNames: defaultTo(Schema.Array(RegistryName), [])
 }

@@ -65,7 +65,10 @@ describe("the names of mirrored repositories", () => {
 
   test("an ns is looked up, never believed", () => {
     const names = makeMirrorNames(
-      [{ name: "docker.io", aliases: ["index.docker.io"] }, { name: "localhost:5000" }],
+      [
+        { name: "docker.io", aliases: ["index.docker.io"] },
+        { name: "localhost:5000", aliases: [] }
+      ],
       "docker.io"
     )
     expect(names.prefixOf("docker.io")).toBe("docker.io")

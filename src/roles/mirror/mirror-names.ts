@@ -8,6 +8,7 @@
 // Invariants: different registries have different prefixes; a prefix is one well-formed component of a repository name.
 
 import { Schema } from "effect"
+import { defaultTo } from "../config/numbers.ts"
 import { ipv6Groups } from "../http/ipv6-address.ts"
 import { isRepositoryName } from "../registry/repository-path.ts"
 
@@ -39,7 +40,7 @@ export const RegistryName = Schema.String.check(
 export const MirrorName = Schema.Struct({
   name: RegistryName,
   /** Other names under which clients ask for it. */
-  aliases: Schema.optionalKey(Schema.Array(RegistryName))
+  aliases: defaultTo(Schema.Array(RegistryName), [])
 })
 export type MirrorName = typeof MirrorName.Type
 
@@ -82,7 +83,7 @@ export const makeMirrorNames = (
   const prefixes = new Map<string, string>()
   for (const { name, aliases } of mirrors) {
     const prefix = repositoryPrefix(name)!
-    for (const known of [name, ...(aliases ?? [])]) prefixes.set(known, prefix)
+    for (const known of [name, ...aliases]) prefixes.set(known, prefix)
   }
   const mirrored = new Set(prefixes.values())
   return {

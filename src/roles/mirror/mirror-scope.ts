@@ -13,10 +13,7 @@ import type { RegistryWrite } from "../registry/registry-routes.ts"
 import { maxRepositoryLength } from "../registry/repository-path.ts"
 import { type MirrorNames, mirroredRepository } from "./mirror-names.ts"
 
-export const makeMirrorScope = (
-  names: MirrorNames,
-  ownNames: ReadonlyArray<string> = []
-): NamespaceScope => ({
+export const makeMirrorScope = (names: MirrorNames, ownNames: ReadonlyArray<string>): NamespaceScope => ({
   of: (endpoint, ns, host) => {
     const prefix = typeof ns === "string" ? names.prefixOf(ns) : undefined
     if (prefix === undefined) return ownScope(ownNames).of(endpoint, ns, host)

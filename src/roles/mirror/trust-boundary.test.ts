@@ -9,7 +9,7 @@ const hub = makeTrustBoundary({
   url: "https://registry-1.docker.io",
   trustedRealms: ["login.example", "other.example:8443"]
 })
-const localPlace = { name: "localhost:5000", url: "http://127.0.0.1:5000" }
+const localPlace = { name: "localhost:5000", url: "http://127.0.0.1:5000", trustedRealms: [] }
 const local = makeTrustBoundary(localPlace)
 
 describe("the trust boundary of an upstream", () => {
@@ -51,7 +51,11 @@ describe("the trust boundary of an upstream", () => {
     expect(isDistrusted(local.realm("http://127.0.0.1:5001/token"))).toBe(false)
     expect(isDistrusted(local.realm("http://localhost:5001/token"))).toBe(false)
     expect(isDistrusted(local.realm("http://127.0.0.2:5001/token"))).toBe(true)
-    const apart = makeTrustBoundary({ name: "registry.example", url: "http://registry.example" })
+    const apart = makeTrustBoundary({
+      name: "registry.example",
+      url: "http://registry.example",
+      trustedRealms: []
+    })
     expect(isDistrusted(apart.realm("http://registry.example/token"))).toBe(true)
     expect(isDistrusted(apart.realm("https://registry.example/token"))).toBe(false)
     const listed = makeTrustBoundary({ ...localPlace, trustedRealms: ["auth.example"] })
@@ -60,7 +64,7 @@ describe("the trust boundary of an upstream", () => {
   })
 
   test("a top-level name opens nothing below it", () => {
-    const single = makeTrustBoundary({ name: "registry", url: "https://registry" })
+    const single = makeTrustBoundary({ name: "registry", url: "https://registry", trustedRealms: [] })
     expect(isDistrusted(single.realm("https://auth.registry/token"))).toBe(true)
     expect(isDistrusted(single.realm("https://registry/token"))).toBe(false)
   })

@@ -13,7 +13,7 @@ export interface UpstreamPlace {
   /** "https://registry-1.docker.io" */
   readonly url: string
   /** HOST or HOST:PORT of token servers outside of the upstream's own hosts. */
-  readonly trustedRealms?: ReadonlyArray<string>
+  readonly trustedRealms: ReadonlyArray<string>
 }
 
 export interface Distrusted {
@@ -53,7 +53,7 @@ const shown = (text: string): string => text.slice(0, 200)
 export const makeTrustBoundary = (place: UpstreamPlace): TrustBoundary => {
   const upstream = new URL(place.url)
   const own = [upstream.hostname, new URL(`https://${place.name}`).hostname]
-  const trusted = (place.trustedRealms ?? []).map((realm) => ({
+  const trusted = place.trustedRealms.map((realm) => ({
     url: new URL(`https://${realm}`),
     anyPort: !/:\d+$/.test(realm)
   }))

@@ -3,7 +3,6 @@
 
 import { Effect } from "effect"
 import type { HttpClient } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
 import { type Micros, seconds } from "../../protocol/time.ts"
 import type { Digests } from "../services/digests.ts"
 import type { Upstream } from "./mirror-config.ts"
@@ -32,7 +31,7 @@ export const makeUpstreamRegistries = (
       const { freshness } = upstream
       byPrefix.set(repositoryPrefix(upstream.name)!, {
         registry: yield* makeUpstreamRegistry(upstream),
-        freshness: freshness === undefined ? limits.upstreamFreshness : seconds(freshness)
+        freshness: seconds(freshness)
       })
     }
     return {

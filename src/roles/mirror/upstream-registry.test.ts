@@ -13,12 +13,12 @@ import { Secrets, SecretUnavailable } from "../services/secrets.ts"
 import { dockerHub, type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
 import { someBytes } from "../testing/push.ts"
-import type { Upstream } from "./mirror-config.ts"
+import { type UpstreamSettings, upstreamConfig } from "./mirror-config.ts"
 import { makeUpstreamRegistry, type UpstreamRegistry } from "./upstream-registry.ts"
 
 const hash = (bytes: Uint8Array): Digest => makeDigest("sha256", createHash("sha256").update(bytes).digest())
 
-const place: Upstream = { name: "docker.io", url: "https://registry-1.docker.io:1" }
+const place: UpstreamSettings = { name: "docker.io", url: "https://registry-1.docker.io:1" }
 const credentials = { username: "robot", passwordFile: "password" }
 const basic = `Basic ${Buffer.from("robot:secret").toString("base64")}`
 
@@ -31,7 +31,7 @@ const secrets: Secrets = {
 
 /** A world with an upstream, and the client under test for it. */
 const withUpstream = <A, E>(
-  upstream: Upstream,
+  upstream: UpstreamSettings,
   test: (registry: UpstreamRegistry, state: FakeUpstreamState, world: MemoryWorld) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
@@ -40,7 +40,7 @@ const withUpstream = <A, E>(
     )
     const running = yield* world.start(fakeUpstream(dockerHub))
     const services = Context.add(world.services, Secrets, secrets)
-    const registry = yield* Effect.provide(makeUpstreamRegistry(upstream), services)
+    const registry = yield* Effect.provide(makeUpstreamRegistry(upstreamConfig(upstream)), services)
     yield* Effect.ensuring(test(registry, running.role.state, world), running.stop)
   })
 

@@ -5,7 +5,7 @@ import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import { seconds } from "../../protocol/time.ts"
 import { HttpUrl, Listen } from "../config/addresses.ts"
-import { PositiveInt } from "../config/numbers.ts"
+import { defaultTo, PositiveInt } from "../config/numbers.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
 import { UpstreamList } from "../mirror/mirror-config.ts"
 
@@ -14,7 +14,10 @@ export const OriginCollect = Schema.Struct({
   /** Seconds between two collections. Absent: only when asked (POST /collect). */
   every: Schema.optionalKey(PositiveInt),
   /** Seconds that a blob stays which no repository needs, after someone relied on it. */
-  grace: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(limits.minBlobGrace / seconds(1))))
+  grace: defaultTo(
+    Schema.Int.check(Schema.isGreaterThanOrEqualTo(limits.minBlobGrace / seconds(1))),
+    limits.blobGrace / seconds(1)
+  )
 })
 export type OriginCollect = typeof OriginCollect.Type
 
@@ -27,9 +30,15 @@ export const OriginConfig = Schema.Struct({
   /** This origin's own entry in `origins`. */
   self: HttpUrl,
   /** Registries whose blobs are fetched when they are asked for. */
-  upstreams: Schema.optionalKey(UpstreamList),
+  upstreams: defaultTo(UpstreamList, []),
   /** Every build-index of the cluster: what none of them needs can be collected. Absent: nothing is. */
   buildIndexes: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl)),
-  collect: Schema.optionalKey(OriginCollect)
+  collect: defaultTo(OriginCollect, {})
 })
 export type OriginConfig = typeof OriginConfig.Type
+
+/** What is written of it; defaults may be left out. */
+export type OriginSettings = typeof OriginConfig.Encoded
+
+/** The configuration that settings mean, filled with defaults. */
+export const originConfig = Schema.decodeSync(OriginConfig)

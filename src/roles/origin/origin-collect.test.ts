@@ -9,28 +9,30 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { makeDigest } from "../../protocol/digest.ts"
 import { buildIndex } from "../build-index/build-index.ts"
+import { buildIndexConfig } from "../build-index/config.ts"
 import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
-import type { OriginConfig } from "./config.ts"
+import { type OriginSettings, originConfig } from "./config.ts"
 import { origin } from "./origin.ts"
 import { send } from "../testing/exchange.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
 import { blob, blobUrl, clientOf, holders, names, ownersOf, url, waiting } from "../testing/origin-cluster.ts"
 
-const log = { level: "silent", format: "json" } as const
 const indexes = ["index-a", "index-b"]
 const origins = [url(names[0]!), ...names.slice(1).map(url)] as const
 const grace = 3600
 
-const startOrigin = (world: MemoryWorld, name: string, config: Partial<OriginConfig> = {}) =>
+const startOrigin = (world: MemoryWorld, name: string, settings: Partial<OriginSettings> = {}) =>
   world.start(
-    origin({
-      ...{ data: name, log, rates: {}, origins, self: url(name) },
-      peer: { host: name, port: 2 },
-      http: { host: name, port: 1 },
-      buildIndexes: [url(indexes[0]!), url(indexes[1]!)],
-      collect: { grace },
-      ...config
-    })
+    origin(
+      originConfig({
+        ...{ data: name, origins, self: url(name) },
+        peer: { host: name, port: 2 },
+        http: { host: name, port: 1 },
+        buildIndexes: [url(indexes[0]!), url(indexes[1]!)],
+        collect: { grace },
+        ...settings
+      })
+    )
   )
 
 const inCluster = <A, E>(
@@ -39,7 +41,7 @@ const inCluster = <A, E>(
     index: Effect.Success<ReturnType<typeof makeBuildIndexClient>>,
     client: Effect.Success<ReturnType<typeof clientOf>>
   ) => Effect.Effect<A, E>,
-  config: Partial<OriginConfig> = {}
+  settings: Partial<OriginSettings> = {}
 ) =>
   Effect.gen(function* () {
     const world = makeMemoryWorld((algorithm, bytes) =>
@@ -47,9 +49,10 @@ const inCluster = <A, E>(
     )
     const running = []
     for (const name of indexes) {
-      running.push(yield* world.start(buildIndex({ data: name, log, http: { host: name, port: 1 } })))
+      const http = { host: name, port: 1 }
+      running.push(yield* world.start(buildIndex(buildIndexConfig({ data: name, http }))))
     }
-    for (const name of names) running.push(yield* startOrigin(world, name, config))
+    for (const name of names) running.push(yield* startOrigin(world, name, settings))
     const index = yield* Effect.provide(makeBuildIndexClient(indexes.map(url)), world.services)
     const client = yield* clientOf(world)
     yield* Effect.ensuring(

@@ -51,7 +51,7 @@ export const makeOriginCollect = (options: {
 }): Effect.Effect<ReadonlyArray<HttpRoute>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { config, blobs, touches, engine, replication, buildIndex, counter, metrics } = options
-    const graceMillis = config.grace === undefined ? limits.blobGrace / 1_000 : config.grace * 1_000
+    const graceMillis = config.grace * 1_000
     const oneAtATime = Semaphore.makeUnsafe(1).withPermit
     const removed = {
       blobs: metrics.counter("shoal_origin_collected_blobs_total", "Blobs that the collector removed"),

@@ -63,7 +63,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         message: `origin: self is ${self} but origins are ${members.join(", ")}: name this origin in both`
       })
     }
-    if (config.collect?.every !== undefined && config.buildIndexes === undefined) {
+    if (config.collect.every !== undefined && config.buildIndexes === undefined) {
       return yield* new RoleMisconfigured({
         message:
           "origin: collect.every is given, but not buildIndexes: name all of them, they know what is needed"
@@ -102,7 +102,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       ...{ blobs, tables, upstreams, repair, members, self, metrics }
     })
     const mirror =
-      config.upstreams === undefined || config.upstreams.length === 0
+      config.upstreams.length === 0
         ? undefined
         : yield* makeOriginMirror({
             registries: yield* makeUpstreamRegistries(config.upstreams),
@@ -240,7 +240,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         ? []
         : yield* makeOriginCollect({
             ...{ blobs, touches, engine, replication, counter, metrics },
-            config: config.collect ?? {},
+            config: config.collect,
             buildIndex: yield* makeBuildIndexClient(config.buildIndexes)
           })
     const notReady = blobs.stat(nobodysDigest).pipe(

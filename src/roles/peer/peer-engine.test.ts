@@ -5,6 +5,7 @@ import { Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { limits } from "../../protocol/limits.ts"
 import type { PeerId } from "../../protocol/peer-id.ts"
+import { unlimited } from "../config/process-keys.ts"
 import { makeRoleMetrics } from "../metrics.ts"
 import { PeerTransport } from "../services/peer-transport.ts"
 import { Timers } from "../services/timers.ts"
@@ -25,7 +26,7 @@ describe("peer engine", () => {
         kind: "agent",
         peerId: "a".repeat(40) as PeerId,
         peer: { host: "a", port: 1 },
-        rates: {},
+        rates: unlimited,
         metrics: makeRoleMetrics("agent")
       }).pipe(Effect.provideService(PeerTransport, unconnected), Effect.provideService(Timers, timers))
       yield* Effect.scoped(

@@ -59,7 +59,7 @@ export interface PeerEngineOptions {
   readonly kind: PeerKind
   readonly peerId: PeerId
   readonly peer: typeof PeerListen.Type
-  readonly rates: typeof RateLimits.Type
+  readonly rates: RateLimits
   readonly metrics: RoleMetrics
   /** Of a blob that several seeders share, what this host suggests first as one. */
   readonly seedArc?: (metainfo: Metainfo) => SeedArc

@@ -51,7 +51,7 @@ describe("an image's name", () => {
   it("may begin with a registry that is mirrored, as clients write it", () => {
     const { prefixOf } = makeMirrorNames([
       { name: "registry.example:5000", aliases: ["hub.example"] },
-      { name: "[::1]:5000" }
+      { name: "[::1]:5000", aliases: [] }
     ])
     for (const [text, repository] of [
       ["registry.example:5000/team/app:1", "registry.example__5000/team/app"],

@@ -10,6 +10,8 @@ import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { agent } from "../agent/agent.ts"
+import { agentConfig } from "../agent/config.ts"
+import { proxyConfig, type ProxySettings } from "../proxy/config.ts"
 import { proxy } from "../proxy/proxy.ts"
 import { errorCode, send } from "../testing/exchange.ts"
 import { proxyUrl } from "../testing/herd.ts"
@@ -328,17 +330,15 @@ describe("an agent that registers", () => {
   it.effect("listens to proxies where it is told to, and nowhere else", () =>
     inHerd(({ world, post }) =>
       Effect.gen(function* () {
-        const started = agent({
+        const config = agentConfig({
           data: "agent",
-          log: { level: "silent", format: "json" },
           peer: { host: "agent", port: 2 },
-          rates: {},
           registry: { host: "localhost", port: 1 },
           trackers: [trackerUrl],
           buildIndexes: ["http://herd:15004"],
           register: { url: "http://agent:3", zone: "a", listen: { host: "agent", port: 3 } }
         })
-        yield* Effect.acquireRelease(world.start(started), ({ stop }) => stop)
+        yield* Effect.acquireRelease(world.start(agent(config)), ({ stop }) => stop)
         yield* settle
         const known = yield* send(world, "GET", `${trackerUrl}/agents`)
         assert.deepStrictEqual(JSON.parse(known.text), { agents: [{ url: "http://agent:3", zone: "a" }] })
@@ -351,23 +351,23 @@ describe("an agent that registers", () => {
 })
 
 describe("a proxy", () => {
-  const config = {
+  const settings: ProxySettings = {
     data: "proxy",
-    log: { level: "silent", format: "json" },
     registry: { host: "proxy", port: 1 },
     origins: ["http://origin:1"],
     buildIndexes: ["http://index:1"]
-  } as const
+  }
   const makeWorld = () => makeMemoryWorld(() => "sha256:0" as Digest)
 
   it.effect("that is told of no tracker does not preheat", () =>
     Effect.gen(function* () {
       const world = makeWorld()
-      yield* world.start(proxy(config))
+      yield* world.start(proxy(proxyConfig(settings)))
       assert.strictEqual((yield* send(world, "GET", "http://proxy:1/preheat")).status, 404)
-      const rules = { onPush: ["**"], scope: { kind: "all" } as const }
-      const error = yield* Effect.flip(makeWorld().start(proxy({ ...config, preheat: rules })))
-      assert.match(error.message, /preheat is given, but trackers are not/)
+      for (const preheat of [{ onPush: ["**"] }, { scope: { kind: "count", count: 2 } as const }]) {
+        const error = yield* Effect.flip(makeWorld().start(proxy(proxyConfig({ ...settings, preheat }))))
+        assert.match(error.message, /preheat is given, but trackers are not/)
+      }
     })
   )
 })

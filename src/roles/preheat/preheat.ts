@@ -21,7 +21,8 @@ export interface Preheat {
   readonly triggeredBy: (write: RegistryWrite) => RegistryWrite
 }
 
-const defaultRules: PreheatRules = { onPush: [], scope: { kind: "all" } }
+/** Whether the rules say anything: whoever writes them wants preheating. */
+const areGiven = ({ onPush, scope }: PreheatRules): boolean => onPush.length > 0 || scope.kind !== "all"
 
 export const makePreheat = (
   config: ProxyConfig,
@@ -33,9 +34,9 @@ export const makePreheat = (
   }
 ): Effect.Effect<Preheat, RoleMisconfigured, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function* () {
-    const { trackers, preheat: rules = defaultRules } = config
+    const { trackers, preheat: rules } = config
     if (trackers === undefined) {
-      if (config.preheat === undefined) return { routes: [], triggeredBy: (write) => write }
+      if (!areGiven(rules)) return { routes: [], triggeredBy: (write) => write }
       return yield* new RoleMisconfigured({
         message: "proxy: preheat is given, but trackers are not: name the trackers, which know the agents"
       })

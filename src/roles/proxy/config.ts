@@ -1,11 +1,11 @@
 // What can be configured of a proxy, and of the preheating that it begins: one schema for a YAML file, a JSON file, flags
 // and a simulated host. An unknown key or a bad value is refused with its path, before anything is opened.
 
-import { Effect, Schema } from "effect"
+import { Schema } from "effect"
 import { HttpUrl, Listen, ZoneName } from "../config/addresses.ts"
-import { ClientLimits } from "../config/client-limits.ts"
+import { clientLimitKeys } from "../config/client-limits.ts"
 import { ImagePattern } from "../config/image-pattern.ts"
-import { PositiveInt } from "../config/numbers.ts"
+import { defaultTo, PositiveInt } from "../config/numbers.ts"
 import { dataKeys } from "../config/process-keys.ts"
 import { namingKeys } from "../mirror/mirror-config.ts"
 
@@ -20,9 +20,9 @@ export type PreheatScope = typeof PreheatScope.Type
 /** Images that are preheated without being asked for, when they are pushed. */
 export const PreheatRules = Schema.Struct({
   /** Patterns of "repository" or "repository:tag"; "*" is any text without a slash, "**" any text. */
-  onPush: Schema.Array(ImagePattern).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  onPush: defaultTo(Schema.Array(ImagePattern), []),
   /** Where to, for those, and for a request that names no scope. */
-  scope: PreheatScope.pipe(Schema.withDecodingDefaultKey(Effect.succeed({ kind: "all" as const })))
+  scope: defaultTo(PreheatScope, { kind: "all" })
 })
 export type PreheatRules = typeof PreheatRules.Type
 
@@ -30,12 +30,18 @@ export const ProxyConfig = Schema.Struct({
   ...dataKeys,
   /** The registry write API, /metrics, /health and /readiness. */
   registry: Listen,
-  limits: Schema.optionalKey(ClientLimits),
+  ...clientLimitKeys,
   origins: Schema.NonEmptyArray(HttpUrl),
   buildIndexes: Schema.NonEmptyArray(HttpUrl),
   /** Who knows the agents that can be preheated. Absent: there is no preheating. */
   trackers: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl)),
-  preheat: Schema.optionalKey(PreheatRules),
+  preheat: defaultTo(PreheatRules, {}),
   ...namingKeys
 })
 export type ProxyConfig = typeof ProxyConfig.Type
+
+/** What is written of it; defaults may be left out. */
+export type ProxySettings = typeof ProxyConfig.Encoded
+
+/** The configuration that settings mean, filled with defaults. */
+export const proxyConfig = Schema.decodeSync(ProxyConfig)

@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
 import { limitClients } from "../http/client-limits.ts"
-import { defaultClientLimits, patienceOf } from "../config/client-limits.ts"
+import { patienceOf } from "../config/client-limits.ts"
 import type { ProxyConfig } from "./config.ts"
 import type { HostProgram } from "../host-program.ts"
 import { makeHttpApp } from "../http/http-app.ts"
@@ -31,9 +31,9 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const blobs = yield* storage.blobs(config.data)
     const tables = yield* storage.tables(config.data)
     const origins = yield* makeOriginClient(config.origins)
-    const names = makeMirrorNames(config.mirrors ?? [])
+    const names = makeMirrorNames(config.mirrors)
     const buildIndex = yield* makeBuildIndexClient(config.buildIndexes, names.isMirrored)
-    const allowed = config.limits ?? defaultClientLimits
+    const allowed = config.limits
     const uploads = yield* makeUploadSessions(blobs, tables, allowed)
     const pace = yield* makeUploadPace(allowed.uploadBytesPerSecond)
     metrics.readGauge("shoal_uploads_open", "Uploads that clients began and did not end", uploads.open)

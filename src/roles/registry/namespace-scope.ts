@@ -21,7 +21,7 @@ const namespaceUnknown = (ns: string): OciError =>
   })
 
 /** Knows the names of the cluster itself. */
-export const ownScope = (ownNames: ReadonlyArray<string> = []): NamespaceScope => ({
+export const ownScope = (ownNames: ReadonlyArray<string>): NamespaceScope => ({
   of: (endpoint, ns, host) => {
     if (typeof ns !== "string") {
       return ociError("NAME_UNKNOWN", { message: "ns is given more than once: name one registry" })

@@ -49,7 +49,7 @@ const isRead = (endpoint: RegistryEndpoint): endpoint is ReadEndpoint =>
 /** The registry API as routes of an HttpApp. */
 export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRoute> => {
   const read = makeRegistryRead(options.source)
-  const scope = options.scope ?? ownScope()
+  const scope = options.scope ?? ownScope([])
 
   const answer = (
     request: HttpServerRequest.HttpServerRequest,

@@ -4,17 +4,21 @@
 import { Effect, type Scope } from "effect"
 import { type Agent, agent } from "../agent/agent.ts"
 import { buildIndex } from "../build-index/build-index.ts"
-import type { AgentConfig } from "../agent/config.ts"
-import type { RateLimits } from "../config/process-keys.ts"
-import type { HerdConfig } from "../herd/config.ts"
+import { buildIndexConfig } from "../build-index/config.ts"
+import { type AgentSettings, agentConfig } from "../agent/config.ts"
+import type { RateSettings } from "../config/process-keys.ts"
+import { type HerdSettings, herdConfig } from "../herd/config.ts"
 import { herd } from "../herd.ts"
 import type { HostProgramError } from "../host-program.ts"
+import { originConfig } from "../origin/config.ts"
 import { origin } from "../origin/origin.ts"
+import { proxyConfig } from "../proxy/config.ts"
 import { proxy } from "../proxy/proxy.ts"
+import { trackerConfig } from "../tracker/config.ts"
 import { tracker } from "../tracker/tracker.ts"
 import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "./world.ts"
 
-export type Rates = typeof RateLimits.Type
+export type Rates = RateSettings
 
 type Started<Host> = Effect.Effect<Host, HostProgramError, Scope.Scope>
 
@@ -22,7 +26,7 @@ interface AgentOptions {
   readonly rates?: Rates
   readonly faults?: ScenarioFaults
   /** Keys that differ from what the cluster says of its agents. */
-  readonly config?: (names: AgentNames) => Partial<AgentConfig>
+  readonly config?: (names: AgentNames) => Partial<AgentSettings>
 }
 
 /** Base URLs that an agent's own configuration may name. */
@@ -54,8 +58,6 @@ export interface ClusterApart extends Cluster {
   readonly startTracker: Started<ScenarioHost>
 }
 
-const log = { level: "warn", format: "json" } as const
-
 const listen = (world: ScenarioWorld, host: string, listener: string) => ({
   host: world.hostName(host),
   port: world.port(host, listener)
@@ -75,16 +77,17 @@ const agentStarter =
     Effect.map(
       world.start(
         name,
-        agent({
-          data: name,
-          log,
-          peer: listen(world, name, "peer"),
-          rates: options.rates ?? {},
-          registry: listen(world, name, "registry"),
-          trackers: [trackerUrl],
-          buildIndexes: [buildIndexUrl],
-          ...options.config?.({ self: url(world, name, "registry"), proxy: proxyUrl })
-        }),
+        agent(
+          agentConfig({
+            data: name,
+            peer: listen(world, name, "peer"),
+            rates: options.rates ?? {},
+            registry: listen(world, name, "registry"),
+            trackers: [trackerUrl],
+            buildIndexes: [buildIndexUrl],
+            ...options.config?.({ self: url(world, name, "registry"), proxy: proxyUrl })
+          })
+        ),
         options.faults
       ),
       (host) => ({ ...host, url: url(world, name, "registry") })
@@ -94,22 +97,23 @@ const agentStarter =
 export const startHerdCluster = (
   world: ScenarioWorld,
   rates: Rates = {},
-  config: Partial<HerdConfig> = {}
+  config: Partial<HerdSettings> = {}
 ): Started<Cluster> =>
   Effect.as(
     world.start(
       "herd",
-      herd({
-        data: "herd",
-        log,
-        peer: listen(world, "herd", "peer"),
-        rates,
-        proxy: listen(world, "herd", "proxy"),
-        origin: listen(world, "herd", "origin"),
-        tracker: listen(world, "herd", "tracker"),
-        buildIndex: listen(world, "herd", "build-index"),
-        ...config
-      })
+      herd(
+        herdConfig({
+          data: "herd",
+          peer: listen(world, "herd", "peer"),
+          rates,
+          proxy: listen(world, "herd", "proxy"),
+          origin: listen(world, "herd", "origin"),
+          tracker: listen(world, "herd", "tracker"),
+          buildIndex: listen(world, "herd", "build-index"),
+          ...config
+        })
+      )
     ),
     {
       proxy: url(world, "herd", "proxy"),
@@ -130,36 +134,38 @@ export const startClusterApart = (world: ScenarioWorld, originRates: Rates = {})
     const buildIndexUrl = url(world, "build-index", "http")
     const startOrigin = world.start(
       "origin",
-      origin({
-        data: "origin",
-        log,
-        peer: listen(world, "origin", "peer"),
-        rates: originRates,
-        http: listen(world, "origin", "http"),
-        origins: [originUrl],
-        self: originUrl
-      })
+      origin(
+        originConfig({
+          data: "origin",
+          peer: listen(world, "origin", "peer"),
+          rates: originRates,
+          http: listen(world, "origin", "http"),
+          origins: [originUrl],
+          self: originUrl
+        })
+      )
     )
     const startTracker = world.start(
       "tracker",
-      tracker({ log, http: listen(world, "tracker", "http"), origins: [originUrl] })
+      tracker(trackerConfig({ http: listen(world, "tracker", "http"), origins: [originUrl] }))
     )
     const runningOrigin = yield* startOrigin
     const runningTracker = yield* startTracker
     const startBuildIndex = world.start(
       "build-index",
-      buildIndex({ data: "build-index", log, http: listen(world, "build-index", "http") })
+      buildIndex(buildIndexConfig({ data: "build-index", http: listen(world, "build-index", "http") }))
     )
     const runningBuildIndex = yield* startBuildIndex
     yield* world.start(
       "proxy",
-      proxy({
-        data: "proxy",
-        log,
-        registry: listen(world, "proxy", "registry"),
-        origins: [originUrl],
-        buildIndexes: [buildIndexUrl]
-      })
+      proxy(
+        proxyConfig({
+          data: "proxy",
+          registry: listen(world, "proxy", "registry"),
+          origins: [originUrl],
+          buildIndexes: [buildIndexUrl]
+        })
+      )
     )
     return {
       proxy: url(world, "proxy", "registry"),

@@ -5,9 +5,14 @@ import { Effect, Random } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/digest.ts"
 import { agent } from "../agent/agent.ts"
+import { agentConfig } from "../agent/config.ts"
 import { buildIndex } from "../build-index/build-index.ts"
+import { buildIndexConfig } from "../build-index/config.ts"
+import { originConfig } from "../origin/config.ts"
 import { origin } from "../origin/origin.ts"
+import { proxyConfig } from "../proxy/config.ts"
 import { proxy } from "../proxy/proxy.ts"
+import { trackerConfig } from "../tracker/config.ts"
 import { tracker } from "../tracker/tracker.ts"
 import {
   bodyBytes,
@@ -20,7 +25,6 @@ import {
 } from "./registry-script.ts"
 import type { ScenarioWorld } from "./world.ts"
 
-const log = { level: "warn", format: "json" } as const
 const imageType = "application/vnd.oci.image.manifest.v1+json"
 const indexType = "application/vnd.oci.image.index.v1+json"
 
@@ -35,26 +39,26 @@ const startCluster = (world: ScenarioWorld, grace: number) =>
     const origins = [url("origin-1"), url("origin-2"), url("origin-3")] as const
     const buildIndexes = [url("index-1"), url("index-2")] as const
     const startIndex = (name: string) =>
-      world.start(name, buildIndex({ data: name, log, http: listen(name), collect: { grace } }))
+      world.start(name, buildIndex(buildIndexConfig({ data: name, http: listen(name), collect: { grace } })))
     const indexes = { first: yield* startIndex("index-1"), second: yield* startIndex("index-2") }
     for (const name of ["origin-1", "origin-2", "origin-3"]) {
-      const seat = { data: name, log, rates: {}, peer: listen(name, "peer"), http: listen(name) }
-      yield* world.start(
-        name,
-        origin({ ...seat, origins, self: url(name), buildIndexes, collect: { grace } })
-      )
+      const seat = { data: name, peer: listen(name, "peer"), http: listen(name) }
+      const config = originConfig({ ...seat, origins, self: url(name), buildIndexes, collect: { grace } })
+      yield* world.start(name, origin(config))
     }
-    yield* world.start("tracker", tracker({ log, http: listen("tracker"), origins }))
+    yield* world.start("tracker", tracker(trackerConfig({ http: listen("tracker"), origins })))
     yield* world.start(
       "proxy",
-      proxy({ data: "proxy", log, registry: listen("proxy"), origins, buildIndexes })
+      proxy(proxyConfig({ data: "proxy", registry: listen("proxy"), origins, buildIndexes }))
     )
     yield* world.start(
       "agent",
-      agent({
-        ...{ data: "agent", log, rates: {}, peer: listen("agent", "peer"), registry: listen("agent") },
-        ...{ trackers: [url("tracker")], buildIndexes, freshness: 1 }
-      })
+      agent(
+        agentConfig({
+          ...{ data: "agent", peer: listen("agent", "peer"), registry: listen("agent") },
+          ...{ trackers: [url("tracker")], buildIndexes, freshness: 1 }
+        })
+      )
     )
     const post = (role: string) =>
       Effect.gen(function* () {

@@ -3,7 +3,7 @@
 
 import { Effect, type Scope } from "effect"
 import { HttpClientRequest } from "effect/http"
-import type { AgentConfig } from "../agent/config.ts"
+import type { AgentSettings } from "../agent/config.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { type Cluster, type RunningAgent, startHerdCluster } from "./cluster.ts"
 import {
@@ -83,7 +83,7 @@ export const registeredAgents = (
   world: ScenarioWorld,
   cluster: Cluster,
   zones: Readonly<Record<string, string>>,
-  config: Partial<AgentConfig> = {}
+  config: Partial<AgentSettings> = {}
 ): Effect.Effect<ReadonlyArray<RunningAgent>, ScenarioFailed | HostProgramError, Scope.Scope> =>
   Effect.gen(function* () {
     const agents = yield* Effect.forEach(

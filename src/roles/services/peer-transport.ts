@@ -40,7 +40,7 @@ export interface PeerEndpoint {
 export interface PeerListenOptions {
   readonly listen: typeof PeerListen.Type
   /** Token buckets over the bytes of Piece messages, all connections of the listener together. */
-  readonly rates: typeof RateLimits.Type
+  readonly rates: RateLimits
 }
 
 export class PeerListenError extends Data.TaggedError("PeerListenError")<{

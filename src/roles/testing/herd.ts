@@ -1,19 +1,16 @@
 // Decides the herd that tests of the registry API run: one of each role under fixed names, in a memory world.
 
 import { Effect, type Scope } from "effect"
-import type { HerdConfig } from "../herd/config.ts"
+import { type HerdSettings, herdConfig } from "../herd/config.ts"
 import { herd } from "../herd.ts"
 import type { HostProgramError } from "../host-program.ts"
 import type { MemoryWorld } from "./memory-world.ts"
 
-const log = { level: "silent", format: "json" } as const
 const listen = (port: number) => ({ host: "herd", port })
 
-export const herdConfig = {
+export const herdSettings = {
   data: "herd",
-  log,
   peer: listen(15001),
-  rates: {},
   proxy: listen(15000),
   origin: listen(15002),
   tracker: listen(15003),
@@ -25,8 +22,11 @@ export const proxyUrl = "http://herd:15000"
 /** Starts the herd and stops it with the scope. */
 export const startHerd = (
   world: MemoryWorld,
-  config: Partial<HerdConfig> = {}
+  settings: Partial<HerdSettings> = {}
 ): Effect.Effect<void, HostProgramError, Scope.Scope> =>
   Effect.asVoid(
-    Effect.acquireRelease(world.start(herd({ ...herdConfig, ...config })), (running) => running.stop)
+    Effect.acquireRelease(
+      world.start(herd(herdConfig({ ...herdSettings, ...settings }))),
+      (running) => running.stop
+    )
   )

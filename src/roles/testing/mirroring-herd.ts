@@ -1,16 +1,17 @@
 // Decides the herd that tests of mirroring run, in a memory world with an upstream known as docker.io.
 
 import { Context, Effect } from "effect"
+import { herdConfig } from "../herd/config.ts"
 import { herd } from "../herd.ts"
-import type { Upstream } from "../mirror/mirror-config.ts"
+import type { UpstreamSettings } from "../mirror/mirror-config.ts"
 import type { Digests } from "../services/digests.ts"
 import { Secrets } from "../services/secrets.ts"
 import { send } from "./exchange.ts"
 import { dockerHub, type FakeUpstreamState, fakeUpstream } from "./fake-upstream.ts"
-import { herdConfig, proxyUrl } from "./herd.ts"
+import { herdSettings, proxyUrl } from "./herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "./memory-world.ts"
 
-const upstream: Upstream = {
+const upstream: UpstreamSettings = {
   name: "docker.io",
   aliases: ["index.docker.io"],
   url: "https://registry-1.docker.io:1",
@@ -30,7 +31,7 @@ export const mirroringHerd =
       state.redirectBlobs = true
       const secrets: Secrets = { read: () => Effect.succeed("secret") }
       const running = yield* world
-        .start(herd({ ...herdConfig, upstreams: [upstream], ownNames: ["registry.example"] }))
+        .start(herd(herdConfig({ ...herdSettings, upstreams: [upstream], ownNames: ["registry.example"] })))
         .pipe(Effect.provideContext(Context.make(Secrets, secrets)))
       yield* Effect.ensuring(test(world, state), Effect.andThen(running.stop, registry.stop))
     })

@@ -4,7 +4,8 @@ import { Effect } from "effect"
 import type { Digest } from "../../protocol/digest.ts"
 import { ringOwners } from "../../protocol/hash-ring.ts"
 import { formatBlobPath } from "../http/blob-path.ts"
-import type { Upstream } from "../mirror/mirror-config.ts"
+import type { UpstreamSettings } from "../mirror/mirror-config.ts"
+import { originConfig } from "../origin/config.ts"
 import { origin } from "../origin/origin.ts"
 import { makeOriginClient } from "../origin/origin-client.ts"
 import type { MemoryWorld, RunningRole } from "./memory-world.ts"
@@ -20,19 +21,19 @@ export const startOrigin = (
   world: MemoryWorld,
   name: string,
   origins: ReadonlyArray<string> = urls,
-  upstreams: ReadonlyArray<Upstream> = []
+  upstreams: ReadonlyArray<UpstreamSettings> = []
 ) =>
   world.start(
-    origin({
-      data: name,
-      log: { level: "silent", format: "json" },
-      peer: { host: name, port: 2 },
-      rates: {},
-      http: { host: name, port: 1 },
-      origins: [origins[0]!, ...origins.slice(1)],
-      self: url(name),
-      upstreams
-    })
+    origin(
+      originConfig({
+        data: name,
+        peer: { host: name, port: 2 },
+        http: { host: name, port: 1 },
+        origins: [origins[0]!, ...origins.slice(1)],
+        self: url(name),
+        upstreams
+      })
+    )
   )
 
 /** Runs a test over a cluster of origins, which it may stop and start. */

@@ -5,10 +5,11 @@ import { Effect, type Scope } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { invariant } from "../../protocol/invariant.ts"
 import { herd } from "../herd.ts"
+import { type HerdSettings, herdConfig } from "../herd/config.ts"
 import type { HostProgramError } from "../host-program.ts"
 import type { PreheatAsk } from "../preheat/preheat-wire.ts"
 import { type Exchange, send } from "./exchange.ts"
-import { herdConfig, proxyUrl } from "./herd.ts"
+import { herdSettings, proxyUrl } from "./herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "./memory-world.ts"
 
 export const trackerUrl = "http://herd:15003"
@@ -37,11 +38,14 @@ export interface Told {
 export const inPreheatingHerd = <E>(
   hash: Parameters<typeof makeMemoryWorld>[0],
   test: (told: Told) => Effect.Effect<void, E, Scope.Scope>,
-  preheat: NonNullable<Parameters<typeof herd>[0]["preheat"]> = { onPush: [], scope: { kind: "all" } }
+  preheat: NonNullable<HerdSettings["preheat"]> = {}
 ) =>
   Effect.gen(function* () {
     const world = makeMemoryWorld(hash)
-    yield* Effect.acquireRelease(world.start(herd({ ...herdConfig, preheat })), ({ stop }) => stop)
+    yield* Effect.acquireRelease(
+      world.start(herd(herdConfig({ ...herdSettings, preheat }))),
+      ({ stop }) => stop
+    )
     const post: Told["post"] = (path, body) =>
       send(world, "POST", path.startsWith("http") ? path : proxyUrl + path, {
         body: typeof body === "string" ? body : JSON.stringify(body)

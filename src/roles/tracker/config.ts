@@ -11,3 +11,6 @@ export const TrackerConfig = Schema.Struct({
   origins: Schema.NonEmptyArray(HttpUrl)
 })
 export type TrackerConfig = typeof TrackerConfig.Type
+
+/** The configuration that settings mean, filled with defaults. */
+export const trackerConfig = Schema.decodeSync(TrackerConfig)

@@ -12,10 +12,12 @@ import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/message.ts"
 import type { PeerId } from "../../protocol/peer-id.ts"
 import { formatBlobPath } from "../http/blob-path.ts"
+import { originConfig } from "../origin/config.ts"
 import { origin } from "../origin/origin.ts"
 import { errorCode, send } from "../testing/exchange.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
 import { someBytes } from "../testing/push.ts"
+import { trackerConfig } from "./config.ts"
 import { tracker } from "./tracker.ts"
 import { makeTrackerClient } from "./tracker-client.ts"
 import { makeTrackerSwarms } from "./tracker-swarms.ts"
@@ -24,7 +26,6 @@ import type { AnnounceBatch, SwarmAnnounce } from "./tracker-wire.ts"
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
-const log = { level: "silent", format: "json" } as const
 const originUrl = "http://origin:1"
 const trackerNames = ["tracker-a", "tracker-b"]
 const trackerUrls = trackerNames.map((name) => `http://${name}:1`)
@@ -37,18 +38,18 @@ const inCluster = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E>) =>
     const world = makeWorld()
     const started = [
       yield* world.start(
-        origin({
-          data: "origin",
-          log,
-          peer: { host: "origin", port: 2 },
-          rates: {},
-          http: { host: "origin", port: 1 },
-          origins: [originUrl],
-          self: originUrl
-        })
+        origin(
+          originConfig({
+            data: "origin",
+            peer: { host: "origin", port: 2 },
+            http: { host: "origin", port: 1 },
+            origins: [originUrl],
+            self: originUrl
+          })
+        )
       ),
       ...(yield* Effect.forEach(trackerNames, (host) =>
-        world.start(tracker({ log, http: { host, port: 1 }, origins: [originUrl] }))
+        world.start(tracker(trackerConfig({ http: { host, port: 1 }, origins: [originUrl] })))
       ))
     ]
     yield* Effect.ensuring(
