@@ -20,6 +20,7 @@ import {
   typesAreHonest
 } from "./architecture/source-rules.ts"
 import {
+  goldenFilesAreRenewed,
   noCompilerLooksAway,
   namedFilesExist,
   noPathsOfAMachine,
@@ -67,6 +68,10 @@ test("nothing is left undone", () => {
 
 test("no path of a machine is written down", () => {
   expect(noPathsOfAMachine(texts)).toEqual([])
+})
+
+test("golden files are renewed by one command", () => {
+  expect(goldenFilesAreRenewed(texts)).toEqual([])
 })
 
 test("pages name files that exist", () => {

@@ -17,6 +17,7 @@ import {
   typesAreHonest
 } from "./source-rules.ts"
 import {
+  goldenFilesAreRenewed,
   noCompilerLooksAway,
   namedFilesExist,
   noPathsOfAMachine,
@@ -238,6 +239,12 @@ test("notes to self and paths of a machine are named", () => {
   const path = ["", "home", "someone", "shoal"].join("/")
   expect(noPathsOfAMachine([{ path: "a.md", text: `see "${path}"` }])).toHaveLength(1)
   expect(noPathsOfAMachine([{ path: "a.md", text: "see ~/home and https://example.org/work/x" }])).toEqual([])
+})
+
+test("a golden file that no command renews is named", () => {
+  const text = `expect(a).toMatch${"FileSnapshot"}("./a.json")`
+  expect(goldenFilesAreRenewed([{ path: "src/a.test.ts", text }])).toHaveLength(1)
+  expect(goldenFilesAreRenewed([{ path: "src/a.golden.test.ts", text }])).toEqual([])
 })
 
 test("pages that name files which are not there are named", () => {

@@ -1,5 +1,5 @@
-// Decides what no text of the repository may hold: work left undone, and paths of the machine on which it was written;
-// and what package.json must: exact versions, the pinned runtime allowed to install itself.
+// What no text of the repository may hold: work left undone, paths of the machine on which it was written, golden files
+// that no command renews; and what package.json must: exact versions, the pinned runtime allowed to install itself.
 
 interface Text {
   readonly path: string
@@ -36,6 +36,16 @@ export const noPathsOfAMachine = (texts: ReadonlyArray<Text>): ReadonlyArray<str
     texts,
     machinePath,
     "a path of one machine: use a path relative to the repository or a temporary folder"
+  )
+
+const fileSnapshot = `toMatch${"FileSnapshot"}`
+
+/** `npm run golden` finds every golden file by the name of its test. */
+export const goldenFilesAreRenewed = (texts: ReadonlyArray<Text>): ReadonlyArray<string> =>
+  eachLine(
+    texts.filter(({ path }) => path.endsWith(".ts") && !path.endsWith(".golden.test.ts")),
+    new RegExp(fileSnapshot),
+    "a golden file's test is named x.golden.test.ts, so that `npm run golden` renews it"
   )
 
 const namedFile = /\b(?:bin|src|experiments|testing|test)\/[\w./-]*\.(?:ts|js)\b/g
