@@ -14,9 +14,9 @@ import { makeReport, measureHere, planReport } from "./report.ts"
 
 const options = { agents: "24", origins: "2", size: "6MiB" }
 
-const reportOf = (given: Readonly<Record<string, string>>, seed = 1, fingerprint?: string) =>
+const reportOf = (given: Readonly<Record<string, string>>, seed = 1) =>
   planReport(firstWave, { seeds: String(seed), options: given }).pipe(
-    Effect.flatMap((plan) => makeReport(plan, measureHere(silentProgress), fingerprint)),
+    Effect.flatMap((plan) => makeReport(plan, measureHere(silentProgress))),
     Effect.runPromise
   )
 const report = (seed: number) => reportOf(options, seed)
@@ -51,7 +51,7 @@ describe("first wave", () => {
       }
     )
     assert.strictEqual(stderr, "", "nothing is written to a piped stderr: no progress line")
-    const { result, files } = await reportOf(options, 1, "sources")
+    const { result, files } = await reportOf(options, 1)
     assert.include(stdout, `trace hash ${result.trace_hash}`)
     for (const file of files)
       assert.strictEqual(await readFile(join(folder, "first-wave", file.name), "utf8"), file.text, file.name)

@@ -1,10 +1,10 @@
 // Decides what the index of all reports looks like: for each experiment the question, its answer, the main chart, then
-// its tables, and a link to the report's own page. A report whose sources have changed since is marked, more mildly if its small version
-// is what it was. One page that
-// asks nothing of any network; a pure function of its input.
+// its tables, and a link to the report's own page. A report whose code has changed since is marked, more mildly if its
+// small version is what it was. One page that asks nothing of any network; a pure function of its input.
 
 import { reportStyle } from "./report-style.ts"
 import { chartFigure, escape, figuresTable, ownTable, timesTable } from "./report-tables.ts"
+import type { Standing } from "./provenance.ts"
 import type { Result } from "./result.ts"
 
 export interface IndexEntry {
@@ -19,15 +19,15 @@ export interface IndexEntry {
     readonly result: Result
     /** The main chart's drawing, when there is one. */
     readonly svg?: string
-    /** Whether its sources have changed since it was made, and if so, whether the small version gives what it gave. */
-    readonly sources: "same" | "changed, small version the same" | "changed"
+    /** How it stands to the code as it is now. */
+    readonly sources: Standing
   }
 }
 
-const notes = {
+const notes: Readonly<Record<Standing, string>> = {
   same: "",
-  "changed, small version the same": `<p class="stale">Its sources have changed since; its small version still gives the same result, byte for byte.</p>`,
-  changed: `<p class="stale">Made by other sources than those that stand here now: the figures may have changed.</p>`
+  "changed, small version the same": `<p class="stale">Its code has changed since; its small version still gives the same result, byte for byte.</p>`,
+  changed: `<p class="stale">Made by other code than what stands here now: the figures may have changed.</p>`
 }
 
 const chartOf = (name: string, result: Result, svg: string | undefined): string => {

@@ -4,12 +4,7 @@
 import { fileURLToPath } from "node:url"
 import type { Effect } from "effect"
 import type { Experiment } from "./experiment.ts"
-import {
-  type Fingerprints,
-  fingerprintOfModule,
-  fingerprintsOf,
-  type SourcesUnreadable
-} from "./fingerprint.ts"
+import { type Fingerprints, fingerprintsOf, type SourcesUnreadable, watchSources } from "./fingerprint.ts"
 import { experiments } from "./registry.ts"
 
 export interface Laboratory {
@@ -19,8 +14,8 @@ export interface Laboratory {
   /** Folder of all reports. */
   readonly reports: string
   readonly fingerprints: (name: string) => Effect.Effect<Fingerprints, SourcesUnreadable>
-  /** Changes when any source of any experiment does. */
-  readonly allSources: () => string
+  /** Tells, whenever it is asked, whether the sources of all experiments are what they are now. */
+  readonly watchSources: Effect.Effect<() => boolean, SourcesUnreadable>
 }
 
 const module = new URL("./registry.ts", import.meta.url)
@@ -31,5 +26,5 @@ export const laboratory: Laboratory = {
   module: module.href,
   reports: "reports",
   fingerprints: (name) => fingerprintsOf(name),
-  allSources: () => fingerprintOfModule(fileURLToPath(module))
+  watchSources: watchSources(fileURLToPath(module))
 }

@@ -1,6 +1,5 @@
-// Decides how the index comes about: the result of every experiment that has one is read from the folder of the reports,
-// with its main chart, and says so when its fingerprint is not that of the sources as they stand. A result that cannot be
-// read, as one of an earlier version, is told as such.
+// The index of all reports, from the folder in which they are: every experiment's result and main chart, and whether the
+// code has changed since the report was made. A result that cannot be read, as one of an earlier version, is told as such.
 
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -9,9 +8,9 @@ import type { Experiment } from "./experiment.ts"
 import type { SourcesUnreadable } from "./fingerprint.ts"
 import { type IndexEntry, indexPage } from "./index-page.ts"
 import type { Laboratory } from "./laboratory.ts"
+import { standingOf } from "./provenance.ts"
 import { type ReportUnwritable, writeReport } from "./report-files.ts"
 import { decodeResult } from "./result.ts"
-import { smallVersionStands } from "./small-version.ts"
 
 /** Undefined when there is no such file. */
 const textOf = (path: string): Effect.Effect<string | undefined> =>
@@ -30,12 +29,7 @@ const entryOf = Effect.fnUntraced(function* (experiment: Experiment, lab: Labora
   const [main] = result.charts
   const svg = main === undefined ? undefined : yield* textOf(join(folder, `${main.name}.svg`))
   const { report: fingerprint } = yield* lab.fingerprints(name)
-  const sources: NonNullable<IndexEntry["report"]>["sources"] =
-    result.fingerprint === fingerprint
-      ? "same"
-      : (yield* smallVersionStands(lab.reports, name))
-        ? "changed, small version the same"
-        : "changed"
+  const sources = yield* standingOf(lab.reports, name, fingerprint)
   const report = { result, sources, ...(svg === undefined ? {} : { svg }) }
   return { name, title, question: result.question, report } satisfies IndexEntry
 })

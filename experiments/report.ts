@@ -73,11 +73,7 @@ const traceHashOf = (outcomes: ReadonlyArray<CellOutcome>): string => {
 }
 
 /** The result of a plan whose cells are measured by `measure`, and what is needed to draw it. */
-export const concludeReport = Effect.fnUntraced(function* <E>(
-  plan: ReportPlan,
-  measure: MeasureCells<E>,
-  fingerprint?: string
-) {
+export const concludeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, measure: MeasureCells<E>) {
   const { experiment } = plan
   const outcomes = yield* measure(experiment, plan.cells)
   const measured = yield* plan.conclude(outcomes)
@@ -88,7 +84,6 @@ export const concludeReport = Effect.fnUntraced(function* <E>(
     options: plan.options,
     seeds: plan.seeds,
     trace_hash: traceHashOf(outcomes),
-    ...(fingerprint === undefined ? {} : { fingerprint }),
     ...(measured.bound === undefined ? {} : { bound: measured.bound }),
     strategies: measured.strategies,
     figures: measured.figures,
@@ -100,13 +95,9 @@ export const concludeReport = Effect.fnUntraced(function* <E>(
 })
 
 /** A whole report in memory: its result and the bytes of its files. */
-export const makeReport = Effect.fnUntraced(function* <E>(
-  plan: ReportPlan,
-  measure: MeasureCells<E>,
-  fingerprint?: string
-) {
+export const makeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, measure: MeasureCells<E>) {
   const { experiment } = plan
-  const { result, charts: sources, events } = yield* concludeReport(plan, measure, fingerprint)
+  const { result, charts: sources, events } = yield* concludeReport(plan, measure)
   const charts = yield* Effect.forEach(sources, drawChart)
   const page = reportPage({
     title: experiment.title,

@@ -54,8 +54,6 @@ export const Result = Schema.Struct({
   seeds: Schema.NonEmptyString,
   /** Of the only cell, or the hash over those of all cells in their order. */
   trace_hash: Schema.NonEmptyString,
-  /** Hash of the sources that made a full report; a quick one has none. */
-  fingerprint: Schema.optionalKey(Schema.NonEmptyString),
   bound: Schema.optionalKey(Schema.NonEmptyString),
   /** By strategy, or by strategy and what was varied. */
   strategies: Schema.Record(Schema.String, StrategyResult),

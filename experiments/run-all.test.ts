@@ -39,7 +39,7 @@ describe("a report", () => {
       runExperiment("counted", { options: {}, workers, fresh: true }, testLaboratory(folder))
     await quietly(run(1))
     const one = await bytesOf(join(folder, "counted"))
-    assert.strictEqual(one.length, 4)
+    assert.strictEqual(one.length, 5)
     await rm(join(folder, "counted"), { recursive: true })
     await quietly(run(2))
     assert.deepStrictEqual(await bytesOf(join(folder, "counted")), one)
@@ -106,6 +106,8 @@ describe("all experiments", () => {
     const small = join(folder, "quick", "counted", "result.json")
     await writeFile(small, (await readFile(small, "utf8")).replace("As far as", "Not as far as"))
     assert.include(await index(), "the figures may have changed")
+    await quietly(writeIndex(testLaboratory(folder, "one")))
+    assert.include(await readFile(join(folder, "index.html"), "utf8"), "the figures may have changed")
   })
 })
 

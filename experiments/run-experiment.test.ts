@@ -81,7 +81,7 @@ const lab = (reports: string): Laboratory => ({
   module: "",
   reports,
   fingerprints: () => Effect.succeed({ report: "sources", cell: "sources" }),
-  allSources: () => ""
+  watchSources: Effect.succeed(() => true)
 })
 let folder = ""
 const printed: Array<string> = []
@@ -126,6 +126,7 @@ describe("runExperiment", () => {
     await writeFile(join(second, "notes.txt"), "mine")
     await Effect.runPromise(run({ out: second }))
     assert.deepStrictEqual(files, [
+      "provenance.json",
       "result.json",
       "chart.vl.json",
       "chart.svg",

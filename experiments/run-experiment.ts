@@ -15,9 +15,9 @@ import { CellFailed, type MeasureError, measureIn } from "./measure-cells.ts"
 import { namingTheChoices } from "./nearest-name.ts"
 import { makeProgress, type Progress, type ProgressStream } from "./progress.ts"
 import { type ExperimentUnknown, findExperiment } from "./registry.ts"
+import { provenanceFile } from "./provenance.ts"
 import { makeReport, planReport, quickRequest, replayCommand, type ReportPlan } from "./report.ts"
 import { type ReportUnwritable, writeReport } from "./report-files.ts"
-import { smallVersionFiles } from "./small-version.ts"
 import { writeIndex } from "./report-index.ts"
 import type { Result } from "./result.ts"
 import type { SeedInvalid } from "./seeds.ts"
@@ -78,17 +78,17 @@ const mostWorkers = 256
 
 /** A pool of threads for a laboratory. */
 export const poolFor = (
-  { module, allSources }: Laboratory,
+  { module, watchSources }: Laboratory,
   workers: number = defaultWorkers()
-): Effect.Effect<CellPool, RequestInvalid, Scope.Scope> =>
-  Effect.suspend(() => {
+): Effect.Effect<CellPool, RequestInvalid | SourcesUnreadable, Scope.Scope> =>
+  Effect.gen(function* () {
     if (!Number.isInteger(workers) || workers < 1 || workers > mostWorkers) {
-      return new RequestInvalid({
+      return yield* new RequestInvalid({
         message: `--workers ${workers}: expected a whole number from 1 to ${mostWorkers}`
       })
     }
-    const sources = workers === 1 ? "" : allSources()
-    return makeCellPool({ workers, registry: module, sourcesAreTheSame: () => allSources() === sources })
+    const sourcesAreTheSame = workers === 1 ? () => true : yield* watchSources
+    return yield* makeCellPool({ workers, registry: module, sourcesAreTheSame })
   })
 
 /** What --quick cannot be together with. */
@@ -171,15 +171,11 @@ const reportOf = Effect.fnUntraced(function* (
   yield* store.deleteStale
   const began = wallMilliseconds()
   const { result, files, events } = yield* withProgress(plan, (progress) =>
-    makeReport(
-      plan,
-      measureIn({ pool, store, progress, announce: (line) => Console.log(line) }),
-      quick ? undefined : fingerprints.report
-    )
+    makeReport(plan, measureIn({ pool, store, progress, announce: (line) => Console.log(line) }))
   )
   const directory = request.out ?? join(lab.reports, ...(quick ? ["quick"] : []), name)
-  const small = quick ? [] : yield* smallVersionFiles(lab.reports, name)
-  const written = quick && request.out === undefined ? files.slice(0, 1) : [...small, ...files]
+  const provenance = quick ? [] : [yield* provenanceFile(lab.reports, name, fingerprints.report)]
+  const written = quick && request.out === undefined ? files.slice(0, 1) : [...provenance, ...files]
   yield* writeReport(directory, written)
   if (request.out === undefined && !quick) yield* writeIndex(lab)
 

@@ -101,5 +101,5 @@ export const testLaboratory = (reports: string, sources = "abc"): Laboratory => 
   module: import.meta.url,
   reports,
   fingerprints: () => Effect.succeed({ report: sources, cell: sources }),
-  allSources: () => sources
+  watchSources: Effect.succeed(() => true)
 })
