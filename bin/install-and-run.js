@@ -1,7 +1,7 @@
 // Decides what an npm script does on a clone in any state: install first when packages are missing or older than the
 // lock file, then run a command, with the pinned Node in front of PATH. Plain JavaScript without dependencies.
 //
-//   node bin/install-and-run.js COMMAND [ARGUMENT ...]     COMMAND: `shoal` or a program of node_modules/.bin
+//   node bin/install-and-run.js COMMAND [ARGUMENT ...]     COMMAND: `shoal`, `node` or a program of node_modules/.bin
 
 import { spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
@@ -27,8 +27,8 @@ const install = (reason) => {
     fail(`"npm ci" failed with exit code ${done.status}; its reason is above`, done.status)
 }
 
-const run = (command, args) => {
-  const program = join(programs, command)
+const run = (command, args, node) => {
+  const program = command === "node" ? node : join(programs, command)
   if (!existsSync(program)) fail(`there is no program "${command}" in ${programs}: run "npm ci"`)
   const env = { ...process.env, PATH: `${programs}${delimiter}${process.env.PATH}` }
   runChild(program, args, { watched: false, env }, fail)
@@ -43,4 +43,4 @@ if (runtime.problem !== undefined) fail(runtime.problem)
 if (command === "shoal") {
   process.argv.splice(2, 1)
   import("./shoal.js")
-} else run(command, args)
+} else run(command, args, runtime.node)

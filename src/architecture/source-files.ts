@@ -68,6 +68,18 @@ export const sourceFile = (path: string, text: string): SourceFile => {
 export const importedPath = (file: SourceFile, { specifier }: Import): string | undefined =>
   specifier.startsWith(".") ? posix.normalize(posix.join(posix.dirname(file.path), specifier)) : undefined
 
+/** Which files import a path, for every path that is imported; a file that imports it twice is named twice. */
+export const importersOf = (files: ReadonlyArray<SourceFile>): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const importers = new Map<string, Array<string>>()
+  for (const file of files) {
+    for (const imported of file.imports) {
+      const path = importedPath(file, imported)
+      if (path !== undefined) importers.set(path, [...(importers.get(path) ?? []), file.path])
+    }
+  }
+  return importers
+}
+
 const filesUnder = (root: string, folder: string): ReadonlyArray<string> =>
   readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`

@@ -233,6 +233,11 @@ test("npm scripts stop when npm fails, and run the programs of packages", async 
     code: 6,
     stdout: "a b\n"
   })
+  const node = await npmScript({ npm_execpath: npm }, "node", "-p", "process.execPath")
+  expect(node.stdout.trim()).toBe(process.execPath)
+  installRuntime()
+  const pinned = await npmScript({ npm_execpath: npm }, "node", "-p", "process.execPath")
+  expect(pinned.stdout.trim()).toBe(realpathSync(join(clone, "node_modules", "node", "bin", "node")))
   const absent = await npmScript({ npm_execpath: npm }, "absent")
   expect(absent.stderr).toMatch(/^shoal: there is no program "absent" in .*: run "npm ci"\n$/)
 })
