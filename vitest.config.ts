@@ -21,6 +21,10 @@ const together = {
 
 export default defineConfig({
   test: {
+    // What roles log is shown for tests that fail. A test that cannot run here says so on stderr, which is always shown.
+    silent: "passed-only",
+    // A line for each file, and for tests that a person waits for.
+    slowTestThreshold: 5000,
     // All cores: the default leaves one idle, half of a small machine.
     maxWorkers: "100%",
     // Of the tests of a file that says that its tests may run at once.

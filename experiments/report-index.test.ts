@@ -12,7 +12,7 @@ import { runAll } from "./run-all.ts"
 import { type Browser, chromium, startBrowser } from "./test-browser.ts"
 import { testLaboratory } from "./test-experiments.ts"
 
-if ("missing" in chromium) console.info(chromium.missing)
+if ("missing" in chromium) process.stderr.write(`${chromium.missing}\n`)
 
 const look = `(async () => {
   if (document.readyState !== "complete") await new Promise((done) => addEventListener("load", done))

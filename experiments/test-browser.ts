@@ -19,7 +19,7 @@ const installed = (name: string): string | undefined => {
 export const chromium: { readonly path: string } | { readonly missing: string } = (() => {
   const path = names.map(installed).find((found) => found !== undefined)
   return path === undefined
-    ? { missing: `pages are not looked at: none of ${names.join(", ")} is installed` }
+    ? { missing: `not run: pages in a browser, because none of ${names.join(", ")} is installed` }
     : { path }
 })()
 

@@ -17,6 +17,7 @@ import {
   type LongFile,
   launcherIsOldJavaScript,
   pureLayersAskForEffects,
+  testsPrintNothing,
   typesAreHonest
 } from "./architecture/source-rules.ts"
 import {
@@ -49,6 +50,7 @@ const rules = {
   "every file is used": everyFileIsUsed,
   "protocol and roles use no ambient time, randomness or promises": pureLayersAskForEffects,
   "types are not argued away": typesAreHonest,
+  "tests print nothing": testsPrintNothing,
   "every file opens with a header": everyFileHasHeader,
   "files are short": filesAreShort(longFiles),
   "the launcher is JavaScript that old Nodes read": launcherIsOldJavaScript

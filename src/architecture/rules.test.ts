@@ -14,6 +14,7 @@ import {
   filesAreShort,
   launcherIsOldJavaScript,
   pureLayersAskForEffects,
+  testsPrintNothing,
   typesAreHonest
 } from "./source-rules.ts"
 import {
@@ -188,6 +189,18 @@ test("types that are argued away are named", () => {
   expect(
     typesAreHonest(made({ "src/cli/a.ts": "const a = (b as any).c", "src/cli/b.ts": '"as any"' }))
   ).toEqual([expect.stringContaining("src/cli/a.ts:1: as any")])
+})
+
+test("tests that print are named, programs that they start in text are not", () => {
+  const files = made({
+    "src/cli/a.test.ts": "console.log(1)",
+    "src/cli/a.ts": "console.log(1)",
+    "test/b.ts": "const program = 'console.log(1)'; const { console } = globalThis.console"
+  })
+  expect(testsPrintNothing(files)).toEqual([
+    expect.stringContaining("src/cli/a.test.ts:1: console"),
+    expect.stringContaining("test/b.ts:1: console")
+  ])
 })
 
 test("a file without a header is named; a shebang may come first", () => {

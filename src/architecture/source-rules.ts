@@ -71,6 +71,12 @@ export const pureLayersAskForEffects: Rule = (files) =>
 /** Types are not argued away. */
 export const typesAreHonest: Rule = (files) => files.flatMap((file) => breaches(file, everywhere))
 
+const printed = [ban("console", "assert it; if a test cannot run on this machine, say so on process.stderr")]
+
+/** Tests print nothing: what they found is an assertion, and what roles log is shown when a test fails. */
+export const testsPrintNothing: Rule = (files) =>
+  files.filter(({ path }) => isTest(path)).flatMap((file) => breaches(file, printed))
+
 const shortestHeader = 60
 
 /** Every file opens with a comment that says what it decides. */

@@ -301,7 +301,6 @@ describe("the graph of a flash crowd", () => {
       round(crowd, seconds(3))
       round(crowd, seconds(6))
       const { least, most, mean, deviation } = crowd.degrees
-      console.log(least, most, mean, deviation, crowd.refused, crowd.reach(0).hops)
       expect(least).toBeGreaterThanOrEqual(limits.targetNeighbours - 1)
       expect(most).toBeLessThanOrEqual(limits.maxNeighbours)
       expect(mean).toBeLessThan(limits.targetNeighbours + 1)

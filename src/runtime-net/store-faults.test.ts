@@ -235,7 +235,7 @@ describe("a disk that is full", () => {
       unmount(mountSmall())
       return true
     } catch {
-      console.log("not run: a store on a real full disk, because this user may not mount a tmpfs")
+      process.stderr.write("not run: a store on a real full disk, because this user may not mount a tmpfs\n")
       return false
     }
   })()
