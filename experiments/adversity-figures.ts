@@ -8,7 +8,7 @@
 //
 // Loss, cuts and absence take more than these bounds say; none of that is excused but a tracker's absence.
 
-import type { Micros } from "../src/protocol/time.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import type { Adversity, AdversityOptions } from "./adversity-scenarios.ts"
 import { waveOf } from "./adversity-scenarios.ts"
 import type { AdverseWave, HostStory } from "./adversity-watch.ts"

@@ -1,8 +1,8 @@
 // Decides what goes wrong in the experiment `adversity`, singly and together, and when. Instants are shares of the time
 // that the wave takes at best, so that trouble comes while everyone still pulls. Scenarios are plain data.
 
-import { choosePieceLength } from "../src/protocol/metainfo.ts"
-import type { Micros } from "../src/protocol/time.ts"
+import { choosePieceLength } from "../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import type { WaveSpec } from "./wave.ts"
 import { boundOf } from "./wave-bound.ts"
 

@@ -7,9 +7,9 @@
 //            +--switched off--> left          (done hosts may leave as well)
 
 import { Deferred, Duration, Effect, Fiber } from "effect"
-import { invariant } from "../src/protocol/invariant.ts"
-import type { Torrent } from "../src/protocol/metainfo.ts"
-import type { Micros } from "../src/protocol/time.ts"
+import { invariant } from "../src/protocol/kit/invariant.ts"
+import type { Torrent } from "../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import type { Agent } from "../src/roles/agent/agent.ts"
 import type { HostProgramError } from "../src/roles/host-program.ts"
 import type { SimHost } from "../src/runtime-sim/host.ts"

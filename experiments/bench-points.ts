@@ -1,7 +1,7 @@
 // Decides which waves `npm run bench` measures: a row of clusters that grow by hosts, one by bytes, and the four sizes
 // for which the project promises a speed, with the promised limits. Plain data.
 
-import { choosePieceLength } from "../src/protocol/metainfo.ts"
+import { choosePieceLength } from "../src/protocol/wire/metainfo.ts"
 import { limits } from "../src/protocol/limits.ts"
 import type { WaveSpec } from "./wave.ts"
 

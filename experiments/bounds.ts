@@ -22,7 +22,7 @@
 //
 // Fluid bound (Kumar and Ross): max(F / d_min, F / u_s, N F / (u_s + sum u)), bytes without pieces.
 
-import { invariant } from "../src/protocol/invariant.ts"
+import { invariant } from "../src/protocol/kit/invariant.ts"
 
 /** The smallest T, in slots, in which `receivers` can all get `pieces` from `sources`. All are whole numbers, >= 1 but pieces. */
 export const countingSlots = (receivers: number, sources: number, pieces: number): number => {

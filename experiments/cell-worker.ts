@@ -3,7 +3,7 @@
 
 import { parentPort, workerData } from "node:worker_threads"
 import { Cause, Effect, Exit } from "effect"
-import { invariant } from "../src/protocol/invariant.ts"
+import { invariant } from "../src/protocol/kit/invariant.ts"
 import type { FromWorker, MeasureThis, WorkerSetup } from "./cell-messages.ts"
 import type { Experiment } from "./experiment.ts"
 import { rarely } from "./progress.ts"

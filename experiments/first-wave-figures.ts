@@ -1,7 +1,7 @@
 // Decides which figures tell where a wave's time and bytes went: from the first piece to the last, the digest after it,
 // how busy the links were in between, who sent the bytes, and what was asked in vain.
 
-import { pieceCount } from "../src/protocol/metainfo.ts"
+import { pieceCount } from "../src/protocol/wire/metainfo.ts"
 import { countingSlots } from "./bounds.ts"
 import { ascending, quantile } from "./quantiles.ts"
 import type { Figure } from "./result.ts"

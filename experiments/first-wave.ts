@@ -4,8 +4,8 @@
 
 import { Effect, Schema } from "effect"
 import { limits } from "../src/protocol/limits.ts"
-import { choosePieceLength } from "../src/protocol/metainfo.ts"
-import type { Micros } from "../src/protocol/time.ts"
+import { choosePieceLength } from "../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "./experiment.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
 import { figuresOf } from "./first-wave-figures.ts"

@@ -3,8 +3,8 @@
 // reach is kraken-benchmark.ts.
 
 import { Schema } from "effect"
-import { choosePieceLength } from "../src/protocol/metainfo.ts"
-import type { Micros } from "../src/protocol/time.ts"
+import { choosePieceLength } from "../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import { durationText } from "./option-text.ts"
 import { binomial } from "./strategies/binomial.ts"
 import { clientServer } from "./strategies/client-server.ts"

@@ -3,7 +3,7 @@
 // A failure names its cell.
 
 import { Data, Effect } from "effect"
-import { invariant } from "../src/protocol/invariant.ts"
+import { invariant } from "../src/protocol/kit/invariant.ts"
 import { type CellPool, type CellTooLarge, mebibytes, refuseTooLarge } from "./cell-pool.ts"
 import type { CellStore } from "./cell-store.ts"
 import type { Cell, CellOutcome } from "./experiment.ts"

@@ -3,7 +3,7 @@
 // microseconds). The text that comes back is canonical and has no blanks, so it can stand in a shell command.
 
 import { Effect, Schema, SchemaGetter, SchemaIssue } from "effect"
-import type { Micros } from "../src/protocol/time.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 
 /** A codec whose encoded side is what a person types. */
 export type OptionCodec<A> = Schema.Codec<A, string>

@@ -2,9 +2,9 @@
 // is told of every piece that was verified and stored. The role does not notice; nothing is delayed or changed.
 
 import { Effect } from "effect"
-import type { Bitfield } from "../src/protocol/bitfield.ts"
-import type { Metainfo } from "../src/protocol/metainfo.ts"
-import type { Payload } from "../src/protocol/payload.ts"
+import type { Bitfield } from "../src/protocol/kit/bitfield.ts"
+import type { Metainfo } from "../src/protocol/wire/metainfo.ts"
+import type { Payload } from "../src/protocol/wire/payload.ts"
 import type { HostProgram, StartedRole } from "../src/roles/host-program.ts"
 import { BlobStoreLayer } from "../src/roles/services/blob-store-layer.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../src/roles/services/blob-store.ts"

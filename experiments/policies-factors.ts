@@ -3,8 +3,8 @@
 
 import { Schema } from "effect"
 import { limits } from "../src/protocol/limits.ts"
-import { choosePieceLength } from "../src/protocol/metainfo.ts"
-import { milliseconds, type Micros } from "../src/protocol/time.ts"
+import { choosePieceLength } from "../src/protocol/wire/metainfo.ts"
+import { milliseconds, type Micros } from "../src/protocol/kit/time.ts"
 import { byteSizeText, durationText } from "./option-text.ts"
 import type { WaveSpec } from "./wave.ts"
 import { boundOf } from "./wave-bound.ts"

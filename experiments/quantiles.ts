@@ -2,7 +2,7 @@
 // ceil(q * n), counted from 1: always a value that was measured, never an interpolation. Of 1,000 hosts p99.9 is the
 // second slowest; of fewer than 1,000 it is the slowest.
 
-import { invariant } from "../src/protocol/invariant.ts"
+import { invariant } from "../src/protocol/kit/invariant.ts"
 
 /** A copy in ascending order. */
 export const ascending = (values: ReadonlyArray<number>): ReadonlyArray<number> =>

@@ -6,7 +6,7 @@
 import { createCipheriv, createHash, hash } from "node:crypto"
 import { Data, Duration, Effect, Stream } from "effect"
 import { type HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
-import type { Micros } from "../src/protocol/time.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 
 /** A registry's base URL and the client that speaks to it. */
 export interface AskedRegistry {

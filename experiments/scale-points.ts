@@ -1,8 +1,8 @@
 // Decides which sizes of cluster and of blob the experiment `scale` measures, and what it keeps of each. A point may
 // belong to several series and is measured once. Points are plain data.
 
-import { choosePieceLength } from "../src/protocol/metainfo.ts"
-import type { Micros } from "../src/protocol/time.ts"
+import { choosePieceLength } from "../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import type { CellOutcome } from "./experiment.ts"
 import type { Times } from "./result.ts"
 import type { WaveSpec } from "./wave.ts"

@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs"
 import { Effect, Schema } from "effect"
-import type { Micros } from "../src/protocol/time.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import { type Cell, type CellOutcome, defineExperiment, ExperimentFailed, option } from "./experiment.ts"
 import { type MeasuredFile, type Measurement, meanTimes, measuredFileOf } from "./measured.ts"
 import { byteRateText, durationText } from "./option-text.ts"

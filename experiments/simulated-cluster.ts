@@ -4,9 +4,9 @@
 // varies comes in as an argument.
 
 import { Effect } from "effect"
-import { ringOwners } from "../src/protocol/hash-ring.ts"
+import { ringOwners } from "../src/protocol/kit/hash-ring.ts"
 import { limits } from "../src/protocol/limits.ts"
-import type { Torrent } from "../src/protocol/metainfo.ts"
+import type { Torrent } from "../src/protocol/wire/metainfo.ts"
 import { type Agent, agent } from "../src/roles/agent/agent.ts"
 import { agentConfig } from "../src/roles/agent/config.ts"
 import { buildIndex } from "../src/roles/build-index/build-index.ts"

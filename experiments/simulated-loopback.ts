@@ -5,7 +5,7 @@
 // What a machine adds that no configuration names is in `LoopbackCosts`, the only constants that are calibrated.
 
 import { Duration, Effect } from "effect"
-import type { Micros } from "../src/protocol/time.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import { agent } from "../src/roles/agent/agent.ts"
 import { agentConfig } from "../src/roles/agent/config.ts"
 import { herd } from "../src/roles/herd.ts"

@@ -2,8 +2,8 @@
 // agent before its own floor, with the image or with one blob, or bytes that do not add up. What is believed may be
 // bad; what is not believed is a defect of the simulator, of the verification, or of the bound.
 
-import { pieceCount } from "../src/protocol/metainfo.ts"
-import type { Micros } from "../src/protocol/time.ts"
+import { pieceCount } from "../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import type { WaveBlob, WaveOutcome, WaveSpec } from "./wave.ts"
 import { boundOf, floorOf } from "./wave-bound.ts"
 

@@ -2,7 +2,7 @@
 // asked at once, and an outcome that is refused when it is too good to be true.
 
 import { Data, Effect } from "effect"
-import { pieceCount } from "../src/protocol/metainfo.ts"
+import { pieceCount } from "../src/protocol/wire/metainfo.ts"
 import type { Progress } from "./progress.ts"
 import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
 import type { WaveSpec } from "./wave.ts"

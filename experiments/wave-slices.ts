@@ -3,7 +3,7 @@
 // that a signal is heard. Looking changes nothing.
 
 import { Data, Duration, Effect, Fiber } from "effect"
-import type { Micros } from "../src/protocol/time.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import type { Simulation } from "../src/runtime-sim/simulation.ts"
 
 /** The work took more virtual time than allowed. */

@@ -3,10 +3,10 @@
 // are stored. Instants are virtual microseconds since all agents were asked.
 
 import { Effect } from "effect"
-import type { Digest } from "../src/protocol/digest.ts"
-import { type Metainfo, pieceCount, pieceSize, type Torrent } from "../src/protocol/metainfo.ts"
+import type { Digest } from "../src/protocol/wire/digest.ts"
+import { type Metainfo, pieceCount, pieceSize, type Torrent } from "../src/protocol/wire/metainfo.ts"
 import type { PeerHostCounters } from "../src/protocol/peer-host-io.ts"
-import type { Micros } from "../src/protocol/time.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import type { PullError } from "../src/roles/agent/downloads.ts"
 import type { HostProgramError } from "../src/roles/host-program.ts"
 import { observingPieces, type PieceStored } from "./piece-observer.ts"

@@ -2,7 +2,7 @@
 // are given, and what is told of it afterwards. Plain data both ways, so that a wave can run in another thread and its
 // outcome can be kept. Who runs it, shipped roles or a rival, is strategies/.
 
-import type { Micros } from "../src/protocol/time.ts"
+import type { Micros } from "../src/protocol/kit/time.ts"
 import type { LinkModel } from "../src/runtime-sim/link-model.ts"
 
 /** A blob of an image, without content. */

@@ -8,7 +8,7 @@
 // gives its partner, whose downlink is free, the oldest piece that the partner lacks. A pair lags by a piece or two, and
 // catches up at the end. Several sources: each has a cube of its own with its share of the hosts.
 
-import { invariant } from "../../src/protocol/invariant.ts"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 
 /** One send a step: the receiver's position in the cube's list of hosts, then the piece; both -1 when nothing is sent. */
 export type Sends = Array<number>

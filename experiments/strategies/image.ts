@@ -1,7 +1,7 @@
 // Decides how rivals see what a wave is about: the pieces of all blobs of the image numbered through, and the hosts
 // numbered by role. Both are plain tables, made once a wave and shared by every machine.
 
-import { invariant } from "../../src/protocol/invariant.ts"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 import { ownersOf } from "../simulated-cluster.ts"
 import type { WaveBlob, WaveSpec } from "../wave.ts"
 

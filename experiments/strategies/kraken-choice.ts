@@ -4,7 +4,7 @@
 // Rarest first, in detail: Kraken fills a binary heap in order of index and lets it decide among pieces that are equally
 // rare. So ties fall the same way on every host, and hosts that see the same ask for the same pieces in the same order.
 
-import type { RandomSource } from "../../src/protocol/random-source.ts"
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 
 /** Takes offers, gives them back in the policy's order. One serves all peers of a wave, since none keeps anything in it. */
 export interface PieceChoice {

@@ -1,7 +1,7 @@
 // Checks Kraken's hosts one by one, in a world of the test's own: who is dialled, who is let in, what is said when.
 
 import { describe, expect, test } from "vitest"
-import type { RandomSource } from "../../src/protocol/random-source.ts"
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import { type Cast, imageOf } from "./image.ts"
 import { pieceChoice } from "./kraken-choice.ts"
 import { HandOut, Handshake, kinds } from "./kraken-messages.ts"

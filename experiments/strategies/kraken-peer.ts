@@ -13,7 +13,7 @@
 //
 // Not modelled: loss of a connection's process, restarts, the 5 minutes after which idle torrents are dropped.
 
-import type { Micros } from "../../src/protocol/time.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
 import { isOrigin } from "./image.ts"
 import { Handshake, HandOut, kinds, sizes } from "./kraken-messages.ts"
 import type { PieceChoice } from "./kraken-choice.ts"

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import type { RandomSource } from "../../src/protocol/random-source.ts"
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import { pieceChoice } from "./kraken-choice.ts"
 import { KrakenConn, KrakenTorrent } from "./kraken-torrent.ts"
 

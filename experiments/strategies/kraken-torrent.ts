@@ -5,8 +5,8 @@
 // Kept as it is in Kraken (lib/torrent/scheduler/dispatch at commit 2a7fbcb): rarity counts the connected peers, and drifts (pieces that were served and COMPLETE set bits
 // that are not counted, a disconnect uncounts all bits).
 
-import type { RandomSource } from "../../src/protocol/random-source.ts"
-import type { Micros } from "../../src/protocol/time.ts"
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { PieceChoice } from "./kraken-choice.ts"
 
 /** Peers of a torrent that handshakes have joined, or are about to. */

@@ -1,8 +1,8 @@
 // Decides how Kraken's cluster stands in a wave: agents, the origins with a blob on its owners, trackers chosen by a
 // ring over the blob. Its defaults are those of its configuration as shipped. kraken-peer.ts says what peers do.
 
-import { ringOwners } from "../../src/protocol/hash-ring.ts"
-import { seconds } from "../../src/protocol/time.ts"
+import { ringOwners } from "../../src/protocol/kit/hash-ring.ts"
+import { seconds } from "../../src/protocol/kit/time.ts"
 import { choiceText, countText, durationText } from "../option-text.ts"
 import { firstHelper } from "./image.ts"
 import { pieceChoice, pieceChoices } from "./kraken-choice.ts"

@@ -2,7 +2,7 @@
 
 import { Effect } from "effect"
 import { expect, test } from "vitest"
-import { TokenBucket } from "../../src/protocol/token-bucket.ts"
+import { TokenBucket } from "../../src/protocol/kit/token-bucket.ts"
 import { Kernel } from "../../src/runtime-sim/kernel.ts"
 import { type FrameBody, PacedFrames } from "./paced-frames.ts"
 

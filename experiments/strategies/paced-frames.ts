@@ -1,7 +1,7 @@
 // Decides what a host's token bucket does to one direction of a connection, in Kraken's manner: a piece's tokens are
 // reserved whole when it has become the first of its connection, and what follows waits behind it, in order.
 
-import type { TokenBucket } from "../../src/protocol/token-bucket.ts"
+import type { TokenBucket } from "../../src/protocol/kit/token-bucket.ts"
 import type { EventTarget } from "../../src/runtime-sim/event-queue.ts"
 import type { Kernel } from "../../src/runtime-sim/kernel.ts"
 

@@ -4,9 +4,9 @@
 //
 // Invariant: a machine is told nothing of a connection after `closed`.
 
-import type { RandomSource } from "../../src/protocol/random-source.ts"
-import type { Micros } from "../../src/protocol/time.ts"
-import { TokenBucket } from "../../src/protocol/token-bucket.ts"
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
+import { TokenBucket } from "../../src/protocol/kit/token-bucket.ts"
 import type { ConnectionEnd, ConnectionSink, NetworkHost } from "../../src/runtime-sim/connection.ts"
 import type { Connections } from "../../src/runtime-sim/connections.ts"
 import type { EventTarget } from "../../src/runtime-sim/event-queue.ts"

@@ -2,8 +2,8 @@
 // knows no network, no clock and no disk; whatever it needs of the world is in RivalIo. A machine is called from events
 // only, one call at a time, and what it asks for happens later.
 
-import type { RandomSource } from "../../src/protocol/random-source.ts"
-import type { Micros } from "../../src/protocol/time.ts"
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
 
 /** A connection's number at one host, counted from 0 in the order in which they were made; never used again. */
 export type LinkNumber = number

@@ -3,7 +3,7 @@
 
 import { Effect } from "effect"
 import { limits } from "../../src/protocol/limits.ts"
-import { pieceChoices } from "../../src/protocol/piece-selection.ts"
+import { pieceChoices } from "../../src/protocol/swarm/piece-selection.ts"
 import { choiceText, countText, durationText, type OptionCodec } from "../option-text.ts"
 import { runWave } from "../wave-run.ts"
 import { defineStrategy, type Parameter, parameter, StrategyFailed } from "./strategy.ts"

@@ -3,7 +3,7 @@
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import type { RandomSource } from "../../src/protocol/random-source.ts"
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import { imageOf } from "./image.ts"
 import { SupernodeSchedule } from "./supernode-schedule.ts"
 

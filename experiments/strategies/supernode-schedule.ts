@@ -6,8 +6,8 @@
 //
 // It knows everything of its own hosts and nothing else: no messages, no time.
 
-import { invariant } from "../../src/protocol/invariant.ts"
-import type { RandomSource } from "../../src/protocol/random-source.ts"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import type { Image } from "./image.ts"
 
 export interface SupernodeRules {

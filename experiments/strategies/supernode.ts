@@ -6,7 +6,7 @@
 //   agent:      registered -> [ told -> dial -> Get piece -> stored -> report ]*
 //   supernode:  idle -> deciding -> answered -> idle or the next message
 
-import type { Micros } from "../../src/protocol/time.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choiceText, countText, durationText } from "../option-text.ts"
 import { firstHelper, isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"

@@ -2,8 +2,8 @@
 // counts; the machines cannot see it, so a rival cannot claim more than it did. A blob is complete a commit after its
 // last piece was stored.
 
-import { invariant } from "../../src/protocol/invariant.ts"
-import type { Micros } from "../../src/protocol/time.ts"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { WaveSample } from "../wave.ts"
 import { type Cast, type Image, isOrigin } from "./image.ts"
 

@@ -1,10 +1,10 @@
 // Decides every bound of the protocol and the roles, in one place: each line says the unit, the formula and the
 // trade-off. Relations between limits are asserted when the module loads.
 
-import { invariant } from "./invariant.ts"
+import { invariant } from "./kit/invariant.ts"
 import { preheatLimits } from "./preheat-limits.ts"
 import { registryLimits } from "./registry-limits.ts"
-import { milliseconds, seconds } from "./time.ts"
+import { milliseconds, seconds } from "./kit/time.ts"
 import { upstreamLimits } from "./upstream-limits.ts"
 
 const KiB = 1024

@@ -6,11 +6,11 @@
 // PieceStored, PieceCorrupt or PieceStoreFailed; every Send of a Piece by PieceSent, unless the connection went first
 // (Disconnected says so, once, whoever ended it).
 
-import type { Bitfield } from "./bitfield.ts"
-import type { ByeReason, Message, SwarmId } from "./message.ts"
-import type { Metainfo } from "./metainfo.ts"
-import type { Payload } from "./payload.ts"
-import type { PeerAddress, PeerId } from "./peer-id.ts"
+import type { Bitfield } from "./kit/bitfield.ts"
+import type { ByeReason, Message, SwarmId } from "./wire/message.ts"
+import type { Metainfo } from "./wire/metainfo.ts"
+import type { Payload } from "./wire/payload.ts"
+import type { PeerAddress, PeerId } from "./wire/peer-id.ts"
 
 /** A connection's number on this host: positive when the machine dialled it, negative when the transport accepted it. */
 export type ConnectionId = number

@@ -1,7 +1,7 @@
 // Decides the bounds of preheats (roles/preheat): how many hosts, images and jobs are remembered, and how long anyone waits
 // for whom. Part of limits.ts, by which everybody reads them.
 
-import { milliseconds, seconds } from "./time.ts"
+import { milliseconds, seconds } from "./kit/time.ts"
 
 const KiB = 1024
 const MiB = 1024 * KiB

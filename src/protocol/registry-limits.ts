@@ -1,7 +1,7 @@
 // Decides the bounds of what build-indexes and origins keep: how it is listed, asked about and taken away. Part of
 // limits.ts, by which everybody reads them.
 
-import { seconds } from "./time.ts"
+import { seconds } from "./kit/time.ts"
 
 const MiB = 1024 * 1024
 

@@ -1,7 +1,7 @@
 // Decides the bounds of what is asked of upstream registries (roles/mirror): how much of an answer is read, how long it
 // may take, how long it is believed. Part of limits.ts, by which everybody reads them.
 
-import { milliseconds, seconds } from "./time.ts"
+import { milliseconds, seconds } from "./kit/time.ts"
 
 const KiB = 1024
 

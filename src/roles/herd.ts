@@ -4,7 +4,7 @@
 
 import { Effect } from "effect"
 import { limits } from "../protocol/limits.ts"
-import { seconds } from "../protocol/time.ts"
+import { seconds } from "../protocol/kit/time.ts"
 import { buildIndex } from "./build-index/build-index.ts"
 import type { CollectConfig } from "./build-index/config.ts"
 import type { HerdConfig } from "./herd/config.ts"

@@ -4,7 +4,7 @@
 
 import type { Effect, Scope } from "effect"
 import type { HttpClient } from "effect/http"
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import type { HttpApp } from "./http/http-app.ts"
 import type { Digests } from "./services/digests.ts"
 import type { HostStorage } from "./services/host-storage.ts"

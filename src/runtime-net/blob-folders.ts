@@ -10,8 +10,8 @@
 
 import { join } from "node:path"
 import { Effect } from "effect"
-import { type Digest, digestAlgorithm, digestEncoded, parseDigest } from "../protocol/digest.ts"
-import type { SwarmId } from "../protocol/message.ts"
+import { type Digest, digestAlgorithm, digestEncoded, parseDigest } from "../protocol/wire/digest.ts"
+import type { SwarmId } from "../protocol/wire/message.ts"
 import type { BlobStoreError } from "../roles/services/blob-store.ts"
 import type { DiskFiles } from "./disk-files.ts"
 

@@ -7,7 +7,7 @@
 
 import { basename, join } from "node:path"
 import { Effect, Option, type Scope, Stream } from "effect"
-import type { Digest } from "../protocol/digest.ts"
+import type { Digest } from "../protocol/wire/digest.ts"
 import { limits } from "../protocol/limits.ts"
 import {
   BlobMissing,

@@ -6,8 +6,8 @@
 
 import { dirname } from "node:path"
 import { Effect, Option, Stream } from "effect"
-import { type Digest, digestEncoded, fromHex, parseDigest } from "../protocol/digest.ts"
-import type { SwarmId } from "../protocol/message.ts"
+import { type Digest, digestEncoded, fromHex, parseDigest } from "../protocol/wire/digest.ts"
+import type { SwarmId } from "../protocol/wire/message.ts"
 import {
   decodeMetainfo,
   encodeMetainfo,
@@ -15,7 +15,7 @@ import {
   pieceCount,
   pieceHashBytes,
   type Torrent
-} from "../protocol/metainfo.ts"
+} from "../protocol/wire/metainfo.ts"
 import type { BlobStoreError } from "../roles/services/blob-store.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"

@@ -3,9 +3,9 @@
 
 import { createHash, hash } from "node:crypto"
 import { Layer } from "effect"
-import { type Digest, type DigestAlgorithm, makeDigest } from "../protocol/digest.ts"
-import type { SwarmId } from "../protocol/message.ts"
-import { encodeMetainfo, type Metainfo, pieceHash, type Torrent } from "../protocol/metainfo.ts"
+import { type Digest, type DigestAlgorithm, makeDigest } from "../protocol/wire/digest.ts"
+import type { SwarmId } from "../protocol/wire/message.ts"
+import { encodeMetainfo, type Metainfo, pieceHash, type Torrent } from "../protocol/wire/metainfo.ts"
 import { Digests } from "../roles/services/digests.ts"
 
 const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>

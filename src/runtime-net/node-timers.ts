@@ -2,7 +2,7 @@
 // the host's own timers. A wake comes at its instant or up to a millisecond or so later, never earlier.
 
 import { Layer } from "effect"
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { Timers } from "../roles/services/timers.ts"
 
 /** Node's longest timeout; a later wake is waited for in several steps. */

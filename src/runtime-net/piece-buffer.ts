@@ -2,7 +2,7 @@
 // for the header of the Piece message. Only a payload made here has such room; the room is lent once, because two
 // frames of one payload may be on their way at the same time.
 
-import { pieceHeaderBytes } from "../protocol/codec.ts"
+import { pieceHeaderBytes } from "../protocol/wire/codec.ts"
 
 const frames = new WeakMap<Uint8Array, Uint8Array>()
 

@@ -9,12 +9,12 @@
 // call; the file is closed only when nothing is under way on it.
 
 import { Effect } from "effect"
-import { Bitfield } from "../protocol/bitfield.ts"
-import type { Digest } from "../protocol/digest.ts"
-import { digestAlgorithm } from "../protocol/digest.ts"
-import { invariant } from "../protocol/invariant.ts"
-import { pieceCount, pieceSize, type Torrent } from "../protocol/metainfo.ts"
-import type { Payload } from "../protocol/payload.ts"
+import { Bitfield } from "../protocol/kit/bitfield.ts"
+import type { Digest } from "../protocol/wire/digest.ts"
+import { digestAlgorithm } from "../protocol/wire/digest.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
+import { pieceCount, pieceSize, type Torrent } from "../protocol/wire/metainfo.ts"
+import type { Payload } from "../protocol/wire/payload.ts"
 import { BlobStoreError, type LoadOutcome, type StoreOutcome } from "../roles/services/blob-store.ts"
 import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"

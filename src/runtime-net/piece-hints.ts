@@ -2,7 +2,7 @@
 // it. It is a hint only: the pieces it names are read and hashed again before anyone relies on them, so it needs no
 // sync, may lag behind, and a failure to write it costs at most those pieces again.
 
-import type { Bitfield } from "../protocol/bitfield.ts"
+import type { Bitfield } from "../protocol/kit/bitfield.ts"
 import type { Disk } from "./disk.ts"
 
 export interface PieceHints {

@@ -5,7 +5,7 @@
 //   resting --next piece is there--> reading --hashed, next is there--> reading --next is missing--> resting
 //   any --read error--> failed            resting, all hashed: finished
 
-import type { Digest, DigestAlgorithm } from "../protocol/digest.ts"
+import type { Digest, DigestAlgorithm } from "../protocol/wire/digest.ts"
 import type { BlobStoreError } from "../roles/services/blob-store.ts"
 import { runningDigest } from "./node-digests.ts"
 

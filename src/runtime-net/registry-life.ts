@@ -5,7 +5,7 @@
 import { hash } from "node:crypto"
 import { Effect } from "effect"
 import { expect } from "vitest"
-import type { Digest } from "../protocol/digest.ts"
+import type { Digest } from "../protocol/wire/digest.ts"
 import { formatBlobPath } from "../roles/http/blob-path.ts"
 import { mediaTypes } from "../roles/registry/manifest.ts"
 import { type SendOptions, send } from "../roles/testing/exchange.ts"

@@ -5,7 +5,7 @@
 import type { Server } from "node:http"
 import type { Socket } from "node:net"
 import { limits } from "../protocol/limits.ts"
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { ClientPatience } from "./client-patience.ts"
 import { type Exchange, followExchanges } from "./http-exchanges.ts"
 

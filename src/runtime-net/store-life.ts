@@ -4,8 +4,8 @@
 import { hash } from "node:crypto"
 import { Effect, Exit, Option, Stream } from "effect"
 import { expect } from "vitest"
-import type { Digest } from "../protocol/digest.ts"
-import type { Metainfo } from "../protocol/metainfo.ts"
+import type { Digest } from "../protocol/wire/digest.ts"
+import type { Metainfo } from "../protocol/wire/metainfo.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../roles/services/blob-store.ts"
 import { sameBytes, sampleBytes } from "../roles/services/conformance.ts"
 

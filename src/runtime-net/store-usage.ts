@@ -5,7 +5,7 @@
 
 import { join } from "node:path"
 import { Effect, Option } from "effect"
-import { type Digest, parseDigest } from "../protocol/digest.ts"
+import { type Digest, parseDigest } from "../protocol/wire/digest.ts"
 import type { BlobStore, BlobStoreError, KeptBlob } from "../roles/services/blob-store.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import type { FileStat } from "./disk.ts"

@@ -2,8 +2,8 @@
 // that hold when something was told. Tests only.
 
 import { Context, Effect, Layer, type Scope } from "effect"
-import type { ByeReason, Message } from "../protocol/message.ts"
-import { milliseconds } from "../protocol/time.ts"
+import type { ByeReason, Message } from "../protocol/wire/message.ts"
+import { milliseconds } from "../protocol/kit/time.ts"
 import { unlimited } from "../roles/config/process-keys.ts"
 import {
   type PeerEndpoint,

@@ -11,7 +11,7 @@
 import { randomBytes } from "node:crypto"
 import { dirname } from "node:path"
 import { Effect, Option, Stream } from "effect"
-import { type Digest, digestAlgorithm } from "../protocol/digest.ts"
+import { type Digest, digestAlgorithm } from "../protocol/wire/digest.ts"
 import { limits } from "../protocol/limits.ts"
 import {
   type BlobStat,

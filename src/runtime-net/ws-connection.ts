@@ -11,12 +11,12 @@
 
 import type { Socket } from "node:net"
 import { WebSocket } from "ws"
-import { decodeMessage, encodeMessage, pieceHeaderBytes, writePieceHeader } from "../protocol/codec.ts"
-import { invariant } from "../protocol/invariant.ts"
+import { decodeMessage, encodeMessage, pieceHeaderBytes, writePieceHeader } from "../protocol/wire/codec.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
 import { limits } from "../protocol/limits.ts"
-import type { ByeReason, Message, SwarmId } from "../protocol/message.ts"
-import type { Micros } from "../protocol/time.ts"
-import type { TokenBucket } from "../protocol/token-bucket.ts"
+import type { ByeReason, Message, SwarmId } from "../protocol/wire/message.ts"
+import type { Micros } from "../protocol/kit/time.ts"
+import type { TokenBucket } from "../protocol/kit/token-bucket.ts"
 import { monotonicNow, wakeAt } from "./node-timers.ts"
 import { takeFrame } from "./piece-buffer.ts"
 

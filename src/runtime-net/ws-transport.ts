@@ -14,10 +14,10 @@ import { networkInterfaces } from "node:os"
 import type { Duplex } from "node:stream"
 import { Effect, Layer, type Scope } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
-import { pieceHeaderBytes } from "../protocol/codec.ts"
+import { pieceHeaderBytes } from "../protocol/wire/codec.ts"
 import { limits } from "../protocol/limits.ts"
 import type { ConnectionId } from "../protocol/peer-host-io.ts"
-import { TokenBucket } from "../protocol/token-bucket.ts"
+import { TokenBucket } from "../protocol/kit/token-bucket.ts"
 import { hostAndPort, isEveryAddress } from "../roles/http/host-and-port.ts"
 import {
   type PeerEndpoint,

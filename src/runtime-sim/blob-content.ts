@@ -2,8 +2,8 @@
 // Either gives pieces as payloads, and bytes to whoever reads; a symbol's bytes are zeros that say nothing.
 
 import { createHash } from "node:crypto"
-import { type Digest, digestAlgorithm, makeDigest } from "../protocol/digest.ts"
-import type { Payload } from "../protocol/payload.ts"
+import { type Digest, digestAlgorithm, makeDigest } from "../protocol/wire/digest.ts"
+import type { Payload } from "../protocol/wire/payload.ts"
 import type { SymbolicBlob } from "./symbolic-blobs.ts"
 
 export interface BlobContent {

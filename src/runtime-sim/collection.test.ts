@@ -3,7 +3,7 @@
 
 import { expect, it } from "vitest"
 import { Effect } from "effect"
-import { seconds } from "../protocol/time.ts"
+import { seconds } from "../protocol/kit/time.ts"
 import { collectionRace, collectionStory } from "../roles/scenarios/collection.ts"
 import { makeSimWorld } from "./scenario-world.ts"
 

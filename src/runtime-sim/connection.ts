@@ -7,7 +7,7 @@
 //
 // Only `open` and `closing` ends send or receive; what is under way to or from any other is lost.
 
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import type { Place } from "./fabric.ts"
 import type { QueuedFrame } from "./links.ts"
 

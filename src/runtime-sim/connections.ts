@@ -3,7 +3,7 @@
 //
 // Invariants: a sink is called from events only, and told of the end once; nothing is delivered after it.
 
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import {
   ConnectionEnd,
   type ConnectionSink,

@@ -7,8 +7,8 @@
 // Invariants: what pop gives never goes back in (time, sequence); a handle cancels at most its own event, also after
 // its slot was used again. It knows nothing of what an event means.
 
-import { invariant } from "../protocol/invariant.ts"
-import type { Micros } from "../protocol/time.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 
 /** Whatever can be told that the instant it scheduled has come. `kind`, `subject` and `detail` are its own. */
 export interface EventTarget {

@@ -7,7 +7,7 @@
 // without a rack hangs on its zone, one without a zone on the core, where hosts without a zone are one zone. A rack is
 // known by its zone and name together. The core is never a bottleneck.
 
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { FairLink } from "./fair-shares.ts"
 import type { LinkRates } from "./links.ts"
 

@@ -16,8 +16,8 @@
 // Invariant: no link carries more than its rate, but for control that came past bulk that is still to begin. Ends of
 // frames are rounded up to microseconds; a connection that goes on has its rest of one, another flow begins on a whole.
 
-import { invariant } from "../protocol/invariant.ts"
-import type { Micros } from "../protocol/time.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { type ConnectionEnd, type Frame, isDead, type NetworkHost } from "./connection.ts"
 import type { EventHandle, EventTarget } from "./event-queue.ts"
 import { Fabric, type FabricOptions } from "./fabric.ts"

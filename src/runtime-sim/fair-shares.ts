@@ -14,7 +14,7 @@
 // Invariants after solve: a flow's rate is the least level of its links; a link's load is the sum of its flows' rates
 // and at most its capacity (but for rounding, with any tolerance).
 
-import { invariant } from "../protocol/invariant.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
 
 /** What sums of rates may be off by, as a part of a level. */
 const roundingError = 1e-12

@@ -5,8 +5,8 @@
 // Dials and resets are not frames. Without a probability there is no FrameLoss, and no chance is drawn.
 
 import { NetworkRefused } from "./link-model.ts"
-import type { RandomSource } from "../protocol/random-source.ts"
-import type { Micros } from "../protocol/time.ts"
+import type { RandomSource } from "../protocol/kit/random-source.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 
 export interface FrameLossOptions {
   /** Of each copy of each frame, 0 <= probability < 1. */

@@ -2,8 +2,8 @@
 // (runtime-net/ws-connection.ts): a piece is told when it has come, and then the connection is not read until the
 // listener's token bucket has room for that piece; whatever follows on this connection waits, in order.
 
-import type { Message } from "../protocol/message.ts"
-import type { TokenBucket } from "../protocol/token-bucket.ts"
+import type { Message } from "../protocol/wire/message.ts"
+import type { TokenBucket } from "../protocol/kit/token-bucket.ts"
 import type { EventTarget } from "./event-queue.ts"
 import type { SimProcess } from "./sim-process.ts"
 

@@ -4,7 +4,7 @@
 import { Deferred, Duration, Effect, Fiber, Option, Random, Stream } from "effect"
 import { HttpClient, HttpServerResponse } from "effect/http"
 import { describe, expect, it } from "vitest"
-import type { Message } from "../protocol/message.ts"
+import type { Message } from "../protocol/wire/message.ts"
 import { unlimited } from "../roles/config/process-keys.ts"
 import { makeHttpApp } from "../roles/http/http-app.ts"
 import { makeRoleMetrics } from "../roles/metrics.ts"

@@ -9,7 +9,7 @@
 
 import { Cause, Context, Data, Effect, Exit, Fiber, Scope } from "effect"
 import { HttpClient } from "effect/http"
-import { invariant } from "../protocol/invariant.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
 import type { HostProgram, HostProgramError, HostServices, StartedRole } from "../roles/host-program.ts"
 import { Digests } from "../roles/services/digests.ts"
 import { HostStorage } from "../roles/services/host-storage.ts"

@@ -21,8 +21,8 @@ import {
   Scheduler,
   Tracer
 } from "effect"
-import { InvariantViolation, invariant } from "../protocol/invariant.ts"
-import type { Micros } from "../protocol/time.ts"
+import { InvariantViolation, invariant } from "../protocol/kit/invariant.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { guarded, outside } from "./ambient-guard.ts"
 import { type EventHandle, EventQueue, type EventTarget } from "./event-queue.ts"
 import { ReadyQueue } from "./ready-queue.ts"

@@ -18,8 +18,8 @@
 // Instants of links are fractions of a microsecond, so that rounding costs no capacity; events are on whole ones,
 // rounded up. All hosts lie in one table, a cache line a direction: waiting for memory is what a frame costs.
 
-import { invariant } from "../protocol/invariant.ts"
-import type { Micros } from "../protocol/time.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 
 /** Frames up to this many bytes are control. */
 export const bulkThreshold = 16 * 1024

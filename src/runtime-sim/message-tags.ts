@@ -1,8 +1,8 @@
 // Decides the number under which a peer message enters the trace, so that a hash tells one message from another: its
 // tag on the wire, its channel, and the piece it is about. Written out by tag, since it is made for every message.
 
-import { tags } from "../protocol/frame-layout.ts"
-import type { Message } from "../protocol/message.ts"
+import { tags } from "../protocol/wire/frame-layout.ts"
+import type { Message } from "../protocol/wire/message.ts"
 import { mixNumbers } from "./trace.ts"
 
 /** 32 bits. Messages of the connection itself have channel 0; of several pieces count the first and how many. */

@@ -5,8 +5,8 @@
 // Invariants: a sink is called from events only; a frame is either received once or lost; a bulk frame costs two
 // events in the model "queue", a control frame one, and none when it arrives with the frame before of its connection.
 
-import { invariant } from "../protocol/invariant.ts"
-import type { Micros } from "../protocol/time.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { type ConnectionEnd, Frame, frameFlags, isDead, type NetworkHost } from "./connection.ts"
 import type { EventTarget } from "./event-queue.ts"
 import type { FabricOptions, Place } from "./fabric.ts"

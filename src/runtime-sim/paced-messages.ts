@@ -2,9 +2,9 @@
 // (runtime-net/ws-connection.ts): pieces wait until the listener's token bucket lets them go, in order; any other
 // message overtakes them, except Close and Bye, which nothing overtakes.
 
-import type { Message, SwarmId } from "../protocol/message.ts"
-import type { TokenBucket } from "../protocol/token-bucket.ts"
-import type { Micros } from "../protocol/time.ts"
+import type { Message, SwarmId } from "../protocol/wire/message.ts"
+import type { TokenBucket } from "../protocol/kit/token-bucket.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import type { EventTarget } from "./event-queue.ts"
 import type { SimProcess } from "./sim-process.ts"
 

@@ -3,7 +3,7 @@
 
 import type { Random } from "effect"
 import seedrandom from "seedrandom"
-import type { RandomSource } from "../protocol/random-source.ts"
+import type { RandomSource } from "../protocol/kit/random-source.ts"
 
 /** One component's stream, as a machine and as Effect's Random see it. */
 export interface RandomStream extends RandomSource {

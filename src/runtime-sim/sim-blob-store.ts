@@ -2,15 +2,15 @@
 // sim-piece-files.ts. Reads cost disk time a chunk at a time.
 
 import { Cause, Effect, Option, type Scope, Stream } from "effect"
-import type { Digest } from "../protocol/digest.ts"
-import type { SwarmId } from "../protocol/message.ts"
+import type { Digest } from "../protocol/wire/digest.ts"
+import type { SwarmId } from "../protocol/wire/message.ts"
 import {
   encodeMetainfo,
   type Metainfo,
   pieceCount,
   pieceHashBytes,
   type Torrent
-} from "../protocol/metainfo.ts"
+} from "../protocol/wire/metainfo.ts"
 import {
   BlobMissing,
   type BlobStore,

@@ -5,11 +5,11 @@
 // Disk and hash are one queue each per machine, first come, first served, at a rate; time that nobody used is gone.
 
 import { createHash } from "node:crypto"
-import type { Bitfield } from "../protocol/bitfield.ts"
-import type { Digest } from "../protocol/digest.ts"
-import type { SwarmId } from "../protocol/message.ts"
-import type { Metainfo, Torrent } from "../protocol/metainfo.ts"
-import type { Micros } from "../protocol/time.ts"
+import type { Bitfield } from "../protocol/kit/bitfield.ts"
+import type { Digest } from "../protocol/wire/digest.ts"
+import type { SwarmId } from "../protocol/wire/message.ts"
+import type { Metainfo, Torrent } from "../protocol/wire/metainfo.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { type BlobContent, SymbolicContent } from "./blob-content.ts"
 import { epochMillis, type Kernel } from "./kernel.ts"
 import type { RandomStream } from "./seeded-random.ts"

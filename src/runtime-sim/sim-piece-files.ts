@@ -7,12 +7,18 @@
 //        |--removed--> discarded               (a removed complete blob stays readable until it is closed)
 
 import { Effect, type Scope } from "effect"
-import { Bitfield } from "../protocol/bitfield.ts"
-import type { Digest } from "../protocol/digest.ts"
-import { invariant } from "../protocol/invariant.ts"
-import { type Metainfo, pieceCount, pieceHashBytes, pieceSize, type Torrent } from "../protocol/metainfo.ts"
-import type { Payload } from "../protocol/payload.ts"
-import type { Micros } from "../protocol/time.ts"
+import { Bitfield } from "../protocol/kit/bitfield.ts"
+import type { Digest } from "../protocol/wire/digest.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
+import {
+  type Metainfo,
+  pieceCount,
+  pieceHashBytes,
+  pieceSize,
+  type Torrent
+} from "../protocol/wire/metainfo.ts"
+import type { Payload } from "../protocol/wire/payload.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import {
   type BlobStoreError,
   DigestMismatch,

@@ -1,6 +1,6 @@
 // Decides how a process's data plane is woken: one event a wake. A process that is gone is not woken.
 
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { eventKinds, type Kernel } from "./kernel.ts"
 import type { EventTarget } from "./event-queue.ts"
 import type { SimProcess } from "./sim-process.ts"

@@ -2,8 +2,8 @@
 
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { encodedLength } from "../protocol/codec.ts"
-import type { Message, SwarmId } from "../protocol/message.ts"
+import { encodedLength } from "../protocol/wire/codec.ts"
+import type { Message, SwarmId } from "../protocol/wire/message.ts"
 import { type RateSettings, rateLimits } from "../roles/config/process-keys.ts"
 import {
   type PeerEndpoint,

@@ -6,10 +6,10 @@
 // abandoned by whoever ended it, so nothing arrives, and its calls do nothing.
 
 import { Effect } from "effect"
-import { encodedLength } from "../protocol/codec.ts"
-import type { Message, SwarmId } from "../protocol/message.ts"
+import { encodedLength } from "../protocol/wire/codec.ts"
+import type { Message, SwarmId } from "../protocol/wire/message.ts"
 import type { ConnectionId } from "../protocol/peer-host-io.ts"
-import { TokenBucket } from "../protocol/token-bucket.ts"
+import { TokenBucket } from "../protocol/kit/token-bucket.ts"
 import { held } from "../roles/scoped.ts"
 import {
   type PeerEndpoint,

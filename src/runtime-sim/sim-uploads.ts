@@ -2,7 +2,7 @@
 // what was acknowledged. One append or commit at a time for an upload.
 
 import { Effect, Semaphore, Stream } from "effect"
-import type { Digest } from "../protocol/digest.ts"
+import type { Digest } from "../protocol/wire/digest.ts"
 import {
   type BlobStat,
   type BlobStoreError,

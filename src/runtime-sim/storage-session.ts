@@ -2,7 +2,7 @@
 // any more, whatever its fibers still try (the fence).
 
 import { Effect } from "effect"
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 import { BlobStoreError } from "../roles/services/blob-store.ts"
 import type { EventTarget } from "./event-queue.ts"
 import { eventKinds } from "./kernel.ts"

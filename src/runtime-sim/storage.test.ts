@@ -2,7 +2,7 @@
 
 import { Effect, Exit } from "effect"
 import { describe, expect, it } from "vitest"
-import type { Payload } from "../protocol/payload.ts"
+import type { Payload } from "../protocol/wire/payload.ts"
 import { blobStoreConformance } from "../roles/services/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../roles/services/conformance.ts"
 import { pieceStoreConformance } from "../roles/services/piece-store.conformance.ts"

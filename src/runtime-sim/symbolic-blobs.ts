@@ -4,10 +4,10 @@
 // metainfo; only the hash of a symbol is looked up instead of computed.
 
 import { createHash } from "node:crypto"
-import { type Digest, makeDigest } from "../protocol/digest.ts"
-import { invariant } from "../protocol/invariant.ts"
-import { type Metainfo, pieceCount, pieceHashBytes, pieceSize } from "../protocol/metainfo.ts"
-import type { Payload } from "../protocol/payload.ts"
+import { type Digest, makeDigest } from "../protocol/wire/digest.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
+import { type Metainfo, pieceCount, pieceHashBytes, pieceSize } from "../protocol/wire/metainfo.ts"
+import type { Payload } from "../protocol/wire/payload.ts"
 
 export interface SymbolicBlobSpec {
   /** Two blobs of one name, length and piece length are the same blob. */

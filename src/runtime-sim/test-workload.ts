@@ -4,8 +4,8 @@
 
 import { Clock, Duration, Effect, Random, Schedule } from "effect"
 import { HttpBody, HttpClient, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { SwarmId } from "../protocol/message.ts"
-import { pieceCount, type Torrent } from "../protocol/metainfo.ts"
+import type { SwarmId } from "../protocol/wire/message.ts"
+import { pieceCount, type Torrent } from "../protocol/wire/metainfo.ts"
 import { rateLimits } from "../roles/config/process-keys.ts"
 import { makeHttpApp } from "../roles/http/http-app.ts"
 import { makeRoleMetrics } from "../roles/metrics.ts"

@@ -5,7 +5,7 @@
 // Every `checkpointEvery` events the hash is kept, so that two runs that differ can be compared without a log; a
 // window of events can then be recorded in words to see the first one that differs.
 
-import type { Micros } from "../protocol/time.ts"
+import type { Micros } from "../protocol/kit/time.ts"
 
 /** One event in words, as first-divergence reports show it. */
 export interface TraceRecord {

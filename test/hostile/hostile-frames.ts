@@ -2,10 +2,10 @@
 // peers send them. What a caller makes of them is hostile-peers.ts.
 
 import fc from "fast-check"
-import { encodeMessage } from "../../src/protocol/codec.ts"
+import { encodeMessage } from "../../src/protocol/wire/codec.ts"
 import { limits } from "../../src/protocol/limits.ts"
-import { type Message, protocolVersion, type SwarmId } from "../../src/protocol/message.ts"
-import type { PeerId } from "../../src/protocol/peer-id.ts"
+import { type Message, protocolVersion, type SwarmId } from "../../src/protocol/wire/message.ts"
+import type { PeerId } from "../../src/protocol/wire/peer-id.ts"
 import { peerPath } from "../../src/runtime-net/ws-transport.ts"
 
 export const latin = (text: string): Uint8Array => Buffer.from(text, "latin1")

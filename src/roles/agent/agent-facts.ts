@@ -7,7 +7,7 @@
 // asked anew every time; a value is durable before anybody is told, so a restart goes back to nothing older.
 
 import { Clock, Deferred, Effect, Exit, Option, type Scope, Semaphore } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import {
   type BuildIndexClient,

@@ -3,7 +3,7 @@
 
 import { Effect, Option } from "effect"
 import { HttpClient } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeAgentFacts } from "./agent-facts.ts"
 import { makeAgentImages } from "./agent-images.ts"
 import { makeAnnouncer } from "../peer/announcer.ts"

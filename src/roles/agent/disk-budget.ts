@@ -11,7 +11,7 @@
 // carry the disk over its budget for as long as they are read: then a warning says so.
 
 import { Clock, Data, Deferred, Duration, Effect, Option, type Scope } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { DiskBudgetConfig } from "./config.ts"
 import { DiskLedger } from "./disk-ledger.ts"

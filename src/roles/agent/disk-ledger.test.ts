@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { DiskLedger } from "./disk-ledger.ts"
 
 const digests = ["a", "b", "c", "d", "e", "f"].map((digit) => `sha256:${digit.repeat(64)}` as Digest)

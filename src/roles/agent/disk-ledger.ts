@@ -14,8 +14,8 @@
 // was idle then and is read, or cannot go because peers are sent it, can make the sum exceed it. Therefore all that is
 // there and all that is still to come never exceed twice the budget when a download begins.
 
-import type { Digest } from "../../protocol/digest.ts"
-import { invariant } from "../../protocol/invariant.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import type { KeptBlob, StoreUsage } from "../services/blob-store.ts"
 
 /** Bytes: what may be used, above what it drains, and down to what. */

@@ -8,9 +8,9 @@
 // Invariant: nobody is given a byte of a piece that was not verified. It knows no HTTP and no peer.
 
 import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scope, Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { Torrent } from "../../protocol/metainfo.ts"
+import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import type { SwarmStatus } from "../../protocol/peer-host-io.ts"
 import { type Announcer, trackerFailures } from "../peer/announcer.ts"
 import { type DiskBudget, type DiskBudgetSpent, unboundedDisk } from "./disk-budget.ts"

@@ -3,10 +3,10 @@
 // does not notice. Told by plain calls, for pieces come by the thousand.
 
 import { Effect, type Scope, Stream } from "effect"
-import type { Bitfield } from "../../protocol/bitfield.ts"
-import type { Digest } from "../../protocol/digest.ts"
-import { type Metainfo, pieceSize } from "../../protocol/metainfo.ts"
-import type { Payload } from "../../protocol/payload.ts"
+import type { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { type Metainfo, pieceSize } from "../../protocol/wire/metainfo.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
 import { BlobStoreLayer } from "../services/blob-store-layer.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../services/blob-store.ts"
 

@@ -4,7 +4,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
-import { Bitfield } from "../../protocol/bitfield.ts"
+import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { OpenSwarm } from "../peer/open-swarm.ts"
 import { readPieces, windowsFrom, windowsOfReader } from "./piece-reader.ts"

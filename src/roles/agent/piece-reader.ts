@@ -7,9 +7,9 @@
 // that the response can still be aborted. It knows no HTTP and no peer.
 
 import { Effect, Stream } from "effect"
-import { invariant } from "../../protocol/invariant.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { ReaderWindow } from "../../protocol/piece-selection.ts"
+import type { ReaderWindow } from "../../protocol/swarm/piece-selection.ts"
 import { type OpenSwarm, SwarmBroken } from "../peer/open-swarm.ts"
 import type { BlobSelection } from "../registry/byte-range.ts"
 

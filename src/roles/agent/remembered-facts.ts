@@ -11,7 +11,7 @@
 // and blobs change only by deletion: an answer that tells of no deletion since confirms all that the repository has.
 
 import { Option, Schema } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { ManifestAnswer, TagAnswer, Told } from "../build-index/build-index-records.ts"
 import { RecentMap } from "./recent-map.ts"

@@ -3,7 +3,7 @@
 
 import { Effect, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { BuildIndexChanges, ContentMissing, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { ChangeBy, LinkPut, ManifestPut, References, type Told } from "./build-index-records.ts"

@@ -8,7 +8,7 @@
 // again under the same operation is made once.
 
 import { Clock, Data, Effect, Option, Random, Semaphore } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { ChangeBy, HistoryEntry, ManifestPut, Referrer } from "./build-index-records.ts"
 import { hasBlob } from "./build-index-store.ts"

@@ -6,8 +6,8 @@
 
 import { Data, Effect, Option, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
 import { describeIndexEndpoint, tagEntity } from "./build-index-answers.ts"
 import {

@@ -8,7 +8,7 @@
 
 import { Clock, Effect, Random, type Scope, Semaphore } from "effect"
 import { HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { BuildIndexChanges, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { decodeLinkRow, decodeManifestRow, decodeTagRow, type IndexTables } from "./build-index-tables.ts"

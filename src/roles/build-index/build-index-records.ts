@@ -2,7 +2,7 @@
 // descriptors of referrers. It refuses to know paths and tables.
 
 import { Schema } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { ManifestContent } from "../registry/manifest.ts"
 import { isTagName } from "../registry/repository-path.ts"

@@ -5,8 +5,8 @@
 // What a client is told that it has is what a manifest may name.
 
 import { Effect, Option } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
-import { digestEncoded } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { digestEncoded } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type {
   HistoryEntry,

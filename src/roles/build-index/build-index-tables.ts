@@ -20,7 +20,7 @@
 // keys have 16 digits.
 
 import { Effect, Option, Schema } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { HistoryEntry, KeptManifest, LinkRecord, Referrer, TagRow } from "./build-index-records.ts"
 import { type TableRow, type TableStore, TableStoreError, type TableWrite } from "../services/table-store.ts"

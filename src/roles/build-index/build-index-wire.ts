@@ -10,7 +10,7 @@
 //   GET                     /repositories?n=&last=                      names, sorted
 //   POST                    /references                                 which of these digests any repository needs
 
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { pathSegments } from "../http/blob-path.ts"
 import { OciError, ociError } from "../registry/oci-error.ts"
 import { isRepositoryName, isTagName, parseClientDigest } from "../registry/repository-path.ts"

@@ -5,7 +5,7 @@
 // signature stays as long as what it signs). Each of those that stay, stays with all it names. What is not reached goes
 // when a rule says how old it may become and it is older.
 
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { KeptManifest } from "./build-index-records.ts"
 import type { RetentionRule } from "./config.ts"
 import { matchesImage } from "../registry/image-pattern.ts"

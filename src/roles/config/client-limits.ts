@@ -3,7 +3,7 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { seconds } from "../../protocol/time.ts"
+import { seconds } from "../../protocol/kit/time.ts"
 import { defaultTo, PositiveInt } from "./numbers.ts"
 
 export const ClientLimits = Schema.Struct({

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { type BlobEndpoint, formatBlobPath, parseBlobPath } from "./blob-path.ts"
 import { formatIndexPath, type IndexEndpoint, parseIndexPath } from "../build-index/build-index-wire.ts"
 import { OciError } from "../registry/oci-error.ts"

@@ -7,7 +7,7 @@
 //   /internal/blobs/{digest}                  a copy from another owner: metainfo, then blob
 //   /internal/blobs/{digest}/metainfo         the metainfo that this origin itself has
 
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { OciError, ociError } from "../registry/oci-error.ts"
 import { maxRepositoryLength, parseClientDigest } from "../registry/repository-path.ts"
 

@@ -5,7 +5,7 @@
 import { Clock, Effect, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
-import { type Micros, seconds } from "../../protocol/time.ts"
+import { type Micros, seconds } from "../../protocol/kit/time.ts"
 import { clientOf } from "./client-address.ts"
 import { ClientRates } from "./client-rates.ts"
 import type { ClientLimits } from "../config/client-limits.ts"

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { seconds } from "../../protocol/time.ts"
+import { seconds } from "../../protocol/kit/time.ts"
 import { ClientRates } from "./client-rates.ts"
 
 const arrivals = fc.array(

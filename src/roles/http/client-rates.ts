@@ -5,10 +5,10 @@
 // Invariants: at most maxClients buckets; a refused request costs its client nothing. It refuses to know what a client
 // is (client-address.ts) and what is answered (client-limits.ts).
 
-import { invariant } from "../../protocol/invariant.ts"
-import { RecencyList, type RecencyLinks } from "../../protocol/recency-list.ts"
-import type { Micros } from "../../protocol/time.ts"
-import { TokenBucket } from "../../protocol/token-bucket.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
+import { RecencyList, type RecencyLinks } from "../../protocol/kit/recency-list.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 
 export interface RequestRate {
   /** Requests, an integer >= 1. */

@@ -7,7 +7,7 @@
 import { Clock, Data, Duration, Effect, Option, Schedule, type Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
-import type { Micros } from "../../protocol/time.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 
 /** A member did not answer: unreachable, too slow, or failing. `message` says which, and what was asked. */
 export class UpstreamFailed extends Data.TaggedError("UpstreamFailed")<{

@@ -2,10 +2,10 @@
 // names, "host:port" of bounded length, known kinds.
 
 import { Schema } from "effect"
-import { type Digest, parseDigest } from "../../protocol/digest.ts"
+import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { SwarmId } from "../../protocol/message.ts"
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import { type PeerId, parsePeerId } from "../../protocol/wire/peer-id.ts"
 
 export const PeerIdText = Schema.String.pipe(
   Schema.refine((text): text is PeerId => parsePeerId(text) !== undefined, {

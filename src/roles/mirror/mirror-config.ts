@@ -4,7 +4,7 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { seconds } from "../../protocol/time.ts"
+import { seconds } from "../../protocol/kit/time.ts"
 import { defaultTo } from "../config/numbers.ts"
 import { MirrorName, RegistryName } from "./mirror-names.ts"
 import { isLoopback } from "./trust-boundary.ts"

@@ -13,9 +13,9 @@
 // from the closed list of the configuration; an answer comes within limits.upstreamResolveTimeout.
 
 import { Cache, Clock, Effect, Exit, Option, Random, Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import { milliseconds } from "../../protocol/time.ts"
+import { milliseconds } from "../../protocol/kit/time.ts"
 import type { BuildIndexChanges } from "../build-index/build-index-changes.ts"
 import {
   type LinkAnswer,

@@ -10,10 +10,10 @@
 // digest was checked; a fetch goes on when who asked for it has gone; fetches and those waiting are bounded.
 
 import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { Metainfo } from "../../protocol/metainfo.ts"
+import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../origin/ask-metainfo.ts"
 import type { RoleMetrics } from "../metrics.ts"
 import { BlobOnItsWay } from "../origin/origin-errors.ts"

@@ -2,7 +2,7 @@
 // client may ask the upstream itself. "Away" is none: what is cached may be served in its place.
 
 import { Data } from "effect"
-import type { Micros } from "../../protocol/time.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 
 /** The upstream says that there is no such thing (404) or that it is not for us (401, 403). */
 export class UpstreamLacks extends Data.TaggedError("UpstreamLacks")<{

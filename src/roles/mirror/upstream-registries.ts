@@ -3,7 +3,7 @@
 
 import { Effect } from "effect"
 import type { HttpClient } from "effect/http"
-import { type Micros, seconds } from "../../protocol/time.ts"
+import { type Micros, seconds } from "../../protocol/kit/time.ts"
 import type { Digests } from "../services/digests.ts"
 import type { Upstream } from "./mirror-config.ts"
 import { repositoryPrefix, splitMirrored } from "./mirror-names.ts"

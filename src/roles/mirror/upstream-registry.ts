@@ -7,7 +7,7 @@
 
 import { Data, Effect, Schema, Stream } from "effect"
 import type { HttpClient, HttpClientResponse } from "effect/http"
-import { type Digest, digestAlgorithm, parseDigest } from "../../protocol/digest.ts"
+import { type Digest, digestAlgorithm, parseDigest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { Referrer } from "../build-index/build-index-records.ts"
 import type { PageRequest } from "../registry/image-source.ts"

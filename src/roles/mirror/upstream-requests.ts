@@ -11,7 +11,7 @@
 import { Clock, Effect } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
-import type { Micros } from "../../protocol/time.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import { baseUrl, toDuration } from "../http/upstreams.ts"
 import { letGo, reasonIn } from "./bounded-body.ts"
 import type { Upstream } from "./mirror-config.ts"

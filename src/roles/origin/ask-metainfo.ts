@@ -3,8 +3,8 @@
 
 import { Effect, Option } from "effect"
 import { HttpClientRequest } from "effect/http"
-import { decodeMetainfo, type Metainfo } from "../../protocol/metainfo.ts"
-import type { Micros } from "../../protocol/time.ts"
+import { decodeMetainfo, type Metainfo } from "../../protocol/wire/metainfo.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import { type BlobEndpoint, formatBlobPath } from "../http/blob-path.ts"
 import { dropBody, refusedBy, UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
 import { BlobOnItsWay } from "./origin-errors.ts"

@@ -3,7 +3,7 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { seconds } from "../../protocol/time.ts"
+import { seconds } from "../../protocol/kit/time.ts"
 import { HttpUrl, Listen } from "../config/addresses.ts"
 import { defaultTo, PositiveInt } from "../config/numbers.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"

@@ -6,7 +6,7 @@ import { Effect, Fiber, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { makeDigest } from "../../protocol/digest.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
 import { makeMemoryWorld } from "../testing/memory-world.ts"
 import {
   blob,

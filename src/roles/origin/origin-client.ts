@@ -4,10 +4,10 @@
 
 import { Cache, Clock, Effect, Exit, Option, Schema, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { PeerAddress } from "../../protocol/peer-id.ts"
+import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import { formatBlobPath } from "../http/blob-path.ts"
 import { type OutgoingBlob, sendBlob } from "../http/blob-send.ts"
 import { askMetainfo } from "./ask-metainfo.ts"

@@ -11,7 +11,7 @@
 
 import { Clock, Effect, Option, type Scope, Semaphore } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { BuildIndexClient, BuildIndexUnavailable } from "../build-index/build-index-client.ts"
 import type { OriginCollect } from "./config.ts"

@@ -4,7 +4,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { describe } from "vitest"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { decodeCopy, encodeCopy, splitAt } from "./origin-copy.ts"
 import { someBytes } from "../testing/push.ts"
 

@@ -2,10 +2,15 @@
 // so that an owner never has the one without the other for long. The length of the first part is in the URL's query.
 
 import { Effect, Pull, type Scope, Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
-import { invariant } from "../../protocol/invariant.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import { limits } from "../../protocol/limits.ts"
-import { decodeMetainfo, encodeMetainfo, type Metainfo, pieceHashBytes } from "../../protocol/metainfo.ts"
+import {
+  decodeMetainfo,
+  encodeMetainfo,
+  type Metainfo,
+  pieceHashBytes
+} from "../../protocol/wire/metainfo.ts"
 import type { OutgoingBlob } from "../http/blob-send.ts"
 
 /** Bytes of the longest metainfo: its header with the longest digest, and a hash for each of maxPieces. */

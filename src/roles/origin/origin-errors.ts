@@ -3,7 +3,7 @@
 // should be tried again.
 
 import { Data } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 
 export class BlobUnknown extends Data.TaggedError("BlobUnknown")<{
   readonly digest: Digest

@@ -5,7 +5,7 @@
 
 import { Effect, Stream } from "effect"
 import { HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { formatBlobPath } from "../http/blob-path.ts"
 import { blobUnknown, type OriginReadError, OriginUnavailable } from "./origin-errors.ts"

@@ -6,10 +6,10 @@
 // most maxParallelRepairs blobs are fetched at once, each once.
 
 import { Cache, Effect, FiberMap, Option, type Scope, Semaphore } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import { choosePieceLength, type Metainfo } from "../../protocol/metainfo.ts"
+import { choosePieceLength, type Metainfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "./ask-metainfo.ts"
 import { BlobOnItsWay } from "./origin-errors.ts"
 import { readFromOrigins } from "./origin-read.ts"

@@ -10,8 +10,8 @@
 
 import { Clock, Data, Effect, Exit, Latch, Option, Schema, type Scope } from "effect"
 import { HttpClientRequest } from "effect/http"
-import { type Digest, parseDigest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
 import { formatBlobPath } from "../http/blob-path.ts"
 import { sendBlob } from "../http/blob-send.ts"

@@ -10,7 +10,7 @@
 // than are remembered, the others count as touched too.
 
 import { Clock, Deferred, Effect } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 
 export interface OriginTouches {

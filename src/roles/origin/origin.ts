@@ -8,10 +8,10 @@
 
 import { Effect, Option } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import { encodeMetainfo, type Metainfo, pieceCount } from "../../protocol/metainfo.ts"
+import { encodeMetainfo, type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
 import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
 import type { OriginConfig } from "./config.ts"
 import type { HostProgram, StartedRole } from "../host-program.ts"

@@ -4,7 +4,7 @@
 // Invariant: an upload that receive began is gone or committed when receive ends, or its row says that it is not.
 
 import { Effect, type Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type {
   BlobStat,

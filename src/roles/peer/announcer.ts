@@ -6,12 +6,12 @@
 // the peer engine; nothing here dials.
 
 import { Effect, Option, Random, type Scope } from "effect"
-import { AnnounceSchedule } from "../../protocol/announce-schedule.ts"
+import { AnnounceSchedule } from "../../protocol/tracking/announce-schedule.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { SwarmId } from "../../protocol/message.ts"
-import { pieceCount, type Torrent } from "../../protocol/metainfo.ts"
-import type { RandomSource } from "../../protocol/random-source.ts"
-import type { Micros } from "../../protocol/time.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import { pieceCount, type Torrent } from "../../protocol/wire/metainfo.ts"
+import type { RandomSource } from "../../protocol/kit/random-source.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import type { MetricLabels, RoleMetrics } from "../metrics.ts"
 import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"

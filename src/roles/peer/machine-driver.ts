@@ -8,8 +8,8 @@
 // One object with methods, and not a set of closures: this runs for every message of every host, and in a simulation of
 // thousands of hosts what costs time is how many pieces of memory a step touches.
 
-import type { ByeReason, Message, SwarmId } from "../../protocol/message.ts"
-import type { PeerHost } from "../../protocol/peer-host.ts"
+import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
+import type { PeerHost } from "../../protocol/peer/peer-host.ts"
 import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../protocol/peer-host-io.ts"
 import type { SwarmEntry } from "./open-swarm.ts"
 import type { PeerEndpoint, PeerTransportHandlers } from "../services/peer-transport.ts"

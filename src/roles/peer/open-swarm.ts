@@ -4,11 +4,11 @@
 // Invariant: a waiter is called once, with the piece or with why it will not come.
 
 import { Data, Deferred, Effect, type Scope } from "effect"
-import type { Bitfield } from "../../protocol/bitfield.ts"
-import type { SwarmId } from "../../protocol/message.ts"
-import type { Metainfo } from "../../protocol/metainfo.ts"
+import type { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 import type { PeerHostInput, SwarmStatus } from "../../protocol/peer-host-io.ts"
-import type { Micros } from "../../protocol/time.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import type { LoadOutcome, PieceFile } from "../services/blob-store.ts"
 import type { Timers } from "../services/timers.ts"
 

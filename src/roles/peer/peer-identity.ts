@@ -2,9 +2,9 @@
 // the same over restarts and says nothing about the host.
 
 import { Effect } from "effect"
-import { digestEncoded } from "../../protocol/digest.ts"
-import { invariant } from "../../protocol/invariant.ts"
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts"
+import { digestEncoded } from "../../protocol/wire/digest.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
+import { type PeerId, parsePeerId } from "../../protocol/wire/peer-id.ts"
 import type { BlobStoreError } from "../services/blob-store.ts"
 import { Digests } from "../services/digests.ts"
 import { HostStorage } from "../services/host-storage.ts"

@@ -1,7 +1,7 @@
 // Decides under which names the peer machine's counters are told. The machine counts in plain numbers; they are read
 // when someone scrapes.
 
-import type { PeerHost } from "../../protocol/peer-host.ts"
+import type { PeerHost } from "../../protocol/peer/peer-host.ts"
 import type { PeerHostCounters } from "../../protocol/peer-host-io.ts"
 import type { RoleMetrics } from "../metrics.ts"
 

@@ -1,7 +1,7 @@
 // Decides how a role's chance, Effect's Random service, reaches the pure machines.
 
 import type { Random } from "effect"
-import type { RandomSource } from "../../protocol/random-source.ts"
+import type { RandomSource } from "../../protocol/kit/random-source.ts"
 
 /** Uniform integers drawn from the fiber's Random service. */
 export const randomSource = (random: Random.Random): RandomSource => ({

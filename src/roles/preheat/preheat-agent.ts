@@ -6,7 +6,7 @@
 
 import { Duration, Effect, Fiber, Semaphore, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"

@@ -7,7 +7,7 @@
 // Invariant: at most maxPreheatContents contents and maxPreheatDepth indexes deep; no layer is read.
 
 import { Data, Effect } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { ImageSource, ImageSourceError, ResolvedManifest } from "../registry/image-source.ts"
 import { isManifestRefused, mediaTypes, parseManifest } from "../registry/manifest.ts"

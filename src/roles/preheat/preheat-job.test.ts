@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { PreheatJob } from "./preheat-job.ts"
 import type { PreheatOrder } from "./preheat-order.ts"

@@ -9,7 +9,7 @@
 //
 // Invariants: a job that ended never changes; it is done exactly when every agent is done.
 
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { formatImage, type OrderScope, type PreheatOrder } from "./preheat-order.ts"
 import type { PreheatContent, PreheatProgress } from "./preheat-wire.ts"
 import type { AgentRegistration } from "./registration-wire.ts"

@@ -6,8 +6,8 @@
 
 import { Clock, Deferred, Duration, Effect, FiberMap, Random, Schedule, type Scope, Semaphore } from "effect"
 import { HttpClient } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { PreheatScope } from "../proxy/config.ts"
 import type { RoleMetrics } from "../metrics.ts"

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeMirrorNames } from "../mirror/mirror-names.ts"
 import { OciError } from "../registry/oci-error.ts"
 import {

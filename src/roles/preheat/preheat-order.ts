@@ -10,7 +10,7 @@
 // credentials that a form carries are neither kept nor used. It refuses to know what exists.
 
 import { Cause, Exit, Schema } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { PreheatScope } from "../proxy/config.ts"
 import type { MirrorNames } from "../mirror/mirror-names.ts"
 import { OciError, ociError } from "../registry/oci-error.ts"

@@ -8,7 +8,7 @@
 // Invariant: at most maxRegisteredAgents; the Map's order is that of the last registration.
 
 import { limits } from "../../protocol/limits.ts"
-import type { Micros } from "../../protocol/time.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import { baseUrl } from "../http/upstreams.ts"
 import type { AgentRegistration } from "./registration-wire.ts"
 

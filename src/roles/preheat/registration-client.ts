@@ -4,7 +4,7 @@
 import { Data, Effect, Random, Schema, type Scope } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
-import type { Micros } from "../../protocol/time.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import type { RoleMetrics } from "../metrics.ts"
 import { baseUrl, decodeJson, dropBody, makeUpstreams, refusedBy, toDuration } from "../http/upstreams.ts"
 import { type AgentRegistration, RegisteredAgents } from "./registration-wire.ts"

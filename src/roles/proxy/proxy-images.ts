@@ -5,8 +5,8 @@
 // leaves the proxy's store only when nobody hands it on any more; a repository serves only what is its own.
 
 import { Effect, Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
-import { digestAlgorithm } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { digestAlgorithm } from "../../protocol/wire/digest.ts"
 import type {
   BuildIndexClient,
   BuildIndexError,

@@ -5,7 +5,7 @@
 
 import type { Stream } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { type BlobSelection, formatContentRange, parseRange, wholeOf } from "./byte-range.ts"
 import { allowsRange, entityTag, failsIfMatch, matchesEntityTag } from "./entity-tag.ts"

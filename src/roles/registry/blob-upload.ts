@@ -11,7 +11,7 @@
 
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { clientOfRequest } from "../http/client-limits.ts"
 import { formatUploadRange, parseChunkRange } from "./byte-range.ts"
 import type { ImageSink, SinkUnavailable } from "./image-sink.ts"

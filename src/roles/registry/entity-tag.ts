@@ -1,7 +1,7 @@
 // Decides what conditional headers say of content that a digest names (RFC 9110, sections 8.8.3 and 13.1): its entity
 // tag is the digest, as strong as one can be, and it has no date, so conditions by date never hold.
 
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 
 export const entityTag = (digest: Digest): string => `"${digest}"`
 

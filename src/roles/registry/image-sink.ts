@@ -6,7 +6,7 @@
 // be told.
 
 import { Data, type Effect } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { BlobStat } from "../services/blob-store.ts"
 import type { ManifestContent } from "./manifest.ts"
 import type { OciError } from "./oci-error.ts"

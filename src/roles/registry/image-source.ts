@@ -5,7 +5,7 @@
 // or fails; resolve, statBlob and the listings download no content; whatever cannot be answered fails soon.
 
 import { Data, type Effect, type Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { BlobSelection } from "./byte-range.ts"
 import type { ManifestReference } from "./repository-path.ts"
 

@@ -3,7 +3,7 @@
 
 import { Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { digestAlgorithm } from "../../protocol/digest.ts"
+import { digestAlgorithm } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Digests } from "../services/digests.ts"
 import { uploadFailure } from "./blob-upload.ts"

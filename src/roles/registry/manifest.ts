@@ -5,7 +5,7 @@
 // of a non-distributable type (it lives elsewhere), and the subject (OCI: a missing subject MUST be accepted).
 
 import { Exit, Schema } from "effect"
-import { type Digest, parseDigest } from "../../protocol/digest.ts"
+import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { isMediaType } from "./media-type.ts"
 

@@ -6,7 +6,7 @@ import { it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { describe, expect } from "vitest"
-import { makeDigest } from "../../protocol/digest.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
 import { receivedParts } from "../testing/byte-ranges.ts"
 import { multipartRanges, readEach } from "./multipart-ranges.ts"
 

@@ -4,8 +4,8 @@
 // Invariant: the boundary occurs in no part: it is made of the blob's own digest, which the blob cannot contain.
 
 import { Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
-import { invariant } from "../../protocol/invariant.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import { type BlobSelection, type ByteRange, formatContentRange } from "./byte-range.ts"
 
 /** The bytes of ranges one after another, from a source of single ranges; each is asked for when the one before ended. */

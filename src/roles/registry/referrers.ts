@@ -4,7 +4,7 @@
 
 import { Effect, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { DigestText } from "../http/wire-schema.ts"
 import type {

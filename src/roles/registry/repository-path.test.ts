@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { OciError } from "./oci-error.ts"
 import { formatRegistryPath, parseRegistryPath, type RegistryEndpoint } from "./repository-path.ts"
 

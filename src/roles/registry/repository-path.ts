@@ -4,7 +4,7 @@
 // Invariants: a repository name, tag or digest that comes out of here is well formed; formatting and parsing a path
 // give back the same endpoint.
 
-import { type Digest, parseDigest } from "../../protocol/digest.ts"
+import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { type OciError, ociError } from "./oci-error.ts"
 
 export type ManifestReference =

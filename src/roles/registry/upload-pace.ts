@@ -3,7 +3,7 @@
 // that hangs up while it waits has spent what it reserved.
 
 import { Effect, Stream } from "effect"
-import { TokenBucket } from "../../protocol/token-bucket.ts"
+import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { monotonicMicros } from "../http/client-limits.ts"
 import { toDuration } from "../http/upstreams.ts"
 

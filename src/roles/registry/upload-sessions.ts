@@ -9,7 +9,7 @@
 // a request that broke off stays, so the client can go on from there.
 
 import { Clock, Data, Effect, Exit, type Scope, type Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import {
   type BlobStat,

@@ -3,7 +3,7 @@
 
 import { Effect, Random } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { agent } from "../agent/agent.ts"
 import { agentConfig } from "../agent/config.ts"
 import { buildIndex } from "../build-index/build-index.ts"

@@ -4,7 +4,7 @@
 
 import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { FakeUpstreamState } from "../testing/fake-upstream.ts"
 import { fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
 import { startHerdCluster } from "./cluster.ts"

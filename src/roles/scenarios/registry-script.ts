@@ -3,7 +3,7 @@
 
 import { Data, Effect, Stream } from "effect"
 import { HttpBody, type HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { ScenarioWorld } from "./world.ts"
 
 /** What the script expected and did not get. */

@@ -3,7 +3,7 @@
 
 import { Clock, Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { type RunningAgent, startClusterApart, startHerdCluster } from "./cluster.ts"
 import {
   bodyBytes,

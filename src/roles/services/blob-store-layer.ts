@@ -2,9 +2,9 @@
 // what a subclass says. It decides nothing itself.
 
 import type { Effect, Option, Scope, Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
-import type { SwarmId } from "../../protocol/message.ts"
-import type { Metainfo, Torrent } from "../../protocol/metainfo.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
 import type {
   BlobMissing,
   BlobStat,

@@ -2,7 +2,7 @@
 // and metainfo have cases of their own (piece-store.conformance.ts).
 
 import { Effect, Option, type Scope, Stream } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { BlobStore, BlobStoreError } from "./blob-store.ts"
 import {
   type ConformanceCase,

@@ -11,11 +11,11 @@
 //   both survive a restart: an upload stands where it stood, a download keeps its verified pieces.
 
 import { Data, type Effect, type Option, type Scope, type Stream } from "effect"
-import type { Bitfield } from "../../protocol/bitfield.ts"
-import type { Digest } from "../../protocol/digest.ts"
-import type { SwarmId } from "../../protocol/message.ts"
-import type { Metainfo, Torrent } from "../../protocol/metainfo.ts"
-import type { Payload } from "../../protocol/payload.ts"
+import type { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
 
 /** The store could not do its work: disk full, permission, I/O. `message` says what, where and what to do. */
 export class BlobStoreError extends Data.TaggedError("BlobStoreError")<{

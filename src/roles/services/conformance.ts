@@ -2,7 +2,7 @@
 // place to store, run by each world's own tests. A case fails with a sentence.
 
 import { Data, Effect, type Scope } from "effect"
-import type { Payload } from "../../protocol/payload.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
 import type { Digests } from "./digests.ts"
 import type { HostStorage } from "./host-storage.ts"
 

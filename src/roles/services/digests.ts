@@ -3,9 +3,9 @@
 // piece, a manifest or a chunk at a time.
 
 import { Context } from "effect"
-import type { Digest, DigestAlgorithm } from "../../protocol/digest.ts"
-import type { SwarmId } from "../../protocol/message.ts"
-import type { Metainfo } from "../../protocol/metainfo.ts"
+import type { Digest, DigestAlgorithm } from "../../protocol/wire/digest.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 
 export class Digests extends Context.Service<
   Digests,

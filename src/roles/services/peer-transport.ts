@@ -7,7 +7,7 @@
 // by what was sent after it, except by Close and Bye, and nothing overtakes those.
 
 import { Context, Data, type Effect, type Scope } from "effect"
-import type { ByeReason, Message, SwarmId } from "../../protocol/message.ts"
+import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { ConnectionId } from "../../protocol/peer-host-io.ts"
 import type { PeerListen } from "../config/addresses.ts"
 import type { RateLimits } from "../config/process-keys.ts"

@@ -2,9 +2,9 @@
 // resume after a kill with no piece that is not there, and become a blob only by the whole digest.
 
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
-import { type Digest, digestEncoded, fromHex } from "../../protocol/digest.ts"
-import { type Metainfo, pieceCount, pieceSize } from "../../protocol/metainfo.ts"
-import type { Payload } from "../../protocol/payload.ts"
+import { type Digest, digestEncoded, fromHex } from "../../protocol/wire/digest.ts"
+import { type Metainfo, pieceCount, pieceSize } from "../../protocol/wire/metainfo.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
 import { commitBytes, openBlobs, readAll } from "./blob-store.conformance.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "./blob-store.ts"
 import {

@@ -2,7 +2,7 @@
 // so that a kill cannot make it wrong, and when each blob was used last.
 
 import { Effect, Option } from "effect"
-import { type Digest, digestEncoded, fromHex } from "../../protocol/digest.ts"
+import { type Digest, digestEncoded, fromHex } from "../../protocol/wire/digest.ts"
 import { chunked, commitBytes, openBlobs } from "./blob-store.conformance.ts"
 import type { BlobStore, PieceFile, StoreUsage } from "./blob-store.ts"
 import { type ConformanceCase, conformanceCase, expectThat, sampleBytes } from "./conformance.ts"

@@ -3,9 +3,9 @@
 // was measured.
 
 import { Context } from "effect"
-import type { HandOutRules } from "../../protocol/hand-out.ts"
-import type { PeerHostRules } from "../../protocol/host-context.ts"
-import type { Micros } from "../../protocol/time.ts"
+import type { HandOutRules } from "../../protocol/tracking/hand-out.ts"
+import type { PeerHostRules } from "../../protocol/swarm/host-context.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 
 /** One set for peers and trackers: the rules that both have, such as the degree, change for both. */
 export interface SwarmRules extends PeerHostRules, HandOutRules {

@@ -2,7 +2,7 @@
 // Effect's Clock and Schedule instead.
 
 import { Context } from "effect"
-import type { Micros } from "../../protocol/time.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 
 export class Timers extends Context.Service<
   Timers,

@@ -4,7 +4,7 @@
 import { Effect, type Scope, Stream } from "effect"
 import { Base64 } from "effect/encoding"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { HostProgram, StartedRole } from "../host-program.ts"
 import type { HttpApp } from "../http/http-app.ts"
 

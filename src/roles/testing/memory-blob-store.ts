@@ -2,14 +2,14 @@
 // downloads are not its matter: no test of these roles downloads.
 
 import { Effect, Option, Stream } from "effect"
-import { type Digest, digestAlgorithm, digestEncoded, fromHex } from "../../protocol/digest.ts"
+import { type Digest, digestAlgorithm, digestEncoded, fromHex } from "../../protocol/wire/digest.ts"
 import {
   type Metainfo,
   pieceCount,
   pieceHashBytes,
   pieceSize,
   type Torrent
-} from "../../protocol/metainfo.ts"
+} from "../../protocol/wire/metainfo.ts"
 import {
   BlobMissing,
   type BlobStore,

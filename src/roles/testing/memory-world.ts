@@ -9,10 +9,10 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
-import type { Digest, DigestAlgorithm } from "../../protocol/digest.ts"
-import { digestEncoded } from "../../protocol/digest.ts"
-import type { SwarmId } from "../../protocol/message.ts"
-import { encodeMetainfo } from "../../protocol/metainfo.ts"
+import type { Digest, DigestAlgorithm } from "../../protocol/wire/digest.ts"
+import { digestEncoded } from "../../protocol/wire/digest.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import { encodeMetainfo } from "../../protocol/wire/metainfo.ts"
 import type { HostProgram, HostProgramError, HostServices, StartedRole } from "../host-program.ts"
 import type { HttpApp } from "../http/http-app.ts"
 import { Digests } from "../services/digests.ts"

@@ -1,8 +1,8 @@
 // Decides the cluster of origins that tests run: four of them, of which every blob has three owners, in a memory world.
 
 import { Effect } from "effect"
-import type { Digest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { formatBlobPath } from "../http/blob-path.ts"
 import type { UpstreamSettings } from "../mirror/mirror-config.ts"
 import { originConfig } from "../origin/config.ts"

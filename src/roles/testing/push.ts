@@ -2,7 +2,7 @@
 
 import { Effect } from "effect"
 import type { HttpClientError } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { mediaTypes } from "../registry/manifest.ts"
 import { type Exchange, send } from "./exchange.ts"
 import type { MemoryWorld } from "./memory-world.ts"

@@ -3,7 +3,7 @@
 
 import { Effect, type Scope } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { invariant } from "../../protocol/invariant.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import { herd } from "../herd.ts"
 import { type HerdSettings, herdConfig } from "../herd/config.ts"
 import type { HostProgramError } from "../host-program.ts"

@@ -5,10 +5,10 @@
 
 import { Data, Effect, Option, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
-import { ringOwners } from "../../protocol/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { Torrent } from "../../protocol/metainfo.ts"
+import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../origin/ask-metainfo.ts"
 import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "../origin/origin-errors.ts"
 import { Digests } from "../services/digests.ts"

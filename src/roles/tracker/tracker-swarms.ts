@@ -3,12 +3,12 @@
 //
 // Invariant: at most maxSwarmsTracked swarms; the Map's order is that of the last announce.
 
-import { HandOut, type HandOutRules } from "../../protocol/hand-out.ts"
+import { HandOut, type HandOutRules } from "../../protocol/tracking/hand-out.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { SwarmId } from "../../protocol/message.ts"
-import type { PeerAddress } from "../../protocol/peer-id.ts"
-import type { RandomSource } from "../../protocol/random-source.ts"
-import type { Micros } from "../../protocol/time.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
+import type { RandomSource } from "../../protocol/kit/random-source.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import type { SwarmAnnounce } from "./tracker-wire.ts"
 
 export interface TrackerSwarms {

@@ -10,7 +10,7 @@
 
 import { Cache, Effect, Exit, Random } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Digest } from "../../protocol/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { parseBlobPath } from "../http/blob-path.ts"
 import type { TrackerConfig } from "./config.ts"

@@ -1,0 +1,390 @@
+// Decides how swarms are opened and closed on connections, and asks the driver about swarms that this host is not in.
+//
+//   this side: none -- open --> opening -- the peer's Open --> joined -- leave, or the peer's Close --> none
+//   a peer's Open of a swarm this host is not in: asked -- SwarmOpened --> joined; -- SwarmUnknown --> refused
+//   refused: Open(none), Close(reason), since a Close carries the number of an own Open
+//
+// A Close ends its sender's channel and answers whatever was requested of its sender; the other side closes its own in
+// return. Invariants: neighbours of a swarm within the maximum of this kind of host; pending asks within
+// maxPendingAsks. It refuses to know what is exchanged on a channel.
+
+import { Bitfield } from "../kit/bitfield.ts"
+import type { ConnectionBudget } from "./connection-budget.ts"
+import { type HostContext, sendMessage } from "../swarm/host-context.ts"
+import { invariant } from "../kit/invariant.ts"
+import { addRoute, type JoinedRoutes, removeRoute } from "./joined-routes.ts"
+import type { CloseReason, Have, SwarmId } from "../wire/message.ts"
+import { Neighbour, type NeighbourSwarm } from "../swarm/neighbour.ts"
+import { NeighbourSearch } from "./neighbour-search.ts"
+import type { PeerAddress } from "../wire/peer-id.ts"
+import { type PeerSession, type RemoteChannel, sessionOf } from "./peer-session.ts"
+import type { Swarm } from "../swarm/swarm.ts"
+import type { Micros } from "../kit/time.ts"
+import type { Uploader } from "../swarm/uploader.ts"
+
+/** Own Opens of one swarm that a peer may leave unanswered before no more are sent. */
+const maxUnanswered = 4
+
+interface Entry {
+  readonly swarm: Swarm
+  readonly search: NeighbourSearch
+}
+
+/** What Channels needs of the connections. */
+export interface Dialler {
+  /** Begins a connection for a swarm; false when there is no place for one. */
+  readonly dial: (peer: PeerAddress, swarm: SwarmId, now: Micros) => boolean
+  /** The session has no channel any more. */
+  readonly idled: (session: PeerSession, now: Micros) => void
+  readonly violation: (session: PeerSession, reason: string, now: Micros) => void
+}
+
+export class Channels {
+  readonly #context: HostContext
+  readonly #budget: ConnectionBudget
+  readonly #uploader: Uploader
+  readonly #dialler: Dialler
+  readonly #routes: JoinedRoutes
+  readonly #entries = new Map<SwarmId, Entry>()
+  /** Sessions on which a swarm was opened that the driver was asked about. */
+  #asks: Map<SwarmId, PeerSession[]> | undefined
+  #stopping = false
+
+  constructor(
+    context: HostContext,
+    budget: ConnectionBudget,
+    uploader: Uploader,
+    dialler: Dialler,
+    routes: JoinedRoutes
+  ) {
+    this.#context = context
+    this.#budget = budget
+    this.#uploader = uploader
+    this.#dialler = dialler
+    this.#routes = routes
+  }
+
+  /** The peer did not answer an Open in time. */
+  readonly #unanswered = (now: Micros, neighbour: Neighbour): void =>
+    this.leave(neighbour, "not-interested", now)
+
+  get pendingAsks(): number {
+    return this.#asks?.size ?? 0
+  }
+
+  swarm(id: SwarmId): Swarm | undefined {
+    return this.#entries.get(id)?.swarm
+  }
+
+  addSwarm(swarm: Swarm, now: Micros): void {
+    invariant(!this.#entries.has(swarm.id), `swarm ${swarm.id} is opened twice`)
+    const search = new NeighbourSearch(this.#context, (due) => this.seek(swarm.id, due))
+    this.#entries.set(swarm.id, { swarm, search })
+    for (const session of this.#answerAsks(swarm.id)) {
+      const remote = session.remoteOf(swarm.id)
+      if (session.state === "open" && remote !== undefined) this.#accept(session, remote, now)
+    }
+  }
+
+  removeSwarm(id: SwarmId, now: Micros): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    entry.swarm.closing = true
+    for (const session of [...this.#budget.sessions()]) {
+      const neighbour = session.neighbourOf(id)
+      if (neighbour !== undefined) this.leave(neighbour, "not-interested", now)
+      session.removeIntent(id)
+    }
+    this.#entries.delete(id)
+    entry.search.wakeAt(undefined)
+    entry.swarm.stop()
+  }
+
+  swarmUnknown(id: SwarmId, now: Micros): void {
+    if (this.#entries.has(id)) return
+    for (const session of this.#answerAsks(id)) {
+      const remote = session.remoteOf(id)
+      if (session.state === "open" && remote !== undefined)
+        this.#refuse(session, remote, "unknown-swarm", now)
+    }
+  }
+
+  offer(id: SwarmId, peers: readonly PeerAddress[], now: Micros): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined || !entry.swarm.wantsPieces) return
+    entry.search.offer(peers)
+    if (entry.swarm.isStarving && entry.swarm.degree >= this.#context.rules.maxNeighbours) {
+      this.#dropPoorest(entry.swarm, now)
+    }
+    this.seek(id, now)
+  }
+
+  /** Dials or opens candidates until the swarm has its neighbours; a starving swarm takes more than its target. */
+  seek(id: SwarmId, now: Micros): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined || this.#stopping || !entry.swarm.wantsPieces) return
+    const { swarm, search } = entry
+    const { targetNeighbours, maxNeighbours } = this.#context.rules
+    const goal = swarm.isStarving ? maxNeighbours : targetNeighbours
+    let again: Micros | undefined
+    for (const peer of search.candidates) {
+      if (swarm.degree >= goal) break
+      if (this.#budget.isBanned(peer.peerId, now)) continue
+      const open = this.#budget.openWith(peer.peerId)
+      const pending = this.#budget.pendingWith(peer.peerId)
+      if (open?.neighbourOf(id) !== undefined || pending?.intents.includes(id)) continue
+      let notBefore = search.notBefore(peer.peerId)
+      if (open === undefined) notBefore = Math.max(notBefore, this.#budget.dialNotBefore(peer.peerId))
+      if (notBefore > now) {
+        if (again === undefined || notBefore < again) again = notBefore
+      } else if (open !== undefined) {
+        this.open(open, id, now)
+      } else if (pending !== undefined) {
+        pending.addIntent(id)
+        swarm.dialling++
+      } else if (this.#dialler.dial(peer, id, now)) {
+        swarm.dialling++
+      } else break
+    }
+    search.wakeAt(swarm.degree < goal ? again : undefined)
+  }
+
+  /** A connection is ready, or failed: the swarms that wanted it hear of it. */
+  intentsDone(session: PeerSession, succeeded: boolean, now: Micros): void {
+    const intents = session.takeIntents()
+    for (const id of intents) {
+      const swarm = this.swarm(id)
+      if (swarm === undefined) continue
+      swarm.dialling--
+      if (succeeded && swarm.wantsPieces) this.open(session, id, now)
+    }
+    if (!succeeded) for (const id of intents) this.seek(id, now)
+  }
+
+  /** A connection makes way for another of the same peer: what it was wanted for is wanted there. */
+  withdrawIntents(session: PeerSession): void {
+    for (const id of session.takeIntents()) {
+      const swarm = this.swarm(id)
+      if (swarm !== undefined) swarm.dialling--
+    }
+  }
+
+  /** Opens a swarm that this host takes part in, or leaves it to the handshake when that is not over. */
+  openIfWanted(session: PeerSession, id: SwarmId, now: Micros): void {
+    const swarm = this.swarm(id)
+    if (swarm === undefined) return
+    if (session.state === "open") this.open(session, id, now)
+    else if (!session.intents.includes(id)) {
+      session.addIntent(id)
+      swarm.dialling++
+    }
+  }
+
+  /** Opens a swarm on a connection, and joins when the peer had opened it before. */
+  open(session: PeerSession, id: SwarmId, now: Micros): void {
+    const swarm = this.#entries.get(id)!.swarm
+    if (session.neighbourOf(id) !== undefined || session.unanswered(id) >= maxUnanswered) return
+    const channel = session.freeChannel()
+    if (channel === undefined) return
+    const neighbour = new Neighbour(session, swarm, channel, swarm.haves.end)
+    session.addNeighbour(neighbour)
+    swarm.opening++
+    sendMessage(this.#context, session, { tag: "Open", channel, swarm: id, have: openingHave(swarm.have) })
+    const remote = session.remoteOf(id)
+    if (remote !== undefined) {
+      this.#join(neighbour, remote, now)
+      return
+    }
+    neighbour.deadline = this.#context.deadlines.makeFor(neighbour, this.#unanswered)
+    this.#context.deadlines.set(neighbour.deadline, now + this.#context.rules.handshakeTimeout)
+  }
+
+  onOpen(session: PeerSession, number: number, id: SwarmId, have: Have, now: Micros): string | undefined {
+    const remote = session.openRemote(number, id, have)
+    if (typeof remote === "string") return remote
+    if (session.answersClosed(id)) {
+      remote.draining = true
+      remote.have = undefined
+      return undefined
+    }
+    const neighbour = session.neighbourOf(id)
+    if (neighbour !== undefined) {
+      this.#join(neighbour, remote, now)
+    } else if (this.#entries.has(id)) {
+      this.#accept(session, remote, now)
+    } else if (this.#asks?.has(id)) {
+      this.#asks.get(id)!.push(session)
+    } else if (this.pendingAsks >= this.#context.rules.maxPendingAsks || this.#stopping) {
+      this.#refuse(session, remote, "too-many", now)
+    } else {
+      this.#asks ??= new Map()
+      this.#asks.set(id, [session])
+      this.#context.outputs.push({ tag: "SwarmAsked", swarm: id })
+    }
+    return undefined
+  }
+
+  onClose(session: PeerSession, number: number, reason: CloseReason, now: Micros): string | undefined {
+    const remote = session.remoteChannel(number)
+    if (remote === undefined) return `Close of channel ${number}, which is not open`
+    session.closeRemote(remote)
+    const { neighbour } = remote
+    if (neighbour === undefined) {
+      if (!remote.draining) {
+        this.#forgetAsk(session, remote.swarm)
+        this.#openAndClose(session, remote.swarm, "not-interested")
+      }
+      this.#checkIdle(session, now)
+      return undefined
+    }
+    this.#leaveAlone(remote.swarm, session, reason, now)
+    this.#part(neighbour, now)
+    sendMessage(this.#context, session, {
+      tag: "Close",
+      channel: neighbour.channel,
+      reason: "not-interested"
+    })
+    this.seek(remote.swarm, now)
+    this.#checkIdle(session, now)
+    return undefined
+  }
+
+  /** Ends this host's side of a channel; what the peer still says on its own is passed over until its Close. */
+  leave(neighbour: Neighbour, reason: CloseReason, now: Micros): void {
+    const session = sessionOf(neighbour)
+    this.#uploader.leave(neighbour, true, now)
+    const remote = session.remoteOf(neighbour.swarm.id)
+    if (remote?.neighbour === neighbour) {
+      remote.neighbour = undefined
+      remote.draining = true
+    } else session.closedUnanswered(neighbour.swarm.id)
+    sendMessage(this.#context, session, { tag: "Close", channel: neighbour.channel, reason })
+    if (reason !== "finished") this.#leaveAlone(neighbour.swarm.id, session, reason, now)
+    this.#part(neighbour, now)
+    this.seek(neighbour.swarm.id, now)
+    this.#checkIdle(session, now)
+  }
+
+  /** The connection has ended: all of its channels with it. */
+  endSession(session: PeerSession, now: Micros): void {
+    const swarms = session.neighbours.map(({ swarm }) => swarm.id)
+    for (const neighbour of session.neighbours) this.#part(neighbour, now)
+    for (const id of [...(this.#asks?.keys() ?? [])]) this.#forgetAsk(session, id)
+    this.intentsDone(session, false, now)
+    for (const id of swarms) this.seek(id, now)
+  }
+
+  /** No more neighbours are looked for, no more asks are made. */
+  stop(): void {
+    this.#stopping = true
+  }
+
+  #accept(session: PeerSession, remote: RemoteChannel, now: Micros): void {
+    // Only the joined count: when many hosts dial each other at once, those that they count on refuse them in turn.
+    if (this.#stopping || this.#isFull(this.#entries.get(remote.swarm)!.swarm)) {
+      this.#refuse(session, remote, "too-many", now)
+    } else {
+      this.open(session, remote.swarm, now)
+    }
+  }
+
+  #isFull(swarm: NeighbourSwarm): boolean {
+    const { maxNeighbours, maxSeederNeighbours } = this.#context.rules
+    return (
+      swarm.neighbours.length >= (this.#context.self.kind === "origin" ? maxSeederNeighbours : maxNeighbours)
+    )
+  }
+
+  #refuse(session: PeerSession, remote: RemoteChannel, reason: CloseReason, now: Micros): void {
+    remote.draining = true
+    remote.have = undefined
+    this.#openAndClose(session, remote.swarm, reason)
+    this.#checkIdle(session, now)
+  }
+
+  /** The answer to an Open that is not wanted. */
+  #openAndClose(session: PeerSession, swarm: SwarmId, reason: CloseReason): void {
+    const channel = session.freeChannel(true)
+    invariant(channel !== undefined, "channels: no number is left for a refusal")
+    sendMessage(this.#context, session, { tag: "Open", channel, swarm, have: "none" })
+    sendMessage(this.#context, session, { tag: "Close", channel, reason })
+  }
+
+  #join(neighbour: Neighbour, remote: RemoteChannel, now: Micros): void {
+    const { swarm } = neighbour
+    const theirs = parseHave(remote.have!, swarm.pieces)
+    if (theirs === undefined) {
+      this.#dialler.violation(sessionOf(neighbour), `Open with a bitfield that does not fit ${swarm.id}`, now)
+      return
+    }
+    remote.have = undefined
+    remote.neighbour = neighbour
+    if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
+    neighbour.deadline = undefined
+    if (this.#isFull(swarm)) {
+      this.leave(neighbour, "too-many", now)
+      return
+    }
+    swarm.opening--
+    neighbour.theirChannel = remote.number
+    addRoute(this.#routes, neighbour)
+    swarm.join(neighbour, theirs, now)
+    if (neighbour.isOrigin) this.seek(swarm.id, now)
+  }
+
+  /** A peer with whom a channel was closed is not tried again for a while: shortly when there only was no place. */
+  #leaveAlone(id: SwarmId, session: PeerSession, reason: CloseReason, now: Micros): void {
+    const { minRedialDelay, maxRedialDelay } = this.#context.rules
+    const patience = reason === "too-many" ? 2 * minRedialDelay : maxRedialDelay
+    this.#entries.get(id)!.search.refused(session.peerId!, now + patience)
+  }
+
+  /** Takes the neighbour out of its session and swarm; nothing is said to it. */
+  #part(neighbour: Neighbour, now: Micros): void {
+    const session = sessionOf(neighbour)
+    session.removeNeighbour(neighbour)
+    this.#uploader.leave(neighbour, false, now)
+    const { swarm } = neighbour
+    if (neighbour.state === "opening") {
+      swarm.opening--
+      neighbour.state = "left"
+      if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
+    } else {
+      removeRoute(this.#routes, neighbour)
+      swarm.leave(neighbour, now)
+    }
+  }
+
+  #dropPoorest(swarm: Swarm, now: Micros): void {
+    let poorest: Neighbour | undefined
+    for (const neighbour of swarm.neighbours) {
+      if (poorest === undefined || neighbour.theirs!.count < poorest.theirs!.count) poorest = neighbour
+    }
+    if (poorest !== undefined) this.leave(poorest, "not-interested", now)
+  }
+
+  #answerAsks(id: SwarmId): readonly PeerSession[] {
+    const sessions = this.#asks?.get(id) ?? []
+    this.#asks?.delete(id)
+    return sessions
+  }
+
+  #forgetAsk(session: PeerSession, id: SwarmId): void {
+    const sessions = this.#asks?.get(id)
+    const index = sessions?.indexOf(session) ?? -1
+    if (index >= 0) sessions!.splice(index, 1)
+  }
+
+  #checkIdle(session: PeerSession, now: Micros): void {
+    if (session.isIdle) this.#dialler.idled(session, now)
+  }
+}
+
+const openingHave = (have: Bitfield): Have =>
+  have.isFull ? "all" : have.count === 0 ? "none" : have.toBytes()
+
+const parseHave = (have: Have, pieces: number): Bitfield | undefined => {
+  if (have === "all") return Bitfield.full(pieces)
+  if (have === "none") return new Bitfield(pieces)
+  return Bitfield.fromBytes(have, pieces)
+}

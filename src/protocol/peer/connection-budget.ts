@@ -1,0 +1,131 @@
+// Decides how many connections a host has and with whom: the limit, one connection a peer, bans that expire, and how
+// long a failed or refused peer is left alone.
+//
+// Invariants: connections of all states together never exceed maxConnections; at most one open session a peer; bans
+// and redial records are bounded, the oldest goes first. It refuses to know swarms and messages.
+
+import { backoffDelay } from "../kit/backoff.ts"
+import type { PeerHostRules } from "../swarm/host-context.ts"
+import { invariant } from "../kit/invariant.ts"
+import type { ConnectionId } from "../peer-host-io.ts"
+import type { PeerId } from "../wire/peer-id.ts"
+import type { PeerSession } from "./peer-session.ts"
+import type { RandomSource } from "../kit/random-source.ts"
+import type { Micros } from "../kit/time.ts"
+
+interface Redial {
+  attempts: number
+  notBefore: Micros
+}
+
+export class ConnectionBudget {
+  readonly #rules: PeerHostRules
+  readonly #random: RandomSource
+  readonly #sessions = new Map<ConnectionId, PeerSession>()
+  readonly #open = new Map<PeerId, PeerSession>()
+  /** Being dialled or greeted, by whom the tracker said is there. */
+  readonly #pending = new Map<PeerId, PeerSession>()
+  // Made with their first entry: most hosts never have one.
+  #bans: Map<PeerId, { readonly until: Micros; readonly reason: string }> | undefined
+  #redials: Map<PeerId, Redial> | undefined
+
+  constructor(rules: PeerHostRules, random: RandomSource) {
+    this.#rules = rules
+    this.#random = random
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  get isFull(): boolean {
+    return this.#sessions.size >= this.#rules.maxConnections
+  }
+
+  sessions(): IterableIterator<PeerSession> {
+    return this.#sessions.values()
+  }
+
+  session(connection: ConnectionId): PeerSession | undefined {
+    return this.#sessions.get(connection)
+  }
+
+  /** The open connection with a peer. */
+  openWith(peerId: PeerId): PeerSession | undefined {
+    return this.#open.get(peerId)
+  }
+
+  /** The connection that is being made to a peer. */
+  pendingWith(peerId: PeerId): PeerSession | undefined {
+    return this.#pending.get(peerId)
+  }
+
+  add(session: PeerSession): void {
+    invariant(!this.#sessions.has(session.connection), `connection ${session.connection} is used twice`)
+    this.#sessions.set(session.connection, session)
+    if (session.expected !== undefined) this.#pending.set(session.expected, session)
+  }
+
+  /** The handshake is done: the session stands for its peer. */
+  opened(session: PeerSession): void {
+    this.#forgetPending(session)
+    this.#open.set(session.peerId!, session)
+    this.#redials?.delete(session.peerId!)
+  }
+
+  /** This host has ended the session; its connection counts until it is gone. */
+  closing(session: PeerSession): void {
+    this.#forgetPending(session)
+    if (session.peerId !== undefined && this.#open.get(session.peerId) === session) {
+      this.#open.delete(session.peerId)
+    }
+  }
+
+  gone(session: PeerSession): void {
+    this.closing(session)
+    this.#sessions.delete(session.connection)
+  }
+
+  ban(peerId: PeerId, reason: string, now: Micros): void {
+    this.#bans ??= new Map()
+    this.#bans.delete(peerId)
+    this.#bans.set(peerId, { until: now + this.#rules.banDuration, reason })
+    if (this.#bans.size > this.#rules.maxBans) this.#bans.delete(this.#bans.keys().next().value!)
+  }
+
+  isBanned(peerId: PeerId, now: Micros): boolean {
+    const ban = this.#bans?.get(peerId)
+    if (ban === undefined) return false
+    if (ban.until > now) return true
+    this.#bans?.delete(peerId)
+    return false
+  }
+
+  bans(): ReadonlyArray<{ readonly peerId: PeerId; readonly until: Micros; readonly reason: string }> {
+    return [...(this.#bans ?? [])].map(([peerId, ban]) => ({ peerId, ...ban }))
+  }
+
+  /** A connection with the peer failed or was refused: it is not dialled for a while, longer each time. */
+  failed(peerId: PeerId, now: Micros): void {
+    this.#redials ??= new Map()
+    const attempts = this.#redials.get(peerId)?.attempts ?? 0
+    const { minRedialDelay, maxRedialDelay } = this.#rules
+    const delay = backoffDelay(attempts, { min: minRedialDelay, max: maxRedialDelay }, this.#random)
+    this.#redials.delete(peerId)
+    this.#redials.set(peerId, { attempts: attempts + 1, notBefore: now + delay })
+    if (this.#redials.size > this.#rules.maxRedialsRemembered) {
+      this.#redials.delete(this.#redials.keys().next().value!)
+    }
+  }
+
+  /** When the peer may be dialled: 0 when nothing is held against it. */
+  dialNotBefore(peerId: PeerId): Micros {
+    return this.#redials?.get(peerId)?.notBefore ?? 0
+  }
+
+  #forgetPending(session: PeerSession): void {
+    if (session.expected !== undefined && this.#pending.get(session.expected) === session) {
+      this.#pending.delete(session.expected)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// Decides who may speak: the Hello that this host says, and what to answer to a peer's. Pure rules; peer-host.ts
+// carries them out.
+//
+//   dialler  -- Hello -->  acceptor      refused: Bye with the reason instead of a Hello, then the end
+//   dialler  <-- Hello --  acceptor
+//
+// Of two connections between the same two hosts both ends must drop the same one, without asking each other: kept is
+// the one dialled by the lower peer id; when one host dialled both, the newer one, since it only dials again when the
+// older is dead to it.
+
+import type { HostIdentity } from "../swarm/host-context.ts"
+import { type ByeReason, type Message, protocolVersion } from "../wire/message.ts"
+import type { PeerId } from "../wire/peer-id.ts"
+import type { PeerSession } from "./peer-session.ts"
+
+type Hello = Extract<Message, { tag: "Hello" }>
+
+const noCredentials = new Uint8Array(0)
+
+export const makeHello = (self: HostIdentity): Hello => ({
+  tag: "Hello",
+  version: protocolVersion,
+  peerId: self.peerId,
+  kind: self.kind,
+  address: self.address,
+  credentials: noCredentials
+})
+
+/** Why a peer's Hello is refused, or undefined when it is welcome. */
+export const refuseHello = (
+  self: HostIdentity,
+  hello: Hello,
+  isBanned: (peerId: PeerId) => boolean
+): ByeReason | undefined => {
+  if (hello.version !== protocolVersion) return "version"
+  if (hello.peerId === self.peerId) return "duplicate"
+  if (isBanned(hello.peerId)) return "banned"
+  return undefined
+}
+
+/** Of two connections with the same peer, the one that both ends keep. `newer` was opened after `older`. */
+export const keptOfTwo = (
+  self: PeerId,
+  peer: PeerId,
+  older: PeerSession,
+  newer: PeerSession
+): PeerSession => {
+  if (older.dialled === newer.dialled) return newer
+  const lowerDialled = self < peer
+  return newer.dialled === lowerDialled ? newer : older
+}

@@ -1,0 +1,311 @@
+// Decides what a host does as a peer: takes one input at a time and gives the outputs, by the mechanisms beside it.
+//
+//   connections: connection-keeper.ts (connection-budget.ts, handshake.ts, peer-session.ts)
+//   channels:    channels.ts (neighbour-search.ts, neighbour.ts)
+//   a blob:      swarm.ts (request-filler.ts, request-window.ts, piece-selection.ts, have-batch.ts, seeder-suggest.ts)
+//   the uplink:  uploader.ts, one for all blobs
+//
+// Invariants: a step is a plain call, changes the state in place, and throws only when this program or its driver is
+// wrong, never for what a peer sent; the same inputs and the same chance give the same outputs. It refuses to know
+// sockets, disks, clocks and trackers.
+
+import { Channels } from "./channels.ts"
+import { ConnectionBudget } from "./connection-budget.ts"
+import { ConnectionKeeper } from "./connection-keeper.ts"
+import { DeadlineQueue } from "../kit/deadlines.ts"
+import {
+  type HostContext,
+  type HostIdentity,
+  newCounters,
+  type PeerHostRules,
+  peerHostRules
+} from "../swarm/host-context.ts"
+import { invariant } from "../kit/invariant.ts"
+import { findRoute, makeRoutes } from "./joined-routes.ts"
+import type { Message, SwarmId } from "../wire/message.ts"
+import type { Neighbour } from "../swarm/neighbour.ts"
+import type { PeerHostCounters, PeerHostInput, PeerHostOutput, SwarmStatus } from "../peer-host-io.ts"
+import type { PeerId, PeerKind } from "../wire/peer-id.ts"
+import { type PeerSession, sessionOf } from "./peer-session.ts"
+import type { RandomSource } from "../kit/random-source.ts"
+import { Swarm } from "../swarm/swarm.ts"
+import type { Micros } from "../kit/time.ts"
+import { Uploader } from "../swarm/uploader.ts"
+
+export interface PeerHostOptions extends HostIdentity {
+  readonly random: RandomSource
+  /** Limits that a strategy varies; the rest are those of limits.ts. */
+  readonly limits?: Partial<PeerHostRules>
+}
+
+/** One neighbour, as metrics and debugging see it. */
+export interface NeighbourSnapshot {
+  readonly peerId: PeerId
+  readonly kind: PeerKind
+  readonly address: string
+  readonly have: number
+  readonly requests: number
+  /** When it is asked again, if it refused. */
+  readonly askAgainAt: Micros | undefined
+}
+
+export interface BanSnapshot {
+  readonly peerId: PeerId
+  readonly until: Micros
+  readonly reason: string
+}
+
+/** Messages on a channel that is joined. */
+type Exchange = Exclude<Message, { readonly tag: "Hello" | "Bye" | "Open" | "Close" }>
+
+const isExchange = (message: Message): message is Exchange =>
+  message.tag !== "Hello" && message.tag !== "Bye" && message.tag !== "Open" && message.tag !== "Close"
+
+const limitsThatShip: Partial<PeerHostRules> = {}
+
+export class PeerHost {
+  readonly counters: PeerHostCounters = newCounters()
+  readonly #context: HostContext
+  readonly #outputs: PeerHostOutput[] = []
+  readonly #deadlines = new DeadlineQueue()
+  readonly #routes = makeRoutes()
+  readonly #budget: ConnectionBudget
+  readonly #uploader: Uploader
+  readonly #keeper: ConnectionKeeper
+  readonly #channels: Channels
+  #now: Micros = 0
+
+  constructor(options: PeerHostOptions) {
+    const rules = peerHostRules(options.limits ?? limitsThatShip)
+    const { peerId, kind, address, random } = options
+    this.#context = {
+      self: { peerId, kind, address },
+      rules,
+      random,
+      counters: this.counters,
+      deadlines: this.#deadlines,
+      outputs: this.#outputs,
+      fetching: 0,
+      leaveChannel: (neighbour, reason, now) => this.#channels.leave(neighbour, reason, now),
+      dropSession: (session, reason, now) => this.#keeper.drop(sessionOf({ session }), reason, now),
+      banPeer: (banned, where, reason, now) => this.#keeper.banPeer(banned, where, reason, now)
+    }
+    this.#budget = new ConnectionBudget(rules, random)
+    this.#uploader = new Uploader(this.#context)
+    this.#keeper = new ConnectionKeeper(this.#context, this.#budget, this.#uploader, () => this.#channels)
+    this.#channels = new Channels(this.#context, this.#budget, this.#uploader, this.#keeper, this.#routes)
+  }
+
+  /**
+   * One step. The outputs are to be carried out in order before the next step; the array is reused by the next call.
+   * `now` never goes back.
+   */
+  handle(input: PeerHostInput, now: Micros): readonly PeerHostOutput[] {
+    invariant(now >= this.#now, `peer host: time went back from ${this.#now} to ${now}`)
+    this.#now = now
+    // Not by its length: that would give back its memory, to be asked for anew by every step.
+    while (this.#outputs.length > 0) this.#outputs.pop()
+    this.#step(input, now)
+    return this.#outputs
+  }
+
+  /** When Woken is wanted next; it may lie in the past after a step, then at once. */
+  nextWake(): Micros | undefined {
+    return this.#deadlines.next
+  }
+
+  swarmStatus(id: SwarmId): SwarmStatus | undefined {
+    const swarm = this.#channels.swarm(id)
+    if (swarm === undefined) return undefined
+    return {
+      swarm: id,
+      pieces: swarm.pieces,
+      have: swarm.have.count,
+      neighbours: swarm.neighbours.length,
+      dialling: swarm.dialling + swarm.opening,
+      requested: swarm.requested
+    }
+  }
+
+  /** Whether a piece of this swarm is on its way to a peer. */
+  isServing(id: SwarmId): boolean {
+    return this.#uploader.isServing(id)
+  }
+
+  /** Connections of all states. */
+  get connections(): number {
+    return this.#budget.size
+  }
+
+  /** What the uploader holds: pieces queued, pieces that a peer does not take, bytes of both. */
+  get uploads(): { readonly pieces: number; readonly stalled: number; readonly bytes: number } {
+    const { queued, stalled, queuedBytes } = this.#uploader
+    return { pieces: queued, stalled, bytes: queuedBytes }
+  }
+
+  neighbours(id: SwarmId): readonly NeighbourSnapshot[] {
+    const swarm = this.#channels.swarm(id)
+    if (swarm === undefined) return []
+    return swarm.neighbours.map(({ session, theirs, requests, askAgainAt }) => ({
+      peerId: session.peerId!,
+      kind: session.kind,
+      address: session.address,
+      have: theirs!.count,
+      requests: requests.live,
+      askAgainAt
+    }))
+  }
+
+  bans(): readonly BanSnapshot[] {
+    return this.#budget.bans()
+  }
+
+  #step(input: PeerHostInput, now: Micros): void {
+    switch (input.tag) {
+      case "Received": {
+        const { connection, message } = input
+        if (isExchange(message)) {
+          const neighbour = findRoute(this.#routes, connection, message.channel)
+          if (neighbour !== undefined) {
+            const violation = this.#exchange(neighbour, message, now)
+            if (violation !== undefined) this.#keeper.violation(sessionOf(neighbour), violation, now)
+            return
+          }
+        }
+        const session = this.#keeper.listening(connection)
+        if (session !== undefined) this.#receive(session, message, now)
+        return
+      }
+      case "PieceStored":
+        this.#channels.swarm(input.swarm)?.pieceStored(input.piece, now)
+        return
+      case "PieceLoaded":
+        this.#uploader.loaded(input.swarm, input.piece, input.payload, now)
+        return
+      case "PieceSent":
+        this.#uploader.sent(input.connection, input.swarm, input.piece, now)
+        return
+      case "Woken":
+        this.#deadlines.fireDue(now)
+        return
+      case "SwarmOpened": {
+        const { swarm, metainfo, have, seedArc } = input
+        const onDemand = input.onDemand === true
+        const opened = new Swarm(this.#context, this.#uploader, swarm, metainfo, have, seedArc, onDemand)
+        this.#channels.addSwarm(opened, now)
+        return
+      }
+      case "SwarmClosed":
+        this.#channels.removeSwarm(input.swarm, now)
+        return
+      case "SwarmUnknown":
+        this.#channels.swarmUnknown(input.swarm, now)
+        return
+      case "PeersOffered":
+        this.#channels.offer(input.swarm, input.peers, now)
+        return
+      case "ReaderMoved":
+        this.#channels.swarm(input.swarm)?.demand.moved(input.reader, input, now)
+        return
+      case "DemandChanged":
+        this.#channels.swarm(input.swarm)?.demand.changed(input.whole, now)
+        return
+      case "ReaderLeft":
+        this.#channels.swarm(input.swarm)?.demand.left(input.reader)
+        return
+      case "Connected":
+        this.#keeper.connected(input.connection, now)
+        return
+      case "DialFailed":
+        this.#keeper.dialFailed(input.connection, now)
+        return
+      case "ProtocolBroken": {
+        const session = this.#keeper.listening(input.connection)
+        if (session !== undefined) this.#keeper.broken(session, input.bye, input.reason, now)
+        return
+      }
+      case "Disconnected":
+        this.#keeper.disconnected(input.connection, now)
+        return
+      case "PieceLoadFailed":
+        this.#uploader.loadFailed(input.swarm, input.piece, now)
+        return
+      case "PieceCorrupt":
+        this.#channels.swarm(input.swarm)?.pieceCorrupt(input.piece, now)
+        return
+      case "PieceStoreFailed":
+        this.#channels.swarm(input.swarm)?.pieceStoreFailed(input.piece, input.reason)
+        return
+      case "Stopping":
+        this.#channels.stop()
+        this.#keeper.stop(now)
+        return
+    }
+  }
+
+  #receive(session: PeerSession, message: Message, now: Micros): void {
+    if (message.tag === "Hello") {
+      this.#keeper.onHello(session, message, now)
+      return
+    }
+    if (message.tag === "Bye") {
+      this.#keeper.onBye(session, message.reason, now)
+      return
+    }
+    const violation =
+      session.state === "open" ? this.#receiveOpen(session, message, now) : `${message.tag} came before Hello`
+    if (violation !== undefined) this.#keeper.violation(session, violation, now)
+  }
+
+  /** A message of an open session; a string says how it breaks the protocol. */
+  #receiveOpen(
+    session: PeerSession,
+    message: Exclude<Message, { tag: "Hello" | "Bye" }>,
+    now: Micros
+  ): string | undefined {
+    if (message.tag === "Open") {
+      return this.#channels.onOpen(session, message.channel, message.swarm, message.have, now)
+    }
+    if (message.tag === "Close") {
+      return this.#channels.onClose(session, message.channel, message.reason, now)
+    }
+    const channel = session.remoteChannel(message.channel)
+    if (channel === undefined) return `${message.tag} on channel ${message.channel}, which is not open`
+    if (channel.draining) {
+      if (message.tag === "Piece") this.#pieceAfterClose(session, message.payload.byteLength)
+      return undefined
+    }
+    const { neighbour } = channel
+    if (neighbour === undefined) return `${message.tag} on channel ${message.channel}, which is not joined`
+    return this.#exchange(neighbour, message, now)
+  }
+
+  /** What neighbours say to each other in a swarm. */
+  #exchange(neighbour: Neighbour, message: Exchange, now: Micros): string | undefined {
+    const { swarm } = neighbour
+    switch (message.tag) {
+      case "Have":
+        if (message.pieces.length > this.#context.rules.maxPiecesPerMessage) return "Have of too many pieces"
+        return swarm.onHave(neighbour, message.pieces, now)
+      case "Request":
+        return swarm.onRequest(neighbour, message.piece, now)
+      case "Piece":
+        return swarm.onPiece(neighbour, message.piece, message.payload, now)
+      case "Reject":
+        return swarm.onReject(neighbour, message.piece, message.reason, message.retryAfter, now)
+      case "Cancel":
+        return swarm.onCancel(neighbour, message.piece, now)
+      case "Suggest":
+        if (message.pieces.length > this.#context.rules.maxPiecesPerMessage)
+          return "Suggest of too many pieces"
+        return swarm.onSuggest(neighbour, message.pieces, now)
+    }
+  }
+
+  /** A piece that crossed this host's Close: its bytes came for nothing. */
+  #pieceAfterClose(session: PeerSession, bytes: number): void {
+    if (session.kind === "origin") this.counters.bytesReceivedFromOrigins += bytes
+    else this.counters.bytesReceivedFromAgents += bytes
+    this.counters.piecesDuplicate++
+  }
+}

@@ -1,0 +1,61 @@
+// Checks that patience follows what answers take, and goes back when they are quick again.
+
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { AnswerTime } from "./answer-time.ts"
+import { peerHostRules } from "./host-context.ts"
+import { limits } from "../limits.ts"
+import { milliseconds, seconds } from "../kit/time.ts"
+
+const MiB = 1024 * 1024
+const rules = peerHostRules({})
+const shortest = limits.requestTimeoutBase + 4 * limits.requestTimeoutPerMiB
+
+describe("the time that answers take", () => {
+  test("begins with what the piece length says", () => {
+    const times = new AnswerTime(rules, 4 * MiB)
+    expect(times.timeout).toBe(shortest)
+    expect(times.patience).toBe(shortest / 2)
+  })
+
+  test("is doubled once for requests that expire together, and again half a timeout later", () => {
+    const times = new AnswerTime(rules, 4 * MiB)
+    times.expired(seconds(20))
+    times.expired(seconds(21))
+    expect(times.timeout).toBe(2 * shortest)
+    times.expired(seconds(20) + shortest)
+    expect(times.timeout).toBe(4 * shortest)
+  })
+
+  test("follows answers that come late, and forgets expiries when they are quick", () => {
+    const times = new AnswerTime(rules, 4 * MiB)
+    times.answered(seconds(40))
+    expect(times.timeout).toBe(seconds(160))
+    for (let answer = 0; answer < 60; answer++) times.answered(milliseconds(13))
+    expect(times.timeout).toBe(shortest)
+    expect(times.patience).toBeLessThan(milliseconds(60))
+  })
+
+  test("stays within its bounds under any history", () => {
+    const step = fc.oneof(
+      fc.record({ answered: fc.nat(seconds(3600)) }),
+      fc.record({ later: fc.nat(seconds(60)) })
+    )
+    fc.assert(
+      fc.property(fc.array(step), fc.integer({ min: 1, max: 16 * MiB }), (steps, pieceLength) => {
+        const times = new AnswerTime(rules, pieceLength)
+        const first = times.timeout
+        let now = 0
+        for (const one of steps) {
+          if ("answered" in one) times.answered(one.answered)
+          else {
+            now += one.later
+            times.expired(now)
+          }
+          expect(times.timeout).toBeGreaterThanOrEqual(first)
+          expect(times.timeout).toBeLessThanOrEqual(Math.max(first, limits.maxRequestTimeout))
+        }
+      })
+    )
+  })
+})

@@ -1,0 +1,126 @@
+// Decides what the mechanisms of one host share: its rules (the limits that a strategy may vary), its chance, its
+// counters, its deadlines and its outputs; and the few things that a mechanism asks of the host as a whole. It decides
+// nothing else.
+
+import type { DeadlineQueue } from "../kit/deadlines.ts"
+import { limits } from "../limits.ts"
+import type { CloseReason, Message } from "../wire/message.ts"
+import type { Neighbour, NeighbourSession } from "./neighbour.ts"
+import type { ConnectionId, PeerHostCounters, PeerHostOutput } from "../peer-host-io.ts"
+import type { PeerId, PeerKind } from "../wire/peer-id.ts"
+import type { PieceChoice } from "./piece-selection.ts"
+import type { RandomSource } from "../kit/random-source.ts"
+import type { Micros } from "../kit/time.ts"
+
+/** The limits of a peer machine; limits.ts says what each means. */
+export interface PeerHostRules {
+  readonly maxPieces: number
+  readonly maxPiecesPerMessage: number
+  readonly maxChannels: number
+  readonly maxConnections: number
+  readonly targetNeighbours: number
+  readonly maxNeighbours: number
+  readonly maxSeederNeighbours: number
+  readonly maxRequestsPerSwarm: number
+  readonly maxRequestsPerHost: number
+  readonly maxRequestsPerNeighbour: number
+  readonly maxUploadQueue: number
+  readonly maxUploadsInFlight: number
+  readonly maxUploadBytes: number
+  readonly uploadStallTime: Micros
+  readonly orderedTail: number
+  readonly tailWindow: number
+  readonly maxEndgameCopies: number
+  readonly endgamePieces: number
+  readonly requestTimeoutBase: Micros
+  readonly requestTimeoutPerMiB: Micros
+  readonly maxRequestTimeout: Micros
+  readonly haveBatchDelay: Micros
+  readonly haveBatchDelayPerMiB: Micros
+  readonly haveBatchPatience: number
+  readonly haveHoldPieces: number
+  readonly haveHoldPatience: number
+  readonly havePlentyPart: number
+  readonly minRejectBackoff: Micros
+  readonly maxRejectBackoff: Micros
+  readonly handshakeTimeout: Micros
+  readonly idleConnectionTimeout: Micros
+  readonly banDuration: Micros
+  readonly maxBans: number
+  readonly minRedialDelay: Micros
+  readonly maxRedialDelay: Micros
+  readonly maxRedialsRemembered: number
+  readonly maxCandidates: number
+  readonly maxPendingAsks: number
+  readonly maxReaders: number
+  readonly readerPatience: number
+  readonly maxSuggestions: number
+  readonly initialUploadTimePerMiB: Micros
+  /** Replaced by experiments alone: which piece is asked for where nothing else decides, and whether origins suggest. */
+  readonly pieceChoice?: PieceChoice
+  readonly suggest?: boolean
+}
+
+const rulesMade = new WeakMap<Partial<PeerHostRules>, PeerHostRules>()
+
+/** The shipped limits with some of them replaced; the same object for the same overrides, so that hosts share it. */
+export const peerHostRules = (overrides: Partial<PeerHostRules>): PeerHostRules => {
+  let rules = rulesMade.get(overrides)
+  if (rules === undefined) {
+    rules = { ...limits, ...overrides }
+    rulesMade.set(overrides, rules)
+  }
+  return rules
+}
+
+export interface HostIdentity {
+  readonly peerId: PeerId
+  readonly kind: PeerKind
+  readonly address: string
+}
+
+export interface HostContext {
+  readonly self: HostIdentity
+  readonly rules: PeerHostRules
+  readonly random: RandomSource
+  readonly counters: PeerHostCounters
+  readonly deadlines: DeadlineQueue
+  readonly outputs: PeerHostOutput[]
+  /** Swarms that still fetch pieces. */
+  fetching: number
+  /** Ends this host's part in a channel, telling the peer why. */
+  readonly leaveChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
+  /** Drops a connection on which nothing moves; its peer may be dialled again after a while. */
+  readonly dropSession: (session: NeighbourSession, reason: string, now: Micros) => void
+  /** Stops speaking to a peer for banDuration, connected or not. */
+  readonly banPeer: (peerId: PeerId, address: string, reason: string, now: Micros) => void
+}
+
+/** Queues a message for the transport. */
+export const sendMessage = (
+  context: HostContext,
+  { connection }: { readonly connection: ConnectionId },
+  message: Message
+): void => {
+  context.outputs.push({ tag: "Send", connection, message })
+}
+
+export const newCounters = (): PeerHostCounters => ({
+  bytesReceivedFromAgents: 0,
+  bytesReceivedFromOrigins: 0,
+  bytesSent: 0,
+  piecesStored: 0,
+  piecesCorrupt: 0,
+  piecesDuplicate: 0,
+  piecesUnrequested: 0,
+  piecesSent: 0,
+  requestsSent: 0,
+  requestsTimedOut: 0,
+  rejectsSent: 0,
+  rejectsReceived: 0,
+  connectionsDialled: 0,
+  connectionsAccepted: 0,
+  dialsFailed: 0,
+  protocolErrors: 0,
+  peersBanned: 0
+})

@@ -1,0 +1,386 @@
+// Decides the life of one blob on one host, across all neighbours that share it.
+//
+//   a piece: missing -> requested -> storing -- PieceStored --> have (told to others, served)
+//               ^           |           |
+//               +-----------+-----------+---- Reject, timeout, neighbour gone; PieceCorrupt (its sender is banned)
+//
+//   the swarm: fetching -- last piece stored --> complete; fetching -- no storage --> failed (it still serves)
+//              fetching <-- wanted pieces are missing, or not --> resting (it only serves)
+//
+// Invariants: a piece is announced and served only after PieceStored; `availability` counts the joined neighbours
+// that are not seeds, exactly; a corrupt piece is held against the one peer that sent it. It refuses to know
+// connections (peer-host.ts), what to ask next (request-filler.ts) and who waits for the uplink (uploader.ts).
+
+import { type Bitfield, makeWords, type Words } from "../kit/bitfield.ts"
+import { Demand } from "./demand.ts"
+import { HaveBatch } from "./have-batch.ts"
+import { type HostContext, sendMessage } from "./host-context.ts"
+import { invariant } from "../kit/invariant.ts"
+import type { RejectReason, SwarmId } from "../wire/message.ts"
+import { type Metainfo, pieceCount, pieceSize } from "../wire/metainfo.ts"
+import type { Neighbour, NeighbourSwarm } from "./neighbour.ts"
+import type { Payload } from "../wire/payload.ts"
+import type { SeedArc } from "../peer-host-io.ts"
+import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
+import { RequestWindow } from "./request-window.ts"
+import { SeederSuggest } from "./seeder-suggest.ts"
+import { isStoring, type Storing, takeStoring } from "./storing.ts"
+import type { Micros } from "../kit/time.ts"
+import type { Uploader, UploadSwarm } from "./uploader.ts"
+
+export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
+  readonly id: SwarmId
+  readonly metainfo: Metainfo
+  readonly pieces: number
+  /** Verified and stored. The driver's object; this machine adds to it. */
+  readonly have: Bitfield
+  /** Words of the pieces that are not in `have`. */
+  readonly missing: Words
+  /** Which of the missing pieces are asked for. */
+  readonly demand: Demand
+  readonly window: RequestWindow
+  /** Joined neighbours, seeds left out, that have each piece. */
+  readonly availability: Uint16Array
+  /** Joined, in the order of joining. */
+  readonly neighbours: Neighbour[] = []
+  /** Opened by this host and not answered yet. */
+  opening = 0
+  /** Connections being made for this swarm. */
+  dialling = 0
+  servedAt = 0
+  /** No storage: nothing is asked for any more, what is here is still served. */
+  failed = false
+  /** Being closed on this host: nothing is begun any more. */
+  closing = false
+  readonly haves: HaveBatch
+  #origins = 0
+  readonly #storing: Storing[] = []
+  readonly #filler: RequestFiller
+  readonly #suggest: SeederSuggest | undefined
+  readonly #uploader: Uploader
+  readonly #context: HostContext
+
+  constructor(
+    context: HostContext,
+    uploader: Uploader,
+    id: SwarmId,
+    metainfo: Metainfo,
+    have: Bitfield,
+    seedArc: SeedArc | undefined,
+    onDemand: boolean
+  ) {
+    this.id = id
+    this.metainfo = metainfo
+    this.pieces = pieceCount(metainfo)
+    invariant(this.pieces === have.length, `swarm: metainfo has ${this.pieces} pieces, have ${have.length}`)
+    this.have = have
+    this.missing = makeWords(this.pieces)
+    for (let word = 0; word < this.missing.length; word++) this.missing[word] = ~have.words[word]!
+    const spare = this.missing.length * 32 - this.pieces
+    if (spare > 0) this.missing[this.missing.length - 1]! &= 0xffffffff >>> spare
+    this.window = new RequestWindow(this.pieces)
+    this.availability = new Uint16Array(this.pieces)
+    this.#context = context
+    const { missing, pieces: count } = this
+    this.demand = new Demand(context, { count, missing, isComplete: have.isFull }, !onDemand, (now) =>
+      this.#filler.fillAll(now)
+    )
+    this.demand.reading.missing(this.pieces - have.count)
+    this.haves = new HaveBatch(context, metainfo.pieceLength, have, this.neighbours)
+    this.#filler = new RequestFiller(context, this)
+    this.#suggest =
+      context.self.kind === "origin" && have.isFull && context.rules.suggest !== false
+        ? new SeederSuggest(context, this.pieces, seedArc)
+        : undefined
+    this.#uploader = uploader
+  }
+
+  get isComplete(): boolean {
+    return this.have.isFull
+  }
+
+  /** Whether it asks for pieces at all. */
+  get wantsPieces(): boolean {
+    return !this.have.isFull && !this.failed && !this.closing
+  }
+
+  /** Whether one more request may be sent. Pieces being stored are in memory, so they count against a bound too. */
+  get wantsMore(): boolean {
+    return this.window.live < this.#share && this.wantsPieces && this.#hasMemory
+  }
+
+  /** Requests that may be outstanding: of what the host may ask, its swarms have equal shares. */
+  get #share(): number {
+    const { maxRequestsPerSwarm, maxRequestsPerHost } = this.#context.rules
+    const share = Math.floor(maxRequestsPerHost / Math.max(1, this.#context.fetching))
+    return Math.min(maxRequestsPerSwarm, Math.max(1, share))
+  }
+
+  get #hasMemory(): boolean {
+    return this.window.live + this.#storing.length < 2 * this.#context.rules.maxRequestsPerSwarm
+  }
+
+  /** Few pieces are asked for, so that one slow answer may be all that is waited for. */
+  get isEndgame(): boolean {
+    return !this.demand.isWhole || this.pieces - this.have.count <= this.#context.rules.endgamePieces
+  }
+
+  get isAllRequested(): boolean {
+    const { requested } = this.window
+    const { wanted } = this.demand
+    for (let word = 0; word < requested.length; word++) {
+      if ((wanted[word]! & ~requested[word]!) !== 0) return false
+    }
+    return true
+  }
+
+  /**
+   * Neighbours joined, being opened or being dialled. Origins that have joined do not count: everyone asks them, so
+   * they give each little, and a host that counted on them would be short of neighbours.
+   */
+  get degree(): number {
+    return this.neighbours.length - this.#origins + this.opening + this.dialling
+  }
+
+  /** Nothing under way and no neighbour has anything that is wanted here. */
+  get isStarving(): boolean {
+    if (!this.wantsPieces || !this.demand.isFetching) return false
+    if (this.window.live > 0 || this.#storing.length > 0) return false
+    const { wanted } = this.demand
+    for (const neighbour of this.neighbours) {
+      const theirs = neighbour.theirs!.words
+      for (let word = 0; word < theirs.length; word++) {
+        if ((theirs[word]! & wanted[word]!) !== 0) return false
+      }
+    }
+    return true
+  }
+
+  /** Requests under way and pieces being stored. */
+  get requested(): number {
+    return this.window.live + this.#storing.length
+  }
+
+  /** Both sides have opened the channel; `theirs` is what the peer has. */
+  join(neighbour: Neighbour, theirs: Bitfield, now: Micros): void {
+    neighbour.state = "joined"
+    neighbour.theirs = theirs
+    this.neighbours.push(neighbour)
+    if (neighbour.isOrigin) this.#origins++
+    if (!theirs.isFull) {
+      neighbour.counted = true
+      this.#sumAvailability(theirs, 1)
+    }
+    if (neighbour.told < this.haves.end) this.haves.schedule(now)
+    if (this.#closeIfFinished(neighbour, now)) return
+    this.#suggest?.joined(neighbour)
+    neighbour.deadline ??= this.#context.deadlines.makeFor(neighbour, this.#filler.due)
+    this.#filler.fill(neighbour, now)
+  }
+
+  /** The channel or the connection is over; what was asked of the neighbour is asked of others. */
+  leave(neighbour: Neighbour, now: Micros): void {
+    const index = this.neighbours.indexOf(neighbour)
+    invariant(index >= 0, "swarm: a neighbour leaves that is not joined")
+    this.neighbours.splice(index, 1)
+    if (neighbour.isOrigin) this.#origins--
+    neighbour.state = "left"
+    this.#filler.abandon(neighbour)
+    this.#suggest?.left(neighbour)
+    if (neighbour.counted) this.#sumAvailability(neighbour.theirs!, -1)
+    this.#filler.fillAll(now)
+  }
+
+  /** The swarm is closed on this host. Its neighbours have left. */
+  stop(): void {
+    this.demand.end()
+    this.haves.stop()
+    this.#filler.stop()
+  }
+
+  onHave(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
+    const theirs = neighbour.theirs!
+    // Most Haves come while enough is asked for: then nothing else of the swarm is looked at.
+    const mayAsk = neighbour.askAgainAt !== undefined || this.wantsMore
+    const isEndgame = mayAsk && this.isEndgame
+    let news = false
+    this.haves.heard(neighbour, pieces.length)
+    for (const piece of pieces) {
+      if (!(piece >= 0 && piece < this.pieces)) return `Have of piece ${piece} of ${this.pieces}`
+      if (!theirs.set(piece)) continue
+      if (neighbour.counted) this.availability[piece]!++
+      if (mayAsk && !this.have.has(piece) && (isEndgame || !this.window.isRequested(piece))) news = true
+    }
+    if (this.#suggest !== undefined) this.#suggest.heard(neighbour, pieces)
+    if (theirs.isFull && this.#closeIfFinished(neighbour, now)) return undefined
+    if (news) this.#filler.fill(neighbour, now)
+    return undefined
+  }
+
+  onRequest(neighbour: Neighbour, piece: number, now: Micros): string | undefined {
+    if (!(piece >= 0 && piece < this.pieces)) return `Request of piece ${piece} of ${this.pieces}`
+    if (!this.have.has(piece)) {
+      this.#reject(neighbour, piece, "missing", 0)
+      return undefined
+    }
+    const uploader = this.#uploader
+    if (uploader.has(neighbour, piece)) return `Request of piece ${piece}, which is requested already`
+    const bytes = pieceSize(this.metainfo, piece)
+    if (!uploader.hasRoom(bytes) && !uploader.makeRoomFor(this, bytes)) {
+      this.#reject(neighbour, piece, "busy", uploader.retryAfter())
+      return undefined
+    }
+    if (this.#suggest?.steers(neighbour, piece) === true) {
+      this.#reject(neighbour, piece, "busy", this.#context.rules.minRejectBackoff)
+      return undefined
+    }
+    this.#suggest?.given(neighbour, piece)
+    uploader.admit(this, neighbour, piece, bytes, now)
+    return undefined
+  }
+
+  onPiece(neighbour: Neighbour, piece: number, payload: Payload, now: Micros): string | undefined {
+    const { counters } = this.#context
+    const request = neighbour.requests.take(piece)
+    if (request === undefined) {
+      counters.piecesUnrequested++
+      return `Piece ${piece}, which was not requested`
+    }
+    if (payload.byteLength !== pieceSize(this.metainfo, piece)) {
+      if (request.state === "live") this.window.release(neighbour.requests, request)
+      return `Piece ${piece} of ${payload.byteLength} bytes`
+    }
+    if (neighbour.isOrigin) counters.bytesReceivedFromOrigins += payload.byteLength
+    else counters.bytesReceivedFromAgents += payload.byteLength
+    this.#filler.answered(neighbour, request, now)
+    // An answer that comes after its timeout is welcome, unless the store is so far behind that memory would grow.
+    const surplus = request.state !== "live" && !this.window.isRequested(piece) && !this.#hasMemory
+    if (this.have.has(piece) || isStoring(this.#storing, piece) || this.failed || surplus) {
+      counters.piecesDuplicate++
+    } else {
+      if (this.window.isRequested(piece)) this.#filler.cancelOthers(piece, neighbour, now)
+      this.window.mark(piece)
+      this.#storing.push({ piece, from: neighbour.session })
+      this.#context.outputs.push({ tag: "StorePiece", swarm: this.id, piece, payload })
+    }
+    this.#filler.fill(neighbour, now)
+    return undefined
+  }
+
+  onReject(
+    neighbour: Neighbour,
+    piece: number,
+    reason: RejectReason,
+    retryAfter: Micros,
+    now: Micros
+  ): string | undefined {
+    const request = neighbour.requests.take(piece)
+    if (request === undefined) return `Reject of piece ${piece}, which was not requested`
+    this.#context.counters.rejectsReceived++
+    if (
+      (reason === "missing" || reason === "failed") &&
+      neighbour.theirs!.clear(piece) &&
+      neighbour.counted
+    ) {
+      this.availability[piece]!--
+    }
+    this.#filler.refused(neighbour, request, retryAfter, now)
+    return undefined
+  }
+
+  onCancel(neighbour: Neighbour, piece: number, now: Micros): string | undefined {
+    if (!(piece >= 0 && piece < this.pieces)) return `Cancel of piece ${piece} of ${this.pieces}`
+    this.#uploader.cancel(neighbour, piece, now)
+    return undefined
+  }
+
+  /**
+   * What the neighbour suggests from now on, instead of what it suggested before. An empty list says that it chooses for
+   * itself: it reads on demand.
+   */
+  onSuggest(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
+    for (const piece of pieces) {
+      if (!(piece >= 0 && piece < this.pieces)) return `Suggest of piece ${piece} of ${this.pieces}`
+    }
+    if (pieces.length === 0) this.#suggest?.declined(neighbour)
+    else if (!this.demand.isWhole) {
+      const { channel } = neighbour
+      sendMessage(this.#context, neighbour, { tag: "Suggest", channel, pieces: [] })
+      return undefined
+    }
+    neighbour.suggested = pieces.slice(0, this.#context.rules.maxSuggestions)
+    this.#filler.fill(neighbour, now)
+    return undefined
+  }
+
+  pieceStored(piece: number, now: Micros): void {
+    if (takeStoring(this.#storing, piece) === undefined) return
+    this.window.unmark(piece)
+    if (!this.have.set(piece)) return
+    this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
+    this.#context.counters.piecesStored++
+    this.haves.stored(piece, now)
+    this.demand.stored(piece, this.pieces - this.have.count)
+    if (!this.have.isFull) {
+      this.#filler.fillAll(now)
+      return
+    }
+    this.demand.end()
+    this.haves.flush(now)
+    this.#context.outputs.push({ tag: "SwarmCompleted", swarm: this.id })
+    for (const neighbour of [...this.neighbours]) this.#closeIfFinished(neighbour, now)
+  }
+
+  pieceCorrupt(piece: number, now: Micros): void {
+    const storing = takeStoring(this.#storing, piece)
+    if (storing === undefined) return
+    const { peerId, address } = storing.from
+    this.window.unmark(piece)
+    this.#context.counters.piecesCorrupt++
+    this.#context.banPeer(peerId!, address, `sent a corrupt piece ${piece} of ${this.id}`, now)
+    this.#filler.fillAll(now)
+  }
+
+  pieceStoreFailed(piece: number, reason: string): void {
+    if (takeStoring(this.#storing, piece) === undefined) return
+    this.window.unmark(piece)
+    if (this.failed) return
+    this.failed = true
+    this.demand.end()
+    this.#context.outputs.push({ tag: "SwarmFailed", swarm: this.id, reason })
+  }
+
+  uploadUndone(_neighbour: Neighbour, piece: number): void {
+    this.#suggest?.undone(piece, this.availability[piece]!)
+  }
+
+  /** Two complete ends have nothing to say to each other. */
+  #closeIfFinished(neighbour: Neighbour, now: Micros): boolean {
+    if (!this.have.isFull || !neighbour.theirs!.isFull) return false
+    this.#context.leaveChannel(neighbour, "finished", now)
+    return true
+  }
+
+  #reject(neighbour: Neighbour, piece: number, reason: RejectReason, retryAfter: Micros): void {
+    this.#context.counters.rejectsSent++
+    this.haves.tellAlong(neighbour)
+    sendMessage(this.#context, neighbour, {
+      tag: "Reject",
+      channel: neighbour.channel,
+      piece,
+      reason,
+      retryAfter
+    })
+  }
+
+  #sumAvailability(theirs: Bitfield, change: number): void {
+    if (theirs.count === 0) return
+    for (let word = 0; word < theirs.words.length; word++) {
+      if (theirs.words[word] === 0) continue
+      const end = Math.min((word + 1) << 5, this.pieces)
+      for (let piece = word << 5; piece < end; piece++) {
+        if (theirs.has(piece)) this.availability[piece]! += change
+      }
+    }
+  }
+}

@@ -1,0 +1,329 @@
+// Decides what a host sends, over all its swarms: ONE short queue for the one uplink. Beyond the queue the answer is
+// Reject busy, at once, so that an asker turns elsewhere (reference: the tail comes from requests that pile up).
+//
+//   Request -> waiting -> loading -> sending -- PieceSent --> gone
+//                 |           |         |
+//                 |           |         +-- far longer than expected --> stalled -- PieceSent, or dropped --> gone
+//                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
+//
+// Invariants: every Request is answered by exactly one Piece or Reject while its channel and connection live; waiting,
+// loading and sending pieces together keep within maxUploadQueue, and with the stalled ones within maxUploadBytes; a
+// peer that does not take its piece (stalled) blocks nobody else: it lends its place, at most maxUploadQueue pieces
+// do so, and its connection is dropped when the asker must have given up; a piece is loaded once however many wait
+// for it; a load that nobody waits for any more is dropped when it comes back. Turns go round: the swarm
+// served longest ago first, in it the neighbour served longest ago. It refuses to know what a piece is worth.
+
+import type { Deadline } from "../kit/deadlines.ts"
+import { type HostContext, sendMessage } from "./host-context.ts"
+import { invariant } from "../kit/invariant.ts"
+import type { RejectReason, SwarmId } from "../wire/message.ts"
+import type { Neighbour, NeighbourSession } from "./neighbour.ts"
+import type { Payload } from "../wire/payload.ts"
+import type { ConnectionId } from "../peer-host-io.ts"
+import type { Micros } from "../kit/time.ts"
+
+const MiB = 1024 * 1024
+
+/** A swarm as the uploader sees it. */
+export interface UploadSwarm {
+  readonly id: SwarmId
+  /** The uploader's turn counter when this swarm was served last. */
+  servedAt: number
+  /** A piece that was admitted is not going out after all. */
+  readonly uploadUndone: (neighbour: Neighbour, piece: number) => void
+}
+
+interface UploadJob {
+  readonly swarm: UploadSwarm
+  readonly neighbour: Neighbour
+  readonly piece: number
+  readonly bytes: number
+  state: "waiting" | "loading" | "sending" | "stalled"
+  /** When it was handed to the transport. */
+  sentAt: Micros
+}
+
+export class Uploader {
+  /** In order of arrival. */
+  readonly #jobs: UploadJob[] = []
+  #bytes = 0
+  #stalled = 0
+  readonly #stallCheck: Deadline
+  #turn = 0
+  /** Loads asked of the store and not answered; at most maxUploadsInFlight. */
+  readonly #loads: Array<{ readonly swarm: SwarmId; readonly piece: number }> = []
+  /** Measured uplink time of a byte, smoothed. */
+  #microsPerByte: number
+  #lastSentAt: Micros = 0
+  readonly #context: HostContext
+
+  constructor(context: HostContext) {
+    this.#context = context
+    this.#microsPerByte = context.rules.initialUploadTimePerMiB / MiB
+    this.#stallCheck = context.deadlines.make((now) => this.#checkStalls(now))
+  }
+
+  /** Pieces that are waiting, loading or being sent. */
+  get queued(): number {
+    return this.#jobs.length - this.#stalled
+  }
+
+  get stalled(): number {
+    return this.#stalled
+  }
+
+  get queuedBytes(): number {
+    return this.#bytes
+  }
+
+  /** Whether a request of `bytes` would be taken now. An oversized piece is taken when nothing else is queued. */
+  hasRoom(bytes: number): boolean {
+    const { maxUploadQueue, maxUploadBytes } = this.#context.rules
+    return this.queued < maxUploadQueue && (this.#bytes + bytes <= maxUploadBytes || this.#bytes === 0)
+  }
+
+  /** Takes a request; the caller has checked hasRoom and that the piece is stored. */
+  admit(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number, now: Micros): void {
+    this.#jobs.push({ swarm, neighbour, piece, bytes, state: "waiting", sentAt: 0 })
+    this.#bytes += bytes
+    this.#pump(now)
+  }
+
+  /** Half of the time until the queue is expected to be empty. */
+  retryAfter(): Micros {
+    const half = Math.round((this.#bytes * this.#microsPerByte) / 2)
+    return Math.min(half, this.#context.rules.maxRejectBackoff)
+  }
+
+  /**
+   * When the queue is full of one swarm and another has nothing in it, the newest waiting piece of the fullest swarm
+   * makes place, so that two blobs share the uplink. Says whether there is room now.
+   */
+  makeRoomFor(swarm: UploadSwarm, bytes: number): boolean {
+    const held = new Map<UploadSwarm, number>()
+    for (const job of this.#jobs) {
+      if (job.swarm === swarm) return false
+      held.set(job.swarm, (held.get(job.swarm) ?? 0) + 1)
+    }
+    let victim: UploadJob | undefined
+    for (const job of this.#jobs) {
+      if (job.state !== "waiting" || held.get(job.swarm)! < 2) continue
+      if (victim === undefined || held.get(job.swarm)! >= held.get(victim.swarm)!) victim = job
+    }
+    if (victim === undefined) return false
+    this.#remove(victim)
+    this.#undone(victim)
+    this.#reject(victim, "busy")
+    return this.hasRoom(bytes)
+  }
+
+  /** The asker no longer wants a piece. One that is being sent arrives nevertheless, and is the answer. */
+  cancel(neighbour: Neighbour, piece: number, now: Micros): void {
+    for (const job of this.#jobs) {
+      if (job.neighbour !== neighbour || job.piece !== piece || isOut(job)) continue
+      this.#remove(job)
+      this.#undone(job)
+      this.#reject(job, "cancelled")
+      break
+    }
+    this.#pump(now)
+  }
+
+  /** Whether this piece is queued for this neighbour. */
+  has(neighbour: Neighbour, piece: number): boolean {
+    for (const job of this.#jobs) if (job.neighbour === neighbour && job.piece === piece) return true
+    return false
+  }
+
+  /** Whether a piece of this swarm waits, is loaded or being sent. */
+  isServing(swarm: SwarmId): boolean {
+    for (const job of this.#jobs) if (job.swarm.id === swarm) return true
+    return false
+  }
+
+  loaded(swarm: SwarmId, piece: number, payload: Payload, now: Micros): void {
+    this.#loadAnswered(swarm, piece)
+    for (const job of this.#jobs) {
+      if (job.state !== "loading" || job.piece !== piece || job.swarm.id !== swarm) continue
+      job.state = "sending"
+      job.sentAt = now
+      this.#context.outputs.push({
+        tag: "Send",
+        connection: job.neighbour.connection,
+        message: { tag: "Piece", channel: job.neighbour.channel, piece, payload },
+        swarm
+      })
+    }
+    this.#scheduleStallCheck()
+    this.#pump(now)
+  }
+
+  loadFailed(swarm: SwarmId, piece: number, now: Micros): void {
+    this.#loadAnswered(swarm, piece)
+    this.#removeWhere(
+      (job) => job.state === "loading" && job.piece === piece && job.swarm.id === swarm,
+      "failed"
+    )
+    this.#pump(now)
+  }
+
+  /** A Piece left this host. */
+  sent(connection: ConnectionId, swarm: SwarmId, piece: number, now: Micros): void {
+    for (const job of this.#jobs) {
+      if (!isOut(job) || job.piece !== piece || job.swarm.id !== swarm) continue
+      if (job.neighbour.connection !== connection) continue
+      this.#remove(job)
+      if (job.state === "sending") this.#measure(job, now)
+      this.#context.counters.piecesSent++
+      this.#context.counters.bytesSent += job.bytes
+      break
+    }
+    this.#pump(now)
+  }
+
+  /** The channel closes: what waits is refused, what is being sent still goes out. */
+  leave(neighbour: Neighbour, answer: boolean, now: Micros): void {
+    this.#removeWhere((job) => job.neighbour === neighbour && !isOut(job), answer ? "closed" : undefined)
+    this.#pump(now)
+  }
+
+  /** The connection is gone, and with it what was being sent. */
+  disconnected(session: NeighbourSession, now: Micros): void {
+    this.#removeWhere((job) => job.neighbour.session === session, undefined)
+    this.#pump(now)
+  }
+
+  #removeWhere(matches: (job: UploadJob) => boolean, answer: RejectReason | undefined): void {
+    for (let index = this.#jobs.length - 1; index >= 0; index--) {
+      const job = this.#jobs[index]!
+      if (!matches(job)) continue
+      this.#remove(job)
+      this.#undone(job)
+      if (answer !== undefined) this.#reject(job, answer)
+    }
+  }
+
+  #remove(job: UploadJob): void {
+    this.#jobs.splice(this.#jobs.indexOf(job), 1)
+    this.#bytes -= job.bytes
+    if (job.state === "stalled") this.#stalled--
+    if (isOut(job)) this.#scheduleStallCheck()
+  }
+
+  /** The uplink's time is what passed since the last piece left, or since this one was handed over. */
+  #measure(job: UploadJob, now: Micros): void {
+    const took = now - Math.max(this.#lastSentAt, job.sentAt)
+    this.#microsPerByte += (took / job.bytes - this.#microsPerByte) / 8
+    this.#lastSentAt = now
+  }
+
+  /** When a piece being sent counts as stalled, or a stalled one is given up with its connection. */
+  #patienceEnds(job: UploadJob): Micros {
+    const { uploadStallTime, requestTimeoutBase, requestTimeoutPerMiB } = this.#context.rules
+    const giveUp = 2 * (requestTimeoutBase + Math.round((requestTimeoutPerMiB * job.bytes) / MiB))
+    if (job.state === "stalled") return job.sentAt + giveUp
+    const expected = Math.round(8 * this.#bytes * this.#microsPerByte)
+    return job.sentAt + Math.min(uploadStallTime + expected, giveUp)
+  }
+
+  #scheduleStallCheck(): void {
+    for (const job of this.#jobs) {
+      if (!isOut(job)) continue
+      const at = this.#patienceEnds(job)
+      // Mostly the check is due before: then the session is not looked at.
+      if (this.#stallCheck.at !== undefined && this.#stallCheck.at <= at) continue
+      if (job.neighbour.session.state !== "closing") this.#context.deadlines.set(this.#stallCheck, at)
+    }
+  }
+
+  #checkStalls(now: Micros): void {
+    const dropped: NeighbourSession[] = []
+    for (const job of this.#jobs) {
+      if (!isOut(job) || this.#patienceEnds(job) > now) continue
+      if (job.state === "stalled" || this.#stalled >= this.#context.rules.maxUploadQueue) {
+        dropped.push(job.neighbour.session)
+      } else {
+        job.state = "stalled"
+        this.#stalled++
+      }
+    }
+    for (const session of dropped) {
+      this.#context.dropSession(session, "stalled: a piece does not get through", now)
+    }
+    this.#scheduleStallCheck()
+    this.#pump(now)
+  }
+
+  #undone(job: UploadJob): void {
+    job.swarm.uploadUndone(job.neighbour, job.piece)
+  }
+
+  #reject(job: UploadJob, reason: RejectReason): void {
+    this.#context.counters.rejectsSent++
+    sendMessage(this.#context, job.neighbour, {
+      tag: "Reject",
+      channel: job.neighbour.channel,
+      piece: job.piece,
+      reason,
+      retryAfter: reason === "busy" ? this.retryAfter() : 0
+    })
+  }
+
+  #isLoading(swarm: SwarmId, piece: number): boolean {
+    for (const load of this.#loads) if (load.swarm === swarm && load.piece === piece) return true
+    return false
+  }
+
+  #loadAnswered(swarm: SwarmId, piece: number): void {
+    const index = this.#loads.findIndex((load) => load.swarm === swarm && load.piece === piece)
+    invariant(index >= 0, `uploader: piece ${piece} was loaded but not asked for`)
+    this.#loads.splice(index, 1)
+  }
+
+  /** Pieces in memory or on their way there: loading, sending, and loads that nobody waits for any more. */
+  #inFlight(): number {
+    let count = 0
+    for (const job of this.#jobs) if (job.state === "loading" || job.state === "sending") count++
+    for (const load of this.#loads) {
+      const awaited = this.#jobs.some(
+        (job) => job.state === "loading" && job.piece === load.piece && job.swarm.id === load.swarm
+      )
+      if (!awaited) count++
+    }
+    return count
+  }
+
+  /** Loads as many as may be on their way at once. */
+  #pump(now: Micros): void {
+    while (this.#inFlight() < this.#context.rules.maxUploadsInFlight) {
+      const job = this.#nextWaiting()
+      if (job === undefined) return
+      job.state = "loading"
+      job.sentAt = now
+      this.#turn++
+      job.swarm.servedAt = this.#turn
+      job.neighbour.servedAt = this.#turn
+      if (this.#isLoading(job.swarm.id, job.piece)) continue
+      this.#loads.push({ swarm: job.swarm.id, piece: job.piece })
+      this.#context.outputs.push({ tag: "LoadPiece", swarm: job.swarm.id, piece: job.piece })
+    }
+  }
+
+  #nextWaiting(): UploadJob | undefined {
+    let next: UploadJob | undefined
+    for (const job of this.#jobs) {
+      if (job.state !== "waiting") continue
+      if (
+        next === undefined ||
+        job.swarm.servedAt < next.swarm.servedAt ||
+        (job.swarm === next.swarm && job.neighbour.servedAt < next.neighbour.servedAt)
+      ) {
+        next = job
+      }
+    }
+    return next
+  }
+}
+
+/** Handed to the transport: it arrives, or the connection goes. */
+const isOut = (job: UploadJob): boolean => job.state === "sending" || job.state === "stalled"

@@ -1,0 +1,131 @@
+// Decides when a member of a swarm tells the tracker of itself next, and as what.
+//
+//               announced                completed
+//   [joining] ------------> [downloading] -------> [complete]
+//       |  \_________________completed________________^ |
+//       |                        |                      |
+//       +--------- left ---------+-------- left --------+----> [left] -- "stopped" was tried once --> nothing due
+//
+//   joining      due at once; after a failure, after a backoff
+//   downloading  due secondAnnounceDelay after the first, then every interval that the tracker told (clamped to the
+//                limits); sooner with few neighbours
+//   complete     due at once, then every interval
+//   left         "stopped" is due at once, unless the tracker never heard of the member
+//
+// Invariants: one announce at a time; two announces are at least minAnnounceInterval apart, but for the second, the
+// first "complete" and "stopped", which happen once; while not left an announce is under way or due
+// within maxAnnounceInterval. An interval is shortened by up to an eighth, by chance, so that hosts that joined
+// together do not stay together. It refuses to know trackers and how an announce travels.
+
+import { backoffDelay } from "../kit/backoff.ts"
+import { invariant } from "../kit/invariant.ts"
+import { limits } from "../limits.ts"
+import type { RandomSource } from "../kit/random-source.ts"
+import { type Micros, milliseconds } from "../kit/time.ts"
+
+/** As what a member announces itself. */
+export type AnnounceEvent = "downloading" | "complete" | "stopped"
+
+export type AnnouncePhase = "joining" | "downloading" | "complete" | "left"
+
+const backoffRange = { min: limits.minAnnounceBackoff, max: limits.maxAnnounceBackoff }
+
+export class AnnounceSchedule {
+  #phase: AnnouncePhase
+  #due: Micros | undefined
+  #underWay: AnnounceEvent | undefined
+  #lastBegun: Micros | undefined
+  #failures = 0
+  readonly #secondDelay: Micros
+
+  /** A member that joined at `now`; `complete` when it has every piece already. Experiments have another `secondDelay`. */
+  constructor(complete: boolean, now: Micros, secondDelay: Micros = limits.secondAnnounceDelay) {
+    this.#secondDelay = secondDelay
+    this.#phase = complete ? "complete" : "joining"
+    this.#due = now
+  }
+
+  get phase(): AnnouncePhase {
+    return this.#phase
+  }
+
+  /** The instant of the next announce, maybe passed; undefined while one is under way and after the last. */
+  get nextAnnounceAt(): Micros | undefined {
+    return this.#underWay === undefined ? this.#due : undefined
+  }
+
+  /** An announce that is due leaves at `now`: as what. It must be followed by succeeded or failed. */
+  begun(now: Micros): AnnounceEvent {
+    invariant(this.#underWay === undefined, "announce schedule: an announce is under way")
+    invariant(this.#due !== undefined && this.#due <= now, "announce schedule: no announce is due")
+    this.#underWay =
+      this.#phase === "left" ? "stopped" : this.#phase === "complete" ? "complete" : "downloading"
+    this.#lastBegun = now
+    this.#due = undefined
+    return this.#underWay
+  }
+
+  /** The tracker answered, and wants to hear again after `intervalMilliseconds`. */
+  succeeded(intervalMilliseconds: number, now: Micros, random: RandomSource): void {
+    const event = this.#ended()
+    this.#failures = 0
+    const joined = this.#phase === "joining"
+    if (joined) this.#phase = "downloading"
+    if (this.#overtaken(event)) this.#due = now
+    else if (joined) this.#due = now + this.#secondDelay - random.nextInt(Math.max(1, this.#secondDelay >> 1))
+    else if (event !== "stopped") this.#due = now + jittered(clampInterval(intervalMilliseconds), random)
+  }
+
+  /** No tracker answered. */
+  failed(now: Micros, random: RandomSource): void {
+    const event = this.#ended()
+    const delay = backoffDelay(this.#failures, backoffRange, random)
+    this.#failures++
+    if (this.#overtaken(event)) this.#due = now
+    else if (event !== "stopped") this.#due = now + delay
+  }
+
+  /** The last piece is there. */
+  completed(now: Micros): void {
+    if (this.#phase === "complete" || this.#phase === "left") return
+    this.#phase = "complete"
+    if (this.#underWay === undefined) this.#due = now
+  }
+
+  /** The member has few neighbours: it asks again as soon as the floor allows, unless it waits for a failed tracker. */
+  fewNeighbours(now: Micros): void {
+    if (this.#phase !== "downloading" || this.#failures > 0) return
+    if (this.#due === undefined || this.#lastBegun === undefined) return
+    this.#due = Math.min(this.#due, Math.max(now, this.#lastBegun + limits.minAnnounceInterval))
+  }
+
+  /** The member leaves the swarm. Nothing else may happen to it afterwards but its "stopped". */
+  left(now: Micros): void {
+    if (this.#phase === "left") return
+    this.#phase = "left"
+    this.#due = this.#lastBegun === undefined ? undefined : now
+  }
+
+  #ended(): AnnounceEvent {
+    const event = this.#underWay
+    invariant(event !== undefined, "announce schedule: no announce is under way")
+    this.#underWay = undefined
+    return event
+  }
+
+  /** Whether what was just told stopped being so while it was told: then the news is due at once. */
+  #overtaken(event: AnnounceEvent): boolean {
+    if (this.#phase === "left") return event !== "stopped"
+    return this.#phase === "complete" && event === "downloading"
+  }
+}
+
+const clampInterval = (intervalMilliseconds: number): Micros => {
+  const { minAnnounceInterval, maxAnnounceInterval } = limits
+  return Math.min(Math.max(milliseconds(intervalMilliseconds), minAnnounceInterval), maxAnnounceInterval)
+}
+
+const jittered = (interval: Micros, random: RandomSource): Micros => {
+  const shortest = Math.max(limits.minAnnounceInterval, interval - Math.floor(interval / 8))
+  return interval - random.nextInt(interval - shortest + 1)
+}

@@ -1,0 +1,50 @@
+// Decides what a content digest is: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor,
+// Digests). Invariant: a digest has one spelling. Computing one is a service's work; this file only reads and writes
+// the name.
+
+import { invariant } from "../kit/invariant.ts"
+
+export type DigestAlgorithm = "sha256" | "sha512"
+
+export type Digest = string & { readonly Digest: unique symbol }
+
+const hexLength: Record<DigestAlgorithm, number> = { sha256: 64, sha512: 128 }
+const hex = /^[0-9a-f]+$/
+
+/** The digest that `text` names, or undefined when it is malformed or of an unsupported algorithm. */
+export const parseDigest = (text: string): Digest | undefined => {
+  const colon = text.indexOf(":")
+  const algorithm = text.slice(0, colon)
+  if (algorithm !== "sha256" && algorithm !== "sha512") return undefined
+  const encoded = text.slice(colon + 1)
+  return encoded.length === hexLength[algorithm] && hex.test(encoded) ? (text as Digest) : undefined
+}
+
+export const digestAlgorithm = (digest: Digest): DigestAlgorithm =>
+  digest.charCodeAt(3) === 0x32 ? "sha256" : "sha512"
+
+/** The hex part. */
+export const digestEncoded = (digest: Digest): string => digest.slice(7)
+
+/** The digest of `bytes` as computed by a hash function: `bytes` are 32 (sha256) or 64 (sha512) bytes. */
+export const makeDigest = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest => {
+  invariant(bytes.length * 2 === hexLength[algorithm], "digest: a hash of the wrong length for its algorithm")
+  return `${algorithm}:${toHex(bytes)}` as Digest
+}
+
+const digits = "0123456789abcdef"
+
+export const toHex = (bytes: Uint8Array): string => {
+  let text = ""
+  for (const byte of bytes) text += digits[byte >> 4]! + digits[byte & 15]!
+  return text
+}
+
+/** The bytes of an even-length lower-case hex text that the caller has already checked. */
+export const fromHex = (text: string): Uint8Array => {
+  const bytes = new Uint8Array(text.length >> 1)
+  for (let index = 0; index < bytes.length; index++) {
+    bytes[index] = Number.parseInt(text.slice(2 * index, 2 * index + 2), 16)
+  }
+  return bytes
+}

@@ -1,0 +1,109 @@
+// Decides how a blob is cut into pieces and how that is written down: length, piece length, and a SHA-256 for every
+// piece. Two origins that agree on these agree on the canonical bytes, so on the swarm's id. It refuses to know how a
+// hash is computed.
+//
+// Canonical bytes (big-endian): "SHOALMI1" | u8 digest length | digest as ASCII | u64 length | u32 piece length |
+// 32 bytes a piece.
+
+import { type Digest, parseDigest } from "./digest.ts"
+import { invariant } from "../kit/invariant.ts"
+import { limits } from "../limits.ts"
+import type { SwarmId } from "./message.ts"
+
+export interface Metainfo {
+  readonly digest: Digest
+  /** Blob length in bytes; 0 is allowed and has no pieces. */
+  readonly length: number
+  readonly pieceLength: number
+  /** 32 bytes a piece, in piece order. */
+  readonly pieceHashes: Uint8Array
+}
+
+/** A metainfo together with its identity in the swarm: SHA-256 of its canonical bytes. */
+export interface Torrent {
+  readonly swarm: SwarmId
+  readonly metainfo: Metainfo
+}
+
+export interface MetainfoInvalid {
+  readonly tag: "MetainfoInvalid"
+  readonly reason: string
+}
+
+export const pieceHashBytes = 32
+
+/**
+ * The piece length for a blob of `length` bytes: the smallest power of two >= length/1024, clamped to
+ * [minPieceLength, maxPieceLength].
+ */
+export const choosePieceLength = (length: number): number => {
+  let pieceLength = limits.minPieceLength
+  while (pieceLength < limits.maxPieceLength && pieceLength * 1024 < length) pieceLength *= 2
+  return pieceLength
+}
+
+export const pieceCount = (blob: { readonly length: number; readonly pieceLength: number }): number =>
+  Math.ceil(blob.length / blob.pieceLength)
+
+/** Bytes of piece `piece`: pieceLength but for the last. */
+export const pieceSize = (
+  blob: { readonly length: number; readonly pieceLength: number },
+  piece: number
+): number => Math.min(blob.pieceLength, blob.length - piece * blob.pieceLength)
+
+const magic = new TextEncoder().encode("SHOALMI1")
+
+/** The canonical bytes, from which the swarm's id is hashed. */
+export const encodeMetainfo = (metainfo: Metainfo): Uint8Array<ArrayBuffer> => {
+  invariant(
+    metainfo.pieceHashes.length === pieceCount(metainfo) * pieceHashBytes,
+    "metainfo: the piece hashes do not fit the number of pieces"
+  )
+  const digest = new TextEncoder().encode(metainfo.digest)
+  const bytes = new Uint8Array(magic.length + 1 + digest.length + 12 + metainfo.pieceHashes.length)
+  const view = new DataView(bytes.buffer)
+  bytes.set(magic, 0)
+  let at = magic.length
+  view.setUint8(at, digest.length)
+  bytes.set(digest, at + 1)
+  at += 1 + digest.length
+  view.setBigUint64(at, BigInt(metainfo.length))
+  view.setUint32(at + 8, metainfo.pieceLength)
+  bytes.set(metainfo.pieceHashes, at + 12)
+  return bytes
+}
+
+/** Reads canonical bytes; every other byte string is refused with a reason, never thrown on. */
+export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid => {
+  const invalid = (reason: string): MetainfoInvalid => ({ tag: "MetainfoInvalid", reason })
+  if (bytes.length < magic.length + 1) return invalid("shorter than its header")
+  for (let index = 0; index < magic.length; index++) {
+    if (bytes[index] !== magic[index]) return invalid("not metainfo: the magic bytes differ")
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const digestLength = bytes[magic.length]!
+  const afterDigest = magic.length + 1 + digestLength
+  if (bytes.length < afterDigest + 12) return invalid("shorter than its header")
+  const digest = parseDigest(new TextDecoder().decode(bytes.subarray(magic.length + 1, afterDigest)))
+  // The decoder drops a byte order mark: without the comparison two byte strings would name one metainfo.
+  if (digest === undefined || digest.length !== digestLength) return invalid("its digest is malformed")
+  const length = view.getBigUint64(afterDigest)
+  if (length > BigInt(Number.MAX_SAFE_INTEGER)) return invalid("its length is not a safe integer")
+  const pieceLength = view.getUint32(afterDigest + 8)
+  if (pieceLength === 0) return invalid("its piece length is zero")
+  if (pieceLength > limits.maxPieceLength) {
+    return invalid(`its piece length ${pieceLength} is more than ${limits.maxPieceLength}`)
+  }
+  const metainfo = { digest, length: Number(length), pieceLength }
+  const pieces = pieceCount(metainfo)
+  if (pieces > limits.maxPieces) return invalid(`it has ${pieces} pieces, more than ${limits.maxPieces}`)
+  if (bytes.length !== afterDigest + 12 + pieces * pieceHashBytes) {
+    return invalid(`it names ${pieces} pieces but its size fits another number`)
+  }
+  // Not slice: on Node's Buffer that is a view, which would keep the whole message and change with it.
+  return { ...metainfo, pieceHashes: new Uint8Array(bytes.subarray(afterDigest + 12)) }
+}
+
+/** The expected SHA-256 of piece `piece`, a view of 32 bytes. */
+export const pieceHash = (metainfo: Metainfo, piece: number): Uint8Array =>
+  metainfo.pieceHashes.subarray(piece * pieceHashBytes, (piece + 1) * pieceHashBytes)

@@ -1,0 +1,123 @@
+// Decides what a connection of a test world is, and watches what is said on it: throws when a host opens or announces an
+// unverified piece, announces one twice, serves one it does not have, asks too much, or answers a Request twice or
+// unasked. For tests only.
+
+import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
+import { limits } from "../../src/protocol/limits.ts"
+import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
+import type { ConnectionId } from "../../src/protocol/peer-host-io.ts"
+import type { TestHost } from "./test-host.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
+
+/** A connection between two hosts of a world. */
+export interface Link {
+  readonly ends: readonly [LinkEnd, LinkEnd]
+  up: boolean
+}
+
+export interface LinkEnd {
+  readonly host: TestHost
+  readonly connection: ConnectionId
+  /** Nothing that is sent from here arrives earlier. */
+  lastArrival: Micros
+  /** Disconnected was told to this end. */
+  told: boolean
+  /** What this end opened, by the channel number that it gave; `opening` tells one Open from the next. */
+  readonly channels: Map<
+    number,
+    { readonly swarm: SwarmId; readonly opening: number; readonly told: Set<number> }
+  >
+  openings: number
+  /** Requests sent by this end and not answered yet, as "swarm piece opening". */
+  readonly owed: Set<string>
+  /** Those that have arrived at the other end, "swarm piece" to the name in `owed`. */
+  readonly arrived: Map<string, string>
+}
+
+/** One side of a connection that was just made. */
+export const newEnd = (host: TestHost, connection: ConnectionId): LinkEnd => ({
+  host,
+  connection,
+  lastArrival: 0,
+  told: false,
+  channels: new Map(),
+  openings: 0,
+  owed: new Set(),
+  arrived: new Map()
+})
+
+/** Throws when a message breaks a promise of its sender; gives the name of the request it is about. */
+export const watchSend = (end: LinkEnd, other: LinkEnd, message: Message): string => {
+  const { host } = end
+  if (message.tag === "Open") {
+    invariant(!end.channels.has(message.channel), "test world: channel opened twice")
+    end.channels.set(message.channel, { swarm: message.swarm, opening: ++end.openings, told: new Set() })
+    if (message.have !== "none" && !host.faults.liesAboutHave) {
+      const { verified } = host.stores.get(message.swarm)!
+      const { length } = verified
+      const told = message.have === "all" ? Bitfield.full(length) : Bitfield.fromBytes(message.have, length)!
+      for (let piece = 0; piece < length; piece++) {
+        invariant(!told.has(piece) || verified.has(piece), "test world: opens with an unverified piece")
+      }
+    }
+    return ""
+  }
+  if (message.tag === "Hello" || message.tag === "Bye") return ""
+  const channel = end.channels.get(message.channel)
+  invariant(channel !== undefined, `test world: ${message.tag} on a channel that is not open`)
+  const { swarm, opening } = channel
+  const store = host.stores.get(swarm)
+  switch (message.tag) {
+    case "Close":
+      end.channels.delete(message.channel)
+      for (const name of end.owed) if (name.startsWith(swarm)) end.owed.delete(name)
+      for (const key of other.arrived.keys()) if (key.startsWith(swarm)) other.arrived.delete(key)
+      return swarm
+    case "Have":
+      for (const piece of message.pieces) {
+        invariant(!channel.told.has(piece), "test world: says Have of a piece twice")
+        channel.told.add(piece)
+        invariant(
+          host.faults.liesAboutHave || store!.verified.has(piece),
+          "test world: has an unverified piece"
+        )
+      }
+      return ""
+    case "Request": {
+      const name = `${swarm} ${message.piece} ${opening}`
+      invariant(!end.owed.has(name), "test world: requested twice without an answer")
+      end.owed.add(name)
+      const most = 2 * (host.world.rules.maxRequestsPerNeighbour ?? limits.maxRequestsPerNeighbour)
+      let count = 0
+      for (const one of end.owed) if (one.startsWith(swarm)) count++
+      invariant(count <= most, "test world: too many requests to one neighbour")
+      return name
+    }
+    case "Piece":
+    case "Reject": {
+      const key = `${swarm} ${message.piece}`
+      const name = other.arrived.get(key)
+      invariant(name !== undefined, `test world: ${message.tag} answers no request`)
+      other.arrived.delete(key)
+      if (message.tag === "Piece" && !host.faults.liesAboutHave) {
+        invariant(store!.verified.has(message.piece), "test world: serves an unverified piece")
+      }
+      return name
+    }
+    default:
+      return ""
+  }
+}
+
+/** Notes what has reached its receiver; `name` is what watchSend gave. */
+export const watchArrival = (from: LinkEnd, to: LinkEnd, message: Message, name: string): void => {
+  if (message.tag === "Request") {
+    from.arrived.set(name.slice(0, name.lastIndexOf(" ")), name)
+  } else if (message.tag === "Piece" || message.tag === "Reject") {
+    to.owed.delete(name)
+  } else if (message.tag === "Close") {
+    for (const key of from.arrived.keys()) if (key.startsWith(name)) from.arrived.delete(key)
+    for (const owed of to.owed) if (owed.startsWith(name)) to.owed.delete(owed)
+  }
+}
