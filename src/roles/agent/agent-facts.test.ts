@@ -14,7 +14,7 @@ import { makeBuildIndexClient } from "../build-index/build-index-client.ts"
 import { makeRoleMetrics } from "../metrics.ts"
 import { makeMemoryTables } from "../testing/memory-table-store.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
 const repository = "demo/app"

@@ -18,7 +18,7 @@ import type { Reading, RoleMetrics } from "../metrics.ts"
 import { ImageUnavailable, ImageUnknown, type ResolvedManifest } from "../registry/image-source.ts"
 import { factTables, type Learned, RememberedFacts, type Seen } from "./remembered-facts.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 export interface AgentFactsOptions {
   /** Made when something is asked of it. */

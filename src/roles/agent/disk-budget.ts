@@ -19,7 +19,7 @@ import { type MeteredUse, meteredBlobs } from "./metered-blobs.ts"
 import type { RoleMetrics } from "../metrics.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 /** There is no room for a download within the budget. `message` says how much there is and what to do. */
 export class DiskBudgetSpent extends Data.TaggedError("DiskBudgetSpent")<{ readonly message: string }> {}

@@ -24,7 +24,8 @@ import { atEnd, held } from "../scoped.ts"
 import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
 import type { BlobUnknown, TrackerClient } from "../tracker/tracker-client.ts"
-import { toDuration, whileFetched } from "../http/upstreams.ts"
+import { whileFetched } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 /** It may exist, but could not be had; `message` says why and what of. */
 class PullFailed extends Data.TaggedError("PullFailed")<{

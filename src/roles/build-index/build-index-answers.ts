@@ -6,9 +6,9 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { BuildIndexChanges, ContentMissing, NothingThere, TagImmutable } from "./build-index-changes.ts"
-import { ChangeBy, LinkPut, ManifestPut, References, type Told } from "./build-index-records.ts"
+import { ChangeBy, LinkPut, ManifestPut, References, tagEntity } from "./build-index-records.ts"
 import type { BuildIndexStore } from "./build-index-store.ts"
-import type { IndexEndpoint } from "./build-index-wire.ts"
+import { describeIndexEndpoint, type IndexEndpoint } from "./build-index-wire.ts"
 import { jsonBody } from "../http/json-body.ts"
 import type { UpstreamAway } from "../mirror/upstream-errors.ts"
 import { parsePage, singleParameter } from "../registry/listing.ts"
@@ -22,29 +22,6 @@ type Answer = Effect.Effect<
   OciError | IndexFailure,
   HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
 >
-
-/** What a client knows of a tag: while all of it stays, its answer would be the same. */
-export const tagEntity = ({ epoch, version, deletions }: Told & { readonly version: number }): string =>
-  `"${epoch}.${version}.${deletions}"`
-
-/** For people. */
-export const describeIndexEndpoint = (endpoint: IndexEndpoint): string => {
-  switch (endpoint.tag) {
-    case "Repositories":
-    case "References":
-      return endpoint.tag.toLowerCase()
-    case "Tags":
-      return `repository ${endpoint.repository}`
-    case "Tag":
-    case "History":
-      return `tag ${endpoint.name} in ${endpoint.repository}`
-    case "Link":
-      return `blob ${endpoint.digest} in ${endpoint.repository}`
-    case "Manifest":
-    case "Referrers":
-      return `manifest ${endpoint.digest} in ${endpoint.repository}`
-  }
-}
 
 const unknownCode = (endpoint: IndexEndpoint) =>
   endpoint.tag === "Link" ? "BLOB_UNKNOWN" : endpoint.tag === "Tags" ? "NAME_UNKNOWN" : "MANIFEST_UNKNOWN"

@@ -9,7 +9,6 @@ import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import { describeIndexEndpoint, tagEntity } from "./build-index-answers.ts"
 import {
   History,
   type HistoryEntry,
@@ -20,9 +19,10 @@ import {
   References,
   Referrers,
   TagAnswer,
+  tagEntity,
   type Told
 } from "./build-index-records.ts"
-import { formatIndexPath, type IndexEndpoint } from "./build-index-wire.ts"
+import { describeIndexEndpoint, formatIndexPath, type IndexEndpoint } from "./build-index-wire.ts"
 import type { PageRequest } from "../registry/image-source.ts"
 import { type OciError, parseOciError } from "../registry/oci-error.ts"
 import {

@@ -154,3 +154,7 @@ export const Names = Schema.Struct({ names: Schema.Array(Schema.String) })
 export const References = Schema.Struct({
   digests: Schema.Array(DigestText).check(Schema.isMaxLength(limits.maxReferencesAsked))
 })
+
+/** What a client knows of a tag: while all of it stays, its answer would be the same. */
+export const tagEntity = ({ epoch, version, deletions }: Told & { readonly version: number }): string =>
+  `"${epoch}.${version}.${deletions}"`

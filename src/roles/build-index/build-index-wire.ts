@@ -75,3 +75,22 @@ export const parseIndexPath = (url: string): IndexEndpoint | OciError => {
   if (digest instanceof OciError) return digest
   return { tag: kindsByDigest[kind as keyof typeof kindsByDigest], repository, digest }
 }
+
+/** For people. */
+export const describeIndexEndpoint = (endpoint: IndexEndpoint): string => {
+  switch (endpoint.tag) {
+    case "Repositories":
+    case "References":
+      return endpoint.tag.toLowerCase()
+    case "Tags":
+      return `repository ${endpoint.repository}`
+    case "Tag":
+    case "History":
+      return `tag ${endpoint.name} in ${endpoint.repository}`
+    case "Link":
+      return `blob ${endpoint.digest} in ${endpoint.repository}`
+    case "Manifest":
+    case "Referrers":
+      return `manifest ${endpoint.digest} in ${endpoint.repository}`
+  }
+}

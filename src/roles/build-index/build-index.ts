@@ -23,7 +23,7 @@ import { makeOriginClient } from "../origin/origin-client.ts"
 import { matchesImage } from "../registry/image-pattern.ts"
 import { RoleMisconfigured } from "../role-misconfigured.ts"
 import { HostStorage } from "../services/host-storage.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 const methods = ["GET", "PUT", "POST", "DELETE"] as const
 

@@ -2,23 +2,20 @@
 // request. Health and readiness have a count of their own, so that a busy runtime does not make its agent look ill.
 // How much is too often is client-rates.ts's and the configuration's.
 
-import { Clock, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
-import { type Micros, seconds } from "../../protocol/kit/time.ts"
+import { seconds } from "../../protocol/kit/time.ts"
 import { clientOf } from "./client-address.ts"
 import { ClientRates } from "./client-rates.ts"
 import type { ClientLimits } from "../config/client-limits.ts"
 import type { HttpApp } from "./http-app.ts"
 import type { RoleMetrics } from "../metrics.ts"
-import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
+import { ociError } from "../registry/oci-error.ts"
+import { monotonicMicros } from "../services/clock.ts"
+import { ociErrorResponse } from "./error-response.ts"
 
 const isProbe = (url: string): boolean => url === "/health" || url === "/readiness"
-
-/** Microseconds that only ever grow, whatever happens to the wall's clock. */
-export const monotonicMicros: Effect.Effect<Micros> = Effect.map(Clock.monotonicTimeNanos, (nanos) =>
-  Number(nanos / 1000n)
-)
 
 /** Who sent the request, as clientOf says it. */
 export const clientOfRequest = (request: HttpServerRequest.HttpServerRequest): string =>

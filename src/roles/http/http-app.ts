@@ -6,7 +6,8 @@ import { Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Scope } from "effect"
 import type { RoleMetrics } from "../metrics.ts"
-import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
+import { ociError } from "../registry/oci-error.ts"
+import { ociErrorResponse } from "./error-response.ts"
 
 /** Answers every request; an error that reaches it is a defect and becomes 500. */
 export type HttpApp = Effect.Effect<

@@ -4,10 +4,11 @@
 // Invariants: a member is never given up for good (when all are cooling down, all are asked); an answer with a status
 // below 500 is an answer, and its meaning is the caller's.
 
-import { Clock, Data, Duration, Effect, Option, Schedule, type Schema } from "effect"
+import { Clock, Data, Effect, Option, Schedule, type Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
+import { toDuration } from "../services/clock.ts"
 
 /** A member did not answer: unreachable, too slow, or failing. `message` says which, and what was asked. */
 export class UpstreamFailed extends Data.TaggedError("UpstreamFailed")<{
@@ -55,8 +56,6 @@ export interface Upstreams {
 
 /** An HTTP URL's base without the slash at its end, so that two spellings are one member. */
 export const baseUrl = (url: string): string => (url.endsWith("/") ? url.slice(0, -1) : url)
-
-export const toDuration = (micros: Micros): Duration.Duration => Duration.millis(micros / 1_000)
 
 /** Reads a body to its end and drops it, so that the connection can be used again. */
 export const dropBody = (response: UpstreamResponse): Effect.Effect<void, HttpClientError.HttpClientError> =>

@@ -7,7 +7,7 @@
 import { Cache, Effect, Exit, Stream } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import type { ImageSource, ImageUnavailable } from "../registry/image-source.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 import { type MirrorNames, mirroredRepository } from "./mirror-names.ts"
 
 export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Effect.Effect<ImageSource> =>

@@ -29,7 +29,7 @@ import type { OriginClient } from "../origin/origin-client.ts"
 import { isManifestRefused, parseManifest } from "../registry/manifest.ts"
 import type { ManifestReference } from "../registry/repository-path.ts"
 import type { TableStoreError } from "../services/table-store.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "./upstream-errors.ts"
 import type { MirroredRepository, UpstreamRegistries } from "./upstream-registries.ts"
 

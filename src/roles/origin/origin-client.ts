@@ -28,10 +28,10 @@ import {
   noneHealthy,
   refusedBy,
   type SearchResult,
-  toDuration,
   type UpstreamFailed,
   upstreamRounds
 } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 import { PeerAddressJson } from "../http/wire-schema.ts"
 
 export interface OriginClient {

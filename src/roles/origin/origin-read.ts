@@ -10,7 +10,8 @@ import { limits } from "../../protocol/limits.ts"
 import { formatBlobPath } from "../http/blob-path.ts"
 import { blobUnknown, type OriginReadError, OriginUnavailable } from "./origin-errors.ts"
 import { formatContentRange } from "../registry/byte-range.ts"
-import { dropBody, refusedBy, toDuration, UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
+import { dropBody, refusedBy, UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 export interface OriginRead {
   readonly upstreams: Upstreams

@@ -20,7 +20,8 @@ import { encodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
 import type { OriginRepair } from "./origin-repair.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
-import { dropBody, refusedBy, toDuration, type UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
+import { dropBody, refusedBy, type UpstreamFailed, type Upstreams } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 const table = "replication"
 

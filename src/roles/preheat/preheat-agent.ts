@@ -11,8 +11,9 @@ import { limits } from "../../protocol/limits.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
-import { ociError, ociErrorResponse } from "../registry/oci-error.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { ociError } from "../registry/oci-error.ts"
+import { ociErrorResponse } from "../http/error-response.ts"
+import { toDuration } from "../services/clock.ts"
 import { PreheatAsk, type PreheatContent, type PreheatProgress } from "./preheat-wire.ts"
 
 export interface PreheatAgentOptions {

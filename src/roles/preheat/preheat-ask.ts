@@ -4,7 +4,8 @@
 import { Data, Effect, Exit, Schema, Stream } from "effect"
 import { type HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
-import { toDuration, whyFailed } from "../http/upstreams.ts"
+import { whyFailed } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 import { type PreheatAsk, PreheatProgress } from "./preheat-wire.ts"
 
 export class AgentFailed extends Data.TaggedError("AgentFailed")<{ readonly message: string }> {}

@@ -6,7 +6,8 @@ import { type HttpClient, HttpClientRequest } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { RoleMetrics } from "../metrics.ts"
-import { baseUrl, decodeJson, dropBody, makeUpstreams, refusedBy, toDuration } from "../http/upstreams.ts"
+import { baseUrl, decodeJson, dropBody, makeUpstreams, refusedBy } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 import { type AgentRegistration, RegisteredAgents } from "./registration-wire.ts"
 
 /** No tracker told whom it knows. `message` names each and why. */

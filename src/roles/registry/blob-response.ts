@@ -10,7 +10,8 @@ import { limits } from "../../protocol/limits.ts"
 import { type BlobSelection, formatContentRange, parseRange, wholeOf } from "./byte-range.ts"
 import { allowsRange, entityTag, failsIfMatch, matchesEntityTag } from "./entity-tag.ts"
 import { multipartRanges } from "./multipart-ranges.ts"
-import { ociError, ociErrorResponse } from "./oci-error.ts"
+import { ociError } from "./oci-error.ts"
+import { ociErrorResponse } from "../http/error-response.ts"
 
 export interface BlobResponseOptions<E> {
   readonly request: HttpServerRequest.HttpServerRequest

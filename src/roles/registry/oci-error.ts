@@ -4,7 +4,6 @@
 // Invariant: every error response of a registry or an origin has this form, so that a client can show the reason.
 
 import { Data, Option, Schema } from "effect"
-import { HttpServerResponse } from "effect/http"
 
 /** Status by code (OCI distribution spec 1.1, "Error Codes"; the last five are docker's registry's and our own). */
 const statusOf = {
@@ -81,11 +80,3 @@ export const parseOciError = (status: number, text: string): OciError | undefine
 /** The error document. */
 export const ociErrorText = (error: Pick<OciError, "code" | "message" | "detail">): string =>
   JSON.stringify({ errors: [{ code: error.code, message: error.message, detail: error.detail }] })
-
-/** The error document as a response. */
-export const ociErrorResponse = (error: OciError): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.text(ociErrorText(error), {
-    status: error.status,
-    headers: error.headers,
-    contentType: "application/json"
-  })

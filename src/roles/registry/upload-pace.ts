@@ -4,8 +4,7 @@
 
 import { Effect, Stream } from "effect"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
-import { monotonicMicros } from "../http/client-limits.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { monotonicMicros, toDuration } from "../services/clock.ts"
 
 export type UploadPace = <E>(bytes: Stream.Stream<Uint8Array, E>) => Stream.Stream<Uint8Array, E>
 

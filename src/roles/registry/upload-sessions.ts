@@ -20,7 +20,7 @@ import {
   UploadUnknown
 } from "../services/blob-store.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 /** Another request is writing this upload. */
 export class UploadBusy extends Data.TaggedError("UploadBusy")<{ readonly upload: string }> {}

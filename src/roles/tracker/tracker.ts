@@ -23,12 +23,13 @@ import { makeOriginClient } from "../origin/origin-client.ts"
 import { makeRegisteredAgents } from "../preheat/registered-agents.ts"
 import { AgentRegistration } from "../preheat/registration-wire.ts"
 import { randomSource } from "../peer/random-source.ts"
-import { OciError, ociError, ociErrorResponse } from "../registry/oci-error.ts"
+import { OciError, ociError } from "../registry/oci-error.ts"
+import { ociErrorResponse } from "../http/error-response.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
 import { makeTrackerSwarms } from "./tracker-swarms.ts"
 import { AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
-import { toDuration } from "../http/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
 
 const registrationBody = jsonBody(AgentRegistration, "a registration", limits.maxRegistrationBytes)
 const announceBody = jsonBody(AnnounceBatch, "an announce", limits.maxAnnounceBytes)

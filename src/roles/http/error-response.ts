@@ -1,0 +1,12 @@
+// The HTTP response of an OCI error: its status, its headers and the error document as the body. Every route of every role
+// answers its failures by this one function.
+
+import { HttpServerResponse } from "effect/http"
+import { type OciError, ociErrorText } from "../registry/oci-error.ts"
+
+export const ociErrorResponse = (error: OciError): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(ociErrorText(error), {
+    status: error.status,
+    headers: error.headers,
+    contentType: "application/json"
+  })
