@@ -1,5 +1,5 @@
 // Decides what `shoal herd` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/herd.ts.
+// src/roles/herd/herd.ts.
 
 import { HerdConfig } from "../roles/herd/config.ts"
 import { data, listen, log, ownNames, peer } from "./config-flags.ts"
@@ -19,5 +19,5 @@ export const herdCommand = roleCommand({
     ownNames,
     ...log
   ],
-  load: async () => (await import("../roles/herd.ts")).herd
+  load: async () => (await import("../roles/herd/herd.ts")).herd
 })

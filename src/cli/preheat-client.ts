@@ -3,13 +3,13 @@
 
 import { Console, Effect, Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
-import { whyFailed } from "../roles/http/upstreams.ts"
+import { whyFailed } from "../roles/client/upstreams.ts"
 import { nodeHttpClient } from "../runtime-net/http-client.ts"
 import { CliFailure } from "./cli-failure.ts"
 
 const betweenLooks = "500 millis"
 
-/** What is read of a proxy's answer (src/roles/preheat/preheat-status.ts). */
+/** What is read of a proxy's answer (src/roles/proxy/preheat-status.ts). */
 const Status = Schema.Struct({
   id: Schema.String,
   image: Schema.String,

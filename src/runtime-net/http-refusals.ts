@@ -11,7 +11,7 @@ import { limits } from "../protocol/limits.ts"
 import { clientOf } from "../roles/http/client-address.ts"
 import type { HttpApp } from "../roles/http/http-app.ts"
 import { ociErrorResponse } from "../roles/http/error-response.ts"
-import { ociError, ociErrorText } from "../roles/registry/oci-error.ts"
+import { ociError, ociErrorText } from "../roles/oci/oci-error.ts"
 import { followExchanges } from "./http-exchanges.ts"
 import { type RequestShape, shapeProblem } from "./request-shape.ts"
 

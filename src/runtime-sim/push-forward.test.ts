@@ -6,7 +6,7 @@ import { expect, it } from "vitest"
 import { agent } from "../roles/agent/agent.ts"
 import { agentConfig } from "../roles/agent/config.ts"
 import { makeHttpApp } from "../roles/http/http-app.ts"
-import { makeRoleMetrics } from "../roles/metrics.ts"
+import { makeRoleMetrics } from "../roles/services/metrics.ts"
 import { makeSimulation } from "./simulation.ts"
 
 const chunkBytes = 100_000

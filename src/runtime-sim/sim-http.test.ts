@@ -10,7 +10,7 @@ import {
 } from "effect/http"
 import { describe, expect, it } from "vitest"
 import { type HttpRoute, makeHttpApp } from "../roles/http/http-app.ts"
-import { makeRoleMetrics } from "../roles/metrics.ts"
+import { makeRoleMetrics } from "../roles/services/metrics.ts"
 import type { SimHost } from "./host.ts"
 import { makeSimulation, type Simulation, type SimulationOptions } from "./simulation.ts"
 

@@ -2,7 +2,7 @@
 // tell each other to be taken, with something hidden in their texts.
 
 import fc from "fast-check"
-import { mediaTypes } from "../../src/roles/registry/manifest.ts"
+import { mediaTypes } from "../../src/roles/oci/manifest.ts"
 import { contentType, hostileText, index } from "./hostile-text.ts"
 
 export type HostileBody =

@@ -2,7 +2,7 @@
 // somewhere: path, query, headers, body. A request may name what others of the same run made: an upload, a digest.
 
 import fc from "fast-check"
-import { mediaTypes } from "../../src/roles/registry/manifest.ts"
+import { mediaTypes } from "../../src/roles/oci/manifest.ts"
 import {
   anyBody,
   encode,

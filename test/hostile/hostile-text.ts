@@ -2,7 +2,7 @@
 // there.
 
 import fc from "fast-check"
-import { mediaTypes } from "../../src/roles/registry/manifest.ts"
+import { mediaTypes } from "../../src/roles/oci/manifest.ts"
 
 /** What requests may name, by index; filled before and while a run goes on. */
 export interface Named {

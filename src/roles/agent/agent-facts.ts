@@ -13,8 +13,8 @@ import {
   type BuildIndexClient,
   type BuildIndexError,
   BuildIndexUnavailable
-} from "../build-index/build-index-client.ts"
-import type { Reading, RoleMetrics } from "../metrics.ts"
+} from "../client/build-index-client.ts"
+import type { Reading, RoleMetrics } from "../services/metrics.ts"
 import { ImageUnavailable, ImageUnknown, type ResolvedManifest } from "../registry/image-source.ts"
 import { factTables, type Learned, RememberedFacts, type Seen } from "./remembered-facts.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"

@@ -3,10 +3,10 @@
 
 import { Effect, Stream } from "effect"
 import type { AgentFacts } from "./agent-facts.ts"
-import type { BuildIndexClient } from "../build-index/build-index-client.ts"
+import type { BuildIndexClient } from "../client/build-index-client.ts"
 import type { Downloads, PullError } from "./downloads.ts"
-import { indexListings } from "../build-index/index-listings.ts"
-import { wholeOf } from "../registry/byte-range.ts"
+import { indexListings } from "../client/index-listings.ts"
+import { wholeOf } from "../oci/byte-range.ts"
 import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
 
 const pullFailed =

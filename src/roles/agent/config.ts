@@ -6,8 +6,8 @@ import { HttpUrl, Listen, ZoneName } from "../config/addresses.ts"
 import { clientLimitKeys } from "../config/client-limits.ts"
 import { defaultTo, Fraction, PositiveInt } from "../config/numbers.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
-import { namingKeys } from "../mirror/mirror-config.ts"
-import { RegistryName } from "../mirror/mirror-names.ts"
+import { namingKeys } from "../upstream/mirror-config.ts"
+import { RegistryName } from "../upstream/mirror-names.ts"
 
 /** How much of the disk an agent may take, measured on its own files (disk-budget.ts). Absent: as much as there is. */
 export const DiskBudgetConfig = Schema.Struct({

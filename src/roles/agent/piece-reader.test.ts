@@ -8,7 +8,7 @@ import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { OpenSwarm } from "../peer/open-swarm.ts"
 import { readPieces, windowsFrom, windowsOfReader } from "./piece-reader.ts"
-import type { BlobSelection } from "../registry/byte-range.ts"
+import type { BlobSelection } from "../oci/byte-range.ts"
 
 const pieceLength = 10
 

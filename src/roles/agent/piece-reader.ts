@@ -11,7 +11,7 @@ import { invariant } from "../../protocol/kit/invariant.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { ReaderWindow } from "../../protocol/swarm/piece-selection.ts"
 import { type OpenSwarm, SwarmBroken } from "../peer/open-swarm.ts"
-import type { BlobSelection } from "../registry/byte-range.ts"
+import type { BlobSelection } from "../oci/byte-range.ts"
 
 /** Windows of one response that the swarm is told of: ranges far apart have one each. */
 export const windowsOfReader = limits.rangeAheadPieces + 1

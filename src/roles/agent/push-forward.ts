@@ -20,10 +20,10 @@ import {
 } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
 import { boundedBytes } from "../http/bounded-bytes.ts"
-import { type OciError, ociError } from "../registry/oci-error.ts"
+import { type OciError, ociError } from "../oci/oci-error.ts"
 import type { RegistryHead, RegistryWrite } from "../registry/registry-routes.ts"
-import { formatRegistryPath, type RegistryEndpoint } from "../registry/repository-path.ts"
-import { baseUrl, whyFailed } from "../http/upstreams.ts"
+import { formatRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
+import { baseUrl, whyFailed } from "../client/upstreams.ts"
 
 export interface PushForward {
   readonly write: RegistryWrite

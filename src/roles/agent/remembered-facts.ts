@@ -13,7 +13,7 @@
 import { Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { ManifestAnswer, TagAnswer, Told } from "../build-index/build-index-records.ts"
+import type { ManifestAnswer, TagAnswer, Told } from "../client/build-index-records.ts"
 import { RecentMap } from "./recent-map.ts"
 import type { TableRow, TableWrite } from "../services/table-store.ts"
 import { DigestText } from "../http/wire-schema.ts"

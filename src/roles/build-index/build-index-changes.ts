@@ -10,7 +10,7 @@
 import { Clock, Data, Effect, Option, Random, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import type { ChangeBy, HistoryEntry, ManifestPut, Referrer } from "./build-index-records.ts"
+import type { ChangeBy, HistoryEntry, ManifestPut, Referrer } from "../client/build-index-records.ts"
 import { hasBlob } from "./build-index-store.ts"
 import { deleteRow, type IndexTables, indexKeys, putRow } from "./build-index-tables.ts"
 import type { TableStore, TableStoreError, TableWrite } from "../services/table-store.ts"

@@ -16,7 +16,7 @@ import type {
   Referrers,
   TagAnswer,
   Told
-} from "./build-index-records.ts"
+} from "../client/build-index-records.ts"
 import type { IndexTables } from "./build-index-tables.ts"
 import type { PageRequest } from "../registry/image-source.ts"
 import type { TableStoreError } from "../services/table-store.ts"

@@ -22,7 +22,7 @@
 import { Effect, Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import { HistoryEntry, KeptManifest, LinkRecord, Referrer, TagRow } from "./build-index-records.ts"
+import { HistoryEntry, KeptManifest, LinkRecord, Referrer, TagRow } from "../client/build-index-records.ts"
 import { type TableRow, type TableStore, TableStoreError, type TableWrite } from "../services/table-store.ts"
 
 export const indexKeys = {

@@ -8,7 +8,7 @@ import { HttpUrl, Listen } from "../config/addresses.ts"
 import { ImagePattern } from "../config/image-pattern.ts"
 import { defaultTo, PositiveInt } from "../config/numbers.ts"
 import { dataKeys } from "../config/process-keys.ts"
-import { UpstreamList } from "../mirror/mirror-config.ts"
+import { UpstreamList } from "../upstream/mirror-config.ts"
 
 const TagPattern = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9._*-]{1,128}$/))
 

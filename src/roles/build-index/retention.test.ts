@@ -3,7 +3,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { KeptManifest } from "./build-index-records.ts"
+import type { KeptManifest } from "../client/build-index-records.ts"
 import { retentionRule } from "./config.ts"
 import { planRetention, type RepositoryContent } from "./retention.ts"
 

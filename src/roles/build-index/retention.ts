@@ -6,9 +6,9 @@
 // when a rule says how old it may become and it is older.
 
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { KeptManifest } from "./build-index-records.ts"
+import type { KeptManifest } from "../client/build-index-records.ts"
 import type { RetentionRule } from "./config.ts"
-import { matchesImage } from "../registry/image-pattern.ts"
+import { matchesImage } from "../oci/image-pattern.ts"
 
 export interface RepositoryContent {
   readonly name: string

@@ -1,7 +1,7 @@
 // Patterns of images in configurations: which tags are immutable, retained or preheated. Knows no role.
 
 import { Schema } from "effect"
-import { isImagePattern } from "../registry/image-pattern.ts"
+import { isImagePattern } from "../oci/image-pattern.ts"
 
 export const ImagePattern = Schema.String.check(
   Schema.makeFilter(

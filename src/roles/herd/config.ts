@@ -7,7 +7,7 @@ import { Listen } from "../config/addresses.ts"
 import { clientLimitKeys } from "../config/client-limits.ts"
 import { defaultTo } from "../config/numbers.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
-import { namingKeys, UpstreamList } from "../mirror/mirror-config.ts"
+import { namingKeys, UpstreamList } from "../upstream/mirror-config.ts"
 import { PreheatRules } from "../proxy/config.ts"
 
 /** All but the agent in one process; each part has its own port, and finds the others on them. */

@@ -2,7 +2,7 @@
 // answers its failures by this one function.
 
 import { HttpServerResponse } from "effect/http"
-import { type OciError, ociErrorText } from "../registry/oci-error.ts"
+import { type OciError, ociErrorText } from "../oci/oci-error.ts"
 
 export const ociErrorResponse = (error: OciError): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.text(ociErrorText(error), {

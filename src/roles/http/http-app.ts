@@ -5,8 +5,8 @@
 import { Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Scope } from "effect"
-import type { RoleMetrics } from "../metrics.ts"
-import { ociError } from "../registry/oci-error.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
+import { ociError } from "../oci/oci-error.ts"
 import { ociErrorResponse } from "./error-response.ts"
 
 /** Answers every request; an error that reaches it is a defect and becomes 500. */

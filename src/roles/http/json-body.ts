@@ -3,7 +3,7 @@
 
 import { Effect, Schema } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { OciError, ociError } from "../registry/oci-error.ts"
+import { OciError, ociError } from "../oci/oci-error.ts"
 import { boundedBytes } from "./bounded-bytes.ts"
 
 const decoder = new TextDecoder()

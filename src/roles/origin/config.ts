@@ -7,7 +7,7 @@ import { seconds } from "../../protocol/kit/time.ts"
 import { HttpUrl, Listen } from "../config/addresses.ts"
 import { defaultTo, PositiveInt } from "../config/numbers.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
-import { UpstreamList } from "../mirror/mirror-config.ts"
+import { UpstreamList } from "../upstream/mirror-config.ts"
 
 /** What an origin takes away by itself. */
 export const OriginCollect = Schema.Struct({

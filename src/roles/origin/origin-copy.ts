@@ -11,7 +11,7 @@ import {
   type Metainfo,
   pieceHashBytes
 } from "../../protocol/wire/metainfo.ts"
-import type { OutgoingBlob } from "../http/blob-send.ts"
+import type { OutgoingBlob } from "../client/blob-send.ts"
 
 /** Bytes of the longest metainfo: its header with the longest digest, and a hash for each of maxPieces. */
 const maxMetainfoBytes = 256 + limits.maxPieces * pieceHashBytes

@@ -10,12 +10,12 @@ import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
 import { choosePieceLength, type Metainfo } from "../../protocol/wire/metainfo.ts"
-import { askMetainfo } from "./ask-metainfo.ts"
-import { BlobOnItsWay } from "./origin-errors.ts"
-import { readFromOrigins } from "./origin-read.ts"
+import { askMetainfo } from "../client/ask-metainfo.ts"
+import { BlobOnItsWay } from "../client/origin-errors.ts"
+import { readFromOrigins } from "../client/origin-read.ts"
 import { BlobMissing, type BlobStore, type BlobStoreError } from "../services/blob-store.ts"
 import type { TransientUploads } from "./transient-uploads.ts"
-import type { UpstreamFailed, Upstreams } from "../http/upstreams.ts"
+import type { UpstreamFailed, Upstreams } from "../client/upstreams.ts"
 
 export interface OriginRepair {
   /** The metainfo of a blob that is complete here. */

@@ -10,13 +10,13 @@ import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import type { PeerAddress, PeerId } from "../../protocol/wire/peer-id.ts"
 import { type Announcer, makeAnnouncer } from "./announcer.ts"
-import { makeRoleMetrics } from "../metrics.ts"
+import { makeRoleMetrics } from "../services/metrics.ts"
 import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
 import { Timers } from "../services/timers.ts"
 import { type ClockTimers, clockTimers } from "../testing/clock-timers.ts"
-import { type TrackerClient, TrackerUnavailable } from "../tracker/tracker-client.ts"
-import type { AnnounceBatch } from "../tracker/tracker-wire.ts"
+import { type TrackerClient, TrackerUnavailable } from "../client/tracker-client.ts"
+import type { AnnounceBatch } from "../client/tracker-wire.ts"
 
 const torrent = (digit: string): Torrent => ({
   swarm: digit.repeat(64) as SwarmId,

@@ -3,7 +3,7 @@
 
 import type { PeerHost } from "../../protocol/peer/peer-host.ts"
 import type { PeerHostCounters } from "../../protocol/peer-host-io.ts"
-import type { RoleMetrics } from "../metrics.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
 
 type Row = readonly [
   name: string,

@@ -7,7 +7,7 @@ import { clientLimitKeys } from "../config/client-limits.ts"
 import { ImagePattern } from "../config/image-pattern.ts"
 import { defaultTo, PositiveInt } from "../config/numbers.ts"
 import { dataKeys } from "../config/process-keys.ts"
-import { namingKeys } from "../mirror/mirror-config.ts"
+import { namingKeys } from "../upstream/mirror-config.ts"
 
 /** Which agents are preheated. */
 export const PreheatScope = Schema.Union([

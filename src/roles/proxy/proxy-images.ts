@@ -12,11 +12,11 @@ import type {
   BuildIndexError,
   BuildIndexUnavailable,
   WriteRefused
-} from "../build-index/build-index-client.ts"
-import { manifestRecord } from "../build-index/build-index-records.ts"
-import { indexFailed, indexListings } from "../build-index/index-listings.ts"
-import type { OriginClient } from "../origin/origin-client.ts"
-import type { BlobRejected, OriginReadError, OriginUnavailable } from "../origin/origin-errors.ts"
+} from "../client/build-index-client.ts"
+import { manifestRecord } from "../client/build-index-records.ts"
+import { indexFailed, indexListings } from "../client/index-listings.ts"
+import type { OriginClient } from "../client/origin-client.ts"
+import type { BlobRejected, OriginReadError, OriginUnavailable } from "../client/origin-errors.ts"
 import { type ImageSink, SinkUnavailable } from "../registry/image-sink.ts"
 import {
   type ImageSource,
@@ -25,8 +25,8 @@ import {
   type ResolvedManifest
 } from "../registry/image-source.ts"
 import { readEach } from "../registry/multipart-ranges.ts"
-import { type OciError, ociError } from "../registry/oci-error.ts"
-import { isRepositoryName } from "../registry/repository-path.ts"
+import { type OciError, ociError } from "../oci/oci-error.ts"
+import { isRepositoryName } from "../oci/repository-path.ts"
 import type { BlobStat, BlobStore } from "../services/blob-store.ts"
 import type { Digests } from "../services/digests.ts"
 

@@ -7,10 +7,10 @@ import type { Stream } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
-import { type BlobSelection, formatContentRange, parseRange, wholeOf } from "./byte-range.ts"
-import { allowsRange, entityTag, failsIfMatch, matchesEntityTag } from "./entity-tag.ts"
+import { type BlobSelection, formatContentRange, parseRange, wholeOf } from "../oci/byte-range.ts"
+import { allowsRange, entityTag, failsIfMatch, matchesEntityTag } from "../oci/entity-tag.ts"
 import { multipartRanges } from "./multipart-ranges.ts"
-import { ociError } from "./oci-error.ts"
+import { ociError } from "../oci/oci-error.ts"
 import { ociErrorResponse } from "../http/error-response.ts"
 
 export interface BlobResponseOptions<E> {

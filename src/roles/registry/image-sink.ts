@@ -8,9 +8,9 @@
 import { Data, type Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { BlobStat } from "../services/blob-store.ts"
-import type { ManifestContent } from "./manifest.ts"
-import type { OciError } from "./oci-error.ts"
-import type { ManifestReference } from "./repository-path.ts"
+import type { ManifestContent } from "../oci/manifest.ts"
+import type { OciError } from "../oci/oci-error.ts"
+import type { ManifestReference } from "../oci/repository-path.ts"
 
 /** The cluster could not take it, or could not be asked. `message` says why. */
 export class SinkUnavailable extends Data.TaggedError("SinkUnavailable")<{ readonly message: string }> {}

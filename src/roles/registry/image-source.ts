@@ -6,8 +6,8 @@
 
 import { Data, type Effect, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { BlobSelection } from "./byte-range.ts"
-import type { ManifestReference } from "./repository-path.ts"
+import type { BlobSelection } from "../oci/byte-range.ts"
+import type { ManifestReference } from "../oci/repository-path.ts"
 
 /** It does not exist here: 404. */
 export class ImageUnknown extends Data.TaggedError("ImageUnknown")<{

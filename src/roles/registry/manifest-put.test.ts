@@ -10,7 +10,7 @@ import { errorCode, send } from "../testing/exchange.ts"
 import { proxyUrl, startHerd } from "../testing/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
 import { pushBlob, pushImage } from "../testing/push.ts"
-import { mediaTypes } from "./manifest.ts"
+import { mediaTypes } from "../oci/manifest.ts"
 
 const nothing = `sha256:${"0".repeat(64)}`
 

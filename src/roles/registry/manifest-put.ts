@@ -9,9 +9,9 @@ import type { Digests } from "../services/digests.ts"
 import { uploadFailure } from "./blob-upload.ts"
 import { changedBy } from "./changed-by.ts"
 import type { ImageSink } from "./image-sink.ts"
-import { isManifestRefused, type NamedContent, parseManifest } from "./manifest.ts"
-import { type OciError, ociError } from "./oci-error.ts"
-import { formatRegistryPath, isTagName, type ManifestReference, tagInvalid } from "./repository-path.ts"
+import { isManifestRefused, type NamedContent, parseManifest } from "../oci/manifest.ts"
+import { type OciError, ociError } from "../oci/oci-error.ts"
+import { formatRegistryPath, isTagName, type ManifestReference, tagInvalid } from "../oci/repository-path.ts"
 
 export type ManifestPut = (
   repository: string,

@@ -6,7 +6,7 @@
 import { Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
-import { type BlobSelection, type ByteRange, formatContentRange } from "./byte-range.ts"
+import { type BlobSelection, type ByteRange, formatContentRange } from "../oci/byte-range.ts"
 
 /** The bytes of ranges one after another, from a source of single ranges; each is asked for when the one before ended. */
 export const readEach = <E>(

@@ -2,8 +2,8 @@
 // asks (OCI distribution spec, "Registry Proxying"). Without mirrors, only the names of this registry itself are known;
 // mirror/mirror-scope.ts knows upstream registries as well. An unknown `ns` is a 404 at once: the client goes on.
 
-import { type OciError, ociError } from "./oci-error.ts"
-import type { RegistryEndpoint } from "./repository-path.ts"
+import { type OciError, ociError } from "../oci/oci-error.ts"
+import type { RegistryEndpoint } from "../oci/repository-path.ts"
 
 export interface NamespaceScope {
   /** The endpoint as the cluster names it. `host` is the request's Host: a client that asks us by our name means us. */

@@ -14,10 +14,10 @@ import type {
   ReferrersFound,
   ResolvedManifest
 } from "./image-source.ts"
-import { type Page, parsePage, singleParameter } from "./listing.ts"
-import { mediaTypes } from "./manifest.ts"
-import { OciError } from "./oci-error.ts"
-import { formatRegistryPath } from "./repository-path.ts"
+import { type Page, parsePage, singleParameter } from "../oci/listing.ts"
+import { mediaTypes } from "../oci/manifest.ts"
+import { OciError } from "../oci/oci-error.ts"
+import { formatRegistryPath } from "../oci/repository-path.ts"
 
 /** The descriptors of an index that a client wrote; others than these are ignored. */
 const FallbackIndex = Schema.fromJsonString(

@@ -4,13 +4,13 @@
 import { DateTime, Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { blobResponse } from "./blob-response.ts"
-import type { BlobSelection } from "./byte-range.ts"
-import { entityTag, matchesEntityTag } from "./entity-tag.ts"
+import type { BlobSelection } from "../oci/byte-range.ts"
+import { entityTag, matchesEntityTag } from "../oci/entity-tag.ts"
 import type { ImageSource, ImageSourceError } from "./image-source.ts"
-import { cutPage, type Page, parsePage } from "./listing.ts"
-import { OciError, ociError } from "./oci-error.ts"
+import { cutPage, type Page, parsePage } from "../oci/listing.ts"
+import { OciError, ociError } from "../oci/oci-error.ts"
 import { makeReferrers } from "./referrers.ts"
-import { formatRegistryPath, type RegistryEndpoint } from "./repository-path.ts"
+import { formatRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
 
 export type ReadEndpoint = RegistryEndpoint & {
   readonly tag: "Base" | "Catalog" | "Manifest" | "Blob" | "Tags" | "Referrers" | "History"

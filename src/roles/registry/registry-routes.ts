@@ -9,10 +9,10 @@ import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import type { ImageSource } from "./image-source.ts"
 import { type NamespaceScope, ownScope } from "./namespace-scope.ts"
-import { type OciError, ociError } from "./oci-error.ts"
+import { type OciError, ociError } from "../oci/oci-error.ts"
 import { ociErrorResponse } from "../http/error-response.ts"
 import { makeRegistryRead, type ReadEndpoint } from "./registry-read.ts"
-import { isOciError, parseRegistryPath, type RegistryEndpoint } from "./repository-path.ts"
+import { isOciError, parseRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
 
 /** Answers what is not a read: a method and endpoint that registry-read does not know. */
 export type RegistryWrite = (

@@ -10,7 +10,7 @@ import type {
   UploadUnknown
 } from "../services/blob-store.ts"
 import type { TableStoreError } from "../services/table-store.ts"
-import { OciError, ociError } from "./oci-error.ts"
+import { OciError, ociError } from "../oci/oci-error.ts"
 
 export type StoreFailure =
   | BlobStoreError

@@ -2,7 +2,7 @@
 
 import { Effect, type Scope } from "effect"
 import { type HerdSettings, herdConfig } from "../herd/config.ts"
-import { herd } from "../herd.ts"
+import { herd } from "../herd/herd.ts"
 import type { HostProgramError } from "../host-program.ts"
 import type { MemoryWorld } from "./memory-world.ts"
 

@@ -1,7 +1,7 @@
 // Decides what tests tell a build-index of: digests that are told apart by a letter, and manifests that name little.
 
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { ManifestRecord } from "../build-index/build-index-records.ts"
+import type { ManifestRecord } from "../client/build-index-records.ts"
 
 export const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
 

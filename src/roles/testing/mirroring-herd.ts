@@ -2,8 +2,8 @@
 
 import { Context, Effect } from "effect"
 import { herdConfig } from "../herd/config.ts"
-import { herd } from "../herd.ts"
-import type { UpstreamSettings } from "../mirror/mirror-config.ts"
+import { herd } from "../herd/herd.ts"
+import type { UpstreamSettings } from "../upstream/mirror-config.ts"
 import type { Digests } from "../services/digests.ts"
 import { Secrets } from "../services/secrets.ts"
 import { send } from "./exchange.ts"

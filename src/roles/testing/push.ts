@@ -3,7 +3,7 @@
 import { Effect } from "effect"
 import type { HttpClientError } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { mediaTypes } from "../registry/manifest.ts"
+import { mediaTypes } from "../oci/manifest.ts"
 import { type Exchange, send } from "./exchange.ts"
 import type { MemoryWorld } from "./memory-world.ts"
 

@@ -9,7 +9,7 @@ import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
-import type { SwarmAnnounce } from "./tracker-wire.ts"
+import type { SwarmAnnounce } from "../client/tracker-wire.ts"
 
 export interface TrackerSwarms {
   /** Records what a peer says of a swarm and chooses whom it should meet. */

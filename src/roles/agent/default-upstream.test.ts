@@ -1,0 +1,119 @@
+// Checks what a bare name means at an agent with a default upstream: the cluster's own repository, whole or not at all,
+// else the upstream's; and the last known of the two while nobody can be asked.
+
+import { assert, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { describe } from "vitest"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
+import { withDefaultUpstream } from "./default-upstream.ts"
+import { makeMirrorNames } from "../upstream/mirror-names.ts"
+
+const digest = `sha256:${"a".repeat(64)}` as Digest
+
+/** A source that notes which repository it is asked for; only `own` has tags, and only tag "1". */
+const makeSource = () => {
+  const asked: Array<string> = []
+  const state = { asked, own: new Set<string>(), isAway: false }
+  const unused = () => Effect.die("not asked in this test")
+  const note = (repository: string) => Effect.sync(() => void asked.push(repository))
+  const source: ImageSource = {
+    resolve: (repository, reference) => {
+      asked.push(repository)
+      return reference.tag === "Tag" && reference.name === "1"
+        ? Effect.succeed({ digest, mediaType: "x", size: 1 })
+        : Effect.fail(new ImageUnknown({ what: "manifest", message: "no such tag" }))
+    },
+    manifest: (repository) => Effect.as(note(repository), new Uint8Array()),
+    statBlob: (repository) => {
+      asked.push(repository)
+      return Effect.succeed({ length: 1 })
+    },
+    prepareBlob: note,
+    readBlob: (repository) => {
+      asked.push(repository)
+      return Stream.empty
+    },
+    tags: (repository) => {
+      if (state.isAway) return Effect.fail(new ImageUnavailable({ message: "away" }))
+      if (state.own.has(repository)) return Effect.succeed(["1"])
+      return Effect.fail(new ImageUnknown({ what: "repository", message: "no such repository" }))
+    },
+    referrers: (repository) => Effect.as(note(repository), { referrers: [], more: false }),
+    history: (repository) => Effect.as(note(repository), []),
+    repositories: unused
+  }
+  return { state, source }
+}
+
+const names = makeMirrorNames([{ name: "docker.io", aliases: [] }], "docker.io")
+const tag = (name: string) => ({ tag: "Tag", name }) as const
+
+describe("a name without ns", () => {
+  it.effect("means the upstream's repository only when the cluster has none of that name", () =>
+    Effect.gen(function* () {
+      const { state, source } = makeSource()
+      state.own.add("library/own")
+      const images = yield* withDefaultUpstream(source, names)
+      yield* images.resolve("library/app", tag("1"))
+      yield* images.statBlob("library/app", digest)
+      yield* images.resolve("docker.io/library/app", tag("1"))
+      yield* images.resolve("library/own", tag("1"))
+      // A tag that the cluster's repository lacks is not looked for elsewhere.
+      const absent = yield* Effect.flip(images.resolve("library/own", tag("2")))
+      assert.strictEqual(absent._tag, "ImageUnknown")
+      assert.deepStrictEqual(state.asked, [
+        "docker.io/library/app",
+        "docker.io/library/app",
+        "docker.io/library/app",
+        "library/own",
+        "library/own"
+      ])
+    })
+  )
+
+  it.effect("means the same to every question", () =>
+    Effect.gen(function* () {
+      const { state, source } = makeSource()
+      state.own.add("library/own")
+      const images = yield* withDefaultUpstream(source, names)
+      const whole = { ranges: [{ start: 0, end: 1 }], isWhole: true }
+      for (const [name, meant] of [
+        ["library/app", "docker.io/library/app"],
+        ["library/own", "library/own"]
+      ] as const) {
+        state.asked.length = 0
+        yield* images.manifest(name, { digest, mediaType: "x", size: 1 })
+        yield* images.statBlob(name, digest)
+        yield* images.prepareBlob!(name, digest, whole)
+        yield* Stream.runDrain(images.readBlob(name, digest, whole))
+        yield* images.referrers(name, digest, { limit: 1 }, undefined)
+        yield* images.history(name, "1")
+        assert.deepStrictEqual(
+          state.asked,
+          Array.from({ length: 6 }, () => meant)
+        )
+      }
+      const { prepareBlob: _prepareBlob, ...without } = source
+      assert.isUndefined((yield* withDefaultUpstream(without, names)).prepareBlob)
+    })
+  )
+
+  it.effect("is asked about again after a while, and as it was last known while nobody answers", () =>
+    Effect.gen(function* () {
+      const { state, source } = makeSource()
+      const images = yield* withDefaultUpstream(source, names)
+      yield* images.resolve("library/app", tag("1"))
+      state.own.add("library/app")
+      yield* TestClock.adjust("5 seconds")
+      yield* images.resolve("library/app", tag("1"))
+      state.isAway = true
+      yield* TestClock.adjust("5 seconds")
+      yield* images.resolve("library/app", tag("1"))
+      const never = yield* Effect.flip(images.resolve("library/never", tag("1")))
+      assert.strictEqual(never._tag, "ImageUnavailable")
+      assert.deepStrictEqual(state.asked, ["docker.io/library/app", "library/app", "library/app"])
+    })
+  )
+})

@@ -1,0 +1,71 @@
+// Decides what a name without `ns` means to docker, whose registry-mirrors are asked by a bare path for what lies at
+// Docker Hub: the cluster's own repository when there is one of that name, else that of the default upstream.
+//
+// Invariant: a repository of the cluster is never mixed with an upstream's: one that exists here answers alone, also for
+// tags that it lacks.
+
+import { Cache, Effect, Exit, Stream } from "effect"
+import { limits } from "../../protocol/limits.ts"
+import type { ImageSource, ImageUnavailable } from "../registry/image-source.ts"
+import { toDuration } from "../services/clock.ts"
+import { type MirrorNames, mirroredRepository } from "../upstream/mirror-names.ts"
+
+export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Effect.Effect<ImageSource> =>
+  Effect.gen(function* () {
+    const prefix = names.defaultPrefix
+    if (prefix === undefined) return source
+    /** What was found last, for when nobody can be asked; oldest first. */
+    const known = new Map<string, boolean>()
+
+    const ask = (repository: string): Effect.Effect<boolean, ImageUnavailable> =>
+      source.tags(repository, { limit: 1 }).pipe(
+        Effect.as(true),
+        Effect.catchTag("ImageUnknown", () => Effect.succeed(false)),
+        Effect.tap((isOwn) =>
+          Effect.sync(() => {
+            known.delete(repository)
+            if (known.size >= limits.maxUpstreamAnswers) known.delete(known.keys().next().value!)
+            known.set(repository, isOwn)
+          })
+        ),
+        Effect.catch((error) => {
+          const before = known.get(repository)
+          return before === undefined ? Effect.fail(error) : Effect.succeed(before)
+        })
+      )
+
+    const own = yield* Cache.makeWith(ask, {
+      capacity: limits.maxUpstreamAnswers,
+      timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(limits.ownershipLifetime) : 0)
+    })
+
+    /** The repository that the name means. */
+    const meant = (repository: string): Effect.Effect<string, ImageUnavailable> => {
+      const mirrored = names.isMirrored(repository) ? undefined : mirroredRepository(prefix, repository)
+      if (mirrored === undefined) return Effect.succeed(repository)
+      return Effect.map(Cache.get(own, repository), (isOwn) => (isOwn ? repository : mirrored))
+    }
+
+    const { prepareBlob } = source
+    return {
+      ...source,
+      resolve: (repository, reference) =>
+        Effect.flatMap(meant(repository), (name) => source.resolve(name, reference)),
+      manifest: (repository, manifest) =>
+        Effect.flatMap(meant(repository), (name) => source.manifest(name, manifest)),
+      statBlob: (repository, digest) =>
+        Effect.flatMap(meant(repository), (name) => source.statBlob(name, digest)),
+      ...(prepareBlob === undefined
+        ? {}
+        : {
+            prepareBlob: (repository, digest, selection) =>
+              Effect.flatMap(meant(repository), (name) => prepareBlob(name, digest, selection))
+          }),
+      readBlob: (repository, digest, selection) =>
+        Stream.unwrap(Effect.map(meant(repository), (name) => source.readBlob(name, digest, selection))),
+      referrers: (repository, subject, page, artifactType) =>
+        Effect.flatMap(meant(repository), (name) => source.referrers(name, subject, page, artifactType)),
+      history: (repository, tag) => Effect.flatMap(meant(repository), (name) => source.history(name, tag)),
+      tags: (repository, page) => Effect.flatMap(meant(repository), (name) => source.tags(name, page))
+    }
+  })

@@ -1,0 +1,101 @@
+// Decides how an agent does what a proxy asks when it preheats: pulls every content that it lacks through the swarm, a
+// few at a time over all such requests, and tells how far it is in lines that come whether something moved or not.
+//
+// Invariants: nothing but names of the cluster is taken, nothing but the swarm is asked; a proxy that hangs up withdraws
+// its wish; at most maxPreheatsPerAgent requests are worked on.
+
+import { Duration, Effect, Fiber, Semaphore, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { HttpRoute } from "../http/http-app.ts"
+import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import { jsonBody } from "../http/json-body.ts"
+import { ociError } from "../oci/oci-error.ts"
+import { ociErrorResponse } from "../http/error-response.ts"
+import { toDuration } from "../services/clock.ts"
+import { PreheatAsk, type PreheatContent, type PreheatProgress } from "../client/preheat-wire.ts"
+
+export interface PreheatAgentOptions {
+  /** Whether the whole content is in the agent's store. */
+  readonly has: (digest: Digest) => Effect.Effect<boolean, { readonly message: string }>
+  readonly pull: (namespace: string, digest: Digest) => Effect.Effect<void, { readonly message: string }>
+  readonly counter: RequestCounter
+}
+
+const askBody = jsonBody(PreheatAsk, "a preheat", limits.maxPreheatAskBytes)
+
+export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
+  const places = Semaphore.makeUnsafe(limits.maxPreheatPulls)
+  let underway = 0
+
+  /** The lines of one request; what it asks for is pulled for as long as somebody reads them. */
+  const work = ({ repository, contents }: PreheatAsk): Stream.Stream<Uint8Array> =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        let told: PreheatProgress = { done: 0, failed: 0, bytes: 0, fetched: 0, ended: false }
+
+        const fetch = ({ digest, size }: PreheatContent) =>
+          Effect.gen(function* () {
+            const had = yield* options.has(digest)
+            if (!had) yield* options.pull(repository, digest)
+            const { done, bytes, fetched } = told
+            told = { ...told, done: done + 1, bytes: bytes + size, fetched: fetched + (had ? 0 : size) }
+          }).pipe(
+            Effect.catch((error) =>
+              Effect.sync(() => {
+                const message = told.message ?? error.message.slice(0, 1000)
+                told = { ...told, failed: told.failed + 1, message }
+              })
+            ),
+            Semaphore.withPermit(places)
+          )
+
+        const pulls = yield* Effect.forkScoped(
+          Effect.forEach(contents, fetch, { concurrency: limits.maxPreheatPulls, discard: true })
+        )
+        const line = (ended: boolean) => new TextEncoder().encode(`${JSON.stringify({ ...told, ended })}\n`)
+
+        return Stream.unfold("first" as "first" | "next" | "over", (state) =>
+          Effect.gen(function* () {
+            if (state === "over") return undefined
+            if (state === "next") {
+              yield* Effect.raceFirst(
+                Fiber.await(pulls),
+                Effect.sleep(toDuration(limits.preheatProgressInterval))
+              )
+            }
+            const ended = pulls.pollUnsafe() !== undefined
+            return [line(ended), ended ? "over" : "next"] as const
+          })
+        )
+      })
+    )
+
+  const answer = Effect.gen(function* () {
+    const ask = yield* askBody
+    if (underway >= limits.maxPreheatsPerAgent) {
+      return yield* ociError("TOOMANYREQUESTS", {
+        message: `this agent works on ${underway} preheats already`,
+        headers: { "retry-after": String(Duration.toSeconds(toDuration(limits.preheatRetryDelay))) }
+      })
+    }
+    // Until the answer has been sent, or the proxy hung up.
+    yield* Effect.acquireRelease(
+      Effect.sync(() => underway++),
+      () => Effect.sync(() => underway--)
+    )
+    return HttpServerResponse.stream(work(ask), { contentType: "application/x-ndjson" })
+  })
+
+  return {
+    method: "POST",
+    path: "/preheat",
+    handler: countedHandler(
+      options.counter,
+      "preheat",
+      Effect.catch(answer, (error) => Effect.succeed(ociErrorResponse(error))),
+      () => ociErrorResponse(ociError("UNKNOWN", { message: "the agent failed; its log says where" }))
+    )
+  }
+}

@@ -1,0 +1,253 @@
+// Decides how a role speaks to the cluster of origins: each blob has its owners in rendezvous order over all origins,
+// and a healthy one further down stands in for an owner that is away. Reads go on at another origin where one broke
+// off. It refuses to know what a blob is for.
+
+import { Cache, Clock, Effect, Exit, Option, Schema, type Stream } from "effect"
+import { type HttpClient, HttpClientRequest } from "effect/http"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
+import { formatBlobPath } from "./blob-path.ts"
+import { type OutgoingBlob, sendBlob } from "./blob-send.ts"
+import { askMetainfo } from "./ask-metainfo.ts"
+import {
+  BlobOnItsWay,
+  BlobRejected,
+  blobUnknown,
+  type OriginReadError,
+  OriginUnavailable
+} from "./origin-errors.ts"
+import { readFromOrigins } from "./origin-read.ts"
+import type { BlobStat } from "../services/blob-store.ts"
+import {
+  baseUrl,
+  decodeJson,
+  dropBody,
+  makeUpstreams,
+  noneHealthy,
+  refusedBy,
+  type SearchResult,
+  type UpstreamFailed,
+  upstreamRounds
+} from "./upstreams.ts"
+import { toDuration } from "../services/clock.ts"
+import { PeerAddressJson } from "../http/wire-schema.ts"
+
+export interface OriginClient {
+  readonly stat: (namespace: string, digest: Digest) => Effect.Effect<BlobStat, OriginReadError>
+  /** Bytes [start, end) of a blob; on a failure half way it goes on at another origin. */
+  readonly read: (
+    namespace: string,
+    digest: Digest,
+    start: number,
+    end: number
+  ) => Stream.Stream<Uint8Array, OriginReadError>
+  /**
+   * As `stat`, for who is about to link the blob: the other owners are told too, so that none of them collects it before
+   * it is linked. `link` runs within the time for which that holds, again where it took longer.
+   */
+  readonly rely: <A, E, R>(
+    namespace: string,
+    digest: Digest,
+    link: (stat: BlobStat) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OriginReadError, R>
+  /**
+   * Makes the blob durable at an origin, which tries to copy it to the other owners, then runs `link` as `rely` does.
+   */
+  readonly put: <A, E, R>(
+    namespace: string,
+    digest: Digest,
+    blob: OutgoingBlob<unknown>,
+    link: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | BlobRejected | OriginUnavailable, R>
+  /** Canonical bytes; of a mirrored registry's blob it makes the origins fetch it. */
+  readonly metainfo: (
+    namespace: string,
+    digest: Digest
+  ) => Effect.Effect<Uint8Array, OriginReadError | BlobOnItsWay>
+  /** Peer addresses of the digest's owners, with stand-ins for those that are away. */
+  readonly seeds: (digest: Digest) => Effect.Effect<ReadonlyArray<PeerAddress>>
+  /** Why not one origin answers, a line each; empty when one does. */
+  readonly notReady: Effect.Effect<ReadonlyArray<string>>
+}
+
+/**
+ * Touches, then links. A link that came later than limits.touchReliance after the touch may be of a blob that was
+ * collected in between, so both are done once more: now the link itself keeps the blob, and the touch tells whether it
+ * is there.
+ */
+const linkedInTime = <T, E1, R1, A, E2, R2>(
+  touch: Effect.Effect<T, E1, R1>,
+  link: (touched: T) => Effect.Effect<A, E2, R2>
+): Effect.Effect<A, E1 | E2, R1 | R2> =>
+  Effect.gen(function* () {
+    const begun = yield* Clock.currentTimeMillis
+    const linked = yield* Effect.flatMap(touch, link)
+    if ((yield* Clock.currentTimeMillis) - begun <= limits.touchReliance / 1_000) return linked
+    return yield* Effect.flatMap(touch, link)
+  })
+
+const decodePeer = Schema.decodeUnknownEffect(PeerAddressJson)
+
+export const makeOriginClient = (
+  origins: ReadonlyArray<string>
+): Effect.Effect<OriginClient, never, HttpClient.HttpClient> =>
+  Effect.gen(function* () {
+    const members = origins.map(baseUrl)
+    const upstreams = yield* makeUpstreams
+    const order = (digest: Digest) => ringOwners(digest, members, members.length)
+
+    /** The find of a search, or the error that its end means; a search that nobody answered is repeated. */
+    const searched = <A>(
+      digest: Digest,
+      search: Effect.Effect<SearchResult<A>>
+    ): Effect.Effect<A, OriginReadError> =>
+      search.pipe(
+        Effect.flatMap(({ found, lacking, failures }): Effect.Effect<A, OriginReadError> => {
+          if (Option.isSome(found)) return Effect.succeed(found.value)
+          if (lacking > 0) return Effect.fail(blobUnknown(digest, failures))
+          return Effect.fail(new OriginUnavailable({ message: `no origin answered: ${failures.join("; ")}` }))
+        }),
+        Effect.retry({ while: (error) => error._tag === "OriginUnavailable", schedule: upstreamRounds })
+      )
+
+    const statAt = (url: string, namespace: string, digest: Digest) =>
+      upstreams.ask(
+        url,
+        HttpClientRequest.head(url + formatBlobPath({ tag: "Blob", namespace, digest })),
+        limits.askTimeout,
+        (response) =>
+          Effect.gen(function* () {
+            if (response.status === 200) {
+              yield* dropBody(response)
+              const length = Number(response.headers["content-length"])
+              return Option.some<BlobStat>({ digest, length })
+            }
+            if (response.status !== 404) return yield* refusedBy(url, `a question for ${digest}`, response)
+            yield* dropBody(response)
+            return Option.none<BlobStat>()
+          })
+      )
+
+    /** The question touches the blob where it is. An owner that does not answer may lose its copy, and repairs it then. */
+    const touchOthers = (url: string, namespace: string, digest: Digest): Effect.Effect<void> =>
+      Effect.gen(function* () {
+        const owners = ringOwners(digest, members, limits.originReplicas).filter((other) => other !== url)
+        yield* Effect.forEach(
+          yield* upstreams.awake(owners),
+          (other) => Effect.ignore(statAt(other, namespace, digest)),
+          { concurrency: limits.maxParallelAsks, discard: true }
+        )
+      })
+
+    const putAt = (
+      url: string,
+      namespace: string,
+      digest: Digest,
+      blob: OutgoingBlob<unknown>
+    ): Effect.Effect<void, BlobRejected | UpstreamFailed> =>
+      Effect.gen(function* () {
+        // Blobs are the same everywhere: what is there need not be sent.
+        if (Option.isSome(yield* statAt(url, namespace, digest))) {
+          return yield* touchOthers(url, namespace, digest)
+        }
+        const request = HttpClientRequest.put(url + formatBlobPath({ tag: "Blob", namespace, digest }))
+        yield* sendBlob(upstreams, url, request, blob, (response) =>
+          Effect.gen(function* () {
+            if (response.status === 201) return yield* dropBody(response)
+            // Someone else brought it meanwhile.
+            if (response.status === 200) {
+              return yield* Effect.andThen(dropBody(response), touchOthers(url, namespace, digest))
+            }
+            if (response.status !== 400) return yield* refusedBy(url, digest, response)
+            const message = `${url} refused ${digest}: ${yield* response.text}`
+            return yield* new BlobRejected({ digest, message })
+          })
+        )
+      })
+
+    const putOnce = (namespace: string, digest: Digest, blob: OutgoingBlob<unknown>) =>
+      Effect.gen(function* () {
+        const failures: string[] = []
+        for (const url of yield* upstreams.preferred(order(digest))) {
+          const failure = yield* Effect.match(putAt(url, namespace, digest, blob), {
+            onSuccess: () => undefined,
+            onFailure: (error) => error
+          })
+          if (failure === undefined) return
+          if (failure._tag === "BlobRejected") return yield* failure
+          yield* Effect.logWarning(
+            `origin ${url} did not take ${digest}, the next is tried: ${failure.message}`
+          )
+          failures.push(failure.message)
+        }
+        return yield* new OriginUnavailable({ message: `no origin took ${digest}: ${failures.join("; ")}` })
+      }).pipe(
+        Effect.retry({ while: (error) => error._tag === "OriginUnavailable", schedule: upstreamRounds })
+      )
+
+    const peers = yield* Cache.makeWith(
+      (url: string) =>
+        upstreams.ask(
+          url,
+          HttpClientRequest.get(url + formatBlobPath({ tag: "Peer" })),
+          limits.healthTimeout,
+          (response) =>
+            response.status === 200
+              ? decodeJson(url, response, decodePeer)
+              : refusedBy(url, "its peer address", response)
+        ),
+      {
+        capacity: members.length,
+        timeToLive: (exit) =>
+          toDuration(Exit.isSuccess(exit) ? limits.originPeerLifetime : limits.originPeerFailureLifetime)
+      }
+    )
+
+    return {
+      stat: (namespace, digest) =>
+        searched(
+          digest,
+          upstreams.search(order(digest), (url) => statAt(url, namespace, digest))
+        ),
+      read: (namespace, digest, start, end) =>
+        readFromOrigins({ upstreams, order: order(digest), namespace, digest, start, end }),
+      rely: (namespace, digest, link) =>
+        linkedInTime(
+          searched(
+            digest,
+            upstreams.search(order(digest), (url) =>
+              Effect.map(
+                statAt(url, namespace, digest),
+                Option.map((stat) => ({ stat, url }))
+              )
+            )
+          ).pipe(Effect.tap(({ url }) => touchOthers(url, namespace, digest))),
+          ({ stat }) => link(stat)
+        ),
+      put: (namespace, digest, blob, link) => linkedInTime(putOnce(namespace, digest, blob), () => link),
+      metainfo: (namespace, digest) =>
+        searched(
+          digest,
+          upstreams.search(order(digest), (url) =>
+            askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, limits.httpTimeout)
+          )
+        ).pipe(
+          Effect.flatMap((found) =>
+            found instanceof BlobOnItsWay ? Effect.fail(found) : Effect.succeed(found.bytes)
+          )
+        ),
+      seeds: (digest) =>
+        Effect.gen(function* () {
+          const found: PeerAddress[] = []
+          for (const url of yield* upstreams.preferred(order(digest))) {
+            if (found.length >= limits.originReplicas) break
+            const peer = yield* Effect.option(Cache.get(peers, url))
+            if (Option.isSome(peer)) found.push(peer.value)
+          }
+          return found
+        }),
+      notReady: noneHealthy(upstreams, members)
+    }
+  })

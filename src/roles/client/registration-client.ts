@@ -1,0 +1,95 @@
+// Decides how agents and proxies speak to the trackers about who can be preheated. An agent tells every tracker, so that
+// each knows all; a proxy asks all and takes them together, so that one that restarted a moment ago hides nobody.
+
+import { Data, Effect, Random, Schema, type Scope } from "effect"
+import { type HttpClient, HttpClientRequest } from "effect/http"
+import { limits } from "../../protocol/limits.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
+import { baseUrl, decodeJson, dropBody, makeUpstreams, refusedBy } from "./upstreams.ts"
+import { toDuration } from "../services/clock.ts"
+import { type AgentRegistration, RegisteredAgents } from "./registration-wire.ts"
+
+/** No tracker told whom it knows. `message` names each and why. */
+export class AgentsUnknown extends Data.TaggedError("AgentsUnknown")<{ readonly message: string }> {}
+
+/** Registers the agent with every tracker now and then, until the scope ends. */
+export const keepRegistered = (options: {
+  readonly trackers: ReadonlyArray<string>
+  readonly registration: AgentRegistration
+  readonly metrics: RoleMetrics
+}): Effect.Effect<void, never, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function* () {
+    const upstreams = yield* makeUpstreams
+    const failed = options.metrics.counter(
+      "shoal_registration_failures_total",
+      "Registrations that a tracker did not take"
+    )
+    const { registration } = options
+    const register = (tracker: string) =>
+      upstreams.ask(
+        tracker,
+        HttpClientRequest.post(`${tracker}/agents`).pipe(HttpClientRequest.bodyJsonUnsafe(registration)),
+        limits.askTimeout,
+        (response) =>
+          response.status === 204 ? dropBody(response) : refusedBy(tracker, "a registration", response)
+      )
+
+    /** Each tracker has its own pace: one that is away is asked sooner, and keeps no other waiting. */
+    const keep = (tracker: string) =>
+      Effect.gen(function* () {
+        let retryDelay: Micros = limits.minRegistrationBackoff
+        for (;;) {
+          const outcome = yield* Effect.result(register(tracker))
+          const share = yield* Random.nextBetween(0.75, 1)
+          if (outcome._tag === "Success") {
+            retryDelay = limits.minRegistrationBackoff
+            yield* Effect.sleep(toDuration(Math.floor(limits.registrationPeriod * share)))
+            continue
+          }
+          failed(1)
+          yield* Effect.logDebug(outcome.failure.message)
+          yield* Effect.sleep(toDuration(Math.floor(retryDelay * share)))
+          retryDelay = Math.min(2 * retryDelay, limits.registrationPeriod)
+        }
+      })
+
+    for (const tracker of options.trackers) yield* Effect.forkScoped(keep(baseUrl(tracker)))
+  })
+
+const decodeAgents = Schema.decodeUnknownEffect(RegisteredAgents)
+
+/** Every agent that any tracker knows, sorted by URL. */
+export const makeAgentFinder = (
+  trackers: ReadonlyArray<string>
+): Effect.Effect<
+  Effect.Effect<ReadonlyArray<AgentRegistration>, AgentsUnknown>,
+  never,
+  HttpClient.HttpClient
+> =>
+  Effect.gen(function* () {
+    const upstreams = yield* makeUpstreams
+    const known = (tracker: string) =>
+      upstreams.ask(tracker, HttpClientRequest.get(`${tracker}/agents`), limits.httpTimeout, (response) =>
+        response.status === 200
+          ? Effect.map(decodeJson(tracker, response, decodeAgents), ({ agents }) => agents)
+          : refusedBy(tracker, "the list of agents", response)
+      )
+    return Effect.gen(function* () {
+      const answers = yield* Effect.forEach(
+        trackers.map(baseUrl),
+        (tracker) => Effect.result(known(tracker)),
+        { concurrency: limits.maxParallelAsks }
+      )
+      const found = new Map<string, AgentRegistration>()
+      const failures: string[] = []
+      for (const answer of answers) {
+        if (answer._tag === "Failure") failures.push(answer.failure.message)
+        else for (const agent of answer.success) found.set(agent.url, agent)
+      }
+      if (failures.length === answers.length) {
+        return yield* new AgentsUnknown({ message: `no tracker told its agents: ${failures.join("; ")}` })
+      }
+      return [...found.values()].sort((one, other) => (one.url < other.url ? -1 : 1))
+    })
+  })

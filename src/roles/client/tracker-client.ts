@@ -1,0 +1,141 @@
+// Decides how a host speaks to the trackers: every blob has its trackers in rendezvous order; the first that answers is
+// used. A batch of announces is split by tracker. Metainfo is the same everywhere, so any tracker is asked for it: a wave
+// of hosts that all need it at once then has all the trackers' uplinks. Metainfo is believed only when it is for the digest that was asked
+// for; the swarm's id is computed here, never taken from the wire.
+
+import { Data, Effect, Option, Random, Schema } from "effect"
+import { type HttpClient, HttpClientRequest } from "effect/http"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { Torrent } from "../../protocol/wire/metainfo.ts"
+import { askMetainfo } from "./ask-metainfo.ts"
+import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "./origin-errors.ts"
+import { Digests } from "../services/digests.ts"
+import { AnnounceAnswer, type AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
+import {
+  baseUrl,
+  decodeJson,
+  makeUpstreams,
+  noneHealthy,
+  refusedBy,
+  type UpstreamFailed
+} from "./upstreams.ts"
+
+export type { BlobUnknown }
+
+/** No tracker answered, or none with something usable. `message` names each and why. */
+export class TrackerUnavailable extends Data.TaggedError("TrackerUnavailable")<{
+  readonly message: string
+}> {}
+
+export interface TrackerClient {
+  /**
+   * Tells the trackers of the host's swarms. Gives the hand-outs of all swarms for which a tracker answered; fails
+   * only when there were swarms and not one tracker answered. At most limits.maxSwarmsPerAnnounce swarms.
+   */
+  readonly announce: (batch: AnnounceBatch) => Effect.Effect<ReadonlyArray<SwarmHandOut>, TrackerUnavailable>
+  /** One round over the trackers; the caller decides how long to keep asking. BlobUnknown: no origin has it. */
+  readonly metainfo: (
+    namespace: string,
+    digest: Digest
+  ) => Effect.Effect<Torrent, BlobUnknown | BlobOnItsWay | TrackerUnavailable>
+  /** Why no tracker answers, a line each; empty when one does. */
+  readonly notReady: Effect.Effect<ReadonlyArray<string>>
+}
+
+const decodeAnswer = Schema.decodeUnknownEffect(AnnounceAnswer)
+
+export const makeTrackerClient = (
+  trackers: ReadonlyArray<string>
+): Effect.Effect<TrackerClient, never, HttpClient.HttpClient | Digests> =>
+  Effect.gen(function* () {
+    const members = trackers.map(baseUrl)
+    const upstreams = yield* makeUpstreams
+    const digests = yield* Digests
+
+    const anyOrder = members.length === 1 ? Effect.succeed(members) : Random.shuffle(members)
+
+    const order = (digest: Digest) => upstreams.preferred(ringOwners(digest, members, members.length))
+
+    const announceTo = (
+      url: string,
+      batch: AnnounceBatch
+    ): Effect.Effect<ReadonlyArray<SwarmHandOut>, UpstreamFailed> =>
+      upstreams.ask(
+        url,
+        HttpClientRequest.post(`${url}/announce`).pipe(HttpClientRequest.bodyJsonUnsafe(batch)),
+        limits.askTimeout,
+        (response) =>
+          Effect.gen(function* () {
+            if (response.status !== 200) return yield* refusedBy(url, "an announce", response)
+            return (yield* decodeJson(url, response, decodeAnswer)).swarms
+          })
+      )
+
+    const announce: TrackerClient["announce"] = (batch) =>
+      Effect.gen(function* () {
+        const answered: SwarmHandOut[] = []
+        const failures = new Map<string, string>()
+        // Each round sends every open swarm to the best tracker that has not failed it yet.
+        let open: ReadonlyArray<SwarmAnnounce> = batch.swarms
+        for (let round = 0; open.length > 0 && round < members.length; round++) {
+          const groups = new Map<string, SwarmAnnounce[]>()
+          for (const swarm of open) {
+            const tracker = (yield* order(swarm.digest)).find((url) => !failures.has(url))
+            if (tracker === undefined) continue
+            const group = groups.get(tracker)
+            if (group === undefined) groups.set(tracker, [swarm])
+            else group.push(swarm)
+          }
+          const failed: SwarmAnnounce[] = []
+          yield* Effect.forEach(
+            groups,
+            ([url, swarms]) =>
+              Effect.match(announceTo(url, { peer: batch.peer, swarms }), {
+                onSuccess: (handOuts) => void answered.push(...handOuts),
+                onFailure: (error) => {
+                  failures.set(url, error.message)
+                  failed.push(...swarms)
+                }
+              }),
+            // One tracker alone is asked in this fiber.
+            { concurrency: groups.size === 1 ? 1 : limits.maxParallelAsks, discard: true }
+          )
+          open = failed
+        }
+        if (answered.length === 0 && batch.swarms.length > 0 && failures.size > 0) {
+          return yield* new TrackerUnavailable({
+            message: `no tracker answered: ${[...failures.values()].join("; ")}`
+          })
+        }
+        return answered
+      })
+
+    return {
+      announce,
+      notReady: noneHealthy(upstreams, members),
+      metainfo: (namespace, digest) =>
+        Effect.gen(function* () {
+          const failures: string[] = []
+          for (const url of yield* upstreams.preferred(yield* anyOrder)) {
+            const asked = askMetainfo(
+              upstreams,
+              url,
+              { tag: "Metainfo", namespace, digest },
+              limits.httpTimeout
+            )
+            const answered = yield* Effect.result(asked)
+            if (answered._tag === "Failure") {
+              failures.push(answered.failure.message)
+              continue
+            }
+            const found = Option.getOrUndefined(answered.success)
+            if (found === undefined) return yield* blobUnknown(digest)
+            if (found instanceof BlobOnItsWay) return yield* found
+            return { swarm: digests.swarmId(found.metainfo), metainfo: found.metainfo }
+          }
+          return yield* new TrackerUnavailable({ message: `no tracker answered: ${failures.join("; ")}` })
+        })
+    }
+  })

@@ -1,0 +1,83 @@
+// Decides what a herd is: proxy, origin, tracker and build-index in one process and one scope, each with its own folder
+// and port. They find each other over those ports like roles on hosts of their own, so what is tried in a herd holds
+// for a cluster.
+
+import { Effect } from "effect"
+import { limits } from "../../protocol/limits.ts"
+import { seconds } from "../../protocol/kit/time.ts"
+import { buildIndex } from "../build-index/build-index.ts"
+import type { CollectConfig } from "../build-index/config.ts"
+import type { HerdConfig } from "./config.ts"
+import type { OriginCollect } from "../origin/config.ts"
+import { localUrl } from "../http/host-and-port.ts"
+import type { HostProgram } from "../host-program.ts"
+import { type Origin, origin } from "../origin/origin.ts"
+import { proxy } from "../proxy/proxy.ts"
+import { RoleMisconfigured } from "../role-misconfigured.ts"
+import { tracker } from "../tracker/tracker.ts"
+
+/** One rhythm for both; an origin's grace follows the links', but is not less than what it must be. */
+const originCollect = ({ every, grace }: CollectConfig): OriginCollect => ({
+  ...(every === undefined ? {} : { every }),
+  grace: Math.max(grace, limits.minBlobGrace / seconds(1))
+})
+
+export const herd = (config: HerdConfig): HostProgram<Origin> =>
+  Effect.gen(function* () {
+    const { data, log, peer, rates, upstreams } = config
+    for (const part of ["proxy", "origin", "tracker", "buildIndex"] as const) {
+      if (config[part].port === 0) {
+        return yield* new RoleMisconfigured({
+          message: `herd: ${part}.port is 0, but the parts find each other by port: give it one`
+        })
+      }
+    }
+    const originUrl = localUrl(config.origin)
+    const buildIndexUrl = localUrl(config.buildIndex)
+    const seeding = yield* origin({
+      data: `${data}/origin`,
+      log,
+      peer,
+      rates,
+      http: config.origin,
+      origins: [originUrl],
+      self: originUrl,
+      buildIndexes: [buildIndexUrl],
+      collect: originCollect(config.collect),
+      upstreams
+    })
+    const trackerUrl = localUrl(config.tracker)
+    const tracking = yield* tracker({ log, http: config.tracker, origins: [originUrl] })
+    const indexing = yield* buildIndex({
+      data: `${data}/build-index`,
+      log,
+      http: config.buildIndex,
+      origins: [originUrl],
+      immutableTags: config.immutableTags,
+      collect: config.collect,
+      upstreams
+    })
+    const pushing = yield* proxy({
+      data: `${data}/proxy`,
+      log,
+      registry: config.proxy,
+      limits: config.limits,
+      origins: [originUrl],
+      buildIndexes: [buildIndexUrl],
+      trackers: [trackerUrl],
+      preheat: config.preheat,
+      mirrors: upstreams,
+      ownNames: config.ownNames
+    })
+    const named = (name: string, listeners: Origin["listeners"]) =>
+      listeners.map((listener) => ({ ...listener, name }))
+    return {
+      listeners: [
+        ...named("proxy", pushing.listeners),
+        ...named("origin", seeding.listeners),
+        ...named("tracker", tracking.listeners),
+        ...named("build-index", indexing.listeners)
+      ],
+      engine: seeding.engine
+    }
+  })

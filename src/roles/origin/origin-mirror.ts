@@ -1,0 +1,173 @@
+// Decides how a blob of an upstream registry comes to the origins: when its metainfo is asked for and no owner has it,
+// the first origin of its ring order that answers fetches it, once, whole, and seeds it like any other. Who asks
+// meanwhile is told that it is on its way.
+//
+//   asked -> an origin before this one in ring order answers? its answer
+//         -> fetch (one a blob) -> digest checked, durable -> metainfo -> copied to the other owners
+//              \ under way after a moment: OnItsWay, ask again      \ failed: lacking, remembered for a moment
+//
+// Invariants: over all origins that see each other a blob is fetched once at a time; nothing becomes a blob before its
+// digest was checked; a fetch goes on when who asked for it has gone; fetches and those waiting are bounded.
+
+import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { ringOwners } from "../../protocol/kit/hash-ring.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { Metainfo } from "../../protocol/wire/metainfo.ts"
+import { askMetainfo } from "../client/ask-metainfo.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
+import { BlobOnItsWay } from "../client/origin-errors.ts"
+import type { OriginRepair } from "./origin-repair.ts"
+import type { OriginReplication } from "./origin-replication.ts"
+import type { TransientUploads } from "./transient-uploads.ts"
+import type { Upstreams } from "../client/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
+import type { UpstreamError } from "../upstream/upstream-errors.ts"
+import type { MirroredRepository, UpstreamRegistries } from "../upstream/upstream-registries.ts"
+
+export interface OriginMirror {
+  /** The metainfo of a blob that no origin has yet; none when its upstream has not got it, or cannot be asked now. */
+  readonly metainfo: (
+    namespace: string,
+    digest: Digest
+  ) => Effect.Effect<Option.Option<Metainfo>, BlobOnItsWay>
+}
+
+export interface OriginMirrorOptions {
+  readonly registries: UpstreamRegistries
+  readonly transient: TransientUploads
+  readonly repair: OriginRepair
+  readonly replication: OriginReplication
+  readonly upstreams: Upstreams
+  /** Base URLs of all origins, and this one's own. */
+  readonly members: ReadonlyArray<string>
+  readonly self: string
+  readonly metrics: RoleMetrics
+}
+
+type Outcome = Option.Option<Metainfo>
+
+export const makeOriginMirror = (
+  options: OriginMirrorOptions
+): Effect.Effect<OriginMirror, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { registries, transient, repair, replication, upstreams, members, self, metrics } = options
+    const fibers = yield* FiberMap.make<Digest>()
+    const atOnce = yield* Semaphore.make(limits.maxUpstreamFetches)
+    const underway = new Map<Digest, Deferred.Deferred<Outcome>>()
+    /** Until when, in milliseconds, a blob that could not be had is not asked for again. */
+    const failedUntil = new Map<Digest, number>()
+    const counted = (result: string) =>
+      metrics.counter("shoal_upstream_fetches_total", "Blobs fetched from upstream registries", { result })
+    const done = counted("done")
+    const failed = counted("failed")
+    const received = metrics.counter(
+      "shoal_upstream_bytes_received_total",
+      "Bytes of blobs received from upstream registries",
+      {}
+    )
+    metrics.readGauge(
+      "shoal_upstream_fetches_underway",
+      "Blobs being fetched or waiting for it",
+      () => underway.size
+    )
+
+    /** The bytes of a blob; what an upstream has as a manifest only is a blob to the swarm as well. */
+    const bytesOf = ({ registry, remote }: MirroredRepository, digest: Digest) =>
+      registry.blob(remote, digest).pipe(
+        Stream.catch(
+          (error): Stream.Stream<Uint8Array, UpstreamError> =>
+            error._tag === "UpstreamLacks"
+              ? Stream.unwrap(
+                  Effect.map(registry.manifest(remote, { tag: "Digest", digest }), ({ bytes }) =>
+                    Stream.succeed(bytes)
+                  )
+                )
+              : Stream.fail(error)
+        ),
+        Stream.tap((chunk) => Effect.sync(() => received(chunk.byteLength)))
+      )
+
+    const forgetOldest = (): void => {
+      if (failedUntil.size >= limits.maxUpstreamAnswers) failedUntil.delete(failedUntil.keys().next().value!)
+    }
+
+    const fetch = (
+      mirrored: MirroredRepository,
+      digest: Digest,
+      outcome: Deferred.Deferred<Outcome>
+    ): Effect.Effect<void> => {
+      const commit = transient.receive(digest, bytesOf(mirrored, digest)).pipe(
+        Effect.andThen(repair.completed(digest)),
+        Effect.tap((metainfo) => Deferred.succeed(outcome, Option.some(metainfo)))
+      )
+      return replication.aroundCommit(digest, commit).pipe(
+        Effect.andThen(Effect.logInfo(`fetched ${digest} from ${mirrored.registry.name}`)),
+        Effect.tap(() => Effect.sync(() => done(1))),
+        Effect.catch((error) =>
+          Effect.gen(function* () {
+            failed(1)
+            forgetOldest()
+            failedUntil.set(digest, (yield* Clock.currentTimeMillis) + limits.upstreamLacksLifetime / 1000)
+            yield* Effect.logWarning(
+              `${digest} could not be fetched from ${mirrored.registry.name}: ${error._tag}: ${"message" in error ? error.message : ""}`
+            )
+          })
+        ),
+        atOnce.withPermits(1),
+        Effect.ensuring(
+          Effect.suspend(() => {
+            underway.delete(digest)
+            return Deferred.succeed(outcome, Option.none())
+          })
+        )
+      )
+    }
+
+    const wait = (
+      digest: Digest,
+      outcome: Deferred.Deferred<Outcome>
+    ): Effect.Effect<Outcome, BlobOnItsWay> =>
+      Effect.timeoutOrElse(Deferred.await(outcome), {
+        duration: toDuration(limits.upstreamFetchWait),
+        orElse: () =>
+          Effect.fail(new BlobOnItsWay({ digest, message: `${digest} is being fetched from its upstream` }))
+      })
+
+    const fetchHere = (mirrored: MirroredRepository, digest: Digest): Effect.Effect<Outcome, BlobOnItsWay> =>
+      Effect.gen(function* () {
+        const running = underway.get(digest)
+        if (running !== undefined) return yield* wait(digest, running)
+        const until = failedUntil.get(digest)
+        if (until !== undefined && (yield* Clock.currentTimeMillis) < until) return Option.none()
+        failedUntil.delete(digest)
+        if (underway.size >= limits.maxQueuedUpstreamFetches) {
+          yield* Effect.logWarning(`${digest} is not fetched now: ${underway.size} others wait`)
+          return Option.none()
+        }
+        const outcome = Deferred.makeUnsafe<Outcome>()
+        underway.set(digest, outcome)
+        yield* FiberMap.run(fibers, digest, fetch(mirrored, digest, outcome))
+        return yield* wait(digest, outcome)
+      })
+
+    return {
+      metainfo: (namespace, digest) =>
+        Effect.gen(function* () {
+          const mirrored = registries.of(namespace)
+          if (mirrored === undefined) return Option.none()
+          const order = ringOwners(digest, members, members.length)
+          for (const url of order.slice(0, order.indexOf(self))) {
+            const patience = limits.upstreamFetchWait + limits.askTimeout
+            const answer = yield* Effect.result(
+              askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, patience)
+            )
+            if (answer._tag === "Failure") continue
+            const found = Option.getOrUndefined(answer.success)
+            if (found instanceof BlobOnItsWay) return yield* found
+            return Option.fromUndefinedOr(found?.metainfo)
+          }
+          return yield* fetchHere(mirrored, digest)
+        })
+    }
+  })

@@ -1,0 +1,36 @@
+// Decides how a proxy reads what a mirrored repository has and no origin yet: it makes the origins fetch it, waits, and
+// reads. In every other repository what the origins lack is unknown at once.
+
+import { Effect, Stream } from "effect"
+import type { OriginClient } from "../client/origin-client.ts"
+import { OriginUnavailable } from "../client/origin-errors.ts"
+import { whileFetched } from "../client/upstreams.ts"
+
+type Reading = Pick<OriginClient, "stat" | "read">
+
+export const fetchingOrigins = (
+  origins: OriginClient,
+  isMirrored: (repository: string) => boolean
+): Reading => {
+  const stat: OriginClient["stat"] = (repository, digest) => {
+    const asked = origins.stat(repository, digest)
+    if (!isMirrored(repository)) return asked
+    return Effect.catchTag(asked, "BlobUnknown", () =>
+      origins.metainfo(repository, digest).pipe(
+        Effect.retry({
+          while: (error) => error._tag === "BlobOnItsWay",
+          schedule: whileFetched
+        }),
+        Effect.catchTag("BlobOnItsWay", ({ message }) => Effect.fail(new OriginUnavailable({ message }))),
+        Effect.andThen(asked)
+      )
+    )
+  }
+  return {
+    stat,
+    read: (repository, digest, start, end) => {
+      const bytes = origins.read(repository, digest, start, end)
+      return isMirrored(repository) ? Stream.unwrap(Effect.as(stat(repository, digest), bytes)) : bytes
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// Decides how a proxy asks one agent to preheat and listens to it: the agent must answer and go on telling how far it
+// is; one that is silent, hangs up early or lacks something in the end has failed, with a reason.
+
+import { Data, Effect, Exit, Schema, Stream } from "effect"
+import { type HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
+import { limits } from "../../protocol/limits.ts"
+import { whyFailed } from "../client/upstreams.ts"
+import { toDuration } from "../services/clock.ts"
+import { type PreheatAsk, PreheatProgress } from "../client/preheat-wire.ts"
+
+export class AgentFailed extends Data.TaggedError("AgentFailed")<{ readonly message: string }> {}
+
+const decodeProgress = Schema.decodeUnknownExit(Schema.fromJsonString(PreheatProgress))
+
+const newline = 10
+
+/** The lines of a body, each without its end; a longer one than maxPreheatLineBytes fails. */
+const linesOf = <E>(body: Stream.Stream<Uint8Array, E>): Stream.Stream<string, E | AgentFailed> => {
+  let pending = new Uint8Array()
+  return Stream.flatMap(body, (chunk): Stream.Stream<string, AgentFailed> => {
+    const lines: string[] = []
+    let bytes = new Uint8Array(pending.byteLength + chunk.byteLength)
+    bytes.set(pending)
+    bytes.set(chunk, pending.byteLength)
+    for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline)) {
+      lines.push(new TextDecoder().decode(bytes.subarray(0, end)))
+      bytes = bytes.subarray(end + 1)
+    }
+    pending = bytes
+    return pending.byteLength > limits.maxPreheatLineBytes
+      ? Stream.fail(new AgentFailed({ message: "it told something else than its progress" }))
+      : Stream.fromIterable(lines)
+  })
+}
+
+/** Returns when the agent has all that was asked; `told` hears every line. */
+export const askAgent = (
+  client: HttpClient.HttpClient,
+  url: string,
+  ask: PreheatAsk,
+  told: (progress: PreheatProgress) => void
+): Effect.Effect<void, AgentFailed> => {
+  const silent = () =>
+    new AgentFailed({ message: `it told nothing for ${limits.preheatSilence / 1_000_000} s` })
+  const silence = toDuration(limits.preheatSilence)
+
+  return Effect.gen(function* () {
+    const response = yield* Effect.timeoutOrElse(
+      client.execute(HttpClientRequest.post(`${url}/preheat`).pipe(HttpClientRequest.bodyJsonUnsafe(ask))),
+      { duration: silence, orElse: () => Effect.fail(silent()) }
+    )
+    if (response.status !== 200) {
+      const text = yield* Stream.runHead(Stream.decodeText(response.stream))
+      const why = text._tag === "Some" ? text.value.replace(/\s+/g, " ").slice(0, 300) : ""
+      return yield* new AgentFailed({ message: `it answered ${response.status}: ${why}` })
+    }
+    let last: PreheatProgress | undefined
+    yield* linesOf(
+      Stream.timeoutOrElse(response.stream, {
+        duration: silence,
+        orElse: () => Stream.fail(silent())
+      })
+    ).pipe(
+      Stream.runForEach((line) => {
+        const progress = decodeProgress(line)
+        if (Exit.isFailure(progress)) {
+          return Effect.fail(
+            new AgentFailed({ message: `it told ${line.slice(0, 200)}, which is no progress` })
+          )
+        }
+        last = progress.value
+        told(last)
+        return Effect.void
+      })
+    )
+    if (last?.ended !== true) return yield* new AgentFailed({ message: "it broke off" })
+    if (last.done < ask.contents.length) {
+      return yield* new AgentFailed({
+        message: `it lacks ${ask.contents.length - last.done} of ${ask.contents.length}: ${last.message ?? "no reason told"}`
+      })
+    }
+  }).pipe(
+    Effect.mapError((error) =>
+      HttpClientError.isHttpClientError(error)
+        ? new AgentFailed({ message: `it does not answer: ${whyFailed(error)}` })
+        : error
+    ),
+    Effect.timeoutOrElse({
+      duration: toDuration(limits.preheatPatience),
+      orElse: () =>
+        Effect.fail(
+          new AgentFailed({ message: `it was not done in ${limits.preheatPatience / 1_000_000} s` })
+        )
+    })
+  )
+}

@@ -1,0 +1,111 @@
+// Decides what must be on an agent for an image to be there: the manifests that its name leads to, through indexes, and
+// the configs and layers that they name, each content once. Of an index only the platforms asked for are followed.
+//
+// A child that is no manifest is content like a layer (old build caches are such indexes); a child that the repository
+// does not have is left out, as indexes may be sparse; what lies elsewhere (foreign layers) is not ours to fetch.
+//
+// Invariant: at most maxPreheatContents contents and maxPreheatDepth indexes deep; no layer is read.
+
+import { Data, Effect } from "effect"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { ImageSource, ImageSourceError, ResolvedManifest } from "../registry/image-source.ts"
+import { isManifestRefused, mediaTypes, parseManifest } from "../oci/manifest.ts"
+import type { PreheatContent } from "../client/preheat-wire.ts"
+import type { PreheatImage } from "./preheat-order.ts"
+
+/** The image is not one that can be preheated: too large, or its manifest cannot be read. */
+export class ImageNotPreheated extends Data.TaggedError("ImageNotPreheated")<{ readonly message: string }> {}
+
+export interface ImageContents {
+  /** What the name led to. */
+  readonly digest: Digest
+  readonly contents: ReadonlyArray<PreheatContent>
+}
+
+const manifestTypes = new Set<string>(Object.values(mediaTypes))
+const isIndex = (mediaType: string): boolean =>
+  mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList
+
+/** Whether a platform that a descriptor tells is one of those asked for; a variant is asked for only if named. */
+export const isAskedFor = (platform: unknown, asked: ReadonlyArray<string>): boolean => {
+  if (asked.length === 0) return true
+  if (typeof platform !== "object" || platform === null) return true
+  const { os, architecture, variant } = platform as Record<string, unknown>
+  return asked.some((one) => {
+    const [wantedOs, wantedArchitecture, wantedVariant] = one.split("/")
+    return (
+      os === wantedOs &&
+      architecture === wantedArchitecture &&
+      (wantedVariant === undefined || variant === wantedVariant)
+    )
+  })
+}
+
+/** The digests of an index's children that no asked platform names. */
+const unasked = (bytes: Uint8Array, platforms: ReadonlyArray<string>): ReadonlySet<string> => {
+  const document = JSON.parse(new TextDecoder().decode(bytes)) as {
+    readonly manifests?: ReadonlyArray<{ readonly digest: string; readonly platform?: unknown }> | null
+  }
+  const children = document.manifests ?? []
+  const asked = new Set(
+    children.filter(({ platform }) => isAskedFor(platform, platforms)).map(({ digest }) => digest)
+  )
+  return new Set(children.map(({ digest }) => digest).filter((digest) => !asked.has(digest)))
+}
+
+export const imageContents = (
+  source: Pick<ImageSource, "resolve" | "manifest">,
+  { repository, reference }: PreheatImage,
+  platforms: ReadonlyArray<string>
+): Effect.Effect<ImageContents, ImageSourceError | ImageNotPreheated> =>
+  Effect.gen(function* () {
+    const found = new Map<Digest, number>()
+
+    const add = (digest: Digest, size: number) =>
+      Effect.suspend(() => {
+        found.set(digest, size)
+        return found.size <= limits.maxPreheatContents
+          ? Effect.void
+          : new ImageNotPreheated({
+              message: `the image has more than ${limits.maxPreheatContents} contents: ask for fewer platforms`
+            })
+      })
+
+    const follow = (
+      manifest: ResolvedManifest,
+      depth: number
+    ): Effect.Effect<void, ImageSourceError | ImageNotPreheated> =>
+      Effect.gen(function* () {
+        if (found.has(manifest.digest)) return
+        yield* add(manifest.digest, manifest.size)
+        const bytes = yield* source.manifest(repository, manifest)
+        const content = parseManifest(bytes, manifest.mediaType)
+        if (isManifestRefused(content)) {
+          return yield* new ImageNotPreheated({ message: `${manifest.digest}: ${content.reason}` })
+        }
+        const leftOut = isIndex(content.mediaType) ? unasked(bytes, platforms) : new Set<string>()
+        for (const { kind, digest, size, mediaType } of content.names) {
+          if (leftOut.has(digest)) continue
+          if (kind !== "manifest" || !manifestTypes.has(mediaType)) {
+            yield* add(digest, size)
+            continue
+          }
+          if (depth >= limits.maxPreheatDepth) {
+            return yield* new ImageNotPreheated({
+              message: `${digest} is more than ${limits.maxPreheatDepth} indexes deep`
+            })
+          }
+          const child = yield* Effect.catchTag(
+            source.resolve(repository, { tag: "Digest", digest }),
+            "ImageUnknown",
+            () => Effect.undefined
+          )
+          if (child !== undefined) yield* follow(child, depth + 1)
+        }
+      })
+
+    const root = yield* source.resolve(repository, reference)
+    yield* follow(root, 0)
+    return { digest: root.digest, contents: [...found].map(([digest, size]) => ({ digest, size })) }
+  })

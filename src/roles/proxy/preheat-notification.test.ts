@@ -1,0 +1,126 @@
+// Checks what notifications say: the distribution project's envelope, Harbor's of the same, and anything else.
+
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { limits } from "../../protocol/limits.ts"
+import { OciError } from "../oci/oci-error.ts"
+import { parseNotification } from "./preheat-notification.ts"
+
+const digest = `sha256:${"cd".repeat(32)}`
+
+/** As JSON carries it. */
+const sent = (value: object): unknown => JSON.parse(JSON.stringify(value))
+
+// The fields that the distribution project's documentation of notifications names.
+const event = (target: object, action = "push") =>
+  sent({
+    id: "320678d8-ca14-430f-8bb6-4ca139cd83f7",
+    timestamp: "2026-03-09T14:44:26.402973972-08:00",
+    action,
+    target: {
+      mediaType: "application/vnd.docker.distribution.manifest.v2+json",
+      digest,
+      size: 708,
+      length: 708,
+      repository: "demo/app",
+      url: `http://192.0.2.1:5000/v2/demo/app/manifests/${digest}`,
+      tag: "latest",
+      ...target
+    },
+    request: {
+      id: "6df24a34",
+      addr: "192.0.2.4:40506",
+      host: "192.0.2.1:5000",
+      method: "PUT",
+      useragent: "x"
+    },
+    actor: {},
+    source: { addr: "host:5000", instanceID: "a53db899" }
+  })
+
+const pushed = { repository: "demo/app", tag: "latest", reference: { tag: "Digest", digest } }
+
+describe("a notification", () => {
+  it("of the distribution project's registry says which tags were pushed", () => {
+    const blob = { mediaType: "application/octet-stream", tag: undefined }
+    const index = { mediaType: "application/vnd.oci.image.index.v1+json", tag: "2" }
+    expect(
+      parseNotification({
+        events: [event({}), event(blob), event({}, "pull"), event({ tag: undefined }), event(index)]
+      })
+    ).toEqual({ pushed: [pushed, { ...pushed, tag: "2" }], ignored: 3 })
+  })
+
+  it("of Harbor, for Kraken, has names in capitals", () => {
+    const target = {
+      MediaType: "application/vnd.docker.distribution.manifest.v2+json",
+      Digest: digest,
+      Repository: "demo/app",
+      Url: "https://harbor.example/v2/demo/app/manifests/latest",
+      Tag: "latest"
+    }
+    const harbor = { Id: "x", TimeStamp: "2026-01-01T00:00:00Z", Action: "push", Target: target }
+    expect(
+      parseNotification({
+        Events: [
+          { ...harbor, Request: null, Actor: null },
+          { ...harbor, Target: { ...target, Digest: "" } },
+          { ...harbor, Target: null }
+        ]
+      })
+    ).toEqual({ pushed: [pushed, { ...pushed, reference: { tag: "Tag", name: "latest" } }], ignored: 1 })
+  })
+
+  it("with names that are none says nothing", () => {
+    const bad = [{ repository: "../x" }, { tag: "a/b" }, { digest: "sha256:1" }, { repository: undefined }]
+    expect(parseNotification({ events: bad.map((target) => event(target)) })).toEqual({
+      pushed: [],
+      ignored: bad.length
+    })
+  })
+
+  it.each([null, [], {}, { events: {} }, { events: [1] }, { events: [{ target: {} }] }, "events"])(
+    "%j is none",
+    (json) => {
+      const refused = parseNotification(json)
+      expect(refused).toBeInstanceOf(OciError)
+      expect((refused as OciError).status).toBe(400)
+    }
+  )
+
+  it("with too many events is refused", () => {
+    const events = Array.from({ length: limits.maxNotificationEvents + 1 }, () => event({}))
+    expect(parseNotification({ events: events.slice(1) })).toMatchObject({ ignored: 0 })
+    expect(parseNotification({ events })).toBeInstanceOf(OciError)
+  })
+
+  it("of any other kind is refused, never more", () => {
+    const key = fc.constantFrom(
+      "events",
+      "Events",
+      "action",
+      "target",
+      "Target",
+      "tag",
+      "__proto__",
+      "digest"
+    )
+    const anything = fc.letrec((tie) => ({
+      json: fc.oneof(
+        { maxDepth: 4 },
+        fc.constant("push"),
+        fc.array(tie("json")),
+        fc.dictionary(key, tie("json")),
+        fc.jsonValue()
+      )
+    })).json
+    fc.assert(
+      fc.property(anything, (json) => {
+        const told = parseNotification(json)
+        if (told instanceof OciError) expect(told.status).toBe(400)
+        else expect(told.pushed.length + told.ignored).toBeLessThanOrEqual(limits.maxNotificationEvents)
+      }),
+      { numRuns: 2000 }
+    )
+  })
+})

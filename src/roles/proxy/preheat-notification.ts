@@ -1,0 +1,83 @@
+// Decides which images a notification says were pushed: the envelope of the distribution project's registry
+// (application/vnd.docker.distribution.events.v2+json), and the same with names in capitals, as Harbor sends it to
+// Kraken. Events of other actions, of blobs, and without a tag say nothing here: a multi-arch image is its tag.
+//
+// Invariant: an envelope is taken or refused whole; an event in it that says nothing is counted.
+
+import { Exit, Schema } from "effect"
+import { limits } from "../../protocol/limits.ts"
+import { OciError, ociError } from "../oci/oci-error.ts"
+import { isRepositoryName, isTagName, parseClientDigest } from "../oci/repository-path.ts"
+import { misfit, type PreheatImage } from "./preheat-order.ts"
+
+/** An image that was pushed under a tag. */
+export interface PushedTag extends PreheatImage {
+  readonly tag: string
+}
+
+export interface Notification {
+  readonly pushed: ReadonlyArray<PushedTag>
+  /** Events that say nothing here. */
+  readonly ignored: number
+}
+
+const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+
+const Event = Schema.Struct({
+  action: Schema.String,
+  target: maybe(
+    Schema.Struct({
+      mediatype: maybe(Schema.String),
+      digest: maybe(Schema.String),
+      repository: maybe(Schema.String),
+      tag: maybe(Schema.String)
+    })
+  )
+})
+
+const Envelope = Schema.Struct({
+  events: Schema.Array(Event).check(Schema.isMaxLength(limits.maxNotificationEvents))
+})
+
+const decodeEnvelope = Schema.decodeUnknownExit(Envelope)
+
+/** An object with its keys in lower case: the names come in both. */
+const lowerKeys = (value: unknown): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key.toLowerCase(), each]))
+    : value
+
+const withTarget = (event: unknown): unknown => {
+  const lowered = lowerKeys(event)
+  return typeof lowered === "object" && lowered !== null && "target" in lowered
+    ? { ...lowered, target: lowerKeys(lowered.target) }
+    : lowered
+}
+
+const isManifestType = (mediaType: string): boolean =>
+  /\.(?:manifest|index)\b/.test(mediaType) && !/\.manifest\.v1\b.*prettyjws/.test(mediaType)
+
+const pushedBy = ({ action, target }: typeof Event.Type): PushedTag | undefined => {
+  if (action !== "push" || target == null) return undefined
+  const { mediatype, digest: text, repository, tag } = target
+  if (repository == null || tag == null || !isRepositoryName(repository) || !isTagName(tag)) return undefined
+  if (mediatype != null && mediatype !== "" && !isManifestType(mediatype)) return undefined
+  if (text == null || text === "") return { repository, tag, reference: { tag: "Tag", name: tag } }
+  const digest = parseClientDigest(text)
+  return digest instanceof OciError ? undefined : { repository, tag, reference: { tag: "Digest", digest } }
+}
+
+export const parseNotification = (json: unknown): Notification | OciError => {
+  const lowered = lowerKeys(json)
+  const envelope =
+    typeof lowered === "object" && lowered !== null && "events" in lowered && Array.isArray(lowered.events)
+      ? { events: lowered.events.slice(0, limits.maxNotificationEvents + 1).map(withTarget) }
+      : lowered
+  const exit = decodeEnvelope(envelope)
+  if (Exit.isFailure(exit)) {
+    return ociError("UNSUPPORTED", { status: 400, message: `not a notification: ${misfit(exit)}` })
+  }
+  const { events } = exit.value
+  const pushed = events.map(pushedBy).filter((push) => push !== undefined)
+  return { pushed, ignored: events.length - pushed.length }
+}

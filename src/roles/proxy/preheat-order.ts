@@ -1,0 +1,185 @@
+// Decides what a request to preheat says, in each of the forms in which one comes, and reads all of them into one order:
+//
+//   plain        {"image": "demo/app:1", "platforms": ["linux/amd64"], "scope": {"kind": "zone", "zone": "a"}}
+//   Harbor's     {"type": "image", "url": ".../v2/demo/app/manifests/1", "image", "tag", "digest", "scope"}, its
+//                provider API up to 2.11, for Dragonfly
+//   Dragonfly's  {"type": "preheat", "args": {"type": "image", "url", "scope", "platform"}}, the jobs of its open API,
+//                which Harbor sends since
+//
+// Invariants: what comes out is well formed; a URL is read for the name in its path and never asked; headers and
+// credentials that a form carries are neither kept nor used. It refuses to know what exists.
+
+import { Cause, Exit, Schema } from "effect"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { PreheatScope } from "./config.ts"
+import type { MirrorNames } from "../upstream/mirror-names.ts"
+import { OciError, ociError } from "../oci/oci-error.ts"
+import {
+  isRepositoryName,
+  isTagName,
+  type ManifestReference,
+  parseClientDigest,
+  parseRegistryPath
+} from "../oci/repository-path.ts"
+
+export interface PreheatImage {
+  readonly repository: string
+  readonly reference: ManifestReference
+}
+
+/** Agents that are asked; "none" asks no agent, for the image is at the origins anyway. */
+export type OrderScope = PreheatScope | { readonly kind: "none" }
+
+export interface PreheatOrder extends PreheatImage {
+  /** "os/architecture" or "os/architecture/variant"; none means all. */
+  readonly platforms: ReadonlyArray<string>
+  /** Undefined: what the configuration says. */
+  readonly scope: OrderScope | undefined
+}
+
+const Platform = Schema.String.check(
+  Schema.isMaxLength(100),
+  Schema.isPattern(/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?$/)
+)
+
+const Plain = Schema.Struct({
+  image: Schema.String,
+  platforms: Schema.optionalKey(Schema.Array(Platform).check(Schema.isMaxLength(50))),
+  scope: Schema.optionalKey(PreheatScope)
+})
+
+/** Of a Dragonfly that has schedulers and seed peers; ours are the origins, which have what was pushed. */
+const DragonflyScope = Schema.Literals(["", "single_peer", "all_peers", "single_seed_peer", "all_seed_peers"])
+
+const HarborImage = Schema.Struct({
+  type: Schema.Literal("image"),
+  url: Schema.optionalKey(Schema.String),
+  image: Schema.optionalKey(Schema.String),
+  tag: Schema.optionalKey(Schema.String),
+  digest: Schema.optionalKey(Schema.String),
+  scope: Schema.optionalKey(DragonflyScope)
+})
+
+const DragonflyJob = Schema.Struct({
+  type: Schema.Literal("preheat"),
+  args: Schema.Struct({
+    type: Schema.Literal("image"),
+    url: Schema.String,
+    platform: Schema.optionalKey(Schema.Union([Schema.Literal(""), Platform])),
+    scope: Schema.optionalKey(DragonflyScope)
+  })
+})
+
+const decodePlain = Schema.decodeUnknownExit(Plain, { onExcessProperty: "error" })
+const decodeHarborImage = Schema.decodeUnknownExit(HarborImage)
+const decodeDragonflyJob = Schema.decodeUnknownExit(DragonflyJob)
+
+const refused = (message: string): OciError => ociError("UNSUPPORTED", { status: 400, message })
+
+/** What does not fit a schema, on one line. */
+export const misfit = (exit: Exit.Failure<unknown, unknown>): string => {
+  const error = Cause.squash(exit.cause)
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").slice(0, 500)
+}
+
+const malformed = (exit: Exit.Failure<unknown, unknown>): OciError =>
+  refused(`not a request to preheat: ${misfit(exit)}`)
+
+const isError = (value: PreheatImage | OciError): value is OciError => value instanceof OciError
+
+/**
+ * "demo/app:1", "demo/app@sha256:...", or "demo/app", which is its tag latest. A registry's host may stand before it if
+ * `prefixOf` knows it: then it is that upstream's image.
+ */
+export const parseImage = (
+  text: string,
+  prefixOf: MirrorNames["prefixOf"] = () => undefined
+): PreheatImage | OciError => {
+  const slash = text.indexOf("/")
+  const prefix = slash === -1 ? undefined : prefixOf(text.slice(0, slash))
+  return parseOwnImage(prefix === undefined ? text : prefix + text.slice(slash))
+}
+
+const parseOwnImage = (text: string): PreheatImage | OciError => {
+  const at = text.indexOf("@")
+  const named = at === -1 ? text : text.slice(0, at)
+  const colon = named.indexOf(":", named.lastIndexOf("/") + 1)
+  const repository = colon === -1 ? named : named.slice(0, colon)
+  const tag = colon === -1 ? "latest" : named.slice(colon + 1)
+  if (!isRepositoryName(repository) || !isTagName(tag)) {
+    return ociError("NAME_INVALID", {
+      message:
+        `"${text.slice(0, 300)}" is not an image of the cluster: ` +
+        "REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST, without a registry's host unless it is mirrored"
+    })
+  }
+  return at === -1
+    ? { repository, reference: { tag: "Tag", name: tag } }
+    : byDigest(repository, text.slice(at + 1))
+}
+
+export const formatImage = ({ repository, reference }: PreheatImage): string =>
+  reference.tag === "Tag" ? `${repository}:${reference.name}` : `${repository}@${reference.digest}`
+
+const byDigest = (repository: string, text: string): PreheatImage | OciError => {
+  const digest = parseClientDigest(text)
+  return typeof digest === "string"
+    ? { repository, reference: { tag: "Digest", digest: digest as Digest } }
+    : digest
+}
+
+/** The image that a manifest's URL names; its host and query say nothing here. */
+export const imageOfUrl = (url: string): PreheatImage | OciError => {
+  const path = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*(\/[^?#]*)/i.exec(url)?.[1]
+  const endpoint = path === undefined ? undefined : parseRegistryPath(path)
+  if (endpoint !== undefined && !(endpoint instanceof OciError) && endpoint.tag === "Manifest") {
+    return { repository: endpoint.repository, reference: endpoint.reference }
+  }
+  return refused(`"${url.slice(0, 300)}" is not the URL of a manifest: http(s)://HOST/v2/NAME/manifests/TAG`)
+}
+
+const scopeOf = (scope: typeof DragonflyScope.Type | undefined): OrderScope | undefined => {
+  switch (scope) {
+    case undefined:
+    case "":
+      return undefined
+    case "all_peers":
+      return { kind: "all" }
+    case "single_peer":
+      return { kind: "count", count: 1 }
+    case "single_seed_peer":
+    case "all_seed_peers":
+      return { kind: "none" }
+  }
+}
+
+/** Reads the plain form, or Harbor's when it says that it is one. */
+export const parsePreheat = (json: unknown, prefixOf?: MirrorNames["prefixOf"]): PreheatOrder | OciError => {
+  if (typeof json === "object" && json !== null && "type" in json) return parseHarborImage(json)
+  const exit = decodePlain(json)
+  if (Exit.isFailure(exit)) return malformed(exit)
+  const { image: text, platforms = [], scope } = exit.value
+  const image = parseImage(text, prefixOf)
+  return isError(image) ? image : { ...image, platforms, scope }
+}
+
+const parseHarborImage = (json: unknown): PreheatOrder | OciError => {
+  const exit = decodeHarborImage(json)
+  if (Exit.isFailure(exit)) return malformed(exit)
+  const { url = "", image: name = "", tag = "", digest = "", scope } = exit.value
+  const image =
+    name === ""
+      ? imageOfUrl(url)
+      : parseImage(name + (tag === "" ? "" : `:${tag}`) + (digest && `@${digest}`))
+  return isError(image) ? image : { ...image, platforms: [], scope: scopeOf(scope) }
+}
+
+export const parseDragonflyJob = (json: unknown): PreheatOrder | OciError => {
+  const exit = decodeDragonflyJob(json)
+  if (Exit.isFailure(exit)) return malformed(exit)
+  const { url, platform = "", scope } = exit.value.args
+  const image = imageOfUrl(url)
+  return isError(image)
+    ? image
+    : { ...image, platforms: platform === "" ? [] : [platform], scope: scopeOf(scope) }
+}

@@ -1,0 +1,52 @@
+// Decides whether a proxy preheats: when its configuration names the trackers, who know the agents. It puts the parts
+// together; each says what it decides in its own file.
+
+import { Effect, type Scope } from "effect"
+import type { HttpClient } from "effect/http"
+import type { PreheatRules, ProxyConfig } from "./config.ts"
+import type { HttpRoute } from "../http/http-app.ts"
+import type { RequestCounter } from "../http/http-requests.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
+import type { MirrorNames } from "../upstream/mirror-names.ts"
+import type { ImageSource } from "../registry/image-source.ts"
+import type { RegistryWrite } from "../registry/registry-routes.ts"
+import { RoleMisconfigured } from "../role-misconfigured.ts"
+import { makePreheatJobs } from "./preheat-jobs.ts"
+import { preheatingWrite, preheatRoutes } from "./preheat-routes.ts"
+import { makeAgentFinder } from "../client/registration-client.ts"
+
+export interface Preheat {
+  readonly routes: ReadonlyArray<HttpRoute>
+  /** The write API that begins a preheat after a push that a rule means. */
+  readonly triggeredBy: (write: RegistryWrite) => RegistryWrite
+}
+
+/** Whether the rules say anything: whoever writes them wants preheating. */
+const areGiven = ({ onPush, scope }: PreheatRules): boolean => onPush.length > 0 || scope.kind !== "all"
+
+export const makePreheat = (
+  config: ProxyConfig,
+  options: {
+    readonly source: ImageSource
+    readonly metrics: RoleMetrics
+    readonly counter: RequestCounter
+    readonly names: MirrorNames
+  }
+): Effect.Effect<Preheat, RoleMisconfigured, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { trackers, preheat: rules } = config
+    if (trackers === undefined) {
+      if (!areGiven(rules)) return { routes: [], triggeredBy: (write) => write }
+      return yield* new RoleMisconfigured({
+        message: "proxy: preheat is given, but trackers are not: name the trackers, which know the agents"
+      })
+    }
+    const { source, metrics, counter, names } = options
+    const findAgents = yield* makeAgentFinder(trackers)
+    const jobs = yield* makePreheatJobs({ source, findAgents, scope: rules.scope, metrics })
+    const routing = { jobs, rules, counter, names }
+    return {
+      routes: preheatRoutes(routing),
+      triggeredBy: (write) => preheatingWrite(write, routing)
+    }
+  })

@@ -1,0 +1,51 @@
+// Decides which agents a tracker knows: those that registered and were heard of again in time. An agent is its URL:
+// one that was installed anew takes the place of what it was. Nothing is kept on disk; after a restart the agents' next
+// registrations make the table whole again.
+//
+//   absent --registers--> known --registers--> known
+//                           \--unheard of for announceMisses periods--> absent
+//
+// Invariant: at most maxRegisteredAgents; the Map's order is that of the last registration.
+
+import { limits } from "../../protocol/limits.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import { baseUrl } from "../client/upstreams.ts"
+import type { AgentRegistration } from "../client/registration-wire.ts"
+
+export interface RegisteredAgents {
+  /** False when there is no room for another agent. */
+  readonly register: (registration: AgentRegistration, now: Micros) => boolean
+  /** Those heard of in time, sorted by URL. */
+  readonly list: (now: Micros) => ReadonlyArray<AgentRegistration>
+  readonly count: () => number
+}
+
+export const registrationLifetime: Micros = limits.registrationPeriod * limits.announceMisses
+
+export const makeRegisteredAgents = (): RegisteredAgents => {
+  const table = new Map<string, { readonly registration: AgentRegistration; readonly heardAt: Micros }>()
+
+  const forgetSilent = (now: Micros): void => {
+    for (const [url, { heardAt }] of table) {
+      if (now - heardAt < registrationLifetime) return
+      table.delete(url)
+    }
+  }
+
+  return {
+    register: (registration, now) => {
+      forgetSilent(now)
+      const url = baseUrl(registration.url)
+      if (!table.delete(url) && table.size >= limits.maxRegisteredAgents) return false
+      table.set(url, { registration: { ...registration, url }, heardAt: now })
+      return true
+    },
+    list: (now) => {
+      forgetSilent(now)
+      return [...table.values()]
+        .map(({ registration }) => registration)
+        .sort((one, other) => (one.url < other.url ? -1 : 1))
+    },
+    count: () => table.size
+  }
+}

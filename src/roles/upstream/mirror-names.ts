@@ -1,0 +1,97 @@
+// Decides how repositories of upstream registries are called inside the cluster, and which names a client may use for
+// them. The list is closed: it comes from the configuration, a client's `ns` is only ever looked up in it.
+//
+//   docker.io        library/alpine  ->  docker.io/library/alpine
+//   localhost:5000   a/b             ->  localhost__5000/a/b                  a host has no "_"
+//   [::1]:5000       a/b             ->  0_0_0_0_0_0_0_1__5000/a/b
+//
+// Invariants: different registries have different prefixes; a prefix is one well-formed component of a repository name.
+
+import { Schema } from "effect"
+import { defaultTo } from "../config/numbers.ts"
+import { ipv6Groups } from "../http/ipv6-address.ts"
+import { isRepositoryName } from "../oci/repository-path.ts"
+
+const label = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+const namePattern = new RegExp(`^(${label}(?:\\.${label})*|\\[[0-9a-f:]{2,39}\\])(?::([0-9]{1,5}))?$`)
+
+const inComponent = (groups: ReadonlyArray<number> | undefined): string | undefined =>
+  groups?.map((group) => group.toString(16)).join("_")
+
+/** The first component of the names that a registry's repositories have here; undefined for what is no host[:port]. */
+export const repositoryPrefix = (registry: string): string | undefined => {
+  const match = namePattern.exec(registry)
+  if (match === null || registry.length > 128) return undefined
+  const host = match[1]!
+  const named = host.startsWith("[") ? inComponent(ipv6Groups(host.slice(1, -1))) : host
+  if (named === undefined) return undefined
+  const port = match[2]
+  return port === undefined ? named : `${named}__${port}`
+}
+
+/** The name of a registry as it stands in image references: "docker.io", "registry.example:5000", "[::1]:5000". */
+export const RegistryName = Schema.String.check(
+  Schema.makeFilter(
+    (text) => repositoryPrefix(text) !== undefined || "a registry's name: HOST or HOST:PORT, lower case"
+  )
+)
+
+/** A registry that is mirrored, as clients name it. */
+export const MirrorName = Schema.Struct({
+  name: RegistryName,
+  /** Other names under which clients ask for it. */
+  aliases: defaultTo(Schema.Array(RegistryName), [])
+})
+export type MirrorName = typeof MirrorName.Type
+
+export interface MirrorNames {
+  /** The prefix of what `ns` names: undefined when it is not listed. */
+  readonly prefixOf: (ns: string) => string | undefined
+  /** Whether a repository's name belongs to a mirrored registry, so that nobody may push to it. */
+  readonly isMirrored: (repository: string) => boolean
+  /** What a name without `ns` is looked up in when the cluster has no such repository. */
+  readonly defaultPrefix: string | undefined
+}
+
+/** The name in the cluster of a registry's repository; undefined when that would be too long. */
+export const mirroredRepository = (prefix: string, repository: string): string | undefined => {
+  const name = `${prefix}/${repository}`
+  return isRepositoryName(name) ? name : undefined
+}
+
+/** A repository's prefix and its name at its registry. */
+export const splitMirrored = (
+  repository: string
+): { readonly prefix: string; readonly remote: string } | undefined => {
+  const slash = repository.indexOf("/")
+  if (slash === -1) return undefined
+  return { prefix: repository.slice(0, slash), remote: repository.slice(slash + 1) }
+}
+
+/** Of a cluster that mirrors nothing: most, and every simulated host. */
+const noNames: MirrorNames = {
+  prefixOf: () => undefined,
+  isMirrored: () => false,
+  defaultPrefix: undefined
+}
+
+export const makeMirrorNames = (
+  mirrors: ReadonlyArray<MirrorName>,
+  defaultUpstream?: string
+): MirrorNames => {
+  if (mirrors.length === 0) return noNames
+  const prefixes = new Map<string, string>()
+  for (const { name, aliases } of mirrors) {
+    const prefix = repositoryPrefix(name)!
+    for (const known of [name, ...aliases]) prefixes.set(known, prefix)
+  }
+  const mirrored = new Set(prefixes.values())
+  return {
+    prefixOf: (ns) => prefixes.get(ns.toLowerCase()),
+    isMirrored: (repository) => {
+      const split = splitMirrored(repository)
+      return split !== undefined && mirrored.has(split.prefix)
+    },
+    defaultPrefix: defaultUpstream === undefined ? undefined : prefixes.get(defaultUpstream)
+  }
+}
