@@ -5,7 +5,7 @@
 import { Effect } from "effect"
 import type { Digest } from "../src/protocol/wire/digest.ts"
 import { type Metainfo, pieceCount, pieceSize, type Torrent } from "../src/protocol/wire/metainfo.ts"
-import type { PeerHostCounters } from "../src/protocol/peer-host-io.ts"
+import type { PeerHostCounters } from "../src/protocol/swarm/peer-host-io.ts"
 import type { Micros } from "../src/protocol/kit/time.ts"
 import type { PullError } from "../src/roles/agent/downloads.ts"
 import type { HostProgramError } from "../src/roles/host-program.ts"

@@ -123,17 +123,7 @@ const entryPoints: ReadonlyArray<string> = [
 ]
 
 /** Test support: tests may be all that imports it. */
-const testSupport: ReadonlyArray<RegExp> = [
-  /^src\/architecture\//,
-  /^src\/roles\/(scenarios|testing)\//,
-  /^test(ing)?\//,
-  // A store's conformance cases, the world of the scenario suite, and what tests put in the place of the real thing.
-  /\.conformance\.ts$/,
-  /^src\/runtime-(net|sim)\/scenario-world\.ts$/,
-  /^src\/protocol\/test-world\.ts$/,
-  /^(src\/runtime-sim|experiments)\/test-[a-z-]+\.ts$/,
-  /^src\/runtime-net\/(power-loss-(disk|host)|raw-connection|registry-life|store-life|torn-(content|tables)|transport-pair)\.ts$/
-]
+const testSupport: ReadonlyArray<RegExp> = [/^src\/architecture\//, /^test(ing)?\//]
 
 /** Nothing lies around: a file is imported, by more than its own tests, or is listed as an entry point. */
 export const everyFileIsUsed: Rule = (files) => {

@@ -146,8 +146,8 @@ test("files that nothing but their test imports are named", () => {
         "src/cli/used.ts": "",
         "src/cli/alone.ts": "",
         "src/cli/tested.ts": "",
-        "src/cli/tested.test.ts": 'import "./tested.ts"\nimport "../roles/scenarios/world.ts"',
-        "src/roles/scenarios/world.ts": ""
+        "src/cli/tested.test.ts": 'import "./tested.ts"\nimport "../../testing/scenarios/world.ts"',
+        "testing/scenarios/world.ts": ""
       })
     )
   ).toEqual([

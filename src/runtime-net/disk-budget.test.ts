@@ -11,11 +11,11 @@ import type { Digest } from "../protocol/wire/digest.ts"
 import { makeDiskBudget } from "../roles/agent/disk-budget.ts"
 import { makeRoleMetrics } from "../roles/services/metrics.ts"
 import type { BlobStore } from "../roles/services/blob-store.ts"
-import { sampleBytes } from "../roles/services/conformance.ts"
+import { sampleBytes } from "../../testing/conformance/conformance.ts"
 import { type FencedDisk, fenceDisk, nodeDisk } from "./disk.ts"
 import { openFileBlobStore } from "./file-blob-store.ts"
 import { nodeTimers } from "./node-timers.ts"
-import { metainfoOf, sha256, store } from "./store-life.ts"
+import { metainfoOf, sha256, store } from "../../testing/runtime-net/store-life.ts"
 
 const KiB = 1024
 

@@ -13,7 +13,7 @@ import type { HttpListener } from "../roles/host-program.ts"
 import type { HttpApp } from "../roles/http/http-app.ts"
 import { serveListener } from "./http-listener.ts"
 import { boundConnections } from "./http-refusals.ts"
-import { rawConnection, rawExchange } from "./raw-connection.ts"
+import { rawConnection, rawExchange } from "../../testing/runtime-net/raw-connection.ts"
 
 /** Says what it was asked, and how many bytes came with it; remembers it too. */
 const echo = (seen: Array<string>): HttpApp =>

@@ -12,9 +12,9 @@ import { describe, expect } from "vitest"
 import { makeDigest } from "../protocol/wire/digest.ts"
 import { herd } from "../roles/herd/herd.ts"
 import { herdConfig } from "../roles/herd/config.ts"
-import { herdSettings, proxyUrl } from "../roles/testing/herd.ts"
-import { makeMemoryWorld } from "../roles/testing/memory-world.ts"
-import { makePowerLossHost, type PowerLossHost } from "./power-loss-host.ts"
+import { herdSettings, proxyUrl } from "../../testing/roles/herd.ts"
+import { makeMemoryWorld } from "../../testing/roles/memory-world.ts"
+import { makePowerLossHost, type PowerLossHost } from "../../testing/runtime-net/power-loss-host.ts"
 import {
   type AskedRegistry,
   expectAsTold,
@@ -22,8 +22,8 @@ import {
   expectTidy,
   registryLife,
   toldNothing
-} from "./registry-life.ts"
-import { lots } from "./torn-content.ts"
+} from "../../testing/runtime-net/registry-life.ts"
+import { lots } from "../../testing/runtime-net/torn-content.ts"
 
 const originUrl = `http://herd:${herdSettings.origin.port}`
 

@@ -10,8 +10,8 @@ import { Effect } from "effect"
 import { afterEach, describe, expect, vi } from "vitest"
 import type { TableStore, TableWrite } from "../roles/services/table-store.ts"
 import { openSqliteTableStore } from "./sqlite-table-store.ts"
-import { lots } from "./torn-content.ts"
-import { readTableFiles, restoreTableFiles, tornTableFiles } from "./torn-tables.ts"
+import { lots } from "../../testing/runtime-net/torn-content.ts"
+import { readTableFiles, restoreTableFiles, tornTableFiles } from "../../testing/runtime-net/torn-tables.ts"
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-tables-"))),

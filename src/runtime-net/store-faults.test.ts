@@ -9,13 +9,21 @@ import { it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { describe, expect } from "vitest"
 import type { BlobStore, StoreOutcome } from "../roles/services/blob-store.ts"
-import { sampleBytes } from "../roles/services/conformance.ts"
+import { sampleBytes } from "../../testing/conformance/conformance.ts"
 import { blobFolders } from "./blob-folders.ts"
 import { type Disk, type DiskDone, fenceDisk, nodeDisk } from "./disk.ts"
 import { openFileBlobStore } from "./file-blob-store.ts"
-import { makePowerLossDisk } from "./power-loss-disk.ts"
-import { downloaded, expectConsistent, life, metainfoOf, removed, sha256, store } from "./store-life.ts"
-import { lots } from "./torn-content.ts"
+import { makePowerLossDisk } from "../../testing/runtime-net/power-loss-disk.ts"
+import {
+  downloaded,
+  expectConsistent,
+  life,
+  metainfoOf,
+  removed,
+  sha256,
+  store
+} from "../../testing/runtime-net/store-life.ts"
+import { lots } from "../../testing/runtime-net/torn-content.ts"
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-faults-"))),

@@ -8,7 +8,7 @@ import { WebSocket } from "ws"
 import type { Message, SwarmId } from "../protocol/wire/message.ts"
 import { milliseconds } from "../protocol/kit/time.ts"
 import { monotonicNow } from "./node-timers.ts"
-import { connectedPair, listenWatched, type Told } from "./transport-pair.ts"
+import { connectedPair, listenWatched, type Told } from "../../testing/runtime-net/transport-pair.ts"
 import { peerPath } from "./ws-transport.ts"
 
 const swarm = "cd".repeat(32) as SwarmId

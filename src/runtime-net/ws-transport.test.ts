@@ -11,7 +11,7 @@ import type { Message, SwarmId } from "../protocol/wire/message.ts"
 import { unlimited } from "../roles/config/process-keys.ts"
 import { PeerTransport } from "../roles/services/peer-transport.ts"
 import { pieceBuffer } from "./piece-buffer.ts"
-import { connectedPair, listenWatched } from "./transport-pair.ts"
+import { connectedPair, listenWatched } from "../../testing/runtime-net/transport-pair.ts"
 import { outsideAddress, peerPath, wsTransport } from "./ws-transport.ts"
 
 const swarm = "ab".repeat(32) as SwarmId

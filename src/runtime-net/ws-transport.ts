@@ -16,7 +16,7 @@ import { Effect, Layer, type Scope } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
 import { pieceHeaderBytes } from "../protocol/wire/codec.ts"
 import { limits } from "../protocol/limits.ts"
-import type { ConnectionId } from "../protocol/peer-host-io.ts"
+import type { ConnectionId } from "../protocol/swarm/peer-host-io.ts"
 import { TokenBucket } from "../protocol/kit/token-bucket.ts"
 import { hostAndPort, isEveryAddress } from "../roles/http/host-and-port.ts"
 import {

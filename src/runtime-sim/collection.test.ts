@@ -4,8 +4,8 @@
 import { expect, it } from "vitest"
 import { Effect } from "effect"
 import { seconds } from "../protocol/kit/time.ts"
-import { collectionRace, collectionStory } from "../roles/scenarios/collection.ts"
-import { makeSimWorld } from "./scenario-world.ts"
+import { collectionRace, collectionStory } from "../../testing/scenarios/collection.ts"
+import { makeSimWorld } from "../../testing/runtime-sim/scenario-world.ts"
 
 it("what is deleted goes after the grace, at every origin, and nothing else does", () => {
   const { world, simulation } = makeSimWorld({ seed: "collection" })

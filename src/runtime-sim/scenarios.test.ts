@@ -3,9 +3,9 @@
 
 import { describe, expect, it } from "vitest"
 import { Effect } from "effect"
-import type { Scenario } from "../roles/scenarios/scenario.ts"
-import { selectScenarios } from "../roles/scenarios/selection.ts"
-import { makeSimWorld } from "./scenario-world.ts"
+import type { Scenario } from "../../testing/scenarios/scenario.ts"
+import { selectScenarios } from "../../testing/scenarios/selection.ts"
+import { makeSimWorld } from "../../testing/runtime-sim/scenario-world.ts"
 
 const play = (scenario: Scenario, log?: (line: string) => void): string => {
   const { world, simulation } = makeSimWorld({ seed: scenario.name, log, logLevel: "Trace" })

@@ -8,7 +8,7 @@
 import { Effect } from "effect"
 import { encodedLength } from "../protocol/wire/codec.ts"
 import type { Message, SwarmId } from "../protocol/wire/message.ts"
-import type { ConnectionId } from "../protocol/peer-host-io.ts"
+import type { ConnectionId } from "../protocol/swarm/peer-host-io.ts"
 import { TokenBucket } from "../protocol/kit/token-bucket.ts"
 import { held } from "../roles/scoped.ts"
 import {

@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { limits } from "../../src/protocol/limits.ts"
-import { receivedParts } from "../../src/roles/testing/byte-ranges.ts"
+import { receivedParts } from "../../testing/roles/byte-ranges.ts"
 import { sha256 } from "../support/deterministic-bytes.ts"
 import {
   eStargz,

@@ -15,7 +15,7 @@ import {
   expectTidy,
   registryLife,
   toldNothing
-} from "../../src/runtime-net/registry-life.ts"
+} from "../../testing/runtime-net/registry-life.ts"
 import { makeCutOffDisk } from "../support/cut-off-disk.ts"
 import { freePortBase } from "../support/free-ports.ts"
 import { startHerd } from "../support/herd-process.ts"

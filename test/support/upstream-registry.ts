@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
-import { type FakeUpstreamState, fakeUpstream } from "../../src/roles/testing/fake-upstream.ts"
+import { type FakeUpstreamState, fakeUpstream } from "../../testing/roles/fake-upstream.ts"
 import { runHost } from "../../src/runtime-net/run-host.ts"
 
 export interface UpstreamOnLoopback {

@@ -6,7 +6,7 @@ import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import { limits } from "../../src/protocol/limits.ts"
 import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
-import type { ConnectionId } from "../../src/protocol/peer-host-io.ts"
+import type { ConnectionId } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { TestHost } from "./test-host.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 

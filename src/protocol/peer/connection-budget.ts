@@ -7,7 +7,7 @@
 import { backoffDelay } from "../kit/backoff.ts"
 import type { PeerHostRules } from "../swarm/host-context.ts"
 import { invariant } from "../kit/invariant.ts"
-import type { ConnectionId } from "../peer-host-io.ts"
+import type { ConnectionId } from "../swarm/peer-host-io.ts"
 import type { PeerId } from "../wire/peer-id.ts"
 import type { PeerSession } from "./peer-session.ts"
 import type { RandomSource } from "../kit/random-source.ts"

@@ -6,7 +6,7 @@
 // Invariant: what is found is joined.
 
 import type { Neighbour } from "../swarm/neighbour.ts"
-import type { ConnectionId } from "../peer-host-io.ts"
+import type { ConnectionId } from "../swarm/peer-host-io.ts"
 
 /** A power of two, several times the usual neighbours of a host. */
 const places = 64

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import { Bitfield } from "../kit/bitfield.ts"
 import type { ByeReason, CloseReason, Have, Message, RejectReason } from "../wire/message.ts"
 import { PeerHost } from "./peer-host.ts"
-import type { PeerHostInput } from "../peer-host-io.ts"
+import type { PeerHostInput } from "../swarm/peer-host-io.ts"
 import { seededRandom, testMetainfo, testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 
 const pieces = 11

@@ -16,7 +16,7 @@
 import { Bitfield } from "../kit/bitfield.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
-import type { SeedArc } from "../peer-host-io.ts"
+import type { SeedArc } from "./peer-host-io.ts"
 
 /** Refusals in a row before a neighbour gets what it insists on. */
 const maxSteers = 64

@@ -19,7 +19,7 @@ import { invariant } from "../kit/invariant.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
 import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { Payload } from "../wire/payload.ts"
-import type { ConnectionId } from "../peer-host-io.ts"
+import type { ConnectionId } from "./peer-host-io.ts"
 import type { Micros } from "../kit/time.ts"
 
 const MiB = 1024 * 1024

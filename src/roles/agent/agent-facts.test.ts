@@ -12,8 +12,8 @@ import { makeAgentFacts } from "./agent-facts.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
-import { makeMemoryTables } from "../testing/memory-table-store.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
+import { makeMemoryTables } from "../../../testing/roles/memory-table-store.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { toDuration } from "../services/clock.ts"
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest

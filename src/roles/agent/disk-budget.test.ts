@@ -10,9 +10,9 @@ import { type BoundedDisk, makeDiskBudget } from "./disk-budget.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
-import { clockTimers } from "../testing/clock-timers.ts"
-import { type MemoryBlobs, makeMemoryBlobs } from "../testing/memory-blob-store.ts"
-import { someBytes } from "../testing/push.ts"
+import { clockTimers } from "../../../testing/roles/clock-timers.ts"
+import { type MemoryBlobs, makeMemoryBlobs } from "../../../testing/roles/memory-blob-store.ts"
+import { someBytes } from "../../../testing/roles/push.ts"
 
 const digestOf = (bytes: Uint8Array): Digest => `sha256:${hash("sha256", bytes, "hex")}` as Digest
 

@@ -17,7 +17,7 @@ import type { PeerEngine } from "../peer/peer-engine.ts"
 import { type BlobSelection, wholeOf } from "../oci/byte-range.ts"
 import type { BlobStore, PieceFile } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
-import { type ClockTimers, clockTimers } from "../testing/clock-timers.ts"
+import { type ClockTimers, clockTimers } from "../../../testing/roles/clock-timers.ts"
 import { type TrackerClient, TrackerUnavailable } from "../client/tracker-client.ts"
 
 const digest = `sha256:${"1".repeat(64)}` as Digest

@@ -11,7 +11,7 @@ import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scop
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
-import type { SwarmStatus } from "../../protocol/peer-host-io.ts"
+import type { SwarmStatus } from "../../protocol/swarm/peer-host-io.ts"
 import { type Announcer, trackerFailures } from "../peer/announcer.ts"
 import { type DiskBudget, type DiskBudgetSpent, unboundedDisk } from "./disk-budget.ts"
 import type { RoleMetrics } from "../services/metrics.ts"

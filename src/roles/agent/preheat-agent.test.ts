@@ -9,9 +9,9 @@ import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { makeHttpApp } from "../http/http-app.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
-import { type Exchange, send } from "../testing/exchange.ts"
-import { makeMemoryWorld } from "../testing/memory-world.ts"
-import { settle } from "../testing/settle.ts"
+import { type Exchange, send } from "../../../testing/roles/exchange.ts"
+import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { settle } from "../../../testing/roles/settle.ts"
 import { preheatAgentRoute } from "./preheat-agent.ts"
 
 describe("an agent that is preheated", () => {

@@ -11,10 +11,10 @@ import { agent } from "./agent.ts"
 import { type AgentSettings, agentConfig } from "./config.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { makePushForward } from "./push-forward.ts"
-import { errorCode, send } from "../testing/exchange.ts"
-import { proxyUrl, startHerd } from "../testing/herd.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
-import { pushBlob, pushImage, someBytes } from "../testing/push.ts"
+import { errorCode, send } from "../../../testing/roles/exchange.ts"
+import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { pushBlob, pushImage, someBytes } from "../../../testing/roles/push.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))

@@ -10,8 +10,8 @@ import { makeBuildIndexChanges } from "./build-index-changes.ts"
 import type { ManifestRecord } from "../client/build-index-records.ts"
 import { makeBuildIndexStore } from "./build-index-store.ts"
 import { makeIndexTables } from "./build-index-tables.ts"
-import { makeMemoryTables } from "../testing/memory-table-store.ts"
-import { digest, record } from "../testing/index-records.ts"
+import { makeMemoryTables } from "../../../testing/roles/memory-table-store.ts"
+import { digest, record } from "../../../testing/roles/index-records.ts"
 
 const repository = "demo/app"
 const hour = 3_600_000

@@ -11,9 +11,9 @@ import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
 import { buildIndex } from "./build-index.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
-import { errorCode, send } from "../testing/exchange.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
-import { digest, record } from "../testing/index-records.ts"
+import { errorCode, send } from "../../../testing/roles/exchange.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { digest, record } from "../../../testing/roles/index-records.ts"
 import { buildIndexConfig } from "./config.ts"
 
 const makeWorld = () =>

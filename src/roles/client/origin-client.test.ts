@@ -7,7 +7,7 @@ import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { makeDigest } from "../../protocol/wire/digest.ts"
-import { makeMemoryWorld } from "../testing/memory-world.ts"
+import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import {
   blob,
   clientOf,
@@ -18,8 +18,8 @@ import {
   ownersOf,
   startOrigin,
   strangerTo
-} from "../testing/origin-cluster.ts"
-import { settle } from "../testing/settle.ts"
+} from "../../../testing/roles/origin-cluster.ts"
+import { settle } from "../../../testing/roles/settle.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))

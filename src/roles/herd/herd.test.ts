@@ -9,10 +9,10 @@ import { makeDigest } from "../../protocol/wire/digest.ts"
 import { herd } from "./herd.ts"
 import { herdConfig } from "./config.ts"
 import { localUrl } from "../http/host-and-port.ts"
-import { send } from "../testing/exchange.ts"
-import { herdSettings, proxyUrl, startHerd } from "../testing/herd.ts"
-import { makeMemoryWorld } from "../testing/memory-world.ts"
-import { pushImage } from "../testing/push.ts"
+import { send } from "../../../testing/roles/exchange.ts"
+import { herdSettings, proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
+import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { pushImage } from "../../../testing/roles/push.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))

@@ -7,11 +7,11 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
-import { send } from "../testing/exchange.ts"
-import { type FakeUpstreamState, publishImage } from "../testing/fake-upstream.ts"
-import type { MemoryWorld } from "../testing/memory-world.ts"
-import { at, get, manifests, mirroringHerd } from "../testing/mirroring-herd.ts"
-import { someBytes } from "../testing/push.ts"
+import { send } from "../../../testing/roles/exchange.ts"
+import { type FakeUpstreamState, publishImage } from "../../../testing/roles/fake-upstream.ts"
+import type { MemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { at, get, manifests, mirroringHerd } from "../../../testing/roles/mirroring-herd.ts"
+import { someBytes } from "../../../testing/roles/push.ts"
 
 const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
   makeDigest(algorithm, createHash(algorithm).update(bytes).digest())

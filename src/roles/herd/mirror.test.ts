@@ -7,11 +7,11 @@ import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
-import { errorCode, send } from "../testing/exchange.ts"
-import { publishImage } from "../testing/fake-upstream.ts"
-import { proxyUrl } from "../testing/herd.ts"
-import { at, get, manifests, mirroringHerd } from "../testing/mirroring-herd.ts"
-import { pushImage, someBytes } from "../testing/push.ts"
+import { errorCode, send } from "../../../testing/roles/exchange.ts"
+import { publishImage } from "../../../testing/roles/fake-upstream.ts"
+import { proxyUrl } from "../../../testing/roles/herd.ts"
+import { at, get, manifests, mirroringHerd } from "../../../testing/roles/mirroring-herd.ts"
+import { pushImage, someBytes } from "../../../testing/roles/push.ts"
 
 const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
   makeDigest(algorithm, createHash(algorithm).update(bytes).digest())

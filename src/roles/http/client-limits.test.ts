@@ -8,11 +8,11 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { makeDigest } from "../../protocol/wire/digest.ts"
 import { ClientLimits } from "../config/client-limits.ts"
-import { errorCode, send } from "../testing/exchange.ts"
-import { proxyUrl, startHerd } from "../testing/herd.ts"
-import { makeMemoryWorld, type MemoryWorld } from "../testing/memory-world.ts"
-import { pushImage, someBytes } from "../testing/push.ts"
-import { settle } from "../testing/settle.ts"
+import { errorCode, send } from "../../../testing/roles/exchange.ts"
+import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
+import { makeMemoryWorld, type MemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { pushImage, someBytes } from "../../../testing/roles/push.ts"
+import { settle } from "../../../testing/roles/settle.ts"
 
 const withLimits = <A, E>(
   allowed: typeof ClientLimits.Encoded,

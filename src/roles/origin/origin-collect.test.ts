@@ -13,9 +13,18 @@ import { buildIndexConfig } from "../build-index/config.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { type OriginSettings, originConfig } from "./config.ts"
 import { origin } from "./origin.ts"
-import { send } from "../testing/exchange.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
-import { blob, blobUrl, clientOf, holders, names, ownersOf, url, waiting } from "../testing/origin-cluster.ts"
+import { send } from "../../../testing/roles/exchange.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import {
+  blob,
+  blobUrl,
+  clientOf,
+  holders,
+  names,
+  ownersOf,
+  url,
+  waiting
+} from "../../../testing/roles/origin-cluster.ts"
 
 const indexes = ["index-a", "index-b"]
 const origins = [url(names[0]!), ...names.slice(1).map(url)] as const

@@ -6,7 +6,7 @@ import fc from "fast-check"
 import { describe } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { decodeCopy, encodeCopy, splitAt } from "./origin-copy.ts"
-import { someBytes } from "../testing/push.ts"
+import { someBytes } from "../../../testing/roles/push.ts"
 
 const digest = `sha256:${"ab".repeat(32)}` as Digest
 

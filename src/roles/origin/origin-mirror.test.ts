@@ -9,12 +9,19 @@ import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { decodeMetainfo } from "../../protocol/wire/metainfo.ts"
 import { formatBlobPath } from "../client/blob-path.ts"
-import { type Exchange, send } from "../testing/exchange.ts"
-import { type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
-import { type MemoryWorld, makeMemoryWorld, type RunningRole } from "../testing/memory-world.ts"
-import { holders, names, ownersOf, startOrigin, strangerTo, url } from "../testing/origin-cluster.ts"
-import { someBytes } from "../testing/push.ts"
-import { settle } from "../testing/settle.ts"
+import { type Exchange, send } from "../../../testing/roles/exchange.ts"
+import { type FakeUpstreamState, fakeUpstream, publishImage } from "../../../testing/roles/fake-upstream.ts"
+import { type MemoryWorld, makeMemoryWorld, type RunningRole } from "../../../testing/roles/memory-world.ts"
+import {
+  holders,
+  names,
+  ownersOf,
+  startOrigin,
+  strangerTo,
+  url
+} from "../../../testing/roles/origin-cluster.ts"
+import { someBytes } from "../../../testing/roles/push.ts"
+import { settle } from "../../../testing/roles/settle.ts"
 
 const hash = (bytes: Uint8Array): Digest => makeDigest("sha256", createHash("sha256").update(bytes).digest())
 

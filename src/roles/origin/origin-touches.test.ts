@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeOriginTouches } from "./origin-touches.ts"
-import { settle } from "../testing/settle.ts"
+import { settle } from "../../../testing/roles/settle.ts"
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
 const [one, other] = [digest("1"), digest("2")]

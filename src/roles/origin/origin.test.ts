@@ -8,9 +8,9 @@ import { describe } from "vitest"
 import { makeDigest } from "../../protocol/wire/digest.ts"
 import { decodeMetainfo, encodeMetainfo } from "../../protocol/wire/metainfo.ts"
 import { formatBlobPath } from "../client/blob-path.ts"
-import { receivedParts } from "../testing/byte-ranges.ts"
-import { errorCode, send } from "../testing/exchange.ts"
-import { makeMemoryWorld } from "../testing/memory-world.ts"
+import { receivedParts } from "../../../testing/roles/byte-ranges.ts"
+import { errorCode, send } from "../../../testing/roles/exchange.ts"
+import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import {
   blob,
   blobUrl,
@@ -24,9 +24,9 @@ import {
   strangerTo,
   url,
   waiting
-} from "../testing/origin-cluster.ts"
-import { someBytes } from "../testing/push.ts"
-import { settle } from "../testing/settle.ts"
+} from "../../../testing/roles/origin-cluster.ts"
+import { someBytes } from "../../../testing/roles/push.ts"
+import { settle } from "../../../testing/roles/settle.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))

@@ -14,7 +14,7 @@ import { makeRoleMetrics } from "../services/metrics.ts"
 import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
 import { Timers } from "../services/timers.ts"
-import { type ClockTimers, clockTimers } from "../testing/clock-timers.ts"
+import { type ClockTimers, clockTimers } from "../../../testing/roles/clock-timers.ts"
 import { type TrackerClient, TrackerUnavailable } from "../client/tracker-client.ts"
 import type { AnnounceBatch } from "../client/tracker-wire.ts"
 

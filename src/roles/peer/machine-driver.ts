@@ -10,7 +10,7 @@
 
 import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerHost } from "../../protocol/peer/peer-host.ts"
-import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../protocol/peer-host-io.ts"
+import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../protocol/swarm/peer-host-io.ts"
 import type { SwarmEntry } from "./open-swarm.ts"
 import type { PeerEndpoint, PeerTransportHandlers } from "../services/peer-transport.ts"
 import type { Timers } from "../services/timers.ts"

@@ -9,8 +9,8 @@ import { unlimited } from "../config/process-keys.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { PeerTransport } from "../services/peer-transport.ts"
 import { Timers } from "../services/timers.ts"
-import { clockTimers } from "../testing/clock-timers.ts"
-import { makeMemoryBlobs } from "../testing/memory-blob-store.ts"
+import { clockTimers } from "../../../testing/roles/clock-timers.ts"
+import { makeMemoryBlobs } from "../../../testing/roles/memory-blob-store.ts"
 import { makePeerEngine } from "./peer-engine.ts"
 
 const unconnected: PeerTransport["Service"] = {

@@ -2,7 +2,7 @@
 // when someone scrapes.
 
 import type { PeerHost } from "../../protocol/peer/peer-host.ts"
-import type { PeerHostCounters } from "../../protocol/peer-host-io.ts"
+import type { PeerHostCounters } from "../../protocol/swarm/peer-host-io.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
 
 type Row = readonly [

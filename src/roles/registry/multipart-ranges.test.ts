@@ -7,7 +7,7 @@ import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { describe, expect } from "vitest"
 import { makeDigest } from "../../protocol/wire/digest.ts"
-import { receivedParts } from "../testing/byte-ranges.ts"
+import { receivedParts } from "../../../testing/roles/byte-ranges.ts"
 import { multipartRanges, readEach } from "./multipart-ranges.ts"
 
 describe("multipartRanges", () => {

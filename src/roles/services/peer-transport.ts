@@ -8,7 +8,7 @@
 
 import { Context, Data, type Effect, type Scope } from "effect"
 import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
-import type { ConnectionId } from "../../protocol/peer-host-io.ts"
+import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
 import type { PeerListen } from "../config/addresses.ts"
 import type { RateLimits } from "../config/process-keys.ts"
 

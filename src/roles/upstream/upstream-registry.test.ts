@@ -10,9 +10,14 @@ import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { toDuration } from "../services/clock.ts"
 import { Secrets, SecretUnavailable } from "../services/secrets.ts"
-import { dockerHub, type FakeUpstreamState, fakeUpstream, publishImage } from "../testing/fake-upstream.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../testing/memory-world.ts"
-import { someBytes } from "../testing/push.ts"
+import {
+  dockerHub,
+  type FakeUpstreamState,
+  fakeUpstream,
+  publishImage
+} from "../../../testing/roles/fake-upstream.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { someBytes } from "../../../testing/roles/push.ts"
 import { type UpstreamSettings, upstreamConfig } from "./mirror-config.ts"
 import { makeUpstreamRegistry, type UpstreamRegistry } from "./upstream-registry.ts"
 

@@ -1,0 +1,139 @@
+// Decides what every blob store must know of its own size: what it takes of the medium by digest and besides, measured
+// so that a kill cannot make it wrong, and when each blob was used last.
+
+import { Effect, Option } from "effect"
+import { type Digest, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
+import { chunked, commitBytes, openBlobs } from "./blob-store.conformance.ts"
+import type { BlobStore, PieceFile, StoreUsage } from "../../src/roles/services/blob-store.ts"
+import { type ConformanceCase, conformanceCase, expectThat, sampleBytes } from "./conformance.ts"
+
+const kept = (usage: StoreUsage, digest: Digest) => usage.kept.find((blob) => blob.digest === digest)
+
+const measured = conformanceCase(
+  "what is kept is measured, also after a kill, until it is removed",
+  (place) =>
+    Effect.gen(function* () {
+      const bytes = sampleBytes(17, 300_000)
+      const digest = place.digests.digest("sha256", bytes)
+      const unfinished = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const blobs = yield* openBlobs(place)
+          const before = yield* blobs.usage
+          yield* expectThat(before.kept.length === 0, "a new store keeps something")
+          yield* expectThat(
+            Option.isNone(yield* blobs.measure(digest)),
+            "a blob that is not there is measured"
+          )
+          yield* commitBytes(blobs, bytes, digest)
+          const bare = Option.getOrThrow(yield* blobs.measure(digest))
+          yield* blobs.makeMetainfo(digest, 1024)
+          const whole = Option.getOrThrow(yield* blobs.measure(digest))
+          yield* expectThat(whole.complete && whole.bytes >= bytes.length, `measured ${whole.bytes} bytes`)
+          yield* expectThat(whole.bytes > bare.bytes, "the metainfo takes nothing")
+          const upload = yield* blobs.createUpload
+          yield* blobs.appendUpload(upload, 0, chunked(bytes))
+          const { other } = yield* blobs.usage
+          yield* expectThat(other >= before.other + bytes.length, "an upload takes nothing")
+          yield* place.kill
+          return { upload, whole }
+        })
+      )
+      const blobs = yield* openBlobs(place)
+      const after = yield* blobs.usage
+      yield* expectThat(
+        kept(after, digest)?.bytes === unfinished.whole.bytes,
+        `${kept(after, digest)?.bytes} bytes after a kill, ${unfinished.whole.bytes} before`
+      )
+      yield* expectThat(after.other >= bytes.length, "after a kill the upload takes nothing")
+      yield* blobs.abortUpload(unfinished.upload)
+      yield* blobs.remove(digest)
+      const end = yield* blobs.usage
+      yield* expectThat(end.kept.length === 0, "a removed blob is still measured")
+      yield* expectThat(end.other < bytes.length, `${end.other} bytes are left of nothing`)
+      yield* expectThat(Option.isNone(yield* blobs.measure(digest)), "a removed blob is measured")
+    })
+)
+
+const usesAreNoted = conformanceCase("the last use of a blob outlives a kill", (place) =>
+  Effect.gen(function* () {
+    const contents = [0, 1, 2].map((index) => sampleBytes(40 + index, 1000))
+    const digests = contents.map((bytes) => place.digests.digest("sha256", bytes))
+    const long = 1_700_000_000_000
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const blobs = yield* openBlobs(place)
+        for (const [index, bytes] of contents.entries()) yield* commitBytes(blobs, bytes, digests[index]!)
+        for (const [index, digest] of digests.entries()) {
+          const written = Option.getOrThrow(yield* blobs.measure(digest)).usedAt
+          yield* expectThat(written > long, `a blob was written at ${written}`)
+          yield* blobs.noteUse(digest, long + [2, 0, 1][index]! * 60_000)
+        }
+        yield* blobs.noteUse(place.digests.digest("sha256", sampleBytes(50, 1)), long)
+        yield* place.kill
+      })
+    )
+    const usage = yield* (yield* openBlobs(place)).usage
+    const ages = digests.map((digest) => (kept(usage, digest)!.usedAt - long) / 60_000)
+    yield* expectThat(ages.join() === "2,0,1", `the last uses are ${ages.join()}, not 2,0,1`)
+  })
+)
+
+const pieces = Array.from({ length: 32 }, (_, piece) => piece)
+
+const store = (file: PieceFile, piece: number, bytes: Uint8Array) =>
+  Effect.callback<void>((resume) => file.store(piece, bytes, () => resume(Effect.void)))
+
+const downloadIsMeasured = conformanceCase(
+  "a download takes what came of it, not what will come, and less after it was removed",
+  (place) =>
+    Effect.gen(function* () {
+      const long = 64 * 1024
+      const bytes = sampleBytes(31, 32 * long)
+      const blob = { length: bytes.length, pieceLength: long }
+      const pieceHashes = new Uint8Array(32 * 32)
+      const at = (piece: number) => bytes.slice(piece * long, (piece + 1) * long)
+      for (const piece of pieces) {
+        pieceHashes.set(fromHex(digestEncoded(place.digests.digest("sha256", at(piece)))), 32 * piece)
+      }
+      const metainfo = { ...blob, digest: place.digests.digest("sha256", bytes), pieceHashes }
+      const takes = (blobs: BlobStore) =>
+        Effect.map(
+          blobs.measure(metainfo.digest),
+          Option.match({ onNone: () => 0, onSome: (of) => of.bytes })
+        )
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const blobs = yield* openBlobs(place)
+          const file = yield* blobs.openPieces(metainfo)
+          const opened = yield* takes(blobs)
+          yield* expectThat(opened > 0 && opened < long, `an empty download takes ${opened} bytes`)
+          for (const piece of [3, 20, 31]) yield* store(file, piece, at(piece))
+          const some = yield* takes(blobs)
+          yield* expectThat(some >= 3 * long && some < 16 * long, `three of 32 pieces take ${some} bytes`)
+          yield* place.kill
+        })
+      )
+      const blobs = yield* openBlobs(place)
+      const left = (yield* blobs.usage).kept
+      yield* expectThat(
+        left.length === 1 && !left[0]!.complete && left[0]!.bytes >= long && left[0]!.bytes < 16 * long,
+        `after a kill the download takes ${left[0]?.bytes} bytes`
+      )
+      const file = yield* blobs.openPieces(metainfo)
+      for (const piece of pieces) yield* store(file, piece, at(piece))
+      yield* file.complete
+      const whole = Option.getOrThrow(yield* blobs.measure(metainfo.digest))
+      yield* expectThat(
+        whole.complete && whole.bytes >= bytes.length && whole.bytes < bytes.length + long,
+        `the whole takes ${whole.bytes} of ${bytes.length} bytes`
+      )
+      yield* blobs.remove(metainfo.digest)
+      yield* expectThat((yield* blobs.usage).kept.length === 0, "a removed blob takes something")
+    })
+)
+
+export const storeUsageConformance: ReadonlyArray<ConformanceCase> = [
+  measured,
+  usesAreNoted,
+  downloadIsMeasured
+]

@@ -1,0 +1,32 @@
+// Decides the herd that tests of the registry API run: one of each role under fixed names, in a memory world.
+
+import { Effect, type Scope } from "effect"
+import { type HerdSettings, herdConfig } from "../../src/roles/herd/config.ts"
+import { herd } from "../../src/roles/herd/herd.ts"
+import type { HostProgramError } from "../../src/roles/host-program.ts"
+import type { MemoryWorld } from "./memory-world.ts"
+
+const listen = (port: number) => ({ host: "herd", port })
+
+export const herdSettings = {
+  data: "herd",
+  peer: listen(15001),
+  proxy: listen(15000),
+  origin: listen(15002),
+  tracker: listen(15003),
+  buildIndex: listen(15004)
+} as const
+
+export const proxyUrl = "http://herd:15000"
+
+/** Starts the herd and stops it with the scope. */
+export const startHerd = (
+  world: MemoryWorld,
+  settings: Partial<HerdSettings> = {}
+): Effect.Effect<void, HostProgramError, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      world.start(herd(herdConfig({ ...herdSettings, ...settings }))),
+      (running) => running.stop
+    )
+  )

@@ -1,0 +1,14 @@
+// Decides what tests tell a build-index of: digests that are told apart by a letter, and manifests that name little.
+
+import type { Digest } from "../../src/protocol/wire/digest.ts"
+import type { ManifestRecord } from "../../src/roles/client/build-index-records.ts"
+
+export const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
+
+export const record = (letter: string, more: Partial<ManifestRecord> = {}): ManifestRecord => ({
+  digest: digest(letter),
+  mediaType: "application/vnd.oci.image.manifest.v1+json",
+  size: 7,
+  names: [],
+  ...more
+})

@@ -1,0 +1,160 @@
+// Decides how tests of roles keep blobs: in memory, with real digests and metainfo, outliving the role. Piece-wise
+// downloads are not its matter: no test of these roles downloads.
+
+import { Effect, Option, Stream } from "effect"
+import { type Digest, digestAlgorithm, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
+import {
+  type Metainfo,
+  pieceCount,
+  pieceHashBytes,
+  pieceSize,
+  type Torrent
+} from "../../src/protocol/wire/metainfo.ts"
+import {
+  BlobMissing,
+  type BlobStore,
+  BlobStoreError,
+  DigestMismatch,
+  type KeptBlob,
+  UploadOffsetWrong,
+  UploadUnknown
+} from "../../src/roles/services/blob-store.ts"
+import type { Digests } from "../../src/roles/services/digests.ts"
+
+export interface MemoryBlobs extends BlobStore {
+  readonly blobs: Map<Digest, Uint8Array>
+  readonly uploads: Map<string, Uint8Array>
+  /** Bytes after which an append finds the store full. */
+  room: number
+}
+
+const concat = (left: Uint8Array, right: Uint8Array): Uint8Array => {
+  const joined = new Uint8Array(left.byteLength + right.byteLength)
+  joined.set(left)
+  joined.set(right, left.byteLength)
+  return joined
+}
+
+export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
+  const blobs = new Map<Digest, Uint8Array>()
+  const uploads = new Map<string, Uint8Array>()
+  const torrents = new Map<Digest, Torrent>()
+  const usedAt = new Map<Digest, number>()
+  let names = 0
+
+  const kept = (digest: Digest): KeptBlob => ({
+    digest,
+    bytes: blobs.get(digest)!.byteLength,
+    complete: true,
+    usedAt: usedAt.get(digest) ?? 0
+  })
+
+  const keep = (metainfo: Metainfo): Torrent => {
+    const torrent = { swarm: digests.swarmId(metainfo), metainfo }
+    torrents.set(metainfo.digest, torrent)
+    return torrent
+  }
+
+  const uploadOf = (upload: string): Effect.Effect<Uint8Array, UploadUnknown> =>
+    Effect.suspend(() => {
+      const bytes = uploads.get(upload)
+      return bytes === undefined ? Effect.fail(new UploadUnknown({ upload })) : Effect.succeed(bytes)
+    })
+
+  const store: MemoryBlobs = {
+    blobs,
+    uploads,
+    room: Number.POSITIVE_INFINITY,
+    stat: (digest) =>
+      Effect.sync(() =>
+        Option.map(Option.fromUndefinedOr(blobs.get(digest)), (bytes) => ({
+          digest,
+          length: bytes.byteLength
+        }))
+      ),
+    read: (digest, start, end) =>
+      Stream.suspend(() => {
+        const bytes = blobs.get(digest)
+        if (bytes === undefined) return Stream.fail(new BlobMissing({ digest }))
+        const chunks: Uint8Array[] = []
+        // Small chunks, so that tests see bodies of many.
+        for (let at = start; at < end; at += 1000) chunks.push(bytes.subarray(at, Math.min(end, at + 1000)))
+        return Stream.rechunk(Stream.fromIterable(chunks), 1)
+      }),
+    remove: (digest) =>
+      Effect.sync(() => {
+        blobs.delete(digest)
+        torrents.delete(digest)
+      }),
+    list: Effect.sync(() => [...blobs].map(([digest, bytes]) => ({ digest, length: bytes.byteLength }))),
+
+    usage: Effect.sync(() => ({
+      kept: [...blobs.keys()].map((digest) => kept(digest)),
+      other: [...uploads.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0)
+    })),
+    measure: (digest) => Effect.sync(() => (blobs.has(digest) ? Option.some(kept(digest)) : Option.none())),
+    noteUse: (digest, at) => Effect.sync(() => void (blobs.has(digest) && usedAt.set(digest, at))),
+
+    createUpload: Effect.sync(() => {
+      const upload = `upload-${++names}`
+      uploads.set(upload, new Uint8Array(0))
+      return upload
+    }),
+    uploadSize: (upload) => Effect.map(uploadOf(upload), (bytes) => bytes.byteLength),
+    appendUpload: (upload, offset, bytes) =>
+      Effect.gen(function* () {
+        const there = yield* uploadOf(upload)
+        if (there.byteLength !== offset) {
+          return yield* new UploadOffsetWrong({ upload, expected: there.byteLength, got: offset })
+        }
+        yield* Stream.runForEach(bytes, (chunk) =>
+          Effect.suspend(() => {
+            const grown = concat(uploads.get(upload)!, chunk)
+            if (grown.byteLength > store.room) {
+              return Effect.fail(
+                new BlobStoreError({ operation: "append", reason: "full", message: "no room left" })
+              )
+            }
+            uploads.set(upload, grown)
+            return Effect.void
+          })
+        )
+        return uploads.get(upload)!.byteLength
+      }),
+    commitUpload: (upload, digest) =>
+      Effect.gen(function* () {
+        const bytes = yield* uploadOf(upload)
+        uploads.delete(upload)
+        const actual = digests.digest(digestAlgorithm(digest), bytes)
+        if (actual !== digest) return yield* new DigestMismatch({ expected: digest, actual })
+        blobs.set(digest, bytes)
+        return { digest, length: bytes.byteLength }
+      }),
+    abortUpload: (upload) =>
+      Effect.asVoid(Effect.tap(uploadOf(upload), () => Effect.sync(() => uploads.delete(upload)))),
+
+    metainfo: (digest) => Effect.sync(() => Option.fromUndefinedOr(torrents.get(digest))),
+    makeMetainfo: (digest, pieceLength) =>
+      Effect.suspend(() => {
+        const bytes = blobs.get(digest)
+        if (bytes === undefined) return Effect.fail(new BlobMissing({ digest }))
+        const kept = torrents.get(digest)
+        if (kept !== undefined) return Effect.succeed(kept)
+        const shape = { length: bytes.byteLength, pieceLength }
+        const pieceHashes = new Uint8Array(pieceCount(shape) * pieceHashBytes)
+        for (let piece = 0; piece < pieceCount(shape); piece++) {
+          const at = piece * pieceLength
+          const hash = digests.digest("sha256", bytes.subarray(at, at + pieceSize(shape, piece)))
+          pieceHashes.set(fromHex(digestEncoded(hash)), piece * pieceHashBytes)
+        }
+        return Effect.succeed(keep({ digest, ...shape, pieceHashes }))
+      }),
+    putMetainfo: (metainfo) => Effect.sync(() => keep(metainfo)),
+    findSwarm: (swarm) =>
+      Effect.sync(() =>
+        Option.fromUndefinedOr([...torrents.values()].find((torrent) => torrent.swarm === swarm))
+      ),
+    openPieces: () => Effect.die("these tests download nothing")
+  }
+  return store
+}

@@ -1,0 +1,53 @@
+// Decides the herd that tests of mirroring run, in a memory world with an upstream known as docker.io.
+
+import { Context, Effect } from "effect"
+import { herdConfig } from "../../src/roles/herd/config.ts"
+import { herd } from "../../src/roles/herd/herd.ts"
+import type { UpstreamSettings } from "../../src/roles/upstream/mirror-config.ts"
+import type { Digests } from "../../src/roles/services/digests.ts"
+import { Secrets } from "../../src/roles/services/secrets.ts"
+import { send } from "./exchange.ts"
+import { dockerHub, type FakeUpstreamState, fakeUpstream } from "./fake-upstream.ts"
+import { herdSettings, proxyUrl } from "./herd.ts"
+import { type MemoryWorld, makeMemoryWorld } from "./memory-world.ts"
+
+const upstream: UpstreamSettings = {
+  name: "docker.io",
+  aliases: ["index.docker.io"],
+  url: "https://registry-1.docker.io:1",
+  credentials: { username: "robot", passwordEnv: "PASSWORD" }
+}
+
+/** Runs tests on a herd in memory that mirrors docker.io, which wants tokens and redirects to a store of blobs. */
+export const mirroringHerd =
+  (digest: Digests["Service"]["digest"]) =>
+  <A, E>(test: (world: MemoryWorld, state: FakeUpstreamState) => Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      const world = makeMemoryWorld(digest)
+      const registry = yield* world.start(fakeUpstream(dockerHub))
+      const { state } = registry.role
+      state.auth = "bearer"
+      state.credentials = { username: "robot", password: "secret" }
+      state.redirectBlobs = true
+      const secrets: Secrets = { read: () => Effect.succeed("secret") }
+      const running = yield* world
+        .start(herd(herdConfig({ ...herdSettings, upstreams: [upstream], ownNames: ["registry.example"] })))
+        .pipe(Effect.provideContext(Context.make(Secrets, secrets)))
+      yield* Effect.ensuring(test(world, state), Effect.andThen(running.stop, registry.stop))
+    })
+
+/** What the upstream was asked. */
+export const at = (
+  state: FakeUpstreamState,
+  where: "registry" | "tokens" | "blobs",
+  method = "GET"
+): FakeUpstreamState["seen"] => state.seen.filter((seen) => seen.at === where && seen.method === method)
+/** The questions for manifests that had a token. */
+export const manifests = (state: FakeUpstreamState, method: string): FakeUpstreamState["seen"] =>
+  at(state, "registry", method).filter(
+    ({ url, authorization }) => url.includes("/manifests/") && authorization !== undefined
+  )
+
+/** A pull at the proxy. */
+export const get = (world: MemoryWorld, path: string, headers: Readonly<Record<string, string>> = {}) =>
+  send(world, "GET", `${proxyUrl}/v2/${path}`, { headers })

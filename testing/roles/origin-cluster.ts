@@ -1,0 +1,76 @@
+// Decides the cluster of origins that tests run: four of them, of which every blob has three owners, in a memory world.
+
+import { Effect } from "effect"
+import type { Digest } from "../../src/protocol/wire/digest.ts"
+import { ringOwners } from "../../src/protocol/kit/hash-ring.ts"
+import { formatBlobPath } from "../../src/roles/client/blob-path.ts"
+import type { UpstreamSettings } from "../../src/roles/upstream/mirror-config.ts"
+import { originConfig } from "../../src/roles/origin/config.ts"
+import { origin } from "../../src/roles/origin/origin.ts"
+import { makeOriginClient } from "../../src/roles/client/origin-client.ts"
+import type { MemoryWorld, RunningRole } from "./memory-world.ts"
+import { someBytes } from "./push.ts"
+
+export const url = (name: string) => `http://${name}:1`
+export const names = ["origin-a", "origin-b", "origin-c", "origin-d"]
+const urls = names.map(url)
+/** A digest that nothing has. */
+export const nothing = `sha256:${"0".repeat(64)}` as Digest
+
+export const startOrigin = (
+  world: MemoryWorld,
+  name: string,
+  origins: ReadonlyArray<string> = urls,
+  upstreams: ReadonlyArray<UpstreamSettings> = []
+) =>
+  world.start(
+    origin(
+      originConfig({
+        data: name,
+        peer: { host: name, port: 2 },
+        http: { host: name, port: 1 },
+        origins: [origins[0]!, ...origins.slice(1)],
+        self: url(name),
+        upstreams
+      })
+    )
+  )
+
+/** Runs a test over a cluster of origins, which it may stop and start. */
+export const inCluster = <A, E>(
+  world: MemoryWorld,
+  test: (world: MemoryWorld, running: Map<string, RunningRole<unknown>>) => Effect.Effect<A, E>,
+  started: ReadonlyArray<string> = names
+) =>
+  Effect.gen(function* () {
+    const running = new Map<string, RunningRole<unknown>>()
+    for (const name of started) running.set(name, yield* startOrigin(world, name))
+    yield* Effect.ensuring(
+      test(world, running),
+      Effect.suspend(() => Effect.forEach(running.values(), ({ stop }) => stop))
+    )
+  })
+
+export const clientOf = (world: MemoryWorld) => Effect.provide(makeOriginClient(urls), world.services)
+
+export const blobUrl = (name: string, digest: Digest) =>
+  url(name) + formatBlobPath({ tag: "Blob", namespace: "demo/app", digest })
+export const metainfoUrl = (name: string, digest: Digest) =>
+  url(name) + formatBlobPath({ tag: "Metainfo", namespace: "demo/app", digest })
+
+const nameOf = (member: string) => names[urls.indexOf(member)]!
+export const ownersOf = (digest: Digest) => ringOwners(digest, urls, 3).map(nameOf)
+/** The origin that does not own the blob. */
+export const strangerTo = (digest: Digest) => nameOf(ringOwners(digest, urls, 4)[3]!)
+
+/** Who has the blob complete. */
+export const holders = (world: MemoryWorld, digest: Digest) =>
+  names.filter((name) => world.blobs(name).blobs.has(digest))
+
+/** Copies that wait at an origin. */
+export const waiting = (world: MemoryWorld, name: string) => world.tables(name).rows("replication").length
+
+export const blob = (world: MemoryWorld, seed: number, length = 10_000) => {
+  const bytes = someBytes(seed, length)
+  return { bytes, digest: world.digests.digest("sha256", bytes) }
+}

@@ -1,0 +1,180 @@
+// Decides how a scripted scenario runs on this machine: hosts are programs in this process with real sockets on
+// loopback and real folders under a temporary one. A kill takes a host's disk, sockets and client from it before its
+// fibers are ended, so that nothing orderly leaves it. It refuses to know the scripts.
+
+import { createCipheriv, hash } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer, type Server } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { HttpClient, HttpClientError } from "effect/http"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
+import type { HostProgramError, StartedRole } from "../../src/roles/host-program.ts"
+import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "../scenarios/world.ts"
+import type { BlobStore, PieceFile } from "../../src/roles/services/blob-store.ts"
+import { Digests } from "../../src/roles/services/digests.ts"
+import { type Disk, fenceDisk, nodeDisk } from "../../src/runtime-net/disk.ts"
+import { nodeHttpClient } from "../../src/runtime-net/http-client.ts"
+import { nodeDigests } from "../../src/runtime-net/node-digests.ts"
+import { type RunningHost, runHost } from "../../src/runtime-net/run-host.ts"
+import { makeWsTransport } from "../../src/runtime-net/ws-transport.ts"
+
+const hostAddress = "127.0.0.1"
+
+/** Listeners that the hosts of one world may have. */
+const portsPerWorld = 64
+
+/** A world that lasts as long as the scope. */
+export const makeNetWorld: Effect.Effect<ScenarioWorld, never, Scope.Scope> = Effect.gen(function* () {
+  const root = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-world-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+  const free = yield* freePorts(portsPerWorld)
+  const given = new Map<string, number>()
+  const services = yield* Layer.build(Layer.merge(nodeHttpClient, nodeDigests))
+  const world: ScenarioWorld = {
+    kind: "net",
+    hostName: () => hostAddress,
+    port: (name, listener) => {
+      const key = `${name}/${listener}`
+      const port = given.get(key) ?? free.pop()
+      invariant(port !== undefined, "scenario: more listeners than the world has ports")
+      given.set(key, port)
+      return port
+    },
+    start: (name, program, faults) => startHost(join(root, name), program, faults),
+    client: Context.get(services, HttpClient.HttpClient),
+    digests: Context.get(services, Digests),
+    bytes
+  }
+  return world
+})
+
+const startHost = <Role extends StartedRole>(
+  root: string,
+  program: Parameters<typeof runHost<Role>>[0],
+  faults: ScenarioFaults | undefined
+): Effect.Effect<ScenarioHost<Role>, HostProgramError, Scope.Scope> =>
+  Effect.gen(function* () {
+    let killed = false
+    const scope = yield* Effect.acquireRelease(Scope.make(), (made) => Scope.close(made, Exit.void))
+    const room = faults?.diskRoom
+    const fenced = fenceDisk(room === undefined ? nodeDisk : fullAfter(nodeDisk, room))
+    const transport = makeWsTransport()
+    const running: RunningHost<Role> = yield* runHost(program, {
+      storage: {
+        root,
+        disk: fenced.disk,
+        tablesClosed: () => (killed ? "the host was killed" : undefined),
+        ...(faults?.corruptPieces === true ? { wrapBlobs: corruptingPieces } : {})
+      },
+      transport: transport.layer,
+      client: killableClient(() => killed)
+    }).pipe(Scope.provide(scope))
+    return {
+      role: running.role,
+      stop: Scope.close(scope, Exit.void),
+      kill: Effect.suspend(() => {
+        killed = true
+        fenced.fence()
+        transport.kill()
+        for (const { server } of running.listeners) {
+          server.close()
+          server.closeAllConnections()
+        }
+        return Scope.close(scope, Exit.void)
+      })
+    }
+  })
+
+/** A disk that takes so many bytes and is full then, whatever is removed. */
+const fullAfter = (disk: Disk, room: number): Disk => {
+  let left = room
+  return {
+    ...disk,
+    write: (file, chunks, position, done) => {
+      const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+      if (bytes > left) {
+        setImmediate(done, Object.assign(new Error("no space left on device"), { code: "ENOSPC" }))
+        return
+      }
+      left -= bytes
+      disk.write(file, chunks, position, done)
+    }
+  }
+}
+
+/** A client that reaches nobody once its host was killed. */
+const killableClient = (killed: () => boolean): Layer.Layer<HttpClient.HttpClient> =>
+  Layer.effect(
+    HttpClient.HttpClient,
+    Effect.map(HttpClient.HttpClient, (client) =>
+      HttpClient.transform(client, (response, request) =>
+        Effect.suspend(() =>
+          killed()
+            ? Effect.fail(
+                new HttpClientError.HttpClientError({
+                  reason: new HttpClientError.TransportError({ request, description: "the host was killed" })
+                })
+              )
+            : response
+        )
+      )
+    )
+  ).pipe(Layer.provide(Layer.fresh(nodeHttpClient)))
+
+/** A liar's store: every piece it gives has one bit changed. */
+const corruptingPieces = (store: BlobStore): BlobStore => ({
+  ...store,
+  openPieces: (metainfo) => Effect.map(store.openPieces(metainfo), corrupting)
+})
+
+const corrupting = (file: PieceFile): PieceFile => ({
+  ...file,
+  load: (piece, done) =>
+    file.load(piece, (outcome) => {
+      if (outcome.tag === "Failed") {
+        done(outcome)
+        return
+      }
+      invariant(outcome.payload instanceof Uint8Array, "scenario: a payload is not bytes")
+      const payload = outcome.payload.slice()
+      payload[payload.length >> 1]! ^= 1
+      done({ tag: "Loaded", payload })
+    })
+})
+
+/** The key stream of AES-256 in counter mode, keyed by the hash of the seed. */
+const bytes = (seed: string, length: number): Uint8Array =>
+  createCipheriv("aes-256-ctr", hash("sha256", seed, "buffer"), Buffer.alloc(16)).update(Buffer.alloc(length))
+
+const lowest = 12_000
+const highest = 32_000
+
+/** Where the next world of this process looks: worlds that run at the same time must not find the same ports. */
+let nextPort = lowest + Math.floor(Math.random() * (highest - lowest))
+
+/**
+ * Ports that were free a moment ago, next to each other and below the range from which the system takes the ports of
+ * outgoing connections, so that none of those takes one before a host does.
+ */
+const freePorts = (count: number): Effect.Effect<Array<number>> =>
+  Effect.gen(function* () {
+    const found: Array<number> = []
+    for (let looked = 0; found.length < count; looked++) {
+      invariant(looked < highest - lowest, "scenario: this machine has hardly a free port")
+      const port = nextPort++
+      if (nextPort === highest) nextPort = lowest
+      if (yield* isFree(port)) found.push(port)
+    }
+    return found
+  })
+
+const isFree = (port: number): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
+    const probe: Server = createServer()
+    probe.once("error", () => resume(Effect.succeed(false)))
+    probe.listen(port, hostAddress, () => probe.close(() => resume(Effect.succeed(true))))
+  })

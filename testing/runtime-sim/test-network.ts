@@ -1,0 +1,101 @@
+// Decides how tests of the network look at it: hosts with listeners, sinks that write down what they are told and fail
+// when they are told what they must not be, and time that passes by the kernel. For tests only.
+
+import { Duration, Effect } from "effect"
+import { expect } from "vitest"
+import type { ConnectionEnd, ConnectionSink, NetworkHost } from "../../src/runtime-sim/connection.ts"
+import { Connections, type NetworkOptions } from "../../src/runtime-sim/connections.ts"
+import { NetworkFaults } from "../../src/runtime-sim/faults.ts"
+import { eventKinds, Kernel } from "../../src/runtime-sim/kernel.ts"
+
+export const MB = 1_000_000
+const options: NetworkOptions = {
+  uplink: 100 * MB,
+  downlink: 100 * MB,
+  latency: 500,
+  connectTimeout: 3_000_000,
+  detectionDelay: 1_000_000
+}
+
+export interface Arrival {
+  readonly payload: unknown
+  readonly size: number
+  readonly at: number
+}
+
+/** A sink that writes down what it is told, and fails when it is told what it must not be. */
+export class Recorder implements ConnectionSink {
+  readonly arrivals: Arrival[] = []
+  readonly told: string[] = []
+  readonly sentAt: Array<readonly [payload: unknown, at: number]> = []
+  readonly #kernel: Kernel
+  end!: ConnectionEnd
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel
+  }
+
+  opened() {
+    this.#tell("opened")
+  }
+  refused(reason: string) {
+    this.#tell(`refused: ${reason}`)
+  }
+  received(payload: unknown, size: number) {
+    expect(this.over).toBe(false)
+    this.arrivals.push({ payload, size, at: this.#kernel.now })
+  }
+  sent(payload: unknown) {
+    this.sentAt.push([payload, this.#kernel.now])
+  }
+  closed(reason: string) {
+    this.#tell(`closed: ${reason}`)
+  }
+  get over(): boolean {
+    return this.told.some((what) => !what.startsWith("opened"))
+  }
+  #tell(what: string) {
+    expect(this.over).toBe(false)
+    this.told.push(`${what} @${this.#kernel.now}`)
+  }
+}
+
+export const makeWorld = (changes: Partial<NetworkOptions> = {}) => {
+  const kernel = new Kernel({ seed: "network" })
+  const connections = new Connections(kernel, { ...options, ...changes })
+  const { network } = connections
+  const faults = new NetworkFaults(connections)
+  const at = (instant: number, action: () => void) =>
+    kernel.schedule(instant, { fire: action }, eventKinds.wake, 0, undefined)
+  /** In two sleeps, so that what was due at the last instant has happened. */
+  const passTime = (micros: number) => {
+    kernel.runExit(Effect.sleep(Duration.millis((micros - 1) / 1000)))
+    kernel.runExit(Effect.sleep(Duration.millis(1 / 1000)))
+  }
+  /** Listens on port 1; gives the sinks of what comes in. */
+  const listen = (host: NetworkHost) => {
+    const accepted: Recorder[] = []
+    connections.listen(host, 1, (end) => {
+      const sink = new Recorder(kernel)
+      sink.end = end
+      accepted.push(sink)
+      return sink
+    })
+    return accepted
+  }
+  const dial = (from: NetworkHost, to: string, port = 1) => {
+    const sink = new Recorder(kernel)
+    sink.end = connections.dial(from, to, port, sink)
+    return sink
+  }
+  const send = (from: Recorder, payload: unknown, size: number) =>
+    connections.send(from.end, payload, size, 0, true)
+  /** Two hosts with an open connection, at 1 ms. */
+  const pair = () => {
+    const accepted = listen(connections.host("b"))
+    const a = dial(connections.host("a"), "b")
+    passTime(1000)
+    return { a, b: accepted[0]!, hostA: connections.host("a"), hostB: connections.host("b") }
+  }
+  return { kernel, connections, network, faults, at, passTime, listen, dial, send, pair }
+}
