@@ -18,10 +18,10 @@ import { type Origin, origin } from "../src/roles/origin/origin.ts"
 import { SwarmRules } from "../src/roles/services/swarm-rules.ts"
 import { trackerConfig } from "../src/roles/tracker/config.ts"
 import { tracker } from "../src/roles/tracker/tracker.ts"
-import type { Place } from "../src/runtime-sim/fabric.ts"
-import type { SimHost } from "../src/runtime-sim/host.ts"
+import type { Place } from "../src/runtime-sim/network/fabric.ts"
+import type { SimHost } from "../src/runtime-sim/host/host.ts"
 import { makeSimulation, type Simulation, type SimulationOptions } from "../src/runtime-sim/simulation.ts"
-import { SymbolicBlob } from "../src/runtime-sim/symbolic-blobs.ts"
+import { SymbolicBlob } from "../src/runtime-sim/disk/symbolic-blobs.ts"
 import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./wave.ts"
 
 export interface ClusterOptions extends Pick<WaveSpec, "seed" | "agents" | "origins" | "trackers" | "links"> {

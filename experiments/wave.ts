@@ -3,7 +3,7 @@
 // outcome can be kept. Who runs it, shipped roles or a rival, is strategies/.
 
 import type { Micros } from "../src/protocol/kit/time.ts"
-import type { LinkModel } from "../src/runtime-sim/link-model.ts"
+import type { LinkModel } from "../src/runtime-sim/network/link-model.ts"
 
 /** A blob of an image, without content. */
 export interface WaveBlob {

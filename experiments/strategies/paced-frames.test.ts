@@ -3,7 +3,7 @@
 import { Effect } from "effect"
 import { expect, test } from "vitest"
 import { TokenBucket } from "../../src/protocol/kit/token-bucket.ts"
-import { Kernel } from "../../src/runtime-sim/kernel.ts"
+import { Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
 import { type FrameBody, PacedFrames } from "./paced-frames.ts"
 
 const passed = (

@@ -2,8 +2,8 @@
 // reserved whole when it has become the first of its connection, and what follows waits behind it, in order.
 
 import type { TokenBucket } from "../../src/protocol/kit/token-bucket.ts"
-import type { EventTarget } from "../../src/runtime-sim/event-queue.ts"
-import type { Kernel } from "../../src/runtime-sim/kernel.ts"
+import type { EventTarget } from "../../src/runtime-sim/kernel/event-queue.ts"
+import type { Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
 
 export type FrameBody = number | object
 

@@ -4,7 +4,7 @@
 import { Console, Effect, Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
 import { whyFailed } from "../roles/client/upstreams.ts"
-import { nodeHttpClient } from "../runtime-net/http-client.ts"
+import { nodeHttpClient } from "../runtime-net/http/http-client.ts"
 import { CliFailure } from "./cli-failure.ts"
 
 const betweenLooks = "500 millis"

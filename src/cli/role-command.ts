@@ -26,8 +26,8 @@ export interface RoleCommand<Config extends RoleConfig> {
 
 const loadWorld = async () => {
   const [{ runHost }, { pinoLogger }] = await Promise.all([
-    import("../runtime-net/run-host.ts"),
-    import("../runtime-net/pino-logger.ts")
+    import("../runtime-net/process/run-host.ts"),
+    import("../runtime-net/process/pino-logger.ts")
   ])
   return { runHost, pinoLogger }
 }

@@ -15,10 +15,10 @@ import { nothingUnderway, readRange, readSome } from "../../testing/scenarios/ra
 import { request, type ScenarioFailed } from "../../testing/scenarios/registry-script.ts"
 import { agents, MiB, storedPieces, until } from "../../testing/scenarios/scenario.ts"
 import type { ScenarioWorld } from "../../testing/scenarios/world.ts"
-import { RealContent } from "./blob-content.ts"
+import { RealContent } from "./disk/blob-content.ts"
 import { makeSimWorld, seededBytes } from "../../testing/runtime-sim/scenario-world.ts"
-import { putTorrent } from "./sim-disk.ts"
-import { payloadHash } from "./sim-digests.ts"
+import { putTorrent } from "./disk/sim-disk.ts"
+import { payloadHash } from "./disk/sim-digests.ts"
 
 const length = 4 * 1024 * MiB
 const pieceLength = choosePieceLength(length)

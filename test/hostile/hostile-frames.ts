@@ -6,7 +6,7 @@ import { encodeMessage } from "../../src/protocol/wire/codec.ts"
 import { limits } from "../../src/protocol/limits.ts"
 import { type Message, protocolVersion, type SwarmId } from "../../src/protocol/wire/message.ts"
 import type { PeerId } from "../../src/protocol/wire/peer-id.ts"
-import { peerPath } from "../../src/runtime-net/ws-transport.ts"
+import { peerPath } from "../../src/runtime-net/sockets/ws-transport.ts"
 
 export const latin = (text: string): Uint8Array => Buffer.from(text, "latin1")
 

@@ -6,7 +6,7 @@ import fc from "fast-check"
 import { decodeMessage, encodeMessage } from "../../src/protocol/wire/codec.ts"
 import { limits } from "../../src/protocol/limits.ts"
 import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
-import { peerPath } from "../../src/runtime-net/ws-transport.ts"
+import { peerPath } from "../../src/runtime-net/sockets/ws-transport.ts"
 import {
   anyHello,
   anyTalk,

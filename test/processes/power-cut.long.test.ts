@@ -7,7 +7,7 @@ import { Effect, Exit, Layer } from "effect"
 import { HttpClient } from "effect/http"
 import seedrandom from "seedrandom"
 import { expect, test } from "vitest"
-import { nodeHttpClient } from "../../src/runtime-net/http-client.ts"
+import { nodeHttpClient } from "../../src/runtime-net/http/http-client.ts"
 import {
   type AskedRegistry,
   expectAsTold,

@@ -3,7 +3,7 @@
 // last; everything else is kept, lost or torn as the drawer of lots says. Tests only.
 
 import { dirname } from "node:path"
-import type { Disk, DiskDone } from "../../src/runtime-net/disk.ts"
+import type { Disk, DiskDone } from "../../src/runtime-net/store/disk.ts"
 import { tornContent } from "./torn-content.ts"
 
 interface FileNode {

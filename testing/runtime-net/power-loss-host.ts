@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { Deferred, Effect, Layer } from "effect"
 import { HostStorage } from "../../src/roles/services/host-storage.ts"
 import { type TableStore, TableStoreError } from "../../src/roles/services/table-store.ts"
-import { hostStorage } from "../../src/runtime-net/host-storage.ts"
+import { hostStorage } from "../../src/runtime-net/process/host-storage.ts"
 import { makePowerLossDisk } from "./power-loss-disk.ts"
 import { readTableFiles, restoreTableFiles, type TableFiles, tornTableFiles } from "./torn-tables.ts"
 

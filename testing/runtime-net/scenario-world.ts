@@ -14,11 +14,11 @@ import type { HostProgramError, StartedRole } from "../../src/roles/host-program
 import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "../scenarios/world.ts"
 import type { BlobStore, PieceFile } from "../../src/roles/services/blob-store.ts"
 import { Digests } from "../../src/roles/services/digests.ts"
-import { type Disk, fenceDisk, nodeDisk } from "../../src/runtime-net/disk.ts"
-import { nodeHttpClient } from "../../src/runtime-net/http-client.ts"
-import { nodeDigests } from "../../src/runtime-net/node-digests.ts"
-import { type RunningHost, runHost } from "../../src/runtime-net/run-host.ts"
-import { makeWsTransport } from "../../src/runtime-net/ws-transport.ts"
+import { type Disk, fenceDisk, nodeDisk } from "../../src/runtime-net/store/disk.ts"
+import { nodeHttpClient } from "../../src/runtime-net/http/http-client.ts"
+import { nodeDigests } from "../../src/runtime-net/platform/node-digests.ts"
+import { type RunningHost, runHost } from "../../src/runtime-net/process/run-host.ts"
+import { makeWsTransport } from "../../src/runtime-net/sockets/ws-transport.ts"
 
 const hostAddress = "127.0.0.1"
 

@@ -11,8 +11,8 @@ import {
   type PeerListenOptions,
   PeerTransport
 } from "../../src/roles/services/peer-transport.ts"
-import { monotonicNow } from "../../src/runtime-net/node-timers.ts"
-import { type KillableTransport, makeWsTransport } from "../../src/runtime-net/ws-transport.ts"
+import { monotonicNow } from "../../src/runtime-net/platform/node-timers.ts"
+import { type KillableTransport, makeWsTransport } from "../../src/runtime-net/sockets/ws-transport.ts"
 
 type TransportEvent =
   | { readonly tag: "Connected"; readonly connection: number }

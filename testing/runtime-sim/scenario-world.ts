@@ -4,7 +4,7 @@
 import { createCipheriv, hash } from "node:crypto"
 import { Effect } from "effect"
 import type { ScenarioWorld } from "../scenarios/world.ts"
-import { simDigests } from "../../src/runtime-sim/sim-digests.ts"
+import { simDigests } from "../../src/runtime-sim/disk/sim-digests.ts"
 import { makeSimulation, type Simulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
 
 export interface SimWorld {

@@ -1,0 +1,68 @@
+// Decides where a host's data folders are: each name a role gives, under one root, holds blobs/ and the like, a table
+// file and the host's identity. It refuses to know which role asks.
+
+import { randomBytes } from "node:crypto"
+import { join, resolve } from "node:path"
+import { Effect, Layer, Option } from "effect"
+import type { BlobStore } from "../../roles/services/blob-store.ts"
+import { HostStorage } from "../../roles/services/host-storage.ts"
+import { TableStoreError } from "../../roles/services/table-store.ts"
+import { type Disk, nodeDisk } from "../store/disk.ts"
+import { makeDiskFiles } from "../store/disk-files.ts"
+import { openFileBlobStore } from "../store/file-blob-store.ts"
+import { holdFolder } from "../store/folder-lock.ts"
+import { makeKeyLock } from "../store/key-lock.ts"
+import { openSqliteTableStore } from "../tables/sqlite-table-store.ts"
+
+export interface HostStorageOptions {
+  /** Relative folder names are below it; the working directory if absent. */
+  readonly root?: string
+  /** Another disk than this machine's: one that can be fenced, or that fails. */
+  readonly disk?: Disk
+  /** Asked before every write to a table; a message makes the write fail with it. */
+  readonly tablesClosed?: () => string | undefined
+  /** Wraps every blob store that is opened. */
+  readonly wrapBlobs?: (store: BlobStore) => BlobStore
+}
+
+const identityBytes = 32
+const identityPattern = /^[0-9a-f]{64}$/
+
+export const hostStorage = (options: HostStorageOptions = {}): Layer.Layer<HostStorage> => {
+  const disk = options.disk ?? nodeDisk
+  const files = makeDiskFiles(disk)
+  const lock = makeKeyLock()
+  const pathOf = (folder: string): string => resolve(options.root ?? ".", folder)
+
+  /** Made once: two callers at the same time must not see two. */
+  const identity = Effect.fnUntraced(function* (folder: string) {
+    const path = join(pathOf(folder), "identity")
+    yield* files.makeFolder(pathOf(folder))
+    const kept = yield* files.readSmall(path)
+    if (Option.isSome(kept)) {
+      const seed = new TextDecoder().decode(kept.value).trim()
+      if (identityPattern.test(seed)) return seed
+    }
+    const seed = randomBytes(identityBytes).toString("hex")
+    yield* files.makeFolder(join(pathOf(folder), "temporary"))
+    yield* files.replaceFile(path, new TextEncoder().encode(`${seed}\n`), join(pathOf(folder), "temporary"))
+    return seed
+  })
+
+  return Layer.succeed(HostStorage, {
+    blobs: (folder) =>
+      Effect.gen(function* () {
+        yield* files.makeFolder(pathOf(folder))
+        yield* holdFolder(pathOf(folder))
+        const store = yield* openFileBlobStore(disk, pathOf(folder))
+        return options.wrapBlobs?.(store) ?? store
+      }),
+    // SQLite syncs the names in the folder, nobody but us the folder's own.
+    tables: (folder) =>
+      files.makeFolder(pathOf(folder)).pipe(
+        Effect.mapError(({ message }) => new TableStoreError({ table: "", operation: "open", message })),
+        Effect.andThen(openSqliteTableStore(pathOf(folder), options.tablesClosed))
+      ),
+    identity: (folder) => lock.withKey(folder)(identity(folder))
+  })
+}

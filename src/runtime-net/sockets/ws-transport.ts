@@ -1,0 +1,296 @@
+// Decides how this host listens for peers and dials them: WebSocket over HTTP on one path, no compression, frames no
+// longer than the longest piece, handshakes that end in time. A dialler masks with zeros, which costs nothing on either
+// side: masking protects caches that do not know the protocol, and peers speak through none. ws-connection.ts moves
+// messages.
+//
+//   dial: dialling --opened--> connected --> disconnected        accept: connected --> disconnected
+//             |--refused, late, or disconnect--> dial failed
+//
+// Invariant: each dial is answered once, each connected is followed by one disconnected, and then by silence.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import { networkInterfaces } from "node:os"
+import type { Duplex } from "node:stream"
+import { Effect, Layer, type Scope } from "effect"
+import { WebSocket, WebSocketServer } from "ws"
+import { pieceHeaderBytes } from "../../protocol/wire/codec.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
+import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
+import { hostAndPort, isEveryAddress } from "../../roles/http/host-and-port.ts"
+import {
+  type PeerEndpoint,
+  PeerListenError,
+  type PeerListenOptions,
+  PeerTransport,
+  type PeerTransportHandlers
+} from "../../roles/services/peer-transport.ts"
+import { whyNotBound } from "../http/http-listener.ts"
+import { monotonicNow } from "../platform/node-timers.ts"
+import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
+
+/** Where peers ask for the upgrade; another path is not a peer listener. */
+export const peerPath = "/shoal/peer"
+
+const longestFrame = Math.max(limits.maxPieceLength + pieceHeaderBytes, limits.maxControlFrame)
+
+const socketOptions = {
+  perMessageDeflate: false,
+  maxPayload: longestFrame,
+  // A message is one frame.
+  maxFragments: 1,
+  // A frame that trickles in by single bytes would cost hundreds of times its length. A segment of TCP has 536 or more.
+  maxBufferedChunks: Math.ceil(longestFrame / 512),
+  skipUTF8Validation: true,
+  closeTimeout: limits.disconnectDrain / 1000
+} as const
+
+class WsEndpoint implements PeerEndpoint {
+  readonly address: string
+  readonly #handlers: PeerTransportHandlers
+  readonly #server: Server
+  readonly #accepting: WebSocketServer
+  readonly #rates: ConnectionRates
+  readonly #connections = new Map<ConnectionId, WsConnection>()
+  readonly #dialling = new Map<ConnectionId, WebSocket>()
+  readonly #liveness: NodeJS.Timeout
+  #nextAccepted = -1
+  /** Killed: nothing is told and nothing is sent any more. */
+  #dead = false
+  #whenEmpty: (() => void) | undefined
+
+  constructor(
+    server: Server,
+    address: string,
+    rates: PeerListenOptions["rates"],
+    handlers: PeerTransportHandlers
+  ) {
+    this.address = address
+    this.#server = server
+    this.#handlers = handlers
+    this.#rates = {
+      egress: bucket(rates.egressBytesPerSecond, rates.burstBytes),
+      ingress: bucket(rates.ingressBytesPerSecond, rates.burstBytes)
+    }
+    this.#accepting = new WebSocketServer({
+      ...socketOptions,
+      noServer: true,
+      path: peerPath,
+      clientTracking: false
+    })
+    this.#accepting.on("wsClientError", (error, socket) => {
+      handlers.refused?.(`not a peer's handshake: ${error.message}`)
+      socket.destroy()
+    })
+    server.on("upgrade", (request, socket, head) => this.#accept(request, socket, head))
+    const refuse = (_request: IncomingMessage, response: ServerResponse): void => {
+      handlers.refused?.("an HTTP request, not a peer's handshake")
+      response.writeHead(426, { connection: "close", upgrade: "websocket" })
+      response.end("this port speaks to peers only\n")
+    }
+    // Node answers two kinds of request by itself when nobody listens for them, and tells nobody.
+    server.on("request", refuse)
+    server.on("checkExpectation", refuse)
+    server.on("connect", (_request, socket) => {
+      handlers.refused?.("an HTTP request, not a peer's handshake")
+      socket.destroy()
+    })
+    server.on("clientError", (error, socket) => {
+      handlers.refused?.(`bytes that are not a peer's handshake: ${error.message}`)
+      socket.destroy()
+    })
+    this.#liveness = setInterval(() => {
+      const now = monotonicNow()
+      for (const connection of this.#connections.values()) connection.checkLiveness(now)
+    }, limits.pingInterval / 1000)
+  }
+
+  dial(id: ConnectionId, address: string): void {
+    if (this.#dead) return
+    let socket: WebSocket
+    try {
+      socket = new WebSocket(`ws://${address}${peerPath}`, {
+        ...socketOptions,
+        handshakeTimeout: limits.handshakeTimeout / 1000,
+        generateMask: (mask) => void mask.fill(0)
+      })
+    } catch (cause) {
+      queueMicrotask(() => this.#handlers.dialFailed(id, `bad address ${address}: ${messageOf(cause)}`))
+      return
+    }
+    this.#dialling.set(id, socket)
+    let tcp: Socket | undefined
+    socket.once("upgrade", (response) => {
+      tcp = response.socket
+    })
+    const failed = (error: Error): void => {
+      if (this.#dialling.delete(id) && !this.#dead) this.#handlers.dialFailed(id, error.message)
+      this.#noticeEmpty()
+    }
+    socket.once("error", failed)
+    socket.once("close", () => failed(new Error("closed before it opened")))
+    socket.once("open", () => {
+      if (!this.#dialling.delete(id)) return
+      socket.removeAllListeners()
+      this.#opened(id, socket, tcp!)
+    })
+  }
+
+  send(...[id, message, swarm]: Parameters<PeerEndpoint["send"]>): void {
+    this.#connections.get(id)?.send(message, swarm)
+  }
+
+  disconnect(id: ConnectionId, reason: string): void {
+    this.#connections.get(id)?.disconnect(reason)
+    // An open handshake is given up; its error event tells that the dial failed.
+    this.#dialling.get(id)?.terminate()
+  }
+
+  /** Ends every connection after what was sent, and the listener. */
+  readonly stop: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    clearInterval(this.#liveness)
+    this.#server.close()
+    for (const socket of this.#dialling.values()) socket.terminate()
+    for (const connection of this.#connections.values()) connection.disconnect("the host stops")
+    const ended = (): void => {
+      this.#server.closeAllConnections()
+      resume(Effect.void)
+    }
+    this.#whenEmpty = ended
+    this.#noticeEmpty()
+  })
+
+  /** What kill -9 does: sockets break, nobody is told. */
+  kill(): void {
+    this.#dead = true
+    clearInterval(this.#liveness)
+    this.#server.close()
+    this.#server.closeAllConnections()
+    for (const socket of this.#dialling.values()) socket.terminate()
+    for (const connection of this.#connections.values()) connection.destroy("the host was killed")
+  }
+
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refusal =
+      this.#connections.size >= limits.maxSockets
+        ? "too many connections"
+        : this.#accepting.shouldHandle(request)
+          ? undefined
+          : "a handshake for another path"
+    if (refusal !== undefined) {
+      this.#handlers.refused?.(refusal)
+      socket.destroy()
+      return
+    }
+    this.#accepting.handleUpgrade(request, socket, head, (accepted) => {
+      this.#opened(this.#nextAccepted--, accepted, request.socket)
+    })
+  }
+
+  #opened(id: ConnectionId, socket: WebSocket, tcp: Socket): void {
+    if (this.#dead) {
+      socket.terminate()
+      return
+    }
+    const handlers = this.#handlers
+    const connection = new WsConnection(socket, tcp, this.#rates, {
+      received: (message) => this.#dead || handlers.received(id, message),
+      protocolBroken: (reason, bye) => this.#dead || handlers.protocolBroken(id, reason, bye),
+      pieceSent: (swarm, piece) => this.#dead || handlers.pieceSent(id, swarm, piece),
+      closed: (reason) => {
+        this.#connections.delete(id)
+        if (!this.#dead) handlers.disconnected(id, reason)
+        this.#noticeEmpty()
+      }
+    })
+    this.#connections.set(id, connection)
+    handlers.connected(id)
+  }
+
+  #noticeEmpty(): void {
+    if (this.#connections.size === 0 && this.#dialling.size === 0) this.#whenEmpty?.()
+  }
+}
+
+const bucket = (bytesPerSecond: number | undefined, burstBytes: number): TokenBucket | undefined =>
+  bytesPerSecond === undefined ? undefined : new TokenBucket({ bytesPerSecond, burstBytes }, monotonicNow())
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+type Interfaces = ReturnType<typeof networkInterfaces>
+
+/** An address of this machine that others can reach, for a listener on every address; loopback when it has no other. */
+export const outsideAddress = (listensOn: string, interfaces: Interfaces): string => {
+  const outside = Object.values(interfaces)
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal }) => !internal)
+  const ipv4 = outside.find(({ family }) => family === "IPv4")?.address
+  if (listensOn === "0.0.0.0") return ipv4 ?? "127.0.0.1"
+  // "::" listens on both families. An address of the link alone (fe80::/10) means nothing to another host.
+  const ipv6 = outside.find(
+    ({ family, address }) => family === "IPv6" && !/^fe[89ab]/i.test(address)
+  )?.address
+  return ipv4 ?? ipv6 ?? "::1"
+}
+
+/** "host:port" for other hosts. */
+const advertised = ({ host, advertise }: PeerListenOptions["listen"], port: number): string => {
+  if (advertise !== undefined) return hostAndPort(advertise, port)
+  return hostAndPort(isEveryAddress(host) ? outsideAddress(host, networkInterfaces()) : host, port)
+}
+
+const bind = (options: PeerListenOptions, handlers: PeerTransportHandlers) =>
+  Effect.callback<WsEndpoint, PeerListenError>((resume) => {
+    const { host, port } = options.listen
+    const server = createServer({
+      headersTimeout: limits.handshakeTimeout / 1000,
+      requestTimeout: limits.handshakeTimeout / 1000,
+      connectionsCheckingInterval: 1000
+    })
+    server.maxConnections = limits.maxSockets
+    server.once("error", (cause) =>
+      resume(
+        Effect.fail(
+          new PeerListenError({
+            address: hostAndPort(host, port),
+            message: whyNotBound("peers", host, port, cause)
+          })
+        )
+      )
+    )
+    server.listen(port, host, () => {
+      server.removeAllListeners("error")
+      const bound = server.address()
+      const real = typeof bound === "object" && bound !== null ? bound.port : port
+      resume(
+        Effect.succeed(new WsEndpoint(server, advertised(options.listen, real), options.rates, handlers))
+      )
+    })
+  })
+
+export interface KillableTransport {
+  readonly layer: Layer.Layer<PeerTransport>
+  /** Breaks every connection of every listener at once, and tells nobody. */
+  readonly kill: () => void
+}
+
+export const makeWsTransport = (): KillableTransport => {
+  const endpoints = new Set<WsEndpoint>()
+  const listen = (
+    options: PeerListenOptions,
+    handlers: PeerTransportHandlers
+  ): Effect.Effect<PeerEndpoint, PeerListenError, Scope.Scope> =>
+    Effect.acquireRelease(
+      Effect.tap(bind(options, handlers), (endpoint) => Effect.sync(() => endpoints.add(endpoint))),
+      (endpoint) => Effect.tap(endpoint.stop, () => Effect.sync(() => endpoints.delete(endpoint)))
+    )
+  return {
+    layer: Layer.succeed(PeerTransport, { listen }),
+    kill: () => {
+      for (const endpoint of endpoints) endpoint.kill()
+    }
+  }
+}
+
+export const wsTransport: Layer.Layer<PeerTransport> = makeWsTransport().layer

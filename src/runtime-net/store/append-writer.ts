@@ -1,0 +1,75 @@
+// Decides how a stream of small chunks becomes few large writes: while one write is under way the chunks that arrive
+// are gathered, and go together in the next. Whoever offers is told to wait when too much is gathered.
+//
+//   idle --offer--> writing --done, more gathered--> writing --done--> idle
+//     any --error--> failed: later chunks are dropped, every wait fails
+//
+// Invariant: written() counts only bytes of writes that ended well, in order.
+
+import { Effect } from "effect"
+import { limits } from "../../protocol/limits.ts"
+import type { BlobStoreError } from "../../roles/services/blob-store.ts"
+import type { Disk } from "./disk.ts"
+import { diskError } from "./disk-files.ts"
+
+export interface AppendWriter {
+  /** Takes a chunk, which must not change any more; when a wait comes back, run it before the next offer. */
+  readonly offer: (chunk: Uint8Array) => Effect.Effect<void, BlobStoreError> | undefined
+  /** Waits for everything that was offered. */
+  readonly flush: Effect.Effect<void, BlobStoreError>
+  /** The end of what was written, as an offset in the file. */
+  readonly written: () => number
+}
+
+/** Writes to an open file of `path` from offset `start` on. */
+export const writeBehind = (disk: Disk, path: string, file: number, start: number): AppendWriter => {
+  let gathered: Array<Uint8Array> = []
+  let gatheredBytes = 0
+  let writtenTo = start
+  let writing = false
+  let failure: BlobStoreError | undefined
+  let waiters: Array<() => void> = []
+
+  const writeGathered = (): void => {
+    const chunks = gathered
+    const bytes = gatheredBytes
+    gathered = []
+    gatheredBytes = 0
+    writing = true
+    disk.write(file, chunks, writtenTo, (error) => {
+      writing = false
+      if (error === null) writtenTo += bytes
+      else failure = diskError("write", path, error)
+      const woken = waiters
+      waiters = []
+      if (failure === undefined && gatheredBytes > 0) writeGathered()
+      for (const wake of woken) wake()
+    })
+  }
+
+  const oneWrite = Effect.callback<void, BlobStoreError>((resume) => {
+    const answer = () => resume(failure === undefined ? Effect.void : Effect.fail(failure))
+    if (writing) waiters.push(answer)
+    else answer()
+  })
+
+  const flush: Effect.Effect<void, BlobStoreError> = Effect.suspend(() =>
+    writing
+      ? Effect.flatMap(oneWrite, () => flush)
+      : failure === undefined
+        ? Effect.void
+        : Effect.fail(failure)
+  )
+
+  return {
+    offer: (chunk) => {
+      if (failure !== undefined) return Effect.fail(failure)
+      gathered.push(chunk)
+      gatheredBytes += chunk.length
+      if (!writing) writeGathered()
+      return gatheredBytes >= limits.maxGatheredWrite ? oneWrite : undefined
+    },
+    flush,
+    written: () => writtenTo
+  }
+}

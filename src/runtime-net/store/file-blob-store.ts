@@ -1,0 +1,118 @@
+// Decides how a folder is a blob store (blob-folders.ts draws it): uploads, metainfo and pieces each have a file of
+// their own; here they are put together, with complete blobs and what happens when a store is opened after a crash.
+//
+// Invariants: a name under blobs/ is whole, synced content of that digest; opening removes what a crash left in
+// temporary/, downloads that can never be resumed, and uploads that nobody touched for two session lifetimes. Two
+// processes must not open one folder (folder-lock.ts).
+
+import { basename, join } from "node:path"
+import { Effect, Option, type Scope, Stream } from "effect"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import {
+  BlobMissing,
+  type BlobStat,
+  type BlobStore,
+  type BlobStoreError
+} from "../../roles/services/blob-store.ts"
+import { type BlobFolders, blobFolders, digestsIn, makeBlobFolders } from "./blob-folders.ts"
+import { readFileRange } from "./blob-reader.ts"
+import type { Disk } from "./disk.ts"
+import { type DiskFiles, makeDiskFiles } from "./disk-files.ts"
+import { makeKeyLock } from "./key-lock.ts"
+import { hashPieces, makeMetainfoFiles } from "./metainfo-files.ts"
+import { makePieceFiles } from "./piece-files.ts"
+import { makeStoreUsage } from "./store-usage.ts"
+import { makeUploads } from "./upload-files.ts"
+
+/** Takes away what a crash left behind and nobody can use. */
+const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFolders) {
+  for (const name of yield* files.list(folders.temporary)) {
+    yield* files.removeFile(join(folders.temporary, basename(name)))
+  }
+  const forgottenBefore = Date.now() - (2 * limits.uploadSessionTimeout) / 1000
+  for (const name of yield* files.list(folders.uploads)) {
+    const upload = yield* files.stat(folders.upload(name))
+    if (Option.isNone(upload)) continue
+    if (upload.value.modifiedAt < forgottenBefore) yield* files.removeFile(folders.upload(name))
+    // What a killed process had written is told to the client, who goes on after it.
+    else yield* files.syncFile(folders.upload(name))
+  }
+  for (const digest of yield* digestsIn(files, folders.downloads)) {
+    const blob = yield* files.stat(folders.blob(digest))
+    const metainfo = yield* files.stat(folders.metainfo(digest))
+    if (Option.isNone(blob) && Option.isSome(metainfo)) continue
+    yield* files.removeFile(folders.download(digest))
+    yield* files.removeFile(folders.pieces(digest))
+  }
+})
+
+/** Opens the blob store in `root`, making it when it is not there; its files close with the scope. */
+export const openFileBlobStore = Effect.fnUntraced(function* (
+  disk: Disk,
+  root: string
+): Effect.fn.Return<BlobStore, BlobStoreError, Scope.Scope> {
+  const files = makeDiskFiles(disk)
+  const folders = blobFolders(root)
+  yield* makeBlobFolders(files, folders)
+  yield* cleanUp(files, folders)
+  const lock = makeKeyLock()
+  const metainfos = makeMetainfoFiles(files, folders)
+  const pieces = makePieceFiles(files, folders, metainfos, lock)
+  const uploads = makeUploads(files, folders)
+
+  const stat = (digest: Digest): Effect.Effect<Option.Option<BlobStat>, BlobStoreError> =>
+    Effect.map(
+      files.stat(folders.blob(digest)),
+      Option.map(({ length }) => ({ digest, length }))
+    )
+
+  const existing = Effect.fnUntraced(function* (digest: Digest) {
+    const found = yield* stat(digest)
+    return Option.isSome(found) ? found.value : yield* new BlobMissing({ digest })
+  })
+
+  const list = Effect.gen(function* () {
+    const digests = yield* digestsIn(files, folders.blobs)
+    const found = yield* Effect.forEach(digests, stat, { concurrency: 8 })
+    return found.flatMap((blob) => (Option.isSome(blob) ? [blob.value] : []))
+  })
+
+  const remove = (digest: Digest) =>
+    Effect.gen(function* () {
+      pieces.detach(digest)
+      yield* files.removeFile(folders.blob(digest))
+      yield* files.removeFile(folders.pieces(digest))
+      yield* files.removeFile(folders.download(digest))
+      yield* metainfos.remove(digest)
+    }).pipe(lock.withKey(digest), Effect.uninterruptible)
+
+  const makeMetainfo = (digest: Digest, pieceLength: number) =>
+    Effect.gen(function* () {
+      const { length } = yield* existing(digest)
+      const kept = yield* metainfos.get(digest)
+      if (Option.isSome(kept)) return kept.value
+      return yield* metainfos.put(
+        yield* hashPieces(files, folders.blob(digest), { digest, length, pieceLength })
+      )
+    }).pipe(lock.withKey(digest))
+
+  return {
+    stat,
+    read: (digest, start, end) =>
+      Stream.unwrap(
+        Effect.map(existing(digest), ({ length }) =>
+          readFileRange(files, folders.blob(digest), start, Math.min(end, length))
+        )
+      ),
+    remove,
+    list,
+    ...makeStoreUsage(files, folders, metainfos),
+    ...uploads,
+    metainfo: metainfos.get,
+    makeMetainfo,
+    putMetainfo: (metainfo) => lock.withKey(metainfo.digest)(metainfos.put(metainfo)),
+    findSwarm: metainfos.findSwarm,
+    openPieces: pieces.open
+  }
+})

@@ -1,0 +1,194 @@
+// Decides how one blob is open piece by piece: a download that fills, or a complete blob that is read. Pieces are
+// verified before they are written, written before they are told as stored, and only then loaded again.
+//
+//   downloading --complete, digest right--> complete
+//        |--complete, digest wrong--> discarded
+//        |--removed--> discarded               (a removed complete blob stays readable until it is closed)
+//
+// Invariants: `have` names only pieces whose bytes were hashed by this process; every callback comes later than its
+// call; the file is closed only when nothing is under way on it.
+
+import { Effect } from "effect"
+import { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { digestAlgorithm } from "../../protocol/wire/digest.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
+import { pieceCount, pieceSize, type Torrent } from "../../protocol/wire/metainfo.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
+import { BlobStoreError, type LoadOutcome, type StoreOutcome } from "../../roles/services/blob-store.ts"
+import type { Disk } from "./disk.ts"
+import { diskError } from "./disk-files.ts"
+import { isPiece } from "../platform/node-digests.ts"
+import { pieceBuffer } from "../platform/piece-buffer.ts"
+import { keepPieceHints } from "./piece-hints.ts"
+import { type DigestOutcome, makePrefixDigest } from "./prefix-digest.ts"
+
+type PieceFileState = "downloading" | "complete" | "discarded"
+
+export interface OpenPieceFile {
+  readonly torrent: Torrent
+  readonly path: string
+  readonly file: number
+  readonly state: () => PieceFileState
+  readonly setState: (state: PieceFileState) => void
+  readonly have: () => Bitfield
+  readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
+  readonly store: (piece: number, payload: Payload, done: (outcome: StoreOutcome) => void) => void
+  /** Reads a piece that an earlier process wrote and takes it into `have` if its hash is right. */
+  readonly recheck: (piece: number) => Effect.Effect<void>
+  /** The digest of all the bytes; every piece must be stored. */
+  readonly wholeDigest: Effect.Effect<Digest, BlobStoreError>
+  /** The file stays open while `effect` runs. */
+  readonly whileBusy: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  readonly isSettled: () => boolean
+  /** Waits until no read, write or whileBusy is under way. */
+  readonly settled: Effect.Effect<void>
+}
+
+/**
+ * Takes over the open `file`; `hints` is the open file of a download's piece hints, `verified` are pieces that this
+ * process hashed when the download was open before.
+ */
+export const makePieceFile = (
+  disk: Disk,
+  torrent: Torrent,
+  path: string,
+  file: number,
+  hints: number | undefined,
+  verified?: Bitfield
+): OpenPieceFile => {
+  const { metainfo } = torrent
+  const pieces = pieceCount(metainfo)
+  const have = hints === undefined ? Bitfield.full(pieces) : (verified?.copy() ?? new Bitfield(pieces))
+  let state: PieceFileState = hints === undefined ? "complete" : "downloading"
+
+  let underWay = 0
+  let idleWaiters: Array<() => void> = []
+  const began = (): void => {
+    underWay++
+  }
+  const ended = (): void => {
+    underWay--
+    if (underWay > 0) return
+    const woken = idleWaiters
+    idleWaiters = []
+    for (const wake of woken) wake()
+  }
+
+  const failed = (operation: string, why: string): BlobStoreError =>
+    new BlobStoreError({ operation, reason: "io", message: `cannot ${operation} of ${path}: ${why}` })
+
+  const read = (piece: number, done: (bytes: Uint8Array | BlobStoreError) => void): void => {
+    const bytes = pieceBuffer(pieceSize(metainfo, piece))
+    began()
+    disk.read(file, bytes, piece * metainfo.pieceLength, (error, count) => {
+      if (error !== null) done(diskError(`read piece ${piece} of`, path, error))
+      else if (count < bytes.length) done(failed(`read piece ${piece}`, "the file is too short"))
+      else done(bytes)
+      ended()
+    })
+  }
+
+  const newPrefixDigest = () =>
+    makePrefixDigest({
+      algorithm: digestAlgorithm(metainfo.digest),
+      pieces,
+      has: (piece) => have.has(piece),
+      read
+    })
+  let prefix = newPrefixDigest()
+  const hinted = hints === undefined ? undefined : keepPieceHints(disk, hints, have, began, ended)
+
+  const load: OpenPieceFile["load"] = (piece, done) => {
+    if (state === "discarded" || !have.has(piece)) {
+      setImmediate(done, { tag: "Failed", error: failed(`load piece ${piece}`, "it is not there") })
+      return
+    }
+    read(piece, (bytes) =>
+      done(bytes instanceof Uint8Array ? { tag: "Loaded", payload: bytes } : { tag: "Failed", error: bytes })
+    )
+  }
+
+  /** Pieces that are being written, with everyone who waits for them. */
+  const writing = new Map<number, Array<(outcome: StoreOutcome) => void>>()
+
+  const store: OpenPieceFile["store"] = (piece, payload, done) => {
+    invariant(payload instanceof Uint8Array, "piece file: a payload is not bytes")
+    if (state === "discarded") {
+      setImmediate(done, { tag: "Failed", error: failed(`store piece ${piece}`, "the download was removed") })
+      return
+    }
+    if (payload.length !== pieceSize(metainfo, piece) || !isPiece(metainfo, piece, payload)) {
+      setImmediate(done, { tag: "Corrupt" })
+      return
+    }
+    if (have.has(piece)) {
+      setImmediate(done, { tag: "Stored" })
+      return
+    }
+    const others = writing.get(piece)
+    if (others !== undefined) {
+      others.push(done)
+      return
+    }
+    const waiting = [done]
+    writing.set(piece, waiting)
+    began()
+    disk.write(file, [payload], piece * metainfo.pieceLength, (error) => {
+      writing.delete(piece)
+      if (error === null && have.set(piece)) {
+        prefix.stored(piece, payload)
+        hinted?.changed()
+      }
+      const outcome: StoreOutcome =
+        error === null
+          ? { tag: "Stored" }
+          : { tag: "Failed", error: diskError(`write piece ${piece} of`, path, error) }
+      for (const tell of waiting) tell(outcome)
+      ended()
+    })
+  }
+
+  return {
+    torrent,
+    path,
+    file,
+    state: () => state,
+    setState: (to) => {
+      state = to
+    },
+    have: () => have.copy(),
+    load,
+    store,
+    recheck: (piece) =>
+      Effect.callback((resume) =>
+        read(piece, (bytes) => {
+          if (bytes instanceof Uint8Array && isPiece(metainfo, piece, bytes) && have.set(piece)) {
+            prefix.stored(piece, bytes)
+          }
+          resume(Effect.void)
+        })
+      ),
+    wholeDigest: Effect.callback<DigestOutcome>((resume) => {
+      invariant(have.isFull, "piece file: completed with pieces missing")
+      prefix.whenFinished((outcome) => resume(Effect.succeed(outcome)))
+    }).pipe(
+      Effect.flatMap((outcome) => {
+        if (outcome.tag === "Digest") return Effect.succeed(outcome.digest)
+        prefix = newPrefixDigest()
+        return Effect.fail(outcome.error)
+      })
+    ),
+    whileBusy: (effect) =>
+      Effect.acquireUseRelease(
+        Effect.sync(began),
+        () => effect,
+        () => Effect.sync(ended)
+      ),
+    isSettled: () => underWay === 0,
+    settled: Effect.callback<void>((resume) => {
+      if (underWay === 0) resume(Effect.void)
+      else idleWaiters.push(() => resume(Effect.void))
+    })
+  }
+}

@@ -1,0 +1,209 @@
+// Decides which blobs are open piece by piece: one open file a digest, however often it is opened, so that a host goes
+// on seeding what it has just completed. It opens, resumes, completes and discards downloads; piece-file.ts moves the
+// pieces.
+//
+// Invariants: a download becomes a blob only by its whole digest, synced before it is renamed; at a mismatch the
+// pieces and the metainfo that led to them are gone. After a crash, pieces count only once they were hashed again.
+
+import { dirname } from "node:path"
+import { Effect, Option, type Scope, Semaphore } from "effect"
+import { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import { type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
+import { BlobStoreError, DigestMismatch, type PieceFile } from "../../roles/services/blob-store.ts"
+import type { BlobFolders } from "./blob-folders.ts"
+import type { DiskFiles } from "./disk-files.ts"
+import type { KeyLock } from "./key-lock.ts"
+import type { MetainfoFiles } from "./metainfo-files.ts"
+import { swarmIdOf } from "../platform/node-digests.ts"
+import { makePieceFile, type OpenPieceFile } from "./piece-file.ts"
+
+export interface PieceFiles {
+  readonly open: (metainfo: Metainfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
+  /** Call it under the digest's lock: what is open is detached; a download that is open takes no more pieces. */
+  readonly detach: (digest: Digest) => void
+}
+
+interface Shared {
+  readonly open: OpenPieceFile
+  readonly pieceFile: PieceFile
+  readonly close: Effect.Effect<void>
+  users: number
+  closed: boolean
+}
+
+export const makePieceFiles = (
+  files: DiskFiles,
+  folders: BlobFolders,
+  metainfos: MetainfoFiles,
+  lock: KeyLock
+): PieceFiles => {
+  const opened = new Map<Digest, Shared>()
+  /** Downloads that were closed unfinished: opening them again in this process hashes nothing again. */
+  const verified = new Map<Digest, { readonly swarm: SwarmId; readonly have: Bitfield }>()
+  const keepVerified = (digest: Digest, open: OpenPieceFile): void => {
+    if (verified.size >= limits.maxClosedDownloadsKept) verified.delete(verified.keys().next().value!)
+    verified.set(digest, { swarm: open.torrent.swarm, have: open.have() })
+  }
+
+  const complete = (open: OpenPieceFile): Effect.Effect<void, DigestMismatch | BlobStoreError> => {
+    const { digest } = open.torrent.metainfo
+    const install = Effect.gen(function* () {
+      if (open.state() === "complete") return
+      if (open.state() === "discarded") return yield* removedMeanwhile(digest)
+      const blob = folders.blob(digest)
+      yield* files.makeFolder(dirname(blob))
+      yield* files.installFile(open.path, blob)
+      open.setState("complete")
+      yield* files.removeFile(folders.pieces(digest))
+    })
+    const discard = Effect.gen(function* () {
+      open.setState("discarded")
+      yield* files.removeFile(folders.pieces(digest))
+      yield* files.removeFile(open.path)
+      yield* metainfos.remove(digest)
+    })
+    return Effect.gen(function* () {
+      if (open.state() === "complete") return
+      if (open.state() === "discarded") return yield* removedMeanwhile(digest)
+      const actual = yield* open.wholeDigest
+      if (actual !== digest) {
+        yield* Effect.uninterruptible(lock.withKey(digest)(discard))
+        return yield* new DigestMismatch({ expected: digest, actual })
+      }
+      yield* files.sync(open.path, open.file)
+      yield* Effect.uninterruptible(lock.withKey(digest)(install))
+    }).pipe(open.whileBusy, Semaphore.makeUnsafe(1).withPermits(1))
+  }
+
+  const share = (open: OpenPieceFile, descriptors: ReadonlyArray<number>): Shared => ({
+    open,
+    pieceFile: {
+      swarm: open.torrent.swarm,
+      metainfo: open.torrent.metainfo,
+      have: open.have,
+      load: open.load,
+      store: open.store,
+      complete: complete(open)
+    },
+    close: Effect.forEach(descriptors, (descriptor) => files.close(descriptor), { discard: true }),
+    users: 1,
+    closed: false
+  })
+
+  const openBlob = Effect.fnUntraced(function* (metainfo: Metainfo, length: number) {
+    const path = folders.blob(metainfo.digest)
+    if (length !== metainfo.length) return yield* otherLength(path, length, metainfo)
+    const torrent = yield* metainfos.put(metainfo)
+    const file = yield* files.openUnscoped(path, "read")
+    return share(makePieceFile(files.disk, torrent, path, file, undefined), [file])
+  })
+
+  const openDownload = Effect.fnUntraced(function* (metainfo: Metainfo) {
+    const { digest } = metainfo
+    const path = folders.download(digest)
+    const hintsPath = folders.pieces(digest)
+    yield* files.makeFolder(dirname(path))
+    yield* files.makeFolder(dirname(hintsPath))
+    const before = yield* metainfos.get(digest)
+    const torrent = yield* metainfos.put(metainfo)
+    const resumes = Option.isSome(before) && before.value.swarm === torrent.swarm
+    if (!resumes) yield* files.removeFile(hintsPath)
+    const hints = resumes ? yield* files.readSmall(hintsPath) : Option.none<Uint8Array>()
+    const recorded = Option.isSome(hints) ? Bitfield.fromBytes(hints.value, pieceCount(metainfo)) : undefined
+    const descriptors: Array<number> = []
+    return yield* Effect.gen(function* () {
+      const file = yield* files.openUnscoped(path, "update")
+      descriptors.push(file)
+      yield* files.truncate(path, file, metainfo.length)
+      const hintsFile = yield* files.openUnscoped(hintsPath, "update")
+      descriptors.push(hintsFile)
+      const known = verified.get(digest)
+      verified.delete(digest)
+      if (known !== undefined && known.swarm === torrent.swarm) {
+        return share(makePieceFile(files.disk, torrent, path, file, hintsFile, known.have), descriptors)
+      }
+      const open = makePieceFile(files.disk, torrent, path, file, hintsFile)
+      for (let piece = 0; recorded !== undefined && piece < recorded.length; piece++) {
+        if (recorded.has(piece)) yield* open.recheck(piece)
+      }
+      return share(open, descriptors)
+    }).pipe(
+      Effect.onError(() =>
+        Effect.forEach(descriptors, (descriptor) => files.close(descriptor), { discard: true })
+      )
+    )
+  })
+
+  const acquire = (metainfo: Metainfo): Effect.Effect<Shared, BlobStoreError> =>
+    Effect.gen(function* () {
+      const { digest } = metainfo
+      const shared = opened.get(digest)
+      if (shared !== undefined) {
+        if (shared.open.torrent.swarm !== swarmIdOf(metainfo)) return yield* openOtherwise(digest)
+        shared.users++
+        return shared
+      }
+      const blob = yield* files.stat(folders.blob(digest))
+      const made = yield* Option.isSome(blob) ? openBlob(metainfo, blob.value.length) : openDownload(metainfo)
+      opened.set(digest, made)
+      return made
+    }).pipe(lock.withKey(metainfo.digest))
+
+  const release = (shared: Shared): Effect.Effect<void> => {
+    const { digest } = shared.open.torrent.metainfo
+    /** Says whether there is nothing left to wait for: closed, or in use again. */
+    const closeIfIdle = Effect.suspend((): Effect.Effect<boolean> => {
+      if (shared.users > 0 || shared.closed) return Effect.succeed(true)
+      if (!shared.open.isSettled()) return Effect.succeed(false)
+      shared.closed = true
+      if (opened.get(digest) === shared) {
+        opened.delete(digest)
+        if (shared.open.state() === "downloading") keepVerified(digest, shared.open)
+      }
+      return Effect.as(shared.close, true)
+    }).pipe(lock.withKey(digest))
+    // Waits without the lock: what is under way may need it (a completion that installs the blob).
+    const closeWhenIdle: Effect.Effect<void> = Effect.flatMap(shared.open.settled, () =>
+      Effect.flatMap(closeIfIdle, (done) => (done ? Effect.void : closeWhenIdle))
+    )
+    return Effect.suspend(() => {
+      shared.users--
+      return shared.users > 0 ? Effect.void : closeWhenIdle
+    })
+  }
+
+  return {
+    open: (metainfo) =>
+      Effect.map(Effect.acquireRelease(acquire(metainfo), release), (shared) => shared.pieceFile),
+    detach: (digest) => {
+      const shared = opened.get(digest)
+      if (shared?.open.state() === "downloading") shared.open.setState("discarded")
+      opened.delete(digest)
+      verified.delete(digest)
+    }
+  }
+}
+
+const removedMeanwhile = (digest: Digest): BlobStoreError =>
+  new BlobStoreError({
+    operation: "complete download",
+    reason: "io",
+    message: `cannot complete ${digest}: its download was removed meanwhile`
+  })
+
+const openOtherwise = (digest: Digest): BlobStoreError =>
+  new BlobStoreError({
+    operation: "open pieces",
+    reason: "io",
+    message: `cannot open ${digest}: it is open with other metainfo; close that first`
+  })
+
+const otherLength = (path: string, length: number, metainfo: Metainfo): BlobStoreError =>
+  new BlobStoreError({
+    operation: "open pieces",
+    reason: "io",
+    message: `cannot open ${path} by this metainfo: the blob has ${length} bytes, the metainfo says ${metainfo.length}`
+  })

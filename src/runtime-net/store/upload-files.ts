@@ -1,0 +1,147 @@
+// Decides how an upload grows and becomes a blob. Bytes go to uploads/<id> at their offset; each append ends with a
+// sync, so the size that a client is told survives a crash. While a process lives it hashes what it appends, so that a
+// commit need not read the file again; after a restart, or for SHA-512, the commit reads it once.
+//
+//   none --create--> growing --append--> growing --commit, digest right--> blob
+//                                          |--commit, digest wrong--> none
+//                                          |--abort--> none
+//
+// Invariants: one append or commit at a time for an upload; bytes beyond the acknowledged size are never part of it.
+
+import { randomBytes } from "node:crypto"
+import { dirname } from "node:path"
+import { Effect, Option, Stream } from "effect"
+import { type Digest, digestAlgorithm } from "../../protocol/wire/digest.ts"
+import { limits } from "../../protocol/limits.ts"
+import {
+  type BlobStat,
+  type BlobStore,
+  type BlobStoreError,
+  DigestMismatch,
+  UploadOffsetWrong,
+  UploadUnknown
+} from "../../roles/services/blob-store.ts"
+import { writeBehind } from "./append-writer.ts"
+import type { BlobFolders } from "./blob-folders.ts"
+import { readFileRange } from "./blob-reader.ts"
+import type { DiskFiles } from "./disk-files.ts"
+import { makeKeyLock } from "./key-lock.ts"
+import { type RunningDigest, runningDigest } from "../platform/node-digests.ts"
+
+type Uploads = Pick<
+  BlobStore,
+  "createUpload" | "uploadSize" | "appendUpload" | "commitUpload" | "abortUpload"
+>
+
+/** What the process knows of an upload that it saw from its first byte. */
+interface SeenFromStart {
+  size: number
+  readonly digest: RunningDigest
+}
+
+const uploadName = /^[0-9a-f]{32}$/
+
+export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => {
+  const lock = makeKeyLock()
+  const seen = new Map<string, SeenFromStart>()
+
+  const remember = (upload: string): void => {
+    // The oldest is forgotten: its commit reads the file again.
+    if (seen.size >= limits.maxUploadsHashed) seen.delete(seen.keys().next().value!)
+    seen.set(upload, { size: 0, digest: runningDigest("sha256") })
+  }
+
+  const createUpload = Effect.gen(function* () {
+    const upload = randomBytes(16).toString("hex")
+    yield* files.replaceFile(folders.upload(upload), new Uint8Array(0), folders.temporary)
+    remember(upload)
+    return upload
+  })
+
+  const uploadSize = Effect.fnUntraced(function* (upload: string) {
+    const found = uploadName.test(upload) ? yield* files.stat(folders.upload(upload)) : Option.none()
+    if (Option.isNone(found)) return yield* new UploadUnknown({ upload })
+    return found.value.length
+  })
+
+  const append = Effect.fnUntraced(function* <E>(
+    upload: string,
+    offset: number,
+    bytes: Stream.Stream<Uint8Array, E>
+  ) {
+    const size = yield* uploadSize(upload)
+    if (offset !== size) return yield* new UploadOffsetWrong({ upload, expected: size, got: offset })
+    const path = folders.upload(upload)
+    const known = seen.get(upload)
+    const file = yield* files.open(path, "update")
+    const writer = writeBehind(files.disk, path, file, size)
+    const settle = Effect.gen(function* () {
+      yield* writer.flush
+      yield* files.sync(path, file)
+      if (known !== undefined) known.size = writer.written()
+    }).pipe(
+      // What did not reach the disk whole is cut off; the running digest is ahead of the file then, so it is dropped.
+      Effect.onError(() => {
+        seen.delete(upload)
+        return Effect.ignore(files.truncate(path, file, writer.written()))
+      }),
+      Effect.uninterruptible
+    )
+    yield* Stream.runForEach(bytes, (chunk) =>
+      Effect.suspend(() => {
+        const wait = writer.offer(chunk)
+        // The disk writes while this thread hashes.
+        known?.digest.update(chunk)
+        return wait ?? Effect.void
+      })
+    ).pipe(Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : Effect.ignore(settle))))
+    yield* settle
+    return writer.written()
+  }, Effect.scoped)
+
+  const hashWhole = Effect.fnUntraced(function* (path: string, size: number, digest: Digest) {
+    const running = runningDigest(digestAlgorithm(digest))
+    yield* Stream.runForEach(readFileRange(files, path, 0, size), (chunk) =>
+      Effect.sync(() => running.update(chunk))
+    )
+    return running.finish()
+  })
+
+  const commit = Effect.fnUntraced(function* (upload: string, digest: Digest) {
+    const size = yield* uploadSize(upload)
+    const path = folders.upload(upload)
+    const known = seen.get(upload)
+    seen.delete(upload)
+    const synced = known !== undefined && known.size === size
+    const actual =
+      synced && digestAlgorithm(digest) === "sha256"
+        ? known.digest.finish()
+        : yield* hashWhole(path, size, digest)
+    if (actual !== digest) {
+      yield* files.removeFile(path)
+      return yield* new DigestMismatch({ expected: digest, actual })
+    }
+    const blob = folders.blob(digest)
+    yield* files.makeFolder(dirname(blob))
+    // An append of ours that went well ended with a sync: only the name is new.
+    if (!synced) yield* files.syncFile(path)
+    yield* files.installFile(path, blob)
+    const stat: BlobStat = { digest, length: size }
+    return stat
+  })
+
+  const abortUpload = (upload: string): Effect.Effect<void, UploadUnknown | BlobStoreError> =>
+    Effect.gen(function* () {
+      yield* uploadSize(upload)
+      seen.delete(upload)
+      yield* files.removeFile(folders.upload(upload))
+    }).pipe(lock.withKey(upload))
+
+  return {
+    createUpload,
+    uploadSize,
+    appendUpload: (upload, offset, bytes) => lock.withKey(upload)(append(upload, offset, bytes)),
+    commitUpload: (upload, digest) => lock.withKey(upload)(commit(upload, digest)),
+    abortUpload
+  }
+}

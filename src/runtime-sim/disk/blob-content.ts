@@ -1,0 +1,97 @@
+// Decides in what form a simulated disk holds a whole blob: bytes that were given, shared by reference, or a symbol.
+// Either gives pieces as payloads, and bytes to whoever reads; a symbol's bytes are zeros that say nothing.
+
+import { createHash } from "node:crypto"
+import { type Digest, digestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
+import type { SymbolicBlob } from "./symbolic-blobs.ts"
+
+export interface BlobContent {
+  /** Bytes. */
+  readonly length: number
+  /** The payload of a piece; the same object at every call. */
+  readonly piece: (piece: number, pieceLength: number) => Payload
+  /** Bytes [start, end), where end - start is at most a piece or a chunk. */
+  readonly slice: (start: number, end: number) => Uint8Array
+  /** The whole digest by the algorithm of `expected`. */
+  readonly digest: (expected: Digest) => Digest
+}
+
+export class RealContent implements BlobContent {
+  readonly length: number
+  /** The blob in equal parts, but for the last. */
+  readonly #parts: readonly Uint8Array[]
+  readonly #partLength: number
+  readonly #pieces = new Map<number, Uint8Array>()
+
+  constructor(parts: readonly Uint8Array[], partLength: number, length: number) {
+    this.#parts = parts
+    this.#partLength = partLength
+    this.length = length
+  }
+
+  static ofBytes(bytes: Uint8Array): RealContent {
+    return new RealContent([bytes], Math.max(1, bytes.byteLength), bytes.byteLength)
+  }
+
+  piece(piece: number, pieceLength: number): Payload {
+    if (pieceLength === this.#partLength) return this.#parts[piece]!
+    const start = piece * pieceLength
+    let bytes = this.#pieces.get(start)
+    const size = Math.min(pieceLength, this.length - start)
+    if (bytes === undefined || bytes.byteLength !== size) {
+      bytes = this.slice(start, start + size)
+      this.#pieces.set(start, bytes)
+    }
+    return bytes
+  }
+
+  slice(start: number, end: number): Uint8Array {
+    const first = Math.floor(start / this.#partLength)
+    const offset = start - first * this.#partLength
+    const part = this.#parts[first]!
+    if (offset + end - start <= part.byteLength) return part.subarray(offset, offset + end - start)
+    const bytes = new Uint8Array(end - start)
+    for (let at = start; at < end; ) {
+      const index = Math.floor(at / this.#partLength)
+      const from = at - index * this.#partLength
+      const piece = this.#parts[index]!.subarray(from, from + end - at)
+      bytes.set(piece, at - start)
+      at += piece.byteLength
+    }
+    return bytes
+  }
+
+  digest(expected: Digest): Digest {
+    const algorithm = digestAlgorithm(expected)
+    const hash = createHash(algorithm)
+    for (const part of this.#parts) hash.update(part)
+    return makeDigest(algorithm, hash.digest())
+  }
+}
+
+const zeros = new Uint8Array(1024 * 1024)
+
+export class SymbolicContent implements BlobContent {
+  readonly blob: SymbolicBlob
+
+  constructor(blob: SymbolicBlob) {
+    this.blob = blob
+  }
+
+  get length(): number {
+    return this.blob.metainfo.length
+  }
+
+  piece(piece: number): Payload {
+    return this.blob.payload(piece)
+  }
+
+  slice(start: number, end: number): Uint8Array {
+    return end - start <= zeros.byteLength ? zeros.subarray(0, end - start) : new Uint8Array(end - start)
+  }
+
+  digest(): Digest {
+    return this.blob.digest
+  }
+}

@@ -1,0 +1,54 @@
+// Decides how a simulated world hashes: real bytes for real (node:crypto), symbols by looking up what they stand for.
+// A payload never changes, so each is hashed once in a world however many hosts verify it; what hashing costs a host
+// is charged in virtual time by the store that asked.
+
+import { createHash } from "node:crypto"
+import { makeDigest, toHex } from "../../protocol/wire/digest.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import { encodeMetainfo, type Metainfo, type Torrent } from "../../protocol/wire/metainfo.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
+import type { Digests } from "../../roles/services/digests.ts"
+import { SymbolicPayload } from "./symbolic-blobs.ts"
+
+const payloadHashes = new WeakMap<Uint8Array, Uint8Array>()
+const torrents = new WeakMap<Metainfo, Torrent>()
+
+/**
+ * Metainfo by its bytes: every host decodes its own, and thousands of equal copies would be most of a host's memory.
+ * Emptied when full, which costs only that.
+ */
+const shared = new Map<SwarmId, WeakRef<Torrent>>()
+const maxShared = 4096
+
+/** SHA-256 of a payload, 32 bytes. */
+export const payloadHash = (payload: Payload): Uint8Array => {
+  if (payload instanceof SymbolicPayload) return payload.hash
+  invariant(payload instanceof Uint8Array, "sim digests: a payload is neither bytes nor a symbol")
+  let hash = payloadHashes.get(payload)
+  if (hash === undefined) {
+    hash = createHash("sha256").update(payload).digest()
+    payloadHashes.set(payload, hash)
+  }
+  return hash
+}
+
+/** The metainfo with its swarm's id: one object for all that are equal. */
+export const sharedTorrent = (metainfo: Metainfo): Torrent => {
+  const known = torrents.get(metainfo)
+  if (known !== undefined) return known
+  const swarm = toHex(createHash("sha256").update(encodeMetainfo(metainfo)).digest()) as SwarmId
+  let torrent = shared.get(swarm)?.deref()
+  if (torrent === undefined) {
+    torrent = { swarm, metainfo }
+    if (shared.size >= maxShared) shared.clear()
+    shared.set(swarm, new WeakRef(torrent))
+  }
+  torrents.set(metainfo, torrent)
+  return torrent
+}
+
+export const simDigests: Digests["Service"] = {
+  digest: (algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()),
+  swarmId: (metainfo) => sharedTorrent(metainfo).swarm
+}

@@ -1,0 +1,261 @@
+// Decides what a simulated machine keeps when its processes come and go: folders with blobs, uploads, downloads and
+// tables, and how long disk and hashing take. Acknowledged uploads, tables and complete blobs survive a kill; of the
+// pieces of a download that are younger than the sync delay, the newer half is lost.
+//
+// Disk and hash are one queue each per machine, first come, first served, at a rate; time that nobody used is gone.
+
+import { createHash } from "node:crypto"
+import type { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import { type BlobContent, SymbolicContent } from "./blob-content.ts"
+import { epochMillis, type Kernel } from "../kernel/kernel.ts"
+import type { RandomStream } from "../kernel/seeded-random.ts"
+import { sharedTorrent } from "./sim-digests.ts"
+import { type SymbolicBlob, SymbolicPayload } from "./symbolic-blobs.ts"
+
+export interface DiskOptions {
+  /** Bytes a second; Infinity costs nothing. */
+  readonly readRate: number
+  readonly writeRate: number
+  readonly hashRate: number
+  /** Bytes in memory of what was written or read last: while no more is kept, a piece is read at no cost. */
+  readonly pageCache: number
+  /** A kill loses the newer half of a download's pieces that are younger than this, in microseconds. */
+  readonly syncDelay: Micros
+  /** A table's write or a blob's commit is durable after this. */
+  readonly commitDelay: Micros
+  /** Bytes that fit; Infinity unless given. */
+  readonly capacity: number
+}
+
+export interface StoredUpload {
+  chunks: Uint8Array[]
+  size: number
+  /** Acknowledged: what a kill leaves. */
+  durable: number
+}
+
+export interface StoredDownload {
+  readonly torrent: Torrent
+  readonly have: Bitfield
+  /** Bytes by piece, or the symbol that all pieces are of. */
+  readonly bytes: Array<Uint8Array | undefined>
+  symbol: SymbolicBlob | undefined
+  /** Pieces not yet synced, each followed by the instant of its write, oldest first. */
+  unsynced: number[]
+}
+
+export interface SimFolder {
+  readonly blobs: Map<Digest, BlobContent>
+  readonly torrents: Map<Digest, Torrent>
+  readonly swarms: Map<SwarmId, Digest>
+  /** Made with the first upload, as `tables` with the first row: most agents have neither. */
+  uploads?: Map<string, StoredUpload>
+  readonly downloads: Map<Digest, StoredDownload>
+  tables?: Map<string, Map<string, string>>
+  /** When a blob or download was last written or used, in milliseconds since 1970; absent: long ago. */
+  readonly usedAt: Map<Digest, number>
+}
+
+export class SimDisk {
+  readonly options: DiskOptions
+  readonly #kernel: Kernel
+  readonly #hostName: string
+  readonly #wholeDigests: Map<SwarmId, Digest>
+  readonly #folders = new Map<string, SimFolder>()
+  #names: RandomStream | undefined
+  #usedBytes = 0
+  #limit: number
+  #diskFreeAt = 0
+  #hashFreeAt = 0
+
+  /**
+   * @param wholeDigests What downloads turned out to be, for all disks of a world: pieces that match one metainfo are
+   * the same bytes on every host, so they are hashed once.
+   */
+  constructor(
+    kernel: Kernel,
+    hostName: string,
+    options: DiskOptions,
+    wholeDigests: Map<SwarmId, Digest> = new Map()
+  ) {
+    this.#kernel = kernel
+    this.#wholeDigests = wholeDigests
+    this.#hostName = hostName
+    this.options = options
+    this.#limit = options.capacity
+  }
+
+  /** Names of uploads; goes on over restarts, so that no name comes twice. */
+  get names(): RandomStream {
+    this.#names ??= this.#kernel.stream(`disk/${this.#hostName}`)
+    return this.#names
+  }
+
+  folder(name: string): SimFolder {
+    let folder = this.#folders.get(name)
+    if (folder === undefined) {
+      folder = {
+        blobs: new Map(),
+        torrents: new Map(),
+        swarms: new Map(),
+        downloads: new Map(),
+        usedAt: new Map()
+      }
+      this.#folders.set(name, folder)
+    }
+    return folder
+  }
+
+  /** The folder's secret, the same at every start. */
+  identity(folder: string): string {
+    return createHash("sha256").update(`${this.#kernel.seed}/${this.#hostName}/${folder}`).digest("hex")
+  }
+
+  /** The whole digest of a swarm's verified pieces. */
+  wholeDigest(swarm: SwarmId, compute: () => Digest): Digest {
+    const digest = this.#wholeDigests.get(swarm) ?? compute()
+    this.#wholeDigests.set(swarm, digest)
+    return digest
+  }
+
+  /** Whether all that is here is still in memory, where the system keeps what was written or read last. */
+  get isCached(): boolean {
+    return this.#usedBytes <= this.options.pageCache
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  /** Makes the disk full after `room` more bytes; undefined: when its capacity says so. */
+  limitRoom(room: number | undefined): void {
+    const { capacity } = this.options
+    this.#limit = room === undefined ? capacity : Math.min(capacity, this.#usedBytes + room)
+  }
+
+  /** Takes room for bytes; false when the disk is full. */
+  allocate(bytes: number): boolean {
+    if (this.#usedBytes + bytes > this.#limit) return false
+    this.#usedBytes += bytes
+    return true
+  }
+
+  free(bytes: number): void {
+    this.#usedBytes -= bytes
+  }
+
+  /** When a read of `bytes` that begins now is done. */
+  readDone(bytes: number): Micros {
+    return this.#queueDisk(bytes / this.options.readRate)
+  }
+
+  writeDone(bytes: number): Micros {
+    return this.#queueDisk(bytes / this.options.writeRate)
+  }
+
+  /** When `bytes` handed over now are hashed, and then written. */
+  verifiedAndWritten(bytes: number): Micros {
+    const hashed = this.#queueHash(bytes)
+    this.#diskFreeAt = Math.max(this.#diskFreeAt, hashed) + (bytes / this.options.writeRate) * 1e6
+    return Math.ceil(this.#diskFreeAt)
+  }
+
+  hashDone(bytes: number): Micros {
+    return Math.ceil(this.#queueHash(bytes))
+  }
+
+  forgetDownload(folder: SimFolder, digest: Digest): void {
+    const download = folder.downloads.get(digest)
+    if (download === undefined) return
+    const { length, pieceLength } = download.torrent.metainfo
+    this.free(Math.min(length, download.have.count * pieceLength))
+    folder.downloads.delete(digest)
+  }
+
+  /** Notes that a blob or download is written or used now. */
+  noteUse(folder: SimFolder, digest: Digest): void {
+    folder.usedAt.set(digest, epochMillis + Math.floor(this.#kernel.now / 1000))
+  }
+
+  /** What a kill does to files: what was not durable is gone. */
+  crash(): void {
+    const lostAfter = this.#kernel.now - this.options.syncDelay
+    for (const folder of this.#folders.values()) {
+      for (const upload of folder.uploads?.values() ?? []) this.#truncate(upload)
+      for (const download of folder.downloads.values()) {
+        const young = unsyncedSince(download, lostAfter)
+        for (const piece of young.slice(Math.ceil(young.length / 2))) {
+          if (!download.have.clear(piece)) continue
+          const { pieceLength, length } = download.torrent.metainfo
+          download.bytes[piece] = undefined
+          this.free(Math.min(pieceLength, length - piece * pieceLength))
+        }
+        download.unsynced = []
+      }
+    }
+    this.#diskFreeAt = 0
+    this.#hashFreeAt = 0
+  }
+
+  #truncate(upload: StoredUpload): void {
+    while (upload.size > upload.durable) {
+      const last = upload.chunks.pop()!
+      const kept = last.subarray(0, Math.max(0, last.byteLength - (upload.size - upload.durable)))
+      this.free(last.byteLength - kept.byteLength)
+      upload.size -= last.byteLength - kept.byteLength
+      if (kept.byteLength > 0) upload.chunks.push(kept)
+    }
+  }
+
+  #queueDisk(seconds: number): Micros {
+    this.#diskFreeAt = Math.max(this.#diskFreeAt, this.#kernel.now) + seconds * 1e6
+    return Math.ceil(this.#diskFreeAt)
+  }
+
+  #queueHash(bytes: number): number {
+    this.#hashFreeAt = Math.max(this.#hashFreeAt, this.#kernel.now) + (bytes / this.options.hashRate) * 1e6
+    return this.#hashFreeAt
+  }
+}
+
+/** Pieces written after `since`, oldest first. */
+const unsyncedSince = ({ unsynced }: StoredDownload, since: Micros): number[] =>
+  unsynced.filter((_, index) => index % 2 === 0 && unsynced[index + 1]! > since)
+
+/** Keeps metainfo in place of what was there for its digest. */
+export const putTorrent = (folder: SimFolder, metainfo: Metainfo): Torrent => {
+  const torrent = sharedTorrent(metainfo)
+  const before = folder.torrents.get(metainfo.digest)
+  if (before?.swarm === torrent.swarm) return before
+  if (before !== undefined) folder.swarms.delete(before.swarm)
+  folder.torrents.set(metainfo.digest, torrent)
+  folder.swarms.set(torrent.swarm, metainfo.digest)
+  return torrent
+}
+
+export const removeTorrent = (folder: SimFolder, digest: Digest): void => {
+  const torrent = folder.torrents.get(digest)
+  if (torrent === undefined) return
+  folder.torrents.delete(digest)
+  folder.swarms.delete(torrent.swarm)
+}
+
+/** Puts a symbolic blob into a folder, complete and with its metainfo, as if it had been uploaded. */
+export const preloadSymbolicBlob = (folder: SimFolder, blob: SymbolicBlob): Torrent => {
+  folder.blobs.set(blob.digest, new SymbolicContent(blob))
+  return putTorrent(folder, blob.metainfo)
+}
+
+/** A payload that has its length and is not what it says: for hosts that lie. */
+export const corrupted = (payload: Uint8Array | SymbolicPayload): Uint8Array | SymbolicPayload => {
+  if (payload instanceof SymbolicPayload) {
+    return new SymbolicPayload(payload.blob, payload.piece, payload.byteLength, true)
+  }
+  const changed = payload.slice()
+  if (changed.byteLength > 0) changed[0]! ^= 0xff
+  return changed
+}

@@ -1,0 +1,313 @@
+// Decides how a simulated blob is open piece by piece: one open file a digest, shared by whoever opens it. Verification
+// is the real one (hash of the payload against the metainfo); hashing and disk are charged in virtual time, and so is
+// the whole digest, which follows the run of pieces from the front as the file store's does.
+//
+//   downloading --complete, digest right--> complete
+//        |--complete, digest wrong--> discarded
+//        |--removed--> discarded               (a removed complete blob stays readable until it is closed)
+
+import { Effect, type Scope } from "effect"
+import { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
+import {
+  type Metainfo,
+  pieceCount,
+  pieceHashBytes,
+  pieceSize,
+  type Torrent
+} from "../../protocol/wire/metainfo.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import {
+  type BlobStoreError,
+  DigestMismatch,
+  type LoadOutcome,
+  type PieceFile,
+  type StoreOutcome
+} from "../../roles/services/blob-store.ts"
+import { held } from "../../roles/scoped.ts"
+import { type BlobContent, RealContent, SymbolicContent } from "./blob-content.ts"
+import type { EventTarget } from "../kernel/event-queue.ts"
+import { eventKinds } from "../kernel/kernel.ts"
+import { corrupted, putTorrent, removeTorrent, type SimFolder, type StoredDownload } from "./sim-disk.ts"
+import { payloadHash, simDigests } from "./sim-digests.ts"
+import type { StorageSession } from "./storage-session.ts"
+import { SymbolicPayload } from "./symbolic-blobs.ts"
+
+const kinds = { loaded: eventKinds.storage + 1, stored: eventKinds.storage + 2 } as const
+
+/** Pieces remembered as not synced before the synced among them are dropped. */
+const rememberedUnsynced = 64
+
+const storedOutcome: StoreOutcome = { tag: "Stored" }
+const corruptOutcome: StoreOutcome = { tag: "Corrupt" }
+
+type LoadDone = (outcome: LoadOutcome) => void
+
+interface StoreRequest {
+  readonly payload: Payload
+  readonly done: (outcome: StoreOutcome) => void
+}
+
+/** The open piece files of one store. */
+export class SimPieceFiles {
+  readonly #session: StorageSession
+  readonly #folder: SimFolder
+  readonly #opened = new Map<Digest, OpenFile>()
+
+  constructor(session: StorageSession, folder: SimFolder) {
+    this.#session = session
+    this.#folder = folder
+  }
+
+  open(metainfo: Metainfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
+    return Effect.uninterruptible(
+      Effect.flatMap(this.#acquire(metainfo), (file) => held(() => file, this.#release))
+    )
+  }
+
+  readonly #release = (file: OpenFile): void => {
+    const { digest } = file.metainfo
+    file.users--
+    if (file.users === 0 && this.#opened.get(digest) === file) this.#opened.delete(digest)
+  }
+
+  /** A removed download takes no more pieces. */
+  detach(digest: Digest): void {
+    this.#opened.get(digest)?.discard()
+    this.#opened.delete(digest)
+  }
+
+  #acquire(metainfo: Metainfo): Effect.Effect<OpenFile, BlobStoreError> {
+    const session = this.#session
+    const { digest } = metainfo
+    return Effect.suspend(() => {
+      if (!session.process.alive) return Effect.fail(session.fenced("open pieces"))
+      const shared = this.#opened.get(digest)
+      if (shared !== undefined) {
+        if (shared.swarm !== simDigests.swarmId(metainfo)) {
+          return Effect.fail(
+            session.error("open pieces", `${digest} is open with other metainfo; close that first`)
+          )
+        }
+        shared.users++
+        return Effect.succeed(shared)
+      }
+      const content = this.#folder.blobs.get(digest)
+      if (content !== undefined && content.length !== metainfo.length) {
+        return Effect.fail(
+          session.error("open pieces", `${digest} has ${content.length} bytes, not ${metainfo.length}`)
+        )
+      }
+      const torrent = putTorrent(this.#folder, metainfo)
+      const file = new OpenFile(session, this.#folder, torrent, content)
+      this.#opened.set(digest, file)
+      const { recheckBytes } = file
+      if (recheckBytes === 0) return Effect.succeed(file)
+      const { disk } = session
+      return Effect.as(
+        session.until(Math.max(disk.readDone(recheckBytes), disk.hashDone(recheckBytes)), "open pieces"),
+        file
+      )
+    })
+  }
+}
+
+class OpenFile implements PieceFile, EventTarget {
+  readonly metainfo: Metainfo
+  readonly swarm: Torrent["swarm"]
+  users = 1
+  /** Bytes that an earlier process stored, to be hashed again before they count. */
+  readonly recheckBytes: number
+  readonly #session: StorageSession
+  readonly #folder: SimFolder
+  readonly #download: StoredDownload | undefined
+  #content: BlobContent | undefined
+  #discarded = false
+  /** The running whole digest: pieces before this are hashed, the last of them at that instant. */
+  #prefix = 0
+  #prefixDoneAt: Micros = 0
+
+  constructor(
+    session: StorageSession,
+    folder: SimFolder,
+    torrent: Torrent,
+    content: BlobContent | undefined
+  ) {
+    this.#session = session
+    this.#folder = folder
+    this.metainfo = torrent.metainfo
+    this.swarm = torrent.swarm
+    this.#content = content
+    this.#download = content === undefined ? openDownload(folder, torrent) : undefined
+    if (content === undefined) session.disk.noteUse(folder, torrent.metainfo.digest)
+    const resumed = this.#download?.have.count ?? 0
+    this.recheckBytes = Math.min(resumed * torrent.metainfo.pieceLength, torrent.metainfo.length)
+    this.#advancePrefix()
+  }
+
+  have(): Bitfield {
+    const pieces = pieceCount(this.metainfo)
+    return this.#download === undefined ? Bitfield.full(pieces) : this.#download.have.copy()
+  }
+
+  load(piece: number, done: LoadDone): void {
+    const { process, disk } = this.#session
+    if (disk.isCached) {
+      done(this.#load(piece))
+      return
+    }
+    const at = disk.readDone(pieceSize(this.metainfo, piece))
+    process.kernel.schedule(at, this, kinds.loaded, process.host.index, done, piece)
+  }
+
+  store(piece: number, payload: Payload, done: StoreRequest["done"]): void {
+    const { process, disk } = this.#session
+    const request: StoreRequest = { payload, done }
+    const at = disk.verifiedAndWritten(payload.byteLength)
+    process.kernel.schedule(at, this, kinds.stored, process.host.index, request, piece)
+  }
+
+  fire(kind: number, subject: unknown, piece: number): void {
+    if (!this.#session.process.alive) return
+    if (kind === kinds.loaded) {
+      ;(subject as LoadDone)(this.#load(piece))
+    } else {
+      const request = subject as StoreRequest
+      request.done(this.#store(piece, request.payload))
+    }
+  }
+
+  get complete(): Effect.Effect<void, DigestMismatch | BlobStoreError> {
+    return Effect.suspend(() => this.#complete())
+  }
+
+  #complete(): Effect.Effect<void, DigestMismatch | BlobStoreError> {
+    const session = this.#session
+    if (this.#content !== undefined) return Effect.void
+    if (this.#discarded) return Effect.fail(this.#removedMeanwhile())
+    invariant(this.#download!.have.isFull, "piece file: completed with pieces missing")
+    const { kernel } = session.process
+    const synced = Math.max(this.#prefixDoneAt, kernel.now) + session.disk.options.commitDelay
+    return Effect.flatMap(session.until(Math.ceil(synced), "complete a download"), () => this.#install())
+  }
+
+  /** Nobody may store into it any more. */
+  discard(): void {
+    if (this.#content === undefined) this.#discarded = true
+  }
+
+  #load(piece: number): LoadOutcome {
+    if (this.#discarded || !this.#has(piece)) {
+      return { tag: "Failed", error: this.#session.error(`load piece ${piece}`, "it is not there") }
+    }
+    const { pieceLength } = this.metainfo
+    const payload = this.#content?.piece(piece, pieceLength) ?? this.#stored(piece)
+    if (!this.#session.faults.corruptPieces) return { tag: "Loaded", payload }
+    return { tag: "Loaded", payload: corrupted(payload as Uint8Array | SymbolicPayload) }
+  }
+
+  #store(piece: number, payload: Payload): StoreOutcome {
+    const session = this.#session
+    if (this.#discarded) {
+      return { tag: "Failed", error: session.error(`store piece ${piece}`, "the download was removed") }
+    }
+    const size = pieceSize(this.metainfo, piece)
+    if (payload.byteLength !== size || !this.#matches(piece, payload)) return corruptOutcome
+    const download = this.#download
+    if (download === undefined || download.have.has(piece)) return storedOutcome
+    if (!session.disk.allocate(size)) return { tag: "Failed", error: session.full(`store piece ${piece}`) }
+    if (payload instanceof SymbolicPayload) download.symbol = payload.blob
+    else download.bytes[piece] = payload as Uint8Array
+    download.have.set(piece)
+    this.#noteUnsynced(download, piece)
+    this.#advancePrefix()
+    return storedOutcome
+  }
+
+  #matches(piece: number, payload: Payload): boolean {
+    const actual = payloadHash(payload)
+    const expected = this.metainfo.pieceHashes
+    const start = piece * pieceHashBytes
+    for (let index = 0; index < pieceHashBytes; index++) {
+      if (actual[index] !== expected[start + index]) return false
+    }
+    return true
+  }
+
+  #has(piece: number): boolean {
+    return this.#download === undefined || this.#download.have.has(piece)
+  }
+
+  #stored(piece: number): Payload {
+    const { bytes, symbol } = this.#download!
+    return symbol === undefined ? bytes[piece]! : symbol.payload(piece)
+  }
+
+  #noteUnsynced(download: StoredDownload, piece: number): void {
+    const { now } = this.#session.process.kernel
+    const { unsynced } = download
+    unsynced.push(piece, now)
+    if (unsynced.length < 2 * rememberedUnsynced) return
+    const syncedBefore = now - this.#session.disk.options.syncDelay
+    let synced = 0
+    while (synced < unsynced.length && unsynced[synced + 1]! <= syncedBefore) synced += 2
+    if (synced > 0) unsynced.splice(0, synced)
+  }
+
+  #advancePrefix(): void {
+    const download = this.#download
+    if (download === undefined) return
+    const { kernel } = this.#session.process
+    const { hashRate } = this.#session.disk.options
+    const pieces = pieceCount(this.metainfo)
+    while (this.#prefix < pieces && download.have.has(this.#prefix)) {
+      const size = pieceSize(this.metainfo, this.#prefix++)
+      this.#prefixDoneAt = Math.max(this.#prefixDoneAt, kernel.now) + (size / hashRate) * 1e6
+    }
+  }
+
+  #install(): Effect.Effect<void, DigestMismatch | BlobStoreError> {
+    const folder = this.#folder
+    const download = this.#download!
+    const { digest, pieceLength, length } = this.metainfo
+    if (this.#content !== undefined) return Effect.void
+    if (this.#discarded) return Effect.fail(this.#removedMeanwhile())
+    const content =
+      download.symbol === undefined
+        ? new RealContent(download.bytes as Uint8Array[], pieceLength, length)
+        : new SymbolicContent(download.symbol)
+    const actual = this.#session.disk.wholeDigest(this.swarm, () => content.digest(digest))
+    folder.downloads.delete(digest)
+    if (actual !== digest) {
+      this.#discarded = true
+      this.#session.disk.free(length)
+      removeTorrent(folder, digest)
+      return Effect.fail(new DigestMismatch({ expected: digest, actual }))
+    }
+    this.#content = content
+    folder.blobs.set(digest, content)
+    this.#session.disk.noteUse(folder, digest)
+    return Effect.void
+  }
+
+  #removedMeanwhile(): BlobStoreError {
+    return this.#session.error("complete a download", `${this.metainfo.digest} was removed meanwhile`)
+  }
+}
+
+const openDownload = (folder: SimFolder, torrent: Torrent): StoredDownload => {
+  const { digest } = torrent.metainfo
+  const before = folder.downloads.get(digest)
+  if (before?.torrent.swarm === torrent.swarm) return before
+  const download: StoredDownload = {
+    torrent,
+    have: new Bitfield(pieceCount(torrent.metainfo)),
+    bytes: [],
+    symbol: undefined,
+    unsynced: []
+  }
+  folder.downloads.set(digest, download)
+  return download
+}

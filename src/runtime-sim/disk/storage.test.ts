@@ -1,0 +1,53 @@
+// The simulated stores keep the contracts of roles/services, by the cases that the stores of sockets keep as well.
+
+import { Effect, Exit } from "effect"
+import { describe, expect, it } from "vitest"
+import type { Payload } from "../../protocol/wire/payload.ts"
+import { blobStoreConformance } from "../../../testing/conformance/blob-store.conformance.ts"
+import type { ConformanceCase, StoragePlace } from "../../../testing/conformance/conformance.ts"
+import { pieceStoreConformance } from "../../../testing/conformance/piece-store.conformance.ts"
+import { storeUsageConformance } from "../../../testing/conformance/store-usage.conformance.ts"
+import { tableStoreConformance } from "../../../testing/conformance/table-store.conformance.ts"
+import { simDigests } from "./sim-digests.ts"
+import { makeHostStorage } from "./sim-host-storage.ts"
+import type { SimProcess } from "../network/sim-process.ts"
+import { makeSimulation } from "../simulation.ts"
+import { StorageSession } from "./storage-session.ts"
+
+const makePlace = (simulation: ReturnType<typeof makeSimulation>): StoragePlace => {
+  const { disk, host } = simulation.machine("host")
+  let process: SimProcess | undefined
+  return {
+    start: Effect.sync(() => {
+      process = {
+        name: "host",
+        host,
+        kernel: simulation.kernel,
+        connections: simulation.connections,
+        alive: true
+      }
+      return makeHostStorage(new StorageSession(process, disk, { corruptPieces: false, diskRoom: undefined }))
+    }),
+    kill: Effect.sync(() => {
+      process!.alive = false
+      disk.crash()
+    }),
+    digests: simDigests,
+    bytesOf: (payload: Payload) => payload as Uint8Array
+  }
+}
+
+const runCases = (cases: ReadonlyArray<ConformanceCase>) => {
+  expect(cases.length).toBeGreaterThan(0)
+  for (const { name, run } of cases) {
+    it(name, () => {
+      const simulation = makeSimulation({ seed: name })
+      expect(simulation.runExit(Effect.scoped(run(makePlace(simulation))))).toEqual(Exit.void)
+    })
+  }
+}
+
+describe("blob store", () => runCases(blobStoreConformance))
+describe("piece store", () => runCases(pieceStoreConformance))
+describe("store usage", () => runCases(storeUsageConformance))
+describe("table store", () => runCases(tableStoreConformance))

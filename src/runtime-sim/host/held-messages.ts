@@ -1,0 +1,53 @@
+// Decides what a rate limit does to the messages that a connection receives, as the transport of sockets does it
+// (runtime-net/ws-connection.ts): a piece is told when it has come, and then the connection is not read until the
+// listener's token bucket has room for that piece; whatever follows on this connection waits, in order.
+
+import type { Message } from "../../protocol/wire/message.ts"
+import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
+import type { EventTarget } from "../kernel/event-queue.ts"
+import type { SimProcess } from "../network/sim-process.ts"
+
+export class HeldMessages implements EventTarget {
+  readonly #process: SimProcess
+  readonly #bucket: TokenBucket
+  readonly #kind: number
+  readonly #pass: (message: Message) => void
+  readonly #waiting: Message[] = []
+  #held = false
+
+  constructor(process: SimProcess, bucket: TokenBucket, kind: number, pass: (message: Message) => void) {
+    this.#process = process
+    this.#bucket = bucket
+    this.#kind = kind
+    this.#pass = pass
+  }
+
+  /** Passes the message on now, or when the connection is read again. */
+  add(message: Message): void {
+    if (this.#held) this.#waiting.push(message)
+    else this.#read(message)
+  }
+
+  clear(): void {
+    this.#waiting.length = 0
+  }
+
+  fire(): void {
+    this.#held = false
+    while (!this.#held && this.#process.alive) {
+      const next = this.#waiting.shift()
+      if (next === undefined) return
+      this.#read(next)
+    }
+  }
+
+  #read(message: Message): void {
+    this.#pass(message)
+    if (message.tag !== "Piece") return
+    const { kernel, host } = this.#process
+    const due = this.#bucket.reserve(message.payload.byteLength, kernel.now)
+    if (due <= kernel.now) return
+    this.#held = true
+    kernel.schedule(due, this, this.#kind, host.index, undefined)
+  }
+}

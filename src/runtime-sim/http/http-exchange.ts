@@ -1,0 +1,89 @@
+// Decides what both sides of a simulated HTTP exchange share: one connection, frames numbered for the trace, a body
+// coming in and a body going out.
+
+import { BodyInbox, BodyOutbox } from "./http-body.ts"
+import type { ConnectionEnd, ConnectionSink } from "../network/connection.ts"
+import { type HttpFrame, httpFrameNumber, httpFrameSize } from "./http-frames.ts"
+import type { SimProcess } from "../network/sim-process.ts"
+import { mixNumbers } from "../kernel/trace.ts"
+
+export abstract class HttpExchange implements ConnectionSink {
+  readonly process: SimProcess
+  readonly inbox: BodyInbox
+  end!: ConnectionEnd
+  over = false
+  readonly #number: number
+  #outbox: BodyOutbox | undefined
+  /** Why no more of the outgoing body comes through. */
+  #broken: string | undefined
+
+  constructor(process: SimProcess) {
+    this.process = process
+    this.#number = process.connections.nextExchange++
+    this.inbox = new BodyInbox(
+      (bytes) => this.send({ tag: "Credit", bytes }),
+      () => this.bodyTaken()
+    )
+  }
+
+  /** Made for a body that goes out in chunks: most fit into the head's frame. */
+  get outbox(): BodyOutbox {
+    if (this.#outbox === undefined) {
+      this.#outbox = new BodyOutbox((bytes) => this.send({ tag: "Chunk", bytes }))
+      if (this.#broken !== undefined) this.#outbox.break(this.#broken)
+    }
+    return this.#outbox
+  }
+
+  /** No more of either body comes through. */
+  protected breakBodies(reason: string): void {
+    this.#broken ??= reason
+    this.#outbox?.break(reason)
+    this.inbox.break(reason)
+  }
+
+  send(frame: HttpFrame): void {
+    if (!this.process.alive || this.over) return
+    const mark = mixNumbers(httpFrameNumber(frame), this.#number, 0)
+    this.process.connections.send(this.end, frame, httpFrameSize(frame), mark, false)
+  }
+
+  /** Ends the exchange now; the other side sees a broken connection. */
+  abort(reason: string): void {
+    if (this.over) return
+    this.over = true
+    if (this.process.alive) this.process.connections.reset(this.end, reason)
+    this.breakBodies(reason)
+  }
+
+  /** Ends the exchange in order. */
+  finish(): void {
+    this.breakOff("the exchange is over")
+  }
+
+  /** Says no more: what was sent arrives, and then the other side sees the connection end. */
+  breakOff(reason: string): void {
+    if (this.over) return
+    this.over = true
+    if (this.process.alive) this.process.connections.close(this.end, reason)
+  }
+
+  received(payload: unknown): void {
+    if (!this.process.alive || this.over) return
+    const frame = payload as HttpFrame
+    if (frame.tag === "Chunk") this.inbox.push(frame.bytes)
+    else if (frame.tag === "End") this.inbox.end()
+    else if (frame.tag === "Credit") this.#outbox?.credit(frame.bytes)
+    else this.head(frame)
+  }
+
+  sent(): void {}
+
+  abstract opened(): void
+  abstract refused(reason: string): void
+  abstract closed(reason: string): void
+  /** The other side's head came. */
+  abstract head(frame: HttpFrame): void
+  /** The reader has the whole incoming body. */
+  abstract bodyTaken(): void
+}

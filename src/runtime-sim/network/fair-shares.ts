@@ -1,0 +1,202 @@
+// Decides the rates of flows that share links max-min fairly: no flow can have more without taking it from one that has
+// no more than it. A pure machine: no time, no frames.
+//
+// Every link grants a level, and a flow's rate is the least of its links' levels. The level of a link is the one at
+// which it is full, sum over its flows of min(level at their other links, level) = capacity, or its capacity when that
+// does not fill it. When all levels are so, the rates are the max-min ones: a flow's link of least level is full, and
+// no flow on it has more. A change at one link changes the load of others; those that it puts off their level find a new
+// one, and so on: first come first served. From any levels this ends at the right ones, since the links with the least
+// share cannot be wrong for longer than one turn, then those with the next.
+//
+// With a tolerance, a link bears being less than full by `tolerance` of what each flow at its level has, so that
+// changes stay near; a link of very many flows gives half of that up beforehand, for the next to come.
+//
+// Invariants after solve: a flow's rate is the least level of its links; a link's load is the sum of its flows' rates
+// and at most its capacity (but for rounding, with any tolerance).
+
+import { invariant } from "../../protocol/kit/invariant.ts"
+
+/** What sums of rates may be off by, as a part of a level. */
+const roundingError = 1e-12
+/** A level that moves by less, as a part of it, stays. */
+const levelGrain = 1e-14
+
+export class FairLink {
+  /** Bytes a microsecond, as all rates here. */
+  capacity: number
+  /** No flow on this link has more. */
+  level: number
+  load = 0
+  /** So many flows had the level's rate when it was found. */
+  limited = 0
+  readonly flows: FairFlow[] = []
+  isQueued = false
+  /** Bytes that are to be taken from the next bulk frame. */
+  debt = 0
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+    this.level = capacity
+  }
+}
+
+export class FairFlow {
+  readonly links: ReadonlyArray<FairLink>
+  /** Its places among the flows of these links. */
+  readonly places: number[]
+  rate = 0
+  /** Its rate before it changed, if it did since it was told of. */
+  rateBefore = 0
+  isChanged = false
+  isOpen = false
+
+  constructor(links: ReadonlyArray<FairLink>) {
+    this.links = links
+    this.places = links.map(() => 0)
+  }
+}
+
+export class FairShares<Flow extends FairFlow> {
+  readonly #tolerance: number
+  /** Links that may be off their level, in the order of their turns. */
+  readonly #queue: FairLink[] = []
+  readonly #changed: Flow[] = []
+  /** For each flow of the link whose turn it is: the least level at its other links. */
+  #elsewhere = new Float64Array(64)
+
+  constructor(tolerance: number) {
+    this.#tolerance = tolerance
+  }
+
+  /** Puts a flow on its links. It and others have their rates after `solve`. */
+  open(flow: Flow): void {
+    invariant(!flow.isOpen, "fair shares: the flow is open")
+    flow.isOpen = true
+    let rate = Number.POSITIVE_INFINITY
+    for (const [index, link] of flow.links.entries()) {
+      flow.places[index] = link.flows.push(flow) - 1
+      if (link.level < rate) rate = link.level
+    }
+    this.#setRate(flow, rate)
+  }
+
+  close(flow: Flow): void {
+    invariant(flow.isOpen, "fair shares: the flow is not open")
+    this.#setRate(flow, 0)
+    flow.isOpen = false
+    for (const [index, link] of flow.links.entries()) {
+      const place = flow.places[index]!
+      const last = link.flows.pop()!
+      if (last === flow) continue
+      link.flows[place] = last
+      last.places[last.links.indexOf(link)] = place
+    }
+  }
+
+  setCapacity(link: FairLink, capacity: number): void {
+    link.capacity = capacity
+    this.#fill(link)
+  }
+
+  /** Finds the new levels; tells of every open flow whose rate is another, in an order that depends on calls only. */
+  solve(tell: (flow: Flow) => void): void {
+    const queue = this.#queue
+    for (let turn = 0; turn < queue.length; turn++) {
+      const link = queue[turn]!
+      link.isQueued = false
+      if (this.#isOff(link)) this.#fill(link)
+      invariant(turn < 20_000_000, "fair shares: the levels do not settle")
+    }
+    queue.length = 0
+    for (const flow of this.#changed) {
+      flow.isChanged = false
+      if (flow.isOpen && flow.rate !== flow.rateBefore) tell(flow)
+    }
+    this.#changed.length = 0
+  }
+
+  /** Whether the link carries too much, or less than the flows at its level could have. */
+  #isOff({ capacity, load, level, limited }: FairLink): boolean {
+    const spare = capacity - load
+    if (spare < -roundingError * level) return true
+    if (level === capacity) return false
+    return spare > (this.#tolerance * (limited > 0 ? limited : 1) + roundingError) * level
+  }
+
+  /** Finds the level at which the link is full, and gives its flows the rates that follow. */
+  #fill(link: FairLink): void {
+    const { flows, capacity } = link
+    if (flows.length > this.#elsewhere.length) this.#elsewhere = new Float64Array(flows.length * 2)
+    const elsewhere = this.#elsewhere
+    for (let index = 0; index < flows.length; index++) elsewhere[index] = levelElsewhere(flows[index]!, link)
+    const found = this.#fullLevel(link, elsewhere)
+    if (found === capacity || Math.abs(found - link.level) > levelGrain * found) link.level = found
+    const { level } = link
+    let load = 0
+    for (let index = 0; index < flows.length; index++) {
+      const flow = flows[index]! as Flow
+      const rate = elsewhere[index]! < level ? elsewhere[index]! : level
+      if (rate !== flow.rate) this.#setRate(flow, rate)
+      load += rate
+    }
+    link.load = load
+    invariant(load <= capacity * (1 + 2 * roundingError), "fair shares: a link carries more than it can")
+  }
+
+  /**
+   * The root of sum of min(elsewhere, level) = capacity, a concave and piecewise linear function: Newton's steps, which
+   * after the first rise to it and end at it.
+   */
+  #fullLevel(link: FairLink, elsewhere: Float64Array): number {
+    const { flows, capacity } = link
+    const count = flows.length
+    let level = link.level
+    for (let steps = 0; ; steps++) {
+      let restSum = 0
+      let limited = 0
+      for (let index = 0; index < count; index++) {
+        const there = elsewhere[index]!
+        if (there < level) restSum += there
+        else limited++
+      }
+      link.limited = limited
+      if (limited === 0) {
+        if (restSum <= capacity * (1 + roundingError)) return capacity
+        level = capacity / count
+        continue
+      }
+      const next = (capacity - restSum) / limited
+      if (next === level || (steps > 0 && next < level)) {
+        const reserve = this.#tolerance / 2
+        return limited * reserve < 1 ? next : next * (1 - reserve)
+      }
+      level = next
+    }
+  }
+
+  #setRate(flow: Flow, rate: number): void {
+    const more = rate - flow.rate
+    if (!flow.isChanged) {
+      flow.isChanged = true
+      flow.rateBefore = flow.rate
+      this.#changed.push(flow)
+    }
+    flow.rate = rate
+    for (const link of flow.links) {
+      link.load += more
+      if (!link.isQueued && this.#isOff(link)) {
+        link.isQueued = true
+        this.#queue.push(link)
+      }
+    }
+  }
+}
+
+/** The least level at the other links of a flow. If this link does not limit it, that is its rate. */
+const levelElsewhere = ({ rate, links }: FairFlow, link: FairLink): number => {
+  if (rate < link.level) return rate
+  if (links.length === 2) return (links[0] === link ? links[1]! : links[0]!).level
+  let least = Number.POSITIVE_INFINITY
+  for (const other of links) if (other !== link && other.level < least) least = other.level
+  return least
+}

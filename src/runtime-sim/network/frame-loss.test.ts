@@ -1,0 +1,126 @@
+// What a lost frame costs: a timeout for it and for what is behind it, its bytes once more, and nothing else.
+
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { NetworkRefused } from "./link-model.ts"
+import { bulkThreshold } from "./links.ts"
+import { MB, makeWorld } from "../../../testing/runtime-sim/test-network.ts"
+import { playGossip } from "../../../testing/runtime-sim/test-workload.ts"
+
+const models = ["queue", "fair", "fair-exact"] as const
+
+describe.each(models)("frames lost over the model %s", (linkModel) => {
+  it("come late by timeouts, in order; every copy is accounted for", () => {
+    const size = fc.oneof(
+      fc.integer({ min: 1, max: bulkThreshold }),
+      fc.integer({ min: bulkThreshold, max: MB })
+    )
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ at: fc.nat(100_000), size }), { minLength: 1, maxLength: 40 }),
+        fc.constantFrom(0.05, 0.5),
+        (frames, probability) => {
+          const play = (loss: { probability: number; timeout: number } | undefined) => {
+            const { pair, at, send, passTime, network, kernel } = makeWorld({ linkModel, loss })
+            const { a, b, hostA, hostB } = pair()
+            for (const [index, frame] of frames.entries()) {
+              at(kernel.now + frame.at, () => send(a, index, frame.size))
+            }
+            passTime(200_000_000)
+            network.checkConservation()
+            expect(network.bytesUnderWay()).toBe(0)
+            const { sent, lost } = network.links.bytes(hostA.index)
+            return { arrivals: b.arrivals, sent, lost, received: network.links.bytes(hostB.index).received }
+          }
+          const calm = play(undefined)
+          const rough = play({ probability, timeout: 300_000 })
+          expect(rough.arrivals.map(({ payload }) => payload)).toEqual(
+            calm.arrivals.map(({ payload }) => payload)
+          )
+          expect(rough.received).toBe(calm.received)
+          expect(rough.sent).toBe(calm.sent + rough.lost)
+          const last = (arrivals: typeof calm.arrivals) => arrivals.at(-1)!.at
+          const late = last(rough.arrivals) - last(calm.arrivals)
+          expect(late).toBeGreaterThanOrEqual(0)
+          if (rough.lost === 0) expect(rough.arrivals).toEqual(calm.arrivals)
+        }
+      ),
+      { numRuns: 40 }
+    )
+  })
+
+  it("are as many as the probability says, each worth the default timeout of 200 ms", () => {
+    const { pair, at, send, passTime, network, kernel } = makeWorld({
+      linkModel,
+      loss: { probability: 0.25 }
+    })
+    const { a, b, hostA } = pair()
+    const start = kernel.now
+    for (let frame = 0; frame < 2000; frame++) at(start + frame * 1_700_000, () => send(a, frame, 1000))
+    passTime(3_410_000_000)
+    const { lost } = network.links.bytes(hostA.index)
+    // One of four copies: a third as many lost as frames.
+    expect(lost / 1000).toBeGreaterThan(600)
+    expect(lost / 1000).toBeLessThan(740)
+    const delays = b.arrivals.map(({ at: when }, frame) => when - start - frame * 1_700_000 - 520)
+    const timeouts = delays.reduce((sum, delay) => sum + Math.round(delay / 200_000), 0)
+    expect(timeouts).toBe(lost / 1000)
+    for (const delay of delays) expect(delay - Math.round(delay / 200_000) * 200_010).toBe(0)
+  })
+
+  it("let control that follows bulk come later than the bulk", () => {
+    const timeout = 50_000
+    const { pair, send, passTime, network } = makeWorld({ linkModel, loss: { probability: 0.3, timeout } })
+    const { a, b, hostA } = pair()
+    for (let round = 0; round < 30; round++) {
+      const before = b.arrivals.length
+      const { lost: lostBefore } = network.links.bytes(hostA.index)
+      send(a, "bulk", MB)
+      for (let frame = 0; frame < 3; frame++) send(a, "control", 100)
+      passTime(10_000_000)
+      const [bulk, ...control] = b.arrivals.slice(before)
+      const lostControl = (network.links.bytes(hostA.index).lost - lostBefore) % MB
+      const late = control.at(-1)!.at - bulk!.at
+      expect(control).toHaveLength(3)
+      expect(Math.floor(late / timeout) > 0).toBe(lostControl > 0)
+    }
+  })
+
+  it("take their bytes once more from the bulk behind them", () => {
+    const play = (probability: number) => {
+      const { pair, send, passTime, network } = makeWorld({ linkModel, loss: { probability, timeout: 1 } })
+      const { a, b, hostA } = pair()
+      for (let frame = 0; frame < 200; frame++) send(a, frame, MB)
+      passTime(20_000_000)
+      const { lost } = network.links.bytes(hostA.index)
+      return { lost, last: b.arrivals.at(-1)!.at, left: a.sentAt.at(-1)![1] }
+    }
+    const calm = play(0)
+    const rough = play(0.3)
+    expect(rough.lost).toBeGreaterThan(50 * MB)
+    // Copies of the last frame have nothing behind them.
+    const more = rough.left - calm.left
+    expect(more).toBeGreaterThan((rough.lost / MB - 5) * 10_000)
+  })
+})
+
+describe("a run", () => {
+  const calm = playGossip({ seed: "1" })
+
+  it("without loss draws no chance and is what it was", () => {
+    expect(playGossip({ seed: "1", loss: { probability: 0 } })).toEqual(calm)
+  })
+
+  it("with loss is another, and the same again", () => {
+    const loss = { probability: 0.01 }
+    const first = playGossip({ seed: "1", loss })
+    expect(playGossip({ seed: "1", loss })).toEqual(first)
+    expect(first.hash).not.toBe(calm.hash)
+  })
+
+  it("a probability that lets nothing through is refused", () => {
+    for (const probability of [1, -0.1, Number.NaN]) {
+      expect(() => makeWorld({ loss: { probability } })).toThrow(NetworkRefused)
+    }
+  })
+})

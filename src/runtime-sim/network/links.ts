@@ -1,0 +1,207 @@
+// Decides how long bytes take on the hosts' access links when they go one after the other, and keeps every host's
+// account of bytes. This is the arithmetic of the model "queue" (queue-links.ts); the fair models (fair-links.ts) use
+// its accounts and its lane for control:
+//
+// - A bulk frame (a Piece, a chunk of an HTTP body) has the sender's uplink to itself for size / rate, first come first
+//   served, then the receiver's downlink the same way, cut through: it is delivered at
+//   max(end on the uplink + latency, start on the downlink + size / rate).
+// - A control frame (at most `bulkThreshold` bytes) goes between bulk: it waits for other control frames only, pays
+//   latency and its serialisation on both links, and what it takes is added to the bulk behind it.
+//
+// So a link never carries more than its rate, and a frame costs O(1). What the model cannot show: two bulk frames that
+// share a link side by side (they go one after the other), an uplink that a busy downlink slows down (what does not fit
+// waits between the two, however much it is), and a fabric that is itself the bottleneck. Access-link FIFO with whole
+// pieces is also what Kraken's limiter does (shared reference, simulation, B).
+//
+// A frame that was lost and goes again takes its bytes from the bulk behind it, as control does.
+//
+// Instants of links are fractions of a microsecond, so that rounding costs no capacity; events are on whole ones,
+// rounded up. All hosts lie in one table, a cache line a direction: waiting for memory is what a frame costs.
+
+import { invariant } from "../../protocol/kit/invariant.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+
+/** Frames up to this many bytes are control. */
+export const bulkThreshold = 16 * 1024
+
+export interface LinkRates {
+  /** Bytes a second. */
+  readonly uplink: number
+  readonly downlink: number
+}
+
+/** What the links know of a frame: its place in the queue of an uplink. */
+export interface QueuedFrame {
+  readonly size: number
+  nextQueued: QueuedFrame | undefined
+}
+
+/** Bytes of one host since the start. */
+export interface HostBytes {
+  readonly sent: number
+  readonly received: number
+  /** Of those it sent. */
+  readonly lost: number
+}
+
+// A row: the uplink's line, then the downlink's.
+const rowLength = 16
+const uplinkFreeAt = 0
+const controlFreeAt = 1
+const controlDebt = 2
+const currentStart = 3
+const sentBytes = 4
+const lostBytes = 5
+const downlinkFreeAt = 8
+const receivedBytes = 9
+
+// Microseconds a byte, apart from the rows: whoever sends needs the receiver's, and all of them stay in the cache.
+const costs = 2
+const uplinkCost = 0
+const downlinkCost = 1
+
+/** The access links of all hosts, by host number. */
+export class AccessLinks<Frame extends QueuedFrame> {
+  #rows = new Float64Array(rowLength * 64)
+  #costs = new Float64Array(costs * 64)
+  /** The bulk frame on each uplink. */
+  readonly #current: Array<Frame | undefined> = []
+  readonly #heads: Array<Frame | undefined> = []
+  readonly #tails: Array<Frame | undefined> = []
+
+  /** Adds a host, or changes the rates of one: what is already on a link keeps its time. */
+  setRates(host: number, rates: LinkRates): void {
+    invariant(rates.uplink > 0 && rates.downlink > 0, "links: a rate must be more than nothing")
+    while ((host + 1) * rowLength > this.#rows.length) {
+      this.#rows = doubled(this.#rows)
+      this.#costs = doubled(this.#costs)
+    }
+    this.#costs[host * costs + uplinkCost] = 1e6 / rates.uplink
+    this.#costs[host * costs + downlinkCost] = 1e6 / rates.downlink
+  }
+
+  bytes(host: number): HostBytes {
+    const row = host * rowLength
+    return {
+      sent: this.#rows[row + sentBytes]!,
+      received: this.#rows[row + receivedBytes]!,
+      lost: this.#rows[row + lostBytes]!
+    }
+  }
+
+  countSent(host: number, size: number): void {
+    this.#rows[host * rowLength + sentBytes]! += size
+  }
+
+  countLost(host: number, size: number): void {
+    this.#rows[host * rowLength + lostBytes]! += size
+  }
+
+  /**
+   * Counts a frame that arrived. What a control frame takes of the downlink is added to the bulk that is booked on it.
+   */
+  countReceived(host: number, size: number, now: Micros): void {
+    const rows = this.#rows
+    const row = host * rowLength
+    rows[row + receivedBytes]! += size
+    if (size <= bulkThreshold && rows[row + downlinkFreeAt]! > now) {
+      rows[row + downlinkFreeAt]! += size * this.#costs[host * costs + downlinkCost]!
+    }
+  }
+
+  /** Serialises a control frame sent now; gives when it would be whole at the other host if there was no latency. */
+  sendControl(from: number, to: number, size: number, now: Micros): number {
+    const rows = this.#rows
+    const row = from * rowLength
+    const work = size * this.#costs[from * costs + uplinkCost]!
+    const left = Math.max(now, rows[row + controlFreeAt]!) + work
+    rows[row + controlFreeAt] = left
+    if (this.#current[from] !== undefined) rows[row + controlDebt]! += work
+    return left + size * this.#costs[to * costs + downlinkCost]!
+  }
+
+  /** Takes the time of `size` bytes from the bulk behind, on both links. */
+  charge(from: number, to: number, size: number, now: Micros): void {
+    const rows = this.#rows
+    rows[from * rowLength + controlDebt]! += size * this.#costs[from * costs + uplinkCost]!
+    const row = to * rowLength
+    rows[row + downlinkFreeAt] =
+      Math.max(now, rows[row + downlinkFreeAt]!) + size * this.#costs[to * costs + downlinkCost]!
+  }
+
+  /** Microseconds that `size` bytes take from one host to the other when nothing else does. */
+  alone(from: number, to: number, size: number): number {
+    return size * Math.max(this.#costs[from * costs + uplinkCost]!, this.#costs[to * costs + downlinkCost]!)
+  }
+
+  /** Queues a bulk frame for the uplink; says whether the uplink is idle, so that somebody has to start it. */
+  enqueue(host: number, frame: Frame): boolean {
+    frame.nextQueued = undefined
+    const tail = this.#tails[host]
+    if (tail === undefined) this.#heads[host] = frame
+    else tail.nextQueued = frame
+    this.#tails[host] = frame
+    return this.#current[host] === undefined
+  }
+
+  /** Takes the next frame off the queue: to start it, or to forget it when its connection is gone. */
+  dequeue(host: number): Frame | undefined {
+    const frame = this.#heads[host]
+    if (frame === undefined) return undefined
+    this.#heads[host] = frame.nextQueued as Frame | undefined
+    if (frame.nextQueued === undefined) this.#tails[host] = undefined
+    frame.nextQueued = undefined
+    return frame
+  }
+
+  /**
+   * Puts a frame on the free uplink; gives when its last byte has left. One that `waited` goes right behind the one
+   * before, whose end was rounded up to `now`.
+   */
+  start(host: number, frame: Frame, now: Micros, waited: boolean): number {
+    const rows = this.#rows
+    const row = host * rowLength
+    const free = rows[row + uplinkFreeAt]!
+    const start = waited ? free : Math.max(now, free, rows[row + controlFreeAt]!)
+    const left = start + frame.size * this.#costs[host * costs + uplinkCost]! + rows[row + controlDebt]!
+    rows[row + currentStart] = start
+    rows[row + uplinkFreeAt] = left
+    rows[row + controlDebt] = 0
+    this.#current[host] = frame
+    return left
+  }
+
+  /** The frame on the uplink has left; gives it. */
+  finish(host: number): Frame {
+    const frame = this.#current[host]
+    invariant(frame !== undefined, "links: the uplink that finished was idle")
+    this.#current[host] = undefined
+    if (this.#heads[host] === undefined) {
+      const row = host * rowLength
+      this.#rows[row + uplinkFreeAt]! += this.#rows[row + controlDebt]!
+      this.#rows[row + controlDebt] = 0
+    }
+    return frame
+  }
+
+  /** When the frame that is on the uplink, or has just left it, began to leave. */
+  startedAt(host: number): number {
+    return this.#rows[host * rowLength + currentStart]!
+  }
+
+  /** Books the downlink for a bulk frame whose first byte comes at `first` and last at `last`; gives when it is whole. */
+  receiveBulk(host: number, size: number, first: number, last: number): number {
+    const rows = this.#rows
+    const row = host * rowLength
+    const whole =
+      Math.max(first, rows[row + downlinkFreeAt]!) + size * this.#costs[host * costs + downlinkCost]!
+    rows[row + downlinkFreeAt] = whole
+    return Math.max(last, whole)
+  }
+}
+
+const doubled = (from: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> => {
+  const to = new Float64Array(from.length * 2)
+  to.set(from)
+  return to
+}

@@ -1,0 +1,71 @@
+// Decides when the bulk frames of a network leave under the model "queue": the access links of links.ts, a host's
+// frames one after the other in the order they were sent. Costs an event a frame.
+//
+// Invariant: an uplink is idle only when nothing waits for it.
+
+import { type Frame, isDead, type NetworkHost } from "./connection.ts"
+import type { EventTarget } from "../kernel/event-queue.ts"
+import { eventKinds, type Kernel } from "../kernel/kernel.ts"
+import type { BulkCarrier, BulkLinks } from "./link-model.ts"
+import type { AccessLinks, LinkRates } from "./links.ts"
+
+const uplinkDone = eventKinds.network + 1
+
+export class QueueLinks implements BulkLinks, EventTarget {
+  readonly #kernel: Kernel
+  readonly #links: AccessLinks<Frame>
+  readonly #carrier: BulkCarrier
+
+  constructor(kernel: Kernel, links: AccessLinks<Frame>, carrier: BulkCarrier) {
+    this.#kernel = kernel
+    this.#links = links
+    this.#carrier = carrier
+  }
+
+  setRates(host: NetworkHost, rates: LinkRates): void {
+    this.#links.setRates(host.index, rates)
+  }
+
+  send(frame: Frame): void {
+    const host = frame.to.peer.hostIndex
+    if (this.#links.enqueue(host, frame)) this.#startUplink(host, false)
+  }
+
+  /** The access links keep their own account of control. */
+  control(): void {}
+
+  again(from: number, to: number, size: number): void {
+    this.#links.charge(from, to, size, this.#kernel.now)
+  }
+
+  /** Frames that nobody will receive keep their turn if they have begun, and are forgotten at it if not. */
+  ended(): void {}
+
+  fire(_kind: number, _subject: unknown, host: number): void {
+    const links = this.#links
+    const startedAt = links.startedAt(host)
+    const frame = links.finish(host)
+    const { to, size } = frame
+    this.#startUplink(host, true)
+    if (isDead(to)) {
+      this.#carrier.lost(frame)
+      return
+    }
+    const { latency } = to.peer
+    const last = this.#kernel.now + latency
+    this.#carrier.left(frame, links.receiveBulk(to.hostIndex, size, startedAt + latency, last))
+  }
+
+  /** Puts the next frame of a live connection on the free uplink. */
+  #startUplink(host: number, waited: boolean): void {
+    const links = this.#links
+    for (let frame = links.dequeue(host); frame !== undefined; frame = links.dequeue(host)) {
+      if (!isDead(frame.to)) {
+        const left = links.start(host, frame, this.#kernel.now, waited)
+        this.#kernel.schedule(Math.ceil(left), this, uplinkDone, host, undefined, host)
+        return
+      }
+      this.#carrier.lost(frame)
+    }
+  }
+}

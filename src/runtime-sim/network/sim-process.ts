@@ -1,0 +1,15 @@
+// Decides what a running process is to the simulated world: alive until it is stopped or killed, on one network host.
+// Everything that acts for a process (its transport, HTTP, timers, storage) asks `alive` before it lets anything out,
+// so that a killed one is silent at once, though its fibers take their time to end.
+
+import type { NetworkHost } from "./connection.ts"
+import type { Connections } from "./connections.ts"
+import type { Kernel } from "../kernel/kernel.ts"
+
+export interface SimProcess {
+  readonly name: string
+  readonly host: NetworkHost
+  readonly kernel: Kernel
+  readonly connections: Connections
+  alive: boolean
+}
