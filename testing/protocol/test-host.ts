@@ -14,7 +14,6 @@ import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../src/prot
 import type { PeerAddress, PeerKind } from "../../src/protocol/wire/peer-id.ts"
 import { type Link, type LinkEnd, watchArrival, watchSend } from "./test-link.ts"
 import { seededRandom, testPeer } from "./test-values.ts"
-import type { TestWorld } from "./test-world.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 
 interface TestPayload extends Payload {
@@ -43,15 +42,29 @@ export interface TestHostOptions {
   readonly linkMicrosPerByte?: number
 }
 
+/** The world of a host, as far as the host uses it. */
+export interface HostWorld {
+  readonly seed: number
+  readonly rules: Partial<PeerHostRules>
+  readonly now: Micros
+  readonly chance: (percent: number) => boolean
+  readonly delay: (what: "network" | "load" | "store") => Micros
+  readonly after: (delay: Micros, run: () => void) => void
+  readonly at: (at: Micros, run: () => void) => void
+  readonly note: (host: TestHost, input: PeerHostInput, outputs: readonly PeerHostOutput[]) => void
+  readonly dial: (from: TestHost, connection: ConnectionId, address: string) => void
+  readonly disconnect: (host: TestHost, connection: ConnectionId) => void
+}
+
 export class TestHost {
-  readonly world: TestWorld
+  readonly world: HostWorld
   readonly peer: PeerAddress
   readonly machine: PeerHost
   faults: Faults
   readonly stores = new Map<SwarmId, { readonly metainfo: Metainfo; readonly verified: Bitfield }>()
   readonly links = new Map<
     ConnectionId,
-    { readonly link: Link; readonly end: LinkEnd; readonly other: LinkEnd }
+    { readonly link: Link<TestHost>; readonly end: LinkEnd<TestHost>; readonly other: LinkEnd<TestHost> }
   >()
   readonly completedAt = new Map<SwarmId, Micros>()
   readonly events: PeerHostOutput[] = []
@@ -65,7 +78,7 @@ export class TestHost {
   wake: Micros | undefined = undefined
   readonly copiesSent: number[] = []
 
-  constructor(world: TestWorld, index: number, options: TestHostOptions, rules: Partial<PeerHostRules>) {
+  constructor(world: HostWorld, index: number, options: TestHostOptions, rules: Partial<PeerHostRules>) {
     this.world = world
     this.peer = testPeer(index, options.kind ?? "agent")
     this.faults = options.faults ?? noFaults

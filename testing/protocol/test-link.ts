@@ -7,17 +7,25 @@ import { invariant } from "../../src/protocol/kit/invariant.ts"
 import { limits } from "../../src/protocol/limits.ts"
 import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
 import type { ConnectionId } from "../../src/protocol/swarm/peer-host-io.ts"
-import type { TestHost } from "./test-host.ts"
+import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
+import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 
+/** A host, as far as a link judges what it says. */
+export interface LinkedHost {
+  readonly faults: { readonly liesAboutHave: boolean }
+  readonly stores: ReadonlyMap<SwarmId, { readonly metainfo: Metainfo; readonly verified: Bitfield }>
+  readonly world: { readonly rules: Partial<PeerHostRules> }
+}
+
 /** A connection between two hosts of a world. */
-export interface Link {
-  readonly ends: readonly [LinkEnd, LinkEnd]
+export interface Link<Host extends LinkedHost = LinkedHost> {
+  readonly ends: readonly [LinkEnd<Host>, LinkEnd<Host>]
   up: boolean
 }
 
-export interface LinkEnd {
-  readonly host: TestHost
+export interface LinkEnd<Host extends LinkedHost = LinkedHost> {
+  readonly host: Host
   readonly connection: ConnectionId
   /** Nothing that is sent from here arrives earlier. */
   lastArrival: Micros
@@ -36,7 +44,7 @@ export interface LinkEnd {
 }
 
 /** One side of a connection that was just made. */
-export const newEnd = (host: TestHost, connection: ConnectionId): LinkEnd => ({
+export const newEnd = <Host extends LinkedHost>(host: Host, connection: ConnectionId): LinkEnd<Host> => ({
   host,
   connection,
   lastArrival: 0,

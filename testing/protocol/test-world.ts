@@ -11,7 +11,7 @@ import { PeerHost } from "../../src/protocol/peer/peer-host.ts"
 import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { PeerKind } from "../../src/protocol/wire/peer-id.ts"
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
-import { TestHost, type TestHostOptions } from "./test-host.ts"
+import { type HostWorld, TestHost, type TestHostOptions } from "./test-host.ts"
 import { type Link, type LinkEnd, newEnd } from "./test-link.ts"
 import { seededRandom, testMetainfo, testPeer, testSwarm } from "./test-values.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
@@ -22,7 +22,7 @@ interface Event {
   readonly run: () => void
 }
 
-export class TestWorld {
+export class TestWorld implements HostWorld {
   readonly seed: number
   readonly rules: Partial<PeerHostRules>
   readonly hosts: TestHost[] = []
@@ -155,7 +155,7 @@ export class TestWorld {
         from.step({ tag: "DialFailed", connection, reason: "unreachable" })
         return
       }
-      const link: Link = { ends: [newEnd(from, connection), newEnd(to, -++to.accepted)], up: true }
+      const link: Link<TestHost> = { ends: [newEnd(from, connection), newEnd(to, -++to.accepted)], up: true }
       for (const [end, other] of [
         [link.ends[0], link.ends[1]] as const,
         [link.ends[1], link.ends[0]] as const
@@ -192,7 +192,7 @@ export class TestWorld {
     for (const connection of [...host.links.keys()]) this.cut(host, connection)
   }
 
-  #tellGone(end: LinkEnd): void {
+  #tellGone(end: LinkEnd<TestHost>): void {
     if (end.told) return
     end.told = true
     end.host.links.delete(end.connection)
