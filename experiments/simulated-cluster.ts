@@ -100,9 +100,7 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
 
   /** Of the transport: none when the links themselves keep the rate. */
   const bucketsOf = (rate: number) =>
-    links.burst === 0
-      ? unlimited
-      : { egressBytesPerSecond: rate, ingressBytesPerSecond: rate, burstBytes: links.burst }
+    links.burst === 0 ? unlimited : { egress: rate, ingress: rate, burst: links.burst }
 
   const startHost = <Role extends StartedRole>(
     role: string,

@@ -67,7 +67,7 @@ const startCluster = (
   { agents, rate, burst }: LoopbackOptions
 ): Effect.Effect<ReadonlyArray<AskedRegistry>, HostProgramError> =>
   Effect.gen(function* () {
-    const rates = { egressBytesPerSecond: rate, ingressBytesPerSecond: rate, burstBytes: burst }
+    const rates = { egress: rate, ingress: rate, burst }
     yield* simulation.startHost(
       "herd",
       herd(

@@ -24,7 +24,7 @@ export const agentCommand = roleCommand({
   flags: [
     data,
     disk,
-    listen("registry", "registry", "Where the registry read API listens"),
+    listen("registry", "registry"),
     ...peer,
     trackers,
     buildIndexes,

@@ -9,6 +9,6 @@ export const buildIndexCommand = roleCommand({
   name: "build-index",
   description: "Knows which digest a tag names",
   schema: BuildIndexConfig,
-  flags: [data, listen("http", "http", "Where tags are asked and put"), ...log],
+  flags: [data, listen("http", "http"), ...log],
   load: async () => (await import("../roles/build-index/build-index.ts")).buildIndex
 })

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Result } from "effect"
+import { Duration, Effect, Result } from "effect"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { AgentConfig } from "../roles/agent/config.ts"
 import { BuildIndexConfig } from "../roles/build-index/config.ts"
@@ -69,7 +69,7 @@ describe("decoding", () => {
         http: { host: "127.0.0.1", port: 1 },
         log: { level: "info", format: "auto" },
         immutableTags: [],
-        collect: { grace: 86_400, retention: [] },
+        collect: { grace: Duration.days(1), retention: [] },
         upstreams: []
       })
     )
@@ -122,28 +122,116 @@ describe("decoding", () => {
   })
 })
 
-test("a disk budget has watermarks in order, and defaults for them", () => {
-  const decode = (disk: object) => {
-    const keys = {
-      data: "d",
-      peer: { port: 1 },
-      registry: { port: 2 },
-      trackers: ["http://a:1"],
-      buildIndexes: ["http://b:2"],
-      disk
-    }
-    return Effect.runSync(Effect.result(decodeConfig(AgentConfig, "agent.yaml", keys, [], noFlags)))
+const agentKeys = {
+  data: "d",
+  peer: { port: 1 },
+  registry: { port: 2 },
+  trackers: ["http://a:1"],
+  buildIndexes: ["http://b:2"]
+}
+const agent = (keys: Record<string, unknown>, overrides: ReadonlyArray<Override> = []) =>
+  Effect.runSync(
+    Effect.result(decodeConfig(AgentConfig, "agent.yaml", { ...agentKeys, ...keys }, overrides, noFlags))
+  )
+
+describe("sizes, rates and durations", () => {
+  const meant = {
+    rates: { egress: 200_000_000, ingress: 300_000_000, burst: 4_194_304 },
+    disk: { budget: 100_000_000_000, highWatermark: 0.9, lowWatermark: 0.8 },
+    limits: {
+      ...Result.getOrThrow(agent({})).limits,
+      uploadRate: 1_000_000,
+      manifestSize: 1_048_576,
+      headerTimeout: Duration.seconds(20),
+      bodyTimeout: Duration.minutes(2)
+    },
+    freshness: Duration.minutes(1)
   }
-  expect(Result.getOrThrow(decode({ budgetBytes: 1000 })).disk).toEqual({
-    budgetBytes: 1000,
+
+  test("are written with units", () => {
+    const keys = {
+      rates: { egress: "200MB/s", ingress: "300MB/s", burst: "4MiB" },
+      disk: { budget: "100GB" },
+      limits: {
+        uploadRate: "1MB/s",
+        manifestSize: "1 MiB",
+        headerTimeout: "20 seconds",
+        bodyTimeout: "PT2M"
+      },
+      freshness: "1 minute"
+    }
+    expect(Result.getOrThrow(agent(keys))).toMatchObject(meant)
+  })
+
+  test("are read as numbers under the keys that had the unit in their name", () => {
+    const keys = {
+      rates: { egressBytesPerSecond: 200_000_000, ingressBytesPerSecond: 300_000_000, burstBytes: 4_194_304 },
+      disk: { budgetBytes: 100_000_000_000 },
+      limits: {
+        uploadBytesPerSecond: 1_000_000,
+        manifestBytes: 1_048_576,
+        headerSeconds: 20,
+        bodySeconds: 120
+      },
+      freshness: 60
+    }
+    expect(Result.getOrThrow(agent(keys))).toMatchObject(meant)
+    const flag = { flag: "--egress", path: ["rates", "egress"], value: "1MB/s" }
+    expect(Result.getOrThrow(agent(keys, [flag])).rates).toEqual({ ...meant.rates, egress: 1_000_000 })
+  })
+
+  test("have one name at a time", () => {
+    expect(
+      failure(agent({ rates: { egress: 1, egressBytesPerSecond: 1 }, disk: { budgetBytes: 1, budget: 1 } }))
+    ).toBe(
+      "agent.yaml: rates: egress and egressBytesPerSecond are one setting: give egress alone; " +
+        "agent.yaml: disk: budgetBytes and budget are one setting: give budget alone"
+    )
+  })
+
+  test("that are wrong are named as they were written, with an example", () => {
+    expect(failure(agent({ disk: { budgetBytes: "much" } }))).toBe(
+      'agent.yaml: disk.budgetBytes: expected a size such as "100GB", or a number of bytes, at least 1 byte, got "much"'
+    )
+    expect(failure(agent({ rates: { egress: "1Gbit/s" } }))).toMatch(
+      /^agent\.yaml: rates\.egress: expected a rate such as "200MB\/s", .* got "1Gbit\/s"$/
+    )
+    expect(failure(agent({}, [{ flag: "--freshness", path: ["freshness"], value: "soon" }]))).toMatch(
+      /^--freshness: freshness: expected a duration such as "5 minutes", .* from 0 seconds to 1 day, got "soon"$/
+    )
+  })
+
+  test("of a rule in a list are read too", () => {
+    const rules = (rule: object) => index({ data: "d", http: { port: 1 }, collect: { retention: [rule] } })
+    expect(
+      Result.getOrThrow(rules({ images: "**", keepPulledWithin: "30 days", untaggedOlderThan: 604_800 }))
+        .collect.retention
+    ).toEqual([
+      {
+        images: "**",
+        keepMatching: [],
+        keepPulledWithin: Duration.days(30),
+        untaggedOlderThan: Duration.weeks(1)
+      }
+    ])
+    expect(failure(rules({ images: "**", keepPulledWithin: "long" }))).toContain(
+      "index.yaml: collect.retention.0.keepPulledWithin: expected a duration"
+    )
+  })
+})
+
+test("a disk budget has watermarks in order, and defaults for them", () => {
+  const decode = (disk: object) => agent({ disk })
+  expect(Result.getOrThrow(decode({ budget: 1000 })).disk).toEqual({
+    budget: 1000,
     highWatermark: 0.9,
     lowWatermark: 0.8
   })
-  expect(failure(decode({ budgetBytes: 1000, highWatermark: 0.5 }))).toMatch(
+  expect(failure(decode({ budget: 1000, highWatermark: 0.5 }))).toMatch(
     /agent\.yaml: disk: .*lowWatermark 0\.8 must be less than highWatermark 0\.5/
   )
-  expect(failure(decode({ budgetBytes: 0 }))).toContain("disk.budgetBytes")
-  expect(failure(decode({ budgetBytes: 1000, highWatermark: 1.5 }))).toContain("disk.highWatermark")
+  expect(failure(decode({ budget: 0 }))).toContain("disk.budget")
+  expect(failure(decode({ budget: 1000, highWatermark: 1.5 }))).toContain("disk.highWatermark")
 })
 
 test("listen addresses", () => {

@@ -6,6 +6,8 @@ import { readFileSync } from "node:fs"
 import { Effect, Schema, SchemaIssue } from "effect"
 import { Yaml } from "effect/encoding"
 import { CliFailure } from "./cli-failure.ts"
+import { withPresentNames } from "./former-keys.ts"
+import { settingsOf } from "./settings.ts"
 
 /** A value that a flag gives, at its place in the configuration. */
 export interface Override {
@@ -71,11 +73,10 @@ const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
 
 const describe = (
   issue: { readonly path: ReadonlyArray<PropertyKey>; readonly message: string },
-  raw: unknown
+  value: unknown
 ) => {
   const key = issue.path.map(String).join(".") || "the whole"
   if (issue.message === "Expected no excess property") return `${key}: unknown key`
-  const value = at(raw, issue.path)
   if (value === undefined) return `${key}: missing`
   const expected = issue.message.charAt(0).toLowerCase() + issue.message.slice(1)
   return `${key}: ${expected.replaceAll("\n", " ")}, got ${kindOf(value)}`
@@ -95,14 +96,21 @@ export const decodeConfig = <Config>(
   overrides: ReadonlyArray<Override>,
   flagFor: (path: ReadonlyArray<PropertyKey>) => string | undefined
 ): Effect.Effect<Config, CliFailure> => {
-  const raw = overrides.reduce((merged, { path, value }) => put(merged, path, value), keys)
+  const named = withPresentNames(keys, settingsOf(schema))
+  const prefix = file === undefined ? "" : `${file}: `
+  if (named.problems.length > 0) {
+    return new CliFailure({ message: named.problems.map((problem) => `${prefix}${problem}`).join("; ") })
+  }
+  const raw = overrides.reduce((merged, { path, value }) => put(merged, path, value), named.keys)
   return Schema.decodeUnknownEffect(schema)(raw, { onExcessProperty: "error", errors: "all" }).pipe(
     Effect.mapError((error) => {
       const { issues } = SchemaIssue.makeFormatterStandardSchemaV1()(error.issue)
       const problems = issues.map(({ path = [], message }) => {
         const plain = path.map((key) => (typeof key === "object" ? key.key : key))
-        const problem = describe({ path: plain, message }, raw)
-        const source = overrides.find((override) => covers(override, plain))?.flag ?? file
+        const flagGiven = overrides.find((override) => covers(override, plain))?.flag
+        const written = flagGiven === undefined ? named.writtenAt(plain.map(String)) : plain
+        const problem = describe({ path: written, message }, at(raw, plain))
+        const source = flagGiven ?? file
         const flag = problem.endsWith(": missing") ? flagFor(plain) : undefined
         const hint = flag === undefined ? "" : ` (give it in ${file ?? "a --config file"} or by ${flag})`
         return `${source === undefined ? "" : `${source}: `}${problem}${hint}`

@@ -1,78 +1,77 @@
-// Decides which flags stand for which keys of a configuration, the same spelling for every role. A flag that is not
-// given changes nothing. Values are checked by the role's schema, not here; only HOST:PORT is taken apart.
+// Which flags stand for which keys of a configuration, the same spelling for every role. A flag that is not given
+// changes nothing. What a flag means and its default come from the role's schema, which also checks the value; only
+// HOST:PORT is taken apart here.
 
 import { Option } from "effect"
 import { Flag } from "effect/cli"
 import type { Override } from "./config-file.ts"
+import { type Setting, settingAt } from "./settings.ts"
+
+type Path = ReadonlyArray<string>
 
 export interface ConfigFlag {
   readonly name: string
+  /** The key whose meaning and default the flag has. */
+  readonly about: Path
   /** The keys that the flag gives. */
-  readonly paths: ReadonlyArray<ReadonlyArray<string>>
-  /** Parses to what it overrides; nothing when it was not given. */
-  readonly flag: Flag.Flag<ReadonlyArray<Override>>
+  readonly paths: ReadonlyArray<Path>
+  /** With its description. Parses to what it overrides; nothing when it was not given. */
+  readonly flag: (description: string) => Flag.Flag<ReadonlyArray<Override>>
+}
+
+/** What --help says of a flag of a role that has these settings. */
+export const describeFlag = (
+  { name, about }: Pick<ConfigFlag, "name" | "about">,
+  settings: ReadonlyArray<Setting>
+): string => {
+  const setting = settingAt(settings, about)
+  if (setting === undefined) throw new Error(`--${name}: the role has no ${about.join(".")}`)
+  const repeats = setting.type.startsWith("list of ") ? "; may be repeated" : ""
+  const { byDefault } = setting
+  const unless = byDefault === undefined || byDefault === "none" ? "" : ` (default: ${byDefault})`
+  return `${setting.meaning}${repeats}${unless}`
 }
 
 const single = <A>(
   name: string,
-  paths: ConfigFlag["paths"],
+  about: Path,
+  paths: ReadonlyArray<Path>,
   flag: Flag.Flag<A>,
   values: (given: A) => ReadonlyArray<unknown>
 ): ConfigFlag => ({
   name,
+  about,
   paths,
-  flag: Flag.optional(flag).pipe(
-    Flag.map(
-      Option.match({
-        onNone: () => [],
-        onSome: (given) =>
-          values(given).map((value, index) => ({ flag: `--${name}`, path: paths[index]!, value }))
-      })
+  flag: (description) =>
+    Flag.optional(Flag.withDescription(flag, description)).pipe(
+      Flag.map(
+        Option.match({
+          onNone: () => [],
+          onSome: (given) =>
+            values(given).map((value, index) => ({ flag: `--${name}`, path: paths[index]!, value }))
+        })
+      )
     )
-  )
 })
 
-const text = (name: string, path: ReadonlyArray<string>, metavar: string, description: string): ConfigFlag =>
-  single(
-    name,
-    [path],
-    Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description)),
-    (value) => [value]
-  )
+const text = (name: string, path: Path, metavar: string): ConfigFlag =>
+  single(name, path, [path], Flag.String(name).pipe(Flag.withMetavar(metavar)), (value) => [value])
 
-const choice = <const Choices extends ReadonlyArray<string>>(
-  name: string,
-  path: ReadonlyArray<string>,
-  choices: Choices,
-  description: string
-): ConfigFlag =>
-  single(name, [path], Flag.Literals(name, choices).pipe(Flag.withDescription(description)), (value) => [
-    value
-  ])
-
-const whole = (name: string, path: ReadonlyArray<string>, metavar: string, description: string): ConfigFlag =>
-  single(
-    name,
-    [path],
-    Flag.Int(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description)),
-    (value) => [value]
-  )
+const choice = (name: string, path: Path, choices: ReadonlyArray<string>): ConfigFlag =>
+  single(name, path, [path], Flag.Literals(name, choices), (value) => [value])
 
 /** A flag that may be given several times; together they replace the list. */
-const list = (
-  name: string,
-  path: ReadonlyArray<string>,
-  description: string,
-  metavar = "URL"
-): ConfigFlag => ({
+const list = (name: string, path: Path, metavar = "URL"): ConfigFlag => ({
   name,
+  about: path,
   paths: [path],
-  flag: Flag.String(name).pipe(
-    Flag.withMetavar(metavar),
-    Flag.withDescription(`${description}; may be repeated`),
-    Flag.atLeast(0),
-    Flag.map((values) => (values.length === 0 ? [] : [{ flag: `--${name}`, path, value: values }]))
-  )
+  flag: (description) =>
+    Flag.String(name).pipe(
+      Flag.withMetavar(metavar),
+      Flag.withDescription(description),
+      Flag.atLeast(0),
+      Flag.map((values) => (values.length === 0 ? [] : [{ flag: `--${name}`, path, value: values }]))
+    )
 })
 
 /** "HOST:PORT", "[::1]:PORT" or "PORT" (on 127.0.0.1), taken apart. */
@@ -84,79 +83,50 @@ export const parseListenAddress = (address: string): { readonly host: string; re
 }
 
 /** Where a listener binds; fills `host` and `port` of the key `key`. */
-export const listen = (name: string, key: string, description: string): ConfigFlag =>
+export const listen = (name: string, key: string): ConfigFlag =>
   single(
     name,
+    [key],
     [
       [key, "host"],
       [key, "port"]
     ],
     Flag.String(name).pipe(
       Flag.mapTryCatch(parseListenAddress, (error) => (error as Error).message),
-      Flag.withMetavar("HOST:PORT"),
-      Flag.withDescription(description)
+      Flag.withMetavar("HOST:PORT")
     ),
     ({ host, port }) => [host, port]
   )
 
 export const log: ReadonlyArray<ConfigFlag> = [
-  choice(
-    "log",
-    ["log", "level"],
-    ["trace", "debug", "info", "warn", "error", "silent"],
-    "The least important lines to log (info)"
-  ),
-  choice(
-    "log-format",
-    ["log", "format"],
-    ["auto", "json", "pretty"],
-    "How lines look; auto is pretty on a terminal, JSON otherwise"
-  )
+  choice("log", ["log", "level"], ["trace", "debug", "info", "warn", "error", "silent"]),
+  choice("log-format", ["log", "format"], ["auto", "json", "pretty"])
 ]
 
-export const data: ConfigFlag = text("data", ["data"], "DIR", "The folder of everything that is kept")
+export const data: ConfigFlag = text("data", ["data"], "DIR")
 
 export const peer: ReadonlyArray<ConfigFlag> = [
-  listen("peer", "peer", "Where peers connect"),
-  text("advertise", ["peer", "advertise"], "HOST", "The host that other peers are told, if it differs"),
-  whole("egress", ["rates", "egressBytesPerSecond"], "BYTES", "Piece bytes a second to send at most"),
-  whole("ingress", ["rates", "ingressBytesPerSecond"], "BYTES", "Piece bytes a second to receive at most"),
-  whole("burst", ["rates", "burstBytes"], "BYTES", "What the rates' token buckets hold")
+  listen("peer", "peer"),
+  text("advertise", ["peer", "advertise"], "HOST"),
+  text("egress", ["rates", "egress"], "RATE"),
+  text("ingress", ["rates", "ingress"], "RATE"),
+  text("burst", ["rates", "burst"], "SIZE")
 ]
 
-export const disk: ConfigFlag = whole(
-  "disk-budget",
-  ["disk", "budgetBytes"],
-  "BYTES",
-  "What may be kept on this disk; beyond it goes what was used longest ago (unbounded)"
-)
+export const disk: ConfigFlag = text("disk-budget", ["disk", "budget"], "SIZE")
 
-export const origins: ConfigFlag = list("origin", ["origins"], "The HTTP address of an origin")
-export const trackers: ConfigFlag = list("tracker", ["trackers"], "The HTTP address of a tracker")
-export const buildIndexes: ConfigFlag = list(
-  "build-index",
-  ["buildIndexes"],
-  "The HTTP address of a build-index"
-)
+export const origins: ConfigFlag = list("origin", ["origins"])
+export const trackers: ConfigFlag = list("tracker", ["trackers"])
+export const buildIndexes: ConfigFlag = list("build-index", ["buildIndexes"])
 export const registration: ReadonlyArray<ConfigFlag> = [
-  text("register", ["register", "url"], "URL", "Lets proxies preheat this agent, which they reach here"),
-  text("zone", ["register", "zone"], "NAME", "The zone it stands in, with --register")
+  text("register", ["register", "url"], "URL"),
+  text("zone", ["register", "zone"], "NAME")
 ]
 export const pushes: ReadonlyArray<ConfigFlag> = [
-  choice("push", ["push"], ["refuse", "forward"], "What becomes of a push to this agent (refuse)"),
-  text("proxy", ["proxy"], "URL", "The proxy that takes pushes: named to a client, or forwarded to")
+  choice("push", ["push"], ["refuse", "forward"]),
+  text("proxy", ["proxy"], "URL")
 ]
-export const freshness: ConfigFlag = whole(
-  "freshness",
-  ["freshness"],
-  "SECONDS",
-  "How soon a moved tag or a deletion is seen; 0 asks at every request (5)"
-)
-export const self: ConfigFlag = text("self", ["self"], "URL", "This origin's own entry among the origins")
+export const freshness: ConfigFlag = text("freshness", ["freshness"], "DURATION")
+export const self: ConfigFlag = text("self", ["self"], "URL")
 
-export const ownNames: ConfigFlag = list(
-  "own-name",
-  ["ownNames"],
-  "A name under which clients know the cluster, for their ns",
-  "HOST:PORT"
-)
+export const ownNames: ConfigFlag = list("own-name", ["ownNames"], "HOST:PORT")

@@ -12,10 +12,10 @@ export const herdCommand = roleCommand({
   flags: [
     data,
     ...peer,
-    listen("proxy", "proxy", "Where the registry write API listens"),
-    listen("origin-http", "origin", "Where the origin listens for HTTP"),
-    listen("tracker", "tracker", "Where the tracker listens"),
-    listen("build-index", "buildIndex", "Where the build-index listens"),
+    listen("proxy", "proxy"),
+    listen("origin-http", "origin"),
+    listen("tracker", "tracker"),
+    listen("build-index", "buildIndex"),
     ownNames,
     ...log
   ],

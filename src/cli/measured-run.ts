@@ -84,7 +84,7 @@ export const measureRun = (
     let load = 0
     const data = yield* folderBelow(storage)
     const { agents, size, rate, burst } = options
-    const rates = { egressBytesPerSecond: rate, ingressBytesPerSecond: rate, burstBytes: burst }
+    const rates = { egress: rate, ingress: rate, burst }
     const plan = planUp({ agents, data, portBase, logLevel: "warn", rates })
     yield* writeFolder(data, plan)
     yield* checkPorts(plan)

@@ -9,14 +9,6 @@ export const originCommand = roleCommand({
   name: "origin",
   description: "A dedicated seeder: takes uploads, makes metainfo, feeds every swarm",
   schema: OriginConfig,
-  flags: [
-    data,
-    listen("http", "http", "Where uploads, metainfo and reads listen"),
-    ...peer,
-    origins,
-    self,
-    buildIndexes,
-    ...log
-  ],
+  flags: [data, listen("http", "http"), ...peer, origins, self, buildIndexes, ...log],
   load: async () => (await import("../roles/origin/origin.ts")).origin
 })

@@ -9,14 +9,6 @@ export const proxyCommand = roleCommand({
   name: "proxy",
   description: "The registry that one pushes to: blobs to their origins, tags to the build-index",
   schema: ProxyConfig,
-  flags: [
-    data,
-    listen("registry", "registry", "Where the registry write API listens"),
-    origins,
-    buildIndexes,
-    ownNames,
-    trackers,
-    ...log
-  ],
+  flags: [data, listen("registry", "registry"), origins, buildIndexes, ownNames, trackers, ...log],
   load: async () => (await import("../roles/proxy/proxy.ts")).proxy
 })

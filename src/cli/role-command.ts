@@ -8,7 +8,8 @@ import type { Log } from "../roles/config/process-keys.ts"
 import { hostAndPort } from "../roles/http/host-and-port.ts"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
 import { decodeConfig, readConfigFile } from "./config-file.ts"
-import type { ConfigFlag } from "./config-flags.ts"
+import { type ConfigFlag, describeFlag } from "./config-flags.ts"
+import { settingsOf } from "./settings.ts"
 
 /** What every role's configuration has. */
 interface RoleConfig {
@@ -46,7 +47,10 @@ export const roleCommand = <Config extends RoleConfig>(role: RoleCommand<Config>
     )
     return named === undefined ? undefined : `--${named.name}`
   }
-  const flags = Object.fromEntries(role.flags.map(({ name, flag }) => [name, flag]))
+  const settings = settingsOf(role.schema)
+  const flags = Object.fromEntries(
+    role.flags.map((flag) => [flag.name, flag.flag(describeFlag(flag, settings))])
+  )
   return Command.make(role.name, { config: configFlag, flags }, ({ config, flags: given }) =>
     Effect.gen(function* () {
       const file = config._tag === "Some" ? config.value : undefined

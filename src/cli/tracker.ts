@@ -9,6 +9,6 @@ export const trackerCommand = roleCommand({
   name: "tracker",
   description: "Knows who has what, and hands out peers",
   schema: TrackerConfig,
-  flags: [listen("http", "http", "Where announces come in"), origins, ...log],
+  flags: [listen("http", "http"), origins, ...log],
   load: async () => (await import("../roles/tracker/tracker.ts")).tracker
 })

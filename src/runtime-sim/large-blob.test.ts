@@ -38,7 +38,7 @@ const digest = makeDigest("sha256", createHash("sha256").update("4 GiB").digest(
 const blob = { repository: "demo/large", digest }
 
 /** A piece of it is there in an eighth of a second, the whole in two minutes. */
-const slow = { egressBytesPerSecond: 32 * MiB, burstBytes: 256 * 1024 }
+const slow = { egress: 32 * MiB, burst: 256 * 1024 }
 
 /** Plays a story on a cluster whose origin has the blob and whose build-index knows it. */
 const play = (

@@ -69,7 +69,7 @@ const gossiper = (name: string, torrent: Torrent) =>
       endpoint.send(connection, { tag: "Request", channel: 1, piece })
     }
     const endpoint = yield* transport.listen(
-      { listen: { host: name, port: 7000 }, rates: rateLimits({ egressBytesPerSecond: 50_000_000 }) },
+      { listen: { host: name, port: 7000 }, rates: rateLimits({ egress: 50_000_000 }) },
       {
         connected: (connection) => ask(connection),
         dialFailed: () => {},

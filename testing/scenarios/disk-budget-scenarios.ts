@@ -25,7 +25,7 @@ import { MiB, type Scenario, until } from "./scenario.ts"
 import type { ScenarioWorld } from "./world.ts"
 
 const budgetBytes = 10 * MiB
-const disk = { budgetBytes, highWatermark: 0.9, lowWatermark: 0.7 }
+const disk = { budget: budgetBytes, highWatermark: 0.9, lowWatermark: 0.7 }
 const repository = "demo/small-disk"
 
 const startBounded = (cluster: Cluster, rates: Rates = {}) =>
@@ -129,7 +129,7 @@ const tooLarge: Scenario = {
       const refused = yield* request(world.client, blob)
       const why = new TextDecoder().decode(yield* bodyBytes(refused))
       yield* expectThat(
-        refused.status === 507 && why.includes('"UNAVAILABLE"') && why.includes("disk.budgetBytes"),
+        refused.status === 507 && why.includes('"UNAVAILABLE"') && why.includes("disk.budget"),
         `12 MiB within a budget of 10 were answered ${refused.status}: ${why}`
       )
       const [start, end] = [5 * MiB + 7, 5 * MiB + 1007]
@@ -179,7 +179,7 @@ const servedStays: Scenario = {
     Effect.gen(function* () {
       const cluster = yield* startClusterApart(world)
       // So slow that the layer is still being sent at the end of the story, however busy the machine is.
-      const bounded = yield* startBounded(cluster, { egressBytesPerSecond: 64 * 1024, burstBytes: 64 * 1024 })
+      const bounded = yield* startBounded(cluster, { egress: 64 * 1024, burst: 64 * 1024 })
       const helper = yield* cluster.startAgent("agent-helper")
       const served = yield* pushLayer(world, cluster, "served", 8 * MiB)
       const pressing = yield* pushLayer(world, cluster, "pressing", 3 * MiB)

@@ -203,8 +203,8 @@ const cancelled: Scenario = {
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, {
-        egressBytesPerSecond: 2 * MiB,
-        burstBytes: 256 * 1024
+        egress: 2 * MiB,
+        burst: 256 * 1024
       })
       const [agent] = yield* registeredAgents(world, cluster, { one: "a" })
       yield* pushImage(world, cluster.proxy, "demo/long", "1", [16 * MiB])

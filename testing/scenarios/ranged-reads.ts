@@ -23,7 +23,7 @@ import type { ScenarioWorld } from "./world.ts"
 /** Every blob here is small enough for the shortest pieces. */
 const pieceLength = limits.minPieceLength
 
-const slow = { egressBytesPerSecond: 2 * MiB, burstBytes: 256 * 1024 }
+const slow = { egress: 2 * MiB, burst: 256 * 1024 }
 
 /** A blob as a client asks for it. */
 export interface NamedBlob {
@@ -128,7 +128,7 @@ const hangsUp: Scenario = {
   name: "a client that hangs up cancels what only it wanted, and can have it later",
   run: (world) =>
     Effect.gen(function* () {
-      const cluster = yield* startHerdCluster(world, { ...slow, egressBytesPerSecond: 4 * MiB })
+      const cluster = yield* startHerdCluster(world, { ...slow, egress: 4 * MiB })
       const image = yield* pushImage(world, cluster.proxy, "demo/hangup", "1", [16 * MiB])
       const host = yield* cluster.startAgent("agent-1")
       yield* readSome(world, host.url, largestOf(image), undefined, 1)
@@ -210,7 +210,7 @@ const parallelOpenRanges: Scenario = {
   run: (world) =>
     Effect.gen(function* () {
       const length = 12 * MiB + 4321
-      const cluster = yield* startHerdCluster(world, { ...slow, egressBytesPerSecond: 16 * MiB })
+      const cluster = yield* startHerdCluster(world, { ...slow, egress: 16 * MiB })
       const image = yield* pushImage(world, cluster.proxy, "demo/parallel", "1", [length])
       const host = yield* cluster.startAgent("agent-1")
       const { bytes } = largest(image)

@@ -48,8 +48,8 @@ const joinsLate: Scenario = {
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, {
-        egressBytesPerSecond: 8 * MiB,
-        burstBytes: 256 * 1024
+        egress: 8 * MiB,
+        burst: 256 * 1024
       })
       const first = yield* agents(cluster, ["agent-1", "agent-2", "agent-3"])
       const image = yield* pushImage(world, cluster.proxy, "demo/late", "1", [8 * MiB])
@@ -68,7 +68,7 @@ const killedAndResumes: Scenario = {
   name: "an agent killed mid-download resumes when it is restarted",
   run: (world) =>
     Effect.gen(function* () {
-      const rates = { egressBytesPerSecond: 4 * MiB, burstBytes: 256 * 1024 }
+      const rates = { egress: 4 * MiB, burst: 256 * 1024 }
       const cluster = yield* startHerdCluster(world, rates)
       const image = yield* pushImage(world, cluster.proxy, "demo/resume", "1", [8 * MiB])
       const victim = yield* cluster.startAgent("agent-1")
@@ -112,8 +112,8 @@ const lyingPeer: Scenario = {
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, {
-        egressBytesPerSecond: 8 * MiB,
-        burstBytes: 256 * 1024
+        egress: 8 * MiB,
+        burst: 256 * 1024
       })
       const liar = yield* cluster.startAgent("agent-liar", { faults: { corruptPieces: true } })
       const image = yield* pushImage(world, cluster.proxy, "demo/lie", "1", [8 * MiB])

@@ -1,7 +1,7 @@
 // Decides what an agent is: on every host, a registry that only reads for the local container runtime, and a peer for
 // all other hosts. It puts the parts together; each part says what it decides in its own file.
 
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { HttpClient } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeAgentFacts } from "./agent-facts.ts"
@@ -87,7 +87,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       buildIndex,
       tables: yield* storage.tables(config.data),
       metrics,
-      freshness: config.freshness * 1000,
+      freshness: Duration.toMillis(config.freshness),
       serveStale: config.serveStale
     })
     const forward = yield* pushForward(config, (repository) => facts.outdate(repository))

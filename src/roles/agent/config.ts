@@ -4,17 +4,19 @@
 import { Schema } from "effect"
 import { HttpUrl, Listen, ZoneName } from "../config/addresses.ts"
 import { clientLimitKeys } from "../config/client-limits.ts"
-import { defaultTo, Fraction, PositiveInt } from "../config/numbers.ts"
+import { optional, required, withDefault } from "../config/keys.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
+import { duration, Fraction, size } from "../config/quantities.ts"
 import { namingKeys } from "../upstream/mirror-config.ts"
 import { RegistryName } from "../upstream/mirror-names.ts"
 
-/** How much of the disk an agent may take, measured on its own files (disk-budget.ts). Absent: as much as there is. */
+/** How much of the disk an agent may take, measured on its own files (disk-budget.ts). */
 export const DiskBudgetConfig = Schema.Struct({
-  budgetBytes: PositiveInt,
-  /** Parts of the budget: above the first, what was used longest ago goes, until there is no more than the second. */
-  highWatermark: defaultTo(Fraction, 0.9),
-  lowWatermark: defaultTo(Fraction, 0.8)
+  budget: required(size("100GB"), "What may be kept on this disk; beyond it goes what was used longest ago", [
+    { key: "budgetBytes" }
+  ]),
+  highWatermark: withDefault(Fraction, 0.9, "The part of the budget above which something goes"),
+  lowWatermark: withDefault(Fraction, 0.8, "The part of the budget down to which it goes")
 }).check(
   Schema.makeFilter(({ highWatermark, lowWatermark }) =>
     lowWatermark < highWatermark
@@ -24,38 +26,43 @@ export const DiskBudgetConfig = Schema.Struct({
 )
 export type DiskBudgetConfig = typeof DiskBudgetConfig.Type
 
+const Registration = Schema.Struct({
+  url: required(HttpUrl, "How proxies reach this agent, which can then be preheated"),
+  zone: optional(ZoneName, "The zone that the agent stands in"),
+  listen: optional(Listen, "Where proxies alone are served; without it they ask at `registry`")
+})
+
 export const AgentConfig = Schema.Struct({
   ...dataKeys,
   ...peerKeys,
-  /** The registry read API, /metrics, /health and /readiness. */
-  registry: Listen,
+  registry: required(Listen, "Where the registry read API listens, with /metrics, /health and /readiness"),
   ...clientLimitKeys,
-  trackers: Schema.NonEmptyArray(HttpUrl),
-  buildIndexes: Schema.NonEmptyArray(HttpUrl),
-  /** Where a client that tries to push here is sent, in words; with `push: forward`, where what it sends is sent. */
-  proxy: Schema.optionalKey(HttpUrl),
-  /**
-   * Seconds within which a tag that moved, or a deletion, is seen here; 0 asks the build-index at every request. Every
-   * pull of a tag that is older asks, a question that is answered 304 without a body.
-   */
-  freshness: defaultTo(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 86_400 })), 5),
-  /** Whether the last known value is served while the build-index is away, Age telling how old it is. */
-  serveStale: defaultTo(Schema.Boolean, true),
-  /** What becomes of a push to this agent. */
-  push: defaultTo(Schema.Literals(["refuse", "forward"]), "refuse"),
-  /** Makes the agent known to the trackers, so that a proxy can preheat it: how it is reached, and where it stands. */
-  register: Schema.optionalKey(
-    Schema.Struct({
-      url: HttpUrl,
-      zone: Schema.optionalKey(ZoneName),
-      /** Where proxies are listened to, and nobody else is served. Absent: at `registry`. */
-      listen: Schema.optionalKey(Listen)
-    })
+  trackers: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the trackers"),
+  buildIndexes: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the build-indexes"),
+  proxy: optional(HttpUrl, "The proxy that takes pushes: named to a client, or forwarded to"),
+  // Every pull of a tag that is older asks the build-index, a question that is answered 304 without a body.
+  freshness: withDefault(
+    duration({ least: 0, most: "1 day" }),
+    "5 seconds",
+    "How soon a moved tag or a deletion is seen; 0 asks the build-index at every request"
   ),
-  disk: Schema.optionalKey(DiskBudgetConfig),
+  serveStale: withDefault(
+    Schema.Boolean,
+    true,
+    "Whether the last known value is served, with its Age, while the build-index is away"
+  ),
+  push: withDefault(
+    Schema.Literals(["refuse", "forward"]),
+    "refuse",
+    "What becomes of a push to this agent; forward needs `proxy`"
+  ),
+  register: optional(Registration, "Makes the agent known to the trackers, so that proxies can preheat it"),
+  disk: optional(DiskBudgetConfig, "Bounds what is kept; without it an agent keeps everything"),
   ...namingKeys,
-  /** One of mirrors: where a name without `ns` is looked up when the cluster has no such repository (docker). */
-  defaultUpstream: Schema.optionalKey(RegistryName)
+  defaultUpstream: optional(
+    RegistryName,
+    "One of `mirrors`: where a name without a registry is looked up that the cluster does not have (docker)"
+  )
 })
 export type AgentConfig = typeof AgentConfig.Type
 

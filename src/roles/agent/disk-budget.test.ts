@@ -33,7 +33,7 @@ const stage: Effect.Effect<Stage, BlobStoreError, Scope.Scope> = Effect.gen(func
   const metrics = makeRoleMetrics("agent")
   const disk = yield* makeDiskBudget({
     blobs: store,
-    config: { budgetBytes: 1000, highWatermark: 0.9, lowWatermark: 0.7 },
+    config: { budget: 1000, highWatermark: 0.9, lowWatermark: 0.7 },
     metrics
   }).pipe(Effect.provideServiceEffect(Timers, clockTimers))
   const made: Stage = {

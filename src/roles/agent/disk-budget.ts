@@ -62,7 +62,7 @@ export const makeDiskBudget = (options: {
 }): Effect.Effect<BoundedDisk, never, Timers> =>
   Effect.gen(function* () {
     const { blobs, config, metrics } = options
-    const { budgetBytes, highWatermark, lowWatermark } = config
+    const { budget: budgetBytes, highWatermark, lowWatermark } = config
     const timers = yield* Timers
     const ledger = new DiskLedger({
       budget: budgetBytes,
@@ -103,7 +103,7 @@ export const makeDiskBudget = (options: {
     const refuse = (digest: Digest, length: number, why: string): DiskBudgetSpent => {
       refused(1)
       return new DiskBudgetSpent({
-        message: `no room for ${digest} of ${length} bytes: the disk budget (disk.budgetBytes) is ${budgetBytes} bytes, ${why}`
+        message: `no room for ${digest} of ${length} bytes: the disk budget (disk.budget) is ${budgetBytes} bytes, ${why}`
       })
     }
 
@@ -239,7 +239,7 @@ export const makeDiskBudget = (options: {
         if (over && !warned) {
           yield* Effect.logWarning(
             `the disk budget of ${budgetBytes} bytes is exceeded by ${ledger.used - budgetBytes}: everything is being ` +
-              "downloaded, read or sent; it shrinks when that ends. Raise disk.budgetBytes if this is usual"
+              "downloaded, read or sent; it shrinks when that ends. Raise disk.budget if this is usual"
           )
         }
         warned = over

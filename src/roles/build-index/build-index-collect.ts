@@ -164,7 +164,7 @@ export const makeBuildIndexCollect = (options: {
       const again = Effect.catch(collect(false), (error) =>
         Effect.logError(`nothing more is collected until the next time: ${error.message}`)
       )
-      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(`${config.every} seconds`), again)))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(config.every), again)))
     }
 
     const failed = (message: string) => ociErrorResponse(ociError("UNAVAILABLE", { message }))

@@ -2,7 +2,7 @@
 // Clients choose it by the repository's name (build-index-client.ts). It puts the parts together; each part says what it
 // decides in its own file.
 
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import { indexFailure, makeIndexAnswers } from "./build-index-answers.ts"
 import { type BuildIndexChanges, makeBuildIndexChanges } from "./build-index-changes.ts"
@@ -33,7 +33,7 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
     const store = yield* storage.tables(config.data)
     const tables = makeIndexTables(store)
     const { collect } = config
-    const graceMillis = collect.grace * 1000
+    const graceMillis = Duration.toMillis(collect.grace)
     const immutableBy = (repository: string, tag: string) =>
       config.immutableTags.find((pattern) => matchesImage(pattern, repository, tag))
     const changes = makeBuildIndexChanges(tables, store, graceMillis, immutableBy)

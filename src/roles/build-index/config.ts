@@ -3,58 +3,73 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { seconds } from "../../protocol/kit/time.ts"
 import { HttpUrl, Listen } from "../config/addresses.ts"
 import { ImagePattern } from "../config/image-pattern.ts"
-import { defaultTo, PositiveInt } from "../config/numbers.ts"
+import { optional, required, withDefault } from "../config/keys.ts"
 import { dataKeys } from "../config/process-keys.ts"
+import { duration, PositiveInt, writtenMicros } from "../config/quantities.ts"
 import { UpstreamList } from "../upstream/mirror-config.ts"
 
-const TagPattern = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9._*-]{1,128}$/))
+const TagPattern = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9._*-]{1,128}$/)).annotate({
+  title: "tag pattern"
+})
 
 /**
  * What stays of the images that a rule means; without any of the three "keep", every tag stays. A tag is judged by the
  * first rule that means it.
  */
-export const RetentionRule = Schema.Struct({
-  images: ImagePattern,
-  /** The tags that moved last. */
-  keepLast: Schema.optionalKey(PositiveInt),
-  keepMatching: defaultTo(Schema.Array(TagPattern), []),
-  /** Seconds: tags whose manifest somebody asked for within them. */
-  keepPulledWithin: Schema.optionalKey(PositiveInt),
-  /** Seconds: older manifests go that no tag, manifest or subject keeps. Absent: they stay. */
-  untaggedOlderThan: Schema.optionalKey(PositiveInt)
+const RetentionRule = Schema.Struct({
+  images: required(ImagePattern, "The images that the rule means; a tag is judged by the first such rule"),
+  keepLast: optional(PositiveInt, "Keeps so many tags that moved last"),
+  keepMatching: withDefault(Schema.Array(TagPattern), [], "Keeps tags of these patterns"),
+  keepPulledWithin: optional(
+    duration({ least: "1 second" }),
+    "Keeps tags whose manifest somebody asked for within this time"
+  ),
+  untaggedOlderThan: optional(
+    duration({ least: "1 second" }),
+    "Manifests go that are older, and that no tag, manifest or subject keeps; without it they stay"
+  )
 })
 export type RetentionRule = typeof RetentionRule.Type
 
 export const retentionRule = Schema.decodeSync(RetentionRule)
 
 /** What a build-index takes away by itself. */
-export const CollectConfig = Schema.Struct({
-  /** Seconds between two collections. Absent: only when asked (POST /collect). */
-  every: Schema.optionalKey(PositiveInt),
-  /** Seconds that a blob stays which no manifest names, after someone relied on it. */
-  grace: defaultTo(PositiveInt, limits.linkGrace / seconds(1)),
-  retention: defaultTo(Schema.Array(RetentionRule), [])
+const CollectConfig = Schema.Struct({
+  every: optional(
+    duration({ least: "1 second" }),
+    "The time between two collections; without it, only when asked (POST /collect)"
+  ),
+  grace: withDefault(
+    duration({ least: "1 second" }),
+    writtenMicros(limits.linkGrace),
+    "How long a blob stays that no manifest names, after someone relied on it"
+  ),
+  retention: withDefault(Schema.Array(RetentionRule), [], "Which tags and manifests stay; without rules, all")
 })
 export type CollectConfig = typeof CollectConfig.Type
 
 /** Of a build-index, also in a herd. */
 export const indexRuleKeys = {
-  /** Tags that, once put, are neither moved nor deleted. */
-  immutableTags: defaultTo(Schema.Array(ImagePattern), []),
-  collect: defaultTo(CollectConfig, {})
+  immutableTags: withDefault(
+    Schema.Array(ImagePattern),
+    [],
+    "Tags that, once put, are neither moved nor deleted"
+  ),
+  collect: withDefault(CollectConfig, {}, "What is taken away, and when")
 }
 
 export const BuildIndexConfig = Schema.Struct({
   ...dataKeys,
-  http: Listen,
+  http: required(Listen, "Where the build-index listens, with /metrics, /health and /readiness"),
   ...indexRuleKeys,
-  /** Registries whose tags and manifests are looked up when they are asked for; needs origins. */
-  upstreams: defaultTo(UpstreamList, []),
-  /** Where the manifests of upstreams are kept. */
-  origins: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl))
+  upstreams: withDefault(
+    UpstreamList,
+    [],
+    "Registries whose tags and manifests are looked up when they are asked for; needs `origins`"
+  ),
+  origins: optional(Schema.NonEmptyArray(HttpUrl), "Where the manifests of upstreams are kept")
 })
 export type BuildIndexConfig = typeof BuildIndexConfig.Type
 

@@ -5,6 +5,7 @@
 // signature stays as long as what it signs). Each of those that stay, stays with all it names. What is not reached goes
 // when a rule says how old it may become and it is older.
 
+import { Duration } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { KeptManifest } from "../client/build-index-records.ts"
 import type { RetentionRule } from "./config.ts"
@@ -58,8 +59,8 @@ export const planRetention = (content: RepositoryContent, options: RetentionOpti
   const ages = rules
     .filter(({ images }) => matchesImage(images.split(":")[0]!, content.name, ""))
     .map(({ untaggedOlderThan }) => untaggedOlderThan)
-    .filter((seconds) => seconds !== undefined)
-  const oldest = ages.length === 0 ? undefined : Math.min(...ages) * 1000
+    .filter((age) => age !== undefined)
+  const oldest = ages.length === 0 ? undefined : Math.min(...ages.map(Duration.toMillis))
   const young = content.manifests
     .filter(({ putAt }) => oldest === undefined || now - putAt <= oldest)
     .map(({ digest }) => digest)
@@ -125,7 +126,7 @@ const tagsToDrop = (content: RepositoryContent, options: RetentionOptions): Rete
         isImmutable(content.name, tag.name) ||
         (keepLast !== undefined && index < keepLast) ||
         keepMatching.some((pattern) => matchesImage(`**:${pattern}`, content.name, tag.name)) ||
-        (keepPulledWithin !== undefined && now - pulledAt <= keepPulledWithin * 1000)
+        (keepPulledWithin !== undefined && now - pulledAt <= Duration.toMillis(keepPulledWithin))
       if (!isKept) drops.push({ ...tag, rule: images })
     }
   }

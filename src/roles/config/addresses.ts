@@ -2,14 +2,14 @@
 // role's schema; knows no role.
 
 import { Schema, SchemaGetter } from "effect"
-import { defaultTo } from "./numbers.ts"
+import { optional, required, withDefault } from "./keys.ts"
 
-const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
+const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })).annotate({ title: "port" })
 
 /** "http://host:port", "http://[::1]:port"; no path, no credentials. */
 export const HttpUrl = Schema.String.check(
   Schema.isPattern(/^https?:\/\/(?:\[[0-9a-fA-F:.]+\]|[^/\s:@[\]?#]+)(?::[0-9]{1,5})?\/?$/)
-)
+).annotate({ title: "URL" })
 
 /** A name or an address; an IPv6 address may stand in brackets, as in a URL. */
 const Host = Schema.String.pipe(
@@ -17,21 +17,23 @@ const Host = Schema.String.pipe(
     decode: SchemaGetter.transform((text: string) => text.replace(/^\[(.*)\]$/, "$1")),
     encode: SchemaGetter.transform((text: string) => text)
   })
-)
-const BoundHost = defaultTo(Host, "127.0.0.1")
+).annotate({ title: "host" })
 
-/** Where a listener binds. Port 0 lets the system choose. */
-export const Listen = Schema.Struct({
-  host: BoundHost,
-  port: Port
-})
+const listenKeys = {
+  host: withDefault(Host, "127.0.0.1", "The name or address to bind"),
+  port: required(Port, "The port to bind; 0 lets the system choose")
+}
 
-/** The peer listener: bound like any other; `advertise` is the host that other peers are told, if it differs. */
+/** Where a listener binds. */
+export const Listen = Schema.Struct(listenKeys)
+
+/** The peer listener: bound like any other. */
 export const PeerListen = Schema.Struct({
-  host: BoundHost,
-  port: Port,
-  advertise: Schema.optionalKey(Host)
+  ...listenKeys,
+  advertise: optional(Host, "The host that other peers are told, if it differs from the one that is bound")
 })
 
 /** A failure domain as operators name it: a rack, a row, an availability zone. */
-export const ZoneName = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/))
+export const ZoneName = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/)).annotate({
+  title: "name"
+})

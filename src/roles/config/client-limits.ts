@@ -3,44 +3,63 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { seconds } from "../../protocol/kit/time.ts"
-import { defaultTo, PositiveInt } from "./numbers.ts"
+import { optional, withDefault } from "./keys.ts"
+import { count, duration, microsOf, PositiveInt, Rate, size, sizeText, writtenMicros } from "./quantities.ts"
 
 export const ClientLimits = Schema.Struct({
-  /** Requests a second of one client, beyond which it gets 429; 0 is no limit. */
-  requestsPerSecond: defaultTo(
-    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 })),
-    limits.clientRequestsPerSecond
+  requestsPerSecond: withDefault(
+    count(0, 1_000_000),
+    limits.clientRequestsPerSecond,
+    "Requests a second of one client, beyond which it gets 429; 0 is no limit"
   ),
-  /** Requests that a client may send at once after a rest. */
-  requestBurst: defaultTo(
-    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 })),
-    limits.clientRequestBurst
+  requestBurst: withDefault(
+    count(1, 1_000_000),
+    limits.clientRequestBurst,
+    "Requests that a client may send at once after a rest"
   ),
-  /** Uploads that were begun and not ended, of all clients and of one. */
-  uploads: defaultTo(PositiveInt, limits.maxUploadSessions),
-  uploadsPerClient: defaultTo(PositiveInt, limits.maxUploadSessionsPerClient),
-  /** Bytes a second that all uploads together may bring; they are slowed, not refused. Absent: unlimited. */
-  uploadBytesPerSecond: Schema.optionalKey(PositiveInt),
-  /** Bytes of a manifest, beyond which it gets 413. */
-  manifestBytes: defaultTo(
-    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: limits.largestManifestBytes })),
-    limits.maxManifestBytes
+  uploads: withDefault(
+    PositiveInt,
+    limits.maxUploadSessions,
+    "Uploads that were begun and not ended, of all clients"
   ),
-  /** A request's headers must be there within this. */
-  headerSeconds: defaultTo(PositiveInt, limits.requestHeadersTimeout / seconds(1)),
-  /** A client that keeps a body waiting for this long is cut. */
-  bodySeconds: defaultTo(PositiveInt, limits.httpSilence / seconds(1))
+  uploadsPerClient: withDefault(
+    PositiveInt,
+    limits.maxUploadSessionsPerClient,
+    "Uploads that were begun and not ended, of one client"
+  ),
+  uploadRate: optional(
+    Rate,
+    "What all uploads together may bring; they are slowed, not refused; unlimited when absent",
+    [{ key: "uploadBytesPerSecond" }]
+  ),
+  manifestSize: withDefault(
+    size("4MiB", limits.largestManifestBytes),
+    sizeText(limits.maxManifestBytes),
+    "The largest manifest; a larger one gets 413",
+    [{ key: "manifestBytes" }]
+  ),
+  headerTimeout: withDefault(
+    duration({ least: "1 second" }),
+    writtenMicros(limits.requestHeadersTimeout),
+    "A request's headers must be there within this; then 408",
+    [{ key: "headerSeconds" }]
+  ),
+  bodyTimeout: withDefault(
+    duration({ least: "1 second" }),
+    writtenMicros(limits.httpSilence),
+    "A client that keeps a body waiting for this long is cut",
+    [{ key: "bodySeconds" }]
+  )
 })
 export type ClientLimits = typeof ClientLimits.Type
 
 /** The key of every registry. */
 export const clientLimitKeys = {
-  limits: defaultTo(ClientLimits, {})
+  limits: withDefault(ClientLimits, {}, "What the registry lets its clients do")
 }
 
 /** What a registry's listener waits for, of a configuration's limits. */
-export const patienceOf = ({ headerSeconds, bodySeconds }: ClientLimits) => ({
-  headers: seconds(headerSeconds),
-  body: seconds(bodySeconds)
+export const patienceOf = ({ headerTimeout, bodyTimeout }: ClientLimits) => ({
+  headers: microsOf(headerTimeout),
+  body: microsOf(bodyTimeout)
 })

@@ -8,4 +8,4 @@ export const ImagePattern = Schema.String.check(
     (text) =>
       isImagePattern(text) || 'a pattern such as "demo/*" or "library/**:v1*": a repository, perhaps a tag'
   )
-)
+).annotate({ title: "image pattern" })

@@ -4,30 +4,49 @@
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
 import { PeerListen } from "./addresses.ts"
-import { defaultTo, PositiveInt } from "./numbers.ts"
+import { optional, required, withDefault } from "./keys.ts"
+import { Rate, size, sizeText } from "./quantities.ts"
 
 export const Log = Schema.Struct({
-  level: defaultTo(Schema.Literals(["trace", "debug", "info", "warn", "error", "silent"]), "info"),
-  /** "auto" is pretty on a terminal and JSON otherwise. */
-  format: defaultTo(Schema.Literals(["auto", "json", "pretty"]), "auto")
+  level: withDefault(
+    Schema.Literals(["trace", "debug", "info", "warn", "error", "silent"]),
+    "info",
+    "The least important lines to log"
+  ),
+  format: withDefault(
+    Schema.Literals(["auto", "json", "pretty"]),
+    "auto",
+    "How lines look; auto is pretty on a terminal, JSON otherwise"
+  )
 })
 
 export const logKey = {
-  log: defaultTo(Log, {})
+  log: withDefault(Log, {}, "What is logged, and how it looks")
 }
 
 export const dataKeys = {
-  /** Folder of everything the role keeps. */
-  data: Schema.NonEmptyString,
+  data: required(
+    Schema.NonEmptyString.annotate({ title: "folder" }),
+    "The folder of everything that is kept"
+  ),
   ...logKey
 }
 
-/** Piece bytes a second that a host may send and receive, with the burst its token buckets hold. Absent: unlimited. */
+/** What a host may send and receive, with the burst that its token buckets hold. */
 export const RateLimits = Schema.Struct({
-  egressBytesPerSecond: Schema.optionalKey(PositiveInt),
-  ingressBytesPerSecond: Schema.optionalKey(PositiveInt),
-  /** May be smaller than a piece: a piece then waits for as many refills as it needs. */
-  burstBytes: defaultTo(PositiveInt, limits.defaultBurstBytes)
+  egress: optional(Rate, "Piece bytes a second to send at most; unlimited when absent", [
+    { key: "egressBytesPerSecond" }
+  ]),
+  ingress: optional(Rate, "Piece bytes a second to receive at most; unlimited when absent", [
+    { key: "ingressBytesPerSecond" }
+  ]),
+  // May be smaller than a piece: a piece then waits for as many refills as it needs.
+  burst: withDefault(
+    size("4MiB"),
+    sizeText(limits.defaultBurstBytes),
+    "What may be sent or received at once after a rest",
+    [{ key: "burstBytes" }]
+  )
 })
 export type RateLimits = typeof RateLimits.Type
 
@@ -38,6 +57,6 @@ export const rateLimits = Schema.decodeSync(RateLimits)
 export const unlimited = rateLimits({})
 
 export const peerKeys = {
-  peer: PeerListen,
-  rates: defaultTo(RateLimits, {})
+  peer: required(PeerListen, "Where peers connect"),
+  rates: withDefault(RateLimits, {}, "How fast pieces are sent and received")
 }

@@ -5,7 +5,7 @@ import { Schema } from "effect"
 import { indexRuleKeys } from "../build-index/config.ts"
 import { Listen } from "../config/addresses.ts"
 import { clientLimitKeys } from "../config/client-limits.ts"
-import { defaultTo } from "../config/numbers.ts"
+import { required, withDefault } from "../config/keys.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
 import { namingKeys, UpstreamList } from "../upstream/mirror-config.ts"
 import { PreheatRules } from "../proxy/config.ts"
@@ -14,16 +14,14 @@ import { PreheatRules } from "../proxy/config.ts"
 export const HerdConfig = Schema.Struct({
   ...dataKeys,
   ...peerKeys,
-  proxy: Listen,
-  /** Of the proxy. */
+  proxy: required(Listen, "Where the proxy's registry API listens"),
   ...clientLimitKeys,
-  origin: Listen,
-  tracker: Listen,
-  buildIndex: Listen,
+  origin: required(Listen, "Where the origin listens for HTTP"),
+  tracker: required(Listen, "Where the tracker listens"),
+  buildIndex: required(Listen, "Where the build-index listens"),
   ...indexRuleKeys,
-  preheat: defaultTo(PreheatRules, {}),
-  /** Registries that the cluster mirrors. */
-  upstreams: defaultTo(UpstreamList, []),
+  preheat: withDefault(PreheatRules, {}, "What is preheated without being asked for, and where"),
+  upstreams: withDefault(UpstreamList, [], "Registries that the cluster mirrors"),
   ownNames: namingKeys.ownNames
 })
 export type HerdConfig = typeof HerdConfig.Type

@@ -2,9 +2,8 @@
 // and port. They find each other over those ports like roles on hosts of their own, so what is tried in a herd holds
 // for a cluster.
 
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { seconds } from "../../protocol/kit/time.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import type { CollectConfig } from "../build-index/config.ts"
 import type { HerdConfig } from "./config.ts"
@@ -14,12 +13,13 @@ import type { HostProgram } from "../host-program.ts"
 import { type Origin, origin } from "../origin/origin.ts"
 import { proxy } from "../proxy/proxy.ts"
 import { RoleMisconfigured } from "../role-misconfigured.ts"
+import { toDuration } from "../services/clock.ts"
 import { tracker } from "../tracker/tracker.ts"
 
 /** One rhythm for both; an origin's grace follows the links', but is not less than what it must be. */
 const originCollect = ({ every, grace }: CollectConfig): OriginCollect => ({
   ...(every === undefined ? {} : { every }),
-  grace: Math.max(grace, limits.minBlobGrace / seconds(1))
+  grace: Duration.max(grace, toDuration(limits.minBlobGrace))
 })
 
 export const herd = (config: HerdConfig): HostProgram<Origin> =>

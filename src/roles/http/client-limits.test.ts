@@ -114,7 +114,7 @@ describe("uploads", () => {
   )
 
   it.effect("over the rate are slowed, not refused, and share it", () =>
-    withLimits({ uploadBytesPerSecond: 1000 }, (world) =>
+    withLimits({ uploadRate: 1000 }, (world) =>
       Effect.gen(function* () {
         let taken = 0
         const body = (count: number) =>
@@ -165,7 +165,7 @@ describe("a manifest", () => {
   const chunks = (bytes: Uint8Array) => Stream.fromArray([bytes.slice(0, 10), bytes.slice(10)])
 
   it.effect("may be as long as configured, and is refused with 413 beyond, with and without a length", () =>
-    withLimits({ manifestBytes: 200 }, (world) =>
+    withLimits({ manifestSize: 200 }, (world) =>
       Effect.gen(function* () {
         assert.strictEqual((yield* put(world, 200, (bytes) => bytes)).status, 201)
         assert.strictEqual((yield* put(world, 200, chunks)).status, 201)
@@ -187,7 +187,7 @@ describe("a manifest", () => {
           assert.strictEqual((yield* put(world, most + 1, (bytes) => bytes)).status, 413)
         })
       )
-      yield* withLimits({ manifestBytes: 2 * most }, (world) =>
+      yield* withLimits({ manifestSize: 2 * most }, (world) =>
         Effect.gen(function* () {
           assert.strictEqual((yield* put(world, most + 1, (bytes) => bytes)).status, 201)
           const got = yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/1`)
@@ -209,12 +209,7 @@ it.effect("the defaults let an ordinary day pass", () =>
 
 it("what cannot be meant is refused", () => {
   const decode = Schema.decodeUnknownSync(ClientLimits)
-  for (const bad of [
-    { requestsPerSecond: -1 },
-    { requestBurst: 0 },
-    { manifestBytes: 0 },
-    { uploads: 0.5 }
-  ]) {
+  for (const bad of [{ requestsPerSecond: -1 }, { requestBurst: 0 }, { manifestSize: 0 }, { uploads: 0.5 }]) {
     assert.throws(() => decode(bad))
   }
 })

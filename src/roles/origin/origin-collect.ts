@@ -9,7 +9,7 @@
 // the touch by the last look. Each origin judges for itself; a copy that another one still has comes back only when it
 // is asked for by a name that needs it, or from its queue of copies, and goes again then. One collection at a time.
 
-import { Clock, Effect, Option, type Scope, Semaphore } from "effect"
+import { Clock, Duration, Effect, Option, type Scope, Semaphore } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
@@ -52,7 +52,7 @@ export const makeOriginCollect = (options: {
 }): Effect.Effect<ReadonlyArray<HttpRoute>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { config, blobs, touches, engine, replication, buildIndex, counter, metrics } = options
-    const graceMillis = config.grace * 1_000
+    const graceMillis = Duration.toMillis(config.grace)
     const oneAtATime = Semaphore.makeUnsafe(1).withPermit
     const removed = {
       blobs: metrics.counter("shoal_origin_collected_blobs_total", "Blobs that the collector removed"),
@@ -121,7 +121,7 @@ export const makeOriginCollect = (options: {
       const again = Effect.catch(collect(false), (error) =>
         Effect.logWarning(`nothing more is collected until the next time: ${error.message}`)
       )
-      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(`${config.every} seconds`), again)))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(config.every), again)))
     }
 
     const failed = (message: string) => ociErrorResponse(ociError("UNAVAILABLE", { message }))

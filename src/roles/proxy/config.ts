@@ -5,8 +5,9 @@ import { Schema } from "effect"
 import { HttpUrl, Listen, ZoneName } from "../config/addresses.ts"
 import { clientLimitKeys } from "../config/client-limits.ts"
 import { ImagePattern } from "../config/image-pattern.ts"
-import { defaultTo, PositiveInt } from "../config/numbers.ts"
+import { optional, required, withDefault } from "../config/keys.ts"
 import { dataKeys } from "../config/process-keys.ts"
+import { PositiveInt } from "../config/quantities.ts"
 import { namingKeys } from "../upstream/mirror-config.ts"
 
 /** Which agents are preheated. */
@@ -14,28 +15,31 @@ export const PreheatScope = Schema.Union([
   Schema.Struct({ kind: Schema.Literal("all") }),
   Schema.Struct({ kind: Schema.Literal("zone"), zone: ZoneName }),
   Schema.Struct({ kind: Schema.Literal("count"), count: PositiveInt })
-])
+]).annotate({ title: "{ kind: all }, { kind: zone, zone: NAME } or { kind: count, count: NUMBER }" })
 export type PreheatScope = typeof PreheatScope.Type
 
 /** Images that are preheated without being asked for, when they are pushed. */
 export const PreheatRules = Schema.Struct({
-  /** Patterns of "repository" or "repository:tag"; "*" is any text without a slash, "**" any text. */
-  onPush: defaultTo(Schema.Array(ImagePattern), []),
-  /** Where to, for those, and for a request that names no scope. */
-  scope: defaultTo(PreheatScope, { kind: "all" })
+  onPush: withDefault(Schema.Array(ImagePattern), [], "Images that are preheated when they are pushed"),
+  scope: withDefault(
+    PreheatScope,
+    { kind: "all" },
+    "The agents that those go to, and what a request asks for that names no scope"
+  )
 })
 export type PreheatRules = typeof PreheatRules.Type
 
 export const ProxyConfig = Schema.Struct({
   ...dataKeys,
-  /** The registry write API, /metrics, /health and /readiness. */
-  registry: Listen,
+  registry: required(Listen, "Where the registry API listens, with /metrics, /health and /readiness"),
   ...clientLimitKeys,
-  origins: Schema.NonEmptyArray(HttpUrl),
-  buildIndexes: Schema.NonEmptyArray(HttpUrl),
-  /** Who knows the agents that can be preheated. Absent: there is no preheating. */
-  trackers: Schema.optionalKey(Schema.NonEmptyArray(HttpUrl)),
-  preheat: defaultTo(PreheatRules, {}),
+  origins: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the origins"),
+  buildIndexes: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the build-indexes"),
+  trackers: optional(
+    Schema.NonEmptyArray(HttpUrl),
+    "The HTTP addresses of the trackers, which know the agents; without it there is no preheating"
+  ),
+  preheat: withDefault(PreheatRules, {}, "What is preheated without being asked for, and where"),
   ...namingKeys
 })
 export type ProxyConfig = typeof ProxyConfig.Type

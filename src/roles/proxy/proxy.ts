@@ -35,7 +35,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const buildIndex = yield* makeBuildIndexClient(config.buildIndexes, names.isMirrored)
     const allowed = config.limits
     const uploads = yield* makeUploadSessions(blobs, tables, allowed)
-    const pace = yield* makeUploadPace(allowed.uploadBytesPerSecond)
+    const pace = yield* makeUploadPace(allowed.uploadRate)
     metrics.readGauge("shoal_uploads_open", "Uploads that clients began and did not end", uploads.open)
 
     // A crash between commit and hand-over leaves a blob that no client was told of.
@@ -50,7 +50,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
       sink: makeProxySink(images),
       digests,
       pace,
-      manifestBytes: allowed.manifestBytes
+      manifestBytes: allowed.manifestSize
     })
     const registry = registryRoutes({
       source,

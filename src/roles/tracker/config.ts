@@ -3,12 +3,13 @@
 
 import { Schema } from "effect"
 import { HttpUrl, Listen } from "../config/addresses.ts"
+import { required } from "../config/keys.ts"
 import { logKey } from "../config/process-keys.ts"
 
 export const TrackerConfig = Schema.Struct({
   ...logKey,
-  http: Listen,
-  origins: Schema.NonEmptyArray(HttpUrl)
+  http: required(Listen, "Where the tracker listens, with /metrics, /health and /readiness"),
+  origins: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the origins")
 })
 export type TrackerConfig = typeof TrackerConfig.Type
 

@@ -4,19 +4,22 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { seconds } from "../../protocol/kit/time.ts"
-import { defaultTo } from "../config/numbers.ts"
-import { MirrorName, RegistryName } from "./mirror-names.ts"
+import { optional, required, withDefault } from "../config/keys.ts"
+import { duration, writtenMicros } from "../config/quantities.ts"
+import { MirrorName, mirrorNameKeys, RegistryName } from "./mirror-names.ts"
 import { isLoopback } from "./trust-boundary.ts"
 
+const UserName = Schema.NonEmptyString.check(
+  Schema.makeFilter((text) => !text.includes(":") || 'a user name without ":"')
+).annotate({ title: "name" })
+
 const Credentials = Schema.Struct({
-  username: Schema.NonEmptyString.check(
-    Schema.makeFilter((text) => !text.includes(":") || 'a user name without ":"')
+  username: required(UserName, "The user's name"),
+  passwordFile: optional(
+    Schema.NonEmptyString.annotate({ title: "file" }),
+    "A file that holds the password; read whenever a token is asked for"
   ),
-  /** A file that holds the password; read whenever a token is asked for. */
-  passwordFile: Schema.optionalKey(Schema.NonEmptyString),
-  /** Or the environment variable that holds it. */
-  passwordEnv: Schema.optionalKey(Schema.NonEmptyString)
+  passwordEnv: optional(Schema.NonEmptyString, "Or the environment variable that holds it")
 }).check(
   Schema.makeFilter(
     ({ passwordFile, passwordEnv }) =>
@@ -25,22 +28,24 @@ const Credentials = Schema.Struct({
   )
 )
 
-const UpstreamUrl = Schema.String.check(Schema.isPattern(/^https?:\/\/[^/\s@?#]+\/?$/))
+const UpstreamUrl = Schema.String.check(Schema.isPattern(/^https?:\/\/[^/\s@?#]+\/?$/)).annotate({
+  title: "URL"
+})
 
 /** A registry that the cluster mirrors. */
 export const Upstream = Schema.Struct({
-  /** As it stands in image references: "docker.io". The only names that `ns` may have are these and the aliases. */
-  name: RegistryName,
-  aliases: defaultTo(Schema.Array(RegistryName), []),
-  /** "https://registry-1.docker.io" */
-  url: UpstreamUrl,
-  /** HOST or HOST:PORT of token servers that are neither the upstream's host nor below it nor below its name. */
-  trustedRealms: defaultTo(Schema.Array(RegistryName), []),
-  credentials: Schema.optionalKey(Credentials),
-  /** Seconds for which a tag is served before the upstream is asked again; 0 asks every time. */
-  freshness: defaultTo(
-    Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 86_400 })),
-    limits.upstreamFreshness / seconds(1)
+  ...mirrorNameKeys,
+  url: required(UpstreamUrl, "Where it is, such as https://registry-1.docker.io"),
+  trustedRealms: withDefault(
+    Schema.Array(RegistryName),
+    [],
+    "Token servers that are neither the upstream's host nor below it nor below its name"
+  ),
+  credentials: optional(Credentials, "Who the cluster is to the upstream; without it nobody"),
+  freshness: withDefault(
+    duration({ least: 0, most: "1 day" }),
+    writtenMicros(limits.upstreamFreshness),
+    "How long a tag is served before the upstream is asked again; 0 asks every time"
   )
 }).check(
   Schema.makeFilter(({ url, credentials }) => {
@@ -76,8 +81,14 @@ export const UpstreamList = Schema.Array(Upstream).check(
 
 /** How clients may name registries to this one, by `ns` (mirror-scope.ts). */
 export const namingKeys = {
-  /** The upstream registries that are mirrored: a closed list, the same as the build-indexes' and origins'. */
-  mirrors: defaultTo(Schema.Array(MirrorName), []),
-  /** HOST:PORT under which clients know the cluster itself. */
-  ownNames: defaultTo(Schema.Array(RegistryName), [])
+  mirrors: withDefault(
+    Schema.Array(MirrorName),
+    [],
+    "The upstream registries that are mirrored: a closed list, the same as the build-indexes' and origins'"
+  ),
+  ownNames: withDefault(
+    Schema.Array(RegistryName),
+    [],
+    "Names under which clients know the cluster, for their ns"
+  )
 }

@@ -8,7 +8,7 @@
 // Invariants: different registries have different prefixes; a prefix is one well-formed component of a repository name.
 
 import { Schema } from "effect"
-import { defaultTo } from "../config/numbers.ts"
+import { required, withDefault } from "../config/keys.ts"
 import { ipv6Groups } from "../http/ipv6-address.ts"
 import { isRepositoryName } from "../oci/repository-path.ts"
 
@@ -34,14 +34,15 @@ export const RegistryName = Schema.String.check(
   Schema.makeFilter(
     (text) => repositoryPrefix(text) !== undefined || "a registry's name: HOST or HOST:PORT, lower case"
   )
-)
+).annotate({ title: "registry name" })
+
+export const mirrorNameKeys = {
+  name: required(RegistryName, "The registry as it stands in image references, such as docker.io"),
+  aliases: withDefault(Schema.Array(RegistryName), [], "Other names under which clients ask for it")
+}
 
 /** A registry that is mirrored, as clients name it. */
-export const MirrorName = Schema.Struct({
-  name: RegistryName,
-  /** Other names under which clients ask for it. */
-  aliases: defaultTo(Schema.Array(RegistryName), [])
-})
+export const MirrorName = Schema.Struct(mirrorNameKeys)
 export type MirrorName = typeof MirrorName.Type
 
 export interface MirrorNames {

@@ -3,7 +3,8 @@
 
 import { Effect } from "effect"
 import type { HttpClient } from "effect/http"
-import { type Micros, seconds } from "../../protocol/kit/time.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import { microsOf } from "../config/quantities.ts"
 import type { Digests } from "../services/digests.ts"
 import type { Upstream } from "./mirror-config.ts"
 import { repositoryPrefix, splitMirrored } from "./mirror-names.ts"
@@ -31,7 +32,7 @@ export const makeUpstreamRegistries = (
       const { freshness } = upstream
       byPrefix.set(repositoryPrefix(upstream.name)!, {
         registry: yield* makeUpstreamRegistry(upstream),
-        freshness: seconds(freshness)
+        freshness: microsOf(freshness)
       })
     }
     return {

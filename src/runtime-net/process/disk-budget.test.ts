@@ -77,7 +77,7 @@ describe("a disk budget on a real folder", () => {
   /** The store within a budget; `gone` is told of each eviction. */
   const bounded = (blobs: BlobStore, gone: (digest: Digest) => void) =>
     Effect.gen(function* () {
-      const config = { budgetBytes: 1000 * KiB, highWatermark: 0.9, lowWatermark: 0.5 }
+      const config = { budget: 1000 * KiB, highWatermark: 0.9, lowWatermark: 0.5 }
       const disk = yield* makeDiskBudget({ blobs, config, metrics: makeRoleMetrics("agent") })
       yield* disk.run((digest) =>
         Effect.gen(function* () {

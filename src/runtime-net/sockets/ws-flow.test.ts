@@ -37,7 +37,7 @@ describe("flow of pieces", () => {
   for (const direction of ["egress", "ingress"] as const) {
     it.live(`the ${direction} rate holds for pieces larger than its burst`, () =>
       Effect.gen(function* () {
-        const rates = { [`${direction}BytesPerSecond`]: limited, burstBytes: burst }
+        const rates = { [direction]: limited, burst }
         const { dialler, acceptor } = yield* connectedPair(rates)
         const began = monotonicNow() / milliseconds(1)
         for (let number = 0; number < count; number++) dialler.endpoint.send(1, piece(number, size), swarm)
@@ -48,7 +48,7 @@ describe("flow of pieces", () => {
 
   it.live("one egress rate is shared by all connections of a listener", () =>
     Effect.gen(function* () {
-      const seeder = yield* listenWatched({ egressBytesPerSecond: limited, burstBytes: burst })
+      const seeder = yield* listenWatched({ egress: limited, burst })
       const leechers = [yield* listenWatched(), yield* listenWatched(), yield* listenWatched()]
       for (const leecher of leechers) leecher.endpoint.dial(1, seeder.endpoint.address)
       yield* seeder.told("Connected", leechers.length)
@@ -70,7 +70,7 @@ describe("flow of pieces", () => {
 
   it.live("messages overtake pieces that wait, but for Close and Bye, which nothing overtakes", () =>
     Effect.gen(function* () {
-      const { dialler, acceptor } = yield* connectedPair({ egressBytesPerSecond: limited, burstBytes: burst })
+      const { dialler, acceptor } = yield* connectedPair({ egress: limited, burst })
       for (let number = 0; number < 3; number++) dialler.endpoint.send(1, piece(number, size), swarm)
       dialler.endpoint.send(1, { tag: "Request", channel: 0, piece: 7 })
       dialler.endpoint.send(1, { tag: "Close", channel: 0, reason: "finished" })

@@ -70,8 +70,8 @@ class WsEndpoint implements PeerEndpoint {
     this.#server = server
     this.#handlers = handlers
     this.#rates = {
-      egress: bucket(rates.egressBytesPerSecond, rates.burstBytes),
-      ingress: bucket(rates.ingressBytesPerSecond, rates.burstBytes)
+      egress: bucket(rates.egress, rates.burst),
+      ingress: bucket(rates.ingress, rates.burst)
     }
     this.#accepting = new WebSocketServer({
       ...socketOptions,

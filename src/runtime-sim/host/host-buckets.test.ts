@@ -83,9 +83,9 @@ const play = (
 }
 
 const rate = 100 * MB
-const limited = (burstBytes: number) => ({
-  egress: { senders: { egressBytesPerSecond: rate, burstBytes }, receivers: {} },
-  ingress: { senders: {}, receivers: { ingressBytesPerSecond: rate, burstBytes } }
+const limited = (burst: number) => ({
+  egress: { senders: { egress: rate, burst }, receivers: {} },
+  ingress: { senders: {}, receivers: { ingress: rate, burst } }
 })
 
 describe.each(["queue", "fair"] as const)("token buckets over the model %s", (linkModel) => {

@@ -178,9 +178,9 @@ describe("rate limits", () => {
     })
   const lastAt = (log: string[]) => Number(/@(\d+)$/.exec(log.at(-1)!)![1])
 
-  const slow = { burstBytes: 100_000 }
-  const egress = { egressBytesPerSecond: 10_000_000, ...slow }
-  const ingress = { ingressBytesPerSecond: 10_000_000, ...slow }
+  const slow = { burst: 100_000 }
+  const egress = { egress: 10_000_000, ...slow }
+  const ingress = { ingress: 10_000_000, ...slow }
   const heard = (log: string[]) => log.slice(1).map((line) => line.split(" ").slice(2, 4).join(" "))
   const pieces = (from: number, to: number) =>
     Array.from({ length: to - from }, (_, index) => `Piece ${from + index}`)
@@ -229,7 +229,7 @@ describe("rate limits", () => {
       ingress
     )
     const came = 2500 + Math.ceil(encodedLength(piece(0)) / 125)
-    const tokens = (pieceBytes - slow.burstBytes) / 10
+    const tokens = (pieceBytes - slow.burst) / 10
     expect(b.slice(1)).toEqual([`received -1 Piece 0 @${came}`, `received -1 Request 1 @${came + tokens}`])
   })
 

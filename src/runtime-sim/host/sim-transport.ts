@@ -61,9 +61,9 @@ class SimPeerListener implements PeerEndpoint {
   constructor(process: SimProcess, options: PeerListenOptions, handlers: PeerTransportHandlers) {
     this.process = process
     this.handlers = handlers
-    const { egressBytesPerSecond, ingressBytesPerSecond, burstBytes } = options.rates
-    this.egress = this.#bucket(egressBytesPerSecond, burstBytes)
-    this.ingress = this.#bucket(ingressBytesPerSecond, burstBytes)
+    const { egress, ingress, burst } = options.rates
+    this.egress = this.#bucket(egress, burst)
+    this.ingress = this.#bucket(ingress, burst)
     this.port = process.connections.listen(process.host, options.listen.port, (end) => this.#accept(end))
     this.address = `${options.listen.advertise ?? process.host.name}:${this.port}`
   }
