@@ -1,8 +1,8 @@
-// Decides how an agent answers the registry read API: names by what build-indexes said (agent-facts.ts), content through
+// Decides how an agent answers the registry read API: names by what build-indexes said (image-resolver.ts), content through
 // the swarm. Listings are asked for every time.
 
 import { Effect, Stream } from "effect"
-import type { AgentFacts } from "./agent-facts.ts"
+import type { ImageResolver } from "./image-resolver.ts"
 import type { BuildIndexClient } from "../client/build-index-client.ts"
 import type { Downloads, PullError } from "./downloads.ts"
 import { indexListings } from "../client/index-listings.ts"
@@ -22,20 +22,20 @@ const pullFailed =
 export const makeAgentImages = (
   downloads: Downloads,
   buildIndex: BuildIndexClient,
-  facts: AgentFacts
+  resolver: ImageResolver
 ): ImageSource => {
   return {
     resolve: (repository, reference) =>
       reference.tag === "Digest"
-        ? facts.manifest(repository, reference.digest)
-        : facts.tag(repository, reference.name),
+        ? resolver.manifest(repository, reference.digest)
+        : resolver.tag(repository, reference.name),
     manifest: (repository, manifest) =>
       downloads
         .read(repository, manifest.digest, wholeOf(manifest.size))
         .pipe(Stream.mkUint8Array, Effect.mapError(pullFailed("manifest"))),
     statBlob: (repository, digest) =>
       Effect.andThen(
-        facts.blob(repository, digest),
+        resolver.blob(repository, digest),
         downloads.torrent(repository, digest).pipe(
           Effect.map(({ metainfo }) => ({ length: metainfo.length })),
           Effect.mapError(pullFailed("blob"))

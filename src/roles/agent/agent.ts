@@ -4,7 +4,7 @@
 import { Duration, Effect, Option } from "effect"
 import { HttpClient } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { makeAgentFacts } from "./agent-facts.ts"
+import { makeImageResolver } from "./image-resolver.ts"
 import { makeAgentImages } from "./agent-images.ts"
 import { makeAnnouncer } from "../peer/announcer.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
@@ -83,14 +83,14 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     yield* announcer.seedAll(blobs)
     yield* disk?.run(evictBlob({ blobs, engine, announcer, downloads })) ?? Effect.void
     const counter = makeRequestCounter(metrics)
-    const facts = yield* makeAgentFacts({
+    const resolver = yield* makeImageResolver({
       buildIndex,
       tables: yield* storage.tables(config.data),
       metrics,
       freshness: Duration.toMillis(config.freshness),
       serveStale: config.serveStale
     })
-    const forward = yield* pushForward(config, (repository) => facts.outdate(repository))
+    const forward = yield* pushForward(config, (repository) => resolver.outdate(repository))
     const health = {
       role: "agent",
       metrics,
@@ -107,7 +107,10 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       return [preheatAgentRoute({ has, pull, counter })]
     }
     const registry = Effect.gen(function* () {
-      const source = yield* withDefaultUpstream(makeAgentImages(downloads, yield* buildIndex, facts), names)
+      const source = yield* withDefaultUpstream(
+        makeAgentImages(downloads, yield* buildIndex, resolver),
+        names
+      )
       const scope = makeMirrorScope(names, config.ownNames)
       const routes =
         forward === undefined

@@ -1,6 +1,6 @@
 // Decides what an agent believes of what build-indexes told it, how old that is, and what of it must survive a restart.
 // A pure state machine: answers go in with the time at which the question was asked, rows for a table come out. It refuses
-// to know who asks (agent-facts.ts) and how long a fact counts as fresh.
+// to know who asks (image-resolver.ts) and how long a fact counts as fresh.
 //
 //   tag:       unknown --Here--> at version v --Here w>v, Same--> at w, confirmed     at v --Gone--> gone, not below v
 //   manifest:  unknown --Here--> known --Gone--> unknown

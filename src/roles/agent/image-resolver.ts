@@ -20,7 +20,7 @@ import { factTables, type Learned, RememberedFacts, type Seen } from "./remember
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { toDuration } from "../services/clock.ts"
 
-export interface AgentFactsOptions {
+export interface ImageResolverOptions {
   /** Made when something is asked of it. */
   readonly buildIndex: Effect.Effect<BuildIndexClient>
   readonly tables: TableStore
@@ -33,7 +33,7 @@ export interface AgentFactsOptions {
 
 type Read<A> = Effect.Effect<A, ImageUnknown | ImageUnavailable>
 
-export interface AgentFacts {
+export interface ImageResolver {
   readonly tag: (repository: string, name: string) => Read<ResolvedManifest>
   readonly manifest: (repository: string, digest: Digest) => Read<ResolvedManifest>
   /** Fails with ImageUnknown unless the repository has the blob. */
@@ -61,18 +61,18 @@ interface Kind<Fact, A> {
   readonly unknown: ImageUnknown
 }
 
-export const makeAgentFacts = (
-  options: AgentFactsOptions
-): Effect.Effect<AgentFacts, TableStoreError, Scope.Scope> =>
+export const makeImageResolver = (
+  options: ImageResolverOptions
+): Effect.Effect<ImageResolver, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
-    const facts = new AskedFacts(options, yield* Effect.scope)
-    yield* facts.restore()
-    return facts
+    const resolver = new CachingResolver(options, yield* Effect.scope)
+    yield* resolver.restore()
+    return resolver
   })
 
 /** Methods and not closures, and tables with their first entry: a simulation has one for each of thousands of agents. */
-class AskedFacts implements AgentFacts {
-  readonly #options: AgentFactsOptions
+class CachingResolver implements ImageResolver {
+  readonly #options: ImageResolverOptions
   readonly #scope: Scope.Scope
   readonly #facts = new RememberedFacts()
   #asking: Map<string, Question> | undefined
@@ -82,7 +82,7 @@ class AskedFacts implements AgentFacts {
   readonly #counts = { tag: { ...nothingRead }, manifest: { ...nothingRead }, blob: { ...nothingRead } }
   readonly #older: (increment: number) => void
 
-  constructor(options: AgentFactsOptions, scope: Scope.Scope) {
+  constructor(options: ImageResolverOptions, scope: Scope.Scope) {
     const { metrics } = options
     this.#options = options
     this.#scope = scope

@@ -8,7 +8,7 @@ import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { buildIndexConfig } from "../build-index/config.ts"
-import { makeAgentFacts } from "./agent-facts.ts"
+import { makeImageResolver } from "./image-resolver.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
@@ -29,10 +29,10 @@ type Client = Effect.Success<ReturnType<typeof makeBuildIndexClient>>
 interface Setting {
   readonly world: MemoryWorld
   readonly client: Client
-  /** The agent's facts, as after a restart. */
+  /** The image resolver, as after a restart. */
   readonly start: (
     options?: Partial<{ readonly freshness: number; readonly serveStale: boolean }>
-  ) => Effect.Effect<Effect.Success<ReturnType<typeof makeAgentFacts>>, unknown, Scope.Scope>
+  ) => Effect.Effect<Effect.Success<ReturnType<typeof makeImageResolver>>, unknown, Scope.Scope>
   readonly tables: ReturnType<typeof makeMemoryTables>
 }
 
@@ -46,7 +46,7 @@ const setting = <A, E>(test: (setting: Setting) => Effect.Effect<A, E, Scope.Sco
     const client = yield* Effect.provide(makeBuildIndexClient(["http://index:1"]), world.services)
     const tables = makeMemoryTables()
     const start: Setting["start"] = (options = {}) =>
-      makeAgentFacts({
+      makeImageResolver({
         buildIndex: Effect.succeed(client),
         tables,
         metrics: makeRoleMetrics("agent"),
@@ -65,24 +65,24 @@ const put = (client: Client, letter: string, names: ReadonlyArray<Digest> = []) 
 
 const questions = (world: MemoryWorld) => world.requests.filter((request) => request.startsWith("GET")).length
 
-describe("an agent's facts", () => {
+describe("an image resolver", () => {
   it.effect("are asked for once within their freshness, then again, with Age between", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
-        const facts = yield* start()
+        const resolver = yield* start()
         yield* put(client, "a", [digest("1")])
         world.requests.length = 0
-        assert.strictEqual((yield* facts.tag(repository, "latest")).age, 0)
+        assert.strictEqual((yield* resolver.tag(repository, "latest")).age, 0)
         yield* put(client, "b", [digest("1")])
         yield* TestClock.adjust("4999 millis")
-        const remembered = yield* facts.tag(repository, "latest")
+        const remembered = yield* resolver.tag(repository, "latest")
         assert.deepStrictEqual([remembered.digest, remembered.age], [digest("a"), 4])
         // What the tag's manifest names was told along.
-        yield* facts.blob(repository, digest("1"))
-        yield* facts.manifest(repository, digest("a"))
+        yield* resolver.blob(repository, digest("1"))
+        yield* resolver.manifest(repository, digest("a"))
         assert.strictEqual(questions(world), 1)
         yield* TestClock.adjust("1 millis")
-        assert.strictEqual((yield* facts.tag(repository, "latest")).digest, digest("b"))
+        assert.strictEqual((yield* resolver.tag(repository, "latest")).digest, digest("b"))
         assert.strictEqual(questions(world), 2)
       })
     )
@@ -91,27 +91,27 @@ describe("an agent's facts", () => {
   it.effect("of a whole image are confirmed by one answer without a body", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
-        const facts = yield* start()
+        const resolver = yield* start()
         yield* put(client, "a", [digest("1"), digest("2")])
-        yield* facts.tag(repository, "latest")
+        yield* resolver.tag(repository, "latest")
         yield* TestClock.adjust("10 seconds")
         const statuses: number[] = []
         world.spoil = (_, response) => {
           statuses.push(response.status)
           return response
         }
-        yield* facts.tag(repository, "latest")
-        yield* facts.manifest(repository, digest("a"))
-        yield* facts.blob(repository, digest("1"))
-        yield* facts.blob(repository, digest("2"))
+        yield* resolver.tag(repository, "latest")
+        yield* resolver.manifest(repository, digest("a"))
+        yield* resolver.blob(repository, digest("1"))
+        yield* resolver.blob(repository, digest("2"))
         assert.deepStrictEqual(statuses, [304])
         // A deletion ends that, and only what was deleted is gone.
         yield* client.unlink(repository, digest("1"))
         yield* TestClock.adjust("10 seconds")
-        const gone = yield* Effect.flip(facts.blob(repository, digest("1")))
+        const gone = yield* Effect.flip(resolver.blob(repository, digest("1")))
         assert.strictEqual(gone._tag, "ImageUnknown")
-        yield* facts.blob(repository, digest("2"))
-        yield* facts.tag(repository, "latest")
+        yield* resolver.blob(repository, digest("2"))
+        yield* resolver.tag(repository, "latest")
       })
     )
   )
@@ -119,11 +119,11 @@ describe("an agent's facts", () => {
   it.effect("with freshness 0 are asked for every time, by each reader for itself", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
-        const facts = yield* start({ freshness: 0 })
+        const resolver = yield* start({ freshness: 0 })
         yield* put(client, "a")
         world.requests.length = 0
         const readers = yield* Effect.forEach([1, 2, 3], () =>
-          Effect.forkChild(facts.tag(repository, "latest"))
+          Effect.forkChild(resolver.tag(repository, "latest"))
         )
         yield* Effect.forEach(readers, Fiber.join)
         assert.strictEqual(questions(world), 3)
@@ -140,7 +140,7 @@ describe("an agent's facts", () => {
           tag: (...asked) => Effect.andThen(Deferred.await(answer), client.tag(...asked))
         }
         void start
-        const facts = yield* makeAgentFacts({
+        const resolver = yield* makeImageResolver({
           buildIndex: Effect.succeed(held),
           tables: makeMemoryTables(),
           metrics: makeRoleMetrics("agent"),
@@ -149,8 +149,8 @@ describe("an agent's facts", () => {
         })
         yield* put(client, "a")
         world.requests.length = 0
-        const first = yield* Effect.forkChild(facts.tag(repository, "latest"))
-        const second = yield* Effect.forkChild(facts.tag(repository, "latest"))
+        const first = yield* Effect.forkChild(resolver.tag(repository, "latest"))
+        const second = yield* Effect.forkChild(resolver.tag(repository, "latest"))
         yield* Effect.yieldNow
         yield* Fiber.interrupt(first)
         yield* Deferred.succeed(answer, undefined)
@@ -163,21 +163,21 @@ describe("an agent's facts", () => {
   it.effect("that there is no such thing are asked for every time", () =>
     setting(({ client, start }) =>
       Effect.gen(function* () {
-        const facts = yield* start()
+        const resolver = yield* start()
         for (const read of [
-          facts.tag(repository, "latest"),
-          facts.manifest(repository, digest("a")),
-          facts.blob(repository, digest("a"))
+          resolver.tag(repository, "latest"),
+          resolver.manifest(repository, digest("a")),
+          resolver.blob(repository, digest("a"))
         ]) {
           assert.strictEqual((yield* Effect.flip(read))._tag, "ImageUnknown")
         }
         yield* put(client, "a")
-        assert.strictEqual((yield* facts.tag(repository, "latest")).digest, digest("a"))
+        assert.strictEqual((yield* resolver.tag(repository, "latest")).digest, digest("a"))
         yield* client.deleteTag(repository, "latest", "test")
         yield* TestClock.adjust("5 seconds")
-        assert.strictEqual((yield* Effect.flip(facts.tag(repository, "latest")))._tag, "ImageUnknown")
+        assert.strictEqual((yield* Effect.flip(resolver.tag(repository, "latest")))._tag, "ImageUnknown")
         yield* put(client, "a")
-        assert.strictEqual((yield* facts.tag(repository, "latest")).digest, digest("a"))
+        assert.strictEqual((yield* resolver.tag(repository, "latest")).digest, digest("a"))
       })
     )
   )
@@ -185,14 +185,14 @@ describe("an agent's facts", () => {
   it.effect("are asked for anew after something was written through the agent", () =>
     setting(({ client, start }) =>
       Effect.gen(function* () {
-        const facts = yield* start()
+        const resolver = yield* start()
         yield* put(client, "a")
-        yield* facts.tag(repository, "latest")
+        yield* resolver.tag(repository, "latest")
         yield* TestClock.adjust("1 millis")
         yield* put(client, "b")
-        yield* facts.outdate(repository)
+        yield* resolver.outdate(repository)
         yield* TestClock.adjust("1 millis")
-        assert.strictEqual((yield* facts.tag(repository, "latest")).digest, digest("b"))
+        assert.strictEqual((yield* resolver.tag(repository, "latest")).digest, digest("b"))
       })
     )
   )
@@ -204,12 +204,12 @@ describe("while the build-index is away", () => {
   it.effect("the last known is served with its age, over a restart, and what is unknown is unavailable", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
-        const facts = yield* start()
+        const resolver = yield* start()
         yield* put(client, "a", [digest("1")])
-        yield* facts.tag(repository, "latest")
+        yield* resolver.tag(repository, "latest")
         yield* TestClock.adjust("60 seconds")
         away(world)
-        const reading = yield* Effect.forkChild(facts.tag(repository, "latest"))
+        const reading = yield* Effect.forkChild(resolver.tag(repository, "latest"))
         yield* TestClock.adjust(toDuration(limits.revalidationPatience))
         const stale = yield* Fiber.join(reading)
         assert.strictEqual(stale.digest, digest("a"))
@@ -237,12 +237,12 @@ describe("while the build-index is away", () => {
   it.effect("nothing is served without serveStale", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
-        const facts = yield* start({ serveStale: false })
+        const resolver = yield* start({ serveStale: false })
         yield* put(client, "a")
-        yield* facts.tag(repository, "latest")
+        yield* resolver.tag(repository, "latest")
         yield* TestClock.adjust("5 seconds")
         away(world)
-        const reading = yield* Effect.forkChild(Effect.flip(facts.tag(repository, "latest")))
+        const reading = yield* Effect.forkChild(Effect.flip(resolver.tag(repository, "latest")))
         yield* TestClock.adjust("20 seconds")
         assert.strictEqual((yield* Fiber.join(reading))._tag, "ImageUnavailable")
       })
@@ -252,13 +252,13 @@ describe("while the build-index is away", () => {
   it.effect("what was deleted before stays gone", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
-        const facts = yield* start({ freshness: 0 })
+        const resolver = yield* start({ freshness: 0 })
         yield* put(client, "a", [digest("1")])
-        yield* facts.tag(repository, "latest")
+        yield* resolver.tag(repository, "latest")
         yield* client.deleteTag(repository, "latest", "test")
-        yield* Effect.flip(facts.tag(repository, "latest"))
+        yield* Effect.flip(resolver.tag(repository, "latest"))
         yield* client.unlink(repository, digest("1"))
-        yield* Effect.flip(facts.blob(repository, digest("1")))
+        yield* Effect.flip(resolver.blob(repository, digest("1")))
         away(world)
         const again = yield* start({ freshness: 0 })
         for (const read of [again.tag(repository, "latest"), again.blob(repository, digest("1"))]) {
@@ -275,12 +275,12 @@ describe("tables that fail", () => {
   it.effect("cost what a restart would find, not the answer", () =>
     setting(({ client, start, tables }) =>
       Effect.gen(function* () {
-        const facts = yield* start()
+        const resolver = yield* start()
         yield* put(client, "a")
         tables.failing = true
-        assert.strictEqual((yield* facts.tag(repository, "latest")).digest, digest("a"))
+        assert.strictEqual((yield* resolver.tag(repository, "latest")).digest, digest("a"))
         assert.deepStrictEqual(tables.rows("facts-tags"), [])
-        assert.isTrue(Exit.isSuccess(yield* Effect.exit(facts.manifest(repository, digest("a")))))
+        assert.isTrue(Exit.isSuccess(yield* Effect.exit(resolver.manifest(repository, digest("a")))))
       })
     )
   )
