@@ -1,6 +1,6 @@
 // Decides when an agent asks the build-indexes again, and what it answers while they are away: a fact that was confirmed
 // within `freshness` is served as it is, an older one is asked for anew; when nobody answers, the last known value is
-// served with its age, if that is allowed. What is remembered and survives a restart: remembered-facts.ts.
+// served with its age, if that is allowed. What is remembered and survives a restart: resolution-cache.ts.
 //
 // Invariants: a read that begins `freshness` or more after a put was acknowledged sees it, unless the build-index is
 // away; readers of one fact share a question only when it was asked within `freshness`; "there is no such thing" is
@@ -16,7 +16,7 @@ import {
 } from "../client/build-index-client.ts"
 import type { Reading, RoleMetrics } from "../services/metrics.ts"
 import { ImageUnavailable, ImageUnknown, type ResolvedManifest } from "../registry/image-source.ts"
-import { factTables, type Learned, RememberedFacts, type Seen } from "./remembered-facts.ts"
+import { cacheTables, type CacheUpdate, ResolutionCache, type CacheEntry } from "./resolution-cache.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { toDuration } from "../services/clock.ts"
 
@@ -45,19 +45,19 @@ export interface ImageResolver {
 interface Question {
   readonly repository: string
   readonly askedAt: number
-  /** What became of it; what was answered is in the facts by then. */
+  /** What became of it; what was answered is in the cache by then. */
   readonly done: Deferred.Deferred<void, BuildIndexUnavailable>
 }
 
 /** One kind of fact: how to look it up, ask for it, and tell it. */
-interface Kind<Fact, A> {
+interface Kind<Value, A> {
   readonly name: "tag" | "manifest" | "blob"
   readonly key: string
   readonly repository: string
-  readonly look: (now: number) => Seen<Fact> | undefined
-  readonly ask: (known: Fact | undefined, at: number) => Effect.Effect<Learned, BuildIndexUnavailable>
+  readonly look: (now: number) => CacheEntry<Value> | undefined
+  readonly ask: (known: Value | undefined, at: number) => Effect.Effect<CacheUpdate, BuildIndexUnavailable>
   /** None when the fact is that there is no such thing. */
-  readonly tell: (seen: Seen<Fact>) => Option.Option<A>
+  readonly tell: (cached: CacheEntry<Value>) => Option.Option<A>
   readonly unknown: ImageUnknown
 }
 
@@ -74,7 +74,7 @@ export const makeImageResolver = (
 class CachingResolver implements ImageResolver {
   readonly #options: ImageResolverOptions
   readonly #scope: Scope.Scope
-  readonly #facts = new RememberedFacts()
+  readonly #cache = new ResolutionCache()
   #asking: Map<string, Question> | undefined
   /** Repositories whose build-index did not answer, and until when it is left alone. */
   #away: Map<string, number> | undefined
@@ -86,7 +86,7 @@ class CachingResolver implements ImageResolver {
     const { metrics } = options
     this.#options = options
     this.#scope = scope
-    metrics.readAll(() => [...countsToTell(this.#counts), ...sizesToTell(this.#facts)])
+    metrics.readAll(() => [...countsToTell(this.#counts), ...sizesToTell(this.#cache)])
     this.#older = metrics.counter(
       "shoal_facts_older_total",
       "Answers of build-indexes that were older than what was known"
@@ -96,7 +96,7 @@ class CachingResolver implements ImageResolver {
   /** Takes up what an earlier run noted. */
   restore(): Effect.Effect<void, TableStoreError> {
     const { tables } = this.#options
-    return Effect.forEach(Object.values(factTables), (table) => restoreTable(tables, this.#facts, table), {
+    return Effect.forEach(Object.values(cacheTables), (table) => restoreTable(tables, this.#cache, table), {
       discard: true
     })
   }
@@ -106,7 +106,7 @@ class CachingResolver implements ImageResolver {
       name: "tag",
       key: `tag ${repository} ${name}`,
       repository,
-      look: (now) => this.#facts.tag(repository, name, now),
+      look: (now) => this.#cache.tag(repository, name, now),
       ask: (known, at) =>
         Effect.flatMap(
           this.#ask((index) =>
@@ -118,14 +118,14 @@ class CachingResolver implements ImageResolver {
             Effect.flatMap(Clock.currentTimeMillis, (now) =>
               this.#learn(() => {
                 const told = answer === "gone" ? answer : Option.getOrElse(answer, () => "same" as const)
-                return this.#facts.learnTag(repository, name, told, at, now)
+                return this.#cache.updateTag(repository, name, told, at, now)
               })
             )
         ),
-      tell: ({ fact, age }) =>
-        fact.manifest === undefined
+      tell: ({ value, age }) =>
+        value.manifest === undefined
           ? Option.none()
-          : Option.some({ ...fact.manifest, age: secondsOf(age) + (fact.upstreamAge ?? 0) }),
+          : Option.some({ ...value.manifest, age: secondsOf(age) + (value.upstreamAge ?? 0) }),
       unknown: new ImageUnknown({ what: "manifest", message: `there is no tag ${name} in ${repository}` })
     })
   }
@@ -135,13 +135,13 @@ class CachingResolver implements ImageResolver {
       name: "manifest",
       key: `manifest ${repository} ${digest}`,
       repository,
-      look: (now) => this.#facts.manifest(repository, digest, now),
+      look: (now) => this.#cache.manifest(repository, digest, now),
       ask: (_, at) =>
         Effect.flatMap(
           this.#ask((index) => index.manifest(repository, digest)),
-          (answer) => this.#learn(() => this.#facts.learnManifest(repository, digest, answer, at))
+          (answer) => this.#learn(() => this.#cache.updateManifest(repository, digest, answer, at))
         ),
-      tell: ({ fact: { mediaType, size }, age }) =>
+      tell: ({ value: { mediaType, size }, age }) =>
         Option.some({ digest, mediaType, size, age: secondsOf(age) }),
       unknown: new ImageUnknown({
         what: "manifest",
@@ -155,20 +155,20 @@ class CachingResolver implements ImageResolver {
       name: "blob",
       key: `blob ${repository} ${digest}`,
       repository,
-      look: (now) => this.#facts.blob(repository, digest, now),
+      look: (now) => this.#cache.blob(repository, digest, now),
       ask: (_, at) =>
         Effect.flatMap(
           this.#ask((index) => index.blob(repository, digest)),
-          (answer) => this.#learn(() => this.#facts.learnBlob(repository, digest, answer, at))
+          (answer) => this.#learn(() => this.#cache.updateBlob(repository, digest, answer, at))
         ),
-      tell: ({ fact }) => (fact.gone === true ? Option.none() : Option.some(undefined)),
+      tell: ({ value }) => (value.gone === true ? Option.none() : Option.some(undefined)),
       unknown: new ImageUnknown({ what: "blob", message: `${repository} has no blob ${digest}` })
     })
   }
 
   outdate(repository: string): Effect.Effect<void> {
     return Effect.map(Clock.currentTimeMillis, (now) => {
-      this.#facts.outdate(repository, now)
+      this.#cache.outdate(repository, now)
       for (const [key, asked] of this.#asking ?? []) {
         if (asked.repository === repository) this.#asking?.delete(key)
       }
@@ -176,19 +176,19 @@ class CachingResolver implements ImageResolver {
   }
 
   /** Durable first, then believed. A table that fails is told of, and costs only what a restart would find. */
-  #learn(compute: () => Learned): Effect.Effect<Learned> {
+  #learn(compute: () => CacheUpdate): Effect.Effect<CacheUpdate> {
     this.#learning ??= Semaphore.makeUnsafe(1)
     return this.#learning.withPermit(
       Effect.gen({ self: this }, function* () {
-        const learned = compute()
-        if (learned.outcome === "older") this.#older(1)
-        if (learned.writes.length > 0) {
-          yield* Effect.catch(this.#options.tables.write(learned.writes), (error) =>
+        const update = compute()
+        if (update.outcome === "older") this.#older(1)
+        if (update.writes.length > 0) {
+          yield* Effect.catch(this.#options.tables.write(update.writes), (error) =>
             Effect.logWarning(`what the build-index said is not kept for a restart: ${error.message}`)
           )
         }
-        learned.apply()
-        return learned
+        update.apply()
+        return update
       })
     )
   }
@@ -201,7 +201,7 @@ class CachingResolver implements ImageResolver {
   }
 
   /** Asks, in a fiber of the agent's: whoever waits may hang up, others wait for the same answer. */
-  #question<Fact, A>(kind: Kind<Fact, A>, known: Fact | undefined, now: number): Effect.Effect<Question> {
+  #question<Value, A>(kind: Kind<Value, A>, known: Value | undefined, now: number): Effect.Effect<Question> {
     return Effect.gen({ self: this }, function* () {
       this.#asking ??= new Map()
       const asking = this.#asking
@@ -228,16 +228,16 @@ class CachingResolver implements ImageResolver {
     })
   }
 
-  #read<Fact, A>(kind: Kind<Fact, A>): Read<A> {
+  #read<Value, A>(kind: Kind<Value, A>): Read<A> {
     return Effect.gen({ self: this }, function* () {
       const { freshness, serveStale } = this.#options
       const now = yield* Clock.currentTimeMillis
       const count = this.#counts[kind.name]
-      const seen = kind.look(now)
-      const known = seen === undefined ? Option.none() : kind.tell(seen)
-      const mayBeStale = serveStale && seen !== undefined
-      if (seen !== undefined && Option.isSome(known)) {
-        const isFresh = !seen.outdated && seen.age >= 0 && seen.age < freshness
+      const cached = kind.look(now)
+      const known = cached === undefined ? Option.none() : kind.tell(cached)
+      const mayBeStale = serveStale && cached !== undefined
+      if (cached !== undefined && Option.isSome(known)) {
+        const isFresh = !cached.outdated && cached.age >= 0 && cached.age < freshness
         if (isFresh) {
           count.remembered++
           return known.value
@@ -249,7 +249,7 @@ class CachingResolver implements ImageResolver {
       })
       if (mayBeStale && now < (this.#away?.get(kind.repository) ?? 0)) return yield* stale
 
-      const { done } = yield* this.#question(kind, seen?.fact, now)
+      const { done } = yield* this.#question(kind, cached?.value, now)
       const answered = Deferred.await(done).pipe(
         mayBeStale
           ? Effect.timeoutOrElse({
@@ -302,8 +302,8 @@ const countsToTell = (counts: Readonly<Record<string, typeof nothingRead>>): Rea
     }))
   )
 
-const sizesToTell = (facts: RememberedFacts): ReadonlyArray<Reading> =>
-  Object.entries(facts.sizes()).map(([kind, value]) => ({
+const sizesToTell = (cache: ResolutionCache): ReadonlyArray<Reading> =>
+  Object.entries(cache.sizes()).map(([kind, value]) => ({
     kind: "gauge",
     name: "shoal_facts",
     description: "Facts that are remembered",
@@ -315,7 +315,7 @@ const secondsOf = (millis: number): number => Math.max(0, Math.floor(millis / 10
 
 const restoreTable = (
   tables: TableStore,
-  facts: RememberedFacts,
+  cache: ResolutionCache,
   table: string
 ): Effect.Effect<void, TableStoreError> =>
   Effect.gen(function* () {
@@ -323,7 +323,7 @@ const restoreTable = (
     for (;;) {
       const page = { prefix: "", limit: limits.indexScanPage, ...(after === undefined ? {} : { after }) }
       const rows = yield* tables.scan(table, page)
-      facts.restore(table, rows)
+      cache.restore(table, rows)
       if (rows.length < limits.indexScanPage) return
       after = rows.at(-1)!.key
     }

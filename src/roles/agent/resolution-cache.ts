@@ -43,12 +43,12 @@ const decodeBlob = Schema.decodeUnknownOption(Schema.fromJsonString(BlobRow))
 /** `at` is when the question was asked: milliseconds since 1970. */
 type Confirmed = Told & { readonly at: number }
 /** Without a manifest the tag is gone. */
-export type TagFact = typeof TagRow.Type
-export type ManifestFact = typeof ManifestRow.Type
-export type BlobFact = typeof BlobRow.Type
+export type CachedTag = typeof TagRow.Type
+export type CachedManifest = typeof ManifestRow.Type
+export type CachedBlob = typeof BlobRow.Type
 
-export interface Seen<Fact> {
-  readonly fact: Fact
+export interface CacheEntry<Value> {
+  readonly value: Value
   /** Milliseconds since it was confirmed; below 0 when the clock was set back. */
   readonly age: number
   /** It was confirmed before something was written through this agent. */
@@ -56,17 +56,17 @@ export interface Seen<Fact> {
 }
 
 /** A change of what is believed: `writes` are to be durable before `apply`. */
-export interface Learned {
+export interface CacheUpdate {
   readonly outcome: "changed" | "same" | "gone" | "older"
   readonly writes: ReadonlyArray<TableWrite>
   readonly apply: () => void
 }
 
 interface Repository extends Confirmed {
-  readonly askAfter: number
+  readonly invalidatedAt: number
 }
 
-export const factTables = { tags: "facts-tags", manifests: "facts-manifests", blobs: "facts-blobs" } as const
+export const cacheTables = { tags: "facts-tags", manifests: "facts-manifests", blobs: "facts-blobs" } as const
 
 const put = (table: string, key: string, value: object): TableWrite => ({
   tag: "Put",
@@ -75,156 +75,161 @@ const put = (table: string, key: string, value: object): TableWrite => ({
   value: JSON.stringify(value)
 })
 
-export class RememberedFacts {
+export class ResolutionCache {
   private readonly repositories = new RecentMap<Repository>(limits.maxRememberedRepositories)
-  private readonly tags = new RecentMap<TagFact>(limits.maxRememberedTags)
-  private readonly manifests = new RecentMap<ManifestFact>(limits.maxRememberedManifests)
-  private readonly blobs = new RecentMap<BlobFact>(limits.maxRememberedBlobs)
+  private readonly tags = new RecentMap<CachedTag>(limits.maxRememberedTags)
+  private readonly manifests = new RecentMap<CachedManifest>(limits.maxRememberedManifests)
+  private readonly blobs = new RecentMap<CachedBlob>(limits.maxRememberedBlobs)
   /** Blobs that have a row of their own; the others are believed because a manifest names them. */
   private readonly blobRows = new RecentMap<true>(limits.maxRememberedBlobs)
   /** When each tag's version was heard. A restart forgets its questions, so it need not be noted. */
-  private readonly heard = new RecentMap<number>(limits.maxRememberedTags)
+  private readonly receivedAt = new RecentMap<number>(limits.maxRememberedTags)
   /** When the row of each tag was written. */
-  private readonly noted = new RecentMap<number>(limits.maxRememberedTags)
+  private readonly persistedAt = new RecentMap<number>(limits.maxRememberedTags)
 
   /** Takes up what an earlier run noted; damaged rows are left out. */
   restore(table: string, rows: ReadonlyArray<TableRow>): void {
-    for (const { key, value } of rows) {
-      if (table === factTables.tags) {
-        const fact = Option.getOrUndefined(decodeTag(value))
-        if (fact === undefined) continue
-        this.tags.set(key, fact)
-        this.noted.set(key, fact.at)
-      } else if (table === factTables.manifests) {
-        const fact = Option.getOrUndefined(decodeManifest(value))
-        if (fact === undefined) continue
-        this.manifests.set(key, fact)
-        this.believeNames(key.slice(0, key.indexOf(" ")), fact)
+    for (const { key, value: text } of rows) {
+      if (table === cacheTables.tags) {
+        const value = Option.getOrUndefined(decodeTag(text))
+        if (value === undefined) continue
+        this.tags.set(key, value)
+        this.persistedAt.set(key, value.at)
+      } else if (table === cacheTables.manifests) {
+        const value = Option.getOrUndefined(decodeManifest(text))
+        if (value === undefined) continue
+        this.manifests.set(key, value)
+        this.addNamedBlobs(key.slice(0, key.indexOf(" ")), value)
       } else {
-        const fact = Option.getOrUndefined(decodeBlob(value))
-        if (fact === undefined) continue
-        this.blobs.set(key, fact)
+        const value = Option.getOrUndefined(decodeBlob(text))
+        if (value === undefined) continue
+        this.blobs.set(key, value)
         this.blobRows.set(key, true)
       }
     }
   }
 
-  tag(repository: string, name: string, now: number): Seen<TagFact> | undefined {
-    return this.seen(repository, this.tags.get(`${repository} ${name}`), now, false)
+  tag(repository: string, name: string, now: number): CacheEntry<CachedTag> | undefined {
+    return this.entry(repository, this.tags.get(`${repository} ${name}`), now, false)
   }
 
-  manifest(repository: string, digest: Digest, now: number): Seen<ManifestFact> | undefined {
-    return this.seen(repository, this.manifests.get(`${repository} ${digest}`), now, true)
+  manifest(repository: string, digest: Digest, now: number): CacheEntry<CachedManifest> | undefined {
+    return this.entry(repository, this.manifests.get(`${repository} ${digest}`), now, true)
   }
 
-  blob(repository: string, digest: Digest, now: number): Seen<BlobFact> | undefined {
-    return this.seen(repository, this.blobs.get(`${repository} ${digest}`), now, true)
+  blob(repository: string, digest: Digest, now: number): CacheEntry<CachedBlob> | undefined {
+    return this.entry(repository, this.blobs.get(`${repository} ${digest}`), now, true)
   }
 
   /** Something of the repository was written now: what was asked until now counts no more. */
   outdate(repository: string, now: number): void {
     const known = this.repositories.peek(repository) ?? { epoch: "", deletions: -1, at: -1 }
-    this.repositories.set(repository, { ...known, askAfter: now })
+    this.repositories.set(repository, { ...known, invalidatedAt: now })
   }
 
   /**
    * `answer`: the tag, "same" as it was, or "gone"; it was asked for at `at` and heard `now`. "Gone" has no version: it
    * counts only when it was asked for after what is known was heard, else the tag may have been put since.
    */
-  learnTag(
+  updateTag(
     repository: string,
     name: string,
     answer: TagAnswer | "same" | "gone",
     at: number,
     now = at
-  ): Learned {
+  ): CacheUpdate {
     const key = `${repository} ${name}`
     const known = this.tags.peek(key)
     if (answer === "same") {
-      if (known?.manifest === undefined || at < known.at) return nothing("same")
-      const fact = { ...known, at }
-      const isDue = at - (this.noted.peek(key) ?? 0) >= limits.confirmationNotePause / 1_000
-      return this.tagLearned("same", repository, key, fact, isDue ? [put(factTables.tags, key, fact)] : [])
+      if (known?.manifest === undefined || at < known.at) return noUpdate("same")
+      const value = { ...known, at }
+      const isDue = at - (this.persistedAt.peek(key) ?? 0) >= limits.confirmationNotePause / 1_000
+      return this.storeTag("same", repository, key, value, isDue ? [put(cacheTables.tags, key, value)] : [])
     }
     if (answer === "gone") {
-      if (known === undefined || at < known.at) return nothing("gone")
-      if (at < (this.heard.peek(key) ?? 0)) return nothing("older")
+      if (known === undefined || at < known.at) return noUpdate("gone")
+      if (at < (this.receivedAt.peek(key) ?? 0)) return noUpdate("older")
       const { manifest, ...rest } = known
-      const fact = { ...rest, at }
+      const value = { ...rest, at }
       return {
         outcome: "gone",
-        writes: manifest === undefined ? [] : [put(factTables.tags, key, fact)],
-        apply: () => this.tags.set(key, fact)
+        writes: manifest === undefined ? [] : [put(cacheTables.tags, key, value)],
+        apply: () => this.tags.set(key, value)
       }
     }
     const { epoch, deletions, version, digest, mediaType, size, names, missing, age } = answer
     if (known !== undefined) {
-      if (at < known.at) return nothing("older")
+      if (at < known.at) return noUpdate("older")
       const isBehind = known.manifest === undefined ? version <= known.version : version < known.version
-      if (epoch === known.epoch && isBehind) return nothing("older")
+      if (epoch === known.epoch && isBehind) return noUpdate("older")
     }
-    const fact: TagFact = {
+    const value: CachedTag = {
       ...{ epoch, deletions, at, version },
       ...(age === undefined ? {} : { upstreamAge: age }),
       manifest: { digest, mediaType, size }
     }
-    const manifest = this.manifestLearned(repository, {
+    const manifest = this.storeManifest(repository, {
       ...{ epoch, deletions, at, digest, mediaType, size, names },
       ...(missing === undefined ? {} : { missing })
     })
-    const tag = this.tagLearned("changed", repository, key, fact, [
-      put(factTables.tags, key, fact),
-      ...this.tags.displacedBy(key).map((gone) => remove(factTables.tags, gone))
+    const tag = this.storeTag("changed", repository, key, value, [
+      put(cacheTables.tags, key, value),
+      ...this.tags.displacedBy(key).map((gone) => remove(cacheTables.tags, gone))
     ])
-    const learned = together("changed", tag, manifest)
+    const update = combined("changed", tag, manifest)
     return {
-      ...learned,
+      ...update,
       apply: () => {
-        learned.apply()
-        this.heard.set(key, now)
+        update.apply()
+        this.receivedAt.set(key, now)
       }
     }
   }
 
-  learnManifest(repository: string, digest: Digest, answer: ManifestAnswer | "gone", at: number): Learned {
+  updateManifest(
+    repository: string,
+    digest: Digest,
+    answer: ManifestAnswer | "gone",
+    at: number
+  ): CacheUpdate {
     const key = `${repository} ${digest}`
     const known = this.manifests.peek(key)
-    if (isOlder(known, { at, ...(answer === "gone" ? {} : answer) })) return nothing("older")
+    if (isOlder(known, { at, ...(answer === "gone" ? {} : answer) })) return noUpdate("older")
     if (answer === "gone") {
       return {
         outcome: "gone",
-        writes: known === undefined ? [] : [remove(factTables.manifests, key)],
+        writes: known === undefined ? [] : [remove(cacheTables.manifests, key)],
         apply: () => this.manifests.delete(key)
       }
     }
     const { epoch, deletions, mediaType, size, names, missing } = answer
-    return this.manifestLearned(repository, {
+    return this.storeManifest(repository, {
       ...{ epoch, deletions, at, digest, mediaType, size, names },
       ...(missing === undefined ? {} : { missing })
     })
   }
 
-  learnBlob(repository: string, digest: Digest, answer: Told | "gone", at: number): Learned {
+  updateBlob(repository: string, digest: Digest, answer: Told | "gone", at: number): CacheUpdate {
     const key = `${repository} ${digest}`
     const known = this.blobs.peek(key)
-    if (isOlder(known, { at, ...(answer === "gone" ? {} : answer) })) return nothing("older")
+    if (isOlder(known, { at, ...(answer === "gone" ? {} : answer) })) return noUpdate("older")
     if (answer === "gone") {
-      if (known === undefined || known.gone === true) return nothing("gone")
-      const fact: BlobFact = { ...known, at, gone: true }
+      if (known === undefined || known.gone === true) return noUpdate("gone")
+      const value: CachedBlob = { ...known, at, gone: true }
       // A manifest's row may name it: the deletion must be found beside it at the next start.
-      return this.blobLearned("gone", key, fact)
+      return this.storeBlob("gone", key, value)
     }
     const { epoch, deletions } = answer
-    const fact: BlobFact = { epoch, deletions, at }
+    const value: CachedBlob = { epoch, deletions, at }
     const isNews = known === undefined || known.gone === true
-    const learned: Learned = isNews
-      ? this.blobLearned("changed", key, fact)
-      : { outcome: "same", writes: [], apply: () => this.blobs.set(key, fact) }
+    const update: CacheUpdate = isNews
+      ? this.storeBlob("changed", key, value)
+      : { outcome: "same", writes: [], apply: () => this.blobs.set(key, value) }
     return {
-      ...learned,
+      ...update,
       apply: () => {
-        learned.apply()
-        this.confirmRepository(repository, fact)
+        update.apply()
+        this.confirmRepository(repository, value)
       }
     }
   }
@@ -234,78 +239,78 @@ export class RememberedFacts {
     return { tags: this.tags.size, manifests: this.manifests.size, blobs: this.blobs.size }
   }
 
-  private seen<Fact extends Confirmed>(
+  private entry<Value extends Confirmed>(
     repository: string,
-    fact: Fact | undefined,
+    value: Value | undefined,
     now: number,
     byRepository: boolean
-  ): Seen<Fact> | undefined {
-    if (fact === undefined) return undefined
+  ): CacheEntry<Value> | undefined {
+    if (value === undefined) return undefined
     const known = this.repositories.get(repository)
-    const confirms = byRepository && known?.epoch === fact.epoch && known.deletions === fact.deletions
-    const at = confirms ? Math.max(known.at, fact.at) : fact.at
-    return { fact, age: now - at, outdated: known !== undefined && at <= known.askAfter }
+    const confirms = byRepository && known?.epoch === value.epoch && known.deletions === value.deletions
+    const at = confirms ? Math.max(known.at, value.at) : value.at
+    return { value, age: now - at, outdated: known !== undefined && at <= known.invalidatedAt }
   }
 
-  private tagLearned(
+  private storeTag(
     outcome: "changed" | "same",
     repository: string,
     key: string,
-    fact: TagFact,
+    value: CachedTag,
     writes: ReadonlyArray<TableWrite>
-  ): Learned {
+  ): CacheUpdate {
     return {
       outcome,
       writes,
       apply: () => {
-        this.tags.set(key, fact)
-        if (writes.length > 0) this.noted.set(key, fact.at)
-        this.confirmRepository(repository, fact)
+        this.tags.set(key, value)
+        if (writes.length > 0) this.persistedAt.set(key, value.at)
+        this.confirmRepository(repository, value)
       }
     }
   }
 
-  private blobLearned(outcome: "changed" | "gone", key: string, fact: BlobFact): Learned {
+  private storeBlob(outcome: "changed" | "gone", key: string, value: CachedBlob): CacheUpdate {
     return {
       outcome,
       writes: [
-        put(factTables.blobs, key, fact),
-        ...this.blobRows.displacedBy(key).map((gone) => remove(factTables.blobs, gone))
+        put(cacheTables.blobs, key, value),
+        ...this.blobRows.displacedBy(key).map((gone) => remove(cacheTables.blobs, gone))
       ],
       apply: () => {
-        this.blobs.set(key, fact)
+        this.blobs.set(key, value)
         this.blobRows.set(key, true)
       }
     }
   }
 
-  private manifestLearned(repository: string, fact: ManifestFact): Learned {
-    const key = `${repository} ${fact.digest}`
+  private storeManifest(repository: string, value: CachedManifest): CacheUpdate {
+    const key = `${repository} ${value.digest}`
     const known = this.manifests.peek(key)
-    const isKnown = known !== undefined && known.mediaType === fact.mediaType && sameMissing(known, fact)
-    const back = fact.names.filter(
+    const isKnown = known !== undefined && known.mediaType === value.mediaType && sameMissing(known, value)
+    const back = value.names.filter(
       (named) =>
-        this.blobs.peek(`${repository} ${named}`)?.gone === true && !(fact.missing ?? []).includes(named)
+        this.blobs.peek(`${repository} ${named}`)?.gone === true && !(value.missing ?? []).includes(named)
     )
     return {
       outcome: isKnown ? "same" : "changed",
       writes: isKnown
         ? []
         : [
-            put(factTables.manifests, key, fact),
-            ...back.map((named) => remove(factTables.blobs, `${repository} ${named}`)),
-            ...this.manifests.displacedBy(key).map((gone) => remove(factTables.manifests, gone))
+            put(cacheTables.manifests, key, value),
+            ...back.map((named) => remove(cacheTables.blobs, `${repository} ${named}`)),
+            ...this.manifests.displacedBy(key).map((gone) => remove(cacheTables.manifests, gone))
           ],
       apply: () => {
-        this.manifests.set(key, fact)
-        this.believeNames(repository, fact)
-        this.confirmRepository(repository, fact)
+        this.manifests.set(key, value)
+        this.addNamedBlobs(repository, value)
+        this.confirmRepository(repository, value)
       }
     }
   }
 
   /** What a manifest names is there, unless it was said to be missing. */
-  private believeNames(repository: string, { epoch, deletions, at, names, missing }: ManifestFact): void {
+  private addNamedBlobs(repository: string, { epoch, deletions, at, names, missing }: CachedManifest): void {
     const absent = new Set(missing)
     for (const named of names) {
       const key = `${repository} ${named}`
@@ -325,7 +330,7 @@ export class RememberedFacts {
       epoch,
       deletions,
       at: isSame ? Math.max(at, known.at) : at,
-      askAfter: known?.askAfter ?? -1
+      invalidatedAt: known?.invalidatedAt ?? -1
     })
   }
 }
@@ -342,9 +347,9 @@ const isOlder = (known: Confirmed | undefined, answer: Partial<Told> & { readonl
 
 const remove = (table: string, key: string): TableWrite => ({ tag: "Delete", table, key })
 
-const nothing = (outcome: Learned["outcome"]): Learned => ({ outcome, writes: [], apply: () => {} })
+const noUpdate = (outcome: CacheUpdate["outcome"]): CacheUpdate => ({ outcome, writes: [], apply: () => {} })
 
-const together = (outcome: Learned["outcome"], one: Learned, other: Learned): Learned => ({
+const combined = (outcome: CacheUpdate["outcome"], one: CacheUpdate, other: CacheUpdate): CacheUpdate => ({
   outcome,
   writes: [...one.writes, ...other.writes],
   apply: () => {
@@ -353,5 +358,5 @@ const together = (outcome: Learned["outcome"], one: Learned, other: Learned): Le
   }
 })
 
-const sameMissing = (one: ManifestFact, other: ManifestFact): boolean =>
+const sameMissing = (one: CachedManifest, other: CachedManifest): boolean =>
   (one.missing ?? []).join() === (other.missing ?? []).join()

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { RecentMap } from "./recent-map.ts"
-import { factTables, type Learned, RememberedFacts } from "./remembered-facts.ts"
+import { cacheTables, type CacheUpdate, ResolutionCache } from "./resolution-cache.ts"
 import type { TableWrite } from "../services/table-store.ts"
 
 const digest = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest
@@ -23,19 +23,19 @@ const open = () => {
     }
   }
   const restarted = () => {
-    const facts = new RememberedFacts()
-    for (const table of Object.values(factTables)) {
+    const cache = new ResolutionCache()
+    for (const table of Object.values(cacheTables)) {
       const found = [...rows]
         .filter(([key]) => key.startsWith(`${table}/`))
         .map(([key, value]) => ({ key: key.slice(table.length + 1), value }))
-      facts.restore(table, found)
+      cache.restore(table, found)
     }
-    return facts
+    return cache
   }
   return {
     rows,
     restarted,
-    learn: ({ writes, apply, outcome }: Learned) => {
+    learn: ({ writes, apply, outcome }: CacheUpdate) => {
       write(writes)
       apply()
       return outcome
@@ -58,34 +58,34 @@ const tagAnswer = (version: number, more: object = {}) => ({
 describe("a remembered tag", () => {
   it("takes no lower version of the same epoch, not even after it was gone, but those of another", () => {
     const { learn, restarted } = open()
-    const facts = restarted()
-    learn(facts.learnTag(repository, "1", tagAnswer(5), 10))
-    expect(learn(facts.learnTag(repository, "1", tagAnswer(4), 20))).toBe("older")
-    expect(facts.tag(repository, "1", 20)).toMatchObject({ fact: { version: 5 }, age: 10 })
-    learn(facts.learnTag(repository, "1", "gone", 30))
-    for (const known of [facts, restarted()]) {
-      expect(learn(known.learnTag(repository, "1", tagAnswer(5), 40))).toBe("older")
-      expect(known.tag(repository, "1", 40)?.fact.manifest).toBeUndefined()
+    const cache = restarted()
+    learn(cache.updateTag(repository, "1", tagAnswer(5), 10))
+    expect(learn(cache.updateTag(repository, "1", tagAnswer(4), 20))).toBe("older")
+    expect(cache.tag(repository, "1", 20)).toMatchObject({ value: { version: 5 }, age: 10 })
+    learn(cache.updateTag(repository, "1", "gone", 30))
+    for (const known of [cache, restarted()]) {
+      expect(learn(known.updateTag(repository, "1", tagAnswer(5), 40))).toBe("older")
+      expect(known.tag(repository, "1", 40)?.value.manifest).toBeUndefined()
     }
-    learn(facts.learnTag(repository, "1", tagAnswer(2, { epoch: "f" }), 50))
-    expect(facts.tag(repository, "1", 50)?.fact.version).toBe(2)
+    learn(cache.updateTag(repository, "1", tagAnswer(2, { epoch: "f" }), 50))
+    expect(cache.tag(repository, "1", 50)?.value.version).toBe(2)
   })
 
   it("is confirmed by the same, noted now and then, and outdated by a write through the agent", () => {
     const { learn, restarted, rows } = open()
-    const facts = restarted()
-    learn(facts.learnTag(repository, "1", tagAnswer(5), 0))
-    const noted = () => JSON.parse(rows.get(`${factTables.tags}/${repository} 1`)!).at
-    learn(facts.learnTag(repository, "1", "same", 1000))
-    expect(facts.tag(repository, "1", 1500)).toMatchObject({ age: 500, outdated: false })
+    const cache = restarted()
+    learn(cache.updateTag(repository, "1", tagAnswer(5), 0))
+    const noted = () => JSON.parse(rows.get(`${cacheTables.tags}/${repository} 1`)!).at
+    learn(cache.updateTag(repository, "1", "same", 1000))
+    expect(cache.tag(repository, "1", 1500)).toMatchObject({ age: 500, outdated: false })
     expect(noted()).toBe(0)
     const pause = limits.confirmationNotePause / 1000
-    learn(facts.learnTag(repository, "1", "same", pause))
+    learn(cache.updateTag(repository, "1", "same", pause))
     expect(noted()).toBe(pause)
-    facts.outdate(repository, pause)
-    expect(facts.tag(repository, "1", pause)?.outdated).toBe(true)
-    learn(facts.learnTag(repository, "1", "same", pause + 1))
-    expect(facts.tag(repository, "1", pause + 1)?.outdated).toBe(false)
+    cache.outdate(repository, pause)
+    expect(cache.tag(repository, "1", pause)?.outdated).toBe(true)
+    learn(cache.updateTag(repository, "1", "same", pause + 1))
+    expect(cache.tag(repository, "1", pause + 1)?.outdated).toBe(false)
   })
 })
 
@@ -93,54 +93,54 @@ describe("remembered blobs", () => {
   it("are there when a manifest names them, but those that it lacks", () => {
     const { learn, restarted } = open()
     const names = [digest(1), digest(2)]
-    learn(restarted().learnTag(repository, "1", tagAnswer(5, { names, missing: [digest(2)] }), 0))
-    const facts = restarted()
-    expect(facts.blob(repository, digest(1), 0)?.fact.gone).toBeUndefined()
-    expect(facts.blob(repository, digest(2), 0)?.fact.gone).toBe(true)
-    expect(facts.blob("demo/other", digest(1), 0)).toBeUndefined()
+    learn(restarted().updateTag(repository, "1", tagAnswer(5, { names, missing: [digest(2)] }), 0))
+    const cache = restarted()
+    expect(cache.blob(repository, digest(1), 0)?.value.gone).toBeUndefined()
+    expect(cache.blob(repository, digest(2), 0)?.value.gone).toBe(true)
+    expect(cache.blob("demo/other", digest(1), 0)).toBeUndefined()
   })
 
   it("that are gone stay gone over a restart, though a manifest names them, until they are there again", () => {
     const { learn, restarted } = open()
-    const facts = restarted()
-    learn(facts.learnTag(repository, "1", tagAnswer(5, { names: [digest(1)] }), 0))
-    learn(facts.learnBlob(repository, digest(1), "gone", 10))
-    expect(restarted().blob(repository, digest(1), 10)?.fact.gone).toBe(true)
-    learn(facts.learnBlob(repository, digest(1), { epoch: "e", deletions: 6 }, 20))
-    expect(restarted().blob(repository, digest(1), 20)?.fact.gone).toBeUndefined()
+    const cache = restarted()
+    learn(cache.updateTag(repository, "1", tagAnswer(5, { names: [digest(1)] }), 0))
+    learn(cache.updateBlob(repository, digest(1), "gone", 10))
+    expect(restarted().blob(repository, digest(1), 10)?.value.gone).toBe(true)
+    learn(cache.updateBlob(repository, digest(1), { epoch: "e", deletions: 6 }, 20))
+    expect(restarted().blob(repository, digest(1), 20)?.value.gone).toBeUndefined()
   })
 
   it("are confirmed by any answer that tells of no deletion since, and by no other", () => {
     const { learn, restarted } = open()
-    const facts = restarted()
-    learn(facts.learnTag(repository, "1", tagAnswer(5, { names: [digest(1)] }), 0))
-    learn(facts.learnTag(repository, "1", "same", 1000))
-    expect(facts.blob(repository, digest(1), 1000)?.age).toBe(0)
-    learn(facts.learnTag(repository, "2", tagAnswer(7, { deletions: 6 }), 2000))
-    expect(facts.blob(repository, digest(1), 2000)?.age).toBe(2000)
+    const cache = restarted()
+    learn(cache.updateTag(repository, "1", tagAnswer(5, { names: [digest(1)] }), 0))
+    learn(cache.updateTag(repository, "1", "same", 1000))
+    expect(cache.blob(repository, digest(1), 1000)?.age).toBe(0)
+    learn(cache.updateTag(repository, "2", tagAnswer(7, { deletions: 6 }), 2000))
+    expect(cache.blob(repository, digest(1), 2000)?.age).toBe(2000)
   })
 
   it("that were never there are not remembered", () => {
     const { learn, restarted, rows } = open()
-    const facts = restarted()
-    expect(learn(facts.learnBlob(repository, digest(1), "gone", 0))).toBe("gone")
-    expect(learn(facts.learnManifest(repository, digest(1), "gone", 0))).toBe("gone")
-    expect(learn(facts.learnTag(repository, "1", "gone", 0))).toBe("gone")
+    const cache = restarted()
+    expect(learn(cache.updateBlob(repository, digest(1), "gone", 0))).toBe("gone")
+    expect(learn(cache.updateManifest(repository, digest(1), "gone", 0))).toBe("gone")
+    expect(learn(cache.updateTag(repository, "1", "gone", 0))).toBe("gone")
     expect(rows.size).toBe(0)
-    expect(facts.sizes()).toEqual({ tags: 0, manifests: 0, blobs: 0 })
+    expect(cache.sizes()).toEqual({ tags: 0, manifests: 0, blobs: 0 })
   })
 })
 
 describe("damaged rows", () => {
   it("are left out", () => {
-    const facts = new RememberedFacts()
-    for (const table of Object.values(factTables)) {
-      facts.restore(table, [
+    const cache = new ResolutionCache()
+    for (const table of Object.values(cacheTables)) {
+      cache.restore(table, [
         { key: "demo/app x", value: "{" },
         { key: "demo/app y", value: '{"at":"now"}' }
       ])
     }
-    expect(facts.sizes()).toEqual({ tags: 0, manifests: 0, blobs: 0 })
+    expect(cache.sizes()).toEqual({ tags: 0, manifests: 0, blobs: 0 })
   })
 })
 
@@ -228,12 +228,12 @@ const change = (truth: Truth, event: Event): Truth => {
   }
 }
 
-describe("facts of any history", () => {
+describe("cache entries of any history", () => {
   it("were true no longer ago than their age, and no tag goes back", () => {
     fc.assert(
       fc.property(events, (history) => {
         const { learn, restarted } = open()
-        let facts = restarted()
+        let cache = restarted()
         const truths: Truth[] = [
           { version: 0, deletions: 0, tag: undefined, manifests: new Set(), blobs: new Set() }
         ]
@@ -273,25 +273,25 @@ describe("facts of any history", () => {
         }
         const check = (now: number) => {
           const since = (age: number) => truths.slice(Math.max(0, now - age))
-          const tag = facts.tag(repository, "t", now)
+          const tag = cache.tag(repository, "t", now)
           if (tag !== undefined) {
-            expect(tag.fact.version).toBeGreaterThanOrEqual(highest)
-            highest = tag.fact.version
-            neverOlder("tag", tag.fact.version, tag.fact.at)
-            const named = tag.fact.manifest?.digest
+            expect(tag.value.version).toBeGreaterThanOrEqual(highest)
+            highest = tag.value.version
+            neverOlder("tag", tag.value.version, tag.value.at)
+            const named = tag.value.manifest?.digest
             const wasTrue = since(tag.age).some(
               (truth) => (truth.tag === undefined ? undefined : digest(truth.tag)) === named
             )
             expect(wasTrue).toBe(true)
           }
           for (const which of [0, 1, 2]) {
-            const manifest = facts.manifest(repository, digest(which), now)
+            const manifest = cache.manifest(repository, digest(which), now)
             if (manifest !== undefined) {
               expect(since(manifest.age).some((truth) => truth.manifests.has(which))).toBe(true)
             }
-            const blob = facts.blob(repository, digest(10 + which), now)
-            if (blob !== undefined) neverOlder(`blob ${which}`, blob.fact.deletions, blob.fact.at)
-            if (blob !== undefined && blob.fact.gone !== true) {
+            const blob = cache.blob(repository, digest(10 + which), now)
+            if (blob !== undefined) neverOlder(`blob ${which}`, blob.value.deletions, blob.value.at)
+            if (blob !== undefined && blob.value.gone !== true) {
               expect(since(blob.age).some((truth) => truth.blobs.has(which))).toBe(true)
             }
           }
@@ -303,43 +303,43 @@ describe("facts of any history", () => {
           truths.push(after)
           tagVersions.push(after.tag === before.tag ? tagVersions.at(-1)! : after.version)
           if (event?.kind === "restart") {
-            facts = restarted()
+            cache = restarted()
             believed = new Map()
           }
           if (event?.kind === "ask") {
-            const known = facts.tag(repository, "t", now)?.fact
+            const known = cache.tag(repository, "t", now)?.value
             const entity = known?.manifest === undefined ? undefined : `${known.version}.${known.deletions}`
-            const mine = facts
+            const mine = cache
             const answersAt = now + event.takes
             pending.push({
               at: answersAt + event.answeredAfter,
               hear: () => {
                 // A restart forgets its questions.
-                if (mine !== facts) return
+                if (mine !== cache) return
                 const answer = answerOf(answersAt, event, entity)
-                const learned =
+                const update =
                   event.what === "tag"
-                    ? facts.learnTag(
+                    ? cache.updateTag(
                         repository,
                         "t",
-                        answer as Parameters<typeof facts.learnTag>[2],
+                        answer as Parameters<typeof cache.updateTag>[2],
                         now,
                         truths.length - 1
                       )
                     : event.what === "manifest"
-                      ? facts.learnManifest(
+                      ? cache.updateManifest(
                           repository,
                           digest(event.which),
-                          answer as Parameters<typeof facts.learnManifest>[2],
+                          answer as Parameters<typeof cache.updateManifest>[2],
                           now
                         )
-                      : facts.learnBlob(
+                      : cache.updateBlob(
                           repository,
                           digest(10 + event.which),
-                          answer as Parameters<typeof facts.learnBlob>[2],
+                          answer as Parameters<typeof cache.updateBlob>[2],
                           now
                         )
-                learn(learned)
+                learn(update)
               }
             })
           }
