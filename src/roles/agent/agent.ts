@@ -90,7 +90,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       freshness: Duration.toMillis(config.freshness),
       serveStale: config.serveStale
     })
-    const forward = yield* pushForward(config, (repository) => resolver.outdate(repository))
+    const forward = yield* pushForward(config, (repository) => resolver.invalidate(repository))
     const health = {
       role: "agent",
       metrics,

@@ -190,7 +190,7 @@ describe("an image resolver", () => {
         yield* resolver.tag(repository, "latest")
         yield* TestClock.adjust("1 millis")
         yield* put(client, "b")
-        yield* resolver.outdate(repository)
+        yield* resolver.invalidate(repository)
         yield* TestClock.adjust("1 millis")
         assert.strictEqual((yield* resolver.tag(repository, "latest")).digest, digest("b"))
       })

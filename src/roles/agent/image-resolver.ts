@@ -39,7 +39,7 @@ export interface ImageResolver {
   /** Fails with ImageUnknown unless the repository has the blob. */
   readonly blob: (repository: string, digest: Digest) => Read<void>
   /** Something of the repository was written: what is remembered of it must be asked anew. */
-  readonly outdate: (repository: string) => Effect.Effect<void>
+  readonly invalidate: (repository: string) => Effect.Effect<void>
 }
 
 interface Question {
@@ -166,9 +166,9 @@ class CachingResolver implements ImageResolver {
     })
   }
 
-  outdate(repository: string): Effect.Effect<void> {
+  invalidate(repository: string): Effect.Effect<void> {
     return Effect.map(Clock.currentTimeMillis, (now) => {
-      this.#cache.outdate(repository, now)
+      this.#cache.invalidate(repository, now)
       for (const [key, asked] of this.#asking ?? []) {
         if (asked.repository === repository) this.#asking?.delete(key)
       }
@@ -237,7 +237,7 @@ class CachingResolver implements ImageResolver {
       const known = cached === undefined ? Option.none() : kind.tell(cached)
       const mayBeStale = serveStale && cached !== undefined
       if (cached !== undefined && Option.isSome(known)) {
-        const isFresh = !cached.outdated && cached.age >= 0 && cached.age < freshness
+        const isFresh = !cached.invalidated && cached.age >= 0 && cached.age < freshness
         if (isFresh) {
           count.remembered++
           return known.value

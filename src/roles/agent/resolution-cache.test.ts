@@ -71,21 +71,21 @@ describe("a remembered tag", () => {
     expect(cache.tag(repository, "1", 50)?.value.version).toBe(2)
   })
 
-  it("is confirmed by the same, noted now and then, and outdated by a write through the agent", () => {
+  it("is confirmed by the same, noted now and then, and invalidated by a write through the agent", () => {
     const { learn, restarted, rows } = open()
     const cache = restarted()
     learn(cache.updateTag(repository, "1", tagAnswer(5), 0))
     const noted = () => JSON.parse(rows.get(`${cacheTables.tags}/${repository} 1`)!).at
     learn(cache.updateTag(repository, "1", "same", 1000))
-    expect(cache.tag(repository, "1", 1500)).toMatchObject({ age: 500, outdated: false })
+    expect(cache.tag(repository, "1", 1500)).toMatchObject({ age: 500, invalidated: false })
     expect(noted()).toBe(0)
     const pause = limits.confirmationNotePause / 1000
     learn(cache.updateTag(repository, "1", "same", pause))
     expect(noted()).toBe(pause)
-    cache.outdate(repository, pause)
-    expect(cache.tag(repository, "1", pause)?.outdated).toBe(true)
+    cache.invalidate(repository, pause)
+    expect(cache.tag(repository, "1", pause)?.invalidated).toBe(true)
     learn(cache.updateTag(repository, "1", "same", pause + 1))
-    expect(cache.tag(repository, "1", pause + 1)?.outdated).toBe(false)
+    expect(cache.tag(repository, "1", pause + 1)?.invalidated).toBe(false)
   })
 })
 

@@ -52,7 +52,7 @@ export interface CacheEntry<Value> {
   /** Milliseconds since it was confirmed; below 0 when the clock was set back. */
   readonly age: number
   /** It was confirmed before something was written through this agent. */
-  readonly outdated: boolean
+  readonly invalidated: boolean
 }
 
 /** A change of what is believed: `writes` are to be durable before `apply`. */
@@ -122,7 +122,7 @@ export class ResolutionCache {
   }
 
   /** Something of the repository was written now: what was asked until now counts no more. */
-  outdate(repository: string, now: number): void {
+  invalidate(repository: string, now: number): void {
     const known = this.repositories.peek(repository) ?? { epoch: "", deletions: -1, at: -1 }
     this.repositories.set(repository, { ...known, invalidatedAt: now })
   }
@@ -249,7 +249,7 @@ export class ResolutionCache {
     const known = this.repositories.get(repository)
     const confirms = byRepository && known?.epoch === value.epoch && known.deletions === value.deletions
     const at = confirms ? Math.max(known.at, value.at) : value.at
-    return { value, age: now - at, outdated: known !== undefined && at <= known.invalidatedAt }
+    return { value, age: now - at, invalidated: known !== undefined && at <= known.invalidatedAt }
   }
 
   private storeTag(
