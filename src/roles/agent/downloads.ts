@@ -62,7 +62,7 @@ export interface Downloads {
 }
 
 /** A blob wanted for a namespace: the same download whichever namespace asked first, for whatever part. */
-class Wish implements Equal.Equal {
+class DownloadKey implements Equal.Equal {
   readonly namespace: string
   readonly digest: Digest
   readonly isWhole: boolean
@@ -72,7 +72,7 @@ class Wish implements Equal.Equal {
     this.isWhole = isWhole
   }
   [Equal.symbol](that: Equal.Equal): boolean {
-    return that instanceof Wish && that.digest === this.digest
+    return that instanceof DownloadKey && that.digest === this.digest
   }
   [Hash.symbol](): number {
     return Hash.string(this.digest)
@@ -94,7 +94,7 @@ export const makeDownloads = (
 ): Effect.Effect<Downloads, never, Timers | Scope.Scope> =>
   Effect.gen(function* () {
     const underway = yield* RcMap.make({
-      lookup: (wish: Wish) => downloads.join(wish),
+      lookup: (key: DownloadKey) => downloads.join(key),
       idleTimeToLive: toDuration(limits.abandonedDownloadLinger)
     })
     const downloads: SharedDownloads = new SharedDownloads(options, yield* Timers, underway)
@@ -107,14 +107,14 @@ class SharedDownloads implements Downloads {
   readonly #disk: DiskBudget
   readonly #timers: Timers["Service"]
   readonly #trackerFailed: ReturnType<typeof trackerFailures>
-  readonly #underway: RcMap.RcMap<Wish, OpenSwarm, PullError>
+  readonly #underway: RcMap.RcMap<DownloadKey, OpenSwarm, PullError>
   #count = 0
   #readers = 0
 
   constructor(
     options: DownloadsOptions,
     timers: Timers["Service"],
-    underway: RcMap.RcMap<Wish, OpenSwarm, PullError>
+    underway: RcMap.RcMap<DownloadKey, OpenSwarm, PullError>
   ) {
     this.#options = options
     this.#disk = options.disk ?? unboundedDisk
@@ -160,7 +160,7 @@ class SharedDownloads implements Downloads {
   }
 
   forget(digest: Digest): Effect.Effect<void> {
-    return RcMap.invalidate(this.#underway, new Wish("", digest, false))
+    return RcMap.invalidate(this.#underway, new DownloadKey("", digest, false))
   }
 
   pull(namespace: string, digest: Digest): Effect.Effect<void, PullError> {
@@ -168,7 +168,7 @@ class SharedDownloads implements Downloads {
       yield* this.#disk.hold(digest)
       if (yield* this.#isWhole(digest)) return
       yield* this.#keepRoom(namespace, digest)
-      const swarm = yield* RcMap.get(this.#underway, new Wish(namespace, digest, true))
+      const swarm = yield* RcMap.get(this.#underway, new DownloadKey(namespace, digest, true))
       yield* wantWhole(swarm)
       yield* Effect.mapError(swarm.completed, broken(digest))
     }).pipe(Effect.scoped)
@@ -186,7 +186,7 @@ class SharedDownloads implements Downloads {
         }
         yield* this.#keepRoom(namespace, digest, rangesOf(selection))
         const { isWhole } = selection
-        const swarm = yield* RcMap.get(this.#underway, new Wish(namespace, digest, isWhole))
+        const swarm = yield* RcMap.get(this.#underway, new DownloadKey(namespace, digest, isWhole))
         if (isWhole) yield* wantWhole(swarm)
         const reader = this.#readers
         this.#readers += windowsOfReader
@@ -196,7 +196,7 @@ class SharedDownloads implements Downloads {
   }
 
   /** What RcMap looks up. */
-  join({ namespace, digest, isWhole }: Wish): Effect.Effect<OpenSwarm, PullError, Scope.Scope> {
+  join({ namespace, digest, isWhole }: DownloadKey): Effect.Effect<OpenSwarm, PullError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const { engine, announcer } = this.#options
       this.#count++
