@@ -6,7 +6,7 @@ import { HttpClientRequest } from "effect/http"
 import { decodeMetainfo, type Metainfo } from "../../protocol/wire/metainfo.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { type BlobEndpoint, formatBlobPath } from "./blob-path.ts"
-import { dropBody, refusedBy, UpstreamFailed, type Upstreams } from "./upstreams.ts"
+import { discardBody, refusedBy, UpstreamFailed, type Upstreams } from "./upstreams.ts"
 import { BlobOnItsWay } from "./origin-errors.ts"
 
 interface FoundMetainfo {
@@ -32,7 +32,7 @@ export const askMetainfo = (
   return upstreams.ask(url, HttpClientRequest.get(url + formatBlobPath(asked)), within, (response) =>
     Effect.gen(function* () {
       if (response.status === 404 || response.status === 202) {
-        yield* dropBody(response)
+        yield* discardBody(response)
         if (response.status === 404) return Option.none()
         const message = `${digest} is being fetched from its upstream, says ${url}`
         return Option.some(new BlobOnItsWay({ digest, message }))

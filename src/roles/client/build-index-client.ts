@@ -28,7 +28,7 @@ import { type OciError, parseOciError } from "../oci/oci-error.ts"
 import {
   baseUrl,
   decodeJson,
-  dropBody,
+  discardBody,
   makeUpstreams,
   notHealthy,
   refusedBy,
@@ -167,7 +167,7 @@ export const makeBuildIndexClient = (
 
     const unknown = (endpoint: IndexEndpoint, response: UpstreamResponse) =>
       Effect.andThen(
-        dropBody(response),
+        discardBody(response),
         Effect.fail(new TagUnknown({ message: `there is no ${describeIndexEndpoint(endpoint)}` }))
       )
 
@@ -183,7 +183,7 @@ export const makeBuildIndexClient = (
         upstreams.ask(url, request, within, (response) =>
           Effect.gen(function* () {
             if (response.status === 404) return yield* unknown(endpoint, response)
-            if (response.status === 304) return yield* Effect.as(dropBody(response), Option.none<A>())
+            if (response.status === 304) return yield* Effect.as(discardBody(response), Option.none<A>())
             if (response.status !== 200)
               return yield* refusedBy(url, describeIndexEndpoint(endpoint), response)
             return Option.some(yield* decodeJson(url, response, decode))
@@ -220,7 +220,7 @@ export const makeBuildIndexClient = (
         limits.httpTimeout,
         (response) =>
           Effect.gen(function* () {
-            if (response.status < 400) return yield* dropBody(response)
+            if (response.status < 400) return yield* discardBody(response)
             if (response.status === 404) return yield* unknown(endpoint, response)
             const text = yield* response.text
             const error = parseOciError(response.status, text)

@@ -23,7 +23,7 @@ import type { BlobStat } from "../services/blob-store.ts"
 import {
   baseUrl,
   decodeJson,
-  dropBody,
+  discardBody,
   makeUpstreams,
   noneHealthy,
   refusedBy,
@@ -120,12 +120,12 @@ export const makeOriginClient = (
         (response) =>
           Effect.gen(function* () {
             if (response.status === 200) {
-              yield* dropBody(response)
+              yield* discardBody(response)
               const length = Number(response.headers["content-length"])
               return Option.some<BlobStat>({ digest, length })
             }
             if (response.status !== 404) return yield* refusedBy(url, `a question for ${digest}`, response)
-            yield* dropBody(response)
+            yield* discardBody(response)
             return Option.none<BlobStat>()
           })
       )
@@ -155,10 +155,10 @@ export const makeOriginClient = (
         const request = HttpClientRequest.put(url + formatBlobPath({ tag: "Blob", namespace, digest }))
         yield* sendBlob(upstreams, url, request, blob, (response) =>
           Effect.gen(function* () {
-            if (response.status === 201) return yield* dropBody(response)
+            if (response.status === 201) return yield* discardBody(response)
             // Someone else brought it meanwhile.
             if (response.status === 200) {
-              return yield* Effect.andThen(dropBody(response), touchOthers(url, namespace, digest))
+              return yield* Effect.andThen(discardBody(response), touchOthers(url, namespace, digest))
             }
             if (response.status !== 400) return yield* refusedBy(url, digest, response)
             const message = `${url} refused ${digest}: ${yield* response.text}`

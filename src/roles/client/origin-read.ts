@@ -10,7 +10,7 @@ import { limits } from "../../protocol/limits.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { blobUnknown, type OriginReadError, OriginUnavailable } from "./origin-errors.ts"
 import { formatContentRange } from "../oci/byte-range.ts"
-import { dropBody, refusedBy, UpstreamFailed, type Upstreams } from "./upstreams.ts"
+import { discardBody, refusedBy, UpstreamFailed, type Upstreams } from "./upstreams.ts"
 import { toDuration } from "../services/clock.ts"
 
 export interface OriginRead {
@@ -46,7 +46,7 @@ export const readFromOrigins = (options: OriginRead): Stream.Stream<Uint8Array, 
             })
           }
           if (response.status !== 404) return yield* refusedBy(url, `bytes of ${digest}`, response)
-          yield* dropBody(response)
+          yield* discardBody(response)
           return undefined
         })
     )

@@ -6,7 +6,7 @@ import { type HttpClient, HttpClientRequest } from "effect/http"
 import { limits } from "../../protocol/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
-import { baseUrl, decodeJson, dropBody, makeUpstreams, refusedBy } from "./upstreams.ts"
+import { baseUrl, decodeJson, discardBody, makeUpstreams, refusedBy } from "./upstreams.ts"
 import { toDuration } from "../services/clock.ts"
 import { type AgentRegistration, RegisteredAgents } from "./registration-wire.ts"
 
@@ -32,7 +32,7 @@ export const keepRegistered = (options: {
         HttpClientRequest.post(`${tracker}/agents`).pipe(HttpClientRequest.bodyJsonUnsafe(registration)),
         limits.askTimeout,
         (response) =>
-          response.status === 204 ? dropBody(response) : refusedBy(tracker, "a registration", response)
+          response.status === 204 ? discardBody(response) : refusedBy(tracker, "a registration", response)
       )
 
     /** Each tracker has its own pace: one that is away is asked sooner, and keeps no other waiting. */

@@ -58,8 +58,9 @@ export interface Upstreams {
 export const baseUrl = (url: string): string => (url.endsWith("/") ? url.slice(0, -1) : url)
 
 /** Reads a body to its end and drops it, so that the connection can be used again. */
-export const dropBody = (response: UpstreamResponse): Effect.Effect<void, HttpClientError.HttpClientError> =>
-  Effect.asVoid(response.arrayBuffer)
+export const discardBody = (
+  response: UpstreamResponse
+): Effect.Effect<void, HttpClientError.HttpClientError> => Effect.asVoid(response.arrayBuffer)
 
 /** The JSON of an answer from the member at `url`; JSON of another shape is the member's failure. */
 export const decodeJson = <A>(
@@ -181,10 +182,13 @@ export const upstreamRounds = Schedule.exponential(toDuration(limits.upstreamRou
 
 /** Why the role at `url` does not answer /health, as lines for a readiness report; empty when it does. */
 export const notHealthy = (upstreams: Upstreams, url: string): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.match(upstreams.ask(url, HttpClientRequest.get(`${url}/health`), limits.healthTimeout, dropBody), {
-    onSuccess: () => [],
-    onFailure: (error) => [error.message]
-  })
+  Effect.match(
+    upstreams.ask(url, HttpClientRequest.get(`${url}/health`), limits.healthTimeout, discardBody),
+    {
+      onSuccess: () => [],
+      onFailure: (error) => [error.message]
+    }
+  )
 
 /** As notHealthy, for a cluster of which one member is enough. */
 export const noneHealthy = (

@@ -20,7 +20,7 @@ import { encodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
 import type { OriginRepair } from "./origin-repair.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
-import { dropBody, refusedBy, type UpstreamFailed, type Upstreams } from "../client/upstreams.ts"
+import { discardBody, refusedBy, type UpstreamFailed, type Upstreams } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
 
 const table = "replication"
@@ -105,7 +105,7 @@ export const makeOriginReplication = (
           target,
           HttpClientRequest.head(target + formatBlobPath({ tag: "OwnMetainfo", digest })),
           limits.askTimeout,
-          (response) => Effect.as(dropBody(response), response.status === 200)
+          (response) => Effect.as(discardBody(response), response.status === 200)
         )
         if (there) return
         const { body, metainfoLength } = encodeCopy(metainfo, blobs.read(digest, 0, metainfo.length))
@@ -114,7 +114,7 @@ export const makeOriginReplication = (
         })
         yield* sendBlob(upstreams, target, request, body, (response) =>
           response.status === 201 || response.status === 200
-            ? dropBody(response)
+            ? discardBody(response)
             : refusedBy(target, `a copy of ${digest}`, response)
         )
       })

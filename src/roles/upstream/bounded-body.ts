@@ -20,7 +20,7 @@ export const boundedBody = (
   )
 
 /** Ends with an answer whose body is not wanted: reads what is short, so that the connection can be used again. */
-export const letGo = (response: Response, most: number): Effect.Effect<void> =>
+export const discardBody = (response: Response, most: number): Effect.Effect<void> =>
   Effect.ignore(boundedBody(response, "an answer", most))
 
 const decoder = new TextDecoder()

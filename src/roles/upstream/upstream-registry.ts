@@ -15,7 +15,7 @@ import { bareMediaType, mediaTypes } from "../oci/manifest.ts"
 import { isTagName, type ManifestReference } from "../oci/repository-path.ts"
 import { Digests } from "../services/digests.ts"
 import { toDuration } from "../services/clock.ts"
-import { boundedBody, letGo } from "./bounded-body.ts"
+import { boundedBody, discardBody } from "./bounded-body.ts"
 import type { Upstream } from "./mirror-config.ts"
 import { UpstreamAway, type UpstreamError } from "./upstream-errors.ts"
 import { makeUpstreamRequests } from "./upstream-requests.ts"
@@ -134,7 +134,7 @@ export const makeUpstreamRegistry = (
           const length = lengthOf(response.headers["content-length"])
           return { bytes: dropBytes(response.stream, at), length }
         }
-        yield* letGo(response, limits.maxRefusalBytes)
+        yield* discardBody(response, limits.maxRefusalBytes)
         return yield* away(`answered a range of ${digest} with another one`)
       })
 
@@ -205,13 +205,13 @@ export const makeUpstreamRegistry = (
         Effect.gen(function* () {
           const path = `manifests/${formatReference(reference)}`
           const response = yield* request({ method: "HEAD", repository, path, headers: { accept } })
-          yield* letGo(response, limits.maxRefusalBytes)
+          yield* discardBody(response, limits.maxRefusalBytes)
           return parseDigest(response.headers["docker-content-digest"] ?? "")
         }),
       blobLength: (repository, digest) =>
         Effect.gen(function* () {
           const response = yield* request({ method: "HEAD", repository, path: `blobs/${digest}` })
-          yield* letGo(response, limits.maxRefusalBytes)
+          yield* discardBody(response, limits.maxRefusalBytes)
           return lengthOf(response.headers["content-length"])
         }),
       tags: (repository, page) =>

@@ -14,7 +14,7 @@ import { limits } from "../../protocol/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { baseUrl } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
-import { letGo, reasonIn } from "./bounded-body.ts"
+import { discardBody, reasonIn } from "./bounded-body.ts"
 import type { Upstream } from "./mirror-config.ts"
 import { isDistrusted, makeTrustBoundary } from "./trust-boundary.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "./upstream-errors.ts"
@@ -90,7 +90,7 @@ export const makeUpstreamRequests = (
         for (let hop = 0; hop <= limits.maxUpstreamRedirects; hop++) {
           const response = yield* send(question, url, authorization)
           if (!redirects.includes(response.status)) return { response, url }
-          yield* letGo(response, shortBody)
+          yield* discardBody(response, shortBody)
           const next = boundary.redirect(response.headers.location ?? "", url)
           if (isDistrusted(next)) return yield* new UpstreamAway({ message: next.reason })
           url = next
@@ -120,7 +120,7 @@ export const makeUpstreamRequests = (
         let answered = yield* follow(question, start, known)
         if (answered.response.status === 401 && boundary.isUpstream(answered.url)) {
           const header = answered.response.headers["www-authenticate"]
-          yield* letGo(answered.response, shortBody)
+          yield* discardBody(answered.response, shortBody)
           answered = yield* follow(question, start, yield* tokens.answer(repository, header, known))
         }
         const { response, url } = answered
