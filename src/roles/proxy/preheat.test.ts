@@ -1,4 +1,4 @@
-// Checks a proxy that preheats, over a herd in memory and agents that answer as they are told; the agent's part is
+// Checks a proxy that preheats, over a herd in memory and agents that answer as the test says; the agent's part is
 // preheat-agent.test.ts.
 
 import { createHash } from "node:crypto"
@@ -18,7 +18,7 @@ import { proxyUrl } from "../../../testing/roles/herd.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
-import { inPreheatingHerd, type Told, trackerUrl } from "../../../testing/roles/told-agents.ts"
+import { inPreheatingHerd, type PreheatingHerd, trackerUrl } from "../../../testing/roles/scripted-agents.ts"
 import { isAskedFor } from "./preheat-contents.ts"
 import type { PreheatAsk } from "../client/preheat-wire.ts"
 
@@ -34,7 +34,7 @@ const lines = (...texts: ReadonlyArray<string>) =>
 const hasAll = ({ contents }: PreheatAsk) => lines(line(), line({ done: contents.length, ended: true }))
 
 const inHerd = <E>(
-  test: (told: Told) => Effect.Effect<void, E, Scope.Scope>,
+  test: (running: PreheatingHerd) => Effect.Effect<void, E, Scope.Scope>,
   rules?: Parameters<typeof inPreheatingHerd>[2]
 ) =>
   inPreheatingHerd(
@@ -43,15 +43,15 @@ const inHerd = <E>(
     rules
   )
 
-const ended = (told: Told, id: string) =>
+const ended = (herd: PreheatingHerd, id: string) =>
   Effect.gen(function* () {
     yield* settle
-    const { json } = yield* told.get(`/preheat/${id}`)
+    const { json } = yield* herd.get(`/preheat/${id}`)
     return json
   })
 
-const begun = (told: Told, body: object) =>
-  Effect.map(told.post("/preheat", body), (answer) => {
+const begun = (herd: PreheatingHerd, body: object) =>
+  Effect.map(herd.post("/preheat", body), (answer) => {
     assert.strictEqual(answer.status, 202, answer.text)
     const { id } = JSON.parse(answer.text)
     assert.strictEqual(answer.headers.location, `/preheat/${id}`)
@@ -60,13 +60,13 @@ const begun = (told: Told, body: object) =>
 
 describe("a preheat", () => {
   it.effect("asks the agents of its scope for the manifest, the config and the layers", () =>
-    inHerd((told) =>
+    inHerd((herd) =>
       Effect.gen(function* () {
-        const image = yield* pushImage(told.world, proxyUrl, "demo/app", "1", 1)
-        const a = yield* told.agent("a", hasAll, "east")
-        const b = yield* told.agent("b", hasAll, "west")
-        const id = yield* begun(told, { image: "demo/app:1", scope: { kind: "zone", zone: "west" } })
-        const status = yield* ended(told, id)
+        const image = yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
+        const a = yield* herd.agent("a", hasAll, "east")
+        const b = yield* herd.agent("b", hasAll, "west")
+        const id = yield* begun(herd, { image: "demo/app:1", scope: { kind: "zone", zone: "west" } })
+        const status = yield* ended(herd, id)
         assert.deepStrictEqual(
           b.asks.map(({ repository, contents }) => [repository, contents.map(({ digest }) => digest)]),
           [["demo/app", [image.digest, image.config, image.layer]]]
@@ -82,21 +82,21 @@ describe("a preheat", () => {
           cancelled: 0
         })
         assert.include(status.perAgent[0], { url: "http://b:1", zone: "west", state: "done", done: 3 })
-        const list = yield* told.get("/preheat")
+        const list = yield* herd.get("/preheat")
         assert.deepStrictEqual(
           list.json.preheats.map((each: { id: string }) => each.id),
           [id]
         )
-        assert.deepStrictEqual((yield* told.get(`/preheat/${id}?agents=failed`)).json.perAgent, [])
-        assert.strictEqual((yield* told.get(`/preheat/${id}?agents=lost`)).status, 400)
+        assert.deepStrictEqual((yield* herd.get(`/preheat/${id}?agents=failed`)).json.perAgent, [])
+        assert.strictEqual((yield* herd.get(`/preheat/${id}?agents=lost`)).status, 400)
       })
     )
   )
 
   it.effect("asks an agent that failed once more, and then tells why it failed", () =>
-    inHerd((told) =>
+    inHerd((herd) =>
       Effect.gen(function* () {
-        yield* pushImage(told.world, proxyUrl, "demo/app", "1", 1)
+        yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
         const failing = {
           busy: () => HttpServerResponse.text("busy", { status: 429 }),
           broken: () => lines(line({ done: 1 })),
@@ -105,18 +105,18 @@ describe("a preheat", () => {
           lacking: () => lines(line({ done: 1, failed: 2, ended: true, message: "no room" })),
           silent: () => HttpServerResponse.stream(Stream.concat(Stream.succeed(encode(line())), Stream.never))
         }
-        for (const [name, answer] of Object.entries(failing)) yield* told.agent(name, answer)
-        yield* told.agent("recovers", (ask, attempt) => (attempt === 1 ? failing.busy() : hasAll(ask)))
-        const id = yield* begun(told, { image: "demo/app:1" })
+        for (const [name, answer] of Object.entries(failing)) yield* herd.agent(name, answer)
+        yield* herd.agent("recovers", (ask, attempt) => (attempt === 1 ? failing.busy() : hasAll(ask)))
+        const id = yield* begun(herd, { image: "demo/app:1" })
         yield* settle
-        assert.strictEqual((yield* told.get(`/preheat/${id}`)).json.state, "running")
+        assert.strictEqual((yield* herd.get(`/preheat/${id}`)).json.state, "running")
         yield* TestClock.adjust(`${retry} millis`)
         yield* settle
-        assert.strictEqual((yield* told.get(`/preheat/${id}`)).json.agents.running, 1, "the silent one")
+        assert.strictEqual((yield* herd.get(`/preheat/${id}`)).json.agents.running, 1, "the silent one")
         yield* TestClock.adjust(`${silence} millis`)
         yield* settle
         yield* TestClock.adjust(`${retry + silence} millis`)
-        const status = yield* ended(told, id)
+        const status = yield* ended(herd, id)
         assert.strictEqual(status.state, "failed")
         assert.match(status.message, /^6 of 7 agents failed; http:\/\/broken:1: it broke off/)
         const why = new Map(
@@ -140,21 +140,21 @@ describe("a preheat", () => {
   )
 
   it.effect("is refused when its image or its agents are not there", () =>
-    inHerd((told) =>
+    inHerd((herd) =>
       Effect.gen(function* () {
-        yield* pushImage(told.world, proxyUrl, "demo/app", "1", 1)
+        yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
         const refused = (body: unknown) =>
-          Effect.map(told.post("/preheat", body), (answer) => [answer.status, errorCode(answer)])
+          Effect.map(herd.post("/preheat", body), (answer) => [answer.status, errorCode(answer)])
         assert.deepStrictEqual(yield* refused({ image: "demo/app:2" }), [404, "MANIFEST_UNKNOWN"])
         assert.deepStrictEqual(yield* refused({ image: "demo/app:1" }), [409, "UNAVAILABLE"])
-        yield* told.agent("a", hasAll, "east")
+        yield* herd.agent("a", hasAll, "east")
         const nowhere = { image: "demo/app:1", scope: { kind: "zone", zone: "north" } }
         assert.deepStrictEqual(yield* refused(nowhere), [409, "UNAVAILABLE"])
         assert.deepStrictEqual(yield* refused("{"), [400, "UNSUPPORTED"])
         const large = JSON.stringify({ image: "x".repeat(limits.maxPreheatRequestBytes) })
-        assert.strictEqual((yield* told.post("/preheat", large)).status, 400)
-        assert.strictEqual((yield* told.get("/preheat/7")).status, 404)
-        told.world.unreachable.add("herd:15003")
+        assert.strictEqual((yield* herd.post("/preheat", large)).status, 400)
+        assert.strictEqual((yield* herd.get("/preheat/7")).status, 404)
+        herd.world.unreachable.add("herd:15003")
         assert.deepStrictEqual(yield* refused({ image: "demo/app:1" }), [503, "UNAVAILABLE"])
       })
     )
@@ -163,9 +163,9 @@ describe("a preheat", () => {
   it.effect(
     "like one that is under way joins it; of more agents than there are it asks all, and says so",
     () =>
-      inHerd((told) =>
+      inHerd((herd) =>
         Effect.gen(function* () {
-          yield* pushImage(told.world, proxyUrl, "demo/app", "1", 1)
+          yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
           const go = yield* Deferred.make<void>()
           const waits = (ask: PreheatAsk) =>
             HttpServerResponse.stream(
@@ -176,25 +176,25 @@ describe("a preheat", () => {
                 )
               )
             )
-          const { asks } = yield* told.agent("a", waits)
+          const { asks } = yield* herd.agent("a", waits)
           const order = { image: "demo/app:1", scope: { kind: "count", count: 3 } }
-          const id = yield* begun(told, order)
-          assert.strictEqual(yield* begun(told, order), id)
-          assert.notStrictEqual(yield* begun(told, { ...order, platforms: ["linux/amd64"] }), id)
+          const id = yield* begun(herd, order)
+          assert.strictEqual(yield* begun(herd, order), id)
+          assert.notStrictEqual(yield* begun(herd, { ...order, platforms: ["linux/amd64"] }), id)
           yield* settle
           assert.strictEqual(asks.length, 2)
           yield* Deferred.succeed(go, undefined)
-          const status = yield* ended(told, id)
+          const status = yield* ended(herd, id)
           assert.include(status, { state: "done", message: "3 agents were asked for, 1 are registered" })
-          assert.notStrictEqual(yield* begun(told, order), id)
+          assert.notStrictEqual(yield* begun(herd, order), id)
         })
       )
   )
 
   it.effect("of an index asks for the platforms that were asked for", () =>
-    inHerd((told) =>
+    inHerd((herd) =>
       Effect.gen(function* () {
-        const { world } = told
+        const { world } = herd
         const child = (tag: string, seed: number) => pushImage(world, proxyUrl, "demo/multi", tag, seed)
         const [amd, arm, proof] = [yield* child("amd", 1), yield* child("arm", 2), yield* child("proof", 3)]
         const type = "application/vnd.oci.image.manifest.v1+json"
@@ -219,11 +219,11 @@ describe("a preheat", () => {
           headers: { "content-type": "application/vnd.oci.image.index.v1+json" }
         })
         assert.strictEqual(put.status, 201, put.text)
-        const { asks } = yield* told.agent("a", hasAll)
+        const { asks } = yield* herd.agent("a", hasAll)
         const asked = (platforms?: ReadonlyArray<string>) =>
           Effect.gen(function* () {
-            const id = yield* begun(told, { image: "demo/multi:1", ...(platforms && { platforms }) })
-            assert.strictEqual((yield* ended(told, id)).state, "done")
+            const id = yield* begun(herd, { image: "demo/multi:1", ...(platforms && { platforms }) })
+            assert.strictEqual((yield* ended(herd, id)).state, "done")
             return new Set(asks.at(-1)!.contents.map(({ digest }) => digest))
           })
         const of = ({ digest, config, layer }: typeof amd) => [digest, config, layer]
@@ -240,11 +240,11 @@ describe("a preheat", () => {
 
   it.effect("that a notification begins waits a while for its image", () =>
     inHerd(
-      (told) =>
+      (herd) =>
         Effect.gen(function* () {
-          const { asks } = yield* told.agent("a", hasAll)
+          const { asks } = yield* herd.agent("a", hasAll)
           const target = { repository: "demo/app", tag: "1", mediaType: "", digest: "" }
-          const answer = yield* told.post("/registry/notifications", {
+          const answer = yield* herd.post("/registry/notifications", {
             Events: [
               { Action: "push", Target: target },
               { Action: "pull", Target: target }
@@ -254,20 +254,20 @@ describe("a preheat", () => {
           const { preheats, ignored } = JSON.parse(answer.text)
           assert.deepStrictEqual([preheats.length, ignored], [1, 1])
           yield* settle
-          assert.strictEqual((yield* told.get(`/preheat/${preheats[0]}`)).json.state, "resolving")
-          yield* pushImage(told.world, proxyUrl, "demo/app", "1", 1)
+          assert.strictEqual((yield* herd.get(`/preheat/${preheats[0]}`)).json.state, "resolving")
+          yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
           yield* TestClock.adjust(`${limits.notifiedLookupDelay / 1000} millis`)
           yield* settle
-          assert.strictEqual((yield* ended(told, preheats[0])).state, "done")
+          assert.strictEqual((yield* ended(herd, preheats[0])).state, "done")
           // The push to this proxy joined it: the rule means both.
           assert.strictEqual(asks.length, 1)
           const unknown = { ...target, tag: "never" }
-          const second = yield* told.post("/registry/notifications", {
+          const second = yield* herd.post("/registry/notifications", {
             Events: [{ Action: "push", Target: unknown }]
           })
           yield* settle
           yield* TestClock.adjust("1 minute")
-          const failed = yield* ended(told, JSON.parse(second.text).preheats[0])
+          const failed = yield* ended(herd, JSON.parse(second.text).preheats[0])
           assert.strictEqual(failed.state, "failed")
           assert.match(failed.message, /never/)
         }),
@@ -276,16 +276,16 @@ describe("a preheat", () => {
   )
 
   it.effect("is asked for and told in the forms that Harbor's providers know", () =>
-    inHerd((told) =>
+    inHerd((herd) =>
       Effect.gen(function* () {
-        yield* pushImage(told.world, proxyUrl, "demo/app", "1", 1)
+        yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
         for (const path of ["/health", "/healthy", "/_ping"]) {
-          assert.strictEqual((yield* send(told.world, "GET", proxyUrl + path)).status, 200)
+          assert.strictEqual((yield* send(herd.world, "GET", proxyUrl + path)).status, 200)
         }
-        yield* told.agent("a", hasAll)
-        yield* told.agent("b", () => lines(line({ failed: 3, ended: true, message: "no room" })))
+        yield* herd.agent("a", hasAll)
+        yield* herd.agent("b", () => lines(line({ failed: 3, ended: true, message: "no room" })))
         const args = { type: "image", url: "http://harbor/v2/demo/app/manifests/1", scope: "all_peers" }
-        const posted = yield* told.post("/oapi/v1/jobs", {
+        const posted = yield* herd.post("/oapi/v1/jobs", {
           type: "preheat",
           args,
           scheduler_cluster_ids: null
@@ -298,7 +298,7 @@ describe("a preheat", () => {
         yield* settle
         yield* TestClock.adjust(`${retry} millis`)
         yield* settle
-        const { json } = yield* told.get(`/oapi/v1/jobs/${job.id}`)
+        const { json } = yield* herd.get(`/oapi/v1/jobs/${job.id}`)
         assert.strictEqual(json.state, "FAILURE")
         const [{ error, results }] = json.result.job_states
         assert.match(error, /1 of 2 agents failed/)
@@ -308,7 +308,7 @@ describe("a preheat", () => {
           description: "it lacks 3 of 3: no room"
         })
 
-        const first = yield* told.post("/preheats", {
+        const first = yield* herd.post("/preheats", {
           type: "image",
           url: args.url,
           headers: { Authorization: "Bearer x" },
@@ -319,7 +319,7 @@ describe("a preheat", () => {
         })
         assert.strictEqual(first.status, 200)
         yield* settle
-        const older = yield* told.get(`/preheats/${JSON.parse(first.text).ID}`)
+        const older = yield* herd.get(`/preheats/${JSON.parse(first.text).ID}`)
         assert.include(older.json, { Status: "SUCCESS", errorMsg: "" })
       })
     )

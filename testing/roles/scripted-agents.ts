@@ -1,5 +1,5 @@
-// Decides the herd over which preheating is tested: one that preheats, in a memory world, and agents that register and
-// answer as the test tells them.
+// Test herd for preheating: a herd whose proxy preheats, in a memory world, and scripted agents that register and answer
+// as the test says.
 
 import { Effect, type Scope } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
@@ -14,18 +14,18 @@ import { type MemoryWorld, makeMemoryWorld } from "./memory-world.ts"
 
 export const trackerUrl = "http://herd:15003"
 
-interface ToldAgent {
+interface ScriptedAgent {
   readonly asks: PreheatAsk[]
 }
 
-export interface Told {
+export interface PreheatingHerd {
   readonly world: MemoryWorld
-  /** An agent that registers and answers as it is told. */
+  /** An agent that registers and gives the answers of the script. */
   readonly agent: (
     name: string,
     answer: (ask: PreheatAsk, attempt: number) => HttpServerResponse.HttpServerResponse,
     zone?: string
-  ) => Effect.Effect<ToldAgent, HostProgramError>
+  ) => Effect.Effect<ScriptedAgent, HostProgramError>
   readonly post: (path: string, body: unknown) => Effect.Effect<Exchange, unknown>
   readonly get: (
     path: string
@@ -37,7 +37,7 @@ export interface Told {
  */
 export const inPreheatingHerd = <E>(
   hash: Parameters<typeof makeMemoryWorld>[0],
-  test: (told: Told) => Effect.Effect<void, E, Scope.Scope>,
+  test: (running: PreheatingHerd) => Effect.Effect<void, E, Scope.Scope>,
   preheat: NonNullable<HerdSettings["preheat"]> = {}
 ) =>
   Effect.gen(function* () {
@@ -46,7 +46,7 @@ export const inPreheatingHerd = <E>(
       world.start(herd(herdConfig({ ...herdSettings, preheat }))),
       ({ stop }) => stop
     )
-    const post: Told["post"] = (path, body) =>
+    const post: PreheatingHerd["post"] = (path, body) =>
       send(world, "POST", path.startsWith("http") ? path : proxyUrl + path, {
         body: typeof body === "string" ? body : JSON.stringify(body)
       })
