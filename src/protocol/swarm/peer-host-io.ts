@@ -1,5 +1,5 @@
 // Decides what goes into and comes out of a host's peer machine (peer-host.ts): facts in, orders out. Inputs are past
-// tense, they have happened; outputs are imperatives, the driver (roles/machine-driver.ts) carries them out in order.
+// tense, they have happened; outputs are imperatives, the driver (roles/peer/peer-host-driver.ts) carries them out in order.
 //
 // Invariants of the driver: one input at a time; outputs of a step are carried out before the next input; every Dial
 // is answered by Connected or DialFailed; every LoadPiece by PieceLoaded or PieceLoadFailed; every StorePiece by

@@ -21,7 +21,7 @@ import type { RandomSource } from "../../protocol/kit/random-source.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { PeerListen } from "../config/addresses.ts"
 import type { RateLimits } from "../config/process-keys.ts"
-import { type DriverDuties, MachineDriver } from "./machine-driver.ts"
+import { type DriverDuties, PeerHostDriver } from "./peer-host-driver.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
 import { type OpenSwarm, SwarmBroken, SwarmEntry, type SwarmFace } from "./open-swarm.ts"
 import { readPeerMetrics } from "./peer-metrics.ts"
@@ -84,7 +84,7 @@ export const makePeerEngine = (
 
 /** Methods and not closures: a simulation has thousands of engines. */
 class Engine implements PeerEngine, DriverDuties, SwarmFace {
-  readonly driver: MachineDriver
+  readonly driver: PeerHostDriver
   machine!: PeerHost
   address = ""
   readonly #options: PeerEngineOptions
@@ -105,7 +105,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
       "shoal_peer_strangers_total",
       "Callers at the peer port that did not speak as peers do"
     )
-    this.driver = new MachineDriver(timers, this)
+    this.driver = new PeerHostDriver(timers, this)
   }
 
   get peerId(): PeerId {

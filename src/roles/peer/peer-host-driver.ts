@@ -28,7 +28,7 @@ export interface DriverDuties {
   readonly stranger: () => void
 }
 
-export class MachineDriver implements PeerTransportHandlers {
+export class PeerHostDriver implements PeerTransportHandlers {
   #machine!: PeerHost
   #endpoint!: PeerEndpoint
   readonly #timers: Timers["Service"]
