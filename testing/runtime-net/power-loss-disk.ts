@@ -1,6 +1,6 @@
 // Decides what a disk may forget when the power goes: a disk in memory whose files and folders each have what programs
 // see and what would be left. Only a sync of a file makes its content last, only a sync of a folder makes its names
-// last; everything else is kept, lost or torn as the drawer of lots says. Tests only.
+// last; everything else is kept, lost or torn as coin flips say. Tests only.
 
 import { dirname } from "node:path"
 import type { Disk, DiskDone } from "../../src/runtime-net/store/disk.ts"

@@ -16,8 +16,8 @@ export const tornContent = (before: Uint8Array, written: Uint8Array, keeps: () =
   return content
 }
 
-/** Lots for `keeps` that come out the same every time. */
-export const lots = (seed: number): (() => boolean) => {
+/** Coin flips for `keeps`, the same at every run of the same seed. */
+export const coinFlips = (seed: number): (() => boolean) => {
   let state = seed
   return () => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0

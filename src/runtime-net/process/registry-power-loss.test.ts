@@ -23,7 +23,7 @@ import {
   registryLife,
   toldNothing
 } from "../../../testing/runtime-net/registry-life.ts"
-import { lots } from "../../../testing/runtime-net/torn-content.ts"
+import { coinFlips } from "../../../testing/runtime-net/torn-content.ts"
 
 const originUrl = `http://herd:${herdSettings.origin.port}`
 
@@ -65,7 +65,7 @@ const losses = Number(process.env.SHOAL_POWER_LOSSES ?? 1)
 const luck: ReadonlyArray<readonly [string, (seed: number) => () => boolean]> = [
   ["everything that was not synced is lost", () => () => false],
   ["everything had reached the disk", () => () => true],
-  ["some of it had", lots]
+  ["some of it had", coinFlips]
 ]
 
 describe("the power goes while a registry is used", () => {

@@ -23,7 +23,7 @@ import {
   sha256,
   store
 } from "../../../testing/runtime-net/store-life.ts"
-import { lots } from "../../../testing/runtime-net/torn-content.ts"
+import { coinFlips } from "../../../testing/runtime-net/torn-content.ts"
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-faults-"))),
@@ -107,7 +107,7 @@ describe("the power goes", () => {
   const luck: Record<string, (change: number) => () => boolean> = {
     "everything that was not synced is lost": () => () => false,
     "everything had reached the disk": () => () => true,
-    "some of it had": (change) => lots(change)
+    "some of it had": (change) => coinFlips(change)
   }
 
   for (const [name, draw] of Object.entries(luck)) {

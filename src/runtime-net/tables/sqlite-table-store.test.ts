@@ -10,7 +10,7 @@ import { Effect } from "effect"
 import { afterEach, describe, expect, vi } from "vitest"
 import type { TableStore, TableWrite } from "../../roles/services/table-store.ts"
 import { openSqliteTableStore } from "./sqlite-table-store.ts"
-import { lots } from "../../../testing/runtime-net/torn-content.ts"
+import { coinFlips } from "../../../testing/runtime-net/torn-content.ts"
 import {
   readTableFiles,
   restoreTableFiles,
@@ -82,7 +82,7 @@ describe("tables when the power goes", () => {
         const draws = checkpoint || anew ? 12 : index % 10 === 0 ? 2 : 0
         for (let draw = 0; draw < draws; draw++) {
           const left = yield* temporaryFolder
-          restoreTableFiles(left, tornTableFiles(before, after, lots(index * 100 + draw)))
+          restoreTableFiles(left, tornTableFiles(before, after, coinFlips(index * 100 + draw)))
           const found = yield* Effect.scoped(Effect.flatMap(openSqliteTableStore(left), rowsOf))
           const expected = found.get(`0-${index % 7}`) === `${index}` ? rowsAfter : rowsBefore
           expect(found, `write ${index}, draw ${draw}`).toEqual(expected)
