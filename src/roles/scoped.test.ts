@@ -11,7 +11,7 @@ it.effect("what is held is released when the scope ends, the last first", () =>
     const hold = (name: string) =>
       held(
         () => name,
-        (thing) => happened.push(thing)
+        (value) => happened.push(value)
       )
     assert.strictEqual(yield* Scope.provide(hold("first"), scope), "first")
     yield* Scope.provide(hold("second"), scope)

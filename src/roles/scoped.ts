@@ -9,15 +9,15 @@ export const atEnd = (release: () => unknown): Effect.Effect<void, never, Scope.
   held(nothing, release)
 
 /** Acquires by a plain call, and releases by another when the scope ends. Neither fails. */
-export const held = <Thing>(
-  acquire: () => Thing,
-  release: (thing: Thing) => unknown
-): Effect.Effect<Thing, never, Scope.Scope> =>
+export const held = <A>(
+  acquire: () => A,
+  release: (value: A) => unknown
+): Effect.Effect<A, never, Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) =>
     Effect.uninterruptible(
       Effect.suspend(() => {
-        const thing = acquire()
-        return Effect.as(Scope.addFinalizerExit(scope, releasing(release, thing)), thing)
+        const value = acquire()
+        return Effect.as(Scope.addFinalizerExit(scope, releasing(release, value)), value)
       })
     )
   )
@@ -26,9 +26,9 @@ const nothing = (): void => {}
 
 /** Apart, so that what is kept until the end is these two and nothing else. */
 const releasing =
-  <Thing>(release: (thing: Thing) => unknown, thing: Thing) =>
+  <A>(release: (value: A) => unknown, value: A) =>
   (): Effect.Effect<void> => {
-    release(thing)
+    release(value)
     return Effect.void
   }
 
