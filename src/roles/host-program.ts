@@ -1,8 +1,8 @@
-// Decides the form in which every role is handed to a world: a program that, over the services below, starts whatever
-// runs in its scope and says which HTTP apps listen where. The worlds (runtime-net, runtime-sim) supply the services,
-// serve the apps, and own start, stop and kill.
+// Host program: the form of every role. It is an Effect over the services below that starts what runs in its scope and
+// returns the HTTP apps with the addresses on which they listen. A world (runtime-net, runtime-sim) supplies the
+// services, serves the apps, and starts, stops and kills the program. A role never reaches outside these services.
 
-import type { Effect, Scope } from "effect"
+import { Data, type Effect, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Micros } from "../protocol/kit/time.ts"
 import type { HttpApp } from "./http/http-app.ts"
@@ -11,23 +11,24 @@ import type { HostStorage } from "./services/host-storage.ts"
 import type { PeerTransport } from "./services/peer-transport.ts"
 import type { Timers } from "./services/timers.ts"
 
-/** All that a role may reach outside itself, with Effect's own Clock, Random, Logger and Tracer. */
+/** Everything that a role may reach outside itself, besides Effect's own Clock, Random, Logger and Tracer. */
 export type HostServices = HostStorage | PeerTransport | Timers | Digests | HttpClient.HttpClient
 
 export interface HttpListener {
-  /** For people: "registry", "tracker", ... */
+  /** A name for people: "registry", "tracker", ... */
   readonly name: string
   readonly listen: { readonly host: string; readonly port: number }
   readonly app: HttpApp
-  /** How long clients may take; limits.ts has what holds where it is absent. */
+  /** How long clients may take to send headers and body; the defaults are in limits.ts. */
   readonly patience?: { readonly headers: Micros; readonly body: Micros }
 }
 
-/** What a started role offers. `E` of HostProgram is a one-line, actionable message in `message`. */
+/** What a started role offers to its world. */
 export interface StartedRole {
   readonly listeners: ReadonlyArray<HttpListener>
 }
 
+/** `message` is one line that says what to change. */
 export interface HostProgramError {
   readonly _tag: string
   readonly message: string
@@ -38,3 +39,6 @@ export type HostProgram<Role extends StartedRole = StartedRole> = Effect.Effect<
   HostProgramError,
   HostServices | Scope.Scope
 >
+
+/** The parts of a configuration are well formed but do not fit together. `message` names the keys and the change. */
+export class RoleMisconfigured extends Data.TaggedError("RoleMisconfigured")<{ readonly message: string }> {}
