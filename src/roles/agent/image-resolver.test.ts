@@ -1,17 +1,18 @@
-// Checks when an agent asks a build-index, with whom a question is shared, and what is answered while it is away.
+// Tests of the image resolver over a build-index in memory: when it asks, which readers share a question, and what it
+// answers while the build-index is away.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { buildIndexConfig } from "../build-index/config.ts"
-import { makeImageResolver } from "./image-resolver.ts"
+import { type ImageResolverOptions, makeImageResolver } from "./image-resolver.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
-import { makeRoleMetrics } from "../services/metrics.ts"
+import { makeRoleMetrics, type RoleMetrics } from "../services/metrics.ts"
 import { makeMemoryTables } from "../../../testing/roles/memory-table-store.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { toDuration } from "../services/clock.ts"
@@ -29,11 +30,12 @@ type Client = Effect.Success<ReturnType<typeof makeBuildIndexClient>>
 interface Setting {
   readonly world: MemoryWorld
   readonly client: Client
-  /** The image resolver, as after a restart. */
+  /** A new resolver over the same tables, as after a restart. */
   readonly start: (
-    options?: Partial<{ readonly freshness: number; readonly serveStale: boolean }>
+    options?: Partial<ImageResolverOptions>
   ) => Effect.Effect<Effect.Success<ReturnType<typeof makeImageResolver>>, unknown, Scope.Scope>
   readonly tables: ReturnType<typeof makeMemoryTables>
+  readonly metrics: RoleMetrics
 }
 
 const setting = <A, E>(test: (setting: Setting) => Effect.Effect<A, E, Scope.Scope>) =>
@@ -45,16 +47,17 @@ const setting = <A, E>(test: (setting: Setting) => Effect.Effect<A, E, Scope.Sco
     yield* world.start(buildIndex(buildIndexConfig({ data: "index", http })))
     const client = yield* Effect.provide(makeBuildIndexClient(["http://index:1"]), world.services)
     const tables = makeMemoryTables()
+    const metrics = makeRoleMetrics("agent")
     const start: Setting["start"] = (options = {}) =>
       makeImageResolver({
         buildIndex: Effect.succeed(client),
         tables,
-        metrics: makeRoleMetrics("agent"),
+        metrics,
         freshness: 5000,
         serveStale: true,
         ...options
       })
-    yield* test({ world, client, start, tables })
+    yield* test({ world, client, start, tables, metrics })
   }).pipe(Effect.scoped)
 
 const put = (client: Client, letter: string, names: ReadonlyArray<Digest> = []) =>
@@ -66,7 +69,7 @@ const put = (client: Client, letter: string, names: ReadonlyArray<Digest> = []) 
 const questions = (world: MemoryWorld) => world.requests.filter((request) => request.startsWith("GET")).length
 
 describe("an image resolver", () => {
-  it.effect("are asked for once within their freshness, then again, with Age between", () =>
+  it.effect("asks once within freshness and again after it, and tells the age in between", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
         const resolver = yield* start()
@@ -75,9 +78,9 @@ describe("an image resolver", () => {
         assert.strictEqual((yield* resolver.tag(repository, "latest")).age, 0)
         yield* put(client, "b", [digest("1")])
         yield* TestClock.adjust("4999 millis")
-        const remembered = yield* resolver.tag(repository, "latest")
-        assert.deepStrictEqual([remembered.digest, remembered.age], [digest("a"), 4])
-        // What the tag's manifest names was told along.
+        const cached = yield* resolver.tag(repository, "latest")
+        assert.deepStrictEqual([cached.digest, cached.age], [digest("a"), 4])
+        // The answer for the tag told what its manifest names.
         yield* resolver.blob(repository, digest("1"))
         yield* resolver.manifest(repository, digest("a"))
         assert.strictEqual(questions(world), 1)
@@ -88,7 +91,7 @@ describe("an image resolver", () => {
     )
   )
 
-  it.effect("of a whole image are confirmed by one answer without a body", () =>
+  it.effect("confirms a whole image by one answer without a body", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
         const resolver = yield* start()
@@ -105,7 +108,7 @@ describe("an image resolver", () => {
         yield* resolver.blob(repository, digest("1"))
         yield* resolver.blob(repository, digest("2"))
         assert.deepStrictEqual(statuses, [304])
-        // A deletion ends that, and only what was deleted is gone.
+        // After a deletion that is no longer so, and only what was deleted is gone.
         yield* client.unlink(repository, digest("1"))
         yield* TestClock.adjust("10 seconds")
         const gone = yield* Effect.flip(resolver.blob(repository, digest("1")))
@@ -116,7 +119,7 @@ describe("an image resolver", () => {
     )
   )
 
-  it.effect("with freshness 0 are asked for every time, by each reader for itself", () =>
+  it.effect("asks for every reader when freshness is 0", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
         const resolver = yield* start({ freshness: 0 })
@@ -131,7 +134,7 @@ describe("an image resolver", () => {
     )
   )
 
-  it.effect("share a question among readers, also when the first one hangs up", () =>
+  it.effect("shares a question among readers, even after the first of them hung up", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
         const answer = yield* Deferred.make<void>()
@@ -139,14 +142,7 @@ describe("an image resolver", () => {
           ...client,
           tag: (...asked) => Effect.andThen(Deferred.await(answer), client.tag(...asked))
         }
-        void start
-        const resolver = yield* makeImageResolver({
-          buildIndex: Effect.succeed(held),
-          tables: makeMemoryTables(),
-          metrics: makeRoleMetrics("agent"),
-          freshness: 5000,
-          serveStale: true
-        })
+        const resolver = yield* start({ buildIndex: Effect.succeed(held) })
         yield* put(client, "a")
         world.requests.length = 0
         const first = yield* Effect.forkChild(resolver.tag(repository, "latest"))
@@ -160,7 +156,7 @@ describe("an image resolver", () => {
     )
   )
 
-  it.effect("that there is no such thing are asked for every time", () =>
+  it.effect("never serves an absence from the cache", () =>
     setting(({ client, start }) =>
       Effect.gen(function* () {
         const resolver = yield* start()
@@ -182,7 +178,7 @@ describe("an image resolver", () => {
     )
   )
 
-  it.effect("are asked for anew after something was written through the agent", () =>
+  it.effect("asks again after a write through the agent", () =>
     setting(({ client, start }) =>
       Effect.gen(function* () {
         const resolver = yield* start()
@@ -198,43 +194,45 @@ describe("an image resolver", () => {
   )
 })
 
-describe("while the build-index is away", () => {
+describe("an image resolver whose build-index is away", () => {
   const away = (world: MemoryWorld) => world.unreachable.add("index:1")
 
-  it.effect("the last known is served with its age, over a restart, and what is unknown is unavailable", () =>
-    setting(({ world, client, start }) =>
-      Effect.gen(function* () {
-        const resolver = yield* start()
-        yield* put(client, "a", [digest("1")])
-        yield* resolver.tag(repository, "latest")
-        yield* TestClock.adjust("60 seconds")
-        away(world)
-        const reading = yield* Effect.forkChild(resolver.tag(repository, "latest"))
-        yield* TestClock.adjust(toDuration(limits.revalidationPatience))
-        const stale = yield* Fiber.join(reading)
-        assert.strictEqual(stale.digest, digest("a"))
-        assert.isAtLeast(stale.age!, 60)
+  it.effect(
+    "serves the last known value with its age, after a restart too, and fails for what it never knew",
+    () =>
+      setting(({ world, client, start }) =>
+        Effect.gen(function* () {
+          const resolver = yield* start()
+          yield* put(client, "a", [digest("1")])
+          yield* resolver.tag(repository, "latest")
+          yield* TestClock.adjust("60 seconds")
+          away(world)
+          const reading = yield* Effect.forkChild(resolver.tag(repository, "latest"))
+          yield* TestClock.adjust(toDuration(limits.revalidationPatience))
+          const stale = yield* Fiber.join(reading)
+          assert.strictEqual(stale.digest, digest("a"))
+          assert.isAtLeast(stale.age!, 60)
 
-        const again = yield* start()
-        const restarted = yield* Effect.forkChild(again.tag(repository, "latest"))
-        yield* TestClock.adjust(toDuration(limits.revalidationPatience))
-        assert.isAtLeast((yield* Fiber.join(restarted)).age!, 62)
-        // Nobody waits again for what just did not answer.
-        yield* again.blob(repository, digest("1"))
-        yield* again.manifest(repository, digest("a"))
-        const unknown = yield* Effect.forkChild(Effect.flip(again.tag(repository, "other")))
-        yield* TestClock.adjust("20 seconds")
-        assert.strictEqual((yield* Fiber.join(unknown))._tag, "ImageUnavailable")
+          const again = yield* start()
+          const restarted = yield* Effect.forkChild(again.tag(repository, "latest"))
+          yield* TestClock.adjust(toDuration(limits.revalidationPatience))
+          assert.isAtLeast((yield* Fiber.join(restarted)).age!, 62)
+          // No later reader waits for a build-index that just did not answer.
+          yield* again.blob(repository, digest("1"))
+          yield* again.manifest(repository, digest("a"))
+          const unknown = yield* Effect.forkChild(Effect.flip(again.tag(repository, "other")))
+          yield* TestClock.adjust("20 seconds")
+          assert.strictEqual((yield* Fiber.join(unknown))._tag, "ImageUnavailable")
 
-        world.unreachable.clear()
-        yield* put(client, "b")
-        yield* TestClock.adjust("5 seconds")
-        assert.strictEqual((yield* again.tag(repository, "latest")).digest, digest("b"))
-      })
-    )
+          world.unreachable.clear()
+          yield* put(client, "b")
+          yield* TestClock.adjust("5 seconds")
+          assert.strictEqual((yield* again.tag(repository, "latest")).digest, digest("b"))
+        })
+      )
   )
 
-  it.effect("nothing is served without serveStale", () =>
+  it.effect("fails without serveStale", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
         const resolver = yield* start({ serveStale: false })
@@ -249,7 +247,7 @@ describe("while the build-index is away", () => {
     )
   )
 
-  it.effect("what was deleted before stays gone", () =>
+  it.effect("still knows what was deleted", () =>
     setting(({ world, client, start }) =>
       Effect.gen(function* () {
         const resolver = yield* start({ freshness: 0 })
@@ -271,8 +269,8 @@ describe("while the build-index is away", () => {
   )
 })
 
-describe("tables that fail", () => {
-  it.effect("cost what a restart would find, not the answer", () =>
+describe("an image resolver whose tables fail", () => {
+  it.effect("answers all the same", () =>
     setting(({ client, start, tables }) =>
       Effect.gen(function* () {
         const resolver = yield* start()
@@ -281,6 +279,67 @@ describe("tables that fail", () => {
         assert.strictEqual((yield* resolver.tag(repository, "latest")).digest, digest("a"))
         assert.deepStrictEqual(tables.rows("facts-tags"), [])
         assert.isTrue(Exit.isSuccess(yield* Effect.exit(resolver.manifest(repository, digest("a")))))
+      })
+    )
+  )
+})
+
+describe("metrics of an image resolver", () => {
+  it.effect("count each resolution by its source, under the new names and those of version 0.1", () =>
+    setting(({ world, client, start, metrics }) =>
+      Effect.gen(function* () {
+        const resolver = yield* start()
+        yield* put(client, "a", [digest("1"), digest("2")])
+        yield* resolver.tag(repository, "latest")
+        yield* resolver.blob(repository, digest("1"))
+        world.unreachable.add("index:1")
+        yield* TestClock.adjust("5 seconds")
+        for (const read of [resolver.tag(repository, "latest"), resolver.manifest(repository, digest("c"))]) {
+          const reading = yield* Effect.forkChild(Effect.exit(read))
+          yield* TestClock.adjust("20 seconds")
+          yield* Fiber.join(reading)
+        }
+        const counted = metrics
+          .text()
+          .split("\n")
+          .filter((line) => /^shoal_(resol|facts).* [1-9]\d*$/.test(line))
+          .map((line) => line.replace(/role="agent",?/, ""))
+        assert.sameMembers(counted, [
+          'shoal_resolutions_total{kind="tag",source="build-index"} 1',
+          'shoal_resolutions_total{kind="blob",source="cache"} 1',
+          'shoal_resolutions_total{kind="tag",source="stale"} 1',
+          'shoal_resolutions_total{kind="manifest",source="unavailable"} 1',
+          'shoal_resolution_cache_entries{kind="tags"} 1',
+          'shoal_resolution_cache_entries{kind="manifests"} 1',
+          'shoal_resolution_cache_entries{kind="blobs"} 2',
+          'shoal_facts_read_total{fact="tag",answer="asked"} 1',
+          'shoal_facts_read_total{fact="blob",answer="remembered"} 1',
+          'shoal_facts_read_total{fact="tag",answer="stale"} 1',
+          'shoal_facts_read_total{fact="manifest",answer="unavailable"} 1',
+          'shoal_facts{kind="tags"} 1',
+          'shoal_facts{kind="manifests"} 1',
+          'shoal_facts{kind="blobs"} 2'
+        ])
+      })
+    )
+  )
+
+  it.effect("count answers that are older than the cache", () =>
+    setting(({ client, start, metrics }) =>
+      Effect.gen(function* () {
+        yield* put(client, "a")
+        const old = yield* client.tag(repository, "latest")
+        yield* put(client, "b")
+        const resolver = yield* start({ freshness: 0 })
+        yield* resolver.tag(repository, "latest")
+        const behind = yield* start({
+          freshness: 0,
+          buildIndex: Effect.succeed({ ...client, tagSince: () => Effect.succeed(Option.some(old)) })
+        })
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual((yield* behind.tag(repository, "latest")).digest, digest("b"))
+        assert.match(metrics.text(), /^shoal_resolutions_older_total\{role="agent"\} 1$/m)
+        assert.match(metrics.text(), /^shoal_facts_older_total\{role="agent"\} 1$/m)
       })
     )
   )

@@ -1,10 +1,12 @@
-// Decides when an agent asks the build-indexes again, and what it answers while they are away: a fact that was confirmed
-// within `freshness` is served as it is, an older one is asked for anew; when nobody answers, the last known value is
-// served with its age, if that is allowed. What is remembered and survives a restart: resolution-cache.ts.
+// Image resolver of an agent: what a tag, a manifest or a blob of a repository is, from the cache or a build-index. An
+// entry confirmed within `freshness` is served from the cache, an older one is asked for again. While no build-index
+// answers, the last known value is served with its age, if the configuration allows it. What the cache holds, and what
+// of it survives a restart, is in resolution-cache.ts.
 //
-// Invariants: a read that begins `freshness` or more after a put was acknowledged sees it, unless the build-index is
-// away; readers of one fact share a question only when it was asked within `freshness`; "there is no such thing" is
-// asked anew every time; a value is durable before anybody is told, so a restart goes back to nothing older.
+// Invariants: a read that begins `freshness` or more after a put was acknowledged sees that put, unless the build-index
+// is away. Readers of the same entry share a question only if it was asked within `freshness`. An absence is never
+// served from the cache while the build-index answers. An answer is durable before a reader gets it, so a restart goes
+// back to nothing older.
 
 import { Clock, Deferred, Effect, Exit, Option, type Scope, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -14,18 +16,19 @@ import {
   type BuildIndexError,
   BuildIndexUnavailable
 } from "../client/build-index-client.ts"
-import type { Reading, RoleMetrics } from "../services/metrics.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
 import { ImageUnavailable, ImageUnknown, type ResolvedManifest } from "../registry/image-source.ts"
 import { cacheTables, type CacheUpdate, ResolutionCache, type CacheEntry } from "./resolution-cache.ts"
+import { noCounts, readResolverMetrics } from "./resolver-metrics.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { toDuration } from "../services/clock.ts"
 
 export interface ImageResolverOptions {
-  /** Made when something is asked of it. */
+  /** Makes the client at the first question. */
   readonly buildIndex: Effect.Effect<BuildIndexClient>
   readonly tables: TableStore
   readonly metrics: RoleMetrics
-  /** Milliseconds; 0 asks every time. */
+  /** Milliseconds; 0 asks the build-index every time. */
   readonly freshness: number
   /** Whether the last known value is served while the build-index is away. */
   readonly serveStale: boolean
@@ -38,26 +41,26 @@ export interface ImageResolver {
   readonly manifest: (repository: string, digest: Digest) => Read<ResolvedManifest>
   /** Fails with ImageUnknown unless the repository has the blob. */
   readonly blob: (repository: string, digest: Digest) => Read<void>
-  /** Something of the repository was written: what is remembered of it must be asked anew. */
+  /** A write changed the repository: everything cached of it is asked for again. */
   readonly invalidate: (repository: string) => Effect.Effect<void>
 }
 
 interface Question {
   readonly repository: string
   readonly askedAt: number
-  /** What became of it; what was answered is in the cache by then. */
+  /** Succeeds once the answer is in the cache. */
   readonly done: Deferred.Deferred<void, BuildIndexUnavailable>
 }
 
-/** One kind of fact: how to look it up, ask for it, and tell it. */
-interface Kind<Value, A> {
+/** A read of one kind of entry: how to look it up, ask for it, and make an answer of it. */
+interface Lookup<Value, A> {
   readonly name: "tag" | "manifest" | "blob"
   readonly key: string
   readonly repository: string
-  readonly look: (now: number) => CacheEntry<Value> | undefined
+  readonly find: (now: number) => CacheEntry<Value> | undefined
   readonly ask: (known: Value | undefined, at: number) => Effect.Effect<CacheUpdate, BuildIndexUnavailable>
-  /** None when the fact is that there is no such thing. */
-  readonly tell: (cached: CacheEntry<Value>) => Option.Option<A>
+  /** None when the entry says that it does not exist. */
+  readonly toResult: (entry: CacheEntry<Value>) => Option.Option<A>
   readonly unknown: ImageUnknown
 }
 
@@ -70,30 +73,24 @@ export const makeImageResolver = (
     return resolver
   })
 
-/** Methods and not closures, and tables with their first entry: a simulation has one for each of thousands of agents. */
+/** Has methods instead of closures and makes tables at their first entry: a simulation has thousands of resolvers. */
 class CachingResolver implements ImageResolver {
   readonly #options: ImageResolverOptions
   readonly #scope: Scope.Scope
   readonly #cache = new ResolutionCache()
   #asking: Map<string, Question> | undefined
-  /** Repositories whose build-index did not answer, and until when it is left alone. */
+  /** Repositories whose build-index did not answer, and when it may be asked again. */
   #away: Map<string, number> | undefined
   #learning: Semaphore.Semaphore | undefined
-  readonly #counts = { tag: { ...nothingRead }, manifest: { ...nothingRead }, blob: { ...nothingRead } }
-  readonly #older: (increment: number) => void
+  readonly #counts = noCounts()
 
   constructor(options: ImageResolverOptions, scope: Scope.Scope) {
-    const { metrics } = options
     this.#options = options
     this.#scope = scope
-    metrics.readAll(() => [...countsToTell(this.#counts), ...sizesToTell(this.#cache)])
-    this.#older = metrics.counter(
-      "shoal_facts_older_total",
-      "Answers of build-indexes that were older than what was known"
-    )
+    readResolverMetrics(options.metrics, this.#counts, this.#cache)
   }
 
-  /** Takes up what an earlier run noted. */
+  /** Loads the entries that an earlier run stored. */
   restore(): Effect.Effect<void, TableStoreError> {
     const { tables } = this.#options
     return Effect.forEach(Object.values(cacheTables), (table) => restoreTable(tables, this.#cache, table), {
@@ -106,7 +103,7 @@ class CachingResolver implements ImageResolver {
       name: "tag",
       key: `tag ${repository} ${name}`,
       repository,
-      look: (now) => this.#cache.tag(repository, name, now),
+      find: (now) => this.#cache.tag(repository, name, now),
       ask: (known, at) =>
         Effect.flatMap(
           this.#ask((index) =>
@@ -122,7 +119,7 @@ class CachingResolver implements ImageResolver {
               })
             )
         ),
-      tell: ({ value, age }) =>
+      toResult: ({ value, age }) =>
         value.manifest === undefined
           ? Option.none()
           : Option.some({ ...value.manifest, age: secondsOf(age) + (value.upstreamAge ?? 0) }),
@@ -135,13 +132,13 @@ class CachingResolver implements ImageResolver {
       name: "manifest",
       key: `manifest ${repository} ${digest}`,
       repository,
-      look: (now) => this.#cache.manifest(repository, digest, now),
+      find: (now) => this.#cache.manifest(repository, digest, now),
       ask: (_, at) =>
         Effect.flatMap(
           this.#ask((index) => index.manifest(repository, digest)),
           (answer) => this.#learn(() => this.#cache.updateManifest(repository, digest, answer, at))
         ),
-      tell: ({ value: { mediaType, size }, age }) =>
+      toResult: ({ value: { mediaType, size }, age }) =>
         Option.some({ digest, mediaType, size, age: secondsOf(age) }),
       unknown: new ImageUnknown({
         what: "manifest",
@@ -155,13 +152,13 @@ class CachingResolver implements ImageResolver {
       name: "blob",
       key: `blob ${repository} ${digest}`,
       repository,
-      look: (now) => this.#cache.blob(repository, digest, now),
+      find: (now) => this.#cache.blob(repository, digest, now),
       ask: (_, at) =>
         Effect.flatMap(
           this.#ask((index) => index.blob(repository, digest)),
           (answer) => this.#learn(() => this.#cache.updateBlob(repository, digest, answer, at))
         ),
-      tell: ({ value }) => (value.gone === true ? Option.none() : Option.some(undefined)),
+      toResult: ({ value }) => (value.gone === true ? Option.none() : Option.some(undefined)),
       unknown: new ImageUnknown({ what: "blob", message: `${repository} has no blob ${digest}` })
     })
   }
@@ -175,16 +172,16 @@ class CachingResolver implements ImageResolver {
     })
   }
 
-  /** Durable first, then believed. A table that fails is told of, and costs only what a restart would find. */
+  /** Stores an update, then applies it. A failed write costs only what a restart would find, so it is a warning. */
   #learn(compute: () => CacheUpdate): Effect.Effect<CacheUpdate> {
     this.#learning ??= Semaphore.makeUnsafe(1)
     return this.#learning.withPermit(
       Effect.gen({ self: this }, function* () {
         const update = compute()
-        if (update.outcome === "older") this.#older(1)
+        if (update.outcome === "older") this.#counts.olderAnswers++
         if (update.writes.length > 0) {
           yield* Effect.catch(this.#options.tables.write(update.writes), (error) =>
-            Effect.logWarning(`what the build-index said is not kept for a restart: ${error.message}`)
+            Effect.logWarning(`an answer of the build-index is not stored for a restart: ${error.message}`)
           )
         }
         update.apply()
@@ -200,24 +197,28 @@ class CachingResolver implements ImageResolver {
     this.#away.set(repository, now + pause)
   }
 
-  /** Asks, in a fiber of the agent's: whoever waits may hang up, others wait for the same answer. */
-  #question<Value, A>(kind: Kind<Value, A>, known: Value | undefined, now: number): Effect.Effect<Question> {
+  /** Asks in a fiber of the agent's scope: one reader may hang up while others wait for the same answer. */
+  #question<Value, A>(
+    lookup: Lookup<Value, A>,
+    known: Value | undefined,
+    now: number
+  ): Effect.Effect<Question> {
     return Effect.gen({ self: this }, function* () {
       this.#asking ??= new Map()
       const asking = this.#asking
-      const running = asking.get(kind.key)
+      const running = asking.get(lookup.key)
       if (running !== undefined && now - running.askedAt < this.#options.freshness) return running
       const asked: Question = {
-        repository: kind.repository,
+        repository: lookup.repository,
         askedAt: now,
         done: yield* Deferred.make<void, BuildIndexUnavailable>()
       }
-      asking.set(kind.key, asked)
-      const answered = kind.ask(known, now).pipe(
+      asking.set(lookup.key, asked)
+      const answered = lookup.ask(known, now).pipe(
         Effect.onExit((exit) =>
           Effect.suspend(() => {
-            if (asking.get(kind.key) === asked) asking.delete(kind.key)
-            if (Exit.isSuccess(exit)) this.#away?.delete(kind.repository)
+            if (asking.get(lookup.key) === asked) asking.delete(lookup.key)
+            if (Exit.isSuccess(exit)) this.#away?.delete(lookup.repository)
             return Deferred.done(asked.done, Exit.asVoid(exit))
           })
         ),
@@ -228,34 +229,36 @@ class CachingResolver implements ImageResolver {
     })
   }
 
-  #read<Value, A>(kind: Kind<Value, A>): Read<A> {
+  #read<Value, A>(lookup: Lookup<Value, A>): Read<A> {
     return Effect.gen({ self: this }, function* () {
       const { freshness, serveStale } = this.#options
       const now = yield* Clock.currentTimeMillis
-      const count = this.#counts[kind.name]
-      const cached = kind.look(now)
-      const known = cached === undefined ? Option.none() : kind.tell(cached)
+      const count = this.#counts[lookup.name]
+      const cached = lookup.find(now)
+      const known = cached === undefined ? Option.none() : lookup.toResult(cached)
       const mayBeStale = serveStale && cached !== undefined
       if (cached !== undefined && Option.isSome(known)) {
         const isFresh = !cached.invalidated && cached.age >= 0 && cached.age < freshness
         if (isFresh) {
-          count.remembered++
+          count.cache++
           return known.value
         }
       }
       const stale = Effect.suspend(() => {
         count.stale++
-        return Option.isSome(known) ? Effect.succeed(known.value) : Effect.fail(kind.unknown)
+        return Option.isSome(known) ? Effect.succeed(known.value) : Effect.fail(lookup.unknown)
       })
-      if (mayBeStale && now < (this.#away?.get(kind.repository) ?? 0)) return yield* stale
+      if (mayBeStale && now < (this.#away?.get(lookup.repository) ?? 0)) return yield* stale
 
-      const { done } = yield* this.#question(kind, cached?.value, now)
+      const { done } = yield* this.#question(lookup, cached?.value, now)
       const answered = Deferred.await(done).pipe(
         mayBeStale
           ? Effect.timeoutOrElse({
               duration: toDuration(limits.revalidationPatience),
               orElse: () =>
-                Effect.fail(new BuildIndexUnavailable({ message: "the build-index takes too long" }))
+                Effect.fail(
+                  new BuildIndexUnavailable({ message: "the build-index takes too long to answer" })
+                )
             })
           : (wait) => wait
       )
@@ -264,22 +267,22 @@ class CachingResolver implements ImageResolver {
         onFailure: (error) => error
       })
       if (failure !== undefined && mayBeStale) {
-        this.#setAway(kind.repository, yield* Clock.currentTimeMillis)
+        this.#setAway(lookup.repository, yield* Clock.currentTimeMillis)
         return yield* stale
       }
       if (failure !== undefined) {
         count.unavailable++
         return yield* new ImageUnavailable({ message: failure.message })
       }
-      count.asked++
-      const answer = kind.look(yield* Clock.currentTimeMillis)
-      const told = answer === undefined ? Option.none<A>() : kind.tell(answer)
-      if (Option.isNone(told)) return yield* kind.unknown
+      count.buildIndex++
+      const answer = lookup.find(yield* Clock.currentTimeMillis)
+      const told = answer === undefined ? Option.none<A>() : lookup.toResult(answer)
+      if (Option.isNone(told)) return yield* lookup.unknown
       return told.value
     })
   }
 
-  /** What the build-index answers, or that there is none. */
+  /** The build-index's answer, or "gone" when it knows nothing of that name. */
   #ask<A>(
     asked: (index: BuildIndexClient) => Effect.Effect<A, BuildIndexError>
   ): Effect.Effect<A | "gone", BuildIndexUnavailable> {
@@ -287,29 +290,6 @@ class CachingResolver implements ImageResolver {
     return Effect.catchTag(answered, "TagUnknown", () => Effect.succeed("gone" as const))
   }
 }
-
-/** Where answers came from. */
-const nothingRead = { remembered: 0, asked: 0, stale: 0, unavailable: 0 }
-
-const countsToTell = (counts: Readonly<Record<string, typeof nothingRead>>): ReadonlyArray<Reading> =>
-  Object.entries(counts).flatMap(([fact, answers]) =>
-    Object.entries(answers).map(([answer, value]) => ({
-      kind: "counter",
-      name: "shoal_facts_read_total",
-      description: "What was read of tags, manifests and blobs, and where the answer came from",
-      labels: { fact, answer },
-      value
-    }))
-  )
-
-const sizesToTell = (cache: ResolutionCache): ReadonlyArray<Reading> =>
-  Object.entries(cache.sizes()).map(([kind, value]) => ({
-    kind: "gauge",
-    name: "shoal_facts",
-    description: "Facts that are remembered",
-    labels: { kind },
-    value
-  }))
 
 const secondsOf = (millis: number): number => Math.max(0, Math.floor(millis / 1000))
 
