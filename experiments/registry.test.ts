@@ -5,7 +5,8 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import { experiments, findExperiment } from "./registry.ts"
+import { findExperiment } from "./find-experiment.ts"
+import { experiments } from "./registry.ts"
 import { planReport, quickRequest, type ReportRequest } from "./report.ts"
 
 const versions = experiments.flatMap((experiment) => {

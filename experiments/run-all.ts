@@ -2,7 +2,7 @@
 // keep the others from running; in the end all that failed are named.
 
 import { Console, Data, Effect, Result } from "effect"
-import { laboratory, type Laboratory } from "./laboratory.ts"
+import type { Laboratory } from "./engine/laboratory.ts"
 import { poolFor, type RunRequest, runInPool } from "./run-experiment.ts"
 
 /** Some experiments failed; each was told when it did. */
@@ -13,7 +13,7 @@ export class SomeFailed extends Data.TaggedError("SomeFailed")<{
 
 export const runAll = Effect.fnUntraced(function* (
   request: Pick<RunRequest, "quick" | "fresh" | "workers">,
-  lab: Laboratory = laboratory
+  lab: Laboratory
 ) {
   const pool = yield* poolFor(lab, request.workers)
   const failed: Array<string> = []

@@ -11,7 +11,7 @@ import { completionChart, spreadChart } from "./first-wave-charts.ts"
 import { byteSizeText, countText } from "./option-text.ts"
 import { readable } from "./report-tables.ts"
 import { decodeResult, timesAgainst } from "./result.ts"
-import type { Laboratory } from "./laboratory.ts"
+import type { Laboratory } from "./engine/laboratory.ts"
 import { type RunRequest, runExperiment } from "./run-experiment.ts"
 
 const bound = 0.2

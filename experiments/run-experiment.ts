@@ -10,11 +10,11 @@ import { makeCellStore } from "./cell-store.ts"
 import type { ChartFailed } from "./chart.ts"
 import type { Experiment, ExperimentFailed, OptionInvalid } from "./experiment.ts"
 import type { SourcesUnreadable } from "./fingerprint.ts"
-import { laboratory, type Laboratory } from "./laboratory.ts"
+import type { Laboratory } from "./engine/laboratory.ts"
 import { CellFailed, type MeasureError, measureIn } from "./measure-cells.ts"
 import { namingTheChoices } from "./nearest-name.ts"
 import { makeProgress, type Progress, type ProgressStream } from "./progress.ts"
-import { type ExperimentUnknown, findExperiment } from "./registry.ts"
+import { type ExperimentUnknown, findExperiment } from "./find-experiment.ts"
 import { provenanceFile } from "./provenance.ts"
 import { makeReport, planReport, quickRequest, replayCommand, type ReportPlan } from "./report.ts"
 import { type ReportUnwritable, writeReport } from "./report-files.ts"
@@ -211,7 +211,7 @@ export const runInPool = (
 export const runExperiment = (
   name: string,
   request: RunRequest,
-  lab: Laboratory = laboratory
+  lab: Laboratory
 ): Effect.Effect<RunSummary, RunError> =>
   Effect.scoped(
     Effect.gen(function* () {

@@ -6,7 +6,7 @@ import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Console, Data, Effect } from "effect"
 import type { Experiment } from "./experiment.ts"
-import { laboratory, type Laboratory } from "./laboratory.ts"
+import type { Laboratory } from "./engine/laboratory.ts"
 import { measureIn } from "./measure-cells.ts"
 import { progressOfParts } from "./progress.ts"
 import { concludeReport, planReport, quickRequest } from "./report.ts"
@@ -92,4 +92,4 @@ const verify = Effect.fnUntraced(function* (workers: number | undefined, lab: La
 }, Effect.scoped)
 
 /** Fails with the first difference when there is any; all are printed. */
-export const verifyReports = (workers?: number, lab: Laboratory = laboratory) => verify(workers, lab)
+export const verifyReports = (workers: number | undefined, lab: Laboratory) => verify(workers, lab)

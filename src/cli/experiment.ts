@@ -71,6 +71,12 @@ const listed = (experiments: ReadonlyArray<Experiment>): ReadonlyArray<string> =
   ]
 }
 
+/** Loaded when a command needs it: the experiments take longer to load than the rest of the command line. */
+const loadLaboratory = Effect.map(
+  Effect.promise(() => import("../../experiments/laboratory.ts")),
+  ({ laboratory }) => laboratory
+)
+
 const runCommandOf = (experiment: Experiment) => {
   const options = Object.fromEntries(
     experiment.options.map(({ name, meaning, byDefault }) => [
@@ -86,13 +92,14 @@ const runCommandOf = (experiment: Experiment) => {
   return Command.make(experiment.name, flags, ({ seed, out, cell, workers, quick, fresh, options }) =>
     Effect.gen(function* () {
       const { runExperiment } = yield* Effect.promise(() => import("../../experiments/run-experiment.ts"))
-      yield* runExperiment(experiment.name, {
+      const request = {
         ...given({ seeds: seed, out, cell }),
         ...given({ workers }),
         quick,
         fresh,
         options: given(options)
-      })
+      }
+      yield* runExperiment(experiment.name, request, yield* loadLaboratory)
     })
   ).pipe(Command.withDescription(experiment.question))
 }
@@ -100,14 +107,14 @@ const runCommandOf = (experiment: Experiment) => {
 const all = Command.make("all", spreadFlags, ({ workers, quick, fresh }) =>
   Effect.gen(function* () {
     const { runAll } = yield* Effect.promise(() => import("../../experiments/run-all.ts"))
-    yield* runAll({ ...given({ workers }), quick, fresh })
+    yield* runAll({ ...given({ workers }), quick, fresh }, yield* loadLaboratory)
   })
 ).pipe(Command.withDescription("Run every experiment and write its report"))
 
 const verify = Command.make("verify", { workers: workersFlag }, ({ workers }) =>
   Effect.gen(function* () {
     const { verifyReports } = yield* Effect.promise(() => import("../../experiments/verify-reports.ts"))
-    yield* verifyReports(Option.getOrUndefined(workers))
+    yield* verifyReports(Option.getOrUndefined(workers), yield* loadLaboratory)
   })
 ).pipe(Command.withDescription("Measure the quick versions anew and compare them with those that are kept"))
 
@@ -132,9 +139,8 @@ const bench = Command.make("bench", benchFlags, (request) =>
 
 const index = Command.make("index", {}, () =>
   Effect.gen(function* () {
-    const { laboratory } = yield* Effect.promise(() => import("../../experiments/laboratory.ts"))
     const { writeIndex } = yield* Effect.promise(() => import("../../experiments/report-index.ts"))
-    yield* Console.log(yield* writeIndex(laboratory))
+    yield* Console.log(yield* writeIndex(yield* loadLaboratory))
   })
 ).pipe(Command.withDescription("Write reports/index.html, one page for all reports"))
 

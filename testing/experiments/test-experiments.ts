@@ -3,7 +3,7 @@
 
 import { Effect, Schema } from "effect"
 import { defineExperiment, ExperimentFailed, option } from "../../experiments/experiment.ts"
-import type { Laboratory } from "../../experiments/laboratory.ts"
+import type { Laboratory } from "../../experiments/engine/laboratory.ts"
 import { choiceText, countText } from "../../experiments/option-text.ts"
 
 interface Input {
