@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url"
 import type { Laboratory } from "./engine/laboratory.ts"
-import { fingerprintsOf, watchSources } from "./fingerprint.ts"
+import { fingerprintsOf, watchSources } from "./engine/fingerprint.ts"
 import { experiments } from "./registry.ts"
 
 const module = new URL("./registry.ts", import.meta.url)

@@ -5,9 +5,9 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import { findExperiment } from "./find-experiment.ts"
+import { findExperiment } from "./engine/find-experiment.ts"
 import { experiments } from "./registry.ts"
-import { planReport, quickRequest, type ReportRequest } from "./report.ts"
+import { planReport, quickRequest, type ReportRequest } from "./engine/report.ts"
 
 const versions = experiments.flatMap((experiment) => {
   const full: ReportRequest = { options: {} }
@@ -30,7 +30,7 @@ describe("every experiment", () => {
   })
 
   it.each(experiments.map(({ name }) => name))("%s has its module in a file of its name", (name) => {
-    assert.isTrue(existsSync(join(import.meta.dirname, `${name}.ts`)))
+    assert.isTrue(existsSync(join(import.meta.dirname, name, `${name}.ts`)))
   })
 
   it("is found by its name, and a wrong name is answered with the nearest", async () => {

@@ -1,12 +1,12 @@
 // The experiments that exist, in the order in which they are listed, run and shown.
 
-import { adversity } from "./adversity.ts"
-import type { Experiment } from "./experiment.ts"
-import { firstWave } from "./first-wave.ts"
-import { krakenBenchmark } from "./kraken-benchmark.ts"
-import { policies } from "./policies.ts"
-import { scale } from "./scale.ts"
-import { simVersusNet } from "./sim-versus-net.ts"
+import { adversity } from "./adversity/adversity.ts"
+import type { Experiment } from "./engine/experiment.ts"
+import { firstWave } from "./first-wave/first-wave.ts"
+import { krakenBenchmark } from "./kraken-benchmark/kraken-benchmark.ts"
+import { policies } from "./policies/policies.ts"
+import { scale } from "./scale/scale.ts"
+import { simVersusNet } from "./sim-versus-net/sim-versus-net.ts"
 
 export const experiments: ReadonlyArray<Experiment> = [
   firstWave,

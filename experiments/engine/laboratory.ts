@@ -2,8 +2,8 @@
 // and how the sources of one run are told from those of another. The command line has one laboratory; tests make others.
 
 import type { Effect } from "effect"
-import type { Experiment } from "../experiment.ts"
-import type { Fingerprints, SourcesUnreadable } from "../fingerprint.ts"
+import type { Experiment } from "./experiment.ts"
+import type { Fingerprints, SourcesUnreadable } from "./fingerprint.ts"
 
 export interface Laboratory {
   readonly registry: ReadonlyArray<Experiment>

@@ -9,12 +9,12 @@
 // schedules, each with a strand of its own, so that what a piece waits for (latency, hashing, disk) does not hold up
 // the next step.
 
-import { countText } from "../option-text.ts"
+import { countText } from "../engine/option-text.ts"
 import { type CubeSchedule, cubeSchedule, type Sends } from "./binomial-schedule.ts"
 import { isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
 import { type RivalWorldOptions, runRival, type Stage } from "./rival-wave.ts"
-import type { WaveSpec } from "../wave.ts"
+import type { WaveSpec } from "../wave/wave.ts"
 import { defineStrategy, parameter, type StrategyDefinition } from "./strategy.ts"
 
 const goOn = 1

@@ -4,7 +4,7 @@
 //
 //   agent:  dial -> Get blob -> pieces ... -> done          origin:  waiting -> served -> done
 
-import { countText } from "../option-text.ts"
+import { countText } from "../engine/option-text.ts"
 import { type Image, isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
 import { runRival, type Stage } from "./rival-wave.ts"

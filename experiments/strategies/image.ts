@@ -2,8 +2,8 @@
 // numbered by role. Both are plain tables, made once a wave and shared by every machine.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
-import { ownersOf } from "../simulated-cluster.ts"
-import type { WaveBlob, WaveSpec } from "../wave.ts"
+import { ownersOf } from "../wave/simulated-cluster.ts"
+import type { WaveBlob, WaveSpec } from "../wave/wave.ts"
 
 export interface Image {
   readonly blobs: number

@@ -3,7 +3,7 @@
 
 import { ringOwners } from "../../src/protocol/kit/hash-ring.ts"
 import { seconds } from "../../src/protocol/kit/time.ts"
-import { choiceText, countText, durationText } from "../option-text.ts"
+import { choiceText, countText, durationText } from "../engine/option-text.ts"
 import { firstHelper } from "./image.ts"
 import { pieceChoice, pieceChoices } from "./kraken-choice.ts"
 import { KrakenPeer, type KrakenWorld } from "./kraken-peer.ts"

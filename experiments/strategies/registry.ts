@@ -1,7 +1,7 @@
 // Decides which strategies there are, in the order in which reports show them.
 
 import { Effect } from "effect"
-import { namingTheChoices } from "../nearest-name.ts"
+import { namingTheChoices } from "../engine/nearest-name.ts"
 import { binomial } from "./binomial.ts"
 import { clientServer } from "./client-server.ts"
 import { kraken } from "./kraken.ts"

@@ -3,9 +3,9 @@
 
 import { Effect, Exit } from "effect"
 import { describe, expect, test } from "vitest"
-import { silentProgress } from "../progress.ts"
-import type { WaveBlob, WaveSpec } from "../wave.ts"
-import { boundOf } from "../wave-bound.ts"
+import { silentProgress } from "../engine/progress.ts"
+import type { WaveBlob, WaveSpec } from "../wave/wave.ts"
+import { boundOf } from "../wave/wave-bound.ts"
 import { runBinomial } from "./binomial.ts"
 import { findStrategy, strategies } from "./registry.ts"
 

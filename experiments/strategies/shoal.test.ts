@@ -3,9 +3,9 @@
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import { silentProgress } from "../progress.ts"
-import type { WaveOutcome, WaveSpec } from "../wave.ts"
-import { boundOf } from "../wave-bound.ts"
+import { silentProgress } from "../engine/progress.ts"
+import type { WaveOutcome, WaveSpec } from "../wave/wave.ts"
+import { boundOf } from "../wave/wave-bound.ts"
 import { shoal } from "./shoal.ts"
 
 const MiB = 2 ** 20

@@ -2,9 +2,9 @@
 
 import { Effect } from "effect"
 import { expect, test } from "vitest"
-import { countText } from "../option-text.ts"
-import { silentProgress } from "../progress.ts"
-import type { WaveSpec } from "../wave.ts"
+import { countText } from "../engine/option-text.ts"
+import { silentProgress } from "../engine/progress.ts"
+import type { WaveSpec } from "../wave/wave.ts"
 import { findStrategy, strategies } from "./registry.ts"
 import { defineStrategy, parameter, StrategyFailed } from "./strategy.ts"
 

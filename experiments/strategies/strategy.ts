@@ -3,10 +3,10 @@
 // outcome, whatever ran before. It refuses to know how a wave is run: that is each strategy's own.
 
 import { Data, Effect, Exit, Schema } from "effect"
-import { namingTheChoices } from "../nearest-name.ts"
-import type { OptionCodec } from "../option-text.ts"
-import type { Progress } from "../progress.ts"
-import type { WaveOutcome, WaveSpec } from "../wave.ts"
+import { namingTheChoices } from "../engine/nearest-name.ts"
+import type { OptionCodec } from "../engine/option-text.ts"
+import type { Progress } from "../engine/progress.ts"
+import type { WaveOutcome, WaveSpec } from "../wave/wave.ts"
 
 /** The wave cannot be run so, or it did not end: `message` says why and what to change. */
 export class StrategyFailed extends Data.TaggedError("StrategyFailed")<{

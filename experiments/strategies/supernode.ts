@@ -7,7 +7,7 @@
 //   supernode:  idle -> deciding -> answered -> idle or the next message
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import { choiceText, countText, durationText } from "../option-text.ts"
+import { choiceText, countText, durationText } from "../engine/option-text.ts"
 import { firstHelper, isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
 import { runRival, type Stage } from "./rival-wave.ts"

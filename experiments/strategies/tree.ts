@@ -5,7 +5,7 @@
 // Agent a belongs to root a mod S; in its share it is node i = floor(a / S), whose parent is floor(i / arity) - 1, -1
 // being the root. What is left idle: the uplinks of all leaves, which are most of the hosts.
 
-import { countText } from "../option-text.ts"
+import { countText } from "../engine/option-text.ts"
 import { type Image, isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
 import { runRival, type Stage } from "./rival-wave.ts"

@@ -4,7 +4,7 @@
 
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import type { Experiment } from "../../experiments/experiment.ts"
+import type { Experiment } from "../../experiments/engine/experiment.ts"
 
 const words = ["all", "bench", "index", "list", "run", "verify"]
 
@@ -91,7 +91,9 @@ const runCommandOf = (experiment: Experiment) => {
   const flags = { ...spreadFlags, ...ownFlags, options }
   return Command.make(experiment.name, flags, ({ seed, out, cell, workers, quick, fresh, options }) =>
     Effect.gen(function* () {
-      const { runExperiment } = yield* Effect.promise(() => import("../../experiments/run-experiment.ts"))
+      const { runExperiment } = yield* Effect.promise(
+        () => import("../../experiments/engine/run-experiment.ts")
+      )
       const request = {
         ...given({ seeds: seed, out, cell }),
         ...given({ workers }),
@@ -106,14 +108,16 @@ const runCommandOf = (experiment: Experiment) => {
 
 const all = Command.make("all", spreadFlags, ({ workers, quick, fresh }) =>
   Effect.gen(function* () {
-    const { runAll } = yield* Effect.promise(() => import("../../experiments/run-all.ts"))
+    const { runAll } = yield* Effect.promise(() => import("../../experiments/engine/run-all.ts"))
     yield* runAll({ ...given({ workers }), quick, fresh }, yield* loadLaboratory)
   })
 ).pipe(Command.withDescription("Run every experiment and write its report"))
 
 const verify = Command.make("verify", { workers: workersFlag }, ({ workers }) =>
   Effect.gen(function* () {
-    const { verifyReports } = yield* Effect.promise(() => import("../../experiments/verify-reports.ts"))
+    const { verifyReports } = yield* Effect.promise(
+      () => import("../../experiments/engine/verify-reports.ts")
+    )
     yield* verifyReports(Option.getOrUndefined(workers), yield* loadLaboratory)
   })
 ).pipe(Command.withDescription("Measure the quick versions anew and compare them with those that are kept"))
@@ -132,14 +136,14 @@ const benchFlags = {
 
 const bench = Command.make("bench", benchFlags, (request) =>
   Effect.gen(function* () {
-    const { runBench } = yield* Effect.promise(() => import("../../experiments/bench.ts"))
+    const { runBench } = yield* Effect.promise(() => import("../../experiments/bench/bench.ts"))
     yield* runBench(request)
   })
 ).pipe(Command.withDescription("Measure the simulator: piece transfers a second, memory, and how both grow"))
 
 const index = Command.make("index", {}, () =>
   Effect.gen(function* () {
-    const { writeIndex } = yield* Effect.promise(() => import("../../experiments/report-index.ts"))
+    const { writeIndex } = yield* Effect.promise(() => import("../../experiments/engine/report-index.ts"))
     yield* Console.log(yield* writeIndex(yield* loadLaboratory))
   })
 ).pipe(Command.withDescription("Write reports/index.html, one page for all reports"))

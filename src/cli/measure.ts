@@ -3,7 +3,7 @@
 
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
-import { byteRateText, byteSizeText } from "../../experiments/option-text.ts"
+import { byteRateText, byteSizeText } from "../../experiments/engine/option-text.ts"
 
 const flags = {
   name: Flag.String("name").pipe(Flag.withDescription("The measurement's name in the file")),
@@ -43,7 +43,7 @@ const flags = {
   file: Flag.String("file").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription("The measurements, read and written"),
-    Flag.withDefault("experiments/measured.json")
+    Flag.withDefault("experiments/sim-versus-net/measured.json")
   ),
   storage: Flag.String("storage").pipe(
     Flag.withMetavar("DIR"),

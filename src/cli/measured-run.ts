@@ -1,6 +1,6 @@
 // Decides one measured run of real processes: a herd and agents of their own processes on loopback, with a rate limit
 // each; a blob of random bytes is pushed, and every agent is asked for it at once. What is asked is
-// experiments/registry-pull.ts. Processes and folders are new for each run and gone after it.
+// experiments/sim-versus-net/registry-pull.ts. Processes and folders are new for each run and gone after it.
 //
 //   started -> ready -> warmed up with another blob -> pushed -> machine quiet -> asked -> all done -> stopped, folder removed
 //
@@ -12,8 +12,8 @@ import { loadavg } from "node:os"
 import { join } from "node:path"
 import { Duration, Effect } from "effect"
 import { HttpClient } from "effect/http"
-import type { MeasuredRun } from "../../experiments/measured.ts"
-import { ascending } from "../../experiments/quantiles.ts"
+import type { MeasuredRun } from "../../experiments/sim-versus-net/measured.ts"
+import { ascending } from "../../experiments/report/quantiles.ts"
 import {
   pullAtOnce,
   pushBlob,
@@ -21,9 +21,9 @@ import {
   randomBlob,
   settleMillis,
   warmUpBytes
-} from "../../experiments/registry-pull.ts"
-import { rounded } from "../../experiments/result.ts"
-import type { LoopbackOptions } from "../../experiments/simulated-loopback.ts"
+} from "../../experiments/sim-versus-net/registry-pull.ts"
+import { rounded } from "../../experiments/report/result.ts"
+import type { LoopbackOptions } from "../../experiments/sim-versus-net/simulated-loopback.ts"
 import { nodeHttpClient } from "../runtime-net/http/http-client.ts"
 import { monotonicNow } from "../runtime-net/platform/node-timers.ts"
 import { runChild } from "./child-process.ts"

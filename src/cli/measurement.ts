@@ -16,12 +16,12 @@ import {
   meanTimes,
   measuredFileOf,
   measuredText
-} from "../../experiments/measured.ts"
+} from "../../experiments/sim-versus-net/measured.ts"
 import {
   calibratedCosts,
   type LoopbackOptions,
   simulateLoopback
-} from "../../experiments/simulated-loopback.ts"
+} from "../../experiments/sim-versus-net/simulated-loopback.ts"
 import { CliFailure } from "./cli-failure.ts"
 import { type MeasuredPlace, measureRun } from "./measured-run.ts"
 

@@ -2,9 +2,9 @@
 // registry that threads load like the real one, and a laboratory around it.
 
 import { Effect, Schema } from "effect"
-import { defineExperiment, ExperimentFailed, option } from "../../experiments/experiment.ts"
+import { defineExperiment, ExperimentFailed, option } from "../../experiments/engine/experiment.ts"
 import type { Laboratory } from "../../experiments/engine/laboratory.ts"
-import { choiceText, countText } from "../../experiments/option-text.ts"
+import { choiceText, countText } from "../../experiments/engine/option-text.ts"
 
 interface Input {
   readonly seed: number

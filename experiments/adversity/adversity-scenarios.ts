@@ -1,0 +1,128 @@
+// Decides what goes wrong in the experiment `adversity`, singly and together, and when. Instants are shares of the time
+// that the wave takes at best, so that trouble comes while everyone still pulls. Scenarios are plain data.
+
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
+import type { WaveSpec } from "../wave/wave.ts"
+import { boundOf } from "../wave/wave-bound.ts"
+
+export interface AdversityOptions {
+  readonly agents: number
+  readonly origins: number
+  readonly trackers: number
+  readonly size: number
+  readonly rate: number
+  readonly latency: Micros
+  /** Percent of the agents that leave in a minute, and of the frames that are lost. */
+  readonly churn: number
+  readonly loss: number
+  /** Bytes a second of the slow tenth. */
+  readonly "slow-rate": number
+}
+
+export interface Span {
+  readonly from: Micros
+  readonly until: Micros
+}
+
+/** What goes wrong. Instants are since all agents were asked. */
+export interface Adversity {
+  /** Between two departures, each followed by the arrival of another host. */
+  readonly leaveEvery?: Micros
+  /** Probability that a copy of a frame is lost. */
+  readonly loss?: number
+  /** The first origin is gone from then on. */
+  readonly originGone?: Micros
+  readonly trackersAway?: Span
+  /** Agents 0, 1, ... below `agents` reach each other and nobody else. */
+  readonly zoneCut?: Span & { readonly agents: number }
+  readonly slow?: { readonly agents: number; readonly rate: number }
+}
+
+export interface Scenario {
+  readonly name: string
+  /** What happens, in a line for people. */
+  readonly meaning: string
+  readonly adversity: Adversity
+}
+
+/** The wave without anything going wrong. */
+const calmWave = (options: AdversityOptions, seed: number): WaveSpec => ({
+  seed,
+  agents: options.agents,
+  origins: options.origins,
+  trackers: options.trackers,
+  blobs: [{ name: "adversity", length: options.size, pieceLength: choosePieceLength(options.size) }],
+  links: { model: "queue", rate: options.rate, burst: 0, latency: options.latency },
+  patience: 0
+})
+
+/** Virtual time after which a run counts as stuck, as a multiple of the bound. */
+const patience = 12
+
+/** The wave of a scenario: its slow agents are the last ones. */
+export const waveOf = (options: AdversityOptions, { slow }: Adversity, seed: number): WaveSpec => {
+  const calm = calmWave(options, seed)
+  const spec = slow === undefined ? calm : { ...calm, links: { ...calm.links, slow } }
+  return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) }
+}
+
+const minute = 60_000_000
+
+/** All scenarios, the calm one first and everything together last. */
+export const scenariosOf = (options: AdversityOptions): ReadonlyArray<Scenario> => {
+  const { agents, churn, loss } = options
+  const best = boundOf(calmWave(options, 0)).seconds * 1e6
+  const at = (share: number): Micros => Math.round(share * best)
+  const text = (micros: Micros): string => `${(micros / 1e6).toFixed(1)} s`
+  const leaveEvery = { leaveEvery: Math.max(1, Math.round((minute * 100) / (churn * agents))) }
+  const originGone = { originGone: at(0.1) }
+  const trackersAway = { trackersAway: { from: at(0.05), until: at(0.25) } }
+  const zoneCut = { zoneCut: { from: at(0.2), until: at(0.35), agents: Math.ceil(agents / 3) } }
+  const slow = { slow: { agents: Math.ceil(agents / 10), rate: options["slow-rate"] } }
+  return [
+    { name: "calm", meaning: "nothing goes wrong", adversity: {} },
+    {
+      name: "churn",
+      meaning: `${churn} % of the hosts a minute are switched off for good, and as many new ones come`,
+      adversity: leaveEvery
+    },
+    {
+      name: "loss",
+      meaning: `${loss} % of the frames have to be sent again after 200 ms`,
+      adversity: { loss: loss / 100 }
+    },
+    {
+      name: "origin gone",
+      meaning: `one origin is switched off for good after ${text(originGone.originGone)}`,
+      adversity: originGone
+    },
+    {
+      name: "trackers away",
+      meaning: `all trackers are away from ${text(trackersAway.trackersAway.from)} to ${text(trackersAway.trackersAway.until)}, and have forgotten everything`,
+      adversity: trackersAway
+    },
+    {
+      name: "slow tenth",
+      meaning: "a tenth of the hosts has slow links",
+      adversity: slow
+    },
+    {
+      name: "zone cut",
+      meaning: `a third of the hosts reaches only itself from ${text(zoneCut.zoneCut.from)} to ${text(zoneCut.zoneCut.until)}`,
+      adversity: zoneCut
+    },
+    {
+      name: "together",
+      meaning: "all of it at once",
+      adversity: {
+        ...leaveEvery,
+        loss: loss / 100,
+        ...originGone,
+        ...trackersAway,
+        ...slow,
+        ...zoneCut
+      }
+    }
+  ]
+}

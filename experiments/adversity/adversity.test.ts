@@ -1,0 +1,127 @@
+// Holds the experiment `adversity` to its word at a small size: every scenario does to the hosts what it says, those that
+// stay complete, and figures that cannot be are refused.
+
+import { Effect } from "effect"
+import { assert, describe, it } from "vitest"
+import { adversity } from "./adversity.ts"
+import { figuresOf } from "./adversity-figures.ts"
+import { type AdversityOptions, scenariosOf, waveOf } from "./adversity-scenarios.ts"
+import { type AdverseWave, watchAdversity } from "./adversity-watch.ts"
+import { silentProgress } from "../engine/progress.ts"
+import { boundOf } from "../wave/wave-bound.ts"
+
+const options: AdversityOptions = {
+  agents: 12,
+  origins: 3,
+  trackers: 2,
+  size: 10_000_000,
+  rate: 1_000_000,
+  latency: 500,
+  churn: 50,
+  loss: 1,
+  "slow-rate": 500_000
+}
+
+const scenario = (name: string) => scenariosOf(options).find((known) => known.name === name)!.adversity
+
+const run = (name: string): Promise<AdverseWave> =>
+  Effect.runPromise(watchAdversity(waveOf(options, scenario(name), 1), scenario(name), silentProgress))
+
+const figures = async (name: string) => {
+  const found = figuresOf(options, scenario(name), 1, await run(name))
+  assert(typeof found !== "string", String(found))
+  return found
+}
+
+describe("a wave in trouble", () => {
+  it("loses hosts for good and gets others, all of which complete", async () => {
+    const churned = await figures("churn")
+    assert.isAbove(churned.left, 0)
+    assert.strictEqual(churned.arrived, churned.left)
+    assert.strictEqual(churned.survivors, options.agents)
+    assert.isDefined(churned.came)
+  })
+
+  it("loses frames, and counts their bytes", async () => {
+    const wave = await run("loss")
+    // A few hundred pieces: chance takes the share of their bytes some way from one in a hundred.
+    assert.isAbove(wave.bytesLost / wave.bytesSent, 0.002)
+    assert.isBelow(wave.bytesLost / wave.bytesSent, 0.03)
+    assert.strictEqual((await run("calm")).bytesLost, 0)
+  })
+
+  it("goes on without an origin, without trackers, and when a part is cut off", async () => {
+    for (const name of ["origin gone", "trackers away", "zone cut"]) {
+      const { survivors, fast } = await figures(name)
+      assert.strictEqual(survivors, options.agents, name)
+      assert.isBelow(fast.ratio.max, 2, name)
+    }
+  })
+
+  it("survives everything at once, and is the same twice", async () => {
+    const [first, second] = [await run("together"), await run("together")]
+    assert.deepStrictEqual(second, first)
+    const together = figuresOf(options, scenario("together"), 1, first)
+    assert(typeof together !== "string")
+    assert.isDefined(together.slow)
+    assert.strictEqual(together.cut, 4)
+  })
+})
+
+describe("figures of a wave in trouble", () => {
+  const spec = waveOf(options, {}, 1)
+  const bound = Math.ceil(boundOf(spec).seconds * 1e6)
+  const wave = (doneAt: ReadonlyArray<number>): AdverseWave => ({
+    traceHash: "",
+    events: 0,
+    bytesSent: 0,
+    bytesLost: 0,
+    hosts: doneAt.map((done) => ({ askedAt: 0, doneAt: done, failedPulls: 0 }))
+  })
+  const all = Array.from({ length: options.agents }, () => bound)
+
+  it("are not believed when a host was faster than its links", () => {
+    assert.include(figuresOf(options, {}, 1, wave(all.with(3, 9_000_000))) as string, "a fast host")
+    assert.include(figuresOf(options, {}, 1, wave(all.map((at) => at - 2))) as string, "counting bound")
+    const slow = { slow: { agents: 2, rate: 500_000 } }
+    assert.include(figuresOf(options, slow, 1, wave(all)) as string, "a slow host")
+  })
+
+  it("count a host that came from when it could ask", () => {
+    const away = { trackersAway: { from: 5_000_000, until: 30_000_000 } }
+    const came = { askedAt: 10_000_000, doneAt: 30_000_000 + 10_100_000, failedPulls: 1 }
+    const found = figuresOf(options, away, 1, { ...wave(all), hosts: [...wave(all).hosts, came] })
+    assert(typeof found !== "string")
+    assert.closeTo(found.came!.p50_s, 10.1, 1e-9)
+    assert.strictEqual(found.failedPulls, 1)
+  })
+})
+
+describe("adversity", () => {
+  it("tells every scenario and names the aims that are missed", async () => {
+    const prepared = await Effect.runPromise(adversity.prepare({}, [1, 2]))
+    assert.lengthOf(prepared.cells, 16)
+    const times = { p50_s: 1, p99_s: 1, p999_s: 1, max_s: 1, bound_s: 1 }
+    const outcome = (ratio: number) => ({
+      traceHash: "",
+      events: 0,
+      lostShare: 0,
+      figures: {
+        fast: { ...times, ratio: { p50: 1, p99: 1, p999: 1, max: ratio } },
+        worstRatio: ratio,
+        survivors: 500,
+        left: 0,
+        leftPulling: 0,
+        arrived: 0,
+        cut: 0,
+        failedPulls: 0
+      }
+    })
+    // The second seed of "loss" is the bad one.
+    const ratios = prepared.cells.map(({ label }) => (label === "loss, seed 2" ? 1.3 : 1.1))
+    const measured = await Effect.runPromise(prepared.conclude(ratios.map(outcome)))
+    assert.include(measured.answer, "missed with: loss.")
+    assert.strictEqual(measured.figures.ratio_loss!.value, 1.3)
+    assert.lengthOf(measured.tables![0]!.rows, 8)
+  })
+})

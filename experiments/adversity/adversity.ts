@@ -1,0 +1,205 @@
+// Decides the question what trouble costs a wave: hosts that leave for good and others that come, lost frames, an origin
+// that dies, trackers that are away, slow hosts, a zone that is cut off; each alone, and all at once. Every host that
+// stays has to get the blob; how late it may be is held against the links as they are.
+
+import { Effect, Schema } from "effect"
+import { limits } from "../../src/protocol/limits.ts"
+import { ratioChart } from "./adversity-charts.ts"
+import { type AdversityFigures, figuresOf } from "./adversity-figures.ts"
+import { type AdversityOptions, scenariosOf, waveOf } from "./adversity-scenarios.ts"
+import { watchAdversity } from "./adversity-watch.ts"
+import {
+  type Cell,
+  type CellOutcome,
+  defineExperiment,
+  ExperimentFailed,
+  type Measured,
+  option
+} from "../engine/experiment.ts"
+import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
+import type { Progress } from "../engine/progress.ts"
+import type { Figure, Table } from "../report/result.ts"
+import { waveMemory } from "../wave/wave-run.ts"
+
+const name = "adversity"
+
+const options = Schema.Struct({
+  agents: option(countText(3, 100_000), "500", "Hosts that pull, all at the same instant."),
+  origins: option(countText(2, limits.originReplicas), "3", "Origins that hold the blob; one of them dies."),
+  trackers: option(countText(1, 16), "3", "Trackers that the agents know."),
+  size: option(byteSizeText, "4GB", "Length of the blob."),
+  rate: option(byteRateText, "20MB/s", "Uplink and downlink of every host, each, but for the slow."),
+  "slow-rate": option(byteRateText, "5MB/s", "The same of the slow tenth."),
+  latency: option(durationText, "0.5ms", "One way, between any two hosts."),
+  churn: option(countText(1, 1_000), "1", "Percent of the hosts that leave in a minute."),
+  loss: option(countText(1, 50), "1", "Percent of the frames that are lost.")
+})
+
+/** The aim of the issue: a ratio of at most this to the bound of the links as they are. */
+const aim = 1.25
+
+interface Input {
+  readonly options: AdversityOptions
+  readonly scenario: string
+  readonly seed: number
+}
+
+interface Outcome extends CellOutcome {
+  readonly figures: AdversityFigures
+  /** Of the bytes on the wire, those lost. */
+  readonly lostShare: number
+}
+
+const cells = (options: AdversityOptions, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
+  scenariosOf(options).flatMap(({ name: scenario, adversity }) =>
+    seeds.map((seed) => ({
+      label: `${scenario}, seed ${seed}`,
+      input: { options, scenario, seed },
+      // Runs with slow hosts go on for longer, though with little to do.
+      cost: adversity.slow === undefined ? 1 : 1.5,
+      memory: waveMemory(waveOf(options, adversity, seed))
+    }))
+  )
+
+const measure = (
+  { options, scenario, seed }: Input,
+  progress: Progress
+): Effect.Effect<Outcome, ExperimentFailed> =>
+  Effect.gen(function* () {
+    const { adversity } = scenariosOf(options).find((known) => known.name === scenario)!
+    const wave = yield* watchAdversity(waveOf(options, adversity, seed), adversity, progress)
+    const figures = figuresOf(options, adversity, seed, wave)
+    if (typeof figures === "string") return yield* failed(scenario, figures)
+    const { traceHash, events, bytesLost, bytesSent } = wave
+    return { traceHash, events, figures, lostShare: bytesLost / bytesSent }
+  }).pipe(
+    Effect.mapError((error) => (error instanceof ExperimentFailed ? error : failed(scenario, error.message))),
+    Effect.catchDefect((defect) => Effect.fail(failed(scenario, String(defect))))
+  )
+
+const failed = (scenario: string, reason: string): ExperimentFailed =>
+  new ExperimentFailed({ experiment: name, message: `${name}: ${scenario}: ${reason}` })
+
+interface Result extends Outcome {
+  readonly scenario: string
+  readonly meaning: string
+}
+
+/** Of the runs of one scenario the one with the worst ratio. */
+const worst = (left: Outcome, right: Outcome): Outcome =>
+  right.figures.worstRatio > left.figures.worstRatio ? right : left
+
+const tableOf = (results: ReadonlyArray<Result>): Table => ({
+  title: "Every scenario",
+  caption:
+    "Ratios are of the slowest host of a kind to the bound of that kind. A pull that failed was asked again a second later.",
+  columns: [
+    "scenario",
+    "what happens",
+    "survivors, all complete",
+    "left (still pulling)",
+    "came",
+    "cut off",
+    "ratio",
+    "on slow links",
+    "came later",
+    "pulls that failed",
+    "bytes lost"
+  ],
+  rows: results.map(({ scenario, meaning, figures, lostShare }) => [
+    scenario,
+    meaning,
+    figures.survivors,
+    figures.left === 0 ? "" : `${figures.left} (${figures.leftPulling})`,
+    figures.arrived === 0 ? "" : figures.arrived,
+    figures.cut === 0 ? "" : figures.cut,
+    figures.fast.ratio.max,
+    figures.slow?.ratio.max ?? "",
+    figures.came?.ratio.max ?? "",
+    figures.failedPulls,
+    `${(100 * lostShare).toFixed(2)} %`
+  ])
+})
+
+const ratioFigure = ({ scenario, figures, meaning }: Result): readonly [string, Figure] => [
+  `ratio_${scenario.replaceAll(" ", "_")}`,
+  { value: figures.worstRatio, unit: "", meaning: `The worst ratio of any host to its bound: ${meaning}.` }
+]
+
+/** Times of each kind of host of a scenario, as the report lists them. */
+const timesOf = ({ scenario, figures }: Result) => {
+  const { fast, slow, came } = figures
+  return [
+    [`shoal, ${scenario}`, { blob: fast }] as const,
+    ...(slow === undefined ? [] : [[`shoal, ${scenario}, on slow links`, { blob: slow }] as const]),
+    ...(came === undefined ? [] : [[`shoal, ${scenario}, came later`, { blob: came }] as const])
+  ]
+}
+
+const conclude = (
+  options: AdversityOptions,
+  seeds: ReadonlyArray<number>,
+  outcomes: ReadonlyArray<Outcome>
+): Effect.Effect<Measured, ExperimentFailed> =>
+  Effect.sync(() => {
+    const results = scenariosOf(options).map(
+      ({ name: scenario, meaning }, index): Result => ({
+        scenario,
+        meaning,
+        ...outcomes.slice(index * seeds.length, (index + 1) * seeds.length).reduce(worst)
+      })
+    )
+    const together = results.at(-1)!
+    const alone = results.slice(1, -1)
+    const missed = results.filter(({ figures }) => figures.worstRatio > aim)
+    const ratioText = ({ scenario, figures }: Result): string =>
+      `${scenario} ${figures.worstRatio.toFixed(3)}`
+    return {
+      answer:
+        `Every host that stayed got the blob. With everything at once, when ${together.figures.left} hosts left and ` +
+        `${together.figures.arrived} came, the worst host took ${together.figures.worstRatio.toFixed(3)} times the bound of its ` +
+        `links; with one trouble at a time ${alone.map(ratioText).join(", ")}; with none ${results[0]!.figures.worstRatio.toFixed(3)}. ` +
+        (missed.length === 0
+          ? `The aim of ${aim} is met throughout.`
+          : `The aim of ${aim} is missed with: ${missed.map(({ scenario }) => scenario).join(", ")}.`),
+      bound:
+        "the counting bound of the survivors with full links that were there from the start; for hosts on slow links and " +
+        "hosts that came later, the time that their own downlink needs.",
+      strategies: Object.fromEntries(results.flatMap(timesOf)),
+      figures: Object.fromEntries(results.map(ratioFigure)),
+      tables: [tableOf(results)],
+      charts: [ratioChart(results, aim)]
+    }
+  })
+
+export const adversity = defineExperiment({
+  name,
+  title: "Adversity",
+  question: "What do churn, loss, dead origins, absent trackers, slow hosts and a cut network cost a wave?",
+  options,
+  method: [
+    "A wave as in first-wave, of the programs that ship with the defaults that ship, on links that are slow enough for " +
+      "the wave to last minutes, so that a percent of the hosts a minute is a number of hosts. Trouble comes alone and all " +
+      "at once; the table says what and when, and how many hosts it hit. Hosts that leave, and the origin that dies, are " +
+      "switched off: their peers are told nothing and find out by themselves. For every host that leaves, another " +
+      "comes and asks for the blob, until the last of the first hosts is done.",
+    "A host counts as complete when the whole blob is verified and committed. A pull that fails is asked again a " +
+      "second later, as a container runtime would; the table counts these. A run in which a host that stayed does not complete fails.",
+    "Bounds are of the links as they are, for each kind of host: the counting bound for the survivors that were there from the " +
+      "start; the own downlink for hosts on slow links, and for hosts that came later, from when they asked (or from " +
+      "when a tracker was there to be asked). What loss and cuts take is not in the bounds. With several seeds the worst run of each scenario is told."
+  ],
+  limits: [
+    "The slow rates here are above the one at which a host's outstanding requests outlast their timeout. Below it a host " +
+      "did not complete at all: with 4 MiB pieces at 1 MB/s, and with 256 KiB pieces at 125 kB/s, the run ended as stuck.",
+    "The quick version is smaller and shorter than the full one, and its ratios are lower: it is no evidence for the aim.",
+    "The slow hosts' own uplinks are slow as well; how much others wait for them is in the others' ratio.",
+    "A lost frame waits for a timeout of fixed length and is sent again; congestion control is not modelled.",
+    "The build-index is not asked in a pull by digest, so it is not among what fails."
+  ],
+  quick: { agents: "40", size: "80MB", rate: "1MB/s", "slow-rate": "400kB/s", churn: "10" },
+  seeds: "1",
+  cells,
+  measure,
+  conclude
+})

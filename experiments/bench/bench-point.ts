@@ -1,0 +1,40 @@
+// Decides what a child process of `npm run bench` does: it runs the one wave that its argument tells and prints what it
+// took, as JSON in a line. A process of its own, so that peak memory is this wave's alone. The clock is taken before a
+// simulation forbids it.
+
+import { writeSync } from "node:fs"
+import { Effect } from "effect"
+import type { BenchCost } from "./bench-table.ts"
+import { makeProgress } from "../engine/progress.ts"
+import type { WaveSpec } from "../wave/wave.ts"
+import { runWave } from "../wave/wave-run.ts"
+
+const now = performance.now.bind(performance)
+const spec = JSON.parse(process.argv[2]!) as WaveSpec
+const progress = makeProgress(
+  {
+    isTTY: process.stderr.isTTY === true,
+    columns: process.stderr.columns || 80,
+    write: (text) => writeSync(process.stderr.fd, text)
+  },
+  now
+)
+
+const began = now()
+const result = await Effect.runPromise(Effect.result(runWave(spec, {}, progress)))
+const seconds = (now() - began) / 1000
+progress.finish()
+if (result._tag === "Failure") {
+  process.stderr.write(`${result.failure.message}\n`)
+  process.exitCode = 1
+} else {
+  const { events, pieceTransfers } = result.success
+  const cost: BenchCost = {
+    seconds,
+    // Node tells it in KiB.
+    memory: process.resourceUsage().maxRSS * 1024,
+    events,
+    transfers: pieceTransfers
+  }
+  process.stdout.write(`${JSON.stringify(cost)}\n`)
+}

@@ -1,0 +1,94 @@
+// Decides how the cells of an experiment become outcomes: what an earlier run has kept is taken from there, the rest is
+// handed to the pool, longest first, and kept as it comes. The outcomes are in the cells' order whatever happened.
+// A failure names its cell.
+
+import { Data, Effect } from "effect"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
+import { type CellPool, type CellTooLarge, mebibytes, refuseTooLarge } from "./cell-pool.ts"
+import type { CellStore } from "./cell-store.ts"
+import type { Cell, CellOutcome } from "./experiment.ts"
+import { type Progress, progressOfParts, silentProgress } from "./progress.ts"
+import type { MeasureCells } from "./report.ts"
+import type { ReportUnwritable } from "../report/report-files.ts"
+
+/** A cell broke a check, or its thread crashed. */
+export class CellFailed extends Data.TaggedError("CellFailed")<{
+  readonly experiment: string
+  /** Its label. */
+  readonly cell: string
+  readonly message: string
+}> {}
+
+export type MeasureError = CellFailed | CellTooLarge | ReportUnwritable
+
+export interface MeasureOptions {
+  readonly pool: CellPool
+  /** Where finished cells are kept; nowhere when absent. */
+  readonly store?: CellStore
+  readonly progress?: Progress
+  /** Is told in a line what is going to run, before it does. */
+  readonly announce?: (line: string) => Effect.Effect<void>
+}
+
+/** What runs, where, and the memory that it needs. */
+const describe = (cells: ReadonlyArray<Cell<unknown>>, kept: number, pool: CellPool): string => {
+  const threads = Math.min(pool.workers, cells.length)
+  const largest = cells.map(({ memory }) => memory).sort((left, right) => right - left)
+  const memory = largest.slice(0, threads).reduce((sum, bytes) => sum + bytes, 0)
+  const total = cells.length + kept
+  const keptText = kept === 0 ? "" : `, ${kept} of them kept from an earlier run`
+  const where =
+    cells.length === 0
+      ? "nothing is left to do"
+      : `${threads === 1 ? "one" : threads} at a time, about ${mebibytes(Math.min(memory, pool.budget))} of memory at most`
+  return `${total === 1 ? "1 run" : `${total} runs`}${keptText}; ${where}`
+}
+
+/** Measures in `pool`. */
+export const measureIn =
+  ({ pool, store, progress = silentProgress, announce }: MeasureOptions): MeasureCells<MeasureError> =>
+  (experiment, cells) =>
+    Effect.gen(function* () {
+      invariant(
+        new Set(cells.map(({ label }) => label)).size === cells.length,
+        `the cells of ${experiment.name} have labels of their own`
+      )
+      yield* refuseTooLarge(experiment.name, cells, pool)
+      const outcomes: Array<CellOutcome | undefined> =
+        store === undefined
+          ? cells.map(() => undefined)
+          : yield* Effect.forEach(cells, store.find, { concurrency: 16 })
+      const rest = cells.flatMap((cell, index) => (outcomes[index] === undefined ? [{ cell, index }] : []))
+      rest.sort((left, right) => right.cell.cost - left.cell.cost || left.index - right.index)
+      const restCells = rest.map(({ cell }) => cell)
+      yield* announce?.(describe(restCells, cells.length - rest.length, pool)) ?? Effect.void
+
+      const parts = progressOfParts(
+        restCells.map(({ cost }) => cost),
+        progress
+      )
+      yield* Effect.forEach(
+        rest,
+        ({ cell, index }, position) =>
+          Effect.gen(function* () {
+            const outcome = yield* pool.measure(experiment, cell, parts[position]!).pipe(
+              Effect.mapError(
+                ({ message }) =>
+                  new CellFailed({
+                    experiment: experiment.name,
+                    cell: cell.label,
+                    message: `${message} (in the run "${cell.label}")`
+                  })
+              )
+            )
+            yield* store?.keep(cell, outcome) ?? Effect.void
+            outcomes[index] = outcome
+            parts[position]!.finish()
+          }),
+        { concurrency: "unbounded", discard: true }
+      )
+      return outcomes.map((outcome) => {
+        invariant(outcome !== undefined, "every cell was measured or kept")
+        return outcome
+      })
+    })

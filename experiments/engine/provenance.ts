@@ -1,0 +1,49 @@
+// What a full report was made from, kept beside it in provenance.json: the fingerprint of the code, and the hash of the
+// small version's result as it stood then. The first is the same as long as the code is, whatever it is called and
+// wherever it stands. Where it differs, the second tells a change that leaves the small version as it was to the byte
+// (CI compares it with a new run) from one that does not.
+
+import { createHash } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { Effect, Schema } from "effect"
+import type { ReportFile } from "../report/report-files.ts"
+
+const fileName = "provenance.json"
+
+const Provenance = Schema.Struct({
+  /** Fingerprint of the code. */
+  code: Schema.NonEmptyString,
+  /** SHA-256 of the small version's result.json; absent when there was none. */
+  small_version: Schema.optionalKey(Schema.NonEmptyString)
+})
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Provenance))
+
+/** What has changed since a report was made. */
+export type Standing = "same" | "changed, small version the same" | "changed"
+
+const smallVersionNow = (reports: string, name: string): Effect.Effect<string | undefined> =>
+  Effect.tryPromise(() => readFile(join(reports, "quick", name, "result.json"))).pipe(
+    Effect.map((bytes) => createHash("sha256").update(bytes).digest("hex")),
+    Effect.orElseSucceed(() => undefined)
+  )
+
+/** The file to lie beside a full report that is made now by that code. */
+export const provenanceFile = (reports: string, name: string, code: string): Effect.Effect<ReportFile> =>
+  Effect.map(smallVersionNow(reports, name), (small) => {
+    const provenance: typeof Provenance.Type = small === undefined ? { code } : { code, small_version: small }
+    return { name: fileName, text: `${JSON.stringify(provenance, undefined, 2)}\n` }
+  })
+
+/** How the full report stands to the code as it is now; "changed" when nothing tells what it was made from. */
+export const standingOf = (reports: string, name: string, code: string): Effect.Effect<Standing> =>
+  Effect.gen(function* () {
+    const made = yield* Effect.flatMap(
+      Effect.tryPromise(() => readFile(join(reports, name, fileName), "utf8")),
+      decode
+    )
+    const small = yield* smallVersionNow(reports, name)
+    if (made.small_version !== undefined && made.small_version !== small) return "changed"
+    if (made.code === code) return "same"
+    return made.small_version === undefined ? "changed" : "changed, small version the same"
+  }).pipe(Effect.orElseSucceed(() => "changed" as const))

@@ -1,0 +1,116 @@
+// Decides what a report is made of: options and seeds of a request as they are understood, then, from the outcomes of
+// all cells, the result, its charts and its page. Everything is a function of options, seeds and outcomes; nothing is
+// written or printed here.
+
+import { createHash } from "node:crypto"
+import { Effect } from "effect"
+import { drawChart } from "../report/chart.ts"
+import type { Cell, CellOutcome, Experiment, ExperimentFailed, PreparedExperiment } from "./experiment.ts"
+import type { Progress } from "./progress.ts"
+import { chartFiles } from "../report/report-files.ts"
+import { reportPage } from "../report/report-page.ts"
+import { type Result, resultText } from "../report/result.ts"
+import { parseSeeds, seedsText } from "./seeds.ts"
+
+export interface ReportRequest {
+  /** "3", "1-5", "1,4,9"; the experiment's own when absent. */
+  readonly seeds?: string
+  /** The experiment's own options, as typed after --key. */
+  readonly options: Readonly<Record<string, string>>
+}
+
+/** A request that was understood: nothing is missing but the outcomes of its cells. */
+export interface ReportPlan extends PreparedExperiment {
+  readonly experiment: Experiment
+  /** Canonical text. */
+  readonly seeds: string
+}
+
+/** Fails when the request is not understood or not possible. */
+export const planReport = Effect.fnUntraced(function* (experiment: Experiment, request: ReportRequest) {
+  const seeds = yield* parseSeeds(request.seeds ?? experiment.seeds)
+  const prepared = yield* experiment.prepare(request.options, seeds)
+  return { ...prepared, experiment, seeds: seedsText(seeds) } satisfies ReportPlan
+})
+
+/** What --quick asks for. */
+export const quickRequest = (experiment: Experiment): ReportRequest => {
+  const { seed, ...options } = experiment.quick
+  return seed === undefined ? { options } : { seeds: seed, options }
+}
+
+const needsNoQuotes = /^[A-Za-z0-9_.,:=@%+/-]+$/
+const quoted = (text: string): string =>
+  needsNoQuotes.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+
+/** The shell command that repeats a run, or one cell of it. */
+export const replayCommand = ({ experiment, seeds, options }: ReportPlan, cell?: string): string =>
+  [
+    `npm run experiment -- ${experiment.name} --seed ${seeds}`,
+    ...Object.entries(options).map(([key, value]) => `--${key} ${quoted(value)}`),
+    ...(cell === undefined ? [] : [`--cell ${quoted(cell)}`])
+  ].join(" ")
+
+/** Measures cells, in any order, and gives their outcomes in the cells' order, after a trip through JSON. */
+export type MeasureCells<E> = (
+  experiment: Experiment,
+  cells: ReadonlyArray<Cell<unknown>>
+) => Effect.Effect<ReadonlyArray<CellOutcome>, E>
+
+/** One after the other, in this thread; nothing is kept. */
+export const measureHere =
+  (progress: Progress): MeasureCells<ExperimentFailed> =>
+  (experiment, cells) =>
+    Effect.forEach(cells, ({ input }) =>
+      Effect.map(experiment.measure(input, progress), (outcome) => JSON.parse(JSON.stringify(outcome)))
+    )
+
+const traceHashOf = (outcomes: ReadonlyArray<CellOutcome>): string => {
+  if (outcomes.length === 1) return outcomes[0]!.traceHash
+  const hash = createHash("sha256")
+  for (const { traceHash } of outcomes) hash.update(`${traceHash}\n`)
+  return hash.digest("hex").slice(0, 16)
+}
+
+/** The result of a plan whose cells are measured by `measure`, and what is needed to draw it. */
+export const concludeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, measure: MeasureCells<E>) {
+  const { experiment } = plan
+  const outcomes = yield* measure(experiment, plan.cells)
+  const measured = yield* plan.conclude(outcomes)
+  const result: Result = {
+    experiment: experiment.name,
+    question: experiment.question,
+    answer: measured.answer,
+    options: plan.options,
+    seeds: plan.seeds,
+    trace_hash: traceHashOf(outcomes),
+    ...(measured.bound === undefined ? {} : { bound: measured.bound }),
+    strategies: measured.strategies,
+    figures: measured.figures,
+    ...(measured.tables === undefined ? {} : { tables: measured.tables }),
+    charts: measured.charts.map(({ name, title, caption }) => ({ name, title, caption }))
+  }
+  const events = outcomes.reduce((sum, outcome) => sum + outcome.events, 0)
+  return { result, charts: measured.charts, events }
+})
+
+/** A whole report in memory: its result and the bytes of its files. */
+export const makeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, measure: MeasureCells<E>) {
+  const { experiment } = plan
+  const { result, charts: sources, events } = yield* concludeReport(plan, measure)
+  const charts = yield* Effect.forEach(sources, drawChart)
+  const page = reportPage({
+    title: experiment.title,
+    result,
+    method: experiment.method,
+    limits: experiment.limits,
+    charts,
+    command: replayCommand(plan)
+  })
+  const files = [
+    { name: "result.json", text: resultText(result) },
+    ...charts.flatMap(chartFiles),
+    { name: "index.html", text: page }
+  ]
+  return { result, files, events }
+})

@@ -1,0 +1,180 @@
+// Holds the runs of everything to their promises, with made-up experiments in real threads: the same bytes on one worker
+// and on two, quick results without what changes with the sources, a verification that finds any byte that differs, an
+// index that marks what is stale.
+
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Console, Effect } from "effect"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { writeIndex } from "./report-index.ts"
+import { runAll } from "./run-all.ts"
+import { runExperiment } from "./run-experiment.ts"
+import { testLaboratory } from "../../testing/experiments/test-experiments.ts"
+import { firstDifference, verifyReports } from "./verify-reports.ts"
+
+let folder = ""
+const printed: Array<string> = []
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "shoal-all-"))
+  printed.length = 0
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+const record = (...parts: ReadonlyArray<unknown>) => void printed.push(parts.join(" "))
+const recording: Console.Console = { ...globalThis.console, log: record, error: record }
+const quietly = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.runPromise(Effect.provideService(effect, Console.Console, recording))
+
+const bytesOf = async (directory: string) => {
+  const names = (await readdir(directory)).sort()
+  return Promise.all(
+    names.map(async (name) => [name, await readFile(join(directory, name), "utf8")] as const)
+  )
+}
+
+describe("a report", () => {
+  it("has the same bytes on one worker and on two", async () => {
+    const run = (workers: number) =>
+      runExperiment("counted", { options: {}, workers, fresh: true }, testLaboratory(folder))
+    await quietly(run(1))
+    const one = await bytesOf(join(folder, "counted"))
+    assert.strictEqual(one.length, 5)
+    await rm(join(folder, "counted"), { recursive: true })
+    await quietly(run(2))
+    assert.deepStrictEqual(await bytesOf(join(folder, "counted")), one)
+    assert.include(printed, "12 runs; 2 at a time, about 2 MiB of memory at most")
+  })
+
+  it("takes what an earlier run has finished, unless told not to", async () => {
+    const lab = testLaboratory(folder)
+    await quietly(runExperiment("counted", { options: {}, workers: 1 }, lab))
+    printed.length = 0
+    await quietly(runExperiment("counted", { options: {}, workers: 1 }, lab))
+    assert.include(printed, "12 runs, 12 of them kept from an earlier run; nothing is left to do")
+    printed.length = 0
+    await quietly(runExperiment("counted", { options: {}, workers: 1, fresh: true }, lab))
+    assert.include(printed, "12 runs; one at a time, about 1 MiB of memory at most")
+    printed.length = 0
+    await quietly(runExperiment("counted", { options: {}, workers: 1 }, testLaboratory(folder, "other")))
+    assert.include(printed, "12 runs; one at a time, about 1 MiB of memory at most")
+  })
+})
+
+describe("one cell", () => {
+  it("runs alone and writes nothing; a wrong label is named with the nearest", async () => {
+    const run = (cell: string) =>
+      runExperiment("counted", { options: {}, workers: 1, cell }, testLaboratory(folder))
+    const { traceHash, report } = await quietly(run("seed 2, cell 3"))
+    assert.strictEqual(traceHash, "2-3")
+    assert.isUndefined(report)
+    assert.deepStrictEqual(await readdir(folder), [])
+    const error = await quietly(Effect.flip(run("sed 2, cell 3")))
+    assert.include(error.message, "--cell sed 2, cell 3: did you mean seed 2, cell 3?")
+  })
+})
+
+describe("all experiments", () => {
+  it("are run and stand in the index, with their charts; the index asks no network for anything", async () => {
+    await quietly(runAll({ workers: 1 }, testLaboratory(folder)))
+    const page = await readFile(join(folder, "index.html"), "utf8")
+    assert.notMatch(page, /https?:|\/\/[a-z]|@import|<script|<link|<img|<iframe|url\((?!#)/i)
+    const [question, answer, chart, table] = ["How far do threads", "As far as 1", "<svg", "<table"].map(
+      (text) => page.indexOf(text)
+    )
+    assert.isTrue(question! < answer! && answer! < chart! && chart! < table! && question !== -1)
+    assert.notInclude(page, 'class="stale"')
+    assert.include(page, 'href="counted/index.html"')
+  })
+
+  it("are marked in the index when other sources made them", async () => {
+    await quietly(runAll({ workers: 1 }, testLaboratory(folder, "one")))
+    await quietly(runAll({ workers: 1, quick: true }, testLaboratory(folder, "two")))
+    assert.notInclude(await readFile(join(folder, "index.html"), "utf8"), 'class="stale"')
+    await quietly(writeIndex(testLaboratory(folder, "two")))
+    assert.include(await readFile(join(folder, "index.html"), "utf8"), "the figures may have changed")
+  })
+
+  it("are marked mildly while their small versions give what they gave", async () => {
+    await quietly(runAll({ workers: 1, quick: true }, testLaboratory(folder, "one")))
+    await quietly(runAll({ workers: 1 }, testLaboratory(folder, "one")))
+    const index = async () => {
+      await quietly(writeIndex(testLaboratory(folder, "two")))
+      return readFile(join(folder, "index.html"), "utf8")
+    }
+    assert.include(await index(), "its small version still gives the same result")
+    const small = join(folder, "quick", "counted", "result.json")
+    await writeFile(small, (await readFile(small, "utf8")).replace("As far as", "Not as far as"))
+    assert.include(await index(), "the figures may have changed")
+    await quietly(writeIndex(testLaboratory(folder, "one")))
+    assert.include(await readFile(join(folder, "index.html"), "utf8"), "the figures may have changed")
+  })
+})
+
+describe("the index", () => {
+  it("tells of experiments that have no report, or one of another version", async () => {
+    const index = async () => {
+      const path = await quietly(writeIndex(testLaboratory(folder)))
+      return readFile(path, "utf8")
+    }
+    assert.include(await index(), "Not answered yet: <code>npm run experiment -- counted</code>")
+    await quietly(runAll({ workers: 1 }, testLaboratory(folder)))
+    await writeFile(join(folder, "counted", "result.json"), '{ "seed": 1 }')
+    assert.include(await index(), "The report is of another version")
+  })
+})
+
+describe("quick results", () => {
+  const quick = (sources: string) =>
+    runExperiment("counted", { options: {}, workers: 1, quick: true }, testLaboratory(folder, sources))
+  const verify = Effect.suspend(() => verifyReports(1, testLaboratory(folder, "three")))
+  const path = () => join(folder, "quick", "counted", "result.json")
+
+  it("hold the result alone, and nothing of the sources", async () => {
+    await quietly(quick("one"))
+    assert.deepStrictEqual(await readdir(join(folder, "quick", "counted")), ["result.json"])
+    const one = await readFile(path(), "utf8")
+    assert.include(one, '"seeds": "3"')
+    await quietly(quick("two"))
+    assert.strictEqual(await readFile(path(), "utf8"), one)
+  })
+
+  it("are verified byte for byte, with the first difference and the command that refreshes", async () => {
+    await quietly(quick("one"))
+    await quietly(verify)
+    assert.include(printed, "1 quick results are as they are kept")
+    const kept = await readFile(path(), "utf8")
+    await writeFile(path(), kept.replace("As far as", "As near as"))
+    const error = await quietly(Effect.flip(verify))
+    assert.strictEqual(
+      error.message,
+      `${path()} differs: line 4 is kept as "answer": "As near as 601." and comes out as "answer": "As far as 601."; to refresh it: npm run experiment -- counted --quick`
+    )
+    await writeFile(path(), `${kept} `)
+    assert.include((await quietly(Effect.flip(verify))).message, "is kept as ")
+  })
+
+  it("that are missing, or of no experiment, are told", async () => {
+    assert.include((await quietly(Effect.flip(verify))).message, "is missing")
+    await quietly(quick("one"))
+    await writeFile(join(folder, "quick", "forgotten"), "")
+    assert.include((await quietly(Effect.flip(verify))).message, "forgotten is of no experiment: delete it")
+  })
+
+  it("cannot be of other options", async () => {
+    const request = { options: { cells: "3" }, seeds: "1", workers: 1, quick: true }
+    const error = await quietly(Effect.flip(runExperiment("counted", request, testLaboratory(folder))))
+    assert.strictEqual(
+      error.message,
+      "counted: --quick is one fixed version: leave out --cells and --seed, or --quick"
+    )
+  })
+})
+
+describe("the first difference", () => {
+  it("is the first line that differs, or an end that comes too early", () => {
+    assert.strictEqual(firstDifference("a\nb", "a\nc"), "line 2 is kept as b and comes out as c")
+    assert.strictEqual(firstDifference("a", "a\nb"), "line 2 is kept as the end and comes out as b")
+    assert.strictEqual(firstDifference("a", "a"), "they are equal")
+  })
+})

@@ -1,0 +1,33 @@
+// Decides how all experiments are run: one after the other in the registry's order, in one pool. One that fails does not
+// keep the others from running; in the end all that failed are named.
+
+import { Console, Data, Effect, Result } from "effect"
+import type { Laboratory } from "./laboratory.ts"
+import { poolFor, type RunRequest, runInPool } from "./run-experiment.ts"
+
+/** Some experiments failed; each was told when it did. */
+export class SomeFailed extends Data.TaggedError("SomeFailed")<{
+  readonly experiments: ReadonlyArray<string>
+  readonly message: string
+}> {}
+
+export const runAll = Effect.fnUntraced(function* (
+  request: Pick<RunRequest, "quick" | "fresh" | "workers">,
+  lab: Laboratory
+) {
+  const pool = yield* poolFor(lab, request.workers)
+  const failed: Array<string> = []
+  for (const [index, experiment] of lab.registry.entries()) {
+    yield* Console.log(`${index === 0 ? "" : "\n"}experiment ${index + 1} of ${lab.registry.length}`)
+    const result = yield* Effect.result(runInPool(experiment, { ...request, options: {} }, pool, lab))
+    if (Result.isSuccess(result)) continue
+    failed.push(experiment.name)
+    yield* Console.error(result.failure.message)
+  }
+  if (failed.length > 0) {
+    return yield* new SomeFailed({
+      experiments: failed,
+      message: `${failed.length} of ${lab.registry.length} experiments failed: ${failed.join(", ")}; why is said above`
+    })
+  }
+}, Effect.scoped)

@@ -1,0 +1,222 @@
+// Decides how an experiment is run by a person: seeds and every option are printed first, then what runs and the memory
+// it needs, the trace hash last, and when a run fails, the one command that repeats it. Wall time and peak memory are
+// printed and never stored. Whatever is written is a function of options, seeds and sources alone.
+
+import { writeSync } from "node:fs"
+import { join } from "node:path"
+import { Cause, Console, Data, Effect, type Scope } from "effect"
+import { type CellPool, CellTooLarge, defaultWorkers, makeCellPool } from "./cell-pool.ts"
+import { makeCellStore } from "./cell-store.ts"
+import type { ChartFailed } from "../report/chart.ts"
+import type { Experiment, ExperimentFailed, OptionInvalid } from "./experiment.ts"
+import type { SourcesUnreadable } from "./fingerprint.ts"
+import type { Laboratory } from "./laboratory.ts"
+import { CellFailed, type MeasureError, measureIn } from "./measure-cells.ts"
+import { namingTheChoices } from "./nearest-name.ts"
+import { makeProgress, type Progress, type ProgressStream } from "./progress.ts"
+import { type ExperimentUnknown, findExperiment } from "./find-experiment.ts"
+import { provenanceFile } from "./provenance.ts"
+import { makeReport, planReport, quickRequest, replayCommand, type ReportPlan } from "./report.ts"
+import { type ReportUnwritable, writeReport } from "../report/report-files.ts"
+import { writeIndex } from "./report-index.ts"
+import type { Result } from "../report/result.ts"
+import type { SeedInvalid } from "./seeds.ts"
+
+/** What was asked for does not go together. */
+export class RequestInvalid extends Data.TaggedError("RequestInvalid")<{ readonly message: string }> {}
+
+export type RunError =
+  | ExperimentUnknown
+  | SeedInvalid
+  | OptionInvalid
+  | RequestInvalid
+  | MeasureError
+  | ExperimentFailed
+  | ChartFailed
+  | SourcesUnreadable
+  | ReportUnwritable
+
+export interface RunRequest {
+  /** "3", "1-5", "1,4,9"; the experiment's own when absent. */
+  readonly seeds?: string
+  /** Folder of the report. `reports/NAME` under the working directory when absent. */
+  readonly out?: string
+  /** The experiment's own options, as typed after --key. */
+  readonly options: Readonly<Record<string, string>>
+  /** The small version, into `reports/quick/NAME`, of which only result.json is kept. */
+  readonly quick?: boolean
+  /** Measures everything anew. */
+  readonly fresh?: boolean
+  /** Threads; as many as there are cores when absent, this one alone when 1. */
+  readonly workers?: number
+  /** Label of the only cell to run, in this thread; nothing is written. */
+  readonly cell?: string
+}
+
+export interface RunSummary {
+  readonly traceHash: string
+  /** Absent when only one cell ran. */
+  readonly report?: {
+    readonly result: Result
+    readonly directory: string
+    /** Names of the files written. */
+    readonly files: ReadonlyArray<string>
+  }
+}
+
+// A simulation forbids the host's clock and timers while it runs, and a stream's write uses them; a progress line needs
+// a clock all the same. So the clock is taken before, and the line is written straight to the terminal.
+const wallMilliseconds = performance.now.bind(performance)
+const terminal: ProgressStream = {
+  isTTY: process.stderr.isTTY === true,
+  columns: process.stderr.columns || 80,
+  write: (text) => writeSync(process.stderr.fd, text)
+}
+export const terminalProgress = () => makeProgress(terminal, wallMilliseconds)
+
+const mostWorkers = 256
+
+/** A pool of threads for a laboratory. */
+export const poolFor = (
+  { module, watchSources }: Laboratory,
+  workers: number = defaultWorkers()
+): Effect.Effect<CellPool, RequestInvalid | SourcesUnreadable, Scope.Scope> =>
+  Effect.gen(function* () {
+    if (!Number.isInteger(workers) || workers < 1 || workers > mostWorkers) {
+      return yield* new RequestInvalid({
+        message: `--workers ${workers}: expected a whole number from 1 to ${mostWorkers}`
+      })
+    }
+    const sourcesAreTheSame = workers === 1 ? () => true : yield* watchSources
+    return yield* makeCellPool({ workers, registry: module, sourcesAreTheSame })
+  })
+
+/** What --quick cannot be together with. */
+const planFor = (
+  experiment: Experiment,
+  request: RunRequest
+): Effect.Effect<ReportPlan, RequestInvalid | SeedInvalid | OptionInvalid> => {
+  if (request.quick !== true) return planReport(experiment, request)
+  const given = [...Object.keys(request.options), ...(request.seeds === undefined ? [] : ["seed"])]
+  return given.length === 0
+    ? planReport(experiment, quickRequest(experiment))
+    : Effect.fail(
+        new RequestInvalid({
+          message: `${experiment.name}: --quick is one fixed version: leave out --${given.join(" and --")}, or --quick`
+        })
+      )
+}
+
+/** The cell that a failure is of; undefined for one of all cells together, or before any ran. */
+const failedCell = <E>(cause: Cause.Cause<E>): string | undefined =>
+  cause.reasons
+    .filter(Cause.isFailReason)
+    .map(({ error }) => error)
+    .find((error): error is E & CellFailed => error instanceof CellFailed)?.cell
+
+const withProgress = <A, E>(
+  plan: ReportPlan,
+  use: (progress: Progress) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => {
+  const progress = terminalProgress()
+  return use(progress).pipe(
+    Effect.ensuring(Effect.sync(progress.finish)),
+    Effect.tapCause((cause) => {
+      const refused = cause.reasons.some(
+        (reason) => Cause.isFailReason(reason) && reason.error instanceof CellTooLarge
+      )
+      if (refused || Cause.hasInterruptsOnly(cause)) return Effect.void
+      return Console.error(`to repeat this run: ${replayCommand(plan, failedCell(cause))}`)
+    })
+  )
+}
+
+const printCosts = (began: number, events: number) =>
+  Effect.suspend(() => {
+    const seconds = (wallMilliseconds() - began) / 1000
+    const peak = Math.round(process.resourceUsage().maxRSS / 1024)
+    return Console.log(
+      `${seconds.toFixed(1)} s of wall time, ${peak} MiB at most, ${(events / 1e6).toFixed(1)} million events`
+    )
+  })
+
+/** Runs the cell of that label alone: to look at it, in this thread, without a report. */
+const runCell = Effect.fnUntraced(function* (plan: ReportPlan, label: string) {
+  const { experiment, cells } = plan
+  const cell = cells.find((known) => known.label === label)
+  if (cell === undefined) {
+    const labels = cells.map((known) => known.label)
+    return yield* new RequestInvalid({
+      message: `${experiment.name}: --cell ${label}: ${namingTheChoices(label, labels)}`
+    })
+  }
+  const began = wallMilliseconds()
+  const outcome = yield* withProgress(plan, (progress) => experiment.measure(cell.input, progress))
+  yield* printCosts(began, outcome.events)
+  yield* Console.log(`trace hash ${outcome.traceHash}`)
+  return { traceHash: outcome.traceHash }
+})
+
+const reportOf = Effect.fnUntraced(function* (
+  plan: ReportPlan,
+  request: RunRequest,
+  pool: CellPool,
+  lab: Laboratory
+) {
+  const { name } = plan.experiment
+  const quick = request.quick === true
+  const fingerprints = yield* lab.fingerprints(name)
+  const kept = makeCellStore(join(lab.reports, ".cells", name), fingerprints.cell)
+  const store = request.fresh === true ? { ...kept, find: () => Effect.succeed(undefined) } : kept
+  yield* store.deleteStale
+  const began = wallMilliseconds()
+  const { result, files, events } = yield* withProgress(plan, (progress) =>
+    makeReport(plan, measureIn({ pool, store, progress, announce: (line) => Console.log(line) }))
+  )
+  const directory = request.out ?? join(lab.reports, ...(quick ? ["quick"] : []), name)
+  const provenance = quick ? [] : [yield* provenanceFile(lab.reports, name, fingerprints.report)]
+  const written = quick && request.out === undefined ? files.slice(0, 1) : [...provenance, ...files]
+  yield* writeReport(directory, written)
+  if (request.out === undefined && !quick) yield* writeIndex(lab)
+
+  yield* Console.log("")
+  yield* Console.log(result.answer)
+  yield* Console.log(`report: ${join(directory, written.at(-1)!.name)}`)
+  yield* printCosts(began, events)
+  yield* Console.log(`trace hash ${result.trace_hash}`)
+  return {
+    traceHash: result.trace_hash,
+    report: { result, directory, files: written.map((file) => file.name) }
+  }
+})
+
+/** Runs one experiment in a pool that exists. */
+export const runInPool = (
+  experiment: Experiment,
+  request: RunRequest,
+  pool: CellPool,
+  lab: Laboratory
+): Effect.Effect<RunSummary, RunError> =>
+  Effect.gen(function* () {
+    const plan = yield* planFor(experiment, request)
+    yield* Console.log(`${experiment.name}: ${experiment.question}`)
+    yield* Console.log(`seed ${plan.seeds}`)
+    for (const [key, value] of Object.entries(plan.options)) yield* Console.log(`${key} ${value}`)
+    return request.cell === undefined
+      ? yield* reportOf(plan, request, pool, lab)
+      : yield* runCell(plan, request.cell)
+  })
+
+/** Runs the experiment `name` as a person asked for it: prints, shows progress, writes the report and the index. */
+export const runExperiment = (
+  name: string,
+  request: RunRequest,
+  lab: Laboratory
+): Effect.Effect<RunSummary, RunError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const experiment = yield* findExperiment(name, lab.registry)
+      const pool = yield* poolFor(lab, request.workers)
+      return yield* runInPool(experiment, request, pool, lab)
+    })
+  )

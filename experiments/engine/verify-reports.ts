@@ -1,0 +1,95 @@
+// Decides whether the committed quick results are those that the sources give: every experiment's small version is
+// measured anew, all cells of all experiments in one pool, and held against reports/quick/NAME/result.json byte for
+// byte. Nothing is written. A folder of no experiment is a difference too.
+
+import { readdir, readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { Console, Data, Effect } from "effect"
+import type { Experiment } from "./experiment.ts"
+import type { Laboratory } from "./laboratory.ts"
+import { measureIn } from "./measure-cells.ts"
+import { progressOfParts } from "./progress.ts"
+import { concludeReport, planReport, quickRequest } from "./report.ts"
+import { resultText } from "../report/result.ts"
+import { poolFor, terminalProgress } from "./run-experiment.ts"
+
+/** A committed quick result is not what the sources give. */
+export class ReportDiffers extends Data.TaggedError("ReportDiffers")<{
+  readonly path: string
+  readonly message: string
+}> {}
+
+/** The first line in which two texts differ, as both have it. */
+export const firstDifference = (kept: string, made: string): string => {
+  const [keptLines, madeLines] = [kept.split("\n"), made.split("\n")]
+  const most = Math.max(keptLines.length, madeLines.length)
+  for (let line = 0; line < most; line++) {
+    if (keptLines[line] === madeLines[line]) continue
+    const [was, is] = [keptLines, madeLines].map(
+      (lines) => lines[line]?.trim().replace(/,$/, "") ?? "the end"
+    )
+    return `line ${line + 1} is kept as ${was} and comes out as ${is}`
+  }
+  return "they are equal"
+}
+
+const refresh = (name: string): string => `npm run experiment -- ${name} --quick`
+
+const keptText = (path: string): Effect.Effect<string | undefined> =>
+  Effect.orElseSucceed(
+    Effect.tryPromise(() => readFile(path, "utf8")),
+    () => undefined
+  )
+
+const foldersIn = (directory: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.orElseSucceed(
+    Effect.tryPromise(() => readdir(directory)),
+    () => []
+  )
+
+/** What is wrong with the kept result of one experiment whose result comes out as `made`. */
+const differenceOf = Effect.fnUntraced(function* (directory: string, experiment: Experiment, made: string) {
+  const path = join(directory, experiment.name, "result.json")
+  const kept = yield* keptText(path)
+  if (kept === made) return undefined
+  const what = kept === undefined ? "is missing" : `differs: ${firstDifference(kept, made)}`
+  return new ReportDiffers({ path, message: `${path} ${what}; to refresh it: ${refresh(experiment.name)}` })
+})
+
+const verify = Effect.fnUntraced(function* (workers: number | undefined, lab: Laboratory) {
+  const directory = join(lab.reports, "quick")
+  const pool = yield* poolFor(lab, workers)
+  const progress = terminalProgress()
+  const plans = yield* Effect.forEach(lab.registry, (experiment) =>
+    planReport(experiment, quickRequest(experiment))
+  )
+  const parts = progressOfParts(
+    plans.map(() => 1),
+    progress
+  )
+  const found = yield* Effect.forEach(
+    plans,
+    (plan, index) =>
+      Effect.gen(function* () {
+        const { result } = yield* concludeReport(plan, measureIn({ pool, progress: parts[index]! }))
+        parts[index]!.finish()
+        return yield* differenceOf(directory, plan.experiment, resultText(result))
+      }),
+    { concurrency: "unbounded" }
+  ).pipe(Effect.ensuring(Effect.sync(progress.finish)))
+  const known = new Set(lab.registry.map(({ name }) => name))
+  const left = (yield* foldersIn(directory)).filter((name) => !known.has(name)).sort()
+  const differences = [
+    ...found.filter((difference) => difference !== undefined),
+    ...left.map((name) => {
+      const path = join(directory, name)
+      return new ReportDiffers({ path, message: `${path} is of no experiment: delete it` })
+    })
+  ]
+  for (const { message } of differences) yield* Console.error(message)
+  if (differences.length > 0) return yield* differences[0]!
+  yield* Console.log(`${plans.length} quick results are as they are kept`)
+}, Effect.scoped)
+
+/** Fails with the first difference when there is any; all are printed. */
+export const verifyReports = (workers: number | undefined, lab: Laboratory) => verify(workers, lab)

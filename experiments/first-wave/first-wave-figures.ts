@@ -1,0 +1,118 @@
+// Decides which figures tell where a wave's time and bytes went: from the first piece to the last, the digest after it,
+// how busy the links were in between, who sent the bytes, and what was asked in vain.
+
+import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
+import { countingSlots } from "../wave/bounds.ts"
+import { ascending, quantile } from "../report/quantiles.ts"
+import type { Figure } from "../report/result.ts"
+import type { WaveSample, WaveSpec } from "../wave/wave.ts"
+import { sourcesOf } from "../wave/wave-bound.ts"
+import type { ShoalWave } from "../wave/wave-watch.ts"
+
+const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
+
+const time = (micros: number, meaning: string): Figure => figure(micros / 1e6, "s", meaning)
+
+/** When this share of all bytes had arrived, in microseconds, by a straight line between two samples. */
+const arrivedAt = (samples: ReadonlyArray<WaveSample>, share: number): number => {
+  const bytes = samples.at(-1)!.storedBytes * share
+  const after = samples.findIndex((sample) => sample.storedBytes >= bytes)
+  if (after <= 0) return samples[0]!.at
+  const [left, right] = [samples[after - 1]!, samples[after]!]
+  const part = (bytes - left.storedBytes) / (right.storedBytes - left.storedBytes)
+  return left.at + part * (right.at - left.at)
+}
+
+/** Share of all downlinks' capacity in use while the second to the fourth fifth of the bytes arrived. */
+const linkUse = ({ samples }: ShoalWave, { agents, links }: WaveSpec): number => {
+  const span = (arrivedAt(samples, 0.8) - arrivedAt(samples, 0.2)) / 1e6
+  return span === 0 ? 1 : (0.6 * samples.at(-1)!.storedBytes) / (span * agents * links.rate)
+}
+
+/** Named figures of a wave of one blob, in the order in which a reader wants them. */
+export const figuresOf = (wave: ShoalWave, spec: WaveSpec): Readonly<Record<string, Figure>> => {
+  const { agents, origins } = wave
+  const [blob] = spec.blobs
+  const { length: bytes, pieceLength } = blob
+  const firsts = ascending(wave.firstPieces)
+  const lasts = ascending(wave.lastPieces)
+  const afterwards = ascending(wave.completions.map((at, agent) => at - wave.lastPieces[agent]!))
+  const payload = agents.bytesSent + origins.bytesSent
+  const received = agents.bytesReceivedFromOrigins + agents.bytesReceivedFromAgents
+  return {
+    bound_slots: figure(
+      countingSlots(spec.agents, sourcesOf(spec), pieceCount(blob)),
+      "slots",
+      "The counting bound in slots; a slot is one piece at link rate."
+    ),
+    piece_length: figure(pieceLength, "B", "Bytes of a piece, the last one excepted."),
+    first_piece: time(
+      quantile(firsts, 1),
+      "Until the first agent had its first piece: metainfo, announce, dial, request."
+    ),
+    first_piece_p50: time(quantile(firsts, 500), "Until half of the agents had their first piece."),
+    first_piece_max: time(quantile(firsts, 1000), "Until every agent had its first piece."),
+    all_pieces_outside: time(
+      wave.allOutside.at,
+      "Until every piece was stored by some agent: before this nobody can be done."
+    ),
+    origin_copies_until_outside: figure(
+      wave.allOutside.sentByOrigins / bytes,
+      "copies",
+      "Copies of the blob that origins had sent by then; 1 is the least."
+    ),
+    link_use: figure(
+      linkUse(wave, spec),
+      "",
+      "Share of all downlinks in use between a fifth and four fifths of the bytes."
+    ),
+    last_piece_p50: time(quantile(lasts, 500), "Until half of the agents had stored their last piece."),
+    last_piece_max: time(quantile(lasts, 1000), "Until every agent had stored its last piece."),
+    after_last_piece_p50: time(
+      quantile(afterwards, 500),
+      "From an agent's last piece until it was done, median: the rest of the whole digest, and the commit."
+    ),
+    after_last_piece_max: time(quantile(afterwards, 1000), "The same, of the agent that waited longest."),
+    origin_copies: figure(
+      origins.bytesSent / bytes,
+      "copies",
+      "Copies of the blob that origins sent in all."
+    ),
+    bytes_from_origins: figure(
+      agents.bytesReceivedFromOrigins,
+      "B",
+      "Piece bytes that agents received from origins."
+    ),
+    bytes_from_agents: figure(
+      agents.bytesReceivedFromAgents,
+      "B",
+      "Piece bytes that agents received from each other."
+    ),
+    share_from_agents: figure(
+      agents.bytesReceivedFromAgents / received,
+      "",
+      "Of all piece bytes received, those that came from agents."
+    ),
+    piece_transfers: figure(agents.piecesStored, "", "Pieces that agents verified and stored."),
+    duplicate_pieces: figure(
+      agents.piecesDuplicate,
+      "",
+      "Pieces that came twice: endgame, and requests given up too early."
+    ),
+    requests_timed_out: figure(
+      agents.requestsTimedOut,
+      "",
+      "Requests that agents gave up after their timeout."
+    ),
+    rejects_per_piece: figure(
+      agents.rejectsReceived / agents.piecesStored,
+      "",
+      "Requests refused by a busy uploader, for each piece stored."
+    ),
+    overhead: figure(
+      wave.bytesSent / payload - 1,
+      "",
+      "Bytes sent beside piece payloads (messages, frames, HTTP), as a share of the payloads."
+    )
+  }
+}

@@ -1,0 +1,146 @@
+// Decides the question that every deployment meets first: a blob that no host has yet is wanted by all hosts at once.
+// The shipped agents, origins and trackers run on the simulator; the experiment only starts them, asks every agent at
+// the same instant, and counts. A run that is too good to be true, or that loses bytes, fails.
+
+import { Effect, Schema } from "effect"
+import { limits } from "../../src/protocol/limits.ts"
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
+import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
+import { completionChart, spreadChart } from "./first-wave-charts.ts"
+import { figuresOf } from "./first-wave-figures.ts"
+import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
+import type { Progress } from "../engine/progress.ts"
+import { timesAgainst } from "../report/result.ts"
+import type { WaveSpec } from "../wave/wave.ts"
+import { boundOf } from "../wave/wave-bound.ts"
+import { runWave, waveMemory } from "../wave/wave-run.ts"
+import type { ShoalWave } from "../wave/wave-watch.ts"
+
+const name = "first-wave"
+
+const options = Schema.Struct({
+  agents: option(countText(1, 100_000), "1000", "Hosts that pull, all at the same instant."),
+  origins: option(
+    countText(1, limits.originReplicas),
+    "1",
+    `Origins that hold the blob; a cluster keeps at most ${limits.originReplicas} copies.`
+  ),
+  trackers: option(countText(1, 16), "1", "Trackers that the agents know."),
+  size: option(byteSizeText, "256MiB", "Length of the blob."),
+  rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
+  latency: option(durationText, "0.5ms", "One way, between any two hosts.")
+})
+type Options = typeof options.Type
+
+/** Virtual time that a run may take, as a multiple of its bound, before it counts as stuck. */
+const patience = 100
+
+const specOf = (options: Options, seed: number): WaveSpec => {
+  const spec: WaveSpec = {
+    seed,
+    agents: options.agents,
+    origins: options.origins,
+    trackers: options.trackers,
+    blobs: [{ name, length: options.size, pieceLength: choosePieceLength(options.size) }],
+    links: { model: "queue", rate: options.rate, burst: 0, latency: options.latency },
+    patience: 0
+  }
+  return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) }
+}
+
+const seconds = (micros: Micros): number => micros / 1e6
+
+const chartsOf = (options: Options, wave: ShoalWave, bound: number) => [
+  completionChart({ completions: wave.completions.map(seconds), bound }),
+  spreadChart({
+    samples: wave.samples.map((sample) => ({
+      seconds: seconds(sample.at),
+      fromOrigins: sample.fromOrigins,
+      fromAgents: sample.storedBytes - sample.fromOrigins
+    })),
+    agents: options.agents,
+    origins: options.origins,
+    bytes: options.size,
+    pieceLength: choosePieceLength(options.size),
+    rate: options.rate,
+    latency: seconds(options.latency)
+  })
+]
+
+/** One wave of one seed. */
+interface Input {
+  readonly options: Options
+  readonly seed: number
+}
+
+const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
+  seeds.map((seed) => ({
+    label: `seed ${seed}`,
+    input: { options, seed },
+    cost: options.agents * options.size,
+    memory: waveMemory(specOf(options, seed))
+  }))
+
+const measure = ({ options, seed }: Input, progress: Progress): Effect.Effect<ShoalWave, ExperimentFailed> =>
+  Effect.mapError(runWave(specOf(options, seed), {}, progress), (error) => failed(error.message))
+
+const conclude = (
+  options: Options,
+  seeds: ReadonlyArray<number>,
+  waves: ReadonlyArray<ShoalWave>
+): Effect.Effect<Measured, ExperimentFailed> =>
+  Effect.sync(() => {
+    const spec = specOf(options, seeds[0]!)
+    const bound = boundOf(spec)
+    const times = timesAgainst(
+      bound.seconds,
+      waves.flatMap((wave) => wave.completions.map(seconds))
+    )
+    const wave = waves[0]!
+    const runs =
+      seeds.length === 1 ? "" : ` in ${seeds.length} runs (figures and charts are of seed ${seeds[0]})`
+    return {
+      answer:
+        `The last of ${options.agents} agents${runs} had the blob after ${times.max_s.toFixed(3)} s, ` +
+        `${times.ratio.max.toFixed(3)} times the ${bound.name} of ${bound.seconds.toFixed(3)} s; half of them had it after ` +
+        `${times.p50_s.toFixed(3)} s (${times.ratio.p50.toFixed(3)}).`,
+      bound: `the ${bound.name}, with one latency.`,
+      strategies: { shoal: { blob: times } },
+      figures: figuresOf(wave, spec),
+      charts: chartsOf(options, wave, bound.seconds)
+    }
+  })
+
+const failed = (reason: string): ExperimentFailed =>
+  new ExperimentFailed({ experiment: name, message: `${name}: ${reason}` })
+
+export const firstWave = defineExperiment({
+  name,
+  title: "The first wave",
+  question: "How long do N agents take to pull one blob at once from S origins?",
+  options,
+  method: [
+    "The programs that ship (agent, origin, tracker, build-index) run on the simulator, each on a host of its own, with " +
+      "the defaults that ship. The origins hold the blob as if it had been pushed and copied; no agent has any of it. At " +
+      "one instant every agent is asked to pull the blob, and finds everything else by itself: metainfo and peers " +
+      "from its tracker, pieces from origins and other agents. An agent is done when every piece and the whole digest " +
+      "are verified and the blob is committed.",
+    "Times are virtual seconds since that instant, percentiles by nearest rank. The bound is the counting bound: the smallest T with " +
+      "the sum over t < T of min(N, S * 2^t) at least N * M, for N agents, S origins and M pieces, in slots of one piece at " +
+      "link rate, and one latency more. No protocol that sends whole pieces is faster, so a last agent before the " +
+      "bound fails the run, and so does an agent that is done before its own downlink could have carried the blob. " +
+      "Bytes are conserved: every byte sent is received, lost or under way, or the run fails."
+  ],
+  limits: [
+    "All links are equal and nothing fails: no slow host, no loss, no churn.",
+    "Links are the only bottleneck of the network: no racks, no shared uplinks, one latency for all.",
+    "Disks and hashing cost virtual time at fixed rates; processors cost none.",
+    "The spread over seeds is not told: with several seeds the times of all runs stand together."
+  ],
+  quick: { agents: "100", size: "32MiB" },
+  seeds: "1",
+  cells,
+  measure,
+  conclude
+})

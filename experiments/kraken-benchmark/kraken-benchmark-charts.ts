@@ -1,0 +1,202 @@
+// Decides what is drawn of Kraken's test: when the hosts of every contender finished, and p99.9 side by side, both with
+// the bound and, for the published test, Kraken's published points. Bars are on a log axis: contenders are decades apart.
+
+import type { ChartSource } from "../report/chart.ts"
+import { chartWidth, lightColour, type PaletteName, palette } from "../report/chart-theme.ts"
+import { isPublishedTest, type KrakenTestOptions, published } from "./kraken-benchmark-contenders.ts"
+import { rounded } from "../report/result.ts"
+import type { ContenderOutcome } from "./kraken-benchmark-figures.ts"
+
+export interface Shown {
+  readonly name: string
+  /** The strategy's name. */
+  readonly strategy: string
+  readonly outcome: ContenderOutcome
+}
+
+const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
+
+/** By place among the variants of one strategy. */
+const dashes = [
+  [1, 0],
+  [6, 3],
+  [2, 2],
+  [8, 3, 2, 3]
+] as const
+
+const colourOf = (strategy: string): string =>
+  lightColour(strategy in palette ? (strategy as PaletteName) : "muted")
+
+const dashOf = (shown: ReadonlyArray<Shown>, index: number): ReadonlyArray<number> => {
+  const before = shown.slice(0, index).filter(({ strategy }) => strategy === shown[index]!.strategy).length
+  return dashes[before % dashes.length]!
+}
+
+const secondsAxis = {
+  title: "seconds since all hosts asked",
+  grid: true,
+  labelExpr: "datum.label === '' ? '' : datum.label + ' s'"
+}
+
+const boundRule = (bound: number, x: object) => ({
+  data: { values: [{ seconds: rounded(bound) }] },
+  mark: { type: "rule" as const, color: lightColour("bound"), strokeWidth: 2, strokeDash: [5, 4] },
+  encoding: { x: { ...x, field: "seconds" } }
+})
+
+/** The time axis ends at this many times the bound: beyond it differences no longer matter, and near it they do. */
+const shownBounds = 3
+
+/** Share of hosts done over time, a line a contender; those that begin to be done later are named and not drawn. */
+export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArray<Shown>): ChartSource => {
+  const bound = shown[0]!.outcome.image.bound_s
+  const end = shownBounds * bound
+  const isDrawn = ({ outcome }: Shown): boolean =>
+    outcome.curve.some(([seconds, share]) => share > 0 && seconds <= end)
+  const drawn = shown.filter(isDrawn)
+  const beyond = shown.filter((one) => !isDrawn(one)).map(({ name }) => name)
+  const names = drawn.map(({ name }) => name)
+  const values = drawn.flatMap(({ name, outcome }) =>
+    outcome.curve.map(([seconds, share]) => ({ seconds: rounded(seconds), share: rounded(share), name }))
+  )
+  const first = Math.min(bound, ...values.map(({ seconds }) => seconds))
+  const x = {
+    type: "quantitative" as const,
+    scale: { nice: false, domain: [rounded(0.95 * first), rounded(end)] },
+    axis: secondsAxis
+  }
+  const y = {
+    field: "share",
+    type: "quantitative" as const,
+    scale: { domain: [0, 1.04] },
+    axis: { title: null, grid: true, format: ".0%", values: [0, 0.25, 0.5, 0.75, 1] }
+  }
+  const points = isPublishedTest(options)
+    ? [
+        { seconds: published.p50_s, share: 0.5, label: "published p50" },
+        { seconds: published.p99_s, share: 0.99, label: "p99" },
+        { seconds: published.p999_s, share: 0.999, label: "p99.9" }
+      ]
+    : []
+  const publishedMark = { data: { values: points }, x: { ...x, field: "seconds" } }
+  return {
+    name: "chart",
+    title: "Hosts that have the whole image",
+    caption:
+      `A line a contender, up to ${shownBounds} times the bound` +
+      (beyond.length === 0 ? ". " : ` (later: ${beyond.join(", ")}). `) +
+      "The dashed rule is the counting bound: no protocol that sends whole pieces can serve the last host before it." +
+      (points.length === 0 ? "" : " Diamonds are Kraken's published figures."),
+    spec: {
+      $schema: vegaLiteSchema,
+      description: "Share of hosts that have the image over time, for every contender, with the bound.",
+      width: chartWidth,
+      height: 340,
+      layer: [
+        boundRule(bound, x),
+        {
+          data: { values },
+          mark: { type: "line", interpolate: "step-after", strokeWidth: 2.2, clip: true },
+          encoding: {
+            x: { ...x, field: "seconds" },
+            y,
+            color: {
+              field: "name",
+              type: "nominal",
+              scale: { domain: names, range: drawn.map(({ strategy }) => colourOf(strategy)) },
+              legend: { columns: 3 }
+            },
+            strokeDash: {
+              field: "name",
+              type: "nominal",
+              scale: { domain: names, range: names.map((_, index) => [...dashOf(drawn, index)]) }
+            }
+          }
+        },
+        {
+          data: publishedMark.data,
+          mark: {
+            type: "point",
+            shape: "diamond",
+            filled: true,
+            size: 110,
+            opacity: 1,
+            color: lightColour("ink")
+          },
+          encoding: { x: publishedMark.x, y }
+        },
+        {
+          data: publishedMark.data,
+          mark: { type: "text", align: "left", dx: 9, color: lightColour("ink") },
+          encoding: { x: publishedMark.x, y, text: { field: "label" } }
+        }
+      ]
+    }
+  }
+}
+
+/** p99.9 of every contender as a bar from the bound on. */
+export const tailChart = (options: KrakenTestOptions, shown: ReadonlyArray<Shown>): ChartSource => {
+  const bound = shown[0]!.outcome.image.bound_s
+  const bars = [
+    ...shown.map(({ name, strategy, outcome: { image } }) => ({
+      name,
+      colour: colourOf(strategy),
+      seconds: image.p999_s,
+      label: `${image.p999_s.toFixed(2)} s, ${image.ratio.p999.toFixed(2)} of its bound`
+    })),
+    ...(isPublishedTest(options)
+      ? [
+          {
+            name: "kraken, published",
+            colour: lightColour("muted"),
+            seconds: published.p999_s,
+            label: `${published.p999_s} s, published`
+          }
+        ]
+      : [])
+  ].map((bar) => ({ ...bar, seconds: rounded(bar.seconds) }))
+  const from = rounded(Math.min(bound, ...bars.map(({ seconds }) => seconds)) * 0.8)
+  const to = rounded(Math.max(...bars.map(({ seconds }) => seconds)) * 8)
+  const x = {
+    type: "quantitative" as const,
+    scale: { type: "log" as const, nice: false, domain: [from, to] },
+    axis: secondsAxis
+  }
+  const y = {
+    field: "name",
+    type: "nominal" as const,
+    sort: bars.map(({ name }) => name),
+    axis: { title: null, labelLimit: 300, grid: false }
+  }
+  return {
+    name: "tail",
+    title: "Time until all hosts but one in a thousand have the image",
+    caption:
+      "p99.9 by nearest rank, which of fewer than a thousand hosts is the slowest; logarithmic. The dashed rule is the counting bound.",
+    spec: {
+      $schema: vegaLiteSchema,
+      description: "p99.9 of every contender in seconds, with the bound.",
+      width: chartWidth,
+      height: 28 * bars.length,
+      layer: [
+        {
+          data: { values: bars.map((bar) => ({ ...bar, from })) },
+          mark: { type: "bar", height: 14 },
+          encoding: {
+            y,
+            x: { ...x, field: "from" },
+            x2: { field: "seconds" },
+            color: { field: "colour", type: "nominal", scale: null }
+          }
+        },
+        {
+          data: { values: bars },
+          mark: { type: "text", align: "left", dx: 6, color: lightColour("ink") },
+          encoding: { y, x: { ...x, field: "seconds" }, text: { field: "label" } }
+        },
+        boundRule(bound, x)
+      ]
+    }
+  }
+}

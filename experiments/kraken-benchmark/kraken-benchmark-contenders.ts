@@ -1,0 +1,159 @@
+// Decides who runs Kraken's published test, and on which terms: which strategy with which parameters, pieces and links.
+// All pull the same image at the same rate and latency; what differs is written here and shown in the report. What they
+// reach is kraken-benchmark.ts.
+
+import { Schema } from "effect"
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
+import { durationText } from "../engine/option-text.ts"
+import { binomial } from "../strategies/binomial.ts"
+import { clientServer } from "../strategies/client-server.ts"
+import { kraken } from "../strategies/kraken.ts"
+import { shoal } from "../strategies/shoal.ts"
+import type { Strategy } from "../strategies/strategy.ts"
+import { supernode } from "../strategies/supernode.ts"
+import { tree } from "../strategies/tree.ts"
+import type { WaveSpec } from "../wave/wave.ts"
+import { boundOf } from "../wave/wave-bound.ts"
+
+export interface KrakenTestOptions {
+  /** By name. */
+  readonly strategies: ReadonlyArray<string>
+  readonly agents: number
+  readonly origins: number
+  readonly trackers: number
+  readonly blobs: number
+  readonly size: number
+  readonly piece: number
+  readonly rate: number
+  readonly latency: Micros
+  readonly burst: Micros
+  readonly degree: number
+  readonly have: Micros
+}
+
+export interface Contender {
+  /** As charts and tables call it. */
+  readonly name: string
+  /** What is special about it, in a line. */
+  readonly terms: string
+  readonly strategy: Strategy
+  readonly parameters: Readonly<Record<string, string>>
+  /** Bytes of a piece. */
+  readonly pieceLength: number
+  /** Rates are kept by token buckets with a burst instead of by the links. */
+  readonly hasBuckets: boolean
+}
+
+/** What the answer speaks of. */
+export const named = {
+  shipped: "shoal",
+  aim: "shoal, as the aim states",
+  ownPieces: "shoal, own pieces",
+  krakenBuckets: "kraken, with buckets",
+  kraken: "kraken",
+  krakenRandom: "kraken, random pieces",
+  krakenTuned: "kraken, tuned"
+} as const
+
+const durationOf = Schema.encodeSync(durationText)
+
+/** Neighbours that a peer looks for, so that about this many places are left for those that come later. */
+const targetOf = (degree: number): number => Math.max(1, Math.floor((degree * 4) / 5))
+
+/** The contenders of the strategies that take part, in the order in which the report shows them. */
+export const contendersOf = (options: KrakenTestOptions): ReadonlyArray<Contender> =>
+  allContenders(options).filter(({ strategy }) => options.strategies.includes(strategy.name))
+
+const allContenders = (options: KrakenTestOptions): ReadonlyArray<Contender> => {
+  const { degree, have, piece, burst, size } = options
+  const base = { parameters: {}, pieceLength: piece, hasBuckets: false }
+  return [
+    { ...base, name: named.shipped, strategy: shoal, terms: "everything as it ships but for the pieces" },
+    {
+      ...base,
+      name: named.ownPieces,
+      strategy: shoal,
+      terms: "everything as it ships, the length of pieces too",
+      pieceLength: choosePieceLength(size)
+    },
+    {
+      ...base,
+      name: named.aim,
+      strategy: shoal,
+      terms: `at most ${degree} agents as neighbours, Have messages wait ${durationOf(have)}`,
+      parameters: {
+        targetNeighbours: String(targetOf(degree)),
+        maxNeighbours: String(degree),
+        haveBatchDelay: durationOf(have),
+        haveBatchDelayPerMiB: "0us"
+      }
+    },
+    {
+      ...base,
+      name: named.krakenBuckets,
+      strategy: kraken,
+      terms: `its policies as they are, rates kept by token buckets that hold ${durationOf(burst)} of rate`,
+      hasBuckets: true
+    },
+    {
+      ...base,
+      name: named.kraken,
+      strategy: kraken,
+      terms: "its policies as they are, rates kept by the links as for all others"
+    },
+    {
+      ...base,
+      name: named.krakenRandom,
+      strategy: kraken,
+      terms: "pieces chosen at random instead of rarest first",
+      parameters: { choice: "random" }
+    },
+    { ...tunedOf(kraken), ...base, name: named.krakenTuned, parameters: kraken.tuned ?? {} },
+    { ...base, name: "client-server", strategy: clientServer, terms: "everybody downloads from the origins" },
+    { ...base, name: "supernode", strategy: supernode, terms: "one supernode decides every piece" },
+    { ...base, name: "tree", strategy: tree, terms: "a static tree of arity two under each origin" },
+    { ...base, name: "binomial", strategy: binomial, terms: "the binomial pipeline as published" },
+    { ...tunedOf(binomial), ...base, name: "binomial, tuned", parameters: binomial.tuned ?? {} }
+  ]
+}
+
+const tunedOf = (strategy: Strategy) => ({
+  strategy,
+  terms: Object.entries(strategy.tuned ?? {})
+    .map(([key, value]) => `${key} ${value}`)
+    .join(", ")
+})
+
+const layer = (index: number): string => `layer ${index + 1}`
+
+/** Virtual time beside multiples of the bound, for connections that time out. */
+const patienceBeside: Micros = 120_000_000
+
+/** The wave of a contender. It counts as stuck when even one origin alone could have served everyone three times. */
+export const waveOf = (contender: Contender, options: KrakenTestOptions, seed: number): WaveSpec => {
+  const { agents, origins, trackers, blobs, size, rate, latency, burst } = options
+  const { pieceLength, hasBuckets } = contender
+  const blob = (index: number) => ({ name: layer(index), length: size, pieceLength })
+  const spec: WaveSpec = {
+    seed,
+    agents,
+    origins,
+    trackers,
+    blobs: [blob(0), ...Array.from({ length: blobs - 1 }, (_, index) => blob(index + 1))],
+    links: { model: "queue", rate, burst: hasBuckets ? Math.round((rate * burst) / 1e6) : 0, latency },
+    patience: 0
+  }
+  const everyoneFromOne = (agents * blobs * size) / rate
+  return {
+    ...spec,
+    patience: Math.ceil(3e6 * Math.max(everyoneFromOne, boundOf(spec).seconds)) + patienceBeside
+  }
+}
+
+/** Whether these are the options of the test that Kraken's README reports. */
+export const isPublishedTest = ({ agents, origins, trackers, blobs, size, rate }: KrakenTestOptions) =>
+  agents === 2600 && origins === 5 && trackers === 5 && blobs === 2 && size === 1.5e9 && rate === 3e8
+
+/** Seconds, of that README. */
+export const published = { p50_s: 10, p99_s: 18, p999_s: 22 } as const

@@ -1,0 +1,87 @@
+// Decides what is kept of a contender's run of Kraken's test, and where its time went: until a host's first piece, while
+// its pieces came, after the last one. Pure functions of a wave's outcome, plain data both ways.
+
+import type { CellOutcome } from "../engine/experiment.ts"
+import { ascending, quantile } from "../report/quantiles.ts"
+import { type Times, timesAgainst } from "../report/result.ts"
+import type { WaveOutcome, WaveSpec } from "../wave/wave.ts"
+import { boundOf } from "../wave/wave-bound.ts"
+
+/** Where the time of hosts went, in seconds; quantiles over hosts. */
+export interface TimeParts {
+  readonly firstPieceP50: number
+  readonly lastPieceP50: number
+  readonly lastPieceMax: number
+  /** From a host's last piece until it was done: the rest of the whole digest, and the commit. */
+  readonly afterLastP50: number
+  readonly afterLastMax: number
+}
+
+export interface ContenderOutcome extends CellOutcome {
+  readonly image: Times
+  /** Of all blobs together, each against the bound of one blob alone. */
+  readonly blob: Times
+  /** Seconds at which evenly spread shares of the hosts were done, the first host first. */
+  readonly curve: ReadonlyArray<readonly [seconds: number, share: number]>
+  /** Copies of the image that origins had sent when every piece was stored by some agent. */
+  readonly copiesUntilOutside: number
+  /** Copies of the image that agents received from origins in all. */
+  readonly copiesFromOrigins: number
+  /** Of the piece bytes that agents received, those that came from origins. */
+  readonly originShare: number
+  /** Requests refused for each piece stored; absent when the strategy refuses none. */
+  readonly rejectsPerPiece?: number
+  readonly duplicatesPerPiece?: number
+  /** Absent when the strategy does not tell. */
+  readonly parts?: TimeParts
+}
+
+/** Points of a curve: enough for its shape, few enough for a small report. */
+const curvePoints = 100
+
+const seconds = (micros: number): number => micros / 1e6
+
+const curveOf = (sorted: ReadonlyArray<number>): ContenderOutcome["curve"] => {
+  const points = Math.min(curvePoints, sorted.length)
+  return Array.from({ length: points }, (_, point) => {
+    const index = points === 1 ? 0 : Math.round((point * (sorted.length - 1)) / (points - 1))
+    return [sorted[index]!, (index + 1) / sorted.length] as const
+  })
+}
+
+const partsOf = ({ completions, firstPieces, lastPieces }: WaveOutcome): TimeParts | undefined => {
+  if (firstPieces === undefined || lastPieces === undefined) return undefined
+  const [firsts, lasts] = [ascending(firstPieces), ascending(lastPieces)]
+  const afterwards = ascending(completions.map((at, agent) => at - lastPieces[agent]!))
+  return {
+    firstPieceP50: seconds(quantile(firsts, 500)),
+    lastPieceP50: seconds(quantile(lasts, 500)),
+    lastPieceMax: seconds(quantile(lasts, 1000)),
+    afterLastP50: seconds(quantile(afterwards, 500)),
+    afterLastMax: seconds(quantile(afterwards, 1000))
+  }
+}
+
+/** A wave whose blobs are equally long. */
+export const outcomeOf = (spec: WaveSpec, wave: WaveOutcome): ContenderOutcome => {
+  const image = spec.blobs.reduce((bytes, { length }) => bytes + length, 0)
+  const completions = ascending(wave.completions.map(seconds))
+  const { rejects_received: rejects, duplicate_pieces: duplicates } = wave.counts
+  const parts = partsOf(wave)
+  return {
+    traceHash: wave.traceHash,
+    events: wave.events,
+    image: timesAgainst(boundOf(spec).seconds, completions),
+    blob: timesAgainst(
+      boundOf({ ...spec, blobs: [spec.blobs[0]] }).seconds,
+      wave.blobCompletions.flatMap((blob) => blob.map(seconds))
+    ),
+    curve: curveOf(completions),
+    copiesUntilOutside: wave.allOutside.sentByOrigins / image,
+    copiesFromOrigins: wave.bytesFromOrigins / image,
+    originShare: wave.bytesFromOrigins / (wave.bytesFromOrigins + wave.bytesFromAgents),
+    ...(rejects === undefined ? {} : { rejectsPerPiece: rejects / wave.pieceTransfers }),
+    ...(duplicates === undefined ? {} : { duplicatesPerPiece: duplicates / wave.pieceTransfers }),
+    ...(parts === undefined ? {} : { parts })
+  }
+}

@@ -1,0 +1,238 @@
+// Decides the question how shoal stands beside Kraken's published test and the other strategies: the same image, hosts
+// and links for all, a cell a contender. Who contends is kraken-benchmark-contenders.ts, what is said of it
+// kraken-benchmark-answer.ts.
+
+import { Effect, Result, Schema } from "effect"
+import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
+import { aims, answerOf, type Find } from "./kraken-benchmark-answer.ts"
+import { completionsChart, type Shown, tailChart } from "./kraken-benchmark-charts.ts"
+import { contendersOf, isPublishedTest, named, published, waveOf } from "./kraken-benchmark-contenders.ts"
+import { type ContenderOutcome, outcomeOf } from "./kraken-benchmark-figures.ts"
+import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
+import type { Progress } from "../engine/progress.ts"
+import type { Figure, Table } from "../report/result.ts"
+import { findStrategy, strategies } from "../strategies/registry.ts"
+import { waveMemory } from "../wave/wave-run.ts"
+
+const name = "kraken-benchmark"
+
+const options = Schema.Struct({
+  strategies: option(namesText, strategies.map((strategy) => strategy.name).join(","), "Which take part."),
+  agents: option(countText(2, 100_000), "2600", "Hosts that pull, all at the same instant."),
+  origins: option(countText(1, 64), "5", "Origins; each layer lies on at most three of them."),
+  trackers: option(countText(1, 16), "5", "Trackers that the agents know."),
+  blobs: option(countText(1, 16), "2", "Layers of the image."),
+  size: option(byteSizeText, "1.5GB", "Length of a layer."),
+  piece: option(byteSizeText, "4MB", "Length of a piece, but where a contender has its own."),
+  rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
+  latency: option(durationText, "0.5ms", "One way, between any two hosts."),
+  burst: option(durationText, "1s", "What the token buckets of Kraken hold, as a time of their rate."),
+  degree: option(
+    countText(1, 256),
+    "10",
+    "Agents that a host has as neighbours at most, where shoal runs as the aim states."
+  ),
+  have: option(durationText, "20ms", "How long Have messages wait there.")
+})
+type Options = typeof options.Type
+
+interface Input {
+  readonly options: Options
+  readonly contender: string
+  readonly seed: number
+}
+
+const refuse = (options: Options): string | undefined => {
+  if (options.degree >= options.agents) {
+    return `--degree ${options.degree}: each of ${options.agents} agents has at most ${options.agents - 1} others as neighbours`
+  }
+  for (const wanted of options.strategies) {
+    const found = Effect.runSync(Effect.result(findStrategy(wanted)))
+    if (Result.isFailure(found)) return `--strategies: ${found.failure.message}`
+  }
+  for (const contender of contendersOf(options)) {
+    const refusal = contender.strategy.refusal(waveOf(contender, options, 1), contender.parameters)
+    if (refusal !== undefined) return `${contender.name}: ${refusal}`
+  }
+  return undefined
+}
+
+const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
+  contendersOf(options).flatMap((contender) =>
+    seeds.map((seed) => {
+      const spec = waveOf(contender, options, seed)
+      const transfers = (options.agents * options.blobs * options.size) / contender.pieceLength
+      return {
+        label: `${contender.name}, seed ${seed}`,
+        input: { options, contender: contender.name, seed },
+        cost: transfers * (contender.strategy.name === "shoal" ? 3 : 1),
+        memory: waveMemory(spec)
+      }
+    })
+  )
+
+const measure = (
+  { options, contender: wanted, seed }: Input,
+  progress: Progress
+): Effect.Effect<ContenderOutcome, ExperimentFailed> => {
+  const contender = contendersOf(options).find((known) => known.name === wanted)!
+  const spec = waveOf(contender, options, seed)
+  return contender.strategy.run(spec, contender.parameters, progress).pipe(
+    Effect.map((wave) => outcomeOf(spec, wave)),
+    Effect.mapError(
+      ({ message }) => new ExperimentFailed({ experiment: name, message: `${name}: ${wanted}: ${message}` })
+    )
+  )
+}
+
+/** Of a contender's runs the one whose slow hosts took longest. */
+const worst = (left: ContenderOutcome, right: ContenderOutcome): ContenderOutcome =>
+  right.image.p999_s > left.image.p999_s ? right : left
+
+const count = (value: number | undefined): number | string => value ?? ""
+
+const tableOf = (options: Options, shown: ReadonlyArray<Shown & { readonly terms: string }>): Table => ({
+  title: "Every contender",
+  caption:
+    "Seconds until hosts have the whole image, and the same over the contender's own bound. Copies are of the whole image.",
+  columns: [
+    "contender",
+    "terms",
+    "p50 s",
+    "p99 s",
+    "p99.9 s",
+    "slowest s",
+    "p50 ratio",
+    "p99 ratio",
+    "p99.9 ratio",
+    "slowest ratio",
+    "copies sent by origins until all is outside",
+    "copies from origins in all",
+    "share from origins",
+    "rejects a piece",
+    "duplicates a piece"
+  ],
+  rows: [
+    ...shown.map(({ name, terms, outcome }) => [
+      name,
+      terms,
+      outcome.image.p50_s,
+      outcome.image.p99_s,
+      outcome.image.p999_s,
+      outcome.image.max_s,
+      outcome.image.ratio.p50,
+      outcome.image.ratio.p99,
+      outcome.image.ratio.p999,
+      outcome.image.ratio.max,
+      outcome.copiesUntilOutside,
+      outcome.copiesFromOrigins,
+      `${(100 * outcome.originShare).toFixed(1)} %`,
+      count(outcome.rejectsPerPiece),
+      count(outcome.duplicatesPerPiece)
+    ]),
+    ...(isPublishedTest(options)
+      ? [
+          [
+            "kraken, published",
+            "as its README tells, measured on real hosts",
+            published.p50_s,
+            published.p99_s,
+            published.p999_s,
+            ...Array.from({ length: 10 }, () => "")
+          ]
+        ]
+      : [])
+  ]
+})
+
+const figuresOf = (find: Find): Readonly<Record<string, Figure>> => {
+  const [aim, kraken, random] = [find(named.aim), find(named.kraken), find(named.krakenRandom)]
+  const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
+  return {
+    ...(aim === undefined
+      ? {}
+      : {
+          aim_p50: figure(aim.image.ratio.p50, "", `${overBound("Median")}; the aim is ${aims.p50}.`),
+          aim_p999: figure(aim.image.ratio.p999, "", `${overBound("p99.9")}; the aim is ${aims.p999}.`),
+          aim_max: figure(aim.image.ratio.max, "", `${overBound("Slowest")}; the aim is ${aims.max}.`),
+          aim_copies_until_outside: figure(
+            aim.copiesUntilOutside,
+            "copies",
+            "Copies that origins had sent when every piece was stored by some agent; 1 is the least."
+          )
+        }),
+    ...(kraken === undefined || random === undefined
+      ? {}
+      : {
+          kraken_p50: figure(kraken.image.ratio.p50, "", "Median over the bound, Kraken on the same links."),
+          kraken_random_p50: figure(random.image.ratio.p50, "", "The same with pieces chosen at random.")
+        })
+  }
+}
+
+const overBound = (which: string): string => `${which} of the hosts over the bound, shoal as the aim states`
+
+const conclude = (
+  options: Options,
+  seeds: ReadonlyArray<number>,
+  outcomes: ReadonlyArray<ContenderOutcome>
+): Effect.Effect<Measured, ExperimentFailed> =>
+  Effect.sync(() => {
+    const shown = contendersOf(options).map(({ name: contender, terms, strategy }, index) => ({
+      name: contender,
+      terms,
+      strategy: strategy.name,
+      outcome: outcomes.slice(index * seeds.length, (index + 1) * seeds.length).reduce(worst)
+    }))
+    const find: Find = (wanted) => shown.find(({ name: contender }) => contender === wanted)?.outcome
+    return {
+      answer: answerOf(
+        options,
+        shown.map(({ name: contender }) => contender),
+        find
+      ),
+      bound:
+        "the counting bound of the image over its origins, with one latency; of a blob, the bound of that blob alone. " +
+        "With token buckets, what they hold at first is taken off.",
+      strategies: Object.fromEntries(
+        shown.map(({ name: contender, outcome: { image, blob } }) => [contender, { image, blob }])
+      ),
+      figures: figuresOf(find),
+      tables: [tableOf(options, shown)],
+      charts: [completionsChart(options, shown), tailChart(options, shown)]
+    }
+  })
+
+export const krakenBenchmark = defineExperiment({
+  name,
+  title: "Kraken's test",
+  question:
+    "How does shoal stand in Kraken's published test, beside Kraken's policies and the other strategies?",
+  options,
+  method: [
+    "The test that Kraken's README reports: an image of two layers, pulled by all hosts at one instant over links of 300 MB/s " +
+      "each way, from five origins of which three hold each layer. Published are 10 s for the median, 18 s for p99, 22 s for p99.9. " +
+      "A host is done when every layer is verified to the last byte. Every contender has the same hosts, links, latency, disks " +
+      "and cost of hashing; the table tells each one's terms.",
+    "Shoal runs as it ships, with pieces as in the test; with the pieces that it would choose itself; and as the aim is " +
+      "stated: few neighbours, and Have messages that wait for company. The limit of neighbours is among agents: the origins " +
+      "of a layer, three at most, come on top of it.",
+    "Kraken's policies are those of its source. Kraken keeps its rates by token buckets that hold a second of rate, so one of its " +
+      "runs has them, over links that are four times as fast; the other runs are on the links that everybody has. With " +
+      "several seeds the run with the largest p99.9 of each contender is told.",
+    "Layers are pulled at the same time and share a host's downlink, so a layer alone takes about as long as the image; " +
+      "its ratio is to the bound of that layer alone."
+  ],
+  limits: [
+    "All links are equal and nothing fails; disks and hashing cost virtual time at fixed rates, processors cost none.",
+    "The published figures are of real hosts whose links, disks and start were not told in full; the simulated Kraken is its policies, not its program.",
+    "Connections cost a round trip, without slow start and congestion."
+  ],
+  // A burst of a second must stay as small beside the wave as in the full test, so links are slow as well.
+  quick: { agents: "60", size: "50MB", piece: "1MB", rate: "10MB/s" },
+  seeds: "1",
+  refuse,
+  cells,
+  measure,
+  conclude
+})

@@ -1,0 +1,130 @@
+// Decides what is drawn of the experiment `policies`: every factor a row of its own, every value a line from the median
+// host to the slowest, over the bound, so that values can be compared at a glance; and the copies that origins had to
+// send.
+
+import type { ChartSource } from "../report/chart.ts"
+import { chartWidth, lightColour } from "../report/chart-theme.ts"
+import { copiesAim, type MeasuredFactor, type MeasuredValue } from "./policies-figures.ts"
+import { rounded } from "../report/result.ts"
+
+const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
+
+const kinds = ["as it ships, in pieces of the option", "other"] as const
+const colours = [lightColour("shoal"), lightColour("origin")]
+
+/** Rows of a chart: each value, under the name of its factor. */
+const rowsOf = (factors: ReadonlyArray<MeasuredFactor>, of: (value: MeasuredValue) => object) =>
+  factors.flatMap(({ name, values }) =>
+    values.map((value) => ({
+      row: `${name}: ${value.label}`,
+      kind: value.isBase ? kinds[0] : kinds[1],
+      ...of(value)
+    }))
+  )
+
+const encodingOf = (rows: ReadonlyArray<{ readonly row: string }>) => ({
+  y: {
+    field: "row",
+    type: "nominal" as const,
+    sort: rows.map(({ row }) => row),
+    axis: { title: null, labelLimit: 300, grid: false }
+  },
+  color: {
+    field: "kind",
+    type: "nominal" as const,
+    scale: { domain: [...kinds], range: colours }
+  }
+})
+
+const rowHeight = 19
+
+/** Of every value p50, p99.9 and max over the bound: medians over the seeds, and the worst max. */
+export const ratiosChart = (factors: ReadonlyArray<MeasuredFactor>, agents: number): ChartSource => {
+  const rows = rowsOf(factors, ({ ratios: { p50, p999, max } }) => ({
+    p50: rounded(p50.median),
+    p999: rounded(p999.median),
+    max: rounded(max.median),
+    worst: rounded(max.worst)
+  }))
+  const { y, color } = encodingOf(rows)
+  const x = {
+    type: "quantitative" as const,
+    scale: { zero: false, nice: true },
+    axis: { title: "time over the bound", grid: true, tickCount: 8 }
+  }
+  return {
+    name: "chart",
+    title: `One rule at a time, ${agents} hosts`,
+    caption:
+      "A line goes from the median host to the slowest, which has the dot, both as medians over the seeds; the tick is the " +
+      "slowest host of the worst seed, the ring p99.9.",
+    spec: {
+      $schema: vegaLiteSchema,
+      description: "Completion over the bound for every value of every factor.",
+      width: chartWidth,
+      height: rowHeight * rows.length,
+      data: { values: rows },
+      layer: [
+        {
+          mark: { type: "rule", strokeWidth: 3 },
+          encoding: { y, color, x: { field: "p50", ...x }, x2: { field: "max" } }
+        },
+        {
+          mark: { type: "point", filled: false, size: 55, strokeWidth: 1.5 },
+          encoding: { y, color, x: { field: "p999", ...x } }
+        },
+        {
+          mark: { type: "point", filled: true, opacity: 1, size: 45 },
+          encoding: { y, color, x: { field: "max", ...x } }
+        },
+        {
+          mark: { type: "tick", thickness: 2, height: 11 },
+          encoding: { y, color, x: { field: "worst", ...x } }
+        }
+      ]
+    }
+  }
+}
+
+/** Copies that origins had sent when every piece was outside, with the aim as a rule. */
+export const copiesChart = (factors: ReadonlyArray<MeasuredFactor>): ChartSource => {
+  const rows = rowsOf(factors, ({ copies }) => ({
+    median: rounded(copies.median),
+    worst: rounded(copies.worst)
+  }))
+  const { y, color } = encodingOf(rows)
+  const x = {
+    type: "quantitative" as const,
+    scale: { zero: false, nice: true },
+    axis: { title: "copies of the blob", grid: true, tickCount: 8 }
+  }
+  return {
+    name: "copies",
+    title: "What origins had sent when every piece was outside",
+    caption: "The dot is the median over the seeds, the tick the worst seed; the dashed rule is the aim.",
+    spec: {
+      $schema: vegaLiteSchema,
+      description:
+        "Copies sent by origins until every piece existed outside, for every value of every factor.",
+      width: chartWidth,
+      height: rowHeight * rows.length,
+      layer: [
+        {
+          data: { values: [{ aim: copiesAim }] },
+          mark: { type: "rule", color: lightColour("bound"), strokeWidth: 1.5, strokeDash: [5, 4] },
+          encoding: { x: { field: "aim", ...x } }
+        },
+        {
+          data: { values: rows },
+          mark: { type: "point", filled: true, opacity: 1, size: 45 },
+          encoding: { y, color, x: { field: "median", ...x } }
+        },
+        {
+          data: { values: rows },
+          mark: { type: "tick", thickness: 2, height: 11 },
+          encoding: { y, color, x: { field: "worst", ...x } }
+        }
+      ]
+    }
+  }
+}

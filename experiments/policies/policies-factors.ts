@@ -1,0 +1,243 @@
+// Decides what the experiment `policies` varies: one rule of the protocol at a time, a few values around the one that
+// ships, on the wave of its options. The shipped value stands in every factor and is measured once. Plain data.
+
+import { Schema } from "effect"
+import { limits } from "../../src/protocol/limits.ts"
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import { milliseconds, type Micros } from "../../src/protocol/kit/time.ts"
+import { byteSizeText, durationText } from "../engine/option-text.ts"
+import type { WaveSpec } from "../wave/wave.ts"
+import { boundOf } from "../wave/wave-bound.ts"
+
+export interface PolicyOptions {
+  readonly agents: number
+  readonly origins: number
+  readonly trackers: number
+  readonly size: number
+  readonly piece: number
+  readonly rate: number
+  readonly latency: Micros
+  readonly factors: ReadonlyArray<string>
+  readonly confirm: number
+  readonly "confirm-agents": number
+}
+
+/** What a run has that is not as it ships: parameters of the strategy `shoal`, and the length of pieces. */
+export interface Setting {
+  readonly parameters: Readonly<Record<string, string>>
+  /** Bytes. */
+  readonly pieceLength: number
+}
+
+export interface Value extends Setting {
+  /** As charts and tables call it. */
+  readonly label: string
+  /** What every other factor runs with: the shipped value, and the length of pieces of the options. */
+  readonly isBase: boolean
+}
+
+export interface Factor {
+  /** Lower case with hyphens. */
+  readonly name: string
+  readonly title: string
+  readonly values: ReadonlyArray<Value>
+}
+
+const durationOf = Schema.encodeSync(durationText)
+const sizeOf = Schema.encodeSync(byteSizeText)
+
+/** The factor whose base is an option, not what ships: what ships is the own choice. */
+export const pieceFactor = "piece"
+
+const settingText = ({ pieceLength, parameters }: Setting): string =>
+  JSON.stringify([pieceLength, ...Object.entries(parameters)])
+
+/** Values with the shipped one among them, in ascending order. */
+const around = (shipped: number, others: ReadonlyArray<number>): ReadonlyArray<number> =>
+  [...new Set([shipped, ...others])].sort((left, right) => left - right)
+
+const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
+  const setting = (parameters: Readonly<Record<string, string>>): Setting => ({
+    parameters,
+    pieceLength: piece
+  })
+  /** A factor of whole numbers or durations; the shipped value has no parameters, so that all factors share its runs. */
+  const numbers = (
+    name: string,
+    title: string,
+    shipped: number,
+    others: ReadonlyArray<number>,
+    parameters: (value: number) => Readonly<Record<string, string>>,
+    label: (value: number) => string = String
+  ): Factor => ({
+    name,
+    title,
+    values: around(shipped, others).map((value) => ({
+      label: label(value),
+      isBase: value === shipped,
+      ...setting(value === shipped ? {} : parameters(value))
+    }))
+  })
+  const words = (
+    name: string,
+    title: string,
+    values: ReadonlyArray<readonly [label: string, parameters: Readonly<Record<string, string>>]>
+  ): Factor => ({
+    name,
+    title,
+    values: values.map(([label, parameters]) => ({
+      label,
+      isBase: Object.keys(parameters).length === 0,
+      ...setting(parameters)
+    }))
+  })
+  const duration = (rule: string) => (value: number) => ({ [rule]: `${value}us` })
+  const slack = limits.maxNeighbours - limits.targetNeighbours
+  return [
+    {
+      name: pieceFactor,
+      title: "Length of a piece",
+      values: around(piece, [choosePieceLength(size), 2 * piece, 4 * piece])
+        .filter((pieceLength) => pieceLength <= limits.maxPieceLength)
+        .map((pieceLength) => ({
+          label:
+            pieceLength === choosePieceLength(size)
+              ? `${sizeOf(pieceLength)}, own choice`
+              : sizeOf(pieceLength),
+          isBase: pieceLength === piece,
+          parameters: {},
+          pieceLength
+        }))
+    },
+    numbers(
+      "degree",
+      "Neighbours: asked for, accepted",
+      limits.targetNeighbours,
+      [5, 12, 20],
+      (target) => ({ targetNeighbours: String(target), maxNeighbours: String(target + slack) }),
+      (target) => `${target}, ${target + slack}`
+    ),
+    numbers("window", "Requests outstanding, a blob", limits.maxRequestsPerSwarm, [3, 4, 6], (value) => ({
+      maxRequestsPerSwarm: String(value)
+    })),
+    numbers("queue", "Pieces queued before Reject", limits.maxUploadQueue, [2, 3, 6, 12], (value) => ({
+      maxUploadQueue: String(value)
+    })),
+    words("selection", "Piece to ask for", [
+      ["rarest", {}],
+      ["random", { pieceChoice: "random" }],
+      ["windowed", { pieceChoice: "windowed" }],
+      ["in order", { pieceChoice: "in-order" }]
+    ]),
+    numbers(
+      "tail",
+      "Fetched in order at the end",
+      100 * limits.orderedTail,
+      [0, 10, 50],
+      (value) => ({ orderedTail: String(value) }),
+      (value) => `${value} %`
+    ),
+    numbers(
+      "have",
+      "Wait of Have messages, beside that for the length of a piece",
+      limits.haveBatchDelay,
+      [0, milliseconds(20), milliseconds(80)],
+      duration("haveBatchDelay"),
+      durationOf
+    ),
+    words("endgame", "Endgame: pieces missing, copies", [
+      ["none", { endgamePieces: "0" }],
+      [`${limits.endgamePieces}, ${limits.maxEndgameCopies}`, {}],
+      [
+        `${4 * limits.endgamePieces}, ${limits.maxEndgameCopies}`,
+        { endgamePieces: String(4 * limits.endgamePieces) }
+      ],
+      [
+        `${limits.endgamePieces}, ${limits.maxEndgameCopies + 2}`,
+        { maxEndgameCopies: String(limits.maxEndgameCopies + 2) }
+      ]
+    ]),
+    words("suggest", "Origins suggest pieces", [
+      ["yes", {}],
+      ["no", { suggest: "off" }]
+    ]),
+    numbers("newcomer", "Neighbours given to a newcomer", limits.newcomerNeighbours, [1, 5, 8], (value) => ({
+      newcomerNeighbours: String(value)
+    })),
+    numbers(
+      "second-announce",
+      "Second announce after",
+      limits.secondAnnounceDelay,
+      [milliseconds(50), milliseconds(500), milliseconds(1500)],
+      duration("secondAnnounceDelay"),
+      durationOf
+    )
+  ]
+}
+
+/** Names of all factors, in the order of the report. */
+export const factorNames: ReadonlyArray<string> = [
+  pieceFactor,
+  "degree",
+  "window",
+  "queue",
+  "selection",
+  "tail",
+  "have",
+  "endgame",
+  "suggest",
+  "newcomer",
+  "second-announce"
+]
+
+/** The factors that were asked for, in the order of the report. */
+export const factorsOf = (options: PolicyOptions): ReadonlyArray<Factor> =>
+  allFactors(options).filter(({ name }) => options.factors.includes(name))
+
+/** A run of the sweep: a setting, and the first value that has it, for its label. */
+export interface Variant extends Setting {
+  readonly label: string
+}
+
+/** Everything that is measured, each setting once, the shipped one first. */
+export const variantsOf = (options: PolicyOptions): ReadonlyArray<Variant> => {
+  const variants = new Map<string, Variant>()
+  const add = (label: string, { parameters, pieceLength }: Setting) => {
+    const key = settingText({ parameters, pieceLength })
+    if (!variants.has(key)) variants.set(key, { label, parameters, pieceLength })
+  }
+  add("as shipped", { parameters: {}, pieceLength: options.piece })
+  for (const { name, values } of factorsOf(options)) {
+    for (const value of values) add(`${name} ${value.label}`, value)
+  }
+  return [...variants.values()]
+}
+
+/** The place of a value's setting among the variants. */
+export const variantIndex = (variants: ReadonlyArray<Variant>, value: Setting): number => {
+  const key = settingText(value)
+  return variants.findIndex((variant) => settingText(variant) === key)
+}
+
+/** Virtual time that a wave may take, as a multiple of its bound, and beside it, before it counts as stuck. */
+const patience = 20
+const patienceBeside: Micros = 60_000_000
+
+export const waveWith = (
+  { pieceLength }: Setting,
+  options: PolicyOptions,
+  agents: number,
+  seed: number
+): WaveSpec => {
+  const { origins, trackers, size, rate, latency } = options
+  const spec: WaveSpec = {
+    seed,
+    agents,
+    origins,
+    trackers,
+    blobs: [{ name: "policies", length: size, pieceLength }],
+    links: { model: "queue", rate, burst: 0, latency },
+    patience: 0
+  }
+  return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) + patienceBeside }
+}

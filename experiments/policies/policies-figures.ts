@@ -1,0 +1,113 @@
+// Decides what is kept of a run of the experiment `policies`, how runs of several seeds become one value's figures, and
+// which value of a factor is the best. Pure.
+
+import type { CellOutcome } from "../engine/experiment.ts"
+import { type Factor, type PolicyOptions, type Value, variantIndex, variantsOf } from "./policies-factors.ts"
+import { ascending, quantile } from "../report/quantiles.ts"
+import { type Times, timesAgainst } from "../report/result.ts"
+import type { WaveOutcome, WaveSpec } from "../wave/wave.ts"
+import { boundOf } from "../wave/wave-bound.ts"
+
+/** Copies of the blob that origins may have sent when every piece exists outside: the aim of the issue. */
+export const copiesAim = 1.1
+
+export interface PolicyOutcome extends CellOutcome {
+  readonly times: Times
+  /** Copies of the blob that origins had sent when every piece was stored by some agent. */
+  readonly copiesUntilOutside: number
+  readonly rejectsPerPiece: number
+  readonly duplicatesPerPiece: number
+}
+
+export const outcomeOf = (spec: WaveSpec, wave: WaveOutcome): PolicyOutcome => {
+  const { traceHash, events, completions, allOutside, counts, pieceTransfers } = wave
+  return {
+    traceHash,
+    events,
+    times: timesAgainst(
+      boundOf(spec).seconds,
+      completions.map((at) => at / 1e6)
+    ),
+    copiesUntilOutside: allOutside.sentByOrigins / spec.blobs[0].length,
+    rejectsPerPiece: counts.rejects_received! / pieceTransfers,
+    duplicatesPerPiece: counts.duplicate_pieces! / pieceTransfers
+  }
+}
+
+/** Over the seeds. */
+export interface Spread {
+  readonly median: number
+  readonly worst: number
+}
+
+export interface MeasuredRuns {
+  /** Over the bound of each value's own pieces. */
+  readonly ratios: {
+    readonly p50: Spread
+    readonly p99: Spread
+    readonly p999: Spread
+    readonly max: Spread
+  }
+  /** Seconds of the slowest host: what lengths of pieces are compared by, since each has a bound of its own. */
+  readonly slowest: Spread
+  readonly copies: Spread
+  readonly rejects: Spread
+  readonly duplicates: Spread
+  /** The run whose slowest host took longest. */
+  readonly worstTimes: Times
+}
+
+export interface MeasuredValue extends Value, MeasuredRuns {}
+
+export interface MeasuredFactor extends Omit<Factor, "values"> {
+  readonly values: ReadonlyArray<MeasuredValue>
+}
+
+const spreadOf = (values: ReadonlyArray<number>): Spread => {
+  const sorted = ascending(values)
+  return { median: quantile(sorted, 500), worst: quantile(sorted, 1000) }
+}
+
+/** Runs of one setting, one a seed. */
+export const summaryOf = (runs: ReadonlyArray<PolicyOutcome>): MeasuredRuns => {
+  const spread = (of: (run: PolicyOutcome) => number): Spread => spreadOf(runs.map(of))
+  return {
+    ratios: {
+      p50: spread(({ times }) => times.ratio.p50),
+      p99: spread(({ times }) => times.ratio.p99),
+      p999: spread(({ times }) => times.ratio.p999),
+      max: spread(({ times }) => times.ratio.max)
+    },
+    slowest: spread(({ times }) => times.max_s),
+    copies: spread(({ copiesUntilOutside }) => copiesUntilOutside),
+    rejects: spread(({ rejectsPerPiece }) => rejectsPerPiece),
+    duplicates: spread(({ duplicatesPerPiece }) => duplicatesPerPiece),
+    worstTimes: runs
+      .map(({ times }) => times)
+      .reduce((left, right) => (right.max_s > left.max_s ? right : left))
+  }
+}
+
+/** The factors with what their values reached; `outcomes` are those of the variants, the seeds of each together. */
+export const measuredFactors = (
+  options: PolicyOptions,
+  factors: ReadonlyArray<Factor>,
+  seeds: number,
+  outcomes: ReadonlyArray<PolicyOutcome>
+): ReadonlyArray<MeasuredFactor> => {
+  const variants = variantsOf(options)
+  const summaries = variants.map((_, index) => summaryOf(outcomes.slice(index * seeds, (index + 1) * seeds)))
+  return factors.map((factor) => ({
+    ...factor,
+    values: factor.values.map((value) => ({ ...value, ...summaries[variantIndex(variants, value)]! }))
+  }))
+}
+
+/** The value whose slowest host is done first, by the median over the seeds; the base among equals. */
+export const bestOf = ({ values }: MeasuredFactor): MeasuredValue =>
+  values.reduce((best, value) => {
+    const [left, right] = [best.slowest.median, value.slowest.median]
+    return right < left || (right === left && value.isBase) ? value : best
+  })
+
+export const baseOf = ({ values }: MeasuredFactor): MeasuredValue => values.find(({ isBase }) => isBase)!

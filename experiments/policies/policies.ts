@@ -1,0 +1,289 @@
+// Decides the question whether the defaults that ship are the best: one rule at a time is given other values around the
+// shipped one, on several seeds, and what ships is then confirmed with many more hosts on seeds that the choice has not
+// seen. Which rules and values is policies-factors.ts.
+
+import { Effect, Schema } from "effect"
+import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
+import { namingTheChoices } from "../engine/nearest-name.ts"
+import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
+import { copiesChart, ratiosChart } from "./policies-charts.ts"
+import {
+  factorNames,
+  factorsOf,
+  pieceFactor,
+  type Setting,
+  variantsOf,
+  waveWith
+} from "./policies-factors.ts"
+import {
+  bestOf,
+  copiesAim,
+  type MeasuredFactor,
+  type MeasuredRuns,
+  measuredFactors,
+  outcomeOf,
+  type PolicyOutcome,
+  baseOf,
+  type Spread,
+  summaryOf
+} from "./policies-figures.ts"
+import type { Progress } from "../engine/progress.ts"
+import type { Figure, Table } from "../report/result.ts"
+import { shoal } from "../strategies/shoal.ts"
+import { waveMemory } from "../wave/wave-run.ts"
+
+const name = "policies"
+
+const options = Schema.Struct({
+  agents: option(countText(2, 100_000), "500", "Hosts of the sweep, all asked at the same instant."),
+  origins: option(countText(1, 64), "5", "Origins; the blob lies on at most three of them."),
+  trackers: option(countText(1, 16), "5", "Trackers that the agents know."),
+  size: option(byteSizeText, "1.5GB", "Length of the blob."),
+  piece: option(byteSizeText, "4MB", "Length of a piece, but where it is what varies."),
+  rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
+  latency: option(durationText, "0.5ms", "One way, between any two hosts."),
+  factors: option(namesText, factorNames.join(","), "What is varied."),
+  confirm: option(
+    countText(0, 100),
+    "10",
+    "Runs that confirm what ships, on the seeds after the last of the sweep."
+  ),
+  "confirm-agents": option(countText(2, 100_000), "2600", "Hosts of those runs.")
+})
+type Options = typeof options.Type
+
+interface Input {
+  readonly options: Options
+  readonly setting: Setting
+  readonly agents: number
+  readonly seed: number
+}
+
+const confirmSeeds = ({ confirm }: Options, seeds: ReadonlyArray<number>): ReadonlyArray<number> =>
+  Array.from({ length: confirm }, (_, index) => Math.max(...seeds) + 1 + index)
+
+const shippedSetting = ({ piece }: Options): Setting => ({ parameters: {}, pieceLength: piece })
+
+const refuse = (options: Options): string | undefined => {
+  const unknown = options.factors.find((factor) => !factorNames.includes(factor))
+  if (unknown !== undefined)
+    return `--factors: unknown factor ${unknown}: ${namingTheChoices(unknown, factorNames)}`
+  for (const variant of variantsOf(options)) {
+    const refusal = shoal.refusal(waveWith(variant, options, options.agents, 1), variant.parameters)
+    if (refusal !== undefined) return `${variant.label}: ${refusal}`
+  }
+  return undefined
+}
+
+const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> => {
+  const cell = (label: string, setting: Setting, agents: number, seed: number): Cell<Input> => ({
+    label: `${label}, seed ${seed}`,
+    input: {
+      options,
+      setting: { parameters: setting.parameters, pieceLength: setting.pieceLength },
+      agents,
+      seed
+    },
+    cost: agents * (options.size / setting.pieceLength),
+    memory: waveMemory(waveWith(setting, options, agents, seed))
+  })
+  return [
+    ...variantsOf(options).flatMap((variant) =>
+      seeds.map((seed) => cell(variant.label, variant, options.agents, seed))
+    ),
+    ...confirmSeeds(options, seeds).map((seed) =>
+      cell(
+        `as shipped, ${options["confirm-agents"]} hosts`,
+        shippedSetting(options),
+        options["confirm-agents"],
+        seed
+      )
+    )
+  ]
+}
+
+const measure = (
+  { options, setting, agents, seed }: Input,
+  progress: Progress
+): Effect.Effect<PolicyOutcome, ExperimentFailed> => {
+  const spec = waveWith(setting, options, agents, seed)
+  return shoal.run(spec, setting.parameters, progress).pipe(
+    Effect.map((wave) => outcomeOf(spec, wave)),
+    Effect.mapError(
+      ({ message }) => new ExperimentFailed({ experiment: name, message: `${name}: ${message}` })
+    )
+  )
+}
+
+const spreadCell = ({ median, worst }: Spread): string => `${median.toFixed(3)} / ${worst.toFixed(3)}`
+
+const columns = [
+  "p50 ratio",
+  "p99 ratio",
+  "p99.9 ratio",
+  "slowest ratio",
+  "slowest s",
+  "copies until outside",
+  "rejects a piece",
+  "duplicates a piece"
+]
+
+const cellsOf = ({ ratios, slowest, copies, rejects, duplicates }: MeasuredRuns): ReadonlyArray<string> =>
+  [ratios.p50, ratios.p99, ratios.p999, ratios.max, slowest, copies, rejects, duplicates].map(spreadCell)
+
+const tableOf = (factor: MeasuredFactor): Table => ({
+  title: factor.title,
+  caption:
+    "Median over the seeds / worst seed. Base is what all other factors run with: what ships, in pieces of the option.",
+  columns: ["value", "", ...columns],
+  rows: factor.values.map((value) => [value.label, value.isBase ? "base" : "", ...cellsOf(value)])
+})
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+
+/** Differences below this are told as none: seeds alone differ by more. */
+const noticeable = 0.001
+
+/** Where another value than the shipped one is the best of its factor, and by how much. */
+const betterText = (factors: ReadonlyArray<MeasuredFactor>): string => {
+  const rules = factors.filter((factor) => factor.name !== pieceFactor)
+  if (rules.length === 0) return ""
+  const better = rules.flatMap((factor) => {
+    const [best, shipped] = [bestOf(factor), baseOf(factor)]
+    const gain = 1 - best.slowest.median / shipped.slowest.median
+    return gain < noticeable
+      ? []
+      : [
+          `${factor.name} ${best.label} instead of ${shipped.label} (slowest host ${percent(gain)} sooner, in the worst seed ` +
+            `${percent(1 - best.slowest.worst / shipped.slowest.worst)}, copies ${best.copies.median.toFixed(2)})`
+        ]
+  })
+  return better.length === 0
+    ? "Every shipped value is the best of its factor, by the slowest host."
+    : `Shipped values that are not the best of their factor, by the slowest host, medians over the seeds: ${better.join("; ")}.`
+}
+
+/** Lengths of pieces are told in seconds, since each has a bound of its own. */
+const pieceText = (factors: ReadonlyArray<MeasuredFactor>): string => {
+  const factor = factors.find((known) => known.name === pieceFactor)
+  if (factor === undefined) return ""
+  const told = factor.values.map(
+    ({ label, slowest, ratios }) =>
+      `${label} ${slowest.median.toFixed(3)} s (${ratios.max.median.toFixed(3)} of its bound)`
+  )
+  return `Slowest host by the length of pieces: ${told.join(", ")}.`
+}
+
+const runsText = (who: string, { ratios, copies }: MeasuredRuns): string =>
+  `${who}: p50 ${spreadCell(ratios.p50)}, p99.9 ${spreadCell(ratios.p999)}, slowest ${spreadCell(ratios.max)} of the bound ` +
+  `(median / worst seed), ${spreadCell(copies)} copies until every piece is outside (aim ${copiesAim}, ` +
+  `${copies.worst > copiesAim ? "missed" : "met"}).`
+
+const runFigures = (prefix: string, who: string, runs: MeasuredRuns): Readonly<Record<string, Figure>> => ({
+  [`${prefix}_p50`]: {
+    value: runs.ratios.p50.median,
+    unit: "",
+    meaning: `Median host over the bound, ${who}.`
+  },
+  [`${prefix}_p999`]: { value: runs.ratios.p999.median, unit: "", meaning: `p99.9 over the bound, ${who}.` },
+  [`${prefix}_max`]: {
+    value: runs.ratios.max.median,
+    unit: "",
+    meaning: `Slowest host over the bound, ${who}.`
+  },
+  [`${prefix}_max_worst_seed`]: {
+    value: runs.ratios.max.worst,
+    unit: "",
+    meaning: `Slowest host of the worst seed over the bound, ${who}.`
+  },
+  [`${prefix}_copies`]: {
+    value: runs.copies.worst,
+    unit: "copies",
+    meaning: `Copies that origins had sent when every piece was outside, worst seed, ${who}; the aim is ${copiesAim}.`
+  }
+})
+
+const conclude = (
+  options: Options,
+  seeds: ReadonlyArray<number>,
+  outcomes: ReadonlyArray<PolicyOutcome>
+): Effect.Effect<Measured, ExperimentFailed> =>
+  Effect.sync(() => {
+    const variants = variantsOf(options)
+    const factors = measuredFactors(options, factorsOf(options), seeds.length, outcomes)
+    // The shipped setting is the first variant; what confirms it comes after all of them.
+    const shipped = summaryOf(outcomes.slice(0, seeds.length))
+    const rest = outcomes.slice(variants.length * seeds.length)
+    const confirmed = rest.length === 0 ? undefined : summaryOf(rest)
+    const sweepHosts = `${options.agents} hosts`
+    const confirmHosts = `${options["confirm-agents"]} hosts on ${rest.length} unseen seeds`
+    return {
+      answer: [
+        betterText(factors),
+        pieceText(factors),
+        runsText(`As it ships, ${sweepHosts}`, shipped),
+        ...(confirmed === undefined ? [] : [runsText(`Confirmed with ${confirmHosts}`, confirmed)])
+      ]
+        .filter((sentence) => sentence !== "")
+        .join(" "),
+      bound: "the counting bound of the blob, with one latency; each length of pieces has its own.",
+      strategies: {
+        [`shoal, ${sweepHosts}, worst seed`]: { blob: shipped.worstTimes },
+        ...(confirmed === undefined
+          ? {}
+          : { [`shoal, ${confirmHosts}, worst`]: { blob: confirmed.worstTimes } })
+      },
+      figures: {
+        ...runFigures("shipped", sweepHosts, shipped),
+        ...(confirmed === undefined ? {} : runFigures("confirmed", confirmHosts, confirmed))
+      },
+      tables: [
+        ...factors.map(tableOf),
+        {
+          title: "What ships",
+          caption: "Median over the seeds / worst seed.",
+          columns: ["hosts", ...columns],
+          rows: [
+            [sweepHosts, ...cellsOf(shipped)],
+            ...(confirmed === undefined ? [] : [[confirmHosts, ...cellsOf(confirmed)]])
+          ]
+        }
+      ],
+      charts: [ratiosChart(factors, options.agents), copiesChart(factors)]
+    }
+  })
+
+export const policies = defineExperiment({
+  name,
+  title: "Policies",
+  question: "Which values of the swarm's rules are the best, and does what ships follow from them?",
+  options,
+  method: [
+    "A wave of the programs that ship: one blob, all hosts asked at one instant. One rule at a time has another value, all " +
+      "others are as they ship; degree means the neighbours that a peer asks for and those that it accepts, moved together. " +
+      "Every value runs on every seed; told are the median over the seeds and the worst seed.",
+    "The best value of a factor is the one whose slowest host is done first, by the median over the seeds; in seconds, because " +
+      "shorter pieces have a lower bound. Copies are what origins had sent when every piece was stored by some agent.",
+    "What ships is then run with more hosts on seeds that no choice was made on. To try another value there, change limits.ts " +
+      "and run the experiment again: its fingerprint tells that the report is of other sources."
+  ],
+  limits: [
+    "Rules are varied one at a time: what two of them do together is not looked at.",
+    "One size of blob, equal links, no failures: adversity and scale look at others.",
+    "Five seeds tell differences of some thousandths at best."
+  ],
+  quick: {
+    agents: "40",
+    size: "16MB",
+    piece: "500kB",
+    rate: "30MB/s",
+    confirm: "2",
+    "confirm-agents": "80",
+    seed: "1,2"
+  },
+  seeds: "1-5",
+  refuse,
+  cells,
+  measure,
+  conclude
+})

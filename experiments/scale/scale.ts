@@ -1,0 +1,243 @@
+// Decides the question where size begins to matter: the same cluster with more and more hosts, the same hosts with
+// longer and longer blobs, and one seeder against everyone. Every point is a wave of the shipped roles of its own, held
+// against its bound, and a cell of its own.
+
+import { Effect, Schema } from "effect"
+import { limits } from "../../src/protocol/limits.ts"
+import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
+import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
+import type { Progress } from "../engine/progress.ts"
+import { type Figure, type Table, timesAgainst } from "../report/result.ts"
+import { bytesChart, hostsChart, lineShareChart } from "./scale-charts.ts"
+import {
+  measuredAt,
+  type MeasuredPoint,
+  type PointOutcome,
+  pointsOf,
+  type ScaleOptions,
+  type ScalePoint,
+  seriesOf,
+  waveAt
+} from "./scale-points.ts"
+import { boundOf } from "../wave/wave-bound.ts"
+import { runWave, waveMemory } from "../wave/wave-run.ts"
+
+const name = "scale"
+
+const hosts = countText(1, 100_000)
+
+const options = Schema.Struct({
+  size: option(
+    byteSizeText,
+    "1GB",
+    "Length of the blob in the series over hosts; of one seeder's once, 3 and 10 times."
+  ),
+  "most-hosts": option(hosts, "15000", "Last of the series over hosts, which begins at 10."),
+  hosts: option(hosts, "1000", "Hosts of the series over sizes."),
+  largest: option(byteSizeText, "20GB", "Last of the series over sizes, which begins at 1 MB."),
+  huge: option(byteSizeText, "100GB", "Length of one more blob."),
+  "huge-hosts": option(hosts, "500", "Hosts that pull that one."),
+  "seeder-hosts": option(hosts, "3000", "Hosts that pull at once from one origin."),
+  origins: option(countText(1, 64), "3", `Origins; a blob lies on at most ${limits.originReplicas} of them.`),
+  trackers: option(countText(1, 16), "3", "Trackers that the agents know."),
+  rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
+  latency: option(durationText, "0.5ms", "One way, between any two hosts.")
+})
+
+interface Input {
+  readonly options: ScaleOptions
+  readonly point: ScalePoint
+  readonly seed: number
+}
+
+const sizeText = Schema.encodeSync(byteSizeText)
+
+const labelOf = ({ agents, bytes, origins }: ScalePoint): string =>
+  `${agents} hosts, ${sizeText(bytes)}, ${origins === 1 ? "one origin" : `${origins} origins`}`
+
+const cells = (options: ScaleOptions, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
+  pointsOf(options).flatMap((point) =>
+    seeds.map((seed) => {
+      const spec = waveAt(point, options, seed)
+      return {
+        label: `${labelOf(point)}, seed ${seed}`,
+        input: { options, point, seed },
+        // Starting a host costs about as much as some hundred pieces.
+        cost: point.agents * (point.bytes / spec.blobs[0].pieceLength + 100),
+        memory: waveMemory(spec)
+      }
+    })
+  )
+
+const measure = (
+  { options, point, seed }: Input,
+  progress: Progress
+): Effect.Effect<PointOutcome, ExperimentFailed> => {
+  const spec = waveAt(point, options, seed)
+  return runWave(spec, {}, progress).pipe(
+    Effect.map(({ completions, allOutside, traceHash, events }) => ({
+      traceHash,
+      events,
+      times: timesAgainst(
+        boundOf(spec).seconds,
+        completions.map((at) => at / 1e6)
+      ),
+      copiesUntilOutside: allOutside.sentByOrigins / point.bytes
+    })),
+    Effect.mapError(
+      ({ message }) =>
+        new ExperimentFailed({ experiment: name, message: `${name}: ${labelOf(point)}: ${message}` })
+    )
+  )
+}
+
+/** Kraken says 80 % of the line rate in theory (README). */
+const goodShare = 0.8
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+const secondsText = (seconds: number): string => `${seconds.toPrecision(3)} s`
+
+/** The answer over hosts: up to how many the slowest gets a good share, and what it costs at both ends. */
+const hostsAnswer = (points: ReadonlyArray<MeasuredPoint>): string => {
+  const [first, last] = [points[0]!, points.at(-1)!]
+  const bad = points.findIndex(({ lineShare }) => lineShare < goodShare)
+  const until =
+    bad === -1
+      ? `never ends up to ${last.agents}: the slowest always gets at least`
+      : bad === 0
+        ? `is not reached: even the slowest of ${first.agents} gets less than`
+        : `ends after ${points[bad - 1]!.agents}: the slowest of ${points[bad]!.agents} gets less than`
+  return (
+    `With ${sizeText(first.bytes)}, the range in which the number of hosts hardly matters ${until} ${percent(goodShare)} of its ` +
+    `line rate (${secondsText(first.times.max_s)} with ${first.agents} hosts, ${secondsText(last.times.max_s)} with ${last.agents}).`
+  )
+}
+
+const bytesAnswer = (points: ReadonlyArray<MeasuredPoint>): string => {
+  const [first, last] = [points[0]!, points.at(-1)!]
+  const badUntil = points.findLastIndex(({ lineShare }) => lineShare < goodShare)
+  const good = points[badUntil + 1]
+  return (
+    `With ${first.agents} hosts, ` +
+    (good === undefined
+      ? `no blob up to ${sizeText(last.bytes)} reaches ${percent(goodShare)}`
+      : badUntil === -1
+        ? `every blob from ${sizeText(first.bytes)} on reaches ${percent(goodShare)}`
+        : `blobs from ${sizeText(good.bytes)} on reach ${percent(goodShare)}`) +
+    `; ${sizeText(first.bytes)} takes the slowest ${secondsText(first.times.max_s)}, ${percent(first.lineShare)} of its line rate.`
+  )
+}
+
+const tableOf = (points: ReadonlyArray<MeasuredPoint>): Table => ({
+  title: "Every wave",
+  caption: "Times in seconds since all hosts asked. The share is what the slowest got of its line rate.",
+  columns: [
+    "hosts",
+    "blob",
+    "origins",
+    "bound",
+    "p50",
+    "slowest",
+    "ratio of the slowest",
+    "share",
+    "copies sent"
+  ],
+  rows: points.map(({ agents, bytes, origins, times, lineShare, copiesUntilOutside }) => [
+    agents,
+    sizeText(bytes),
+    origins,
+    times.bound_s,
+    times.p50_s,
+    times.max_s,
+    times.ratio.max,
+    percent(lineShare),
+    copiesUntilOutside
+  ])
+})
+
+const shareFigure = (point: MeasuredPoint): Figure => ({
+  value: point.lineShare,
+  unit: "",
+  meaning: `Share of its line rate that the slowest of ${labelOf(point)} got.`
+})
+
+const conclude = (
+  options: ScaleOptions,
+  seeds: ReadonlyArray<number>,
+  outcomes: ReadonlyArray<PointOutcome>
+): Effect.Effect<Measured, ExperimentFailed> =>
+  Effect.sync(() => {
+    const at = measuredAt(options, seeds.length, outcomes)
+    const series = seriesOf(options)
+    const [overHosts, overBytes, oneSeeder] = [
+      series.overHosts.map(at),
+      series.overBytes.map(at),
+      series.oneSeeder.map(at)
+    ]
+    const huge = at(series.huge)
+    const seeder = oneSeeder[0]!
+    const all = pointsOf(options).map(at)
+    return {
+      answer:
+        `${hostsAnswer(overHosts)} ${bytesAnswer(overBytes)} ${sizeText(huge.bytes)} on ${huge.agents} hosts takes ` +
+        `${secondsText(huge.times.max_s)}, ${huge.times.ratio.max.toFixed(3)} times the bound. From one origin to ` +
+        `${seeder.agents} hosts at once the slowest gets ` +
+        `${oneSeeder.map((point) => `${percent(point.lineShare)} with ${sizeText(point.bytes)}`).join(", ")}.`,
+      bound: "the counting bound of each wave, with one latency.",
+      strategies: Object.fromEntries(all.map((point) => [`shoal, ${labelOf(point)}`, { blob: point.times }])),
+      figures: {
+        line_share_most_hosts: shareFigure(overHosts.at(-1)!),
+        line_share_largest: shareFigure(overBytes.at(-1)!),
+        line_share_huge: shareFigure(huge),
+        line_share_one_seeder: shareFigure(seeder),
+        line_share_one_seeder_3: shareFigure(oneSeeder[1]!),
+        line_share_one_seeder_10: shareFigure(oneSeeder[2]!)
+      },
+      tables: [tableOf(all)],
+      charts: [
+        hostsChart(overHosts, sizeText(options.size)),
+        bytesChart(overBytes, `${options.hosts} hosts`),
+        lineShareChart(
+          overBytes,
+          `${options.hosts} hosts, ${options.origins} origins`,
+          oneSeeder,
+          `${options["seeder-hosts"]} hosts, one origin`
+        )
+      ]
+    }
+  })
+
+export const scale = defineExperiment({
+  name,
+  title: "Scale",
+  question: "From how many hosts, and from which size of a blob on, does size matter?",
+  options,
+  method: [
+    "Each point is a wave as in first-wave: the programs that ship, the defaults that ship, every agent asked at one " +
+      "instant, times in virtual seconds since then until the blob is verified and committed. Kraken says that neither the " +
+      "number of hosts nor the size of the image matters much; the series look for where that ends, by what the slowest host gets of its line rate.",
+    "One seeder: a single origin has the blob, and all hosts ask at the same instant, which is harder than within the " +
+      "same second. Kraken gives 80 % of the line rate in theory and 60 % in practice for such a start; the aim here is " +
+      "90 % for the slowest with 1 GB, and 95 % with 3 GB and more.",
+    "With several seeds, each percentile is the worst of all seeds. The pieces of a blob are as long as the project's " +
+      "rule makes them: 256 KiB at least, 16 MiB at most, about a thousand in between."
+  ],
+  limits: [
+    "All links are equal and nothing fails; disks and hashing cost virtual time at fixed rates, processors cost none.",
+    "Trackers answer at no cost of processing: what many hosts cost a tracker is only its link.",
+    "Hosts that come later than the first wave are not looked at."
+  ],
+  quick: {
+    size: "8MB",
+    "most-hosts": "100",
+    hosts: "40",
+    largest: "30MB",
+    huge: "100MB",
+    "huge-hosts": "20",
+    "seeder-hosts": "60"
+  },
+  seeds: "1",
+  cells,
+  measure,
+  conclude
+})

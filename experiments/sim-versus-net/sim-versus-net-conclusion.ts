@@ -1,0 +1,187 @@
+// Decides what real processes and their simulated twin say together: for each measurement the ratio of simulated to
+// measured times, apart for the one that constants were fitted on and for those that were predicted, and whether every
+// prediction is as near as it should be. Pure.
+
+import type { Measured } from "../engine/experiment.ts"
+import { type MeasuredFile, type Measurement, meanTimes, type WaveTimes } from "./measured.ts"
+import { byteRateText, byteSizeText } from "../engine/option-text.ts"
+import type { Table } from "../report/result.ts"
+import { agreementChart } from "./sim-versus-net-chart.ts"
+import type { LoopbackCosts } from "./simulated-loopback.ts"
+import { Schema } from "effect"
+
+/** A prediction is good when the ratio of simulated to measured differs from 1 by no more. */
+const goodWithin = 0.1
+
+/** A measurement beside the twin's times by the sources as they are. */
+export interface Compared {
+  readonly measurement: Measurement
+  /** Means over the runs. */
+  readonly measured: WaveTimes
+  /** Means over the seeds. */
+  readonly simulated: WaveTimes
+}
+
+export const comparedWith = (measurement: Measurement, simulated: WaveTimes): Compared => ({
+  measurement,
+  measured: meanTimes(measurement.runs.map((run) => run.completions_s)),
+  simulated
+})
+
+const ratios = (said: WaveTimes, measured: WaveTimes): WaveTimes => ({
+  p50_s: said.p50_s / measured.p50_s,
+  max_s: said.max_s / measured.max_s
+})
+
+/** The larger of the two differences of p50 and max from what was measured, as a share of that. */
+const offBy = (said: WaveTimes, measured: WaveTimes): number => {
+  const { p50_s, max_s } = ratios(said, measured)
+  return Math.max(Math.abs(p50_s - 1), Math.abs(max_s - 1))
+}
+
+const simulatedOff = ({ simulated, measured }: Compared): number => offBy(simulated, measured)
+
+/** As it was written down before the first run. */
+const predictedOff = ({ measurement, measured }: Compared): number =>
+  measurement.predicted === undefined ? 0 : offBy(measurement.predicted, measured)
+
+const sizeText = Schema.encodeSync(byteSizeText)
+const rateText = Schema.encodeSync(byteRateText)
+
+/** What was varied, in a few words. */
+const optionsText = ({ agents, size, rate }: Measurement["options"]): string =>
+  `${agents} agents, ${sizeText(size)}, ${rateText(rate)}`
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+const seconds = (value: number): string => value.toFixed(2)
+
+const times = ({ p50_s, max_s }: WaveTimes): ReadonlyArray<string> => [seconds(p50_s), seconds(max_s)]
+
+/** Seconds, and in brackets their ratio to what was measured. */
+const timesOver = (said: WaveTimes | undefined, measured: WaveTimes): ReadonlyArray<string> => {
+  if (said === undefined) return ["", ""]
+  const { p50_s, max_s } = ratios(said, measured)
+  return [`${seconds(said.p50_s)} (${p50_s.toFixed(3)})`, `${seconds(said.max_s)} (${max_s.toFixed(3)})`]
+}
+
+const comparison = (all: ReadonlyArray<Compared>): Table => ({
+  title: "Simulated and measured",
+  caption:
+    "Seconds from the ask until half of the agents, and the last one, had the blob: means over runs or seeds, in brackets " +
+    "over what was measured. What was predicted was written down before the first run; simulated is what the sources " +
+    "of this report say.",
+  columns: ["options", "role", "measured p50", "max", "predicted p50", "max", "simulated p50", "max"],
+  rows: all.map(({ measurement, measured, simulated }) => [
+    optionsText(measurement.options),
+    measurement.role,
+    ...times(measured),
+    ...timesOver(measurement.predicted, measured),
+    ...timesOver(simulated, measured)
+  ])
+})
+
+const measuredRuns = (all: ReadonlyArray<Compared>): Table => ({
+  title: "Every measured run",
+  caption:
+    "Shares of all processors while agents pulled: of the measured processes, the one that asks included, and of " +
+    `everything on the machine. ${[...new Set(all.map(({ measurement }) => `Conditions: ${measurement.conditions}.`))].join(" ")}`,
+  columns: ["options", "date", "sources", "p50", "max", "processors", "machine", "load average"],
+  rows: all.flatMap(({ measurement }) =>
+    measurement.runs.map((run) => [
+      optionsText(measurement.options),
+      measurement.date,
+      measurement.sources,
+      ...times(meanTimes([run.completions_s])),
+      percent(run.cpu_share),
+      percent(run.machine_busy),
+      run.load_before
+    ])
+  )
+})
+
+const machineTable = ({ cpu, cores, memory_gib, kernel, node, storage }: MeasuredFile["machine"]): Table => ({
+  title: "The machine that was measured",
+  caption: "",
+  columns: ["processor", "cores", "memory, GiB", "kernel", "Node", "hosts' data in"],
+  rows: [[cpu, cores, memory_gib, kernel, node, storage]]
+})
+
+const within = (all: ReadonlyArray<Compared>, off: (compared: Compared) => number): string => {
+  const good = all.filter((each) => off(each) <= goodWithin).length
+  const worst = all.reduce((left, right) => (off(right) > off(left) ? right : left))
+  return (
+    `${good} of ${all.length} within ${percent(goodWithin)} in both p50 and max ` +
+    `(worst: ${percent(off(worst))}, ${optionsText(worst.measurement.options)})`
+  )
+}
+
+const answerOf = (predictions: ReadonlyArray<Compared>, calibrations: ReadonlyArray<Compared>): string => {
+  const fitted = `where constants were fitted the difference is ${calibrations.map((each) => percent(simulatedOff(each))).join(", ")}`
+  if (predictions.length === 0) return `Nothing was predicted yet; ${fitted}.`
+  return (
+    `As it was written down before the measuring, ${within(predictions, predictedOff)}. With the sources and ` +
+    `constants of now ${within(predictions, simulatedOff)}; ${fitted}.`
+  )
+}
+
+/** The report's content. `all` is in the order of the file and not empty. */
+export const concludeSimVersusNet = (
+  machine: MeasuredFile["machine"],
+  costs: LoopbackCosts,
+  all: ReadonlyArray<Compared>
+): Measured => {
+  const predictions = all.filter(({ measurement }) => measurement.role === "prediction")
+  const calibrations = all.filter(({ measurement }) => measurement.role === "calibration")
+  const processors = Math.max(
+    ...all.flatMap(({ measurement }) => measurement.runs.map((run) => run.cpu_share))
+  )
+  const figure = (value: number, unit: string, meaning: string) => ({ value, unit, meaning })
+  return {
+    answer: answerOf(predictions, calibrations),
+    strategies: {},
+    figures: {
+      worst_simulated: figure(
+        Math.max(0, ...predictions.map(simulatedOff)),
+        "",
+        "Largest difference of a simulated p50 or max from what was measured, as a share of that, where nothing was fitted."
+      ),
+      worst_predicted: figure(
+        Math.max(0, ...predictions.map(predictedOff)),
+        "",
+        "The same of what was written down before the measuring."
+      ),
+      worst_calibration: figure(
+        Math.max(0, ...calibrations.map(simulatedOff)),
+        "",
+        "The same as simulated, where constants were fitted."
+      ),
+      processors_at_most: figure(
+        processors,
+        "",
+        "Largest share of all processors that the measured processes used during a run."
+      ),
+      latency: figure(costs.latency / 1e6, "s", "Calibrated: one way between two processes."),
+      stagger: figure(
+        costs.stagger / 1e6,
+        "s",
+        "Calibrated: each agent begins this much after the one before; they share the processors."
+      ),
+      hand_over: figure(
+        costs.handOver,
+        "B/s",
+        "Calibrated: what the processors hand to the asking process, for all agents together."
+      )
+    },
+    tables: [comparison(all), measuredRuns(all), machineTable(machine)],
+    charts: [
+      agreementChart(
+        all.map((compared) => ({
+          label: `${optionsText(compared.measurement.options)}${compared.measurement.role === "calibration" ? " (calibration)" : ""}`,
+          p50: ratios(compared.simulated, compared.measured).p50_s,
+          max: ratios(compared.simulated, compared.measured).max_s
+        })),
+        goodWithin
+      )
+    ]
+  }
+}

@@ -1,0 +1,88 @@
+// The twin is a function of its options, costs and seed, keeps to the rates, and answers as a registry does; what is
+// concluded tells calibration and prediction apart.
+
+import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import type { Measurement } from "./measured.ts"
+import { silentProgress } from "../engine/progress.ts"
+import { simVersusNet } from "./sim-versus-net.ts"
+import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
+import { simulateLoopback } from "./simulated-loopback.ts"
+
+const size = 2 * 1024 * 1024
+const options = { agents: 3, size, rate: 1_000_000, burst: 262_144 }
+const costs = { latency: 3_000, stagger: 20_000, handOver: 1_000_000_000 }
+const last = (completions: ReadonlyArray<number>): number => Math.max(...completions)
+
+describe("the simulated twin", () => {
+  it("gives the same run twice, and another for another seed", () => {
+    const run = simulateLoopback(options, costs, 1)
+    expect(simulateLoopback(options, costs, 1)).toEqual(run)
+    expect(simulateLoopback(options, costs, 2).traceHash).not.toBe(run.traceHash)
+    expect(run.completions).toHaveLength(options.agents)
+  })
+
+  it("takes as long as the origin's bucket and hardly longer, at any rate", () => {
+    for (const rate of [1_000_000, 4_000_000]) {
+      const { completions } = simulateLoopback({ ...options, agents: 1, rate }, costs, 1)
+      const floor = ((size - options.burst) / rate) * 1e6
+      expect(last(completions)).toBeGreaterThanOrEqual(floor)
+      expect(last(completions)).toBeLessThan(floor + 200_000)
+    }
+  })
+
+  it("is later by what its costs are", () => {
+    const later = simulateLoopback({ ...options, agents: 1 }, { ...costs, latency: 30_000 }, 1)
+    expect(last(later.completions)).toBeGreaterThan(
+      last(simulateLoopback({ ...options, agents: 1 }, costs, 1).completions)
+    )
+  })
+})
+
+const measurement = (
+  name: string,
+  role: Measurement["role"],
+  completions_s: [number, number]
+): Measurement => ({
+  name,
+  role,
+  options: { agents: 2, size, rate: 1_000_000, burst: 262_144 },
+  ...(role === "prediction" ? { predicted: { p50_s: 9.5, max_s: 21 } } : {}),
+  sources: "abc",
+  conditions: "nothing else ran",
+  date: "2026-01-01T00:00Z",
+  runs: [{ completions_s, cpu_share: 0.2, machine_busy: 0.3, load_before: 0.5 }]
+})
+
+describe("sim-versus-net", () => {
+  it("tells calibration and predictions apart, and how far the worst prediction is off", () => {
+    const machine = { cpu: "a", cores: 2, memory_gib: 1, kernel: "k", node: "n", storage: "s" }
+    const { answer, figures, tables } = concludeSimVersusNet(machine, costs, [
+      comparedWith(measurement("calibration", "calibration", [10, 20]), { p50_s: 10, max_s: 21 }),
+      comparedWith(measurement("near", "prediction", [10, 20]), { p50_s: 10.5, max_s: 20 }),
+      comparedWith(measurement("far", "prediction", [10, 20]), { p50_s: 10, max_s: 16 })
+    ])
+    expect(answer).toMatch(/^As it was written down before the measuring, 2 of 2/)
+    expect(answer).toMatch(/With the sources and constants of now 1 of 2 within 10\.0 %/)
+    expect(figures.worst_simulated!.value).toBeCloseTo(0.2, 9)
+    expect(figures.worst_predicted!.value).toBeCloseTo(0.05, 9)
+    expect(figures.worst_calibration!.value).toBeCloseTo(0.05, 9)
+    expect(tables![0]!.rows.map((row) => row.slice(-2))).toEqual([
+      ["10.00 (1.000)", "21.00 (1.050)"],
+      ["10.50 (1.050)", "20.00 (1.000)"],
+      ["10.00 (1.000)", "16.00 (0.800)"]
+    ])
+  })
+
+  it("has a cell for each measurement and seed", async () => {
+    const { cells } = await Effect.runPromise(simVersusNet.prepare({}, [1, 2]))
+    expect(cells.length % 2).toBe(0)
+    expect(new Set(cells.map(({ label }) => label)).size).toBe(cells.length)
+  })
+
+  it("measures a cell without what its input does not say", async () => {
+    const input = { measured: options, costs, seed: 1 }
+    const outcome = await Effect.runPromise(simVersusNet.measure(input, silentProgress))
+    expect(outcome).toEqual(simulateLoopback(options, costs, 1))
+  })
+})

@@ -1,0 +1,76 @@
+// Decides how an experiment sees pieces arrive without asking the agents: it stands between a role and its store, and
+// is told of every piece that was verified and stored. The role does not notice; nothing is delayed or changed.
+
+import { Effect } from "effect"
+import type { Bitfield } from "../../src/protocol/kit/bitfield.ts"
+import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
+import type { Payload } from "../../src/protocol/wire/payload.ts"
+import type { HostProgram, StartedRole } from "../../src/roles/host-program.ts"
+import { BlobStoreLayer } from "../../src/roles/services/blob-store-layer.ts"
+import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../../src/roles/services/blob-store.ts"
+import { HostStorage } from "../../src/roles/services/host-storage.ts"
+
+/** Called at the instant in which the role learns that the piece is stored. */
+export type PieceStored = (piece: number) => void
+
+/** Gives, for a blob that the role begins to store, who is told of its pieces. */
+export type ObserveBlob = (metainfo: Metainfo) => PieceStored
+
+class ObservedFile implements PieceFile {
+  readonly swarm: PieceFile["swarm"]
+  readonly metainfo: PieceFile["metainfo"]
+  readonly #file: PieceFile
+  readonly #stored: PieceStored
+
+  constructor(file: PieceFile, stored: PieceStored) {
+    this.swarm = file.swarm
+    this.metainfo = file.metainfo
+    this.#file = file
+    this.#stored = stored
+  }
+
+  get complete(): PieceFile["complete"] {
+    return this.#file.complete
+  }
+
+  have(): Bitfield {
+    return this.#file.have()
+  }
+
+  load(piece: number, done: (outcome: LoadOutcome) => void): void {
+    this.#file.load(piece, done)
+  }
+
+  store(piece: number, payload: Payload, done: (outcome: StoreOutcome) => void): void {
+    this.#file.store(piece, payload, (outcome) => {
+      if (outcome.tag === "Stored") this.#stored(piece)
+      done(outcome)
+    })
+  }
+}
+
+class ObservedStore extends BlobStoreLayer {
+  readonly #observe: ObserveBlob
+
+  constructor(store: BlobStore, observe: ObserveBlob) {
+    super(store)
+    this.#observe = observe
+  }
+
+  override openPieces(metainfo: Metainfo): ReturnType<BlobStore["openPieces"]> {
+    return Effect.map(
+      this.below.openPieces(metainfo),
+      (file) => new ObservedFile(file, this.#observe(metainfo))
+    )
+  }
+}
+
+/** The same program, whose stored pieces are told. */
+export const observingPieces = <Role extends StartedRole>(
+  program: HostProgram<Role>,
+  observe: ObserveBlob
+): HostProgram<Role> =>
+  Effect.updateService(program, HostStorage, (storage) => ({
+    ...storage,
+    blobs: (folder) => Effect.map(storage.blobs(folder), (store) => new ObservedStore(store, observe))
+  }))

@@ -1,0 +1,90 @@
+// Decides the bound that a wave is held against, by name, and each agent's own floor. Every strategy is held against
+// the same ones: the sources are the origins that own a blob of the image by the ring.
+
+import { limits } from "../../src/protocol/limits.ts"
+import { fluidBound, hostFloor, imageBound } from "./bounds.ts"
+import { ownersOf } from "./simulated-cluster.ts"
+import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./wave.ts"
+
+export interface NamedBound {
+  /** As reports print it. */
+  readonly name: string
+  readonly seconds: number
+}
+
+const bytesOf = (blobs: ReadonlyArray<WaveBlob>): number =>
+  blobs.reduce((bytes, { length }) => bytes + length, 0)
+
+/** Origins that own a blob of the image. */
+export const sourcesOf = (spec: Pick<WaveSpec, "blobs" | "origins">): number =>
+  new Set(spec.blobs.flatMap((blob) => ownersOf(blob, spec.origins))).size
+
+/** Bytes a second, each way, of all agents together. */
+const agentsRate = ({ agents, links }: WaveSpec): number => {
+  const slow = Math.min(agents, links.slow?.agents ?? 0)
+  return (agents - slow) * links.rate + slow * (links.slow?.rate ?? 0)
+}
+
+/** Bytes that an agent's bucket may lag behind what it took: the longest piece on every connection it can have. */
+const aheadOf = ({ agents, origins, blobs, links }: WaveSpec): number =>
+  links.burst === 0
+    ? 0
+    : Math.min(agents - 1 + origins, limits.maxConnections) *
+      Math.max(...blobs.map(({ length, pieceLength }) => Math.min(length, pieceLength)))
+
+/**
+ * Before this the last agent cannot have the image. Equal links: the counting bound. Unequal ones: the larger of the
+ * fluid bound, and the counting bound of links that are all as the fastest.
+ */
+export const boundOf = (spec: WaveSpec): NamedBound => {
+  const { agents, blobs, links } = spec
+  const { rate, slow, burst } = links
+  const sources = sourcesOf(spec)
+  const latency = links.latency / 1e6
+  const ahead = aheadOf(spec)
+  const counting = (every: number): NamedBound => {
+    const equal = { blobs, receivers: agents, sources, latency }
+    const buckets = imageBound({ ...equal, rate: every, burst, ahead })
+    // Under the buckets there are links, which have no burst.
+    return {
+      name: "counting bound",
+      seconds: Math.max(buckets, imageBound({ ...equal, rate: lineRate(links, every) }))
+    }
+  }
+  if (slow === undefined || slow.agents === 0) return counting(rate)
+  const fluid: NamedBound = {
+    name: "fluid bound",
+    seconds:
+      latency +
+      fluidBound({
+        bytes: bytesOf(blobs),
+        receivers: agents,
+        sources,
+        slowestDownlink: Math.min(rateOf(spec, 0), slow.rate),
+        sourcesUplink: sources * rate,
+        receiversUplink: agentsRate(spec),
+        burst,
+        ahead
+      })
+  }
+  const fastest = counting(Math.max(rate, slow.rate))
+  return fluid.seconds >= fastest.seconds ? fluid : fastest
+}
+
+/** Seconds before which this agent cannot have these blobs, whatever the others do. */
+export const floorOf = (spec: WaveSpec, agent: number, blobs: ReadonlyArray<WaveBlob>): number => {
+  const { links, agents, origins } = spec
+  const rate = rateOf(spec, agent)
+  const bytes = bytesOf(blobs)
+  const latency = links.latency / 1e6
+  const buckets = hostFloor({
+    bytes,
+    downlink: rate,
+    othersUplink: agentsRate(spec) - rate + origins * links.rate,
+    latency,
+    burst: links.burst,
+    othersBurst: (agents - 1 + origins) * links.burst,
+    ahead: aheadOf(spec)
+  })
+  return Math.max(buckets, bytes / lineRate(links, rate) + latency)
+}

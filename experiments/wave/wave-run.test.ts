@@ -1,0 +1,63 @@
+// Holds runs of the shipped roles to what a wave may vary: link models, shared links of racks, rules of the swarm; and to
+// failing, in words, when a wave does not end.
+
+import { Effect } from "effect"
+import { assert, describe, it } from "vitest"
+import { silentProgress } from "../engine/progress.ts"
+import type { WaveSpec } from "./wave.ts"
+import { boundOf } from "./wave-bound.ts"
+import { runWave, type WaveOverrides } from "./wave-run.ts"
+
+const spec: WaveSpec = {
+  seed: 1,
+  agents: 16,
+  origins: 2,
+  trackers: 1,
+  blobs: [{ name: "layer", length: 8 * 2 ** 20, pieceLength: 2 ** 18 }],
+  links: { model: "queue", rate: 5e7, burst: 0, latency: 500 },
+  patience: 60e6
+}
+
+const run = (of: WaveSpec, overrides: WaveOverrides = {}) =>
+  Effect.runPromise(runWave(of, overrides, silentProgress))
+
+const last = (completions: ReadonlyArray<number>): number => Math.max(...completions) / 1e6
+
+describe("runWave", () => {
+  it("runs on every model of the links, none faster than the bound", async () => {
+    for (const model of ["queue", "fair", "fair-exact"] as const) {
+      const { completions } = await run({ ...spec, links: { ...spec.links, model } })
+      assert.isAtLeast(last(completions), boundOf(spec).seconds, model)
+      assert.isBelow(last(completions), 2 * boundOf(spec).seconds, model)
+    }
+  })
+
+  it("puts hosts into racks whose links they share", async () => {
+    const fair = { ...spec, links: { ...spec.links, model: "fair" as const } }
+    // Agents alone in the second rack: whatever they have first came over its link.
+    const place = (role: string) => ({ rack: role === "agent" ? "agents" : "others" })
+    const racks = { uplink: 4e6, downlink: 4e6 }
+    const { completions } = await run(fair, { place, world: { racks } })
+    assert.isAbove(last(completions), spec.blobs[0].length / 4e6)
+    await run(fair, { place })
+  })
+
+  it("gives other rules to peers and trackers", async () => {
+    const { agents: shipped } = await run(spec)
+    const { agents: sparse } = await run(spec, { rules: { targetNeighbours: 2, maxNeighbours: 3 } })
+    assert.isBelow(sparse.connectionsAccepted, shipped.connectionsAccepted)
+  })
+
+  it("says how many pulls are missing when patience ends", async () => {
+    const failure = await Effect.runPromise(
+      Effect.flip(runWave({ ...spec, patience: 50_000 }, {}, silentProgress))
+    )
+    assert.match(failure.message, /^\d+ of 16 pulls are not done after 0.05 s/)
+  })
+
+  it("fails in words when the network cannot be as it was asked for", async () => {
+    const racks = { uplink: 4e6, downlink: 4e6 }
+    const failure = await Effect.runPromise(Effect.flip(runWave(spec, { world: { racks } }, silentProgress)))
+    assert.include(failure.message, "queue")
+  })
+})

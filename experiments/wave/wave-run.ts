@@ -1,0 +1,55 @@
+// Decides how a wave is run with the roles that ship: a cluster as the spec says, the image on its owners, every agent
+// asked at once, and an outcome that is refused when it is too good to be true.
+
+import { Data, Effect } from "effect"
+import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
+import type { Progress } from "../engine/progress.ts"
+import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
+import type { WaveSpec } from "./wave.ts"
+import { boundOf } from "./wave-bound.ts"
+import { doubtOf } from "./wave-checks.ts"
+import { type ShoalWave, watchWave } from "./wave-watch.ts"
+
+/** The wave never ended, a host failed, or the outcome is not to be believed; `message` says which. */
+export class WaveFailed extends Data.TaggedError("WaveFailed")<{ readonly message: string }> {}
+
+/** What is not as it ships. */
+export type WaveOverrides = Pick<ClusterOptions, "rules" | "place" | "world">
+
+/** Samples in the time that the bound takes: enough for a smooth chart, and for copies sent to half a percent. */
+const samplesInBound = 200
+
+/** Runs a wave of the shipped roles. The same spec and overrides give the same outcome. */
+export const runWave = (
+  spec: WaveSpec,
+  overrides: WaveOverrides,
+  progress: Progress
+): Effect.Effect<ShoalWave, WaveFailed> =>
+  Effect.gen(function* () {
+    const cluster = makeCluster({ ...spec, ...overrides })
+    const wave = yield* watchWave({
+      cluster,
+      torrents: spec.blobs.map(cluster.preload),
+      agents: spec.agents,
+      sampleEvery: Math.ceil((boundOf(spec).seconds * 1e6) / samplesInBound),
+      patience: spec.patience,
+      progress
+    })
+    const doubt = doubtOf(spec, wave)
+    return doubt === undefined ? wave : yield* new WaveFailed({ message: doubt })
+  }).pipe(
+    Effect.mapError((error) =>
+      error instanceof WaveFailed ? error : new WaveFailed({ message: error.message })
+    ),
+    Effect.catchDefect((defect) => Effect.fail(new WaveFailed({ message: String(defect) })))
+  )
+
+/**
+ * Bytes of memory that a wave of the shipped roles needs, estimated: a process, and for every agent its machine, its
+ * connections and what it knows of each piece. Fitted on what the bench's waves and `scale`'s largest complete with;
+ * where there is more, more is taken before it is collected.
+ */
+export const waveMemory = ({ agents, blobs }: WaveSpec): number => {
+  const pieces = blobs.reduce((sum, blob) => sum + pieceCount(blob), 0)
+  return 150e6 + agents * (90e3 + 350 * pieces)
+}

@@ -1,0 +1,163 @@
+// Decides what is observed while a wave of agents pulls an image: when each agent had each blob, how the bytes spread,
+// and when every piece existed outside the origins. It only reads: counters of the peer machines, and pieces as they
+// are stored. Instants are virtual microseconds since all agents were asked.
+
+import { Effect } from "effect"
+import type { Digest } from "../../src/protocol/wire/digest.ts"
+import { type Metainfo, pieceCount, pieceSize, type Torrent } from "../../src/protocol/wire/metainfo.ts"
+import type { PeerHostCounters } from "../../src/protocol/swarm/peer-host-io.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
+import type { PullError } from "../../src/roles/agent/downloads.ts"
+import type { HostProgramError } from "../../src/roles/host-program.ts"
+import { observingPieces, type PieceStored } from "./piece-observer.ts"
+import type { Progress } from "../engine/progress.ts"
+import type { SimulatedCluster } from "./simulated-cluster.ts"
+import type { WaveOutcome, WaveSample } from "./wave.ts"
+import { runInSlices, type WaveStuck } from "./wave-slices.ts"
+
+/** A wave of the shipped roles: what every wave tells, and what their machines counted. */
+export interface ShoalWave extends WaveOutcome {
+  /** When each agent had stored the first piece of the image, and the last. */
+  readonly firstPieces: ReadonlyArray<Micros>
+  readonly lastPieces: ReadonlyArray<Micros>
+  readonly agents: PeerHostCounters
+  readonly origins: PeerHostCounters
+}
+
+export interface WatchOptions {
+  readonly cluster: SimulatedCluster
+  /** The image, preloaded. */
+  readonly torrents: ReadonlyArray<Torrent>
+  readonly agents: number
+  /** Between two samples at first; doubled whenever there are too many. */
+  readonly sampleEvery: Micros
+  readonly patience: Micros
+  readonly progress: Progress
+}
+
+const namespace = "experiment"
+
+/** Kept at most; then every second one goes. */
+const maxSamples = 400
+
+const sumOfCounters = (all: ReadonlyArray<PeerHostCounters>): PeerHostCounters => {
+  const sum = { ...all[0]! }
+  for (const key of Object.keys(sum) as ReadonlyArray<keyof PeerHostCounters>) {
+    sum[key] = all.reduce((total, counters) => total + counters[key], 0)
+  }
+  return sum
+}
+
+/** Starts the cluster, asks every agent for every blob at once, and ends when all have all or one has failed. */
+export const watchWave = (
+  options: WatchOptions
+): Effect.Effect<ShoalWave, HostProgramError | PullError | WaveStuck> =>
+  Effect.gen(function* () {
+    const { cluster, torrents, agents: count, progress } = options
+    const { simulation } = cluster
+    const { kernel } = simulation
+    const metainfos = torrents.map(({ metainfo }) => metainfo)
+    const wantedBytes = metainfos.reduce((bytes, { length }) => bytes + length, 0) * count
+
+    let began: Micros = 0
+    let storedBytes = 0
+    let pieceTransfers = 0
+    let inside = metainfos.reduce((pieces, metainfo) => pieces + pieceCount(metainfo), 0)
+    const isOutside = new Map<Digest, Uint8Array>(
+      metainfos.map((metainfo) => [metainfo.digest, new Uint8Array(pieceCount(metainfo))])
+    )
+    const firstPieces: Array<Micros> = new Array(count)
+    const lastPieces: Array<Micros> = new Array(count)
+    let allOutside = { at: 0, sentByOrigins: 0 }
+    const observe =
+      (agent: number) =>
+      (metainfo: Metainfo): PieceStored => {
+        const outside = isOutside.get(metainfo.digest)!
+        return (piece) => {
+          const at = kernel.now - began
+          storedBytes += pieceSize(metainfo, piece)
+          pieceTransfers++
+          lastPieces[agent] = at
+          firstPieces[agent] ??= at
+          if (outside[piece] === 1) return
+          outside[piece] = 1
+          if (--inside === 0) allOutside = { at, sentByOrigins: sentByOrigins() }
+        }
+      }
+
+    const running = yield* simulation.runExit(
+      cluster.start((program, agent) => observingPieces(program, observe(agent)))
+    )
+    const machines = running.agents.map((agent) => agent.role.engine.machine)
+    const originMachines = running.origins.map((origin) => origin.role.engine.machine)
+    const sentByOrigins = (): number =>
+      originMachines.reduce((total, machine) => total + machine.counters.bytesSent, 0)
+
+    let samples: Array<WaveSample> = []
+    let sampleEvery = options.sampleEvery
+    const look = (): void => {
+      const fromOrigins = machines.reduce(
+        (total, { counters }) => total + counters.bytesReceivedFromOrigins,
+        0
+      )
+      if (samples.length === maxSamples) {
+        samples = samples.filter((_, index) => index % 2 === 0)
+        sampleEvery *= 2
+      }
+      samples.push({ at: kernel.now - began, storedBytes, fromOrigins, sentByOrigins: sentByOrigins() })
+      progress.update(storedBytes / wantedBytes, `of what ${count} agents want has arrived`)
+    }
+
+    began = kernel.now
+    const completions: Array<Micros> = new Array(count)
+    const blobCompletions = metainfos.map((): Array<Micros> => new Array(count))
+    let missing = count * metainfos.length
+    const wishes = running.agents.flatMap((agent, index) =>
+      metainfos.map(({ digest }, blob) => ({ agent, index, digest, blob }))
+    )
+    const pulls = Effect.forEach(
+      wishes,
+      ({ agent, index, digest, blob }) =>
+        Effect.map(agent.role.pull(namespace, digest), () => {
+          // The last blob to come is the latest: it overwrites the others' instants.
+          completions[index] = kernel.now - began
+          blobCompletions[blob]![index] = kernel.now - began
+          missing--
+        }),
+      { concurrency: "unbounded", discard: true }
+    )
+    yield* runInSlices(simulation, pulls, {
+      every: () => sampleEvery,
+      look,
+      patience: options.patience,
+      missing: () => `${missing} of ${count * metainfos.length} pulls are not done`
+    })
+
+    const agents = sumOfCounters(machines.map((machine) => machine.counters))
+    const origins = sumOfCounters(originMachines.map((machine) => machine.counters))
+    const stats = simulation.stats()
+    return {
+      traceHash: simulation.traceHash(),
+      events: stats.events,
+      completions,
+      blobCompletions,
+      samples,
+      allOutside,
+      pieceTransfers,
+      bytesFromOrigins: agents.bytesReceivedFromOrigins,
+      bytesFromAgents: agents.bytesReceivedFromAgents,
+      bytesSent: stats.bytesSent,
+      counts: {
+        requests_sent: agents.requestsSent,
+        rejects_received: agents.rejectsReceived,
+        requests_timed_out: agents.requestsTimedOut,
+        duplicate_pieces: agents.piecesDuplicate,
+        piece_bytes_sent_by_origins: origins.bytesSent,
+        piece_bytes_sent_by_agents: agents.bytesSent
+      },
+      firstPieces,
+      lastPieces,
+      agents,
+      origins
+    }
+  })
