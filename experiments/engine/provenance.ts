@@ -7,6 +7,7 @@ import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Schema } from "effect"
+import type { Standing } from "../report/index-page.ts"
 import type { ReportFile } from "../report/report-files.ts"
 
 const fileName = "provenance.json"
@@ -18,9 +19,6 @@ const Provenance = Schema.Struct({
   small_version: Schema.optionalKey(Schema.NonEmptyString)
 })
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Provenance))
-
-/** What has changed since a report was made. */
-export type Standing = "same" | "changed, small version the same" | "changed"
 
 const smallVersionNow = (reports: string, name: string): Effect.Effect<string | undefined> =>
   Effect.tryPromise(() => readFile(join(reports, "quick", name, "result.json"))).pipe(

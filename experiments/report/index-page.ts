@@ -4,8 +4,10 @@
 
 import { reportStyle } from "./report-style.ts"
 import { chartFigure, escape, figuresTable, ownTable, timesTable } from "./report-tables.ts"
-import type { Standing } from "../engine/provenance.ts"
 import type { Result } from "./result.ts"
+
+/** What has changed since a report was made. */
+export type Standing = "same" | "changed, small version the same" | "changed"
 
 export interface IndexEntry {
   /** Also the report's folder. */
