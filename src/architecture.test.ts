@@ -5,10 +5,12 @@ import { join } from "node:path"
 import { expect, test } from "vitest"
 import {
   everyFileIsUsed,
+  foldersHaveNoCycles,
   importsExist,
   importsHaveNoCycles,
   layersRunOneWay,
-  pureLayersImportNoPlatform
+  pureLayersImportNoPlatform,
+  rolesMeetByClients
 } from "./architecture/import-rules.ts"
 import { readSources, readTexts } from "./architecture/source-files.ts"
 import {
@@ -47,6 +49,8 @@ const rules = {
   "protocol and roles import no platform": pureLayersImportNoPlatform,
   "imports name files that exist": importsExist,
   "imports have no cycles": importsHaveNoCycles,
+  "folders have no cycles": foldersHaveNoCycles,
+  "roles meet by their clients": rolesMeetByClients,
   "every file is used": everyFileIsUsed,
   "protocol and roles use no ambient time, randomness or promises": pureLayersAskForEffects,
   "types are not argued away": typesAreHonest,

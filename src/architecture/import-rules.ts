@@ -82,37 +82,82 @@ export const importsExist: Rule = (files) => {
   })
 }
 
-/**
- * No file needs itself by way of others. Type imports count across folders; within a folder two types may name each
- * other (a swarm has neighbours, a neighbour is of a swarm), since nothing of that is left when the program loads.
- */
-export const importsHaveNoCycles: Rule = (files) => {
-  const needed = (file: SourceFile) =>
-    file.imports.flatMap((imported) => {
-      const path = importedPath(file, imported)
-      if (path === undefined) return []
-      return imported.typeOnly && posix.dirname(path) === posix.dirname(file.path) ? [] : [path]
-    })
-  const targets = new Map(files.map((file) => [file.path, needed(file)]))
+/** What each file imports, of the repository's own, types included. */
+const importsOf = (files: ReadonlyArray<SourceFile>): ReadonlyMap<string, ReadonlyArray<string>> =>
+  new Map(
+    files.map((file) => [file.path, file.imports.flatMap((imported) => importedPath(file, imported) ?? [])])
+  )
+
+/** Every cycle of a graph that a walk in the order of its keys meets, first place and last the same. */
+const cyclesOf = (
+  targets: ReadonlyMap<string, ReadonlyArray<string>>
+): ReadonlyArray<ReadonlyArray<string>> => {
   const finished = new Set<string>()
   const trail: Array<string> = []
-  const cycles: Array<string> = []
-  const visit = (path: string): void => {
-    const position = trail.indexOf(path)
+  const cycles: Array<ReadonlyArray<string>> = []
+  const visit = (place: string): void => {
+    const position = trail.indexOf(place)
     if (position !== -1) {
-      const cycle = [...trail.slice(position), path].join(" -> ")
-      cycles.push(`${path}: import cycle ${cycle}: move what they share into a file of its own`)
+      cycles.push([...trail.slice(position), place])
       return
     }
-    if (finished.has(path)) return
-    trail.push(path)
-    for (const target of targets.get(path) ?? []) visit(target)
+    if (finished.has(place)) return
+    trail.push(place)
+    for (const target of targets.get(place) ?? []) visit(target)
     trail.pop()
-    finished.add(path)
+    finished.add(place)
   }
-  for (const { path } of files) visit(path)
+  for (const place of targets.keys()) visit(place)
   return cycles
 }
+
+/** No file needs itself by way of others; the import of a type counts like any other. */
+export const importsHaveNoCycles: Rule = (files) =>
+  cyclesOf(importsOf(files)).map(
+    (cycle) =>
+      `${cycle[0]}: import cycle ${cycle.join(" -> ")}: name what one needs of the other in an interface, or move ` +
+      "what they share into a file of its own"
+  )
+
+/** Folders form no cycle: whoever reads one from below meets no name of a folder above. Tests do not count. */
+export const foldersHaveNoCycles: Rule = (files) => {
+  const folders = new Map<string, Array<string>>()
+  // For the message: an import that leads from one folder to the other.
+  const example = new Map<string, string>()
+  for (const [path, targets] of importsOf(files.filter((file) => !isTest(file.path)))) {
+    const from = posix.dirname(path)
+    for (const target of targets) {
+      const to = posix.dirname(target)
+      if (from === to) continue
+      if (!folders.get(from)?.includes(to)) folders.set(from, [...(folders.get(from) ?? []), to])
+      if (!example.has(`${from} ${to}`)) example.set(`${from} ${to}`, `${path} imports ${target}`)
+    }
+  }
+  return cyclesOf(folders).map((cycle) => {
+    const steps = cycle.slice(1).map((to, index) => example.get(`${cycle[index]} ${to}`))
+    return `${cycle[0]}: folders in a circle: ${steps.join("; ")}: move what they share down`
+  })
+}
+
+const roleFolders = ["agent", "origin", "build-index", "tracker", "proxy"]
+
+const roleOf = (path: string): string | undefined => {
+  const folder = /^src\/roles\/([^/]+)\//.exec(path)?.[1]
+  return folder !== undefined && roleFolders.includes(folder) ? folder : undefined
+}
+
+/** A role knows another only by its client (src/roles/client/); only a herd, which runs them together, knows several. */
+export const rolesMeetByClients: Rule = (files) =>
+  eachImport(
+    files.filter(({ path }) => !isTest(path)),
+    (file, imported) => {
+      const path = importedPath(file, imported)
+      const from = roleOf(file.path)
+      const to = path === undefined ? undefined : roleOf(path)
+      if (from === undefined || to === undefined || from === to) return undefined
+      return `the role ${from} imports ${path}: ask the role ${to} by its client in src/roles/client/`
+    }
+  )
 
 /** Started by a person, npm, vitest or the compiler rather than imported. */
 const entryPoints: ReadonlyArray<string> = [

@@ -3,10 +3,12 @@
 import { expect, test } from "vitest"
 import {
   everyFileIsUsed,
+  foldersHaveNoCycles,
   importsExist,
   importsHaveNoCycles,
   layersRunOneWay,
-  pureLayersImportNoPlatform
+  pureLayersImportNoPlatform,
+  rolesMeetByClients
 } from "./import-rules.ts"
 import { sourceFile } from "./source-files.ts"
 import {
@@ -125,17 +127,41 @@ test("cycles are named with their files", () => {
   ])
 })
 
-test("type imports close a cycle across folders, not within one", () => {
-  const across = {
-    "src/roles/a.ts": 'import type { b } from "./deep/b.ts"',
-    "src/roles/deep/b.ts": 'import "../a.ts"'
-  }
-  expect(importsHaveNoCycles(made(across))).toHaveLength(1)
-  const within = {
+test("the import of a type closes a cycle too", () => {
+  const circle = {
     "src/roles/a.ts": 'import type { b } from "./b.ts"',
     "src/roles/b.ts": 'import { a } from "./a.ts"'
   }
-  expect(importsHaveNoCycles(made(within))).toEqual([])
+  expect(importsHaveNoCycles(made(circle))).toHaveLength(1)
+})
+
+test("folders in a circle are named with the imports that close it", () => {
+  const sources = {
+    "src/roles/high/a.ts": 'import { b } from "../low/b.ts"',
+    "src/roles/low/b.ts": "",
+    "src/roles/low/c.ts": 'import type { d } from "../high/d.ts"',
+    "src/roles/low/c.test.ts": 'import { a } from "../high/a.ts"',
+    "src/roles/high/d.ts": ""
+  }
+  expect(foldersHaveNoCycles(made(sources))).toEqual([
+    "src/roles/high: folders in a circle: src/roles/high/a.ts imports src/roles/low/b.ts; " +
+      "src/roles/low/c.ts imports src/roles/high/d.ts: move what they share down"
+  ])
+  expect(foldersHaveNoCycles(made({ ...sources, "src/roles/low/c.ts": "" }))).toEqual([])
+})
+
+test("roles that reach into one another are named; a herd, a client and a test may", () => {
+  const breaches = rolesMeetByClients(
+    made({
+      "src/roles/agent/a.ts":
+        'import type { b } from "../origin/b.ts"\nimport "../client/b.ts"\nimport "./c.ts"',
+      "src/roles/agent/a.test.ts": 'import { b } from "../origin/b.ts"',
+      "src/roles/herd/d.ts": 'import { b } from "../origin/b.ts"'
+    })
+  )
+  expect(breaches).toEqual([
+    "src/roles/agent/a.ts:1: the role agent imports src/roles/origin/b.ts: ask the role origin by its client in src/roles/client/"
+  ])
 })
 
 test("files that nothing but their test imports are named", () => {
