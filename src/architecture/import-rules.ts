@@ -22,7 +22,7 @@ const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   architecture: [],
   src: ["architecture"],
   bin: ["cli"],
-  testing: ["protocol", "roles", "runtime-sim", "runtime-net", "experiments"],
+  testing: ["architecture", "protocol", "roles", "runtime-sim", "runtime-net", "experiments"],
   test: ["testing", "protocol", "roles", "runtime-sim", "runtime-net", "cli", "experiments", "bin"]
 }
 
@@ -164,6 +164,7 @@ const entryPoints: ReadonlyArray<string> = [
   "bin/shoal.js",
   "bin/install-and-run.js",
   "src/architecture/check.ts",
+  "testing/mutation/main.ts",
   "src/cli/main.ts"
 ]
 

@@ -1,0 +1,60 @@
+// What is not mutated although it runs: words for people, and names that only diagnostics show. A test that held them
+// would only repeat them. Those are log calls, spans and annotations, texts of messages and invariants, the names of
+// services and of tagged classes. Invariants are left out whole: a correct program never trips one, so that weakening
+// it cannot show, and a program that trips one is found anyway.
+
+import { child, children, type Node, type Step } from "./syntax-tree.ts"
+
+const diagnostics =
+  /^Effect\.(log\w*|annotateLogs|annotateSpans|annotateCurrentSpan|withSpan|withLogSpan|withParentSpan)$/
+
+/** A string among the arguments of these is a name, in the first place. */
+const naming =
+  /^(Context\.\w+|Data\.Tagged\w+|Schema\.(Tagged\w+|Class|Opaque|brand)|Effect\.fn|Metric\.\w+)$/
+
+/** The callee of a call as it is written, with calls in it taken off: `Context.Service<A>()("a")` is `Context.Service`. */
+export const calleeName = (call: Node, text: string): string => {
+  let callee = child(call, "callee")
+  while (callee?.type === "CallExpression") callee = child(callee, "callee")
+  return callee === undefined ? "" : text.slice(callee.start, callee.end).replace(/<.*$/s, "")
+}
+
+const isCall = (node: Node): boolean => node.type === "CallExpression" || node.type === "NewExpression"
+
+/** Whether the node is an invariant or writes a log, alone or at the end of a pipe of its own. */
+export const isDiagnostic = (node: Node, text: string): boolean => {
+  if (node.type === "YieldExpression" || node.type === "AwaitExpression") {
+    const argument = child(node, "argument")
+    return argument !== undefined && isDiagnostic(argument, text)
+  }
+  if (node.type !== "CallExpression") return false
+  const name = calleeName(node, text)
+  return name === "invariant" || diagnostics.test(name)
+}
+
+/** Words with spaces between them are for people. */
+const prose = /[A-Za-z,;:]{2,} +[a-z`'"(]|[a-z]{2,} $|^ [a-z]{2,}/
+
+const wordsOf = (node: Node): string =>
+  node.type === "Literal"
+    ? String(node.value)
+    : children(node, "quasis")
+        .map((quasi) => (quasi.value as { readonly raw: string }).raw)
+        .join("x")
+
+/** Whether a string or template is for people: prose, or a message of an error, or a name that diagnostics show. */
+export const isForPeople = (node: Node, path: ReadonlyArray<Step>, text: string): boolean => {
+  if (prose.test(wordsOf(node))) return true
+  const parent = path.at(-1)
+  if (parent === undefined) return false
+  if (parent.node.type === "Property") {
+    const key = child(parent.node, "key")
+    if (key !== undefined && /^(message|description|help)$/.test(text.slice(key.start, key.end))) return true
+  }
+  if (isCall(parent.node) && parent.key === "arguments") {
+    const first = children(parent.node, "arguments")[0] === node
+    const name = calleeName(parent.node, text)
+    if ((first && naming.test(name)) || /Error$/.test(name)) return true
+  }
+  return path.some(({ key }) => key === "superClass")
+}

@@ -1,0 +1,113 @@
+// The command npm run mutation: puts small faults into sources and tells which of them npm run check would not notice.
+
+import { writeFileSync } from "node:fs"
+import { join, posix, relative, resolve } from "node:path"
+import { parseArgs } from "node:util"
+import { readSources } from "../../src/architecture/source-files.ts"
+import { type Mutant, mutantsOf, sampleOf } from "./mutants.ts"
+import { productOf } from "./product.ts"
+import { jsonOf, survivors, totalsLine, totalsOf } from "./report.ts"
+import { type Finding, Survey, TestsFail } from "./survey.ts"
+
+const help = `npm run mutation -- FILE...             mutants of these files
+npm run mutation -- --sample 300 --seed 1   a sample of all mutants of the product
+
+  --sample N      mutants drawn from protocol, roles, runtime-net and runtime-sim (or from FILE...)
+  --seed SEED     what the sample is drawn with (default 1)
+  --tests TEXT    only test files whose path holds TEXT (default: all of npm run check)
+  --workers N     mutants at the same time; each takes a core and a half (default 1)
+  --budget N      seconds of tests that a mutant meets alone before others join it (default 15)
+  --together N    most mutants that join in one run (default 12)
+  --out FILE      every mutant and its fate as JSON, renewed while it runs
+`
+
+class UsageError extends Error {
+  override readonly name = "UsageError"
+}
+
+const root = join(import.meta.dirname, "..", "..")
+
+const count = (name: string, text: string): number => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1)
+    throw new UsageError(`--${name} is a whole number from 1, not "${text}"`)
+  return value
+}
+
+const options = () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      sample: { type: "string" },
+      seed: { type: "string", default: "1" },
+      tests: { type: "string", default: "" },
+      workers: { type: "string", default: "1" },
+      budget: { type: "string", default: "15" },
+      together: { type: "string", default: "12" },
+      out: { type: "string" },
+      help: { type: "boolean", default: false }
+    }
+  })
+  return {
+    ...values,
+    sample: values.sample === undefined ? undefined : count("sample", values.sample),
+    workers: count("workers", values.workers),
+    budget: count("budget", values.budget),
+    together: count("together", values.together),
+    paths: positionals.map((path) => relative(root, resolve(path)).split("\\").join(posix.sep))
+  }
+}
+
+const run = async (): Promise<void> => {
+  const { paths, sample, seed, tests, workers, budget, together, out, help: wantsHelp } = options()
+  if (wantsHelp) {
+    process.stdout.write(help)
+    return
+  }
+  if (paths.length === 0 && sample === undefined) throw new UsageError("name files, or the size of a sample")
+  const files = readSources(root)
+  const unknown = paths.find((path) => !files.some((file) => file.path === path))
+  if (unknown !== undefined) throw new UsageError(`${unknown} is no source of this repository`)
+  const chosen = paths.length === 0 ? productOf(files) : files.filter(({ path }) => paths.includes(path))
+  const all = chosen.flatMap(({ path, text }) => mutantsOf(path, text))
+  const mutants = sample === undefined ? all : sampleOf(all, sample, seed)
+  const findings = new Map<Mutant, Finding>()
+  const drawn = sample === undefined ? undefined : seed
+  const began = performance.now()
+  const say = (text: string): void => {
+    process.stderr.write(`${Math.round((performance.now() - began) / 1000)} s  ${text}\n`)
+  }
+  say(`${mutants.length} of ${all.length} mutants of ${chosen.length} files`)
+  const survey = new Survey({
+    repository: root,
+    files,
+    mutants,
+    tests,
+    workers,
+    budget: budget * 1000,
+    together,
+    onProgress: say,
+    onFinding: (mutant, finding) => {
+      findings.set(mutant, finding)
+      if (out !== undefined) writeFileSync(out, jsonOf(findings, drawn))
+    }
+  })
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      survey.end()
+      process.exit(130)
+    })
+  }
+  await survey.run()
+  process.stdout.write(`${[...survivors(findings), totalsLine(totalsOf(findings))].join("\n")}\n`)
+}
+
+try {
+  await run()
+} catch (error) {
+  const usage =
+    error instanceof UsageError || (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS")
+  if (!usage && !(error instanceof TestsFail)) throw error
+  process.stderr.write(`mutation: ${(error as Error).message}${usage ? "; --help shows how" : ""}\n`)
+  process.exitCode = usage ? 2 : 1
+}

@@ -1,0 +1,63 @@
+// Holds mutants to names that outlive moves, samples to their seed, and texts to the mutants put in.
+
+import { expect, test } from "vitest"
+import { equivalence, equivalentMutants } from "./equivalent.ts"
+import { mutantsOf, mutate, nameOf, overlap, sampleOf } from "./mutants.ts"
+
+const text = `const f = (a: number) => a + 1
+const g = (a: number) => a * 2 - a * 2
+`
+
+const mutants = mutantsOf("src/a/b.ts", text)
+
+test("a mutant knows its place", () => {
+  const [first] = mutants
+  expect(first).toMatchObject({ line: 1, column: 26, original: "a + 1", replacement: "a - 1" })
+})
+
+test("a mutant keeps its name when its file moves and lines come above it", () => {
+  const moved = mutantsOf("src/c/d/b.ts", `// a header\n\n${text}`)
+  expect(moved.map(nameOf)).toEqual(mutants.map(nameOf))
+})
+
+test("the same change twice in a line is told apart", () => {
+  const twice = mutants.filter(({ original, replacement }) => original === "a * 2" && replacement === "a / 2")
+  expect(twice.map(({ occurrence }) => occurrence)).toEqual([0, 1])
+})
+
+test("mutants are put in together", () => {
+  const ones = mutants.filter(({ operator }) => operator === "arithmetic")
+  const apart = ones.filter((one) => ones.every((other) => one === other || !overlap(one, other)))
+  expect(apart).toHaveLength(1)
+  const halves = ones.filter(({ original }) => original === "a * 2")
+  expect(mutate(text, [halves[1]!, halves[0]!, apart[0]!])).toBe(`const f = (a: number) => a - 1
+const g = (a: number) => a / 2 - a / 2
+`)
+})
+
+test("a sample follows from its seed, and stays when the files move", () => {
+  const sample = sampleOf(mutants, 4, "1")
+  expect(sample).toHaveLength(4)
+  expect(sampleOf(mutants.toReversed(), 4, "1")).toEqual(sample)
+  expect(sampleOf(mutantsOf("b.ts", text), 4, "1").map(nameOf)).toEqual(sample.map(nameOf))
+  const others = ["2", "3", "4"].map((seed) => sampleOf(mutants, 4, seed))
+  expect(others.some((other) => JSON.stringify(other) !== JSON.stringify(sample))).toBe(true)
+})
+
+test("a larger sample holds the smaller one", () => {
+  const large = sampleOf(mutants, 6, "1")
+  for (const mutant of sampleOf(mutants, 3, "1")) expect(large).toContainEqual(mutant)
+})
+
+test("an equivalent mutant is known by its name", () => {
+  const [first, second] = mutants
+  const known = [{ ...nameOf(first!), reason: "it makes no difference" }]
+  expect(equivalence(first!, known)).toBe("it makes no difference")
+  expect(equivalence(second!, known)).toBeUndefined()
+})
+
+test("every equivalent mutant has its reason", () => {
+  for (const { file, line, reason } of equivalentMutants) {
+    expect(reason.length, `${file}: ${line}`).toBeGreaterThan(20)
+  }
+})

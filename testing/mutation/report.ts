@@ -1,0 +1,89 @@
+// What a survey tells: for a person the mutants that survive and the totals, for a program every mutant as JSON. The score
+// is the share of killed among all mutants that are not known to be equivalent; those that the compiler rejects are
+// killed, because npm run check fails, and are also told apart.
+
+import { changeOf, type Mutant } from "./mutants.ts"
+import type { Finding } from "./survey.ts"
+
+export type Findings = ReadonlyMap<Mutant, Finding>
+
+const longest = 160
+
+const shortened = (text: string): string =>
+  text.length <= longest ? text : `${text.slice(0, longest - 3)}...`
+
+const notes: Partial<Record<Finding["tag"], (finding: Finding) => string>> = {
+  Survived: (finding) => (finding.tag === "Survived" && finding.tests === 0 ? "  (no test runs it)" : "")
+}
+
+/** One line for each mutant that survived, in the order of the text. */
+export const survivors = (findings: Findings): ReadonlyArray<string> =>
+  [...findings]
+    .filter(([, { tag }]) => tag === "Survived")
+    .sort(([one], [other]) =>
+      one.path < other.path ? -1 : one.path > other.path ? 1 : one.start - other.start
+    )
+    .map(
+      ([mutant, finding]) =>
+        `${mutant.path}:${mutant.line}:${mutant.column}  ${shortened(changeOf(mutant))}` +
+        (notes[finding.tag]?.(finding) ?? "")
+    )
+
+export interface Totals {
+  readonly mutants: number
+  readonly killedByTests: number
+  readonly killedByTypes: number
+  readonly survived: number
+  readonly equivalent: number
+  /** Killed of those not equivalent; 1 when there are none. */
+  readonly score: number
+  /** The same of those that compile. */
+  readonly scoreOfTests: number
+}
+
+const share = (part: number, whole: number): number => (whole === 0 ? 1 : part / whole)
+
+export const totalsOf = (findings: Findings): Totals => {
+  const count = (...tags: ReadonlyArray<Finding["tag"]>): number =>
+    [...findings.values()].filter(({ tag }) => tags.includes(tag)).length
+  const killedByTests = count("Killed")
+  const killedByTypes = count("Rejected")
+  const survived = count("Survived", "Alive")
+  const killed = killedByTests + killedByTypes
+  return {
+    mutants: findings.size,
+    killedByTests,
+    killedByTypes,
+    survived,
+    equivalent: count("Equivalent"),
+    score: share(killed, killed + survived),
+    scoreOfTests: share(killedByTests, killedByTests + survived)
+  }
+}
+
+const percent = (value: number): string => `${(100 * value).toFixed(1)} %`
+
+export const totalsLine = (totals: Totals): string =>
+  `${totals.mutants} mutants: ${totals.killedByTests} killed by tests, ${totals.killedByTypes} by the compiler, ` +
+  `${totals.survived} survived, ${totals.equivalent} equivalent; score ${percent(totals.score)}, ` +
+  `${percent(totals.scoreOfTests)} of those that compile`
+
+/** Everything, for programs. */
+export const jsonOf = (findings: Findings, seed: string | undefined): string =>
+  `${JSON.stringify(
+    {
+      ...(seed === undefined ? {} : { seed }),
+      totals: totalsOf(findings),
+      mutants: [...findings].map(([mutant, finding]) => ({
+        path: mutant.path,
+        line: mutant.line,
+        column: mutant.column,
+        operator: mutant.operator,
+        text: mutant.lineText,
+        change: changeOf(mutant),
+        ...finding
+      }))
+    },
+    undefined,
+    2
+  )}\n`

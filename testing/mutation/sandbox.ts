@@ -1,0 +1,61 @@
+// A copy of the repository in a folder of its own, where mutants are put in and tests run, so that the working copy stays
+// as it is whatever happens to the runner. It has the files that git knows or would add, as they are on the disk now, and
+// shares node_modules. At any time it holds the sources with one set of mutants, or instrumented.
+
+import { execFileSync } from "node:child_process"
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { byPath, type Mutant, mutate } from "./mutants.ts"
+
+export class Sandbox {
+  readonly root: string
+  readonly #sources: ReadonlyMap<string, string>
+  /** Files that differ from their source. */
+  readonly #changed = new Set<string>()
+
+  /** `sources` are the texts of all files that mutants name. */
+  constructor(repository: string, sources: ReadonlyMap<string, string>) {
+    this.root = mkdtempSync(join(tmpdir(), "shoal-mutation-"))
+    this.#sources = sources
+    const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+      cwd: repository,
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 * 1024
+    })
+    for (const path of listed.split("\0")) {
+      if (path === "" || !existsSync(join(repository, path))) continue
+      mkdirSync(dirname(join(this.root, path)), { recursive: true })
+      copyFileSync(join(repository, path), join(this.root, path))
+    }
+    symlinkSync(join(repository, "node_modules"), join(this.root, "node_modules"))
+  }
+
+  /** Puts the texts in the place of the sources, and all other sources back. Returns the files that have changed. */
+  replace(texts: ReadonlyMap<string, string>): ReadonlyArray<string> {
+    const before = [...this.#changed].filter((path) => !texts.has(path))
+    for (const path of before) this.#write(path, this.#sources.get(path)!)
+    this.#changed.clear()
+    for (const [path, text] of texts) {
+      this.#write(path, text)
+      this.#changed.add(path)
+    }
+    return [...before, ...texts.keys()]
+  }
+
+  /** Holds the sources with these mutants, none of which overlap. Returns the files that have changed. */
+  hold(mutants: ReadonlyArray<Mutant>): ReadonlyArray<string> {
+    const groups = byPath(mutants)
+    return this.replace(
+      new Map([...groups].map(([path, group]) => [path, mutate(this.#sources.get(path)!, group)]))
+    )
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true })
+  }
+
+  #write(path: string, text: string): void {
+    writeFileSync(join(this.root, path), text)
+  }
+}

@@ -1,0 +1,157 @@
+// A survey of mutants from beginning to end: the compiler rejects some, one run of all tests finds out who reaches whom
+// and how long that takes, and the hunt tells which of the rest are killed. Every lane has a sandbox and a test host of its
+// own; all of that is gone when the survey ends, in whatever way.
+
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { SourceFile } from "../../src/architecture/source-files.ts"
+import { equivalence } from "./equivalent.ts"
+import { type Attempt, Hunt, type Verdict } from "./hunt.ts"
+import { byPath, type Mutant } from "./mutants.ts"
+import { loadersOf } from "./product.ts"
+import { instrument, readReached } from "./reach.ts"
+import { folderVariable, testsVariable } from "./reach-environment.ts"
+import { Sandbox } from "./sandbox.ts"
+import { TestRuns } from "./test-runs.ts"
+import { rejectedByTypes } from "./type-check.ts"
+
+export type Finding =
+  | Verdict
+  | { readonly tag: "Rejected"; readonly error: string }
+  | { readonly tag: "Equivalent"; readonly reason: string }
+
+export interface SurveyOptions {
+  readonly repository: string
+  readonly files: ReadonlyArray<SourceFile>
+  readonly mutants: ReadonlyArray<Mutant>
+  /** Only test files whose path holds this. */
+  readonly tests: string
+  /** Mutants at the same time. */
+  readonly workers: number
+  /** Milliseconds of test files that a mutant is worth alone. */
+  readonly budget: number
+  /** Most mutants that are put in together. */
+  readonly together: number
+  readonly onFinding: (mutant: Mutant, finding: Finding) => void
+  readonly onProgress: (text: string) => void
+}
+
+/** The tests do not pass as they are, or do not start. */
+export class TestsFail extends Error {
+  override readonly name = "TestsFail"
+}
+
+interface Reach {
+  readonly reaching: (mutant: Mutant) => ReadonlyArray<string>
+  readonly usual: ReadonlyMap<string, number>
+}
+
+const setup = fileURLToPath(new URL("./record-reach.setup.ts", import.meta.url))
+
+export class Survey {
+  readonly #options: SurveyOptions
+  readonly #sources: ReadonlyMap<string, string>
+  readonly #sandboxes: Array<Sandbox> = []
+  readonly #runs: Array<TestRuns> = []
+
+  constructor(options: SurveyOptions) {
+    this.#options = options
+    this.#sources = new Map(options.files.map(({ path, text }) => [path, text]))
+  }
+
+  async run(): Promise<void> {
+    const { mutants, onFinding, onProgress } = this.#options
+    try {
+      const unknown = mutants.filter((mutant) => {
+        const reason = equivalence(mutant)
+        if (reason !== undefined) onFinding(mutant, { tag: "Equivalent", reason })
+        return reason === undefined
+      })
+      const sandbox = this.#sandbox()
+      const rejected = await rejectedByTypes(unknown, sandbox, onProgress)
+      for (const [mutant, error] of rejected) onFinding(mutant, { tag: "Rejected", error })
+      const standing = unknown.filter((mutant) => !rejected.has(mutant))
+      const reach = await this.#reach(sandbox, standing)
+      await this.#hunt(standing, reach)
+    } finally {
+      this.end()
+    }
+  }
+
+  /** Kills and removes what the survey has started and made. */
+  end(): void {
+    for (const runs of this.#runs.splice(0)) runs.kill()
+    for (const sandbox of this.#sandboxes.splice(0)) sandbox.remove()
+  }
+
+  #sandbox(): Sandbox {
+    const sandbox = new Sandbox(this.#options.repository, this.#sources)
+    this.#sandboxes.push(sandbox)
+    return sandbox
+  }
+
+  async #reach(sandbox: Sandbox, mutants: ReadonlyArray<Mutant>): Promise<Reach> {
+    const { files, onProgress } = this.#options
+    const blocks = new Map<Mutant, number>()
+    const texts = new Map<string, string>()
+    for (const [path, group] of byPath(mutants)) {
+      const instrumented = instrument(this.#sources.get(path)!, group, blocks.size)
+      texts.set(path, instrumented.text)
+      for (const [mutant, number] of instrumented.blocks) blocks.set(mutant, number)
+    }
+    sandbox.replace(texts)
+    const folder = join(sandbox.root, ".mutation-reach")
+    mkdirSync(folder)
+    const tests = await this.#listTests(sandbox)
+    const absolute = tests.map((test) => join(sandbox.root, test))
+    const runs = new TestRuns(sandbox.root, new Map(), {
+      setup,
+      environment: { [folderVariable]: folder, [testsVariable]: JSON.stringify(absolute) }
+    })
+    this.#runs.push(runs)
+    let ended = 0
+    const { passed, failed } = await runs.run({ tests, changed: [], bail: false }, (test) =>
+      onProgress(`reach: ${++ended}/${tests.length} test files, ${test}`)
+    )
+    runs.kill()
+    sandbox.hold([])
+    const failure = failed[0]
+    if (failure !== undefined)
+      throw new TestsFail(`${failure.test} fails without a mutant: ${failure.why}; repair it first`)
+    const reached = readReached(folder, tests.length)
+    const loaders = loadersOf(files)
+    const reaching = (mutant: Mutant): ReadonlyArray<string> => {
+      const block = blocks.get(mutant)
+      const loads =
+        block === undefined || reached.whileLoading.has(block) ? loaders(mutant.path) : new Set<string>()
+      return tests.filter(
+        (test, number) => loads.has(test) || (block !== undefined && reached.byTest[number]!.has(block))
+      )
+    }
+    const known = new Map(mutants.map((mutant) => [mutant, reaching(mutant)]))
+    return { reaching: (mutant) => known.get(mutant) ?? [], usual: passed }
+  }
+
+  async #listTests(sandbox: Sandbox): Promise<ReadonlyArray<string>> {
+    const runs = new TestRuns(sandbox.root, new Map())
+    this.#runs.push(runs)
+    await runs.start()
+    runs.kill()
+    const tests = runs.tests.filter((test) => test.includes(this.#options.tests))
+    if (tests.length === 0) throw new TestsFail(`no test file has "${this.#options.tests}" in its path`)
+    return tests
+  }
+
+  async #hunt(mutants: ReadonlyArray<Mutant>, { reaching, usual }: Reach): Promise<void> {
+    const { budget, together, onFinding, onProgress, workers } = this.#options
+    const lanes = Array.from({ length: workers }, (_, lane): Attempt => {
+      const sandbox = lane === 0 ? this.#sandboxes[0]! : this.#sandbox()
+      const runs = new TestRuns(sandbox.root, usual)
+      this.#runs.push(runs)
+      return (put, tests) => runs.run({ tests, changed: sandbox.hold(put), bail: true })
+    })
+    const plan = { mutants, reaching, usual, budget, together, onProgress, onVerdict: onFinding }
+    await new Hunt(plan, lanes).run()
+  }
+}

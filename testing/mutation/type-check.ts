@@ -1,0 +1,71 @@
+// Which mutants the compiler rejects: npm run check kills those before any test runs. Mutants of many files are put in
+// together, and those in whose files an error lies once more alone. Complaints about the form alone, such as a name that nothing reads any
+// more, kill nothing: nobody would make that mistake and leave them standing. For the same reason the linter, which finds
+// a condition that is the word `true`, kills nothing here.
+
+import { execFile } from "node:child_process"
+import { join } from "node:path"
+import { byPath, type Mutant } from "./mutants.ts"
+import type { Sandbox } from "./sandbox.ts"
+
+/** Unused names, imports and labels; code that is never reached. */
+const formOnly = /error TS(6133|6138|6192|6196|6198|6199|7027|7028)\b/
+
+/** The errors in what tsc says, one a line, without those about the form. */
+export const typeErrors = (output: string): ReadonlyArray<string> =>
+  output.split("\n").filter((line) => /^\S.*: error TS\d+/.test(line) && !formOnly.test(line))
+
+/** What the compiler has against the sandbox as it is. */
+const compile = (root: string): Promise<ReadonlyArray<string>> =>
+  new Promise((resolve, reject) => {
+    const compiler = join(root, "node_modules", ".bin", "tsc")
+    const options = { cwd: root, maxBuffer: 64 * 1024 * 1024 }
+    execFile(compiler, ["-b", "--pretty", "false"], options, (error, stdout, stderr) => {
+      if (error !== null && stdout === "") reject(new Error(`tsc fails: ${stderr.trim() || error.message}`))
+      else resolve(typeErrors(stdout))
+    })
+  })
+
+/** Groups with one mutant of a file each, so that an error in the file is most likely that mutant's. */
+const onePerFile = (mutants: ReadonlyArray<Mutant>): ReadonlyArray<ReadonlyArray<Mutant>> => {
+  const groups: Array<Array<Mutant>> = []
+  for (const ofFile of byPath(mutants).values()) {
+    for (const [index, mutant] of ofFile.entries()) groups[index] = [...(groups[index] ?? []), mutant]
+  }
+  return groups
+}
+
+/** The mutants that do not compile, each with the first error. A mutant is rejected for errors that it has alone. */
+export const rejectedByTypes = async (
+  mutants: ReadonlyArray<Mutant>,
+  sandbox: Sandbox,
+  onProgress: (text: string) => void
+): Promise<ReadonlyMap<Mutant, string>> => {
+  const rejected = new Map<Mutant, string>()
+  let judged = 0
+  const errorsOf = (group: ReadonlyArray<Mutant>): Promise<ReadonlyArray<string>> => {
+    sandbox.hold(group)
+    return compile(sandbox.root)
+  }
+  const judge = async (group: ReadonlyArray<Mutant>): Promise<void> => {
+    const errors = group.length === 0 ? [] : await errorsOf(group)
+    if (errors.length === 0 || group.length === 1) {
+      if (errors.length > 0) rejected.set(group[0]!, errors[0]!)
+      judged += group.length
+      onProgress(`${judged}/${mutants.length} compiled, ${rejected.size} of them rejected`)
+      return
+    }
+    const accused = group.filter(({ path }) => errors.some((error) => error.startsWith(`${path}(`)))
+    for (const mutant of accused) await judge([mutant])
+    const rest = group.filter((mutant) => !accused.includes(mutant))
+    // Errors in files without a mutant: whoever causes them is found by halves.
+    const half = accused.length > 0 ? rest.length : Math.ceil(rest.length / 2)
+    await judge(rest.slice(0, half))
+    await judge(rest.slice(half))
+  }
+  const before = await errorsOf([])
+  if (before.length > 0) throw new Error(`the sources do not compile without a mutant: ${before[0]}`)
+  for (const group of onePerFile(mutants)) await judge(group)
+  sandbox.hold([])
+  return rejected
+}
