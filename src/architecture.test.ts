@@ -80,7 +80,7 @@ test("golden files are renewed by one command", () => {
   expect(goldenFilesAreRenewed(texts)).toEqual([])
 })
 
-test("pages name files that exist", () => {
+test("pages and comments name files that exist", () => {
   expect(namedFilesExist(texts)).toEqual([])
 })
 

@@ -286,15 +286,21 @@ test("a golden file that no command renews is named", () => {
   expect(goldenFilesAreRenewed([{ path: "src/a.golden.test.ts", text }])).toEqual([])
 })
 
-test("pages that name files which are not there are named", () => {
-  const page = "see `src/cli/up.ts`, src/cli/down.ts and https://example.org/src/x.ts.html"
+test("pages and comments that name files which are not there are named", () => {
   const texts = [
-    { path: "README.md", text: page },
-    { path: "src/cli/up.ts", text: "// src/gone.ts" }
+    {
+      path: "README.md",
+      text: "see `src/cli/up.ts`, cli/down.ts, up.ts, x.test.ts and experiments/NAME/NAME.ts"
+    },
+    {
+      path: "src/cli/up.ts",
+      text: '// See gone.ts.\nimport "./quoted.ts" // as in left.ts\nconst a = "other.ts"'
+    }
   ]
   expect(namedFilesExist(texts).map((breach) => breach.split(" is ")[0])).toEqual([
-    "README.md:1: src/cli/down.ts",
-    "README.md:1: src/x.ts"
+    "README.md:1: cli/down.ts",
+    "src/cli/up.ts:1: gone.ts",
+    "src/cli/up.ts:2: left.ts"
   ])
 })
 

@@ -48,21 +48,32 @@ export const goldenFilesAreRenewed = (texts: ReadonlyArray<Text>): ReadonlyArray
     "a golden file's test is named x.golden.test.ts, so that `npm run golden` renews it"
   )
 
-const namedFile = /\b(?:bin|src|experiments|testing|test)\/[\w./-]*\.(?:ts|js)\b/g
+const namedFile = /(?<![\w/.-])(?:\.{1,2}\/)?((?:[\w.-]+\/)*[\w.-]*[a-z][\w.-]*\.(?:ts|js))\b(?![\w-])/g
 
-/** A page that names a file of the repository names one that is there. */
+/** Stand for any file of their form: NAME.ts, x.test.ts. */
+const isPlaceholder = (name: string): boolean => /(^|\/)(NAME|x)\b/.test(name)
+
+/** What a person reads: all of a page, the comments of a source. */
+const prose = ({ path, text }: Text): ReadonlyArray<string> =>
+  text.split("\n").map((line) => {
+    if (path.endsWith(".md")) return line
+    return /^\s*(\/\/|\/?\*)/.test(line) ? line : (/\s\/\/ (.*)$/.exec(line)?.[1] ?? "")
+  })
+
+/** A page or a comment that names a file of the repository names one that is there, by the end of its path. */
 export const namedFilesExist = (texts: ReadonlyArray<Text>): ReadonlyArray<string> => {
-  const known = new Set(texts.map(({ path }) => path))
+  const known = texts.map(({ path }) => `/${path}`)
+  const exists = (name: string): boolean => known.some((path) => path.endsWith(`/${name}`))
   return texts
-    .filter(({ path }) => path.endsWith(".md"))
-    .flatMap(({ path, text }) =>
-      text
-        .split("\n")
-        .flatMap((line, index) =>
-          [...line.matchAll(namedFile)].flatMap(([name]) =>
-            known.has(name) ? [] : [`${path}:${index + 1}: ${name} is not there: name the file that is`]
-          )
+    .filter(({ path }) => /\.(md|ts|js)$/.test(path) && !path.startsWith("src/architecture/"))
+    .flatMap((text) =>
+      prose(text).flatMap((line, index) =>
+        [...line.matchAll(namedFile)].flatMap(([, name]) =>
+          isPlaceholder(name!) || exists(name!)
+            ? []
+            : [`${text.path}:${index + 1}: ${name} is not there: name the file that is`]
         )
+      )
     )
 }
 

@@ -21,7 +21,7 @@ import type { IndexTables } from "./build-index-tables.ts"
 import type { PageRequest } from "../registry/image-source.ts"
 import type { TableStoreError } from "../services/table-store.ts"
 
-/** `Failure` is what else a read may end with: a mirror's, when its upstream is away (mirror/mirrored-index.ts). */
+/** `Failure` is what else a read may end with: a mirror's, when its upstream is away (mirrored-index.ts). */
 type Found<A, Failure> = Effect.Effect<Option.Option<A>, TableStoreError | Failure>
 
 export interface BuildIndexStore<Failure = never> {

@@ -1,4 +1,4 @@
-// Decides how a host's peer machine (protocol/peer-host.ts) is driven: facts from the transport, the store and the
+// Decides how a host's peer machine (protocol/peer/peer-host.ts) is driven: facts from the transport, the store and the
 // timers go in one at a time, its orders are carried out, and the control plane is told of progress by plain calls.
 // Agents and origins share it. It knows no tracker and no client: who to dial and what to read first come from outside.
 //

@@ -1,4 +1,4 @@
-// Decides how a host's peer machine (protocol/peer-host.ts) is stepped: facts from the transport, the store and the
+// Decides how a host's peer machine (protocol/peer/peer-host.ts) is stepped: facts from the transport, the store and the
 // timers go in one at a time, its orders are carried out before the next. What an order means for the control plane
 // (a swarm that is asked for, complete or broken) is the engine's, told by DriverDuties.
 //

@@ -1,6 +1,6 @@
 // Decides what the registry API asks about `ns`, the parameter by which a client says under which registry's name it
 // asks (OCI distribution spec, "Registry Proxying"). Without mirrors, only the names of this registry itself are known;
-// mirror/mirror-scope.ts knows upstream registries as well. An unknown `ns` is a 404 at once: the client goes on.
+// upstream/mirror-scope.ts knows upstream registries as well. An unknown `ns` is a 404 at once: the client goes on.
 
 import { type OciError, ociError } from "../oci/oci-error.ts"
 import type { RegistryEndpoint } from "../oci/repository-path.ts"

@@ -1,4 +1,4 @@
-// Decides which swarms a tracker remembers: the peer table of each (protocol/hand-out.ts), the one announced longest
+// Decides which swarms a tracker remembers: the peer table of each (protocol/tracking/hand-out.ts), the one announced longest
 // ago forgotten first when there are too many, and those in which nobody is left forgotten by a sweep.
 //
 // Invariant: at most maxSwarmsTracked swarms; the Map's order is that of the last announce.

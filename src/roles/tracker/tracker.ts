@@ -3,7 +3,7 @@
 // make it whole again.
 //
 //   POST /announce                               tracker-wire.ts
-//   POST, GET /agents                            preheat/registration-wire.ts
+//   POST, GET /agents                            client/registration-wire.ts
 //   GET  /namespace/{ns}/blobs/{digest}/metainfo blob-path.ts
 //
 // Invariant: a peer is told only of peers that announced themselves or that an origin named as itself.

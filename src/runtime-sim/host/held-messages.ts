@@ -1,5 +1,5 @@
 // Decides what a rate limit does to the messages that a connection receives, as the transport of sockets does it
-// (runtime-net/ws-connection.ts): a piece is told when it has come, and then the connection is not read until the
+// (runtime-net/sockets/ws-connection.ts): a piece is told when it has come, and then the connection is not read until the
 // listener's token bucket has room for that piece; whatever follows on this connection waits, in order.
 
 import type { Message } from "../../protocol/wire/message.ts"

@@ -1,5 +1,5 @@
 // Decides what a rate limit does to the messages that a connection sends, as the transport of sockets does it
-// (runtime-net/ws-connection.ts): pieces wait until the listener's token bucket lets them go, in order; any other
+// (runtime-net/sockets/ws-connection.ts): pieces wait until the listener's token bucket lets them go, in order; any other
 // message overtakes them, except Close and Bye, which nothing overtakes.
 
 import type { Message, SwarmId } from "../../protocol/wire/message.ts"

@@ -1,5 +1,5 @@
 // Decides how peers talk in the simulator: messages travel as the objects they are, counted at the size their frame
-// would have (protocol/codec.ts), over simulated connections. One object a connection does it all without allocating
+// would have (protocol/wire/codec.ts), over simulated connections. One object a connection does it all without allocating
 // per message; what rate limits add is in paced-messages.ts and held-messages.ts.
 //
 // Invariants: those of PeerTransport; and a process that is gone neither says nor hears anything: its connections are
