@@ -35,8 +35,7 @@ const clauseSource = (tokens: ReadonlyArray<Token>, start: number): Token | unde
   return undefined
 }
 
-const importAt = (tokens: ReadonlyArray<Token>, index: number): Import | undefined => {
-  const token = tokens[index]!
+const importAt = (token: Token, index: number, tokens: ReadonlyArray<Token>): Import | undefined => {
   const next = tokens[index + 1]
   if (is(tokens[index - 1], ".") || next === undefined) return undefined
   const found = (source: Token | undefined, typeOnly: boolean): Import | undefined =>
@@ -60,7 +59,7 @@ const importAt = (tokens: ReadonlyArray<Token>, index: number): Import | undefin
 /** A file as the rules see it. */
 export const sourceFile = (path: string, text: string): SourceFile => {
   const tokens = tokensOf(text)
-  const imports = tokens.flatMap((_, index) => importAt(tokens, index) ?? [])
+  const imports = tokens.flatMap((token, index) => importAt(token, index, tokens) ?? [])
   return { path, text, tokens, imports }
 }
 

@@ -66,7 +66,7 @@ export const tokensOf = (text: string): ReadonlyArray<Token> => {
     return end + 1
   }
   while (index < text.length) {
-    const character = text[index]!
+    const character = text.charAt(index)
     const next = text[index + 1]
     if (character === "\n") line++
     if (/\s/.test(character)) index++
@@ -85,10 +85,10 @@ export const tokensOf = (text: string): ReadonlyArray<Token> => {
       const end = endOfRegex(text, index)
       push("regex", text.slice(index + 1, end))
       index = end + 1
-      while (index < text.length && wordPart.test(text[index]!)) index++
+      while (index < text.length && wordPart.test(text.charAt(index))) index++
     } else if (wordStart.test(character) || digit.test(character)) {
       let end = index + 1
-      while (end < text.length && wordPart.test(text[end]!)) end++
+      while (end < text.length && wordPart.test(text.charAt(end))) end++
       push("word", text.slice(index, end))
       index = end
     } else {

@@ -27,7 +27,8 @@ const reasonOf = (error: unknown): string => {
   if (code === "ENOENT") return "there is no such file"
   if (code === "EISDIR") return "it is a folder, not a file"
   if (code === "EACCES") return "it may not be read"
-  return (error instanceof Error ? error.message : String(error)).split("\n", 1)[0]!
+  const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n", 1)
+  return line
 }
 
 /** The file's content as plain data; `.json` is JSON, anything else YAML. An empty file has no keys. */

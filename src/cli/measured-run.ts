@@ -24,6 +24,7 @@ import {
 } from "../../experiments/sim-versus-net/registry-pull.ts"
 import { rounded } from "../../experiments/report/result.ts"
 import type { LoopbackOptions } from "../../experiments/sim-versus-net/simulated-loopback.ts"
+import { invariant } from "../protocol/kit/invariant.ts"
 import { nodeHttpClient } from "../runtime-net/http/http-client.ts"
 import { monotonicNow } from "../runtime-net/platform/node-timers.ts"
 import { runChild } from "./child-process.ts"
@@ -96,13 +97,14 @@ export const measureRun = (
     )
     const anyDied = Effect.raceAllFirst(children.map(({ died }) => died))
     const client = yield* HttpClient.HttpClient
-    const registryOf = (port: number) => ({ url: `http://127.0.0.1:${port}`, client })
-    const [herd, ...agentPlans] = plan
-    const registries = agentPlans.map(({ ports }) => registryOf(ports[0]!.port))
+    const [herd, ...registries] = plan.flatMap(({ ports: [registry] }) =>
+      registry === undefined ? [] : [{ url: `http://127.0.0.1:${registry.port}`, client }]
+    )
+    invariant(herd !== undefined, "every process of a plan has a port for clients")
     const fresh = (length: number) => randomBlob(randomBytes(16).toString("hex"), length)
     const blob = fresh(size)
     const push = (pushed: RandomBlob) =>
-      pushBlob(registryOf(herd!.ports[0]!.port), pushed).pipe(
+      pushBlob(herd, pushed).pipe(
         Effect.mapError(failed),
         Effect.timeoutOrElse({ duration: pushWithin, orElse: late("a push") })
       )
@@ -122,7 +124,7 @@ export const measureRun = (
       yield* pull(warmUp)
       yield* push(blob)
       yield* quietMachine(quietBelow)
-      load = loadavg()[0]!
+      load = loadavg()[0] ?? 0
       return yield* processorUseDuring([process.pid, ...children.map(({ pid }) => pid)], pull(blob))
     })
     const [completions, use] = yield* Effect.raceFirst(run, anyDied)

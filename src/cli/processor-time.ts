@@ -31,13 +31,14 @@ const ticksOf = (pid: number): number => {
 }
 
 const look = (pids: ReadonlyArray<number>): ProcessorTicks => {
-  const [first] = readFileSync("/proc/stat", "utf8").split("\n", 1)
+  const [first = ""] = readFileSync("/proc/stat", "utf8").split("\n", 1)
   // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user.
-  const ticks = first!.trim().split(/\s+/).slice(1, 9).map(Number)
+  const ticks = first.trim().split(/\s+/).slice(1, 9).map(Number)
+  const [, , , idle = 0, iowait = 0] = ticks
   const all = ticks.reduce((sum, each) => sum + each, 0)
   return {
     own: pids.reduce((sum, pid) => sum + ticksOf(pid), 0),
-    busy: all - ticks[3]! - ticks[4]!,
+    busy: all - idle - iowait,
     all
   }
 }

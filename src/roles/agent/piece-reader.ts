@@ -57,7 +57,8 @@ export const readPieces = (
 ): Stream.Stream<Uint8Array, SwarmBroken> => {
   const { pieceLength, length } = swarm.metainfo
   const { ranges, isWhole } = selection
-  const readsAll = ranges.length === 1 && ranges[0]!.start === 0 && ranges[0]!.end === length
+  const [first] = ranges
+  const readsAll = ranges.length === 1 && first?.start === 0 && first.end === length
   let told: ReadonlyArray<ReaderWindow> = []
   let loaded: { readonly piece: number; readonly bytes: Uint8Array } | undefined
   let taken = 0

@@ -38,7 +38,7 @@ const malformed = (path: string): OciError =>
 
 /** Splits a URL's path into decoded segments, or undefined when its percent-encoding is broken. */
 export const pathSegments = (url: string): ReadonlyArray<string> | undefined => {
-  const path = url.split("?", 1)[0]!
+  const [path = ""] = url.split("?", 1)
   try {
     return path.split("/").slice(1).map(decodeURIComponent)
   } catch {

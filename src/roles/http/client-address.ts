@@ -6,7 +6,8 @@ import { ipv6Groups } from "./ipv6-address.ts"
 
 /** The key under which requests from `address` are counted together. */
 export const clientOf = (address: string): string => {
-  const groups = address.includes(":") ? ipv6Groups(address.split("%", 1)[0]!) : undefined
+  const [plain = address] = address.split("%", 1)
+  const groups = address.includes(":") ? ipv6Groups(plain) : undefined
   if (groups === undefined) return address
   // An IPv4 client of a listener on both families (RFC 4291, 2.5.5.2).
   if (groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0)) {

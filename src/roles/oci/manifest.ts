@@ -75,7 +75,8 @@ const isElsewhere = (descriptor: typeof Descriptor.Type): boolean =>
 
 /** A Content-Type without its parameters; undefined when there is none or it says nothing of the content. */
 export const bareMediaType = (contentType: string | undefined): string | undefined => {
-  const bare = (contentType ?? "").split(";")[0]!.trim()
+  const [type = ""] = (contentType ?? "").split(";", 1)
+  const bare = type.trim()
   return bare === "" || bare === "application/octet-stream" || bare === "application/json" ? undefined : bare
 }
 

@@ -148,10 +148,11 @@ export class PreheatJob {
   #endWhenAllDid(now: number): void {
     if (this.#open > 0) return
     const failures = [...this.#agents.values()].filter(({ state }) => state === "failed")
-    if (failures.length === 0) this.#end("done", now, this.#message)
+    const [first] = failures
+    if (first === undefined) this.#end("done", now, this.#message)
     else {
-      const first = `${failures[0]!.url}: ${failures[0]!.message}`
-      this.#end("failed", now, `${failures.length} of ${this.#agents.size} agents failed; ${first}`)
+      const failed = `${failures.length} of ${this.#agents.size} agents failed`
+      this.#end("failed", now, `${failed}; ${first.url}: ${first.message}`)
     }
   }
 

@@ -19,10 +19,9 @@ export const isAgentState = (text: string): text is PreheatedAgent["state"] =>
   (states as ReadonlyArray<string>).includes(text)
 
 const counts = (job: PreheatJob): Record<string, number> => {
-  const byState: Record<string, number> = { total: job.agents.size }
-  for (const state of states) byState[state] = 0
-  for (const { state } of job.agents.values()) byState[state]!++
-  return byState
+  const of = (state: PreheatedAgent["state"]): number =>
+    [...job.agents.values()].filter((agent) => agent.state === state).length
+  return { total: job.agents.size, ...Object.fromEntries(states.map((state) => [state, of(state)])) }
 }
 
 /** A job without its agents: what a list holds. Sizes are bytes. */

@@ -37,31 +37,32 @@ export const multipartRanges = (
 ): MultipartRanges => {
   const boundary = digest.slice(digest.indexOf(":") + 1).slice(0, boundaryLength)
   const encode = (text: string) => new TextEncoder().encode(text)
-  const headers = ranges.map(({ start, end }, index) =>
-    encode(
+  const parts = ranges.map(({ start, end }, index) => ({
+    bytes: end - start,
+    header: encode(
       `${index === 0 ? "" : "\r\n"}--${boundary}\r\ncontent-type: application/octet-stream\r\n` +
         `content-range: ${formatContentRange(start, end, length)}\r\n\r\n`
     )
-  )
+  }))
   const close = encode(`\r\n--${boundary}--\r\n`)
-  const contentLength = ranges.reduce(
-    (total, { start, end }, index) => total + headers[index]!.byteLength + end - start,
+  const contentLength = parts.reduce(
+    (total, { header, bytes }) => total + header.byteLength + bytes,
     close.byteLength
   )
 
   const frame = <E>(bytes: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E> =>
     Stream.suspend(() => {
-      let part = -1
+      let begun = 0
       let left = 0
       /** A chunk may end one range and begin the next. */
       const framed = (chunk: Uint8Array): ReadonlyArray<Uint8Array> => {
         const out: Uint8Array[] = []
         for (let at = 0; at < chunk.byteLength; ) {
           if (left === 0) {
-            part++
-            invariant(part < ranges.length, "multipart: more bytes than the ranges have")
-            left = ranges[part]!.end - ranges[part]!.start
-            out.push(headers[part]!)
+            const part = parts[begun++]
+            invariant(part !== undefined, "multipart: more bytes than the ranges have")
+            left = part.bytes
+            out.push(part.header)
           }
           const taken = chunk.subarray(at, at + left)
           out.push(taken)

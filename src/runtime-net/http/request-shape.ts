@@ -20,7 +20,7 @@ const onlyOnce = ["host", "content-length", "transfer-encoding"] as const
 const hostPattern = /^(?:\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._~%!$&'()*+,;=-]*)(?::[0-9]{0,5})?$/
 
 const valuesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArray<string> =>
-  rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]!.toLowerCase() === name)
+  rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name)
 
 /** What is wrong with the request, or undefined. */
 export const shapeProblem = (request: RequestShape): string | undefined => {

@@ -150,8 +150,7 @@ export class WsConnection {
 
   #pump(): void {
     if (this.#state === "closed") return
-    while (this.#waiting.length > 0) {
-      const head = this.#waiting[0]!
+    for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
       if (head.tag === "Piece" && !this.#mayGo(head)) return
       this.#waiting.shift()
       if (head.tag === "Frame") this.#write(head.frame)

@@ -73,8 +73,9 @@ const writeWhole: Disk["write"] = (file, chunks, position, done) => {
   }
   const writeFrom = (remaining: ReadonlyArray<Uint8Array>, at: number): void => {
     const written = afterWrite(remaining, at)
-    if (remaining.length === 0) setImmediate(done, null)
-    else if (remaining.length === 1) fs.write(file, remaining[0]!, 0, remaining[0]!.length, at, written)
+    const [first] = remaining
+    if (first === undefined) setImmediate(done, null)
+    else if (remaining.length === 1) fs.write(file, first, 0, first.length, at, written)
     else fs.writev(file, remaining, at, written)
   }
   writeFrom(
@@ -85,9 +86,11 @@ const writeWhole: Disk["write"] = (file, chunks, position, done) => {
 
 const dropBytes = (chunks: ReadonlyArray<Uint8Array>, count: number): ReadonlyArray<Uint8Array> => {
   let rest = count
-  let index = 0
-  while (rest >= chunks[index]!.length) rest -= chunks[index++]!.length
-  return [chunks[index]!.subarray(rest), ...chunks.slice(index + 1)]
+  for (const [index, chunk] of chunks.entries()) {
+    if (rest < chunk.length) return [chunk.subarray(rest), ...chunks.slice(index + 1)]
+    rest -= chunk.length
+  }
+  return []
 }
 
 /** The unit of stat's block count, whatever the file system's own is (POSIX). */
