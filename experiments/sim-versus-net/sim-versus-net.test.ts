@@ -67,7 +67,7 @@ describe("sim-versus-net", () => {
     expect(figures.worst_simulated!.value).toBeCloseTo(0.2, 9)
     expect(figures.worst_predicted!.value).toBeCloseTo(0.05, 9)
     expect(figures.worst_calibration!.value).toBeCloseTo(0.05, 9)
-    expect(tables![0]!.rows.map((row) => row.slice(-2))).toEqual([
+    expect(tables?.[0]?.rows.map((row) => row.slice(-2))).toEqual([
       ["10.00 (1.000)", "21.00 (1.050)"],
       ["10.50 (1.050)", "20.00 (1.000)"],
       ["10.00 (1.000)", "16.00 (0.800)"]

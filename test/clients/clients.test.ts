@@ -175,7 +175,7 @@ describe.runIf(can("skopeo"))("a herd and four agents", () => {
   })
 
   test("a tag that is not there is the client's own error, not a hang", async () => {
-    await expect(skopeo.pull(`${up.agents[0]}/demo/app:absent`, join(folder, "absent"))).rejects.toThrow(
+    await expect(skopeo.pull(`${up.agents[0]!}/demo/app:absent`, join(folder, "absent"))).rejects.toThrow(
       /manifest unknown|not found/i
     )
   })

@@ -3,12 +3,19 @@
 
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
-import type { LayoutImage } from "../support/oci-layout.ts"
 import type { Recorded } from "../support/recording-proxy.ts"
 import { type RunningUp, startUp, stopShoal } from "../support/shoal-process.ts"
 import { type ClientCluster, startClientCluster } from "./client-cluster.ts"
 import { type ClientName, type Held, lacking, skopeo } from "./container-clients.ts"
-import { aBlob, aManifest, answered, only, pushRecordedImage, uploads } from "./recorded-traffic.ts"
+import {
+  aBlob,
+  aManifest,
+  answered,
+  only,
+  pushRecordedImage,
+  type RecordedImage,
+  uploads
+} from "./recorded-traffic.ts"
 
 const can = (client: ClientName): boolean => lacking(client) === undefined
 
@@ -18,7 +25,7 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
   let cluster: ClientCluster
   /** A registry that has nothing of what the other one has. */
   let empty: RunningUp
-  let image: LayoutImage
+  let image: RecordedImage["image"]
 
   beforeAll(async () => {
     cluster = await startClientCluster(1)
@@ -77,9 +84,9 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
     }
     const put = only(all, "PUT", aManifest)
     expect(put).toMatchObject([{ path: "/v2/new/by-docker/manifests/1", status: 201 }])
-    expect(put[0]!.headers["content-type"]).toBe(dockerManifest)
+    expect(put[0]?.headers["content-type"]).toBe(dockerManifest)
     const manifest = JSON.parse(
-      await skopeo.ask("inspect", `${cluster.up.agents[0]}/new/by-docker:1`, "--raw")
+      await skopeo.ask("inspect", `${cluster.up.agents[0]!}/new/by-docker:1`, "--raw")
     )
     expect(manifest).toMatchObject({ mediaType: dockerManifest, config: { digest: image.config.digest } })
   })
@@ -123,14 +130,14 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
     await cluster.docker().call("manifest", "push", "--insecure", "--purge", list)
     const put = only(pushed(), "PUT", /\/manifests\/all$/)
     expect(put).toMatchObject([{ status: 201 }])
-    expect(put[0]!.headers["content-type"]).toBe("application/vnd.docker.distribution.manifest.list.v2+json")
+    expect(put[0]?.headers["content-type"]).toBe("application/vnd.docker.distribution.manifest.list.v2+json")
     const { configDigest } = await cluster.docker().pull(`${cluster.pull.address}/list/app:all`)
     expect(configDigest).toBe(image.config.digest)
   })
 
   describe("a download that breaks off", () => {
     const broken = async (pull: () => Promise<Held>) => {
-      const { digest, size } = image.layers[0]!
+      const { digest, size } = image.layers[0]
       const path = `/v2/demo/app/blobs/${digest}`
       cluster.pull.cutOnce(path, 100_000)
       const held = await pull()

@@ -166,7 +166,7 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     layout.tag({ unpacked: layout.addImage([tiny(names[0]!, "none"), tiny(names[1]!)]) })
     await skopeo.push(layout.folder, `${cluster.up.proxy}/shape/unpacked:1`, "unpacked")
     const pulled = join(cluster.folder, "unpacked")
-    await skopeo.copy(`docker://${cluster.up.agents[0]}/shape/unpacked:1`, `oci:${pulled}:1`)
+    await skopeo.copy(`docker://${cluster.up.agents[0]!}/shape/unpacked:1`, `oci:${pulled}:1`)
     const bundle = join(cluster.folder, "bundle")
     await runProgram("umoci", ["unpack", "--image", `${pulled}:1`, bundle])
     for (const name of names) {

@@ -4,7 +4,7 @@
 import { join } from "node:path"
 import { expect } from "vitest"
 import { deterministicBytes } from "../support/deterministic-bytes.ts"
-import { type LayoutImage, makeLayout } from "../support/oci-layout.ts"
+import { type Layer, type LayoutImage, makeLayout } from "../support/oci-layout.ts"
 import type { Recorded } from "../support/recording-proxy.ts"
 import type { ClientCluster } from "./client-cluster.ts"
 import { skopeo } from "./container-clients.ts"
@@ -12,7 +12,7 @@ import { skopeo } from "./container-clients.ts"
 export interface RecordedImage {
   /** The OCI layout; its only tag is "1". */
   readonly layout: string
-  readonly image: LayoutImage
+  readonly image: LayoutImage<readonly [Layer, Layer]>
 }
 
 /** Makes an image of two layers and pushes it, unrecorded, as demo/app:1. */

@@ -142,7 +142,7 @@ describe.runIf(can("skopeo"))("what clients send", () => {
         "zstd"
       )
       expectStreamed(pushed(), 2)
-      const manifest = JSON.parse(await skopeo.ask("inspect", `${cluster.up.agents[0]}/${name}`, "--raw"))
+      const manifest = JSON.parse(await skopeo.ask("inspect", `${cluster.up.agents[0]!}/${name}`, "--raw"))
       expect(manifest.layers[0].mediaType).toBe("application/vnd.oci.image.layer.v1.tar+zstd")
       if (!can("podman")) return
       const podman = await cluster.storage("podman")

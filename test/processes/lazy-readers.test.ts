@@ -102,7 +102,7 @@ describe("a zstd:chunked layer", () => {
     const agent = up.agents[0]!
     const { blob, toc, tarSplit } = zstdChunked(files)
     const image = await pushImage(up.proxy, "demo/zstd", "1", [blob])
-    const layer = await blobAt(agent, "demo/zstd", image.layers[0]!, blob.byteLength)
+    const layer = await blobAt(agent, "demo/zstd", image.layers[0], blob.byteLength)
 
     // The tar-split lies before the table of contents but is asked for after it.
     const [tocBytes] = await layer.get([toc, tarSplit])
@@ -138,7 +138,7 @@ describe("a zstd:chunked layer", () => {
     expect(await layer.get(most)).toEqual(
       most.map(([start, stop]) => new Uint8Array(blob.subarray(start, stop)))
     )
-    await pullsTheRest(agent, "demo/zstd", image.layers[0]!, blob.byteLength, layer.pieces.size)
+    await pullsTheRest(agent, "demo/zstd", image.layers[0], blob.byteLength, layer.pieces.size)
   }, 60_000)
 })
 
@@ -149,7 +149,7 @@ describe("an eStargz layer", () => {
     const { blob, prefetch } = eStargz(files, prioritized)
     const { byteLength: length } = blob
     const image = await pushImage(up.proxy, "demo/stargz", "1", [blob])
-    const layer = await blobAt(agent, "demo/stargz", image.layers[0]!, length)
+    const layer = await blobAt(agent, "demo/stargz", image.layers[0], length)
 
     await layer.get([[0, 2]])
     const head = await fetch(layer.url, { method: "HEAD" })
@@ -205,6 +205,6 @@ describe("an eStargz layer", () => {
 
     expect(await layer.fetched()).toBe(layer.pieces.size)
     expect(layer.pieces.size).toBeLessThan(length / limits.minPieceLength / 3)
-    await pullsTheRest(agent, "demo/stargz", image.layers[0]!, length, layer.pieces.size)
+    await pullsTheRest(agent, "demo/stargz", image.layers[0], length, layer.pieces.size)
   }, 60_000)
 })

@@ -120,7 +120,7 @@ test("an agent that is killed in the middle of a download resumes where it was",
   await untilReady(herd, base)
   const bytes = deterministicBytes("killed", 24_000_000)
   const { layers } = await pushImage(`127.0.0.1:${base}`, "demo/app", "1", [bytes])
-  const layer = layers[0]!
+  const layer = layers[0]
   const registry = `127.0.0.1:${base + 1000}`
   const received = async () => sumOf(await metricsOf(registry), "shoal_piece_bytes_received_total", {})
 

@@ -41,7 +41,7 @@ const untilNoneNames = async (text: string) => {
 
 describe("a cluster", () => {
   // Started once for the tests that leave it running; the others start it again.
-  let image: PushedImage
+  let image: PushedImage<[Uint8Array]>
   beforeAll(async () => {
     freshFolder()
     up = await startUp(join(folder, "data"), 2)
@@ -63,7 +63,7 @@ describe("a cluster", () => {
       }
     }
     for (const agent of agents) {
-      expect(await pullBlob(agent, "demo/app", image.layers[0]!)).toBe(image.layers[0])
+      expect(await pullBlob(agent, "demo/app", image.layers[0])).toBe(image.layers[0])
     }
   })
 
@@ -98,7 +98,7 @@ describe("a cluster", () => {
     for (const agent of up.agents) {
       const manifest = await fetch(`http://${agent}/v2/demo/app/manifests/1`)
       expect(manifest.headers.get("docker-content-digest")).toBe(image.manifestDigest)
-      expect(await pullBlob(agent, "demo/app", image.layers[0]!)).toBe(image.layers[0])
+      expect(await pullBlob(agent, "demo/app", image.layers[0])).toBe(image.layers[0])
     }
   })
 
@@ -125,7 +125,7 @@ describe("shoal up", () => {
         expect(agent).toMatch(/^\[::1\]:/)
         const manifest = await fetch(`http://${agent}/v2/${name}/manifests/1`)
         expect(manifest.headers.get("docker-content-digest")).toBe(image.manifestDigest)
-        expect(await pullBlob(agent, name, image.layers[0]!)).toBe(image.layers[0])
+        expect(await pullBlob(agent, name, image.layers[0])).toBe(image.layers[0])
       }
     }
     // The bytes came from peers, over connections between IPv6 addresses.

@@ -32,9 +32,9 @@ export interface Layer extends Descriptor {
   readonly diffId: string
 }
 
-export interface LayoutImage extends Descriptor {
+export interface LayoutImage<Layers extends ReadonlyArray<Layer> = ReadonlyArray<Layer>> extends Descriptor {
   readonly config: Descriptor
-  readonly layers: ReadonlyArray<Layer>
+  readonly layers: Layers
 }
 
 const block = 512
@@ -73,7 +73,10 @@ export interface Layout {
   /** An uncompressed layer of a file that repeats `content`; only one repetition is ever in memory. */
   readonly addLargeLayer: (name: string, content: Uint8Array, times: number) => Layer
   /** An image of these layers, for a platform. */
-  readonly addImage: (layers: ReadonlyArray<Layer>, architecture?: string) => LayoutImage
+  readonly addImage: <const Layers extends ReadonlyArray<Layer>>(
+    layers: Layers,
+    architecture?: string
+  ) => LayoutImage<Layers>
   readonly addDocument: (document: { readonly mediaType: string }) => Descriptor
   /** Writes index.json: what each tag of the layout names. */
   readonly tag: (tags: Readonly<Record<string, Descriptor>>) => void

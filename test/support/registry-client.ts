@@ -25,18 +25,19 @@ export const pushBlob = async (registry: string, repository: string, bytes: Uint
   return digest
 }
 
-export interface PushedImage {
+export interface PushedImage<Layers extends ReadonlyArray<unknown> = ReadonlyArray<unknown>> {
   readonly manifestDigest: string
-  readonly layers: ReadonlyArray<string>
+  /** The digest of each layer. */
+  readonly layers: { readonly [Index in keyof Layers]: string }
 }
 
 /** Pushes an image of these layers under a tag. */
-export const pushImage = async (
+export const pushImage = async <const Layers extends ReadonlyArray<Uint8Array>>(
   registry: string,
   repository: string,
   tag: string,
-  layers: ReadonlyArray<Uint8Array>
-): Promise<PushedImage> => {
+  layers: Layers
+): Promise<PushedImage<Layers>> => {
   const config = Buffer.from(
     JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers" } })
   )
@@ -60,7 +61,8 @@ export const pushImage = async (
     body: manifest
   })
   await expectStatus(put, 201)
-  return { manifestDigest: sha256(manifest), layers: layers.map(sha256) }
+  const digests = layers.map(sha256)
+  return { manifestDigest: sha256(manifest), layers: digests as PushedImage<Layers>["layers"] }
 }
 
 /** Pulls a blob to its end; the digest of what came, which the caller compares. */

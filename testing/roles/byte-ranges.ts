@@ -23,7 +23,7 @@ export const receivedParts = (
     const after = at + delimiter.length
     if (text(at, after) !== delimiter) throw new Error(`no boundary after part ${parts.length}`)
     if (body.byteLength === after + 4 && text(after, after + 4) === "--\r\n") return parts
-    const head = text(after, after + 400).split("\r\n\r\n")[0]!
+    const [head = ""] = text(after, after + 400).split("\r\n\r\n", 1)
     const range = /\r\ncontent-range: bytes (\d+)-(\d+)\/(\d+)/i.exec(head)
     if (!head.startsWith("\r\n") || range === null) throw new Error(`a part without its range: ${head}`)
     const [start, end, length] = [Number(range[1]), Number(range[2]) + 1, Number(range[3])]

@@ -50,7 +50,7 @@ export const send = (
   })
 
 /** The code of an answer in OCI's error form. */
-export const errorCode = (exchange: Exchange): string => {
+export const errorCode = (exchange: Exchange): string | undefined => {
   const document = JSON.parse(exchange.text) as { readonly errors: ReadonlyArray<{ readonly code: string }> }
-  return document.errors[0]!.code
+  return document.errors[0]?.code
 }

@@ -232,7 +232,7 @@ export const fakeUpstream = (
   const registry: Respond = (request) =>
     Effect.gen(function* () {
       if (state.failing !== undefined) return refuse(state.failing.status, state.failing.headers)
-      const path = request.url.split("?", 1)[0]!
+      const [path = ""] = request.url.split("?", 1)
       const match = /^\/v2\/(.+)\/(manifests|blobs|tags|referrers)\/([^/]+)$/.exec(path)
       if (match === null) return refuse(404)
       const [, repository, kind, reference] = match as unknown as [string, string, string, string]
@@ -267,7 +267,7 @@ export const fakeUpstream = (
     // A real store of blobs refuses a request that is authorized twice.
     return request.headers.authorization !== undefined
       ? Effect.succeed(refuse(400))
-      : sendBlob(request, request.url.split("?", 1)[0]!.split("/").at(-1)!)
+      : sendBlob(request, new URL(request.url, options.blobsUrl).pathname.slice("/store/".length))
   }
 
   return Effect.succeed({
@@ -280,14 +280,21 @@ export const fakeUpstream = (
   })
 }
 
+/** A manifest, and the digest of each layer. */
+interface PublishedImage<Layers extends ReadonlyArray<Uint8Array>> {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+  readonly layers: { readonly [Index in keyof Layers]: Digest }
+}
+
 /** Puts an image with these layers into the upstream; what it is made of. */
-export const publishImage = (
+export const publishImage = <const Layers extends ReadonlyArray<Uint8Array>>(
   state: FakeUpstreamState,
   hash: (bytes: Uint8Array) => Digest,
   repository: string,
   tag: string,
-  layers: ReadonlyArray<Uint8Array>
-): { readonly digest: Digest; readonly bytes: Uint8Array; readonly layers: ReadonlyArray<Digest> } => {
+  layers: Layers
+): PublishedImage<Layers> => {
   const mediaType = "application/vnd.oci.image.manifest.v1+json"
   const put = (type: string, bytes: Uint8Array) => {
     const digest = hash(bytes)
@@ -307,5 +314,6 @@ export const publishImage = (
   const digest = hash(bytes)
   state.manifests.set(`${repository} ${digest}`, { bytes, mediaType })
   state.tags.set(`${repository} ${tag}`, digest)
-  return { digest, bytes, layers: described.map((layer) => layer.digest) }
+  const digests = described.map((layer) => layer.digest)
+  return { digest, bytes, layers: digests as PublishedImage<Layers>["layers"] }
 }

@@ -137,10 +137,12 @@ export const makeMemoryWorld = (
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const role = yield* program.pipe(Effect.provide(services), Scope.provide(scope))
-        const hosts = role.listeners.map(({ listen }) => `${listen.host}:${listen.port}`)
-        role.listeners.forEach(({ app }, index) => void apps.set(hosts[index]!, app))
+        const listeners = role.listeners.map(
+          ({ listen: { host, port }, app }) => [`${host}:${port}`, app] as const
+        )
+        for (const [host, app] of listeners) apps.set(host, app)
         const stop = Effect.suspend(() => {
-          for (const host of hosts) apps.delete(host)
+          for (const [host] of listeners) apps.delete(host)
           return Scope.close(scope, Exit.void)
         })
         return { role, stop }

@@ -12,15 +12,15 @@ import type { MemoryWorld, RunningRole } from "./memory-world.ts"
 import { someBytes } from "./push.ts"
 
 export const url = (name: string) => `http://${name}:1`
-export const names = ["origin-a", "origin-b", "origin-c", "origin-d"]
-const urls = names.map(url)
+export const names = ["origin-a", "origin-b", "origin-c", "origin-d"] as const
+export const urls = [url(names[0]), ...names.slice(1).map(url)] as const
 /** A digest that nothing has. */
 export const nothing = `sha256:${"0".repeat(64)}` as Digest
 
 export const startOrigin = (
   world: MemoryWorld,
   name: string,
-  origins: ReadonlyArray<string> = urls,
+  origins: readonly [string, ...ReadonlyArray<string>] = urls,
   upstreams: ReadonlyArray<UpstreamSettings> = []
 ) =>
   world.start(
@@ -29,7 +29,7 @@ export const startOrigin = (
         data: name,
         peer: { host: name, port: 2 },
         http: { host: name, port: 1 },
-        origins: [origins[0]!, ...origins.slice(1)],
+        origins,
         self: url(name),
         upstreams
       })
@@ -58,10 +58,15 @@ export const blobUrl = (name: string, digest: Digest) =>
 export const metainfoUrl = (name: string, digest: Digest) =>
   url(name) + formatBlobPath({ tag: "Metainfo", namespace: "demo/app", digest })
 
-const nameOf = (member: string) => names[urls.indexOf(member)]!
-export const ownersOf = (digest: Digest) => ringOwners(digest, urls, 3).map(nameOf)
+/** The name of every origin, the owners of the blob first. */
+const ranked = (digest: Digest) =>
+  ringOwners(digest, urls, 4).map((owner) => new URL(owner).hostname) as [string, string, string, string]
+export const ownersOf = (digest: Digest): readonly [string, string, string] => {
+  const [first, second, third] = ranked(digest)
+  return [first, second, third]
+}
 /** The origin that does not own the blob. */
-export const strangerTo = (digest: Digest) => nameOf(ringOwners(digest, urls, 4)[3]!)
+export const strangerTo = (digest: Digest) => ranked(digest)[3]
 
 /** Who has the blob complete. */
 export const holders = (world: MemoryWorld, digest: Digest) =>

@@ -146,7 +146,7 @@ export const collectionStory = (world: ScenarioWorld) =>
     yield* cluster.startSecond
     const reports = yield* cluster.collectAll
     const gone = new Set(reports.flatMap(({ text }) => JSON.parse(text).gone as ReadonlyArray<string>))
-    const layer = doomed.layers[0]!.digest
+    const layer = doomed.layers[0].digest
     for (const digest of [layer, doomed.manifest]) {
       yield* expectThat(
         [...gone].some((line) => line.startsWith(digest)),
@@ -176,8 +176,10 @@ const raceGrace = 20
 export const collectionRace = (world: ScenarioWorld, workers: number, rounds: number) =>
   Effect.gen(function* () {
     const cluster = yield* startCluster(world, raceGrace)
-    const contents = [0, 1, 2, 3, 4].map((index) => world.bytes(`race ${index}`, 500 + index))
-    const digests = contents.map((bytes) => world.digests.digest("sha256", bytes))
+    const contents = [0, 1, 2, 3, 4].map((index) => {
+      const bytes = world.bytes(`race ${index}`, 500 + index)
+      return { bytes, digest: world.digests.digest("sha256", bytes) }
+    })
     const readable = (repository: string, acknowledged: ReadonlyMap<Digest, ReadonlyArray<Digest>>) =>
       Effect.forEach(
         acknowledged,
@@ -195,6 +197,7 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
       )
 
     const chance = (below: number) => Random.nextIntBetween(0, below - 1)
+    const someContent = Effect.map(chance(contents.length), (index) => contents[index]!)
 
     let removed = 0
     const collection = Effect.gen(function* () {
@@ -213,16 +216,16 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
       })
 
     /** Sees to it that a worker's repository has a blob: finds it there, mounts it, or pushes it. */
-    const bring = (index: number, each: number) =>
+    const bring = (index: number, { bytes, digest }: (typeof contents)[number]) =>
       Effect.gen(function* () {
         const repository = `race/worker-${index}`
         const base = `${cluster.proxy}/v2/${repository}/blobs`
         const how = yield* chance(3)
-        if (how === 0 && (yield* send(world, "HEAD", `${base}/${digests[each]!}`)) === 200) return
+        if (how === 0 && (yield* send(world, "HEAD", `${base}/${digest}`)) === 200) return
         const from = `race/worker-${yield* chance(workers)}`
-        const mount = `${base}/uploads/?mount=${digests[each]!}&from=${from}`
+        const mount = `${base}/uploads/?mount=${digest}&from=${from}`
         if (how < 2 && (yield* send(world, "POST", mount)) === 201) return
-        yield* pushBlob(world, cluster.proxy, repository, contents[each]!)
+        yield* pushBlob(world, cluster.proxy, repository, bytes)
       })
 
     const worker = (index: number) =>
@@ -231,17 +234,18 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
         const base = `${cluster.proxy}/v2/${repository}`
         const acknowledged = new Map<Digest, ReadonlyArray<Digest>>()
         for (let round = 0; round < rounds; round++) {
-          const first = yield* chance(digests.length)
-          const chosen = [...new Set([first, yield* chance(digests.length)])]
-          for (const each of chosen) yield* besideCollection(bring(index, each))
+          const config = yield* someContent
+          const chosen = [...new Set([config, yield* someContent])]
+          for (const content of chosen) yield* besideCollection(bring(index, content))
           yield* Effect.sleep(`${yield* chance(5)} seconds`)
-          const blobs = chosen.map((each) => digests[each]!)
-          const named = chosen.map((each) => described(layerType, digests[each]!, contents[each]!.byteLength))
+          const blobs = chosen.map(({ digest }) => digest)
+          const named = ({ bytes, digest }: (typeof contents)[number]) =>
+            described(layerType, digest, bytes.byteLength)
           const json = {
             schemaVersion: 2,
             mediaType: imageType,
-            config: named[0]!,
-            layers: named,
+            config: named(config),
+            layers: chosen.map(named),
             annotations: { index: `${index}` }
           }
           const put = putManifest(world, cluster.proxy, repository, "latest", json)
@@ -254,7 +258,7 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
             yield* send(world, "DELETE", `${base}/manifests/${manifest}`)
           acknowledged.clear()
           if ((yield* chance(2)) === 0) {
-            for (const blob of digests) yield* send(world, "DELETE", `${base}/blobs/${blob}`)
+            for (const { digest } of contents) yield* send(world, "DELETE", `${base}/blobs/${digest}`)
           }
           yield* Effect.sleep(`${yield* chance(60)} seconds`)
         }

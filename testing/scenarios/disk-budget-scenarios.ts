@@ -34,8 +34,8 @@ const startBounded = (cluster: Cluster, rates: Rates = {}) =>
 const pushLayer = (world: ScenarioWorld, cluster: Cluster, tag: string, length: number) =>
   pushImage(world, cluster.proxy, repository, tag, [length])
 
-const pull = (world: ScenarioWorld, agent: RunningAgent, image: PushedImage) =>
-  pullBlob(world, agent.url, repository, image.layers[0]!.digest)
+const pull = (world: ScenarioWorld, agent: RunningAgent, image: PushedImage<[number]>) =>
+  pullBlob(world, agent.url, repository, image.layers[0].digest)
 
 const received = (world: ScenarioWorld, agent: RunningAgent, from: Readonly<Record<string, string>> = {}) =>
   metric(world, agent.url, "shoal_piece_bytes_received_total", from)
@@ -49,7 +49,7 @@ const evictions = (world: ScenarioWorld, agent: RunningAgent) =>
 const fetchedFor = (
   world: ScenarioWorld,
   agent: RunningAgent,
-  image: PushedImage
+  image: PushedImage<[number]>
 ): Effect.Effect<number, ScenarioFailed> =>
   Effect.gen(function* () {
     const before = yield* received(world, agent)
@@ -123,7 +123,7 @@ const tooLarge: Scenario = {
       const bounded = yield* startBounded(cluster)
       const small = yield* pushLayer(world, cluster, "small", 1 * MiB)
       const large = yield* pushLayer(world, cluster, "large", 12 * MiB)
-      const { digest, bytes } = large.layers[0]!
+      const { digest, bytes } = large.layers[0]
       yield* pull(world, bounded, small)
       const blob = HttpClientRequest.get(`${bounded.url}/v2/${repository}/blobs/${digest}`)
       const refused = yield* request(world.client, blob)

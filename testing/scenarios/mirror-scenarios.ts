@@ -50,7 +50,7 @@ const publish = (
     repository: `docker.io/${repository}`,
     tag: "1",
     manifest: image.digest,
-    layers: layers.map((bytes, index) => ({ bytes, digest: image.layers[index]! }))
+    layers: layers.map((bytes) => ({ bytes, digest: hash(bytes) }))
   }
 }
 
@@ -68,11 +68,11 @@ const firstWaveOfAMirror: Scenario = {
       const { state, upstream } = yield* startUpstream(world)
       const cluster = yield* startHerdCluster(world, {}, { upstreams: [upstream] })
       const config = () => ({ mirrors: [upstream], defaultUpstream: "docker.io" })
-      const hosts = yield* Effect.forEach(
-        ["agent-1", "agent-2", "agent-3"],
-        (name) => cluster.startAgent(name, { config }),
-        { concurrency: "unbounded" }
-      )
+      const start = (name: string) => cluster.startAgent(name, { config })
+      const hosts = yield* Effect.all([start("agent-1"), start("agent-2"), start("agent-3")], {
+        concurrency: "unbounded"
+      })
+      const [first, second] = hosts
       const image = publish(world, state, "library/app", [3 * MiB + 5, 100_000])
       yield* Effect.forEach(hosts, (host) => pullImage(world, host.url, image), {
         concurrency: "unbounded",
@@ -82,8 +82,8 @@ const firstWaveOfAMirror: Scenario = {
       yield* expectThat(state.sent === size, `the upstream sent ${state.sent} bytes for ${size} of layers`)
 
       const bare = { ...image, repository: "library/app" }
-      yield* pullImage(world, hosts[0]!.url, bare)
-      const byNs = `${hosts[1]!.url}/v2/library/app/manifests/1?ns=docker.io`
+      yield* pullImage(world, first.url, bare)
+      const byNs = `${second.url}/v2/library/app/manifests/1?ns=docker.io`
       yield* expectThat(
         (yield* status(world, byNs)) === 200,
         "an image that is cached was not found by its ns"

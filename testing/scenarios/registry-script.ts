@@ -12,11 +12,16 @@ export class ScenarioFailed extends Data.TaggedError("ScenarioFailed")<{ readonl
 export const expectThat = (condition: boolean, message: string): Effect.Effect<void, ScenarioFailed> =>
   condition ? Effect.void : Effect.fail(new ScenarioFailed({ message }))
 
-export interface PushedImage {
+export interface PushedLayer {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+}
+
+export interface PushedImage<Layers extends ReadonlyArray<unknown> = ReadonlyArray<unknown>> {
   readonly repository: string
   readonly tag: string
   readonly manifest: Digest
-  readonly layers: ReadonlyArray<{ readonly digest: Digest; readonly bytes: Uint8Array }>
+  readonly layers: { readonly [Index in keyof Layers]: PushedLayer }
 }
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json"
@@ -102,15 +107,15 @@ export const pushBlob = (
   })
 
 /** Pushes an image whose layers have these lengths, with content that depends on the tag. */
-export const pushImage = (
+export const pushImage = <const Lengths extends ReadonlyArray<number>>(
   world: ScenarioWorld,
   registry: string,
   repository: string,
   tag: string,
-  layerLengths: ReadonlyArray<number>
-): Effect.Effect<PushedImage, ScenarioFailed> =>
+  layerLengths: Lengths
+): Effect.Effect<PushedImage<Lengths>, ScenarioFailed> =>
   Effect.gen(function* () {
-    const layers: Array<{ readonly digest: Digest; readonly bytes: Uint8Array }> = []
+    const layers: Array<PushedLayer> = []
     for (const [index, length] of layerLengths.entries()) {
       const bytes = world.bytes(`${repository}:${tag}/${index}`, length)
       layers.push({ digest: yield* pushBlob(world, registry, repository, bytes), bytes })
@@ -142,7 +147,12 @@ export const pushImage = (
       )
     )
     yield* expectStatus(put, 201, "pushing a manifest")
-    return { repository, tag, manifest: world.digests.digest("sha256", manifest), layers }
+    return {
+      repository,
+      tag,
+      manifest: world.digests.digest("sha256", manifest),
+      layers: layers as PushedImage<Lengths>["layers"]
+    }
   })
 
 /** Pulls the image by its tag, as docker does, and checks the digest of everything that came. */

@@ -4,7 +4,7 @@
 import { Duration, Effect, Schedule, type Scope } from "effect"
 import type { HostProgramError } from "../../src/roles/host-program.ts"
 import type { Cluster } from "./cluster.ts"
-import { metric, type PushedImage, ScenarioFailed } from "./registry-script.ts"
+import { metric, type PushedImage, type PushedLayer, ScenarioFailed } from "./registry-script.ts"
 import type { ScenarioWorld } from "./world.ts"
 
 export interface Scenario {
@@ -38,5 +38,5 @@ export const storedPieces = (world: ScenarioWorld, agent: string) =>
 export const agents = (cluster: Cluster, names: ReadonlyArray<string>) =>
   Effect.forEach(names, (name) => cluster.startAgent(name), { concurrency: "unbounded" })
 
-export const largest = (image: PushedImage) =>
+export const largest = (image: PushedImage): PushedLayer =>
   image.layers.reduce((one, other) => (other.bytes.byteLength > one.bytes.byteLength ? other : one))

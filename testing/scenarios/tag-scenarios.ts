@@ -54,17 +54,16 @@ const movedTag: Scenario = {
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world)
-      const hosts: RunningAgent[] = []
-      for (const [name, seconds] of [
+      const hosts: Array<{ readonly host: RunningAgent; readonly bound: number }> = []
+      for (const [name, bound] of [
         ["agent-1", freshness],
         ["agent-2", 2 * freshness],
         ["agent-always", 0]
       ] as const) {
-        hosts.push(yield* cluster.startAgent(name, { config: () => ({ freshness: seconds }) }))
+        hosts.push({ host: yield* cluster.startAgent(name, { config: () => ({ freshness: bound }) }), bound })
       }
-      const bounds = [freshness, 2 * freshness, 0]
       const first = yield* pushImage(world, cluster.proxy, "demo/moving", "latest", [1000])
-      for (const host of hosts) yield* pullImage(world, host.url, first)
+      for (const { host } of hosts) yield* pullImage(world, host.url, first)
       const second = yield* pushImage(world, cluster.proxy, "demo/moving", "latest", [2000])
       const acknowledged = yield* Clock.currentTimeMillis
       // A poll tries again whatever fails in it, so what must never be is kept and told at the end.
@@ -90,11 +89,11 @@ const movedTag: Scenario = {
           )
           yield* expectThat(wrong === undefined, `${host.url}: ${wrong}`)
         })
-      yield* Effect.forEach(hosts, (host, index) => watch(host, bounds[index]!), {
+      yield* Effect.forEach(hosts, ({ host, bound }) => watch(host, bound), {
         concurrency: "unbounded",
         discard: true
       })
-      for (const host of hosts) yield* pullImage(world, host.url, second)
+      for (const { host } of hosts) yield* pullImage(world, host.url, second)
     })
 }
 
@@ -107,7 +106,7 @@ const deletion: Scenario = {
       const host = yield* cluster.startAgent("agent-1", options)
       const image = yield* pushImage(world, cluster.proxy, "demo/deleted", "1", [1000, 2000])
       yield* pullImage(world, host.url, image)
-      const layer = image.layers[0]!.digest
+      const layer = image.layers[0].digest
       const steps = [
         [manifestUrl, "1"],
         [manifestUrl, image.manifest],
@@ -139,7 +138,7 @@ const deletion: Scenario = {
       yield* cluster.startBuildIndex
       yield* until(
         "the other layer is served",
-        Effect.as(pullBlob(world, again.url, image.repository, image.layers[1]!.digest), true)
+        Effect.as(pullBlob(world, again.url, image.repository, image.layers[1].digest), true)
       )
       for (const step of steps) {
         const { status } = yield* head(world, url(again.url, step))

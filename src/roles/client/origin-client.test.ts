@@ -146,13 +146,13 @@ describe("the client of origins", () => {
         const owners = ownersOf(nothing)
         const addresses = (peers: ReadonlyArray<{ readonly address: string }>) =>
           peers.map(({ address }) => address)
-        yield* running.get(owners[0]!)!.stop
+        yield* running.get(owners[0])!.stop
         const seeds = yield* client.seeds(nothing)
         assert.sameMembers(
           addresses(seeds),
-          [owners[1]!, owners[2]!, strangerTo(nothing)].map((name) => `${name}:2`)
+          [owners[1], owners[2], strangerTo(nothing)].map((name) => `${name}:2`)
         )
-        running.set(owners[0]!, yield* startOrigin(world, owners[0]!))
+        running.set(owners[0], yield* startOrigin(world, owners[0]))
         yield* TestClock.adjust("11 seconds")
         assert.sameMembers(
           addresses(yield* client.seeds(nothing)),

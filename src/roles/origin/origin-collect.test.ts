@@ -23,21 +23,21 @@ import {
   names,
   ownersOf,
   url,
+  urls,
   waiting
 } from "../../../testing/roles/origin-cluster.ts"
 
-const indexes = ["index-a", "index-b"]
-const origins = [url(names[0]!), ...names.slice(1).map(url)] as const
+const indexes = ["index-a", "index-b"] as const
 const grace = 3600
 
 const startOrigin = (world: MemoryWorld, name: string, settings: Partial<OriginSettings> = {}) =>
   world.start(
     origin(
       originConfig({
-        ...{ data: name, origins, self: url(name) },
+        ...{ data: name, origins: urls, self: url(name) },
         peer: { host: name, port: 2 },
         http: { host: name, port: 1 },
-        buildIndexes: [url(indexes[0]!), url(indexes[1]!)],
+        buildIndexes: [url(indexes[0]), url(indexes[1])],
         collect: { grace },
         ...settings
       })
@@ -115,7 +115,7 @@ describe("the collector of an origin", () => {
           assert.match(metrics.text, new RegExp(`^shoal_origin_collected_blobs_total\\S* ${gone}$`, "m"))
         }
         // Nobody who is asked for it by its digest brings it back.
-        const asked = yield* send(world, "GET", `${blobUrl(names[0]!, idle!.digest)}/metainfo`)
+        const asked = yield* send(world, "GET", `${blobUrl(names[0], idle!.digest)}/metainfo`)
         assert.strictEqual(asked.status, 404)
       })
     )
@@ -134,7 +134,7 @@ describe("the collector of an origin", () => {
         assert.lengthOf(holders(world, pushed!.digest), 3)
         assert.lengthOf(holders(world, relied!.digest), 3)
         assert.deepStrictEqual(holders(world, left!.digest), [])
-        const owner = ownersOf(pushed!.digest)[0]!
+        const owner = ownersOf(pushed!.digest)[0]
         yield* later
         const again = yield* startOrigin(world, owner)
         yield* send(world, "POST", `${url(owner)}/collect`)

@@ -18,7 +18,8 @@ import {
   ownersOf,
   startOrigin,
   strangerTo,
-  url
+  url,
+  urls
 } from "../../../testing/roles/origin-cluster.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
@@ -51,9 +52,9 @@ const inMirroringCluster = <A, E>(test: (cluster: Cluster) => Effect.Effect<A, E
     const { state } = registry.role
     const upstreams = [{ name: "hub.example", url: "https://hub.example:1" }]
     const running = new Map<string, RunningRole<unknown>>()
-    for (const name of names) running.set(name, yield* startOrigin(world, name, names.map(url), upstreams))
+    for (const name of names) running.set(name, yield* startOrigin(world, name, urls, upstreams))
     const layer = someBytes(1, 30_000)
-    const digest = publishImage(state, hash, "a/b", "1", [layer]).layers[0]!
+    const digest = publishImage(state, hash, "a/b", "1", [layer]).layers[0]
     yield* Effect.ensuring(
       test({ world, state, running, layer, digest }),
       Effect.suspend(() => Effect.forEach([...running.values(), registry], ({ stop }) => stop))
@@ -105,7 +106,7 @@ describe("origins that mirror an upstream", () => {
     inMirroringCluster((cluster) =>
       Effect.gen(function* () {
         const { running, digest } = cluster
-        const [first, second] = ownersOf(digest) as [string, string, string]
+        const [first, second] = ownersOf(digest)
         yield* running.get(first)!.stop
         const stranger = strangerTo(digest)
         assert.isTrue(isMetainfoOf(yield* askMetainfo(cluster, stranger, digest), digest))

@@ -185,7 +185,7 @@ describe("peer transport", () => {
       )
       yield* acceptor.told("Disconnected")
       const received = yield* acceptor.told("Received")
-      expect(received[0]!.message).toEqual({ tag: "Bye", reason: "shutdown" })
+      expect(received[0]?.message).toEqual({ tag: "Bye", reason: "shutdown" })
     })
   )
 

@@ -11,7 +11,7 @@ describe("a connection", () => {
     const refused = dial(connections.host("a"), "b", 2)
     const unknown = dial(connections.host("a"), "nobody")
     passTime(5000)
-    expect(accepted[0]!.told).toEqual(["opened @500"])
+    expect(accepted[0]?.told).toEqual(["opened @500"])
     expect(a.told).toEqual(["opened @1000"])
     expect(refused.told).toEqual(["refused: connection refused by b:2 @1000"])
     expect(unknown.told).toEqual(["refused: no host is called nobody @1"])
@@ -33,7 +33,7 @@ describe("a connection", () => {
     passTime(1000)
     send(a, "piece", MB)
     passTime(30_000)
-    expect(accepted[0]!.arrivals[0]!.at).toBe(1000 + 500 + 20_000)
+    expect(accepted[0]?.arrivals[0]?.at).toBe(1000 + 500 + 20_000)
   })
 
   it("sends control past bulk of other connections, and behind bulk of its own", () => {
@@ -48,8 +48,8 @@ describe("a connection", () => {
     send(ac, "past", 100)
     send(ab, "further behind", 100)
     passTime(20_000)
-    expect(toC[0]!.arrivals.map(({ at }) => at)).toEqual([1503])
-    expect(toB[0]!.arrivals.map(({ payload }) => payload)).toEqual(["piece", "behind", "further behind"])
+    expect(toC[0]?.arrivals.map(({ at }) => at)).toEqual([1503])
+    expect(toB[0]?.arrivals.map(({ payload }) => payload)).toEqual(["piece", "behind", "further behind"])
   })
 
   it("takes what control needs from the bulk behind it", () => {
