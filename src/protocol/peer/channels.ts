@@ -12,7 +12,7 @@ import { Bitfield } from "../kit/bitfield.ts"
 import type { ConnectionBudget } from "./connection-budget.ts"
 import { type HostContext, sendMessage } from "../swarm/host-context.ts"
 import { invariant } from "../kit/invariant.ts"
-import { addRoute, type JoinedRoutes, removeRoute } from "./joined-routes.ts"
+import { indexNeighbour, type NeighbourIndex, unindexNeighbour } from "./neighbour-index.ts"
 import type { CloseReason, Have, SwarmId } from "../wire/message.ts"
 import { Neighbour, type NeighbourSwarm } from "../swarm/neighbour.ts"
 import { NeighbourSearch } from "./neighbour-search.ts"
@@ -44,7 +44,7 @@ export class Channels {
   readonly #budget: ConnectionBudget
   readonly #uploader: Uploader
   readonly #dialler: Dialler
-  readonly #routes: JoinedRoutes
+  readonly #index: NeighbourIndex
   readonly #entries = new Map<SwarmId, Entry>()
   /** Sessions on which a swarm was opened that the driver was asked about. */
   #asks: Map<SwarmId, PeerSession[]> | undefined
@@ -55,13 +55,13 @@ export class Channels {
     budget: ConnectionBudget,
     uploader: Uploader,
     dialler: Dialler,
-    routes: JoinedRoutes
+    index: NeighbourIndex
   ) {
     this.#context = context
     this.#budget = budget
     this.#uploader = uploader
     this.#dialler = dialler
-    this.#routes = routes
+    this.#index = index
   }
 
   /** The peer did not answer an Open in time. */
@@ -327,7 +327,7 @@ export class Channels {
     }
     swarm.opening--
     neighbour.theirChannel = remote.number
-    addRoute(this.#routes, neighbour)
+    indexNeighbour(this.#index, neighbour)
     swarm.join(neighbour, theirs, now)
     if (neighbour.isOrigin) this.seek(swarm.id, now)
   }
@@ -350,7 +350,7 @@ export class Channels {
       neighbour.state = "left"
       if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
     } else {
-      removeRoute(this.#routes, neighbour)
+      unindexNeighbour(this.#index, neighbour)
       swarm.leave(neighbour, now)
     }
   }

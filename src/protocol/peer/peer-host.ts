@@ -21,7 +21,7 @@ import {
   peerHostRules
 } from "../swarm/host-context.ts"
 import { invariant } from "../kit/invariant.ts"
-import { findRoute, makeRoutes } from "./joined-routes.ts"
+import { findNeighbour, makeNeighbourIndex } from "./neighbour-index.ts"
 import type { Message, SwarmId } from "../wire/message.ts"
 import type { Neighbour } from "../swarm/neighbour.ts"
 import type { PeerHostCounters, PeerHostInput, PeerHostOutput, SwarmStatus } from "../swarm/peer-host-io.ts"
@@ -68,7 +68,7 @@ export class PeerHost {
   readonly #context: HostContext
   readonly #outputs: PeerHostOutput[] = []
   readonly #deadlines = new DeadlineQueue()
-  readonly #routes = makeRoutes()
+  readonly #index = makeNeighbourIndex()
   readonly #budget: ConnectionBudget
   readonly #uploader: Uploader
   readonly #keeper: ConnectionKeeper
@@ -93,7 +93,7 @@ export class PeerHost {
     this.#budget = new ConnectionBudget(rules, random)
     this.#uploader = new Uploader(this.#context)
     this.#keeper = new ConnectionKeeper(this.#context, this.#budget, this.#uploader, () => this.#channels)
-    this.#channels = new Channels(this.#context, this.#budget, this.#uploader, this.#keeper, this.#routes)
+    this.#channels = new Channels(this.#context, this.#budget, this.#uploader, this.#keeper, this.#index)
   }
 
   /**
@@ -165,7 +165,7 @@ export class PeerHost {
       case "Received": {
         const { connection, message } = input
         if (isExchange(message)) {
-          const neighbour = findRoute(this.#routes, connection, message.channel)
+          const neighbour = findNeighbour(this.#index, connection, message.channel)
           if (neighbour !== undefined) {
             const violation = this.#exchange(neighbour, message, now)
             if (violation !== undefined) this.#keeper.violation(sessionOf(neighbour), violation, now)

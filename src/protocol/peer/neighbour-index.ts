@@ -12,27 +12,28 @@ import type { ConnectionId } from "../swarm/peer-host-io.ts"
 const places = 64
 
 /** One array and nothing around it, for the same reason. */
-export type JoinedRoutes = Array<Neighbour | undefined>
+export type NeighbourIndex = Array<Neighbour | undefined>
 
-export const makeRoutes = (): JoinedRoutes => new Array<Neighbour | undefined>(places).fill(undefined)
+export const makeNeighbourIndex = (): NeighbourIndex =>
+  new Array<Neighbour | undefined>(places).fill(undefined)
 
 /** The neighbour to whom a message on that channel belongs; undefined when there is none, or another has its place. */
-export const findRoute = (
-  routes: JoinedRoutes,
+export const findNeighbour = (
+  index: NeighbourIndex,
   connection: ConnectionId,
   channel: number
 ): Neighbour | undefined => {
-  const neighbour = routes[placeOf(connection, channel)]
+  const neighbour = index[placeOf(connection, channel)]
   return neighbour?.connection === connection && neighbour.theirChannel === channel ? neighbour : undefined
 }
 
-export const addRoute = (routes: JoinedRoutes, neighbour: Neighbour): void => {
-  routes[placeOf(neighbour.connection, neighbour.theirChannel)] = neighbour
+export const indexNeighbour = (index: NeighbourIndex, neighbour: Neighbour): void => {
+  index[placeOf(neighbour.connection, neighbour.theirChannel)] = neighbour
 }
 
-export const removeRoute = (routes: JoinedRoutes, neighbour: Neighbour): void => {
+export const unindexNeighbour = (index: NeighbourIndex, neighbour: Neighbour): void => {
   const place = placeOf(neighbour.connection, neighbour.theirChannel)
-  if (routes[place] === neighbour) routes[place] = undefined
+  if (index[place] === neighbour) index[place] = undefined
 }
 
 const placeOf = (connection: ConnectionId, channel: number): number =>
