@@ -24,7 +24,7 @@ import type { SeedArc } from "./peer-host-io.ts"
 import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SeederSuggest } from "./seeder-suggest.ts"
-import { isStoring, type Storing, takeStoring } from "./storing.ts"
+import { isBeingWritten, type PendingWrite, takePendingWrite } from "./pending-writes.ts"
 import type { Micros } from "../kit/time.ts"
 import type { Uploader, UploadSwarm } from "./uploader.ts"
 
@@ -54,7 +54,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   closing = false
   readonly haves: HaveBatch
   #origins = 0
-  readonly #storing: Storing[] = []
+  readonly #pendingWrites: PendingWrite[] = []
   readonly #filler: RequestFiller
   readonly #suggest: SeederSuggest | undefined
   readonly #uploader: Uploader
@@ -117,7 +117,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   get #hasMemory(): boolean {
-    return this.window.live + this.#storing.length < 2 * this.#context.rules.maxRequestsPerSwarm
+    return this.window.live + this.#pendingWrites.length < 2 * this.#context.rules.maxRequestsPerSwarm
   }
 
   /** Few pieces are asked for, so that one slow answer may be all that is waited for. */
@@ -145,7 +145,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   /** Nothing under way and no neighbour has anything that is wanted here. */
   get isStarving(): boolean {
     if (!this.wantsPieces || !this.demand.isFetching) return false
-    if (this.window.live > 0 || this.#storing.length > 0) return false
+    if (this.window.live > 0 || this.#pendingWrites.length > 0) return false
     const { wanted } = this.demand
     for (const neighbour of this.neighbours) {
       const theirs = neighbour.theirs!.words
@@ -158,7 +158,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
 
   /** Requests under way and pieces being stored. */
   get requested(): number {
-    return this.window.live + this.#storing.length
+    return this.window.live + this.#pendingWrites.length
   }
 
   /** Both sides have opened the channel; `theirs` is what the peer has. */
@@ -255,12 +255,12 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.#filler.answered(neighbour, request, now)
     // An answer that comes after its timeout is welcome, unless the store is so far behind that memory would grow.
     const surplus = request.state !== "live" && !this.window.isRequested(piece) && !this.#hasMemory
-    if (this.have.has(piece) || isStoring(this.#storing, piece) || this.failed || surplus) {
+    if (this.have.has(piece) || isBeingWritten(this.#pendingWrites, piece) || this.failed || surplus) {
       counters.piecesDuplicate++
     } else {
       if (this.window.isRequested(piece)) this.#filler.cancelOthers(piece, neighbour, now)
       this.window.mark(piece)
-      this.#storing.push({ piece, from: neighbour.session })
+      this.#pendingWrites.push({ piece, from: neighbour.session })
       this.#context.outputs.push({ tag: "StorePiece", swarm: this.id, piece, payload })
     }
     this.#filler.fill(neighbour, now)
@@ -314,7 +314,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   pieceStored(piece: number, now: Micros): void {
-    if (takeStoring(this.#storing, piece) === undefined) return
+    if (takePendingWrite(this.#pendingWrites, piece) === undefined) return
     this.window.unmark(piece)
     if (!this.have.set(piece)) return
     this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
@@ -332,9 +332,9 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   pieceCorrupt(piece: number, now: Micros): void {
-    const storing = takeStoring(this.#storing, piece)
-    if (storing === undefined) return
-    const { peerId, address } = storing.from
+    const write = takePendingWrite(this.#pendingWrites, piece)
+    if (write === undefined) return
+    const { peerId, address } = write.from
     this.window.unmark(piece)
     this.#context.counters.piecesCorrupt++
     this.#context.banPeer(peerId!, address, `sent a corrupt piece ${piece} of ${this.id}`, now)
@@ -342,7 +342,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   pieceStoreFailed(piece: number, reason: string): void {
-    if (takeStoring(this.#storing, piece) === undefined) return
+    if (takePendingWrite(this.#pendingWrites, piece) === undefined) return
     this.window.unmark(piece)
     if (this.failed) return
     this.failed = true

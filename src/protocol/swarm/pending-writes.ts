@@ -3,20 +3,20 @@
 
 import type { NeighbourSession } from "./neighbour.ts"
 
-export interface Storing {
+export interface PendingWrite {
   readonly piece: number
   readonly from: NeighbourSession
 }
 
-export const isStoring = (storing: readonly Storing[], piece: number): boolean => {
-  for (const one of storing) if (one.piece === piece) return true
+export const isBeingWritten = (pending: readonly PendingWrite[], piece: number): boolean => {
+  for (const write of pending) if (write.piece === piece) return true
   return false
 }
 
 /** Takes the piece out; undefined when it is not being stored. */
-export const takeStoring = (storing: Storing[], piece: number): Storing | undefined => {
-  for (let index = 0; index < storing.length; index++) {
-    if (storing[index]!.piece === piece) return storing.splice(index, 1)[0]
+export const takePendingWrite = (pending: PendingWrite[], piece: number): PendingWrite | undefined => {
+  for (let index = 0; index < pending.length; index++) {
+    if (pending[index]!.piece === piece) return pending.splice(index, 1)[0]
   }
   return undefined
 }
