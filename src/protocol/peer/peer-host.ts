@@ -1,6 +1,6 @@
 // Decides what a host does as a peer: takes one input at a time and gives the outputs, by the mechanisms beside it.
 //
-//   connections: connection-keeper.ts (connection-budget.ts, handshake.ts, peer-session.ts)
+//   connections: connection-manager.ts (connection-budget.ts, handshake.ts, peer-session.ts)
 //   channels:    channels.ts (neighbour-search.ts, neighbour.ts)
 //   a blob:      swarm.ts (request-filler.ts, request-window.ts, piece-selection.ts, have-batch.ts, seeder-suggest.ts)
 //   the uplink:  uploader.ts, one for all blobs
@@ -11,7 +11,7 @@
 
 import { Channels } from "./channels.ts"
 import { ConnectionBudget } from "./connection-budget.ts"
-import { ConnectionKeeper } from "./connection-keeper.ts"
+import { ConnectionManager } from "./connection-manager.ts"
 import { DeadlineQueue } from "../kit/deadlines.ts"
 import {
   type HostContext,
@@ -71,7 +71,7 @@ export class PeerHost {
   readonly #index = makeNeighbourIndex()
   readonly #budget: ConnectionBudget
   readonly #uploader: Uploader
-  readonly #keeper: ConnectionKeeper
+  readonly #connections: ConnectionManager
   readonly #channels: Channels
   #now: Micros = 0
 
@@ -87,13 +87,18 @@ export class PeerHost {
       outputs: this.#outputs,
       fetching: 0,
       leaveChannel: (neighbour, reason, now) => this.#channels.leave(neighbour, reason, now),
-      dropSession: (session, reason, now) => this.#keeper.drop(sessionOf({ session }), reason, now),
-      banPeer: (banned, where, reason, now) => this.#keeper.banPeer(banned, where, reason, now)
+      dropSession: (session, reason, now) => this.#connections.drop(sessionOf({ session }), reason, now),
+      banPeer: (banned, where, reason, now) => this.#connections.banPeer(banned, where, reason, now)
     }
     this.#budget = new ConnectionBudget(rules, random)
     this.#uploader = new Uploader(this.#context)
-    this.#keeper = new ConnectionKeeper(this.#context, this.#budget, this.#uploader, () => this.#channels)
-    this.#channels = new Channels(this.#context, this.#budget, this.#uploader, this.#keeper, this.#index)
+    this.#connections = new ConnectionManager(
+      this.#context,
+      this.#budget,
+      this.#uploader,
+      () => this.#channels
+    )
+    this.#channels = new Channels(this.#context, this.#budget, this.#uploader, this.#connections, this.#index)
   }
 
   /**
@@ -168,11 +173,11 @@ export class PeerHost {
           const neighbour = findNeighbour(this.#index, connection, message.channel)
           if (neighbour !== undefined) {
             const violation = this.#exchange(neighbour, message, now)
-            if (violation !== undefined) this.#keeper.violation(sessionOf(neighbour), violation, now)
+            if (violation !== undefined) this.#connections.violation(sessionOf(neighbour), violation, now)
             return
           }
         }
-        const session = this.#keeper.listening(connection)
+        const session = this.#connections.listening(connection)
         if (session !== undefined) this.#receive(session, message, now)
         return
       }
@@ -214,18 +219,18 @@ export class PeerHost {
         this.#channels.swarm(input.swarm)?.demand.left(input.reader)
         return
       case "Connected":
-        this.#keeper.connected(input.connection, now)
+        this.#connections.connected(input.connection, now)
         return
       case "DialFailed":
-        this.#keeper.dialFailed(input.connection, now)
+        this.#connections.dialFailed(input.connection, now)
         return
       case "ProtocolBroken": {
-        const session = this.#keeper.listening(input.connection)
-        if (session !== undefined) this.#keeper.broken(session, input.bye, input.reason, now)
+        const session = this.#connections.listening(input.connection)
+        if (session !== undefined) this.#connections.broken(session, input.bye, input.reason, now)
         return
       }
       case "Disconnected":
-        this.#keeper.disconnected(input.connection, now)
+        this.#connections.disconnected(input.connection, now)
         return
       case "PieceLoadFailed":
         this.#uploader.loadFailed(input.swarm, input.piece, now)
@@ -238,23 +243,23 @@ export class PeerHost {
         return
       case "Stopping":
         this.#channels.stop()
-        this.#keeper.stop(now)
+        this.#connections.stop(now)
         return
     }
   }
 
   #receive(session: PeerSession, message: Message, now: Micros): void {
     if (message.tag === "Hello") {
-      this.#keeper.onHello(session, message, now)
+      this.#connections.onHello(session, message, now)
       return
     }
     if (message.tag === "Bye") {
-      this.#keeper.onBye(session, message.reason, now)
+      this.#connections.onBye(session, message.reason, now)
       return
     }
     const violation =
       session.state === "open" ? this.#receiveOpen(session, message, now) : `${message.tag} came before Hello`
-    if (violation !== undefined) this.#keeper.violation(session, violation, now)
+    if (violation !== undefined) this.#connections.violation(session, violation, now)
   }
 
   /** A message of an open session; a string says how it breaks the protocol. */

@@ -22,7 +22,7 @@ import type { Uploader } from "../swarm/uploader.ts"
 
 type Hello = Extract<Message, { tag: "Hello" }>
 
-export class ConnectionKeeper {
+export class ConnectionManager {
   readonly #context: HostContext
   readonly #budget: ConnectionBudget
   readonly #uploader: Uploader
