@@ -2,7 +2,7 @@
 //
 //   connections: connection-manager.ts (connection-budget.ts, handshake.ts, peer-session.ts)
 //   channels:    channels.ts (neighbour-search.ts, neighbour.ts)
-//   a blob:      swarm.ts (request-filler.ts, request-window.ts, piece-selection.ts, have-batch.ts, seeder-suggest.ts)
+//   a blob:      swarm.ts (request-filler.ts, request-window.ts, piece-selection.ts, have-batch.ts, super-seeding.ts)
 //   the uplink:  uploader.ts, one for all blobs
 //
 // Invariants: a step is a plain call, changes the state in place, and throws only when this program or its driver is

@@ -23,7 +23,7 @@ import type { Payload } from "../wire/payload.ts"
 import type { SeedArc } from "./peer-host-io.ts"
 import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
-import { SeederSuggest } from "./seeder-suggest.ts"
+import { SuperSeeding } from "./super-seeding.ts"
 import { isBeingWritten, type PendingWrite, takePendingWrite } from "./pending-writes.ts"
 import type { Micros } from "../kit/time.ts"
 import type { Uploader, UploadSwarm } from "./uploader.ts"
@@ -56,7 +56,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   #origins = 0
   readonly #pendingWrites: PendingWrite[] = []
   readonly #filler: RequestFiller
-  readonly #suggest: SeederSuggest | undefined
+  readonly #superSeeding: SuperSeeding | undefined
   readonly #uploader: Uploader
   readonly #context: HostContext
 
@@ -88,9 +88,9 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.demand.reading.missing(this.pieces - have.count)
     this.haves = new HaveBatch(context, metainfo.pieceLength, have, this.neighbours)
     this.#filler = new RequestFiller(context, this)
-    this.#suggest =
+    this.#superSeeding =
       context.self.kind === "origin" && have.isFull && context.rules.suggest !== false
-        ? new SeederSuggest(context, this.pieces, seedArc)
+        ? new SuperSeeding(context, this.pieces, seedArc)
         : undefined
     this.#uploader = uploader
   }
@@ -173,7 +173,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     }
     if (neighbour.told < this.haves.end) this.haves.schedule(now)
     if (this.#closeIfFinished(neighbour, now)) return
-    this.#suggest?.joined(neighbour)
+    this.#superSeeding?.joined(neighbour)
     neighbour.deadline ??= this.#context.deadlines.makeFor(neighbour, this.#filler.due)
     this.#filler.fill(neighbour, now)
   }
@@ -186,7 +186,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     if (neighbour.isOrigin) this.#origins--
     neighbour.state = "left"
     this.#filler.abandon(neighbour)
-    this.#suggest?.left(neighbour)
+    this.#superSeeding?.left(neighbour)
     if (neighbour.counted) this.#sumAvailability(neighbour.theirs!, -1)
     this.#filler.fillAll(now)
   }
@@ -211,7 +211,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
       if (neighbour.counted) this.availability[piece]!++
       if (mayAsk && !this.have.has(piece) && (isEndgame || !this.window.isRequested(piece))) news = true
     }
-    if (this.#suggest !== undefined) this.#suggest.heard(neighbour, pieces)
+    if (this.#superSeeding !== undefined) this.#superSeeding.heard(neighbour, pieces)
     if (theirs.isFull && this.#closeIfFinished(neighbour, now)) return undefined
     if (news) this.#filler.fill(neighbour, now)
     return undefined
@@ -230,11 +230,11 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
       this.#reject(neighbour, piece, "busy", uploader.retryAfter())
       return undefined
     }
-    if (this.#suggest?.steers(neighbour, piece) === true) {
+    if (this.#superSeeding?.steers(neighbour, piece) === true) {
       this.#reject(neighbour, piece, "busy", this.#context.rules.minRejectBackoff)
       return undefined
     }
-    this.#suggest?.given(neighbour, piece)
+    this.#superSeeding?.given(neighbour, piece)
     uploader.admit(this, neighbour, piece, bytes, now)
     return undefined
   }
@@ -302,7 +302,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     for (const piece of pieces) {
       if (!(piece >= 0 && piece < this.pieces)) return `Suggest of piece ${piece} of ${this.pieces}`
     }
-    if (pieces.length === 0) this.#suggest?.declined(neighbour)
+    if (pieces.length === 0) this.#superSeeding?.declined(neighbour)
     else if (!this.demand.isWhole) {
       const { channel } = neighbour
       sendMessage(this.#context, neighbour, { tag: "Suggest", channel, pieces: [] })
@@ -351,7 +351,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   uploadUndone(_neighbour: Neighbour, piece: number): void {
-    this.#suggest?.undone(piece, this.availability[piece]!)
+    this.#superSeeding?.undone(piece, this.availability[piece]!)
   }
 
   /** Two complete ends have nothing to say to each other. */

@@ -28,7 +28,7 @@ interface Suggestions {
   declined: boolean
 }
 
-export class SeederSuggest {
+export class SuperSeeding {
   readonly #context: HostContext
   /** Pieces given to somebody or seen at a neighbour. */
   readonly #outside: Bitfield
