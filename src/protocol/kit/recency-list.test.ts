@@ -4,29 +4,29 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { RecencyList } from "./recency-list.ts"
 
-interface Thing {
+interface Item {
   readonly name: number
-  older: Thing | undefined
-  newer: Thing | undefined
+  older: Item | undefined
+  newer: Item | undefined
 }
 
 test("a list yields its oldest first, whatever was added and removed before", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(20)), { maxLength: 80 }), (changes) => {
-      const list = new RecencyList<Thing>()
-      const model: Thing[] = []
+      const list = new RecencyList<Item>()
+      const model: Item[] = []
       changes.forEach(([add, pick], name) => {
         if (add || model.length === 0) {
-          const thing: Thing = { name, older: undefined, newer: undefined }
-          list.add(thing)
-          model.push(thing)
+          const item: Item = { name, older: undefined, newer: undefined }
+          list.add(item)
+          model.push(item)
         } else {
-          const [thing] = model.splice(pick % model.length, 1)
-          list.remove(thing!)
-          expect(thing).toEqual({ name: thing!.name, older: undefined, newer: undefined })
+          const [item] = model.splice(pick % model.length, 1)
+          list.remove(item!)
+          expect(item).toEqual({ name: item!.name, older: undefined, newer: undefined })
           if (pick % 2 === 0) {
-            list.add(thing!)
-            model.push(thing!)
+            list.add(item!)
+            model.push(item!)
           }
         }
         expect(list.oldest?.name).toBe(model[0]?.name)

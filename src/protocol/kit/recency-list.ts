@@ -3,35 +3,35 @@
 // thing is in at most one list. It refuses to know what the things are and how old is too old.
 
 /** What a thing must carry to be in a list. Only the list writes it. */
-export interface RecencyLinks<Thing> {
-  older: Thing | undefined
-  newer: Thing | undefined
+export interface RecencyLinks<A> {
+  older: A | undefined
+  newer: A | undefined
 }
 
-export class RecencyList<Thing extends RecencyLinks<Thing>> {
-  #oldest: Thing | undefined
-  #newest: Thing | undefined
+export class RecencyList<A extends RecencyLinks<A>> {
+  #oldest: A | undefined
+  #newest: A | undefined
 
-  get oldest(): Thing | undefined {
+  get oldest(): A | undefined {
     return this.#oldest
   }
 
   /** Adds a thing that is in no list, as the newest. */
-  add(thing: Thing): void {
-    thing.older = this.#newest
-    thing.newer = undefined
-    if (this.#newest === undefined) this.#oldest = thing
-    else this.#newest.newer = thing
-    this.#newest = thing
+  add(element: A): void {
+    element.older = this.#newest
+    element.newer = undefined
+    if (this.#newest === undefined) this.#oldest = element
+    else this.#newest.newer = element
+    this.#newest = element
   }
 
   /** Removes a thing that is in this list. */
-  remove(thing: Thing): void {
-    if (thing.older === undefined) this.#oldest = thing.newer
-    else thing.older.newer = thing.newer
-    if (thing.newer === undefined) this.#newest = thing.older
-    else thing.newer.older = thing.older
-    thing.older = undefined
-    thing.newer = undefined
+  remove(element: A): void {
+    if (element.older === undefined) this.#oldest = element.newer
+    else element.older.newer = element.newer
+    if (element.newer === undefined) this.#newest = element.older
+    else element.newer.older = element.older
+    element.older = undefined
+    element.newer = undefined
   }
 }
