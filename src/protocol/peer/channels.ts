@@ -66,7 +66,7 @@ export class Channels {
 
   /** The peer did not answer an Open in time. */
   readonly #unanswered = (now: Micros, neighbour: Neighbour): void =>
-    this.leave(neighbour, "not-interested", now)
+    this.close(neighbour, "not-interested", now)
 
   get pendingAsks(): number {
     return this.#asks?.size ?? 0
@@ -80,7 +80,7 @@ export class Channels {
     invariant(!this.#entries.has(swarm.id), `swarm ${swarm.id} is opened twice`)
     const search = new NeighbourSearch(this.#context, (due) => this.seek(swarm.id, due))
     this.#entries.set(swarm.id, { swarm, search })
-    for (const session of this.#answerAsks(swarm.id)) {
+    for (const session of this.#takeAsks(swarm.id)) {
       const remote = session.remoteOf(swarm.id)
       if (session.state === "open" && remote !== undefined) this.#accept(session, remote, now)
     }
@@ -92,17 +92,17 @@ export class Channels {
     entry.swarm.closing = true
     for (const session of [...this.#budget.sessions()]) {
       const neighbour = session.neighbourOf(id)
-      if (neighbour !== undefined) this.leave(neighbour, "not-interested", now)
+      if (neighbour !== undefined) this.close(neighbour, "not-interested", now)
       session.removeIntent(id)
     }
     this.#entries.delete(id)
     entry.search.wakeAt(undefined)
-    entry.swarm.stop()
+    entry.swarm.close()
   }
 
   swarmUnknown(id: SwarmId, now: Micros): void {
     if (this.#entries.has(id)) return
-    for (const session of this.#answerAsks(id)) {
+    for (const session of this.#takeAsks(id)) {
       const remote = session.remoteOf(id)
       if (session.state === "open" && remote !== undefined)
         this.#refuse(session, remote, "unknown-swarm", now)
@@ -237,8 +237,8 @@ export class Channels {
       this.#checkIdle(session, now)
       return undefined
     }
-    this.#leaveAlone(remote.swarm, session, reason, now)
-    this.#part(neighbour, now)
+    this.#coolDown(remote.swarm, session, reason, now)
+    this.#removeNeighbour(neighbour, now)
     sendMessage(this.#context, session, {
       tag: "Close",
       channel: neighbour.channel,
@@ -250,17 +250,17 @@ export class Channels {
   }
 
   /** Ends this host's side of a channel; what the peer still says on its own is passed over until its Close. */
-  leave(neighbour: Neighbour, reason: CloseReason, now: Micros): void {
+  close(neighbour: Neighbour, reason: CloseReason, now: Micros): void {
     const session = sessionOf(neighbour)
-    this.#uploader.leave(neighbour, true, now)
+    this.#uploader.channelClosed(neighbour, true, now)
     const remote = session.remoteOf(neighbour.swarm.id)
     if (remote?.neighbour === neighbour) {
       remote.neighbour = undefined
       remote.draining = true
     } else session.closedUnanswered(neighbour.swarm.id)
     sendMessage(this.#context, session, { tag: "Close", channel: neighbour.channel, reason })
-    if (reason !== "finished") this.#leaveAlone(neighbour.swarm.id, session, reason, now)
-    this.#part(neighbour, now)
+    if (reason !== "finished") this.#coolDown(neighbour.swarm.id, session, reason, now)
+    this.#removeNeighbour(neighbour, now)
     this.seek(neighbour.swarm.id, now)
     this.#checkIdle(session, now)
   }
@@ -268,7 +268,7 @@ export class Channels {
   /** The connection has ended: all of its channels with it. */
   endSession(session: PeerSession, now: Micros): void {
     const swarms = session.neighbours.map(({ swarm }) => swarm.id)
-    for (const neighbour of session.neighbours) this.#part(neighbour, now)
+    for (const neighbour of session.neighbours) this.#removeNeighbour(neighbour, now)
     for (const id of [...(this.#asks?.keys() ?? [])]) this.#forgetAsk(session, id)
     this.intentsDone(session, false, now)
     for (const id of swarms) this.seek(id, now)
@@ -322,7 +322,7 @@ export class Channels {
     if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
     neighbour.deadline = undefined
     if (this.#isFull(swarm)) {
-      this.leave(neighbour, "too-many", now)
+      this.close(neighbour, "too-many", now)
       return
     }
     swarm.opening--
@@ -333,17 +333,17 @@ export class Channels {
   }
 
   /** A peer with whom a channel was closed is not tried again for a while: shortly when there only was no place. */
-  #leaveAlone(id: SwarmId, session: PeerSession, reason: CloseReason, now: Micros): void {
+  #coolDown(id: SwarmId, session: PeerSession, reason: CloseReason, now: Micros): void {
     const { minRedialDelay, maxRedialDelay } = this.#context.rules
     const patience = reason === "too-many" ? 2 * minRedialDelay : maxRedialDelay
     this.#entries.get(id)!.search.refused(session.peerId!, now + patience)
   }
 
   /** Takes the neighbour out of its session and swarm; nothing is said to it. */
-  #part(neighbour: Neighbour, now: Micros): void {
+  #removeNeighbour(neighbour: Neighbour, now: Micros): void {
     const session = sessionOf(neighbour)
     session.removeNeighbour(neighbour)
-    this.#uploader.leave(neighbour, false, now)
+    this.#uploader.channelClosed(neighbour, false, now)
     const { swarm } = neighbour
     if (neighbour.state === "opening") {
       swarm.opening--
@@ -360,10 +360,10 @@ export class Channels {
     for (const neighbour of swarm.neighbours) {
       if (poorest === undefined || neighbour.theirs!.count < poorest.theirs!.count) poorest = neighbour
     }
-    if (poorest !== undefined) this.leave(poorest, "not-interested", now)
+    if (poorest !== undefined) this.close(poorest, "not-interested", now)
   }
 
-  #answerAsks(id: SwarmId): readonly PeerSession[] {
+  #takeAsks(id: SwarmId): readonly PeerSession[] {
     const sessions = this.#asks?.get(id) ?? []
     this.#asks?.delete(id)
     return sessions

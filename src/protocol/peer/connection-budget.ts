@@ -106,7 +106,7 @@ export class ConnectionBudget {
   }
 
   /** A connection with the peer failed or was refused: it is not dialled for a while, longer each time. */
-  failed(peerId: PeerId, now: Micros): void {
+  recordFailure(peerId: PeerId, now: Micros): void {
     this.#redials ??= new Map()
     const attempts = this.#redials.get(peerId)?.attempts ?? 0
     const { minRedialDelay, maxRedialDelay } = this.#rules

@@ -28,7 +28,7 @@ export class ConnectionManager {
   readonly #uploader: Uploader
   readonly #channels: () => Channels
   /** Accepted and ended in the same breath; nothing they say matters. */
-  #turnedAway: Set<ConnectionId> | undefined
+  #refused: Set<ConnectionId> | undefined
   #lastDialled: ConnectionId = 0
   #stopping = false
 
@@ -41,10 +41,10 @@ export class ConnectionManager {
   }
 
   /** The session of a connection, or undefined when what it says is to be passed over. */
-  listening(connection: ConnectionId): PeerSession | undefined {
+  receiving(connection: ConnectionId): PeerSession | undefined {
     const session = this.#budget.session(connection)
     if (session === undefined) {
-      invariant(this.#turnedAway?.has(connection) === true, `connection ${connection} is not known`)
+      invariant(this.#refused?.has(connection) === true, `connection ${connection} is not known`)
       return undefined
     }
     return session.state === "closing" ? undefined : session
@@ -92,12 +92,12 @@ export class ConnectionManager {
     invariant(session !== undefined, `connection ${connection} was never dialled`)
     this.#context.counters.dialsFailed++
     this.#budget.gone(session)
-    this.#budget.failed(session.expected!, now)
+    this.#budget.recordFailure(session.expected!, now)
     this.#channels().endSession(session, now)
   }
 
   disconnected(connection: ConnectionId, now: Micros): void {
-    if (this.#turnedAway?.delete(connection)) return
+    if (this.#refused?.delete(connection)) return
     const session = this.#budget.session(connection)
     invariant(session !== undefined, `connection ${connection} is not known`)
     const wasClosing = session.state === "closing"
@@ -105,7 +105,7 @@ export class ConnectionManager {
     this.#context.deadlines.set(session.deadline!, undefined)
     this.#budget.gone(session)
     if (!wasClosing) {
-      this.#holdAgainst(session, now)
+      this.#recordFailure(session, now)
       this.#channels().endSession(session, now)
     }
     this.#uploader.disconnected(session, now)
@@ -119,7 +119,7 @@ export class ConnectionManager {
     }
     const refusal = refuseHello(self, hello, (peerId) => this.#budget.isBanned(peerId, now))
     if (refusal !== undefined) {
-      this.#holdAgainst(session, now)
+      this.#recordFailure(session, now)
       this.end(session, refusal, `refused: ${refusal}`, now)
       return
     }
@@ -132,7 +132,7 @@ export class ConnectionManager {
     session.state = "open"
     this.#wakeAt(session, undefined)
     if (session.expected !== undefined && session.expected !== hello.peerId) {
-      this.#budget.failed(session.expected, now)
+      this.#budget.recordFailure(session.expected, now)
     }
     const older = this.#budget.openWith(hello.peerId)
     if (older !== undefined) {
@@ -151,7 +151,7 @@ export class ConnectionManager {
   }
 
   onBye(session: PeerSession, reason: ByeReason, now: Micros): void {
-    if (reason !== "duplicate" && reason !== "idle") this.#holdAgainst(session, now)
+    if (reason !== "duplicate" && reason !== "idle") this.#recordFailure(session, now)
     this.end(session, undefined, `the peer said Bye: ${reason}`, now)
   }
 
@@ -159,7 +159,7 @@ export class ConnectionManager {
   violation(session: PeerSession, reason: string, now: Micros): void {
     if (session.state === "closing") return
     this.#context.counters.protocolErrors++
-    this.#holdAgainst(session, now)
+    this.#recordFailure(session, now)
     if (session.peerId !== undefined) this.#ban(session.peerId, session.address, reason, now)
     this.end(session, "protocol-error", `protocol error: ${reason}`, now)
   }
@@ -171,7 +171,7 @@ export class ConnectionManager {
       return
     }
     if (session.state === "closing") return
-    this.#holdAgainst(session, now)
+    this.#recordFailure(session, now)
     this.end(session, bye, reason, now)
   }
 
@@ -183,7 +183,7 @@ export class ConnectionManager {
 
   /** Ends a connection on which nothing moves. */
   drop(session: PeerSession, reason: string, now: Micros): void {
-    this.#holdAgainst(session, now)
+    this.#recordFailure(session, now)
     this.end(session, undefined, reason, now)
   }
 
@@ -215,8 +215,8 @@ export class ConnectionManager {
     const full = this.#budget.isFull
     if (full || this.#stopping) {
       if (full) this.#endOneIdle(now)
-      this.#turnedAway ??= new Set()
-      this.#turnedAway.add(connection)
+      this.#refused ??= new Set()
+      this.#refused.add(connection)
       const reason = this.#stopping ? "shutdown" : "full"
       this.#context.outputs.push({ tag: "Send", connection, message: { tag: "Bye", reason } })
       this.#context.outputs.push({ tag: "Disconnect", connection, reason })
@@ -251,7 +251,7 @@ export class ConnectionManager {
 
   readonly #due = (now: Micros, session: PeerSession): void => {
     if (session.state === "greeting") {
-      this.#holdAgainst(session, now)
+      this.#recordFailure(session, now)
       this.end(session, undefined, "no Hello in time", now)
     } else if (session.isIdle) {
       this.end(session, "idle", "no swarm in common for long", now)
@@ -267,9 +267,9 @@ export class ConnectionManager {
   }
 
   /** The peer is not dialled for a while, longer after each failure in a row. */
-  #holdAgainst(session: PeerSession, now: Micros): void {
+  #recordFailure(session: PeerSession, now: Micros): void {
     const peerId = session.peerId ?? session.expected
-    if (peerId !== undefined) this.#budget.failed(peerId, now)
+    if (peerId !== undefined) this.#budget.recordFailure(peerId, now)
   }
 
   #ban(peerId: PeerId, address: string, reason: string, now: Micros): void {

@@ -46,7 +46,7 @@ export interface NeighbourSnapshot {
   readonly have: number
   readonly requests: number
   /** When it is asked again, if it refused. */
-  readonly askAgainAt: Micros | undefined
+  readonly backoffUntil: Micros | undefined
 }
 
 export interface BanSnapshot {
@@ -86,7 +86,7 @@ export class PeerHost {
       deadlines: this.#deadlines,
       outputs: this.#outputs,
       fetching: 0,
-      leaveChannel: (neighbour, reason, now) => this.#channels.leave(neighbour, reason, now),
+      closeChannel: (neighbour, reason, now) => this.#channels.close(neighbour, reason, now),
       dropSession: (session, reason, now) => this.#connections.drop(sessionOf({ session }), reason, now),
       banPeer: (banned, where, reason, now) => this.#connections.banPeer(banned, where, reason, now)
     }
@@ -151,13 +151,13 @@ export class PeerHost {
   neighbours(id: SwarmId): readonly NeighbourSnapshot[] {
     const swarm = this.#channels.swarm(id)
     if (swarm === undefined) return []
-    return swarm.neighbours.map(({ session, theirs, requests, askAgainAt }) => ({
+    return swarm.neighbours.map(({ session, theirs, requests, backoffUntil }) => ({
       peerId: session.peerId!,
       kind: session.kind,
       address: session.address,
       have: theirs!.count,
       requests: requests.live,
-      askAgainAt
+      backoffUntil
     }))
   }
 
@@ -177,7 +177,7 @@ export class PeerHost {
             return
           }
         }
-        const session = this.#connections.listening(connection)
+        const session = this.#connections.receiving(connection)
         if (session !== undefined) this.#receive(session, message, now)
         return
       }
@@ -185,10 +185,10 @@ export class PeerHost {
         this.#channels.swarm(input.swarm)?.pieceStored(input.piece, now)
         return
       case "PieceLoaded":
-        this.#uploader.loaded(input.swarm, input.piece, input.payload, now)
+        this.#uploader.pieceLoaded(input.swarm, input.piece, input.payload, now)
         return
       case "PieceSent":
-        this.#uploader.sent(input.connection, input.swarm, input.piece, now)
+        this.#uploader.pieceSent(input.connection, input.swarm, input.piece, now)
         return
       case "Woken":
         this.#deadlines.fireDue(now)
@@ -210,13 +210,13 @@ export class PeerHost {
         this.#channels.offer(input.swarm, input.peers, now)
         return
       case "ReaderMoved":
-        this.#channels.swarm(input.swarm)?.demand.moved(input.reader, input, now)
+        this.#channels.swarm(input.swarm)?.demand.readerMoved(input.reader, input, now)
         return
       case "DemandChanged":
-        this.#channels.swarm(input.swarm)?.demand.changed(input.whole, now)
+        this.#channels.swarm(input.swarm)?.demand.setWhole(input.whole, now)
         return
       case "ReaderLeft":
-        this.#channels.swarm(input.swarm)?.demand.left(input.reader)
+        this.#channels.swarm(input.swarm)?.demand.readerLeft(input.reader)
         return
       case "Connected":
         this.#connections.connected(input.connection, now)
@@ -225,7 +225,7 @@ export class PeerHost {
         this.#connections.dialFailed(input.connection, now)
         return
       case "ProtocolBroken": {
-        const session = this.#connections.listening(input.connection)
+        const session = this.#connections.receiving(input.connection)
         if (session !== undefined) this.#connections.broken(session, input.bye, input.reason, now)
         return
       }
@@ -233,7 +233,7 @@ export class PeerHost {
         this.#connections.disconnected(input.connection, now)
         return
       case "PieceLoadFailed":
-        this.#uploader.loadFailed(input.swarm, input.piece, now)
+        this.#uploader.pieceLoadFailed(input.swarm, input.piece, now)
         return
       case "PieceCorrupt":
         this.#channels.swarm(input.swarm)?.pieceCorrupt(input.piece, now)

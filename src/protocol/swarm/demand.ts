@@ -24,7 +24,7 @@ export class Demand {
   readonly #missing: Words
   /** Made with the first reader. */
   #windows: Map<number, ReaderWindow> | undefined
-  readonly #more: (now: Micros) => void
+  readonly #onMore: (now: Micros) => void
   #ended = false
 
   /** @param more Asks for what is wanted now and was not before. */
@@ -36,12 +36,12 @@ export class Demand {
   ) {
     this.#context = context
     this.#missing = pieces.missing
-    this.#more = more
+    this.#onMore = more
     this.isWhole = isWhole
     this.wanted = isWhole ? pieces.missing : makeWords(pieces.count)
     this.reading = new ReadingOrder(pieces.count, context.rules)
     this.#ended = pieces.isComplete
-    this.#fetchOrRest()
+    this.#updateFetching()
   }
 
   has(piece: number): boolean {
@@ -49,43 +49,43 @@ export class Demand {
   }
 
   /** Somebody wants all of it, or nobody does any more. */
-  changed(isWhole: boolean, now: Micros): void {
+  setWhole(isWhole: boolean, now: Micros): void {
     if (isWhole === this.isWhole) return
     this.isWhole = isWhole
     this.wanted = isWhole ? this.#missing : makeWords(32 * this.#missing.length)
-    this.#gather()
-    this.#more(now)
+    this.#recompute()
+    this.#onMore(now)
   }
 
   /** A client reads on from here. */
-  moved(reader: number, window: ReaderWindow, now: Micros): void {
-    const hasPrecedence = this.reading.moved(reader, window)
+  readerMoved(reader: number, window: ReaderWindow, now: Micros): void {
+    const hasPrecedence = this.reading.readerMoved(reader, window)
     this.#windows ??= new Map()
     this.#windows.set(reader, window)
-    this.#gather()
-    if (hasPrecedence || !this.isWhole) this.#more(now)
+    this.#recompute()
+    if (hasPrecedence || !this.isWhole) this.#onMore(now)
   }
 
-  left(reader: number): void {
-    this.reading.left(reader)
-    if (this.#windows?.delete(reader)) this.#gather()
+  readerLeft(reader: number): void {
+    this.reading.readerLeft(reader)
+    if (this.#windows?.delete(reader)) this.#recompute()
   }
 
   /** The piece is not missing any more; so many are. */
-  stored(piece: number, missing: number): void {
-    this.reading.missing(missing)
+  pieceStored(piece: number, missing: number): void {
+    this.reading.missingChanged(missing)
     if (this.isWhole) return
     this.wanted[piece >>> 5]! &= ~(1 << (piece & 31))
-    this.#fetchOrRest()
+    this.#updateFetching()
   }
 
   /** Nothing is asked for any more. */
   end(): void {
     this.#ended = true
-    this.#fetchOrRest()
+    this.#updateFetching()
   }
 
-  #gather(): void {
+  #recompute(): void {
     if (!this.isWhole) {
       const { wanted } = this
       const missing = this.#missing
@@ -96,10 +96,10 @@ export class Demand {
         }
       }
     }
-    this.#fetchOrRest()
+    this.#updateFetching()
   }
 
-  #fetchOrRest(): void {
+  #updateFetching(): void {
     const isFetching = !this.#ended && (this.isWhole || this.wanted.some((word) => word !== 0))
     if (isFetching === this.isFetching) return
     this.isFetching = isFetching

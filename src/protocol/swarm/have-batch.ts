@@ -33,7 +33,7 @@ export class HaveBatch {
   readonly #have: Bitfield
   #flushedAt: Micros = Number.NEGATIVE_INFINITY
   /** When all neighbours were told of all last. */
-  #allToldAt: Micros = Number.NEGATIVE_INFINITY
+  #allSentAt: Micros = Number.NEGATIVE_INFINITY
 
   /**
    * @param pieceLength Bytes of a piece.
@@ -55,7 +55,7 @@ export class HaveBatch {
     return this.#log.length
   }
 
-  stored(piece: number, now: Micros): void {
+  pieceStored(piece: number, now: Micros): void {
     this.#log.push(piece)
     if (now - this.#flushedAt >= this.#delay) this.flush(now)
     else this.schedule(now)
@@ -72,47 +72,47 @@ export class HaveBatch {
   }
 
   /** Tells one neighbour, to whom a message goes anyway: on the wire both are one segment. */
-  tellAlong(neighbour: Neighbour): void {
-    const from = neighbour.told
+  piggyback(neighbour: Neighbour): void {
+    const from = neighbour.havesSent
     if (from === this.#log.length) return
-    neighbour.told = this.#log.length
-    this.#tell(neighbour, this.#log.slice(from))
+    neighbour.havesSent = this.#log.length
+    this.#send(neighbour, this.#log.slice(from))
   }
 
   /** A neighbour said that it has `pieces` more: it may have less to ask us for. What it has is not counted anew until then. */
-  heard(neighbour: Neighbour, pieces: number): void {
+  haveReceived(neighbour: Neighbour, pieces: number): void {
     neighbour.plenty -= pieces
   }
 
   flush(now: Micros): void {
     this.stop()
     this.#flushedAt = now
-    const mayHold = !this.#have.isFull && now < this.#allToldAt + this.#holdPatience
-    if (!mayHold) this.#allToldAt = now
+    const mayHold = !this.#have.isFull && now < this.#allSentAt + this.#holdPatience
+    if (!mayHold) this.#allSentAt = now
     let held = false
     let wholeFrom = -1
     let whole: readonly number[] = []
     for (const neighbour of this.#neighbours) {
-      const from = neighbour.told
+      const from = neighbour.havesSent
       if (from === this.#log.length) continue
-      if (mayHold && this.#isPatient(neighbour)) {
+      if (mayHold && this.#canWait(neighbour)) {
         held = true
         continue
       }
-      neighbour.told = this.#log.length
+      neighbour.havesSent = this.#log.length
       if (from !== wholeFrom) {
         wholeFrom = from
         whole = this.#log.slice(from)
       }
-      this.#tell(neighbour, whole)
+      this.#send(neighbour, whole)
     }
-    if (held) this.#context.deadlines.set(this.#deadline, this.#allToldAt + this.#holdPatience)
+    if (held) this.#context.deadlines.set(this.#deadline, this.#allSentAt + this.#holdPatience)
   }
 
   /** Whether a neighbour can wait for more: few pieces are new to it, and it has plenty to ask us for. */
-  #isPatient(neighbour: Neighbour): boolean {
+  #canWait(neighbour: Neighbour): boolean {
     const { haveHoldPieces, havePlentyPart } = this.#context.rules
-    if (this.#log.length - neighbour.told >= haveHoldPieces) return false
+    if (this.#log.length - neighbour.havesSent >= haveHoldPieces) return false
     if (neighbour.plenty > 0) return true
     if (neighbour.isOrigin) return false
     const plenty = Math.max(2 * haveHoldPieces, Math.ceil(havePlentyPart * this.#have.length))
@@ -120,7 +120,7 @@ export class HaveBatch {
     return neighbour.plenty > 0
   }
 
-  #tell(neighbour: Neighbour, batch: readonly number[]): void {
+  #send(neighbour: Neighbour, batch: readonly number[]): void {
     let pieces = batch
     if (!neighbour.isOrigin) {
       const theirs = neighbour.theirs!

@@ -89,7 +89,7 @@ export interface HostContext {
   /** Swarms that still fetch pieces. */
   fetching: number
   /** Ends this host's part in a channel, telling the peer why. */
-  readonly leaveChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
+  readonly closeChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
   /** Drops a connection on which nothing moves; its peer may be dialled again after a while. */
   readonly dropSession: (session: NeighbourSession, reason: string, now: Micros) => void
   /** Stops speaking to a peer for banDuration, connected or not. */

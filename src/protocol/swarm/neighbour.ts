@@ -67,14 +67,14 @@ export class Neighbour {
   /** Set while joined. */
   theirs: Bitfield | undefined = undefined
   /** How much of the swarm's have log it was told. */
-  told: number
+  havesSent: number
   /** It has plenty to ask us for at least until it has told us of so many pieces; have-batch.ts keeps it. */
   plenty = 0
   /** Whether `theirs` is summed in the swarm's availability; seeds are not, they change no order. */
   counted = false
   readonly requests = new NeighbourRequests()
   /** Not asked before this instant, because it was busy or slow; undefined when it may be asked. */
-  askAgainAt: Micros | undefined = undefined
+  backoffUntil: Micros | undefined = undefined
   /** Has room, and nothing was wanted of it when it was looked at last. request-filler.ts keeps it. */
   isIdle = false
   /** Timeouts and Rejects since its last Piece. */
@@ -86,12 +86,12 @@ export class Neighbour {
   /** The uploader's turn counter when this neighbour was served last. */
   servedAt = 0
 
-  constructor(session: NeighbourSession, swarm: NeighbourSwarm, channel: number, told: number) {
+  constructor(session: NeighbourSession, swarm: NeighbourSwarm, channel: number, havesSent: number) {
     this.session = session
     this.connection = session.connection
     this.isOrigin = session.kind === "origin"
     this.swarm = swarm
     this.channel = channel
-    this.told = told
+    this.havesSent = havesSent
   }
 }

@@ -53,14 +53,14 @@ export class ReadingOrder {
   }
 
   /** Says how many pieces are missing now. */
-  missing(pieces: number): void {
+  missingChanged(pieces: number): void {
     this.#missing = pieces
-    if (this.#readers.length > 0) this.#seeUrgent()
+    if (this.#readers.length > 0) this.#updateUrgency()
     if (pieces <= this.#tailPieces) this.tail = this.#tailChoice
   }
 
   /** A client reads on from here; says whether it has precedence. */
-  moved(number: number, window: ReaderWindow): boolean {
+  readerMoved(number: number, window: ReaderWindow): boolean {
     const reader = this.#readers.find((other) => other.number === number)
     if (reader === undefined) {
       if (this.#readers.length >= this.#maxReaders) return false
@@ -69,24 +69,24 @@ export class ReadingOrder {
       if (reader.window.firstPiece !== window.firstPiece) reader.waitingSince = this.#missing
       reader.window = window
     }
-    this.#seeUrgent()
-    this.#gather()
+    this.#updateUrgency()
+    this.#collectWindows()
     return true
   }
 
-  left(number: number): void {
+  readerLeft(number: number): void {
     const index = this.#readers.findIndex((reader) => reader.number === number)
     if (index < 0) return
     this.#readers.splice(index, 1)
-    this.#seeUrgent()
-    this.#gather()
+    this.#updateUrgency()
+    this.#collectWindows()
   }
 
-  #seeUrgent(): void {
+  #updateUrgency(): void {
     this.isUrgent = this.#readers.some(({ waitingSince }) => waitingSince - this.#missing >= this.#patience)
   }
 
-  #gather(): void {
+  #collectWindows(): void {
     this.windows = this.#readers.map(({ window }) => window)
   }
 }

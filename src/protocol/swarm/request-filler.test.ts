@@ -127,7 +127,7 @@ describe("peer host, requests", () => {
     expect(stage.host.nextWake()).toBeLessThanOrEqual(1.25 * retryAfter)
     expect(requested(messages(stage.wake(), one))).toEqual([7])
     // A peer does not decide to be left alone for as long as it likes.
-    const again = stage.host.neighbours(swarm)[1]!.askAgainAt!
+    const again = stage.host.neighbours(swarm)[1]!.backoffUntil!
     expect(again).toBeLessThanOrEqual(1.25 * limits.maxRejectBackoff)
   })
 

@@ -33,7 +33,7 @@ export interface RequestedSwarm {
   readonly window: RequestWindow
   readonly availability: Uint16Array
   /** Whether one more request may be sent. */
-  readonly wantsMore: boolean
+  readonly mayRequestMore: boolean
   readonly isEndgame: boolean
   readonly isAllRequested: boolean
 }
@@ -42,7 +42,7 @@ export class RequestFiller {
   readonly #context: HostContext
   readonly #swarm: RequestedSwarm
   /** Wakes in endgame, when the oldest request is due for a copy. */
-  readonly #hedge: Deadline
+  readonly #endgameTimer: Deadline
   readonly #answers: AnswerTime
   /**
    * Neighbours with room of which nothing was wanted when they were looked at last, longest idle first. The others
@@ -55,33 +55,33 @@ export class RequestFiller {
     this.#context = context
     this.#swarm = swarm
     this.#answers = new AnswerTime(context.rules, swarm.metainfo.pieceLength)
-    this.#hedge = context.deadlines.make((now) => this.fillAll(now))
+    this.#endgameTimer = context.deadlines.make((now) => this.fillIdle(now))
   }
 
   stop(): void {
-    this.#context.deadlines.set(this.#hedge, undefined)
+    this.#context.deadlines.set(this.#endgameTimer, undefined)
   }
 
   /** Asks one neighbour for as much as it may be asked. */
   fill(neighbour: Neighbour, now: Micros): void {
     this.#endBackoff(neighbour, now)
-    while (this.#mayAsk(neighbour) && this.#askOne(neighbour, now)) {
+    while (this.#mayRequest(neighbour) && this.#requestOne(neighbour, now)) {
       // until there is no room, or nothing is wanted
     }
-    this.#sort(neighbour)
+    this.#updateIdle(neighbour)
     this.#reschedule(neighbour)
   }
 
   /** Asks the idle neighbours, the least loaded first, the longest idle first among them. */
-  fillAll(now: Micros): void {
+  fillIdle(now: Micros): void {
     const idle = this.#idle
-    if (idle.length === 0 || !this.#swarm.wantsMore) return
+    if (idle.length === 0 || !this.#swarm.mayRequestMore) return
     for (let load = 0; load < this.#context.rules.maxRequestsPerNeighbour; load++) {
       for (let index = 0; index < idle.length; ) {
         const neighbour = idle[index]!
         if (neighbour.requests.live === load) {
-          this.#askIdle(neighbour, now)
-          if (!this.#swarm.wantsMore) return
+          this.#requestFromIdle(neighbour, now)
+          if (!this.#swarm.mayRequestMore) return
         }
         if (neighbour.isIdle) index++
       }
@@ -89,9 +89,9 @@ export class RequestFiller {
   }
 
   /** A neighbour's backoff or request timeout has come, or may have come: its deadline may be early. */
-  readonly due = (now: Micros, neighbour: Neighbour): void => {
+  readonly onDeadline = (now: Micros, neighbour: Neighbour): void => {
     let expired = false
-    for (const request of neighbour.requests.owed) {
+    for (const request of neighbour.requests.outstanding) {
       if (request.expiresAt > now) continue
       if (request.state !== "live") {
         this.#context.dropSession(neighbour.session, "silent: a request was never answered", now)
@@ -104,16 +104,16 @@ export class RequestFiller {
     }
     if (expired) {
       this.#answers.expired(now)
-      for (const request of neighbour.requests.owed) {
+      for (const request of neighbour.requests.outstanding) {
         if (request.state === "expired" && request.expiresAt <= now) {
           request.expiresAt = now + this.#answers.timeout
         }
       }
       neighbour.failures++
-      neighbour.askAgainAt = now + this.#context.rules.maxRejectBackoff
+      neighbour.backoffUntil = now + this.#context.rules.maxRejectBackoff
       this.#setIdle(neighbour, false)
-      this.fillAll(now)
-      this.#sort(neighbour)
+      this.fillIdle(now)
+      this.#updateIdle(neighbour)
       this.#reschedule(neighbour)
     } else {
       this.fill(neighbour, now)
@@ -121,14 +121,14 @@ export class RequestFiller {
   }
 
   /** A request was answered by its piece; the neighbour is filled next. */
-  answered(neighbour: Neighbour, request: OutstandingRequest, now: Micros): void {
+  pieceReceived(neighbour: Neighbour, request: OutstandingRequest, now: Micros): void {
     neighbour.failures = 0
     if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
     this.#answers.answered(now - request.sentAt)
   }
 
   /** A request was refused. */
-  refused(neighbour: Neighbour, request: OutstandingRequest, retryAfter: Micros, now: Micros): void {
+  rejected(neighbour: Neighbour, request: OutstandingRequest, retryAfter: Micros, now: Micros): void {
     const wasLive = request.state === "live"
     if (wasLive) {
       this.#swarm.window.release(neighbour.requests, request)
@@ -139,26 +139,26 @@ export class RequestFiller {
         retryAfter > 0
           ? this.#jitter(Math.min(Math.max(retryAfter, minRejectBackoff), maxRejectBackoff))
           : backoffDelay(neighbour.failures - 1, range, this.#context.random)
-      neighbour.askAgainAt = Math.max(neighbour.askAgainAt ?? 0, now + wait)
+      neighbour.backoffUntil = Math.max(neighbour.backoffUntil ?? 0, now + wait)
       this.#setIdle(neighbour, false)
-      this.fillAll(now)
+      this.fillIdle(now)
     }
-    this.#sort(neighbour)
+    this.#updateIdle(neighbour)
     this.#reschedule(neighbour)
   }
 
   /** Takes back all requests of a neighbour that leaves. */
-  abandon(neighbour: Neighbour): void {
-    for (const request of neighbour.requests.owed) {
+  releaseAll(neighbour: Neighbour): void {
+    for (const request of neighbour.requests.outstanding) {
       if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
     }
-    neighbour.requests.owed.length = 0
+    neighbour.requests.outstanding.length = 0
     this.#setIdle(neighbour, false)
     if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
   }
 
   /** The piece came from `but`; whoever else was asked is told to forget it. */
-  cancelOthers(piece: number, but: Neighbour | undefined, now: Micros): void {
+  cancelDuplicates(piece: number, but: Neighbour | undefined, now: Micros): void {
     for (const neighbour of this.#swarm.neighbours) {
       if (neighbour === but) continue
       const request = neighbour.requests.find(piece)
@@ -167,28 +167,29 @@ export class RequestFiller {
       request.state = "cancelled"
       request.expiresAt = now + this.#answers.timeout
       sendMessage(this.#context, neighbour, { tag: "Cancel", channel: neighbour.channel, piece })
-      this.#sort(neighbour)
+      this.#updateIdle(neighbour)
       this.#reschedule(neighbour)
     }
   }
 
-  #askIdle(neighbour: Neighbour, now: Micros): void {
+  #requestFromIdle(neighbour: Neighbour, now: Micros): void {
     this.#endBackoff(neighbour, now)
-    if (neighbour.askAgainAt !== undefined) {
-      this.#sort(neighbour)
+    if (neighbour.backoffUntil !== undefined) {
+      this.#updateIdle(neighbour)
       if (!neighbour.isIdle) this.#reschedule(neighbour)
-    } else if (this.#mayAsk(neighbour) && this.#askOne(neighbour, now)) {
-      this.#sort(neighbour)
+    } else if (this.#mayRequest(neighbour) && this.#requestOne(neighbour, now)) {
+      this.#updateIdle(neighbour)
       this.#reschedule(neighbour)
     }
   }
 
   #endBackoff(neighbour: Neighbour, now: Micros): void {
-    if (neighbour.askAgainAt !== undefined && neighbour.askAgainAt <= now) neighbour.askAgainAt = undefined
+    if (neighbour.backoffUntil !== undefined && neighbour.backoffUntil <= now)
+      neighbour.backoffUntil = undefined
   }
 
-  #mayAsk(neighbour: Neighbour): boolean {
-    return neighbour.askAgainAt === undefined && this.#hasRoom(neighbour) && this.#swarm.wantsMore
+  #mayRequest(neighbour: Neighbour): boolean {
+    return neighbour.backoffUntil === undefined && this.#hasRoom(neighbour) && this.#swarm.mayRequestMore
   }
 
   #hasRoom(neighbour: Neighbour): boolean {
@@ -198,8 +199,8 @@ export class RequestFiller {
   }
 
   /** Puts a neighbour among the idle ones, or takes it out. One that backs off only wakes for something wanted. */
-  #sort(neighbour: Neighbour): void {
-    const hasTime = neighbour.askAgainAt === undefined || !this.#wantsFrom(neighbour)
+  #updateIdle(neighbour: Neighbour): void {
+    const hasTime = neighbour.backoffUntil === undefined || !this.#isInterestedIn(neighbour)
     this.#setIdle(neighbour, this.#hasRoom(neighbour) && hasTime)
   }
 
@@ -211,7 +212,7 @@ export class RequestFiller {
   }
 
   /** Whether the neighbour has a piece that could be asked of it: unrequested, or any wanted one in endgame. */
-  #wantsFrom(neighbour: Neighbour): boolean {
+  #isInterestedIn(neighbour: Neighbour): boolean {
     const { demand, window, isEndgame } = this.#swarm
     const missing = demand.wanted
     const theirs = neighbour.theirs!.words
@@ -222,31 +223,31 @@ export class RequestFiller {
     return false
   }
 
-  #askOne(neighbour: Neighbour, now: Micros): boolean {
+  #requestOne(neighbour: Neighbour, now: Micros): boolean {
     const swarm = this.#swarm
     if (neighbour.suggested.length > 0) {
       neighbour.suggested = neighbour.suggested.filter((piece) => !swarm.have.has(piece))
     }
     let piece = this.#select(neighbour)
     if (piece < 0) {
-      piece = this.#copyInEndgame(neighbour, now)
+      piece = this.#endgameDuplicate(neighbour, now)
       if (piece < 0) return false
     }
     swarm.window.add(neighbour.requests, piece, now, this.#answers.timeout)
     this.#context.counters.requestsSent++
-    swarm.haves.tellAlong(neighbour)
+    swarm.haves.piggyback(neighbour)
     sendMessage(this.#context, neighbour, { tag: "Request", channel: neighbour.channel, piece })
     return true
   }
 
   #select(neighbour: Neighbour): number {
     const swarm = this.#swarm
-    const { owed, live } = neighbour.requests
+    const { outstanding, live } = neighbour.requests
     // What was given up on or cancelled here is still owed an answer, and not asked again meanwhile.
     let masked: number[] | undefined
-    if (owed.length > live) {
+    if (outstanding.length > live) {
       masked = []
-      for (const request of owed) {
+      for (const request of outstanding) {
         if (swarm.window.isRequested(request.piece)) continue
         swarm.window.mark(request.piece)
         masked.push(request.piece)
@@ -261,7 +262,7 @@ export class RequestFiller {
         availability: swarm.availability,
         // Whoever suggests is a source that all want: there a suggestion goes before the reader, who is served by
         // the others' copies sooner than by everyone asking the source for the same piece; but not for long.
-        readers: this.#mayFollow(neighbour.suggested) ? noReaders : swarm.demand.reading.windows,
+        readers: this.#prefersSuggestions(neighbour.suggested) ? noReaders : swarm.demand.reading.windows,
         suggested: neighbour.suggested,
         choice: tail === undefined ? this.#context.rules.pieceChoice : tail.choice,
         windowWords: tail?.windowWords
@@ -273,13 +274,13 @@ export class RequestFiller {
   }
 
   /** Whether suggestions go before what readers wait for. */
-  #mayFollow(suggested: readonly number[]): boolean {
+  #prefersSuggestions(suggested: readonly number[]): boolean {
     const { isWhole, reading } = this.#swarm.demand
     return suggested.length > 0 && isWhole && !reading.isUrgent
   }
 
   /** In endgame, the piece whose request is the oldest and overdue, if this neighbour can give a copy; else -1. */
-  #copyInEndgame(neighbour: Neighbour, now: Micros): number {
+  #endgameDuplicate(neighbour: Neighbour, now: Micros): number {
     const swarm = this.#swarm
     const { maxEndgameCopies } = this.#context.rules
     if (!swarm.isEndgame || !swarm.isAllRequested) return -1
@@ -288,7 +289,7 @@ export class RequestFiller {
     let nextDue: Micros | undefined
     for (const other of swarm.neighbours) {
       if (other === neighbour) continue
-      for (const request of other.requests.owed) {
+      for (const request of other.requests.outstanding) {
         if (request.state !== "live" || swarm.window.copies(request.piece) >= maxEndgameCopies) continue
         if (!neighbour.theirs!.has(request.piece) || !swarm.demand.has(request.piece)) continue
         if (neighbour.requests.find(request.piece) !== undefined) continue
@@ -299,8 +300,8 @@ export class RequestFiller {
       }
     }
     if (oldest !== undefined) return oldest.piece
-    if (nextDue !== undefined && (this.#hedge.at === undefined || nextDue < this.#hedge.at)) {
-      this.#context.deadlines.set(this.#hedge, nextDue)
+    if (nextDue !== undefined && (this.#endgameTimer.at === undefined || nextDue < this.#endgameTimer.at)) {
+      this.#context.deadlines.set(this.#endgameTimer, nextDue)
     }
     return -1
   }
@@ -315,11 +316,11 @@ export class RequestFiller {
    * with every answer, and hardly ever comes: so a wake-up that is early already is left alone.
    */
   #reschedule(neighbour: Neighbour): void {
-    const { askAgainAt, deadline } = neighbour
+    const { backoffUntil, deadline } = neighbour
     if (deadline === undefined) return
     const { deadlines } = this.#context
     const expiry = neighbour.requests.nextExpiry()
     if (expiry !== undefined) deadlines.setAtLatest(deadline, expiry)
-    if (askAgainAt !== undefined && !neighbour.isIdle) deadlines.setAtLatest(deadline, askAgainAt)
+    if (backoffUntil !== undefined && !neighbour.isIdle) deadlines.setAtLatest(deadline, backoffUntil)
   }
 }

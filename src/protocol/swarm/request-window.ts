@@ -25,21 +25,21 @@ export interface OutstandingRequest {
 
 export class NeighbourRequests {
   /** Requests without an answer, oldest first. */
-  readonly owed: OutstandingRequest[] = []
+  readonly outstanding: OutstandingRequest[] = []
   live = 0
 
   find(piece: number): OutstandingRequest | undefined {
-    for (const request of this.owed) if (request.piece === piece) return request
+    for (const request of this.outstanding) if (request.piece === piece) return request
     return undefined
   }
 
   /** Removes the request for `piece` because its answer came; undefined when there was none. */
   take(piece: number): OutstandingRequest | undefined {
-    const owed = this.owed
-    for (let index = 0; index < owed.length; index++) {
-      const request = owed[index]!
+    const outstanding = this.outstanding
+    for (let index = 0; index < outstanding.length; index++) {
+      const request = outstanding[index]!
       if (request.piece !== piece) continue
-      owed.splice(index, 1)
+      outstanding.splice(index, 1)
       return request
     }
     return undefined
@@ -47,13 +47,13 @@ export class NeighbourRequests {
 
   /** Whether one more may be sent under a limit of live requests. */
   hasRoom(maxLive: number): boolean {
-    return this.live < maxLive && this.owed.length < 2 * maxLive
+    return this.live < maxLive && this.outstanding.length < 2 * maxLive
   }
 
   /** The earliest instant at which a request is given up on. */
   nextExpiry(): Micros | undefined {
     let next: Micros | undefined
-    for (const request of this.owed) {
+    for (const request of this.outstanding) {
       if (next === undefined || request.expiresAt < next) next = request.expiresAt
     }
     return next
@@ -91,7 +91,7 @@ export class RequestWindow {
       this.#extraCopies ??= new Map()
       this.#extraCopies.set(piece, this.copies(piece))
     } else this.mark(piece)
-    requests.owed.push({ piece, sentAt: now, state: "live", expiresAt: now + timeout })
+    requests.outstanding.push({ piece, sentAt: now, state: "live", expiresAt: now + timeout })
     requests.live++
     this.live++
   }

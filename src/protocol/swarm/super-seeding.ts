@@ -53,7 +53,7 @@ export class SuperSeeding {
     this.#own = arc === undefined ? pieces : arc.endPiece - arc.firstPiece
   }
 
-  joined(neighbour: Neighbour): void {
+  neighbourJoined(neighbour: Neighbour): void {
     this.#byNeighbour.set(neighbour, { pieces: [], steers: 0, declined: false })
     if (this.#outside.isFull) return
     const theirs = neighbour.theirs!
@@ -64,7 +64,7 @@ export class SuperSeeding {
     else for (const other of this.#byNeighbour.keys()) this.#suggest(other)
   }
 
-  left(neighbour: Neighbour): void {
+  neighbourLeft(neighbour: Neighbour): void {
     this.declined(neighbour)
     this.#byNeighbour.delete(neighbour)
   }
@@ -79,7 +79,7 @@ export class SuperSeeding {
   }
 
   /** A neighbour said that it has these pieces. */
-  heard(neighbour: Neighbour, pieces: readonly number[]): void {
+  haveReceived(neighbour: Neighbour, pieces: readonly number[]): void {
     if (this.#outside.isFull) return
     for (const piece of pieces) this.#outside.set(piece)
     this.#suggest(neighbour)
@@ -89,7 +89,7 @@ export class SuperSeeding {
    * Whether a request that could be taken on should be refused, so that the neighbour asks for something that nobody
    * has yet.
    */
-  steers(neighbour: Neighbour, piece: number): boolean {
+  shouldSteer(neighbour: Neighbour, piece: number): boolean {
     if (this.#outside.isFull || !this.#outside.has(piece) || this.#byNeighbour.size < 2) return false
     const suggestions = this.#byNeighbour.get(neighbour)
     if (suggestions === undefined || suggestions.declined || suggestions.steers >= maxSteers) return false
@@ -100,7 +100,7 @@ export class SuperSeeding {
   }
 
   /** The uploader took the request on. */
-  given(neighbour: Neighbour, piece: number): void {
+  uploadAccepted(neighbour: Neighbour, piece: number): void {
     if (this.#given[piece]! < 0xffff) this.#given[piece]!++
     const suggestions = this.#byNeighbour.get(neighbour)
     if (suggestions !== undefined) suggestions.steers = 0
@@ -110,7 +110,7 @@ export class SuperSeeding {
   }
 
   /** What was taken on did not go out. `seen` is how many neighbours have the piece. */
-  undone(piece: number, seen: number): void {
+  uploadAborted(piece: number, seen: number): void {
     this.#given[piece]!--
     if (this.#given[piece]! > 0 || seen > 0) return
     this.#outside.clear(piece)

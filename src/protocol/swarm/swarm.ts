@@ -83,9 +83,9 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.#context = context
     const { missing, pieces: count } = this
     this.demand = new Demand(context, { count, missing, isComplete: have.isFull }, !onDemand, (now) =>
-      this.#filler.fillAll(now)
+      this.#filler.fillIdle(now)
     )
-    this.demand.reading.missing(this.pieces - have.count)
+    this.demand.reading.missingChanged(this.pieces - have.count)
     this.haves = new HaveBatch(context, metainfo.pieceLength, have, this.neighbours)
     this.#filler = new RequestFiller(context, this)
     this.#superSeeding =
@@ -105,12 +105,12 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   /** Whether one more request may be sent. Pieces being stored are in memory, so they count against a bound too. */
-  get wantsMore(): boolean {
-    return this.window.live < this.#share && this.wantsPieces && this.#hasMemory
+  get mayRequestMore(): boolean {
+    return this.window.live < this.#requestShare && this.wantsPieces && this.#hasMemory
   }
 
   /** Requests that may be outstanding: of what the host may ask, its swarms have equal shares. */
-  get #share(): number {
+  get #requestShare(): number {
     const { maxRequestsPerSwarm, maxRequestsPerHost } = this.#context.rules
     const share = Math.floor(maxRequestsPerHost / Math.max(1, this.#context.fetching))
     return Math.min(maxRequestsPerSwarm, Math.max(1, share))
@@ -169,12 +169,12 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     if (neighbour.isOrigin) this.#origins++
     if (!theirs.isFull) {
       neighbour.counted = true
-      this.#sumAvailability(theirs, 1)
+      this.#addAvailability(theirs, 1)
     }
-    if (neighbour.told < this.haves.end) this.haves.schedule(now)
+    if (neighbour.havesSent < this.haves.end) this.haves.schedule(now)
     if (this.#closeIfFinished(neighbour, now)) return
-    this.#superSeeding?.joined(neighbour)
-    neighbour.deadline ??= this.#context.deadlines.makeFor(neighbour, this.#filler.due)
+    this.#superSeeding?.neighbourJoined(neighbour)
+    neighbour.deadline ??= this.#context.deadlines.makeFor(neighbour, this.#filler.onDeadline)
     this.#filler.fill(neighbour, now)
   }
 
@@ -185,14 +185,14 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.neighbours.splice(index, 1)
     if (neighbour.isOrigin) this.#origins--
     neighbour.state = "left"
-    this.#filler.abandon(neighbour)
-    this.#superSeeding?.left(neighbour)
-    if (neighbour.counted) this.#sumAvailability(neighbour.theirs!, -1)
-    this.#filler.fillAll(now)
+    this.#filler.releaseAll(neighbour)
+    this.#superSeeding?.neighbourLeft(neighbour)
+    if (neighbour.counted) this.#addAvailability(neighbour.theirs!, -1)
+    this.#filler.fillIdle(now)
   }
 
   /** The swarm is closed on this host. Its neighbours have left. */
-  stop(): void {
+  close(): void {
     this.demand.end()
     this.haves.stop()
     this.#filler.stop()
@@ -201,17 +201,17 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   onHave(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
     const theirs = neighbour.theirs!
     // Most Haves come while enough is asked for: then nothing else of the swarm is looked at.
-    const mayAsk = neighbour.askAgainAt !== undefined || this.wantsMore
+    const mayAsk = neighbour.backoffUntil !== undefined || this.mayRequestMore
     const isEndgame = mayAsk && this.isEndgame
     let news = false
-    this.haves.heard(neighbour, pieces.length)
+    this.haves.haveReceived(neighbour, pieces.length)
     for (const piece of pieces) {
       if (!(piece >= 0 && piece < this.pieces)) return `Have of piece ${piece} of ${this.pieces}`
       if (!theirs.set(piece)) continue
       if (neighbour.counted) this.availability[piece]!++
       if (mayAsk && !this.have.has(piece) && (isEndgame || !this.window.isRequested(piece))) news = true
     }
-    if (this.#superSeeding !== undefined) this.#superSeeding.heard(neighbour, pieces)
+    if (this.#superSeeding !== undefined) this.#superSeeding.haveReceived(neighbour, pieces)
     if (theirs.isFull && this.#closeIfFinished(neighbour, now)) return undefined
     if (news) this.#filler.fill(neighbour, now)
     return undefined
@@ -230,12 +230,12 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
       this.#reject(neighbour, piece, "busy", uploader.retryAfter())
       return undefined
     }
-    if (this.#superSeeding?.steers(neighbour, piece) === true) {
+    if (this.#superSeeding?.shouldSteer(neighbour, piece) === true) {
       this.#reject(neighbour, piece, "busy", this.#context.rules.minRejectBackoff)
       return undefined
     }
-    this.#superSeeding?.given(neighbour, piece)
-    uploader.admit(this, neighbour, piece, bytes, now)
+    this.#superSeeding?.uploadAccepted(neighbour, piece)
+    uploader.enqueue(this, neighbour, piece, bytes, now)
     return undefined
   }
 
@@ -252,13 +252,13 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     }
     if (neighbour.isOrigin) counters.bytesReceivedFromOrigins += payload.byteLength
     else counters.bytesReceivedFromAgents += payload.byteLength
-    this.#filler.answered(neighbour, request, now)
+    this.#filler.pieceReceived(neighbour, request, now)
     // An answer that comes after its timeout is welcome, unless the store is so far behind that memory would grow.
     const surplus = request.state !== "live" && !this.window.isRequested(piece) && !this.#hasMemory
     if (this.have.has(piece) || isBeingWritten(this.#pendingWrites, piece) || this.failed || surplus) {
       counters.piecesDuplicate++
     } else {
-      if (this.window.isRequested(piece)) this.#filler.cancelOthers(piece, neighbour, now)
+      if (this.window.isRequested(piece)) this.#filler.cancelDuplicates(piece, neighbour, now)
       this.window.mark(piece)
       this.#pendingWrites.push({ piece, from: neighbour.session })
       this.#context.outputs.push({ tag: "StorePiece", swarm: this.id, piece, payload })
@@ -284,7 +284,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     ) {
       this.availability[piece]!--
     }
-    this.#filler.refused(neighbour, request, retryAfter, now)
+    this.#filler.rejected(neighbour, request, retryAfter, now)
     return undefined
   }
 
@@ -319,10 +319,10 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     if (!this.have.set(piece)) return
     this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
     this.#context.counters.piecesStored++
-    this.haves.stored(piece, now)
-    this.demand.stored(piece, this.pieces - this.have.count)
+    this.haves.pieceStored(piece, now)
+    this.demand.pieceStored(piece, this.pieces - this.have.count)
     if (!this.have.isFull) {
-      this.#filler.fillAll(now)
+      this.#filler.fillIdle(now)
       return
     }
     this.demand.end()
@@ -338,7 +338,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.window.unmark(piece)
     this.#context.counters.piecesCorrupt++
     this.#context.banPeer(peerId!, address, `sent a corrupt piece ${piece} of ${this.id}`, now)
-    this.#filler.fillAll(now)
+    this.#filler.fillIdle(now)
   }
 
   pieceStoreFailed(piece: number, reason: string): void {
@@ -350,20 +350,20 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.#context.outputs.push({ tag: "SwarmFailed", swarm: this.id, reason })
   }
 
-  uploadUndone(_neighbour: Neighbour, piece: number): void {
-    this.#superSeeding?.undone(piece, this.availability[piece]!)
+  uploadAborted(_neighbour: Neighbour, piece: number): void {
+    this.#superSeeding?.uploadAborted(piece, this.availability[piece]!)
   }
 
   /** Two complete ends have nothing to say to each other. */
   #closeIfFinished(neighbour: Neighbour, now: Micros): boolean {
     if (!this.have.isFull || !neighbour.theirs!.isFull) return false
-    this.#context.leaveChannel(neighbour, "finished", now)
+    this.#context.closeChannel(neighbour, "finished", now)
     return true
   }
 
   #reject(neighbour: Neighbour, piece: number, reason: RejectReason, retryAfter: Micros): void {
     this.#context.counters.rejectsSent++
-    this.haves.tellAlong(neighbour)
+    this.haves.piggyback(neighbour)
     sendMessage(this.#context, neighbour, {
       tag: "Reject",
       channel: neighbour.channel,
@@ -373,7 +373,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     })
   }
 
-  #sumAvailability(theirs: Bitfield, change: number): void {
+  #addAvailability(theirs: Bitfield, change: number): void {
     if (theirs.count === 0) return
     for (let word = 0; word < theirs.words.length; word++) {
       if (theirs.words[word] === 0) continue

@@ -30,7 +30,7 @@ export interface UploadSwarm {
   /** The uploader's turn counter when this swarm was served last. */
   servedAt: number
   /** A piece that was admitted is not going out after all. */
-  readonly uploadUndone: (neighbour: Neighbour, piece: number) => void
+  readonly uploadAborted: (neighbour: Neighbour, piece: number) => void
 }
 
 interface UploadJob {
@@ -83,7 +83,7 @@ export class Uploader {
   }
 
   /** Takes a request; the caller has checked hasRoom and that the piece is stored. */
-  admit(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number, now: Micros): void {
+  enqueue(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number, now: Micros): void {
     this.#jobs.push({ swarm, neighbour, piece, bytes, state: "waiting", sentAt: 0 })
     this.#bytes += bytes
     this.#pump(now)
@@ -112,7 +112,7 @@ export class Uploader {
     }
     if (victim === undefined) return false
     this.#remove(victim)
-    this.#undone(victim)
+    this.#abort(victim)
     this.#reject(victim, "busy")
     return this.hasRoom(bytes)
   }
@@ -122,7 +122,7 @@ export class Uploader {
     for (const job of this.#jobs) {
       if (job.neighbour !== neighbour || job.piece !== piece || isOut(job)) continue
       this.#remove(job)
-      this.#undone(job)
+      this.#abort(job)
       this.#reject(job, "cancelled")
       break
     }
@@ -141,7 +141,7 @@ export class Uploader {
     return false
   }
 
-  loaded(swarm: SwarmId, piece: number, payload: Payload, now: Micros): void {
+  pieceLoaded(swarm: SwarmId, piece: number, payload: Payload, now: Micros): void {
     this.#loadAnswered(swarm, piece)
     for (const job of this.#jobs) {
       if (job.state !== "loading" || job.piece !== piece || job.swarm.id !== swarm) continue
@@ -158,7 +158,7 @@ export class Uploader {
     this.#pump(now)
   }
 
-  loadFailed(swarm: SwarmId, piece: number, now: Micros): void {
+  pieceLoadFailed(swarm: SwarmId, piece: number, now: Micros): void {
     this.#loadAnswered(swarm, piece)
     this.#removeWhere(
       (job) => job.state === "loading" && job.piece === piece && job.swarm.id === swarm,
@@ -168,7 +168,7 @@ export class Uploader {
   }
 
   /** A Piece left this host. */
-  sent(connection: ConnectionId, swarm: SwarmId, piece: number, now: Micros): void {
+  pieceSent(connection: ConnectionId, swarm: SwarmId, piece: number, now: Micros): void {
     for (const job of this.#jobs) {
       if (!isOut(job) || job.piece !== piece || job.swarm.id !== swarm) continue
       if (job.neighbour.connection !== connection) continue
@@ -182,7 +182,7 @@ export class Uploader {
   }
 
   /** The channel closes: what waits is refused, what is being sent still goes out. */
-  leave(neighbour: Neighbour, answer: boolean, now: Micros): void {
+  channelClosed(neighbour: Neighbour, answer: boolean, now: Micros): void {
     this.#removeWhere((job) => job.neighbour === neighbour && !isOut(job), answer ? "closed" : undefined)
     this.#pump(now)
   }
@@ -198,7 +198,7 @@ export class Uploader {
       const job = this.#jobs[index]!
       if (!matches(job)) continue
       this.#remove(job)
-      this.#undone(job)
+      this.#abort(job)
       if (answer !== undefined) this.#reject(job, answer)
     }
   }
@@ -218,7 +218,7 @@ export class Uploader {
   }
 
   /** When a piece being sent counts as stalled, or a stalled one is given up with its connection. */
-  #patienceEnds(job: UploadJob): Micros {
+  #stallDeadline(job: UploadJob): Micros {
     const { uploadStallTime, requestTimeoutBase, requestTimeoutPerMiB } = this.#context.rules
     const giveUp = 2 * (requestTimeoutBase + Math.round((requestTimeoutPerMiB * job.bytes) / MiB))
     if (job.state === "stalled") return job.sentAt + giveUp
@@ -229,7 +229,7 @@ export class Uploader {
   #scheduleStallCheck(): void {
     for (const job of this.#jobs) {
       if (!isOut(job)) continue
-      const at = this.#patienceEnds(job)
+      const at = this.#stallDeadline(job)
       // Mostly the check is due before: then the session is not looked at.
       if (this.#stallCheck.at !== undefined && this.#stallCheck.at <= at) continue
       if (job.neighbour.session.state !== "closing") this.#context.deadlines.set(this.#stallCheck, at)
@@ -239,7 +239,7 @@ export class Uploader {
   #checkStalls(now: Micros): void {
     const dropped: NeighbourSession[] = []
     for (const job of this.#jobs) {
-      if (!isOut(job) || this.#patienceEnds(job) > now) continue
+      if (!isOut(job) || this.#stallDeadline(job) > now) continue
       if (job.state === "stalled" || this.#stalled >= this.#context.rules.maxUploadQueue) {
         dropped.push(job.neighbour.session)
       } else {
@@ -254,8 +254,8 @@ export class Uploader {
     this.#pump(now)
   }
 
-  #undone(job: UploadJob): void {
-    job.swarm.uploadUndone(job.neighbour, job.piece)
+  #abort(job: UploadJob): void {
+    job.swarm.uploadAborted(job.neighbour, job.piece)
   }
 
   #reject(job: UploadJob, reason: RejectReason): void {
