@@ -1,6 +1,6 @@
-// Decides which tests run together: "here" is what npm run check runs, in less than two minutes; "processes" the tests of
-// the shoal command as a person starts it, which would make that half as long again; "clients" those with real container
-// clients, one file at a time, after the others. npm test runs all of these. "long" holds soaks, outside npm test.
+// The groups of tests. "here" is what `npm run check` runs, in less than two minutes. "processes" holds the tests of the
+// `shoal` command as a person starts it, which would make that half as long again. "clients" holds those with real container
+// clients, one file at a time, after the others. `npm test` runs all three. "long" holds soaks and runs on request.
 
 import { defineConfig } from "vitest/config"
 

@@ -1,6 +1,6 @@
-// Decides what an installation is: where the clone is, which Node runs the sources, whether npm's packages are there
-// and as new as the lock file. Plain JavaScript without dependencies that any Node from 12.20 loads, because it runs
-// before anything is known to be installed. Knows nothing of what is run.
+// The state of an installation: the root of the clone, the Node that runs the sources, and whether the packages are there
+// and as new as the lock file. Plain JavaScript without dependencies for any Node from 12.20, because it runs before
+// anything is installed. Does not know what is run.
 //
 // Invariant: every problem is one line that names the command which solves it.
 
@@ -13,7 +13,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const modules = join(root, "node_modules")
 
-/** The Node that package.json pins as a dependency: the npm package `node` unpacks it here. */
+/** The Node that package.json pins. The npm package `node` unpacks it here. */
 const pinnedRuntime = join(modules, "node", "bin", process.platform === "win32" ? "node.exe" : "node")
 
 /** The oldest Node that runs the sources as they are: type stripping without a warning, and node:sqlite. */
@@ -26,7 +26,7 @@ const runsSources = (version) => {
 
 const changed = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0)
 
-/** What npm must do before anything can run; undefined when node_modules is there and as new as the lock file. */
+/** Why npm must install first; undefined when node_modules is there and as new as the lock file. */
 export const installationNeeded = () => {
   if (!existsSync(modules)) return "node_modules is missing"
   const installed = changed(join(modules, ".package-lock.json"))
@@ -37,7 +37,7 @@ export const installationNeeded = () => {
   return undefined
 }
 
-/** The Node to run the sources with, or the problem that keeps every Node here from it. */
+/** The Node that runs the sources, or the reason why no Node on this machine can. */
 export const findRuntime = () => {
   if (!existsSync(join(modules, "effect", "package.json"))) {
     return { problem: `Shoal is not installed in ${root}: run "npm ci" there, then try again` }

@@ -1,13 +1,13 @@
-// Decides how a launcher stands behind the program that it starts: the terminal is the child's, signals go on to it,
-// its exit code or signal becomes the launcher's own. Plain JavaScript without dependencies.
+// A launcher in front of the program that it starts: the child has the terminal, receives the signals, and its exit code
+// or signal becomes the launcher's own. Plain JavaScript without dependencies.
 
 import { spawn } from "node:child_process"
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"]
 
 /**
- * Runs `file` to its end. With `watched` the child has a channel to this process, by whose closing it learns that this
- * process was killed without a chance to pass that on. `fail` is told in one line when nothing could be started.
+ * Runs `file` to its end. With `watched` the child has a channel to this process: it closes even when this process is
+ * killed and cannot pass a signal on. `fail` gets one line when nothing could be started.
  */
 export const runChild = (file, args, options, fail) => {
   const stdio = options.watched ? ["inherit", "inherit", "inherit", "ipc"] : "inherit"

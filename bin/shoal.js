@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Decides how the `shoal` command starts on whatever Node a machine has: in this process when this is a Node that runs
-// the sources, otherwise in a child on the pinned one. Plain JavaScript without dependencies. A missing installation
-// or runtime is one line, never a stack.
+// Starts the `shoal` command on whatever Node a machine has: in this process if this Node can run the sources, otherwise in
+// a child on the pinned one. Plain JavaScript without dependencies. A missing installation or runtime is reported in one
+// line, never as a stack.
 
 import { realpathSync } from "node:fs"
 import * as module from "node:module"
@@ -16,13 +16,13 @@ const fail = (message) => {
 }
 
 const runHere = () => {
-  // Compiled code is kept between runs: it halves the time to start. A folder that cannot be written is no error.
+  // Compiled code is cached between runs, which halves the start-up time. A folder that cannot be written is no error.
   if (module.enableCompileCache) module.enableCompileCache(join(root, "node_modules", ".cache", "shoal"))
   return import(pathToFileURL(join(root, "src", "cli", "main.ts")).href)
 }
 
-// A sync holds one of Node's threads for as long as the disk takes: its four would hold up every read. Node 24 reads
-// this when it first needs a thread, which is after this line.
+// A sync holds one of Node's threads for as long as the disk takes, so four of them would hold up every read. Node 24
+// reads this variable when it first needs a thread, which is after this line.
 if (!process.env.UV_THREADPOOL_SIZE) process.env.UV_THREADPOOL_SIZE = "16"
 
 const runtime = findRuntime()

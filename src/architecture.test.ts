@@ -1,4 +1,4 @@
-// Holds the repository to its architecture. Each rule is proved against made-up sources in architecture/rules.test.ts.
+// Holds the repository to its architecture. architecture/rules.test.ts proves each rule on made-up sources.
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"

@@ -1,5 +1,5 @@
-// Decides which way imports may run: protocol <- roles <- runtime-sim | runtime-net <- cli, experiments; no cycles; no
-// file that nothing imports. A rule takes the sources and gives one line for each breach, which says what to do.
+// Rules about imports: protocol <- roles <- runtime-sim | runtime-net <- cli, experiments; no cycles of files or folders; no
+// file that nothing imports. A rule takes the sources and returns one line per breach, which says what to do.
 
 import { posix } from "node:path"
 import { type Import, importedPath, importersOf, type SourceFile } from "./source-files.ts"
@@ -11,7 +11,7 @@ export const isTest = (path: string): boolean => /\.test\.ts$/.test(path) || pat
 const layerOf = (path: string): string =>
   /^src\/([^/]+)\//.exec(path)?.[1] ?? /^([^/]+)\//.exec(path)?.[1] ?? ""
 
-/** What a layer may import besides itself. */
+/** The layers that a layer may import besides itself. */
 const below: Readonly<Record<string, ReadonlyArray<string>>> = {
   protocol: [],
   roles: ["protocol"],
@@ -56,7 +56,7 @@ export const layersRunOneWay: Rule = (files) =>
     )
   })
 
-/** Protocol and roles reach nothing but themselves and, roles only, effect. */
+/** Protocol imports no package, and roles import none but effect. */
 export const pureLayersImportNoPlatform: Rule = (files) =>
   eachImport(files, (file, { specifier }) => {
     const layer = /^testing\/(protocol|roles|scenarios|conformance)\//.test(file.path)
@@ -72,7 +72,7 @@ export const pureLayersImportNoPlatform: Rule = (files) =>
     return `roles must not import ${specifier}: ask for a service (src/roles/services/) that each world supplies`
   })
 
-/** Relative imports name the file with its suffix, and the file exists. */
+/** A relative import names a file that exists, with its suffix. */
 export const importsExist: Rule = (files) => {
   const known = new Set(files.map(({ path }) => path))
   return eachImport(files, (file, imported) => {
@@ -82,13 +82,13 @@ export const importsExist: Rule = (files) => {
   })
 }
 
-/** What each file imports, of the repository's own, types included. */
+/** The files of the repository that each file imports, types included. */
 const importsOf = (files: ReadonlyArray<SourceFile>): ReadonlyMap<string, ReadonlyArray<string>> =>
   new Map(
     files.map((file) => [file.path, file.imports.flatMap((imported) => importedPath(file, imported) ?? [])])
   )
 
-/** Every cycle of a graph that a walk in the order of its keys meets, first place and last the same. */
+/** The cycles of a graph, found by a walk in the order of its keys. Each begins and ends with the same place. */
 const cyclesOf = (
   targets: ReadonlyMap<string, ReadonlyArray<string>>
 ): ReadonlyArray<ReadonlyArray<string>> => {
@@ -111,7 +111,7 @@ const cyclesOf = (
   return cycles
 }
 
-/** No file needs itself by way of others; the import of a type counts like any other. */
+/** No file imports itself through others. The import of a type counts like any other. */
 export const importsHaveNoCycles: Rule = (files) =>
   cyclesOf(importsOf(files)).map(
     (cycle) =>
@@ -119,7 +119,7 @@ export const importsHaveNoCycles: Rule = (files) =>
       "what they share into a file of its own"
   )
 
-/** Folders form no cycle: whoever reads one from below meets no name of a folder above. Tests do not count. */
+/** Folders form no cycle, so that a reader can go through them from the lowest to the highest. Tests do not count. */
 export const foldersHaveNoCycles: Rule = (files) => {
   const folders = new Map<string, Array<string>>()
   // For the message: an import that leads from one folder to the other.
@@ -146,7 +146,7 @@ const roleOf = (path: string): string | undefined => {
   return folder !== undefined && roleFolders.includes(folder) ? folder : undefined
 }
 
-/** A role knows another only by its client (src/roles/client/); only a herd, which runs them together, knows several. */
+/** A role imports another role only through its client (src/roles/client/). A herd runs several roles and may import them. */
 export const rolesMeetByClients: Rule = (files) =>
   eachImport(
     files.filter(({ path }) => !isTest(path)),
@@ -159,7 +159,7 @@ export const rolesMeetByClients: Rule = (files) =>
     }
   )
 
-/** Started by a person, npm, vitest or the compiler rather than imported. */
+/** Files that a person, npm, vitest or the compiler starts. */
 const entryPoints: ReadonlyArray<string> = [
   "bin/shoal.js",
   "bin/install-and-run.js",
@@ -168,10 +168,10 @@ const entryPoints: ReadonlyArray<string> = [
   "src/cli/main.ts"
 ]
 
-/** Test support: tests may be all that imports it. */
+/** Test support may be imported by tests alone. */
 const testSupport: ReadonlyArray<RegExp> = [/^src\/architecture\//, /^test(ing)?\//]
 
-/** Nothing lies around: a file is imported, by more than its own tests, or is listed as an entry point. */
+/** Every file is an entry point or is imported by more than tests. */
 export const everyFileIsUsed: Rule = (files) => {
   const importers = importersOf(files)
   return files.flatMap(({ path }) => {

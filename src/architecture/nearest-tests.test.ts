@@ -1,4 +1,4 @@
-// Proves which tests are chosen after a change, on sources made up here.
+// The tests that are chosen after a change, on sources made up here.
 
 import { describe, expect, test } from "vitest"
 import { nearestTests } from "./nearest-tests.ts"

@@ -1,4 +1,4 @@
-// Proves that each architecture rule catches what it is for, on sources made up here, and lets pass what is right.
+// Each architecture rule finds what it is for, in sources made up here, and accepts what is right.
 
 import { expect, test } from "vitest"
 import {

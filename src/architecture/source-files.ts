@@ -1,6 +1,6 @@
-// Decides which files the architecture rules look at, and what each of them imports: static, dynamic and type imports,
-// re-exports, and the files named to `new URL("./file", import.meta.url)`, as workers are. Paths are relative to the
-// root of the repository, with slashes.
+// The files that the architecture rules look at, and the imports of each: static, dynamic and type imports, re-exports, and
+// the files named by `new URL("./file", import.meta.url)`, as workers are. Paths are relative to the root of the
+// repository, with slashes.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join, posix } from "node:path"

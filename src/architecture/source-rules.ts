@@ -1,6 +1,6 @@
-// Decides what a source must and must not say: no ambient time, randomness or promises where a world must be able to
-// replace them; a header in every file; a size that a person can read; nothing left undone. A rule takes the sources
-// and gives one line for each breach, which names the replacement.
+// Rules about sources: no ambient time, randomness or promises where a world must be able to replace them, a header in
+// every file, and a size that a person can read. A rule takes the sources and returns one line per breach, which names the
+// replacement.
 
 import { isTest, type Rule } from "./import-rules.ts"
 import type { SourceFile } from "./source-files.ts"
@@ -17,7 +17,7 @@ const ban = (words: string, instead: string): Ban => ({ words: words.split(" "),
 const onTimers = "ask the Timers service (data plane) or Effect.sleep and Schedule (control plane)"
 const onEffects = "write an Effect and let the world run it; promises escape the simulator's kernel"
 
-/** What protocol and roles may not say, because a simulated world could not answer for it. */
+/** What protocol and roles may not use, because a simulated world could not control it. */
 const ambient: ReadonlyArray<Ban> = [
   ban("Date", "take the instant as an argument, or ask the Timers service or Effect's Clock"),
   ban("performance", "take the instant as an argument, or ask the Timers service or Effect's Clock"),
@@ -68,7 +68,7 @@ export const pureLayersAskForEffects: Rule = (files) =>
     .filter(({ path }) => pureLayers.test(path) && !isTest(path) && !path.endsWith(".d.ts"))
     .flatMap((file) => breaches(file, ambient))
 
-/** Types are not argued away. */
+/** No type is cast away by `as any`. */
 export const typesAreHonest: Rule = (files) => files.flatMap((file) => breaches(file, everywhere))
 
 const printed = [ban("console", "assert it; if a test cannot run on this machine, say so on process.stderr")]
@@ -79,7 +79,7 @@ export const testsPrintNothing: Rule = (files) =>
 
 const shortestHeader = 60
 
-/** Every file opens with a comment that says what it decides. */
+/** Every file opens with a comment that says what it is. */
 export const everyFileHasHeader: Rule = (files) =>
   files.flatMap(({ path, text }) => {
     const lines = text.replace(/^#!.*\n/, "").split("\n")
@@ -87,10 +87,10 @@ export const everyFileHasHeader: Rule = (files) =>
     const header = lines.slice(0, end === -1 ? lines.length : end).join(" ")
     return header.length >= shortestHeader
       ? []
-      : [`${path}:1: opens without a header: say in a comment what it decides and what it refuses to know`]
+      : [`${path}:1: opens without a header: say in a comment what it is and what it does not know`]
   })
 
-/** Lines a file may have. */
+/** Most lines of a file. */
 const longestFile = 400
 
 export interface LongFile {
@@ -100,7 +100,7 @@ export interface LongFile {
   readonly reason: string
 }
 
-/** Files are short enough to read, but for those listed; a list entry that is no longer needed is a breach too. */
+/** Files are short enough to read, except those listed. A list entry that is no longer needed is a breach too. */
 export const filesAreShort =
   (listed: ReadonlyArray<LongFile>): Rule =>
   (files) => {
@@ -117,7 +117,7 @@ export const filesAreShort =
     return [...long, ...stale]
   }
 
-/** The launcher is read by any Node: nothing newer than what Node 12 parses. */
+/** Any Node can read the launcher: it uses nothing newer than what Node 12 parses. */
 export const launcherIsOldJavaScript: Rule = (files) =>
   files
     .filter(({ path }) => path.startsWith("bin/"))

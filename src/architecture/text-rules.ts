@@ -1,5 +1,5 @@
-// What no text of the repository may hold: work left undone, paths of the machine on which it was written, golden files
-// that no command renews; and what package.json must: exact versions, the pinned runtime allowed to install itself.
+// Rules about texts and package.json: no unfinished work, no paths of one machine, no golden file that no command renews, no
+// name of a file that does not exist; exact versions, and a pinned runtime that may install itself.
 
 interface Text {
   readonly path: string
@@ -18,11 +18,11 @@ const eachLine = (texts: ReadonlyArray<Text>, pattern: RegExp, breach: string): 
     text.split("\n").flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}: ${breach}`] : []))
   )
 
-/** What is missing is done, or said in docs/gaps.md. */
+/** Missing work is done, or named in docs/gaps.md. */
 export const nothingIsLeftUndone = (texts: ReadonlyArray<Text>): ReadonlyArray<string> =>
   eachLine(texts, undone, "a note to self: do it now, or write it down in docs/gaps.md")
 
-/** What the compiler says is repaired, not silenced. */
+/** Errors of the compiler are repaired, not silenced. */
 export const noCompilerLooksAway = (texts: ReadonlyArray<Text>): ReadonlyArray<string> =>
   eachLine(
     texts.filter(({ path }) => path.endsWith(".ts")),
@@ -50,17 +50,17 @@ export const goldenFilesAreRenewed = (texts: ReadonlyArray<Text>): ReadonlyArray
 
 const namedFile = /(?<![\w/.-])(?:\.{1,2}\/)?((?:[\w.-]+\/)*[\w.-]*[a-z][\w.-]*\.(?:ts|js))\b(?![\w-])/g
 
-/** Stand for any file of their form: NAME.ts, x.test.ts. */
+/** Names such as NAME.ts and x.test.ts stand for any file of that form. */
 const isPlaceholder = (name: string): boolean => /(^|\/)(NAME|x)\b/.test(name)
 
-/** What a person reads: all of a page, the comments of a source. */
+/** The lines that a person reads: all of a page, and the comments of a source. */
 const prose = ({ path, text }: Text): ReadonlyArray<string> =>
   text.split("\n").map((line) => {
     if (path.endsWith(".md")) return line
     return /^\s*(\/\/|\/?\*)/.test(line) ? line : (/\s\/\/ (.*)$/.exec(line)?.[1] ?? "")
   })
 
-/** A page or a comment that names a file of the repository names one that is there, by the end of its path. */
+/** Every file that a page or a comment names, by the end of its path, exists. */
 export const namedFilesExist = (texts: ReadonlyArray<Text>): ReadonlyArray<string> => {
   const known = texts.map(({ path }) => `/${path}`)
   const exists = (name: string): boolean => known.some((path) => path.endsWith(`/${name}`))
@@ -85,7 +85,7 @@ export interface PackageManifest {
 
 const exactVersion = /^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$/
 
-/** The same packages everywhere, whatever was published since. */
+/** Versions are exact, so that every installation has the same packages. */
 export const versionsAreExact = (manifest: PackageManifest): ReadonlyArray<string> => {
   const all = { ...manifest.dependencies, ...manifest.devDependencies }
   const loose = Object.entries(all).flatMap(([name, version]) =>

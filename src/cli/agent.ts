@@ -1,5 +1,4 @@
-// Decides what `shoal agent` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/agent/agent.ts.
+// The flags of `shoal agent`. role-command.ts runs the role, and src/roles/agent/agent.ts is its program.
 
 import { AgentConfig } from "../roles/agent/config.ts"
 import {

@@ -1,5 +1,4 @@
-// Decides what `shoal build-index` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/build-index/build-index.ts.
+// The flags of `shoal build-index`. role-command.ts runs the role, and src/roles/build-index/build-index.ts is its program.
 
 import { BuildIndexConfig } from "../roles/build-index/config.ts"
 import { data, listen, log } from "./config-flags.ts"

@@ -1,8 +1,7 @@
-// Decides how `shoal up` runs a process of its own: the same launcher, output to a log file, a channel by which the
-// child learns that its parent is gone, an end that is asked for first and forced when it takes too long. Knows nothing
-// of roles.
+// A child process of `shoal up`: the same launcher, its output in a log file, and a channel that closes when the parent
+// is gone. To stop a child, the parent asks first and kills it when that takes too long. Knows nothing of roles.
 //
-//   started -> ended by itself        (a failure: told with the last line that it logged)
+//   started -> ended by itself        (a failure, reported with the last line of its log)
 //   started -> asked to stop -> ended
 //                            -> out of time -> killed
 
@@ -24,7 +23,7 @@ export interface ChildOptions {
 export interface RunningChild {
   readonly name: string
   readonly pid: number
-  /** Fails when the child has ended by itself, with its reason; never succeeds. */
+  /** Fails with the reason when the child ends by itself. It never succeeds. */
   readonly died: Effect.Effect<never, CliFailure>
 }
 
@@ -35,7 +34,7 @@ interface Ending {
   readonly signal: NodeJS.Signals | null
 }
 
-/** The message of the last line of a log: of JSON its `msg`, otherwise the line. */
+/** The message in the last line of a log: the `msg` of a JSON line, otherwise the whole line. */
 export const lastWords = (log: string): string | undefined => {
   const line = log.trimEnd().split("\n").at(-1)
   if (line === undefined || line === "") return undefined
@@ -43,7 +42,7 @@ export const lastWords = (log: string): string | undefined => {
     const parsed: unknown = JSON.parse(line)
     if (typeof parsed === "object" && parsed !== null && "msg" in parsed) return String(parsed.msg)
   } catch {
-    // Not JSON: what the launcher or the runtime printed is a line as it is.
+    // The line is not JSON: the launcher or the runtime printed it.
   }
   return line.replace(/^shoal: /, "")
 }
@@ -55,14 +54,14 @@ const failure = (options: ChildOptions, { code, signal }: Ending): CliFailure =>
   return new CliFailure({ message: `${options.name} ended (${how})${why} (log: ${options.logFile})` })
 }
 
-/** The log of the run before, kept beside the new one. */
+/** Keeps the log of the previous run beside the new one. */
 const previousLog = (logFile: string): string => logFile.replace(/\.log$/, ".previous.log")
 
 const start = (options: ChildOptions): ChildProcess => {
   if (existsSync(options.logFile)) renameSync(options.logFile, previousLog(options.logFile))
   const log = openSync(options.logFile, "w")
   try {
-    // A group of its own: Ctrl-C on the terminal reaches this process only, which then asks its children in order.
+    // The child has its own process group, so Ctrl-C reaches this process alone, which then stops its children in order.
     return spawn(process.execPath, [launcher, ...options.args], {
       stdio: ["ignore", log, log, "ipc"],
       detached: true
@@ -72,7 +71,7 @@ const start = (options: ChildOptions): ChildProcess => {
   }
 }
 
-/** Starts a child that is stopped when the scope closes. */
+/** Starts a child, and stops it when the scope closes. */
 export const runChild = (options: ChildOptions): Effect.Effect<RunningChild, CliFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const ended = yield* Deferred.make<Ending>()

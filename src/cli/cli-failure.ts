@@ -1,5 +1,5 @@
-// Decides what a failed command looks like: one line on stderr and an exit code other than 0. Everything that a person
-// can cause ends here; anything else that reaches main.ts is a bug and shows its stack.
+// The form of a failed command: one line on stderr and an exit code other than 0. Every failure that a person can cause
+// ends here. Any other error that reaches main.ts is a bug and shows its stack.
 
 import { Cause, Data, type Exit } from "effect"
 import { CliError } from "effect/cli"
@@ -8,7 +8,7 @@ import { CliError } from "effect/cli"
 export class CliFailure extends Data.TaggedError("CliFailure")<{ readonly message: string }> {}
 
 const exitCodes = {
-  /** Done, or stopped by a signal as it should. */
+  /** The command finished, or a signal stopped it in order. */
   ok: 0,
   /** The command was understood and failed. */
   failed: 1,
@@ -18,20 +18,20 @@ const exitCodes = {
 
 export interface Verdict {
   readonly code: number
-  /** What to say on stderr. */
+  /** Lines for stderr. */
   readonly lines: ReadonlyArray<string>
 }
 
 const hasMessage = (error: unknown): error is { readonly message: string } =>
   typeof error === "object" && error !== null && "message" in error && typeof error.message === "string"
 
-/** What the end of a command means for the person who started it. */
+/** The exit code and the lines that tell a person how a command ended. */
 export const verdictOf = (exit: Exit.Exit<unknown, unknown>): Verdict => {
   if (exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause)) return { code: exitCodes.ok, lines: [] }
   const fail = exit.cause.reasons.find(Cause.isFailReason)
   if (fail === undefined) return { code: exitCodes.failed, lines: [`shoal: ${Cause.pretty(exit.cause)}`] }
   const { error } = fail
-  // What was wrong with the command line was said when it was found (main.ts).
+  // main.ts has already printed what was wrong with the command line.
   if (CliError.isCliError(error)) {
     return {
       code: error._tag === "ShowHelp" && error.errors.length === 0 ? exitCodes.ok : exitCodes.usage,

@@ -1,5 +1,5 @@
-// Shows what the parts of the command line mean that are decided before effect's cli sees them, and what a command's
-// end says to the person who started it.
+// The parts of the command line that are handled before effect's CLI sees them, and what the end of a command tells the
+// person who started it.
 
 import { Cause, Exit } from "effect"
 import { CliError } from "effect/cli"
@@ -26,21 +26,21 @@ test("shoal experiment lists, shoal experiment NAME runs", () => {
   expect(experimentArguments(["up", "x"])).toEqual(["up", "x"])
 })
 
-test("a child's last words are the message of its last line", () => {
+test("the reason of a child's end is the message in the last line of its log", () => {
   expect(lastWords("")).toBeUndefined()
   expect(lastWords('{"level":30,"msg":"listens"}\nshoal: port 1 is taken\n')).toBe("port 1 is taken")
   expect(lastWords('first\n{"level":60,"msg":"the disk is full"}\n')).toBe("the disk is full")
   expect(lastWords("{ not json\n")).toBe("{ not json")
 })
 
-test("a failure is one line and exit code 1, a signal none and 0", () => {
+test("a failure prints one line and exits with 1; a signal prints none and exits with 0", () => {
   const failed = Exit.fail(new CliFailure({ message: "port 1 is taken; use another\nand more" }))
   expect(verdictOf(failed)).toEqual({ code: 1, lines: ["shoal: port 1 is taken; use another"] })
   expect(verdictOf(Exit.interrupt(1))).toEqual({ code: 0, lines: [] })
   expect(verdictOf(Exit.void)).toEqual({ code: 0, lines: [] })
 })
 
-test("a wrong command line is exit code 2, help that was asked for 0", () => {
+test("a wrong command line exits with 2, requested help with 0", () => {
   const wrong = new CliError.MissingOption({ option: "x" })
   expect(verdictOf(Exit.fail(new CliError.ShowHelp({ commandPath: ["shoal"], errors: [wrong] }))).code).toBe(
     2
@@ -48,7 +48,7 @@ test("a wrong command line is exit code 2, help that was asked for 0", () => {
   expect(verdictOf(Exit.fail(new CliError.ShowHelp({ commandPath: ["shoal"], errors: [] }))).code).toBe(0)
 })
 
-test("a bug shows where it is", () => {
+test("a bug shows its stack", () => {
   const verdict = verdictOf(Exit.failCause(Cause.die(new Error("broken invariant"))))
   expect(verdict.code).toBe(1)
   expect(verdict.lines.join("\n")).toMatch(/broken invariant[\s\S]*command-line\.test\.ts/)

@@ -1,6 +1,6 @@
-// Decides how experiments are listed, run, verified and shown together from the command line: a subcommand for each,
-// whose flags are the experiment's own options, with some for all. What an experiment is, and how its report is written,
-// is experiments/. The experiments are loaded only when the command line names them.
+// The subcommands of `shoal experiment`: list, run, verify and index. Each experiment is a subcommand of run, with its
+// own options as flags and some flags for all. Experiments and reports are in experiments/; they are loaded only when the
+// command line names them.
 
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
@@ -9,8 +9,8 @@ import type { Experiment } from "../../experiments/engine/experiment.ts"
 const words = ["all", "bench", "index", "list", "run", "verify"]
 
 /**
- * The command line with the two short forms written out: `shoal experiment` lists, `shoal experiment NAME` runs, so
- * that `npm run experiment -- NAME` needs no further word.
+ * Expands the two short forms: `shoal experiment` lists, and `shoal experiment NAME` runs, so that
+ * `npm run experiment -- NAME` needs no further word.
  */
 export const experimentArguments = (commandLine: ReadonlyArray<string>): ReadonlyArray<string> => {
   const [command, next, ...rest] = commandLine
@@ -22,18 +22,18 @@ export const experimentArguments = (commandLine: ReadonlyArray<string>): Readonl
 
 const workersFlag = Flag.Int("workers").pipe(
   Flag.withMetavar("NUMBER"),
-  Flag.withDescription("Threads to measure with (all cores); the result does not depend on it"),
+  Flag.withDescription("Threads that measure (all cores); the result does not depend on them"),
   Flag.optional
 )
 
 const spreadFlags = {
   workers: workersFlag,
   quick: Flag.Boolean("quick").pipe(
-    Flag.withDescription("A small version, of which reports/quick/NAME/result.json is kept"),
+    Flag.withDescription("Run the small version and keep reports/quick/NAME/result.json"),
     Flag.withDefault(false)
   ),
   fresh: Flag.Boolean("fresh").pipe(
-    Flag.withDescription("Measure everything anew, also what an interrupted run has finished"),
+    Flag.withDescription("Measure everything again, including what an interrupted run has finished"),
     Flag.withDefault(false)
   )
 }
@@ -46,17 +46,17 @@ const ownFlags = {
   ),
   out: Flag.String("out").pipe(
     Flag.withMetavar("DIR"),
-    Flag.withDescription("Where to write the report (reports/NAME)"),
+    Flag.withDescription("Folder of the report (reports/NAME)"),
     Flag.optional
   ),
   cell: Flag.String("cell").pipe(
     Flag.withMetavar("LABEL"),
-    Flag.withDescription("Only this one of the experiment's runs, without a report"),
+    Flag.withDescription("Run only this cell of the experiment and write no report"),
     Flag.optional
   )
 }
 
-/** The flags that were given, without those that were not. */
+/** Only the flags that are present. */
 const given = <A>(flags: Readonly<Record<string, Option.Option<A>>>): Readonly<Record<string, A>> =>
   Object.fromEntries(
     Object.entries(flags).flatMap(([name, value]) => (Option.isSome(value) ? [[name, value.value]] : []))
@@ -71,7 +71,7 @@ const listed = (experiments: ReadonlyArray<Experiment>): ReadonlyArray<string> =
   ]
 }
 
-/** Loaded when a command needs it: the experiments take longer to load than the rest of the command line. */
+/** Loaded when a command needs it, because experiments take longer to load than the rest of the command line. */
 const loadLaboratory = Effect.map(
   Effect.promise(() => import("../../experiments/laboratory.ts")),
   ({ laboratory }) => laboratory
@@ -120,16 +120,16 @@ const verify = Command.make("verify", { workers: workersFlag }, ({ workers }) =>
     )
     yield* verifyReports(Option.getOrUndefined(workers), yield* loadLaboratory)
   })
-).pipe(Command.withDescription("Measure the quick versions anew and compare them with those that are kept"))
+).pipe(Command.withDescription("Make the quick versions again and compare them with the committed ones"))
 
 const benchFlags = {
   runs: Flag.Int("runs").pipe(
     Flag.withMetavar("NUMBER"),
-    Flag.withDescription("Runs of every wave, of which medians are told (3)"),
+    Flag.withDescription("Runs of each flash crowd; the median is reported (3)"),
     Flag.withDefault(3)
   ),
   full: Flag.Boolean("full").pipe(
-    Flag.withDescription("Also the sizes for which a speed is promised: many minutes, and up to 8 GiB"),
+    Flag.withDescription("Also run the sizes that have a promised speed: many minutes and up to 8 GiB"),
     Flag.withDefault(false)
   )
 }
@@ -139,7 +139,9 @@ const bench = Command.make("bench", benchFlags, (request) =>
     const { runBench } = yield* Effect.promise(() => import("../../experiments/bench/bench.ts"))
     yield* runBench(request)
   })
-).pipe(Command.withDescription("Measure the simulator: piece transfers a second, memory, and how both grow"))
+).pipe(
+  Command.withDescription("Measure the simulator: piece transfers per second, memory, and how both grow")
+)
 
 const index = Command.make("index", {}, () =>
   Effect.gen(function* () {
@@ -152,13 +154,13 @@ const index = Command.make("index", {}, () =>
 export const experimentCommand = (experiments: ReadonlyArray<Experiment>) => {
   const list = Command.make("list", {}, () =>
     Effect.forEach(listed(experiments), (line) => Console.log(line), { discard: true })
-  ).pipe(Command.withDescription("What can be asked"))
+  ).pipe(Command.withDescription("List the experiments"))
   const run = Command.make("run").pipe(
-    Command.withDescription("Run one and write its report"),
+    Command.withDescription("Run one experiment and write its report"),
     Command.withSubcommands(experiments.map(runCommandOf))
   )
   return Command.make("experiment").pipe(
-    Command.withDescription("Questions that the simulator answers"),
+    Command.withDescription("Run experiments on the simulator"),
     Command.withSubcommands([list, run, all, bench, verify, index])
   )
 }

@@ -1,5 +1,4 @@
-// Decides what `shoal herd` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/herd/herd.ts.
+// The flags of `shoal herd`. role-command.ts runs the role, and src/roles/herd/herd.ts is its program.
 
 import { HerdConfig } from "../roles/herd/config.ts"
 import { data, listen, log, ownNames, peer } from "./config-flags.ts"

@@ -1,8 +1,8 @@
-// Decides what the `shoal` command is: its subcommands, how a wrong command line is told, and how the process ends.
-// Composition only; each subcommand is a file beside this one.
+// The `shoal` command: its subcommands, how it reports a wrong command line, and how the process ends. Composition only;
+// each subcommand is a file beside this one.
 //
-// Invariants: a command line that is not understood gives one line and exit code 2; a failure one line and 1; a signal,
-// or the end of a parent that keeps a channel to this process, stops what runs in order and gives 0.
+// Invariants: a wrong command line prints one line and exits with 2; a failure prints one line and exits with 1; a signal,
+// or the end of a parent that keeps a channel to this process, stops everything in order and exits with 0.
 
 import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -25,7 +25,7 @@ const version: string = JSON.parse(
   readFileSync(new URL("../../package.json", import.meta.url), "utf8")
 ).version
 
-/** After a signal, before the process ends whatever still runs. */
+/** Time between a signal and the end of the process, whatever still runs. */
 const stopWithinMilliseconds = 20_000
 
 const commandLine = experimentArguments(process.argv.slice(2))
@@ -48,7 +48,7 @@ const shoal = Command.make("shoal").pipe(
   ])
 )
 
-/** Says what was wrong with a command line in one line; the whole help only when it was asked for. */
+/** Reports a wrong command line in one line. The whole help appears only on request. */
 const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
@@ -79,7 +79,7 @@ Command.runWith(shoal, { version })(commandLine).pipe(
 
 const stop = () => process.kill(process.pid, "SIGTERM")
 process.once("SIGHUP", stop)
-// The parent is a launcher or `shoal up`: when it is killed, nobody is left to stop this process.
+// The parent is a launcher or `shoal up`. When it is killed, nothing else stops this process.
 process.once("disconnect", stop)
 process.channel?.unref()
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

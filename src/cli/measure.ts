@@ -1,17 +1,17 @@
-// Decides what `shoal measure` can be told on the command line; what it does is measurement.ts, which is loaded when it is
-// run, so that other commands start as quickly as without it.
+// The flags of `shoal measure`. measurement.ts does the work and is loaded when the command runs, so that other commands
+// start quickly.
 
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { byteRateText, byteSizeText } from "../../experiments/engine/option-text.ts"
 
 const flags = {
-  name: Flag.String("name").pipe(Flag.withDescription("The measurement's name in the file")),
+  name: Flag.String("name").pipe(Flag.withDescription("Name of the measurement in the file")),
   role: Flag.Literals("role", ["calibration", "prediction"]).pipe(
-    Flag.withDescription("Whether constants are fitted on it, or it is predicted"),
+    Flag.withDescription("Whether constants are fitted to it, or it is predicted"),
     Flag.withDefault("prediction" as const)
   ),
-  agents: Flag.Int("agents").pipe(Flag.withDescription("Agents, a process each"), Flag.withDefault(16)),
+  agents: Flag.Int("agents").pipe(Flag.withDescription("Agents, one process each"), Flag.withDefault(16)),
   size: Flag.String("size").pipe(
     Flag.withDefault("16MiB"),
     Flag.withSchema(byteSizeText),
@@ -20,29 +20,29 @@ const flags = {
   rate: Flag.String("rate").pipe(
     Flag.withDefault("500kB/s"),
     Flag.withSchema(byteRateText),
-    Flag.withDescription("What every agent and the origin may send and receive, each (500kB/s)")
+    Flag.withDescription("Rate at which each agent and the origin may send and receive (500kB/s)")
   ),
   burst: Flag.String("burst").pipe(
     Flag.withDefault("1MiB"),
     Flag.withSchema(byteSizeText),
-    Flag.withDescription("Bytes that each of their token buckets holds (1MiB)")
+    Flag.withDescription("Size of each token bucket (1MiB)")
   ),
   conditions: Flag.String("conditions").pipe(
-    Flag.withDescription("What else runs on the machine, in words"),
+    Flag.withDescription("Description of what else runs on the machine"),
     Flag.withDefault("nothing else ran")
   ),
   runs: Flag.Int("runs").pipe(Flag.withDescription("Runs to keep"), Flag.withDefault(3)),
   maxBusy: Flag.Finite("max-busy").pipe(
-    Flag.withDescription("Share of all processors in use above which a run is not kept"),
+    Flag.withDescription("A run is dropped when more than this share of all processors is in use by others"),
     Flag.withDefault(0.6)
   ),
   quietBelow: Flag.Finite("quiet-below").pipe(
-    Flag.withDescription("Share of all processors in use below which agents are asked"),
+    Flag.withDescription("The pulls begin when less than this share of all processors is in use"),
     Flag.withDefault(0.1)
   ),
   file: Flag.String("file").pipe(
     Flag.withMetavar("FILE"),
-    Flag.withDescription("The measurements, read and written"),
+    Flag.withDescription("File of the measurements"),
     Flag.withDefault("experiments/sim-versus-net/measured.json")
   ),
   storage: Flag.String("storage").pipe(
@@ -54,7 +54,7 @@ const flags = {
   ),
   portBase: Flag.Int("port-base").pipe(
     Flag.withMetavar("PORT"),
-    Flag.withDescription("The proxy's port; agents' ports are 1000 apart"),
+    Flag.withDescription("Port of the proxy; the ports of agents are 1000 apart"),
     Flag.withDefault(7500)
   )
 }
@@ -65,7 +65,7 @@ export const measureCommand = Command.make("measure", flags, (given) =>
     ({ takeMeasurement }) => takeMeasurement(given)
   )
 ).pipe(
-  Command.withDescription("Measures real processes on this machine, for the experiment sim-versus-net"),
+  Command.withDescription("Measure real processes on this machine for the experiment sim-versus-net"),
   Command.withExamples([
     {
       command: "shoal measure --name rate --rate 1MB/s",

@@ -1,10 +1,10 @@
-// Decides one measured run of real processes: a herd and agents of their own processes on loopback, with a rate limit
-// each; a blob of random bytes is pushed, and every agent is asked for it at once. What is asked is
-// experiments/sim-versus-net/registry-pull.ts. Processes and folders are new for each run and gone after it.
+// One measured run of real processes: a herd and agents as processes of their own on loopback, with a rate limit each. A
+// blob of random bytes is pushed, and every agent is asked for it at the same time
+// (experiments/sim-versus-net/registry-pull.ts). Each run has new processes and folders and removes them at its end.
 //
-//   started -> ready -> warmed up with another blob -> pushed -> machine quiet -> asked -> all done -> stopped, folder removed
+//   started -> ready -> warmed up with another blob -> pushed -> machine quiet -> pulls begin -> pulls end -> stopped, folder removed
 //
-// Invariant: nothing is left running, whatever fails; every step ends in time.
+// Invariants: nothing is left running, whatever fails; every step has a time limit.
 
 import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -35,18 +35,18 @@ import { untilReady } from "./up.ts"
 import { planUp } from "./up-plan.ts"
 
 export interface MeasuredPlace {
-  /** Folders of the hosts' data are made below it. */
+  /** Parent of the data folders of the hosts. */
   readonly storage: string
   readonly portBase: number
   /**
-   * Agents are asked when less than this share of all cores is in use: what was started has settled, and nobody else
-   * works.
+   * The pulls begin when less than this share of all cores is in use: the processes have settled, and nothing else
+   * runs.
    */
   readonly quietBelow: number
 }
 
 const quietWithin = "10 minutes"
-/** Time that the pulls may take, as a multiple of what the rate alone needs, and besides. */
+/** Time limit of the pulls: a multiple of the time that the rate alone needs, and a constant. */
 const patienceFactor = 10
 const patienceSeconds = 60
 /** Between asking a process to stop and killing it. */
@@ -76,7 +76,7 @@ const quietMachine = (below: number): Effect.Effect<void, CliFailure> =>
     while ((yield* machineBusyNow) >= below)
   }).pipe(Effect.timeoutOrElse({ duration: quietWithin, orElse: late("waiting for a quiet machine") }))
 
-/** Runs it once. Fails in one line when a process does not start, a pull fails, or something takes too long. */
+/** Runs once. Fails with one line when a process does not start, a pull fails, or a step takes too long. */
 export const measureRun = (
   options: LoopbackOptions,
   { storage, portBase, quietBelow }: MeasuredPlace

@@ -1,9 +1,9 @@
-// Decides how a measurement for the experiment sim-versus-net is taken and kept: what the simulated twin says is written
-// down first, then real processes are run several times on a quiet machine, and all of it goes into measured.json under
-// a name, in place of what had that name. One run is measured-run.ts.
+// Takes a measurement for the experiment sim-versus-net and keeps it. The prediction of the simulated twin is recorded
+// first. Then real processes run several times on a quiet machine. Both are written to measured.json under a name and
+// replace an earlier entry of that name. measured-run.ts does a single run.
 //
-// Invariants: a run in which the machine was busier than allowed is told and not kept; the file is written once, when
-// every run is there; a prediction is never made after its measurement.
+// Invariants: a run on a busier machine than allowed is reported and dropped; the file is written once, after all runs; a
+// prediction is never made after its measurement.
 
 import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
@@ -25,20 +25,20 @@ import {
 import { CliFailure } from "./cli-failure.ts"
 import { type MeasuredPlace, measureRun } from "./measured-run.ts"
 
-/** What is measured, how often, and where it is kept. */
+/** What to measure, how often, and where to keep it. */
 export interface MeasurementRequest extends LoopbackOptions, MeasuredPlace {
   readonly name: string
   readonly role: Measurement["role"]
   readonly conditions: string
   readonly runs: number
-  /** Share of all processors in use above which a run is not kept. */
+  /** A run is dropped when more than this share of all processors is in use by others. */
   readonly maxBusy: number
   readonly file: string
 }
 
-/** Seeds of which a prediction is the mean. */
+/** A prediction is the mean over these seeds. */
 const predictionSeeds = [1, 2, 3, 4, 5]
-/** Runs that may be thrown away, for each that is kept. */
+/** Runs that may be dropped for each that is kept. */
 const retries = 2
 
 const readFile = (file: string): Effect.Effect<ReadonlyArray<Measurement>, CliFailure> =>
@@ -50,7 +50,7 @@ const readFile = (file: string): Effect.Effect<ReadonlyArray<Measurement>, CliFa
       })
   })
 
-/** The commit that is checked out, with a mark when files differ from it; "unknown" outside a clone. */
+/** The commit that is checked out, marked when files differ from it; "unknown" outside a clone. */
 const sources = (): string => {
   try {
     return execFileSync("git", ["describe", "--always", "--dirty"], {
@@ -93,7 +93,7 @@ const runsOf = (
     return kept
   })
 
-/** Takes a measurement and writes it into its file. */
+/** Takes a measurement and writes it to its file. */
 export const takeMeasurement = (given: MeasurementRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
     const { name, role, agents, size, rate, burst, file, conditions } = given

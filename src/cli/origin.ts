@@ -1,5 +1,4 @@
-// Decides what `shoal origin` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/origin/origin.ts.
+// The flags of `shoal origin`. role-command.ts runs the role, and src/roles/origin/origin.ts is its program.
 
 import { OriginConfig } from "../roles/origin/config.ts"
 import { buildIndexes, data, listen, log, origins, peer, self } from "./config-flags.ts"

@@ -1,9 +1,9 @@
-// Decides whether `shoal up` can start at all: the folder can be written and is not in use by another, the ports are
-// free. Each refusal is one line that says what to do. A port may still be taken between this look and its use; then
-// the process that wanted it says so.
+// Checks whether `shoal up` can start: its folder is writable and not in use, and its ports are free. Each refusal is one
+// line that says what to do. Another process can still take a port after this check; then the process that needs the port
+// reports it.
 //
-// Invariant: the folder's lock is a lock of the operating system (SQLite's), so it ends with the process, however that
-// ends.
+// Invariant: the lock of the folder is a lock of the operating system (SQLite's), so it ends with the process, however the
+// process ends.
 
 import { mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
@@ -14,7 +14,7 @@ import type { PlannedPort, PlannedProcess } from "./up-plan.ts"
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Makes the folder and writes the processes' configurations, logs' folders included. */
+/** Makes the folder, the folders of the logs, and the configuration of each process. */
 export const writeFolder = (
   data: string,
   plan: ReadonlyArray<PlannedProcess>
@@ -33,7 +33,7 @@ export const writeFolder = (
       })
   })
 
-/** Keeps another `shoal up` out of the folder, which must exist, for as long as the scope is open. */
+/** Locks the folder, which must exist, against another `shoal up` until the scope closes. */
 export const lockFolder = (data: string): Effect.Effect<void, CliFailure, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.gen(function* () {
@@ -65,7 +65,7 @@ const portProblem = ({ use, host, port }: PlannedPort): Effect.Effect<string | u
     server.listen({ host, port }, () => server.close(() => resume(Effect.succeed(undefined))))
   })
 
-/** Fails, naming each, when a port cannot be listened on. */
+/** Fails with the name of each port that cannot be listened on. */
 export const checkPorts = (plan: ReadonlyArray<PlannedProcess>): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
     const found = yield* Effect.forEach(

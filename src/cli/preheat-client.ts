@@ -1,5 +1,5 @@
-// Decides how `shoal preheat` asks a proxy and follows what it tells until the preheat ended: a line when it began, one
-// for each agent that failed, one at the end. Ctrl-C leaves the preheat going; its id was printed.
+// Orders a preheat at a proxy for `shoal preheat` and follows it to its end. Prints a line at the beginning, one for each
+// agent that failed, and one at the end. Ctrl-C leaves the preheat running under the id that was printed.
 
 import { Console, Effect, Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
@@ -9,7 +9,7 @@ import { CliFailure } from "./cli-failure.ts"
 
 const betweenLooks = "500 millis"
 
-/** What is read of a proxy's answer (src/roles/proxy/preheat-status.ts). */
+/** The fields of a proxy's answer that are used here (src/roles/proxy/preheat-status.ts). */
 const Status = Schema.Struct({
   id: Schema.String,
   image: Schema.String,

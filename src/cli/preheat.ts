@@ -1,10 +1,10 @@
-// Decides what `shoal preheat` can be told on the command line and what it prints; what happens then is preheat-client.ts.
+// The flags and the output of `shoal preheat`. preheat-client.ts talks to the proxy.
 
 import { Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { CliFailure } from "./cli-failure.ts"
 
-/** "all", "zone:NAME" or "count:N" as a proxy takes it; undefined when it is none of them. */
+/** The scope as a proxy expects it, from "all", "zone:NAME" or "count:N"; undefined for any other text. */
 export const parseScope = (text: string): object | undefined => {
   if (text === "all") return { kind: "all" }
   const [, kind, value] = /^(zone|count):(.+)$/.exec(text) ?? []
@@ -20,7 +20,7 @@ const flags = {
   ),
   proxy: Flag.String("proxy").pipe(
     Flag.withMetavar("URL"),
-    Flag.withDescription("The proxy that is asked (http://127.0.0.1:15000)"),
+    Flag.withDescription("URL of the proxy (http://127.0.0.1:15000)"),
     Flag.withDefault("http://127.0.0.1:15000")
   ),
   scope: Flag.String("scope").pipe(
@@ -32,11 +32,11 @@ const flags = {
   ),
   platforms: Flag.String("platform").pipe(
     Flag.withMetavar("OS/ARCH"),
-    Flag.withDescription("A platform of a multi-arch image; may be repeated; all when none is given"),
+    Flag.withDescription("A platform of a multi-arch image; may be repeated; all platforms when absent"),
     Flag.atLeast(0)
   ),
   detach: Flag.Boolean("detach").pipe(
-    Flag.withDescription("Begin it and print its id; do not wait for its end"),
+    Flag.withDescription("Print the id of the preheat and do not wait for its end"),
     Flag.withDefault(false)
   )
 }
@@ -59,7 +59,7 @@ export const preheatCommand = Command.make("preheat", flags, ({ image, proxy, sc
     yield* orderPreheat(proxy.replace(/\/$/, ""), order, detach)
   })
 ).pipe(
-  Command.withDescription("Has agents pull an image before anybody asks them for it"),
+  Command.withDescription("Make agents pull an image before anybody asks for it"),
   Command.withExamples([
     {
       command: "shoal preheat demo/app:1 --scope zone:rack-1 --platform linux/amd64",

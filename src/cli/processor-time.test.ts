@@ -1,4 +1,4 @@
-// Shares of processors are shares, and a process that is not there is told in one line.
+// Shares of processors lie between 0 and 1, and a process that does not exist is reported in one line.
 
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"

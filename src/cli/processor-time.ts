@@ -1,5 +1,5 @@
-// Decides how the use of processors is read while processes are measured: of named processes, and of the whole machine,
-// between two instants. From Linux's /proc; elsewhere it fails in one line.
+// The use of processors between two instants, by given processes and by the whole machine. Reads Linux's /proc; on other
+// systems it fails with one line.
 
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
@@ -7,10 +7,10 @@ import { CliFailure } from "./cli-failure.ts"
 
 /** Ticks of 10 ms, Linux's unit for user space on every architecture. */
 interface ProcessorTicks {
-  /** By the named processes. */
+  /** Used by the given processes. */
   readonly own: number
   readonly busy: number
-  /** Of all cores, idle ones included. */
+  /** Of all cores, idle time included. */
   readonly all: number
 }
 
@@ -20,7 +20,7 @@ export interface ProcessorUse {
   readonly machine: number
 }
 
-/** Fields of a process's line after its name, which may hold blanks: state is the first. */
+/** Fields after the name of the process, which may contain blanks. The first of them is the state. */
 const userTicks = 11
 const systemTicks = 12
 
@@ -58,7 +58,7 @@ export const machineBusyNow: Effect.Effect<number, CliFailure> = Effect.map(
   ([, use]) => use.machine
 )
 
-/** Runs `effect` and tells what processors did meanwhile. The processes must outlive it. */
+/** Runs `effect` and measures the use of processors meanwhile. The processes must outlive it. */
 export const processorUseDuring = <A, E, R>(
   pids: ReadonlyArray<number>,
   effect: Effect.Effect<A, E, R>

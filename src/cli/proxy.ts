@@ -1,5 +1,4 @@
-// Decides what `shoal proxy` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/proxy/proxy.ts.
+// The flags of `shoal proxy`. role-command.ts runs the role, and src/roles/proxy/proxy.ts is its program.
 
 import { ProxyConfig } from "../roles/proxy/config.ts"
 import { buildIndexes, data, listen, log, origins, ownNames, trackers } from "./config-flags.ts"

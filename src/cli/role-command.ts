@@ -1,6 +1,6 @@
-// Decides how one role runs as a process of its own: read the configuration, open nothing before it is right, start
-// the role's program in the world of sockets and disks, and keep it until a signal comes. The role's program and the
-// world are loaded when they are run, so that --help stays quick.
+// Runs one role as a process: reads the configuration and opens nothing before it is valid, starts the program of the role
+// over sockets and disks, and keeps it until a signal arrives. The program and its world are loaded when they are run, so
+// that --help is quick.
 
 import { Effect, type Schema } from "effect"
 import { Command, Flag } from "effect/cli"
@@ -11,7 +11,7 @@ import { decodeConfig, readConfigFile } from "./config-file.ts"
 import { type ConfigFlag, describeFlag } from "./config-flags.ts"
 import { settingsOf } from "./settings.ts"
 
-/** What every role's configuration has. */
+/** The part that all configurations of roles share. */
 interface RoleConfig {
   readonly log: typeof Log.Type
 }

@@ -1,5 +1,4 @@
-// Decides what `shoal tracker` can be told on the command line; how it runs is role-command.ts, what it is
-// src/roles/tracker/tracker.ts.
+// The flags of `shoal tracker`. role-command.ts runs the role, and src/roles/tracker/tracker.ts is its program.
 
 import { TrackerConfig } from "../roles/tracker/config.ts"
 import { listen, log, origins } from "./config-flags.ts"

@@ -1,7 +1,7 @@
-// Decides what `shoal up` starts: a herd and agents on loopback, the ports of each (Kraken's devcluster has the same),
-// its configuration and its folder, and the examples that are printed. Pure: opens, starts and writes nothing.
+// The plan of `shoal up`: a herd and agents on loopback, with the ports, the configuration and the folder of each, and the
+// examples that are printed. Kraken's devcluster has the same shape. Pure: opens, starts and writes nothing.
 //
-//   base          proxy (push here)           base + 1000k      agent k's registry (pull here), k = 1, 2, ...
+//   base          proxy (push here)           base + 1000k      registry of agent k (pull here), k = 1, 2, ...
 //   base + 1      origin, peers               base + 1000k + 1  agent k, peers
 //   base + 2      origin, HTTP
 //   base + 3      tracker
@@ -15,14 +15,14 @@ export interface UpOptions {
   readonly agents: number
   readonly data: string
   readonly portBase: number
-  /** Where everything listens: a name, an IPv4 or an IPv6 address; 127.0.0.1 when absent. */
+  /** Address of all listeners: a name, an IPv4 or an IPv6 address; 127.0.0.1 when absent. */
   readonly host?: string
   readonly logLevel: string
-  /** Names under which clients know the cluster, beside the proxy's own address. */
+  /** Names under which clients know the cluster, besides the address of the proxy. */
   readonly ownNames?: ReadonlyArray<string>
-  /** Of the origin and of every agent; unlimited when absent. */
+  /** Rates of the origin and of each agent; unlimited when absent. */
   readonly rates?: RateSettings
-  /** Agents make themselves known, so that they can be preheated. */
+  /** Agents register, so that they can be preheated. */
   readonly register?: boolean
 }
 
@@ -43,16 +43,16 @@ export interface PlannedProcess {
   readonly configFile: string
   readonly logFile: string
   readonly ports: ReadonlyArray<PlannedPort>
-  /** All answer 200 when the process is ready. */
+  /** URLs that all answer 200 when the process is ready. */
   readonly readiness: ReadonlyArray<string>
 }
 
 const loopback = "127.0.0.1"
 const agentStride = 1000
-/** Seconds between collections of what no image needs any more; the graces are those of the roles. */
+/** Time between collections of blobs that no image needs; the grace periods are those of the roles. */
 const collectEvery = 3600
 
-/** More would leave the range of ports when the base is the default. */
+/** With the default base, more agents would leave the range of ports. */
 export const mostAgents = (portBase: number): number =>
   Math.max(0, Math.floor((65_535 - 1 - portBase) / agentStride))
 
@@ -64,7 +64,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
   const { data, portBase, host = loopback } = options
   const url = (port: number): string => localUrl({ host, port })
   const listen = (port: number) => ({ host, port })
-  // The files of logs are read by machines and by people who search: JSON, whatever the terminal is.
+  // Logs in files are JSON, whatever the terminal is: machines and searches read them.
   const log = { level: options.logLevel, format: "json" }
   const ownNames = [hostAndPort(host, portBase), `localhost:${portBase}`, ...(options.ownNames ?? [])]
   const rates = options.rates === undefined ? {} : { rates: options.rates }
@@ -124,7 +124,7 @@ export const planUp = (options: UpOptions): ReadonlyArray<PlannedProcess> => {
   return [herd, ...agents]
 }
 
-/** What is printed when everything listens, without the last line. */
+/** The lines that are printed when everything listens, without the last one. */
 export const describeUp = (
   options: UpOptions,
   plan: ReadonlyArray<PlannedProcess>
@@ -133,7 +133,7 @@ export const describeUp = (
   const [proxy, agent] = [portBase, portBase + agentStride].map((port) =>
     localUrl({ host, port }).slice("http://".length)
   )
-  /** Docker pulls and pushes without TLS where it knows the host for its own. */
+  /** docker pulls and pushes without TLS on a host that it knows to be local. */
   const own = isLoopback(host) ? "localhost" : undefined
   const toDocker = (address: string | undefined, port: number) =>
     own === undefined ? address : hostAndPort(own, port)

@@ -1,6 +1,5 @@
-// Decides the embedded default: one command that starts a herd and agents as processes of their own on loopback, tells
-// where everything listens and how to use it, and stays until Ctrl-C or until one of them ends. What is started is
-// up-plan.ts.
+// `shoal up`, the embedded default: one command starts a herd and agents as processes on loopback, prints where everything
+// listens and how to use it, and stays until Ctrl-C or until one of the processes ends. up-plan.ts says what is started.
 //
 //   checked -> started -> ready ("shoal is ready") -> Ctrl-C: all stopped, exit code 0
 //                                                  -> one ended: which and why, the rest stopped, exit code 1
@@ -14,7 +13,7 @@ import { CliFailure } from "./cli-failure.ts"
 import { checkPorts, lockFolder, writeFolder } from "./preflight.ts"
 import { describeUp, mostAgents, type PlannedProcess, planUp, type UpOptions } from "./up-plan.ts"
 
-/** A process that is not ready by then will not be. */
+/** A process that is not ready within this time counts as failed. */
 const readyWithin = "60 seconds"
 const betweenLooks = "30 millis"
 const patience = "8 seconds"
@@ -22,32 +21,32 @@ const oneLookMilliseconds = 2000
 
 const flags = {
   agents: Flag.Int("agents").pipe(
-    Flag.withDescription("How many agents; their registries are 1000 ports apart"),
+    Flag.withDescription("Number of agents; their registries are 1000 ports apart"),
     Flag.withDefault(2)
   ),
   data: Flag.String("data").pipe(
     Flag.withMetavar("DIR"),
-    Flag.withDescription("The folder of everything that is kept"),
+    Flag.withDescription("Folder of all data"),
     Flag.withDefault(".shoal")
   ),
   portBase: Flag.Int("port-base").pipe(
     Flag.withMetavar("PORT"),
-    Flag.withDescription("The proxy's port; all others are counted from it"),
+    Flag.withDescription("Port of the proxy; all other ports are relative to it"),
     Flag.withDefault(15_000)
   ),
   ownNames: Flag.String("own-name").pipe(
     Flag.withMetavar("HOST:PORT"),
-    Flag.withDescription("A name under which clients know the cluster, for their ns; may be repeated"),
+    Flag.withDescription("A name under which clients know the cluster (for ns); may be repeated"),
     Flag.atLeast(0)
   ),
   host: Flag.String("host").pipe(
     Flag.withMetavar("HOST"),
-    Flag.withDescription("Where everything listens: an IPv4 address, an IPv6 address such as ::1, or a name"),
+    Flag.withDescription("Address of all listeners: an IPv4 address, an IPv6 address such as ::1, or a name"),
     Flag.map((host) => host.replace(/^\[(.*)\]$/, "$1").toLowerCase()),
     Flag.withDefault("127.0.0.1")
   ),
   logLevel: Flag.Literals("log", ["trace", "debug", "info", "warn", "error", "silent"]).pipe(
-    Flag.withDescription("The least important lines in the log files"),
+    Flag.withDescription("Lowest level of the lines in the log files"),
     Flag.withDefault("info" as const)
   )
 }
@@ -65,7 +64,7 @@ const checkOptions = (options: UpOptions): Effect.Effect<void, CliFailure> => {
   return Effect.void
 }
 
-/** What keeps the URL from answering 200; undefined when nothing does. One connection a look, closed after it. */
+/** Why the URL does not answer 200; undefined when it does. Each check has a connection of its own. */
 const look = (url: string): Effect.Effect<string | undefined> =>
   Effect.callback<string | undefined>((resume) => {
     const request = get(url, { agent: false, timeout: oneLookMilliseconds }, (response) => {
@@ -81,7 +80,7 @@ const look = (url: string): Effect.Effect<string | undefined> =>
     return Effect.sync(() => request.destroy())
   })
 
-/** Waits until everything that the process serves is ready; fails with what it says when that takes too long. */
+/** Waits until all listeners of the process are ready; after the time limit it fails with the reason that they give. */
 export const untilReady = (process: PlannedProcess): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
     let reason = "it does not answer"
@@ -129,7 +128,7 @@ const runUp = (options: UpOptions) =>
 export const upCommand = Command.make("up", flags, ({ agents, data, portBase, host, ownNames, logLevel }) =>
   runUp({ agents, data: resolve(data), portBase, host, ownNames, logLevel })
 ).pipe(
-  Command.withDescription("A herd and agents on this machine: the embedded default"),
+  Command.withDescription("Run a herd and agents on this machine"),
   Command.withExamples([
     { command: "shoal up", description: "Two agents, data in ./.shoal, the proxy on port 15000" },
     {
