@@ -3,7 +3,7 @@
 // stays has to get the blob; how late it may be is held against the links as they are.
 
 import { Effect, Schema } from "effect"
-import { limits } from "../../src/protocol/limits.ts"
+import { askLimits } from "../../src/roles/client/limits.ts"
 import { ratioChart } from "./adversity-charts.ts"
 import { type AdversityFigures, figuresOf } from "./adversity-figures.ts"
 import { type AdversityOptions, scenariosOf, waveOf } from "./adversity-scenarios.ts"
@@ -25,7 +25,11 @@ const name = "adversity"
 
 const options = Schema.Struct({
   agents: option(countText(3, 100_000), "500", "Hosts that pull, all at the same instant."),
-  origins: option(countText(2, limits.originReplicas), "3", "Origins that hold the blob; one of them dies."),
+  origins: option(
+    countText(2, askLimits.originReplicas),
+    "3",
+    "Origins that hold the blob; one of them dies."
+  ),
   trackers: option(countText(1, 16), "3", "Trackers that the agents know."),
   size: option(byteSizeText, "4GB", "Length of the blob."),
   rate: option(byteRateText, "20MB/s", "Uplink and downlink of every host, each, but for the slow."),

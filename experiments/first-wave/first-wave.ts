@@ -3,7 +3,7 @@
 // the same instant, and counts. A run that is too good to be true, or that loses bytes, fails.
 
 import { Effect, Schema } from "effect"
-import { limits } from "../../src/protocol/limits.ts"
+import { askLimits } from "../../src/roles/client/limits.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
@@ -22,9 +22,9 @@ const name = "first-wave"
 const options = Schema.Struct({
   agents: option(countText(1, 100_000), "1000", "Hosts that pull, all at the same instant."),
   origins: option(
-    countText(1, limits.originReplicas),
+    countText(1, askLimits.originReplicas),
     "1",
-    `Origins that hold the blob; a cluster keeps at most ${limits.originReplicas} copies.`
+    `Origins that hold the blob; a cluster keeps at most ${askLimits.originReplicas} copies.`
   ),
   trackers: option(countText(1, 16), "1", "Trackers that the agents know."),
   size: option(byteSizeText, "256MiB", "Length of the blob."),

@@ -3,7 +3,7 @@
 // against its bound, and a cell of its own.
 
 import { Effect, Schema } from "effect"
-import { limits } from "../../src/protocol/limits.ts"
+import { askLimits } from "../../src/roles/client/limits.ts"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
 import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
@@ -38,7 +38,11 @@ const options = Schema.Struct({
   huge: option(byteSizeText, "100GB", "Length of one more blob."),
   "huge-hosts": option(hosts, "500", "Hosts that pull that one."),
   "seeder-hosts": option(hosts, "3000", "Hosts that pull at once from one origin."),
-  origins: option(countText(1, 64), "3", `Origins; a blob lies on at most ${limits.originReplicas} of them.`),
+  origins: option(
+    countText(1, 64),
+    "3",
+    `Origins; a blob lies on at most ${askLimits.originReplicas} of them.`
+  ),
   trackers: option(countText(1, 16), "3", "Trackers that the agents know."),
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
   latency: option(durationText, "0.5ms", "One way, between any two hosts.")

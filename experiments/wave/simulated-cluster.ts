@@ -5,7 +5,7 @@
 
 import { Effect } from "effect"
 import { ringOwners } from "../../src/protocol/kit/hash-ring.ts"
-import { limits } from "../../src/protocol/limits.ts"
+import { askLimits } from "../../src/roles/client/limits.ts"
 import type { Torrent } from "../../src/protocol/wire/metainfo.ts"
 import { type Agent, agent } from "../../src/roles/agent/agent.ts"
 import { agentConfig } from "../../src/roles/agent/config.ts"
@@ -72,7 +72,7 @@ const originUrls = (count: number): Urls => urls("origin", count, ports.origin)
 export const ownersOf = (blob: WaveBlob, origins: number): ReadonlyArray<number> => {
   const members = originUrls(origins)
   const { digest } = new SymbolicBlob(blob)
-  return ringOwners(digest, members, limits.originReplicas).map((url) => members.indexOf(url))
+  return ringOwners(digest, members, askLimits.originReplicas).map((url) => members.indexOf(url))
 }
 
 /** A cluster that is not started yet, in a simulation of its own. */

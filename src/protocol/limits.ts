@@ -1,11 +1,9 @@
-// Decides every bound of the protocol and the roles, in one place: each line says the unit, the formula and the
-// trade-off. Relations between limits are asserted when the module loads.
+// Limits of the protocol: messages, metainfo, the peer machine, announces and hand-outs. Each line states the unit, the
+// formula and the trade-off; relations between limits are asserted when the module loads. What bounds a role or a world
+// stands in the limits.ts of its folder.
 
 import { invariant } from "./kit/invariant.ts"
-import { preheatLimits } from "./preheat-limits.ts"
-import { registryLimits } from "./registry-limits.ts"
 import { milliseconds, seconds } from "./kit/time.ts"
-import { upstreamLimits } from "./upstream-limits.ts"
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -148,185 +146,8 @@ export const limits = {
   announceMisses: 3,
   /** Peers in one hand-out. */
   maxHandOut: 24,
-  /** A downloader with fewer neighbours asks its tracker again as soon as it may. */
-  fewNeighbours: 4,
-  /** Announces that come due within this are sent together. */
-  announceCoalescing: milliseconds(100),
-  /** Swarms in one announce, and bytes of it: less than 2 KiB a swarm. */
-  maxSwarmsPerAnnounce: 256,
-  maxAnnounceBytes: 512 * KiB,
-  /** Peers a tracker keeps a swarm, and swarms it keeps. */
-  maxPeersPerSwarm: 100_000,
-  maxSwarmsTracked: 100_000,
-
-  // Sockets and disks (runtime-net)
-  /** Bytes a connection may have in its socket's buffer before the next piece waits: the link never runs dry. */
-  maxSocketBuffer: 4 * MiB,
-  /** Control messages a connection queues behind pieces before it counts as stuck and is closed. */
-  maxQueuedMessages: 16_384,
-  /** Bytes beyond a full buffer and one piece that make a connection count as stuck: the peer does not read. */
-  maxStuckBytes: 4 * MiB,
-  /** Peer sockets a listener holds, those over maxConnections that are being told so included. */
-  maxSockets: 1024,
-  /** Burst of a rate limit that names none. */
-  defaultBurstBytes: 1 * MiB,
-  /** A ping after this, and a connection from which no byte came for this long is dead. */
-  pingInterval: seconds(15),
-  deadConnectionTimeout: seconds(45),
-  /** What was sent before a disconnect may take this long to leave. */
-  disconnectDrain: seconds(2),
-  /** A host that stops lets running requests end for this long. */
-  stopDrain: seconds(10),
-  /** A client must send its request's headers within this; a body may take as long as it needs. */
-  requestHeadersTimeout: seconds(30),
-  /**
-   * A client that keeps a body waiting for this long is cut: one that sends or reads nothing, or, at every look in that
-   * time, less than minClientBytes in all. Above any stall of a pull. A modem's 56 kbit/s moves 2 MB in it.
-   */
-  httpSilence: seconds(300),
-  minClientBytes: 64 * KiB,
-  /** Looks in that time: how late a slow client may be noticed, against work for each connection. */
-  slowClientLooks: 10,
-  /** How often connections are checked for headers that are late. */
-  connectionCheck: seconds(5),
-  /** A refused connection is read on for this long, so that the refusal is not lost in a reset. */
-  refusalLinger: seconds(1),
-  /** HTTP connections of a listener, and of one client (an IPv4 address, an IPv6 /64): about 20 KiB each. */
-  maxHttpConnections: 16_384,
-  maxHttpConnectionsPerClient: 4_096,
-  /** An HTTP connection without a request is kept this long. */
-  httpKeepAlive: seconds(65),
-  /** Connections of a host to one other host's HTTP listener. */
-  maxHttpConnectionsPerHost: 64,
-  /** Uploads whose running digest is kept in memory; the oldest beyond it is read again at its commit. */
-  maxUploadsHashed: 4096,
-  /** Unfinished downloads, closed, whose verified pieces a store remembers; the oldest beyond it is hashed again. */
-  maxClosedDownloadsKept: 256,
-  /** Bytes of an upload that are gathered for the next write before the source waits. */
-  maxGatheredWrite: 4 * MiB,
-
-  /** Copies of a blob among origins (Kraken: 3). */
-  originReplicas: 3,
-  /** Bytes of a manifest (OCI: registries should accept at least 4 MiB). */
-  maxManifestBytes: 4 * MiB,
-  /** What a configuration may raise that to: a manifest is held in memory while it is checked, and while it is sent. */
-  largestManifestBytes: 64 * MiB,
-  /** Bytes of pushed manifests that a registry gathers at once; beyond it a client is told to come back. */
-  maxGatheredManifests: 256 * MiB,
-  /** Bytes of an answer to a write that an agent passes on (`push: forward`): an OCI error document is a few hundred. */
-  maxForwardedAnswerBytes: 256 * KiB,
-  /** Bytes of what a build-index is told: a record repeats digests and annotations of its manifest, and little more. */
-  maxRecordBytes: 5 * MiB,
-  /** What a manifest names and lacks, as a refusal lists it: about 100 bytes each. */
-  maxMissingListed: 100,
-  /** What one manifest may name. Each costs a row in one write: 10,000 hold the build-index for about half a second. */
-  maxManifestNames: 10_000,
-  /** Tags that one put may move (OCI: registries must take at least 10). */
-  maxTagsPerPut: 100,
-  /** Changes of a tag that are remembered, and characters of who made one. */
-  tagHistory: 20,
-  maxChangedByLength: 256,
-  /** Entries of a page of tags or repositories when the client names none. */
-  defaultPageSize: 1000,
-  maxPageSize: 10_000,
-  /** A complete swarm that nobody uses gives back its file and memory after this; a peer that asks opens it again. */
-  idleSwarmTimeout: seconds(300),
-  /** A download that no client waits for any more stays in its swarm this long, asking for nothing: readers come back. */
-  abandonedDownloadLinger: seconds(2),
-  /** How long a download waits for room within the disk budget; clients give up at about a minute. */
-  diskRoomPatience: seconds(30),
-  /** Between two measurements of a whole store with a budget, and two notes of a blob's last use: a write for each. */
-  diskSurveyInterval: seconds(300),
-  /** A swarm that still has neighbours counts as being served this long after a piece was loaded: they ask again. */
-  servedLately: seconds(1),
-  /** When the disk is too full and all is in use or cannot be removed, it is tried again after this. */
-  diskRetryPause: seconds(5),
-  /** Pieces that go first for a client that reads in order. More help one reader, fewer keep the swarm diverse. */
-  readAheadPieces: 4,
-  /**
-   * Pieces that are fetched ahead of the one that a ranged reader takes: one at first, one more for each piece that it
-   * has taken, at most this many, and none beyond the range. A reader that hangs up in its k-th piece (from 0) so left
-   * at most k + 1 + min(k + 1, this) pieces asked for: little for who wanted little, enough for who reads on.
-   */
-  rangeAheadPieces: 4,
-  /**
-   * Ranges that one request may name: container tools that fetch chunks ask for up to 1024 at once. Each costs a header
-   * of some 170 bytes in the answer.
-   */
-  maxRanges: 1024,
-  /** Ranges of a request that may overlap another one: more only multiply what is sent (RFC 9110, section 14.2). */
-  maxRangeOverlaps: 2,
-  /** Bytes of a request's headers: maxRanges ranges of a terabyte blob at 28 bytes each fit beside the others. */
-  maxRequestHeaderBytes: 48 * KiB,
-  /** Headers of a request; clients send some tens. */
-  maxRequestHeaders: 500,
-  /** How long a pull asks for metainfo while trackers or origins are away; clients give up at about a minute. */
-  metainfoPatience: seconds(45),
-  /** What an agent remembers of the build-indexes, the least lately used forgotten first: 200 to 300 bytes each. */
-  maxRememberedRepositories: 10_000,
-  maxRememberedTags: 10_000,
-  maxRememberedManifests: 10_000,
-  maxRememberedBlobs: 100_000,
-  /** How long a read waits for a build-index when there is a last known value to serve instead. */
-  revalidationPatience: seconds(2),
-  /** A build-index that did not answer is not asked again for this long, while there is a last known value. */
-  staleRetryPause: seconds(2),
-  /** When a tag was last confirmed is noted at most this often, so Age after a restart is too high by this at most. */
-  confirmationNotePause: seconds(60),
-  /** A pull that made no progress for this long fails with a reason. */
-  stalledPullTimeout: seconds(120),
-  /** HTTP between roles: wait for response headers, and for the next byte of a body. */
-  httpTimeout: seconds(30),
-  /** A small question between roles (a tag, an announce, a health check): the answer needs no disk. */
-  askTimeout: seconds(5),
-  /** A health check within a readiness report: short, so that the report comes while someone still listens. */
-  healthTimeout: seconds(2),
-  /** An origin, tracker or build-index that could not be reached is asked last for this long. */
-  upstreamCooldown: seconds(10),
-  /** Rounds over all upstreams before a request fails, and the wait before the second round; it doubles. */
-  upstreamRounds: 3,
-  upstreamRoundDelay: milliseconds(200),
-  /** Added to httpTimeout for each MiB of a blob while an origin hashes, syncs and copies what it was given. */
-  commitTimeoutPerMiB: seconds(1),
-  /** Questions that one request asks of other roles at once (blobs of a manifest, members of a cluster). */
-  maxParallelAsks: 8,
-  /** An upload that nobody touched for this long is dropped; unfinished uploads a registry keeps. */
-  uploadSessionTimeout: seconds(24 * 3600),
-  maxUploadSessions: 10_000,
-  /** Of these, those of one client, so that nobody takes all places: a build machine has some tens. */
-  maxUploadSessionsPerClient: 1000,
-  /**
-   * Requests a second of one client of a registry, and how many at once after a rest. A runtime sends tens, a lazy
-   * snapshotter hundreds; one process answers about 20,000.
-   */
-  clientRequestsPerSecond: 1000,
-  clientRequestBurst: 5000,
-  /** Clients whose rate is remembered, about 200 bytes each; the one unheard of for longest is forgotten. */
-  maxClientsRemembered: 10_000,
-  /** Copies to other origins that wait for a retry; the pause between two retries, which bounds their rate. */
-  maxQueuedReplications: 100_000,
-  replicationRetryPause: seconds(1),
-  /** Rows of that queue read at once. */
-  replicationPage: 256,
-  /** Wait before a failed copy is tried again: doubles from the first to the last. */
-  minReplicationDelay: seconds(5),
-  maxReplicationDelay: seconds(600),
-  /** Blobs that an origin fetches at once from other owners, to repair what it should have. */
-  maxParallelRepairs: 2,
-  /** Blobs that wait for that; the next one asked for is repaired when it is asked for again. */
-  maxQueuedRepairs: 1000,
-  /** How long a tracker believes an origin's peer address, and a failure to get one. */
-  originPeerLifetime: seconds(60),
-  originPeerFailureLifetime: seconds(5),
-  /** Metainfo that a tracker keeps: entries, bytes of the longest one, and how long. A miss is not kept. */
-  maxMetainfoCached: 256,
-  maxMetainfoBytesCached: MiB,
-  metainfoLifetime: seconds(300),
-
-  // Preheats, what build-indexes and origins keep, and upstream registries: files of their own.
-  ...preheatLimits,
-  ...registryLimits,
-  ...upstreamLimits
+  /** Peers of one swarm that a tracker keeps. */
+  maxPeersPerSwarm: 100_000
 } as const
 
 invariant(limits.minPieceLength <= limits.maxPieceLength, "limits: minPieceLength > maxPieceLength")
@@ -337,11 +158,6 @@ invariant(
 invariant(limits.targetNeighbours <= limits.maxNeighbours, "limits: targetNeighbours > maxNeighbours")
 invariant(limits.maxUploadsInFlight <= limits.maxUploadQueue, "limits: more uploads in flight than queued")
 invariant(limits.minRejectBackoff <= limits.maxRejectBackoff, "limits: reject backoff")
-invariant(2 * limits.pingInterval <= limits.deadConnectionTimeout, "limits: a live peer would count as dead")
-invariant(
-  limits.stalledPullTimeout < limits.httpSilence,
-  "limits: a stalled pull would be cut before it fails"
-)
 invariant(
   limits.minAnnounceInterval <= limits.announceInterval &&
     limits.announceInterval <= limits.seedAnnounceInterval &&
@@ -352,8 +168,4 @@ invariant(
   limits.minAnnounceInterval * 2 <= limits.minAnnounceBackoff &&
     limits.minAnnounceBackoff <= limits.maxAnnounceBackoff,
   "limits: announce backoff"
-)
-invariant(
-  2 * limits.preheatProgressInterval <= limits.preheatSilence,
-  "limits: a working agent would count as gone"
 )

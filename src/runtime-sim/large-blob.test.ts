@@ -8,6 +8,7 @@ import { HttpClientRequest } from "effect/http"
 import { expect, it } from "vitest"
 import { makeDigest } from "../protocol/wire/digest.ts"
 import { limits } from "../protocol/limits.ts"
+import { agentLimits } from "../roles/agent/limits.ts"
 import { choosePieceLength, pieceCount, pieceHashBytes } from "../protocol/wire/metainfo.ts"
 import type { HostProgramError } from "../roles/host-program.ts"
 import { type ClusterApart, startClusterApart } from "../../testing/scenarios/cluster.ts"
@@ -121,7 +122,7 @@ it("an open range that hangs up after a chunk leaves little more than the chunk"
       yield* nothingUnderway(world, host.url)
       const stored = yield* storedPieces(world, host.url)
       // The reader may be a piece ahead of the client, and has its window beyond that.
-      expect(stored).toBeLessThanOrEqual(touched(start, start + MiB) + 1 + limits.rangeAheadPieces)
+      expect(stored).toBeLessThanOrEqual(touched(start, start + MiB) + 1 + agentLimits.rangeAheadPieces)
     })
   )
 })

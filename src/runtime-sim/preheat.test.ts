@@ -3,7 +3,8 @@
 import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
 import { expect, it } from "vitest"
-import { limits } from "../protocol/limits.ts"
+import { agentLimits } from "../roles/agent/limits.ts"
+import { askLimits } from "../roles/client/limits.ts"
 import { agent } from "../roles/agent/agent.ts"
 import { agentConfig } from "../roles/agent/config.ts"
 import { registrationLifetime } from "../roles/tracker/registered-agents.ts"
@@ -49,17 +50,17 @@ it("an agent is known soon after it or the tracker starts, and forgotten when it
       const second = yield* startAgent(simulation, "agent-2")
       yield* Effect.sleep("10 millis")
       const first = yield* startTracker(simulation)
-      yield* Effect.sleep(micros(limits.minRegistrationBackoff))
+      yield* Effect.sleep(micros(askLimits.minRegistrationBackoff))
       expect(yield* known).toEqual(both)
       yield* first.kill
       yield* startTracker(simulation)
       expect(yield* known).toEqual([])
-      yield* Effect.sleep(micros(limits.registrationPeriod))
+      yield* Effect.sleep(micros(askLimits.registrationPeriod))
       expect(yield* known).toEqual(both)
       yield* second.kill
-      yield* Effect.sleep(micros(registrationLifetime - limits.registrationPeriod))
+      yield* Effect.sleep(micros(registrationLifetime - askLimits.registrationPeriod))
       expect(yield* known).toEqual(both)
-      yield* Effect.sleep(micros(limits.registrationPeriod))
+      yield* Effect.sleep(micros(askLimits.registrationPeriod))
       expect(yield* known).toEqual(both.slice(0, 1))
     })
   )
@@ -78,7 +79,7 @@ it("an agent works on so many preheats at once and refuses more, until some have
   simulation.run(
     Effect.gen(function* () {
       yield* startAgent(simulation, "agent")
-      const asked = Array.from({ length: limits.maxPreheatsPerAgent + 1 }, () =>
+      const asked = Array.from({ length: agentLimits.maxPreheatsPerAgent + 1 }, () =>
         Effect.gen(function* () {
           const response = yield* client.execute(ask)
           return [response.status, (yield* response.text).trimEnd().split("\n").at(-1)!] as const

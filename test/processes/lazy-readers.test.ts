@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { limits } from "../../src/protocol/limits.ts"
+import { ociLimits } from "../../src/roles/oci/limits.ts"
 import { receivedParts } from "../../testing/roles/byte-ranges.ts"
 import { sha256 } from "../support/deterministic-bytes.ts"
 import {
@@ -130,8 +131,8 @@ describe("a zstd:chunked layer", () => {
 
     // As many chunks as such a client ever asks for at once, all in pieces that are there, make a header of 18 KB.
     const [first, end] = ranges.at(-1)!
-    expect(end - first).toBeGreaterThan(4 * limits.maxRanges)
-    const most = Array.from({ length: limits.maxRanges }, (_, index): Range => {
+    expect(end - first).toBeGreaterThan(4 * ociLimits.maxRanges)
+    const most = Array.from({ length: ociLimits.maxRanges }, (_, index): Range => {
       const at = first + 4 * index
       return [at, at + 2]
     })

@@ -5,6 +5,7 @@
 import { Effect, Stream } from "effect"
 import { HttpClientRequest } from "effect/http"
 import { limits } from "../../src/protocol/limits.ts"
+import { agentLimits } from "../../src/roles/agent/limits.ts"
 import { receivedParts } from "../roles/byte-ranges.ts"
 import { startHerdCluster } from "./cluster.ts"
 import {
@@ -154,8 +155,8 @@ const openRangeHangsUp: Scenario = {
       yield* expectBytes(world, got.bytes, bytes.slice(start, start + chunk), "an open range")
       yield* nothingUnderway(world, host.url)
       const kept = yield* storedPieces(world, host.url)
-      // The reader may be a piece ahead of the client, and has its window beyond that (limits.rangeAheadPieces).
-      const most = touched([[start, start + chunk]]) + 1 + limits.rangeAheadPieces
+      // The reader may be a piece ahead of the client, and has its window beyond that (agentLimits.rangeAheadPieces).
+      const most = touched([[start, start + chunk]]) + 1 + agentLimits.rangeAheadPieces
       yield* expectThat(kept <= most, `${kept} pieces were fetched for a chunk, more than ${most}`)
     })
 }

@@ -5,7 +5,8 @@
 // tags that it lacks.
 
 import { Cache, Effect, Exit, Stream } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
+import { upstreamLimits } from "../upstream/limits.ts"
 import type { ImageSource, ImageUnavailable } from "../registry/image-source.ts"
 import { toDuration } from "../services/clock.ts"
 import { type MirrorNames, mirroredRepository } from "../upstream/mirror-names.ts"
@@ -24,7 +25,7 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
         Effect.tap((isOwn) =>
           Effect.sync(() => {
             known.delete(repository)
-            if (known.size >= limits.maxUpstreamAnswers) known.delete(known.keys().next().value!)
+            if (known.size >= upstreamLimits.maxUpstreamAnswers) known.delete(known.keys().next().value!)
             known.set(repository, isOwn)
           })
         ),
@@ -35,8 +36,8 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
       )
 
     const own = yield* Cache.makeWith(ask, {
-      capacity: limits.maxUpstreamAnswers,
-      timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(limits.ownershipLifetime) : 0)
+      capacity: upstreamLimits.maxUpstreamAnswers,
+      timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(agentLimits.ownershipLifetime) : 0)
     })
 
     /** The repository that the name means. */

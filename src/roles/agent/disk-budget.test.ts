@@ -5,7 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import { type BoundedDisk, makeDiskBudget } from "./disk-budget.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { BlobStoreError } from "../services/blob-store.ts"
@@ -153,7 +153,7 @@ describe("disk budget", () => {
       yield* disk.admit(one, 600, 600).pipe(Effect.scoped)
       yield* Scope.close(first, Exit.void)
       yield* Fiber.join(second)
-      yield* TestClock.adjust(Duration.micros(BigInt(limits.diskRoomPatience)))
+      yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.diskRoomPatience)))
       const why = yield* Fiber.join(third)
       expect(why.message).toMatch(/no room for sha256:.* of 700 bytes: .* 1000 bytes.* 500 bytes.*try again/)
       const large = yield* Effect.flip(Effect.scoped(disk.admit(three, 1001, 1001)))
@@ -196,7 +196,7 @@ describe("disk budget", () => {
       for (let seed = 0; seed < 10; seed++) yield* put(seed)
       expect(evicted).toEqual([])
       made.gate = Effect.void
-      yield* TestClock.adjust(Duration.micros(BigInt(limits.diskRetryPause)))
+      yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.diskRetryPause)))
       expect(evicted.length).toBe(3)
     })
   )

@@ -12,7 +12,7 @@
 
 import { Clock, Data, Deferred, Duration, Effect, Option, type Scope } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import type { DiskBudgetConfig } from "./config.ts"
 import { DiskLedger } from "./disk-ledger.ts"
 import { type MeteredUse, meteredBlobs } from "./metered-blobs.ts"
@@ -168,7 +168,7 @@ export const makeDiskBudget = (options: {
         freed()
         const decided = yield* Effect.timeoutOption(
           Deferred.await(waiter.decided),
-          toDuration(limits.diskRoomPatience)
+          toDuration(agentLimits.diskRoomPatience)
         )
         if (Option.isSome(decided) || waiter.admitted) return
         withdraw()
@@ -266,13 +266,13 @@ export const makeDiskBudget = (options: {
         yield* Effect.addFinalizer(() =>
           Effect.catch(noteUses, (error) => Effect.logDebug(`last uses were not noted: ${error.message}`))
         )
-        let surveyAt = timers.now() + limits.diskSurveyInterval
+        let surveyAt = timers.now() + agentLimits.diskSurveyInterval
         yield* Effect.forkScoped(
           Effect.gen(function* () {
             for (;;) {
               woken = Deferred.makeUnsafe<void>()
               if (timers.now() >= surveyAt) {
-                surveyAt = timers.now() + limits.diskSurveyInterval
+                surveyAt = timers.now() + agentLimits.diskSurveyInterval
                 yield* Effect.catch(survey, failed)
               }
               yield* Effect.catch(measureChanged, failed)
@@ -280,7 +280,9 @@ export const makeDiskBudget = (options: {
               admitWaiting()
               const wait = Math.max(1, surveyAt - timers.now())
               yield* Effect.raceFirst(
-                Effect.sleep(Duration.micros(BigInt(stuck ? Math.min(wait, limits.diskRetryPause) : wait))),
+                Effect.sleep(
+                  Duration.micros(BigInt(stuck ? Math.min(wait, agentLimits.diskRetryPause) : wait))
+                ),
                 Deferred.await(woken)
               )
             }

@@ -5,7 +5,7 @@ import { Deferred, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "
 import { TestClock } from "effect/testing"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import type { Announcer } from "../peer/announcer.ts"
@@ -226,12 +226,12 @@ describe("downloads", () => {
       const reading = yield* Effect.forkScoped(Effect.exit(bytesOf(slow, got)))
       yield* settle
       store(0)
-      yield* TestClock.adjust(Duration.micros(BigInt(3 * limits.stalledPullTimeout)))
+      yield* TestClock.adjust(Duration.micros(BigInt(3 * agentLimits.stalledPullTimeout)))
       expect(swarm()?.broken).toBeUndefined()
       yield* Deferred.succeed(gate, undefined)
       yield* settle
       expect(got).toEqual([0, 1, 2, 3])
-      yield* TestClock.adjust(Duration.micros(BigInt(limits.stalledPullTimeout - 1_000_000)))
+      yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.stalledPullTimeout - 1_000_000)))
       expect(swarm()?.broken).toBeUndefined()
       yield* TestClock.adjust(Duration.seconds(121))
       expect(Exit.isFailure(yield* Fiber.join(reading))).toBe(true)
@@ -263,7 +263,7 @@ describe("downloads", () => {
       yield* Fiber.interrupt(reading)
       yield* settle
       expect(swarm()).toBeDefined()
-      yield* TestClock.adjust(Duration.micros(BigInt(limits.abandonedDownloadLinger)))
+      yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.abandonedDownloadLinger)))
       expect(swarm()).toBeUndefined()
       expect(armed.size).toBe(0)
     })
@@ -293,7 +293,7 @@ describe("downloads", () => {
       yield* TestClock.adjust(Duration.seconds(60))
       tracker.answer = "away"
       const second = yield* Effect.forkScoped(Effect.exit(downloads.pull("demo", digest)))
-      yield* TestClock.adjust(Duration.micros(BigInt(limits.metainfoPatience + 5_000_000)))
+      yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.metainfoPatience + 5_000_000)))
       const exit = yield* Fiber.join(second)
       expect(Exit.isFailure(exit)).toBe(true)
       expect(String(Exit.isFailure(exit) ? exit.cause : "")).toContain("no tracker answered")
@@ -304,7 +304,7 @@ describe("downloads", () => {
     Effect.gen(function* () {
       const { downloads, asked, complete } = yield* stage
       const stalled = yield* Effect.forkScoped(Effect.flip(downloads.pull("demo", digest)))
-      yield* TestClock.adjust(Duration.micros(BigInt(limits.stalledPullTimeout)))
+      yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.stalledPullTimeout)))
       const error = yield* Fiber.join(stalled)
       expect(error.message).toContain("no piece came for 120 s")
       const again = yield* Effect.forkScoped(downloads.pull("demo", digest))

@@ -9,7 +9,7 @@
 
 import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import type { SwarmStatus } from "../../protocol/swarm/peer-host-io.ts"
 import { type Announcer, trackerFailures } from "../peer/announcer.ts"
@@ -95,7 +95,7 @@ export const makeDownloads = (
   Effect.gen(function* () {
     const underway = yield* RcMap.make({
       lookup: (key: DownloadKey) => downloads.join(key),
-      idleTimeToLive: toDuration(limits.abandonedDownloadLinger)
+      idleTimeToLive: toDuration(agentLimits.abandonedDownloadLinger)
     })
     const downloads: SharedDownloads = new SharedDownloads(options, yield* Timers, underway)
     return downloads
@@ -218,7 +218,7 @@ class SharedDownloads implements Downloads {
     let cancel: (() => void) | undefined
     const look = (): void => {
       if (swarm.have.isFull) return
-      const patientUntil = swarm.lastProgress() + limits.stalledPullTimeout
+      const patientUntil = swarm.lastProgress() + agentLimits.stalledPullTimeout
       if (this.#timers.now() < patientUntil) cancel = this.#timers.wakeAt(patientUntil, look)
       else swarm.breakWith(stalled(swarm.status()))
     }
@@ -287,14 +287,14 @@ const wantWhole = (swarm: OpenSwarm): Effect.Effect<unknown, never, Scope.Scope>
 
 const whileTrackersAreAway = Schedule.exponential(Duration.millis(100)).pipe(
   Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(2)))),
-  Schedule.upTo({ duration: toDuration(limits.metainfoPatience) })
+  Schedule.upTo({ duration: toDuration(agentLimits.metainfoPatience) })
 )
 
 const stalled = (status: SwarmStatus | undefined): SwarmBroken =>
   new SwarmBroken({
     reason: "stalled",
     message:
-      `no piece came for ${limits.stalledPullTimeout / 1_000_000} s (${status?.have ?? 0} of ` +
+      `no piece came for ${agentLimits.stalledPullTimeout / 1_000_000} s (${status?.have ?? 0} of ` +
       `${status?.pieces ?? 0} pieces, ${status?.neighbours ?? 0} neighbours)`
   })
 

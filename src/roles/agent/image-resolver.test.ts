@@ -7,7 +7,7 @@ import { Deferred, Effect, Exit, Fiber, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import { buildIndexConfig } from "../build-index/config.ts"
 import { type ImageResolverOptions, makeImageResolver } from "./image-resolver.ts"
 import { buildIndex } from "../build-index/build-index.ts"
@@ -208,14 +208,14 @@ describe("an image resolver whose build-index is away", () => {
           yield* TestClock.adjust("60 seconds")
           away(world)
           const reading = yield* Effect.forkChild(resolver.tag(repository, "latest"))
-          yield* TestClock.adjust(toDuration(limits.revalidationPatience))
+          yield* TestClock.adjust(toDuration(agentLimits.revalidationPatience))
           const stale = yield* Fiber.join(reading)
           assert.strictEqual(stale.digest, digest("a"))
           assert.isAtLeast(stale.age!, 60)
 
           const again = yield* start()
           const restarted = yield* Effect.forkChild(again.tag(repository, "latest"))
-          yield* TestClock.adjust(toDuration(limits.revalidationPatience))
+          yield* TestClock.adjust(toDuration(agentLimits.revalidationPatience))
           assert.isAtLeast((yield* Fiber.join(restarted)).age!, 62)
           // No later reader waits for a build-index that just did not answer.
           yield* again.blob(repository, digest("1"))
@@ -261,7 +261,7 @@ describe("an image resolver whose build-index is away", () => {
         const again = yield* start({ freshness: 0 })
         for (const read of [again.tag(repository, "latest"), again.blob(repository, digest("1"))]) {
           const reading = yield* Effect.forkChild(Effect.flip(read))
-          yield* TestClock.adjust(toDuration(limits.revalidationPatience))
+          yield* TestClock.adjust(toDuration(agentLimits.revalidationPatience))
           assert.strictEqual((yield* Fiber.join(reading))._tag, "ImageUnknown")
         }
       })

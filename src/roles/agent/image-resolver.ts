@@ -10,7 +10,8 @@
 
 import { Clock, Deferred, Effect, Exit, Option, type Scope, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
+import { serviceLimits } from "../services/limits.ts"
 import {
   type BuildIndexClient,
   type BuildIndexError,
@@ -192,8 +193,8 @@ class CachingResolver implements ImageResolver {
 
   #setAway(repository: string, now: number): void {
     this.#away ??= new Map()
-    if (this.#away.size >= limits.maxRememberedRepositories) this.#away.clear()
-    const pause = Math.min(limits.staleRetryPause / 1_000, this.#options.freshness)
+    if (this.#away.size >= agentLimits.maxRememberedRepositories) this.#away.clear()
+    const pause = Math.min(agentLimits.staleRetryPause / 1_000, this.#options.freshness)
     this.#away.set(repository, now + pause)
   }
 
@@ -254,7 +255,7 @@ class CachingResolver implements ImageResolver {
       const answered = Deferred.await(done).pipe(
         mayBeStale
           ? Effect.timeoutOrElse({
-              duration: toDuration(limits.revalidationPatience),
+              duration: toDuration(agentLimits.revalidationPatience),
               orElse: () =>
                 Effect.fail(
                   new BuildIndexUnavailable({ message: "the build-index takes too long to answer" })
@@ -301,10 +302,14 @@ const restoreTable = (
   Effect.gen(function* () {
     let after: string | undefined
     for (;;) {
-      const page = { prefix: "", limit: limits.indexScanPage, ...(after === undefined ? {} : { after }) }
+      const page = {
+        prefix: "",
+        limit: serviceLimits.tableScanPage,
+        ...(after === undefined ? {} : { after })
+      }
       const rows = yield* tables.scan(table, page)
       cache.restore(table, rows)
-      if (rows.length < limits.indexScanPage) return
+      if (rows.length < serviceLimits.tableScanPage) return
       after = rows.at(-1)!.key
     }
   })

@@ -5,7 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import type { OpenSwarm } from "../peer/open-swarm.ts"
 import { readPieces, windowsFrom, windowsOfReader } from "./piece-reader.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
@@ -107,7 +107,7 @@ describe("a response that reads a swarm", () => {
           const { swarm, windows, asked, loads } = promptSwarm(length)
           await Effect.runPromise(Stream.runDrain(Stream.take(readPieces(swarm, 7, selection), left)))
           const last = loads.length - 1
-          expect(asked.size).toBeLessThanOrEqual(last + 1 + Math.min(last + 1, limits.rangeAheadPieces))
+          expect(asked.size).toBeLessThanOrEqual(last + 1 + Math.min(last + 1, agentLimits.rangeAheadPieces))
           expect(windows.size).toBe(0)
         })
       )
@@ -122,7 +122,7 @@ describe("a response that reads a swarm", () => {
           pieceLength,
           0,
           selection.ranges[0]!.start,
-          limits.rangeAheadPieces
+          agentLimits.rangeAheadPieces
         )
         expect(windows.length).toBeLessThanOrEqual(windowsOfReader)
       })

@@ -1,6 +1,6 @@
 // Decides how one response reads an open swarm: byte ranges one after another, each piece awaited, loaded and cut, while
 // the swarm is told which pieces come next. Of a blob that is wanted whole that is what goes first; of ranges it is all
-// that is fetched, so that a reader who hangs up leaves little under way (limits.rangeAheadPieces has the bound).
+// that is fetched, so that a reader who hangs up leaves little under way (agentLimits.rangeAheadPieces has the bound).
 //
 // Invariants: nothing beyond the ranges and the bound is asked for; a piece is loaded once for all ranges in it that
 // follow each other; of a blob read from end to end the last piece is held back until the whole digest was checked, so
@@ -8,13 +8,13 @@
 
 import { Effect, Stream } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import type { ReaderWindow } from "../../protocol/swarm/piece-selection.ts"
 import { type OpenSwarm, SwarmBroken } from "../peer/open-swarm.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
 
 /** Windows of one response that the swarm is told of: ranges far apart have one each. */
-export const windowsOfReader = limits.rangeAheadPieces + 1
+export const windowsOfReader = agentLimits.rangeAheadPieces + 1
 
 /**
  * The windows of a selection from byte `offset` of its range `index` on: the piece there and at most `ahead` more that
@@ -74,7 +74,7 @@ export const readPieces = (
   }
 
   const ahead = (): number =>
-    isWhole ? limits.readAheadPieces - 1 : Math.min(limits.rangeAheadPieces, 1 + taken)
+    isWhole ? agentLimits.readAheadPieces - 1 : Math.min(agentLimits.rangeAheadPieces, 1 + taken)
 
   const bytesOf = (index: number, offset: number): Effect.Effect<Uint8Array, SwarmBroken> =>
     Effect.suspend(() => {

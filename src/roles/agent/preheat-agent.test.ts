@@ -6,7 +6,8 @@ import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
+import { askLimits } from "../client/limits.ts"
 import { makeHttpApp } from "../http/http-app.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { type Exchange, send } from "../../../testing/roles/exchange.ts"
@@ -76,9 +77,9 @@ describe("an agent that is preheated", () => {
       yield* settle
       const other = yield* Effect.forkChild(post(ask))
       yield* settle
-      yield* TestClock.adjust(`${limits.preheatProgressInterval / 1000} millis`)
+      yield* TestClock.adjust(`${askLimits.preheatProgressInterval / 1000} millis`)
       yield* settle
-      assert.strictEqual(seen.most, limits.maxPreheatPulls, "over all requests together")
+      assert.strictEqual(seen.most, agentLimits.maxPreheatPulls, "over all requests together")
       yield* Deferred.succeed(go, undefined)
       const progress = told(yield* Fiber.join(asked))
       yield* Fiber.join(other)
@@ -101,10 +102,10 @@ describe("an agent that is preheated", () => {
       const { seen, post } = yield* startAgent()
       const asked = yield* Effect.forkChild(post(ask))
       yield* settle
-      assert.strictEqual(seen.pulling, limits.maxPreheatPulls)
+      assert.strictEqual(seen.pulling, agentLimits.maxPreheatPulls)
       yield* Fiber.interrupt(asked)
       yield* settle
-      assert.deepStrictEqual([seen.pulling, seen.interrupted], [0, limits.maxPreheatPulls])
+      assert.deepStrictEqual([seen.pulling, seen.interrupted], [0, agentLimits.maxPreheatPulls])
     })
   )
 
@@ -117,7 +118,7 @@ describe("an agent that is preheated", () => {
         { ...ask, contents: [{ digest: "http://elsewhere", size: 1 }] },
         { ...ask, contents: [{ digest: digests[0], size: -1 }] },
         { url: "http://elsewhere" },
-        "x".repeat(limits.maxPreheatAskBytes + 1)
+        "x".repeat(agentLimits.maxPreheatAskBytes + 1)
       ]
       for (const body of refused) {
         assert.strictEqual((yield* post(body)).status, 400, JSON.stringify(body).slice(0, 100))

@@ -7,7 +7,8 @@
 import { Duration, Effect, Fiber, Semaphore, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
+import { askLimits } from "../client/limits.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
@@ -23,10 +24,10 @@ export interface PreheatAgentOptions {
   readonly counter: RequestCounter
 }
 
-const askBody = jsonBody(PreheatAsk, "a preheat", limits.maxPreheatAskBytes)
+const askBody = jsonBody(PreheatAsk, "a preheat", agentLimits.maxPreheatAskBytes)
 
 export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
-  const places = Semaphore.makeUnsafe(limits.maxPreheatPulls)
+  const places = Semaphore.makeUnsafe(agentLimits.maxPreheatPulls)
   let underway = 0
 
   /** The lines of one request; what it asks for is pulled for as long as somebody reads them. */
@@ -52,7 +53,7 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
           )
 
         const pulls = yield* Effect.forkScoped(
-          Effect.forEach(contents, fetch, { concurrency: limits.maxPreheatPulls, discard: true })
+          Effect.forEach(contents, fetch, { concurrency: agentLimits.maxPreheatPulls, discard: true })
         )
         const line = (ended: boolean) => new TextEncoder().encode(`${JSON.stringify({ ...told, ended })}\n`)
 
@@ -62,7 +63,7 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
             if (state === "next") {
               yield* Effect.raceFirst(
                 Fiber.await(pulls),
-                Effect.sleep(toDuration(limits.preheatProgressInterval))
+                Effect.sleep(toDuration(askLimits.preheatProgressInterval))
               )
             }
             const ended = pulls.pollUnsafe() !== undefined
@@ -74,10 +75,10 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
 
   const answer = Effect.gen(function* () {
     const ask = yield* askBody
-    if (underway >= limits.maxPreheatsPerAgent) {
+    if (underway >= agentLimits.maxPreheatsPerAgent) {
       return yield* ociError("TOOMANYREQUESTS", {
         message: `this agent works on ${underway} preheats already`,
-        headers: { "retry-after": String(Duration.toSeconds(toDuration(limits.preheatRetryDelay))) }
+        headers: { "retry-after": String(Duration.toSeconds(toDuration(askLimits.preheatRetryDelay))) }
       })
     }
     // Until the answer has been sent, or the proxy hung up.

@@ -6,7 +6,7 @@ import { Effect, Ref, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe } from "vitest"
 import { makeDigest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import { agent } from "./agent.ts"
 import { type AgentSettings, agentConfig } from "./config.ts"
 import type { HostProgramError } from "../host-program.ts"
@@ -203,7 +203,9 @@ describe("a push to an agent that forwards", () => {
       const world = makeWorld()
       yield* startToldProxy(
         world,
-        HttpServerResponse.uint8Array(new Uint8Array(limits.maxForwardedAnswerBytes + 1), { status: 400 })
+        HttpServerResponse.uint8Array(new Uint8Array(agentLimits.maxForwardedAnswerBytes + 1), {
+          status: 400
+        })
       )
       const answer = yield* send(world, "DELETE", `${agentUrl}/v2/a/manifests/1`)
       assert.deepStrictEqual([answer.status, errorCode(answer)], [503, "UNAVAILABLE"])

@@ -18,7 +18,7 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import { boundedBytes } from "../http/bounded-bytes.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
 import type { RegistryHead, RegistryWrite } from "../registry/registry-routes.ts"
@@ -146,8 +146,8 @@ export const makePushForward = (options: {
 
 /** The body of an answer to a write: empty, or a short document. */
 const answerBytes = (body: Stream.Stream<Uint8Array, OciError>): Effect.Effect<Uint8Array, OciError> =>
-  boundedBytes(body, limits.maxForwardedAnswerBytes, () =>
+  boundedBytes(body, agentLimits.maxForwardedAnswerBytes, () =>
     ociError("UNAVAILABLE", {
-      message: `the proxy's answer is longer than ${limits.maxForwardedAnswerBytes} bytes`
+      message: `the proxy's answer is longer than ${agentLimits.maxForwardedAnswerBytes} bytes`
     })
   )

@@ -4,7 +4,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import { RecentMap } from "./recent-map.ts"
 import { cacheTables, type CacheUpdate, ResolutionCache } from "./resolution-cache.ts"
 import type { TableWrite } from "../services/table-store.ts"
@@ -79,7 +79,7 @@ describe("a remembered tag", () => {
     learn(cache.updateTag(repository, "1", "same", 1000))
     expect(cache.tag(repository, "1", 1500)).toMatchObject({ age: 500, invalidated: false })
     expect(noted()).toBe(0)
-    const pause = limits.confirmationNotePause / 1000
+    const pause = agentLimits.confirmationNotePause / 1000
     learn(cache.updateTag(repository, "1", "same", pause))
     expect(noted()).toBe(pause)
     cache.invalidate(repository, pause)

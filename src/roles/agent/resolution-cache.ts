@@ -12,7 +12,7 @@
 
 import { Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { agentLimits } from "./limits.ts"
 import type { ManifestAnswer, TagAnswer, Told } from "../client/build-index-records.ts"
 import { RecentMap } from "./recent-map.ts"
 import type { TableRow, TableWrite } from "../services/table-store.ts"
@@ -76,16 +76,16 @@ const put = (table: string, key: string, value: object): TableWrite => ({
 })
 
 export class ResolutionCache {
-  private readonly repositories = new RecentMap<Repository>(limits.maxRememberedRepositories)
-  private readonly tags = new RecentMap<CachedTag>(limits.maxRememberedTags)
-  private readonly manifests = new RecentMap<CachedManifest>(limits.maxRememberedManifests)
-  private readonly blobs = new RecentMap<CachedBlob>(limits.maxRememberedBlobs)
+  private readonly repositories = new RecentMap<Repository>(agentLimits.maxRememberedRepositories)
+  private readonly tags = new RecentMap<CachedTag>(agentLimits.maxRememberedTags)
+  private readonly manifests = new RecentMap<CachedManifest>(agentLimits.maxRememberedManifests)
+  private readonly blobs = new RecentMap<CachedBlob>(agentLimits.maxRememberedBlobs)
   /** Blobs that have a row of their own; the others are believed because a manifest names them. */
-  private readonly blobRows = new RecentMap<true>(limits.maxRememberedBlobs)
+  private readonly blobRows = new RecentMap<true>(agentLimits.maxRememberedBlobs)
   /** When each tag's version was heard. A restart forgets its questions, so it need not be noted. */
-  private readonly receivedAt = new RecentMap<number>(limits.maxRememberedTags)
+  private readonly receivedAt = new RecentMap<number>(agentLimits.maxRememberedTags)
   /** When the row of each tag was written. */
-  private readonly persistedAt = new RecentMap<number>(limits.maxRememberedTags)
+  private readonly persistedAt = new RecentMap<number>(agentLimits.maxRememberedTags)
 
   /** Takes up what an earlier run noted; damaged rows are left out. */
   restore(table: string, rows: ReadonlyArray<TableRow>): void {
@@ -143,7 +143,7 @@ export class ResolutionCache {
     if (answer === "same") {
       if (known?.manifest === undefined || at < known.at) return noUpdate("same")
       const value = { ...known, at }
-      const isDue = at - (this.persistedAt.peek(key) ?? 0) >= limits.confirmationNotePause / 1_000
+      const isDue = at - (this.persistedAt.peek(key) ?? 0) >= agentLimits.confirmationNotePause / 1_000
       return this.storeTag("same", repository, key, value, isDue ? [put(cacheTables.tags, key, value)] : [])
     }
     if (answer === "gone") {

@@ -4,7 +4,8 @@
 import { Effect, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { buildIndexLimits } from "./limits.ts"
+import { ociLimits } from "../oci/limits.ts"
 import type { BuildIndexChanges, ContentMissing, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { ChangeBy, LinkPut, ManifestPut, References, tagEntity } from "../client/build-index-records.ts"
 import type { BuildIndexStore } from "./build-index-store.ts"
@@ -50,7 +51,7 @@ export const indexFailure = (error: IndexFailure): OciError => {
 
 /** A client hears of a record that does not fit: it is its manifest. */
 const recordBody = <A>(schema: Schema.Codec<A, unknown>, what: string) =>
-  Effect.mapError(jsonBody(schema, what, limits.maxRecordBytes), ({ message }) =>
+  Effect.mapError(jsonBody(schema, what, buildIndexLimits.maxRecordBytes), ({ message }) =>
     ociError("MANIFEST_INVALID", { message })
   )
 const manifestBody = recordBody(ManifestPut, "a manifest's record")
@@ -87,7 +88,7 @@ export const makeIndexAnswers = (
 
   const page = Effect.gen(function* () {
     // A registry asks for one entry more than its page holds, to see whether there is another page.
-    const parsed = parsePage(yield* HttpServerRequest.ParsedSearchParams, limits.maxPageSize + 1)
+    const parsed = parsePage(yield* HttpServerRequest.ParsedSearchParams, ociLimits.maxPageSize + 1)
     if (parsed instanceof OciError) return yield* parsed
     return { limit: parsed.count, ...(parsed.last === undefined ? {} : { last: parsed.last }) }
   })

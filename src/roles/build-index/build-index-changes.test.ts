@@ -5,7 +5,7 @@ import { Clock, Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { describe } from "vitest"
-import { limits } from "../../protocol/limits.ts"
+import { buildIndexLimits } from "./limits.ts"
 import { makeBuildIndexChanges } from "./build-index-changes.ts"
 import type { ManifestRecord } from "../client/build-index-records.ts"
 import { makeBuildIndexStore } from "./build-index-store.ts"
@@ -141,8 +141,8 @@ describe("a tag's history", () => {
       }
       yield* changes.deleteTag(repository, "latest", by())
       const history = Option.getOrThrow(yield* index.history(repository, "latest"))
-      assert.strictEqual(history.length, limits.tagHistory)
-      assert.strictEqual(rows.rows("history").length, limits.tagHistory)
+      assert.strictEqual(history.length, buildIndexLimits.tagHistory)
+      assert.strictEqual(rows.rows("history").length, buildIndexLimits.tagHistory)
       assert.strictEqual(history[0]!.digest, undefined)
       assert.deepStrictEqual(
         { ...history[1], operation: "" },
@@ -277,7 +277,7 @@ describe("referrers", () => {
     Effect.gen(function* () {
       const { index, put } = open()
       yield* put(record("f"), [`sha256-${"9".repeat(64)}`])
-      const big = "x".repeat(limits.maxReferrersBytes / 2)
+      const big = "x".repeat(buildIndexLimits.maxReferrersBytes / 2)
       for (const letter of ["1", "2", "3"]) {
         yield* put(record(letter, { subject: digest("9"), annotations: { big } }))
       }

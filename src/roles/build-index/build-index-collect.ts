@@ -9,7 +9,8 @@
 import { Clock, Effect, Random, type Scope, Semaphore } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { httpLimits } from "../http/limits.ts"
+import { registryLimits } from "../registry/limits.ts"
 import type { BuildIndexChanges, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { decodeLinkRow, decodeManifestRow, decodeTagRow, type IndexTables } from "./build-index-tables.ts"
 import type { CollectConfig } from "./config.ts"
@@ -28,7 +29,7 @@ interface CollectReport {
   readonly blobs: number
   /** Of what no repository of this build-index links or names any more. */
   readonly bytes: number
-  /** What goes, by repository; the first limits.maxCollectListed lines. */
+  /** What goes, by repository; the first httpLimits.maxCollectListed lines. */
   readonly gone: ReadonlyArray<string>
 }
 
@@ -97,7 +98,7 @@ export const makeBuildIndexCollect = (options: {
       Effect.gen(function* () {
         const change = (rule: string) =>
           Effect.map(Random.nextInt, (operation) => ({
-            by: `retention ${rule}`.slice(0, limits.maxChangedByLength),
+            by: `retention ${rule}`.slice(0, registryLimits.maxChangedByLength),
             operation: String(operation)
           }))
         // What changed since the plan was made stays: it is judged anew the next time.
@@ -201,7 +202,7 @@ const totals = (plans: ReadonlyMap<string, RetentionPlan>) => {
         ({ digest, size }) => `${repository} blob ${digest} ${size} bytes (no manifest names it)`
       )
     ]
-    gone.push(...lines.slice(0, Math.max(0, limits.maxCollectListed - gone.length)))
+    gone.push(...lines.slice(0, Math.max(0, httpLimits.maxCollectListed - gone.length)))
   }
   return { ...total, gone }
 }

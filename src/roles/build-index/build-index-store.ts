@@ -7,7 +7,8 @@
 import { Effect, Option } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { digestEncoded } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { buildIndexLimits } from "./limits.ts"
+import { serviceLimits } from "../services/limits.ts"
 import type {
   HistoryEntry,
   LinkAnswer,
@@ -105,7 +106,7 @@ export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
       let bytes = 0
       let last = page.last
       for (;;) {
-        const limit = limits.indexScanPage
+        const limit = serviceLimits.tableScanPage
         const rows = yield* tables.referrers(repository, subject, {
           limit,
           ...(last === undefined ? {} : { last })
@@ -114,7 +115,10 @@ export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
           last = referrer.digest
           if (artifactType !== undefined && referrer.artifactType !== artifactType) continue
           bytes += JSON.stringify(referrer).length
-          if (found.length >= page.limit || (found.length > 0 && bytes > limits.maxReferrersBytes)) {
+          if (
+            found.length >= page.limit ||
+            (found.length > 0 && bytes > buildIndexLimits.maxReferrersBytes)
+          ) {
             return { referrers: found, more: true }
           }
           found.push(referrer)

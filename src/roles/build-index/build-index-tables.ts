@@ -21,7 +21,7 @@
 
 import { Effect, Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { serviceLimits } from "../services/limits.ts"
 import { HistoryEntry, KeptManifest, LinkRecord, Referrer, TagRow } from "../client/build-index-records.ts"
 import { type TableRow, type TableStore, TableStoreError, type TableWrite } from "../services/table-store.ts"
 
@@ -134,7 +134,7 @@ export const makeIndexTables = (tables: TableStore): IndexTables => {
       const rows: TableRow[] = []
       for (;;) {
         const last = rows.at(-1)?.key.slice(prefix.length)
-        const limit = limits.indexScanPage
+        const limit = serviceLimits.tableScanPage
         const page = yield* scan(table, prefix, { limit, ...(last === undefined ? {} : { last }) })
         rows.push(...page)
         if (page.length < limit) return rows

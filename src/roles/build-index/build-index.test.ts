@@ -8,7 +8,7 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
 import { buildIndex } from "./build-index.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
@@ -252,7 +252,7 @@ describe("the client of build-indexes", () => {
       Effect.gen(function* () {
         // More than one question holds, over repositories on all members.
         const digests = Array.from(
-          { length: limits.maxReferencesAsked + 5 },
+          { length: askLimits.maxReferencesAsked + 5 },
           (_, number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest
         )
         for (let number = 0; number < digests.length; number += 100) {

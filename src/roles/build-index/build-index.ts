@@ -3,7 +3,7 @@
 // decides in its own file.
 
 import { Duration, Effect } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
 import { indexFailure, makeIndexAnswers } from "./build-index-answers.ts"
 import { type BuildIndexChanges, makeBuildIndexChanges } from "./build-index-changes.ts"
 import { makeBuildIndexCollect } from "./build-index-collect.ts"
@@ -61,7 +61,7 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
     })
 
     const notReady = store.get("repositories", "").pipe(
-      Effect.timeout(toDuration(limits.healthTimeout)),
+      Effect.timeout(toDuration(askLimits.healthTimeout)),
       Effect.match({
         onSuccess: (): ReadonlyArray<string> => [],
         onFailure: (error) => [`the tables in ${config.data} do not answer: ${error.message}`]

@@ -2,7 +2,7 @@
 // unknown key or a bad value is refused with its path, before anything is opened.
 
 import { Schema } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { buildIndexLimits } from "./limits.ts"
 import { HttpUrl, Listen } from "../config/addresses.ts"
 import { ImagePattern } from "../config/image-pattern.ts"
 import { optional, required, withDefault } from "../config/keys.ts"
@@ -43,7 +43,7 @@ const CollectConfig = Schema.Struct({
   ),
   grace: withDefault(
     duration({ least: "1 second" }),
-    writtenMicros(limits.linkGrace),
+    writtenMicros(buildIndexLimits.linkGrace),
     "How long a blob stays that no manifest names, after someone relied on it"
   ),
   retention: withDefault(Schema.Array(RetentionRule), [], "Which tags and manifests stay; without rules, all")

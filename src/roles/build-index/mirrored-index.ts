@@ -10,11 +10,12 @@
 //   blob       named by a kept manifest, or linked after a HEAD; its bytes are the origins' matter (origin-mirror.ts)
 //
 // Invariants: a manifest's bytes are durable at an origin before it is recorded; what the upstream is asked comes only
-// from the closed list of the configuration; an answer comes within limits.upstreamResolveTimeout.
+// from the closed list of the configuration; an answer comes within buildIndexLimits.upstreamResolveTimeout.
 
 import { Cache, Clock, Effect, Exit, Option, Random, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { buildIndexLimits } from "./limits.ts"
+import { upstreamLimits } from "../upstream/limits.ts"
 import { milliseconds } from "../../protocol/kit/time.ts"
 import type { BuildIndexChanges } from "./build-index-changes.ts"
 import {
@@ -52,17 +53,18 @@ export const makeMirroredIndex = (
 
     const confirm = (key: string, at: number): void => {
       confirmed.delete(key)
-      if (confirmed.size >= limits.maxConfirmedTags) confirmed.delete(confirmed.keys().next().value!)
+      if (confirmed.size >= buildIndexLimits.maxConfirmedTags)
+        confirmed.delete(confirmed.keys().next().value!)
       confirmed.set(key, at)
     }
 
     const inTime = <A, E>(what: string, asked: Effect.Effect<A, E>) =>
       Effect.timeoutOrElse(asked, {
-        duration: toDuration(limits.upstreamResolveTimeout),
+        duration: toDuration(buildIndexLimits.upstreamResolveTimeout),
         orElse: () =>
           Effect.fail(
             new UpstreamAway({
-              message: `${what} could not be had within ${limits.upstreamResolveTimeout / 1_000_000} s`
+              message: `${what} could not be had within ${buildIndexLimits.upstreamResolveTimeout / 1_000_000} s`
             })
           )
       })
@@ -139,7 +141,7 @@ export const makeMirroredIndex = (
 
     const lifetime = (exit: Exit.Exit<void, Failure>) =>
       // An unknown name is not asked for again at once; a name that is known has its own freshness.
-      Exit.isFailure(exit) && isLacks(exit) ? toDuration(limits.upstreamLacksLifetime) : 0
+      Exit.isFailure(exit) && isLacks(exit) ? toDuration(upstreamLimits.upstreamLacksLifetime) : 0
 
     const split = (key: string): readonly [string, string] => {
       const space = key.indexOf(" ")
@@ -152,7 +154,7 @@ export const makeMirroredIndex = (
         const [repository, name] = split(key)
         return inTime(`${repository}:${name}`, revalidate(repository, name, upstreams.of(repository)!))
       },
-      { capacity: limits.maxUpstreamAnswers, timeToLive: lifetime }
+      { capacity: upstreamLimits.maxUpstreamAnswers, timeToLive: lifetime }
     )
 
     /** By "{repository} {digest}". */
@@ -164,7 +166,7 @@ export const makeMirroredIndex = (
           adopt(repository, upstreams.of(repository)!, { tag: "Digest", digest }, [])
         )
       },
-      { capacity: limits.maxUpstreamAnswers, timeToLive: lifetime }
+      { capacity: upstreamLimits.maxUpstreamAnswers, timeToLive: lifetime }
     )
 
     const tag = (repository: string, name: string, { registry, freshness }: MirroredRepository) =>

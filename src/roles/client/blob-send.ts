@@ -3,7 +3,7 @@
 
 import { Clock, Effect, Stream } from "effect"
 import { type HttpClientError, HttpClientRequest } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
 import { UpstreamFailed, type UpstreamResponse, type Upstreams } from "./upstreams.ts"
 
 const MiB = 1024 * 1024
@@ -41,10 +41,10 @@ export const sendBlob = <A, E, R>(
       undefined,
       read
     )
-    const commit = limits.httpTimeout + limits.commitTimeoutPerMiB * Math.ceil(blob.length / MiB)
+    const commit = askLimits.httpTimeout + askLimits.commitTimeoutPerMiB * Math.ceil(blob.length / MiB)
     const watch: Effect.Effect<never, UpstreamFailed> = Effect.gen(function* () {
       for (;;) {
-        const patience = (sent < blob.length ? limits.httpTimeout : commit) / 1_000
+        const patience = (sent < blob.length ? askLimits.httpTimeout : commit) / 1_000
         const waited = (yield* Clock.currentTimeMillis) - moved
         if (waited >= patience) {
           yield* upstreams.failed(url)

@@ -8,7 +8,9 @@ import { Data, Effect, Option, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
+import { httpLimits } from "../http/limits.ts"
+import { registryLimits } from "../registry/limits.ts"
 import {
   History,
   type HistoryEntry,
@@ -178,7 +180,7 @@ export const makeBuildIndexClient = (
         headers: asked.headers ?? {}
       })
       const asksOn = "repository" in endpoint && isMirrored(endpoint.repository)
-      const within = asksOn ? limits.mirrorAskTimeout : limits.askTimeout
+      const within = asksOn ? askLimits.mirrorAskTimeout : askLimits.askTimeout
       return (asksOn ? once : again)(
         upstreams.ask(url, request, within, (response) =>
           Effect.gen(function* () {
@@ -217,7 +219,7 @@ export const makeBuildIndexClient = (
       const asked = upstreams.ask(
         url,
         request(url + formatIndexPath(endpoint)),
-        limits.httpTimeout,
+        askLimits.httpTimeout,
         (response) =>
           Effect.gen(function* () {
             if (response.status < 400) return yield* discardBody(response)
@@ -246,7 +248,9 @@ export const makeBuildIndexClient = (
     const remove = (endpoint: IndexEndpoint & { readonly repository: string }, by: string | undefined) =>
       Effect.gen(function* () {
         const urlParams =
-          by === undefined ? {} : { by: by.slice(0, limits.maxChangedByLength), operation: yield* operation }
+          by === undefined
+            ? {}
+            : { by: by.slice(0, registryLimits.maxChangedByLength), operation: yield* operation }
         let lost = false
         yield* change(
           endpoint,
@@ -278,7 +282,7 @@ export const makeBuildIndexClient = (
         HttpClientRequest.bodyJsonUnsafe({ digests })
       )
       return again(
-        upstreams.ask(url, request, limits.httpTimeout, (response) =>
+        upstreams.ask(url, request, askLimits.httpTimeout, (response) =>
           response.status === 200
             ? decodeJson(url, response, decodeReferences)
             : refusedBy(url, "a question for references", response)
@@ -308,7 +312,7 @@ export const makeBuildIndexClient = (
         Effect.flatMap(operation, (id) =>
           put(
             { tag: "Manifest", repository, digest: record.digest },
-            { record, tags, by: by.slice(0, limits.maxChangedByLength), operation: id }
+            { record, tags, by: by.slice(0, registryLimits.maxChangedByLength), operation: id }
           )
         ),
       deleteTag: (repository, name, by) => remove({ tag: "Tag", repository, name }, by),
@@ -335,22 +339,24 @@ export const makeBuildIndexClient = (
         Effect.forEach(
           members,
           (url) => certain(url, get(url, { tag: "Repositories" }, decodeNames, { params: pageParams(page) })),
-          { concurrency: limits.maxParallelAsks }
+          { concurrency: httpLimits.maxParallelAsks }
         ).pipe(Effect.map((pages) => mergeSorted(pages.flatMap(({ names }) => names)).slice(0, page.limit))),
       referenced: (digests) =>
         Effect.gen(function* () {
           const found = new Set<Digest>()
-          for (let start = 0; start < digests.length; start += limits.maxReferencesAsked) {
-            const asked = digests.slice(start, start + limits.maxReferencesAsked)
+          for (let start = 0; start < digests.length; start += askLimits.maxReferencesAsked) {
+            const asked = digests.slice(start, start + askLimits.maxReferencesAsked)
             const answers = yield* Effect.forEach(members, (url) => referencedAt(url, asked), {
-              concurrency: limits.maxParallelAsks
+              concurrency: httpLimits.maxParallelAsks
             })
             for (const answer of answers) for (const digest of answer.digests) found.add(digest)
           }
           return found
         }),
       notReady: Effect.map(
-        Effect.forEach(members, (url) => notHealthy(upstreams, url), { concurrency: limits.maxParallelAsks }),
+        Effect.forEach(members, (url) => notHealthy(upstreams, url), {
+          concurrency: httpLimits.maxParallelAsks
+        }),
         (reports) => reports.flat()
       )
     }

@@ -3,7 +3,9 @@
 
 import { Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
+import { ociLimits } from "../oci/limits.ts"
+import { registryLimits } from "../registry/limits.ts"
 import type { ManifestContent } from "../oci/manifest.ts"
 import { isTagName } from "../oci/repository-path.ts"
 import { DigestText } from "../http/wire-schema.ts"
@@ -18,7 +20,7 @@ const described = {
   digest: DigestText,
   mediaType: Schema.String.check(Schema.isPattern(mediaTypePattern)),
   /** Bytes. */
-  size: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.largestManifestBytes }))
+  size: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: ociLimits.largestManifestBytes }))
 }
 
 /** Name and value of OCI's annotations. */
@@ -28,7 +30,7 @@ const Annotations = Schema.Record(Schema.String, Schema.String)
 export const ManifestRecord = Schema.Struct({
   ...described,
   /** Config, layers and child manifests: what must stay as long as the manifest does. */
-  names: Schema.Array(DigestText).check(Schema.isMaxLength(limits.maxManifestNames)),
+  names: Schema.Array(DigestText).check(Schema.isMaxLength(ociLimits.maxManifestNames)),
   subject: Schema.optionalKey(DigestText),
   artifactType: Schema.optionalKey(Schema.String),
   annotations: Schema.optionalKey(Annotations)
@@ -97,7 +99,7 @@ export const TagRow = Schema.Struct({ digest: DigestText, version: Count, change
 
 /** Who changes a tag, and under which name the change is known if its answer gets lost and it is asked for again. */
 export const ChangeBy = Schema.Struct({
-  by: Schema.String.check(Schema.isMaxLength(limits.maxChangedByLength)),
+  by: Schema.String.check(Schema.isMaxLength(registryLimits.maxChangedByLength)),
   operation: Schema.String.check(Schema.isMaxLength(64))
 })
 export type ChangeBy = typeof ChangeBy.Type
@@ -106,7 +108,7 @@ export const ManifestPut = Schema.Struct({
   ...ChangeBy.fields,
   record: ManifestRecord,
   /** The tags that move to it. */
-  tags: Schema.Array(TagText).check(Schema.isMaxLength(limits.maxTagsPerPut))
+  tags: Schema.Array(TagText).check(Schema.isMaxLength(registryLimits.maxTagsPerPut))
 })
 export type ManifestPut = typeof ManifestPut.Type
 
@@ -152,7 +154,7 @@ export type Referrers = typeof Referrers.Type
 export const Names = Schema.Struct({ names: Schema.Array(Schema.String) })
 
 export const References = Schema.Struct({
-  digests: Schema.Array(DigestText).check(Schema.isMaxLength(limits.maxReferencesAsked))
+  digests: Schema.Array(DigestText).check(Schema.isMaxLength(askLimits.maxReferencesAsked))
 })
 
 /** What a client knows of a tag: while all of it stays, its answer would be the same. */

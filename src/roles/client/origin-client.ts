@@ -6,7 +6,8 @@ import { Cache, Clock, Effect, Exit, Option, Schema, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
+import { httpLimits } from "../http/limits.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { type OutgoingBlob, sendBlob } from "./blob-send.ts"
@@ -73,7 +74,7 @@ export interface OriginClient {
 }
 
 /**
- * Touches, then links. A link that came later than limits.touchReliance after the touch may be of a blob that was
+ * Touches, then links. A link that came later than askLimits.touchReliance after the touch may be of a blob that was
  * collected in between, so both are done once more: now the link itself keeps the blob, and the touch tells whether it
  * is there.
  */
@@ -84,7 +85,7 @@ const linkedInTime = <T, E1, R1, A, E2, R2>(
   Effect.gen(function* () {
     const begun = yield* Clock.currentTimeMillis
     const linked = yield* Effect.flatMap(touch, link)
-    if ((yield* Clock.currentTimeMillis) - begun <= limits.touchReliance / 1_000) return linked
+    if ((yield* Clock.currentTimeMillis) - begun <= askLimits.touchReliance / 1_000) return linked
     return yield* Effect.flatMap(touch, link)
   })
 
@@ -116,7 +117,7 @@ export const makeOriginClient = (
       upstreams.ask(
         url,
         HttpClientRequest.head(url + formatBlobPath({ tag: "Blob", namespace, digest })),
-        limits.askTimeout,
+        askLimits.askTimeout,
         (response) =>
           Effect.gen(function* () {
             if (response.status === 200) {
@@ -133,11 +134,11 @@ export const makeOriginClient = (
     /** The question touches the blob where it is. An owner that does not answer may lose its copy, and repairs it then. */
     const touchOthers = (url: string, namespace: string, digest: Digest): Effect.Effect<void> =>
       Effect.gen(function* () {
-        const owners = ringOwners(digest, members, limits.originReplicas).filter((other) => other !== url)
+        const owners = ringOwners(digest, members, askLimits.originReplicas).filter((other) => other !== url)
         yield* Effect.forEach(
           yield* upstreams.awake(owners),
           (other) => Effect.ignore(statAt(other, namespace, digest)),
-          { concurrency: limits.maxParallelAsks, discard: true }
+          { concurrency: httpLimits.maxParallelAsks, discard: true }
         )
       })
 
@@ -192,7 +193,7 @@ export const makeOriginClient = (
         upstreams.ask(
           url,
           HttpClientRequest.get(url + formatBlobPath({ tag: "Peer" })),
-          limits.healthTimeout,
+          askLimits.healthTimeout,
           (response) =>
             response.status === 200
               ? decodeJson(url, response, decodePeer)
@@ -201,7 +202,9 @@ export const makeOriginClient = (
       {
         capacity: members.length,
         timeToLive: (exit) =>
-          toDuration(Exit.isSuccess(exit) ? limits.originPeerLifetime : limits.originPeerFailureLifetime)
+          toDuration(
+            Exit.isSuccess(exit) ? askLimits.originPeerLifetime : askLimits.originPeerFailureLifetime
+          )
       }
     )
 
@@ -231,7 +234,7 @@ export const makeOriginClient = (
         searched(
           digest,
           upstreams.search(order(digest), (url) =>
-            askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, limits.httpTimeout)
+            askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, askLimits.httpTimeout)
           )
         ).pipe(
           Effect.flatMap((found) =>
@@ -242,7 +245,7 @@ export const makeOriginClient = (
         Effect.gen(function* () {
           const found: PeerAddress[] = []
           for (const url of yield* upstreams.preferred(order(digest))) {
-            if (found.length >= limits.originReplicas) break
+            if (found.length >= askLimits.originReplicas) break
             const peer = yield* Effect.option(Cache.get(peers, url))
             if (Option.isSome(peer)) found.push(peer.value)
           }

@@ -6,7 +6,7 @@
 import { Effect, Stream } from "effect"
 import { HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { blobUnknown, type OriginReadError, OriginUnavailable } from "./origin-errors.ts"
 import { formatContentRange } from "../oci/byte-range.ts"
@@ -33,7 +33,7 @@ export const readFromOrigins = (options: OriginRead): Stream.Stream<Uint8Array, 
       HttpClientRequest.get(url + formatBlobPath({ tag: "Blob", namespace, digest }), {
         headers: { range: `bytes=${at}-${end - 1}` }
       }),
-      limits.httpTimeout,
+      askLimits.httpTimeout,
       (response) =>
         Effect.gen(function* () {
           if (response.status === 206) {
@@ -78,8 +78,8 @@ export const readFromOrigins = (options: OriginRead): Stream.Stream<Uint8Array, 
             }),
             Stream.catch((error) => brokeOff(url, error.message)),
             Stream.timeoutOrElse({
-              duration: toDuration(limits.httpTimeout),
-              orElse: () => brokeOff(url, `no byte for ${limits.httpTimeout / 1_000_000} s`)
+              duration: toDuration(askLimits.httpTimeout),
+              orElse: () => brokeOff(url, `no byte for ${askLimits.httpTimeout / 1_000_000} s`)
             }),
             Stream.concat(
               Stream.suspend(() =>

@@ -4,7 +4,7 @@
 //   POST /preheat   a PreheatAsk -> 200, lines of PreheatProgress; hanging up withdraws what is asked
 
 import { Schema } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
 import { isRepositoryName } from "../oci/repository-path.ts"
 import { DigestText } from "../http/wire-schema.ts"
 
@@ -24,7 +24,7 @@ export type PreheatContent = typeof PreheatContent.Type
 
 export const PreheatAsk = Schema.Struct({
   repository: RepositoryName,
-  contents: Schema.NonEmptyArray(PreheatContent).check(Schema.isMaxLength(limits.maxPreheatContents))
+  contents: Schema.NonEmptyArray(PreheatContent).check(Schema.isMaxLength(askLimits.maxPreheatContents))
 })
 export type PreheatAsk = typeof PreheatAsk.Type
 

@@ -3,7 +3,8 @@
 
 import { Data, Effect, Random, Schema, type Scope } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
+import { httpLimits } from "../http/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
 import { baseUrl, decodeJson, discardBody, makeUpstreams, refusedBy } from "./upstreams.ts"
@@ -30,7 +31,7 @@ export const keepRegistered = (options: {
       upstreams.ask(
         tracker,
         HttpClientRequest.post(`${tracker}/agents`).pipe(HttpClientRequest.bodyJsonUnsafe(registration)),
-        limits.askTimeout,
+        askLimits.askTimeout,
         (response) =>
           response.status === 204 ? discardBody(response) : refusedBy(tracker, "a registration", response)
       )
@@ -38,19 +39,19 @@ export const keepRegistered = (options: {
     /** Each tracker has its own pace: one that is away is asked sooner, and keeps no other waiting. */
     const keep = (tracker: string) =>
       Effect.gen(function* () {
-        let retryDelay: Micros = limits.minRegistrationBackoff
+        let retryDelay: Micros = askLimits.minRegistrationBackoff
         for (;;) {
           const outcome = yield* Effect.result(register(tracker))
           const share = yield* Random.nextBetween(0.75, 1)
           if (outcome._tag === "Success") {
-            retryDelay = limits.minRegistrationBackoff
-            yield* Effect.sleep(toDuration(Math.floor(limits.registrationPeriod * share)))
+            retryDelay = askLimits.minRegistrationBackoff
+            yield* Effect.sleep(toDuration(Math.floor(askLimits.registrationPeriod * share)))
             continue
           }
           failed(1)
           yield* Effect.logDebug(outcome.failure.message)
           yield* Effect.sleep(toDuration(Math.floor(retryDelay * share)))
-          retryDelay = Math.min(2 * retryDelay, limits.registrationPeriod)
+          retryDelay = Math.min(2 * retryDelay, askLimits.registrationPeriod)
         }
       })
 
@@ -70,7 +71,7 @@ export const makeAgentFinder = (
   Effect.gen(function* () {
     const upstreams = yield* makeUpstreams
     const known = (tracker: string) =>
-      upstreams.ask(tracker, HttpClientRequest.get(`${tracker}/agents`), limits.httpTimeout, (response) =>
+      upstreams.ask(tracker, HttpClientRequest.get(`${tracker}/agents`), askLimits.httpTimeout, (response) =>
         response.status === 200
           ? Effect.map(decodeJson(tracker, response, decodeAgents), ({ agents }) => agents)
           : refusedBy(tracker, "the list of agents", response)
@@ -79,7 +80,7 @@ export const makeAgentFinder = (
       const answers = yield* Effect.forEach(
         trackers.map(baseUrl),
         (tracker) => Effect.result(known(tracker)),
-        { concurrency: limits.maxParallelAsks }
+        { concurrency: httpLimits.maxParallelAsks }
       )
       const found = new Map<string, AgentRegistration>()
       const failures: string[] = []

@@ -4,7 +4,7 @@
 //   GET  /agents   RegisteredAgents, sorted by URL
 
 import { Schema } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
 import { HttpUrl, ZoneName } from "../config/addresses.ts"
 
 export const AgentRegistration = Schema.Struct({
@@ -15,5 +15,5 @@ export const AgentRegistration = Schema.Struct({
 export type AgentRegistration = typeof AgentRegistration.Type
 
 export const RegisteredAgents = Schema.Struct({
-  agents: Schema.Array(AgentRegistration).check(Schema.isMaxLength(limits.maxRegisteredAgents))
+  agents: Schema.Array(AgentRegistration).check(Schema.isMaxLength(askLimits.maxRegisteredAgents))
 })

@@ -7,7 +7,8 @@ import { Data, Effect, Option, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
+import { httpLimits } from "../http/limits.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "./ask-metainfo.ts"
 import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "./origin-errors.ts"
@@ -32,7 +33,7 @@ export class TrackerUnavailable extends Data.TaggedError("TrackerUnavailable")<{
 export interface TrackerClient {
   /**
    * Tells the trackers of the host's swarms. Gives the hand-outs of all swarms for which a tracker answered; fails
-   * only when there were swarms and not one tracker answered. At most limits.maxSwarmsPerAnnounce swarms.
+   * only when there were swarms and not one tracker answered. At most askLimits.maxSwarmsPerAnnounce swarms.
    */
   readonly announce: (batch: AnnounceBatch) => Effect.Effect<ReadonlyArray<SwarmHandOut>, TrackerUnavailable>
   /** One round over the trackers; the caller decides how long to keep asking. BlobUnknown: no origin has it. */
@@ -65,7 +66,7 @@ export const makeTrackerClient = (
       upstreams.ask(
         url,
         HttpClientRequest.post(`${url}/announce`).pipe(HttpClientRequest.bodyJsonUnsafe(batch)),
-        limits.askTimeout,
+        askLimits.askTimeout,
         (response) =>
           Effect.gen(function* () {
             if (response.status !== 200) return yield* refusedBy(url, "an announce", response)
@@ -100,7 +101,7 @@ export const makeTrackerClient = (
                 }
               }),
             // One tracker alone is asked in this fiber.
-            { concurrency: groups.size === 1 ? 1 : limits.maxParallelAsks, discard: true }
+            { concurrency: groups.size === 1 ? 1 : httpLimits.maxParallelAsks, discard: true }
           )
           open = failed
         }
@@ -123,7 +124,7 @@ export const makeTrackerClient = (
               upstreams,
               url,
               { tag: "Metainfo", namespace, digest },
-              limits.httpTimeout
+              askLimits.httpTimeout
             )
             const answered = yield* Effect.result(asked)
             if (answered._tag === "Failure") {

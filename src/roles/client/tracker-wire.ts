@@ -3,6 +3,7 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
 import { AddressText, DigestText, PeerAddressJson, PeerIdText, SwarmIdText } from "../http/wire-schema.ts"
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.maxPieces }))
@@ -22,7 +23,7 @@ export type SwarmAnnounce = typeof SwarmAnnounce.Type
 
 export const AnnounceBatch = Schema.Struct({
   peer: Schema.Struct({ peerId: PeerIdText, address: AddressText }),
-  swarms: Schema.Array(SwarmAnnounce).check(Schema.isMaxLength(limits.maxSwarmsPerAnnounce))
+  swarms: Schema.Array(SwarmAnnounce).check(Schema.isMaxLength(askLimits.maxSwarmsPerAnnounce))
 })
 export type AnnounceBatch = typeof AnnounceBatch.Type
 
@@ -36,6 +37,6 @@ export const SwarmHandOut = Schema.Struct({
 export type SwarmHandOut = typeof SwarmHandOut.Type
 
 export const AnnounceAnswer = Schema.Struct({
-  swarms: Schema.Array(SwarmHandOut).check(Schema.isMaxLength(limits.maxSwarmsPerAnnounce))
+  swarms: Schema.Array(SwarmHandOut).check(Schema.isMaxLength(askLimits.maxSwarmsPerAnnounce))
 })
 export type AnnounceAnswer = typeof AnnounceAnswer.Type

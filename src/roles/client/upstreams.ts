@@ -6,7 +6,8 @@
 
 import { Clock, Data, Effect, Option, Schedule, type Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "./limits.ts"
+import { httpLimits } from "../http/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { toDuration } from "../services/clock.ts"
 
@@ -95,7 +96,7 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
   const failed = (url: string): Effect.Effect<void> =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       coolingUntil ??= new Map()
-      coolingUntil.set(url, now + limits.upstreamCooldown / 1_000)
+      coolingUntil.set(url, now + askLimits.upstreamCooldown / 1_000)
     })
 
   const ask: Upstreams["ask"] = <A, E, R>(
@@ -171,19 +172,19 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
 })
 
 /** How long, and how often, a blob is asked for again that an origin is fetching from its upstream. */
-export const whileFetched = Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
-  Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
+export const whileFetched = Schedule.spaced(toDuration(askLimits.upstreamFetchPause)).pipe(
+  Schedule.upTo({ duration: toDuration(askLimits.upstreamFetchPatience) })
 )
 
 /** The rounds in which a question is asked again that nobody answered. */
-export const upstreamRounds = Schedule.exponential(toDuration(limits.upstreamRoundDelay)).pipe(
-  Schedule.upTo({ times: limits.upstreamRounds - 1 })
+export const upstreamRounds = Schedule.exponential(toDuration(askLimits.upstreamRoundDelay)).pipe(
+  Schedule.upTo({ times: askLimits.upstreamRounds - 1 })
 )
 
 /** Why the role at `url` does not answer /health, as lines for a readiness report; empty when it does. */
 export const notHealthy = (upstreams: Upstreams, url: string): Effect.Effect<ReadonlyArray<string>> =>
   Effect.match(
-    upstreams.ask(url, HttpClientRequest.get(`${url}/health`), limits.healthTimeout, discardBody),
+    upstreams.ask(url, HttpClientRequest.get(`${url}/health`), askLimits.healthTimeout, discardBody),
     {
       onSuccess: () => [],
       onFailure: (error) => [error.message]
@@ -196,7 +197,7 @@ export const noneHealthy = (
   members: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(
-    Effect.forEach(members, (url) => notHealthy(upstreams, url), { concurrency: limits.maxParallelAsks }),
+    Effect.forEach(members, (url) => notHealthy(upstreams, url), { concurrency: httpLimits.maxParallelAsks }),
     (reports) => (reports.some((report) => report.length === 0) ? [] : reports.flat())
   )
 

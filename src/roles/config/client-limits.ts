@@ -2,29 +2,30 @@
 // an address, of IPv6 its /64. http/client-limits.ts and the upload sessions enforce it.
 
 import { Schema } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { configLimits } from "./limits.ts"
+import { ociLimits } from "../oci/limits.ts"
 import { optional, withDefault } from "./keys.ts"
 import { count, duration, microsOf, PositiveInt, Rate, size, sizeText, writtenMicros } from "./quantities.ts"
 
 export const ClientLimits = Schema.Struct({
   requestsPerSecond: withDefault(
     count(0, 1_000_000),
-    limits.clientRequestsPerSecond,
+    configLimits.clientRequestsPerSecond,
     "Requests a second of one client, beyond which it gets 429; 0 is no limit"
   ),
   requestBurst: withDefault(
     count(1, 1_000_000),
-    limits.clientRequestBurst,
+    configLimits.clientRequestBurst,
     "Requests that a client may send at once after a rest"
   ),
   uploads: withDefault(
     PositiveInt,
-    limits.maxUploadSessions,
+    configLimits.maxUploadSessions,
     "Uploads that were begun and not ended, of all clients"
   ),
   uploadsPerClient: withDefault(
     PositiveInt,
-    limits.maxUploadSessionsPerClient,
+    configLimits.maxUploadSessionsPerClient,
     "Uploads that were begun and not ended, of one client"
   ),
   uploadRate: optional(
@@ -33,20 +34,20 @@ export const ClientLimits = Schema.Struct({
     [{ key: "uploadBytesPerSecond" }]
   ),
   manifestSize: withDefault(
-    size("4MiB", limits.largestManifestBytes),
-    sizeText(limits.maxManifestBytes),
+    size("4MiB", ociLimits.largestManifestBytes),
+    sizeText(ociLimits.maxManifestBytes),
     "The largest manifest; a larger one gets 413",
     [{ key: "manifestBytes" }]
   ),
   headerTimeout: withDefault(
     duration({ least: "1 second" }),
-    writtenMicros(limits.requestHeadersTimeout),
+    writtenMicros(configLimits.requestHeadersTimeout),
     "A request's headers must be there within this; then 408",
     [{ key: "headerSeconds" }]
   ),
   bodyTimeout: withDefault(
     duration({ least: "1 second" }),
-    writtenMicros(limits.httpSilence),
+    writtenMicros(configLimits.httpSilence),
     "A client that keeps a body waiting for this long is cut",
     [{ key: "bodySeconds" }]
   )

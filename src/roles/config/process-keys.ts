@@ -2,7 +2,7 @@
 // it logs, where peers connect and how fast. Knows no role.
 
 import { Schema } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { configLimits } from "./limits.ts"
 import { PeerListen } from "./addresses.ts"
 import { optional, required, withDefault } from "./keys.ts"
 import { Rate, size, sizeText } from "./quantities.ts"
@@ -43,7 +43,7 @@ export const RateLimits = Schema.Struct({
   // May be smaller than a piece: a piece then waits for as many refills as it needs.
   burst: withDefault(
     size("4MiB"),
-    sizeText(limits.defaultBurstBytes),
+    sizeText(configLimits.defaultBurstBytes),
     "What may be sent or received at once after a rest",
     [{ key: "burstBytes" }]
   )

@@ -3,7 +3,7 @@
 // for a cluster.
 
 import { Duration, Effect } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { originLimits } from "../origin/limits.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import type { CollectConfig } from "../build-index/config.ts"
 import type { HerdConfig } from "./config.ts"
@@ -18,7 +18,7 @@ import { tracker } from "../tracker/tracker.ts"
 /** One rhythm for both; an origin's grace follows the links', but is not less than what it must be. */
 const originCollect = ({ every, grace }: CollectConfig): OriginCollect => ({
   ...(every === undefined ? {} : { every }),
-  grace: Duration.max(grace, toDuration(limits.minBlobGrace))
+  grace: Duration.max(grace, toDuration(originLimits.minBlobGrace))
 })
 
 export const herd = (config: HerdConfig): HostProgram<Origin> =>

@@ -4,7 +4,7 @@
 
 import { Effect, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { httpLimits } from "./limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { clientOf } from "./client-address.ts"
 import { ClientRates } from "./client-rates.ts"
@@ -25,7 +25,7 @@ export const clientOfRequest = (request: HttpServerRequest.HttpServerRequest): s
 export const limitClients = (app: HttpApp, allowed: ClientLimits, metrics: RoleMetrics): HttpApp => {
   const { requestsPerSecond: perSecond, requestBurst: burst } = allowed
   if (perSecond === 0) return app
-  const rates = new ClientRates({ perSecond, burst, maxClients: limits.maxClientsRemembered })
+  const rates = new ClientRates({ perSecond, burst, maxClients: httpLimits.maxClientsRemembered })
   metrics.readGauge("shoal_clients", "Clients whose rate of requests is remembered", () => rates.size)
   const refused = metrics.counter("shoal_requests_refused_total", "Requests of clients that asked too often")
   return Effect.gen(function* () {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { limits } from "../../protocol/limits.ts"
+import { ociLimits } from "./limits.ts"
 import { formatContentRange, formatUploadRange, parseChunkRange, parseRange } from "./byte-range.ts"
 
 describe("parseRange", () => {
@@ -46,9 +46,9 @@ describe("parseRange", () => {
   it("takes as many ranges as container tools ask for, and no more", () => {
     const header = (count: number) =>
       `bytes=${Array.from({ length: count }, (_, index) => `${4 * index}-${4 * index + 1}`).join(",")}`
-    const range = parseRange(header(limits.maxRanges), 1 << 20)
+    const range = parseRange(header(ociLimits.maxRanges), 1 << 20)
     expect(range.tag === "Parts" && range.ranges.length).toBe(1024)
-    expect(parseRange(header(limits.maxRanges + 1), 1 << 20).tag).toBe("TooMany")
+    expect(parseRange(header(ociLimits.maxRanges + 1), 1 << 20).tag).toBe("TooMany")
   })
 
   it("never names a byte outside the blob, never an empty part, and sends no byte more often than overlaps allow", () => {
@@ -73,7 +73,7 @@ describe("parseRange", () => {
           expect(end).toBeLessThanOrEqual(length)
           for (let at = start; at < end; at++) times[at]!++
         }
-        expect(Math.max(...times)).toBeLessThanOrEqual(1 + limits.maxRangeOverlaps)
+        expect(Math.max(...times)).toBeLessThanOrEqual(1 + ociLimits.maxRangeOverlaps)
       })
     )
   })

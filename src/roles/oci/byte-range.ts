@@ -5,7 +5,7 @@
 // Invariants: parts are never empty, never outside the blob, in the order asked for, never joined (clients count them),
 // at most maxRanges and with at most maxOverlaps of them touching what another one asks for.
 
-import { limits } from "../../protocol/limits.ts"
+import { ociLimits } from "./limits.ts"
 
 /** Bytes [start, end). */
 export interface ByteRange {
@@ -43,7 +43,7 @@ export const parseRange = (header: string | undefined, length: number): Requeste
   if (set === null) return { tag: "Whole" }
   // A list may hold empty elements (RFC 9110, 5.6.1).
   const specs = set[1]!.split(",").filter((spec) => spec.trim() !== "")
-  if (specs.length > limits.maxRanges) return { tag: "TooMany" }
+  if (specs.length > ociLimits.maxRanges) return { tag: "TooMany" }
   const ranges: ByteRange[] = []
   for (const spec of specs) {
     const match = rangePattern.exec(spec)
@@ -52,7 +52,7 @@ export const parseRange = (header: string | undefined, length: number): Requeste
     if (range !== undefined) ranges.push(range)
   }
   if (specs.length === 0) return { tag: "Whole" }
-  if (ranges.length === 0 || overlaps(ranges) > limits.maxRangeOverlaps) return { tag: "Unsatisfiable" }
+  if (ranges.length === 0 || overlaps(ranges) > ociLimits.maxRangeOverlaps) return { tag: "Unsatisfiable" }
   return { tag: "Parts", ranges }
 }
 

@@ -1,7 +1,7 @@
 // Decides how a listing is cut into pages: `n` entries after `last`, and a Link to the next page when there is one
 // (OCI distribution spec, "Listing Tags"). `n=0` is an empty list without a Link; `last` is exclusive.
 
-import { limits } from "../../protocol/limits.ts"
+import { ociLimits } from "./limits.ts"
 import { type OciError, ociError } from "./oci-error.ts"
 
 type Query = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -16,10 +16,10 @@ export const singleParameter = (value: string | ReadonlyArray<string> | undefine
   typeof value === "string" ? value : value?.[0]
 
 /** `most` is what an `n` beyond it counts as. */
-export const parsePage = (query: Query, most: number = limits.maxPageSize): Page | OciError => {
+export const parsePage = (query: Query, most: number = ociLimits.maxPageSize): Page | OciError => {
   const n = singleParameter(query.n)
   const last = singleParameter(query.last)
-  if (n === undefined) return { count: limits.defaultPageSize, last }
+  if (n === undefined) return { count: ociLimits.defaultPageSize, last }
   if (!/^\d+$/.test(n)) {
     return ociError("PAGINATION_NUMBER_INVALID", {
       message: `n is "${n.slice(0, 40)}", it must be a whole number from 0`

@@ -6,7 +6,7 @@
 
 import { Exit, Schema } from "effect"
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { ociLimits } from "./limits.ts"
 import { isMediaType } from "./media-type.ts"
 
 export const mediaTypes = {
@@ -139,9 +139,9 @@ export const parseManifest = (
   for (const layer of document.layers ?? []) name("layer", layer)
   for (const blob of document.blobs ?? []) name("layer", blob)
   for (const child of document.manifests ?? []) name("manifest", child)
-  if (names.size > limits.maxManifestNames) {
+  if (names.size > ociLimits.maxManifestNames) {
     return refused(
-      `the manifest names ${names.size} blobs and manifests, more than ${limits.maxManifestNames}`
+      `the manifest names ${names.size} blobs and manifests, more than ${ociLimits.maxManifestNames}`
     )
   }
   const ownType = document.artifactType ?? ""

@@ -2,7 +2,7 @@
 // key or a bad value is refused with its path, before anything is opened.
 
 import { Duration, Schema } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { originLimits } from "./limits.ts"
 import { HttpUrl, Listen } from "../config/addresses.ts"
 import { optional, required, withDefault } from "../config/keys.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
@@ -16,8 +16,8 @@ const OriginCollect = Schema.Struct({
     "The time between two collections; without it, only when asked (POST /collect)"
   ),
   grace: withDefault(
-    duration({ least: Duration.millis(limits.minBlobGrace / 1_000) }),
-    writtenMicros(limits.blobGrace),
+    duration({ least: Duration.millis(originLimits.minBlobGrace / 1_000) }),
+    writtenMicros(originLimits.blobGrace),
     "How long a blob stays that no repository needs, after someone relied on it"
   )
 })

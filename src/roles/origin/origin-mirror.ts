@@ -12,7 +12,9 @@
 import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { originLimits } from "./limits.ts"
+import { upstreamLimits } from "../upstream/limits.ts"
 import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../client/ask-metainfo.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
@@ -53,7 +55,7 @@ export const makeOriginMirror = (
   Effect.gen(function* () {
     const { registries, transient, repair, replication, upstreams, members, self, metrics } = options
     const fibers = yield* FiberMap.make<Digest>()
-    const atOnce = yield* Semaphore.make(limits.maxUpstreamFetches)
+    const atOnce = yield* Semaphore.make(originLimits.maxUpstreamFetches)
     const underway = new Map<Digest, Deferred.Deferred<Outcome>>()
     /** Until when, in milliseconds, a blob that could not be had is not asked for again. */
     const failedUntil = new Map<Digest, number>()
@@ -89,7 +91,8 @@ export const makeOriginMirror = (
       )
 
     const forgetOldest = (): void => {
-      if (failedUntil.size >= limits.maxUpstreamAnswers) failedUntil.delete(failedUntil.keys().next().value!)
+      if (failedUntil.size >= upstreamLimits.maxUpstreamAnswers)
+        failedUntil.delete(failedUntil.keys().next().value!)
     }
 
     const fetch = (
@@ -108,7 +111,10 @@ export const makeOriginMirror = (
           Effect.gen(function* () {
             failed(1)
             forgetOldest()
-            failedUntil.set(digest, (yield* Clock.currentTimeMillis) + limits.upstreamLacksLifetime / 1000)
+            failedUntil.set(
+              digest,
+              (yield* Clock.currentTimeMillis) + upstreamLimits.upstreamLacksLifetime / 1000
+            )
             yield* Effect.logWarning(
               `${digest} could not be fetched from ${mirrored.registry.name}: ${error._tag}: ${"message" in error ? error.message : ""}`
             )
@@ -129,7 +135,7 @@ export const makeOriginMirror = (
       outcome: Deferred.Deferred<Outcome>
     ): Effect.Effect<Outcome, BlobOnItsWay> =>
       Effect.timeoutOrElse(Deferred.await(outcome), {
-        duration: toDuration(limits.upstreamFetchWait),
+        duration: toDuration(originLimits.upstreamFetchWait),
         orElse: () =>
           Effect.fail(new BlobOnItsWay({ digest, message: `${digest} is being fetched from its upstream` }))
       })
@@ -141,7 +147,7 @@ export const makeOriginMirror = (
         const until = failedUntil.get(digest)
         if (until !== undefined && (yield* Clock.currentTimeMillis) < until) return Option.none()
         failedUntil.delete(digest)
-        if (underway.size >= limits.maxQueuedUpstreamFetches) {
+        if (underway.size >= originLimits.maxQueuedUpstreamFetches) {
           yield* Effect.logWarning(`${digest} is not fetched now: ${underway.size} others wait`)
           return Option.none()
         }
@@ -158,7 +164,7 @@ export const makeOriginMirror = (
           if (mirrored === undefined) return Option.none()
           const order = ringOwners(digest, members, members.length)
           for (const url of order.slice(0, order.indexOf(self))) {
-            const patience = limits.upstreamFetchWait + limits.askTimeout
+            const patience = originLimits.upstreamFetchWait + askLimits.askTimeout
             const answer = yield* Effect.result(
               askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, patience)
             )

@@ -8,7 +8,8 @@
 import { Cache, Effect, FiberMap, Option, type Scope, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { originLimits } from "./limits.ts"
 import { choosePieceLength, type Metainfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../client/ask-metainfo.ts"
 import { BlobOnItsWay } from "../client/origin-errors.ts"
@@ -44,13 +45,13 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
   Effect.gen(function* () {
     const { blobs, transient, upstreams, members, self } = options
     const repairs = yield* FiberMap.make<Digest>()
-    const atOnce = yield* Semaphore.make(limits.maxParallelRepairs)
+    const atOnce = yield* Semaphore.make(originLimits.maxParallelRepairs)
 
-    const ownersOf = (digest: Digest) => ringOwners(digest, members, limits.originReplicas)
+    const ownersOf = (digest: Digest) => ringOwners(digest, members, askLimits.originReplicas)
 
     const offerOf = (url: string, digest: Digest): Effect.Effect<Option.Option<Offer>, UpstreamFailed> =>
       Effect.map(
-        askMetainfo(upstreams, url, { tag: "OwnMetainfo", digest }, limits.askTimeout),
+        askMetainfo(upstreams, url, { tag: "OwnMetainfo", digest }, askLimits.askTimeout),
         Option.flatMap((found) =>
           found instanceof BlobOnItsWay ? Option.none() : Option.some({ url, metainfo: found.metainfo })
         )
@@ -102,9 +103,9 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
     const startFetch = (namespace: string, digest: Digest, offer: Offer) =>
       Effect.gen(function* () {
         if (!ownersOf(digest).includes(self)) return
-        if ((yield* FiberMap.size(repairs)) >= limits.maxQueuedRepairs) {
+        if ((yield* FiberMap.size(repairs)) >= originLimits.maxQueuedRepairs) {
           return yield* Effect.logWarning(
-            `${digest} is not repaired now: ${limits.maxQueuedRepairs} others wait`
+            `${digest} is not repaired now: ${originLimits.maxQueuedRepairs} others wait`
           )
         }
         yield* FiberMap.run(repairs, digest, fetchFrom(namespace, offer), { onlyIfMissing: true })

@@ -12,7 +12,9 @@ import { Clock, Data, Effect, Exit, Latch, Option, Schema, type Scope } from "ef
 import { HttpClientRequest } from "effect/http"
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { httpLimits } from "../http/limits.ts"
+import { originLimits } from "./limits.ts"
 import { formatBlobPath } from "../client/blob-path.ts"
 import { sendBlob } from "../client/blob-send.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
@@ -73,7 +75,7 @@ export const makeOriginReplication = (
     metrics.readGauge("shoal_origin_copies_queued", "Copies to other origins that are not done", () => queued)
 
     const targetsOf = (digest: Digest): ReadonlyArray<string> =>
-      ringOwners(digest, members, limits.originReplicas).filter((url) => url !== self)
+      ringOwners(digest, members, askLimits.originReplicas).filter((url) => url !== self)
     const keyOf = (digest: Digest, target: string): string => `${digest} ${target}`
 
     const put = (key: string, waiting: Waiting) =>
@@ -104,7 +106,7 @@ export const makeOriginReplication = (
         const there = yield* upstreams.ask(
           target,
           HttpClientRequest.head(target + formatBlobPath({ tag: "OwnMetainfo", digest })),
-          limits.askTimeout,
+          askLimits.askTimeout,
           (response) => Effect.as(discardBody(response), response.status === 200)
         )
         if (there) return
@@ -140,8 +142,8 @@ export const makeOriginReplication = (
         }
         failedCopies(1)
         const delay = Math.min(
-          limits.minReplicationDelay * 2 ** Math.min(attempts, 20),
-          limits.maxReplicationDelay
+          originLimits.minReplicationDelay * 2 ** Math.min(attempts, 20),
+          originLimits.maxReplicationDelay
         )
         yield* Effect.logWarning(
           `copy ${attempts + 1} of ${digest} to ${target} failed, next in ${delay / 1_000_000} s: ${failure.message}`
@@ -169,14 +171,14 @@ export const makeOriginReplication = (
           return yield* remove(key)
         }
         if (committing.has(digest) || waiting.value.notBefore > (yield* Clock.currentTimeMillis)) return
-        yield* Effect.sleep(toDuration(limits.replicationRetryPause))
+        yield* Effect.sleep(toDuration(originLimits.replicationRetryPause))
         yield* attempt(digest, target, waiting.value.attempts)
       })
 
     const page = (after: string | undefined) =>
       tables.scan(table, {
         prefix: "",
-        limit: limits.replicationPage,
+        limit: originLimits.replicationPage,
         ...(after === undefined ? {} : { after })
       })
 
@@ -186,14 +188,14 @@ export const makeOriginReplication = (
       for (;;) {
         const rows = yield* page(after)
         for (const row of rows) yield* exclusively(row.key, retry(row.key, row.value))
-        if (rows.length < limits.replicationPage) return
+        if (rows.length < originLimits.replicationPage) return
         after = rows.at(-1)!.key
       }
     })
 
     const worker = Effect.gen(function* () {
       yield* latch.await
-      yield* Effect.sleep(toDuration(limits.minReplicationDelay))
+      yield* Effect.sleep(toDuration(originLimits.minReplicationDelay))
       yield* pass
       if (queued <= 0) latch.closeUnsafe()
     }).pipe(
@@ -207,7 +209,7 @@ export const makeOriginReplication = (
     for (;;) {
       const rows = yield* page(after)
       queued += rows.length
-      if (rows.length < limits.replicationPage) break
+      if (rows.length < originLimits.replicationPage) break
       after = rows.at(-1)!.key
     }
     if (queued > 0) latch.openUnsafe()
@@ -219,7 +221,7 @@ export const makeOriginReplication = (
         for (const target of targetsOf(digest)) {
           const key = keyOf(digest, target)
           if (Option.isSome(yield* tables.get(table, key))) continue
-          if (queued >= limits.maxQueuedReplications) {
+          if (queued >= originLimits.maxQueuedReplications) {
             failedCopies(1)
             yield* Effect.logError(
               `the queue of copies is full (${queued}): ${digest} will be missing at ${target}`
@@ -258,7 +260,7 @@ export const makeOriginReplication = (
       Effect.forEach(
         targetsOf(digest),
         (target) => exclusively(keyOf(digest, target), attempt(digest, target, 0)),
-        { concurrency: limits.maxParallelAsks, discard: true }
+        { concurrency: httpLimits.maxParallelAsks, discard: true }
       )
 
     return {

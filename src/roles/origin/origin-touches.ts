@@ -11,7 +11,7 @@
 
 import { Clock, Deferred, Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { originLimits } from "./limits.ts"
 
 export interface OriginTouches {
   /** Someone relies on the blob, if it is there. */
@@ -41,7 +41,7 @@ export const makeOriginTouches: Effect.Effect<OriginTouches> = Effect.gen(functi
   const note = (digest: Digest, at: number): void => {
     touched.delete(digest)
     touched.set(digest, at)
-    if (touched.size <= limits.maxTouchesRemembered) return
+    if (touched.size <= originLimits.maxTouchesRemembered) return
     const [oldest, when] = touched.entries().next().value!
     touched.delete(oldest)
     othersTouched = Math.max(othersTouched, when)

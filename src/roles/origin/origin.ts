@@ -10,7 +10,7 @@ import { Effect, Option } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
 import { encodeMetainfo, type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import type { OriginConfig } from "./config.ts"
@@ -85,7 +85,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       metrics,
       seedArc: (metainfo) => {
         // Equal shares: together the owners have sent each piece out once when each has sent its own.
-        const owners = ringOwners(metainfo.digest, members, limits.originReplicas)
+        const owners = ringOwners(metainfo.digest, members, askLimits.originReplicas)
         const place = Math.max(0, owners.indexOf(self))
         const begin = (share: number) => Math.floor((share * pieceCount(metainfo)) / owners.length)
         return { firstPiece: begin(place), endPiece: begin(place + 1) }
@@ -244,7 +244,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
             buildIndex: yield* makeBuildIndexClient(config.buildIndexes)
           })
     const notReady = blobs.stat(nobodysDigest).pipe(
-      Effect.timeout(toDuration(limits.healthTimeout)),
+      Effect.timeout(toDuration(askLimits.healthTimeout)),
       Effect.match({
         onSuccess: (): ReadonlyArray<string> => [],
         onFailure: (error) => [`the blob store in ${config.data} does not answer: ${error.message}`]

@@ -5,7 +5,7 @@
 
 import { Effect, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { serviceLimits } from "../services/limits.ts"
 import type {
   BlobStat,
   BlobStore,
@@ -42,9 +42,9 @@ export const makeTransientUploads = (
       )
 
     for (;;) {
-      const left = yield* tables.scan(table, { prefix: "", limit: limits.defaultPageSize })
+      const left = yield* tables.scan(table, { prefix: "", limit: serviceLimits.tableScanPage })
       for (const row of left) yield* drop(row.key)
-      if (left.length < limits.defaultPageSize) break
+      if (left.length < serviceLimits.tableScanPage) break
     }
 
     const begin = Effect.gen(function* () {

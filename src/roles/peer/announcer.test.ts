@@ -6,6 +6,7 @@ import { TestClock } from "effect/testing"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
+import { peerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import type { PeerAddress, PeerId } from "../../protocol/wire/peer-id.ts"
@@ -147,8 +148,8 @@ describe("announcer", () => {
             return told.length
           })
         )
-      expect(yield* announcesWith(limits.fewNeighbours)).toBe(2)
-      expect(yield* announcesWith(limits.fewNeighbours - 1)).toBeGreaterThanOrEqual(4)
+      expect(yield* announcesWith(peerLimits.fewNeighbours)).toBe(2)
+      expect(yield* announcesWith(peerLimits.fewNeighbours - 1)).toBeGreaterThanOrEqual(4)
     })
   )
 

@@ -8,6 +8,8 @@
 import { Effect, Option, Random, type Scope } from "effect"
 import { AnnounceSchedule } from "../../protocol/tracking/announce-schedule.ts"
 import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { peerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { pieceCount, type Torrent } from "../../protocol/wire/metainfo.ts"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"
@@ -165,7 +167,7 @@ class Announces implements Announcer {
       const due = member.schedule.nextAnnounceAt
       if (due === undefined || due > now) continue
       batch.push([member, this.#describe(member, member.schedule.begun(now))])
-      if (batch.length < limits.maxSwarmsPerAnnounce) continue
+      if (batch.length < askLimits.maxSwarmsPerAnnounce) continue
       fork(this.#announce(batch))
       batch = []
     }
@@ -226,7 +228,8 @@ class Announces implements Announcer {
       if (member.lookAt === undefined || member.lookAt > now) continue
       member.lookAt = undefined
       const neighbours = this.#engine.machine.swarmStatus(member.torrent.swarm)?.neighbours
-      if (neighbours !== undefined && neighbours < limits.fewNeighbours) member.schedule.fewNeighbours(now)
+      if (neighbours !== undefined && neighbours < peerLimits.fewNeighbours)
+        member.schedule.fewNeighbours(now)
     }
   }
 
@@ -237,7 +240,7 @@ class Announces implements Announcer {
     }
     if (next === Number.POSITIVE_INFINITY) return
     // Seeds come due one by one; waiting a little makes batches of them.
-    this.#wakeBy(Math.max(next, this.#means.timers.now() + limits.announceCoalescing))
+    this.#wakeBy(Math.max(next, this.#means.timers.now() + peerLimits.announceCoalescing))
   }
 
   #enter(torrent: Torrent, namespace: string, whole: boolean): Member {

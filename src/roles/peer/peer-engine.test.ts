@@ -3,7 +3,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { limits } from "../../protocol/limits.ts"
+import { peerLimits } from "./limits.ts"
 import type { PeerId } from "../../protocol/wire/peer-id.ts"
 import { unlimited } from "../config/process-keys.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
@@ -34,7 +34,7 @@ describe("peer engine", () => {
           yield* engine
           const first = [...timers.armed]
           expect(first).toHaveLength(1)
-          yield* TestClock.adjust(Duration.micros(BigInt(limits.idleSwarmTimeout)))
+          yield* TestClock.adjust(Duration.micros(BigInt(peerLimits.idleSwarmTimeout)))
           expect(timers.armed.size).toBe(1)
           expect(timers.armed.has(first[0]!)).toBe(false)
         })

@@ -10,7 +10,7 @@
 // PieceFile is open; a piece is announced to waiters only after the store has it.
 
 import { Deferred, Effect, Exit, Option, Random, Scope } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { peerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 import type { PeerHostRules } from "../../protocol/swarm/host-context.ts"
@@ -78,7 +78,7 @@ export const makePeerEngine = (
     const endpoint = yield* transport.listen({ listen: peer, rates }, engine.driver)
     engine.begin(endpoint, random, yield* SwarmRules)
     yield* Effect.addFinalizer(() => engine.stop())
-    engine.closeIdleAfter(limits.idleSwarmTimeout / 4)
+    engine.closeIdleAfter(peerLimits.idleSwarmTimeout / 4)
     return engine
   })
 
@@ -289,7 +289,8 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
   #isServing(swarm: SwarmId, entry: SwarmEntry): boolean {
     return (
       this.machine.isServing(swarm) ||
-      ((this.status(swarm)?.neighbours ?? 0) > 0 && this.#timers.now() - entry.lastUse < limits.servedLately)
+      ((this.status(swarm)?.neighbours ?? 0) > 0 &&
+        this.#timers.now() - entry.lastUse < peerLimits.servedLately)
     )
   }
 
@@ -308,7 +309,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
       if (entry.owners > 0) continue
       const status = this.status(swarm)
       const used = status !== undefined && status.neighbours + status.dialling > 0
-      if (!used && now - entry.lastUse >= limits.idleSwarmTimeout) this.#closeSwarm(swarm, entry)
+      if (!used && now - entry.lastUse >= peerLimits.idleSwarmTimeout) this.#closeSwarm(swarm, entry)
     }
   }
 

@@ -3,7 +3,8 @@
 
 import { Data, Effect, Exit, Schema, Stream } from "effect"
 import { type HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { proxyLimits } from "./limits.ts"
 import { whyFailed } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
 import { type PreheatAsk, PreheatProgress } from "../client/preheat-wire.ts"
@@ -27,7 +28,7 @@ const linesOf = <E>(body: Stream.Stream<Uint8Array, E>): Stream.Stream<string, E
       bytes = bytes.subarray(end + 1)
     }
     pending = bytes
-    return pending.byteLength > limits.maxPreheatLineBytes
+    return pending.byteLength > proxyLimits.maxPreheatLineBytes
       ? Stream.fail(new AgentFailed({ message: "it told something else than its progress" }))
       : Stream.fromIterable(lines)
   })
@@ -41,8 +42,8 @@ export const askAgent = (
   told: (progress: PreheatProgress) => void
 ): Effect.Effect<void, AgentFailed> => {
   const silent = () =>
-    new AgentFailed({ message: `it told nothing for ${limits.preheatSilence / 1_000_000} s` })
-  const silence = toDuration(limits.preheatSilence)
+    new AgentFailed({ message: `it told nothing for ${askLimits.preheatSilence / 1_000_000} s` })
+  const silence = toDuration(askLimits.preheatSilence)
 
   return Effect.gen(function* () {
     const response = yield* Effect.timeoutOrElse(
@@ -86,10 +87,10 @@ export const askAgent = (
         : error
     ),
     Effect.timeoutOrElse({
-      duration: toDuration(limits.preheatPatience),
+      duration: toDuration(proxyLimits.preheatPatience),
       orElse: () =>
         Effect.fail(
-          new AgentFailed({ message: `it was not done in ${limits.preheatPatience / 1_000_000} s` })
+          new AgentFailed({ message: `it was not done in ${proxyLimits.preheatPatience / 1_000_000} s` })
         )
     })
   )

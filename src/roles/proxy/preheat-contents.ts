@@ -8,7 +8,8 @@
 
 import { Data, Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { proxyLimits } from "./limits.ts"
 import type { ImageSource, ImageSourceError, ResolvedManifest } from "../registry/image-source.ts"
 import { isManifestRefused, mediaTypes, parseManifest } from "../oci/manifest.ts"
 import type { PreheatContent } from "../client/preheat-wire.ts"
@@ -65,10 +66,10 @@ export const imageContents = (
     const add = (digest: Digest, size: number) =>
       Effect.suspend(() => {
         found.set(digest, size)
-        return found.size <= limits.maxPreheatContents
+        return found.size <= askLimits.maxPreheatContents
           ? Effect.void
           : new ImageNotPreheated({
-              message: `the image has more than ${limits.maxPreheatContents} contents: ask for fewer platforms`
+              message: `the image has more than ${askLimits.maxPreheatContents} contents: ask for fewer platforms`
             })
       })
 
@@ -91,9 +92,9 @@ export const imageContents = (
             yield* add(digest, size)
             continue
           }
-          if (depth >= limits.maxPreheatDepth) {
+          if (depth >= proxyLimits.maxPreheatDepth) {
             return yield* new ImageNotPreheated({
-              message: `${digest} is more than ${limits.maxPreheatDepth} indexes deep`
+              message: `${digest} is more than ${proxyLimits.maxPreheatDepth} indexes deep`
             })
           }
           const child = yield* Effect.catchTag(

@@ -3,7 +3,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { proxyLimits } from "./limits.ts"
 import { PreheatJob } from "./preheat-job.ts"
 import type { PreheatOrder } from "./preheat-order.ts"
 import { makePreheatTable } from "./preheat-table.ts"
@@ -88,7 +88,7 @@ describe("a preheat", () => {
 })
 
 describe("the table of preheats", () => {
-  const lifetime = limits.preheatJobLifetime / 1000
+  const lifetime = proxyLimits.preheatJobLifetime / 1000
 
   it("forgets what ended long ago, and nothing that is under way", () => {
     const table = makePreheatTable()
@@ -102,19 +102,19 @@ describe("the table of preheats", () => {
 
   it("has so many places: the oldest that ended gives way, and a job under way never", () => {
     const table = makePreheatTable()
-    const jobs = Array.from({ length: limits.maxPreheatJobs }, (_, index) => newJob(String(index)))
+    const jobs = Array.from({ length: proxyLimits.maxPreheatJobs }, (_, index) => newJob(String(index)))
     for (const job of jobs) expect(table.add(job, 0)).toBe(true)
     expect(table.add(newJob("one more"), 0)).toBe(false)
     for (const index of [7, 3]) jobs[index]!.failed("why", 0)
     expect(table.add(newJob("one more"), 0)).toBe(true)
     expect(table.get("3", 0)).toBeUndefined()
     expect(table.get("7", 0)).toBe(jobs[7])
-    expect(table.list(0)).toHaveLength(limits.maxPreheatJobs)
+    expect(table.list(0)).toHaveLength(proxyLimits.maxPreheatJobs)
   })
 
   it("bounds the agents of all jobs together", () => {
     const table = makePreheatTable()
-    const many = Array.from({ length: limits.maxPreheatRecords - 10 }, (_, index) => ({
+    const many = Array.from({ length: proxyLimits.maxPreheatRecords - 10 }, (_, index) => ({
       url: `http://${index}`
     }))
     const large = newJob("large")

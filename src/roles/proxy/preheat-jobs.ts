@@ -8,7 +8,8 @@ import { Clock, Deferred, Duration, Effect, FiberMap, Random, Schedule, type Sco
 import { HttpClient } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { proxyLimits } from "./limits.ts"
 import type { PreheatScope } from "./config.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
 import type { ImageSource } from "../registry/image-source.ts"
@@ -74,7 +75,7 @@ export const makePreheatJobs = (options: {
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
     const table = makePreheatTable()
-    const places = yield* Semaphore.make(limits.maxPreheatAsks)
+    const places = yield* Semaphore.make(proxyLimits.maxPreheatAsks)
     const fibers = yield* FiberMap.make<string>()
     /** Orders under way by what they say. */
     const underway = new Map<string, BegunPreheat>()
@@ -90,8 +91,8 @@ export const makePreheatJobs = (options: {
       imageContents(options.source, order, order.platforms).pipe(
         Effect.retry({
           while: (error) => patient && error._tag !== "ImageNotPreheated",
-          schedule: Schedule.exponential(toDuration(limits.notifiedLookupDelay)).pipe(
-            Schedule.upTo({ times: limits.notifiedLookups - 1 })
+          schedule: Schedule.exponential(toDuration(proxyLimits.notifiedLookupDelay)).pipe(
+            Schedule.upTo({ times: proxyLimits.notifiedLookups - 1 })
           )
         }),
         Effect.mapError((error) =>
@@ -115,12 +116,12 @@ export const makePreheatJobs = (options: {
             status: 409,
             message:
               `no agent is registered${where}: agents with "register" in their configuration are, ` +
-              `within ${limits.registrationPeriod / 1_000_000} s`
+              `within ${askLimits.registrationPeriod / 1_000_000} s`
           })
         }
         if (!table.hasRoomFor(agents.length, yield* Clock.currentTimeMillis)) {
           return yield* ociError("TOOMANYREQUESTS", {
-            message: `preheats under way ask ${limits.maxPreheatRecords} agents: wait for some to end`
+            message: `preheats under way ask ${proxyLimits.maxPreheatRecords} agents: wait for some to end`
           })
         }
         return agents
@@ -139,7 +140,7 @@ export const makePreheatJobs = (options: {
       return attempt.pipe(
         Effect.catch((error) => {
           job.willAskAgain(url, error.message)
-          return Effect.andThen(Effect.sleep(toDuration(limits.preheatRetryDelay)), attempt)
+          return Effect.andThen(Effect.sleep(toDuration(askLimits.preheatRetryDelay)), attempt)
         }),
         Effect.match({ onSuccess: () => undefined, onFailure: ({ message }) => message }),
         Effect.flatMap((failure) =>
@@ -170,7 +171,7 @@ export const makePreheatJobs = (options: {
         yield* Deferred.succeed(resolved, undefined)
         const [first, ...rest] = image.contents
         yield* Effect.forEach(agents, ({ url }) => askOne(job, order.repository, [first!, ...rest], url), {
-          concurrency: limits.maxPreheatAsks,
+          concurrency: proxyLimits.maxPreheatAsks,
           discard: true
         })
         const took = (job.endedAt ?? job.startedAt) - job.startedAt
@@ -203,8 +204,8 @@ export const makePreheatJobs = (options: {
           const resolved = Deferred.makeUnsafe<void, OciError>()
           if (!table.add(job, now)) {
             return yield* ociError("TOOMANYREQUESTS", {
-              message: `${limits.maxPreheatJobs} preheats are under way: wait for some to end`,
-              headers: { "retry-after": String(Duration.toSeconds(toDuration(limits.preheatSilence))) }
+              message: `${proxyLimits.maxPreheatJobs} preheats are under way: wait for some to end`,
+              headers: { "retry-after": String(Duration.toSeconds(toDuration(askLimits.preheatSilence))) }
             })
           }
           const begun = { job, resolved: Deferred.await(resolved) }

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { limits } from "../../protocol/limits.ts"
+import { proxyLimits } from "./limits.ts"
 import { OciError } from "../oci/oci-error.ts"
 import { parseNotification } from "./preheat-notification.ts"
 
@@ -89,7 +89,7 @@ describe("a notification", () => {
   )
 
   it("with too many events is refused", () => {
-    const events = Array.from({ length: limits.maxNotificationEvents + 1 }, () => event({}))
+    const events = Array.from({ length: proxyLimits.maxNotificationEvents + 1 }, () => event({}))
     expect(parseNotification({ events: events.slice(1) })).toMatchObject({ ignored: 0 })
     expect(parseNotification({ events })).toBeInstanceOf(OciError)
   })
@@ -118,7 +118,7 @@ describe("a notification", () => {
       fc.property(anything, (json) => {
         const told = parseNotification(json)
         if (told instanceof OciError) expect(told.status).toBe(400)
-        else expect(told.pushed.length + told.ignored).toBeLessThanOrEqual(limits.maxNotificationEvents)
+        else expect(told.pushed.length + told.ignored).toBeLessThanOrEqual(proxyLimits.maxNotificationEvents)
       }),
       { numRuns: 2000 }
     )

@@ -5,7 +5,7 @@
 // Invariant: an envelope is taken or refused whole; an event in it that says nothing is counted.
 
 import { Exit, Schema } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { proxyLimits } from "./limits.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
 import { isRepositoryName, isTagName, parseClientDigest } from "../oci/repository-path.ts"
 import { misfit, type PreheatImage } from "./preheat-order.ts"
@@ -36,7 +36,7 @@ const Event = Schema.Struct({
 })
 
 const Envelope = Schema.Struct({
-  events: Schema.Array(Event).check(Schema.isMaxLength(limits.maxNotificationEvents))
+  events: Schema.Array(Event).check(Schema.isMaxLength(proxyLimits.maxNotificationEvents))
 })
 
 const decodeEnvelope = Schema.decodeUnknownExit(Envelope)
@@ -71,7 +71,7 @@ export const parseNotification = (json: unknown): Notification | OciError => {
   const lowered = lowerKeys(json)
   const envelope =
     typeof lowered === "object" && lowered !== null && "events" in lowered && Array.isArray(lowered.events)
-      ? { events: lowered.events.slice(0, limits.maxNotificationEvents + 1).map(withTarget) }
+      ? { events: lowered.events.slice(0, proxyLimits.maxNotificationEvents + 1).map(withTarget) }
       : lowered
   const exit = decodeEnvelope(envelope)
   if (Exit.isFailure(exit)) {

@@ -14,7 +14,7 @@
 
 import { Effect, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { proxyLimits } from "./limits.ts"
 import type { PreheatRules } from "./config.ts"
 import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
@@ -54,8 +54,8 @@ const json = (body: object, status = 200, headers: Readonly<Record<string, strin
   HttpServerResponse.text(JSON.stringify(body), { status, headers, contentType: "application/json" })
 
 /** Read on by the parser of its form. */
-const orderBody = jsonBody(Schema.Unknown, "a request to preheat", limits.maxPreheatRequestBytes)
-const notificationBody = jsonBody(Schema.Unknown, "a notification", limits.maxNotificationBytes)
+const orderBody = jsonBody(Schema.Unknown, "a request to preheat", proxyLimits.maxPreheatRequestBytes)
+const notificationBody = jsonBody(Schema.Unknown, "a notification", proxyLimits.maxNotificationBytes)
 
 /** The last segment of a request's path. */
 const idOf = (url: string): string => url.split("?")[0]!.split("/").at(-1)!

@@ -8,7 +8,8 @@ import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { proxyLimits } from "./limits.ts"
 import { agent } from "../agent/agent.ts"
 import { agentConfig } from "../agent/config.ts"
 import { proxyConfig, type ProxySettings } from "./config.ts"
@@ -22,8 +23,8 @@ import { inPreheatingHerd, type PreheatingHerd, trackerUrl } from "../../../test
 import { isAskedFor } from "./preheat-contents.ts"
 import type { PreheatAsk } from "../client/preheat-wire.ts"
 
-const silence = limits.preheatSilence / 1000
-const retry = limits.preheatRetryDelay / 1000
+const silence = askLimits.preheatSilence / 1000
+const retry = askLimits.preheatRetryDelay / 1000
 
 const line = (changes: object = {}) =>
   `${JSON.stringify({ done: 0, failed: 0, bytes: 0, fetched: 0, ended: false, ...changes })}\n`
@@ -101,7 +102,7 @@ describe("a preheat", () => {
           busy: () => HttpServerResponse.text("busy", { status: 429 }),
           broken: () => lines(line({ done: 1 })),
           garbled: () => lines("no progress\n"),
-          endless: () => lines("x".repeat(limits.maxPreheatLineBytes + 1)),
+          endless: () => lines("x".repeat(proxyLimits.maxPreheatLineBytes + 1)),
           lacking: () => lines(line({ done: 1, failed: 2, ended: true, message: "no room" })),
           silent: () => HttpServerResponse.stream(Stream.concat(Stream.succeed(encode(line())), Stream.never))
         }
@@ -151,7 +152,7 @@ describe("a preheat", () => {
         const nowhere = { image: "demo/app:1", scope: { kind: "zone", zone: "north" } }
         assert.deepStrictEqual(yield* refused(nowhere), [409, "UNAVAILABLE"])
         assert.deepStrictEqual(yield* refused("{"), [400, "UNSUPPORTED"])
-        const large = JSON.stringify({ image: "x".repeat(limits.maxPreheatRequestBytes) })
+        const large = JSON.stringify({ image: "x".repeat(proxyLimits.maxPreheatRequestBytes) })
         assert.strictEqual((yield* herd.post("/preheat", large)).status, 400)
         assert.strictEqual((yield* herd.get("/preheat/7")).status, 404)
         herd.world.unreachable.add("herd:15003")
@@ -256,7 +257,7 @@ describe("a preheat", () => {
           yield* settle
           assert.strictEqual((yield* herd.get(`/preheat/${preheats[0]}`)).json.state, "resolving")
           yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
-          yield* TestClock.adjust(`${limits.notifiedLookupDelay / 1000} millis`)
+          yield* TestClock.adjust(`${proxyLimits.notifiedLookupDelay / 1000} millis`)
           yield* settle
           assert.strictEqual((yield* ended(herd, preheats[0])).state, "done")
           // The push to this proxy joined it: the rule means both.

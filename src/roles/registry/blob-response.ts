@@ -6,7 +6,7 @@
 import type { Stream } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { ociLimits } from "../oci/limits.ts"
 import { type BlobSelection, formatContentRange, parseRange, wholeOf } from "../oci/byte-range.ts"
 import { allowsRange, entityTag, failsIfMatch, matchesEntityTag } from "../oci/entity-tag.ts"
 import { multipartRanges } from "./multipart-ranges.ts"
@@ -55,7 +55,7 @@ export const blobResponse = <E>(options: BlobResponseOptions<E>): HttpServerResp
       return ociErrorResponse(
         ociError("SIZE_INVALID", {
           status: 400,
-          message: `the Range header names more than ${limits.maxRanges} ranges; ask for fewer in a request`,
+          message: `the Range header names more than ${ociLimits.maxRanges} ranges; ask for fewer in a request`,
           headers: { "accept-ranges": "bytes" }
         })
       )
@@ -65,7 +65,7 @@ export const blobResponse = <E>(options: BlobResponseOptions<E>): HttpServerResp
           status: 416,
           message:
             `the Range "${asked.range?.slice(0, 200)}" names no byte of a blob of ${length} bytes, ` +
-            `or has more than ${limits.maxRangeOverlaps} ranges that overlap`,
+            `or has more than ${ociLimits.maxRangeOverlaps} ranges that overlap`,
           headers: { ...headers, "content-range": `bytes */${length}` }
         })
       )

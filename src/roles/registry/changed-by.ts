@@ -2,11 +2,11 @@
 
 import { Option } from "effect"
 import type { HttpServerRequest } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { registryLimits } from "./limits.ts"
 
 /** "203.0.113.7 skopeo/1.9.3"; printable, and cut to its limit. */
 export const changedBy = (request: HttpServerRequest.HttpServerRequest): string => {
   const address = Option.getOrElse(request.remoteAddress, () => "unknown")
   const agent = (request.headers["user-agent"] ?? "").replace(/[^\x20-\x7e]/g, "?")
-  return `${address} ${agent}`.trim().slice(0, limits.maxChangedByLength)
+  return `${address} ${agent}`.trim().slice(0, registryLimits.maxChangedByLength)
 }

@@ -5,7 +5,8 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { describe } from "vitest"
 import { makeDigest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { ociLimits } from "../oci/limits.ts"
+import { registryLimits } from "./limits.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
@@ -120,10 +121,10 @@ describe("manifests", () => {
         assert.strictEqual(errorCode(other), "DIGEST_INVALID")
         const bad = yield* put(world, "sha256:baddigeststring", "{}")
         assert.strictEqual(bad.status, 400)
-        const large = yield* put(world, "1", new Uint8Array(limits.maxManifestBytes + 1))
+        const large = yield* put(world, "1", new Uint8Array(ociLimits.maxManifestBytes + 1))
         assert.strictEqual(large.status, 413)
         const streamed = yield* send(world, "PUT", `${proxyUrl}/v2/demo/app/manifests/1`, {
-          body: Stream.fromArray([new Uint8Array(limits.maxManifestBytes), new Uint8Array(1)]),
+          body: Stream.fromArray([new Uint8Array(ociLimits.maxManifestBytes), new Uint8Array(1)]),
           headers: { "content-type": mediaTypes.ociManifest }
         })
         assert.strictEqual(streamed.status, 413)
@@ -172,7 +173,7 @@ describe("manifests", () => {
         const wrong = yield* put(world, query(["fine", ".wrong"]), document)
         assert.strictEqual(errorCode(wrong), "TAG_INVALID")
         assert.strictEqual((yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/fine`)).status, 404)
-        const many = Array.from({ length: limits.maxTagsPerPut + 1 }, (_, number) => `t${number}`)
+        const many = Array.from({ length: registryLimits.maxTagsPerPut + 1 }, (_, number) => `t${number}`)
         assert.strictEqual((yield* put(world, query(many), document)).status, 414)
         // A push by tag moves that tag only.
         const byTag = yield* put(world, "one?tag=two", document)

@@ -4,7 +4,7 @@
 import { Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { digestAlgorithm } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { registryLimits } from "./limits.ts"
 import type { Digests } from "../services/digests.ts"
 import { uploadFailure } from "./blob-upload.ts"
 import { changedBy } from "./changed-by.ts"
@@ -47,7 +47,7 @@ export const makeManifestPut = (
       length += chunk.byteLength
       gathered += chunk.byteLength
       if (length > maxBytes) return tooLarge()
-      return gathered > limits.maxGatheredManifests ? tooMany() : Effect.void
+      return gathered > registryLimits.maxGatheredManifests ? tooMany() : Effect.void
     }).pipe(
       Effect.ensuring(
         Effect.sync(() => {
@@ -76,10 +76,10 @@ export const makeManifestPut = (
   const queryTags = Effect.gen(function* () {
     const { tag } = yield* HttpServerRequest.ParsedSearchParams
     const tags = [...new Set(tag === undefined ? [] : typeof tag === "string" ? [tag] : tag)]
-    if (tags.length > limits.maxTagsPerPut) {
+    if (tags.length > registryLimits.maxTagsPerPut) {
       return yield* ociError("TAG_INVALID", {
         status: 414,
-        message: `one push moves at most ${limits.maxTagsPerPut} tags, not ${tags.length}: push again for the others`
+        message: `one push moves at most ${registryLimits.maxTagsPerPut} tags, not ${tags.length}: push again for the others`
       })
     }
     const wrong = tags.find((name) => !isTagName(name))
@@ -96,7 +96,7 @@ export const makeManifestPut = (
         .slice(0, 10)
         .map(({ digest }) => digest)
         .join(", ")}${absent.length > 10 ? ` and ${absent.length - 10} more` : ""}`,
-      detail: absent.slice(0, limits.maxMissingListed).map(({ digest, kind }) => ({ digest, kind }))
+      detail: absent.slice(0, registryLimits.maxMissingListed).map(({ digest, kind }) => ({ digest, kind }))
     })
   }
 

@@ -5,7 +5,7 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { ociLimits } from "../oci/limits.ts"
 import { makeHttpApp } from "../http/http-app.ts"
 import { makeRequestCounter } from "../http/http-requests.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
@@ -218,7 +218,7 @@ describe("a listing", () => {
     Effect.gen(function* () {
       const world = makeWorld()
       yield* startHerd(world)
-      const rows = Array.from({ length: limits.maxPageSize + 1 }, (_, number) => ({
+      const rows = Array.from({ length: ociLimits.maxPageSize + 1 }, (_, number) => ({
         tag: "Put" as const,
         table: "repositories",
         key: `r${String(number).padStart(6, "0")}`,
@@ -226,7 +226,7 @@ describe("a listing", () => {
       }))
       yield* world.tables("herd/build-index").write(rows)
       const page = yield* send(world, "GET", `${proxyUrl}/v2/_catalog?n=99999`)
-      assert.strictEqual(JSON.parse(page.text).repositories.length, limits.maxPageSize)
+      assert.strictEqual(JSON.parse(page.text).repositories.length, ociLimits.maxPageSize)
       assert.match(page.headers.link ?? "", /n=10000&last=r009999/)
       const rest = yield* send(world, "GET", `${proxyUrl}/v2/_catalog?n=99999&last=r009999`)
       assert.deepStrictEqual(JSON.parse(rest.text), { repositories: ["r010000"] })

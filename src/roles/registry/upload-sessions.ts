@@ -10,7 +10,7 @@
 
 import { Clock, Data, Effect, Exit, type Scope, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { serviceLimits } from "../services/limits.ts"
 import {
   type BlobStat,
   type BlobStore,
@@ -94,12 +94,12 @@ export const makeUploadSessions = (
       for (;;) {
         const rows = yield* tables.scan(table, {
           prefix: "",
-          limit: limits.defaultPageSize,
+          limit: serviceLimits.tableScanPage,
           ...(after === undefined ? {} : { after })
         })
         for (const row of rows)
           sessions.set(row.key, { repository: row.value, client: undefined, touchedAt: now })
-        if (rows.length < limits.defaultPageSize) return
+        if (rows.length < serviceLimits.tableScanPage) return
         after = rows.at(-1)!.key
       }
     })
@@ -160,7 +160,7 @@ export const makeUploadSessions = (
       )
 
     const expire = Effect.gen(function* () {
-      const before = (yield* Clock.currentTimeMillis) - limits.uploadSessionTimeout / 1_000
+      const before = (yield* Clock.currentTimeMillis) - serviceLimits.uploadSessionTimeout / 1_000
       for (const [upload, session] of [...sessions]) {
         if (writing.has(upload) || session.touchedAt > before) continue
         yield* drop(upload)
@@ -181,7 +181,9 @@ export const makeUploadSessions = (
 
     yield* restore
     yield* Effect.forkScoped(
-      Effect.forever(Effect.andThen(expire, Effect.sleep(toDuration(limits.uploadSessionTimeout / 24))))
+      Effect.forever(
+        Effect.andThen(expire, Effect.sleep(toDuration(serviceLimits.uploadSessionTimeout / 24)))
+      )
     )
 
     return {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
 import { makeRegisteredAgents, registrationLifetime } from "./registered-agents.ts"
 
 it("knows those heard of in time, each once, by what it said last", () => {
@@ -33,7 +33,7 @@ it("knows those heard of in time, each once, by what it said last", () => {
 
 it("has so many places, which those that fell silent give back", () => {
   const agents = makeRegisteredAgents()
-  for (let index = 0; index < limits.maxRegisteredAgents; index++) {
+  for (let index = 0; index < askLimits.maxRegisteredAgents; index++) {
     agents.register({ url: `http://agent-${index}` }, 0)
   }
   expect(agents.register({ url: "http://late" }, 1)).toBe(false)

@@ -8,6 +8,7 @@
 // Invariant: at most maxRegisteredAgents; the Map's order is that of the last registration.
 
 import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { baseUrl } from "../client/upstreams.ts"
 import type { AgentRegistration } from "../client/registration-wire.ts"
@@ -20,7 +21,7 @@ export interface RegisteredAgents {
   readonly count: () => number
 }
 
-export const registrationLifetime: Micros = limits.registrationPeriod * limits.announceMisses
+export const registrationLifetime: Micros = askLimits.registrationPeriod * limits.announceMisses
 
 export const makeRegisteredAgents = (): RegisteredAgents => {
   const table = new Map<string, { readonly registration: AgentRegistration; readonly heardAt: Micros }>()
@@ -36,7 +37,7 @@ export const makeRegisteredAgents = (): RegisteredAgents => {
     register: (registration, now) => {
       forgetSilent(now)
       const url = baseUrl(registration.url)
-      if (!table.delete(url) && table.size >= limits.maxRegisteredAgents) return false
+      if (!table.delete(url) && table.size >= askLimits.maxRegisteredAgents) return false
       table.set(url, { registration: { ...registration, url }, heardAt: now })
       return true
     },

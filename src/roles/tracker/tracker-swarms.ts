@@ -5,6 +5,7 @@
 
 import { HandOut, type HandOutRules } from "../../protocol/tracking/hand-out.ts"
 import { limits } from "../../protocol/limits.ts"
+import { trackerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"
@@ -33,7 +34,7 @@ export const makeTrackerSwarms = (random: RandomSource, rules: Partial<HandOutRu
   const touch = (swarm: SwarmId): HandOut => {
     let handOut = table.get(swarm)
     if (handOut === undefined) {
-      if (table.size >= limits.maxSwarmsTracked) table.delete(table.keys().next().value!)
+      if (table.size >= trackerLimits.maxSwarmsTracked) table.delete(table.keys().next().value!)
       handOut = new HandOut(rules)
     } else {
       table.delete(swarm)

@@ -9,6 +9,8 @@ import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { trackerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerId } from "../../protocol/wire/peer-id.ts"
 import { formatBlobPath } from "../client/blob-path.ts"
@@ -172,7 +174,7 @@ describe("a tracker", () => {
           { ...good, peer: { ...good.peer, address: `${"h".repeat(300)}:1` } },
           { ...good, swarms: [announced(7, { digest: "sha256:bad" as Digest })] },
           { ...good, swarms: [announced(7, { neighbours: -1 })] },
-          { ...good, swarms: Array.from({ length: limits.maxSwarmsPerAnnounce + 1 }, () => announced(7)) }
+          { ...good, swarms: Array.from({ length: askLimits.maxSwarmsPerAnnounce + 1 }, () => announced(7)) }
         ]
         for (const body of bad)
           assert.strictEqual((yield* post(body)).status, 400, JSON.stringify(body).slice(0, 80))
@@ -314,12 +316,12 @@ describe("the swarms that a tracker remembers", () => {
 
   it("are at most maxSwarmsTracked, the one announced longest ago goes first", () => {
     const swarms = makeTrackerSwarms(random)
-    for (let number = 1; number <= limits.maxSwarmsTracked; number++) {
+    for (let number = 1; number <= trackerLimits.maxSwarmsTracked; number++) {
       swarms.announce(peer(1), announced(number), [], 0)
     }
     swarms.announce(peer(1), announced(1), [], 1)
-    swarms.announce(peer(1), announced(limits.maxSwarmsTracked + 1), [], 1)
-    assert.strictEqual(swarms.swarms(), limits.maxSwarmsTracked)
+    swarms.announce(peer(1), announced(trackerLimits.maxSwarmsTracked + 1), [], 1)
+    assert.strictEqual(swarms.swarms(), trackerLimits.maxSwarmsTracked)
     assert.deepStrictEqual(swarms.announce(peer(2), announced(1), [], 2), [peer(1)])
     assert.deepStrictEqual(swarms.announce(peer(2), announced(2), [], 2), [])
   })

@@ -12,6 +12,9 @@ import { Cache, Effect, Exit, Random } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { httpLimits } from "../http/limits.ts"
+import { trackerLimits } from "./limits.ts"
 import { parseBlobPath } from "../client/blob-path.ts"
 import type { TrackerConfig } from "./config.ts"
 import type { HostProgram } from "../host-program.ts"
@@ -31,8 +34,8 @@ import { makeTrackerSwarms } from "./tracker-swarms.ts"
 import { AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "../client/tracker-wire.ts"
 import { toDuration } from "../services/clock.ts"
 
-const registrationBody = jsonBody(AgentRegistration, "a registration", limits.maxRegistrationBytes)
-const announceBody = jsonBody(AnnounceBatch, "an announce", limits.maxAnnounceBytes)
+const registrationBody = jsonBody(AgentRegistration, "a registration", trackerLimits.maxRegistrationBytes)
+const announceBody = jsonBody(AnnounceBatch, "an announce", trackerLimits.maxAnnounceBytes)
 
 export const tracker = (config: TrackerConfig): HostProgram =>
   Effect.gen(function* () {
@@ -69,7 +72,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     const announce = Effect.gen(function* () {
       const batch = yield* announceBody
       const answered = yield* Effect.forEach(batch.swarms, (announced) => handOut(batch.peer, announced), {
-        concurrency: limits.maxParallelAsks
+        concurrency: httpLimits.maxParallelAsks
       })
       return HttpServerResponse.text(JSON.stringify({ swarms: answered }), {
         contentType: "application/json"
@@ -83,10 +86,10 @@ export const tracker = (config: TrackerConfig): HostProgram =>
         return origins.metainfo(key.slice(space + 1), key.slice(0, space) as Digest)
       },
       {
-        capacity: limits.maxMetainfoCached,
+        capacity: trackerLimits.maxMetainfoCached,
         timeToLive: (exit) =>
-          Exit.isSuccess(exit) && exit.value.byteLength <= limits.maxMetainfoBytesCached
-            ? toDuration(limits.metainfoLifetime)
+          Exit.isSuccess(exit) && exit.value.byteLength <= trackerLimits.maxMetainfoBytesCached
+            ? toDuration(trackerLimits.metainfoLifetime)
             : 0
       }
     )
@@ -121,7 +124,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       const registration = yield* registrationBody
       if (!agents.register(registration, timers.now())) {
         return yield* ociError("UNAVAILABLE", {
-          message: `${limits.maxRegisteredAgents} agents are known, there is no room for another`
+          message: `${askLimits.maxRegisteredAgents} agents are known, there is no room for another`
         })
       }
       return HttpServerResponse.empty({ status: 204 })

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { limits } from "../../protocol/limits.ts"
+import { upstreamLimits } from "./limits.ts"
 import { parseChallenges } from "./challenge.ts"
 
 const read = (header: string) =>
@@ -106,7 +106,7 @@ describe("the challenges of a WWW-Authenticate header", () => {
   })
 
   test("a header of absurd length", () => {
-    const padding = "a".repeat(limits.maxChallengeCharacters - 'Bearer realm=""'.length)
+    const padding = "a".repeat(upstreamLimits.maxChallengeCharacters - 'Bearer realm=""'.length)
     expect(parseChallenges(`Bearer realm="${padding}"`)).toBeDefined()
     expect(parseChallenges(`Bearer realm="${padding}a"`)).toBeUndefined()
   })
@@ -118,7 +118,7 @@ describe("the challenges of a WWW-Authenticate header", () => {
         fc.constantFrom(",", ", ", " , ", ",, "),
         (written, comma) => {
           const header = written.map(({ header }) => header).join(comma)
-          fc.pre(header.length <= limits.maxChallengeCharacters)
+          fc.pre(header.length <= upstreamLimits.maxChallengeCharacters)
           expect(read(header)).toEqual(written.map(({ meaning }) => meaning))
         }
       ),

@@ -3,7 +3,7 @@
 // let clients ask for them. Part of the roles' schemas.
 
 import { Schema } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { upstreamLimits } from "./limits.ts"
 import { optional, required, withDefault } from "../config/keys.ts"
 import { duration, writtenMicros } from "../config/quantities.ts"
 import { MirrorName, mirrorNameKeys, RegistryName } from "./mirror-names.ts"
@@ -44,7 +44,7 @@ export const Upstream = Schema.Struct({
   credentials: optional(Credentials, "Who the cluster is to the upstream; without it nobody"),
   freshness: withDefault(
     duration({ least: 0, most: "1 day" }),
-    writtenMicros(limits.upstreamFreshness),
+    writtenMicros(upstreamLimits.upstreamFreshness),
     "How long a tag is served before the upstream is asked again; 0 asks every time"
   )
 }).check(

@@ -7,7 +7,8 @@ import { Context, Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { ociLimits } from "../oci/limits.ts"
+import { upstreamLimits } from "./limits.ts"
 import { toDuration } from "../services/clock.ts"
 import { Secrets, SecretUnavailable } from "../services/secrets.ts"
 import {
@@ -247,7 +248,7 @@ describe("an upstream registry", () => {
         const before = state.seen.length
         const endless = yield* Effect.flip(read(registry, "a/b", image.layers[0]))
         assert.include(endless.message, "redirects more than")
-        assert.strictEqual(state.seen.length - before, 1 + limits.maxUpstreamRedirects)
+        assert.strictEqual(state.seen.length - before, 1 + upstreamLimits.maxUpstreamRedirects)
         assert.deepStrictEqual(at(state, "blobs"), [])
       })
     )
@@ -265,7 +266,7 @@ describe("an upstream registry", () => {
         }
         state.corrupt = false
         state.manifests.set("a/b huge", {
-          bytes: new Uint8Array(limits.maxManifestBytes + 1),
+          bytes: new Uint8Array(ociLimits.maxManifestBytes + 1),
           mediaType: "application/json"
         })
         const huge = yield* Effect.flip(registry.manifest("a/b", tag("huge")))
@@ -286,7 +287,10 @@ describe("an upstream registry", () => {
           assert.strictEqual(state.sent, ranges ? 50_000 : 70_000)
           state.breakOff = { after: 1, times: 100 }
           const broken = yield* Effect.flip(read(registry, "a/b", image.layers[0]))
-          assert.include(broken.message, `broke off ${image.layers[0]} ${limits.maxUpstreamBreaks + 1} times`)
+          assert.include(
+            broken.message,
+            `broke off ${image.layers[0]} ${upstreamLimits.maxUpstreamBreaks + 1} times`
+          )
           state.breakOff = { after: 20_000, times: 1, quietly: true }
           assert.deepStrictEqual(yield* read(registry, "a/b", image.layers[0]), layer)
         })
@@ -313,7 +317,7 @@ describe("an upstream registry", () => {
         state.failing = { status: 429, headers: { "retry-after": "86400" } }
         yield* Effect.flip(registry.head("a/b", tag("1")))
         state.failing = undefined
-        yield* TestClock.adjust(toDuration(limits.maxUpstreamPause))
+        yield* TestClock.adjust(toDuration(upstreamLimits.maxUpstreamPause))
         yield* registry.head("a/b", tag("1"))
       })
     )

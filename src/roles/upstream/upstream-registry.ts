@@ -8,7 +8,9 @@
 import { Data, Effect, Schema, Stream } from "effect"
 import type { HttpClient, HttpClientResponse } from "effect/http"
 import { type Digest, digestAlgorithm, parseDigest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../client/limits.ts"
+import { ociLimits } from "../oci/limits.ts"
+import { upstreamLimits } from "./limits.ts"
 import { Referrer } from "../client/build-index-records.ts"
 import type { PageRequest } from "../registry/image-source.ts"
 import { bareMediaType, mediaTypes } from "../oci/manifest.ts"
@@ -91,7 +93,7 @@ export const makeUpstreamRegistry = (
           Effect.fail(away(`broke off ${what}: ${error.message}`))
         ),
         Effect.timeoutOrElse({
-          duration: toDuration(limits.upstreamAnswerTimeout),
+          duration: toDuration(upstreamLimits.upstreamAnswerTimeout),
           orElse: () => Effect.fail(away(`was too slow with ${what}`))
         })
       )
@@ -106,7 +108,7 @@ export const makeUpstreamRegistry = (
           headers: { accept }
         })
         const what = `the manifest ${repository}@${wanted}`
-        const bytes = yield* whole(response, what, limits.maxManifestBytes)
+        const bytes = yield* whole(response, what, ociLimits.maxManifestBytes)
         const told = parseDigest(response.headers["docker-content-digest"] ?? "")
         const expected = reference.tag === "Digest" ? reference.digest : told
         const digest = digests.digest(expected === undefined ? "sha256" : digestAlgorithm(expected), bytes)
@@ -134,7 +136,7 @@ export const makeUpstreamRegistry = (
           const length = lengthOf(response.headers["content-length"])
           return { bytes: dropBytes(response.stream, at), length }
         }
-        yield* discardBody(response, limits.maxRefusalBytes)
+        yield* discardBody(response, upstreamLimits.maxRefusalBytes)
         return yield* away(`answered a range of ${digest} with another one`)
       })
 
@@ -155,9 +157,9 @@ export const makeUpstreamRegistry = (
                 }),
                 Stream.mapError((error) => new BrokeOff({ why: error.message.slice(0, 200) })),
                 Stream.timeoutOrElse({
-                  duration: toDuration(limits.httpTimeout),
+                  duration: toDuration(askLimits.httpTimeout),
                   orElse: () =>
-                    Stream.fail(new BrokeOff({ why: `no byte for ${limits.httpTimeout / 1_000_000} s` }))
+                    Stream.fail(new BrokeOff({ why: `no byte for ${askLimits.httpTimeout / 1_000_000} s` }))
                 }),
                 Stream.concat(
                   Stream.suspend(() =>
@@ -174,7 +176,7 @@ export const makeUpstreamRegistry = (
           Stream.catch(from(), (error) => {
             if (error._tag !== "BrokeOff") return Stream.fail(error)
             breaks++
-            return breaks <= limits.maxUpstreamBreaks
+            return breaks <= upstreamLimits.maxUpstreamBreaks
               ? continued()
               : Stream.fail(away(`broke off ${digest} ${breaks} times: ${error.why}`))
           })
@@ -195,7 +197,7 @@ export const makeUpstreamRegistry = (
             path,
             headers: { accept: mediaTypes.ociIndex }
           })
-          const bytes = yield* whole(response, `the referrers of ${subject}`, limits.maxManifestBytes)
+          const bytes = yield* whole(response, `the referrers of ${subject}`, ociLimits.maxManifestBytes)
           const listed = yield* Effect.mapError(decodeReferrers(decoder.decode(bytes)), () =>
             away(`answered something else than the referrers of ${subject}`)
           )
@@ -205,13 +207,13 @@ export const makeUpstreamRegistry = (
         Effect.gen(function* () {
           const path = `manifests/${formatReference(reference)}`
           const response = yield* request({ method: "HEAD", repository, path, headers: { accept } })
-          yield* discardBody(response, limits.maxRefusalBytes)
+          yield* discardBody(response, upstreamLimits.maxRefusalBytes)
           return parseDigest(response.headers["docker-content-digest"] ?? "")
         }),
       blobLength: (repository, digest) =>
         Effect.gen(function* () {
           const response = yield* request({ method: "HEAD", repository, path: `blobs/${digest}` })
-          yield* discardBody(response, limits.maxRefusalBytes)
+          yield* discardBody(response, upstreamLimits.maxRefusalBytes)
           return lengthOf(response.headers["content-length"])
         }),
       tags: (repository, page) =>
@@ -222,7 +224,7 @@ export const makeUpstreamRegistry = (
             repository,
             path: `tags/list?n=${page.limit}${last}`
           })
-          const bytes = yield* whole(response, `the tags of ${repository}`, limits.maxManifestBytes)
+          const bytes = yield* whole(response, `the tags of ${repository}`, ociLimits.maxManifestBytes)
           const listed = yield* Effect.mapError(decodeTags(decoder.decode(bytes)), () =>
             away(`answered something else than the tags of ${repository}`)
           )

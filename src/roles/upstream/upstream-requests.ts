@@ -10,7 +10,7 @@
 
 import { Clock, Effect } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { upstreamLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { baseUrl } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
@@ -29,18 +29,18 @@ interface UpstreamQuestion {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Sends a question; the answer is 200 or 206, its body not yet read. Ends within limits.upstreamAnswerTimeout. */
+/** Sends a question; the answer is 200 or 206, its body not yet read. Ends within upstreamLimits.upstreamAnswerTimeout. */
 export type UpstreamRequests = (
   question: UpstreamQuestion
 ) => Effect.Effect<HttpClientResponse.HttpClientResponse, UpstreamError>
 
 const redirects: ReadonlyArray<number> = [301, 302, 303, 307, 308]
-const shortBody = limits.maxRefusalBytes
+const shortBody = upstreamLimits.maxRefusalBytes
 
 /** Retry-After in seconds; its form as a date is not worth a clock that may differ. */
 const retryAfter = (header: string | undefined): Micros => {
-  const told = /^\d{1,6}$/.test(header ?? "") ? Number(header) * 1_000_000 : limits.upstreamPause
-  return Math.min(Math.max(told, limits.upstreamPause), limits.maxUpstreamPause)
+  const told = /^\d{1,6}$/.test(header ?? "") ? Number(header) * 1_000_000 : upstreamLimits.upstreamPause
+  return Math.min(Math.max(told, upstreamLimits.upstreamPause), upstreamLimits.maxUpstreamPause)
 }
 
 export const makeUpstreamRequests = (
@@ -70,15 +70,18 @@ export const makeUpstreamRequests = (
         )
         .pipe(
           Effect.mapError((error) =>
-            away(`cannot be reached at ${url.host}: ${error.message.slice(0, 200)}`, limits.upstreamPause)
+            away(
+              `cannot be reached at ${url.host}: ${error.message.slice(0, 200)}`,
+              upstreamLimits.upstreamPause
+            )
           ),
           Effect.timeoutOrElse({
-            duration: toDuration(limits.upstreamHeadersTimeout),
+            duration: toDuration(upstreamLimits.upstreamHeadersTimeout),
             orElse: () =>
               Effect.fail(
                 away(
-                  `did not answer at ${url.host} within ${limits.upstreamHeadersTimeout / 1_000_000} s`,
-                  limits.upstreamPause
+                  `did not answer at ${url.host} within ${upstreamLimits.upstreamHeadersTimeout / 1_000_000} s`,
+                  upstreamLimits.upstreamPause
                 )
               )
           })
@@ -87,7 +90,7 @@ export const makeUpstreamRequests = (
     const follow = (question: UpstreamQuestion, start: URL, authorization: string | undefined) =>
       Effect.gen(function* () {
         let url = start
-        for (let hop = 0; hop <= limits.maxUpstreamRedirects; hop++) {
+        for (let hop = 0; hop <= upstreamLimits.maxUpstreamRedirects; hop++) {
           const response = yield* send(question, url, authorization)
           if (!redirects.includes(response.status)) return { response, url }
           yield* discardBody(response, shortBody)
@@ -95,7 +98,7 @@ export const makeUpstreamRequests = (
           if (isDistrusted(next)) return yield* new UpstreamAway({ message: next.reason })
           url = next
         }
-        return yield* away(`redirects more than ${limits.maxUpstreamRedirects} times`)
+        return yield* away(`redirects more than ${upstreamLimits.maxUpstreamRedirects} times`)
       })
 
     const refusal = (what: string, response: HttpClientResponse.HttpClientResponse, host: string) =>
@@ -128,12 +131,12 @@ export const makeUpstreamRequests = (
         return yield* refusal(what, response, url.host)
       }).pipe(
         Effect.timeoutOrElse({
-          duration: toDuration(limits.upstreamAnswerTimeout),
+          duration: toDuration(upstreamLimits.upstreamAnswerTimeout),
           orElse: () =>
             Effect.fail(
               away(
-                `did not answer within ${limits.upstreamAnswerTimeout / 1_000_000} s`,
-                limits.upstreamPause
+                `did not answer within ${upstreamLimits.upstreamAnswerTimeout / 1_000_000} s`,
+                upstreamLimits.upstreamPause
               )
             )
         })

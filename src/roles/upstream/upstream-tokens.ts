@@ -10,7 +10,7 @@
 import { Cache, Effect, Exit, Schema } from "effect"
 import { Base64 } from "effect/encoding"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { upstreamLimits } from "./limits.ts"
 import { Secrets, type SecretUnavailable } from "../services/secrets.ts"
 import { toDuration } from "../services/clock.ts"
 import { boundedBody, reasonIn } from "./bounded-body.ts"
@@ -65,7 +65,7 @@ export const makeUpstreamTokens = (
 
     const learn = (repository: string, way: Way): void => {
       ways.delete(repository)
-      if (ways.size >= limits.maxUpstreamTokens) ways.delete(ways.keys().next().value!)
+      if (ways.size >= upstreamLimits.maxUpstreamTokens) ways.delete(ways.keys().next().value!)
       ways.set(repository, way)
     }
 
@@ -99,12 +99,12 @@ export const makeUpstreamTokens = (
           })
         )
         if (response.status !== 200) {
-          const reason = `the token server ${host} answered ${response.status}: ${yield* reasonIn(response, limits.maxTokenBytes)}`
+          const reason = `the token server ${host} answered ${response.status}: ${yield* reasonIn(response, upstreamLimits.maxTokenBytes)}`
           return yield* response.status === 401 || response.status === 403
             ? new UpstreamLacks({ denied: true, message: `${name}: ${reason}` })
             : away(reason)
         }
-        const bytes = yield* boundedBody(response, `the token of ${host}`, limits.maxTokenBytes)
+        const bytes = yield* boundedBody(response, `the token of ${host}`, upstreamLimits.maxTokenBytes)
         const answer = yield* Effect.mapError(decodeToken(decoder.decode(bytes)), () =>
           away(`the token server ${host} answered something else than a token`)
         )
@@ -112,7 +112,10 @@ export const makeUpstreamTokens = (
         if (!isTokenText(token)) return yield* away(`the token server ${host} gave no token`)
         // 60 seconds is what the protocol says when the server does not.
         const expires = answer.expires_in ?? 60
-        const lifetime = Math.min(Math.max(0, expires * limits.tokenUse), limits.maxTokenLifetime / 1_000_000)
+        const lifetime = Math.min(
+          Math.max(0, expires * upstreamLimits.tokenUse),
+          upstreamLimits.maxTokenLifetime / 1_000_000
+        )
         return { authorization: `Bearer ${token}`, lifetime }
       }).pipe(
         Effect.catchTag("HttpClientError", (error) =>
@@ -121,18 +124,18 @@ export const makeUpstreamTokens = (
           )
         ),
         Effect.timeoutOrElse({
-          duration: toDuration(limits.upstreamHeadersTimeout),
+          duration: toDuration(upstreamLimits.upstreamHeadersTimeout),
           orElse: () =>
             Effect.fail(
               away(
-                `the token server ${new URL(url).host} did not answer within ${limits.upstreamHeadersTimeout / 1_000_000} s`
+                `the token server ${new URL(url).host} did not answer within ${upstreamLimits.upstreamHeadersTimeout / 1_000_000} s`
               )
             )
         })
       )
 
     const tokens = yield* Cache.makeWith(askToken, {
-      capacity: limits.maxUpstreamTokens,
+      capacity: upstreamLimits.maxUpstreamTokens,
       timeToLive: (exit) => (Exit.isSuccess(exit) ? `${Math.round(exit.value.lifetime * 1000)} millis` : 0)
     })
 

@@ -4,12 +4,13 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { Layer } from "effect"
 import type { HttpClient } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { askLimits } from "../../roles/client/limits.ts"
+import { listenerLimits } from "./limits.ts"
 
 export const nodeHttpClient: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerUndiciOptions({
-  connections: limits.maxHttpConnectionsPerHost,
-  connectTimeout: limits.askTimeout / 1000,
+  connections: listenerLimits.maxHttpConnectionsPerHost,
+  connectTimeout: askLimits.askTimeout / 1000,
   // Below what our own servers keep, so that a request seldom meets a connection that is just being closed.
-  keepAliveTimeout: limits.httpKeepAlive / 2 / 1000,
+  keepAliveTimeout: listenerLimits.httpKeepAlive / 2 / 1000,
   pipelining: 1
 })

@@ -7,7 +7,7 @@ import { it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe, expect } from "vitest"
-import { limits } from "../../protocol/limits.ts"
+import { listenerLimits } from "./limits.ts"
 import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import type { HttpListener } from "../../roles/host-program.ts"
 import type { HttpApp } from "../../roles/http/http-app.ts"
@@ -368,7 +368,7 @@ describe("holds", () => {
   it.live("as many connections as the limits say", () =>
     Effect.gen(function* () {
       const { server } = yield* serve(echo([]))
-      expect(server.maxConnections).toBe(limits.maxHttpConnections)
+      expect(server.maxConnections).toBe(listenerLimits.maxHttpConnections)
     })
   )
 

@@ -7,7 +7,8 @@
 import { createServer, type Server } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Data, Duration, Effect, type Scope } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { configLimits } from "../../roles/config/limits.ts"
+import { listenerLimits } from "./limits.ts"
 import { hostAndPort } from "../../roles/http/host-and-port.ts"
 import type { HttpListener } from "../../roles/host-program.ts"
 import { onEveryRequest } from "./http-exchanges.ts"
@@ -35,7 +36,7 @@ export interface ServedListener extends BoundListener {
   readonly server: Server
 }
 
-const defaultPatience = { headers: limits.requestHeadersTimeout, body: limits.httpSilence }
+const defaultPatience = { headers: configLimits.requestHeadersTimeout, body: configLimits.httpSilence }
 
 const makeServer = (patience: NonNullable<HttpListener["patience"]>): Server => {
   const server = createServer({
@@ -43,19 +44,19 @@ const makeServer = (patience: NonNullable<HttpListener["patience"]>): Server => 
     requestTimeout: 0,
     headersTimeout: patience.headers / 1000,
     // Late headers are noticed a tenth of their time late, at most.
-    connectionsCheckingInterval: Math.min(limits.connectionCheck, patience.headers / 10) / 1000,
-    keepAliveTimeout: limits.httpKeepAlive / 1000,
+    connectionsCheckingInterval: Math.min(listenerLimits.connectionCheck, patience.headers / 10) / 1000,
+    keepAliveTimeout: listenerLimits.httpKeepAlive / 1000,
     // http-refusals.ts says it in the form of all other errors.
     requireHostHeader: false,
-    maxHeaderSize: limits.maxRequestHeaderBytes,
+    maxHeaderSize: listenerLimits.maxRequestHeaderBytes,
     // A peer that vanished without a word is found out by the system's own probes.
     keepAlive: true,
-    keepAliveInitialDelay: limits.httpKeepAlive / 1000,
+    keepAliveInitialDelay: listenerLimits.httpKeepAlive / 1000,
     noDelay: true
   })
   // Their bytes bound them; a count would leave the last ones out unseen.
   server.maxHeadersCount = 0
-  boundConnections(server, limits.maxHttpConnections, limits.maxHttpConnectionsPerClient)
+  boundConnections(server, listenerLimits.maxHttpConnections, listenerLimits.maxHttpConnectionsPerClient)
   cutSlowClients(server, patience.body)
   return server
 }
@@ -102,7 +103,7 @@ export const serveListener = Effect.fnUntraced(function* (
   const http = yield* NodeHttpServer.make(() => server, {
     host: listen.host,
     port: listen.port,
-    gracefulShutdownTimeout: Duration.millis(limits.stopDrain / 1000)
+    gracefulShutdownTimeout: Duration.millis(listenerLimits.stopDrain / 1000)
   }).pipe(
     Effect.mapError(
       (error) =>

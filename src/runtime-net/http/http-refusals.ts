@@ -7,7 +7,7 @@ import type { Socket } from "node:net"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { limits } from "../../protocol/limits.ts"
+import { listenerLimits } from "./limits.ts"
 import { clientOf } from "../../roles/http/client-address.ts"
 import type { HttpApp } from "../../roles/http/http-app.ts"
 import { ociErrorResponse } from "../../roles/http/error-response.ts"
@@ -19,7 +19,7 @@ import { type RequestShape, shapeProblem } from "./request-shape.ts"
 const refusals: Record<string, readonly [status: string, message: string]> = {
   HPE_HEADER_OVERFLOW: [
     "431 Request Header Fields Too Large",
-    `the request's line and headers have more than ${limits.maxRequestHeaderBytes} bytes`
+    `the request's line and headers have more than ${listenerLimits.maxRequestHeaderBytes} bytes`
   ],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ["413 Payload Too Large", "the chunk extensions are too long"],
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request's headers did not arrive in time"]
@@ -42,7 +42,7 @@ const refusalText = (status: string, message: string): string => {
 /** Answers on the bare socket and closes it; what still comes is dropped for a moment, so that the answer arrives. */
 const refuse = (socket: Socket, status: string, message: string): void => {
   socket.end(refusalText(status, message))
-  const linger = setTimeout(() => socket.destroy(), limits.refusalLinger / 1000)
+  const linger = setTimeout(() => socket.destroy(), listenerLimits.refusalLinger / 1000)
   socket.once("close", () => clearTimeout(linger))
   socket.on("error", () => socket.destroy())
 }

@@ -2,7 +2,7 @@
 // differently (RFC 9112, sections 3.2, 6.1, 11.2: request smuggling), or because this server is not what they ask for (a
 // forward proxy). It refuses to know bodies; those that break are the parser's matter.
 
-import { limits } from "../../protocol/limits.ts"
+import { listenerLimits } from "./limits.ts"
 
 export interface RequestShape {
   readonly method: string
@@ -30,8 +30,8 @@ export const shapeProblem = (request: RequestShape): string | undefined => {
     return "the request's target must be a path: this is no forward proxy"
   }
   if (url.includes("#")) return "the request's target has a fragment"
-  if (rawHeaders.length > 2 * limits.maxRequestHeaders) {
-    return `the request has more than ${limits.maxRequestHeaders} headers`
+  if (rawHeaders.length > 2 * listenerLimits.maxRequestHeaders) {
+    return `the request has more than ${listenerLimits.maxRequestHeaders} headers`
   }
   for (const name of onlyOnce) {
     if (valuesOf(rawHeaders, name).length > 1) return `the header ${name} is given more than once`

@@ -4,7 +4,7 @@
 
 import type { Server } from "node:http"
 import type { Socket } from "node:net"
-import { limits } from "../../protocol/limits.ts"
+import { listenerLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { ClientPatience } from "./client-patience.ts"
 import { type Exchange, followExchanges } from "./http-exchanges.ts"
@@ -35,7 +35,7 @@ export const cutSlowClients = (server: Server, patience: Micros): void => {
   const exchangeOf = followExchanges(server)
   const watched = new Map<Socket, ClientPatience>()
   server.on("connection", (socket: Socket) => {
-    watched.set(socket, new ClientPatience(limits.slowClientLooks, limits.minClientBytes))
+    watched.set(socket, new ClientPatience(listenerLimits.slowClientLooks, listenerLimits.minClientBytes))
     socket.once("close", () => watched.delete(socket))
   })
   server.timeout = patience / 1000
@@ -53,7 +53,7 @@ export const cutSlowClients = (server: Server, patience: Micros): void => {
         if (clientPatience.look({ moved: movedBy(socket), waiting })) socket.destroy()
       }
     },
-    patience / 1000 / limits.slowClientLooks
+    patience / 1000 / listenerLimits.slowClientLooks
   )
   looking.unref()
   server.once("close", () => clearInterval(looking))

@@ -19,6 +19,7 @@ import {
 } from "../../protocol/wire/codec.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { limits } from "../../protocol/limits.ts"
+import { socketLimits } from "./limits.ts"
 import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
@@ -127,7 +128,7 @@ export class WsConnection {
       this.#bytesHeard = this.#tcp.bytesRead
       this.#heardAt = now
     }
-    if (now - this.#heardAt >= limits.deadConnectionTimeout) {
+    if (now - this.#heardAt >= socketLimits.deadConnectionTimeout) {
       this.destroy(`nothing came for ${Math.round((now - this.#heardAt) / 1_000_000)} s`)
       return
     }
@@ -137,8 +138,9 @@ export class WsConnection {
 
   #isStuck(): boolean {
     return (
-      this.#waiting.length > limits.maxQueuedMessages ||
-      this.#socket.bufferedAmount > limits.maxSocketBuffer + limits.maxPieceLength + limits.maxStuckBytes
+      this.#waiting.length > socketLimits.maxQueuedMessages ||
+      this.#socket.bufferedAmount >
+        socketLimits.maxSocketBuffer + limits.maxPieceLength + socketLimits.maxStuckBytes
     )
   }
 
@@ -163,7 +165,7 @@ export class WsConnection {
   /** Whether the first waiting piece may be written now; if not, something will call #pump again. */
   #mayGo(head: Waiting & { readonly tag: "Piece" }): boolean {
     // The socket's drain and each piece's own callback pump again.
-    if (this.#socket.bufferedAmount >= limits.maxSocketBuffer) return false
+    if (this.#socket.bufferedAmount >= socketLimits.maxSocketBuffer) return false
     const now = monotonicNow()
     head.goesAt ??= this.#rates.egress?.reserve(head.message.payload.byteLength, now) ?? now
     if (head.goesAt <= now) return true
@@ -228,7 +230,9 @@ export class WsConnection {
     // The close handshake must be heard.
     this.#cancelResume?.()
     if (this.#socket.isPaused) this.#socket.resume()
-    this.#cancelDrain ??= wakeAt(monotonicNow() + limits.disconnectDrain, () => this.#socket.terminate())
+    this.#cancelDrain ??= wakeAt(monotonicNow() + socketLimits.disconnectDrain, () =>
+      this.#socket.terminate()
+    )
     this.#pump()
   }
 

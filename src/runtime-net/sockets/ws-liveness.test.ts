@@ -8,6 +8,7 @@ import { Effect } from "effect"
 import { describe, expect } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { limits } from "../../protocol/limits.ts"
+import { socketLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
@@ -73,15 +74,15 @@ describe("liveness of a connection", () => {
       const { tested, peer, events, closed } = yield* connection()
       const start = monotonicNow()
       const pinged = received(peer, "ping")
-      tested.checkLiveness(start + limits.pingInterval)
+      tested.checkLiveness(start + socketLimits.pingInterval)
       yield* pinged
       peer.pong()
       peer.send(bye)
       while (events.length === 0) yield* Effect.promise(() => new Promise(setImmediate))
-      tested.checkLiveness(start + limits.deadConnectionTimeout)
-      tested.checkLiveness(start + 2 * limits.deadConnectionTimeout - limits.pingInterval)
+      tested.checkLiveness(start + socketLimits.deadConnectionTimeout)
+      tested.checkLiveness(start + 2 * socketLimits.deadConnectionTimeout - socketLimits.pingInterval)
       expect(events).toEqual(["Bye"])
-      tested.checkLiveness(start + 2 * limits.deadConnectionTimeout)
+      tested.checkLiveness(start + 2 * socketLimits.deadConnectionTimeout)
       yield* closed
       expect(events).toEqual(["Bye", "closed: nothing came for 45 s"])
     })
@@ -94,7 +95,8 @@ describe("liveness of a connection", () => {
       const { tested, peer, events } = yield* connection({ egress: undefined, ingress })
       peer.send(Buffer.concat([Buffer.from([6, 0, 0, 0, 0, 0, 0]), Buffer.alloc(100_000)]))
       while (events.length === 0) yield* Effect.promise(() => new Promise(setImmediate))
-      for (let turn = 1; turn < 5; turn++) tested.checkLiveness(now + turn * limits.deadConnectionTimeout)
+      for (let turn = 1; turn < 5; turn++)
+        tested.checkLiveness(now + turn * socketLimits.deadConnectionTimeout)
       yield* Effect.promise(() => new Promise(setImmediate))
       expect(events).toEqual(["Piece"])
     })
@@ -129,7 +131,7 @@ describe("liveness of a connection", () => {
       tested.disconnect("enough")
       yield* closed
       expect(events.at(-1)).toBe("closed: enough")
-      expect(monotonicNow() - start).toBeLessThan(2 * limits.disconnectDrain)
+      expect(monotonicNow() - start).toBeLessThan(2 * socketLimits.disconnectDrain)
     })
   )
 })

@@ -16,6 +16,7 @@ import { Effect, Layer, type Scope } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
 import { pieceHeaderBytes } from "../../protocol/wire/codec.ts"
 import { limits } from "../../protocol/limits.ts"
+import { socketLimits } from "./limits.ts"
 import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { hostAndPort, isEveryAddress } from "../../roles/http/host-and-port.ts"
@@ -43,7 +44,7 @@ const socketOptions = {
   // A frame that trickles in by single bytes would cost hundreds of times its length. A segment of TCP has 536 or more.
   maxBufferedChunks: Math.ceil(longestFrame / 512),
   skipUTF8Validation: true,
-  closeTimeout: limits.disconnectDrain / 1000
+  closeTimeout: socketLimits.disconnectDrain / 1000
 } as const
 
 class WsEndpoint implements PeerEndpoint {
@@ -103,7 +104,7 @@ class WsEndpoint implements PeerEndpoint {
     this.#liveness = setInterval(() => {
       const now = monotonicNow()
       for (const connection of this.#connections.values()) connection.checkLiveness(now)
-    }, limits.pingInterval / 1000)
+    }, socketLimits.pingInterval / 1000)
   }
 
   dial(id: ConnectionId, address: string): void {
@@ -173,7 +174,7 @@ class WsEndpoint implements PeerEndpoint {
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal =
-      this.#connections.size >= limits.maxSockets
+      this.#connections.size >= socketLimits.maxSockets
         ? "too many connections"
         : this.#accepting.shouldHandle(request)
           ? undefined
@@ -248,7 +249,7 @@ const bind = (options: PeerListenOptions, handlers: PeerTransportHandlers) =>
       requestTimeout: limits.handshakeTimeout / 1000,
       connectionsCheckingInterval: 1000
     })
-    server.maxConnections = limits.maxSockets
+    server.maxConnections = socketLimits.maxSockets
     server.once("error", (cause) =>
       resume(
         Effect.fail(

@@ -7,7 +7,7 @@
 // Invariant: written() counts only bytes of writes that ended well, in order.
 
 import { Effect } from "effect"
-import { limits } from "../../protocol/limits.ts"
+import { storeLimits } from "./limits.ts"
 import type { BlobStoreError } from "../../roles/services/blob-store.ts"
 import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"
@@ -67,7 +67,7 @@ export const writeBehind = (disk: Disk, path: string, file: number, start: numbe
       gathered.push(chunk)
       gatheredBytes += chunk.length
       if (!writing) writeGathered()
-      return gatheredBytes >= limits.maxGatheredWrite ? oneWrite : undefined
+      return gatheredBytes >= storeLimits.maxGatheredWrite ? oneWrite : undefined
     },
     flush,
     written: () => writtenTo

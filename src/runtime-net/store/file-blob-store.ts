@@ -8,7 +8,7 @@
 import { basename, join } from "node:path"
 import { Effect, Option, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { serviceLimits } from "../../roles/services/limits.ts"
 import {
   BlobMissing,
   type BlobStat,
@@ -30,7 +30,7 @@ const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFold
   for (const name of yield* files.list(folders.temporary)) {
     yield* files.removeFile(join(folders.temporary, basename(name)))
   }
-  const forgottenBefore = Date.now() - (2 * limits.uploadSessionTimeout) / 1000
+  const forgottenBefore = Date.now() - (2 * serviceLimits.uploadSessionTimeout) / 1000
   for (const name of yield* files.list(folders.uploads)) {
     const upload = yield* files.stat(folders.upload(name))
     if (Option.isNone(upload)) continue

@@ -9,7 +9,7 @@ import { dirname } from "node:path"
 import { Effect, Option, type Scope, Semaphore } from "effect"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { storeLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
 import { BlobStoreError, DigestMismatch, type PieceFile } from "../../roles/services/blob-store.ts"
@@ -44,7 +44,7 @@ export const makePieceFiles = (
   /** Downloads that were closed unfinished: opening them again in this process hashes nothing again. */
   const verified = new Map<Digest, { readonly swarm: SwarmId; readonly have: Bitfield }>()
   const keepVerified = (digest: Digest, open: OpenPieceFile): void => {
-    if (verified.size >= limits.maxClosedDownloadsKept) verified.delete(verified.keys().next().value!)
+    if (verified.size >= storeLimits.maxClosedDownloadsKept) verified.delete(verified.keys().next().value!)
     verified.set(digest, { swarm: open.torrent.swarm, have: open.have() })
   }
 

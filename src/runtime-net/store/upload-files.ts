@@ -12,7 +12,7 @@ import { randomBytes } from "node:crypto"
 import { dirname } from "node:path"
 import { Effect, Option, Stream } from "effect"
 import { type Digest, digestAlgorithm } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
+import { storeLimits } from "./limits.ts"
 import {
   type BlobStat,
   type BlobStore,
@@ -47,7 +47,7 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => 
 
   const remember = (upload: string): void => {
     // The oldest is forgotten: its commit reads the file again.
-    if (seen.size >= limits.maxUploadsHashed) seen.delete(seen.keys().next().value!)
+    if (seen.size >= storeLimits.maxUploadsHashed) seen.delete(seen.keys().next().value!)
     seen.set(upload, { size: 0, digest: runningDigest("sha256") })
   }
 

@@ -1,0 +1,67 @@
+// Limits of how one role asks another, and of what both sides of such a question must agree on. Each line states the
+// unit, the formula or the trade-off; relations between limits are asserted when the module loads.
+
+import { invariant } from "../../protocol/kit/invariant.ts"
+import { milliseconds, seconds } from "../../protocol/kit/time.ts"
+
+export const askLimits = {
+  /** HTTP between roles: the wait for response headers, and for the next bytes of a body. */
+  httpTimeout: seconds(30),
+  /** A small question between roles (a tag, an announce): the answer needs no disk. */
+  askTimeout: seconds(5),
+  /** A health check within a readiness report: short, so that the report arrives while its reader still waits. */
+  healthTimeout: seconds(2),
+  /** An origin, tracker or build-index that could not be reached is asked last for this long. */
+  upstreamCooldown: seconds(10),
+  /** Rounds over all members before a request fails, and the wait before the second round; it doubles. */
+  upstreamRounds: 3,
+  upstreamRoundDelay: milliseconds(200),
+  /** Added to httpTimeout for each MiB of a blob while an origin hashes, syncs and copies what it was given. */
+  commitTimeoutPerMiB: seconds(1),
+  /** Copies of a blob among origins (Kraken: 3). */
+  originReplicas: 3,
+  /** How long an origin's peer address is believed, and a failure to get one. */
+  originPeerLifetime: seconds(60),
+  originPeerFailureLifetime: seconds(5),
+  /** A blob that was touched at the origins is linked within this time, or touched again. */
+  touchReliance: seconds(10),
+  /** Digests in one question whether any repository needs them; about 72 bytes each. */
+  maxReferencesAsked: 1000,
+
+  /** Swarms in one announce. */
+  maxSwarmsPerAnnounce: 256,
+  /**
+   * Between two registrations of an agent at every tracker, shortened by up to a quarter by chance. After announceMisses
+   * periods of silence the agent is forgotten. 20,000 agents are 670 small requests a second to a tracker; a tracker that
+   * restarted knows all again after one period.
+   */
+  registrationPeriod: seconds(30),
+  /** Wait before a tracker that did not take a registration is asked again: doubles up to the period. */
+  minRegistrationBackoff: seconds(1),
+  /** Agents that a tracker keeps, about 200 bytes each; further ones are refused. */
+  maxRegisteredAgents: 20_000,
+
+  /** Contents (manifests, configs, layers) of one preheated image, all its platforms together. */
+  maxPreheatContents: 4096,
+  /** An agent reports the progress of a preheat this often; one that is silent for preheatSilence counts as gone. */
+  preheatProgressInterval: seconds(2),
+  preheatSilence: seconds(20),
+  /** Wait before an agent that failed, or that is busy, is asked a second and last time. */
+  preheatRetryDelay: seconds(2),
+
+  /** Wait for an answer about a mirrored repository: a little longer than the build-index may take itself. */
+  mirrorAskTimeout: seconds(11),
+  /** Between two questions for a blob that an origin is fetching from its upstream. */
+  upstreamFetchPause: milliseconds(500),
+  /** How long a pull waits for a blob that an origin is fetching: 20 GB at 6 MB/s. */
+  upstreamFetchPatience: seconds(3600)
+}
+
+invariant(
+  2 * askLimits.preheatProgressInterval <= askLimits.preheatSilence,
+  "limits: a working agent would count as gone"
+)
+invariant(
+  askLimits.healthTimeout <= askLimits.askTimeout && askLimits.askTimeout <= askLimits.httpTimeout,
+  "limits: a small question may take longer than a large one"
+)

@@ -1,0 +1,23 @@
+// Limits of what a registry's documents and requests may hold. Each line states the unit, the formula or the trade-off.
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const ociLimits = {
+  /** Bytes of a manifest (OCI: registries should accept at least 4 MiB). */
+  maxManifestBytes: 4 * MiB,
+  /** The highest value that a configuration may set for it: a manifest is held in memory while it is checked and sent. */
+  largestManifestBytes: 64 * MiB,
+  /** Contents that one manifest may name. Each costs a row of one write: 10,000 hold a build-index for half a second. */
+  maxManifestNames: 10_000,
+  /** Entries of a page of tags or repositories when the client states no number, and when it states a higher one. */
+  defaultPageSize: 1000,
+  maxPageSize: 10_000,
+  /**
+   * Ranges that one request may name: container tools that fetch chunks ask for up to 1024 at once. Each costs a header
+   * of some 170 bytes in the answer.
+   */
+  maxRanges: 1024,
+  /** Ranges of a request that may overlap another one: more only multiply what is sent (RFC 9110, section 14.2). */
+  maxRangeOverlaps: 2
+}

@@ -1,0 +1,14 @@
+// Limits of the registry API that proxies and agents serve. Each line states the unit and the trade-off.
+
+const MiB = 1024 * 1024
+
+export const registryLimits = {
+  /** Bytes of pushed manifests that a registry holds at once; a client that brings more is told to come back. */
+  maxGatheredManifests: 256 * MiB,
+  /** Missing contents of a manifest that a refusal lists: about 100 bytes each. */
+  maxMissingListed: 100,
+  /** Tags that one put may move (OCI: registries must take at least 10). */
+  maxTagsPerPut: 100,
+  /** Characters of the name of a client that changes a tag. A tag's history repeats it. */
+  maxChangedByLength: 256
+}
