@@ -23,6 +23,7 @@ import {
   typesAreHonest
 } from "./architecture/source-rules.ts"
 import {
+  filesHoldWhatIsSaid,
   goldenFilesAreRenewed,
   noCompilerLooksAway,
   namedFilesExist,
@@ -83,6 +84,19 @@ test("golden files are renewed by one command", () => {
 test("pages and comments name files that exist", () => {
   expect(namedFilesExist(texts)).toEqual([])
 })
+
+test("files hold what pages say of them", () => {
+  expect(filesHoldWhatIsSaid(texts)).toEqual([])
+})
+
+test.each(["metric", "setting", "message", "experiment", "backend"])(
+  "CONTRIBUTING says what %s touches",
+  (what) => {
+    const page = texts.find(({ path }) => path === "CONTRIBUTING.md")?.text ?? ""
+    const list = new RegExp(`^### An? ${what}\\b[^]*?(?=^##)`, "m").exec(page)?.[0] ?? ""
+    expect(list.match(/^- `[\w./-]+` \(`/gm)?.length).toBeGreaterThan(3)
+  }
+)
 
 test("versions are exact", () => {
   expect(versionsAreExact(JSON.parse(readFileSync(join(root, "package.json"), "utf8")))).toEqual([])

@@ -20,6 +20,7 @@ import {
   typesAreHonest
 } from "./source-rules.ts"
 import {
+  filesHoldWhatIsSaid,
   goldenFilesAreRenewed,
   noCompilerLooksAway,
   namedFilesExist,
@@ -312,4 +313,14 @@ test("loose versions and a runtime that npm would block are named", () => {
       allowScripts: { "node@24.21.0": true }
     })
   ).toEqual([expect.stringContaining("ws ^8.0.0"), expect.stringContaining('allowScripts must hold "node"')])
+})
+test("pages that say of a file what it does not hold are named", () => {
+  const texts = [
+    { path: "src/a.ts", text: "export const a = 1" },
+    { path: "a.md", text: "- `src/a.ts` (`const a`): here\n- `src/a.ts` (`a`,\n  `b`), `src/c.ts` (`c`)" }
+  ]
+  expect(filesHoldWhatIsSaid(texts)).toEqual([
+    "a.md: src/a.ts does not hold b: say what it holds now",
+    "a.md: src/c.ts does not hold c: say what it holds now"
+  ])
 })

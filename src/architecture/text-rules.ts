@@ -77,6 +77,24 @@ export const namedFilesExist = (texts: ReadonlyArray<Text>): ReadonlyArray<strin
     )
 }
 
+const heldName = /`([\w./-]+\.(?:ts|md))` \((`[^)]+`)\)/g
+
+/** What a page says that a file holds, as in "`file.ts` (`name`, `other`)", the file holds. */
+export const filesHoldWhatIsSaid = (texts: ReadonlyArray<Text>): ReadonlyArray<string> => {
+  const known = new Map(texts.map(({ path, text }) => [path, text]))
+  return texts
+    .filter(({ path }) => path.endsWith(".md"))
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(heldName)].flatMap(([, file = "", names = ""]) =>
+        [...names.matchAll(/`([^`]+)`/g)].flatMap(([, name = ""]) =>
+          known.get(file)?.includes(name) === true
+            ? []
+            : [`${path}: ${file} does not hold ${name}: say what it holds now`]
+        )
+      )
+    )
+}
+
 export interface PackageManifest {
   readonly dependencies: Readonly<Record<string, string>>
   readonly devDependencies: Readonly<Record<string, string>>
