@@ -5,6 +5,7 @@
 // and redial records are bounded, the oldest goes first. It refuses to know swarms and messages.
 
 import { backoffDelay } from "../kit/backoff.ts"
+import { BoundedMap } from "../kit/bounded-map.ts"
 import type { PeerHostRules } from "../swarm/host-context.ts"
 import { invariant } from "../kit/invariant.ts"
 import type { ConnectionId } from "../swarm/peer-host-io.ts"
@@ -26,8 +27,8 @@ export class ConnectionBudget {
   /** Being dialled or greeted, by whom the tracker said is there. */
   readonly #pending = new Map<PeerId, PeerSession>()
   // Made with their first entry: most hosts never have one.
-  #bans: Map<PeerId, { readonly until: Micros; readonly reason: string }> | undefined
-  #redials: Map<PeerId, Redial> | undefined
+  #bans: BoundedMap<PeerId, { readonly until: Micros; readonly reason: string }> | undefined
+  #redials: BoundedMap<PeerId, Redial> | undefined
 
   constructor(rules: PeerHostRules, random: RandomSource) {
     this.#rules = rules
@@ -87,10 +88,8 @@ export class ConnectionBudget {
   }
 
   ban(peerId: PeerId, reason: string, now: Micros): void {
-    this.#bans ??= new Map()
-    this.#bans.delete(peerId)
+    this.#bans ??= new BoundedMap(this.#rules.maxBans)
     this.#bans.set(peerId, { until: now + this.#rules.banDuration, reason })
-    if (this.#bans.size > this.#rules.maxBans) this.#bans.delete(this.#bans.keys().next().value!)
   }
 
   isBanned(peerId: PeerId, now: Micros): boolean {
@@ -107,15 +106,11 @@ export class ConnectionBudget {
 
   /** A connection with the peer failed or was refused: it is not dialled for a while, longer each time. */
   recordFailure(peerId: PeerId, now: Micros): void {
-    this.#redials ??= new Map()
+    this.#redials ??= new BoundedMap(this.#rules.maxRedialsRemembered)
     const attempts = this.#redials.get(peerId)?.attempts ?? 0
     const { minRedialDelay, maxRedialDelay } = this.#rules
     const delay = backoffDelay(attempts, { min: minRedialDelay, max: maxRedialDelay }, this.#random)
-    this.#redials.delete(peerId)
     this.#redials.set(peerId, { attempts: attempts + 1, notBefore: now + delay })
-    if (this.#redials.size > this.#rules.maxRedialsRemembered) {
-      this.#redials.delete(this.#redials.keys().next().value!)
-    }
   }
 
   /** When the peer may be dialled: 0 when nothing is held against it. */

@@ -4,6 +4,7 @@
 // Invariants: at most maxCandidates peers and as many refusals are remembered. It refuses to know connections; the
 // caller says which candidates can be tried now.
 
+import { BoundedMap } from "../kit/bounded-map.ts"
 import type { Deadline } from "../kit/deadlines.ts"
 import type { HostContext } from "../swarm/host-context.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
@@ -12,7 +13,7 @@ import type { Micros } from "../kit/time.ts"
 export class NeighbourSearch {
   readonly #context: HostContext
   #candidates: readonly PeerAddress[] = []
-  #refusals: Map<PeerId, Micros> | undefined
+  #refusals: BoundedMap<PeerId, Micros> | undefined
   readonly #deadline: Deadline
 
   /** `seek` is called when a candidate that was left alone may be tried again. */
@@ -43,12 +44,8 @@ export class NeighbourSearch {
 
   /** A peer closed the channel, or could not be spoken to: not tried again for a while. */
   refused(peerId: PeerId, until: Micros): void {
-    this.#refusals ??= new Map()
-    this.#refusals.delete(peerId)
+    this.#refusals ??= new BoundedMap(this.#context.rules.maxCandidates)
     this.#refusals.set(peerId, until)
-    if (this.#refusals.size > this.#context.rules.maxCandidates) {
-      this.#refusals.delete(this.#refusals.keys().next().value!)
-    }
   }
 
   /** When a peer may be tried as far as its own refusals go. */
