@@ -1,5 +1,5 @@
-// Decides how an agent answers the registry read API: names by what build-indexes said (image-resolver.ts), content through
-// the swarm. Listings are asked for every time.
+// Image source of an agent, for the registry read API: the image resolver resolves names, downloads through the swarm
+// deliver content, and each listing is a question to the build-index.
 
 import { Effect, Stream } from "effect"
 import type { ImageResolver } from "./image-resolver.ts"

@@ -1,5 +1,5 @@
-// Decides what an agent is: on every host, a registry that only reads for the local container runtime, and a peer for
-// all other hosts. It puts the parts together; each part says what it decides in its own file.
+// Agent role, which runs on every host: a read-only registry for the local container runtime, and a peer of all other
+// hosts. This file connects the parts; what each part does is in its own file.
 
 import { Duration, Effect, Option } from "effect"
 import { HttpClient } from "effect/http"
@@ -32,7 +32,7 @@ import { makeTrackerClient } from "../client/tracker-client.ts"
 
 export interface Agent extends StartedRole {
   readonly engine: PeerEngine
-  /** Fetches a blob whole into the agent's store: what preheating and experiments ask for. */
+  /** Downloads a whole blob into the agent's store; used by preheating and experiments. */
   readonly pull: (namespace: string, digest: Digest) => Effect.Effect<void, PullError>
 }
 
@@ -59,7 +59,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const names = makeMirrorNames(config.mirrors, config.defaultUpstream)
     if (config.defaultUpstream !== undefined && names.defaultPrefix === undefined) {
       return yield* new RoleMisconfigured({
-        message: `agent: defaultUpstream is ${config.defaultUpstream}, which is not among mirrors: name it in both`
+        message: `agent: defaultUpstream is ${config.defaultUpstream}, which is not one of mirrors: add it to mirrors`
       })
     }
     const buildIndex = yield* Effect.cached(
@@ -141,7 +141,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     }
   })
 
-/** What belongs to an upstream is neither pushed nor asked of the proxy. */
+/** Repositories of an upstream are never pushed to, and the proxy is not asked for their blobs. */
 const keptMirrored = (names: MirrorNames, { write, headBlob }: PushForward): PushForward => ({
   write: keepMirrored(names, write),
   headBlob: (endpoint, own) => (names.isMirrored(endpoint.repository) ? own : headBlob(endpoint, own))
@@ -155,8 +155,7 @@ const pushForward = (
     if (config.push !== "forward") return undefined
     if (config.proxy === undefined) {
       return yield* new RoleMisconfigured({
-        message:
-          "agent: push is forward, but proxy is not given: name the proxy that takes what is pushed here"
+        message: "agent: push is forward, but proxy is not set: set it to the proxy that takes pushes"
       })
     }
     return makePushForward({ client: yield* HttpClient.HttpClient, proxy: config.proxy, written })

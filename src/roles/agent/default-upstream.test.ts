@@ -1,5 +1,5 @@
-// Checks what a bare name means at an agent with a default upstream: the cluster's own repository, whole or not at all,
-// else the upstream's; and the last known of the two while nobody can be asked.
+// Tests of the default upstream: a bare name is the cluster's own repository or the upstream's, never a mixture, and
+// the last known of the two while no build-index answers.
 
 import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
@@ -12,7 +12,7 @@ import { makeMirrorNames } from "../upstream/mirror-names.ts"
 
 const digest = `sha256:${"a".repeat(64)}` as Digest
 
-/** A source that notes which repository it is asked for; only `own` has tags, and only tag "1". */
+/** A source that records the repositories of its questions. Only `own` has tags, and only tag "1". */
 const makeSource = () => {
   const asked: Array<string> = []
   const state = { asked, own: new Set<string>(), isAway: false }
@@ -50,8 +50,8 @@ const makeSource = () => {
 const names = makeMirrorNames([{ name: "docker.io", aliases: [] }], "docker.io")
 const tag = (name: string) => ({ tag: "Tag", name }) as const
 
-describe("a name without ns", () => {
-  it.effect("means the upstream's repository only when the cluster has none of that name", () =>
+describe("a repository name without ns", () => {
+  it.effect("is the upstream's only if the cluster has no repository of that name", () =>
     Effect.gen(function* () {
       const { state, source } = makeSource()
       state.own.add("library/own")
@@ -60,7 +60,7 @@ describe("a name without ns", () => {
       yield* images.statBlob("library/app", digest)
       yield* images.resolve("docker.io/library/app", tag("1"))
       yield* images.resolve("library/own", tag("1"))
-      // A tag that the cluster's repository lacks is not looked for elsewhere.
+      // A tag that the cluster's repository lacks is not looked up at the upstream.
       const absent = yield* Effect.flip(images.resolve("library/own", tag("2")))
       assert.strictEqual(absent._tag, "ImageUnknown")
       assert.deepStrictEqual(state.asked, [
@@ -73,7 +73,7 @@ describe("a name without ns", () => {
     })
   )
 
-  it.effect("means the same to every question", () =>
+  it.effect("is the same repository in every question", () =>
     Effect.gen(function* () {
       const { state, source } = makeSource()
       state.own.add("library/own")
@@ -100,7 +100,7 @@ describe("a name without ns", () => {
     })
   )
 
-  it.effect("is asked about again after a while, and as it was last known while nobody answers", () =>
+  it.effect("is looked up again after a while, and stays as last known while no build-index answers", () =>
     Effect.gen(function* () {
       const { state, source } = makeSource()
       const images = yield* withDefaultUpstream(source, names)

@@ -1,8 +1,8 @@
-// Decides what a name without `ns` means to docker, whose registry-mirrors are asked by a bare path for what lies at
-// Docker Hub: the cluster's own repository when there is one of that name, else that of the default upstream.
+// Default upstream of an agent, for requests without `ns`. Docker asks its registry-mirrors for images of Docker Hub
+// by a bare path. Such a name is the cluster's own repository if it exists, and the default upstream's otherwise.
 //
-// Invariant: a repository of the cluster is never mixed with an upstream's: one that exists here answers alone, also for
-// tags that it lacks.
+// Invariant: a repository of the cluster is never mixed with an upstream's. A repository that exists in the cluster
+// answers alone, also for tags that it lacks.
 
 import { Cache, Effect, Exit, Stream } from "effect"
 import { agentLimits } from "./limits.ts"
@@ -15,7 +15,7 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
   Effect.gen(function* () {
     const prefix = names.defaultPrefix
     if (prefix === undefined) return source
-    /** What was found last, for when nobody can be asked; oldest first. */
+    /** The last answers, used while no build-index answers; oldest first. */
     const known = new Map<string, boolean>()
 
     const ask = (repository: string): Effect.Effect<boolean, ImageUnavailable> =>
@@ -40,7 +40,7 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
       timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(agentLimits.ownershipLifetime) : 0)
     })
 
-    /** The repository that the name means. */
+    /** The repository that a name refers to. */
     const meant = (repository: string): Effect.Effect<string, ImageUnavailable> => {
       const mirrored = names.isMirrored(repository) ? undefined : mirroredRepository(prefix, repository)
       if (mirrored === undefined) return Effect.succeed(repository)

@@ -1,4 +1,5 @@
-// The disk budget over a store in memory, on a test clock: who waits, who is refused, and what goes.
+// Tests of the disk budget over a store in memory and a test clock: which downloads wait or fail, and what is
+// evicted.
 
 import { hash } from "node:crypto"
 import { describe, expect, it } from "@effect/vitest"
@@ -20,14 +21,14 @@ interface Stage {
   readonly disk: BoundedDisk
   readonly store: MemoryBlobs
   readonly evicted: Digest[]
-  /** An eviction waits for it. */
+  /** Each eviction waits for this. */
   gate: Effect.Effect<void, BlobStoreError>
-  /** A blob of 100 bytes comes to be in the store, as a download that is whole. */
+  /** Puts a blob of 100 bytes into the store, like a completed download. */
   readonly put: (seed: number) => Effect.Effect<Digest, unknown>
   readonly metrics: () => string
 }
 
-/** A budget of 1000 bytes that drains from 900 to 700. */
+/** A budget of 1000 bytes with watermarks at 900 and 700. */
 const stage: Effect.Effect<Stage, BlobStoreError, Scope.Scope> = Effect.gen(function* () {
   const store = makeMemoryBlobs({ digest: (_, bytes) => digestOf(bytes), swarmId: () => "" as never })
   const metrics = makeRoleMetrics("agent")
@@ -48,7 +49,7 @@ const stage: Effect.Effect<Stage, BlobStoreError, Scope.Scope> = Effect.gen(func
         store.blobs.set(digest, bytes)
         yield* disk.blobs.remove("sha256:none" as Digest)
         yield* Effect.scoped(disk.hold(digest))
-        // Told of by an upload, as a download would.
+        // A commit reports the change, as a download would.
         const upload = yield* store.createUpload
         store.uploads.set(upload, bytes)
         yield* disk.blobs.commitUpload(upload, digest)
@@ -74,7 +75,7 @@ const gaugeOf = (text: string, name: string) =>
   Number(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.]+)$`, "m").exec(text)?.[1])
 
 describe("disk budget", () => {
-  it.effect("evicts what was used longest ago, and counts it", () =>
+  it.effect("evicts the least recently used blobs and counts them", () =>
     Effect.gen(function* () {
       const { disk, put, evicted, metrics, store } = yield* stage
       const digests: Digest[] = []
@@ -92,7 +93,7 @@ describe("disk budget", () => {
     })
   )
 
-  it.effect("keeps what is read, and evicts it when that ends", () =>
+  it.effect("keeps a blob while it is read and evicts it afterwards", () =>
     Effect.gen(function* () {
       const { disk, put, evicted, metrics } = yield* stage
       const reading = yield* Scope.make()
@@ -111,7 +112,7 @@ describe("disk budget", () => {
     })
   )
 
-  it.effect("lets nobody read a blob that is being evicted: they find it gone", () =>
+  it.effect("makes a reader wait for an eviction, after which the blob is gone", () =>
     Effect.gen(function* () {
       const made = yield* stage
       const { disk, put, store, evicted } = made
@@ -135,7 +136,7 @@ describe("disk budget", () => {
     })
   )
 
-  it.effect("makes a download wait for room, and refuses it when none comes", () =>
+  it.effect("makes a download wait for room and refuses it after the patience", () =>
     Effect.gen(function* () {
       const { disk, metrics } = yield* stage
       const [one, two, three] = [1, 2, 3].map((seed) => digestOf(someBytes(seed, 1))) as [
@@ -149,7 +150,7 @@ describe("disk budget", () => {
       const third = yield* Effect.forkScoped(Effect.flip(Effect.scoped(disk.admit(three, 700, 700))))
       yield* settle
       expect(second.pollUnsafe()).toBeUndefined()
-      // Another reader of the same download needs no more room.
+      // A second reader of the same download needs no more room.
       yield* disk.admit(one, 600, 600).pipe(Effect.scoped)
       yield* Scope.close(first, Exit.void)
       yield* Fiber.join(second)
@@ -163,7 +164,7 @@ describe("disk budget", () => {
     })
   )
 
-  it.effect("gives the room of a download that was given up to the next", () =>
+  it.effect("gives the room of a cancelled download to the next", () =>
     Effect.gen(function* () {
       const { disk } = yield* stage
       const [one, two] = [1, 2].map((seed) => digestOf(someBytes(seed, 1))) as [Digest, Digest]
@@ -186,7 +187,7 @@ describe("disk budget", () => {
     })
   )
 
-  it.effect("goes on when something cannot be removed, and tries again", () =>
+  it.effect("goes on after a failed eviction and tries it again", () =>
     Effect.gen(function* () {
       const made = yield* stage
       const { put, evicted } = made
@@ -201,7 +202,7 @@ describe("disk budget", () => {
     })
   )
 
-  it.effect("notes uses seldom, and at the end", () =>
+  it.effect("records uses at each survey and at the end", () =>
     Effect.gen(function* () {
       const life = yield* Scope.make()
       const { disk, put, store } = yield* Scope.provide(stage, life)

@@ -1,14 +1,14 @@
-// Decides how an agent keeps its disk within a budget: one fiber keeps the account (disk-ledger.ts) true to the store's
-// own measurements, and evicts what was used longest ago from the high watermark down to the low one. Reads and
-// downloads say what they need; a download that does not fit waits a while for room, then fails with a reason.
+// Disk budget of an agent. One fiber keeps the ledger (disk-ledger.ts) in step with the store's own measurements, and
+// evicts the least recently used blobs from the high watermark down to the low one. Reads and downloads declare what
+// they need; a download that does not fit waits a while for room, then fails with a reason.
 //
-//   a download: asks -- fits beside all in use --> admitted -- ends --> left
+//   a download: asks -- fits with everything in use --> admitted -- ends --> left
 //                 |-- longer than the budget: refused at once
 //                 +-- no room: waits -- room --> admitted;  waits -- diskRoomPatience --> refused
 //
-// Invariants: one eviction at a time; nobody begins to read a blob while it is being evicted: they wait and then find it
-// gone. What is in use is never evicted, so bytes that were idle when a download was admitted and are read later can
-// carry the disk over its budget for as long as they are read: then a warning says so.
+// Invariants: one eviction runs at a time. No read of a blob begins while it is being evicted; the reader waits and
+// then finds it gone. A blob in use is never evicted, so blobs that were idle when a download was admitted and are
+// read later can take the disk over its budget for as long as they are read; a warning is logged then.
 
 import { Clock, Data, Deferred, Duration, Effect, Option, type Scope } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -21,13 +21,13 @@ import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { Timers } from "../services/timers.ts"
 import { toDuration } from "../services/clock.ts"
 
-/** There is no room for a download within the budget. `message` says how much there is and what to do. */
+/** The budget has no room for a download. `message` says how much room there is and what to do. */
 export class DiskBudgetSpent extends Data.TaggedError("DiskBudgetSpent")<{ readonly message: string }> {}
 
 export interface DiskBudget {
-  /** The blob counts as used and stays until the scope ends. */
+  /** Marks the blob as used, and keeps it on the disk until the scope ends. */
   readonly hold: (digest: Digest) => Effect.Effect<void, never, Scope.Scope>
-  /** Keeps room for `more` bytes of a blob of `length` bytes until the scope ends; waits for it, for a while. */
+  /** Reserves room for `more` bytes of a blob of `length` bytes until the scope ends; waits a while for it. */
   readonly admit: (
     digest: Digest,
     length: number,
@@ -37,13 +37,13 @@ export interface DiskBudget {
 
 export const unboundedDisk: DiskBudget = { hold: () => Effect.void, admit: () => Effect.void }
 
-/** Takes a blob or an unfinished download away; false when it is in use after all. */
+/** Removes a blob or an unfinished download; false when it is in use and stays. */
 export type Evict = (digest: Digest) => Effect.Effect<boolean, BlobStoreError>
 
 export interface BoundedDisk extends DiskBudget {
-  /** The store, whose downloads and reads are accounted for. */
+  /** The store, with its downloads and reads recorded in the ledger. */
   readonly blobs: BlobStore
-  /** Measures the store and evicts what is too much, now and until the scope ends. */
+  /** Measures the store and evicts what exceeds the budget, now and until the scope ends. */
   readonly run: (evict: Evict) => Effect.Effect<void, BlobStoreError, Scope.Scope>
 }
 
@@ -69,33 +69,36 @@ export const makeDiskBudget = (options: {
       high: budgetBytes * highWatermark,
       low: budgetBytes * lowWatermark
     })
-    /** The wall clock, for plain calls too. */
+    /** The wall clock as a plain call; the data plane cannot yield to Effect's Clock. */
     const epoch = (yield* Clock.currentTimeMillis) - timers.now() / 1_000
     const now = (): number => Math.floor(epoch + timers.now() / 1_000)
 
-    /** To be measured: what is there of them may have changed. */
+    /** Digests to measure again, because what the store has of them may have changed. */
     const changed = new Set<Digest>()
     const leaving = new Map<Digest, Deferred.Deferred<void>>()
-    /** In order of arrival. */
+    /** Downloads that wait for room, in order of arrival. */
     const waiters: Waiter[] = []
     let woken = Deferred.makeUnsafe<void>()
-    /** Nothing more could go in the last round. */
+    /** The last round of evictions ended with the disk still above the low watermark. */
     let stuck = false
     let warned = false
 
     metrics.readGauge(
       "shoal_disk_used_bytes",
-      "Bytes on this agent's disk, by its own files",
+      "Bytes on the disk in this agent's own files",
       () => ledger.used
     )
-    metrics.readGauge("shoal_disk_budget_bytes", "Bytes that they may be", () => budgetBytes)
+    metrics.readGauge("shoal_disk_budget_bytes", "Bytes of the disk budget", () => budgetBytes)
     metrics.readGauge(
       "shoal_disk_committed_bytes",
-      "Bytes in use, downloads counted whole",
+      "Bytes in use, downloads at their expected length",
       () => ledger.committed
     )
     const evictions = metrics.counter("shoal_disk_evictions_total", "Blobs and unfinished downloads evicted")
-    const evictedBytes = metrics.counter("shoal_disk_evicted_bytes_total", "Bytes that they took")
+    const evictedBytes = metrics.counter(
+      "shoal_disk_evicted_bytes_total",
+      "Bytes of the blobs and downloads evicted"
+    )
     const refused = metrics.counter("shoal_disk_refusals_total", "Downloads for which there was no room")
 
     const wake = (): void => void Deferred.doneUnsafe(woken, Effect.void)
@@ -107,7 +110,7 @@ export const makeDiskBudget = (options: {
       })
     }
 
-    /** Lets in whoever fits now, in order of arrival. */
+    /** Admits the downloads that fit now, in order of arrival. */
     const admitWaiting = (): void => {
       for (let index = 0; index < waiters.length; ) {
         const waiter = waiters[index]!
@@ -128,7 +131,7 @@ export const makeDiskBudget = (options: {
       }
     }
 
-    /** Something may go, or come, that could not before. */
+    /** A blob may be evicted, or a download admitted, that could not before. */
     const freed = (): void => {
       admitWaiting()
       if (ledger.isPressed) wake()
@@ -210,7 +213,7 @@ export const makeDiskBudget = (options: {
         leaving.set(digest, gone)
         const before = ledger.used
         const went = yield* Effect.catch(evict(digest), (error) =>
-          Effect.as(Effect.logError(`${digest} cannot be evicted: ${error.message}`), false)
+          Effect.as(Effect.logError(`cannot evict ${digest}: ${error.message}`), false)
         )
         if (went) {
           ledger.evicted(digest)
@@ -238,8 +241,8 @@ export const makeDiskBudget = (options: {
         const over = ledger.used > budgetBytes
         if (over && !warned) {
           yield* Effect.logWarning(
-            `the disk budget of ${budgetBytes} bytes is exceeded by ${ledger.used - budgetBytes}: everything is being ` +
-              "downloaded, read or sent; it shrinks when that ends. Raise disk.budget if this is usual"
+            `the disk budget of ${budgetBytes} bytes is exceeded by ${ledger.used - budgetBytes}: all blobs are being ` +
+              "downloaded, read or sent, and are evicted after that. Raise disk.budget if this happens often"
           )
         }
         warned = over
@@ -256,15 +259,16 @@ export const makeDiskBudget = (options: {
       Effect.map(blobs.usage, (usage) => ledger.surveyed(usage))
     )
 
-    const failed = (error: BlobStoreError) =>
-      Effect.logWarning(`the disk cannot be measured: ${error.message}`)
+    const failed = (error: BlobStoreError) => Effect.logWarning(`cannot measure the disk: ${error.message}`)
 
     const run: BoundedDisk["run"] = (evict) =>
       Effect.gen(function* () {
         ledger.surveyed(yield* blobs.usage)
         yield* evictToLow(evict)
         yield* Effect.addFinalizer(() =>
-          Effect.catch(noteUses, (error) => Effect.logDebug(`last uses were not noted: ${error.message}`))
+          Effect.catch(noteUses, (error) =>
+            Effect.logDebug(`the last uses of blobs are not recorded: ${error.message}`)
+          )
         )
         let surveyAt = timers.now() + agentLimits.diskSurveyInterval
         yield* Effect.forkScoped(

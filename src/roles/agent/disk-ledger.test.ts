@@ -1,4 +1,4 @@
-// The disk's account under every order of reads, downloads, measurements and evictions.
+// Tests of the disk ledger, among them a model of it under any order of reads, downloads, measurements and evictions.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -8,7 +8,7 @@ import { DiskLedger } from "./disk-ledger.ts"
 const digests = ["a", "b", "c", "d", "e", "f"].map((digit) => `sha256:${digit.repeat(64)}` as Digest)
 const rules = { budget: 1000, high: 900, low: 700 }
 
-/** What the model knows of a blob. */
+/** A blob as the model knows it. */
 interface Known {
   bytes: number
   complete: boolean
@@ -20,7 +20,7 @@ interface Known {
 
 interface Model {
   readonly known: Map<Digest, Known>
-  /** Downloads that left no room for themselves. */
+  /** Downloads that left no room for the rest of their own blob. */
   readonly outgrown: Set<Digest>
   other: number
   now: number
@@ -52,7 +52,7 @@ const bytesToCome = (model: Model) =>
     .filter(({ complete, downloads }) => downloads > 0 && !complete)
     .reduce((sum, { bytes, expected }) => sum + Math.max(0, expected - bytes), 0)
 
-/** Evicts until the ledger names no more, and checks each choice. */
+/** Evicts until the ledger names no further victim, and checks each choice. */
 const drain = (model: Model, ledger: DiskLedger, spares: (digest: Digest) => boolean): void => {
   const spared = new Set<Digest>()
   const calm = usedBytes(model) <= rules.low
@@ -65,10 +65,12 @@ const drain = (model: Model, ledger: DiskLedger, spares: (digest: Digest) => boo
     expect(isPinned(victim), "evicts what is in use").toBe(false)
     for (const [other, known] of model.known) {
       if (hadToGo || isPinned(known) || known.bytes === 0 || spared.has(other)) continue
-      expect(known.usedAt, "evicts what was used later than another").toBeGreaterThanOrEqual(victim.usedAt)
+      expect(known.usedAt, "evicts a blob that was used later than another").toBeGreaterThanOrEqual(
+        victim.usedAt
+      )
     }
     expect(ledger.isEvicting(digest)).toBe(true)
-    expect(ledger.admit(digest, 1, 1), "downloads what is being evicted").toBe("no-room")
+    expect(ledger.admit(digest, 1, 1), "admits a download of a blob that is being evicted").toBe("no-room")
     if (spares(digest)) {
       ledger.spared(digest, model.now)
       victim.usedAt = model.now
@@ -101,14 +103,14 @@ const step = fc.record({
   ),
   which: fc.nat({ max: digests.length - 1 }),
   bytes: fc.integer({ min: 1, max: 600 }),
-  /** Of a blob whose length is `bytes` or up to as much again. */
+  /** A download of `bytes` bytes of a blob of that length, or of up to twice that length. */
   part: fc.integer({ min: 1, max: 600 })
 })
 
 const isEmpty = ({ bytes, holds, downloads }: Known) => bytes === 0 && holds === 0 && downloads === 0
 
 describe("disk ledger", () => {
-  test("evicts the least recently used of what is idle, and lets in what fits beside what is in use", () => {
+  test("evicts the least recently used idle blob, and admits what fits in addition to what is in use", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120, size: "max" }), (steps) => {
         const ledger = new DiskLedger(rules)
@@ -216,7 +218,7 @@ describe("disk ledger", () => {
           expect(ledger.used).toBe(usedBytes(model))
           expect(ledger.committed).toBe(committedBytes(model))
         }
-        // When nobody wants anything any more, all that is too much goes, and whatever fits at all is let in.
+        // Once nothing is wanted, the excess is evicted, and any download that fits the budget is admitted.
         for (const [digest, known] of model.known) {
           for (; known.holds > 0; known.holds--) {
             ledger.release(digest, model.now)
@@ -226,7 +228,7 @@ describe("disk ledger", () => {
           known.expected = 0
         }
         const pressed = ledger.used > rules.high
-        // What has outgrown the budget goes first, and that alone may be enough.
+        // A download that has outgrown the budget is evicted first, and that may be enough.
         const hadToGo = model.outgrown.size > 0
         drain(model, ledger, () => false)
         const enough = hadToGo ? rules.high : rules.low
@@ -238,7 +240,7 @@ describe("disk ledger", () => {
     )
   })
 
-  test("drains from the high watermark to the low one, and not before", () => {
+  test("drains from the high watermark to the low one, and not below the high one", () => {
     const ledger = new DiskLedger(rules)
     const keep = (count: number) =>
       ledger.surveyed({
@@ -263,7 +265,7 @@ describe("disk ledger", () => {
     expect(ledger.victim(none)).toBeUndefined()
   })
 
-  test("holds all that is there and to come within twice the budget, whatever cannot go", () => {
+  test("keeps what is present and still to come within twice the budget, even if nothing can be evicted", () => {
     const ledger = new DiskLedger(rules)
     let now = 0
     const download = (digest: Digest): string => {
@@ -272,7 +274,7 @@ describe("disk ledger", () => {
       ledger.grew(digest, 600, now)
       ledger.completed(digest)
       ledger.leave(digest)
-      // A peer is being sent everything: nothing goes.
+      // Everything is being sent to a peer, so nothing is evicted.
       const spared = new Set<Digest>()
       for (let next = ledger.victim(spared); next !== undefined; next = ledger.victim(spared)) {
         ledger.spared(next, ++now)
@@ -287,7 +289,7 @@ describe("disk ledger", () => {
     expect(download(digests[4]!)).toBe("admitted")
   })
 
-  test("remembers which uses the store has not noted", () => {
+  test("knows which uses the store has not recorded", () => {
     const ledger = new DiskLedger(rules)
     const [first, second] = digests as [Digest, Digest]
     ledger.surveyed({

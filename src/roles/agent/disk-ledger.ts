@@ -1,5 +1,5 @@
-// Decides what of an agent's disk may go, and when: the account of what each blob takes, who needs it now, and when it
-// was used last. A plain machine: facts in, one decision out; it touches no disk and knows no clock.
+// Disk ledger of an agent: how much each blob takes, who needs it now, when it was last used, and which blob to evict
+// next. A pure state machine: facts go in, one decision comes out. It touches no disk and reads no clock.
 //
 //   a blob: absent -- bytes come --> idle <--- hold, release ---> held (being read)
 //              ^                      ^ | \___ admit, leave ____> underway (being downloaded)
@@ -8,17 +8,18 @@
 //
 //   the account: calm -- used > high --> draining -- used <= low, or <= high and all in use --> calm
 //
-// Invariants: what is held and whole, underway or evicting is never a victim; the victim is the blob that was used
-// longest ago; there is none while calm; a download is admitted only if it fits the budget together with all that may
-// not go now, each download counted whole. So what is in use when a download begins never exceeds the budget; what
-// was idle then and is read, or cannot go because peers are sent it, can make the sum exceed it. Therefore all that is
-// there and all that is still to come never exceed twice the budget when a download begins.
+// Invariants: a whole blob that is held, a download that is underway and a blob that is being evicted are never
+// victims. The victim is the least recently used blob; there is none while the account is calm. A download is
+// admitted only if it fits the budget together with everything that cannot be evicted now, each download counted at
+// its expected length. So the bytes in use never exceed the budget when a download begins. Blobs that were idle then
+// may be read or sent to peers later, so the sum can exceed the budget; but what is present and what is still to come
+// never exceed twice the budget when a download begins.
 
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { KeptBlob, StoreUsage } from "../services/blob-store.ts"
 
-/** Bytes: what may be used, above what it drains, and down to what. */
+/** In bytes: the budget, the level above which eviction begins, and the level at which it ends. */
 export interface DiskRules {
   readonly budget: number
   readonly high: number
@@ -29,12 +30,12 @@ interface Account {
   readonly digest: Digest
   bytes: number
   complete: boolean
-  /** Milliseconds since 1970; `notedAt` is what the store has noted of it. */
+  /** Milliseconds since 1970; `notedAt` is the use that the store has recorded. */
   usedAt: number
   notedAt: number
-  /** Readers of it. */
+  /** Number of readers. */
   holds: number
-  /** Who wants it downloaded, and the bytes that it will have then. */
+  /** Number of downloads of it, and its bytes when they are done. */
   downloads: number
   expected: number
   evicting: boolean
@@ -48,7 +49,7 @@ export class DiskLedger {
   #kept = 0
   #other = 0
   #draining = false
-  /** Unfinished downloads that leave no room for what is wanted of themselves: they go, and begin afresh. */
+  /** Unfinished downloads that leave no room for the rest of their own blob: they are evicted and start again. */
   readonly #outgrown = new Set<Digest>()
 
   constructor(rules: DiskRules) {
@@ -56,7 +57,7 @@ export class DiskLedger {
     this.rules = rules
   }
 
-  /** Bytes on the disk, what belongs to no blob included. */
+  /** Bytes on the disk, including those that belong to no blob. */
   get used(): number {
     return this.#kept + this.#other
   }
@@ -66,7 +67,7 @@ export class DiskLedger {
     return this.rules.budget - this.#other
   }
 
-  /** Bytes that may not go now, with downloads as long as they will be. */
+  /** Bytes that cannot be evicted now, downloads at their expected length. */
   get committed(): number {
     let sum = 0
     for (const account of this.#accounts.values()) {
@@ -76,7 +77,7 @@ export class DiskLedger {
     return sum
   }
 
-  /** Whether something should go. */
+  /** Whether something should be evicted. */
   get isPressed(): boolean {
     return this.#isFull || this.#outgrown.size > 0
   }
@@ -89,7 +90,7 @@ export class DiskLedger {
     return this.#accounts.get(digest)?.evicting ?? false
   }
 
-  /** The store was looked at whole: what it did not name is not there. */
+  /** Takes a measurement of the whole store; a blob that it does not name is gone. */
   surveyed({ kept, other }: StoreUsage): void {
     const seen = new Set(kept.map(({ digest }) => digest))
     for (const digest of [...this.#accounts.keys()]) if (!seen.has(digest)) this.missing(digest)
@@ -106,7 +107,7 @@ export class DiskLedger {
     account.notedAt = Math.max(account.notedAt, usedAt)
   }
 
-  /** The store has nothing of it. */
+  /** The store has nothing of this blob. */
   missing(digest: Digest): void {
     const account = this.#accounts.get(digest)
     if (account === undefined) return
@@ -116,7 +117,7 @@ export class DiskLedger {
     this.#dropIfEmpty(account)
   }
 
-  /** Pieces of a download were stored. */
+  /** `bytes` more of a download were stored. */
   grew(digest: Digest, bytes: number, now: number): void {
     const account = this.#accountOf(digest)
     this.#setBytes(account, account.bytes + bytes)
@@ -128,16 +129,16 @@ export class DiskLedger {
     if (account !== undefined) account.usedAt = Math.max(account.usedAt, now)
   }
 
-  /** The download is whole, its digest checked. */
+  /** The download is whole and its digest is checked. */
   completed(digest: Digest): void {
     this.#accountOf(digest).complete = true
     this.#outgrown.delete(digest)
   }
 
-  /** Someone reads it; not while it is being evicted. Followed by release. */
+  /** A reader begins; not allowed while the blob is being evicted. Each hold is followed by a release. */
   hold(digest: Digest, now: number): void {
     const account = this.#accountOf(digest)
-    invariant(!account.evicting, "disk ledger: a blob is held that is being evicted")
+    invariant(!account.evicting, "disk ledger: hold of a blob that is being evicted")
     account.holds++
     account.usedAt = Math.max(account.usedAt, now)
   }
@@ -145,14 +146,14 @@ export class DiskLedger {
   release(digest: Digest, now: number): void {
     const account = this.#accountOf(digest)
     account.holds--
-    invariant(account.holds >= 0, "disk ledger: a blob is released that nobody holds")
+    invariant(account.holds >= 0, "disk ledger: release of a blob that nobody holds")
     account.usedAt = Math.max(account.usedAt, now)
     this.#dropIfEmpty(account)
   }
 
   /**
-   * Begins to download `more` bytes of a blob of `length` bytes, beside what is there and what others want of it, if
-   * there is room; if admitted, followed by leave.
+   * Begins a download of `more` bytes of a blob of `length` bytes, in addition to what is stored and to what other
+   * downloads of it want, if there is room. An admission is followed by leave.
    */
   admit(digest: Digest, length: number, more: number): Admission {
     const asked = Math.min(length, more)
@@ -183,7 +184,7 @@ export class DiskLedger {
     return this.#kept + this.#toCome + claim - Math.max(own, account.bytes) <= 2 * this.capacity
   }
 
-  /** Bytes of the downloads that are not here yet. */
+  /** Bytes of admitted downloads that are not stored yet. */
   get #toCome(): number {
     let sum = 0
     for (const account of this.#accounts.values()) {
@@ -196,11 +197,11 @@ export class DiskLedger {
     const account = this.#accountOf(digest)
     account.downloads--
     if (account.downloads === 0) account.expected = 0
-    invariant(account.downloads >= 0, "disk ledger: a download ends that did not begin")
+    invariant(account.downloads >= 0, "disk ledger: end of a download that did not begin")
     this.#dropIfEmpty(account)
   }
 
-  /** What should go next, which is evicting from now on; `passOver` names those that just could not go. */
+  /** The blob to evict next, marked as evicting; `passOver` are those that could not be evicted just now. */
   victim(passOver: ReadonlySet<Digest>): Digest | undefined {
     const victim = this.#chooseOutgrown(passOver) ?? this.#chooseOldest(passOver)
     if (victim !== undefined) victim.evicting = true
@@ -223,25 +224,25 @@ export class DiskLedger {
       if (!mayGo(account) || passOver.has(account.digest)) continue
       if (oldest === undefined || account.usedAt < oldest.usedAt) oldest = account
     }
-    // All that is left is in use. Below the upper mark there is no need to wait for it.
+    // Everything that is left is in use. Below the high watermark there is no need to wait for it.
     if (oldest === undefined) this.#draining = this.used > this.rules.high
     return oldest
   }
 
-  /** The victim is gone. */
+  /** The victim was removed. */
   evicted(digest: Digest): void {
     this.#accountOf(digest).evicting = false
     this.missing(digest)
   }
 
-  /** The victim could not go: it is in use after all. */
+  /** The victim stays, because it is in use. */
   spared(digest: Digest, now: number): void {
     const account = this.#accountOf(digest)
     account.evicting = false
     account.usedAt = Math.max(account.usedAt, now)
   }
 
-  /** Uses that the store has not noted; they count as noted from now on. */
+  /** Uses that the store has not recorded; they count as recorded from now on. */
   takeUnnotedUses(): ReadonlyArray<{ readonly digest: Digest; readonly usedAt: number }> {
     const uses: Array<{ readonly digest: Digest; readonly usedAt: number }> = []
     for (const account of this.#accounts.values()) {
@@ -284,7 +285,7 @@ export class DiskLedger {
   }
 }
 
-/** A reader keeps what is whole; of what is not, only its download does. */
+/** A reader keeps a whole blob on the disk; an unfinished one is kept by its download alone. */
 const isHeld = ({ holds, complete }: Account): boolean => holds > 0 && complete
 
 const isUnderway = ({ downloads, complete }: Account): boolean => downloads > 0 && !complete

@@ -1,4 +1,4 @@
-// Downloads over a swarm that the test fills by hand, a tracker that answers as told, and a test clock.
+// Tests of downloads over a swarm that the test fills piece by piece, a scripted tracker and a test clock.
 
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
@@ -32,11 +32,11 @@ const content = Uint8Array.from({ length: 10 }, (_, index) => index)
 
 interface Stage {
   readonly downloads: Downloads
-  /** The swarm that is open, if one is. */
+  /** The open swarm, if there is one. */
   readonly swarm: () => SwarmEntry | undefined
-  /** A piece comes in. */
+  /** A piece arrives. */
   readonly store: (piece: number) => void
-  /** The whole digest was checked. */
+  /** The check of the whole digest succeeds. */
   readonly complete: Effect.Effect<void>
   readonly asked: { metainfo: number; opened: number; removed: number }
   readonly tracker: { answer: "known" | "unknown" | "away" }
@@ -137,7 +137,7 @@ const bytesOf = (stream: ReturnType<Downloads["read"]>, into: number[]) =>
   Stream.runForEach(stream, (chunk) => Effect.sync(() => void into.push(...chunk)))
 
 describe("downloads", () => {
-  it.effect("hand bytes on in order as pieces come, the last one when the whole was checked", () =>
+  it.effect("deliver bytes in order as pieces arrive, the last piece after the check of the whole", () =>
     Effect.gen(function* () {
       const { downloads, store, complete, ahead } = yield* stage
       const got: number[] = []
@@ -160,7 +160,7 @@ describe("downloads", () => {
     })
   )
 
-  it.effect("give the end of a range without waiting for the whole", () =>
+  it.effect("deliver the end of a range without waiting for the whole", () =>
     Effect.gen(function* () {
       const { downloads, store } = yield* stage
       const got: number[] = []
@@ -175,7 +175,7 @@ describe("downloads", () => {
     })
   )
 
-  it.effect("of ranges ask for the pieces that they touch, in the order asked for, and a few ahead", () =>
+  it.effect("of ranges request the pieces that they touch, in the order of the ranges, a few ahead", () =>
     Effect.gen(function* () {
       const { downloads, store, ahead } = yield* stage
       const got: number[] = []
@@ -191,33 +191,29 @@ describe("downloads", () => {
     })
   )
 
-  it.effect(
-    "of a range that ends leave nothing wanted, and a wish for the whole is heard whenever it comes",
-    () =>
-      Effect.gen(function* () {
-        const { downloads, store, complete, ahead } = yield* stage
-        const reading = yield* Effect.forkScoped(
-          bytesOf(downloads.read("demo", digest, rangesOf([0, 10])), [])
-        )
-        yield* settle
-        expect(ahead).toEqual(["on demand", "0-2"])
-        yield* Fiber.interrupt(reading)
-        expect(ahead.at(-1)).toBe("left")
-        const whole = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, wholeOf(10)), []))
-        yield* settle
-        expect(ahead.slice(3)).toEqual(["whole", "0-3"])
-        yield* Fiber.interrupt(whole)
-        expect(ahead.slice(5)).toEqual(["left", "on demand"])
-        const pull = yield* Effect.forkScoped(downloads.pull("demo", digest))
-        yield* settle
-        expect(ahead.at(-1)).toBe("whole")
-        for (const piece of [0, 1, 2]) store(piece)
-        yield* complete
-        yield* Fiber.join(pull)
-      })
+  it.effect("of a range that ends leave nothing wanted, and a later client may want the whole", () =>
+    Effect.gen(function* () {
+      const { downloads, store, complete, ahead } = yield* stage
+      const reading = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, rangesOf([0, 10])), []))
+      yield* settle
+      expect(ahead).toEqual(["on demand", "0-2"])
+      yield* Fiber.interrupt(reading)
+      expect(ahead.at(-1)).toBe("left")
+      const whole = yield* Effect.forkScoped(bytesOf(downloads.read("demo", digest, wholeOf(10)), []))
+      yield* settle
+      expect(ahead.slice(3)).toEqual(["whole", "0-3"])
+      yield* Fiber.interrupt(whole)
+      expect(ahead.slice(5)).toEqual(["left", "on demand"])
+      const pull = yield* Effect.forkScoped(downloads.pull("demo", digest))
+      yield* settle
+      expect(ahead.at(-1)).toBe("whole")
+      for (const piece of [0, 1, 2]) store(piece)
+      yield* complete
+      yield* Fiber.join(pull)
+    })
   )
 
-  it.effect("do not stall while their readers wait for nothing", () =>
+  it.effect("do not stall while no reader waits for a piece", () =>
     Effect.gen(function* () {
       const { downloads, store, swarm } = yield* stage
       const gate = yield* Deferred.make<void>()
@@ -238,7 +234,7 @@ describe("downloads", () => {
     })
   )
 
-  it.effect("are shared by all who wait", () =>
+  it.effect("are shared by all clients", () =>
     Effect.gen(function* () {
       const { downloads, asked, complete } = yield* stage
       const pulls = yield* Effect.forkScoped(
@@ -269,7 +265,7 @@ describe("downloads", () => {
     })
   )
 
-  it.effect("of an unknown blob fail at once", () =>
+  it.effect("fail at once for an unknown blob", () =>
     Effect.gen(function* () {
       const { downloads, tracker } = yield* stage
       tracker.answer = "unknown"
@@ -278,7 +274,7 @@ describe("downloads", () => {
     })
   )
 
-  it.effect("wait for a tracker that is away, and give up with a reason", () =>
+  it.effect("wait for a tracker that is away, then fail with a reason", () =>
     Effect.gen(function* () {
       const { downloads, tracker, asked, complete } = yield* stage
       tracker.answer = "away"
@@ -300,13 +296,13 @@ describe("downloads", () => {
     })
   )
 
-  it.effect("that stand still fail with what was there, and the next one starts afresh", () =>
+  it.effect("that make no progress fail with their state, and the next client starts again", () =>
     Effect.gen(function* () {
       const { downloads, asked, complete } = yield* stage
       const stalled = yield* Effect.forkScoped(Effect.flip(downloads.pull("demo", digest)))
       yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.stalledPullTimeout)))
       const error = yield* Fiber.join(stalled)
-      expect(error.message).toContain("no piece came for 120 s")
+      expect(error.message).toContain("no piece arrived for 120 s")
       const again = yield* Effect.forkScoped(downloads.pull("demo", digest))
       yield* settle
       yield* complete
@@ -315,7 +311,7 @@ describe("downloads", () => {
     })
   )
 
-  it.effect("whose whole is wrong are dropped from the store, and the open response breaks off", () =>
+  it.effect("with a wrong digest are removed from the store, and the open response breaks off", () =>
     Effect.gen(function* () {
       const { downloads, store, swarm, asked } = yield* stage
       const got: number[] = []

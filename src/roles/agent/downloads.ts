@@ -1,11 +1,11 @@
-// Decides how an agent comes to have a blob: the metainfo from a tracker (once), a place in the swarm for as long as
-// someone wants the blob, bytes handed on in order as their pieces are verified, and an end with a reason when nothing
-// moves. Every client of the same blob shares one download.
+// Downloads of an agent: the metainfo of a blob comes from a tracker (once), the agent stays in the swarm while a
+// client wants the blob, bytes are delivered in order as their pieces are verified, and a download without progress
+// ends with a reason. All clients of a blob share one download.
 //
 //   wanted -> metainfo (retried while trackers are away) -> in the swarm -> whole -> read from the store
-//                 \ 404: BlobUnknown        \ stalled, no room, wrong content: PullFailed; the next wish starts afresh
+//                 \ 404: BlobUnknown        \ stalled, no room, wrong content: PullFailed; the next request starts again
 //
-// Invariant: nobody is given a byte of a piece that was not verified. It knows no HTTP and no peer.
+// Invariant: no byte of an unverified piece reaches a client. It knows no HTTP and no peer.
 
 import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -27,10 +27,10 @@ import type { BlobUnknown, TrackerClient } from "../client/tracker-client.ts"
 import { whileFetched } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
 
-/** It may exist, but could not be had; `message` says why and what of. */
+/** The blob may exist, but could not be downloaded; `message` says which blob and why. */
 class PullFailed extends Data.TaggedError("PullFailed")<{
   readonly digest: Digest
-  /** "full" when it does not fit this host's disk budget. */
+  /** "full" when the blob does not fit the disk budget of this host. */
   readonly reason?: "full"
   readonly message: string
 }> {}
@@ -38,21 +38,21 @@ class PullFailed extends Data.TaggedError("PullFailed")<{
 export type PullError = BlobUnknown | PullFailed
 
 export interface Downloads {
-  /** What the blob is made of, from the store or a tracker; downloads nothing. */
+  /** The blob's metainfo and swarm, from the store or a tracker; downloads nothing. */
   readonly torrent: (namespace: string, digest: Digest) => Effect.Effect<Torrent, PullError>
-  /** Fails now if there is no room for what will be read: for who must know before the first byte. */
+  /** Fails if there is no room for the selection, for a caller that must know before the first byte. */
   readonly prepare: (
     namespace: string,
     digest: Digest,
     selection: BlobSelection
   ) => Effect.Effect<void, PullError>
-  /** A whole blob is to be removed: what still remembers its download forgets it. */
+  /** Forgets the download of a whole blob that is about to be removed. */
   readonly forget: (digest: Digest) => Effect.Effect<void>
-  /** Returns when the whole blob is in the store. */
+  /** Succeeds when the whole blob is in the store. */
   readonly pull: (namespace: string, digest: Digest) => Effect.Effect<void, PullError>
   /**
-   * The bytes of the selection's ranges, one after another, each as soon as it is verified. A selection that is not
-   * whole fetches only what it touches, a few pieces ahead. Ending the stream withdraws the wish.
+   * The bytes of the selection's ranges, one range after another, as soon as they are verified. A selection that is
+   * not whole fetches only the pieces that it touches, a few ahead. The end of the stream ends the demand.
    */
   readonly read: (
     namespace: string,
@@ -61,7 +61,7 @@ export interface Downloads {
   ) => Stream.Stream<Uint8Array, PullError>
 }
 
-/** A blob wanted for a namespace: the same download whichever namespace asked first, for whatever part. */
+/** Key of a shared download. It compares by digest alone: namespace and isWhole are those of the first client. */
 class DownloadKey implements Equal.Equal {
   readonly namespace: string
   readonly digest: Digest
@@ -85,7 +85,7 @@ export interface DownloadsOptions {
   readonly tracker: TrackerClient
   readonly announcer: Announcer
   readonly metrics: RoleMetrics
-  /** Absent: the disk is not bounded. */
+  /** Without it the disk is unbounded. */
   readonly disk?: DiskBudget
 }
 
@@ -101,7 +101,7 @@ export const makeDownloads = (
     return downloads
   })
 
-/** Methods and not closures: a simulation has one for each of thousands of agents. */
+/** Has methods instead of closures, because a simulation has one for each of thousands of agents. */
 class SharedDownloads implements Downloads {
   readonly #options: DownloadsOptions
   readonly #disk: DiskBudget
@@ -121,7 +121,11 @@ class SharedDownloads implements Downloads {
     this.#timers = timers
     this.#trackerFailed = trackerFailures(options.metrics)
     this.#underway = underway
-    options.metrics.readGauge("shoal_downloads_underway", "Blobs being downloaded", () => this.#count)
+    options.metrics.readGauge(
+      "shoal_downloads_underway",
+      "Blobs that are being downloaded",
+      () => this.#count
+    )
   }
 
   torrent(namespace: string, digest: Digest): Effect.Effect<Torrent, PullError> {
@@ -130,7 +134,7 @@ class SharedDownloads implements Downloads {
       const kept = yield* Effect.mapError(blobs.metainfo(digest), storeFailed(digest))
       if (Option.isSome(kept)) return kept.value
       return yield* tracker.metainfo(namespace, digest).pipe(
-        // An origin is fetching it, and makes whoever asks wait a while before it says so.
+        // An origin is fetching the blob; it delays this answer, so the retry needs no long pause.
         Effect.retry({
           while: (error) => error._tag === "BlobOnItsWay",
           schedule: whileFetched
@@ -195,7 +199,7 @@ class SharedDownloads implements Downloads {
     )
   }
 
-  /** What RcMap looks up. */
+  /** Starts a shared download; RcMap calls it for the first client. */
   join({ namespace, digest, isWhole }: DownloadKey): Effect.Effect<OpenSwarm, PullError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const { engine, announcer } = this.#options
@@ -206,7 +210,7 @@ class SharedDownloads implements Downloads {
         engine.open(metainfo, { onDemand: !isWhole }),
         storeFailed(digest)
       )
-      // The store's metainfo from here on, so that what the tracker sent is not kept beside it.
+      // Uses the store's metainfo from here on, so that the tracker's copy can be freed.
       yield* announcer.join({ swarm: opened.swarm, metainfo: opened.metainfo }, namespace, opened)
       yield* Effect.forkScoped(this.#watch(digest, opened))
       yield* this.#breakWhenStalled(opened)
@@ -225,7 +229,9 @@ class SharedDownloads implements Downloads {
     return held(look, () => cancel?.())
   }
 
-  /** The end of a download: told to the tracker, or forgotten so that the next wish starts afresh. */
+  /**
+   * Waits for the end: announces a completed download, forgets a failed one, so that the next client starts again.
+   */
   #watch(digest: Digest, swarm: OpenSwarm): Effect.Effect<void> {
     const { announcer, blobs } = this.#options
     return swarm.completed.pipe(
@@ -235,7 +241,7 @@ class SharedDownloads implements Downloads {
           if (error.reason === "content") {
             yield* Effect.logError(`${digest}: ${error.message}`)
             yield* Effect.catch(blobs.remove(digest), (failure) =>
-              Effect.logError(`${digest} cannot be dropped: ${failure.message}`)
+              Effect.logError(`cannot remove ${digest}: ${failure.message}`)
             )
           }
           yield* this.forget(digest)
@@ -249,7 +255,7 @@ class SharedDownloads implements Downloads {
     return Effect.mapError(Effect.map(blobs.stat(digest), Option.isSome), storeFailed(digest))
   }
 
-  /** Keeps room for what is wanted of the blob; `ranges` absent: all of it. */
+  /** Reserves room for the ranges of the blob, or for all of it without `ranges`. */
   #keepRoom(
     namespace: string,
     digest: Digest,
@@ -258,7 +264,7 @@ class SharedDownloads implements Downloads {
     if (this.#disk === unboundedDisk) return Effect.void
     return Effect.gen({ self: this }, function* () {
       const { metainfo } = yield* this.torrent(namespace, digest)
-      // Kept, so that it is not asked for again when the download begins.
+      // Stored, so that the download does not ask for it again.
       yield* Effect.mapError(this.#options.blobs.putMetainfo(metainfo), storeFailed(digest))
       const { length } = metainfo
       const more = ranges === undefined ? length : bytesTouched(ranges, metainfo.pieceLength)
@@ -270,7 +276,10 @@ class SharedDownloads implements Downloads {
 const storeFailed =
   (digest: Digest) =>
   (error: BlobStoreError | BlobMissing): PullFailed =>
-    new PullFailed({ digest, message: "message" in error ? error.message : `${digest} left the store` })
+    new PullFailed({
+      digest,
+      message: "message" in error ? error.message : `${digest} was removed from the store`
+    })
 
 const broken =
   (digest: Digest) =>
@@ -294,13 +303,13 @@ const stalled = (status: SwarmStatus | undefined): SwarmBroken =>
   new SwarmBroken({
     reason: "stalled",
     message:
-      `no piece came for ${agentLimits.stalledPullTimeout / 1_000_000} s (${status?.have ?? 0} of ` +
+      `no piece arrived for ${agentLimits.stalledPullTimeout / 1_000_000} s (${status?.have ?? 0} of ` +
       `${status?.pieces ?? 0} pieces, ${status?.neighbours ?? 0} neighbours)`
   })
 
 const rangesOf = ({ ranges, isWhole }: BlobSelection) => (isWhole ? undefined : ranges)
 
-/** Bytes of the pieces that the ranges touch; those that touch a piece together count it each. */
+/** Bytes of the pieces that the ranges touch; a piece counts once for each range that touches it. */
 const bytesTouched = (ranges: BlobSelection["ranges"], pieceLength: number): number =>
   ranges.reduce(
     (sum, { start, end }) =>

@@ -1,7 +1,7 @@
-// Decides how a blob, or an unfinished download, leaves an agent: whoever remembers it forgets it, its neighbours and the
-// trackers are told that it is no longer here, and its bytes and metainfo go. Asked for again, it is downloaded again.
+// Eviction of a blob or an unfinished download from an agent: the download is forgotten, the swarm is closed, the
+// trackers hear that this host stopped, and the bytes and metainfo are removed. A later request downloads it again.
 //
-// Invariant: while it is wanted here or a piece of it is on its way to a peer, nothing happens at all.
+// Invariant: nothing is removed while the blob is wanted here or a piece of it is being sent to a peer.
 
 import { Effect, Option } from "effect"
 import type { Announcer } from "../peer/announcer.ts"
@@ -26,7 +26,7 @@ export const evictBlob =
         return true
       }
       const { swarm } = torrent.value
-      // A download that ended a moment ago is still open, in case another client comes for it.
+      // A download that ended a moment ago is kept open for the next client.
       yield* downloads.forget(digest)
       return yield* engine.retire(swarm, Effect.andThen(announcer.gone(swarm), blobs.remove(digest)))
     })

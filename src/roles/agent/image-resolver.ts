@@ -1,12 +1,12 @@
-// Image resolver of an agent: what a tag, a manifest or a blob of a repository is, from the cache or a build-index. An
-// entry confirmed within `freshness` is served from the cache, an older one is asked for again. While no build-index
-// answers, the last known value is served with its age, if the configuration allows it. What the cache holds, and what
-// of it survives a restart, is in resolution-cache.ts.
+// Image resolver of an agent: what a tag, a manifest or a blob of a repository is, from the cache or a build-index.
+// An entry confirmed within `freshness` is served from the cache, an older one is asked for again. While no
+// build-index answers, the last known value is served with its age, if the configuration allows it. What the cache
+// holds, and what of it survives a restart, is in resolution-cache.ts.
 //
-// Invariants: a read that begins `freshness` or more after a put was acknowledged sees that put, unless the build-index
-// is away. Readers of the same entry share a question only if it was asked within `freshness`. An absence is never
-// served from the cache while the build-index answers. An answer is durable before a reader gets it, so a restart goes
-// back to nothing older.
+// Invariants: a read that begins `freshness` or more after a put was acknowledged sees that put, unless the
+// build-index is away. Readers of the same entry share a question only if it was asked within `freshness`. An absence
+// is never served from the cache while the build-index answers. An answer is durable before a reader gets it, so a
+// restart goes back to nothing older.
 
 import { Clock, Deferred, Effect, Exit, Option, type Scope, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"

@@ -1,6 +1,6 @@
-// Decides how a disk budget learns what its store is used for: it stands between a role and its blob store and tells of
-// pieces that are stored and loaded, of downloads that begin, complete and end, and holds what is being read. The role
-// does not notice. Told by plain calls, for pieces come by the thousand.
+// Blob store that reports its use to a disk budget: pieces stored and loaded, downloads completed and closed, and
+// blobs being read, which it holds. It wraps the agent's store and is a store itself, so no role knows of it. It
+// reports by plain calls, because there is one for every piece.
 
 import { Effect, type Scope, Stream } from "effect"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
@@ -12,11 +12,11 @@ import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../service
 
 export interface MeteredUse {
   readonly hold: (digest: Digest) => Effect.Effect<void, never, Scope.Scope>
-  /** Bytes of a download came. */
+  /** Bytes of a download were stored. */
   readonly grew: (digest: Digest, bytes: number) => void
   readonly touched: (digest: Digest) => void
   readonly completed: (digest: Digest) => void
-  /** What is there of it is to be measured. */
+  /** What the store has of the blob must be measured again. */
   readonly changed: (digest: Digest) => void
 }
 
@@ -88,7 +88,7 @@ class MeteredBlobs extends BlobStoreLayer {
 
   override openPieces(metainfo: Metainfo): ReturnType<BlobStore["openPieces"]> {
     return Effect.gen({ self: this }, function* () {
-      // Before the file's own finalizer: told when it is closed.
+      // Added before the file's own finalizer, so it runs after the file is closed.
       yield* Effect.addFinalizer(() => this.#changed(metainfo.digest))
       return new MeteredFile(yield* this.below.openPieces(metainfo), this.#use)
     })

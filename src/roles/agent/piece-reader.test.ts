@@ -1,5 +1,5 @@
-// Checks what a response asks of the swarm that it reads: exactly the bytes of its ranges come out, no piece is asked for
-// that they do not touch, and one that is left early leaves no more under way than the bound says.
+// Tests of the piece reader: exactly the bytes of the ranges come out, no other piece is requested, and a response
+// that ends early leaves no more requests than the bound allows.
 
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
@@ -33,7 +33,7 @@ const piecesOf = (selection: BlobSelection): ReadonlySet<number> => {
   return pieces
 }
 
-/** A swarm in which every piece is stored as soon as it is asked for, and which notes what was. */
+/** A swarm that stores a piece as soon as it is requested, and records the requests. */
 const promptSwarm = (length: number) => {
   const count = Math.ceil(length / pieceLength)
   const content = Uint8Array.from({ length }, (_, index) => index * 31)
@@ -63,8 +63,8 @@ const promptSwarm = (length: number) => {
   return { swarm: swarm as OpenSwarm, content, windows, asked, loads }
 }
 
-describe("a response that reads a swarm", () => {
-  it("tells the piece where it stands and at most so many more, all of them touched by its ranges", () => {
+describe("a reader of a swarm", () => {
+  it("declares its current piece and at most `ahead` more, all touched by its ranges", () => {
     fc.assert(
       fc.property(anyRead, fc.integer({ min: 0, max: 6 }), ([, selection], ahead) => {
         const { start } = selection.ranges[0]!
@@ -82,7 +82,7 @@ describe("a response that reads a swarm", () => {
     )
   })
 
-  it.effect("gives the bytes of its ranges, asks for no other piece, and leaves nothing told", () =>
+  it.effect("delivers the bytes of its ranges, requests no other piece, and withdraws its windows", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(anyRead, async ([length, selection]) => {
@@ -93,14 +93,14 @@ describe("a response that reads a swarm", () => {
           )
           expect([...asked].sort()).toEqual([...piecesOf(selection)].sort())
           expect(windows.size).toBe(0)
-          // Ranges that follow each other in one piece load it once.
+          // Consecutive ranges in one piece load it once.
           expect(loads.every((piece, index) => index === 0 || piece !== loads[index - 1])).toBe(true)
         })
       )
     )
   )
 
-  it.effect("that is left in a piece leaves no more asked for than the bound says", () =>
+  it.effect("that ends within a piece leaves no more requests than the bound allows", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(anyRead, fc.integer({ min: 1, max: 30 }), async ([length, selection], left) => {
@@ -114,7 +114,7 @@ describe("a response that reads a swarm", () => {
     )
   )
 
-  it("has as many numbers as windows", () => {
+  it("has as many reader numbers as windows", () => {
     fc.assert(
       fc.property(anyRead, ([, selection]) => {
         const windows = windowsFrom(

@@ -1,10 +1,11 @@
-// Decides how one response reads an open swarm: byte ranges one after another, each piece awaited, loaded and cut, while
-// the swarm is told which pieces come next. Of a blob that is wanted whole that is what goes first; of ranges it is all
-// that is fetched, so that a reader who hangs up leaves little under way (agentLimits.rangeAheadPieces has the bound).
+// Piece reader of one response: reads byte ranges from an open swarm, one after another. It awaits, loads and slices
+// each piece, and declares to the swarm which pieces it reads next. For a blob that is wanted whole these pieces come
+// first; for ranges nothing else is fetched, so a reader that hangs up leaves little in flight
+// (agentLimits.rangeAheadPieces is the bound).
 //
-// Invariants: nothing beyond the ranges and the bound is asked for; a piece is loaded once for all ranges in it that
-// follow each other; of a blob read from end to end the last piece is held back until the whole digest was checked, so
-// that the response can still be aborted. It knows no HTTP and no peer.
+// Invariants: no piece beyond the ranges and the bound is requested. A piece is loaded once for all consecutive
+// ranges in it. When a blob is read from end to end, its last piece waits until the whole digest is checked, so that
+// the response can still be aborted. It knows no HTTP and no peer.
 
 import { Effect, Stream } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -13,12 +14,12 @@ import type { ReaderWindow } from "../../protocol/swarm/piece-selection.ts"
 import { type OpenSwarm, SwarmBroken } from "../peer/open-swarm.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
 
-/** Windows of one response that the swarm is told of: ranges far apart have one each. */
+/** Reader windows that one response uses; ranges far apart have a window each. */
 export const windowsOfReader = agentLimits.rangeAheadPieces + 1
 
 /**
- * The windows of a selection from byte `offset` of its range `index` on: the piece there and at most `ahead` more that
- * the ranges touch, those that touch each other in one window.
+ * The windows of a selection from byte `offset` of its range `index` on: the piece at that byte and at most `ahead`
+ * more pieces that the ranges touch. Adjacent pieces share a window.
  */
 export const windowsFrom = (
   selection: BlobSelection,
@@ -49,7 +50,9 @@ export const windowsFrom = (
   return windows
 }
 
-/** The bytes of a selection's ranges. `reader` is the first of windowsOfReader numbers that are this response's. */
+/**
+ * The bytes of a selection's ranges. This response uses the reader numbers from `reader` on, windowsOfReader of them.
+ */
 export const readPieces = (
   swarm: OpenSwarm,
   reader: number,

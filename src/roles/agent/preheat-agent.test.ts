@@ -1,5 +1,5 @@
-// Checks an agent's part of a preheat, over a store and a swarm that do as they are told: what it pulls, how much at once,
-// what it tells, and what it refuses.
+// Tests of an agent's part in a preheat, over a scripted store and swarm: what it pulls, how much at once, which
+// progress it reports, and what it refuses.
 
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
@@ -15,14 +15,14 @@ import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { settle } from "../../../testing/roles/settle.ts"
 import { preheatAgentRoute } from "./preheat-agent.ts"
 
-describe("an agent that is preheated", () => {
+describe("an agent that preheats", () => {
   const digests = Array.from(
     { length: 12 },
     (_, index) => `sha256:${String(index).padStart(64, "0")}` as Digest
   )
   const ask = { repository: "demo/app", contents: digests.map((digest) => ({ digest, size: 10 })) }
 
-  /** The agent's part alone, over a pull that the test lets go. */
+  /** The preheat route alone, over pulls that wait for the test. */
   const startAgent = (options: { readonly has?: ReadonlyArray<Digest>; readonly fails?: Digest } = {}) =>
     Effect.gen(function* () {
       const world = makeMemoryWorld(() => "sha256:0" as Digest)
@@ -70,7 +70,7 @@ describe("an agent that is preheated", () => {
       .split("\n")
       .map((text) => JSON.parse(text))
 
-  it.effect("pulls what it lacks, a few at a time, and tells how far it is meanwhile", () =>
+  it.effect("pulls what it lacks, a few at a time, and reports its progress meanwhile", () =>
     Effect.gen(function* () {
       const { seen, go, post } = yield* startAgent({ has: digests.slice(0, 2), fails: digests[5]! })
       const asked = yield* Effect.forkChild(post(ask))
@@ -109,7 +109,7 @@ describe("an agent that is preheated", () => {
     })
   )
 
-  it.effect("takes names of the cluster and nothing else", () =>
+  it.effect("takes digests of the cluster and nothing else", () =>
     Effect.gen(function* () {
       const { seen, post } = yield* startAgent()
       const refused = [

@@ -1,8 +1,8 @@
-// Decides how an agent does what a proxy asks when it preheats: pulls every content that it lacks through the swarm, a
-// few at a time over all such requests, and tells how far it is in lines that come whether something moved or not.
+// Preheating at an agent: a proxy asks for a list of contents, the agent pulls those that it lacks through the swarm,
+// a few at a time over all requests, and reports its progress in lines at a steady interval.
 //
-// Invariants: nothing but names of the cluster is taken, nothing but the swarm is asked; a proxy that hangs up withdraws
-// its wish; at most maxPreheatsPerAgent requests are worked on.
+// Invariants: a request names digests of the cluster only, and nothing but the swarm is asked for them. A proxy that
+// hangs up ends the pulls of its request. At most maxPreheatsPerAgent requests are in progress.
 
 import { Duration, Effect, Fiber, Semaphore, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -30,7 +30,7 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
   const places = Semaphore.makeUnsafe(agentLimits.maxPreheatPulls)
   let underway = 0
 
-  /** The lines of one request; what it asks for is pulled for as long as somebody reads them. */
+  /** The progress lines of one request; its contents are pulled for as long as the lines are read. */
   const work = ({ repository, contents }: PreheatAsk): Stream.Stream<Uint8Array> =>
     Stream.unwrap(
       Effect.gen(function* () {
@@ -77,11 +77,11 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
     const ask = yield* askBody
     if (underway >= agentLimits.maxPreheatsPerAgent) {
       return yield* ociError("TOOMANYREQUESTS", {
-        message: `this agent works on ${underway} preheats already`,
+        message: `${underway} preheats are already in progress on this agent`,
         headers: { "retry-after": String(Duration.toSeconds(toDuration(askLimits.preheatRetryDelay))) }
       })
     }
-    // Until the answer has been sent, or the proxy hung up.
+    // Released when the answer has been sent or the proxy has hung up.
     yield* Effect.acquireRelease(
       Effect.sync(() => underway++),
       () => Effect.sync(() => underway--)

@@ -1,4 +1,4 @@
-// Checks an agent that takes pushes: over a herd in memory, and over a proxy that says what it was sent.
+// Tests of push forwarding, over a herd in memory and over a proxy that records the requests that it gets.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -53,7 +53,7 @@ interface Told {
   readonly body: string
 }
 
-/** A proxy that remembers what it was sent and answers as it is told. */
+/** A proxy that records its requests and gives the answers of the test. */
 const startToldProxy = (world: MemoryWorld, answer: HttpServerResponse.HttpServerResponse) =>
   Effect.gen(function* () {
     const told: Told[] = []
@@ -70,7 +70,7 @@ const startToldProxy = (world: MemoryWorld, answer: HttpServerResponse.HttpServe
   })
 
 describe("a push to an agent that forwards", () => {
-  it.effect("lands in the cluster, and its tag is seen at the agent at once", () =>
+  it.effect("lands in the cluster, and the agent serves its tag at once", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         for (const seed of [1, 2]) {
@@ -92,7 +92,7 @@ describe("a push to an agent that forwards", () => {
     )
   )
 
-  it.effect("goes chunk by chunk, tells how far it is, and can be given up", () =>
+  it.effect("goes chunk by chunk, reports its offset, and can be cancelled", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const begun = yield* send(world, "POST", `${agentUrl}/v2/demo/app/blobs/uploads/`)
@@ -119,7 +119,7 @@ describe("a push to an agent that forwards", () => {
     )
   )
 
-  it.effect("is refused in the proxy's own words", () =>
+  it.effect("gets the proxy's own errors", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const begun = yield* send(world, "POST", `${agentUrl}/v2/demo/app/blobs/uploads/`)
@@ -133,12 +133,12 @@ describe("a push to an agent that forwards", () => {
         const before = world.requests.length
         const name = yield* send(world, "POST", `${agentUrl}/v2/Demo/app/blobs/uploads/`)
         assert.deepStrictEqual([name.status, errorCode(name)], [400, "NAME_INVALID"])
-        assert.strictEqual(world.requests.length, before + 1, "a malformed path went to the proxy")
+        assert.strictEqual(world.requests.length, before + 1, "a malformed path reached the proxy")
       })
     )
   )
 
-  it.effect("is 503 UNAVAILABLE while the proxy is away, and reads go on", () =>
+  it.effect("is 503 UNAVAILABLE while the proxy is away, and reads still work", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { digest } = yield* pushBlob(world, agentUrl, "demo/app", someBytes(5, 100))
@@ -159,7 +159,7 @@ describe("a push to an agent that forwards", () => {
     )
   )
 
-  it.effect("hands on the query, the body and the message's headers, not the connection's", () =>
+  it.effect("forwards the query, the body and the end-to-end headers, not the connection's", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       const told = yield* startToldProxy(
@@ -198,7 +198,7 @@ describe("a push to an agent that forwards", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("does not pass on an answer without end", () =>
+  it.effect("fails if the proxy's answer is too long", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       yield* startToldProxy(
@@ -212,7 +212,7 @@ describe("a push to an agent that forwards", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("says what was written, before the client hears of it, and only then", () =>
+  it.effect("reports a successful write before the client gets the answer, and no other", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       const told = yield* startToldProxy(world, HttpServerResponse.empty({ status: 202 }))
@@ -237,15 +237,15 @@ describe("a push to an agent that forwards", () => {
 })
 
 describe("an agent's configuration", () => {
-  it.effect("that forwards to nobody is refused", () =>
+  it.effect("with push forward and no proxy is refused", () =>
     Effect.gen(function* () {
       const { proxy: _, ...rest } = settings
       const error = yield* Effect.flip(makeWorld().start(agent(agentConfig(rest))))
-      assert.match(error.message, /push is forward, but proxy is not given/)
+      assert.match(error.message, /push is forward, but proxy is not set/)
     })
   )
 
-  it.effect("that says nothing refuses pushes and says where to", () =>
+  it.effect("without push refuses pushes and names the proxy", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       const { push: _, ...rest } = settings

@@ -1,10 +1,10 @@
-// Decides how an agent takes pushes when it is told to (`push: forward`): every write goes to the proxy as it came, and
-// the proxy's answer goes back as it is, so that what is pushed to localhost lands in the cluster. The agent keeps none
-// of it: an upload's place, its digest and its errors are the proxy's.
+// Push forwarding of an agent (`push: forward`): each write request goes to the proxy unchanged, and the proxy's
+// answer goes back unchanged, so an image pushed to localhost lands in the cluster. The agent stores nothing of a
+// push: upload sessions, digest checks and errors are the proxy's.
 //
-// Invariants: bodies are handed on as they come, with backpressure both ways; only a path that names an endpoint of the
-// registry is sent, to the configured proxy and nowhere else; a Location names this host (it is relative); after a
-// write that succeeded, `written` has run before the client hears of it, so that the client's next read sees it.
+// Invariants: bodies are streamed with backpressure in both directions. Only paths of registry endpoints are sent, to
+// the configured proxy and nowhere else. A Location is relative, so it names this host. After a successful write
+// `written` runs before the client gets the answer, so the client's next read sees the write.
 
 import { Effect, Stream } from "effect"
 import {
@@ -28,13 +28,13 @@ import { baseUrl, whyFailed } from "../client/upstreams.ts"
 export interface PushForward {
   readonly write: RegistryWrite
   /**
-   * HEAD of a blob: a pusher that hears "there" does not send it, so the proxy is asked, which keeps a blob that
-   * someone relies on. While the proxy is away the agent answers from what it knows.
+   * Answers HEAD of a blob. A client does not upload a blob that exists, so the proxy answers, because it protects
+   * that blob from collection. While the proxy is away the agent answers by itself.
    */
   readonly headBlob: RegistryHead
 }
 
-/** Of one connection, not of the message (RFC 9110 7.6.1); and what the body or the client says anew. */
+/** Headers of one connection (RFC 9110, 7.6.1), and headers that the HTTP client sets again. */
 const ownToConnection = new Set([
   "connection",
   "keep-alive",
@@ -50,7 +50,7 @@ const ownToConnection = new Set([
   "content-length"
 ])
 
-/** The headers that are the message's own: without those above and those that Connection names. */
+/** The end-to-end headers: all but those above and those that Connection names. */
 const messageHeaders = (headers: Headers.Headers): Record<string, string> => {
   const named = new Set((headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()))
   return Object.fromEntries(
@@ -67,7 +67,7 @@ const bodyOf = (request: HttpServerRequest.HttpServerRequest): HttpBody.HttpBody
   return HttpBody.stream(request.stream, type, length === undefined ? undefined : Number(length))
 }
 
-/** The query without `ns`, which the endpoint's name already follows. */
+/** The query without `ns`, which the endpoint's repository already includes. */
 const queryOf = (url: string): string => {
   const at = url.indexOf("?")
   const parameters = at === -1 ? [] : url.slice(at + 1).split("&")
@@ -75,21 +75,21 @@ const queryOf = (url: string): string => {
   return kept.length === 0 ? "" : `?${kept.join("&")}`
 }
 
-/** The Location as this host has it: whatever host the proxy gave is left out. */
+/** The Location without its scheme and host. */
 const relativeLocation = (location: string): string => location.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "")
 
 export const makePushForward = (options: {
   readonly client: HttpClient.HttpClient
-  /** Base URL. */
+  /** Base URL of the proxy. */
   readonly proxy: string
-  /** Something in the repository was written through this agent: what it remembers of it must be asked anew. */
+  /** A write through this agent changed the repository: what the agent has cached of it is out of date. */
   readonly written: (repository: string) => Effect.Effect<void>
 }): PushForward => {
   const proxy = baseUrl(options.proxy)
 
   const away = (error: HttpClientError.HttpClientError): OciError =>
     ociError("UNAVAILABLE", {
-      message: `the proxy ${proxy}, which takes what is pushed here, does not answer: ${whyFailed(error)}`,
+      message: `the proxy ${proxy}, to which pushes are forwarded, does not answer: ${whyFailed(error)}`,
       headers: { "retry-after": "1" }
     })
 
@@ -144,7 +144,7 @@ export const makePushForward = (options: {
   }
 }
 
-/** The body of an answer to a write: empty, or a short document. */
+/** The body of the answer to a write, which is empty or a short document. */
 const answerBytes = (body: Stream.Stream<Uint8Array, OciError>): Effect.Effect<Uint8Array, OciError> =>
   boundedBytes(body, agentLimits.maxForwardedAnswerBytes, () =>
     ociError("UNAVAILABLE", {

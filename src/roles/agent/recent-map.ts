@@ -1,8 +1,8 @@
-// Decides what is forgotten when a table in memory is full: the entry that was used least lately.
+// Map of bounded size that drops its least recently used entry when it is full. It knows nothing of what it holds.
 
-/** A map that forgets the least lately used entry beyond its size. */
+/** The number of entries never exceeds `most`; `get` and `set` count as a use. */
 export class RecentMap<A> {
-  /** Made with the first entry: most hosts of a simulation remember nothing. */
+  /** Made at the first entry, because most hosts of a simulation have none. */
   private made: Map<string, A> | undefined
   private readonly most: number
 
@@ -24,7 +24,7 @@ export class RecentMap<A> {
     return found
   }
 
-  /** Without counting as use. */
+  /** Like get, without counting as a use. */
   peek(key: string): A | undefined {
     return this.made?.get(key)
   }
@@ -39,7 +39,7 @@ export class RecentMap<A> {
     this.made?.delete(key)
   }
 
-  /** Keys that go when `key` is set. */
+  /** The keys that setting `key` would drop. */
   displacedBy(key: string): ReadonlyArray<string> {
     if (this.entries.has(key) || this.entries.size < this.most) return []
     return [this.entries.keys().next().value!]

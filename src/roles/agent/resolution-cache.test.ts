@@ -1,5 +1,5 @@
-// Checks what an agent believes against a build-index that is known in full: whatever order answers come in, and over
-// restarts, a tag never goes back, and a fact was true no longer ago than its age says.
+// Tests of the resolution cache against a model of a build-index: in any order of answers and after any restart no
+// tag goes back to an older version, and an entry was true no longer ago than its age says.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -12,7 +12,7 @@ import type { TableWrite } from "../services/table-store.ts"
 const digest = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest
 const repository = "demo/app"
 
-/** Facts over a table that survives restarts. */
+/** A cache over tables that survive restarts. */
 const open = () => {
   const rows = new Map<string, string>()
   const write = (writes: ReadonlyArray<TableWrite>) => {
@@ -55,8 +55,8 @@ const tagAnswer = (version: number, more: object = {}) => ({
   ...more
 })
 
-describe("a remembered tag", () => {
-  it("takes no lower version of the same epoch, not even after it was gone, but those of another", () => {
+describe("a cached tag", () => {
+  it("takes no lower version of its epoch, not even after its deletion, but any of another epoch", () => {
     const { learn, restarted } = open()
     const cache = restarted()
     learn(cache.updateTag(repository, "1", tagAnswer(5), 10))
@@ -71,7 +71,7 @@ describe("a remembered tag", () => {
     expect(cache.tag(repository, "1", 50)?.value.version).toBe(2)
   })
 
-  it("is confirmed by the same, noted now and then, and invalidated by a write through the agent", () => {
+  it("is confirmed by an unchanged answer, stored now and then, and invalidated by a write through the agent", () => {
     const { learn, restarted, rows } = open()
     const cache = restarted()
     learn(cache.updateTag(repository, "1", tagAnswer(5), 0))
@@ -89,8 +89,8 @@ describe("a remembered tag", () => {
   })
 })
 
-describe("remembered blobs", () => {
-  it("are there when a manifest names them, but those that it lacks", () => {
+describe("cached blobs", () => {
+  it("exist if a manifest names them and does not list them as missing", () => {
     const { learn, restarted } = open()
     const names = [digest(1), digest(2)]
     learn(restarted().updateTag(repository, "1", tagAnswer(5, { names, missing: [digest(2)] }), 0))
@@ -100,7 +100,7 @@ describe("remembered blobs", () => {
     expect(cache.blob("demo/other", digest(1), 0)).toBeUndefined()
   })
 
-  it("that are gone stay gone over a restart, though a manifest names them, until they are there again", () => {
+  it("stay gone after a restart, though a manifest names them, until an answer finds them", () => {
     const { learn, restarted } = open()
     const cache = restarted()
     learn(cache.updateTag(repository, "1", tagAnswer(5, { names: [digest(1)] }), 0))
@@ -110,7 +110,7 @@ describe("remembered blobs", () => {
     expect(restarted().blob(repository, digest(1), 20)?.value.gone).toBeUndefined()
   })
 
-  it("are confirmed by any answer that tells of no deletion since, and by no other", () => {
+  it("are confirmed by any answer without a further deletion, and by no other", () => {
     const { learn, restarted } = open()
     const cache = restarted()
     learn(cache.updateTag(repository, "1", tagAnswer(5, { names: [digest(1)] }), 0))
@@ -120,7 +120,7 @@ describe("remembered blobs", () => {
     expect(cache.blob(repository, digest(1), 2000)?.age).toBe(2000)
   })
 
-  it("that were never there are not remembered", () => {
+  it("that never existed have no entry", () => {
     const { learn, restarted, rows } = open()
     const cache = restarted()
     expect(learn(cache.updateBlob(repository, digest(1), "gone", 0))).toBe("gone")
@@ -131,7 +131,7 @@ describe("remembered blobs", () => {
   })
 })
 
-describe("damaged rows", () => {
+describe("damaged rows of a table", () => {
   it("are left out", () => {
     const cache = new ResolutionCache()
     for (const table of Object.values(cacheTables)) {
@@ -145,7 +145,7 @@ describe("damaged rows", () => {
 })
 
 describe("a recent map", () => {
-  it("forgets what was used least lately, and says so before", () => {
+  it("drops the least recently used entry, and can tell it in advance", () => {
     const recent = new RecentMap<number>(2)
     recent.set("a", 1)
     recent.set("b", 2)
@@ -158,8 +158,8 @@ describe("a recent map", () => {
 })
 
 /**
- * A build-index whose every state is kept: one tag over manifests 0..2, each of which names blob 10 + its number. A
- * question takes its answer from the state at some time between asking and hearing.
+ * A build-index whose every state is kept: one tag over manifests 0 to 2, each of which names blob 10 + its number.
+ * The answer to a question is the state at some time between the question and the arrival of the answer.
  */
 interface Truth {
   readonly version: number
@@ -228,8 +228,8 @@ const change = (truth: Truth, event: Event): Truth => {
   }
 }
 
-describe("cache entries of any history", () => {
-  it("were true no longer ago than their age, and no tag goes back", () => {
+describe("cache entries after any history", () => {
+  it("were true no longer ago than their age says, and no tag goes back", () => {
     fc.assert(
       fc.property(events, (history) => {
         const { learn, restarted } = open()
@@ -263,7 +263,7 @@ describe("cache entries of any history", () => {
           }
           return truth.blobs.has(event.which) ? told : ("gone" as const)
         }
-        /** The deletions that a belief knows of, and when it was asked for: neither goes back. */
+        /** The deletions that an entry knows, and the time of its question: neither decreases. */
         let believed = new Map<string, { readonly deletions: number; readonly at: number }>()
         const neverOlder = (key: string, deletions: number, at: number) => {
           const before = believed.get(key) ?? { deletions: 0, at: 0 }
@@ -314,7 +314,7 @@ describe("cache entries of any history", () => {
             pending.push({
               at: answersAt + event.answeredAfter,
               hear: () => {
-                // A restart forgets its questions.
+                // A restart ends its questions.
                 if (mine !== cache) return
                 const answer = answerOf(answersAt, event, entity)
                 const update =
@@ -351,7 +351,7 @@ describe("cache entries of any history", () => {
       }),
       {
         numRuns: 1000,
-        // "Gone", answered before the tag was put and heard after it.
+        // The answer "gone" left before the tag was put and arrived after it.
         examples: [
           [
             [

@@ -1,14 +1,15 @@
-// Decides what an agent believes of what build-indexes told it, how old that is, and what of it must survive a restart.
-// A pure state machine: answers go in with the time at which the question was asked, rows for a table come out. It refuses
-// to know who asks (image-resolver.ts) and how long a fact counts as fresh.
+// Resolution cache of an agent: the answers of build-indexes about tags, manifests and blobs, how old each is, and
+// which of them must survive a restart. A pure state machine: answers go in with the time of their question, rows for
+// a table come out. It does not know who asks (image-resolver.ts) nor how long an entry counts as fresh.
 //
 //   tag:       unknown --Here--> at version v --Here w>v, Same--> at w, confirmed     at v --Gone--> gone, not below v
 //   manifest:  unknown --Here--> known --Gone--> unknown
 //   blob:      unknown --Here, or named by a manifest--> there --Gone--> gone --Here--> there
 //
-// Invariants: a tag never goes to a lower version of the same epoch; an answer that knows of fewer deletions, or of as
-// many and was asked for earlier, never replaces another; a fact's age counts from when its question was asked, so what was put before then is in it. Manifests
-// and blobs change only by deletion: an answer that tells of no deletion since confirms all that the repository has.
+// Invariants: a tag never goes back to a lower version of the same epoch. An answer never replaces one that knows
+// more deletions, or as many and was asked later. The age of an entry counts from the time of its question, so every
+// put before that time is in it. Manifests and blobs change only by deletion, so an answer that tells of no further
+// deletion confirms all entries of its repository.
 
 import { Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -24,7 +25,7 @@ const described = { digest: DigestText, mediaType: Schema.String, size: Schema.I
 const TagRow = Schema.Struct({
   ...told,
   version: Schema.Int,
-  /** Milliseconds since an upstream confirmed it, when it was told; absent for a tag that is decided here. */
+  /** Seconds since an upstream confirmed the tag, as of the answer; absent for a tag of the cluster. */
   upstreamAge: Schema.optionalKey(Schema.Int),
   manifest: Schema.optionalKey(Schema.Struct(described))
 })
@@ -40,22 +41,22 @@ const decodeTag = Schema.decodeUnknownOption(Schema.fromJsonString(TagRow))
 const decodeManifest = Schema.decodeUnknownOption(Schema.fromJsonString(ManifestRow))
 const decodeBlob = Schema.decodeUnknownOption(Schema.fromJsonString(BlobRow))
 
-/** `at` is when the question was asked: milliseconds since 1970. */
+/** `at` is the time of the question in milliseconds since 1970. */
 type Confirmed = Told & { readonly at: number }
-/** Without a manifest the tag is gone. */
+/** A tag without a manifest is deleted. */
 export type CachedTag = typeof TagRow.Type
 export type CachedManifest = typeof ManifestRow.Type
 export type CachedBlob = typeof BlobRow.Type
 
 export interface CacheEntry<Value> {
   readonly value: Value
-  /** Milliseconds since it was confirmed; below 0 when the clock was set back. */
+  /** Milliseconds since the entry was confirmed; negative when the clock was set back. */
   readonly age: number
-  /** It was confirmed before something was written through this agent. */
+  /** A write through this agent came after the confirmation. */
   readonly invalidated: boolean
 }
 
-/** A change of what is believed: `writes` are to be durable before `apply`. */
+/** A change of the cache: `writes` must be durable before `apply` is called. */
 export interface CacheUpdate {
   readonly outcome: "changed" | "same" | "gone" | "older"
   readonly writes: ReadonlyArray<TableWrite>
@@ -80,14 +81,14 @@ export class ResolutionCache {
   private readonly tags = new RecentMap<CachedTag>(agentLimits.maxRememberedTags)
   private readonly manifests = new RecentMap<CachedManifest>(agentLimits.maxRememberedManifests)
   private readonly blobs = new RecentMap<CachedBlob>(agentLimits.maxRememberedBlobs)
-  /** Blobs that have a row of their own; the others are believed because a manifest names them. */
+  /** Blobs that have a row of their own; the others are in the cache because a manifest names them. */
   private readonly blobRows = new RecentMap<true>(agentLimits.maxRememberedBlobs)
-  /** When each tag's version was heard. A restart forgets its questions, so it need not be noted. */
+  /** When the answer with each tag's version arrived. It is not stored, since a restart ends all questions. */
   private readonly receivedAt = new RecentMap<number>(agentLimits.maxRememberedTags)
   /** When the row of each tag was written. */
   private readonly persistedAt = new RecentMap<number>(agentLimits.maxRememberedTags)
 
-  /** Takes up what an earlier run noted; damaged rows are left out. */
+  /** Loads the rows of an earlier run, without those that are damaged. */
   restore(table: string, rows: ReadonlyArray<TableRow>): void {
     for (const { key, value: text } of rows) {
       if (table === cacheTables.tags) {
@@ -121,15 +122,16 @@ export class ResolutionCache {
     return this.entry(repository, this.blobs.get(`${repository} ${digest}`), now, true)
   }
 
-  /** Something of the repository was written now: what was asked until now counts no more. */
+  /** A write changed the repository: answers to questions until now are out of date. */
   invalidate(repository: string, now: number): void {
     const known = this.repositories.peek(repository) ?? { epoch: "", deletions: -1, at: -1 }
     this.repositories.set(repository, { ...known, invalidatedAt: now })
   }
 
   /**
-   * `answer`: the tag, "same" as it was, or "gone"; it was asked for at `at` and heard `now`. "Gone" has no version: it
-   * counts only when it was asked for after what is known was heard, else the tag may have been put since.
+   * `answer` is the tag, "same" for an unchanged one, or "gone"; its question was asked at `at`, it arrived `now`.
+   * "Gone" has no version, so it counts only if its question came after the entry's arrival; otherwise a put may be
+   * newer.
    */
   updateTag(
     repository: string,
@@ -216,7 +218,7 @@ export class ResolutionCache {
     if (answer === "gone") {
       if (known === undefined || known.gone === true) return noUpdate("gone")
       const value: CachedBlob = { ...known, at, gone: true }
-      // A manifest's row may name it: the deletion must be found beside it at the next start.
+      // A manifest's row may name the blob, so the next start must find the deletion too.
       return this.storeBlob("gone", key, value)
     }
     const { epoch, deletions } = answer
@@ -234,7 +236,7 @@ export class ResolutionCache {
     }
   }
 
-  /** Facts of each kind, for a gauge. */
+  /** Number of entries of each kind. */
   sizes(): { readonly tags: number; readonly manifests: number; readonly blobs: number } {
     return { tags: this.tags.size, manifests: this.manifests.size, blobs: this.blobs.size }
   }
@@ -309,7 +311,7 @@ export class ResolutionCache {
     }
   }
 
-  /** What a manifest names is there, unless it was said to be missing. */
+  /** Adds the blobs that a manifest names; those that the answer lists as missing are added as gone. */
   private addNamedBlobs(repository: string, { epoch, deletions, at, names, missing }: CachedManifest): void {
     const absent = new Set(missing)
     for (const named of names) {
@@ -335,7 +337,7 @@ export class ResolutionCache {
   }
 }
 
-/** Whether an answer says less than what is known: fewer deletions, or as many and it was asked for earlier. */
+/** Whether an answer is older than an entry: it knows fewer deletions, or as many and was asked earlier. */
 const isOlder = (known: Confirmed | undefined, answer: Partial<Told> & { readonly at: number }): boolean => {
   if (known === undefined) return false
   const { deletions } = answer
