@@ -13,7 +13,7 @@ import type { Adversity, AdversityOptions } from "./adversity-scenarios.ts"
 import { waveOf } from "./adversity-scenarios.ts"
 import type { AdverseWave, HostStory } from "./adversity-watch.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
-import { boundOf, floorOf } from "../wave/wave-bound.ts"
+import { boundOf, floorOf } from "../flash-crowd/crowd-bound.ts"
 
 /** What is told of a scenario's hosts; a kind without hosts has no times. */
 export interface AdversityFigures {

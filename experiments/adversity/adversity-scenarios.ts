@@ -3,8 +3,8 @@
 
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import type { WaveSpec } from "../wave/wave.ts"
-import { boundOf } from "../wave/wave-bound.ts"
+import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface AdversityOptions {
   readonly agents: number

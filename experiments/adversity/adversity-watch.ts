@@ -15,10 +15,10 @@ import type { HostProgramError } from "../../src/roles/host-program.ts"
 import type { SimHost } from "../../src/runtime-sim/host/host.ts"
 import type { Adversity, Span } from "./adversity-scenarios.ts"
 import type { Progress } from "../engine/progress.ts"
-import { makeCluster, type RunningCluster, type SimulatedCluster } from "../wave/simulated-cluster.ts"
-import type { WaveSpec } from "../wave/wave.ts"
-import { boundOf } from "../wave/wave-bound.ts"
-import { runInSlices, type WaveStuck } from "../wave/wave-slices.ts"
+import { makeCluster, type RunningCluster, type SimulatedCluster } from "../flash-crowd/simulated-cluster.ts"
+import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import { runInSlices, type WaveStuck } from "../flash-crowd/run-in-slices.ts"
 
 /** Instants since the initial hosts were asked. */
 export interface HostStory {

@@ -8,7 +8,7 @@ import { figuresOf } from "./adversity-figures.ts"
 import { type AdversityOptions, scenariosOf, waveOf } from "./adversity-scenarios.ts"
 import { type AdverseWave, watchAdversity } from "./adversity-watch.ts"
 import { silentProgress } from "../engine/progress.ts"
-import { boundOf } from "../wave/wave-bound.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 const options: AdversityOptions = {
   agents: 12,

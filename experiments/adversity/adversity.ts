@@ -19,7 +19,7 @@ import {
 import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import type { Figure, Table } from "../report/result.ts"
-import { waveMemory } from "../wave/wave-run.ts"
+import { waveMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "adversity"
 

@@ -6,8 +6,8 @@ import { writeSync } from "node:fs"
 import { Effect } from "effect"
 import type { BenchCost } from "./bench-table.ts"
 import { makeProgress } from "../engine/progress.ts"
-import type { WaveSpec } from "../wave/wave.ts"
-import { runWave } from "../wave/wave-run.ts"
+import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { runWave } from "../flash-crowd/crowd-run.ts"
 
 const now = performance.now.bind(performance)
 const spec = JSON.parse(process.argv[2]!) as WaveSpec

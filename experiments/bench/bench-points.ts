@@ -3,7 +3,7 @@
 
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import { limits } from "../../src/protocol/limits.ts"
-import type { WaveSpec } from "../wave/wave.ts"
+import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
 
 export interface BenchPoint {
   readonly label: string

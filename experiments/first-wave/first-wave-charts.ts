@@ -1,7 +1,7 @@
 // Decides what is drawn of a first wave: when hosts finished, close up, with the bound as a rule; and how the bytes
 // spread from the start, by who sent them, under the fastest spread that the counting bound allows.
 
-import { landedBySlot } from "../wave/bounds.ts"
+import { landedBySlot } from "../flash-crowd/bounds.ts"
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour } from "../report/chart-theme.ts"
 import { ascending, quantile } from "../report/quantiles.ts"

@@ -2,12 +2,12 @@
 // how busy the links were in between, who sent the bytes, and what was asked in vain.
 
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
-import { countingSlots } from "../wave/bounds.ts"
+import { countingSlots } from "../flash-crowd/bounds.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import type { Figure } from "../report/result.ts"
-import type { WaveSample, WaveSpec } from "../wave/wave.ts"
-import { sourcesOf } from "../wave/wave-bound.ts"
-import type { ShoalWave } from "../wave/wave-watch.ts"
+import type { WaveSample, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { sourcesOf } from "../flash-crowd/crowd-bound.ts"
+import type { ShoalWave } from "../flash-crowd/crowd-watch.ts"
 
 const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
 

@@ -13,8 +13,8 @@ import { shoal } from "../strategies/shoal.ts"
 import type { Strategy } from "../strategies/strategy.ts"
 import { supernode } from "../strategies/supernode.ts"
 import { tree } from "../strategies/tree.ts"
-import type { WaveSpec } from "../wave/wave.ts"
-import { boundOf } from "../wave/wave-bound.ts"
+import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface KrakenTestOptions {
   /** By name. */

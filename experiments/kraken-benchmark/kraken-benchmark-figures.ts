@@ -4,8 +4,8 @@
 import type { CellOutcome } from "../engine/experiment.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
-import type { WaveOutcome, WaveSpec } from "../wave/wave.ts"
-import { boundOf } from "../wave/wave-bound.ts"
+import type { WaveOutcome, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 /** Where the time of hosts went, in seconds; quantiles over hosts. */
 export interface TimeParts {

@@ -12,7 +12,7 @@ import { byteRateText, byteSizeText, countText, durationText, namesText } from "
 import type { Progress } from "../engine/progress.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { findStrategy, strategies } from "../strategies/registry.ts"
-import { waveMemory } from "../wave/wave-run.ts"
+import { waveMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "kraken-benchmark"
 

@@ -6,8 +6,8 @@ import { limits } from "../../src/protocol/limits.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import { milliseconds, type Micros } from "../../src/protocol/kit/time.ts"
 import { byteSizeText, durationText } from "../engine/option-text.ts"
-import type { WaveSpec } from "../wave/wave.ts"
-import { boundOf } from "../wave/wave-bound.ts"
+import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface PolicyOptions {
   readonly agents: number

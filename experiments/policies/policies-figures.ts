@@ -5,8 +5,8 @@ import type { CellOutcome } from "../engine/experiment.ts"
 import { type Factor, type PolicyOptions, type Value, variantIndex, variantsOf } from "./policies-factors.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
-import type { WaveOutcome, WaveSpec } from "../wave/wave.ts"
-import { boundOf } from "../wave/wave-bound.ts"
+import type { WaveOutcome, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 /** Copies of the blob that origins may have sent when every piece exists outside: the aim of the issue. */
 export const copiesAim = 1.1

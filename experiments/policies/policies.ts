@@ -30,7 +30,7 @@ import {
 import type { Progress } from "../engine/progress.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { shoal } from "../strategies/shoal.ts"
-import { waveMemory } from "../wave/wave-run.ts"
+import { waveMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "policies"
 

@@ -5,8 +5,8 @@ import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { CellOutcome } from "../engine/experiment.ts"
 import type { Times } from "../report/result.ts"
-import type { WaveSpec } from "../wave/wave.ts"
-import { boundOf } from "../wave/wave-bound.ts"
+import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface ScaleOptions {
   readonly size: number

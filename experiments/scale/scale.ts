@@ -19,8 +19,8 @@ import {
   seriesOf,
   waveAt
 } from "./scale-points.ts"
-import { boundOf } from "../wave/wave-bound.ts"
-import { runWave, waveMemory } from "../wave/wave-run.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import { runWave, waveMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "scale"
 

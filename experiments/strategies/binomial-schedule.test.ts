@@ -3,7 +3,7 @@
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { countingSlots } from "../wave/bounds.ts"
+import { countingSlots } from "../flash-crowd/bounds.ts"
 import { cubeSchedule } from "./binomial-schedule.ts"
 
 const sizes = [fc.integer({ min: 1, max: 140 }), fc.integer({ min: 1, max: 40 })] as const

@@ -7,7 +7,7 @@
 import { countText } from "../engine/option-text.ts"
 import { type Image, isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
-import { runRival, type Stage } from "./rival-wave.ts"
+import { runRival, type Stage } from "./rival-crowd.ts"
 import { defineStrategy, parameter } from "./strategy.ts"
 
 const getBlob = 1

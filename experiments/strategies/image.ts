@@ -2,8 +2,8 @@
 // numbered by role. Both are plain tables, made once a wave and shared by every machine.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
-import { ownersOf } from "../wave/simulated-cluster.ts"
-import type { WaveBlob, WaveSpec } from "../wave/wave.ts"
+import { ownersOf } from "../flash-crowd/simulated-cluster.ts"
+import type { WaveBlob, WaveSpec } from "../flash-crowd/flash-crowd.ts"
 
 export interface Image {
   readonly blobs: number

@@ -19,7 +19,7 @@ import { Handshake, HandOut, kinds, sizes } from "./kraken-messages.ts"
 import type { PieceChoice } from "./kraken-choice.ts"
 import { KrakenConn, KrakenTorrent } from "./kraken-torrent.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
-import type { Stage } from "./rival-wave.ts"
+import type { Stage } from "./rival-crowd.ts"
 
 interface KrakenRules {
   readonly connections: number

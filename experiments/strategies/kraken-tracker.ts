@@ -4,7 +4,7 @@
 
 import { HandOut, kinds, sizes } from "./kraken-messages.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
-import type { Stage } from "./rival-wave.ts"
+import type { Stage } from "./rival-crowd.ts"
 
 export class KrakenTracker extends RivalMachine {
   readonly #io: RivalIo

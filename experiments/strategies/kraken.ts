@@ -9,7 +9,7 @@ import { pieceChoice, pieceChoices } from "./kraken-choice.ts"
 import { KrakenPeer, type KrakenWorld } from "./kraken-peer.ts"
 
 import { KrakenTracker } from "./kraken-tracker.ts"
-import { runRival } from "./rival-wave.ts"
+import { runRival } from "./rival-crowd.ts"
 import { defineStrategy, parameter } from "./strategy.ts"
 
 const mebibyte = 2 ** 20

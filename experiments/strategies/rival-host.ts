@@ -17,7 +17,7 @@ import { mixNumbers } from "../../src/runtime-sim/kernel/trace.ts"
 import type { Image } from "./image.ts"
 import { type FrameBody, PacedFrames } from "./paced-frames.ts"
 import type { LinkNumber, RivalIo, RivalMachine } from "./rival.ts"
-import type { WaveTally } from "./wave-tally.ts"
+import type { WaveTally } from "./crowd-tally.ts"
 
 const kinds = { read: 96, stored: 97, committed: 98, timer: 99, egress: 100, ingress: 101 } as const
 

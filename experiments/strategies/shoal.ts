@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { limits } from "../../src/protocol/limits.ts"
 import { pieceChoices } from "../../src/protocol/swarm/piece-selection.ts"
 import { choiceText, countText, durationText, type OptionCodec } from "../engine/option-text.ts"
-import { runWave } from "../wave/wave-run.ts"
+import { runWave } from "../flash-crowd/crowd-run.ts"
 import { defineStrategy, type Parameter, parameter, StrategyFailed } from "./strategy.ts"
 
 const name = "shoal"

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { expect, test } from "vitest"
 import { countText } from "../engine/option-text.ts"
 import { silentProgress } from "../engine/progress.ts"
-import type { WaveSpec } from "../wave/wave.ts"
+import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
 import { findStrategy, strategies } from "./registry.ts"
 import { defineStrategy, parameter, StrategyFailed } from "./strategy.ts"
 

@@ -6,7 +6,7 @@ import { Data, Effect, Exit, Schema } from "effect"
 import { namingTheChoices } from "../engine/nearest-name.ts"
 import type { OptionCodec } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
-import type { WaveOutcome, WaveSpec } from "../wave/wave.ts"
+import type { WaveOutcome, WaveSpec } from "../flash-crowd/flash-crowd.ts"
 
 /** The wave cannot be run so, or it did not end: `message` says why and what to change. */
 export class StrategyFailed extends Data.TaggedError("StrategyFailed")<{

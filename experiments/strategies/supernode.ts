@@ -10,7 +10,7 @@ import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choiceText, countText, durationText } from "../engine/option-text.ts"
 import { firstHelper, isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
-import { runRival, type Stage } from "./rival-wave.ts"
+import { runRival, type Stage } from "./rival-crowd.ts"
 import { defineStrategy, parameter } from "./strategy.ts"
 import { type SupernodeRules, SupernodeSchedule } from "./supernode-schedule.ts"
 

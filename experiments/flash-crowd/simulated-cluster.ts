@@ -22,7 +22,7 @@ import type { Place } from "../../src/runtime-sim/network/fabric.ts"
 import type { SimHost } from "../../src/runtime-sim/host/host.ts"
 import { makeSimulation, type Simulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
 import { SymbolicBlob } from "../../src/runtime-sim/disk/symbolic-blobs.ts"
-import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./wave.ts"
+import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./flash-crowd.ts"
 
 export interface ClusterOptions extends Pick<WaveSpec, "seed" | "agents" | "origins" | "trackers" | "links"> {
   /** Limits of peers and hand-outs that are not the shipped ones, for every host alike. */

@@ -4,8 +4,8 @@
 
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import type { WaveBlob, WaveOutcome, WaveSpec } from "./wave.ts"
-import { boundOf, floorOf } from "./wave-bound.ts"
+import type { WaveBlob, WaveOutcome, WaveSpec } from "./flash-crowd.ts"
+import { boundOf, floorOf } from "./crowd-bound.ts"
 
 /** Seconds. Measured times are whole microseconds, the bound is not. */
 const tolerance = 1e-6

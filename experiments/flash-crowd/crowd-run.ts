@@ -5,10 +5,10 @@ import { Data, Effect } from "effect"
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import type { Progress } from "../engine/progress.ts"
 import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
-import type { WaveSpec } from "./wave.ts"
-import { boundOf } from "./wave-bound.ts"
-import { doubtOf } from "./wave-checks.ts"
-import { type ShoalWave, watchWave } from "./wave-watch.ts"
+import type { WaveSpec } from "./flash-crowd.ts"
+import { boundOf } from "./crowd-bound.ts"
+import { doubtOf } from "./crowd-checks.ts"
+import { type ShoalWave, watchWave } from "./crowd-watch.ts"
 
 /** The wave never ended, a host failed, or the outcome is not to be believed; `message` says which. */
 export class WaveFailed extends Data.TaggedError("WaveFailed")<{ readonly message: string }> {}

@@ -4,7 +4,7 @@
 import { limits } from "../../src/protocol/limits.ts"
 import { fluidBound, hostFloor, imageBound } from "./bounds.ts"
 import { ownersOf } from "./simulated-cluster.ts"
-import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./wave.ts"
+import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./flash-crowd.ts"
 
 export interface NamedBound {
   /** As reports print it. */

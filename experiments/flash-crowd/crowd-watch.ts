@@ -12,8 +12,8 @@ import type { HostProgramError } from "../../src/roles/host-program.ts"
 import { observingPieces, type PieceStored } from "./piece-observer.ts"
 import type { Progress } from "../engine/progress.ts"
 import type { SimulatedCluster } from "./simulated-cluster.ts"
-import type { WaveOutcome, WaveSample } from "./wave.ts"
-import { runInSlices, type WaveStuck } from "./wave-slices.ts"
+import type { WaveOutcome, WaveSample } from "./flash-crowd.ts"
+import { runInSlices, type WaveStuck } from "./run-in-slices.ts"
 
 /** A wave of the shipped roles: what every wave tells, and what their machines counted. */
 export interface ShoalWave extends WaveOutcome {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest"
 import { type Cast, imageOf } from "./image.ts"
-import { WaveTally } from "./wave-tally.ts"
+import { WaveTally } from "./crowd-tally.ts"
 
 const image = imageOf([
   { name: "one", length: 25, pieceLength: 10 },

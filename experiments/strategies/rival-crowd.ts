@@ -5,15 +5,15 @@
 import { Effect } from "effect"
 import { makeSimulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
 import type { Progress } from "../engine/progress.ts"
-import { lineRate, rateOf, type WaveOutcome, type WaveSpec } from "../wave/wave.ts"
-import { boundOf } from "../wave/wave-bound.ts"
-import { doubtOf } from "../wave/wave-checks.ts"
-import { runInSlices } from "../wave/wave-slices.ts"
+import { lineRate, rateOf, type WaveOutcome, type WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import { doubtOf } from "../flash-crowd/crowd-checks.ts"
+import { runInSlices } from "../flash-crowd/run-in-slices.ts"
 import { type Cast, castOf, type Image, imageOf } from "./image.ts"
 import type { RivalIo, RivalMachine } from "./rival.ts"
 import { RivalHost, type RivalWorld } from "./rival-host.ts"
 import { StrategyFailed } from "./strategy.ts"
-import { WaveTally } from "./wave-tally.ts"
+import { WaveTally } from "./crowd-tally.ts"
 
 /** What a wave's machines are made of. */
 export interface Stage {

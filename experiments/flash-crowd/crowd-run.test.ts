@@ -4,9 +4,9 @@
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { silentProgress } from "../engine/progress.ts"
-import type { WaveSpec } from "./wave.ts"
-import { boundOf } from "./wave-bound.ts"
-import { runWave, type WaveOverrides } from "./wave-run.ts"
+import type { WaveSpec } from "./flash-crowd.ts"
+import { boundOf } from "./crowd-bound.ts"
+import { runWave, type WaveOverrides } from "./crowd-run.ts"
 
 const spec: WaveSpec = {
   seed: 1,

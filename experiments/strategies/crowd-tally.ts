@@ -4,7 +4,7 @@
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import type { WaveSample } from "../wave/wave.ts"
+import type { WaveSample } from "../flash-crowd/flash-crowd.ts"
 import { type Cast, type Image, isOrigin } from "./image.ts"
 
 /** Samples kept at most; then every second one goes. */
