@@ -7,10 +7,10 @@ import { makeCellPool, type PoolOptions } from "./cell-pool.ts"
 import { measureIn } from "./measure-cells.ts"
 import { type Progress, silentProgress } from "./progress.ts"
 import { planReport } from "./report.ts"
-import { experiments } from "../../testing/experiments/test-experiments.ts"
+import { experiments } from "../../testing/experiments/trial-experiments.ts"
 
 const [counted] = experiments
-const registry = new URL("../../testing/experiments/test-experiments.ts", import.meta.url).href
+const registry = new URL("../../testing/experiments/trial-experiments.ts", import.meta.url).href
 
 const inPool = (
   options: Readonly<Record<string, string>>,

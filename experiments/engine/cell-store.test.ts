@@ -10,7 +10,7 @@ import { makeCellPool } from "./cell-pool.ts"
 import { type CellStore, makeCellStore } from "./cell-store.ts"
 import { measureIn } from "./measure-cells.ts"
 import { planReport } from "./report.ts"
-import { experiments, testLaboratory } from "../../testing/experiments/test-experiments.ts"
+import { experiments, testLaboratory } from "../../testing/experiments/trial-experiments.ts"
 
 let folder = ""
 beforeEach(async () => {

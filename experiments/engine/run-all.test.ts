@@ -10,7 +10,7 @@ import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { writeIndex } from "./report-index.ts"
 import { runAll } from "./run-all.ts"
 import { runExperiment } from "./run-experiment.ts"
-import { testLaboratory } from "../../testing/experiments/test-experiments.ts"
+import { testLaboratory } from "../../testing/experiments/trial-experiments.ts"
 import { firstDifference, verifyReports } from "./verify-reports.ts"
 
 let folder = ""

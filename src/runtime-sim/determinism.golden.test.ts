@@ -2,7 +2,7 @@
 // `npm run golden` writes the file anew.
 
 import { describe, expect, it } from "vitest"
-import { playGossip } from "../../testing/runtime-sim/test-workload.ts"
+import { playGossip } from "../../testing/runtime-sim/workload.ts"
 
 const seeds = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]
 

@@ -2,9 +2,9 @@
 
 import { execFileSync } from "node:child_process"
 import { describe, expect, it } from "vitest"
-import { playGossip } from "../../testing/runtime-sim/test-workload.ts"
+import { playGossip } from "../../testing/runtime-sim/workload.ts"
 
-const workload = new URL("../../testing/runtime-sim/test-workload.ts", import.meta.url).href
+const workload = new URL("../../testing/runtime-sim/workload.ts", import.meta.url).href
 
 const playElsewhere = (seed: string): string =>
   execFileSync(

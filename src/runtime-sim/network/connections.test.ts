@@ -1,7 +1,7 @@
 // How a single connection begins, carries frames, ends and breaks, with its instants.
 
 import { describe, expect, it } from "vitest"
-import { MB, makeWorld } from "../../../testing/runtime-sim/test-network.ts"
+import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
 
 describe("a connection", () => {
   it("opens after a round trip, and is refused where nobody listens", () => {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest"
 import { NetworkRefused } from "./link-model.ts"
 import { makeSimulation } from "../simulation.ts"
-import { MB, makeWorld } from "../../../testing/runtime-sim/test-network.ts"
+import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
 
 const latency = { sameRack: 100, sameZone: 400, acrossZones: 2000 }
 const shared = { uplink: 60 * MB, downlink: 60 * MB }

@@ -3,7 +3,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { FairFlow, FairLink, FairShares } from "./fair-shares.ts"
-import { waterFilling } from "../../../testing/runtime-sim/test-water-filling.ts"
+import { waterFilling } from "../../../testing/runtime-sim/water-filling.ts"
 
 const linkCount = 14
 

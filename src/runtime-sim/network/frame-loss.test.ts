@@ -4,8 +4,8 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { NetworkRefused } from "./link-model.ts"
 import { bulkThreshold } from "./links.ts"
-import { MB, makeWorld } from "../../../testing/runtime-sim/test-network.ts"
-import { playGossip } from "../../../testing/runtime-sim/test-workload.ts"
+import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
+import { playGossip } from "../../../testing/runtime-sim/workload.ts"
 
 const models = ["queue", "fair", "fair-exact"] as const
 
