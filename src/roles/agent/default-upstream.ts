@@ -5,6 +5,7 @@
 // answers alone, also for tags that it lacks.
 
 import { Cache, Effect, Exit, Stream } from "effect"
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { agentLimits } from "./limits.ts"
 import { upstreamLimits } from "../upstream/limits.ts"
 import type { ImageSource, ImageUnavailable } from "../registry/image-source.ts"
@@ -16,7 +17,7 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
     const prefix = names.defaultPrefix
     if (prefix === undefined) return source
     /** The last answers, used while no build-index answers; oldest first. */
-    const known = new Map<string, boolean>()
+    const known = new BoundedMap<string, boolean>(upstreamLimits.maxUpstreamAnswers)
 
     const ask = (repository: string): Effect.Effect<boolean, ImageUnavailable> =>
       source.tags(repository, { limit: 1 }).pipe(
@@ -24,8 +25,6 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
         Effect.catchTag("ImageUnknown", () => Effect.succeed(false)),
         Effect.tap((isOwn) =>
           Effect.sync(() => {
-            known.delete(repository)
-            if (known.size >= upstreamLimits.maxUpstreamAnswers) known.delete(known.keys().next().value!)
             known.set(repository, isOwn)
           })
         ),

@@ -13,6 +13,7 @@
 // from the closed list of the configuration; an answer comes within buildIndexLimits.upstreamResolveTimeout.
 
 import { Cache, Clock, Effect, Exit, Option, Random, Stream } from "effect"
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { buildIndexLimits } from "./limits.ts"
 import { upstreamLimits } from "../upstream/limits.ts"
@@ -49,12 +50,9 @@ export const makeMirroredIndex = (
   Effect.gen(function* () {
     const { index, changes, upstreams, origins } = options
     /** When the upstream last confirmed a tag, in milliseconds; oldest first. Lost at a restart: it is then asked. */
-    const confirmed = new Map<string, number>()
+    const confirmed = new BoundedMap<string, number>(buildIndexLimits.maxConfirmedTags)
 
     const confirm = (key: string, at: number): void => {
-      confirmed.delete(key)
-      if (confirmed.size >= buildIndexLimits.maxConfirmedTags)
-        confirmed.delete(confirmed.keys().next().value!)
       confirmed.set(key, at)
     }
 

@@ -10,6 +10,7 @@
 // digest was checked; a fetch goes on when who asked for it has gone; fetches and those waiting are bounded.
 
 import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { askLimits } from "../client/limits.ts"
@@ -58,7 +59,7 @@ export const makeOriginMirror = (
     const atOnce = yield* Semaphore.make(originLimits.maxUpstreamFetches)
     const underway = new Map<Digest, Deferred.Deferred<Outcome>>()
     /** Until when, in milliseconds, a blob that could not be had is not asked for again. */
-    const failedUntil = new Map<Digest, number>()
+    const failedUntil = new BoundedMap<Digest, number>(upstreamLimits.maxUpstreamAnswers)
     const counted = (result: string) =>
       metrics.counter("shoal_upstream_fetches_total", "Blobs fetched from upstream registries", { result })
     const done = counted("done")
@@ -90,11 +91,6 @@ export const makeOriginMirror = (
         Stream.tap((chunk) => Effect.sync(() => received(chunk.byteLength)))
       )
 
-    const forgetOldest = (): void => {
-      if (failedUntil.size >= upstreamLimits.maxUpstreamAnswers)
-        failedUntil.delete(failedUntil.keys().next().value!)
-    }
-
     const fetch = (
       mirrored: MirroredRepository,
       digest: Digest,
@@ -110,7 +106,6 @@ export const makeOriginMirror = (
         Effect.catch((error) =>
           Effect.gen(function* () {
             failed(1)
-            forgetOldest()
             failedUntil.set(
               digest,
               (yield* Clock.currentTimeMillis) + upstreamLimits.upstreamLacksLifetime / 1000

@@ -3,6 +3,7 @@
 //
 // Invariant: at most maxSwarmsTracked swarms; the Map's order is that of the last announce.
 
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { HandOut, type HandOutRules } from "../../protocol/tracking/hand-out.ts"
 import { limits } from "../../protocol/limits.ts"
 import { trackerLimits } from "./limits.ts"
@@ -28,17 +29,11 @@ export interface TrackerSwarms {
 /** @param rules Limits that an experiment varies. */
 export const makeTrackerSwarms = (random: RandomSource, rules: Partial<HandOutRules> = {}): TrackerSwarms => {
   const { targetNeighbours } = { ...limits, ...rules }
-  const table = new Map<SwarmId, HandOut>()
+  const table = new BoundedMap<SwarmId, HandOut>(trackerLimits.maxSwarmsTracked)
 
   /** The swarm's table, moved to the young end. */
   const touch = (swarm: SwarmId): HandOut => {
-    let handOut = table.get(swarm)
-    if (handOut === undefined) {
-      if (table.size >= trackerLimits.maxSwarmsTracked) table.delete(table.keys().next().value!)
-      handOut = new HandOut(rules)
-    } else {
-      table.delete(swarm)
-    }
+    const handOut = table.get(swarm) ?? new HandOut(rules)
     table.set(swarm, handOut)
     return handOut
   }

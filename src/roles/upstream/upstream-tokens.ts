@@ -10,6 +10,7 @@
 import { Cache, Effect, Exit, Schema } from "effect"
 import { Base64 } from "effect/encoding"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { upstreamLimits } from "./limits.ts"
 import { Secrets, type SecretUnavailable } from "../services/secrets.ts"
 import { toDuration } from "../services/clock.ts"
@@ -60,12 +61,10 @@ export const makeUpstreamTokens = (
     const client = yield* HttpClient.HttpClient
     const secrets = yield* Secrets
     const { credentials, name } = upstream
-    /** Oldest first; a Map keeps insertion order. */
-    const ways = new Map<string, Way>()
+    /** Oldest first. */
+    const ways = new BoundedMap<string, Way>(upstreamLimits.maxUpstreamTokens)
 
     const learn = (repository: string, way: Way): void => {
-      ways.delete(repository)
-      if (ways.size >= upstreamLimits.maxUpstreamTokens) ways.delete(ways.keys().next().value!)
       ways.set(repository, way)
     }
 

@@ -7,6 +7,7 @@
 
 import { dirname } from "node:path"
 import { Effect, Option, type Scope, Semaphore } from "effect"
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { storeLimits } from "./limits.ts"
@@ -42,9 +43,10 @@ export const makePieceFiles = (
 ): PieceFiles => {
   const opened = new Map<Digest, Shared>()
   /** Downloads that were closed unfinished: opening them again in this process hashes nothing again. */
-  const verified = new Map<Digest, { readonly swarm: SwarmId; readonly have: Bitfield }>()
+  const verified = new BoundedMap<Digest, { readonly swarm: SwarmId; readonly have: Bitfield }>(
+    storeLimits.maxClosedDownloadsKept
+  )
   const keepVerified = (digest: Digest, open: OpenPieceFile): void => {
-    if (verified.size >= storeLimits.maxClosedDownloadsKept) verified.delete(verified.keys().next().value!)
     verified.set(digest, { swarm: open.torrent.swarm, have: open.have() })
   }
 

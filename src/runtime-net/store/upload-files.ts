@@ -11,6 +11,7 @@
 import { randomBytes } from "node:crypto"
 import { dirname } from "node:path"
 import { Effect, Option, Stream } from "effect"
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { type Digest, digestAlgorithm } from "../../protocol/wire/digest.ts"
 import { storeLimits } from "./limits.ts"
 import {
@@ -43,11 +44,10 @@ const uploadName = /^[0-9a-f]{32}$/
 
 export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => {
   const lock = makeKeyLock()
-  const seen = new Map<string, SeenFromStart>()
+  const seen = new BoundedMap<string, SeenFromStart>(storeLimits.maxUploadsHashed)
 
   const remember = (upload: string): void => {
-    // The oldest is forgotten: its commit reads the file again.
-    if (seen.size >= storeLimits.maxUploadsHashed) seen.delete(seen.keys().next().value!)
+    // Beyond the limit the oldest is forgotten: its commit reads the file again.
     seen.set(upload, { size: 0, digest: runningDigest("sha256") })
   }
 
