@@ -7,7 +7,7 @@ import { Effect, Schema, SchemaIssue } from "effect"
 import { Yaml } from "effect/encoding"
 import { CliFailure } from "./cli-failure.ts"
 import { withPresentNames } from "./former-keys.ts"
-import { settingsOf } from "./settings.ts"
+import { holdsSecret, settingsOf } from "./settings.ts"
 
 /** A value that a flag gives, at its place in the configuration. */
 export interface Override {
@@ -28,7 +28,8 @@ const reasonOf = (error: unknown): string => {
   if (code === "EISDIR") return "it is a folder, not a file"
   if (code === "EACCES") return "it may not be read"
   const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n", 1)
-  return line
+  // JSON's parser quotes what stands around the wrong character, which may be a secret.
+  return line.replace(/, .* is not valid JSON$/, "")
 }
 
 /** The file's content as plain data; `.json` is JSON, anything else YAML. An empty file has no keys. */
@@ -47,7 +48,9 @@ export const readConfigFile = (file: string): Effect.Effect<Keys, CliFailure> =>
     })
     if (parsed === null || parsed === undefined) return {}
     if (!isKeys(parsed)) {
-      return yield* new CliFailure({ message: `${file}: expected keys and values, got ${kindOf(parsed)}` })
+      return yield* new CliFailure({
+        message: `${file}: expected keys and values, got ${Array.isArray(parsed) ? "a list" : "a single value"}`
+      })
     }
     return parsed
   })
@@ -55,7 +58,8 @@ export const readConfigFile = (file: string): Effect.Effect<Keys, CliFailure> =>
 const kindOf = (value: unknown): string => {
   if (Array.isArray(value)) return "a list"
   if (isKeys(value)) return "keys and values"
-  return JSON.stringify(value) ?? "nothing"
+  // Credentials in a URL, where none belong.
+  return JSON.stringify(value)?.replace(/\/\/[^/]*@/, "//...@") ?? "nothing"
 }
 
 const put = (keys: Keys, path: ReadonlyArray<string>, value: unknown): Keys => {
@@ -74,13 +78,14 @@ const at = (value: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
 
 const describe = (
   issue: { readonly path: ReadonlyArray<PropertyKey>; readonly message: string },
-  value: unknown
+  value: unknown,
+  isSecret: boolean
 ) => {
   const key = issue.path.map(String).join(".") || "the whole"
   if (issue.message === "Expected no excess property") return `${key}: unknown key`
   if (value === undefined) return `${key}: missing`
   const expected = issue.message.charAt(0).toLowerCase() + issue.message.slice(1)
-  return `${key}: ${expected.replaceAll("\n", " ")}, got ${kindOf(value)}`
+  return `${key}: ${expected.replaceAll("\n", " ")}, got ${isSecret ? "what is not shown" : kindOf(value)}`
 }
 
 const covers = (override: Override, path: ReadonlyArray<PropertyKey>): boolean =>
@@ -97,7 +102,8 @@ export const decodeConfig = <Config>(
   overrides: ReadonlyArray<Override>,
   flagFor: (path: ReadonlyArray<PropertyKey>) => string | undefined
 ): Effect.Effect<Config, CliFailure> => {
-  const named = withPresentNames(keys, settingsOf(schema))
+  const settings = settingsOf(schema)
+  const named = withPresentNames(keys, settings)
   const prefix = file === undefined ? "" : `${file}: `
   if (named.problems.length > 0) {
     return new CliFailure({ message: named.problems.map((problem) => `${prefix}${problem}`).join("; ") })
@@ -110,7 +116,11 @@ export const decodeConfig = <Config>(
         const plain = path.map((key) => (typeof key === "object" ? key.key : key))
         const flagGiven = overrides.find((override) => covers(override, plain))?.flag
         const written = flagGiven === undefined ? named.writtenAt(plain.map(String)) : plain
-        const problem = describe({ path: written, message }, at(raw, plain))
+        const problem = describe(
+          { path: written, message },
+          at(raw, plain),
+          holdsSecret(settings, plain.map(String))
+        )
         const source = flagGiven ?? file
         const flag = problem.endsWith(": missing") ? flagFor(plain) : undefined
         const hint = flag === undefined ? "" : ` (give it in ${file ?? "a --config file"} or by ${flag})`

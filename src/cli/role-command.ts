@@ -5,9 +5,11 @@
 import { Effect, type Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Log } from "../roles/config/process-keys.ts"
+import { readSecret } from "../runtime-net/platform/node-secrets.ts"
 import { hostAndPort } from "../roles/http/host-and-port.ts"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
 import { decodeConfig, readConfigFile } from "./config-file.ts"
+import { checkSecrets } from "./config-secrets.ts"
 import { type ConfigFlag, describeFlag } from "./config-flags.ts"
 import { settingsOf } from "./settings.ts"
 
@@ -56,6 +58,7 @@ export const roleCommand = <Config extends RoleConfig>(role: RoleCommand<Config>
       const file = config._tag === "Some" ? config.value : undefined
       const keys = file === undefined ? {} : yield* readConfigFile(file)
       const decoded = yield* decodeConfig(role.schema, file, keys, Object.values(given).flat(), flagFor)
+      yield* checkSecrets(decoded, settings, file, readSecret)
       const program = yield* Effect.promise(role.load)
       const { runHost, pinoLogger } = yield* Effect.promise(loadWorld)
       yield* Effect.gen(function* () {

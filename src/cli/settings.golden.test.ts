@@ -23,7 +23,7 @@ const roles = {
 const keyText = (path: ReadonlyArray<string>): string => path.join(".").replaceAll(".[]", "[]")
 
 const row = ({ path, type, meaning, isRequired, byDefault, former }: Setting): string => {
-  const was = former.length === 0 ? "" : ` (once ${former.map(({ key }) => `\`${key}\``).join(", ")})`
+  const was = former.length === 0 ? "" : ` (formerly ${former.map(({ key }) => `\`${key}\``).join(", ")})`
   const otherwise = isRequired ? "required" : byDefault === undefined ? "" : `\`${byDefault}\``
   return `| \`${keyText(path)}\` | ${type} | ${otherwise} | ${meaning}${was} |`
 }
@@ -39,6 +39,7 @@ element of the list.
 | size | \`100GB\`, \`16MiB\`: decimal or binary units; a number is bytes |
 | rate | \`200MB/s\`: a size each second, with its \`/s\`; a number is bytes a second |
 | duration | \`5 minutes\`, \`30 seconds\`, \`PT1H30M\` (ISO 8601); a number is seconds |
+| secret | \`"@/run/secrets/hub"\` (a file), \`env:HUB_PASSWORD\` (a variable of the environment), or the secret itself |
 | listener | \`{ host: 0.0.0.0, port: 16001 }\` |
 | image pattern | \`demo/*\`, \`library/**:v1*\`: \`*\` is any text without a slash, \`**\` any text |
 

@@ -3,6 +3,7 @@
 
 import { type Schema, SchemaAST } from "effect"
 import { type Former, notesOn } from "../roles/config/keys.ts"
+import { secretTitle } from "../roles/config/secret.ts"
 
 export interface Setting {
   /** "[]" stands for each element of a list. */
@@ -59,6 +60,15 @@ const below = (ast: SchemaAST.AST, path: ReadonlyArray<string>): ReadonlyArray<S
 
 /** In the order of the schema, each before what is below it. */
 export const settingsOf = (schema: Schema.Constraint): ReadonlyArray<Setting> => below(schema.ast, [])
+
+/** Keys that hold a secret beside them or below: what stands there is shown to nobody. */
+export const holdsSecret = (settings: ReadonlyArray<Setting>, path: ReadonlyArray<string>): boolean => {
+  const pattern = path.map((key) => (/^\d+$/.test(key) ? "[]" : key))
+  return settings.some(({ type, path: secret }) => {
+    const shared = Math.min(pattern.length, secret.length - 1)
+    return type === secretTitle && secret.slice(0, shared).every((key, index) => key === pattern[index])
+  })
+}
 
 export const settingAt = (
   settings: ReadonlyArray<Setting>,

@@ -47,7 +47,11 @@ describe.runIf(can("containerd") || can("podman") || can("docker"))("an agent th
     const name = "docker.io"
     const url = `http://${upstream.address}`
     const keys = {
-      herd: { upstreams: [{ name, url, freshness: 0, credentials: { username: "robot", passwordFile } }] },
+      herd: {
+        upstreams: [
+          { name, url, freshness: 0, credentials: { username: "robot", password: `@${passwordFile}` } }
+        ]
+      },
       agent: { mirrors: [{ name }], defaultUpstream: name }
     }
     const plan = planUp({ agents: 1, data: join(folder, "shoal"), portBase: base, logLevel: "warn" })

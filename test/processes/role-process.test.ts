@@ -89,6 +89,20 @@ test("a bad configuration names file, path and problem, and opens nothing", asyn
   )
 })
 
+test("a secret that cannot be read is named with its place, and nothing is opened", async () => {
+  const data = join(folder, "without-secret")
+  const file = written(
+    "secret.yaml",
+    `data: ${data}\nhttp: { port: ${base} }\norigins: ["http://a:1"]\nupstreams:\n` +
+      "  - name: docker.io\n    url: https://registry-1.docker.io\n" +
+      `    credentials: { username: robot, password: "@${join(folder, "no-such-file")}" }\n`
+  )
+  expect(await refused("build-index", "--config", file)).toMatch(
+    /^shoal: .*secret\.yaml: upstreams\.0\.credentials\.password: cannot read a secret from .*no-such-file: ENOENT/
+  )
+  expect(existsSync(data)).toBe(false)
+})
+
 test("a taken port and a folder that cannot be written are one line each", async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: base + 4 }, resolve))

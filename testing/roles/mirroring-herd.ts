@@ -1,6 +1,6 @@
 // Decides the herd that tests of mirroring run, in a memory world with an upstream known as docker.io.
 
-import { Context, Effect } from "effect"
+import { Context, Effect, Redacted } from "effect"
 import { herdConfig } from "../../src/roles/herd/config.ts"
 import { herd } from "../../src/roles/herd/herd.ts"
 import type { UpstreamSettings } from "../../src/roles/upstream/mirror-config.ts"
@@ -15,7 +15,7 @@ const upstream: UpstreamSettings = {
   name: "docker.io",
   aliases: ["index.docker.io"],
   url: "https://registry-1.docker.io:1",
-  credentials: { username: "robot", passwordEnv: "PASSWORD" }
+  credentials: { username: "robot", password: "env:PASSWORD" }
 }
 
 /** Runs tests on a herd in memory that mirrors docker.io, which wants tokens and redirects to a store of blobs. */
@@ -29,7 +29,7 @@ export const mirroringHerd =
       state.auth = "bearer"
       state.credentials = { username: "robot", password: "secret" }
       state.redirectBlobs = true
-      const secrets: Secrets = { read: () => Effect.succeed("secret") }
+      const secrets: Secrets = { read: () => Effect.succeed(Redacted.make("secret")) }
       const running = yield* world
         .start(herd(herdConfig({ ...herdSettings, upstreams: [upstream], ownNames: ["registry.example"] })))
         .pipe(Effect.provideContext(Context.make(Secrets, secrets)))

@@ -10,7 +10,7 @@ const problem = (value: unknown): string | undefined => {
   const exit = decode(value)
   return Exit.isSuccess(exit) ? undefined : String(exit.cause)
 }
-const credentials = { username: "robot", passwordFile: "/run/secrets/hub" }
+const credentials = { username: "robot", password: "@/run/secrets/hub" }
 
 describe("the configuration of upstreams", () => {
   test.each([
@@ -31,7 +31,7 @@ describe("the configuration of upstreams", () => {
       ]
     ],
     [[{ name: "plain.example", url: "http://plain.example:5000" }]],
-    [[{ name: "a.example", url: "https://a.example", credentials: { username: "u", passwordEnv: "P" } }]]
+    [[{ name: "a.example", url: "https://a.example", credentials: { username: "u", password: "env:P" } }]]
   ])("%j is taken", (value) => {
     expect(problem(value)).toBeUndefined()
   })
@@ -48,13 +48,10 @@ describe("the configuration of upstreams", () => {
     [[{ name: "a.example", url: "https://user@a.example" }], "url"],
     [[{ name: "a.example", url: "https://a.example/v2" }], "url"],
     [[{ name: "a.example/b", url: "https://a.example" }], "HOST"],
+    [[{ name: "a.example", url: "https://a.example", credentials: { username: "u" } }], "password"],
     [
-      [{ name: "a.example", url: "https://a.example", credentials: { username: "u" } }],
-      "either passwordFile"
-    ],
-    [
-      [{ name: "a.example", url: "https://a.example", credentials: { ...credentials, passwordEnv: "P" } }],
-      "either passwordFile"
+      [{ name: "a.example", url: "https://a.example", credentials: { ...credentials, password: "@" } }],
+      '"@FILE", "env:NAME"'
     ],
     [
       [{ name: "a.example", url: "https://a.example", credentials: { ...credentials, username: "a:b" } }],

@@ -6,6 +6,7 @@ import { Schema } from "effect"
 import { upstreamLimits } from "./limits.ts"
 import { optional, required, withDefault } from "../config/keys.ts"
 import { duration, writtenMicros } from "../config/quantities.ts"
+import { Secret } from "../config/secret.ts"
 import { MirrorName, mirrorNameKeys, RegistryName } from "./mirror-names.ts"
 import { isLoopback } from "./trust-boundary.ts"
 
@@ -15,18 +16,15 @@ const UserName = Schema.NonEmptyString.check(
 
 const Credentials = Schema.Struct({
   username: required(UserName, "The user's name"),
-  passwordFile: optional(
-    Schema.NonEmptyString.annotate({ title: "file" }),
-    "A file that holds the password; read whenever a token is asked for"
-  ),
-  passwordEnv: optional(Schema.NonEmptyString, "Or the environment variable that holds it")
-}).check(
-  Schema.makeFilter(
-    ({ passwordFile, passwordEnv }) =>
-      (passwordFile === undefined) !== (passwordEnv === undefined) ||
-      "either passwordFile or passwordEnv, and not both"
-  )
-)
+  // What it only names is read whenever a token is asked for.
+  password: required(Secret, "The user's password", [
+    { key: "passwordFile", means: (path) => (typeof path === "string" ? `@${path}` : path) },
+    {
+      key: "passwordEnv",
+      means: (variable) => (typeof variable === "string" ? `env:${variable}` : variable)
+    }
+  ])
+})
 
 const UpstreamUrl = Schema.String.check(Schema.isPattern(/^https?:\/\/[^/\s@?#]+\/?$/)).annotate({
   title: "URL"

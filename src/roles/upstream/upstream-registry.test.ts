@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Stream } from "effect"
+import { Context, Effect, Redacted, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
@@ -25,13 +25,13 @@ import { makeUpstreamRegistry, type UpstreamRegistry } from "./upstream-registry
 const hash = (bytes: Uint8Array): Digest => makeDigest("sha256", createHash("sha256").update(bytes).digest())
 
 const place: UpstreamSettings = { name: "docker.io", url: "https://registry-1.docker.io:1" }
-const credentials = { username: "robot", passwordFile: "password" }
+const credentials = { username: "robot", password: "@password" }
 const basic = `Basic ${Buffer.from("robot:secret").toString("base64")}`
 
 const secrets: Secrets = {
   read: (source) =>
     source.tag === "File" && source.path === "password"
-      ? Effect.succeed("secret")
+      ? Effect.succeed(Redacted.make("secret"))
       : Effect.fail(new SecretUnavailable({ message: "no such secret" }))
 }
 

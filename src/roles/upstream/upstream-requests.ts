@@ -8,7 +8,7 @@
 // Invariants: Authorization goes to the upstream's own origin only; at most maxRedirects hops, each inside the trust
 // boundary; nothing that a client of ours sent is passed on but the name and digest that it asked for.
 
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Redacted } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { upstreamLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
@@ -18,7 +18,7 @@ import { discardBody, reasonIn } from "./bounded-body.ts"
 import type { Upstream } from "./mirror-config.ts"
 import { isDistrusted, makeTrustBoundary } from "./trust-boundary.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "./upstream-errors.ts"
-import { makeUpstreamTokens } from "./upstream-tokens.ts"
+import { type Authorization, makeUpstreamTokens } from "./upstream-tokens.ts"
 
 interface UpstreamQuestion {
   readonly method: "GET" | "HEAD"
@@ -57,14 +57,16 @@ export const makeUpstreamRequests = (
     const away = (why: string, pause?: Micros) =>
       new UpstreamAway({ message: `${name} ${why}`, ...(pause === undefined ? {} : { pause }) })
 
-    const send = (question: UpstreamQuestion, url: URL, authorization: string | undefined) =>
+    const send = (question: UpstreamQuestion, url: URL, authorization: Authorization | undefined) =>
       client
         .execute(
           HttpClientRequest.make(question.method)(url.href, {
             headers: {
               "accept-encoding": "identity",
               ...question.headers,
-              ...(authorization === undefined || !boundary.isUpstream(url) ? {} : { authorization })
+              ...(authorization === undefined || !boundary.isUpstream(url)
+                ? {}
+                : { authorization: Redacted.value(authorization) })
             }
           })
         )
@@ -87,7 +89,7 @@ export const makeUpstreamRequests = (
           })
         )
 
-    const follow = (question: UpstreamQuestion, start: URL, authorization: string | undefined) =>
+    const follow = (question: UpstreamQuestion, start: URL, authorization: Authorization | undefined) =>
       Effect.gen(function* () {
         let url = start
         for (let hop = 0; hop <= upstreamLimits.maxUpstreamRedirects; hop++) {

@@ -7,12 +7,12 @@
 // Invariants: credentials go to the upstream itself or to a trusted realm and nowhere else, no redirect is followed
 // with them; a client's Authorization never comes here; nothing secret is in a message.
 
-import { Cache, Effect, Exit, Schema } from "effect"
+import { Cache, Effect, Exit, Redacted, Schema } from "effect"
 import { Base64 } from "effect/encoding"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { upstreamLimits } from "./limits.ts"
-import { Secrets, type SecretUnavailable } from "../services/secrets.ts"
+import { Secrets, type SecretUnavailable, secretOf } from "../services/secrets.ts"
 import { toDuration } from "../services/clock.ts"
 import { boundedBody, reasonIn } from "./bounded-body.ts"
 import { type Challenge, parseChallenges } from "./challenge.ts"
@@ -20,19 +20,22 @@ import type { Upstream } from "./mirror-config.ts"
 import { isDistrusted, type TrustBoundary } from "./trust-boundary.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "./upstream-errors.ts"
 
+/** The value of an Authorization header. */
+export type Authorization = Redacted.Redacted
+
 export interface UpstreamTokens {
   /** The Authorization that earlier challenges taught for a repository, if any. */
-  readonly known: (repository: string) => Effect.Effect<string | undefined, UpstreamError>
+  readonly known: (repository: string) => Effect.Effect<Authorization | undefined, UpstreamError>
   /** What to send after a 401 with this WWW-Authenticate; `refused` is what was sent before. */
   readonly answer: (
     repository: string,
     header: string | undefined,
-    refused: string | undefined
-  ) => Effect.Effect<string, UpstreamError>
+    refused: Authorization | undefined
+  ) => Effect.Effect<Authorization, UpstreamError>
 }
 
 interface Token {
-  readonly authorization: string
+  readonly authorization: Authorization
   /** Seconds. */
   readonly lifetime: number
 }
@@ -49,6 +52,9 @@ const TokenAnswer = Schema.fromJsonString(
 )
 const decodeToken = Schema.decodeUnknownEffect(TokenAnswer)
 const decoder = new TextDecoder()
+
+const isSame = (one: Authorization, other: Authorization | undefined): boolean =>
+  other !== undefined && Redacted.value(one) === Redacted.value(other)
 
 /** What may stand in a header: a token server must not write lines of the next request. */
 const isTokenText = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
@@ -71,16 +77,14 @@ export const makeUpstreamTokens = (
     const away = (why: string) => new UpstreamAway({ message: `${name}: ${why}` })
     const noSecret = (error: SecretUnavailable) => away(error.message)
 
-    const basic: Effect.Effect<string | undefined, UpstreamAway> = Effect.suspend(() => {
+    const basic: Effect.Effect<Authorization | undefined, UpstreamAway> = Effect.suspend(() => {
       if (credentials === undefined) return Effect.succeed(undefined)
-      const { passwordEnv, passwordFile, username } = credentials
-      const source =
-        passwordFile === undefined
-          ? ({ tag: "Environment", variable: passwordEnv! } as const)
-          : ({ tag: "File", path: passwordFile } as const)
-      return secrets.read(source).pipe(
+      const { password, username } = credentials
+      return secretOf(secrets, password).pipe(
         Effect.mapError(noSecret),
-        Effect.map((password) => `Basic ${Base64.encode(`${username}:${password}`)}`)
+        Effect.map((secret) =>
+          Redacted.make(`Basic ${Base64.encode(`${username}:${Redacted.value(secret)}`)}`)
+        )
       )
     })
 
@@ -93,7 +97,7 @@ export const makeUpstreamTokens = (
             headers: {
               accept: "application/json",
               "accept-encoding": "identity",
-              ...(authorization === undefined ? {} : { authorization })
+              ...(authorization === undefined ? {} : { authorization: Redacted.value(authorization) })
             }
           })
         )
@@ -115,7 +119,7 @@ export const makeUpstreamTokens = (
           Math.max(0, expires * upstreamLimits.tokenUse),
           upstreamLimits.maxTokenLifetime / 1_000_000
         )
-        return { authorization: `Bearer ${token}`, lifetime }
+        return { authorization: Redacted.make(`Bearer ${token}`), lifetime }
       }).pipe(
         Effect.catchTag("HttpClientError", (error) =>
           Effect.fail(
@@ -138,7 +142,7 @@ export const makeUpstreamTokens = (
       timeToLive: (exit) => (Exit.isSuccess(exit) ? `${Math.round(exit.value.lifetime * 1000)} millis` : 0)
     })
 
-    const authorize = (way: Way): Effect.Effect<string | undefined, UpstreamError> =>
+    const authorize = (way: Way): Effect.Effect<Authorization | undefined, UpstreamError> =>
       way.tag === "Basic" ? basic : Effect.map(Cache.get(tokens, way.key), (token) => token.authorization)
 
     /** The URL that gives the token which a Bearer challenge wants. */
@@ -187,11 +191,11 @@ export const makeUpstreamTokens = (
           }
           const way = yield* wayOf(repository, challenges)
           const kept = way.tag === "Bearer" ? yield* Cache.getSuccess(tokens, way.key) : undefined
-          if (way.tag === "Bearer" && kept?._tag === "Some" && kept.value.authorization === refused) {
+          if (way.tag === "Bearer" && kept?._tag === "Some" && isSame(kept.value.authorization, refused)) {
             yield* Cache.invalidate(tokens, way.key)
           }
           const authorization = yield* authorize(way)
-          if (authorization === undefined || (way.tag === "Basic" && authorization === refused)) {
+          if (authorization === undefined || (way.tag === "Basic" && isSame(authorization, refused))) {
             return yield* new UpstreamLacks({
               denied: true,
               message: `${name} does not take the configured credentials`

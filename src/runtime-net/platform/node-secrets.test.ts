@@ -1,34 +1,56 @@
-// Checks that a password comes from its file or variable as it is now, and that a missing one is named without it.
+// Checks that a secret comes from its file or variable as it is now, redacted, and that a missing one is named without
+// any content.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { Secrets } from "../../roles/services/secrets.ts"
 import { nodeSecrets } from "./node-secrets.ts"
+
+const temporaryFile = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-secrets-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+  ),
+  (folder) => join(folder, "password")
+)
 
 it.effect("a secret is read anew each time, without the line break at its end", () =>
   Effect.gen(function* () {
     const secrets = yield* Secrets
-    const folder = mkdtempSync(join(tmpdir(), "shoal-secrets-"))
-    const path = join(folder, "password")
+    const path = yield* temporaryFile
     for (const [written, read] of [
       ["first\n", "first"],
       ["second\r\n", "second"],
       [" third ", " third "]
     ] as const) {
       writeFileSync(path, written)
-      assert.strictEqual(yield* secrets.read({ tag: "File", path }), read)
+      const secret = yield* secrets.read({ tag: "File", path })
+      assert.strictEqual(Redacted.value(secret), read)
+      assert.notInclude(`${secret} ${JSON.stringify(secret)}`, read)
     }
-    rmSync(folder, { recursive: true })
-    const missing = yield* Effect.flip(secrets.read({ tag: "File", path }))
-    assert.include(missing.message, path)
-    const unset = yield* Effect.flip(secrets.read({ tag: "Environment", variable: "SHOAL_TEST_NO_SUCH" }))
-    assert.include(unset.message, "SHOAL_TEST_NO_SUCH is not set")
     process.env.SHOAL_TEST_SECRET = "from the environment"
     const found = yield* secrets.read({ tag: "Environment", variable: "SHOAL_TEST_SECRET" })
     delete process.env.SHOAL_TEST_SECRET
-    assert.strictEqual(found, "from the environment")
+    assert.strictEqual(Redacted.value(found), "from the environment")
+  }).pipe(Effect.provide(nodeSecrets))
+)
+
+it.effect("a secret that is missing, empty or too large is named with its source", () =>
+  Effect.gen(function* () {
+    const { read } = yield* Secrets
+    const path = yield* temporaryFile
+    const problem = Effect.map(Effect.flip(read({ tag: "File", path })), ({ message }) => message)
+    assert.include(yield* problem, `cannot read a secret from ${path}: ENOENT`)
+    writeFileSync(path, "\n")
+    assert.include(yield* problem, "it is empty")
+    writeFileSync(path, "hunter2".repeat(10_000))
+    const tooLarge = yield* problem
+    assert.include(tooLarge, "it has more than 65536 bytes")
+    assert.notInclude(tooLarge, "hunter2")
+    const unset = yield* Effect.flip(read({ tag: "Environment", variable: "SHOAL_TEST_NO_SUCH" }))
+    assert.include(unset.message, "the environment variable SHOAL_TEST_NO_SUCH: it is not set")
   }).pipe(Effect.provide(nodeSecrets))
 )

@@ -1,26 +1,47 @@
-// Decides where secrets are on this machine: in files and in the environment of the process. A file is read whole and
-// must be small; the error says which one and why, and nothing of its content.
+// Where secrets are on this machine: in files and in the environment of the process. A file is read whole and is small;
+// an error says which source and why, and nothing of its content.
 
-import { readFileSync } from "node:fs"
-import { Effect, Layer } from "effect"
-import { type SecretSource, Secrets, SecretUnavailable } from "../../roles/services/secrets.ts"
+import { closeSync, openSync, readSync } from "node:fs"
+import { Effect, Layer, Redacted } from "effect"
+import { type SecretReference, Secrets, SecretUnavailable } from "../../roles/services/secrets.ts"
 
-const read = (source: SecretSource): string => {
-  if (source.tag === "Environment") {
-    const value = process.env[source.variable]
-    if (value === undefined) throw new Error(`the environment variable ${source.variable} is not set`)
-    return value
+/** Of a file. Passwords and tokens are shorter; a file named by mistake may be endless (/dev/zero). */
+const maxSecretBytes = 64 * 1024
+
+const readStart = (path: string): string => {
+  const file = openSync(path, "r")
+  try {
+    const bytes = Buffer.alloc(maxSecretBytes + 1)
+    let length = 0
+    for (;;) {
+      const read = readSync(file, bytes, length, bytes.length - length, null)
+      length += read
+      if (length > maxSecretBytes) throw new Error(`it has more than ${maxSecretBytes} bytes`)
+      if (read === 0) return bytes.toString("utf8", 0, length)
+    }
+  } finally {
+    closeSync(file)
   }
-  return readFileSync(source.path, "utf8").replace(/\r?\n$/, "")
 }
 
-export const nodeSecrets: Layer.Layer<never> = Layer.succeed(Secrets, {
-  read: (source) =>
-    Effect.try({
-      try: () => read(source),
-      catch: (error) =>
-        new SecretUnavailable({
-          message: `cannot read a password: ${error instanceof Error ? error.message : String(error)}`
-        })
-    })
-})
+const read = (source: SecretReference): string => {
+  const text =
+    source.tag === "File" ? readStart(source.path).replace(/\r?\n$/, "") : process.env[source.variable]
+  if (text === undefined) throw new Error("it is not set")
+  if (text === "") throw new Error("it is empty")
+  return text
+}
+
+const nameOf = (source: SecretReference): string =>
+  source.tag === "File" ? source.path : `the environment variable ${source.variable}`
+
+export const readSecret: Secrets["read"] = (source) =>
+  Effect.try({
+    try: () => Redacted.make(read(source)),
+    catch: (error) =>
+      new SecretUnavailable({
+        message: `cannot read a secret from ${nameOf(source)}: ${error instanceof Error ? error.message : String(error)}`
+      })
+  })
+
+export const nodeSecrets: Layer.Layer<never> = Layer.succeed(Secrets, { read: readSecret })
