@@ -1,4 +1,5 @@
-// Checks which bytes a Range or Content-Range names: the conformance suite's cases, and that no byte outside is ever named.
+// Tests of byte ranges in headers: the cases of the conformance suite, and the property that no range leaves the
+// blob.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -6,7 +7,7 @@ import { ociLimits } from "./limits.ts"
 import { formatContentRange, formatUploadRange, parseChunkRange, parseRange } from "./byte-range.ts"
 
 describe("parseRange", () => {
-  // The conformance suite's cases over a blob of 2048 bytes, and what clients send.
+  // Cases of the conformance suite over a blob of 2048 bytes, and headers of real clients.
   it.each([
     [undefined, 2048, "whole"],
     ["bytes=500-1499", 2048, "500-1500"],
@@ -43,7 +44,7 @@ describe("parseRange", () => {
     ).toBe(expected)
   })
 
-  it("takes as many ranges as container tools ask for, and no more", () => {
+  it("accepts as many ranges as container tools send, and no more", () => {
     const header = (count: number) =>
       `bytes=${Array.from({ length: count }, (_, index) => `${4 * index}-${4 * index + 1}`).join(",")}`
     const range = parseRange(header(ociLimits.maxRanges), 1 << 20)
@@ -51,7 +52,7 @@ describe("parseRange", () => {
     expect(parseRange(header(ociLimits.maxRanges + 1), 1 << 20).tag).toBe("TooMany")
   })
 
-  it("never names a byte outside the blob, never an empty part, and sends no byte more often than overlaps allow", () => {
+  it("never leaves the blob, never gives an empty part, and repeats no byte more often than overlaps allow", () => {
     const one = fc.oneof(
       fc.tuple(fc.nat(5000), fc.nat(5000)).map(([a, b]) => `${a}-${b}`),
       fc.nat(5000).map((n) => `-${n}`),
@@ -80,7 +81,7 @@ describe("parseRange", () => {
 })
 
 describe("upload ranges", () => {
-  it("reads a chunk with and without the unit", () => {
+  it("parse a chunk with and without the unit", () => {
     expect(parseChunkRange("0-9")).toEqual({ start: 0, end: 10 })
     expect(parseChunkRange("bytes 10-19/30")).toEqual({ start: 10, end: 20 })
     expect(parseChunkRange("bytes 10-19/*")).toEqual({ start: 10, end: 20 })
@@ -90,13 +91,13 @@ describe("upload ranges", () => {
     expect(parseChunkRange(header)).toBeUndefined()
   })
 
-  it("tells an empty upload as 0-0, since clients parse an integer", () => {
+  it("format an empty upload as 0-0, since clients parse an integer", () => {
     expect(formatUploadRange(0)).toBe("0-0")
     expect(formatUploadRange(1)).toBe("0-0")
     expect(formatUploadRange(10)).toBe("0-9")
   })
 
-  it("writes a 206's Content-Range with an inclusive end", () => {
+  it("format the Content-Range of a 206 with an inclusive end", () => {
     expect(formatContentRange(500, 1500, 2048)).toBe("bytes 500-1499/2048")
   })
 })

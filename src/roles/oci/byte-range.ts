@@ -1,23 +1,24 @@
-// Decides which bytes a header names: the `Range` of a download (RFC 9110, section 14: one range or several) and the
-// `Content-Range: a-b` of an upload's chunk (OCI distribution spec, which leaves "bytes" out). Other units and what is
-// no list of ranges are ignored, as the RFC allows: the whole is sent.
+// Byte ranges of HTTP headers: the `Range` of a download (RFC 9110, section 14, one range or several) and the
+// `Content-Range: a-b` of an upload's chunk (OCI distribution spec, without the unit). A header with another unit or
+// without a list of ranges is ignored, as the RFC allows, and the whole blob is sent.
 //
-// Invariants: parts are never empty, never outside the blob, in the order asked for, never joined (clients count them),
-// at most maxRanges and with at most maxOverlaps of them touching what another one asks for.
+// Invariants: parts are never empty and never outside the blob. They stay in the order of the request and are never
+// joined, because clients count them. There are at most maxRanges parts, and at most maxRangeOverlaps of them
+// overlap.
 
 import { ociLimits } from "./limits.ts"
 
-/** Bytes [start, end). */
+/** The bytes from `start` to before `end`. */
 export interface ByteRange {
   readonly start: number
   readonly end: number
 }
 
-/** What of a blob is read: all of it, or ranges of which a client may leave the rest. */
+/** The part of a blob that is read: all of it, or ranges. */
 export interface BlobSelection {
-  /** In the order in which they are read; they may overlap. */
+  /** The ranges in the order of reading; they may overlap. */
   readonly ranges: ReadonlyArray<ByteRange>
-  /** Whether the blob is wanted whole, read or not. */
+  /** Whether the host wants the whole blob, also beyond the ranges that are read. */
   readonly isWhole: boolean
 }
 
@@ -28,7 +29,7 @@ export const wholeOf = (length: number): BlobSelection => ({
 
 export type RequestedRange =
   | { readonly tag: "Whole" }
-  /** At least one range; more only when the header named more. */
+  /** At least one range, and no more than the header names. */
   | { readonly tag: "Parts"; readonly ranges: ReadonlyArray<ByteRange> }
   | { readonly tag: "Unsatisfiable" }
   /** More ranges than are served at once. */
@@ -37,11 +38,11 @@ export type RequestedRange =
 const setPattern = /^\s*bytes\s*=([\d\s,-]*)$/i
 const rangePattern = /^\s*(\d*)\s*-\s*(\d*)\s*$/
 
-/** What a `Range` header asks of a representation of `length` bytes. */
+/** The bytes that a `Range` header selects of a blob of `length` bytes. */
 export const parseRange = (header: string | undefined, length: number): RequestedRange => {
   const set = header === undefined ? null : setPattern.exec(header)
   if (set === null) return { tag: "Whole" }
-  // A list may hold empty elements (RFC 9110, 5.6.1).
+  // A list may have empty elements (RFC 9110, 5.6.1).
   const specs = set[1]!.split(",").filter((spec) => spec.trim() !== "")
   if (specs.length > ociLimits.maxRanges) return { tag: "TooMany" }
   const ranges: ByteRange[] = []
@@ -61,14 +62,14 @@ const lastBytes = (count: string, length: number): ByteRange | undefined => {
   return start < length ? { start, end: length } : undefined
 }
 
-/** "500-0" is malformed by the RFC; the OCI conformance suite wants 416 for it, so it counts as a range of nothing. */
+/** "500-0" is malformed in the RFC, but the OCI conformance suite expects 416, so it counts as an empty range. */
 const bytesFrom = (first: string, last: string, length: number): ByteRange | undefined => {
   const start = Number(first)
   const end = last === "" ? length : Math.min(Number(last) + 1, length)
   return start < end ? { start, end } : undefined
 }
 
-/** How many ranges begin within an earlier one, by place. */
+/** How many ranges begin within a range that begins at a lower offset. */
 const overlaps = (ranges: ReadonlyArray<ByteRange>): number => {
   let count = 0
   let reached = 0
@@ -79,7 +80,7 @@ const overlaps = (ranges: ReadonlyArray<ByteRange>): number => {
   return count
 }
 
-/** The `Content-Range` of a part: bytes [start, end) of `length`. */
+/** The `Content-Range` of a part from `start` to before `end`. */
 export const formatContentRange = (start: number, end: number, length: number): string =>
   `bytes ${start}-${end - 1}/${length}`
 
@@ -92,7 +93,7 @@ export interface ChunkRange {
 
 const chunkPattern = /^\s*(?:bytes\s+)?(\d+)-(\d+)(?:\/(?:\d+|\*))?\s*$/i
 
-/** The bytes that a chunk of an upload claims to be, or undefined when the header is malformed. */
+/** The bytes that a chunk's header declares, or undefined for a malformed header. */
 export const parseChunkRange = (header: string): ChunkRange | undefined => {
   const match = chunkPattern.exec(header)
   if (match === null) return undefined
@@ -102,7 +103,7 @@ export const parseChunkRange = (header: string): ChunkRange | undefined => {
 }
 
 /**
- * The `Range` of an upload that holds `size` bytes. An empty upload is "0-0": clients and the conformance suite parse
- * `0-<integer>` even then.
+ * The `Range` of an upload that holds `size` bytes. It is "0-0" for an empty upload, because clients and the
+ * conformance suite always parse `0-<integer>`.
  */
 export const formatUploadRange = (size: number): string => `0-${Math.max(0, size - 1)}`

@@ -1,13 +1,13 @@
-// Decides which images a rule of the configuration means: "repository" or "repository:tag", in which "*" stands for any
-// text without a slash and "**" for any text. Without a tag every tag is meant.
+// Image patterns of configuration rules: "repository" or "repository:tag", in which "*" is any text without a slash
+// and "**" is any text. A pattern without a tag matches every tag.
 //
-// Invariant: matching takes time in proportion to the product of both lengths, whatever the pattern (no regular
-// expression is made of what somebody wrote).
+// Invariant: the time of a match is proportional to the product of both lengths for any pattern. No regular
+// expression is made from a pattern.
 
-/** Characters of a pattern: those of the longest repository name and tag, and some. */
+/** Characters of a pattern: the longest repository name (255) and tag (128), and a few for wildcards. */
 export const maxPatternLength = 400
 
-/** Whether the text could match any image. */
+/** Whether the text is a well-formed pattern. */
 export const isImagePattern = (text: string): boolean =>
   text.length <= maxPatternLength && /^[a-z0-9._*/-]+(?::[A-Za-z0-9._*-]+)?$/.test(text)
 
@@ -31,7 +31,7 @@ const tokens = (pattern: string): ReadonlyArray<Token> =>
       part.startsWith("*") ? { tag: "Any", slashes: part.length > 1 } : { tag: "Text", text: part }
     )
 
-/** The places in `text` that the tokens so far can end at, token by token. */
+/** Tracks the offsets in `text` at which a match of the tokens so far can end. */
 const matches = (pattern: ReadonlyArray<Token>, text: string): boolean => {
   let ends = new Set([0])
   for (const token of pattern) {

@@ -1,5 +1,5 @@
-// Decides how a listing is cut into pages: `n` entries after `last`, and a Link to the next page when there is one
-// (OCI distribution spec, "Listing Tags"). `n=0` is an empty list without a Link; `last` is exclusive.
+// Pages of a listing (OCI distribution spec, "Listing Tags"): `n` entries after `last`, which is exclusive, and a
+// Link to the next page if there is one. `n=0` is an empty list without a Link.
 
 import { ociLimits } from "./limits.ts"
 import { type OciError, ociError } from "./oci-error.ts"
@@ -11,24 +11,24 @@ export interface Page {
   readonly last: string | undefined
 }
 
-/** A query parameter's value, the first one when it is given several times. */
+/** The value of a query parameter, or its first value if it occurs several times. */
 export const singleParameter = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
-/** `most` is what an `n` beyond it counts as. */
+/** Reads `n` and `last`; an `n` above `most` counts as `most`. */
 export const parsePage = (query: Query, most: number = ociLimits.maxPageSize): Page | OciError => {
   const n = singleParameter(query.n)
   const last = singleParameter(query.last)
   if (n === undefined) return { count: ociLimits.defaultPageSize, last }
   if (!/^\d+$/.test(n)) {
     return ociError("PAGINATION_NUMBER_INVALID", {
-      message: `n is "${n.slice(0, 40)}", it must be a whole number from 0`
+      message: `n is "${n.slice(0, 40)}" but must be a whole number of at least 0`
     })
   }
   return { count: Math.min(Number(n), most), last }
 }
 
-/** The page out of `found`, which was asked for with one entry more than the page holds. */
+/** The page of `found`, a listing of up to one entry more than the page holds. */
 export const cutPage = (
   path: string,
   page: Page,

@@ -1,4 +1,4 @@
-// Checks what a manifest is found to name, and that everything which is not a manifest is refused with a reason.
+// Tests of the manifest parser: what a manifest names, and that anything else is refused with a reason.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -42,7 +42,7 @@ describe("parseManifest", () => {
     expect(names({ ...index, manifests: [] })).toEqual([])
   })
 
-  it("does not ask for what lives elsewhere: urls, non-distributable and foreign layers", () => {
+  it("does not require content stored elsewhere: urls, non-distributable and foreign layers", () => {
     const layers = [
       descriptor("b", { urls: ["https://elsewhere.example/layer"] }),
       descriptor("c", { mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" }),
@@ -52,19 +52,19 @@ describe("parseManifest", () => {
     expect(names({ ...image, layers })).toEqual(["config a", "layer e"])
   })
 
-  it("gives the subject without asking for it", () => {
+  it("gives the subject without requiring it", () => {
     const parsed = parseManifest(bytes({ ...image, subject: descriptor("f") }), undefined)
     expect(parsed).toMatchObject({ subject: digest("f") })
     expect(names({ ...image, subject: descriptor("f") })).not.toContain("manifest f")
   })
 
-  it("takes an artifact without layers, null lists, unknown fields and inline data", () => {
+  it("accepts an artifact without layers, null lists, unknown fields and inline data", () => {
     expect(
       names({ ...image, layers: null, artifactType: "x/y", config: descriptor("a", { data: "e30=" }) })
     ).toEqual(["config a"])
   })
 
-  it("takes the media type from the header, else the document, else the structure", () => {
+  it("takes the media type from the header, or else the document, or else the structure", () => {
     const { mediaType: _, ...bare } = image
     expect(refusal(bare, `${mediaTypes.dockerManifest}; charset=utf-8`)).toBe(
       `taken as ${mediaTypes.dockerManifest}`
@@ -88,7 +88,7 @@ describe("parseManifest", () => {
     expect(refusal(document, contentType)).toMatch(reason)
   })
 
-  it("refuses bytes that are not UTF-8 JSON, and never throws on any", () => {
+  it("refuses bytes that are not JSON in UTF-8, and never throws", () => {
     expect(parseManifest(new Uint8Array([0xff, 0xfe]), undefined)).toMatchObject({ tag: "ManifestRefused" })
     fc.assert(
       fc.property(

@@ -1,8 +1,8 @@
-// Decides what a manifest names: its media type, and the blobs and manifests that must exist for it to be whole. The
-// bytes are never changed; nothing of a manifest but what stands here is understood.
+// Parser of manifests: media type, subject, and the blobs and manifests that must exist before a manifest is
+// accepted. It reads the bytes and never changes them; other fields are ignored.
 //
-// What counts as named: config, layers, blobs and child manifests. Not named, so not required: a layer with urls or
-// of a non-distributable type (it lives elsewhere), and the subject (OCI: a missing subject MUST be accepted).
+// Config, layers, blobs and child manifests are required. A layer with urls or of a non-distributable type is stored
+// elsewhere and not required, and neither is the subject (OCI: a missing subject MUST be accepted).
 
 import { Exit, Schema } from "effect"
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
@@ -25,10 +25,10 @@ export interface NamedContent {
 
 export interface ManifestContent {
   readonly mediaType: string
-  /** What must exist, each digest once, in the manifest's order. */
+  /** The content that must exist: each digest once, in the order of the manifest. */
   readonly names: ReadonlyArray<NamedContent>
   readonly subject: Digest | undefined
-  /** What a referrer's descriptor says: the document's, or the config's media type; an index has only its own. */
+  /** The type in a referrer's descriptor: the document's artifactType, or else the media type of the config. */
   readonly artifactType: string | undefined
   readonly annotations: Readonly<Record<string, string>> | undefined
 }
@@ -73,7 +73,7 @@ const isElsewhere = (descriptor: typeof Descriptor.Type): boolean =>
   (descriptor.mediaType !== undefined &&
     /\.layer\.nondistributable\.|\.image\.rootfs\.foreign\./.test(descriptor.mediaType))
 
-/** A Content-Type without its parameters; undefined when there is none or it says nothing of the content. */
+/** A Content-Type without parameters; undefined if it is absent or too general to tell the type of a manifest. */
 export const bareMediaType = (contentType: string | undefined): string | undefined => {
   const [type = ""] = (contentType ?? "").split(";", 1)
   const bare = type.trim()
@@ -81,8 +81,8 @@ export const bareMediaType = (contentType: string | undefined): string | undefin
 }
 
 /**
- * Reads a manifest. The media type is the Content-Type header's, else the document's mediaType, else what its
- * structure says; a header that contradicts the document is refused.
+ * Parses a manifest. Its media type is that of the Content-Type header, or else the document's mediaType, or else the
+ * type that its structure implies. A header that contradicts the document is an error.
  */
 export const parseManifest = (
   bytes: Uint8Array,
@@ -155,7 +155,7 @@ export const parseManifest = (
   }
 }
 
-/** The annotations that are text, as all of them should be. */
+/** The annotations that are text; the spec requires all of them to be. */
 const textAnnotations = (
   annotations: Readonly<Record<string, unknown>> | null | undefined
 ): Readonly<Record<string, string>> | undefined => {

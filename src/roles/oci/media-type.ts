@@ -1,5 +1,5 @@
-// Decides what is a media type: type and subtype of RFC 6838, section 4.2. Clients write them into manifests, and they
-// come back in headers: nothing else may get through.
+// Syntax of media types: type and subtype of RFC 6838, section 4.2. Clients write them into manifests and registries
+// send them in headers, so no other text may pass.
 
 const name = "[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
 

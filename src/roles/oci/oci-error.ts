@@ -1,11 +1,13 @@
-// Decides how a registry says no: the OCI distribution spec's error document, its codes, and the HTTP status of each.
-// A handler fails with an OciError; one place (registry-routes.ts) turns it into a response.
+// Errors of the registry API: the error document of the OCI distribution spec, its codes, and the HTTP status of
+// each. A handler fails with an OciError, and registry-routes.ts alone makes a response of it.
 //
-// Invariant: every error response of a registry or an origin has this form, so that a client can show the reason.
+// Invariant: every error response of a registry or an origin has this form, so a client can show the reason.
 
 import { Data, Option, Schema } from "effect"
 
-/** Status by code (OCI distribution spec 1.1, "Error Codes"; the last five are docker's registry's and our own). */
+/**
+ * Status by code (OCI distribution spec 1.1, "Error Codes"; the last five are from Docker's registry and from Shoal).
+ */
 const statusOf = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -31,10 +33,10 @@ const statusOf = {
 export type OciErrorCode = keyof typeof statusOf
 
 export interface OciErrorOptions {
-  /** For people: what is wrong, where, what to do. */
+  /** Tells people what is wrong, where, and what to do. */
   readonly message: string
   readonly detail?: unknown
-  /** Where the spec gives a code more than one status: 413 for a manifest, 416 for a chunk out of order. */
+  /** Overrides the status of the code, as the spec does: 413 for a large manifest, 416 for a chunk out of order. */
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -69,7 +71,7 @@ const ErrorDocument = Schema.fromJsonString(
 )
 const decodeDocument = Schema.decodeUnknownOption(ErrorDocument)
 
-/** The error that another role told in this form; undefined when it is no such document. */
+/** Parses the error document of another role; undefined if the text is something else. */
 export const parseOciError = (status: number, text: string): OciError | undefined => {
   const document = Option.getOrUndefined(decodeDocument(text))
   if (document === undefined) return undefined
@@ -77,6 +79,6 @@ export const parseOciError = (status: number, text: string): OciError | undefine
   return ociError(code, { status, message, detail })
 }
 
-/** The error document. */
+/** The error document as JSON text. */
 export const ociErrorText = (error: Pick<OciError, "code" | "message" | "detail">): string =>
   JSON.stringify({ errors: [{ code: error.code, message: error.message, detail: error.detail }] })

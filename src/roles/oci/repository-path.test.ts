@@ -1,4 +1,5 @@
-// Checks that every registry path has one reading, whatever repositories are called, and that bad names are told apart.
+// Tests of registry paths: every path has one endpoint, whatever the repository's name, and each kind of malformed
+// name has its own error.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -9,7 +10,7 @@ import { formatRegistryPath, parseRegistryPath, type RegistryEndpoint } from "./
 const sha256 = `sha256:${"ab".repeat(32)}` as Digest
 const sha512 = `sha512:${"cd".repeat(64)}` as Digest
 
-// Components that a careless parser would take for a keyword come up often.
+// Favours components that a careless parser takes for a keyword.
 const component = fc.oneof(
   fc.constantFrom("blobs", "manifests", "uploads", "tags", "list", "v2", "referrers", "history"),
   fc.stringMatching(/^[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}$/)
@@ -53,7 +54,7 @@ const refusal = (path: string): string => {
 }
 
 describe("parseRegistryPath", () => {
-  it("reads back every endpoint that formatRegistryPath wrote, whatever the repository is called", () => {
+  it("parses every path that formatRegistryPath makes into the same endpoint", () => {
     fc.assert(
       fc.property(endpoint, (original) => {
         expect(parseRegistryPath(formatRegistryPath(original))).toEqual(original)
@@ -62,7 +63,7 @@ describe("parseRegistryPath", () => {
     )
   })
 
-  it("answers any text with an endpoint or an error, and never throws", () => {
+  it("gives an endpoint or an error for any text, and never throws", () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -77,7 +78,7 @@ describe("parseRegistryPath", () => {
     )
   })
 
-  it("ignores the query and reads percent-encoding", () => {
+  it("ignores the query and decodes percent-encoding", () => {
     expect(parseRegistryPath(`/v2/a/b/blobs/${encodeURIComponent(sha256)}?ns=docker.io`)).toEqual({
       tag: "Blob",
       repository: "a/b",
@@ -111,7 +112,7 @@ describe("parseRegistryPath", () => {
     expect(refusal(path)).toBe(answer)
   })
 
-  it("takes a name of many repeated separators without slowing down", () => {
+  it("parses a name of many repeated separators in linear time", () => {
     expect(refusal(`/v2/a${"-".repeat(250)}!/tags/list`)).toBe("400 NAME_INVALID")
     expect(refusal(`/v2/${"a-".repeat(120)}a/tags/list`)).toBe("Tags")
   })

@@ -1,8 +1,9 @@
-// Decides what a `/v2/...` path asks for. Repository names have many components, and each may be called "blobs" or
-// "manifests", so a path is read from its end. It refuses to know methods, queries and what exists.
+// Paths of the registry API: parses `/v2/...` into an endpoint and formats an endpoint as a path. A repository name
+// has many components, and each may be "blobs" or "manifests", so a path is parsed from its end. It does not know
+// methods, queries or which content exists.
 //
-// Invariants: a repository name, tag or digest that comes out of here is well formed; formatting and parsing a path
-// give back the same endpoint.
+// Invariants: every repository name, tag and digest of a parsed endpoint is well formed. Parsing a formatted path
+// gives the same endpoint.
 
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { type OciError, ociError } from "./oci-error.ts"
@@ -20,10 +21,10 @@ export type RegistryEndpoint =
   | { readonly tag: "Upload"; readonly repository: string; readonly upload: string }
   | { readonly tag: "Tags"; readonly repository: string }
   | { readonly tag: "Referrers"; readonly repository: string; readonly digest: Digest }
-  /** Not OCI's: the last changes of a tag. */
+  /** The last changes of a tag; an extension of Shoal. */
   | { readonly tag: "History"; readonly repository: string; readonly name: string }
 
-/** Characters of a repository name: host and name together are at most 255 for many clients. */
+/** Characters of a repository name; many clients limit host and name together to 255. */
 export const maxRepositoryLength = 255
 
 const repositoryPattern =
@@ -49,14 +50,14 @@ const digestInvalid = (text: string): OciError =>
     detail: { digest: text.slice(0, 300) }
   })
 
-/** The OCI error that tells a client what a tag is. */
+/** The OCI error for a malformed tag. */
 export const tagInvalid = (text: string): OciError =>
   ociError("TAG_INVALID", {
     message: `"${text.slice(0, 300)}" is not a tag: a letter, digit or "_", then at most 127 of these, "." and "-"`,
     detail: { tag: text.slice(0, 300) }
   })
 
-/** The digest that a client wrote, or the OCI error that tells it what a digest is. */
+/** The digest in a client's request, or the OCI error for a malformed one. */
 export const parseClientDigest = (text: string): Digest | OciError => parseDigest(text) ?? digestInvalid(text)
 
 const parseReference = (text: string): ManifestReference | OciError => {
@@ -72,7 +73,7 @@ const noSuchEndpoint = (path: string): OciError =>
 
 const isError = (value: object): value is OciError => "_tag" in value
 
-/** What a request's URL (path and query; host absent) asks for, or the OCI error to answer with. */
+/** The endpoint of a request's URL (path and query, without a host), or the OCI error to answer with. */
 export const parseRegistryPath = (url: string): RegistryEndpoint | OciError => {
   const query = url.indexOf("?")
   const encoded = query === -1 ? url : url.slice(0, query)
@@ -97,7 +98,7 @@ export const parseRegistryPath = (url: string): RegistryEndpoint | OciError => {
     return isRepositoryName(repository) ? make(repository) : nameInvalid(repository)
   }
 
-  // No component of a repository begins with "_", so these paths are nothing else; a tag may be called "blobs".
+  // No component of a repository begins with "_", so these paths are unambiguous although a tag may be "blobs".
   if (segments.at(-4) === "_shoal" && third === "tags" && last === "history") {
     return named(4, (repository) =>
       isTagName(second!) ? { tag: "History", repository, name: second! } : tagInvalid(second!)
@@ -129,7 +130,7 @@ export const parseRegistryPath = (url: string): RegistryEndpoint | OciError => {
 
 export const isOciError = (value: RegistryEndpoint | OciError): value is OciError => isError(value)
 
-/** The path that parseRegistryPath reads back as `endpoint`. Relative Locations are made of it. */
+/** The path that parseRegistryPath parses into `endpoint`; also used for relative Locations. */
 export const formatRegistryPath = (endpoint: RegistryEndpoint): string => {
   switch (endpoint.tag) {
     case "Base":

@@ -1,7 +1,7 @@
-// Decides how immutable content named by a digest is sent over HTTP: whole, a range or several (206), or not at all
-// because the client has it (304), wants other content (412), or asks for what is not there (416) or for too much at
-// once (400). Registries and origins share it. It refuses to know where the bytes come from; the stream that it is given
-// starts only when the body is written, so a HEAD reads nothing.
+// HTTP response with immutable content named by a digest: the whole blob, one or several ranges (206), or no body
+// because the client has the content (304), wants other content (412), or asks for bytes that do not exist (416) or
+// for too many ranges (400). Registries and origins share it. It does not know where the bytes come from. The stream
+// of the bytes starts when the body is written, so a HEAD reads nothing.
 
 import type { Stream } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -16,9 +16,9 @@ import { ociErrorResponse } from "../http/error-response.ts"
 export interface BlobResponseOptions<E> {
   readonly request: HttpServerRequest.HttpServerRequest
   readonly digest: Digest
-  /** Bytes. */
+  /** Bytes of the whole blob. */
   readonly length: number
-  /** The bytes of the selection's ranges, one after another. */
+  /** The bytes of the selection's ranges, one range after another. */
   readonly read: (selection: BlobSelection) => Stream.Stream<Uint8Array, E>
 }
 
@@ -46,12 +46,12 @@ export const blobResponse = <E>(options: BlobResponseOptions<E>): HttpServerResp
   if (matchesEntityTag(asked["if-none-match"], digest)) {
     return HttpServerResponse.empty({ status: 304, headers })
   }
-  // A Range counts for GET only; an If-Range that names other content asks for the whole.
+  // Only a GET has a Range; an If-Range that names other content asks for the whole.
   const isRanged = request.method === "GET" && allowsRange(asked["if-range"], digest)
   const range = parseRange(isRanged ? asked.range : undefined, length)
   switch (range.tag) {
     case "TooMany":
-      // 400 and not 416: clients that ask for many chunks take it as "ask for fewer at once".
+      // 400 instead of 416, because clients that ask for many chunks then ask for fewer at once.
       return ociErrorResponse(
         ociError("SIZE_INVALID", {
           status: 400,

@@ -1,4 +1,4 @@
-// Checks the upload family over a herd in memory: what clients send, what breaks, what stays.
+// Tests of blob uploads over a herd in memory: the requests of real clients, failures, and what remains after them.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -37,7 +37,7 @@ const stored = (world: MemoryWorld, digest: string) =>
 const sha256 = (world: MemoryWorld, bytes: Uint8Array) => world.digests.digest("sha256", bytes)
 
 describe("uploads", () => {
-  it.effect("begin with a relative Location, a name, and an empty Range", () =>
+  it.effect("begin with a relative Location, an id, and an empty Range", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { session, path } = yield* begin(world)
@@ -49,7 +49,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("grow by chunks in order, tell what they hold, and end with the digest", () =>
+  it.effect("grow by chunks in order, report their size, and end with the digest", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const bytes = someBytes(1, 3000)
@@ -63,7 +63,7 @@ describe("uploads", () => {
         assert.strictEqual(first.status, 202)
         assert.strictEqual(first.headers.range, "0-999")
 
-        // Out of order: 416 with what is there, and nothing is lost.
+        // A chunk out of order gets 416 with the current Range, and nothing is lost.
         const skipped = yield* patch(2000, 3000)
         assert.strictEqual(skipped.status, 416)
         assert.strictEqual(skipped.headers.range, "0-999")
@@ -89,7 +89,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("answer the conformance suite's out-of-order first chunk with a Range that parses", () =>
+  it.effect("answer a first chunk out of order with a Range that the conformance suite parses", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { url } = yield* begin(world)
@@ -103,7 +103,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("take one stream without Content-Range, as docker and podman send it", () =>
+  it.effect("accept one stream without Content-Range, as docker and podman send it", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const bytes = someBytes(2, 5000)
@@ -121,7 +121,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("take everything in one POST, sha512 too", () =>
+  it.effect("accept a whole blob in one POST, also with sha512", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const bytes = someBytes(3, 2000)
@@ -134,7 +134,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("are discarded when the content is not what the digest says", () =>
+  it.effect("are discarded if the content does not match the digest", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { url } = yield* begin(world)
@@ -210,7 +210,7 @@ describe("uploads", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("are written by one request at a time: the second is told so and spoils nothing", () =>
+  it.effect("are written by one request at a time: a second one gets 409 and changes nothing", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const bytes = someBytes(8, 2000)
@@ -239,7 +239,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("are free again after the request that wrote them was interrupted", () =>
+  it.effect("accept a request again after the one that wrote them was interrupted", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { url } = yield* begin(world)
@@ -271,7 +271,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("mount what the cluster has, and begin a session for what it lacks", () =>
+  it.effect("mount a blob that the cluster has, and begin a session for one that it lacks", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { digest } = yield* pushBlob(world, proxyUrl, "demo/other", someBytes(10, 100))
@@ -279,7 +279,7 @@ describe("uploads", () => {
         assert.strictEqual(there.status, 201)
         assert.strictEqual(there.headers.location, `/v2/demo/app/blobs/${digest}`)
         assert.strictEqual((yield* stored(world, digest)).status, 200)
-        // Without a name of where it is, anywhere will do; a name that is wrong is no mount.
+        // Without `from` any repository will do; with a wrong `from` there is no mount.
         const mount = (repository: string, query: string) =>
           send(world, "POST", `${proxyUrl}/v2/${repository}/blobs/uploads/?mount=${digest}${query}`)
         assert.strictEqual((yield* mount("demo/third", "&from=demo/nowhere")).status, 202)
@@ -335,7 +335,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("that nobody goes on with are dropped after a day", () =>
+  it.effect("are dropped after a day without a request", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         yield* begin(world)

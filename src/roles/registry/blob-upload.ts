@@ -1,12 +1,12 @@
-// Decides how blobs are pushed (OCI distribution spec, "Push"): a session by POST, chunks by PATCH with or without
-// Content-Range, the end by PUT; all in one POST; a mount of what another repository has. Locations are relative, so that a
-// client never meets an address that it does not know. It refuses to know where blobs go in the end.
+// Pushes of blobs (OCI distribution spec, "Push"): a session opened by POST, chunks by PATCH with or without
+// Content-Range, the end by PUT; or everything in one POST; or a mount of a blob of another repository. Locations are
+// relative, so a client needs no other address. It does not know where complete blobs are stored.
 //
-//   POST uploads/            202 session     | ?digest= 201 | ?mount= 201, or 202 when the blob is unknown
-//                            ?digest-algorithm= is checked; any session takes either algorithm
-//   PATCH uploads/{id}       202, Range of all that is there; 416 when the chunk is out of order
+//   POST uploads/            202 session     | ?digest= 201 | ?mount= 201, or 202 if the blob is unknown
+//                            ?digest-algorithm= is validated; a session accepts either algorithm
+//   PATCH uploads/{id}       202, Range of the whole upload; 416 if the chunk is out of order
 //   GET uploads/{id}         204, Range
-//   PUT uploads/{id}?digest= 201; 400 and the upload discarded when the content is something else
+//   PUT uploads/{id}?digest= 201; 400 if the content has another digest, and the upload is discarded
 //   DELETE uploads/{id}      204
 
 import { Effect } from "effect"
@@ -34,7 +34,7 @@ type Answer = Effect.Effect<
   HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
 >
 
-/** A request whose body is known to be empty. */
+/** Whether the request declares an empty body. */
 const hasNoBody = (request: HttpServerRequest.HttpServerRequest): boolean =>
   request.headers["content-length"] === "0"
 
@@ -52,8 +52,8 @@ export const uploadFailure = (
       return ociError("TOOMANYREQUESTS", {
         message:
           error.whose === "all"
-            ? `${error.open} uploads are open, as many as this registry allows: come back later`
-            : `you have ${error.open} uploads open, as many as a client may: finish or cancel some`,
+            ? `${error.open} uploads are open, which is the limit of this registry: try again later`
+            : `you have ${error.open} uploads open, which is the limit of a client: finish or cancel some`,
         headers: { "retry-after": "10" }
       })
     case "SinkUnavailable":
@@ -113,7 +113,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
       return created(repository, digest)
     })
 
-  /** Where a chunk must begin, and how long it says it is. */
+  /** The offsets that a chunk declares; undefined without a Content-Range. */
   const chunkOf = (request: HttpServerRequest.HttpServerRequest) => {
     const header = request.headers["content-range"]
     if (header === undefined) return Effect.succeed(undefined)
@@ -136,7 +136,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
     return Effect.succeed(chunk)
   }
 
-  /** Appends the request's body; gives the new size. */
+  /** Appends the request's body and returns the new size. */
   const append = (repository: string, upload: string) =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -154,7 +154,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
       )
       if (chunk !== undefined && size !== chunk.end) {
         return yield* ociError("SIZE_INVALID", {
-          message: `the chunk should end the upload at ${chunk.end} bytes, it holds ${size}: ask for its Range`,
+          message: `the chunk must end the upload at ${chunk.end} bytes, but it holds ${size}: ask for its Range`,
           headers: sessionHeaders(repository, upload, size)
         })
       }
@@ -168,9 +168,9 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
     Effect.gen(function* () {
       const digest = parseClientDigest(text)
       if (digest instanceof OciError) return yield* digest
-      // A mount that cannot be answered is no reason to fail: the client uploads instead.
+      // A failed mount is not an error of the request: the client uploads the blob instead.
       const there = yield* Effect.catch(sink.mountBlob(repository, digest, from), (error) =>
-        Effect.as(Effect.logWarning(`no mount of ${digest}: ${error.message}`), false)
+        Effect.as(Effect.logWarning(`cannot mount ${digest}: ${error.message}`), false)
       )
       return there ? created(repository, digest) : yield* session(repository)
     })
@@ -180,7 +180,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
       const digest = yield* queryDigest
       const upload = yield* begin(repository)
       return yield* Effect.andThen(append(repository, upload), finish(repository, upload, digest)).pipe(
-        // Nobody knows the session's name, so nobody could go on with it.
+        // The client does not know the session's name, so it cannot resume the upload.
         Effect.onError(() => Effect.ignore(uploads.abort(repository, upload)))
       )
     })
@@ -192,7 +192,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
         const algorithm = singleParameter(query["digest-algorithm"])
         if (algorithm !== undefined && algorithm !== "sha256" && algorithm !== "sha512") {
           return yield* ociError("DIGEST_INVALID", {
-            message: `the digest algorithm "${algorithm.slice(0, 40)}" is not known here: use sha256 or sha512`
+            message: `the digest algorithm "${algorithm.slice(0, 40)}" is not supported: use sha256 or sha512`
           })
         }
         const mounted = singleParameter(query.mount)
@@ -217,7 +217,7 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
             yield* uploads.abort(repository, upload)
             return HttpServerResponse.empty({ status: 204 })
           default:
-            return yield* ociError("UNSUPPORTED", { message: `an upload knows no ${method}` })
+            return yield* ociError("UNSUPPORTED", { message: `${method} of an upload is not supported` })
         }
       }).pipe(Effect.mapError(uploadFailure))
   }

@@ -1,10 +1,10 @@
-// Decides how a registry names the client that changes a tag, for the tag's history: its address and what it calls itself.
+// Name of the client that changes a tag, for the tag's history: its address and its user agent.
 
 import { Option } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { registryLimits } from "./limits.ts"
 
-/** "203.0.113.7 skopeo/1.9.3"; printable, and cut to its limit. */
+/** For example "203.0.113.7 skopeo/1.9.3"; printable and of limited length. */
 export const changedBy = (request: HttpServerRequest.HttpServerRequest): string => {
   const address = Option.getOrElse(request.remoteAddress, () => "unknown")
   const agent = (request.headers["user-agent"] ?? "").replace(/[^\x20-\x7e]/g, "?")

@@ -1,4 +1,4 @@
-// Checks deletions over a herd in memory: 202, gone for every read that begins later, and nothing else gone with it.
+// Tests of deletions over a herd in memory: 202, then 404 for every later read, and no other content is deleted.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -44,7 +44,7 @@ describe("DELETE", () => {
     )
   )
 
-  it.effect("of a manifest takes its tags along, here and nowhere else", () =>
+  it.effect("of a manifest deletes its tags, in this repository only", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const image = yield* pushImage(world, proxyUrl, "demo/app", "1", 1)
@@ -58,14 +58,14 @@ describe("DELETE", () => {
         assert.deepStrictEqual(elsewhere.bytes, image.manifest)
         const layer = yield* send(world, "HEAD", `${base}/blobs/${image.layer}`)
         assert.strictEqual(layer.status, 200)
-        // What was deleted can be pushed again.
+        // Deleted content can be pushed again.
         assert.strictEqual((yield* pushImage(world, proxyUrl, "demo/app", "1", 1)).put.status, 201)
         assert.strictEqual((yield* send(world, "GET", `${base}/manifests/1`)).status, 200)
       })
     )
   )
 
-  it.effect("of a blob takes it from this repository; pushed or mounted again it is back", () =>
+  it.effect("of a blob unlinks it from this repository; a push or a mount brings it back", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", someBytes(1, 100))
@@ -84,7 +84,7 @@ describe("DELETE", () => {
     )
   )
 
-  it.effect("of nothing is 404, of nonsense 400", () =>
+  it.effect("of unknown content is 404, of malformed names 400", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         for (const [path, status] of [
@@ -103,7 +103,7 @@ describe("DELETE", () => {
 })
 
 describe("a tag's history", () => {
-  it.effect("says which digests the tag had, when, and who changed it", () =>
+  it.effect("lists the digests of the tag, when they changed, and who changed them", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const image = yield* pushImage(world, proxyUrl, "demo/app", "1", 1)

@@ -1,21 +1,22 @@
-// Decides what the registry read API asks of whoever has the images: an agent (through the swarm) or a proxy (from the
-// origins). The API knows no more of either than this.
+// Image source: where the registry read API gets images. Agents implement it over the swarm and proxies over the
+// origins; the API knows only this interface.
 //
-// Invariants for an implementation: manifest bytes hash to their digest; `readBlob` gives exactly the bytes asked for
-// or fails; resolve, statBlob and the listings download no content; whatever cannot be answered fails soon.
+// Invariants of an implementation: the bytes of a manifest match its digest. `readBlob` gives exactly the bytes of
+// the selection or fails. resolve, statBlob and the listings download no content. A request that cannot be answered
+// fails soon.
 
 import { Data, type Effect, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
 import type { ManifestReference } from "../oci/repository-path.ts"
 
-/** It does not exist here: 404. */
+/** The image or blob does not exist: 404. */
 export class ImageUnknown extends Data.TaggedError("ImageUnknown")<{
   readonly what: "manifest" | "blob" | "repository"
   readonly message: string
 }> {}
 
-/** It may exist, but cannot be had now: 503, or 507 when there is no room for it here. `message` says why. */
+/** The image or blob is not available now: 503, or 507 if the host has no room for it. `message` says why. */
 export class ImageUnavailable extends Data.TaggedError("ImageUnavailable")<{
   readonly message: string
   readonly reason?: "full"
@@ -26,22 +27,22 @@ export type ImageSourceError = ImageUnknown | ImageUnavailable
 export interface ResolvedManifest {
   readonly digest: Digest
   readonly mediaType: string
-  /** Bytes. */
+  /** Bytes of the manifest. */
   readonly size: number
-  /** Seconds since whoever decides it said so; absent when it was asked just now, or never changes. */
+  /** Seconds since its authority confirmed it; absent if that was just now, or if it never changes. */
   readonly age?: number
 }
 
-/** What refers to a manifest: a page sorted by digest. */
+/** A page of the referrers of a manifest, sorted by digest. */
 export interface ReferrersFound {
   readonly referrers: ReadonlyArray<Referrer>
-  /** More follow the last one. */
+  /** Whether more referrers follow the last one. */
   readonly more: boolean
-  /** What the fallback tag of the subject names (OCI: "Referrers Tag Schema"). */
+  /** The manifest of the subject's fallback tag (OCI: "Referrers Tag Schema"). */
   readonly fallback?: ResolvedManifest
 }
 
-/** OCI's descriptor of a manifest that refers to another. */
+/** OCI descriptor of a manifest that refers to another. */
 export interface Referrer {
   readonly mediaType: string
   readonly digest: Digest
@@ -50,7 +51,7 @@ export interface Referrer {
   readonly annotations?: Readonly<Record<string, string>>
 }
 
-/** A change of a tag; without a digest it was deleted. */
+/** A change of a tag; a change without a digest is a deletion. */
 interface TagChange {
   readonly version: number
   /** Milliseconds since 1970. */
@@ -66,12 +67,12 @@ export interface PageRequest {
 }
 
 export interface ImageSource {
-  /** What a tag or digest of a repository names. */
+  /** The manifest of a tag or digest. */
   readonly resolve: (
     repository: string,
     reference: ManifestReference
   ) => Effect.Effect<ResolvedManifest, ImageSourceError>
-  /** The exact bytes of a manifest that resolve named. */
+  /** The exact bytes of a resolved manifest. */
   readonly manifest: (
     repository: string,
     manifest: ResolvedManifest
@@ -80,26 +81,26 @@ export interface ImageSource {
     repository: string,
     digest: Digest
   ) => Effect.Effect<{ readonly length: number }, ImageSourceError>
-  /** Before the first byte is promised to a client: fails if it can be known now that the ranges cannot be had. */
+  /** Called before the response begins: fails if the ranges cannot be delivered, as far as that is known. */
   readonly prepareBlob?: (
     repository: string,
     digest: Digest,
     selection: BlobSelection
   ) => Effect.Effect<void, ImageSourceError>
-  /** The bytes of the ranges, one after another, each as soon as it is there. Interrupting it withdraws the wish. */
+  /** The bytes of the ranges, one range after another, as soon as they arrive. Interruption ends the demand. */
   readonly readBlob: (
     repository: string,
     digest: Digest,
     selection: BlobSelection
   ) => Stream.Stream<Uint8Array, ImageSourceError>
-  /** None is no error, whatever the repository. */
+  /** The list is empty for an unknown repository or subject. */
   readonly referrers: (
     repository: string,
     subject: Digest,
     page: PageRequest,
     artifactType: string | undefined
   ) => Effect.Effect<ReferrersFound, ImageSourceError>
-  /** The last changes of a tag, last first. */
+  /** The last changes of a tag, latest first. */
   readonly history: (
     repository: string,
     tag: string

@@ -1,4 +1,4 @@
-// Checks pushes of manifests over a herd in memory: what is taken byte for byte, and what is refused with a reason.
+// Tests of manifest pushes over a herd in memory: which are stored unchanged, and which are refused with a reason.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -46,7 +46,7 @@ describe("manifests", () => {
       ...extra
     })
 
-  it.effect("are kept under tag and digest, and a tag moves to what was pushed last", () =>
+  it.effect("are stored under tag and digest, and a tag moves to the last push", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const first = yield* pushImage(world, proxyUrl, "demo/app", "latest", 1)
@@ -61,7 +61,7 @@ describe("manifests", () => {
     )
   )
 
-  it.effect("are refused when they name what was not pushed, with which", () =>
+  it.effect("are refused if they name missing content, which the error lists", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const got = yield* put(world, "1", describedImage(nothing))
@@ -70,7 +70,7 @@ describe("manifests", () => {
         assert.include(got.text, nothing)
         const detail = JSON.parse(got.text).errors[0].detail
         assert.deepStrictEqual(detail, [{ digest: nothing, kind: "config" }])
-        // What another repository has is not this one's.
+        // Content of another repository does not count.
         const { digest } = yield* pushBlob(world, proxyUrl, "demo/other", new TextEncoder().encode("{}"))
         assert.strictEqual(errorCode(yield* put(world, "1", describedImage(digest))), "MANIFEST_BLOB_UNKNOWN")
         assert.strictEqual((yield* send(world, "GET", `${proxyUrl}/v2/demo/app/manifests/1`)).status, 404)
@@ -78,7 +78,7 @@ describe("manifests", () => {
     )
   )
 
-  it.effect("may have a subject that is not there, and say so in the answer", () =>
+  it.effect("may have a missing subject, which the answer names", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", new TextEncoder().encode("{}"))
@@ -90,7 +90,7 @@ describe("manifests", () => {
     )
   )
 
-  it.effect("that are indexes need their children, not their children's layers", () =>
+  it.effect("of an index require its children, but not their layers", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const image = yield* pushImage(world, proxyUrl, "demo/app", "1", 1)
@@ -110,7 +110,7 @@ describe("manifests", () => {
     )
   )
 
-  it.effect("are refused when they are not JSON, not what the digest says, or too large", () =>
+  it.effect("are refused if they are not JSON, do not match the digest, or are too large", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const garbage = yield* put(world, "1", "not json {")
@@ -132,7 +132,7 @@ describe("manifests", () => {
     )
   )
 
-  it.effect("can be named by sha512", () =>
+  it.effect("may have a sha512 digest", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const config = yield* pushBlob(world, proxyUrl, "demo/app", new TextEncoder().encode("{}"))
@@ -148,7 +148,7 @@ describe("manifests", () => {
     )
   )
 
-  it.effect("pushed by digest move the tags that the query names, told in OCI-Tag", () =>
+  it.effect("pushed by digest move the tags of the query, which OCI-Tag lists", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { digest: config } = yield* pushBlob(
@@ -169,13 +169,13 @@ describe("manifests", () => {
           const head = yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/${name}`)
           assert.strictEqual(head.headers["docker-content-digest"], digest)
         }
-        // One wrong tag, and none is moved.
+        // With one malformed tag none is moved.
         const wrong = yield* put(world, query(["fine", ".wrong"]), document)
         assert.strictEqual(errorCode(wrong), "TAG_INVALID")
         assert.strictEqual((yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/fine`)).status, 404)
         const many = Array.from({ length: registryLimits.maxTagsPerPut + 1 }, (_, number) => `t${number}`)
         assert.strictEqual((yield* put(world, query(many), document)).status, 414)
-        // A push by tag moves that tag only.
+        // A push by tag moves that tag alone.
         const byTag = yield* put(world, "one?tag=two", document)
         assert.strictEqual(byTag.headers["oci-tag"], undefined)
         assert.strictEqual((yield* send(world, "HEAD", `${proxyUrl}/v2/demo/app/manifests/two`)).status, 404)
@@ -183,7 +183,7 @@ describe("manifests", () => {
     )
   )
 
-  it.effect("have a Content-Type whose parameters do not count", () =>
+  it.effect("are accepted with any parameters in their Content-Type", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", new TextEncoder().encode("{}"))

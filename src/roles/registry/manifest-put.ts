@@ -1,5 +1,6 @@
-// Decides when a pushed manifest is taken: it is small enough, is JSON, is what its digest says, and names nothing that
-// the repository lacks (the subject excepted). It is kept byte for byte. A push by digest may move several tags at once.
+// Push of a manifest. It is accepted if it is small enough, well-formed JSON that matches its digest, and if the
+// repository has everything that it names except the subject. Its bytes are stored unchanged. A push by digest may
+// move several tags at once.
 
 import { Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -24,17 +25,17 @@ export type ManifestPut = (
 
 const tooMany = (): OciError =>
   ociError("TOOMANYREQUESTS", {
-    message: "too many manifests are being pushed at once: try again",
+    message: "too many manifests are being pushed at the same time: try again",
     headers: { "retry-after": "1" }
   })
 
-/** `maxBytes` bounds a manifest; all that are gathered at once are bounded too. */
+/** `maxBytes` limits one manifest; the manifests in memory at the same time have a limit together. */
 export const makeManifestPut = (
   sink: ImageSink,
   digests: Digests["Service"],
   maxBytes: number
 ): ManifestPut => {
-  /** Bytes of manifests whose end has not come yet. */
+  /** Bytes of all manifests that are being received. */
   let gathered = 0
 
   const tooLarge = (): OciError =>
@@ -57,7 +58,7 @@ export const makeManifestPut = (
     )
   }
 
-  /** The request's body, refused as soon as it is too large. */
+  /** The request's body; fails as soon as it is too large. */
   const body = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     if (Number(request.headers["content-length"] ?? 0) > maxBytes) return yield* tooLarge()
@@ -72,7 +73,7 @@ export const makeManifestPut = (
     return bytes
   })
 
-  /** The tags that a push by digest moves: ?tag=a&tag=b. */
+  /** The tags of a push by digest: ?tag=a&tag=b. */
   const queryTags = Effect.gen(function* () {
     const { tag } = yield* HttpServerRequest.ParsedSearchParams
     const tags = [...new Set(tag === undefined ? [] : typeof tag === "string" ? [tag] : tag)]
@@ -86,13 +87,13 @@ export const makeManifestPut = (
     return wrong === undefined ? tags : yield* tagInvalid(wrong)
   })
 
-  /** The refusal of a manifest that names what is not there says which, and what it is in the manifest. */
+  /** Adds to MANIFEST_BLOB_UNKNOWN the role in the manifest of each missing digest. */
   const explained = (names: ReadonlyArray<NamedContent>, error: OciError): OciError => {
     if (error.code !== "MANIFEST_BLOB_UNKNOWN" || !Array.isArray(error.detail)) return error
     const missing = new Set<unknown>(error.detail)
     const absent = names.filter(({ digest }) => missing.has(digest))
     return ociError("MANIFEST_BLOB_UNKNOWN", {
-      message: `the manifest names what was not pushed to this repository: ${absent
+      message: `the manifest names content that was not pushed to this repository: ${absent
         .slice(0, 10)
         .map(({ digest }) => digest)
         .join(", ")}${absent.length > 10 ? ` and ${absent.length - 10} more` : ""}`,

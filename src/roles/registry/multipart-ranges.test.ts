@@ -1,5 +1,5 @@
-// Checks that a multipart/byteranges body can be taken apart again, however the source cuts its chunks, and that its
-// length was told right.
+// Tests of multipart/byteranges bodies: they parse into the same ranges, whatever the chunks of the source, and have
+// the declared length.
 
 import { createHash } from "node:crypto"
 import { it } from "@effect/vitest"
@@ -11,7 +11,7 @@ import { receivedParts } from "../../../testing/roles/byte-ranges.ts"
 import { multipartRanges, readEach } from "./multipart-ranges.ts"
 
 describe("multipartRanges", () => {
-  it.effect("frames any ranges of any content, from chunks of any size", () =>
+  it.effect("frames any ranges of any content in chunks of any size", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(
@@ -48,7 +48,7 @@ describe("multipartRanges", () => {
     )
   )
 
-  it.effect("reads each range when the one before has ended", () =>
+  it.effect("reads a range when the one before it has ended", () =>
     Effect.gen(function* () {
       const ranges = [
         { start: 0, end: 2 },

@@ -1,14 +1,14 @@
-// Decides how several ranges of a blob are read one after another and become one body (RFC 9110, section 14.6: multipart/byteranges): a header before
-// each range, in the order asked for, and a length that is known before the first byte is read.
+// Body of several ranges (RFC 9110, section 14.6, multipart/byteranges): a header before each range, in the order of
+// the request, and a length that is known before the first byte is read.
 //
-// Invariant: the boundary occurs in no part: it is made of the blob's own digest, which the blob cannot contain.
+// Invariant: the boundary occurs in no part, because it is the digest of the blob, which the blob cannot contain.
 
 import { Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { type BlobSelection, type ByteRange, formatContentRange } from "../oci/byte-range.ts"
 
-/** The bytes of ranges one after another, from a source of single ranges; each is asked for when the one before ended. */
+/** The bytes of all ranges from a source of single ranges; a range is read when the one before it ended. */
 export const readEach = <E>(
   { ranges }: BlobSelection,
   read: (start: number, end: number) => Stream.Stream<Uint8Array, E>
@@ -19,14 +19,14 @@ export const readEach = <E>(
     : Stream.flatMap(Stream.fromIterable(ranges), ({ start, end }) => read(start, end))
 }
 
-/** Characters of a boundary (RFC 2046 allows 70). */
+/** Characters of a boundary; RFC 2046 allows 70. */
 const boundaryLength = 64
 
 export interface MultipartRanges {
   readonly contentType: string
-  /** Bytes of the whole body. */
+  /** Bytes of the whole body, headers included. */
   readonly contentLength: number
-  /** The body, around the bytes of all ranges in their order. */
+  /** Makes the body from the bytes of all ranges in order. */
   readonly frame: <E>(bytes: Stream.Stream<Uint8Array, E>) => Stream.Stream<Uint8Array, E>
 }
 
@@ -54,7 +54,7 @@ export const multipartRanges = (
     Stream.suspend(() => {
       let begun = 0
       let left = 0
-      /** A chunk may end one range and begin the next. */
+      /** Inserts the headers; a chunk may end one range and begin the next. */
       const framed = (chunk: Uint8Array): ReadonlyArray<Uint8Array> => {
         const out: Uint8Array[] = []
         for (let at = 0; at < chunk.byteLength; ) {

@@ -1,12 +1,12 @@
-// Decides what the registry API asks about `ns`, the parameter by which a client says under which registry's name it
-// asks (OCI distribution spec, "Registry Proxying"). Without mirrors, only the names of this registry itself are known;
-// upstream/mirror-scope.ts knows upstream registries as well. An unknown `ns` is a 404 at once: the client goes on.
+// Scope of the parameter `ns`, in which a client names the registry that it wants (OCI distribution spec, "Registry
+// Proxying"). Without mirrors only this registry's own names are in the scope; upstream/mirror-scope.ts adds upstream
+// registries. An unknown `ns` gets 404 at once, so the client asks elsewhere.
 
 import { type OciError, ociError } from "../oci/oci-error.ts"
 import type { RegistryEndpoint } from "../oci/repository-path.ts"
 
 export interface NamespaceScope {
-  /** The endpoint as the cluster names it. `host` is the request's Host: a client that asks us by our name means us. */
+  /** The endpoint under its name in the cluster. `host` is the request's Host, which is a name of this registry. */
   readonly of: (
     endpoint: RegistryEndpoint,
     ns: string | ReadonlyArray<string>,
@@ -20,7 +20,7 @@ const namespaceUnknown = (ns: string): OciError =>
     detail: { ns: ns.slice(0, 100) }
   })
 
-/** Knows the names of the cluster itself. */
+/** A scope of the cluster's own names. */
 export const ownScope = (ownNames: ReadonlyArray<string>): NamespaceScope => ({
   of: (endpoint, ns, host) => {
     if (typeof ns !== "string") {

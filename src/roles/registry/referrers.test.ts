@@ -1,5 +1,4 @@
-// Checks the referrers API over a herd in memory: what refers to a manifest, filtered, in pages, with what clients listed
-// under the fallback tag.
+// Tests of the referrers API over a herd in memory: filters, pages, and the entries of the fallback tag.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -125,7 +124,7 @@ describe("referrers", () => {
       )
   )
 
-  it.effect("are filtered by artifact type, and say so", () =>
+  it.effect("are filtered by artifact type, and the answer says so", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const config = yield* emptyConfig(world)
@@ -144,7 +143,7 @@ describe("referrers", () => {
     )
   )
 
-  it.effect("come in pages, each with a Link to the next, that together are all", () =>
+  it.effect("come in pages with a Link to the next, which together have all of them", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const config = yield* emptyConfig(world)
@@ -176,7 +175,7 @@ describe("referrers", () => {
     )
   )
 
-  it.effect("include what the fallback tag lists and the repository has, each once", () =>
+  it.effect("include each entry of the fallback tag that the repository has, once", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const config = yield* emptyConfig(world)
@@ -216,7 +215,7 @@ describe("referrers", () => {
     )
   )
 
-  it.effect("of what is no digest are refused with 400", () =>
+  it.effect("of a malformed digest get 400", () =>
     inHerd((world) =>
       Effect.gen(function* () {
         const got = yield* send(world, "GET", `${base}/referrers/latest`)

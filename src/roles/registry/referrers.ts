@@ -1,6 +1,6 @@
-// Decides how a registry lists what refers to a manifest (OCI distribution spec 1.1, "Listing Referrers"): an image index
-// of descriptors, sorted by digest, filtered by artifact type and cut into pages that link to the next. What clients
-// listed under the fallback tag before there was this API is merged in, as long as the repository has it.
+// Listing of referrers (OCI distribution spec 1.1, "Listing Referrers"): an image index of descriptors, sorted by
+// digest, filtered by artifact type, in pages that link to the next. Entries of the fallback tag, which clients used
+// before this API existed, are merged in if the repository still has their manifests.
 
 import { Effect, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -19,7 +19,7 @@ import { mediaTypes } from "../oci/manifest.ts"
 import { OciError } from "../oci/oci-error.ts"
 import { formatRegistryPath } from "../oci/repository-path.ts"
 
-/** The descriptors of an index that a client wrote; others than these are ignored. */
+/** The part of a client's index that is read; other fields are ignored. */
 const FallbackIndex = Schema.fromJsonString(
   Schema.Struct({
     manifests: Schema.Array(
@@ -36,7 +36,7 @@ const FallbackIndex = Schema.fromJsonString(
 const decodeFallback = Schema.decodeUnknownOption(FallbackIndex)
 
 export const makeReferrers = (source: ImageSource) => {
-  /** What the fallback tag lists and the repository still has. */
+  /** The entries of the fallback tag whose manifests the repository still has. */
   const listed = (
     repository: string,
     fallback: ResolvedManifest | undefined,

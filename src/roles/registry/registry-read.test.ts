@@ -1,4 +1,4 @@
-// Checks the registry's read API over a herd in memory, and over an image source that fails, hangs or counts.
+// Tests of registry reads over a herd in memory, and over image sources that fail, never answer or count.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -23,7 +23,7 @@ const makeWorld = () =>
 const nothing = `sha256:${"0".repeat(64)}` as Digest
 
 describe("reads from a registry", () => {
-  it.effect("serves what was pushed, by tag and by digest, byte for byte", () =>
+  it.effect("serves pushed content by tag and by digest, byte for byte", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       yield* startHerd(world)
@@ -47,7 +47,7 @@ describe("reads from a registry", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("serves blobs whole, by range, or not at all when the client has them", () =>
+  it.effect("serves blobs whole, by range, or without a body if the client has them", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       yield* startHerd(world)
@@ -142,7 +142,7 @@ describe("reads from a registry", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("says in OCI's form what it does not have", () =>
+  it.effect("answers unknown content in the OCI error form", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       yield* startHerd(world)
@@ -162,7 +162,7 @@ describe("reads from a registry", () => {
         assert.strictEqual(got.status, status, path)
         assert.strictEqual(errorCode(got), code, path)
       }
-      // A manifest of one repository is not another's.
+      // A manifest belongs to the repository that it was pushed to.
       const image = yield* pushImage(world, proxyUrl, "demo/app", "1", 3)
       const elsewhere = yield* send(world, "GET", `${proxyUrl}/v2/demo/other/manifests/${image.digest}`)
       assert.strictEqual(elsewhere.status, 404)
@@ -214,7 +214,7 @@ describe("reads from a registry", () => {
 })
 
 describe("a listing", () => {
-  it.effect("of more than the largest page links on, whatever n asks for", () =>
+  it.effect("of more entries than the largest page links to the next page, whatever n is", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       yield* startHerd(world)
@@ -235,7 +235,7 @@ describe("a listing", () => {
 })
 
 describe("a read-only registry", () => {
-  /** An ImageSource of one blob, which counts how often its content was asked for. */
+  /** An ImageSource of one blob that counts how often its content is read. */
   const makeSource = (overrides: Partial<ImageSource> = {}) => {
     const seen = { content: 0 }
     const unknown = new ImageUnknown({ what: "blob", message: "not here" })
@@ -278,7 +278,7 @@ describe("a read-only registry", () => {
       return world
     })
 
-  it.effect("refuses every write with 405 and says where to push", () =>
+  it.effect("answers every write with 405 and the place to push to", () =>
     Effect.gen(function* () {
       const world = yield* serve(makeSource().source)
       const writes = [
@@ -297,7 +297,7 @@ describe("a read-only registry", () => {
     })
   )
 
-  it.effect("answers HEAD without asking for content", () =>
+  it.effect("answers HEAD without reading content", () =>
     Effect.gen(function* () {
       const { source, seen } = makeSource()
       const world = yield* serve(source)
@@ -334,7 +334,7 @@ describe("a read-only registry", () => {
     })
   )
 
-  it.effect("turns a source that is away into 503, and a defect into 500, in OCI's form", () =>
+  it.effect("answers 503 if the source is away and 500 for a defect, both in the OCI error form", () =>
     Effect.gen(function* () {
       const { source } = makeSource({
         resolve: () => Effect.fail(new ImageUnavailable({ message: "no tracker answers" })),

@@ -1,5 +1,6 @@
-// Decides how a registry answers reads (OCI distribution spec, "Pull" and "Content Discovery"): manifests, blobs, tags,
-// referrers (referrers.ts), the catalog, and a tag's history (ours), over any ImageSource. HEAD asks the source for facts, never for content. It refuses to know writes.
+// Reads of the registry API (OCI distribution spec, "Pull" and "Content Discovery") over any ImageSource: manifests,
+// blobs, tags, referrers (referrers.ts), the catalog, and the history of a tag, an extension of Shoal. A HEAD never
+// reads content from the source. Writes are elsewhere (registry-write.ts).
 
 import { DateTime, Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"

@@ -1,7 +1,7 @@
-// Decides how the registry API is mounted: one route a method under /v2/, which reads the path, hands the endpoint to
-// the read or the write part, and gives every answer its common headers, its OCI error form and its count.
+// Routes of the registry API: one route per method under /v2/. A route parses the path, passes the endpoint to the
+// read or the write part, and gives every answer the common headers, the OCI error form and its count.
 //
-// Invariant: nothing under /v2/ answers in another form, whatever fails.
+// Invariant: every error under /v2/ has the OCI error form.
 
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -14,7 +14,7 @@ import { ociErrorResponse } from "../http/error-response.ts"
 import { makeRegistryRead, type ReadEndpoint } from "./registry-read.ts"
 import { isOciError, parseRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
 
-/** Answers what is not a read: a method and endpoint that registry-read does not know. */
+/** Answers each method and endpoint that is not a read. */
 export type RegistryWrite = (
   method: string,
   endpoint: RegistryEndpoint
@@ -26,7 +26,7 @@ export type RegistryWrite = (
 
 type RegistryAnswer = ReturnType<RegistryWrite>
 
-/** Answers HEAD of a blob; `own` is what the registry would answer by itself. */
+/** Answers HEAD of a blob; `own` is the answer of the read part. */
 export type RegistryHead = (
   endpoint: RegistryEndpoint & { readonly tag: "Blob" },
   own: RegistryAnswer
@@ -35,10 +35,10 @@ export type RegistryHead = (
 export interface RegistryOptions {
   readonly source: ImageSource
   readonly write: RegistryWrite
-  /** Absent: the source answers. */
+  /** Without it the read part answers. */
   readonly headBlob?: RegistryHead
   readonly counter: RequestCounter
-  /** What `ns` may name. Absent: nothing but this host. */
+  /** The registries that `ns` may name. Without it, only this host. */
   readonly scope?: NamespaceScope
 }
 
@@ -87,7 +87,7 @@ export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRout
   return methods.map((method) => ({ method, path: "/v2/*", handler }))
 }
 
-/** The write part of a registry that only reads. `pushTo` names where images are pushed instead. */
+/** The write part of a read-only registry. `pushTo` names the place to push to instead. */
 const readOnlyRegistry =
   (pushTo: string): RegistryWrite =>
   (method, endpoint) =>
@@ -98,7 +98,7 @@ const readOnlyRegistry =
       })
     )
 
-/** The whole API of a read-only registry: an agent's. */
+/** The registry API of an agent that takes no pushes. */
 export const readOnlyRegistryRoutes = (options: {
   readonly source: ImageSource
   readonly pushTo: string

@@ -1,5 +1,5 @@
-// Decides which part answers a write: uploads of blobs, manifests, and deletions of tags, manifests and blobs (OCI
-// distribution spec, "Content Management": 202, and 404 from then on).
+// Writes of the registry API: dispatches uploads of blobs and pushes of manifests, and deletes tags, manifests and
+// blobs (OCI distribution spec, "Content Management": 202, and 404 afterwards).
 
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -18,7 +18,7 @@ export const makeRegistryWrite = (options: {
   readonly sink: ImageSink
   readonly digests: Digests["Service"]
   readonly pace: UploadPace
-  /** Bytes of a manifest. */
+  /** The limit of a manifest in bytes. */
   readonly manifestBytes: number
 }): RegistryWrite => {
   const { sink } = options
@@ -26,7 +26,7 @@ export const makeRegistryWrite = (options: {
   const putManifest = makeManifestPut(sink, options.digests, options.manifestBytes)
   const accepted = HttpServerResponse.empty({ status: 202, headers: { "content-length": "0" } })
 
-  /** A deletion, by whom the tag's history tells. */
+  /** A deletion, with the client's name for the tag's history. */
   const deletion = (remove: (by: string) => ReturnType<ImageSink["deleteBlob"]>) =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest

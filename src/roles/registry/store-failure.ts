@@ -1,5 +1,5 @@
-// Decides what a client is told when a store could not do its work: which OCI error each failure of an upload, a blob
-// or a table is. The store's own message goes along, it says what to do.
+// OCI errors for failures of a blob store or a table store. Each includes the store's own message, which says what to
+// do.
 
 import type { HttpServerError } from "effect/http"
 import type {
@@ -21,7 +21,7 @@ export type StoreFailure =
   | TableStoreError
   | HttpServerError.HttpServerError
 
-/** The OCI error for a store's failure; an OciError stays what it is. */
+/** The OCI error for a store's failure; an OciError is returned unchanged. */
 export const storeFailure = (error: StoreFailure | OciError): OciError => {
   if (error instanceof OciError) return error
   switch (error._tag) {
@@ -50,6 +50,6 @@ export const storeFailure = (error: StoreFailure | OciError): OciError => {
     case "TableStoreError":
       return ociError("UNAVAILABLE", { message: `the tables failed: ${error.message}` })
     case "HttpServerError":
-      return ociError("BLOB_UPLOAD_INVALID", { message: "the request's body broke off" })
+      return ociError("BLOB_UPLOAD_INVALID", { message: "the request's body ended early" })
   }
 }

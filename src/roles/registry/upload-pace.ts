@@ -1,6 +1,6 @@
-// Decides how fast uploads come in: the bytes of all of them together pass one token bucket, in the order in which they
-// arrive. Bytes over the rate wait here, unread ones in the sender's socket: a client is slowed, never refused. A client
-// that hangs up while it waits has spent what it reserved.
+// Rate limit of uploads: the bytes of all uploads together pass one token bucket, in the order of their arrival.
+// Chunks above the rate wait here and unread bytes wait in the sender's socket, so a client is slowed down and never
+// refused. A client that hangs up while its chunk waits does not get its tokens back.
 
 import { Effect, Stream } from "effect"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
@@ -14,7 +14,7 @@ const passes = (bucket: TokenBucket, chunk: Uint8Array): Effect.Effect<Uint8Arra
     return due === now ? Effect.succeed(chunk) : Effect.as(Effect.sleep(toDuration(due - now)), chunk)
   })
 
-/** Unlimited when the rate is undefined. */
+/** An undefined rate is unlimited. */
 export const makeUploadPace = (bytesPerSecond: number | undefined): Effect.Effect<UploadPace> =>
   Effect.map(monotonicMicros, (start): UploadPace => {
     if (bytesPerSecond === undefined) return (bytes) => bytes

@@ -1,12 +1,12 @@
-// Decides the life of a client's upload: it belongs to one repository, is written by one request at a time, survives a
-// restart, and ends by commit, by abort, or after uploadSessionTimeout without a touch.
+// Upload sessions of a registry. A session belongs to one repository, is written by one request at a time, survives a
+// restart, and ends by commit, by abort, or after uploadSessionTimeout without a request.
 //
 //   begin -> open --append*--> open --commit--> complete blob
 //                    |  abort, wrong digest, timeout
 //                    +--> gone
 //
-// Invariants: two requests never write one upload at once; a session of another repository is unknown; what arrived of
-// a request that broke off stays, so the client can go on from there.
+// Invariants: two requests never write the same upload at the same time. A session is unknown to other repositories.
+// The bytes of a request that broke off are kept, so the client can resume after them.
 
 import { Clock, Data, Effect, Exit, type Scope, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -25,7 +25,7 @@ import { toDuration } from "../services/clock.ts"
 /** Another request is writing this upload. */
 export class UploadBusy extends Data.TaggedError("UploadBusy")<{ readonly upload: string }> {}
 
-/** As many uploads are open as this registry allows, to all or to this client. */
+/** The limit of open uploads is reached, that of the registry or that of this client. */
 export class TooManyUploads extends Data.TaggedError("TooManyUploads")<{
   readonly open: number
   readonly whose: "all" | "client"
@@ -34,21 +34,21 @@ export class TooManyUploads extends Data.TaggedError("TooManyUploads")<{
 type Failure = UploadUnknown | UploadBusy | BlobStoreError | TableStoreError
 
 export interface UploadSessions {
-  /** `client` is who counts as one for the limit of a client's uploads. */
+  /** `client` is the key of the limit per client. */
   readonly begin: (
     repository: string,
     client: string
   ) => Effect.Effect<string, TooManyUploads | BlobStoreError | TableStoreError>
-  /** Bytes that the upload holds. */
+  /** Bytes of the upload so far. */
   readonly size: (repository: string, upload: string) => Effect.Effect<number, Failure>
-  /** Appends at `offset`, or at the end when it is undefined; gives the new size. */
+  /** Appends at `offset`, or at the end if it is undefined, and returns the new size. */
   readonly append: <E>(
     repository: string,
     upload: string,
     offset: number | undefined,
     bytes: Stream.Stream<Uint8Array, E>
   ) => Effect.Effect<number, E | Failure | UploadOffsetWrong>
-  /** The session is over when the blob is complete, and when its content is not what the digest says. */
+  /** Ends the session if it makes the complete blob, and if the content does not match the digest. */
   readonly commit: (
     repository: string,
     upload: string,
@@ -61,14 +61,14 @@ export interface UploadSessions {
 const table = "upload-sessions"
 
 export interface UploadLimits {
-  /** Uploads that were begun and not ended, of all clients and of one. */
+  /** Open uploads of all clients and of one client. */
   readonly uploads: number
   readonly uploadsPerClient: number
 }
 
 interface Session {
   readonly repository: string
-  /** Undefined after a restart: these count for nobody. */
+  /** Undefined after a restart; such a session counts for no client. */
   readonly client: string | undefined
   touchedAt: number
 }
@@ -79,12 +79,12 @@ export const makeUploadSessions = (
   allowed: UploadLimits
 ): Effect.Effect<UploadSessions, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
-    // Every open session. The table keeps only whose it is: after a restart all count as touched just then, since
-    // their clients may only have waited for it.
+    // Every open session. The table stores only the repository. After a restart all sessions count as touched just
+    // then, since their clients may have waited for the restart.
     const sessions = new Map<string, Session>()
-    /** How many of them each client has; clients without one are not in it. */
+    /** Number of sessions per client; a client without sessions has no entry. */
     const held = new Map<string, number>()
-    /** Uploads that are being begun: they have their place before the store has answered. */
+    /** Sessions that are being opened; they count before the store has answered. */
     let beginning = 0
     const writing = new Set<string>()
 
@@ -120,7 +120,7 @@ export const makeUploadSessions = (
         tables.write([{ tag: "Delete", table, key: upload }])
       )
 
-    /** Checks that the session is the repository's, and marks that someone uses it. */
+    /** Checks that the session belongs to the repository, and records its use. */
     const touch = (repository: string, upload: string): Effect.Effect<void, UploadUnknown> =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const session = sessions.get(upload)
@@ -129,7 +129,7 @@ export const makeUploadSessions = (
         return Effect.void
       })
 
-    /** Runs `work` as the only one that writes the upload; touches it before and after. */
+    /** Runs `work` as the only writer of the upload; records a use before and after. */
     const alone = <A, E>(
       repository: string,
       upload: string,
@@ -164,9 +164,9 @@ export const makeUploadSessions = (
       for (const [upload, session] of [...sessions]) {
         if (writing.has(upload) || session.touchedAt > before) continue
         yield* drop(upload)
-        yield* Effect.logInfo(`upload ${upload} to ${session.repository} was abandoned and is dropped`)
+        yield* Effect.logInfo(`dropped the abandoned upload ${upload} of ${session.repository}`)
       }
-    }).pipe(Effect.catch((error) => Effect.logError(`abandoned uploads cannot be dropped: ${error.message}`)))
+    }).pipe(Effect.catch((error) => Effect.logError(`cannot drop abandoned uploads: ${error.message}`)))
 
     const open = (repository: string, client: string) =>
       Effect.gen(function* () {
