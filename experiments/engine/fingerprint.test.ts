@@ -13,7 +13,7 @@ import { experiments } from "../registry.ts"
 
 type Sources = Readonly<Record<string, string>>
 
-const sources: Sources = {
+const sources = {
   "package.json": '{"dependencies": {"effect": "1.0.0", "unrelated": "1.0.0"}}',
   "experiments/race/race.ts": `import { fast, slow } from "../../src/a.ts"
 import type { B } from "./types.ts"
@@ -39,7 +39,7 @@ export const fast = (seed: number): number => {
   return Math.max(floor, doubled)
 }`,
   "src/b.ts": "export const b = 5"
-}
+} satisfies Sources
 
 let root = ""
 const write = async (path: string, text: string) => {
@@ -59,11 +59,11 @@ afterEach(() => rm(root, { recursive: true, force: true }))
 const fingerprints = () => Effect.runPromise(fingerprintsOf("race", root))
 
 /** The sources with texts of one file replaced; every one of them must be there. */
-const edited = (path: string, ...edits: ReadonlyArray<readonly [string, string]>): Sources => {
-  const text = edits.reduce((before, [from, to]) => {
+const edited = (path: keyof typeof sources, ...edits: ReadonlyArray<readonly [string, string]>): Sources => {
+  const text = edits.reduce<string>((before, [from, to]) => {
     assert.include(before, from)
     return before.replaceAll(from, to)
-  }, sources[path]!)
+  }, sources[path])
   return { ...sources, [path]: text }
 }
 const without = (path: string, files: Sources): Sources =>
@@ -73,11 +73,11 @@ describe("a fingerprint stays when", () => {
   const tidied: Readonly<Record<string, Sources>> = {
     "a file moves into another folder": without("src/b.ts", {
       ...edited("src/a.ts", ["./b.ts", "./kit/b.ts"]),
-      "src/kit/b.ts": sources["src/b.ts"]!
+      "src/kit/b.ts": sources["src/b.ts"]
     }),
     "a file has another name": without("src/b.ts", {
       ...edited("src/a.ts", ["./b.ts", "./five.ts"]),
-      "src/five.ts": sources["src/b.ts"]!
+      "src/five.ts": sources["src/b.ts"]
     }),
     "a file that is read by URL moves": without("experiments/race/measured.json", {
       ...edited("experiments/race/race.ts", ["./measured.json", "./numbers/all.json"]),
@@ -96,7 +96,7 @@ describe("a fingerprint stays when", () => {
     "a variable has another name": edited("src/a.ts", ["doubled", "twice"], ["limit", "min"]),
     "an exported function has another name": {
       ...edited("src/a.ts", ["slow", "leisurely"]),
-      ...{ "experiments/race/race.ts": sources["experiments/race/race.ts"]!.replaceAll("slow", "leisurely") }
+      ...{ "experiments/race/race.ts": sources["experiments/race/race.ts"].replaceAll("slow", "leisurely") }
     },
     "a variable is not called what a property is any more": edited(
       "experiments/race/race.ts",
@@ -200,7 +200,7 @@ describe("watched sources", () => {
     assert.isTrue(areTheSame())
     await write("src/b.ts", `${sources["src/b.ts"]} `)
     assert.isFalse(areTheSame())
-    await write("src/b.ts", sources["src/b.ts"]!)
+    await write("src/b.ts", sources["src/b.ts"])
     assert.isTrue(areTheSame())
   })
 

@@ -8,16 +8,17 @@ import { KrakenConn, KrakenTorrent } from "./kraken-torrent.ts"
 
 const random: RandomSource = { nextInt: (bound) => bound - 1 }
 
-const torrentWith = (pieces: number, ...peers: ReadonlyArray<ReadonlyArray<number>>) => {
+const torrentWith = <Peers extends ReadonlyArray<ReadonlyArray<number>>>(pieces: number, ...peers: Peers) => {
   const torrent = new KrakenTorrent(0, 0, pieces, false)
-  const conns = peers.map((has, peer) => {
+  const connect = (has: ReadonlyArray<number>, peer: number): KrakenConn => {
     const conn = new KrakenConn(peer, peer, false)
     const words = new Uint32Array(torrent.have.length)
     for (const piece of has) words[piece >>> 5]! |= 1 << (piece & 31)
     torrent.conns.push(conn)
     torrent.addPeer(conn, words)
     return conn
-  })
+  }
+  const conns = peers.map(connect) as { [Peer in keyof Peers]: KrakenConn }
   const choice = pieceChoice("rarest-first", pieces)
   const ask = (conn: KrakenConn, limit: number, duplicates = false): Array<number> => {
     const asked: Array<number> = []
@@ -52,17 +53,17 @@ test("whatever is offered comes back, rarest first or in any order", () => {
 
 test("at most so many requests a peer, the rarest first, none twice", () => {
   const { conns, ask } = torrentWith(5, [0, 1, 2, 3, 4], [0, 1, 2], [0, 1])
-  expect(ask(conns[0]!, 3)).toEqual([3, 4, 2])
-  expect(ask(conns[0]!, 3)).toEqual([])
-  expect(ask(conns[1]!, 3)).toEqual([0, 1])
-  expect(ask(conns[2]!, 3)).toEqual([])
-  expect(ask(conns[2]!, 3, true)).toEqual([0, 1])
+  expect(ask(conns[0], 3)).toEqual([3, 4, 2])
+  expect(ask(conns[0], 3)).toEqual([])
+  expect(ask(conns[1], 3)).toEqual([0, 1])
+  expect(ask(conns[2], 3)).toEqual([])
+  expect(ask(conns[2], 3, true)).toEqual([0, 1])
 })
 
 test("a stored piece frees every request for it", () => {
   const { torrent, conns, ask } = torrentWith(3, [0, 1, 2], [0, 1, 2])
-  ask(conns[0]!, 3)
-  ask(conns[1]!, 3, true)
+  ask(conns[0], 3)
+  ask(conns[1], 3, true)
   torrent.gained(0)
   expect(conns.map(({ asked }) => asked.includes(0))).toEqual([false, false])
   expect(torrent.has(0) && !torrent.isComplete).toBe(true)
@@ -70,20 +71,20 @@ test("a stored piece frees every request for it", () => {
 
 test("when a peer goes, what was asked of it may be asked of others", () => {
   const { torrent, conns, ask } = torrentWith(2, [0, 1], [0, 1])
-  ask(conns[0]!, 5)
-  expect(ask(conns[1]!, 5)).toEqual([])
-  torrent.removePeer(conns[0]!)
-  expect(ask(conns[1]!, 5)).toEqual([0, 1])
+  ask(conns[0], 5)
+  expect(ask(conns[1], 5)).toEqual([])
+  torrent.removePeer(conns[0])
+  expect(ask(conns[1], 5)).toEqual([0, 1])
 })
 
 test("old requests expire and go to another peer once", () => {
   const { torrent, conns, ask } = torrentWith(2, [0, 1], [1])
-  ask(conns[0]!, 5)
+  ask(conns[0], 5)
   expect(torrent.expire(0)).toEqual([])
   expect(torrent.expire(1)).toEqual([1, 0, 0, 0])
-  expect(torrent.askFor(conns[1]!, 0, 3, 5)).toBe(false)
-  expect(torrent.askFor(conns[1]!, 1, 3, 5)).toBe(true)
-  expect(torrent.askFor(conns[0]!, 1, 3, 5)).toBe(false)
+  expect(torrent.askFor(conns[1], 0, 3, 5)).toBe(false)
+  expect(torrent.askFor(conns[1], 1, 3, 5)).toBe(true)
+  expect(torrent.askFor(conns[0], 1, 3, 5)).toBe(false)
 })
 
 test("a peer that has all is known as complete", () => {
@@ -91,10 +92,10 @@ test("a peer that has all is known as complete", () => {
     fc.property(fc.integer({ min: 1, max: 100 }), (pieces) => {
       const { torrent, conns } = torrentWith(pieces, [])
       for (let piece = 0; piece < pieces; piece++) {
-        expect(torrent.peerIsComplete(conns[0]!)).toBe(false)
-        torrent.peerHas(conns[0]!, piece)
+        expect(torrent.peerIsComplete(conns[0])).toBe(false)
+        torrent.peerHas(conns[0], piece)
       }
-      expect(torrent.peerIsComplete(conns[0]!)).toBe(true)
+      expect(torrent.peerIsComplete(conns[0])).toBe(true)
       expect(new KrakenTorrent(0, 0, pieces, true).isComplete).toBe(true)
     })
   )

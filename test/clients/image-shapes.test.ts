@@ -90,13 +90,14 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
   })
 
   test("an index of two platforms with an attestation: skopeo copies all of it; docker and containerd choose theirs", async () => {
-    const images = ["amd64", "arm64"].map((architecture) => ({
+    const imageFor = (architecture: string) => ({
       ...layout.addImage([tiny(`on-${architecture}`), tiny("on-both")], architecture),
       platform: { os: "linux", architecture }
-    }))
+    })
+    const images = [imageFor("amd64"), imageFor("arm64")] as const
     // As builders attach it: an image of no platform whose layer is a statement about another one.
     const statement = layout.addBlob(
-      Buffer.from(`{"about":"${images[0]!.digest}"}`),
+      Buffer.from(`{"about":"${images[0].digest}"}`),
       "application/vnd.in-toto+json"
     )
     const attestation = {
@@ -104,7 +105,7 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
       platform: { os: "unknown", architecture: "unknown" },
       annotations: {
         "vnd.docker.reference.type": "attestation-manifest",
-        "vnd.docker.reference.digest": images[0]!.digest
+        "vnd.docker.reference.digest": images[0].digest
       }
     }
     const members = [...images, attestation]
@@ -162,8 +163,8 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
   })
 
   test.runIf(lacking("image") === undefined)("umoci unpacks what skopeo pulled", async () => {
-    const names = ["unpacked-1", "unpacked-2"]
-    layout.tag({ unpacked: layout.addImage([tiny(names[0]!, "none"), tiny(names[1]!)]) })
+    const names = ["unpacked-1", "unpacked-2"] as const
+    layout.tag({ unpacked: layout.addImage([tiny(names[0], "none"), tiny(names[1])]) })
     await skopeo.push(layout.folder, `${cluster.up.proxy}/shape/unpacked:1`, "unpacked")
     const pulled = join(cluster.folder, "unpacked")
     await skopeo.copy(`docker://${cluster.up.agents[0]!}/shape/unpacked:1`, `oci:${pulled}:1`)

@@ -250,8 +250,8 @@ describe("the graph of a flash crowd", () => {
 
     /** A host vanishes: its neighbours notice, the tracker does not. */
     kill(index: number): void {
-      for (const neighbour of this.neighbours[index]!) this.neighbours[neighbour]!.delete(index)
-      this.neighbours[index]!.clear()
+      for (const theirs of this.neighbours) theirs.delete(index)
+      this.neighbours[index]?.clear()
       this.#dead.add(index)
     }
 

@@ -115,7 +115,8 @@ describe("a disk budget on a real folder", () => {
           expect(taken(root)).toBeLessThanOrEqual(500 * KiB)
         })
       )
-      const newer = Array.from({ length: 3 }, (_, seed) => sampleBytes(seed + 20, 150 * KiB))
+      const fresh = (seed: number) => sampleBytes(seed, 150 * KiB)
+      const newer = [fresh(20), fresh(21), fresh(22)] as const
       const digests = newer.map((bytes) => sha256(bytes)) as [Digest, Digest, Digest]
       yield* withStore(root, (store) =>
         Effect.gen(function* () {
@@ -124,10 +125,10 @@ describe("a disk budget on a real folder", () => {
           const blobs = yield* bounded(store, (digest) => {
             if (gone.push(digest) === 3) Deferred.doneUnsafe(enough, Effect.void)
           })
-          yield* put(blobs, newer[0]!)
-          yield* put(blobs, newer[1]!)
+          yield* put(blobs, newer[0])
+          yield* put(blobs, newer[1])
           yield* Stream.runDrain(blobs.read(third, 0, 10))
-          yield* put(blobs, newer[2]!)
+          yield* put(blobs, newer[2])
           yield* Deferred.await(enough)
           expect(gone).toEqual([second, first, digests[0]])
           expect(yield* digestsIn(store)).toEqual([third, digests[1], digests[2]].sort())

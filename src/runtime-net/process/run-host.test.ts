@@ -11,10 +11,12 @@ import { it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { HttpClient, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe, expect } from "vitest"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import type { HostProgram, StartedRole } from "../../roles/host-program.ts"
 import type { HttpApp } from "../../roles/http/http-app.ts"
 import { HostStorage } from "../../roles/services/host-storage.ts"
-import { runHost } from "./run-host.ts"
+import type { ServedListener } from "../http/http-listener.ts"
+import { type RunningHost, runHost } from "./run-host.ts"
 
 const MiB = 1024 * 1024
 
@@ -25,6 +27,11 @@ const temporaryFolder = Effect.acquireRelease(
 
 const serving = (app: HttpApp, port = 0): HostProgram<StartedRole> =>
   Effect.succeed({ listeners: [{ name: "registry", listen: { host: "127.0.0.1", port }, app }] })
+
+const listenerOf = ({ listeners: [listener] }: RunningHost<StartedRole>): ServedListener => {
+  invariant(listener !== undefined, "the host serves a listener")
+  return listener
+}
 
 const hello: HttpApp = Effect.succeed(HttpServerResponse.text("hello"))
 
@@ -48,7 +55,7 @@ describe("a hosted program", () => {
       const url = yield* Effect.scoped(
         Effect.gen(function* () {
           const host = yield* runHost(serving(hello))
-          const { url, port } = host.listeners[0]!
+          const { url, port } = listenerOf(host)
           expect(port).toBeGreaterThan(0)
           expect((yield* get(url)).body.toString()).toBe("hello")
           return url
@@ -67,7 +74,7 @@ describe("a hosted program", () => {
   it.live("fails by one clear line when a port is taken, and leaves nothing listening", () =>
     Effect.gen(function* () {
       const first = yield* runHost(serving(hello))
-      const taken = first.listeners[0]!.port
+      const taken = listenerOf(first).port
       let stopped = false
       const program: HostProgram<StartedRole> = Effect.gen(function* () {
         yield* Effect.addFinalizer(() =>
@@ -131,7 +138,7 @@ describe("a hosted program", () => {
         return { ...(yield* serving(app)), client }
       })
       const host = yield* runHost(program)
-      const { url } = host.listeners[0]!
+      const { url } = listenerOf(host)
       expect((yield* get(url)).body.length).toBe(40 * MiB)
       const downloaded = yield* host.role.client.get(url)
       const length = yield* Stream.runFold(
@@ -158,7 +165,7 @@ describe("a hosted program", () => {
         )
       )
       const host = yield* runHost(serving(app))
-      const request = http.get(host.listeners[0]!.url, (response) => {
+      const request = http.get(listenerOf(host).url, (response) => {
         response.once("data", () => request.destroy())
         response.on("error", () => {})
       })
@@ -182,7 +189,7 @@ describe("a hosted program", () => {
           const host = yield* runHost(serving(app))
           const answered = new Promise<string>((resolve, reject) => {
             http
-              .get(host.listeners[0]!.url, { agent }, (response) => {
+              .get(listenerOf(host).url, { agent }, (response) => {
                 response.setEncoding("utf8").on("data", resolve)
               })
               .on("error", reject)
@@ -208,7 +215,7 @@ describe("a hosted program", () => {
         return HttpServerResponse.text("done")
       }).pipe(Effect.orDie)
       const host = yield* runHost(serving(app))
-      const { server, port } = host.listeners[0]!
+      const { server, port } = listenerOf(host)
       const open = (head: string) =>
         Effect.callback<readonly [net.Socket, net.Socket, Promise<string>]>((resume) => {
           const client = net.connect(port, "127.0.0.1")
