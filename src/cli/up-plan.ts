@@ -50,7 +50,7 @@ export interface PlannedProcess {
 const loopback = "127.0.0.1"
 const agentStride = 1000
 /** Time between collections of blobs that no image needs; the grace periods are those of the roles. */
-const collectEvery = 3600
+const collectEvery = "1 hour"
 
 /** With the default base, more agents would leave the range of ports. */
 export const mostAgents = (portBase: number): number =>
