@@ -13,7 +13,7 @@ import { loadersOf } from "./product.ts"
 import { instrument, readReached } from "./reach.ts"
 import { folderVariable, testsVariable } from "./reach-environment.ts"
 import { Sandbox } from "./sandbox.ts"
-import { TestRuns } from "./test-runs.ts"
+import { type RunResult, type RunsOptions, TestRuns } from "./test-runs.ts"
 import { rejectedByTypes } from "./type-check.ts"
 
 export type Finding =
@@ -91,6 +91,12 @@ export class Survey {
     return sandbox
   }
 
+  #testRuns(sandbox: Sandbox, usual: ReadonlyMap<string, number>, options?: RunsOptions): TestRuns {
+    const runs = new TestRuns(sandbox.root, usual, options)
+    this.#runs.push(runs)
+    return runs
+  }
+
   async #reach(sandbox: Sandbox, mutants: ReadonlyArray<Mutant>): Promise<Reach> {
     const { files, onProgress } = this.#options
     const blocks = new Map<Mutant, number>()
@@ -105,20 +111,17 @@ export class Survey {
     mkdirSync(folder)
     const tests = await this.#listTests(sandbox)
     const absolute = tests.map((test) => join(sandbox.root, test))
-    const runs = new TestRuns(sandbox.root, new Map(), {
+    const runs = this.#testRuns(sandbox, new Map(), {
       setup,
       environment: { [folderVariable]: folder, [testsVariable]: JSON.stringify(absolute) }
     })
-    this.#runs.push(runs)
     let ended = 0
     const { passed, failed } = await runs.run({ tests, changed: [], bail: false }, (test) =>
       onProgress(`reach: ${++ended}/${tests.length} test files, ${test}`)
     )
     runs.kill()
     sandbox.hold([])
-    const failure = failed[0]
-    if (failure !== undefined)
-      throw new TestsFail(`${failure.test} fails without a mutant: ${failure.why}; repair it first`)
+    await this.#passUnchanged(sandbox, failed)
     const reached = readReached(folder, tests.length)
     const loaders = loadersOf(files)
     const reaching = (mutant: Mutant): ReadonlyArray<string> => {
@@ -126,16 +129,27 @@ export class Survey {
       const loads =
         block === undefined || reached.whileLoading.has(block) ? loaders(mutant.path) : new Set<string>()
       return tests.filter(
-        (test, number) => loads.has(test) || (block !== undefined && reached.byTest[number]!.has(block))
+        (test, number) =>
+          passed.has(test) && (loads.has(test) || (block !== undefined && reached.byTest[number]!.has(block)))
       )
     }
     const known = new Map(mutants.map((mutant) => [mutant, reaching(mutant)]))
     return { reaching: (mutant) => known.get(mutant) ?? [], usual: passed }
   }
 
+  /** Tests that failed with instrumented sources judge the sources' text, and no mutant; others are broken. */
+  async #passUnchanged(sandbox: Sandbox, failed: RunResult["failed"]): Promise<void> {
+    const runs = this.#testRuns(sandbox, new Map())
+    const tests = failed.map(({ test }) => test)
+    const broken = (await runs.run({ tests, changed: [], bail: true })).failed[0]
+    runs.kill()
+    if (broken !== undefined)
+      throw new TestsFail(`${broken.test} fails without a mutant: ${broken.why}; repair it first`)
+    for (const test of tests) this.#options.onProgress(`${test} judges the text of sources: left out`)
+  }
+
   async #listTests(sandbox: Sandbox): Promise<ReadonlyArray<string>> {
-    const runs = new TestRuns(sandbox.root, new Map())
-    this.#runs.push(runs)
+    const runs = this.#testRuns(sandbox, new Map())
     await runs.start()
     runs.kill()
     const tests = runs.tests.filter((test) => test.includes(this.#options.tests))
@@ -147,8 +161,7 @@ export class Survey {
     const { budget, together, onFinding, onProgress, workers } = this.#options
     const lanes = Array.from({ length: workers }, (_, lane): Attempt => {
       const sandbox = lane === 0 ? this.#sandboxes[0]! : this.#sandbox()
-      const runs = new TestRuns(sandbox.root, usual)
-      this.#runs.push(runs)
+      const runs = this.#testRuns(sandbox, usual)
       return (put, tests) => runs.run({ tests, changed: sandbox.hold(put), bail: true })
     })
     const plan = { mutants, reaching, usual, budget, together, onProgress, onVerdict: onFinding }
