@@ -1,25 +1,24 @@
-// Decides when a client that keeps an exchange waiting is cut: a reader that stops or crawls, a sender that stops or
-// crawls. Only the client's own slowness counts: while the server does not want bytes, or has none to send, it starts
-// anew.
+// Recognises a client that keeps an exchange waiting: a reader or a sender that stops or crawls. Only the slowness of the
+// client counts: the count starts again while the server wants no bytes or has none to send.
 //
-//   waited for at every look of the window, and fewer than minBytes moved in it -> cut
+//   the exchange waited at every look of the window, and fewer than minBytes moved in it -> cut
 //
-// It refuses to know sockets and clocks: whoever looks tells it what it sees.
+// It does not know sockets and clocks; its caller tells it what it sees.
 
 export interface ClientLook {
-  /** Bytes that went to the client and came from it, since the connection began. */
+  /** Bytes in both directions since the connection began. */
   readonly moved: number
-  /** Whether the exchange would go on if the client sent or read more. */
+  /** Whether the exchange would continue if the client sent or read more. */
   readonly waiting: boolean
 }
 
 export class ClientPatience {
   readonly #looks: number
   readonly #minBytes: number
-  /** `moved` at the looks of the window, the oldest first; empty when the client was not waited for. */
+  /** `moved` at each look of the window, the oldest first; empty when nothing waited for the client. */
   #window: Array<number> = []
 
-  /** The window is `looks` looks after the first. */
+  /** @param looks Looks of the window after the first. */
   constructor(looks: number, minBytes: number) {
     this.#looks = looks
     this.#minBytes = minBytes

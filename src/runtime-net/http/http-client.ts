@@ -1,5 +1,5 @@
-// Decides how roles reach each other and the outside by HTTP: undici, with connections kept alive and a maximum of them
-// a host. Timeouts are the caller's, except for the connection itself.
+// The HTTP client of a host: undici, with connections that are kept alive and a maximum of them per remote host. Callers set
+// their own timeouts, except for the connection itself.
 
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type { Layer } from "effect"
@@ -10,7 +10,7 @@ import { listenerLimits } from "./limits.ts"
 export const nodeHttpClient: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerUndiciOptions({
   connections: listenerLimits.maxHttpConnectionsPerHost,
   connectTimeout: askLimits.askTimeout / 1000,
-  // Below what our own servers keep, so that a request seldom meets a connection that is just being closed.
+  // Shorter than our own servers keep a connection, so that a request seldom meets one that is being closed.
   keepAliveTimeout: listenerLimits.httpKeepAlive / 2 / 1000,
   pipelining: 1
 })

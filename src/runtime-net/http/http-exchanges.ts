@@ -1,4 +1,4 @@
-// Decides how the parts of a listener follow its exchanges: every request, and which one a connection is at.
+// The exchanges of a listener: its parts subscribe here to every request, and ask which exchange a connection is at.
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
@@ -8,7 +8,7 @@ export interface Exchange {
   readonly response: ServerResponse
 }
 
-/** Requests come as one of two events: with or without a client that waits for "100 Continue". */
+/** A request is one of two events: its client waits for "100 Continue" or does not. */
 export const onEveryRequest = (
   server: Server,
   listener: (request: IncomingMessage, response: ServerResponse) => void

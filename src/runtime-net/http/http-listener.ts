@@ -1,6 +1,6 @@
-// Decides how one HTTP app is served on one address: bodies of any size and duration in both directions, a client that
-// hangs up interrupts its request's fiber, a stop lets running requests end for a bounded time and then cuts them off.
-// Whom it does not serve is http-refusals.ts's matter, and whom it no longer waits for slow-clients.ts's.
+// Serves one HTTP app on one address. Bodies may have any size and duration in both directions. A client that hangs up
+// interrupts the fiber of its request. When the listener stops, running requests may end within a bounded time and are
+// then cut off. http-refusals.ts decides whom it does not serve, slow-clients.ts for whom it no longer waits.
 //
 //   bound --scope closes--> draining --all ended, or stopDrain--> closed
 
@@ -15,7 +15,7 @@ import { onEveryRequest } from "./http-exchanges.ts"
 import { boundConnections, refuseMalformed } from "./http-refusals.ts"
 import { cutSlowClients } from "./slow-clients.ts"
 
-/** A listener could not be bound: the port is taken, or the address is not this machine's. */
+/** A listener could not be bound: the port is taken, or the address belongs to another machine. */
 export class ListenError extends Data.TaggedError("ListenError")<{
   readonly listener: string
   readonly host: string
@@ -26,7 +26,7 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 interface BoundListener {
   readonly name: string
   readonly host: string
-  /** The real port, also when 0 was asked for. */
+  /** The real port, also when the configuration says 0. */
   readonly port: number
   /** "http://host:port" */
   readonly url: string
@@ -40,21 +40,21 @@ const defaultPatience = { headers: configLimits.requestHeadersTimeout, body: con
 
 const makeServer = (patience: NonNullable<HttpListener["patience"]>): Server => {
   const server = createServer({
-    // A layer may take hours to arrive; what bounds it is slowness (slow-clients.ts).
+    // A layer may take hours to arrive; only slowness ends it (slow-clients.ts).
     requestTimeout: 0,
     headersTimeout: patience.headers / 1000,
-    // Late headers are noticed a tenth of their time late, at most.
+    // Late headers are noticed at most a tenth of their time late.
     connectionsCheckingInterval: Math.min(listenerLimits.connectionCheck, patience.headers / 10) / 1000,
     keepAliveTimeout: listenerLimits.httpKeepAlive / 1000,
-    // http-refusals.ts says it in the form of all other errors.
+    // http-refusals.ts answers in the form of all other errors.
     requireHostHeader: false,
     maxHeaderSize: listenerLimits.maxRequestHeaderBytes,
-    // A peer that vanished without a word is found out by the system's own probes.
+    // The system's own probes find a peer that vanished silently.
     keepAlive: true,
     keepAliveInitialDelay: listenerLimits.httpKeepAlive / 1000,
     noDelay: true
   })
-  // Their bytes bound them; a count would leave the last ones out unseen.
+  // Their bytes bound them; a limit on their number would drop the last ones silently.
   server.maxHeadersCount = 0
   boundConnections(server, listenerLimits.maxHttpConnections, listenerLimits.maxHttpConnectionsPerClient)
   cutSlowClients(server, patience.body)
@@ -71,13 +71,13 @@ const advice: Record<string, string> = {
 const codeOf = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
 
-/** One line of why nothing could be bound at `host`:`port`, and what to do. */
+/** One line that says why `host`:`port` could not be bound, and what to do. */
 export const whyNotBound = (name: string, host: string, port: number, cause: unknown): string => {
   const why = advice[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause))
   return `cannot listen for ${name} on ${hostAndPort(host, port)}: ${why}`
 }
 
-/** A connection whose last request ends during the drain would be kept for the next one: it is closed instead. */
+/** Closes a connection whose last request ends during the drain, which would otherwise be kept for the next request. */
 const closeIdleWhileDraining = (server: Server): Effect.Effect<void, never, Scope.Scope> =>
   Effect.suspend(() => {
     let draining = false
@@ -115,10 +115,10 @@ export const serveListener = Effect.fnUntraced(function* (
         })
     )
   )
-  // Finalizers run last to first: note the drain, drain, cut what is left, wait for the server to be closed.
+  // Finalizers run in reverse order: note the drain, drain, cut what is left, wait until the server has closed.
   yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
   yield* http.serve(wellFormed(app))
-  // Nothing here changes protocols: a request that offers to is a request like any other (RFC 9110, 7.8).
+  // This listener changes no protocols: a request that offers an upgrade is a request like any other (RFC 9110, 7.8).
   server.removeAllListeners("upgrade")
   yield* closeIdleWhileDraining(server)
   const address = server.address()

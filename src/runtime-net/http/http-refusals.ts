@@ -1,6 +1,6 @@
-// Decides how a listener refuses what is not a request it may answer: bytes that are no HTTP, shapes that two readers
-// could understand differently (request-shape.ts), late headers, more connections than it holds. The answer is an error
-// in OCI's form, and the connection is closed: nothing that follows on it can be trusted to begin where it seems to.
+// Refuses what is not a request that a listener may answer: bytes that are not HTTP, shapes that two readers could
+// understand differently (request-shape.ts), late headers, and more connections than the listener holds. The answer is an
+// error in OCI's form, and the connection is closed, because the start of whatever follows on it cannot be trusted.
 
 import type { IncomingMessage, Server } from "node:http"
 import type { Socket } from "node:net"
@@ -15,7 +15,7 @@ import { ociError, ociErrorText } from "../../roles/oci/oci-error.ts"
 import { followExchanges } from "./http-exchanges.ts"
 import { type RequestShape, shapeProblem } from "./request-shape.ts"
 
-/** Status line and reason for each of the parser's codes that is not a plain 400. */
+/** Status line and reason for each code of the parser that is not a plain 400. */
 const refusals: Record<string, readonly [status: string, message: string]> = {
   HPE_HEADER_OVERFLOW: [
     "431 Request Header Fields Too Large",
@@ -39,7 +39,7 @@ const refusalText = (status: string, message: string): string => {
   return `${head.join("\r\n")}\r\n\r\n${body}`
 }
 
-/** Answers on the bare socket and closes it; what still comes is dropped for a moment, so that the answer arrives. */
+/** Answers on the bare socket and closes it. Bytes that still arrive are dropped for a moment, so that the answer gets through. */
 const refuse = (socket: Socket, status: string, message: string): void => {
   socket.end(refusalText(status, message))
   const linger = setTimeout(() => socket.destroy(), listenerLimits.refusalLinger / 1000)
@@ -48,8 +48,8 @@ const refuse = (socket: Socket, status: string, message: string): void => {
 }
 
 /**
- * Refuses on this server what is malformed, and gives the app as well-formed requests reach it. A refused connection is
- * never believed again: requests that came behind what was refused reach nobody.
+ * Refuses malformed requests on this server, and returns the app as well-formed requests reach it. A refused connection
+ * is never trusted again: requests behind the refused one reach nobody.
  */
 export const refuseMalformed = (server: Server): ((app: HttpApp) => HttpApp) => {
   const refused = new WeakSet<Socket>()
@@ -80,7 +80,7 @@ export const refuseMalformed = (server: Server): ((app: HttpApp) => HttpApp) => 
     })
 }
 
-/** Answers what Node's parser could not read. */
+/** Answers bytes that Node's parser could not read. */
 const refuseBrokenRequests = (server: Server, refused: WeakSet<Socket>): void => {
   const exchangeOf = followExchanges(server)
   server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
@@ -92,20 +92,20 @@ const refuseBrokenRequests = (server: Server, refused: WeakSet<Socket>): void =>
       socket.destroy()
       return
     }
-    // More of the same bytes make more errors.
+    // Further bytes cause further errors.
     if (refused.has(socket)) return
     refused.add(socket)
     const [status, message] = refusals[error.code ?? ""] ?? [
       "400 Bad Request",
       `the request is malformed: ${String((error as { readonly reason?: unknown }).reason ?? error.message).slice(0, 200)}`
     ]
-    // What broke is the next request: the answer to the one before it goes first.
+    // The broken request is the next one: the answer to the one before it goes first.
     if (answering && !bodyBroke) exchange.response.once("finish", () => refuse(socket, status, message))
     else refuse(socket, status, message)
   })
 }
 
-/** Holds at most `most` connections, `mostPerClient` of one client; further ones are closed at once. */
+/** Holds at most `most` connections, and `mostPerClient` of one client. Further ones are closed at once. */
 export const boundConnections = (server: Server, most: number, mostPerClient: number): void => {
   server.maxConnections = most
   const held = new Map<string, number>()

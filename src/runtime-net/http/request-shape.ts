@@ -1,28 +1,28 @@
-// Decides which requests are refused though Node's parser took them, because two readers of HTTP may understand them
-// differently (RFC 9112, sections 3.2, 6.1, 11.2: request smuggling), or because this server is not what they ask for (a
-// forward proxy). It refuses to know bodies; those that break are the parser's matter.
+// Requests that are refused although Node's parser accepts them: two readers of HTTP may understand them differently (RFC
+// 9112, sections 3.2, 6.1, 11.2: request smuggling), or they ask for a forward proxy, which this server is not. It does not
+// know bodies; the parser refuses broken ones.
 
 import { listenerLimits } from "./limits.ts"
 
 export interface RequestShape {
   readonly method: string
-  /** The request's target as it was sent. */
+  /** The target of the request, as received. */
   readonly url: string
   readonly httpVersion: string
-  /** Names and values in turn, as they were sent. */
+  /** Names and values in turn, as received. */
   readonly rawHeaders: ReadonlyArray<string>
 }
 
-/** Headers that say how long a body is or whom a request is for: two of them are two meanings. */
+/** Headers that give the length of a body or the host of a request. Two of one kind have two meanings. */
 const onlyOnce = ["host", "content-length", "transfer-encoding"] as const
 
-/** A name, an IPv4 address or an IPv6 address in brackets, and perhaps a port. */
+/** A name, an IPv4 address or an IPv6 address in brackets, with an optional port. */
 const hostPattern = /^(?:\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._~%!$&'()*+,;=-]*)(?::[0-9]{0,5})?$/
 
 const valuesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArray<string> =>
   rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name)
 
-/** What is wrong with the request, or undefined. */
+/** The fault of the request; undefined when there is none. */
 export const shapeProblem = (request: RequestShape): string | undefined => {
   const { method, url, httpVersion, rawHeaders } = request
   if (httpVersion !== "1.1" && httpVersion !== "1.0") return `HTTP/${httpVersion} is not spoken here`

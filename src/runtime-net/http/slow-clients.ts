@@ -1,6 +1,6 @@
-// Decides how a listener notices clients that keep it waiting, and cuts them: by silence, and by looking at what moves
-// (client-patience.ts). A client is waited for when its request's body is wanted and does not come, or when bytes of
-// the response wait for it to read. A handler that works, or that slows an upload on purpose, is not waited for.
+// Cuts clients that keep a listener waiting: by silence, and by how many bytes move (client-patience.ts). An exchange waits
+// for its client when the body of the request is wanted and does not arrive, or when bytes of the response are not read. A
+// handler that is busy, or that slows an upload on purpose, is not a reason to cut.
 
 import type { Server } from "node:http"
 import type { Socket } from "node:net"
@@ -9,7 +9,7 @@ import type { Micros } from "../../protocol/kit/time.ts"
 import { ClientPatience } from "./client-patience.ts"
 import { type Exchange, followExchanges } from "./http-exchanges.ts"
 
-/** Node's own handle of a socket: only it knows how much the system has taken of what was written. */
+/** Node's own handle of a socket, which alone knows how many of the written bytes the system has taken. */
 interface SocketHandle {
   readonly bytesWritten: number
   readonly writeQueueSize: number
@@ -30,7 +30,7 @@ const isWaitedFor = (socket: Socket, { request, response }: Exchange): boolean =
   return bodyWanted && !response.writableEnded
 }
 
-/** Cuts connections whose clients kept an exchange waiting for `patience`. */
+/** Cuts connections whose clients keep an exchange waiting for longer than `patience`. */
 export const cutSlowClients = (server: Server, patience: Micros): void => {
   const exchangeOf = followExchanges(server)
   const watched = new Map<Socket, ClientPatience>()
@@ -41,7 +41,7 @@ export const cutSlowClients = (server: Server, patience: Micros): void => {
   server.timeout = patience / 1000
   server.on("timeout", (socket) => {
     const exchange = exchangeOf(socket)
-    // Between two exchanges the keep-alive timeout holds, before the first one that of the headers.
+    // Between two exchanges the keep-alive timeout applies, before the first one the timeout of the headers.
     const working = exchange !== undefined && !exchange.response.writableFinished
     if (!working || isWaitedFor(socket, exchange)) socket.destroy()
   })

@@ -1,5 +1,5 @@
-// Decides how digests are computed on this machine: OpenSSL by node:crypto, in this thread (1.4 GB/s of SHA-256 with
-// SHA-NI), so a caller gives it a piece, a chunk or a document at a time. It knows no files.
+// Digests on this machine: OpenSSL through node:crypto, in this thread (1.4 GB/s of SHA-256 with SHA-NI). A caller therefore
+// passes one piece, chunk or document at a time. It does not know files.
 
 import { createHash, hash } from "node:crypto"
 import { Layer } from "effect"
@@ -11,7 +11,7 @@ import { Digests } from "../../roles/services/digests.ts"
 const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
   `${algorithm}:${hash(algorithm, bytes, "hex")}` as Digest
 
-/** SHA-256 of the metainfo's canonical bytes. */
+/** SHA-256 of the canonical bytes of the metainfo. */
 export const swarmIdOf = (metainfo: Metainfo): SwarmId =>
   hash("sha256", encodeMetainfo(metainfo), "hex") as SwarmId
 
@@ -21,10 +21,10 @@ export const torrentOf = (metainfo: Metainfo): Torrent => ({ swarm: swarmIdOf(me
 export const isPiece = (metainfo: Metainfo, piece: number, bytes: Uint8Array): boolean =>
   hash("sha256", bytes, "buffer").equals(pieceHash(metainfo, piece))
 
-/** A digest of bytes that come in order, chunk by chunk. */
+/** A digest of bytes that arrive in order, chunk by chunk. */
 export interface RunningDigest {
   readonly update: (bytes: Uint8Array) => void
-  /** Ends it; neither may be called again. */
+  /** Ends the digest; neither function may be called again. */
   readonly finish: () => Digest
 }
 

@@ -1,14 +1,14 @@
-// Decides the time of the data plane on this machine: microseconds of the monotonic clock since the process began, and
-// the host's own timers. A wake comes at its instant or up to a millisecond or so later, never earlier.
+// The time of the data plane on this machine: microseconds of the monotonic clock since the process began, and the host's
+// own timers. A timer fires at its instant or about a millisecond later, never earlier.
 
 import { Layer } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { Timers } from "../../roles/services/timers.ts"
 
-/** Node's longest timeout; a later wake is waited for in several steps. */
+/** Node's longest timeout; a later instant needs several. */
 const longestTimeoutMillis = 2 ** 31 - 1
 
-/** Microseconds since the process began; never goes back. */
+/** Microseconds since the process began. Never decreases. */
 export const monotonicNow = (): Micros => Math.floor(performance.now() * 1000)
 
 /** Calls `wake` once when monotonicNow() has reached `at`, never from inside this call; the result cancels it. */

@@ -1,6 +1,6 @@
-// Decides how a piece is read from disk so that it can be sent without a copy: its bytes have room in front of them
-// for the header of the Piece message. Only a payload made here has such room; the room is lent once, because two
-// frames of one payload may be on their way at the same time.
+// Buffers of pieces that can be sent without a copy: each has room in front of its bytes for the header of the Piece
+// message. Only a payload that is made here has such room. The room is lent once, because two frames of one payload may be
+// in flight at the same time.
 
 import { pieceHeaderBytes } from "../../protocol/wire/codec.ts"
 
@@ -14,7 +14,7 @@ export const pieceBuffer = (length: number): Uint8Array => {
   return payload
 }
 
-/** The payload with the room in front of it, the first time it is asked for; undefined for any other bytes. */
+/** The payload with the room in front of it, at the first call; undefined at later calls and for any other bytes. */
 export const takeFrame = (payload: Uint8Array): Uint8Array | undefined => {
   const frame = frames.get(payload)
   if (frame !== undefined) frames.delete(payload)

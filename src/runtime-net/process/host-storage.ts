@@ -1,5 +1,5 @@
-// Decides where a host's data folders are: each name a role gives, under one root, holds blobs/ and the like, a table
-// file and the host's identity. It refuses to know which role asks.
+// The data folders of a host: each name that a role gives, under one root, has blobs/ and the other folders of a store, a
+// table file, and the identity of the host. It does not know which role asks.
 
 import { randomBytes } from "node:crypto"
 import { join, resolve } from "node:path"
@@ -15,13 +15,13 @@ import { makeKeyLock } from "../store/key-lock.ts"
 import { openSqliteTableStore } from "../tables/sqlite-table-store.ts"
 
 export interface HostStorageOptions {
-  /** Relative folder names are below it; the working directory if absent. */
+  /** Parent of relative folder names; the working directory when absent. */
   readonly root?: string
-  /** Another disk than this machine's: one that can be fenced, or that fails. */
+  /** A disk in place of this machine's: one that can be fenced, or that fails. */
   readonly disk?: Disk
-  /** Asked before every write to a table; a message makes the write fail with it. */
+  /** Called before every write to a table; a message that it returns makes the write fail. */
   readonly tablesClosed?: () => string | undefined
-  /** Wraps every blob store that is opened. */
+  /** Wraps each blob store that is opened. */
   readonly wrapBlobs?: (store: BlobStore) => BlobStore
 }
 
@@ -34,7 +34,7 @@ export const hostStorage = (options: HostStorageOptions = {}): Layer.Layer<HostS
   const lock = makeKeyLock()
   const pathOf = (folder: string): string => resolve(options.root ?? ".", folder)
 
-  /** Made once: two callers at the same time must not see two. */
+  /** Made once, so that two callers at the same time do not see two. */
   const identity = Effect.fnUntraced(function* (folder: string) {
     const path = join(pathOf(folder), "identity")
     yield* files.makeFolder(pathOf(folder))
@@ -57,7 +57,7 @@ export const hostStorage = (options: HostStorageOptions = {}): Layer.Layer<HostS
         const store = yield* openFileBlobStore(disk, pathOf(folder))
         return options.wrapBlobs?.(store) ?? store
       }),
-    // SQLite syncs the names in the folder, nobody but us the folder's own.
+    // SQLite syncs the names in the folder; the name of the folder itself is synced here.
     tables: (folder) =>
       files.makeFolder(pathOf(folder)).pipe(
         Effect.mapError(({ message }) => new TableStoreError({ table: "", operation: "open", message })),

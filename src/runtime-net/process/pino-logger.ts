@@ -1,5 +1,5 @@
-// Decides how log lines leave a process: Effect's logger hands each to pino, as JSON, or as one readable line on a
-// terminal. Lines go to standard error, so that standard output stays for what a command prints.
+// Log lines of a process: Effect's logger hands each to pino, as JSON, or as one readable line on a terminal. They go to
+// standard error, so that standard output stays for what a command prints.
 
 import { Cause, Layer, Logger, References } from "effect"
 import { type DestinationStream, destination, type Level, type Logger as Pino, pino } from "pino"
@@ -25,10 +25,10 @@ const effectLevels = {
   silent: "None"
 } as const
 
-/** Effect's logger as `log` asks for it, in place of Effect's own. `stream` is standard error if absent. */
+/** The logger that `log` describes, in place of Effect's own. `stream` is standard error when absent. */
 export const pinoLogger = (log: LogConfig, stream?: DestinationStream): Layer.Layer<never> => {
   const pretty = log.format === "pretty" || (log.format === "auto" && process.stderr.isTTY === true)
-  // Synchronous, so that the last lines before a crash are not lost.
+  // Writes are synchronous, so that the last lines before a crash are not lost.
   const sink = stream ?? destination({ fd: 2, sync: true })
   const options = { level: log.level, base: null }
   const instance = pretty ? pino(options, prettyLines(sink)) : pino(options, sink)

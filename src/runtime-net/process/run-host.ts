@@ -1,6 +1,6 @@
-// Decides how a host program becomes a host on this machine: it gets real storage, sockets, timers, digests and an HTTP
-// client, and its apps are served where its listeners say. Starting is all or nothing: when a listener cannot be bound,
-// what had started is stopped again. Stopping goes the other way round: listeners first, then the program.
+// Runs a host program on this machine: gives it real storage, sockets, timers, digests and an HTTP client, and serves its
+// apps where its listeners say. A start is all or nothing: when a listener cannot be bound, everything that has started stops
+// again. A stop goes the other way round: listeners first, then the program.
 
 import { Effect, Layer, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
@@ -17,18 +17,18 @@ import { wsTransport } from "../sockets/ws-transport.ts"
 
 export interface RunHostOptions {
   readonly storage?: HostStorageOptions
-  /** Instead of the usual ones, for a host that is to be killed. */
+  /** In place of the usual ones, for a host that a test kills. */
   readonly transport?: Layer.Layer<PeerTransport>
   readonly client?: Layer.Layer<HttpClient.HttpClient>
 }
 
 export interface RunningHost<Role extends StartedRole> {
   readonly role: Role
-  /** As in role.listeners, with the real ports. */
+  /** The listeners of the role, with their real ports. */
   readonly listeners: ReadonlyArray<ServedListener>
 }
 
-/** Runs until the scope closes; every error's `message` is one line that says what to do. */
+/** Runs until the scope closes. The `message` of every error is one line that says what to do. */
 export const runHost = <Role extends StartedRole>(
   program: HostProgram<Role>,
   options: RunHostOptions = {}

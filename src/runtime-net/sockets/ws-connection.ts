@@ -1,13 +1,13 @@
-// Decides how messages travel on one open WebSocket: one binary frame each, pieces only while the socket's buffer has
-// room and the egress rate allows, everything else at once. A piece that arrived faster than the ingress rate allows
-// pauses this connection's reading, not others'.
+// Messages on one open WebSocket: one binary frame each. A piece goes out only while the buffer of the socket has room and
+// the egress rate allows it; every other message goes out at once. A piece that arrives faster than the ingress rate pauses
+// the reading of this connection and of no other.
 //
-//   open --disconnect--> closing: what was sent goes out, then the close handshake, at most disconnectDrain
-//   open | closing --bytes that are not the protocol--> broken: told once, then as closing, nothing more is received
-//   any --socket gone--> closed: told once, last
+//   open --disconnect--> closing: sent messages go out, then the close handshake, within disconnectDrain
+//   open | closing --bytes that are not the protocol--> broken: reported once, then as closing, nothing more is received
+//   any --socket gone--> closed: reported once, last
 //
-// Order: a message may overtake pieces that wait for room or rate, except Close and Bye, which nothing overtakes; so
-// what matters to a channel stays in order. Invariant: nothing is told from inside send or disconnect.
+// Order: a message may overtake pieces that wait for room or rate, except Close and Bye, which nothing overtakes, so the
+// messages that matter to a channel stay in order. Invariant: nothing is reported from inside send or disconnect.
 
 import type { Socket } from "node:net"
 import { WebSocket } from "ws"
@@ -33,7 +33,7 @@ export interface ConnectionEvents {
   readonly closed: (reason: string) => void
 }
 
-/** Absent: unlimited. Shared by every connection of a listener. */
+/** Shared by all connections of a listener; unlimited when absent. */
 export interface ConnectionRates {
   readonly egress: TokenBucket | undefined
   readonly ingress: TokenBucket | undefined
@@ -59,10 +59,10 @@ export class WsConnection {
   readonly #rates: ConnectionRates
   readonly #events: ConnectionEvents
   #state: "open" | "closing" | "broken" | "closed" = "open"
-  /** Why it ends, as far as this side knows. */
+  /** The reason of the end, as far as this side knows it. */
   #why: string | undefined
   #waiting: Array<Waiting> = []
-  /** A Close or Bye waits: nothing may overtake any more. */
+  /** A Close or Bye waits, and nothing may overtake it. */
   #inOrder = false
   #cancelPump: (() => void) | undefined
   #cancelResume: (() => void) | undefined
@@ -70,7 +70,7 @@ export class WsConnection {
   #bytesHeard: number
   #heardAt: Micros
 
-  /** Takes over an open socket; `tcp` is the connection under it. */
+  /** Takes over an open socket. `tcp` is the connection under it. */
   constructor(socket: WebSocket, tcp: Socket, rates: ConnectionRates, events: ConnectionEvents) {
     this.#socket = socket
     this.#tcp = tcp
@@ -106,14 +106,14 @@ export class WsConnection {
     if (this.#isStuck()) this.destroy("the peer does not read what is sent to it")
   }
 
-  /** Ends the connection after what was sent, or when that takes too long. */
+  /** Ends the connection once the sent messages are out, or when that takes too long. */
   disconnect(reason: string): void {
     if (this.#state === "closed" || this.#state === "closing") return
     this.#why ??= reason
     this.#finish()
   }
 
-  /** Cuts the connection; whatever waits is lost. */
+  /** Cuts the connection. Waiting messages are lost. */
   destroy(reason: string): void {
     if (this.#state === "closed") return
     this.#why ??= reason
@@ -121,9 +121,9 @@ export class WsConnection {
     this.#socket.terminate()
   }
 
-  /** To be called every pingInterval: keeps a live connection alive and cuts a dead one. */
+  /** Keeps a live connection alive and cuts a dead one. Its owner calls it every pingInterval. */
   checkLiveness(now: Micros): void {
-    // While this side does not read it cannot hear; the peer's pings wait in the kernel.
+    // A side that does not read hears nothing; the pings of the peer wait in the kernel.
     if (this.#tcp.bytesRead !== this.#bytesHeard || this.#socket.isPaused) {
       this.#bytesHeard = this.#tcp.bytesRead
       this.#heardAt = now
@@ -132,7 +132,7 @@ export class WsConnection {
       this.destroy(`nothing came for ${Math.round((now - this.#heardAt) / 1_000_000)} s`)
       return
     }
-    // What is in the buffer tells the peer as much as a ping.
+    // The bytes in the buffer tell the peer as much as a ping.
     if (this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount === 0) this.#socket.ping()
   }
 
@@ -162,9 +162,9 @@ export class WsConnection {
     if (this.#state !== "open") this.#closeSocket()
   }
 
-  /** Whether the first waiting piece may be written now; if not, something will call #pump again. */
+  /** Whether the first waiting piece may be written now. If not, a later event calls #pump again. */
   #mayGo(head: Waiting & { readonly tag: "Piece" }): boolean {
-    // The socket's drain and each piece's own callback pump again.
+    // The drain of the socket and the callback of each piece pump again.
     if (this.#socket.bufferedAmount >= socketLimits.maxSocketBuffer) return false
     const now = monotonicNow()
     head.goesAt ??= this.#rates.egress?.reserve(head.message.payload.byteLength, now) ?? now
@@ -220,14 +220,14 @@ export class WsConnection {
     this.#state = "broken"
     this.#why ??= reason
     if (!told) this.#events.protocolBroken(reason, bye)
-    // Later, so that what the host sends in answer (a Bye) goes out first.
+    // The end comes later, so that the answer of the host (a Bye) goes out first.
     setImmediate(() => this.#finish())
   }
 
   #finish(): void {
     if (this.#state === "closed") return
     if (this.#state === "open") this.#state = "closing"
-    // The close handshake must be heard.
+    // Reading resumes, so that the close handshake is heard.
     this.#cancelResume?.()
     if (this.#socket.isPaused) this.#socket.resume()
     this.#cancelDrain ??= wakeAt(monotonicNow() + socketLimits.disconnectDrain, () =>
@@ -259,7 +259,7 @@ const textFrame = {
   bye: "protocol-error"
 } as const
 
-/** The frame of a piece, without a copy when the payload was read with room in front of it. */
+/** The frame of a piece. It needs no copy when the payload has room in front of it. */
 const pieceFrame = (message: PieceMessage): Uint8Array => {
   const { payload } = message
   invariant(payload instanceof Uint8Array, "transport: a payload is not bytes")

@@ -1,12 +1,11 @@
-// Decides how this host listens for peers and dials them: WebSocket over HTTP on one path, no compression, frames no
-// longer than the longest piece, handshakes that end in time. A dialler masks with zeros, which costs nothing on either
-// side: masking protects caches that do not know the protocol, and peers speak through none. ws-connection.ts moves
-// messages.
+// Listens for peers and dials them: WebSocket over HTTP on one path, without compression, with frames no longer than the
+// longest piece and a time limit for handshakes. A dialler masks with zeros, which costs nothing on either side: masking
+// protects caches that do not know the protocol, and no cache stands between peers. ws-connection.ts moves messages.
 //
 //   dial: dialling --opened--> connected --> disconnected        accept: connected --> disconnected
 //             |--refused, late, or disconnect--> dial failed
 //
-// Invariant: each dial is answered once, each connected is followed by one disconnected, and then by silence.
+// Invariant: each dial has one answer; each connected is followed by one disconnected, and then by silence.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
@@ -31,7 +30,7 @@ import { whyNotBound } from "../http/http-listener.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 
-/** Where peers ask for the upgrade; another path is not a peer listener. */
+/** The path of the upgrade. Another path is not a peer listener. */
 export const peerPath = "/shoal/peer"
 
 const longestFrame = Math.max(limits.maxPieceLength + pieceHeaderBytes, limits.maxControlFrame)
@@ -41,7 +40,7 @@ const socketOptions = {
   maxPayload: longestFrame,
   // A message is one frame.
   maxFragments: 1,
-  // A frame that trickles in by single bytes would cost hundreds of times its length. A segment of TCP has 536 or more.
+  // A frame that arrives in single bytes would cost hundreds of times its length. A TCP segment has 536 bytes or more.
   maxBufferedChunks: Math.ceil(longestFrame / 512),
   skipUTF8Validation: true,
   closeTimeout: socketLimits.disconnectDrain / 1000
@@ -57,7 +56,7 @@ class WsEndpoint implements PeerEndpoint {
   readonly #dialling = new Map<ConnectionId, WebSocket>()
   readonly #liveness: NodeJS.Timeout
   #nextAccepted = -1
-  /** Killed: nothing is told and nothing is sent any more. */
+  /** Set by a kill: nothing is reported and nothing is sent any more. */
   #dead = false
   #whenEmpty: (() => void) | undefined
 
@@ -90,7 +89,7 @@ class WsEndpoint implements PeerEndpoint {
       response.writeHead(426, { connection: "close", upgrade: "websocket" })
       response.end("this port speaks to peers only\n")
     }
-    // Node answers two kinds of request by itself when nobody listens for them, and tells nobody.
+    // Node answers two kinds of request silently by itself when nobody listens for them.
     server.on("request", refuse)
     server.on("checkExpectation", refuse)
     server.on("connect", (_request, socket) => {
@@ -144,11 +143,11 @@ class WsEndpoint implements PeerEndpoint {
 
   disconnect(id: ConnectionId, reason: string): void {
     this.#connections.get(id)?.disconnect(reason)
-    // An open handshake is given up; its error event tells that the dial failed.
+    // An open handshake is given up. Its error event reports that the dial failed.
     this.#dialling.get(id)?.terminate()
   }
 
-  /** Ends every connection after what was sent, and the listener. */
+  /** Ends every connection once its sent messages are out, and the listener. */
   readonly stop: Effect.Effect<void> = Effect.callback<void>((resume) => {
     clearInterval(this.#liveness)
     this.#server.close()
@@ -162,7 +161,7 @@ class WsEndpoint implements PeerEndpoint {
     this.#noticeEmpty()
   })
 
-  /** What kill -9 does: sockets break, nobody is told. */
+  /** Does what kill -9 does: sockets break, and nothing is reported. */
   kill(): void {
     this.#dead = true
     clearInterval(this.#liveness)
@@ -221,21 +220,21 @@ const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.me
 
 type Interfaces = ReturnType<typeof networkInterfaces>
 
-/** An address of this machine that others can reach, for a listener on every address; loopback when it has no other. */
+/** An address of this machine that others can reach, for a listener on every address. Loopback when there is no other. */
 export const outsideAddress = (listensOn: string, interfaces: Interfaces): string => {
   const outside = Object.values(interfaces)
     .flatMap((addresses) => addresses ?? [])
     .filter(({ internal }) => !internal)
   const ipv4 = outside.find(({ family }) => family === "IPv4")?.address
   if (listensOn === "0.0.0.0") return ipv4 ?? "127.0.0.1"
-  // "::" listens on both families. An address of the link alone (fe80::/10) means nothing to another host.
+  // "::" listens on both families. A link-local address (fe80::/10) means nothing to another host.
   const ipv6 = outside.find(
     ({ family, address }) => family === "IPv6" && !/^fe[89ab]/i.test(address)
   )?.address
   return ipv4 ?? ipv6 ?? "::1"
 }
 
-/** "host:port" for other hosts. */
+/** "host:port" as other hosts reach it. */
 const advertised = ({ host, advertise }: PeerListenOptions["listen"], port: number): string => {
   if (advertise !== undefined) return hostAndPort(advertise, port)
   return hostAndPort(isEveryAddress(host) ? outsideAddress(host, networkInterfaces()) : host, port)
@@ -272,7 +271,7 @@ const bind = (options: PeerListenOptions, handlers: PeerTransportHandlers) =>
 
 export interface KillableTransport {
   readonly layer: Layer.Layer<PeerTransport>
-  /** Breaks every connection of every listener at once, and tells nobody. */
+  /** Breaks every connection of every listener at once and reports nothing. */
   readonly kill: () => void
 }
 

@@ -1,10 +1,10 @@
-// Decides how a stream of small chunks becomes few large writes: while one write is under way the chunks that arrive
-// are gathered, and go together in the next. Whoever offers is told to wait when too much is gathered.
+// Turns a stream of small chunks into few large writes: chunks that arrive during a write are gathered and written
+// together next. When too much is gathered, the caller that offers a chunk has to wait.
 //
 //   idle --offer--> writing --done, more gathered--> writing --done--> idle
 //     any --error--> failed: later chunks are dropped, every wait fails
 //
-// Invariant: written() counts only bytes of writes that ended well, in order.
+// Invariant: written() counts only bytes of writes that succeeded, in order.
 
 import { Effect } from "effect"
 import { storeLimits } from "./limits.ts"
@@ -13,15 +13,15 @@ import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"
 
 export interface AppendWriter {
-  /** Takes a chunk, which must not change any more; when a wait comes back, run it before the next offer. */
+  /** Takes a chunk, which must not change any more. If this returns a wait, the caller runs it before the next offer. */
   readonly offer: (chunk: Uint8Array) => Effect.Effect<void, BlobStoreError> | undefined
-  /** Waits for everything that was offered. */
+  /** Waits until everything that was offered is written. */
   readonly flush: Effect.Effect<void, BlobStoreError>
-  /** The end of what was written, as an offset in the file. */
+  /** Offset in the file at which the written bytes end. */
   readonly written: () => number
 }
 
-/** Writes to an open file of `path` from offset `start` on. */
+/** Writes to an open file at `path`, from offset `start` on. */
 export const writeBehind = (disk: Disk, path: string, file: number, start: number): AppendWriter => {
   let gathered: Array<Uint8Array> = []
   let gatheredBytes = 0

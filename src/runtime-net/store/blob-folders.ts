@@ -1,8 +1,8 @@
-// Decides where a blob store keeps what under its folder. Nothing else knows a path.
+// The folders of a blob store. No other file knows a path.
 //
 //   blobs/sha256/ab/<hex>        a complete blob, its digest checked; the name is the content
 //   downloads/sha256/ab/<hex>    pieces so far, at their place in the blob
-//   pieces/sha256/ab/<hex>       one bit a piece that was written: a hint, each piece is hashed again at opening
+//   pieces/sha256/ab/<hex>       one bit per piece that was written: a hint; each piece is hashed again at opening
 //   metainfo/sha256/ab/<hex>     canonical bytes, of a blob or of a download
 //   swarms/ab/<hex>              the digest whose metainfo has this hash: an index, checked when it is used
 //   uploads/<id>                 bytes so far
@@ -51,7 +51,7 @@ export const blobFolders = (root: string): BlobFolders => {
   }
 }
 
-/** Makes the folders that do not depend on a digest; those that do are made when first needed. */
+/** Makes the folders that do not depend on a digest. The others are made when they are first needed. */
 export const makeBlobFolders = Effect.fnUntraced(function* (
   files: DiskFiles,
   folders: BlobFolders

@@ -1,5 +1,5 @@
-// Decides how bytes of a file become a stream: chunks of at most 1 MiB, the next one read while the consumer works on
-// the last. The file stays readable to the end of the stream even if it is removed meanwhile.
+// Streams the bytes of a file in chunks of at most 1 MiB, and reads the next chunk while the consumer works on the last one.
+// The file stays readable to the end of the stream even if it is removed meanwhile.
 
 import { Cause, Effect, type Pull, Stream } from "effect"
 import { BlobStoreError } from "../../roles/services/blob-store.ts"
@@ -42,7 +42,7 @@ export const readFileRange = (
 interface OpenForReading {
   readonly descriptor: number
   reading: ChunkRead | undefined
-  /** Closes the file once the read under way has ended. */
+  /** Closes the file once the running read has ended. */
   readonly release: Effect.Effect<void>
 }
 
@@ -66,7 +66,7 @@ interface ChunkRead {
   readonly result: Effect.Effect<Uint8Array, BlobStoreError>
 }
 
-/** Begins to read now; `result` waits for it. */
+/** Begins to read at once. `result` waits for the bytes. */
 const startRead = (
   files: DiskFiles,
   path: string,

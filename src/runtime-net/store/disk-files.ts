@@ -1,5 +1,5 @@
-// Decides how stores use a disk from Effect: each call is an Effect whose failure is a BlobStoreError that says what,
-// where and what to do, and a small file is replaced so that a crash leaves the old or the new one, never a mixture.
+// Disk calls as Effects for the stores. A failure is a BlobStoreError that says what, where and what to do. A small file is
+// replaced so that a crash leaves the old one or the new one, never a mixture.
 //
 // Invariant: when replaceFile, installFile, removeFile or makeFolder succeeds, a crash does not undo it.
 
@@ -24,24 +24,24 @@ export interface DiskFiles {
   ) => Effect.Effect<number, BlobStoreError>
   readonly truncate: (path: string, file: number, length: number) => Effect.Effect<void, BlobStoreError>
   readonly sync: (path: string, file: number) => Effect.Effect<void, BlobStoreError>
-  /** Syncs a file that nobody here has open. */
+  /** Syncs a file that this process does not have open. */
   readonly syncFile: (path: string) => Effect.Effect<void, BlobStoreError>
   readonly makeFolder: (path: string) => Effect.Effect<void, BlobStoreError>
   readonly list: (path: string) => Effect.Effect<ReadonlyArray<string>, BlobStoreError>
   readonly stat: (path: string) => Effect.Effect<Option.Option<FileStat>, BlobStoreError>
-  /** Says whether there was such a file. Not synced: a crash may undo it. */
+  /** Returns whether there was such a file. Not synced, so a crash may undo it. */
   readonly setModified: (path: string, at: number) => Effect.Effect<boolean, BlobStoreError>
-  /** The whole of a small file, or none. */
+  /** The whole of a small file; none when it does not exist. */
   readonly readSmall: (path: string) => Effect.Effect<Option.Option<Uint8Array>, BlobStoreError>
-  /** Writes a small file under a temporary name in `temporary`, syncs it and puts it in place. */
+  /** Writes a small file under a temporary name in `temporary`, syncs it and moves it into place. */
   readonly replaceFile: (
     path: string,
     bytes: Uint8Array,
     temporary: string
   ) => Effect.Effect<void, BlobStoreError>
-  /** Renames a synced file to its final name, for good. */
+  /** Renames a synced file to its final name durably. */
   readonly installFile: (from: string, to: string) => Effect.Effect<void, BlobStoreError>
-  /** Removes a file, for good; says whether there was one. */
+  /** Removes a file durably and returns whether there was one. */
   readonly removeFile: (path: string) => Effect.Effect<boolean, BlobStoreError>
 }
 
@@ -57,7 +57,7 @@ const advice: Record<string, string> = {
   EIO: "the disk failed to read or write: check it"
 }
 
-/** One line of what failed, where, and what to do. */
+/** One line that says what failed, where, and what to do. */
 export const diskError = (operation: string, path: string, cause: NodeJS.ErrnoException): BlobStoreError =>
   new BlobStoreError({
     operation,
@@ -65,7 +65,7 @@ export const diskError = (operation: string, path: string, cause: NodeJS.ErrnoEx
     message: `cannot ${operation} ${path}: ${advice[cause.code ?? ""] ?? cause.message}`
   })
 
-/** Names that are free for any file; nothing under such a name is ever read back. */
+/** Names that are free for any file. Nothing under such a name is ever read back. */
 const temporaryName = (folder: string): string => join(folder, randomUUID())
 
 export const makeDiskFiles = (disk: Disk): DiskFiles => {
@@ -80,7 +80,7 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
       )
     }).pipe(Effect.uninterruptible)
 
-  /** None when the file is not there. */
+  /** None when the file does not exist. */
   const optional = <A>(
     operation: string,
     path: string,
@@ -94,7 +94,7 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
 
   const openUnscoped = (path: string, mode: OpenMode) =>
     call<number>("open", path, (done) => disk.open(path, mode, done))
-  /** A failing close loses nothing: what matters was synced before. */
+  /** A failing close loses nothing, because everything that matters was synced before. */
   const close = (file: number) =>
     Effect.callback<void>((resume) => disk.close(file, () => resume(Effect.void))).pipe(
       Effect.uninterruptible
@@ -147,7 +147,7 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
     Effect.gen(function* () {
       if (made.has(path)) return
       const parent = dirname(path)
-      // Each new folder is a name in the one above, which is new as well or was there for good.
+      // Each new folder is a name in its parent, which is new as well or already durable.
       if (Option.isNone(yield* stat(parent))) yield* makeFolder(parent)
       yield* call<void>("make folder", path, (done) => disk.makeFolder(path, done))
       yield* syncFolder(parent)

@@ -1,19 +1,18 @@
-// Decides the only way in which runtime-net touches a disk: about a dozen calls with a callback, each doing its whole
-// work (a write writes every byte, a read stops short only at the end of the file). It is an interface so that a test
-// can make a disk full and a scenario can kill a host: a fenced disk changes nothing any more. It refuses to know what
-// the files mean.
+// The only way in which runtime-net touches a disk: about a dozen calls with a callback, each of which does its whole work (a
+// write writes every byte, a read stops short only at the end of the file). It is an interface, so that a test can fill a
+// disk and a scenario can kill a host: a fenced disk changes nothing any more. It does not know what the files mean.
 
 import fs from "node:fs"
 
 export type DiskDone<A> = (error: NodeJS.ErrnoException | null, value: A) => void
 
-/** How a file is opened: for reading, for reading and writing (made if absent), or made new and empty. */
+/** How a file is opened: for reading, for reading and writing (created if absent), or new and empty. */
 export type OpenMode = "read" | "update" | "replace"
 
 export interface FileStat {
   readonly length: number
   readonly isFile: boolean
-  /** Bytes of the medium that it takes: fewer than its length where nothing was written yet. */
+  /** Bytes allocated on the medium: fewer than the length where nothing was written yet. */
   readonly allocated: number
   /** Milliseconds since 1970. */
   readonly modifiedAt: number
@@ -22,9 +21,9 @@ export interface FileStat {
 export interface Disk {
   readonly open: (path: string, mode: OpenMode, done: DiskDone<number>) => void
   readonly close: (file: number, done: DiskDone<void>) => void
-  /** Fills `target` from `position`; `value` is the bytes read, fewer than its length only at the end of the file. */
+  /** Fills `target` from `position`. `value` is the number of bytes read, less than its length only at the end of the file. */
   readonly read: (file: number, target: Uint8Array, position: number, done: DiskDone<number>) => void
-  /** Writes all of `chunks`, one after the other, from `position`. They must not change before `done`. */
+  /** Writes all `chunks` in order from `position`. They must not change before `done`. */
   readonly write: (
     file: number,
     chunks: ReadonlyArray<Uint8Array>,
@@ -32,16 +31,16 @@ export interface Disk {
     done: DiskDone<void>
   ) => void
   readonly truncate: (file: number, length: number, done: DiskDone<void>) => void
-  /** Content and length are on the medium when it is done. */
+  /** When it is done, content and length are on the medium. */
   readonly sync: (file: number, done: DiskDone<void>) => void
-  /** The names in a folder are on the medium when it is done. */
+  /** When it is done, the names in the folder are on the medium. */
   readonly syncFolder: (path: string, done: DiskDone<void>) => void
   readonly rename: (from: string, to: string, done: DiskDone<void>) => void
   readonly remove: (path: string, done: DiskDone<void>) => void
   readonly makeFolder: (path: string, done: DiskDone<void>) => void
   readonly list: (path: string, done: DiskDone<ReadonlyArray<string>>) => void
   readonly stat: (path: string, done: DiskDone<FileStat>) => void
-  /** Makes `modifiedAt` of a file this instant, in milliseconds since 1970; not synced. */
+  /** Sets `modifiedAt` of a file, in milliseconds since 1970. Not synced. */
   readonly setModified: (path: string, at: number, done: DiskDone<void>) => void
 }
 
@@ -93,7 +92,7 @@ const dropBytes = (chunks: ReadonlyArray<Uint8Array>, count: number): ReadonlyAr
   return []
 }
 
-/** The unit of stat's block count, whatever the file system's own is (POSIX). */
+/** Bytes per block in stat's count, for every file system (POSIX). */
 const blockBytes = 512
 
 /** The disks of this machine. */
@@ -129,11 +128,11 @@ export const nodeDisk: Disk = {
 
 export interface FencedDisk {
   readonly disk: Disk
-  /** From now on nothing changes on the disk: every changing call fails, as the host is dead. */
+  /** From now on every changing call fails, as if the host were dead. */
   readonly fence: () => void
 }
 
-/** A disk that can be taken from a host at once: what kill -9 does. Reads still work, nobody is left to see them. */
+/** A disk that can be taken from a host at once, as kill -9 does. Reads still work, but nobody is left to see them. */
 export const fenceDisk = (disk: Disk): FencedDisk => {
   let fenced = false
   const refuse = (done: (error: NodeJS.ErrnoException) => void): void =>

@@ -1,9 +1,9 @@
-// Decides how a folder is a blob store (blob-folders.ts draws it): uploads, metainfo and pieces each have a file of
-// their own; here they are put together, with complete blobs and what happens when a store is opened after a crash.
+// A blob store in a folder (blob-folders.ts shows its layout). Uploads, metainfo and pieces have files of their own; this file
+// puts them together, with complete blobs and with the repair of a store that is opened after a crash.
 //
-// Invariants: a name under blobs/ is whole, synced content of that digest; opening removes what a crash left in
-// temporary/, downloads that can never be resumed, and uploads that nobody touched for two session lifetimes. Two
-// processes must not open one folder (folder-lock.ts).
+// Invariants: a name under blobs/ is whole, synced content of that digest. Opening removes leftovers in temporary/, downloads
+// that can never be resumed, and uploads that nobody touched for two session lifetimes. Two processes must not open one
+// folder (folder-lock.ts).
 
 import { basename, join } from "node:path"
 import { Effect, Option, type Scope, Stream } from "effect"
@@ -25,7 +25,7 @@ import { makePieceFiles } from "./piece-files.ts"
 import { makeStoreUsage } from "./store-usage.ts"
 import { makeUploads } from "./upload-files.ts"
 
-/** Takes away what a crash left behind and nobody can use. */
+/** Removes the useless leftovers of a crash. */
 const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFolders) {
   for (const name of yield* files.list(folders.temporary)) {
     yield* files.removeFile(join(folders.temporary, basename(name)))
@@ -35,7 +35,7 @@ const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFold
     const upload = yield* files.stat(folders.upload(name))
     if (Option.isNone(upload)) continue
     if (upload.value.modifiedAt < forgottenBefore) yield* files.removeFile(folders.upload(name))
-    // What a killed process had written is told to the client, who goes on after it.
+    // The client is told the size that a killed process had written, and continues after it.
     else yield* files.syncFile(folders.upload(name))
   }
   for (const digest of yield* digestsIn(files, folders.downloads)) {
@@ -47,7 +47,7 @@ const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFold
   }
 })
 
-/** Opens the blob store in `root`, making it when it is not there; its files close with the scope. */
+/** Opens the blob store in `root` and creates it if it does not exist. Its files close with the scope. */
 export const openFileBlobStore = Effect.fnUntraced(function* (
   disk: Disk,
   root: string

@@ -1,6 +1,5 @@
-// Decides that a data folder belongs to one process at a time: an exclusive lock of SQLite's on a small file, which the
-// system takes back when the process dies, however it dies. Without it a second process would clean away what the first
-// is writing.
+// Lock of a data folder for one process at a time: an exclusive lock of SQLite on a small file, which the system releases when
+// the process ends, however it ends. Without it a second process would clean away what the first is writing.
 
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -14,7 +13,7 @@ const lockFile = "lock"
 /** SQLite's code for "someone else holds the lock". */
 const busy = 5
 
-/** Holds the folder until the scope closes; makes it when it is not there. */
+/** Holds the folder until the scope closes, and creates it if it does not exist. */
 export const holdFolder = (folder: string): Effect.Effect<void, BlobStoreError, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(

@@ -1,10 +1,10 @@
-// Decides how work on one name is kept in order while different names go on side by side: a semaphore a name, kept
-// only while someone holds or waits for it.
+// A lock per name: work under one name runs in order while work under other names runs beside it. The semaphore of a name
+// exists only while someone holds it or waits for it.
 
 import { Effect, Semaphore } from "effect"
 
 export interface KeyLock {
-  /** Runs `effect` when nobody else runs under `key`. */
+  /** Runs `effect` when nothing else runs under `key`. */
   readonly withKey: (key: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 

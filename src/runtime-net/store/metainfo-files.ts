@@ -1,8 +1,8 @@
-// Decides how metainfo is kept beside blobs and downloads: canonical bytes in a file named by the digest, and an index
-// from swarm id to digest. The index entry is written first, so metainfo that is there can be found; an entry that
-// leads to other metainfo, or to none, counts as absent.
+// Metainfo of blobs and downloads: canonical bytes in a file named by the digest, and an index from swarm id to digest. The
+// entry of the index is written first, so metainfo that exists can be found. An entry that leads to other metainfo, or to
+// none, counts as absent.
 //
-// Invariant: metainfo that is given back decodes and belongs to the digest that was asked for.
+// Invariant: metainfo that is returned decodes and belongs to the digest that was asked for.
 
 import { dirname } from "node:path"
 import { Effect, Option, Stream } from "effect"
@@ -24,7 +24,7 @@ import { runningDigest, torrentOf } from "../platform/node-digests.ts"
 
 export interface MetainfoFiles {
   readonly get: (digest: Digest) => Effect.Effect<Option.Option<Torrent>, BlobStoreError>
-  /** Keeps it in place of what was there. */
+  /** Stores it in place of any earlier one. */
   readonly put: (metainfo: Metainfo) => Effect.Effect<Torrent, BlobStoreError>
   readonly remove: (digest: Digest) => Effect.Effect<void, BlobStoreError>
   readonly findSwarm: (swarm: SwarmId) => Effect.Effect<Option.Option<Torrent>, BlobStoreError>

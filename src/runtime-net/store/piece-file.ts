@@ -1,12 +1,12 @@
-// Decides how one blob is open piece by piece: a download that fills, or a complete blob that is read. Pieces are
-// verified before they are written, written before they are told as stored, and only then loaded again.
+// One blob that is open piece by piece: a download that fills, or a complete blob that is read. A piece is verified before it
+// is written, written before it is reported as stored, and only then loaded again.
 //
 //   downloading --complete, digest right--> complete
 //        |--complete, digest wrong--> discarded
 //        |--removed--> discarded               (a removed complete blob stays readable until it is closed)
 //
-// Invariants: `have` names only pieces whose bytes were hashed by this process; every callback comes later than its
-// call; the file is closed only when nothing is under way on it.
+// Invariants: `have` names only pieces whose bytes this process has hashed; every callback comes later than its call; the
+// file is closed only when no operation on it is running.
 
 import { Effect } from "effect"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
@@ -34,19 +34,19 @@ export interface OpenPieceFile {
   readonly have: () => Bitfield
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
   readonly store: (piece: number, payload: Payload, done: (outcome: StoreOutcome) => void) => void
-  /** Reads a piece that an earlier process wrote and takes it into `have` if its hash is right. */
+  /** Reads a piece that an earlier process wrote and adds it to `have` if its hash is right. */
   readonly recheck: (piece: number) => Effect.Effect<void>
-  /** The digest of all the bytes; every piece must be stored. */
+  /** The digest of the whole blob. Every piece must be stored. */
   readonly wholeDigest: Effect.Effect<Digest, BlobStoreError>
   /** The file stays open while `effect` runs. */
   readonly whileBusy: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
   readonly isSettled: () => boolean
-  /** Waits until no read, write or whileBusy is under way. */
+  /** Waits until no read, write or whileBusy is running. */
   readonly settled: Effect.Effect<void>
 }
 
 /**
- * Takes over the open `file`; `hints` is the open file of a download's piece hints, `verified` are pieces that this
+ * Takes over the open `file`. `hints` is the open file of a download's piece hints; `verified` are the pieces that this
  * process hashed when the download was open before.
  */
 export const makePieceFile = (
@@ -109,7 +109,7 @@ export const makePieceFile = (
     )
   }
 
-  /** Pieces that are being written, with everyone who waits for them. */
+  /** Pieces that are being written, with the callbacks that wait for them. */
   const writing = new Map<number, Array<(outcome: StoreOutcome) => void>>()
 
   const store: OpenPieceFile["store"] = (piece, payload, done) => {

@@ -1,9 +1,8 @@
-// Decides which blobs are open piece by piece: one open file a digest, however often it is opened, so that a host goes
-// on seeding what it has just completed. It opens, resumes, completes and discards downloads; piece-file.ts moves the
-// pieces.
+// The blobs that are open piece by piece: one open file per digest, however often it is opened, so that a host continues to
+// seed what it has just completed. It opens, resumes, completes and discards downloads; piece-file.ts moves the pieces.
 //
-// Invariants: a download becomes a blob only by its whole digest, synced before it is renamed; at a mismatch the
-// pieces and the metainfo that led to them are gone. After a crash, pieces count only once they were hashed again.
+// Invariants: a download becomes a blob only by its whole digest, and is synced before it is renamed. At a mismatch the pieces
+// and the metainfo that led to them are removed. After a crash, pieces count only once they have been hashed again.
 
 import { dirname } from "node:path"
 import { Effect, Option, type Scope, Semaphore } from "effect"
@@ -23,7 +22,7 @@ import { makePieceFile, type OpenPieceFile } from "./piece-file.ts"
 
 export interface PieceFiles {
   readonly open: (metainfo: Metainfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
-  /** Call it under the digest's lock: what is open is detached; a download that is open takes no more pieces. */
+  /** Called under the lock of the digest. Open files are detached; an open download takes no more pieces. */
   readonly detach: (digest: Digest) => void
 }
 
@@ -42,7 +41,7 @@ export const makePieceFiles = (
   lock: KeyLock
 ): PieceFiles => {
   const opened = new Map<Digest, Shared>()
-  /** Downloads that were closed unfinished: opening them again in this process hashes nothing again. */
+  /** Unfinished downloads that were closed. When this process opens one again, it hashes nothing again. */
   const verified = new BoundedMap<Digest, { readonly swarm: SwarmId; readonly have: Bitfield }>(
     storeLimits.maxClosedDownloadsKept
   )
@@ -156,7 +155,7 @@ export const makePieceFiles = (
 
   const release = (shared: Shared): Effect.Effect<void> => {
     const { digest } = shared.open.torrent.metainfo
-    /** Says whether there is nothing left to wait for: closed, or in use again. */
+    /** Whether there is nothing left to wait for: it is closed, or in use again. */
     const closeIfIdle = Effect.suspend((): Effect.Effect<boolean> => {
       if (shared.users > 0 || shared.closed) return Effect.succeed(true)
       if (!shared.open.isSettled()) return Effect.succeed(false)
@@ -167,7 +166,7 @@ export const makePieceFiles = (
       }
       return Effect.as(shared.close, true)
     }).pipe(lock.withKey(digest))
-    // Waits without the lock: what is under way may need it (a completion that installs the blob).
+    // Waits without the lock, because a running operation may need it (a completion that installs the blob).
     const closeWhenIdle: Effect.Effect<void> = Effect.flatMap(shared.open.settled, () =>
       Effect.flatMap(closeIfIdle, (done) => (done ? Effect.void : closeWhenIdle))
     )

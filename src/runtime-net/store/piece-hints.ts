@@ -1,16 +1,16 @@
-// Decides how a download remembers, over a restart, which pieces were written: one bit a piece in a small file beside
-// it. It is a hint only: the pieces it names are read and hashed again before anyone relies on them, so it needs no
-// sync, may lag behind, and a failure to write it costs at most those pieces again.
+// Hints of a download over a restart: one bit per piece that was written, in a small file beside the download. The pieces that
+// it names are read and hashed again before anyone relies on them. The file therefore needs no sync and may lag behind, and a
+// failure to write it costs at most these pieces.
 
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Disk } from "./disk.ts"
 
 export interface PieceHints {
-  /** `have` has grown: writes it down, one write at a time. */
+  /** Writes `have` down after it has grown, one write at a time. */
   readonly changed: () => void
 }
 
-/** Keeps the hints of `have` in the open file `file`. `began` and `ended` bracket every write. */
+/** Keeps the hints of `have` in the open `file`. `began` and `ended` surround every write. */
 export const keepPieceHints = (
   disk: Disk,
   file: number,

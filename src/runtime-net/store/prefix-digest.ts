@@ -1,6 +1,6 @@
-// Decides how the whole digest of a download is known soon after its last piece, though pieces come in any order: a
-// digest follows the run of pieces from the front, taking a piece from memory when it comes next and from disk when the
-// run reaches pieces that came earlier. One piece is hashed at a time and the loop turns between two.
+// The whole digest of a download, known soon after the last piece although pieces arrive in any order. The digest follows the
+// front of the blob: it takes a piece from memory when it is next, and from disk when the front reaches pieces that arrived
+// earlier. One piece is hashed at a time, and the event loop turns between two.
 //
 //   resting --next piece is there--> reading --hashed, next is there--> reading --next is missing--> resting
 //   any --read error--> failed            resting, all hashed: finished
@@ -14,9 +14,9 @@ export type DigestOutcome =
   | { readonly tag: "Failed"; readonly error: BlobStoreError }
 
 export interface PrefixDigest {
-  /** A piece was stored; its bytes are still in memory. */
+  /** A piece was stored, and its bytes are still in memory. */
   readonly stored: (piece: number, bytes: Uint8Array) => void
-  /** Tells the whole digest once every piece is stored and hashed; never from inside this call. */
+  /** Reports the whole digest once every piece is stored and hashed, never from inside this call. */
   readonly whenFinished: (done: (outcome: DigestOutcome) => void) => void
 }
 
@@ -24,7 +24,7 @@ export interface PrefixDigestSource {
   readonly algorithm: DigestAlgorithm
   readonly pieces: number
   readonly has: (piece: number) => boolean
-  /** Reads a piece that is there; answers later, never from inside the call. */
+  /** Reads a stored piece. Answers later, never from inside the call. */
   readonly read: (piece: number, done: (bytes: Uint8Array | BlobStoreError) => void) => void
 }
 

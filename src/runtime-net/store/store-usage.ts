@@ -1,7 +1,7 @@
-// Decides how much of the medium a folder takes, by looking at its files: no count of its own that a crash could make
-// wrong. A file counts with its length, or with what is allocated to it if that is more (a byte takes a block); a
-// download, a file with holes, counts with what is allocated. Folders themselves do not count. When something was used
-// last is the time of modification of its file: writing is use, and reading is noted there.
+// Bytes that a folder takes on the medium, measured on its files, so that no count of our own can go wrong in a crash. A file
+// counts with its length, or with the bytes allocated to it if these are more (one byte takes a block). A download is a file
+// with holes and counts with its allocated bytes. Folders themselves do not count. The time of the last use is the time of
+// modification of the file: a write sets it, and a read is noted there.
 
 import { join } from "node:path"
 import { Effect, Option } from "effect"
@@ -14,13 +14,13 @@ import type { MetainfoFiles } from "./metainfo-files.ts"
 
 type Usage = Pick<BlobStore, "usage" | "measure" | "noteUse">
 
-/** Calls to the disk that one measurement has under way. */
+/** Disk calls that one measurement runs at the same time. */
 const concurrency = 8
 
 const takes = ({ length, allocated }: FileStat): number => Math.max(length, allocated)
 
 export const makeStoreUsage = (files: DiskFiles, folders: BlobFolders, metainfos: MetainfoFiles): Usage => {
-  /** What is kept under a digest; `look` finds a file that is there. `index` is the bytes of its swarm's entry. */
+  /** What is stored under a digest. `look` finds an existing file; `index` is the size of the entry of its swarm. */
   const keptOf = (
     digest: Digest,
     look: (path: string) => FileStat | undefined,
@@ -59,7 +59,7 @@ export const makeStoreUsage = (files: DiskFiles, folders: BlobFolders, metainfos
       return Option.fromUndefinedOr(keptOf(digest, (path) => found.get(path), index))
     })
 
-  /** Every file below `folder`; what goes away meanwhile is passed over. */
+  /** Every file below `folder`. Files that vanish meanwhile are skipped. */
   const walk = (folder: string, found: Map<string, FileStat>): Effect.Effect<void, BlobStoreError> =>
     Effect.gen(function* () {
       const inside: Array<string> = []

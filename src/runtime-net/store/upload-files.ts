@@ -1,12 +1,13 @@
-// Decides how an upload grows and becomes a blob. Bytes go to uploads/<id> at their offset; each append ends with a
-// sync, so the size that a client is told survives a crash. While a process lives it hashes what it appends, so that a
-// commit need not read the file again; after a restart, or for SHA-512, the commit reads it once.
+// Uploads in files: how one grows and becomes a blob. Bytes go to uploads/<id> at their offset, and each append ends with a
+// sync, so a size that a client was told survives a crash. A process hashes what it appends, so that the commit need not read
+// the file again; after a restart, or for SHA-512, the commit reads it once.
 //
 //   none --create--> growing --append--> growing --commit, digest right--> blob
 //                                          |--commit, digest wrong--> none
 //                                          |--abort--> none
 //
-// Invariants: one append or commit at a time for an upload; bytes beyond the acknowledged size are never part of it.
+// Invariants: an upload has one append or commit at a time. Bytes beyond the acknowledged size stay in the file after a crash
+// and count from then on (docs/decisions.md).
 
 import { randomBytes } from "node:crypto"
 import { dirname } from "node:path"
@@ -34,7 +35,7 @@ type Uploads = Pick<
   "createUpload" | "uploadSize" | "appendUpload" | "commitUpload" | "abortUpload"
 >
 
-/** What the process knows of an upload that it saw from its first byte. */
+/** What the process knows of an upload that it has seen from the first byte. */
 interface SeenFromStart {
   size: number
   readonly digest: RunningDigest
@@ -47,7 +48,7 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => 
   const seen = new BoundedMap<string, SeenFromStart>(storeLimits.maxUploadsHashed)
 
   const remember = (upload: string): void => {
-    // Beyond the limit the oldest is forgotten: its commit reads the file again.
+    // Beyond the limit the oldest is dropped: its commit reads the file again.
     seen.set(upload, { size: 0, digest: runningDigest("sha256") })
   }
 
@@ -80,7 +81,7 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => 
       yield* files.sync(path, file)
       if (known !== undefined) known.size = writer.written()
     }).pipe(
-      // What did not reach the disk whole is cut off; the running digest is ahead of the file then, so it is dropped.
+      // Bytes that did not reach the disk whole are cut off. The running digest is ahead of the file then, so it is dropped.
       Effect.onError(() => {
         seen.delete(upload)
         return Effect.ignore(files.truncate(path, file, writer.written()))
@@ -123,7 +124,7 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => 
     }
     const blob = folders.blob(digest)
     yield* files.makeFolder(dirname(blob))
-    // An append of ours that went well ended with a sync: only the name is new.
+    // Every successful append ended with a sync, so only the name is new.
     if (!synced) yield* files.syncFile(path)
     yield* files.installFile(path, blob)
     const stat: BlobStat = { digest, length: size }

@@ -1,6 +1,6 @@
-// Decides how tables of text are kept in SQLite: one file, one row a key, write-ahead log, and a sync at every commit,
-// so a write that succeeded survives a crash. The text encoding is UTF-16BE because SQLite compares text byte by byte:
-// that is the order of UTF-16 code units, which the contract asks for. Calls are synchronous and short.
+// Tables of text in SQLite: one file, one row per key, a write-ahead log, and a sync at every commit, so that a successful
+// write survives a crash. The text encoding is UTF-16BE, because SQLite compares text byte by byte and this gives the order
+// of UTF-16 code units that the contract asks for. Calls are synchronous and short.
 
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -10,12 +10,12 @@ import { type TableRow, type TableStore, TableStoreError } from "../../roles/ser
 
 const tableFile = "tables.sqlite"
 
-/** SQLite cannot keep half of a surrogate pair: two different keys could become one. */
+/** SQLite cannot store half of a surrogate pair: two different keys could become one. */
 const illFormed = /\p{Surrogate}/u
 
 /**
- * Opens the tables of a folder, making both when absent. `closed`, asked before every write, gives the reason why
- * nothing may be written any more.
+ * Opens the tables of a folder and creates both if they do not exist. `closed` is called before every write and returns
+ * the reason why nothing may be written any more.
  */
 export const openSqliteTableStore = (
   folder: string,
@@ -36,7 +36,7 @@ const openDatabase = (folder: string): DatabaseSync => {
     database.exec("PRAGMA encoding = 'UTF-16be'")
     database.exec("PRAGMA journal_mode = WAL")
     database.exec("PRAGMA synchronous = FULL")
-    // macOS: a plain sync leaves bytes in the drive's memory. Node's own does not; elsewhere these say nothing.
+    // On macOS a plain sync leaves bytes in the memory of the drive; Node's own sync does not. Elsewhere these change nothing.
     database.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
     database.exec(
       "CREATE TABLE IF NOT EXISTS rows (" +
