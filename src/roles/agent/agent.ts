@@ -10,6 +10,8 @@ import { makeAnnouncer } from "../peer/announcer.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { limitClients } from "../http/client-limits.ts"
 import type { AgentConfig } from "./config.ts"
+import { AgentLimits } from "./limits.ts"
+import { AskLimits } from "../client/limits.ts"
 import { patienceOf } from "../config/client-limits.ts"
 import { makeDiskBudget } from "./disk-budget.ts"
 import { makeDownloads, type PullError } from "./downloads.ts"
@@ -63,10 +65,9 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       })
     }
     const buildIndex = yield* Effect.cached(
-      Effect.provideService(
+      Effect.provideContext(
         makeBuildIndexClient(config.buildIndexes, names.isMirrored),
-        HttpClient.HttpClient,
-        yield* HttpClient.HttpClient
+        yield* Effect.context<HttpClient.HttpClient>()
       )
     )
     const announcer = yield* makeAnnouncer({ engine, tracker, metrics })
@@ -100,11 +101,11 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     }
     const { register, trackers } = config
     const forProxies = register?.listen
-    const preheat = (): ReadonlyArray<HttpRoute> => {
+    const preheat: Effect.Effect<ReadonlyArray<HttpRoute>> = Effect.gen(function* () {
       if (register === undefined) return []
       const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
-      return [preheatAgentRoute({ has, pull, counter })]
-    }
+      return [preheatAgentRoute({ has, pull, counter, limits: yield* AgentLimits, asking: yield* AskLimits })]
+    })
     const registry = Effect.gen(function* () {
       const source = yield* withDefaultUpstream(
         makeAgentImages(downloads, yield* buildIndex, resolver),
@@ -115,8 +116,11 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
         forward === undefined
           ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
           : registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
-      const app = yield* makeHttpApp(forProxies === undefined ? [...routes, ...preheat()] : routes, health)
-      return limitClients(app, config.limits, metrics)
+      const app = yield* makeHttpApp(
+        forProxies === undefined ? [...routes, ...(yield* preheat)] : routes,
+        health
+      )
+      return yield* limitClients(app, config.limits, metrics)
     })
     if (register !== undefined) {
       const { url, zone } = register
@@ -132,7 +136,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       }
     ]
     if (forProxies !== undefined) {
-      listeners.push({ name: "preheat", listen: forProxies, app: yield* makeHttpApp(preheat(), health) })
+      listeners.push({ name: "preheat", listen: forProxies, app: yield* makeHttpApp(yield* preheat, health) })
     }
     return {
       listeners,
@@ -158,5 +162,10 @@ const pushForward = (
         message: "agent: push is forward, but proxy is not set: set it to the proxy that takes pushes"
       })
     }
-    return makePushForward({ client: yield* HttpClient.HttpClient, proxy: config.proxy, written })
+    return makePushForward({
+      client: yield* HttpClient.HttpClient,
+      proxy: config.proxy,
+      written,
+      maxAnswerBytes: (yield* AgentLimits).maxForwardedAnswerBytes
+    })
   })

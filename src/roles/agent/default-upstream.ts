@@ -6,8 +6,8 @@
 
 import { Cache, Effect, Exit, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
-import { agentLimits } from "./limits.ts"
-import { upstreamLimits } from "../upstream/limits.ts"
+import { AgentLimits } from "./limits.ts"
+import { UpstreamLimits } from "../upstream/limits.ts"
 import type { ImageSource, ImageUnavailable } from "../registry/image-source.ts"
 import { toDuration } from "../services/clock.ts"
 import { type MirrorNames, mirroredRepository } from "../upstream/mirror-names.ts"
@@ -16,8 +16,10 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
   Effect.gen(function* () {
     const prefix = names.defaultPrefix
     if (prefix === undefined) return source
+    const { ownershipLifetime } = yield* AgentLimits
+    const { maxUpstreamAnswers } = yield* UpstreamLimits
     /** The last answers, used while no build-index answers; oldest first. */
-    const known = new BoundedMap<string, boolean>(upstreamLimits.maxUpstreamAnswers)
+    const known = new BoundedMap<string, boolean>(maxUpstreamAnswers)
 
     const ask = (repository: string): Effect.Effect<boolean, ImageUnavailable> =>
       source.tags(repository, { limit: 1 }).pipe(
@@ -35,8 +37,8 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
       )
 
     const own = yield* Cache.makeWith(ask, {
-      capacity: upstreamLimits.maxUpstreamAnswers,
-      timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(agentLimits.ownershipLifetime) : 0)
+      capacity: maxUpstreamAnswers,
+      timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(ownershipLifetime) : 0)
     })
 
     /** The repository that a name refers to. */

@@ -12,7 +12,7 @@
 
 import { Clock, Data, Deferred, Duration, Effect, Option, type Scope } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { agentLimits } from "./limits.ts"
+import { AgentLimits } from "./limits.ts"
 import type { DiskBudgetConfig } from "./config.ts"
 import { DiskLedger } from "./disk-ledger.ts"
 import { type MeteredUse, meteredBlobs } from "./metered-blobs.ts"
@@ -64,6 +64,7 @@ export const makeDiskBudget = (options: {
     const { blobs, config, metrics } = options
     const { budget: budgetBytes, highWatermark, lowWatermark } = config
     const timers = yield* Timers
+    const limits = yield* AgentLimits
     const ledger = new DiskLedger({
       budget: budgetBytes,
       high: budgetBytes * highWatermark,
@@ -171,7 +172,7 @@ export const makeDiskBudget = (options: {
         freed()
         const decided = yield* Effect.timeoutOption(
           Deferred.await(waiter.decided),
-          toDuration(agentLimits.diskRoomPatience)
+          toDuration(limits.diskRoomPatience)
         )
         if (Option.isSome(decided) || waiter.admitted) return
         withdraw()
@@ -270,13 +271,13 @@ export const makeDiskBudget = (options: {
             Effect.logDebug(`the last uses of blobs are not recorded: ${error.message}`)
           )
         )
-        let surveyAt = timers.now() + agentLimits.diskSurveyInterval
+        let surveyAt = timers.now() + limits.diskSurveyInterval
         yield* Effect.forkScoped(
           Effect.gen(function* () {
             for (;;) {
               woken = Deferred.makeUnsafe<void>()
               if (timers.now() >= surveyAt) {
-                surveyAt = timers.now() + agentLimits.diskSurveyInterval
+                surveyAt = timers.now() + limits.diskSurveyInterval
                 yield* Effect.catch(survey, failed)
               }
               yield* Effect.catch(measureChanged, failed)
@@ -284,9 +285,7 @@ export const makeDiskBudget = (options: {
               admitWaiting()
               const wait = Math.max(1, surveyAt - timers.now())
               yield* Effect.raceFirst(
-                Effect.sleep(
-                  Duration.micros(BigInt(stuck ? Math.min(wait, agentLimits.diskRetryPause) : wait))
-                ),
+                Effect.sleep(Duration.micros(BigInt(stuck ? Math.min(wait, limits.diskRetryPause) : wait))),
                 Deferred.await(woken)
               )
             }

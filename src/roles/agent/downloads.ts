@@ -9,7 +9,9 @@
 
 import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { agentLimits } from "./limits.ts"
+import { AgentLimits } from "./limits.ts"
+import { AskLimits } from "../client/limits.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import type { SwarmStatus } from "../../protocol/swarm/peer-host-io.ts"
 import { type Announcer, trackerFailures } from "../peer/announcer.ts"
@@ -93,11 +95,18 @@ export const makeDownloads = (
   options: DownloadsOptions
 ): Effect.Effect<Downloads, never, Timers | Scope.Scope> =>
   Effect.gen(function* () {
+    const limits = yield* AgentLimits
     const underway = yield* RcMap.make({
       lookup: (key: DownloadKey) => downloads.join(key),
-      idleTimeToLive: toDuration(agentLimits.abandonedDownloadLinger)
+      idleTimeToLive: toDuration(limits.abandonedDownloadLinger)
     })
-    const downloads: SharedDownloads = new SharedDownloads(options, yield* Timers, underway)
+    const downloads: SharedDownloads = new SharedDownloads(
+      options,
+      yield* Timers,
+      underway,
+      limits,
+      yield* AskLimits
+    )
     return downloads
   })
 
@@ -108,19 +117,25 @@ class SharedDownloads implements Downloads {
   readonly #timers: Timers["Service"]
   readonly #trackerFailed: ReturnType<typeof trackerFailures>
   readonly #underway: RcMap.RcMap<DownloadKey, OpenSwarm, PullError>
+  readonly #limits: AgentLimits
+  readonly #asking: AskLimits
   #count = 0
   #readers = 0
 
   constructor(
     options: DownloadsOptions,
     timers: Timers["Service"],
-    underway: RcMap.RcMap<DownloadKey, OpenSwarm, PullError>
+    underway: RcMap.RcMap<DownloadKey, OpenSwarm, PullError>,
+    limits: AgentLimits,
+    asking: AskLimits
   ) {
     this.#options = options
     this.#disk = options.disk ?? unboundedDisk
     this.#timers = timers
     this.#trackerFailed = trackerFailures(options.metrics)
     this.#underway = underway
+    this.#limits = limits
+    this.#asking = asking
     options.metrics.readGauge(
       "shoal_downloads_underway",
       "Blobs that are being downloaded",
@@ -137,14 +152,14 @@ class SharedDownloads implements Downloads {
         // An origin is fetching the blob; it delays this answer, so the retry needs no long pause.
         Effect.retry({
           while: (error) => error._tag === "BlobOnItsWay",
-          schedule: whileFetched
+          schedule: whileFetched(this.#asking)
         }),
         Effect.tapError((error) =>
           Effect.sync(() => error._tag === "TrackerUnavailable" && this.#trackerFailed("metainfo")(1))
         ),
         Effect.retry({
           while: (error) => error._tag === "TrackerUnavailable",
-          schedule: whileTrackersAreAway
+          schedule: whileTrackersAreAway(this.#limits)
         }),
         Effect.mapError((error) =>
           error._tag === "BlobUnknown"
@@ -193,8 +208,8 @@ class SharedDownloads implements Downloads {
         const swarm = yield* RcMap.get(this.#underway, new DownloadKey(namespace, digest, isWhole))
         if (isWhole) yield* wantWhole(swarm)
         const reader = this.#readers
-        this.#readers += windowsOfReader
-        return Stream.mapError(readPieces(swarm, reader, selection), broken(digest))
+        this.#readers += windowsOfReader(this.#limits)
+        return Stream.mapError(readPieces(swarm, reader, selection, this.#limits), broken(digest))
       })
     )
   }
@@ -219,12 +234,13 @@ class SharedDownloads implements Downloads {
   }
 
   #breakWhenStalled(swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> {
+    const { stalledPullTimeout } = this.#limits
     let cancel: (() => void) | undefined
     const look = (): void => {
       if (swarm.have.isFull) return
-      const patientUntil = swarm.lastProgress() + agentLimits.stalledPullTimeout
+      const patientUntil = swarm.lastProgress() + stalledPullTimeout
       if (this.#timers.now() < patientUntil) cancel = this.#timers.wakeAt(patientUntil, look)
-      else swarm.breakWith(stalled(swarm.status()))
+      else swarm.breakWith(stalled(swarm.status(), stalledPullTimeout))
     }
     return held(look, () => cancel?.())
   }
@@ -294,16 +310,17 @@ const noRoom =
 const wantWhole = (swarm: OpenSwarm): Effect.Effect<unknown, never, Scope.Scope> =>
   held(swarm.wantWhole, (withdraw) => withdraw())
 
-const whileTrackersAreAway = Schedule.exponential(Duration.millis(100)).pipe(
-  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(2)))),
-  Schedule.upTo({ duration: toDuration(agentLimits.metainfoPatience) })
-)
+const whileTrackersAreAway = ({ metainfoPatience }: AgentLimits) =>
+  Schedule.exponential(Duration.millis(100)).pipe(
+    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(2)))),
+    Schedule.upTo({ duration: toDuration(metainfoPatience) })
+  )
 
-const stalled = (status: SwarmStatus | undefined): SwarmBroken =>
+const stalled = (status: SwarmStatus | undefined, after: Micros): SwarmBroken =>
   new SwarmBroken({
     reason: "stalled",
     message:
-      `no piece arrived for ${agentLimits.stalledPullTimeout / 1_000_000} s (${status?.have ?? 0} of ` +
+      `no piece arrived for ${after / 1_000_000} s (${status?.have ?? 0} of ` +
       `${status?.pieces ?? 0} pieces, ${status?.neighbours ?? 0} neighbours)`
   })
 

@@ -10,8 +10,8 @@
 
 import { Clock, Deferred, Effect, Exit, Option, type Scope, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { agentLimits } from "./limits.ts"
-import { serviceLimits } from "../services/limits.ts"
+import { AgentLimits } from "./limits.ts"
+import { ServiceLimits } from "../services/limits.ts"
 import {
   type BuildIndexClient,
   type BuildIndexError,
@@ -69,34 +69,39 @@ export const makeImageResolver = (
   options: ImageResolverOptions
 ): Effect.Effect<ImageResolver, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
-    const resolver = new CachingResolver(options, yield* Effect.scope)
-    yield* resolver.restore()
+    const resolver = new CachingResolver(options, yield* AgentLimits, yield* Effect.scope)
+    yield* resolver.restore((yield* ServiceLimits).tableScanPage)
     return resolver
   })
 
 /** Has methods instead of closures and makes tables at their first entry: a simulation has thousands of resolvers. */
 class CachingResolver implements ImageResolver {
   readonly #options: ImageResolverOptions
+  readonly #limits: AgentLimits
   readonly #scope: Scope.Scope
-  readonly #cache = new ResolutionCache()
+  readonly #cache: ResolutionCache
   #asking: Map<string, Question> | undefined
   /** Repositories whose build-index did not answer, and when it may be asked again. */
   #away: Map<string, number> | undefined
   #learning: Semaphore.Semaphore | undefined
   readonly #counts = noCounts()
 
-  constructor(options: ImageResolverOptions, scope: Scope.Scope) {
+  constructor(options: ImageResolverOptions, limits: AgentLimits, scope: Scope.Scope) {
     this.#options = options
+    this.#limits = limits
+    this.#cache = new ResolutionCache(limits)
     this.#scope = scope
     readResolverMetrics(options.metrics, this.#counts, this.#cache)
   }
 
   /** Loads the entries that an earlier run stored. */
-  restore(): Effect.Effect<void, TableStoreError> {
+  restore(rowsAtOnce: number): Effect.Effect<void, TableStoreError> {
     const { tables } = this.#options
-    return Effect.forEach(Object.values(cacheTables), (table) => restoreTable(tables, this.#cache, table), {
-      discard: true
-    })
+    return Effect.forEach(
+      Object.values(cacheTables),
+      (table) => restoreTable(tables, this.#cache, table, rowsAtOnce),
+      { discard: true }
+    )
   }
 
   tag(repository: string, name: string): Read<ResolvedManifest> {
@@ -193,8 +198,8 @@ class CachingResolver implements ImageResolver {
 
   #setAway(repository: string, now: number): void {
     this.#away ??= new Map()
-    if (this.#away.size >= agentLimits.maxRememberedRepositories) this.#away.clear()
-    const pause = Math.min(agentLimits.staleRetryPause / 1_000, this.#options.freshness)
+    if (this.#away.size >= this.#limits.maxRememberedRepositories) this.#away.clear()
+    const pause = Math.min(this.#limits.staleRetryPause / 1_000, this.#options.freshness)
     this.#away.set(repository, now + pause)
   }
 
@@ -255,7 +260,7 @@ class CachingResolver implements ImageResolver {
       const answered = Deferred.await(done).pipe(
         mayBeStale
           ? Effect.timeoutOrElse({
-              duration: toDuration(agentLimits.revalidationPatience),
+              duration: toDuration(this.#limits.revalidationPatience),
               orElse: () =>
                 Effect.fail(
                   new BuildIndexUnavailable({ message: "the build-index takes too long to answer" })
@@ -297,19 +302,20 @@ const secondsOf = (millis: number): number => Math.max(0, Math.floor(millis / 10
 const restoreTable = (
   tables: TableStore,
   cache: ResolutionCache,
-  table: string
+  table: string,
+  limit: number
 ): Effect.Effect<void, TableStoreError> =>
   Effect.gen(function* () {
     let after: string | undefined
     for (;;) {
       const page = {
         prefix: "",
-        limit: serviceLimits.tableScanPage,
+        limit,
         ...(after === undefined ? {} : { after })
       }
       const rows = yield* tables.scan(table, page)
       cache.restore(table, rows)
-      if (rows.length < serviceLimits.tableScanPage) return
+      if (rows.length < limit) return
       after = rows.at(-1)!.key
     }
   })

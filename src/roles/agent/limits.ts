@@ -1,6 +1,7 @@
 // Limits of an agent: what it remembers, how long it waits, how far it reads ahead, how it keeps within its disk. Each
 // line states the unit, the formula or the trade-off; relations between limits are asserted when the module loads.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { askLimits } from "../client/limits.ts"
@@ -54,6 +55,16 @@ export const agentLimits = {
   maxPreheatsPerAgent: 16,
   maxPreheatPulls: 4
 }
+
+export type AgentLimits = Readonly<typeof agentLimits>
+
+/** What an agent reads when it is made: these limits, unless a test sets others. */
+export const AgentLimits: Context.Reference<AgentLimits> = Context.Reference(
+  "shoal/roles/agent/AgentLimits",
+  {
+    defaultValue: () => agentLimits
+  }
+)
 
 invariant(
   agentLimits.stalledPullTimeout < configLimits.httpSilence,

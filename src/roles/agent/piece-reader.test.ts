@@ -87,7 +87,9 @@ describe("a reader of a swarm", () => {
       fc.assert(
         fc.asyncProperty(anyRead, async ([length, selection]) => {
           const { swarm, content, windows, asked, loads } = promptSwarm(length)
-          const chunks = await Effect.runPromise(Stream.runCollect(readPieces(swarm, 0, selection)))
+          const chunks = await Effect.runPromise(
+            Stream.runCollect(readPieces(swarm, 0, selection, agentLimits))
+          )
           expect(Buffer.concat([...chunks])).toEqual(
             Buffer.concat(selection.ranges.map(({ start, end }) => content.subarray(start, end)))
           )
@@ -105,7 +107,9 @@ describe("a reader of a swarm", () => {
       fc.assert(
         fc.asyncProperty(anyRead, fc.integer({ min: 1, max: 30 }), async ([length, selection], left) => {
           const { swarm, windows, asked, loads } = promptSwarm(length)
-          await Effect.runPromise(Stream.runDrain(Stream.take(readPieces(swarm, 7, selection), left)))
+          await Effect.runPromise(
+            Stream.runDrain(Stream.take(readPieces(swarm, 7, selection, agentLimits), left))
+          )
           const last = loads.length - 1
           expect(asked.size).toBeLessThanOrEqual(last + 1 + Math.min(last + 1, agentLimits.rangeAheadPieces))
           expect(windows.size).toBe(0)
@@ -124,7 +128,7 @@ describe("a reader of a swarm", () => {
           selection.ranges[0]!.start,
           agentLimits.rangeAheadPieces
         )
-        expect(windows.length).toBeLessThanOrEqual(windowsOfReader)
+        expect(windows.length).toBeLessThanOrEqual(windowsOfReader(agentLimits))
       })
     )
   })

@@ -1,7 +1,7 @@
 // Piece reader of one response: reads byte ranges from an open swarm, one after another. It awaits, loads and slices
 // each piece, and declares to the swarm which pieces it reads next. For a blob that is wanted whole these pieces come
 // first; for ranges nothing else is fetched, so a reader that hangs up leaves little in flight
-// (agentLimits.rangeAheadPieces is the bound).
+// (`rangeAheadPieces` is the bound).
 //
 // Invariants: no piece beyond the ranges and the bound is requested. A piece is loaded once for all consecutive
 // ranges in it. When a blob is read from end to end, its last piece waits until the whole digest is checked, so that
@@ -9,13 +9,13 @@
 
 import { Effect, Stream } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
-import { agentLimits } from "./limits.ts"
+import type { AgentLimits } from "./limits.ts"
 import type { ReaderWindow } from "../../protocol/swarm/piece-selection.ts"
 import { type OpenSwarm, SwarmBroken } from "../peer/open-swarm.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
 
 /** Reader windows that one response uses; ranges far apart have a window each. */
-export const windowsOfReader = agentLimits.rangeAheadPieces + 1
+export const windowsOfReader = ({ rangeAheadPieces }: AgentLimits): number => rangeAheadPieces + 1
 
 /**
  * The windows of a selection from byte `offset` of its range `index` on: the piece at that byte and at most `ahead`
@@ -56,7 +56,8 @@ export const windowsFrom = (
 export const readPieces = (
   swarm: OpenSwarm,
   reader: number,
-  selection: BlobSelection
+  selection: BlobSelection,
+  limits: AgentLimits
 ): Stream.Stream<Uint8Array, SwarmBroken> => {
   const { pieceLength, length } = swarm.metainfo
   const { ranges, isWhole } = selection
@@ -77,7 +78,7 @@ export const readPieces = (
   }
 
   const ahead = (): number =>
-    isWhole ? agentLimits.readAheadPieces - 1 : Math.min(agentLimits.rangeAheadPieces, 1 + taken)
+    isWhole ? limits.readAheadPieces - 1 : Math.min(limits.rangeAheadPieces, 1 + taken)
 
   const bytesOf = (index: number, offset: number): Effect.Effect<Uint8Array, SwarmBroken> =>
     Effect.suspend(() => {

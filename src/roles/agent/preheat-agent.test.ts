@@ -29,6 +29,8 @@ describe("an agent that preheats", () => {
       const go = yield* Deferred.make<void>()
       const seen = { pulling: 0, most: 0, pulled: [] as Digest[], interrupted: 0 }
       const route = preheatAgentRoute({
+        limits: agentLimits,
+        asking: askLimits,
         counter: () => {},
         has: (digest) => Effect.succeed(options.has?.includes(digest) ?? false),
         pull: (namespace, digest) =>

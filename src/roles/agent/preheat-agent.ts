@@ -7,8 +7,8 @@
 import { Duration, Effect, Fiber, Semaphore, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { agentLimits } from "./limits.ts"
-import { askLimits } from "../client/limits.ts"
+import type { AgentLimits } from "./limits.ts"
+import type { AskLimits } from "../client/limits.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
@@ -22,12 +22,14 @@ export interface PreheatAgentOptions {
   readonly has: (digest: Digest) => Effect.Effect<boolean, { readonly message: string }>
   readonly pull: (namespace: string, digest: Digest) => Effect.Effect<void, { readonly message: string }>
   readonly counter: RequestCounter
+  readonly limits: AgentLimits
+  readonly asking: AskLimits
 }
 
-const askBody = jsonBody(PreheatAsk, "a preheat", agentLimits.maxPreheatAskBytes)
-
 export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
-  const places = Semaphore.makeUnsafe(agentLimits.maxPreheatPulls)
+  const { limits, asking } = options
+  const askBody = jsonBody(PreheatAsk, "a preheat", limits.maxPreheatAskBytes)
+  const places = Semaphore.makeUnsafe(limits.maxPreheatPulls)
   let underway = 0
 
   /** The progress lines of one request; its contents are pulled for as long as the lines are read. */
@@ -53,7 +55,7 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
           )
 
         const pulls = yield* Effect.forkScoped(
-          Effect.forEach(contents, fetch, { concurrency: agentLimits.maxPreheatPulls, discard: true })
+          Effect.forEach(contents, fetch, { concurrency: limits.maxPreheatPulls, discard: true })
         )
         const line = (ended: boolean) => new TextEncoder().encode(`${JSON.stringify({ ...told, ended })}\n`)
 
@@ -63,7 +65,7 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
             if (state === "next") {
               yield* Effect.raceFirst(
                 Fiber.await(pulls),
-                Effect.sleep(toDuration(askLimits.preheatProgressInterval))
+                Effect.sleep(toDuration(asking.preheatProgressInterval))
               )
             }
             const ended = pulls.pollUnsafe() !== undefined
@@ -75,10 +77,10 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
 
   const answer = Effect.gen(function* () {
     const ask = yield* askBody
-    if (underway >= agentLimits.maxPreheatsPerAgent) {
+    if (underway >= limits.maxPreheatsPerAgent) {
       return yield* ociError("TOOMANYREQUESTS", {
         message: `${underway} preheats are already in progress on this agent`,
-        headers: { "retry-after": String(Duration.toSeconds(toDuration(askLimits.preheatRetryDelay))) }
+        headers: { "retry-after": String(Duration.toSeconds(toDuration(asking.preheatRetryDelay))) }
       })
     }
     // Released when the answer has been sent or the proxy has hung up.

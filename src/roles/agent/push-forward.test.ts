@@ -218,6 +218,7 @@ describe("a push to an agent that forwards", () => {
       const told = yield* startToldProxy(world, HttpServerResponse.empty({ status: 202 }))
       const written = yield* Ref.make<ReadonlyArray<string>>([])
       const forward = makePushForward({
+        maxAnswerBytes: agentLimits.maxForwardedAnswerBytes,
         client: world.client,
         proxy: "http://told:1",
         written: (repository) => Ref.update(written, (all) => [...all, repository])

@@ -18,7 +18,6 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
-import { agentLimits } from "./limits.ts"
 import { boundedBytes } from "../http/bounded-bytes.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
 import type { RegistryHead, RegistryWrite } from "../registry/registry-routes.ts"
@@ -84,6 +83,8 @@ export const makePushForward = (options: {
   readonly proxy: string
   /** A write through this agent changed the repository: what the agent has cached of it is out of date. */
   readonly written: (repository: string) => Effect.Effect<void>
+  /** Of an answer of the proxy. */
+  readonly maxAnswerBytes: number
 }): PushForward => {
   const proxy = baseUrl(options.proxy)
 
@@ -110,7 +111,7 @@ export const makePushForward = (options: {
 
   const answered = (response: HttpClientResponse.HttpClientResponse, isHead: boolean) =>
     Effect.gen(function* () {
-      const bytes = yield* answerBytes(Stream.mapError(response.stream, away))
+      const bytes = yield* answerBytes(Stream.mapError(response.stream, away), options.maxAnswerBytes)
       const { location } = response.headers
       const headers = {
         ...messageHeaders(response.headers),
@@ -145,9 +146,12 @@ export const makePushForward = (options: {
 }
 
 /** The body of the answer to a write, which is empty or a short document. */
-const answerBytes = (body: Stream.Stream<Uint8Array, OciError>): Effect.Effect<Uint8Array, OciError> =>
-  boundedBytes(body, agentLimits.maxForwardedAnswerBytes, () =>
+const answerBytes = (
+  body: Stream.Stream<Uint8Array, OciError>,
+  most: number
+): Effect.Effect<Uint8Array, OciError> =>
+  boundedBytes(body, most, () =>
     ociError("UNAVAILABLE", {
-      message: `the proxy's answer is longer than ${agentLimits.maxForwardedAnswerBytes} bytes`
+      message: `the proxy's answer is longer than ${most} bytes`
     })
   )

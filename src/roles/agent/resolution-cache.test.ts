@@ -23,7 +23,7 @@ const open = () => {
     }
   }
   const restarted = () => {
-    const cache = new ResolutionCache()
+    const cache = new ResolutionCache(agentLimits)
     for (const table of Object.values(cacheTables)) {
       const found = [...rows]
         .filter(([key]) => key.startsWith(`${table}/`))
@@ -133,7 +133,7 @@ describe("cached blobs", () => {
 
 describe("damaged rows of a table", () => {
   it("are left out", () => {
-    const cache = new ResolutionCache()
+    const cache = new ResolutionCache(agentLimits)
     for (const table of Object.values(cacheTables)) {
       cache.restore(table, [
         { key: "demo/app x", value: "{" },

@@ -13,7 +13,7 @@
 
 import { Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { agentLimits } from "./limits.ts"
+import type { AgentLimits } from "./limits.ts"
 import type { ManifestAnswer, TagAnswer, Told } from "../client/build-index-records.ts"
 import { RecentMap } from "./recent-map.ts"
 import type { TableRow, TableWrite } from "../services/table-store.ts"
@@ -77,16 +77,28 @@ const put = (table: string, key: string, value: object): TableWrite => ({
 })
 
 export class ResolutionCache {
-  private readonly repositories = new RecentMap<Repository>(agentLimits.maxRememberedRepositories)
-  private readonly tags = new RecentMap<CachedTag>(agentLimits.maxRememberedTags)
-  private readonly manifests = new RecentMap<CachedManifest>(agentLimits.maxRememberedManifests)
-  private readonly blobs = new RecentMap<CachedBlob>(agentLimits.maxRememberedBlobs)
+  private readonly repositories: RecentMap<Repository>
+  private readonly tags: RecentMap<CachedTag>
+  private readonly manifests: RecentMap<CachedManifest>
+  private readonly blobs: RecentMap<CachedBlob>
   /** Blobs that have a row of their own; the others are in the cache because a manifest names them. */
-  private readonly blobRows = new RecentMap<true>(agentLimits.maxRememberedBlobs)
+  private readonly blobRows: RecentMap<true>
   /** When the answer with each tag's version arrived. It is not stored, since a restart ends all questions. */
-  private readonly receivedAt = new RecentMap<number>(agentLimits.maxRememberedTags)
+  private readonly receivedAt: RecentMap<number>
   /** When the row of each tag was written. */
-  private readonly persistedAt = new RecentMap<number>(agentLimits.maxRememberedTags)
+  private readonly persistedAt: RecentMap<number>
+  private readonly limits: AgentLimits
+
+  constructor(limits: AgentLimits) {
+    this.limits = limits
+    this.repositories = new RecentMap(limits.maxRememberedRepositories)
+    this.tags = new RecentMap(limits.maxRememberedTags)
+    this.manifests = new RecentMap(limits.maxRememberedManifests)
+    this.blobs = new RecentMap(limits.maxRememberedBlobs)
+    this.blobRows = new RecentMap(limits.maxRememberedBlobs)
+    this.receivedAt = new RecentMap(limits.maxRememberedTags)
+    this.persistedAt = new RecentMap(limits.maxRememberedTags)
+  }
 
   /** Loads the rows of an earlier run, without those that are damaged. */
   restore(table: string, rows: ReadonlyArray<TableRow>): void {
@@ -145,7 +157,7 @@ export class ResolutionCache {
     if (answer === "same") {
       if (known?.manifest === undefined || at < known.at) return noUpdate("same")
       const value = { ...known, at }
-      const isDue = at - (this.persistedAt.peek(key) ?? 0) >= agentLimits.confirmationNotePause / 1_000
+      const isDue = at - (this.persistedAt.peek(key) ?? 0) >= this.limits.confirmationNotePause / 1_000
       return this.storeTag("same", repository, key, value, isDue ? [put(cacheTables.tags, key, value)] : [])
     }
     if (answer === "gone") {

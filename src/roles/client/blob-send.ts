@@ -3,7 +3,6 @@
 
 import { Clock, Effect, Stream } from "effect"
 import { type HttpClientError, HttpClientRequest } from "effect/http"
-import { askLimits } from "./limits.ts"
 import { UpstreamFailed, type UpstreamResponse, type Upstreams } from "./upstreams.ts"
 
 const MiB = 1024 * 1024
@@ -24,6 +23,7 @@ export const sendBlob = <A, E, R>(
   read: (response: UpstreamResponse) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed, R> =>
   Effect.gen(function* () {
+    const { httpTimeout, commitTimeoutPerMiB } = upstreams.limits
     let sent = 0
     let moved = yield* Clock.currentTimeMillis
     const body = Stream.tap(blob.bytes, (chunk) =>
@@ -41,10 +41,10 @@ export const sendBlob = <A, E, R>(
       undefined,
       read
     )
-    const commit = askLimits.httpTimeout + askLimits.commitTimeoutPerMiB * Math.ceil(blob.length / MiB)
+    const commit = httpTimeout + commitTimeoutPerMiB * Math.ceil(blob.length / MiB)
     const watch: Effect.Effect<never, UpstreamFailed> = Effect.gen(function* () {
       for (;;) {
-        const patience = (sent < blob.length ? askLimits.httpTimeout : commit) / 1_000
+        const patience = (sent < blob.length ? httpTimeout : commit) / 1_000
         const waited = (yield* Clock.currentTimeMillis) - moved
         if (waited >= patience) {
           yield* upstreams.failed(url)

@@ -8,8 +8,6 @@ import { Data, Effect, Option, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { askLimits } from "./limits.ts"
-import { httpLimits } from "../http/limits.ts"
 import { registryLimits } from "../registry/limits.ts"
 import {
   History,
@@ -146,6 +144,7 @@ export const makeBuildIndexClient = (
   Effect.gen(function* () {
     const members = buildIndexes.map(baseUrl)
     const upstreams = yield* makeUpstreams
+    const { limits } = upstreams
     const ownerOf = (repository: string): string => ringOwners(repository, members, 1)[0]!
 
     const unavailable = (error: UpstreamFailed): BuildIndexUnavailable =>
@@ -165,7 +164,7 @@ export const makeBuildIndexClient = (
     const again = <A, E extends { readonly _tag: string }>(
       asked: Effect.Effect<A, E>
     ): Effect.Effect<A, Exclude<E, UpstreamFailed> | BuildIndexUnavailable> =>
-      asked.pipe(Effect.retry({ while: isUnanswered, schedule: upstreamRounds }), once)
+      asked.pipe(Effect.retry({ while: isUnanswered, schedule: upstreamRounds(limits) }), once)
 
     const unknown = (endpoint: IndexEndpoint, response: UpstreamResponse) =>
       Effect.andThen(
@@ -180,7 +179,7 @@ export const makeBuildIndexClient = (
         headers: asked.headers ?? {}
       })
       const asksOn = "repository" in endpoint && isMirrored(endpoint.repository)
-      const within = asksOn ? askLimits.mirrorAskTimeout : askLimits.askTimeout
+      const within = asksOn ? limits.mirrorAskTimeout : limits.askTimeout
       return (asksOn ? once : again)(
         upstreams.ask(url, request, within, (response) =>
           Effect.gen(function* () {
@@ -219,7 +218,7 @@ export const makeBuildIndexClient = (
       const asked = upstreams.ask(
         url,
         request(url + formatIndexPath(endpoint)),
-        askLimits.httpTimeout,
+        limits.httpTimeout,
         (response) =>
           Effect.gen(function* () {
             if (response.status < 400) return yield* discardBody(response)
@@ -282,7 +281,7 @@ export const makeBuildIndexClient = (
         HttpClientRequest.bodyJsonUnsafe({ digests })
       )
       return again(
-        upstreams.ask(url, request, askLimits.httpTimeout, (response) =>
+        upstreams.ask(url, request, limits.httpTimeout, (response) =>
           response.status === 200
             ? decodeJson(url, response, decodeReferences)
             : refusedBy(url, "a question for references", response)
@@ -339,15 +338,15 @@ export const makeBuildIndexClient = (
         Effect.forEach(
           members,
           (url) => certain(url, get(url, { tag: "Repositories" }, decodeNames, { params: pageParams(page) })),
-          { concurrency: httpLimits.maxParallelAsks }
+          { concurrency: limits.maxParallelAsks }
         ).pipe(Effect.map((pages) => mergeSorted(pages.flatMap(({ names }) => names)).slice(0, page.limit))),
       referenced: (digests) =>
         Effect.gen(function* () {
           const found = new Set<Digest>()
-          for (let start = 0; start < digests.length; start += askLimits.maxReferencesAsked) {
-            const asked = digests.slice(start, start + askLimits.maxReferencesAsked)
+          for (let start = 0; start < digests.length; start += limits.maxReferencesAsked) {
+            const asked = digests.slice(start, start + limits.maxReferencesAsked)
             const answers = yield* Effect.forEach(members, (url) => referencedAt(url, asked), {
-              concurrency: httpLimits.maxParallelAsks
+              concurrency: limits.maxParallelAsks
             })
             for (const answer of answers) for (const digest of answer.digests) found.add(digest)
           }
@@ -355,7 +354,7 @@ export const makeBuildIndexClient = (
         }),
       notReady: Effect.map(
         Effect.forEach(members, (url) => notHealthy(upstreams, url), {
-          concurrency: httpLimits.maxParallelAsks
+          concurrency: limits.maxParallelAsks
         }),
         (reports) => reports.flat()
       )

@@ -1,6 +1,7 @@
 // Limits of how one role asks another, and of what both sides of such a question must agree on. Each line states the
 // unit, the formula or the trade-off; relations between limits are asserted when the module loads.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 
@@ -11,6 +12,8 @@ export const askLimits = {
   askTimeout: seconds(5),
   /** A health check within a readiness report: short, so that the report arrives while its reader still waits. */
   healthTimeout: seconds(2),
+  /** Questions that one request asks of other roles at once (swarms of an announce, members of a cluster). */
+  maxParallelAsks: 8,
   /** An origin, tracker or build-index that could not be reached is asked last for this long. */
   upstreamCooldown: seconds(10),
   /** Rounds over all members before a request fails, and the wait before the second round; it doubles. */
@@ -56,6 +59,13 @@ export const askLimits = {
   /** How long a pull waits for a blob that an origin is fetching: 20 GB at 6 MB/s. */
   upstreamFetchPatience: seconds(3600)
 }
+
+export type AskLimits = Readonly<typeof askLimits>
+
+/** What a client of other roles reads when it is made: these limits, unless a test sets others. */
+export const AskLimits: Context.Reference<AskLimits> = Context.Reference("shoal/roles/client/AskLimits", {
+  defaultValue: () => askLimits
+})
 
 invariant(
   2 * askLimits.preheatProgressInterval <= askLimits.preheatSilence,

@@ -6,8 +6,7 @@ import { Cache, Clock, Effect, Exit, Option, Schema, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { askLimits } from "./limits.ts"
-import { httpLimits } from "../http/limits.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { type OutgoingBlob, sendBlob } from "./blob-send.ts"
@@ -74,18 +73,19 @@ export interface OriginClient {
 }
 
 /**
- * Touches, then links. A link that came later than askLimits.touchReliance after the touch may be of a blob that was
+ * Touches, then links. A link that came later than `reliance` after the touch may be of a blob that was
  * collected in between, so both are done once more: now the link itself keeps the blob, and the touch tells whether it
  * is there.
  */
 const linkedInTime = <T, E1, R1, A, E2, R2>(
   touch: Effect.Effect<T, E1, R1>,
-  link: (touched: T) => Effect.Effect<A, E2, R2>
+  link: (touched: T) => Effect.Effect<A, E2, R2>,
+  reliance: Micros
 ): Effect.Effect<A, E1 | E2, R1 | R2> =>
   Effect.gen(function* () {
     const begun = yield* Clock.currentTimeMillis
     const linked = yield* Effect.flatMap(touch, link)
-    if ((yield* Clock.currentTimeMillis) - begun <= askLimits.touchReliance / 1_000) return linked
+    if ((yield* Clock.currentTimeMillis) - begun <= reliance / 1_000) return linked
     return yield* Effect.flatMap(touch, link)
   })
 
@@ -97,6 +97,7 @@ export const makeOriginClient = (
   Effect.gen(function* () {
     const members = origins.map(baseUrl)
     const upstreams = yield* makeUpstreams
+    const { limits } = upstreams
     const order = (digest: Digest) => ringOwners(digest, members, members.length)
 
     /** The find of a search, or the error that its end means; a search that nobody answered is repeated. */
@@ -110,14 +111,17 @@ export const makeOriginClient = (
           if (lacking > 0) return Effect.fail(blobUnknown(digest, failures))
           return Effect.fail(new OriginUnavailable({ message: `no origin answered: ${failures.join("; ")}` }))
         }),
-        Effect.retry({ while: (error) => error._tag === "OriginUnavailable", schedule: upstreamRounds })
+        Effect.retry({
+          while: (error) => error._tag === "OriginUnavailable",
+          schedule: upstreamRounds(limits)
+        })
       )
 
     const statAt = (url: string, namespace: string, digest: Digest) =>
       upstreams.ask(
         url,
         HttpClientRequest.head(url + formatBlobPath({ tag: "Blob", namespace, digest })),
-        askLimits.askTimeout,
+        limits.askTimeout,
         (response) =>
           Effect.gen(function* () {
             if (response.status === 200) {
@@ -134,11 +138,11 @@ export const makeOriginClient = (
     /** The question touches the blob where it is. An owner that does not answer may lose its copy, and repairs it then. */
     const touchOthers = (url: string, namespace: string, digest: Digest): Effect.Effect<void> =>
       Effect.gen(function* () {
-        const owners = ringOwners(digest, members, askLimits.originReplicas).filter((other) => other !== url)
+        const owners = ringOwners(digest, members, limits.originReplicas).filter((other) => other !== url)
         yield* Effect.forEach(
           yield* upstreams.awake(owners),
           (other) => Effect.ignore(statAt(other, namespace, digest)),
-          { concurrency: httpLimits.maxParallelAsks, discard: true }
+          { concurrency: limits.maxParallelAsks, discard: true }
         )
       })
 
@@ -185,7 +189,10 @@ export const makeOriginClient = (
         }
         return yield* new OriginUnavailable({ message: `no origin took ${digest}: ${failures.join("; ")}` })
       }).pipe(
-        Effect.retry({ while: (error) => error._tag === "OriginUnavailable", schedule: upstreamRounds })
+        Effect.retry({
+          while: (error) => error._tag === "OriginUnavailable",
+          schedule: upstreamRounds(limits)
+        })
       )
 
     const peers = yield* Cache.makeWith(
@@ -193,7 +200,7 @@ export const makeOriginClient = (
         upstreams.ask(
           url,
           HttpClientRequest.get(url + formatBlobPath({ tag: "Peer" })),
-          askLimits.healthTimeout,
+          limits.healthTimeout,
           (response) =>
             response.status === 200
               ? decodeJson(url, response, decodePeer)
@@ -202,9 +209,7 @@ export const makeOriginClient = (
       {
         capacity: members.length,
         timeToLive: (exit) =>
-          toDuration(
-            Exit.isSuccess(exit) ? askLimits.originPeerLifetime : askLimits.originPeerFailureLifetime
-          )
+          toDuration(Exit.isSuccess(exit) ? limits.originPeerLifetime : limits.originPeerFailureLifetime)
       }
     )
 
@@ -227,14 +232,16 @@ export const makeOriginClient = (
               )
             )
           ).pipe(Effect.tap(({ url }) => touchOthers(url, namespace, digest))),
-          ({ stat }) => link(stat)
+          ({ stat }) => link(stat),
+          limits.touchReliance
         ),
-      put: (namespace, digest, blob, link) => linkedInTime(putOnce(namespace, digest, blob), () => link),
+      put: (namespace, digest, blob, link) =>
+        linkedInTime(putOnce(namespace, digest, blob), () => link, limits.touchReliance),
       metainfo: (namespace, digest) =>
         searched(
           digest,
           upstreams.search(order(digest), (url) =>
-            askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, askLimits.httpTimeout)
+            askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, limits.httpTimeout)
           )
         ).pipe(
           Effect.flatMap((found) =>
@@ -245,7 +252,7 @@ export const makeOriginClient = (
         Effect.gen(function* () {
           const found: PeerAddress[] = []
           for (const url of yield* upstreams.preferred(order(digest))) {
-            if (found.length >= askLimits.originReplicas) break
+            if (found.length >= limits.originReplicas) break
             const peer = yield* Effect.option(Cache.get(peers, url))
             if (Option.isSome(peer)) found.push(peer.value)
           }

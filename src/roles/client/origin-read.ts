@@ -6,7 +6,6 @@
 import { Effect, Stream } from "effect"
 import { HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { askLimits } from "./limits.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { blobUnknown, type OriginReadError, OriginUnavailable } from "./origin-errors.ts"
 import { formatContentRange } from "../oci/byte-range.ts"
@@ -25,6 +24,7 @@ export interface OriginRead {
 
 export const readFromOrigins = (options: OriginRead): Stream.Stream<Uint8Array, OriginReadError> => {
   const { upstreams, order, namespace, digest, start, end } = options
+  const { httpTimeout } = upstreams.limits
   if (start === end) return Stream.empty
 
   const open = (url: string, at: number) =>
@@ -33,7 +33,7 @@ export const readFromOrigins = (options: OriginRead): Stream.Stream<Uint8Array, 
       HttpClientRequest.get(url + formatBlobPath({ tag: "Blob", namespace, digest }), {
         headers: { range: `bytes=${at}-${end - 1}` }
       }),
-      askLimits.httpTimeout,
+      httpTimeout,
       (response) =>
         Effect.gen(function* () {
           if (response.status === 206) {
@@ -78,8 +78,8 @@ export const readFromOrigins = (options: OriginRead): Stream.Stream<Uint8Array, 
             }),
             Stream.catch((error) => brokeOff(url, error.message)),
             Stream.timeoutOrElse({
-              duration: toDuration(askLimits.httpTimeout),
-              orElse: () => brokeOff(url, `no byte for ${askLimits.httpTimeout / 1_000_000} s`)
+              duration: toDuration(httpTimeout),
+              orElse: () => brokeOff(url, `no byte for ${httpTimeout / 1_000_000} s`)
             }),
             Stream.concat(
               Stream.suspend(() =>

@@ -3,8 +3,6 @@
 
 import { Data, Effect, Random, Schema, type Scope } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
-import { askLimits } from "./limits.ts"
-import { httpLimits } from "../http/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
 import { baseUrl, decodeJson, discardBody, makeUpstreams, refusedBy } from "./upstreams.ts"
@@ -22,6 +20,7 @@ export const keepRegistered = (options: {
 }): Effect.Effect<void, never, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function* () {
     const upstreams = yield* makeUpstreams
+    const { limits } = upstreams
     const failed = options.metrics.counter(
       "shoal_registration_failures_total",
       "Registrations that a tracker did not take"
@@ -31,7 +30,7 @@ export const keepRegistered = (options: {
       upstreams.ask(
         tracker,
         HttpClientRequest.post(`${tracker}/agents`).pipe(HttpClientRequest.bodyJsonUnsafe(registration)),
-        askLimits.askTimeout,
+        limits.askTimeout,
         (response) =>
           response.status === 204 ? discardBody(response) : refusedBy(tracker, "a registration", response)
       )
@@ -39,19 +38,19 @@ export const keepRegistered = (options: {
     /** Each tracker has its own pace: one that is away is asked sooner, and keeps no other waiting. */
     const keep = (tracker: string) =>
       Effect.gen(function* () {
-        let retryDelay: Micros = askLimits.minRegistrationBackoff
+        let retryDelay: Micros = limits.minRegistrationBackoff
         for (;;) {
           const outcome = yield* Effect.result(register(tracker))
           const share = yield* Random.nextBetween(0.75, 1)
           if (outcome._tag === "Success") {
-            retryDelay = askLimits.minRegistrationBackoff
-            yield* Effect.sleep(toDuration(Math.floor(askLimits.registrationPeriod * share)))
+            retryDelay = limits.minRegistrationBackoff
+            yield* Effect.sleep(toDuration(Math.floor(limits.registrationPeriod * share)))
             continue
           }
           failed(1)
           yield* Effect.logDebug(outcome.failure.message)
           yield* Effect.sleep(toDuration(Math.floor(retryDelay * share)))
-          retryDelay = Math.min(2 * retryDelay, askLimits.registrationPeriod)
+          retryDelay = Math.min(2 * retryDelay, limits.registrationPeriod)
         }
       })
 
@@ -70,8 +69,9 @@ export const makeAgentFinder = (
 > =>
   Effect.gen(function* () {
     const upstreams = yield* makeUpstreams
+    const { limits } = upstreams
     const known = (tracker: string) =>
-      upstreams.ask(tracker, HttpClientRequest.get(`${tracker}/agents`), askLimits.httpTimeout, (response) =>
+      upstreams.ask(tracker, HttpClientRequest.get(`${tracker}/agents`), limits.httpTimeout, (response) =>
         response.status === 200
           ? Effect.map(decodeJson(tracker, response, decodeAgents), ({ agents }) => agents)
           : refusedBy(tracker, "the list of agents", response)
@@ -80,7 +80,7 @@ export const makeAgentFinder = (
       const answers = yield* Effect.forEach(
         trackers.map(baseUrl),
         (tracker) => Effect.result(known(tracker)),
-        { concurrency: httpLimits.maxParallelAsks }
+        { concurrency: limits.maxParallelAsks }
       )
       const found = new Map<string, AgentRegistration>()
       const failures: string[] = []

@@ -7,8 +7,6 @@ import { Data, Effect, Option, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { askLimits } from "./limits.ts"
-import { httpLimits } from "../http/limits.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "./ask-metainfo.ts"
 import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "./origin-errors.ts"
@@ -33,7 +31,7 @@ export class TrackerUnavailable extends Data.TaggedError("TrackerUnavailable")<{
 export interface TrackerClient {
   /**
    * Tells the trackers of the host's swarms. Gives the hand-outs of all swarms for which a tracker answered; fails
-   * only when there were swarms and not one tracker answered. At most askLimits.maxSwarmsPerAnnounce swarms.
+   * only when there were swarms and not one tracker answered. At most limits.maxSwarmsPerAnnounce swarms.
    */
   readonly announce: (batch: AnnounceBatch) => Effect.Effect<ReadonlyArray<SwarmHandOut>, TrackerUnavailable>
   /** One round over the trackers; the caller decides how long to keep asking. BlobUnknown: no origin has it. */
@@ -53,6 +51,7 @@ export const makeTrackerClient = (
   Effect.gen(function* () {
     const members = trackers.map(baseUrl)
     const upstreams = yield* makeUpstreams
+    const { limits } = upstreams
     const digests = yield* Digests
 
     const anyOrder = members.length === 1 ? Effect.succeed(members) : Random.shuffle(members)
@@ -66,7 +65,7 @@ export const makeTrackerClient = (
       upstreams.ask(
         url,
         HttpClientRequest.post(`${url}/announce`).pipe(HttpClientRequest.bodyJsonUnsafe(batch)),
-        askLimits.askTimeout,
+        limits.askTimeout,
         (response) =>
           Effect.gen(function* () {
             if (response.status !== 200) return yield* refusedBy(url, "an announce", response)
@@ -101,7 +100,7 @@ export const makeTrackerClient = (
                 }
               }),
             // One tracker alone is asked in this fiber.
-            { concurrency: groups.size === 1 ? 1 : httpLimits.maxParallelAsks, discard: true }
+            { concurrency: groups.size === 1 ? 1 : limits.maxParallelAsks, discard: true }
           )
           open = failed
         }
@@ -124,7 +123,7 @@ export const makeTrackerClient = (
               upstreams,
               url,
               { tag: "Metainfo", namespace, digest },
-              askLimits.httpTimeout
+              limits.httpTimeout
             )
             const answered = yield* Effect.result(asked)
             if (answered._tag === "Failure") {

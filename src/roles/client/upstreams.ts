@@ -6,8 +6,7 @@
 
 import { Clock, Data, Effect, Option, Schedule, type Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { askLimits } from "./limits.ts"
-import { httpLimits } from "../http/limits.ts"
+import { AskLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { toDuration } from "../services/clock.ts"
 
@@ -29,6 +28,7 @@ export interface SearchResult<A> {
 }
 
 export interface Upstreams {
+  readonly limits: AskLimits
   /**
    * Sends a request to the member at `url` and hands the answer to `read`, which must consume or drop its body. Both
    * together may take `within`, or as long as they like when it is undefined. Statuses from 500 fail.
@@ -90,13 +90,14 @@ export const refusedBy = (
 
 export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClient> = Effect.gen(function* () {
   const client = yield* HttpClient.HttpClient
+  const limits = yield* AskLimits
   // Bounded by the configuration: only members are ever written here.
   let coolingUntil: Map<string, number> | undefined
 
   const failed = (url: string): Effect.Effect<void> =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       coolingUntil ??= new Map()
-      coolingUntil.set(url, now + askLimits.upstreamCooldown / 1_000)
+      coolingUntil.set(url, now + limits.upstreamCooldown / 1_000)
     })
 
   const ask: Upstreams["ask"] = <A, E, R>(
@@ -158,6 +159,7 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
     })
 
   return {
+    limits,
     ask,
     failed,
     search,
@@ -172,19 +174,19 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
 })
 
 /** How long, and how often, a blob is asked for again that an origin is fetching from its upstream. */
-export const whileFetched = Schedule.spaced(toDuration(askLimits.upstreamFetchPause)).pipe(
-  Schedule.upTo({ duration: toDuration(askLimits.upstreamFetchPatience) })
-)
+export const whileFetched = (limits: AskLimits) =>
+  Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
+    Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
+  )
 
 /** The rounds in which a question is asked again that nobody answered. */
-export const upstreamRounds = Schedule.exponential(toDuration(askLimits.upstreamRoundDelay)).pipe(
-  Schedule.upTo({ times: askLimits.upstreamRounds - 1 })
-)
+export const upstreamRounds = ({ upstreamRoundDelay, upstreamRounds: rounds }: AskLimits) =>
+  Schedule.exponential(toDuration(upstreamRoundDelay)).pipe(Schedule.upTo({ times: rounds - 1 }))
 
 /** Why the role at `url` does not answer /health, as lines for a readiness report; empty when it does. */
 export const notHealthy = (upstreams: Upstreams, url: string): Effect.Effect<ReadonlyArray<string>> =>
   Effect.match(
-    upstreams.ask(url, HttpClientRequest.get(`${url}/health`), askLimits.healthTimeout, discardBody),
+    upstreams.ask(url, HttpClientRequest.get(`${url}/health`), upstreams.limits.healthTimeout, discardBody),
     {
       onSuccess: () => [],
       onFailure: (error) => [error.message]
@@ -197,7 +199,9 @@ export const noneHealthy = (
   members: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(
-    Effect.forEach(members, (url) => notHealthy(upstreams, url), { concurrency: httpLimits.maxParallelAsks }),
+    Effect.forEach(members, (url) => notHealthy(upstreams, url), {
+      concurrency: upstreams.limits.maxParallelAsks
+    }),
     (reports) => (reports.some((report) => report.length === 0) ? [] : reports.flat())
   )
 

@@ -4,7 +4,7 @@
 
 import { Effect, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { httpLimits } from "./limits.ts"
+import { HttpLimits } from "./limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { clientOf } from "./client-address.ts"
 import { ClientRates } from "./client-rates.ts"
@@ -22,23 +22,31 @@ export const clientOfRequest = (request: HttpServerRequest.HttpServerRequest): s
   clientOf(Option.getOrElse(request.remoteAddress, () => "unknown"))
 
 /** The app, behind the limit of requests a second of each client. */
-export const limitClients = (app: HttpApp, allowed: ClientLimits, metrics: RoleMetrics): HttpApp => {
-  const { requestsPerSecond: perSecond, requestBurst: burst } = allowed
-  if (perSecond === 0) return app
-  const rates = new ClientRates({ perSecond, burst, maxClients: httpLimits.maxClientsRemembered })
-  metrics.readGauge("shoal_clients", "Clients whose rate of requests is remembered", () => rates.size)
-  const refused = metrics.counter("shoal_requests_refused_total", "Requests of clients that asked too often")
-  return Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const client = clientOfRequest(request)
-    const wait = rates.admit(isProbe(request.url) ? `probe ${client}` : client, yield* monotonicMicros)
-    if (wait === 0) return yield* app
-    refused(1)
-    return ociErrorResponse(
-      ociError("TOOMANYREQUESTS", {
-        message: `a client may send ${perSecond} requests a second, ${burst} at once after a rest: ask more slowly`,
-        headers: { "retry-after": String(Math.ceil(wait / seconds(1))) }
-      })
+export const limitClients = (
+  app: HttpApp,
+  allowed: ClientLimits,
+  metrics: RoleMetrics
+): Effect.Effect<HttpApp> =>
+  Effect.map(HttpLimits, ({ maxClientsRemembered }) => {
+    const { requestsPerSecond: perSecond, requestBurst: burst } = allowed
+    if (perSecond === 0) return app
+    const rates = new ClientRates({ perSecond, burst, maxClients: maxClientsRemembered })
+    metrics.readGauge("shoal_clients", "Clients whose rate of requests is remembered", () => rates.size)
+    const refused = metrics.counter(
+      "shoal_requests_refused_total",
+      "Requests of clients that asked too often"
     )
+    return Effect.gen(function* () {
+      const request = yield* HttpServerRequest.HttpServerRequest
+      const client = clientOfRequest(request)
+      const wait = rates.admit(isProbe(request.url) ? `probe ${client}` : client, yield* monotonicMicros)
+      if (wait === 0) return yield* app
+      refused(1)
+      return ociErrorResponse(
+        ociError("TOOMANYREQUESTS", {
+          message: `a client may send ${perSecond} requests a second, ${burst} at once after a rest: ask more slowly`,
+          headers: { "retry-after": String(Math.ceil(wait / seconds(1))) }
+        })
+      )
+    })
   })
-}

@@ -2,7 +2,7 @@
 // that every role has: /health (the process answers), /readiness (what it depends on answers) and /metrics. Who
 // listens, and where, is the world's.
 
-import { Effect } from "effect"
+import { type Context, Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Scope } from "effect"
 import type { RoleMetrics } from "../services/metrics.ts"
@@ -86,6 +86,11 @@ export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth
       .pipe(Effect.catch(() => Effect.map(HttpServerRequest.HttpServerRequest, noSuchRoute))) as HttpApp
   })
 
-/** The app that `make` gives, made when the first request comes: most agents of a simulation are never asked. */
+/**
+ * The app that `make` gives, made in the context of the program when the first request comes: most agents of a
+ * simulation are never asked.
+ */
 export const madeWhenAsked = (make: Effect.Effect<HttpApp>): Effect.Effect<HttpApp> =>
-  Effect.map(Effect.cached(make), Effect.flatten)
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.map(Effect.cached(Effect.provideContext(make, context)), Effect.flatten)
+  )

@@ -13,7 +13,6 @@ import { HttpClientRequest } from "effect/http"
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { askLimits } from "../client/limits.ts"
-import { httpLimits } from "../http/limits.ts"
 import { originLimits } from "./limits.ts"
 import { formatBlobPath } from "../client/blob-path.ts"
 import { sendBlob } from "../client/blob-send.ts"
@@ -260,7 +259,7 @@ export const makeOriginReplication = (
       Effect.forEach(
         targetsOf(digest),
         (target) => exclusively(keyOf(digest, target), attempt(digest, target, 0)),
-        { concurrency: httpLimits.maxParallelAsks, discard: true }
+        { concurrency: askLimits.maxParallelAsks, discard: true }
       )
 
     return {

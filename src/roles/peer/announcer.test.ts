@@ -6,6 +6,7 @@ import { TestClock } from "effect/testing"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
+import { AskLimits } from "../client/limits.ts"
 import { peerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
@@ -15,6 +16,7 @@ import { makeRoleMetrics } from "../services/metrics.ts"
 import type { OpenSwarm } from "./open-swarm.ts"
 import type { PeerEngine } from "./peer-engine.ts"
 import { Timers } from "../services/timers.ts"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { type ClockTimers, clockTimers } from "../../../testing/roles/clock-timers.ts"
 import { type TrackerClient, TrackerUnavailable } from "../client/tracker-client.ts"
 import type { AnnounceBatch } from "../client/tracker-wire.ts"
@@ -100,6 +102,21 @@ describe("announcer", () => {
       expect(told.flatMap(({ swarms }) => swarms).length).toBe(4)
       yield* TestClock.adjust(Duration.seconds(3.2))
       expect(told.flatMap(({ swarms }) => swarms).length).toBe(6)
+    })
+  )
+
+  it.effect("divides what is due into announces of at most maxSwarmsPerAnnounce swarms", () =>
+    Effect.gen(function* () {
+      const { announcer, told } = yield* withLimits(stage, AskLimits, { maxSwarmsPerAnnounce: 2 })
+      for (const digit of ["1", "2", "3", "4", "5"]) {
+        yield* announcer.join(torrent(digit), "demo", openSwarm(new Bitfield(2)))
+      }
+      yield* settle
+      expect(events(told)).toEqual([
+        "1 downloading, 2 downloading",
+        "3 downloading, 4 downloading",
+        "5 downloading"
+      ])
     })
   )
 

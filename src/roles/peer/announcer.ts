@@ -8,8 +8,8 @@
 import { Effect, Option, Random, type Scope } from "effect"
 import { AnnounceSchedule } from "../../protocol/tracking/announce-schedule.ts"
 import { limits } from "../../protocol/limits.ts"
-import { askLimits } from "../client/limits.ts"
-import { peerLimits } from "./limits.ts"
+import { AskLimits } from "../client/limits.ts"
+import { PeerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { pieceCount, type Torrent } from "../../protocol/wire/metainfo.ts"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"
@@ -62,7 +62,9 @@ export const makeAnnouncer = (
     const timers = yield* Timers
     const { secondAnnounceDelay } = yield* SwarmRules
     const random = randomSource(yield* Random.Random)
-    const announcer = new Announces(options, { timers, secondAnnounceDelay, random, fork: yield* makeFork })
+    const { maxSwarmsPerAnnounce } = yield* AskLimits
+    const means = { timers, secondAnnounceDelay, maxSwarmsPerAnnounce, limits: yield* PeerLimits, random }
+    const announcer = new Announces(options, { ...means, fork: yield* makeFork })
     yield* atEnd(() => announcer.stop())
     return announcer
   })
@@ -76,7 +78,10 @@ interface AnnouncerOptions {
 /** What a host gives its announcer. */
 interface AnnouncerMeans {
   readonly timers: Timers["Service"]
+  readonly limits: PeerLimits
   readonly secondAnnounceDelay: Micros | undefined
+  /** In one announce. */
+  readonly maxSwarmsPerAnnounce: number
   readonly random: RandomSource
   readonly fork: Fork
 }
@@ -160,14 +165,14 @@ class Announces implements Announcer {
 
   /** Begins the announce of every member that is due, a batch of them at a time. */
   #announceDue(): void {
-    const { timers, fork } = this.#means
+    const { timers, maxSwarmsPerAnnounce, fork } = this.#means
     const now = timers.now()
     let batch: Array<readonly [Member, SwarmAnnounce]> = []
     for (const member of this.#members.values()) {
       const due = member.schedule.nextAnnounceAt
       if (due === undefined || due > now) continue
       batch.push([member, this.#describe(member, member.schedule.begun(now))])
-      if (batch.length < askLimits.maxSwarmsPerAnnounce) continue
+      if (batch.length < maxSwarmsPerAnnounce) continue
       fork(this.#announce(batch))
       batch = []
     }
@@ -223,13 +228,16 @@ class Announces implements Announcer {
 
   /** Peers that were handed out may be gone or full: a host with few neighbours asks sooner than told. */
   #lookAround(): void {
-    const now = this.#means.timers.now()
+    const {
+      timers,
+      limits: { fewNeighbours }
+    } = this.#means
+    const now = timers.now()
     for (const member of this.#members.values()) {
       if (member.lookAt === undefined || member.lookAt > now) continue
       member.lookAt = undefined
       const neighbours = this.#engine.machine.swarmStatus(member.torrent.swarm)?.neighbours
-      if (neighbours !== undefined && neighbours < peerLimits.fewNeighbours)
-        member.schedule.fewNeighbours(now)
+      if (neighbours !== undefined && neighbours < fewNeighbours) member.schedule.fewNeighbours(now)
     }
   }
 
@@ -240,7 +248,11 @@ class Announces implements Announcer {
     }
     if (next === Number.POSITIVE_INFINITY) return
     // Seeds come due one by one; waiting a little makes batches of them.
-    this.#wakeBy(Math.max(next, this.#means.timers.now() + peerLimits.announceCoalescing))
+    const {
+      timers,
+      limits: { announceCoalescing }
+    } = this.#means
+    this.#wakeBy(Math.max(next, timers.now() + announceCoalescing))
   }
 
   #enter(torrent: Torrent, namespace: string, whole: boolean): Member {

@@ -1,6 +1,7 @@
 // Limits of a host in swarms, beside those of its peer machine (protocol/limits.ts). Each line states the unit and the
 // trade-off; relations between limits are asserted when the module loads.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import { limits } from "../../protocol/limits.ts"
@@ -15,6 +16,13 @@ export const peerLimits = {
   /** Announces that come due within this are sent together. */
   announceCoalescing: milliseconds(100)
 }
+
+export type PeerLimits = Readonly<typeof peerLimits>
+
+/** What a host in swarms reads when it is made: these limits, unless a test sets others. */
+export const PeerLimits: Context.Reference<PeerLimits> = Context.Reference("shoal/roles/peer/PeerLimits", {
+  defaultValue: () => peerLimits
+})
 
 invariant(peerLimits.fewNeighbours <= limits.targetNeighbours, "limits: the target counts as few neighbours")
 invariant(

@@ -10,7 +10,7 @@
 // PieceFile is open; a piece is announced to waiters only after the store has it.
 
 import { Deferred, Effect, Exit, Option, Random, Scope } from "effect"
-import { peerLimits } from "./limits.ts"
+import { PeerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 import type { PeerHostRules } from "../../protocol/swarm/host-context.ts"
@@ -73,12 +73,13 @@ export const makePeerEngine = (
     const transport = yield* PeerTransport
     const timers = yield* Timers
     const random = randomSource(yield* Random.Random)
-    const engine = new Engine(options, timers, yield* makeFork)
+    const limits = yield* PeerLimits
+    const engine = new Engine(options, timers, limits, yield* makeFork)
     const { peer, rates } = options
     const endpoint = yield* transport.listen({ listen: peer, rates }, engine.driver)
     engine.begin(endpoint, random, yield* SwarmRules)
     yield* Effect.addFinalizer(() => engine.stop())
-    engine.closeIdleAfter(peerLimits.idleSwarmTimeout / 4)
+    engine.closeIdleAfter(limits.idleSwarmTimeout / 4)
     return engine
   })
 
@@ -89,6 +90,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
   address = ""
   readonly #options: PeerEngineOptions
   readonly #timers: Timers["Service"]
+  readonly #limits: PeerLimits
   readonly #fork: Fork
   readonly #strangers: (increment: number) => void
   #opening: Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>> | undefined
@@ -97,9 +99,10 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
   #retiring: Set<SwarmId> | undefined
   #cancelClosing: (() => void) | undefined
 
-  constructor(options: PeerEngineOptions, timers: Timers["Service"], fork: Fork) {
+  constructor(options: PeerEngineOptions, timers: Timers["Service"], limits: PeerLimits, fork: Fork) {
     this.#options = options
     this.#timers = timers
+    this.#limits = limits
     this.#fork = fork
     this.#strangers = options.metrics.counter(
       "shoal_peer_strangers_total",
@@ -290,7 +293,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     return (
       this.machine.isServing(swarm) ||
       ((this.status(swarm)?.neighbours ?? 0) > 0 &&
-        this.#timers.now() - entry.lastUse < peerLimits.servedLately)
+        this.#timers.now() - entry.lastUse < this.#limits.servedLately)
     )
   }
 
@@ -309,7 +312,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
       if (entry.owners > 0) continue
       const status = this.status(swarm)
       const used = status !== undefined && status.neighbours + status.dialling > 0
-      if (!used && now - entry.lastUse >= peerLimits.idleSwarmTimeout) this.#closeSwarm(swarm, entry)
+      if (!used && now - entry.lastUse >= this.#limits.idleSwarmTimeout) this.#closeSwarm(swarm, entry)
     }
   }
 

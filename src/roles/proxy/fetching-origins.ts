@@ -4,13 +4,15 @@
 import { Effect, Stream } from "effect"
 import type { OriginClient } from "../client/origin-client.ts"
 import { OriginUnavailable } from "../client/origin-errors.ts"
+import type { AskLimits } from "../client/limits.ts"
 import { whileFetched } from "../client/upstreams.ts"
 
 type Reading = Pick<OriginClient, "stat" | "read">
 
 export const fetchingOrigins = (
   origins: OriginClient,
-  isMirrored: (repository: string) => boolean
+  isMirrored: (repository: string) => boolean,
+  limits: AskLimits
 ): Reading => {
   const stat: OriginClient["stat"] = (repository, digest) => {
     const asked = origins.stat(repository, digest)
@@ -19,7 +21,7 @@ export const fetchingOrigins = (
       origins.metainfo(repository, digest).pipe(
         Effect.retry({
           while: (error) => error._tag === "BlobOnItsWay",
-          schedule: whileFetched
+          schedule: whileFetched(limits)
         }),
         Effect.catchTag("BlobOnItsWay", ({ message }) => Effect.fail(new OriginUnavailable({ message }))),
         Effect.andThen(asked)

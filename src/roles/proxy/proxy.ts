@@ -10,6 +10,7 @@ import type { HostProgram } from "../host-program.ts"
 import { makeHttpApp } from "../http/http-app.ts"
 import { makeRequestCounter } from "../http/http-requests.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
+import { AskLimits } from "../client/limits.ts"
 import { fetchingOrigins } from "./fetching-origins.ts"
 import { makeMirrorNames } from "../upstream/mirror-names.ts"
 import { keepMirrored, makeMirrorScope } from "../upstream/mirror-scope.ts"
@@ -43,7 +44,10 @@ export const proxy = (config: ProxyConfig): HostProgram =>
 
     const images = { origins, buildIndex, blobs, digests }
     const counter = makeRequestCounter(metrics)
-    const source = makeProxySource({ ...images, origins: fetchingOrigins(origins, names.isMirrored) })
+    const source = makeProxySource({
+      ...images,
+      origins: fetchingOrigins(origins, names.isMirrored, yield* AskLimits)
+    })
     const preheat = yield* makePreheat(config, { source, metrics, counter, names })
     const write = makeRegistryWrite({
       uploads,
@@ -66,7 +70,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const listener = {
       name: "registry",
       listen: config.registry,
-      app: limitClients(app, allowed, metrics),
+      app: yield* limitClients(app, allowed, metrics),
       patience: patienceOf(allowed)
     }
     return { listeners: [listener] }

@@ -9,6 +9,8 @@ export const registryLimits = {
   maxMissingListed: 100,
   /** Tags that one put may move (OCI: registries must take at least 10). */
   maxTagsPerPut: 100,
+  /** Listed referrers that are looked up at once, to leave out those that were deleted. */
+  maxParallelLookups: 8,
   /** Characters of the name of a client that changes a tag. A tag's history repeats it. */
   maxChangedByLength: 256
 }

@@ -5,7 +5,7 @@
 import { Effect, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { httpLimits } from "../http/limits.ts"
+import { registryLimits } from "./limits.ts"
 import { DigestText } from "../http/wire-schema.ts"
 import type {
   ImageSource,
@@ -53,7 +53,7 @@ export const makeReferrers = (source: ImageSource) => {
           Effect.catchTag("ImageUnknown", () => Effect.succeed(false))
         )
       return yield* Effect.filter(index.value.manifests.filter(wanted), present, {
-        concurrency: httpLimits.maxParallelAsks
+        concurrency: registryLimits.maxParallelLookups
       })
     })
 

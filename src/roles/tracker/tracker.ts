@@ -13,7 +13,6 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import { askLimits } from "../client/limits.ts"
-import { httpLimits } from "../http/limits.ts"
 import { trackerLimits } from "./limits.ts"
 import { parseBlobPath } from "../client/blob-path.ts"
 import type { TrackerConfig } from "./config.ts"
@@ -72,7 +71,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     const announce = Effect.gen(function* () {
       const batch = yield* announceBody
       const answered = yield* Effect.forEach(batch.swarms, (announced) => handOut(batch.peer, announced), {
-        concurrency: httpLimits.maxParallelAsks
+        concurrency: askLimits.maxParallelAsks
       })
       return HttpServerResponse.text(JSON.stringify({ swarms: answered }), {
         contentType: "application/json"

@@ -1,6 +1,7 @@
 // Limits of what is asked of upstream registries: how much of an answer is read, how long it may take, how long it is
 // believed. Each line states the unit and the trade-off; relations between limits are asserted when the module loads.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 
@@ -36,6 +37,16 @@ export const upstreamLimits = {
   /** Names for which an answer of an upstream is remembered, about 200 bytes each. */
   maxUpstreamAnswers: 10_000
 }
+
+export type UpstreamLimits = Readonly<typeof upstreamLimits>
+
+/** What a client of upstream registries reads when it is made: these limits, unless a test sets others. */
+export const UpstreamLimits: Context.Reference<UpstreamLimits> = Context.Reference(
+  "shoal/roles/upstream/UpstreamLimits",
+  {
+    defaultValue: () => upstreamLimits
+  }
+)
 
 invariant(
   upstreamLimits.upstreamHeadersTimeout <= upstreamLimits.upstreamAnswerTimeout,
