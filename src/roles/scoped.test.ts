@@ -1,10 +1,10 @@
-// Checks that what is held is released once, when the scope ends, and that fibers end with it.
+// Tests of scoped resources and fibers: each is released once, or interrupted, at the end of its scope.
 
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { held, makeFork } from "./scoped.ts"
 
-it.effect("what is held is released when the scope ends, the last first", () =>
+it.effect("held values are released at the end of the scope, the last one first", () =>
   Effect.gen(function* () {
     const happened: string[] = []
     const scope = yield* Scope.make()
@@ -21,7 +21,7 @@ it.effect("what is held is released when the scope ends, the last first", () =>
   })
 )
 
-it.effect("forks are interrupted when the scope ends, and none begins after", () =>
+it.effect("forked fibers are interrupted at the end of the scope, and none starts after it", () =>
   Effect.gen(function* () {
     const happened: string[] = []
     const scope = yield* Scope.make()

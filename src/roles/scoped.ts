@@ -1,6 +1,6 @@
-// Decides how the parts of a host hold things and run fibers for as long as a scope lives. Effect's own acquireRelease
-// and FiberSet do it as well, but keep for each what was there when it was made (the fiber's context, a chain of
-// closures, a set): some 500 bytes, a dozen times in every agent of a simulation of 100,000. It knows no role.
+// Resources and fibers that end with a scope. Effect's acquireRelease and FiberSet do the same, but each keeps the
+// fiber's context, a chain of closures or a set: some 500 bytes, a dozen times in every agent of a simulation of 100,000.
+// It knows no role.
 
 import { Effect, Fiber, Scope } from "effect"
 
@@ -8,7 +8,7 @@ import { Effect, Fiber, Scope } from "effect"
 export const atEnd = (release: () => unknown): Effect.Effect<void, never, Scope.Scope> =>
   held(nothing, release)
 
-/** Acquires by a plain call, and releases by another when the scope ends. Neither fails. */
+/** Acquires by a plain call, and releases by another when the scope ends. Neither call may throw. */
 export const held = <A>(
   acquire: () => A,
   release: (value: A) => unknown
@@ -24,7 +24,7 @@ export const held = <A>(
 
 const nothing = (): void => {}
 
-/** Apart, so that what is kept until the end is these two and nothing else. */
+/** A function of its own, so that the finalizer's closure holds these two values and nothing else. */
 const releasing =
   <A>(release: (value: A) => unknown, value: A) =>
   (): Effect.Effect<void> => {
@@ -34,7 +34,7 @@ const releasing =
 
 export type Fork = (effect: Effect.Effect<unknown>) => void
 
-/** Gives what runs effects in fibers of their own; the end of the scope interrupts them, and runs no more. */
+/** Makes a function that runs an effect in a fiber. The end of the scope interrupts the fibers and starts no more. */
 export const makeFork: Effect.Effect<Fork, never, Scope.Scope> = Effect.gen(function* () {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const run = Effect.runForkWith(yield* Effect.context<never>())

@@ -1,5 +1,5 @@
-// The pure web globals that roles may use, protocol's and the reading of URLs: a project reference does not carry them
-// over. They read no clock, no entropy and no socket; anything else that is global stays a compile error.
+// Types of the pure web globals that roles may use: those of the protocol, which a project reference does not carry over,
+// and URL. They read no clock, no entropy and no socket; every other global is a compile error.
 
 declare class TextEncoder {
   encode(text?: string): Uint8Array<ArrayBuffer>
@@ -16,7 +16,7 @@ declare class URL {
   readonly protocol: string
   readonly username: string
   readonly password: string
-  /** With the port, if it is not the protocol's own. */
+  /** With the port, unless it is the default port of the protocol. */
   readonly host: string
   /** An IPv6 address in brackets. */
   readonly hostname: string

@@ -1,5 +1,5 @@
-// Decides how something stands between a role and its blob store: as a store that does what the one below does, but for
-// what a subclass says. It decides nothing itself.
+// Base class of a blob store that wraps another one: every operation goes to the store below, and a subclass overrides
+// what it changes.
 
 import type { Effect, Option, Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"

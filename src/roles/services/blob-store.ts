@@ -1,14 +1,14 @@
-// Decides how roles keep blobs: uploads that grow and are committed under their digest, downloads that fill piece by
-// piece, and complete blobs that are read. A host opens one in each of its data folders (host-storage.ts). Files on disk on sockets; memory with simulated cost in
-// the simulator.
+// Blob store of a host: uploads that grow and are committed under their digest, downloads that fill piece by piece, and
+// complete blobs. A host opens one in each of its data folders (host-storage.ts). runtime-net keeps them in files,
+// runtime-sim in memory with simulated cost.
 //
-// Invariants: a blob that stat finds is whole and its digest was checked; nothing is acknowledged before it would
-// survive a crash (written to a temporary name, synced, renamed); a piece that load gives was verified; store never
-// writes bytes whose hash differs from the metainfo.
+// Invariants: a blob that stat finds is whole and its digest was checked. An operation succeeds only after its result
+// would survive a crash (written under a temporary name, synced, renamed). A piece that load returns was verified, and
+// store never writes bytes whose hash differs from the metainfo.
 //
 //   upload:   create -> append* -> commit (digest checked) -> complete blob
 //   download: openDownload -> store* -> complete (whole digest checked) -> complete blob
-//   both survive a restart: an upload stands where it stood, a download keeps its verified pieces.
+//   Both survive a restart: an upload keeps its bytes, a download keeps its verified pieces.
 
 import { Data, type Effect, type Option, type Scope, type Stream } from "effect"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
@@ -17,10 +17,10 @@ import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
 import type { Payload } from "../../protocol/wire/payload.ts"
 
-/** The store could not do its work: disk full, permission, I/O. `message` says what, where and what to do. */
+/** An operation failed: disk full, permission, I/O. `message` says what, where and what to do. */
 export class BlobStoreError extends Data.TaggedError("BlobStoreError")<{
   readonly operation: string
-  /** "full" when there is no room left. */
+  /** "full" if the medium has no room left. */
   readonly reason: "full" | "io"
   readonly message: string
 }> {}
@@ -29,20 +29,20 @@ export class BlobMissing extends Data.TaggedError("BlobMissing")<{ readonly dige
 
 export class UploadUnknown extends Data.TaggedError("UploadUnknown")<{ readonly upload: string }> {}
 
-/** The bytes offered do not follow those already there. */
+/** The offset of an append is not the size of the upload. */
 export class UploadOffsetWrong extends Data.TaggedError("UploadOffsetWrong")<{
   readonly upload: string
   readonly expected: number
   readonly got: number
 }> {}
 
-/** The content is not what its digest says; it was discarded. */
+/** The content does not match its digest and was discarded. */
 export class DigestMismatch extends Data.TaggedError("DigestMismatch")<{
   readonly expected: Digest
   readonly actual: Digest
 }> {}
 
-/** What became of a piece that was handed to the store. */
+/** The result of storing a piece. */
 export type StoreOutcome =
   | { readonly tag: "Stored" }
   | { readonly tag: "Corrupt" }
@@ -52,17 +52,17 @@ export type LoadOutcome =
   | { readonly tag: "Loaded"; readonly payload: Payload }
   | { readonly tag: "Failed"; readonly error: BlobStoreError }
 
-/** A blob opened piece by piece; the data plane's handle. Callbacks are never called from inside store. */
+/** A blob opened for access by piece, used by the data plane. `store` never calls back before it returns. */
 export interface PieceFile extends Torrent {
-  /** Verified pieces when the file was opened; a fresh copy that the caller owns. */
+  /** The pieces that were verified when the file was opened, as a new copy. */
   readonly have: () => Bitfield
-  /** Reads a verified piece; answers later, or from inside the call when the piece is in memory. */
+  /** Reads a verified piece; calls back later, or before it returns if the piece is in memory. */
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
   /** Verifies a piece against the metainfo, then writes it. */
   readonly store: (piece: number, payload: Payload, done: (outcome: StoreOutcome) => void) => void
   /**
-   * When every piece is stored: checks the whole digest, syncs, and turns the download into a complete blob. A
-   * mismatch discards the pieces. The file stays usable for load until its scope closes.
+   * Called when every piece is stored: checks the whole digest, syncs, and makes a complete blob of the download. A
+   * mismatch discards the pieces. `load` works until the scope closes.
    */
   readonly complete: Effect.Effect<void, DigestMismatch | BlobStoreError>
 }
@@ -72,79 +72,79 @@ export interface BlobStat {
   readonly length: number
 }
 
-/** What is kept under one digest. */
+/** The files of one digest. */
 export interface KeptBlob {
   readonly digest: Digest
-  /** Bytes on the medium: content as far as it is there, metainfo and notes. */
+  /** Bytes on the medium: the content so far, metainfo and the record of its last use. */
   readonly bytes: number
-  /** The blob is whole; otherwise it is a download, or metainfo alone. */
+  /** Whether the blob is whole; otherwise it is a download, or metainfo alone. */
   readonly complete: boolean
-  /** When it was used last, as far as that was noted: milliseconds since 1970. */
+  /** The last recorded use, in milliseconds since 1970. */
   readonly usedAt: number
 }
 
-/** What the store takes of the medium, measured on its own files. */
+/** The space that the store takes, measured on its own files. */
 export interface StoreUsage {
   readonly kept: ReadonlyArray<KeptBlob>
-  /** Bytes of all else in its folder: unfinished uploads, tables, the host's identity. */
+  /** Bytes of the rest of its folder: unfinished uploads, tables, the host's identity. */
   readonly other: number
 }
 
 export interface BlobStore {
-  /** A complete blob. */
+  /** Finds a complete blob. */
   readonly stat: (digest: Digest) => Effect.Effect<Option.Option<BlobStat>, BlobStoreError>
-  /** Bytes [start, end) of a complete blob, in chunks of at most 1 MiB. */
+  /** The bytes from `start` to before `end` of a complete blob, in chunks of at most 1 MiB. */
   readonly read: (
     digest: Digest,
     start: number,
     end: number
   ) => Stream.Stream<Uint8Array, BlobMissing | BlobStoreError>
-  /** Removes a complete blob or a download, its metainfo included; no error when there is none. */
+  /** Removes a complete blob or a download with its metainfo; succeeds also if there is none. */
   readonly remove: (digest: Digest) => Effect.Effect<void, BlobStoreError>
   readonly list: Effect.Effect<ReadonlyArray<BlobStat>, BlobStoreError>
 
-  /** Measures everything; its cost grows with the number of files. */
+  /** Measures the whole store; the cost grows with the number of files. */
   readonly usage: Effect.Effect<StoreUsage, BlobStoreError>
-  /** Measures what is kept under one digest: a few calls to the disk. */
+  /** Measures the files of one digest, in a few calls to the disk. */
   readonly measure: (digest: Digest) => Effect.Effect<Option.Option<KeptBlob>, BlobStoreError>
   /**
-   * Notes when a blob or download was used last, in milliseconds since 1970; nothing when there is none. It is a hint
-   * that outlives a restart and a killed process, but maybe not lost power.
+   * Records the last use of a blob or download, in milliseconds since 1970; does nothing if there is none. The record
+   * survives a restart and a killed process, but perhaps not a power loss.
    */
   readonly noteUse: (digest: Digest, at: number) => Effect.Effect<void, BlobStoreError>
 
-  /** Begins an upload; the name is unguessable and survives a restart. */
+  /** Begins an upload; its id is unguessable and survives a restart. */
   readonly createUpload: Effect.Effect<string, BlobStoreError>
-  /** Bytes held by an upload. */
+  /** Bytes of an upload so far. */
   readonly uploadSize: (upload: string) => Effect.Effect<number, UploadUnknown | BlobStoreError>
   /**
-   * Appends at `offset`, which must be the upload's size; gives the new size. When the source fails half way, what
-   * arrived stays and the source's error comes out: the upload can be resumed.
+   * Appends at `offset`, which must be the size of the upload, and returns the new size. If the source fails, its error
+   * is returned and the bytes that arrived are kept, so the upload can be resumed.
    */
   readonly appendUpload: <E>(
     upload: string,
     offset: number,
     bytes: Stream.Stream<Uint8Array, E>
   ) => Effect.Effect<number, E | UploadUnknown | UploadOffsetWrong | BlobStoreError>
-  /** Checks the digest, syncs, and makes it a complete blob. A mismatch discards the upload. */
+  /** Checks the digest, syncs, and makes a complete blob of the upload. A mismatch discards the upload. */
   readonly commitUpload: (
     upload: string,
     digest: Digest
   ) => Effect.Effect<BlobStat, UploadUnknown | DigestMismatch | BlobStoreError>
   readonly abortUpload: (upload: string) => Effect.Effect<void, UploadUnknown | BlobStoreError>
 
-  /** The metainfo kept beside a blob or a download. */
+  /** The metainfo stored with a blob or a download. */
   readonly metainfo: (digest: Digest) => Effect.Effect<Option.Option<Torrent>, BlobStoreError>
-  /** Hashes a complete blob's pieces and keeps the metainfo beside it; gives the one that is there already. */
+  /** Hashes the pieces of a complete blob and stores the metainfo, unless there is one already; returns it. */
   readonly makeMetainfo: (
     digest: Digest,
     pieceLength: number
   ) => Effect.Effect<Torrent, BlobMissing | BlobStoreError>
-  /** Keeps metainfo that another owner made. */
+  /** Stores metainfo that another host made. */
   readonly putMetainfo: (metainfo: Metainfo) => Effect.Effect<Torrent, BlobStoreError>
-  /** The complete blob or download whose swarm this is. */
+  /** Finds the complete blob or download of a swarm. */
   readonly findSwarm: (swarm: SwarmId) => Effect.Effect<Option.Option<Torrent>, BlobStoreError>
 
-  /** Opens a download, new or resumed, or a complete blob: then `have` is full. One at a time for a digest. */
+  /** Opens a new or resumed download, or a complete blob with all pieces. A digest is open once at a time. */
   readonly openPieces: (metainfo: Metainfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
 }

@@ -1,5 +1,5 @@
-// The protocol's time, which is integer microseconds, in Effect's terms: durations for control-plane programs, and an
-// instant that only grows, whatever happens to the wall clock.
+// Conversion of the protocol's time, integer microseconds, to Effect's: durations for control-plane programs, and a
+// monotonic instant that changes of the wall clock do not affect.
 
 import { Clock, Duration, Effect } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"

@@ -1,6 +1,5 @@
-// Decides what roles may ask of cryptography: SHA-2 over bytes. One implementation a world (node:crypto on sockets; the
-// simulator hashes real bytes for real, and knows symbolic payloads). All calls are synchronous: never more than a
-// piece, a manifest or a chunk at a time.
+// Digests service: SHA-2 over bytes. runtime-net uses node:crypto; runtime-sim hashes real bytes and has digests of
+// symbolic payloads. All calls are synchronous, so an argument is at most a piece, a manifest or a chunk.
 
 import { Context } from "effect"
 import type { Digest, DigestAlgorithm } from "../../protocol/wire/digest.ts"
@@ -10,9 +9,9 @@ import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 export class Digests extends Context.Service<
   Digests,
   {
-    /** The digest of a small document, a manifest for instance. */
+    /** The digest of a small document such as a manifest. */
     readonly digest: (algorithm: DigestAlgorithm, bytes: Uint8Array) => Digest
-    /** The swarm's id: SHA-256 of the metainfo's canonical bytes. */
+    /** The id of a swarm: SHA-256 of the canonical bytes of its metainfo. */
     readonly swarmId: (metainfo: Metainfo) => SwarmId
   }
 >()("shoal/roles/Digests") {}

@@ -1,5 +1,5 @@
-// Decides how a role gets its durable storage: by the name of a data folder. A host may hold several roles, each with
-// a folder of its own. What a folder holds survives stop and kill of the host.
+// Host storage service: durable storage by the name of a data folder. A host may run several roles, each with a folder
+// of its own. The content of a folder survives a stop and a kill of the host.
 
 import { Context, type Effect, type Scope } from "effect"
 import type { BlobStore, BlobStoreError } from "./blob-store.ts"
@@ -8,10 +8,10 @@ import type { TableStore, TableStoreError } from "./table-store.ts"
 export class HostStorage extends Context.Service<
   HostStorage,
   {
-    /** Opens the folder's blob store and makes it consistent: half-written files of a crash are gone or resumable. */
+    /** Opens the blob store of a folder and repairs it: files half written at a crash are removed or resumable. */
     readonly blobs: (folder: string) => Effect.Effect<BlobStore, BlobStoreError, Scope.Scope>
     readonly tables: (folder: string) => Effect.Effect<TableStore, TableStoreError, Scope.Scope>
-    /** A few bytes of unguessable randomness made once and kept in the folder: the seed of the host's peer id. */
+    /** Unguessable random text, made once and stored in the folder; the seed of the host's peer id. */
     readonly identity: (folder: string) => Effect.Effect<string, BlobStoreError>
   }
 >()("shoal/roles/HostStorage") {}

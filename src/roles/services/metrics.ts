@@ -1,13 +1,13 @@
-// Decides how a role counts: plain numbers while it runs, Effect metrics in a registry of the role's own when someone
-// scrapes (a process may hold several roles, and two of them never share a series). Counting is a synchronous call that
-// the data plane may use; values that a machine already keeps are read when someone asks.
+// Metrics of a role: plain numbers while it runs, which become Effect metrics in a registry of the role at each scrape. A
+// process may run several roles, and two roles never share a series. Counting is a synchronous call that the data plane
+// may use; values that a machine keeps anyway are read at the scrape.
 
 import { Context, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 
 export type MetricLabels = Readonly<Record<string, string>>
 
-/** A value at the instant of a scrape. Counters of the same name and labels are told as their sum. */
+/** A value at the time of a scrape. Counters of the same name and labels are added up. */
 export interface Reading {
   readonly kind: "counter" | "gauge"
   readonly name: string
@@ -17,17 +17,17 @@ export interface Reading {
 }
 
 export interface RoleMetrics {
-  /** A counter that the caller adds to. */
+  /** A counter; the caller adds increments by the returned function. */
   readonly counter: (name: string, description: string, labels?: MetricLabels) => (increment: number) => void
-  /** A value that is read at every scrape. */
+  /** A gauge that is read at each scrape. */
   readonly readGauge: (name: string, description: string, read: () => number, labels?: MetricLabels) => void
-  /** Many values that are read at every scrape; a counter among them must never fall. */
+  /** Several values that are read at each scrape; a counter among them must never decrease. */
   readonly readAll: (read: () => Iterable<Reading>) => void
-  /** Everything in Prometheus' text form. */
+  /** All metrics in the Prometheus text format. */
   readonly text: () => string
 }
 
-/** An empty registry; every series gets the label role="...". */
+/** Makes an empty registry; every series has the label role="...". */
 export const makeRoleMetrics = (role: string): RoleMetrics => {
   const reads: Array<() => Iterable<Reading>> = []
   return {

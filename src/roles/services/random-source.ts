@@ -1,4 +1,4 @@
-// Decides how a role's chance, Effect's Random service, reaches the pure machines.
+// Adapter from Effect's Random service to the random source of the protocol's pure machines.
 
 import type { Random } from "effect"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"

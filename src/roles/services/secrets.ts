@@ -1,6 +1,6 @@
-// How a role gets a secret that its configuration gives or only names: a file or an environment variable is read anew
-// each time, so that a rotated one is used without a restart. A world without secrets has none to read. What comes from
-// here is redacted: a log line, an error or a dump of it shows nothing.
+// Secrets service: reads a secret from the file or the environment variable that a configuration names. It reads the
+// source at each use, so a rotated secret needs no restart. A world without secrets fails every read. Secrets are
+// redacted values, so no log line, error or dump shows one.
 
 import { Context, Data, Effect, type Redacted } from "effect"
 import type { SecretSource } from "../config/secret.ts"
@@ -12,13 +12,13 @@ export type SecretReference = Exclude<SecretSource, { readonly tag: "Literal" }>
 export class SecretUnavailable extends Data.TaggedError("SecretUnavailable")<{ readonly message: string }> {}
 
 export interface Secrets {
-  /** The secret without the line break at its end. */
+  /** Reads the secret, without a line break at its end. */
   readonly read: (source: SecretReference) => Effect.Effect<Redacted.Redacted, SecretUnavailable>
 }
 
 export const Secrets: Context.Reference<Secrets> = Context.Reference("shoal/roles/Secrets", {
   defaultValue: (): Secrets => ({
-    read: () => Effect.fail(new SecretUnavailable({ message: "this host keeps no secrets" }))
+    read: () => Effect.fail(new SecretUnavailable({ message: "this host has no secrets" }))
   })
 })
 

@@ -1,15 +1,14 @@
-// Decides how an experiment may run the roles under limits other than the shipped ones: a world may replace some of the
-// swarm's rules; one that says nothing gets protocol/limits.ts. No configuration reaches this, so what ships is what
-// was measured.
+// Swarm rules for experiments: a world may replace some of the limits of swarms; the others are those of
+// protocol/limits.ts. No configuration can change them, so the shipped rules are the measured ones.
 
 import { Context } from "effect"
 import type { HandOutRules } from "../../protocol/tracking/hand-out.ts"
 import type { PeerHostRules } from "../../protocol/swarm/host-context.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 
-/** One set for peers and trackers: the rules that both have, such as the degree, change for both. */
+/** The rules of peers and trackers; a rule that both use, such as the degree, changes for both. */
 export interface SwarmRules extends PeerHostRules, HandOutRules {
-  /** limits.ts says what it means. */
+  /** See protocol/limits.ts. */
   readonly secondAnnounceDelay: Micros
 }
 

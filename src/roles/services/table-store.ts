@@ -1,7 +1,7 @@
-// Decides how roles keep small durable facts (tags, manifests of a repository): tables of text keys and text values,
-// in key order. SQLite on sockets, a map that survives a simulated crash in the simulator.
+// Table store of a host, for small durable records such as tags and manifests: tables of text keys and text values in
+// key order. runtime-net uses SQLite, runtime-sim a map that survives a simulated crash.
 //
-// Invariant: when a write succeeds it would survive a crash. Keys order by UTF-16 code units, as JavaScript's < does.
+// Invariants: a write that succeeded survives a crash. Keys are ordered by UTF-16 code units, like JavaScript's <.
 
 import { Data, type Effect, type Option } from "effect"
 
@@ -22,7 +22,7 @@ export type TableWrite =
 
 export interface TableStore {
   readonly get: (table: string, key: string) => Effect.Effect<Option.Option<string>, TableStoreError>
-  /** All writes or none. */
+  /** Applies all writes or none. */
   readonly write: (writes: ReadonlyArray<TableWrite>) => Effect.Effect<void, TableStoreError>
   /** Rows whose key begins with `prefix` and is greater than `after`, in key order, at most `limit`. */
   readonly scan: (

@@ -1,5 +1,5 @@
-// Decides how the data plane learns the time and is woken: two synchronous calls, no fiber. The control plane uses
-// Effect's Clock and Schedule instead.
+// Timers service of the data plane: the current time and a wake-up call, both synchronous and without a fiber. The
+// control plane uses Effect's Clock and Schedule instead.
 
 import { Context } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"
@@ -7,9 +7,9 @@ import type { Micros } from "../../protocol/kit/time.ts"
 export class Timers extends Context.Service<
   Timers,
   {
-    /** Microseconds since the world's origin; never goes back. It may be called apart from the service. */
+    /** Microseconds since the world's origin; it never decreases. The function works without its service object. */
     readonly now: () => Micros
-    /** Calls `wake` once at `at` or soon after; the result cancels it. */
+    /** Calls `wake` once at `at` or soon after; the returned function cancels it. */
     readonly wakeAt: (at: Micros, wake: () => void) => () => void
   }
 >()("shoal/roles/Timers") {}
