@@ -27,8 +27,8 @@ export interface HostilePeer {
   readonly ends: "half" | "hold" | "break" | "unread"
   /** The host closes the connection, if the caller does not. */
   readonly isClosed: boolean
-  /** A stranger to the listener, or a connection on which the protocol was broken. */
-  readonly counts?: "stranger" | "broken"
+  /** An invalid handshake at the listener, or a connection with a protocol error. */
+  readonly counts?: "invalid handshake" | "broken"
 }
 
 interface Said {
@@ -164,7 +164,7 @@ export const badPeer = (swarm: SwarmId): fc.Arbitrary<HostilePeer> =>
       writes: inParts(bytes, cuts),
       ends: "half" as const,
       isClosed: true,
-      counts: "stranger" as const
+      counts: "invalid handshake" as const
     })),
     fc
       .tuple(fc.constantFrom(...refused), anyCuts, fc.constantFrom("half" as const, "hold" as const))
@@ -173,7 +173,7 @@ export const badPeer = (swarm: SwarmId): fc.Arbitrary<HostilePeer> =>
         writes: inParts(said.bytes, cuts),
         ends,
         isClosed: true,
-        counts: "stranger" as const
+        counts: "invalid handshake" as const
       })),
     {
       weight: 3,
@@ -200,18 +200,18 @@ export const refusedPeers: ReadonlyArray<HostilePeer> = refused.map(({ says, byt
   writes: [bytes],
   ends: "hold",
   isClosed: true,
-  counts: "stranger"
+  counts: "invalid handshake"
 }))
 
 /** Callers that begin and then say nothing; they are cut when their time is over. */
 export const slowPeers: ReadonlyArray<HostilePeer> = [
-  { says: "nothing", writes: [], ends: "hold", isClosed: true, counts: "stranger" },
+  { says: "nothing", writes: [], ends: "hold", isClosed: true, counts: "invalid handshake" },
   {
     says: "half a handshake",
     writes: [handshake.subarray(0, 40)],
     ends: "hold",
     isClosed: true,
-    counts: "stranger"
+    counts: "invalid handshake"
   },
   { says: "a handshake and nothing", writes: [handshake], ends: "hold", isClosed: true },
   {

@@ -94,14 +94,14 @@ const seedingAgent = Effect.gen(function* () {
     const answer = await fetch(url(2) + path)
     return decodeMetainfo(new Uint8Array(await answer.arrayBuffer())) as Metainfo
   })
-  const strangers = Effect.promise(async () =>
-    sumOf(await metricsOf(registry), "shoal_peer_strangers_total", {})
+  const invalidHandshakes = Effect.promise(async () =>
+    sumOf(await metricsOf(registry), "shoal_peer_invalid_handshakes_total", {})
   )
   const { machine } = role.engine
   // The origin's stays for a while.
   const before = machine.connections
   const alone = eventually("every connection is gone", () => machine.connections <= before)
-  return { port: base + 1001, swarm: swarmIdOf(metainfo), machine, strangers, alone }
+  return { port: base + 1001, swarm: swarmIdOf(metainfo), machine, invalidHandshakes, alone }
 })
 
 /** Says what the caller says, and waits for the host to close the connection if it must. */
@@ -147,9 +147,9 @@ const heard = <A, E, R>(test: Effect.Effect<A, E, R>) =>
 it.live("a caller that is no peer is closed and counted once", () =>
   heard(
     Effect.gen(function* () {
-      const { port, swarm, machine, strangers, alone } = yield* seedingAgent
-      const counted = Effect.map(strangers, (stranger) => ({
-        stranger,
+      const { port, swarm, machine, invalidHandshakes, alone } = yield* seedingAgent
+      const counted = Effect.map(invalidHandshakes, (invalidHandshake) => ({
+        invalidHandshake,
         broken: machine.counters.protocolErrors
       }))
       const before = yield* counted
@@ -162,8 +162,11 @@ it.live("a caller that is no peer is closed and counted once", () =>
       const after = yield* counted
       const expected = (kind: HostilePeer["counts"]) => callers.filter(({ counts }) => counts === kind).length
       assert.deepStrictEqual(
-        { stranger: after.stranger - before.stranger, broken: after.broken - before.broken },
-        { stranger: expected("stranger"), broken: expected("broken") },
+        {
+          invalidHandshake: after.invalidHandshake - before.invalidHandshake,
+          broken: after.broken - before.broken
+        },
+        { invalidHandshake: expected("invalid handshake"), broken: expected("broken") },
         `seed ${seed}`
       )
       yield* alone
@@ -175,7 +178,7 @@ it.live("a caller that is no peer is closed and counted once", () =>
 it.live("callers that say anything leave no connection and no memory behind", () =>
   heard(
     Effect.gen(function* () {
-      const { port, swarm, machine, strangers, alone } = yield* seedingAgent
+      const { port, swarm, machine, invalidHandshakes, alone } = yield* seedingAgent
       const play = (seed: number) =>
         Effect.gen(function* () {
           const callers = fc.sample(anyPeer(swarm), { numRuns: rounds, seed })
@@ -192,7 +195,7 @@ it.live("callers that say anything leave no connection and no memory behind", ()
         })
       // What may grow at first (caches, series, compiled code) has grown after a first part.
       yield* play(1)
-      const before = { ...memoryInUse(), sockets: openSockets(), strangers: yield* strangers }
+      const before = { ...memoryInUse(), sockets: openSockets(), invalidHandshakes: yield* invalidHandshakes }
       const seed = Date.now() % 1_000_000
       yield* play(seed)
       // Buffers that nobody holds go a while after they were found.
@@ -201,7 +204,7 @@ it.live("callers that say anything leave no connection and no memory behind", ()
         return heap - before.heap < 16 * MiB && buffers - before.buffers < 16 * MiB
       })
       yield* eventually(`no socket is left behind (seed ${seed})`, () => openSockets() <= before.sockets + 4)
-      assert.isAtMost((yield* strangers) - before.strangers, rounds, `seed ${seed}`)
+      assert.isAtMost((yield* invalidHandshakes) - before.invalidHandshakes, rounds, `seed ${seed}`)
       assert.strictEqual(yield* greet(port), "Hello")
     })
   )

@@ -92,7 +92,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
   readonly #timers: Timers["Service"]
   readonly #limits: PeerLimits
   readonly #fork: Fork
-  readonly #strangers: (increment: number) => void
+  #invalidHandshakes = 0
   #opening: Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>> | undefined
   /** Swarms that peers asked for, while the store is asked, and swarms whose blobs are being removed. */
   #asked: Set<SwarmId> | undefined
@@ -104,10 +104,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     this.#timers = timers
     this.#limits = limits
     this.#fork = fork
-    this.#strangers = options.metrics.counter(
-      "shoal_peer_strangers_total",
-      "Callers at the peer port that did not speak as peers do"
-    )
+
     this.driver = new PeerHostDriver(timers, this)
   }
 
@@ -206,8 +203,8 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     this.#fork(Effect.logWarning(`banned peer ${peerId} at ${address}: ${reason}`))
   }
 
-  stranger(): void {
-    this.#strangers(1)
+  invalidHandshake(): void {
+    this.#invalidHandshakes++
   }
 
   // -- swarms: open, complete, break, close ---------------------------------------------------------------------
@@ -271,7 +268,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
       this.#asked.add(swarm)
       const { blobs } = this.#options
       const torrent = yield* blobs.findSwarm(swarm)
-      // A download that nobody here wants any more is not taken up because a stranger asked.
+      // A download that nobody here wants any more is not taken up because a peer asked.
       const whole = Option.isSome(torrent) && Option.isSome(yield* blobs.stat(torrent.value.metainfo.digest))
       if (whole) yield* this.#openEntry(torrent.value.metainfo, swarm, false)
       else this.feed({ tag: "SwarmUnknown", swarm })
@@ -323,7 +320,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     this.address = endpoint.address
     this.machine = new PeerHost({ peerId, kind, address: this.address, random, limits: rules })
     this.driver.begin(this.machine, endpoint)
-    readPeerMetrics(metrics, this.machine)
+    readPeerMetrics(metrics, this.machine, () => this.#invalidHandshakes)
   }
 
   closeIdleAfter(pause: Micros): void {

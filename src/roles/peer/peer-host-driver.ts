@@ -24,8 +24,8 @@ export interface DriverDuties {
   /** There is no storage for it. */
   readonly failed: (swarm: SwarmId, reason: string) => void
   readonly banned: (output: PeerHostOutput & { readonly tag: "PeerBanned" }) => void
-  /** Someone reached the port who does not speak as peers do. */
-  readonly stranger: () => void
+  /** A caller at the peer port failed the handshake. */
+  readonly invalidHandshake: () => void
 }
 
 export class PeerHostDriver implements PeerTransportHandlers {
@@ -102,7 +102,7 @@ export class PeerHostDriver implements PeerTransportHandlers {
   }
 
   refused(): void {
-    this.#duties.stranger()
+    this.#duties.invalidHandshake()
   }
 
   #wait(input: PeerHostInput): void {
