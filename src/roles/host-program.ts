@@ -1,5 +1,5 @@
-// Host program: the form of every role. It is an Effect over the services below that starts what runs in its scope and
-// returns the HTTP apps with the addresses on which they listen. A world (runtime-net, runtime-sim) supplies the
+// Host program: the form of every role. It is an Effect over the services below that starts what runs in its scope
+// and returns the HTTP apps with the addresses on which they listen. A world (runtime-net, runtime-sim) supplies the
 // services, serves the apps, and starts, stops and kills the program. A role never reaches outside these services.
 
 import { Data, type Effect, type Scope } from "effect"

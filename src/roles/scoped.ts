@@ -1,6 +1,6 @@
 // Resources and fibers that end with a scope. Effect's acquireRelease and FiberSet do the same, but each keeps the
-// fiber's context, a chain of closures or a set: some 500 bytes, a dozen times in every agent of a simulation of 100,000.
-// It knows no role.
+// fiber's context, a chain of closures or a set: some 500 bytes, a dozen times in every agent of a simulation of
+// 100,000. It knows no role.
 
 import { Effect, Fiber, Scope } from "effect"
 

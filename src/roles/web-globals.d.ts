@@ -1,5 +1,5 @@
-// Types of the pure web globals that roles may use: those of the protocol, which a project reference does not carry over,
-// and URL. They read no clock, no entropy and no socket; every other global is a compile error.
+// Types of the pure web globals that roles may use: those of the protocol, which a project reference does not carry
+// over, and URL. They read no clock, no entropy and no socket; every other global is a compile error.
 
 declare class TextEncoder {
   encode(text?: string): Uint8Array<ArrayBuffer>

@@ -1,4 +1,4 @@
-// The announcer over a tracker that only notes what it is told, on a test clock.
+// Tests of the announcer over a tracker that records the announces, on a test clock.
 
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, type Scope } from "effect"
@@ -81,7 +81,7 @@ const events = (told: readonly AnnounceBatch[]) =>
   told.map(({ swarms }) => swarms.map(({ swarm, event }) => `${swarm[0]} ${event}`).join(", "))
 
 describe("announcer", () => {
-  it.effect("tells of a download at once, and offers the peers that the tracker names", () =>
+  it.effect("announces a download at once, and offers the peers of the tracker's answer", () =>
     Effect.gen(function* () {
       const { announcer, told, offered } = yield* stage
       yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
@@ -91,7 +91,7 @@ describe("announcer", () => {
     })
   )
 
-  it.effect("announces again within the interval, and everything that is due in one batch", () =>
+  it.effect("announces again within the interval, with everything that is due in one batch", () =>
     Effect.gen(function* () {
       const { announcer, told } = yield* stage
       yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
@@ -105,7 +105,7 @@ describe("announcer", () => {
     })
   )
 
-  it.effect("divides what is due into announces of at most maxSwarmsPerAnnounce swarms", () =>
+  it.effect("splits what is due into announces of at most maxSwarmsPerAnnounce swarms", () =>
     Effect.gen(function* () {
       const { announcer, told } = yield* withLimits(stage, AskLimits, { maxSwarmsPerAnnounce: 2 })
       for (const digit of ["1", "2", "3", "4", "5"]) {
@@ -120,7 +120,7 @@ describe("announcer", () => {
     })
   )
 
-  it.effect("tells a completed download at once, and that a given-up one stopped", () =>
+  it.effect("announces at once that a download completed, and that a cancelled one stopped", () =>
     Effect.gen(function* () {
       const { announcer, told } = yield* stage
       yield* Effect.scoped(
@@ -137,7 +137,7 @@ describe("announcer", () => {
     })
   )
 
-  it.effect("counts a tracker that is away, and tells it when it is back", () =>
+  it.effect("counts a tracker that does not answer, and announces again when it does", () =>
     Effect.gen(function* () {
       const { announcer, told, offered, answers, metrics } = yield* stage
       answers.away = true
@@ -152,7 +152,7 @@ describe("announcer", () => {
     })
   )
 
-  it.effect("asks sooner than it was told to while it has few neighbours", () =>
+  it.effect("announces before its interval ends while it has few neighbours", () =>
     Effect.gen(function* () {
       const announcesWith = (neighbours: number) =>
         Effect.scoped(
@@ -170,7 +170,7 @@ describe("announcer", () => {
     })
   )
 
-  it.effect("leaves no timer when its host has stopped", () =>
+  it.effect("leaves no timer after its host stopped", () =>
     Effect.gen(function* () {
       const { announcer, armed } = yield* Effect.scoped(
         Effect.gen(function* () {
@@ -187,7 +187,7 @@ describe("announcer", () => {
     })
   )
 
-  it.effect("tells once that a blob is gone, and of its download as of a new one", () =>
+  it.effect("announces a removed blob as stopped once, and a later download of it as a new one", () =>
     Effect.gen(function* () {
       const { announcer, told } = yield* stage
       yield* announcer.gone(torrent("1").swarm)

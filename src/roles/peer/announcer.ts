@@ -1,9 +1,9 @@
-// Decides when a host tells the trackers what it has and wants: each swarm by its own schedule, all that are due in one
-// batch, so that an image's layers find their peers in one round trip. Whole blobs are told too, seldom, so that a
-// tracker that restarted learns of them again.
+// Announcer of a host: tells the trackers which swarms the host is in. Each swarm has its own schedule, and all
+// swarms that are due go in one batch, so the layers of an image find peers in one round trip. Whole blobs are
+// announced too, at a long interval, so that a restarted tracker learns of them.
 //
-// Invariant: a swarm is told "stopped" at most once, and only if it was told of before. What the trackers answer goes to
-// the peer engine; nothing here dials.
+// Invariant: a swarm is announced as stopped at most once, and only if it was announced before. The peers in the
+// trackers' answers go to the peer engine; this file does not dial.
 
 import { Effect, Option, Random, type Scope } from "effect"
 import { AnnounceSchedule } from "../../protocol/tracking/announce-schedule.ts"
@@ -26,35 +26,35 @@ import type { TrackerClient } from "../client/tracker-client.ts"
 import type { SwarmAnnounce } from "../client/tracker-wire.ts"
 
 export interface Announcer {
-  /** Announces a download until the scope ends; then it is told to have stopped, unless it completed. */
+  /** Announces a download until the scope ends, then announces "stopped" unless it completed. */
   readonly join: (
     torrent: Torrent,
     namespace: string,
     swarm: OpenSwarm
   ) => Effect.Effect<void, never, Scope.Scope>
-  /** The download is whole: told at once, and from then on seldom. */
+  /** Announces at once that the download is complete, and from then on at a long interval. */
   readonly completed: (swarm: SwarmId) => Effect.Effect<void>
-  /** The blob is no longer here: the trackers are told to hand this host out no more. */
+  /** The blob was removed: announces "stopped", so that the trackers no longer hand this host out. */
   readonly gone: (swarm: SwarmId) => Effect.Effect<void>
-  /** Announces every whole blob of the store: what a restarted host still has. */
+  /** Announces every whole blob of the store, after a restart. */
   readonly seedAll: (blobs: BlobStore) => Effect.Effect<void, BlobStoreError>
 }
 
-/** Counts questions that no tracker answered, by what was asked. */
+/** Counts requests that no tracker answered, by kind. */
 export const trackerFailures = (metrics: RoleMetrics) => (what: "announce" | "metainfo") => {
   const labels: MetricLabels = { what }
-  return metrics.counter("shoal_tracker_failures_total", "Questions that no tracker answered", labels)
+  return metrics.counter("shoal_tracker_failures_total", "Requests that no tracker answered", labels)
 }
 
 interface Member {
   readonly torrent: Torrent
   readonly namespace: string
   readonly schedule: AnnounceSchedule
-  /** When it is looked whether the peers that were handed out became neighbours. */
+  /** When to check whether the peers of the last hand-out became neighbours. */
   lookAt: Micros | undefined
 }
 
-/** Runs the announces of a host for as long as the scope lives; at its end nothing is told, the records expire. */
+/** Runs the announces of a host until the scope ends. The end is not announced; the trackers' records expire. */
 export const makeAnnouncer = (
   options: AnnouncerOptions
 ): Effect.Effect<Announcer, never, Timers | Scope.Scope> =>
@@ -75,18 +75,18 @@ interface AnnouncerOptions {
   readonly metrics: RoleMetrics
 }
 
-/** What a host gives its announcer. */
+/** The services of the host that the announcer uses. */
 interface AnnouncerMeans {
   readonly timers: Timers["Service"]
   readonly limits: PeerLimits
   readonly secondAnnounceDelay: Micros | undefined
-  /** In one announce. */
+  /** Swarms of one announce. */
   readonly maxSwarmsPerAnnounce: number
   readonly random: RandomSource
   readonly fork: Fork
 }
 
-/** Methods and not closures: a simulation has thousands of announcers. */
+/** Has methods instead of closures, because a simulation has thousands of announcers. */
 class Announces implements Announcer {
   readonly #engine: PeerEngine
   readonly #tracker: TrackerClient
@@ -102,11 +102,7 @@ class Announces implements Announcer {
     this.#tracker = tracker
     this.#means = means
     this.#failed = trackerFailures(metrics)("announce")
-    metrics.readGauge(
-      "shoal_swarms_announced",
-      "Swarms that the trackers are told of",
-      () => this.#members.size
-    )
+    metrics.readGauge("shoal_swarms_announced", "Swarms that this host announces", () => this.#members.size)
   }
 
   join(torrent: Torrent, namespace: string, swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> {
@@ -158,12 +154,12 @@ class Announces implements Announcer {
     })
   }
 
-  /** Something is due now. A wake of its own: what else happens in this instant goes into the same batch. */
+  /** Wakes in this instant, but in a call of its own: everything else of this instant joins the same batch. */
   #wake(): void {
     this.#wakeBy(this.#means.timers.now())
   }
 
-  /** Begins the announce of every member that is due, a batch of them at a time. */
+  /** Announces every member that is due, in batches. */
   #announceDue(): void {
     const { timers, maxSwarmsPerAnnounce, fork } = this.#means
     const now = timers.now()
@@ -226,7 +222,7 @@ class Announces implements Announcer {
     })
   }
 
-  /** Peers that were handed out may be gone or full: a host with few neighbours asks sooner than told. */
+  /** Peers of a hand-out may be gone or full, so a host with few neighbours announces before its interval ends. */
   #lookAround(): void {
     const {
       timers,
@@ -247,7 +243,7 @@ class Announces implements Announcer {
       next = Math.min(next, schedule.nextAnnounceAt ?? next, lookAt ?? next)
     }
     if (next === Number.POSITIVE_INFINITY) return
-    // Seeds come due one by one; waiting a little makes batches of them.
+    // Seeds become due one at a time; a short wait puts several into one batch.
     const {
       timers,
       limits: { announceCoalescing }
@@ -281,5 +277,5 @@ class Announces implements Announcer {
   }
 }
 
-/** The namespace of what a restarted host still has: it only matters to whoever fetches anew. */
+/** Namespace of the blobs of a restarted host, which no longer knows their namespaces; only downloads need one. */
 const seededNamespace = "-"

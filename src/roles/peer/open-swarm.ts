@@ -1,7 +1,8 @@
-// Decides what the control plane holds of a swarm that its host is in: progress, who waits for which piece, whether it
-// is wanted whole, is whole or broken, and how many owners keep it open. The peer engine makes it and ends it.
+// Open swarm of a host, as the control plane sees it: its progress, the readers that wait for pieces, whether the
+// whole blob is wanted, whether it is complete or broken, and how many owners keep it open. The peer engine opens and
+// closes it.
 //
-// Invariant: a waiter is called once, with the piece or with why it will not come.
+// Invariant: a waiter is called exactly once, with the piece or with the reason why it will not arrive.
 
 import { Data, Deferred, Effect, type Scope } from "effect"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
@@ -12,38 +13,38 @@ import type { Micros } from "../../protocol/kit/time.ts"
 import type { LoadOutcome, PieceFile } from "../services/blob-store.ts"
 import type { Timers } from "../services/timers.ts"
 
-/** A swarm that cannot go on: no room, wrong content, no progress. `message` says which and of what. */
+/** The swarm ended early: no room, wrong content or no progress. `message` says which. */
 export class SwarmBroken extends Data.TaggedError("SwarmBroken")<{
   readonly reason: "storage" | "content" | "stalled" | "closed"
   readonly message: string
 }> {}
 
-/** A swarm that this host is in; the scope in which it was opened holds it. */
+/** A swarm that this host takes part in until the scope ends in which it was opened. */
 export interface OpenSwarm {
   readonly swarm: SwarmId
   readonly metainfo: Metainfo
-  /** Verified pieces, live. */
+  /** The verified pieces; changes as pieces arrive. */
   readonly have: Bitfield
-  /** Succeeds when the blob is whole and its digest was checked. */
+  /** Succeeds once the blob is whole and its digest is checked. */
   readonly completed: Effect.Effect<void, SwarmBroken>
-  /** When a piece was stored last, the swarm opened, or the first one began to wait; now while nobody waits. */
+  /** When the last piece was stored, the swarm opened, or the first reader began to wait; now while none waits. */
   readonly lastProgress: () => Micros
-  /** Calls `ready` once the piece is stored, at once if it is; `broken` if the swarm breaks first. Gives its cancel. */
+  /** Calls `ready` once the piece is stored, or `broken` if the swarm breaks first. Returns a function to cancel. */
   readonly whenStored: (piece: number, ready: () => void, broken: (why: SwarmBroken) => void) => () => void
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
-  /** Asks for these pieces before all others, in order; `undefined` withdraws the wish of this reader. */
+  /** Requests these pieces in order before all others; `undefined` ends the demand of this reader. */
   readonly readAhead: (
     reader: number,
     range: { readonly first: number; readonly end: number } | undefined
   ) => void
-  /** Asks for all pieces until the wish is withdrawn by what this gives; without one only for what is read ahead. */
+  /** Requests all pieces until the returned function is called; without it only pieces of readers are requested. */
   readonly wantWhole: () => () => void
   readonly status: () => SwarmStatus | undefined
-  /** Ends the swarm for everyone: whoever waits gets `why`. */
+  /** Ends the swarm; every waiter gets `why`. */
   readonly breakWith: (why: SwarmBroken) => void
 }
 
-/** What a swarm asks of the engine that drives its machine. */
+/** The part of the engine that an open swarm uses. */
 export interface SwarmFace {
   readonly feed: (input: PeerHostInput) => void
   readonly status: (swarm: SwarmId) => SwarmStatus | undefined
@@ -62,21 +63,21 @@ export class SwarmEntry implements OpenSwarm {
   readonly done = Deferred.makeUnsafe<void, SwarmBroken>()
   readonly completed = Deferred.await(this.done)
   owners = 0
-  /** The last piece was stored; the whole digest may still be under way. */
+  /** The last piece is stored; the check of the whole digest may still be in progress. */
   complete = false
   broken: SwarmBroken | undefined
   lastUse: Micros
   readonly #now: Timers["Service"]["now"]
   readonly #face: SwarmFace
-  /** Made with the first waiter. */
+  /** Made at the first waiter. */
   #waiters: Map<number, Set<Waiter>> | undefined
   #lastProgress: Micros
-  /** What the machine was told. */
+  /** Whether the machine requests only the pieces of readers. */
   #onDemand: boolean
   #wholeWishes = 0
   #waiting = 0
 
-  /** @param onDemand Whether the machine opens it for what is read ahead alone. */
+  /** @param onDemand Whether the machine requests only the pieces of readers. */
   constructor(
     file: PieceFile,
     scope: Scope.Closeable,
@@ -122,7 +123,7 @@ export class SwarmEntry implements OpenSwarm {
       this.#face.feed({ tag: "ReaderLeft", swarm: this.swarm, reader })
       return
     }
-    // Whoever opened it for the whole may have gone before wishing for it.
+    // The client that opened it for the whole may have left before it called wantWhole.
     this.#tellDemand()
     const { first, end } = range
     this.#face.feed({ tag: "ReaderMoved", swarm: this.swarm, reader, firstPiece: first, endPiece: end })
@@ -170,7 +171,7 @@ export class SwarmEntry implements OpenSwarm {
     }
   }
 
-  /** The piece is in the store. */
+  /** Calls the waiters of a piece that was stored. */
   stored(piece: number): void {
     this.#lastProgress = this.#now()
     this.lastUse = this.#lastProgress
@@ -184,7 +185,7 @@ export class SwarmEntry implements OpenSwarm {
     }
   }
 
-  /** Tells everyone who waits; further waiters are told at once. */
+  /** Fails all waiters; later ones fail at once. */
   markBroken(why: SwarmBroken): void {
     this.broken = why
     Deferred.doneUnsafe(this.done, Effect.fail(why))

@@ -1,5 +1,5 @@
-// The peer engine over a transport that reaches nobody, on a test clock: what it leaves when its host stops, and how
-// long it keeps a swarm that nobody uses.
+// Tests of the peer engine over a transport without peers, on a test clock: what remains after its host stopped, and how
+// long it keeps an idle swarm.
 
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"
@@ -67,7 +67,7 @@ const stage = (limits: Partial<PeerLimits>) =>
 const use = <E>(open: Effect.Effect<unknown, E, Scope.Scope>) => Effect.scoped(Effect.asVoid(open))
 
 describe("peer engine", () => {
-  it.effect("looks for idle swarms again and again, and leaves no timer when its host has stopped", () =>
+  it.effect("looks for idle swarms periodically, and leaves no timer after its host stopped", () =>
     Effect.gen(function* () {
       const { engine, timers } = yield* stage({ idleSwarmTimeout: seconds(8) })
       yield* Effect.scoped(

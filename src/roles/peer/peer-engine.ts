@@ -1,13 +1,12 @@
-// Decides how a host's peer machine (protocol/peer/peer-host.ts) is driven: facts from the transport, the store and the
-// timers go in one at a time, its orders are carried out, and the control plane is told of progress by plain calls.
-// Agents and origins share it. It knows no tracker and no client: who to dial and what to read first come from outside.
+// Peer engine of a host: owns its peer machine (protocol/peer/peer-host.ts, driven by peer-host-driver.ts) and its open
+// swarms, and opens, completes, breaks and closes them. Agents and origins share it. It knows no tracker and no client;
+// the peers to dial and the pieces to read first come from outside.
 //
 //   absent --open/asked--> open (downloading) --last piece, whole digest good--> open (seeding) --idle--> absent
 //                              |  no owner left, failed, or whole digest bad
 //                              +------------------------------------------------------------------------> absent
 //
-// Invariants: one input at a time, outputs before the next input; a swarm is open in the machine exactly while its
-// PieceFile is open; a piece is announced to waiters only after the store has it.
+// Invariant: a swarm is open in the machine exactly while its PieceFile is open.
 
 import { Deferred, Effect, Exit, Option, Random, Scope } from "effect"
 import { PeerLimits } from "./limits.ts"
@@ -34,12 +33,12 @@ import { Timers } from "../services/timers.ts"
 
 export interface PeerEngine {
   readonly peerId: PeerId
-  /** "host:port" under which other peers reach this host. */
+  /** The "host:port" at which other peers reach this host. */
   readonly address: string
   readonly kind: PeerKind
   /**
-   * Takes part in a blob's swarm, to have all of it, or on demand what is read of it. Complete swarms go on seeding after
-   * the scope ends, until they are idle.
+   * Joins the swarm of a blob until the scope ends, for the whole blob, or on demand for the pieces of readers. A
+   * complete swarm keeps seeding after the scope ends, until it is idle.
    */
   readonly open: (
     metainfo: Metainfo,
@@ -47,8 +46,8 @@ export interface PeerEngine {
   ) => Effect.Effect<OpenSwarm, BlobStoreError, Scope.Scope>
   readonly offerPeers: (swarm: SwarmId, peers: readonly PeerAddress[]) => void
   /**
-   * Leaves a swarm and runs `removal`, which takes its blob away: neighbours are told, peers that ask meanwhile are
-   * refused. False, and nothing is done, while the swarm is wanted here or a neighbour is being served.
+   * Leaves a swarm and runs `removal`, which removes its blob. Neighbours are told, and peers that ask meanwhile are
+   * refused. Returns false and does nothing while the swarm is wanted here or a neighbour is being served.
    */
   readonly retire: <E>(swarm: SwarmId, removal: Effect.Effect<void, E>) => Effect.Effect<boolean, E>
   readonly machine: PeerHost
@@ -61,11 +60,11 @@ export interface PeerEngineOptions {
   readonly peer: typeof PeerListen.Type
   readonly rates: RateLimits
   readonly metrics: RoleMetrics
-  /** Of a blob that several seeders share, what this host suggests first as one. */
+  /** The part of a blob that this host suggests first, if several seeders share the first round. */
   readonly seedArc?: (metainfo: Metainfo) => SeedArc
 }
 
-/** Opens the peer listener and runs the machine for as long as the scope lives. */
+/** Opens the peer listener and runs the machine until the scope ends. */
 export const makePeerEngine = (
   options: PeerEngineOptions
 ): Effect.Effect<PeerEngine, PeerListenError, PeerTransport | Timers | Scope.Scope> =>
@@ -83,7 +82,7 @@ export const makePeerEngine = (
     return engine
   })
 
-/** Methods and not closures: a simulation has thousands of engines. */
+/** Has methods instead of closures, because a simulation has thousands of engines. */
 class Engine implements PeerEngine, DriverDuties, SwarmFace {
   readonly driver: PeerHostDriver
   machine!: PeerHost
@@ -94,7 +93,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
   readonly #fork: Fork
   #invalidHandshakes = 0
   #opening: Map<SwarmId, Deferred.Deferred<SwarmEntry, BlobStoreError>> | undefined
-  /** Swarms that peers asked for, while the store is asked, and swarms whose blobs are being removed. */
+  /** Swarms that peers asked for while the store looks them up, and swarms whose blobs are being removed. */
   #asked: Set<SwarmId> | undefined
   #retiring: Set<SwarmId> | undefined
   #cancelClosing: (() => void) | undefined
@@ -152,7 +151,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     })
   }
 
-  // -- what the machine asks for, and what swarms ask of it -----------------------------------------------------
+  // -- duties of the driver, and calls of open swarms -------------------------------------------------------------
 
   feed(input: PeerHostInput): void {
     this.driver.feed(input)
@@ -186,7 +185,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
             const message =
               error._tag === "DigestMismatch"
                 ? `every piece matched the metainfo but the whole is ${error.actual}, not ${error.expected}: ` +
-                  "the origin that made the metainfo is wrong; the pieces were dropped"
+                  "the metainfo that the origin made is wrong; the pieces were discarded"
                 : error.message
             this.breakSwarm(swarm, new SwarmBroken({ reason, message }))
           }
@@ -222,7 +221,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
       const result = Deferred.makeUnsafe<SwarmEntry, BlobStoreError>()
       this.#opening ??= new Map()
       const opening = this.#opening.set(swarm, result)
-      // Not interrupted with its first asker: others may wait for the same.
+      // Runs in a fiber of its own, because an interrupted first client must not end it for the others.
       this.#fork(
         Effect.exit(this.#start(metainfo, swarm, onDemand)).pipe(
           Effect.flatMap((exit) => {
@@ -268,14 +267,14 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
       this.#asked.add(swarm)
       const { blobs } = this.#options
       const torrent = yield* blobs.findSwarm(swarm)
-      // A download that nobody here wants any more is not taken up because a peer asked.
+      // An unfinished download that no client wants is not resumed for a peer.
       const whole = Option.isSome(torrent) && Option.isSome(yield* blobs.stat(torrent.value.metainfo.digest))
       if (whole) yield* this.#openEntry(torrent.value.metainfo, swarm, false)
       else this.feed({ tag: "SwarmUnknown", swarm })
     }).pipe(
       Effect.catch((error) => {
         this.feed({ tag: "SwarmUnknown", swarm })
-        return Effect.logWarning(`cannot open a swarm that a peer asked for: ${error.message}`)
+        return Effect.logWarning(`cannot open a swarm for a peer: ${error.message}`)
       }),
       Effect.ensuring(Effect.sync(() => this.#asked?.delete(swarm)))
     )
@@ -285,7 +284,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     return entry.owners > 0 || !Deferred.isDoneUnsafe(entry.done) || this.#isServing(swarm, entry)
   }
 
-  /** A piece is on its way to a neighbour, or the last one went out a moment ago and more will be asked for. */
+  /** A piece is being sent, or one was sent so recently that the neighbour will request more. */
   #isServing(swarm: SwarmId, entry: SwarmEntry): boolean {
     return (
       this.machine.isServing(swarm) ||
@@ -299,10 +298,10 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     entry.owners--
     entry.lastUse = this.#timers.now()
     if (entry.owners > 0 || entry.complete || this.driver.entries.get(swarm) !== entry) return
-    this.breakSwarm(swarm, new SwarmBroken({ reason: "closed", message: "nobody waits for it any more" }))
+    this.breakSwarm(swarm, new SwarmBroken({ reason: "closed", message: "no client waits for it" }))
   }
 
-  /** Seeds that nobody uses give their file handle and memory back; a peer that asks opens them again. */
+  /** Closes idle seeds to free file handles and memory; a peer that asks opens them again. */
   #closeIdle(): void {
     const now = this.#timers.now()
     for (const [swarm, entry] of [...this.driver.entries]) {

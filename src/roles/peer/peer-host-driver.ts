@@ -1,12 +1,13 @@
-// Decides how a host's peer machine (protocol/peer/peer-host.ts) is stepped: facts from the transport, the store and the
-// timers go in one at a time, its orders are carried out before the next. What an order means for the control plane
-// (a swarm that is asked for, complete or broken) is the engine's, told by DriverDuties.
+// Driver of a host's peer machine (protocol/peer/peer-host.ts): events of the transport, the store and the timers go in
+// as inputs, and each output is carried out. Outputs for the control plane (a swarm is requested, complete or broken)
+// go to the engine through DriverDuties.
 //
-// Invariants: one input at a time, outputs before the next input; facts that come before the machine is there wait for
-// it; after stop nothing goes in any more; a piece is announced to waiters only after the store has it.
+// Invariants: inputs go in one at a time, and the outputs of one are carried out before the next. Inputs that arrive
+// before the machine exists wait for it. After stop no input goes in. A reader that waits for a piece is called only
+// after the store has the piece.
 //
-// One object with methods, and not a set of closures: this runs for every message of every host, and in a simulation of
-// thousands of hosts what costs time is how many pieces of memory a step touches.
+// It is one object with methods instead of a set of closures: it runs for every message of every host, and in a
+// simulation of thousands of hosts the time of a step depends on how much memory it touches.
 
 import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerHost } from "../../protocol/peer/peer-host.ts"
@@ -15,13 +16,13 @@ import type { SwarmEntry } from "./open-swarm.ts"
 import type { PeerEndpoint, PeerTransportHandlers } from "../services/peer-transport.ts"
 import type { Timers } from "../services/timers.ts"
 
-/** What the machine's orders ask of the control plane. */
+/** The machine's outputs that the control plane carries out. */
 export interface DriverDuties {
-  /** A peer opened a swarm that this host is not in: answer by SwarmOpened or SwarmUnknown. */
+  /** A peer opened a swarm that is not open here; the answer is the input SwarmOpened or SwarmUnknown. */
   readonly asked: (swarm: SwarmId) => void
   /** The last piece is stored. */
   readonly completed: (swarm: SwarmId) => void
-  /** There is no storage for it. */
+  /** The store failed for this swarm. */
   readonly failed: (swarm: SwarmId, reason: string) => void
   readonly banned: (output: PeerHostOutput & { readonly tag: "PeerBanned" }) => void
   /** A caller at the peer port failed the handshake. */
@@ -33,16 +34,16 @@ export class PeerHostDriver implements PeerTransportHandlers {
   #endpoint!: PeerEndpoint
   readonly #timers: Timers["Service"]
   readonly #now: Timers["Service"]["now"]
-  /** An input is being handled, or the machine is not there yet. */
+  /** An input is being handled, or the machine does not exist yet. */
   #busy = true
   #stopped = false
   readonly #waiting: PeerHostInput[] = []
-  /** Something waits: asked after every step, so it is not left to the array. */
+  /** Whether inputs wait. A field, because it is read after every step and the array's length costs more. */
   #someWait = false
   #wakeAt = Number.POSITIVE_INFINITY
   #cancelWake: (() => void) | undefined
   readonly #duties: DriverDuties
-  /** Swarms that are open in the machine. */
+  /** The swarms that are open in the machine. */
   readonly entries = new Map<SwarmId, SwarmEntry>()
 
   constructor(timers: Timers["Service"], duties: DriverDuties) {
@@ -51,7 +52,7 @@ export class PeerHostDriver implements PeerTransportHandlers {
     this.#duties = duties
   }
 
-  /** The machine is there; what waited for it goes in. */
+  /** Sets the machine; the inputs that waited for it go in. */
   begin(machine: PeerHost, endpoint: PeerEndpoint): void {
     this.#machine = machine
     this.#endpoint = endpoint
@@ -59,7 +60,7 @@ export class PeerHostDriver implements PeerTransportHandlers {
     this.#settle()
   }
 
-  /** Nothing goes in any more. */
+  /** Ends the driver: no further input goes in. */
   stop(): void {
     this.#stopped = true
     this.#cancelWake?.()
@@ -118,7 +119,7 @@ export class PeerHostDriver implements PeerTransportHandlers {
 
   #settle(): void {
     this.#busy = false
-    // A wake that comes early is harmless, so a later deadline keeps the earlier timer.
+    // An early wake is harmless, so a timer is not moved to a later deadline.
     const wakeAt = this.#machine.nextWake()
     if (wakeAt !== undefined && wakeAt < this.#wakeAt) this.#armWake(wakeAt)
   }
@@ -194,7 +195,7 @@ export class PeerHostDriver implements PeerTransportHandlers {
       } else if (outcome.tag === "Failed") {
         this.feed({ tag: "PieceStoreFailed", swarm, piece, reason: outcome.error.message })
       } else {
-        // First the machine, which adds the piece to `have`, then those who wait for it.
+        // The machine adds the piece to `have` before the waiting readers are called.
         this.feed({ tag: "PieceStored", swarm, piece })
         entry.stored(piece)
       }

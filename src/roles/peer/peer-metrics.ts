@@ -1,5 +1,5 @@
-// Metrics of a host's peer machine: the public name and description of each of its counters. The machine counts in plain
-// numbers, which are read at each scrape.
+// Metrics of a host's peer machine: the public name and description of each of its counters. The machine counts in
+// plain numbers, which are read at each scrape.
 //
 // Invariant: every value of version 0.1 is also exposed under its old name, until the next version.
 

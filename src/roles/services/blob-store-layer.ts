@@ -1,5 +1,5 @@
-// Base class of a blob store that wraps another one: every operation goes to the store below, and a subclass overrides
-// what it changes.
+// Base class of a blob store that wraps another one: every operation goes to the store below, and a subclass
+// overrides what it changes.
 
 import type { Effect, Option, Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"

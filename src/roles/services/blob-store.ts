@@ -1,10 +1,10 @@
-// Blob store of a host: uploads that grow and are committed under their digest, downloads that fill piece by piece, and
-// complete blobs. A host opens one in each of its data folders (host-storage.ts). runtime-net keeps them in files,
-// runtime-sim in memory with simulated cost.
+// Blob store of a host: uploads that grow and are committed under their digest, downloads that fill piece by piece,
+// and complete blobs. A host opens one in each of its data folders (host-storage.ts). runtime-net keeps them in
+// files, runtime-sim in memory with simulated cost.
 //
 // Invariants: a blob that stat finds is whole and its digest was checked. An operation succeeds only after its result
-// would survive a crash (written under a temporary name, synced, renamed). A piece that load returns was verified, and
-// store never writes bytes whose hash differs from the metainfo.
+// would survive a crash (written under a temporary name, synced, renamed). A piece that load returns was verified,
+// and store never writes bytes whose hash differs from the metainfo.
 //
 //   upload:   create -> append* -> commit (digest checked) -> complete blob
 //   download: openDownload -> store* -> complete (whole digest checked) -> complete blob
@@ -118,8 +118,8 @@ export interface BlobStore {
   /** Bytes of an upload so far. */
   readonly uploadSize: (upload: string) => Effect.Effect<number, UploadUnknown | BlobStoreError>
   /**
-   * Appends at `offset`, which must be the size of the upload, and returns the new size. If the source fails, its error
-   * is returned and the bytes that arrived are kept, so the upload can be resumed.
+   * Appends at `offset`, which must be the size of the upload, and returns the new size. If the source fails, its
+   * error is returned and the bytes that arrived are kept, so the upload can be resumed.
    */
   readonly appendUpload: <E>(
     upload: string,

@@ -1,5 +1,5 @@
-// Host storage service: durable storage by the name of a data folder. A host may run several roles, each with a folder
-// of its own. The content of a folder survives a stop and a kill of the host.
+// Host storage service: durable storage by the name of a data folder. A host may run several roles, each with a
+// folder of its own. The content of a folder survives a stop and a kill of the host.
 
 import { Context, type Effect, type Scope } from "effect"
 import type { BlobStore, BlobStoreError } from "./blob-store.ts"

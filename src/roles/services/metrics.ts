@@ -1,6 +1,6 @@
-// Metrics of a role: plain numbers while it runs, which become Effect metrics in a registry of the role at each scrape. A
-// process may run several roles, and two roles never share a series. Counting is a synchronous call that the data plane
-// may use; values that a machine keeps anyway are read at the scrape.
+// Metrics of a role: plain numbers while it runs, which become Effect metrics in a registry of the role at each
+// scrape. A process may run several roles, and two roles never share a series. Counting is a synchronous call that
+// the data plane may use; values that a machine keeps anyway are read at the scrape.
 
 import { Context, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"

@@ -1,10 +1,10 @@
 // Peer transport service: dials, sends and disconnects for a host's peer machine, and reports every event by a
 // synchronous call. Sockets and the simulated network implement it; roles do not know which. No fiber is involved.
 //
-// Invariants: handlers are called one at a time, never from inside dial, send or disconnect. After disconnected(c) there
-// is no further call for c. Each sent Piece is reported by pieceSent, unless disconnected comes first. Messages of a
-// connection arrive in the order of sending, with one exception: a Piece that waits for its rate or for buffer space may
-// be overtaken by later messages, but never by Close and Bye, which nothing overtakes.
+// Invariants: handlers are called one at a time, never from inside dial, send or disconnect. After disconnected(c)
+// there is no further call for c. Each sent Piece is reported by pieceSent, unless disconnected comes first. Messages
+// of a connection arrive in the order of sending, with one exception: a Piece that waits for its rate or for buffer
+// space may be overtaken by later messages, but never by Close and Bye, which nothing overtakes.
 
 import { Context, Data, type Effect, type Scope } from "effect"
 import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
