@@ -1,34 +1,26 @@
-// Decides what a build-index answers to each request on its paths (build-index-wire.ts): reads from its store, writes
-// through its changes. Every failure is told in OCI's form, with the code that a client of the registry may be given.
+// Answers of a build-index to the questions and changes of its API (build-index-api.ts): reads from its store, writes
+// through its changes. Every failure becomes the OCI error that a client of the registry may be given.
 
-import { Effect, Option, Schema } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Effect, Layer, Option, type Schema } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { buildIndexLimits } from "./limits.ts"
 import { ociLimits } from "../oci/limits.ts"
+import { BuildIndexApi, names } from "../client/build-index-api.ts"
 import type { BuildIndexChanges, ContentMissing, NothingThere, TagImmutable } from "./build-index-changes.ts"
-import { ChangeBy, LinkPut, ManifestPut, References, tagEntity } from "../client/build-index-records.ts"
+import { LinkPut, ManifestPut, References, tagEntity } from "../client/build-index-records.ts"
 import type { BuildIndexStore } from "./build-index-store.ts"
-import { describeIndexEndpoint, type IndexEndpoint } from "../client/build-index-wire.ts"
 import { jsonBody } from "../http/json-body.ts"
 import type { UpstreamAway } from "../upstream/upstream-errors.ts"
-import { parsePage, singleParameter } from "../oci/listing.ts"
-import { OciError, ociError } from "../oci/oci-error.ts"
+import { parsePage } from "../oci/listing.ts"
+import { OciError, type OciErrorCode, ociError } from "../oci/oci-error.ts"
 import type { TableStoreError } from "../services/table-store.ts"
 
-export type IndexFailure = TableStoreError | ContentMissing | NothingThere | TagImmutable | UpstreamAway
-
-type Answer = Effect.Effect<
-  HttpServerResponse.HttpServerResponse,
-  OciError | IndexFailure,
-  HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
->
-
-const unknownCode = (endpoint: IndexEndpoint) =>
-  endpoint.tag === "Link" ? "BLOB_UNKNOWN" : endpoint.tag === "Tags" ? "NAME_UNKNOWN" : "MANIFEST_UNKNOWN"
+type IndexFailure = TableStoreError | ContentMissing | NothingThere | TagImmutable | UpstreamAway
 
 /** The OCI error of a failure. */
-export const indexFailure = (error: IndexFailure): OciError => {
+const indexFailure = (error: IndexFailure): OciError => {
   switch (error._tag) {
     case "TableStoreError":
       return ociError("UNAVAILABLE", { message: `the build-index cannot use its tables: ${error.message}` })
@@ -49,6 +41,31 @@ export const indexFailure = (error: IndexFailure): OciError => {
   }
 }
 
+const inOci = <A, E extends IndexFailure, R>(
+  effect: Effect.Effect<A, E | OciError, R>
+): Effect.Effect<A, OciError, R> =>
+  Effect.mapError(effect, (error) => (error instanceof OciError ? error : indexFailure(error)))
+
+/** What is there, or the error that says that `what` is not. */
+const found = <A>(
+  reading: Effect.Effect<Option.Option<A>, IndexFailure>,
+  code: OciErrorCode,
+  what: string
+): Effect.Effect<A, OciError> =>
+  Effect.flatMap(inOci(reading), (value) =>
+    Option.isSome(value)
+      ? Effect.succeed(value.value)
+      : Effect.fail(ociError(code, { message: `there is no ${what}` }))
+  )
+
+/** A deletion; that there was nothing is told as `what`. */
+const deleted = (deletion: Effect.Effect<unknown, IndexFailure>, code: OciErrorCode, what: string) =>
+  deletion.pipe(
+    Effect.asVoid,
+    Effect.catchTag("NothingThere", () => Effect.fail(ociError(code, { message: `there is no ${what}` }))),
+    inOci
+  )
+
 /** A client hears of a record that does not fit: it is its manifest. */
 const recordBody = <A>(schema: Schema.Codec<A, unknown>, what: string) =>
   Effect.mapError(jsonBody(schema, what, buildIndexLimits.maxRecordBytes), ({ message }) =>
@@ -58,168 +75,133 @@ const manifestBody = recordBody(ManifestPut, "a manifest's record")
 const linkBody = recordBody(LinkPut, "a link")
 const referencesBody = recordBody(References, "a list of digests")
 
-const unsupported = (method: string, endpoint: IndexEndpoint) =>
-  Effect.fail(
-    ociError("UNSUPPORTED", {
-      message: `a build-index knows no ${method} of ${describeIndexEndpoint(endpoint)}`
-    })
-  )
+/** A registry asks for one entry more than its page holds, to see whether there is another page. */
+const page = (query: { readonly n?: string; readonly last?: string }) => {
+  const parsed = parsePage(query, ociLimits.maxPageSize + 1)
+  if (parsed instanceof OciError) return Effect.fail(parsed)
+  return Effect.succeed({ limit: parsed.count, ...(parsed.last === undefined ? {} : { last: parsed.last }) })
+}
 
-export const makeIndexAnswers = (
+/** What a build-index says itself fits its schemas; who asks checks it. */
+const api = BuildIndexApi.annotate(HttpApi.SuccessParseOptions, { disableChecks: true })
+
+/** The handlers of all groups. `pulled` hears of every manifest that is asked for. */
+export const buildIndexAnswers = (
   index: BuildIndexStore<UpstreamAway>,
   changes: BuildIndexChanges,
-  /** Hears of every manifest that is asked for. */
   pulled: BuildIndexChanges["notePull"] = () => Effect.void
-): {
-  readonly read: (endpoint: IndexEndpoint) => Answer
-  readonly write: (endpoint: IndexEndpoint, method: string) => Answer
-} => {
-  const json = (body: object, status = 200, headers: Readonly<Record<string, string>> = {}) =>
-    HttpServerResponse.text(JSON.stringify(body), { status, headers, contentType: "application/json" })
+) => {
+  /** What is there of a manifest that a client asks for. */
+  const asked = <A extends { readonly digest: Digest }>(
+    repository: string,
+    reading: Effect.Effect<Option.Option<A>, IndexFailure>,
+    what: string
+  ) => Effect.tap(found(reading, "MANIFEST_UNKNOWN", what), ({ digest }) => inOci(pulled(repository, digest)))
 
-  const empty = (status: number, headers: Readonly<Record<string, string>> = {}) =>
-    HttpServerResponse.empty({ status, headers: { ...headers, "content-length": "0" } })
-
-  const unknown = (endpoint: IndexEndpoint) =>
-    ociError(unknownCode(endpoint), { message: `there is no ${describeIndexEndpoint(endpoint)}` })
-
-  const found = <A>(endpoint: IndexEndpoint, value: Option.Option<A>) =>
-    Option.isSome(value) ? Effect.succeed(value.value) : Effect.fail(unknown(endpoint))
-
-  const page = Effect.gen(function* () {
-    // A registry asks for one entry more than its page holds, to see whether there is another page.
-    const parsed = parsePage(yield* HttpServerRequest.ParsedSearchParams, ociLimits.maxPageSize + 1)
-    if (parsed instanceof OciError) return yield* parsed
-    return { limit: parsed.count, ...(parsed.last === undefined ? {} : { last: parsed.last }) }
-  })
-
-  const parameter = (name: string) =>
-    Effect.map(HttpServerRequest.ParsedSearchParams, (query) => singleParameter(query[name]))
-
-  const readTag = (endpoint: IndexEndpoint & { readonly tag: "Tag" }): Answer =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const record = yield* found(endpoint, yield* index.tag(endpoint.repository, endpoint.name))
-      yield* pulled(endpoint.repository, record.digest)
-      const headers = { etag: tagEntity(record) }
-      // A mirrored tag's age is always told.
-      return record.age === undefined && request.headers["if-none-match"] === headers.etag
-        ? HttpServerResponse.empty({ status: 304, headers })
-        : json(record, 200, headers)
-    })
-
-  const readLink = (endpoint: IndexEndpoint & { readonly tag: "Link" }): Answer =>
-    Effect.gen(function* () {
-      const { repository, digest } = endpoint
-      const link = yield* found(endpoint, yield* index.blob(repository, digest))
-      if ((yield* parameter("renew")) !== undefined) yield* changes.renewLink(repository, digest)
-      return json(link)
-    })
-
-  const read = (endpoint: IndexEndpoint): Answer => {
-    switch (endpoint.tag) {
-      case "Tag":
-        return readTag(endpoint)
-      case "Link":
-        return readLink(endpoint)
-      case "Manifest":
-        return Effect.gen(function* () {
-          const manifest = yield* found(endpoint, yield* index.manifest(endpoint.repository, endpoint.digest))
-          yield* pulled(endpoint.repository, endpoint.digest)
-          return json(manifest)
+  return Layer.mergeAll(
+    HttpApiBuilder.group(api, "tag", (handlers) =>
+      handlers
+        .handle("get", ({ params, headers }) =>
+          Effect.map(
+            asked(params.repository, index.tag(params.repository, params.tag), names.tag(params)),
+            (record) => {
+              const etag = tagEntity(record)
+              // A mirrored tag's age is always told.
+              return record.age === undefined && headers["if-none-match"] === etag
+                ? HttpServerResponse.empty({ status: 304, headers: { etag } })
+                : HttpServerResponse.text(JSON.stringify(record), {
+                    headers: { etag },
+                    contentType: "application/json"
+                  })
+            }
+          )
+        )
+        .handle("delete", ({ params, query }) =>
+          deleted(
+            changes.deleteTag(params.repository, params.tag, query),
+            "MANIFEST_UNKNOWN",
+            names.tag(params)
+          )
+        )
+    ),
+    HttpApiBuilder.group(api, "history", (handlers) =>
+      handlers.handle("get", ({ params }) =>
+        Effect.map(
+          found(index.history(params.repository, params.tag), "MANIFEST_UNKNOWN", names.tag(params)),
+          (history) => ({ history })
+        )
+      )
+    ),
+    HttpApiBuilder.group(api, "manifest", (handlers) =>
+      handlers
+        .handle("get", ({ params }) =>
+          asked(params.repository, index.manifest(params.repository, params.digest), names.manifest(params))
+        )
+        .handleRaw("put", ({ params }) =>
+          Effect.gen(function* () {
+            const put = yield* manifestBody
+            if (put.record.digest !== params.digest) {
+              return yield* ociError("DIGEST_INVALID", { message: `the record is of ${put.record.digest}` })
+            }
+            return { version: yield* inOci(changes.putManifest(params.repository, put)) }
+          })
+        )
+        .handle("delete", ({ params, query }) =>
+          deleted(
+            changes.deleteManifest(params.repository, params.digest, query),
+            "MANIFEST_UNKNOWN",
+            names.manifest(params)
+          )
+        )
+    ),
+    HttpApiBuilder.group(api, "link", (handlers) =>
+      handlers
+        .handle("get", ({ params, query }) =>
+          Effect.gen(function* () {
+            const { repository, digest } = params
+            const link = yield* found(index.blob(repository, digest), "BLOB_UNKNOWN", names.blob(params))
+            if (query.renew !== undefined) yield* inOci(changes.renewLink(repository, digest))
+            return link
+          })
+        )
+        .handleRaw("put", ({ params }) =>
+          Effect.flatMap(linkBody, ({ size }) => inOci(changes.link(params.repository, params.digest, size)))
+        )
+        .handle("delete", ({ params }) =>
+          deleted(changes.unlink(params.repository, params.digest), "BLOB_UNKNOWN", names.blob(params))
+        )
+    ),
+    HttpApiBuilder.group(api, "referrers", (handlers) =>
+      handlers.handle("get", ({ params, query }) =>
+        Effect.flatMap(page(query), (asked) =>
+          inOci(index.referrers(params.repository, params.digest, asked, query.artifactType))
+        )
+      )
+    ),
+    HttpApiBuilder.group(api, "tags", (handlers) =>
+      handlers.handle("list", ({ params, query }) =>
+        Effect.flatMap(page(query), (asked) =>
+          Effect.map(
+            found(index.tags(params.repository, asked), "NAME_UNKNOWN", names.repository(params)),
+            (tags) => ({ names: tags })
+          )
+        )
+      )
+    ),
+    HttpApiBuilder.group(api, "repositories", (handlers) =>
+      handlers.handle("list", ({ query }) =>
+        Effect.flatMap(page(query), (asked) =>
+          Effect.map(inOci(index.repositories(asked)), (repositories) => ({ names: repositories }))
+        )
+      )
+    ),
+    HttpApiBuilder.group(api, "references", (handlers) =>
+      handlers.handleRaw("find", () =>
+        Effect.gen(function* () {
+          const { digests } = yield* referencesBody
+          return { digests: yield* inOci(index.referenced(digests)) }
         })
-      case "History":
-        return Effect.gen(function* () {
-          const history = yield* found(endpoint, yield* index.history(endpoint.repository, endpoint.name))
-          return json({ history })
-        })
-      case "Referrers":
-        return Effect.gen(function* () {
-          const { repository, digest } = endpoint
-          const artifactType = yield* parameter("artifactType")
-          return json(yield* index.referrers(repository, digest, yield* page, artifactType))
-        })
-      case "Tags":
-        return Effect.gen(function* () {
-          return json({ names: yield* found(endpoint, yield* index.tags(endpoint.repository, yield* page)) })
-        })
-      case "Repositories":
-        return Effect.gen(function* () {
-          return json({ names: yield* index.repositories(yield* page) })
-        })
-      case "References":
-        return unsupported("GET", endpoint)
-    }
-  }
-
-  const putManifest = (repository: string, digest: Digest): Answer =>
-    Effect.gen(function* () {
-      const put = yield* manifestBody
-      if (put.record.digest !== digest) {
-        return yield* ociError("DIGEST_INVALID", { message: `the record is of ${put.record.digest}` })
-      }
-      return json({ version: yield* changes.putManifest(repository, put) }, 201)
-    })
-
-  const change = Effect.gen(function* () {
-    const { by, operation } = yield* HttpServerRequest.ParsedSearchParams
-    return yield* Schema.decodeUnknownEffect(ChangeBy)({ by, operation }).pipe(
-      Effect.mapError((error) =>
-        ociError("UNSUPPORTED", { status: 400, message: `who changes what? ${error.message}` })
       )
     )
-  })
-
-  const deleted = (
-    endpoint: IndexEndpoint,
-    gone: Effect.Effect<unknown, NothingThere | TagImmutable | TableStoreError>
-  ): Answer =>
-    gone.pipe(
-      Effect.as(empty(202)),
-      Effect.catchTag("NothingThere", () => Effect.fail(unknown(endpoint)))
-    )
-
-  const remove = (endpoint: IndexEndpoint): Answer => {
-    switch (endpoint.tag) {
-      case "Tag":
-        return Effect.flatMap(change, (by) =>
-          deleted(endpoint, changes.deleteTag(endpoint.repository, endpoint.name, by))
-        )
-      case "Manifest":
-        return Effect.flatMap(change, (by) =>
-          deleted(endpoint, changes.deleteManifest(endpoint.repository, endpoint.digest, by))
-        )
-      case "Link":
-        return deleted(endpoint, changes.unlink(endpoint.repository, endpoint.digest))
-      default:
-        return unsupported("DELETE", endpoint)
-    }
-  }
-
-  const put = (endpoint: IndexEndpoint): Answer => {
-    switch (endpoint.tag) {
-      case "Manifest":
-        return putManifest(endpoint.repository, endpoint.digest)
-      case "Link":
-        return Effect.gen(function* () {
-          const { size } = yield* linkBody
-          yield* changes.link(endpoint.repository, endpoint.digest, size)
-          return empty(201)
-        })
-      default:
-        return unsupported("PUT", endpoint)
-    }
-  }
-
-  const write = (endpoint: IndexEndpoint, method: string): Answer => {
-    if (method === "PUT") return put(endpoint)
-    if (method === "DELETE") return remove(endpoint)
-    if (method !== "POST" || endpoint.tag !== "References") return unsupported(method, endpoint)
-    return Effect.gen(function* () {
-      const { digests } = yield* referencesBody
-      return json({ digests: yield* index.referenced(digests) })
-    })
-  }
-
-  return { read, write }
+  )
 }

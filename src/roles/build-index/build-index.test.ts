@@ -5,6 +5,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
+import fc from "fast-check"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
@@ -79,7 +80,6 @@ describe("a build-index", () => {
           [byDigest, { ...taken, tags: [".bad"] }, "MANIFEST_INVALID"],
           [byDigest, { ...taken, by: "x".repeat(257) }, "MANIFEST_INVALID"],
           [byDigest, "text", "MANIFEST_INVALID"],
-          [url.replace("/tags/1", "/tags/.bad"), taken, "TAG_INVALID"],
           [byDigest.replace("demo%2Fapp", "UPPER"), taken, "NAME_INVALID"],
           [byDigest.replace(digest("a"), digest("b")), taken, "DIGEST_INVALID"],
           [url, taken, "UNSUPPORTED"],
@@ -90,8 +90,40 @@ describe("a build-index", () => {
           assert.isAtLeast(got.status, 400)
           assert.strictEqual(errorCode(got), code, at)
         }
+        const bad = yield* send(world, "GET", url.replace("/tags/1", "/tags/.bad"))
+        assert.deepStrictEqual([bad.status, errorCode(bad)], [400, "TAG_INVALID"])
         assert.strictEqual((yield* send(world, "GET", "http://index-a:1/other")).status, 404)
         assert.strictEqual((yield* send(world, "GET", "http://index-a:1/readiness")).status, 200)
+      })
+    )
+  )
+
+  it.effect("answers every path, whatever is in it", () =>
+    inCluster((world) =>
+      Effect.gen(function* () {
+        const part = fc.oneof(
+          fc.constantFrom(
+            "repositories",
+            "tags",
+            "manifests",
+            "blobs",
+            "history",
+            "references",
+            "..",
+            "%",
+            "%2F"
+          ),
+          fc.constantFrom("demo%2Fapp", "1", digest("a"), ""),
+          fc.webSegment()
+        )
+        for (const parts of fc.sample(fc.array(part, { maxLength: 6 }), 300)) {
+          const path = parts.join("/")
+          const { status } = yield* send(world, "GET", `http://index-a:1/${path}`)
+          assert.isBelow(status, 500, path)
+        }
+        const long = "a".repeat(5000)
+        const answer = yield* send(world, "GET", tagUrl(long, "1"))
+        assert.deepStrictEqual([answer.status, errorCode(answer)], [400, "NAME_INVALID"])
       })
     )
   )

@@ -4,16 +4,16 @@
 
 import { Duration, Effect } from "effect"
 import { askLimits } from "../client/limits.ts"
-import { indexFailure, makeIndexAnswers } from "./build-index-answers.ts"
+import { buildIndexAnswers } from "./build-index-answers.ts"
+import { BuildIndexApi } from "../client/build-index-api.ts"
 import { type BuildIndexChanges, makeBuildIndexChanges } from "./build-index-changes.ts"
 import { makeBuildIndexCollect } from "./build-index-collect.ts"
 import { type BuildIndexStore, makeBuildIndexStore } from "./build-index-store.ts"
 import { makeIndexTables } from "./build-index-tables.ts"
-import { indexRoots, parseIndexPath } from "../client/build-index-wire.ts"
 import type { BuildIndexConfig } from "./config.ts"
-import { endpointHandler } from "../http/endpoint-handler.ts"
+import { apiRoutes } from "../http/api-routes.ts"
 import { type HostProgram, type HostServices, RoleMisconfigured } from "../host-program.ts"
-import { type HttpRoute, makeHttpApp } from "../http/http-app.ts"
+import { makeHttpApp } from "../http/http-app.ts"
 import { makeRequestCounter } from "../http/http-requests.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { makeMirroredIndex } from "./mirrored-index.ts"
@@ -23,8 +23,6 @@ import { makeOriginClient } from "../client/origin-client.ts"
 import { matchesImage } from "../oci/image-pattern.ts"
 import { HostStorage } from "../services/host-storage.ts"
 import { toDuration } from "../services/clock.ts"
-
-const methods = ["GET", "PUT", "POST", "DELETE"] as const
 
 export const buildIndex = (config: BuildIndexConfig): HostProgram =>
   Effect.gen(function* () {
@@ -41,18 +39,12 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
 
     const index = yield* mirrored(config, makeBuildIndexStore(tables), changes)
     const wantsPulls = collect.retention.some((rule) => rule.keepPulledWithin !== undefined)
-    const handler = endpointHandler({
+    const answers = buildIndexAnswers(index, changes, wantsPulls ? changes.notePull : undefined)
+    const routes = yield* apiRoutes(BuildIndexApi, answers, {
       role: "the build-index",
       counter,
-      routeName: (kind) => `/repositories ${kind}`,
-      parse: parseIndexPath,
-      ...makeIndexAnswers(index, changes, wantsPulls ? changes.notePull : undefined),
-      failed: indexFailure
+      routeName: (group) => `/repositories ${group}`
     })
-
-    const routes: ReadonlyArray<HttpRoute> = indexRoots.flatMap((root) =>
-      methods.map((method) => ({ method, path: `/${root}/*` as const, handler }))
-    )
 
     const collecting = yield* makeBuildIndexCollect({
       ...{ tables, changes, graceMillis, counter, metrics },

@@ -4,7 +4,6 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { type BlobEndpoint, formatBlobPath, parseBlobPath } from "./blob-path.ts"
-import { formatIndexPath, type IndexEndpoint, parseIndexPath } from "./build-index-wire.ts"
 import { OciError } from "../oci/oci-error.ts"
 
 const digest = fc.constantFrom(`sha256:${"ab".repeat(32)}` as Digest, `sha512:${"cd".repeat(64)}` as Digest)
@@ -20,23 +19,11 @@ const blobEndpoint: fc.Arbitrary<BlobEndpoint> = fc.oneof(
   fc.record({ tag: fc.constantFrom("Copy" as const, "OwnMetainfo" as const), digest })
 )
 
-const indexEndpoint: fc.Arbitrary<IndexEndpoint> = fc.oneof(
-  fc.constant({ tag: "Repositories" } as const),
-  fc.record({ tag: fc.constant("Tags" as const), repository }),
-  fc.record({ tag: fc.constant("Tag" as const), repository, name: fc.stringMatching(/^\w[\w.-]{0,20}$/) }),
-  fc.record({ tag: fc.constant("Manifest" as const), repository, digest })
-)
-
 describe("the paths between roles", () => {
   it("are read back as what they were written for", () => {
     fc.assert(
       fc.property(blobEndpoint, (endpoint) => {
         expect(parseBlobPath(formatBlobPath(endpoint))).toEqual(endpoint)
-      })
-    )
-    fc.assert(
-      fc.property(indexEndpoint, (endpoint) => {
-        expect(parseIndexPath(formatIndexPath(endpoint))).toEqual(endpoint)
       })
     )
   })
@@ -45,16 +32,13 @@ describe("the paths between roles", () => {
     const text = fc.oneof(
       fc.string(),
       fc
-        .array(
-          fc.constantFrom("namespace", "internal", "blobs", "metainfo", "repositories", "tags", "%", "", "a")
-        )
+        .array(fc.constantFrom("namespace", "internal", "blobs", "metainfo", "%", "", "a"))
         .map((parts) => `/${parts.join("/")}`)
     )
     fc.assert(
       fc.property(text, (url) => {
-        for (const parsed of [parseBlobPath(url), parseIndexPath(url)]) {
-          expect(parsed instanceof OciError ? parsed.status : 400).toBeGreaterThanOrEqual(400)
-        }
+        const parsed = parseBlobPath(url)
+        expect(parsed instanceof OciError ? parsed.status : 400).toBeGreaterThanOrEqual(400)
       })
     )
   })

@@ -37,7 +37,7 @@ const malformed = (path: string): OciError =>
   ociError("UNSUPPORTED", { status: 404, message: `${path.slice(0, 300)} is not a path of this role` })
 
 /** Splits a URL's path into decoded segments, or undefined when its percent-encoding is broken. */
-export const pathSegments = (url: string): ReadonlyArray<string> | undefined => {
+const pathSegments = (url: string): ReadonlyArray<string> | undefined => {
   const [path = ""] = url.split("?", 1)
   try {
     return path.split("/").slice(1).map(decodeURIComponent)

@@ -2,8 +2,8 @@
 // hashing, syncing and copying that much takes. A receiver that stops taking bytes is given up.
 
 import { Clock, Effect, Stream } from "effect"
-import { type HttpClientError, HttpClientRequest } from "effect/http"
-import { UpstreamFailed, type UpstreamResponse, type Upstreams } from "./upstreams.ts"
+import { HttpClientRequest } from "effect/http"
+import { type TransportError, UpstreamFailed, type UpstreamResponse, type Upstreams } from "./upstreams.ts"
 
 const MiB = 1024 * 1024
 
@@ -21,7 +21,7 @@ export const sendBlob = <A, E, R>(
   request: HttpClientRequest.HttpClientRequest,
   blob: OutgoingBlob<unknown>,
   read: (response: UpstreamResponse) => Effect.Effect<A, E, R>
-): Effect.Effect<A, Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed, R> =>
+): Effect.Effect<A, Exclude<E, TransportError> | UpstreamFailed, R> =>
   Effect.gen(function* () {
     const { httpTimeout, commitTimeoutPerMiB } = upstreams.limits
     let sent = 0

@@ -4,37 +4,34 @@
 // Invariants: a write is acknowledged only when the repository's own build-index has it; no other one is tried. A write
 // whose answer was lost is asked for again under the same operation, so it is made once.
 
-import { Data, Effect, Option, Random, Schema } from "effect"
-import { type HttpClient, HttpClientRequest } from "effect/http"
+import { Data, Effect, Option, Random } from "effect"
+import type { HttpClient } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { registryLimits } from "../registry/limits.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import { BuildIndexApi, names } from "./build-index-api.ts"
 import {
-  History,
   type HistoryEntry,
-  LinkAnswer,
-  ManifestAnswer,
+  type LinkAnswer,
+  type ManifestAnswer,
   type ManifestRecord,
-  Names,
-  References,
-  Referrers,
-  TagAnswer,
-  tagEntity,
-  type Told
+  type Referrers,
+  type TagAnswer,
+  type Told,
+  tagEntity
 } from "./build-index-records.ts"
-import { describeIndexEndpoint, formatIndexPath, type IndexEndpoint } from "./build-index-wire.ts"
 import type { PageRequest } from "../registry/image-source.ts"
-import { type OciError, parseOciError } from "../oci/oci-error.ts"
+import type { OciError } from "../oci/oci-error.ts"
+import { apiClient } from "./api-client.ts"
 import {
   baseUrl,
-  decodeJson,
-  discardBody,
+  inRounds,
   makeUpstreams,
   notHealthy,
-  refusedBy,
-  UpstreamFailed,
-  type UpstreamResponse,
-  upstreamRounds
+  type Question,
+  type TransportError,
+  UpstreamFailed
 } from "./upstreams.ts"
 
 /** The repository's build-index says that there is no such tag, manifest, blob or repository. */
@@ -121,20 +118,9 @@ export interface BuildIndexClient {
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
 
-const decodeTag = Schema.decodeUnknownEffect(TagAnswer)
-const decodeManifest = Schema.decodeUnknownEffect(ManifestAnswer)
-const decodeLink = Schema.decodeUnknownEffect(LinkAnswer)
-const decodeNames = Schema.decodeUnknownEffect(Names)
-const decodeHistory = Schema.decodeUnknownEffect(History)
-const decodeReferrers = Schema.decodeUnknownEffect(Referrers)
-const decodeReferences = Schema.decodeUnknownEffect(References)
+const api = apiClient(BuildIndexApi)
 
-type Decode<A> = (json: unknown) => Effect.Effect<A, Schema.SchemaError>
-
-interface Question {
-  readonly params?: Readonly<Record<string, string | number | undefined>>
-  readonly headers?: Readonly<Record<string, string>>
-}
+type Ask<A> = Question<A, OciError | TransportError>
 
 /** `isMirrored` names the repositories of upstream registries, for which the build-index itself may have to ask. */
 export const makeBuildIndexClient = (
@@ -164,43 +150,31 @@ export const makeBuildIndexClient = (
     const again = <A, E extends { readonly _tag: string }>(
       asked: Effect.Effect<A, E>
     ): Effect.Effect<A, Exclude<E, UpstreamFailed> | BuildIndexUnavailable> =>
-      asked.pipe(Effect.retry({ while: isUnanswered, schedule: upstreamRounds(limits) }), once)
+      once(inRounds(limits, isUnanswered)(asked))
 
-    const unknown = (endpoint: IndexEndpoint, response: UpstreamResponse) =>
-      Effect.andThen(
-        discardBody(response),
-        Effect.fail(new TagUnknown({ message: `there is no ${describeIndexEndpoint(endpoint)}` }))
-      )
+    const refused = (url: string, what: string, { status, message }: OciError) =>
+      new UpstreamFailed({ url, message: `${url} refused ${what} with ${status}: ${message.slice(0, 300)}` })
 
-    /** Asks the member at `url`; none when it answers 304. */
-    const question = <A>(url: string, endpoint: IndexEndpoint, decode: Decode<A>, asked: Question = {}) => {
-      const request = HttpClientRequest.get(url + formatIndexPath(endpoint), {
-        urlParams: asked.params ?? {},
-        headers: asked.headers ?? {}
+    const unknown = (what: string) => new TagUnknown({ message: `there is no ${what}` })
+
+    /** Asks the member at `url` about `what`. */
+    const get = <A>(url: string, what: string, within: Micros, asked: Ask<A>) =>
+      Effect.mapError(upstreams.call(url, within, asked), (error) => {
+        if (error._tag !== "OciError") return error
+        return error.status === 404 ? unknown(what) : refused(url, what, error)
       })
-      const asksOn = "repository" in endpoint && isMirrored(endpoint.repository)
-      const within = asksOn ? limits.mirrorAskTimeout : limits.askTimeout
-      return (asksOn ? once : again)(
-        upstreams.ask(url, request, within, (response) =>
-          Effect.gen(function* () {
-            if (response.status === 404) return yield* unknown(endpoint, response)
-            if (response.status === 304) return yield* Effect.as(discardBody(response), Option.none<A>())
-            if (response.status !== 200)
-              return yield* refusedBy(url, describeIndexEndpoint(endpoint), response)
-            return Option.some(yield* decodeJson(url, response, decode))
-          })
-        )
-      )
-    }
 
-    const get = <A>(url: string, endpoint: IndexEndpoint, decode: Decode<A>, asked: Question = {}): Read<A> =>
-      Effect.flatMap(question(url, endpoint, decode, asked), (answer) =>
-        Option.isSome(answer)
-          ? Effect.succeed(answer.value)
-          : Effect.fail(
-              new BuildIndexUnavailable({ message: `${url} answered 304 to a question without a condition` })
-            )
-      )
+    /** Asks the build-index of a repository, which may have to ask an upstream registry itself. */
+    const getOf = <A>(repository: string, what: string, asked: Ask<A>): Read<A> =>
+      isMirrored(repository)
+        ? once(get(ownerOf(repository), what, limits.mirrorAskTimeout, asked))
+        : again(get(ownerOf(repository), what, limits.askTimeout, asked))
+
+    /** Asks every build-index for what each of them has. */
+    const getOfAll = <A>(what: string, within: Micros, asked: Ask<A>) =>
+      Effect.forEach(members, (url) => certain(url, again(get(url, what, within, asked))), {
+        concurrency: limits.maxParallelAsks
+      })
 
     /** As a read of what is always there. */
     const certain = <A>(url: string, read: Read<A>): Effect.Effect<A, BuildIndexUnavailable> =>
@@ -210,144 +184,159 @@ export const makeBuildIndexClient = (
 
     /** Sends a write until it is answered, or fails with the reason of the refusal. */
     const change = (
-      endpoint: IndexEndpoint & { readonly repository: string },
-      request: (url: string) => HttpClientRequest.HttpClientRequest,
+      repository: string,
+      what: string,
+      asked: Ask<unknown>,
       onUnanswered: () => void = () => {}
     ) => {
-      const url = ownerOf(endpoint.repository)
-      const asked = upstreams.ask(
-        url,
-        request(url + formatIndexPath(endpoint)),
-        limits.httpTimeout,
-        (response) =>
-          Effect.gen(function* () {
-            if (response.status < 400) return yield* discardBody(response)
-            if (response.status === 404) return yield* unknown(endpoint, response)
-            const text = yield* response.text
-            const error = parseOciError(response.status, text)
-            if (error !== undefined) return yield* new WriteRefused({ error, message: error.message })
-            const what = `${url} refused ${describeIndexEndpoint(endpoint)} with ${response.status}: ${text.slice(0, 300)}`
-            return yield* new UpstreamFailed({ url, message: what })
-          })
+      const sent = Effect.mapError(
+        upstreams.call(ownerOf(repository), limits.httpTimeout, asked),
+        (error) => {
+          if (error._tag !== "OciError") return error
+          return error.status === 404 ? unknown(what) : new WriteRefused({ error, message: error.message })
+        }
       )
-      return again(Effect.tapErrorTag(asked, "UpstreamFailed", () => Effect.sync(onUnanswered)))
+      return again(Effect.tapErrorTag(sent, "UpstreamFailed", () => Effect.sync(onUnanswered)))
     }
 
-    const put = (
-      endpoint: IndexEndpoint & { readonly repository: string },
-      body: object
-    ): Effect.Effect<void, BuildIndexUnavailable | WriteRefused> =>
-      Effect.catchTag(
-        change(endpoint, (url) => HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.put(url), body)),
-        "TagUnknown",
-        (error) => Effect.fail(new BuildIndexUnavailable({ message: `a put was answered: ${error.message}` }))
+    const put = (repository: string, what: string, asked: Ask<unknown>) =>
+      Effect.catchTag(Effect.asVoid(change(repository, what, asked)), "TagUnknown", (error) =>
+        Effect.fail(new BuildIndexUnavailable({ message: `a put was answered: ${error.message}` }))
       )
 
     /** A deletion whose answer was lost, and that finds nothing when it is asked for again, was made. */
-    const remove = (endpoint: IndexEndpoint & { readonly repository: string }, by: string | undefined) =>
-      Effect.gen(function* () {
-        const urlParams =
-          by === undefined
-            ? {}
-            : { by: by.slice(0, registryLimits.maxChangedByLength), operation: yield* operation }
+    const remove = (repository: string, what: string, asked: Ask<unknown>) =>
+      Effect.suspend(() => {
         let lost = false
-        yield* change(
-          endpoint,
-          (url) => HttpClientRequest.delete(url, { urlParams }),
-          () => {
-            lost = true
-          }
-        ).pipe(
+        return change(repository, what, asked, () => {
+          lost = true
+        }).pipe(
           Effect.catchIf(
             (error) => error._tag === "TagUnknown" && lost,
             () => Effect.void
-          )
+          ),
+          Effect.asVoid
         )
       })
 
-    const pageParams = (page: PageRequest) => ({ n: page.limit, last: page.last })
-    const operation = Effect.map(Random.nextInt, String)
+    const pageOf = (page: PageRequest) => ({
+      n: String(page.limit),
+      ...(page.last === undefined ? {} : { last: page.last })
+    })
+    /** Who changes something, and a name for the change by which it is made once. */
+    const changeBy = (by: string) =>
+      Effect.map(Random.nextInt, (operation) => ({
+        by: by.slice(0, registryLimits.maxChangedByLength),
+        operation: String(operation)
+      }))
 
-    const hasBlob: BuildIndexClient["hasBlob"] = (repository, digest, renew) =>
-      get(ownerOf(repository), { tag: "Link", repository, digest }, Effect.succeed, {
-        params: { renew: renew === undefined ? undefined : "1" }
-      }).pipe(
-        Effect.as(true),
-        Effect.catchTag("TagUnknown", () => Effect.succeed(false))
-      )
-
-    const referencedAt = (url: string, digests: ReadonlyArray<Digest>) => {
-      const request = HttpClientRequest.post(url + formatIndexPath({ tag: "References" })).pipe(
-        HttpClientRequest.bodyJsonUnsafe({ digests })
-      )
-      return again(
-        upstreams.ask(url, request, limits.httpTimeout, (response) =>
-          response.status === 200
-            ? decodeJson(url, response, decodeReferences)
-            : refusedBy(url, "a question for references", response)
-        )
+    const tagSince: BuildIndexClient["tagSince"] = (repository, tag, known) => {
+      const params = { repository, tag }
+      const headers = { "if-none-match": tagEntity(known) }
+      return Effect.map(getOf(repository, names.tag(params), api.tag.get({ params, headers })), (answer) =>
+        Option.fromUndefinedOr(answer ?? undefined)
       )
     }
 
+    const blob = (repository: string, digest: Digest, query: { readonly renew?: string }) => {
+      const params = { repository, digest }
+      return getOf(repository, names.blob(params), api.link.get({ params, query }))
+    }
+
     return {
-      tag: (repository, name) => get(ownerOf(repository), { tag: "Tag", repository, name }, decodeTag),
-      tagSince: (repository, name, known) =>
-        question(ownerOf(repository), { tag: "Tag", repository, name }, decodeTag, {
-          headers: { "if-none-match": tagEntity(known) }
-        }),
-      manifest: (repository, digest) =>
-        get(ownerOf(repository), { tag: "Manifest", repository, digest }, decodeManifest),
-      hasBlob,
-      blob: (repository, digest) => get(ownerOf(repository), { tag: "Link", repository, digest }, decodeLink),
-      link: (repository, digest, size) =>
-        Effect.catchTag(put({ tag: "Link", repository, digest }, { size }), "WriteRefused", (refused) =>
-          Effect.fail(new BuildIndexUnavailable({ message: `a link was refused: ${refused.message}` }))
-        ),
-      unlink: (repository, digest) =>
-        Effect.catchTag(remove({ tag: "Link", repository, digest }, undefined), "WriteRefused", (refused) =>
-          Effect.fail(new BuildIndexUnavailable({ message: `a deletion was refused: ${refused.message}` }))
-        ),
-      putManifest: (repository, record, tags, by) =>
-        Effect.flatMap(operation, (id) =>
-          put(
-            { tag: "Manifest", repository, digest: record.digest },
-            { record, tags, by: by.slice(0, registryLimits.maxChangedByLength), operation: id }
-          )
-        ),
-      deleteTag: (repository, name, by) => remove({ tag: "Tag", repository, name }, by),
-      deleteManifest: (repository, digest, by) => remove({ tag: "Manifest", repository, digest }, by),
-      referrers: (repository, subject, page, artifactType) => {
-        const url = ownerOf(repository)
-        const endpoint = { tag: "Referrers", repository, digest: subject } as const
-        return certain(
-          url,
-          get(url, endpoint, decodeReferrers, { params: { ...pageParams(page), artifactType } })
+      tag: (repository, tag) => {
+        const params = { repository, tag }
+        const what = names.tag(params)
+        return Effect.flatMap(getOf(repository, what, api.tag.get({ params, headers: {} })), (answer) =>
+          answer === undefined
+            ? Effect.fail(
+                new BuildIndexUnavailable({ message: `${what}: 304 is the answer to no condition` })
+              )
+            : Effect.succeed(answer)
         )
       },
-      history: (repository, name) =>
-        Effect.map(
-          get(ownerOf(repository), { tag: "History", repository, name }, decodeHistory),
+      tagSince,
+      manifest: (repository, digest) => {
+        const params = { repository, digest }
+        return getOf(repository, names.manifest(params), api.manifest.get({ params }))
+      },
+      hasBlob: (repository, digest, renew) =>
+        blob(repository, digest, renew === undefined ? {} : { renew: "1" }).pipe(
+          Effect.as(true),
+          Effect.catchTag("TagUnknown", () => Effect.succeed(false))
+        ),
+      blob: (repository, digest) => blob(repository, digest, {}),
+      link: (repository, digest, size) => {
+        const params = { repository, digest }
+        return Effect.catchTag(
+          put(repository, names.blob(params), api.link.put({ params, payload: { size } })),
+          "WriteRefused",
+          (refusal) =>
+            Effect.fail(new BuildIndexUnavailable({ message: `a link was refused: ${refusal.message}` }))
+        )
+      },
+      unlink: (repository, digest) => {
+        const params = { repository, digest }
+        return Effect.catchTag(
+          remove(repository, names.blob(params), api.link.delete({ params })),
+          "WriteRefused",
+          (refusal) =>
+            Effect.fail(new BuildIndexUnavailable({ message: `a deletion was refused: ${refusal.message}` }))
+        )
+      },
+      putManifest: (repository, record, tags, by) =>
+        Effect.flatMap(changeBy(by), (who) => {
+          const params = { repository, digest: record.digest }
+          const payload = { ...who, record, tags }
+          return put(repository, names.manifest(params), api.manifest.put({ params, payload }))
+        }),
+      deleteTag: (repository, tag, by) =>
+        Effect.flatMap(changeBy(by), (query) => {
+          const params = { repository, tag }
+          return remove(repository, names.tag(params), api.tag.delete({ params, query }))
+        }),
+      deleteManifest: (repository, digest, by) =>
+        Effect.flatMap(changeBy(by), (query) => {
+          const params = { repository, digest }
+          return remove(repository, names.manifest(params), api.manifest.delete({ params, query }))
+        }),
+      referrers: (repository, digest, page, artifactType) => {
+        const params = { repository, digest }
+        const query = { ...pageOf(page), ...(artifactType === undefined ? {} : { artifactType }) }
+        return certain(
+          ownerOf(repository),
+          getOf(repository, names.manifest(params), api.referrers.get({ params, query }))
+        )
+      },
+      history: (repository, tag) => {
+        const params = { repository, tag }
+        return Effect.map(
+          getOf(repository, names.tag(params), api.history.get({ params })),
           ({ history }) => history
-        ),
-      tags: (repository, page) =>
-        Effect.map(
-          get(ownerOf(repository), { tag: "Tags", repository }, decodeNames, { params: pageParams(page) }),
-          ({ names }) => names
-        ),
+        )
+      },
+      tags: (repository, page) => {
+        const params = { repository }
+        return Effect.map(
+          getOf(repository, names.repository(params), api.tags.list({ params, query: pageOf(page) })),
+          (answer) => answer.names
+        )
+      },
       repositories: (page) =>
-        Effect.forEach(
-          members,
-          (url) => certain(url, get(url, { tag: "Repositories" }, decodeNames, { params: pageParams(page) })),
-          { concurrency: limits.maxParallelAsks }
-        ).pipe(Effect.map((pages) => mergeSorted(pages.flatMap(({ names }) => names)).slice(0, page.limit))),
+        Effect.map(
+          getOfAll("repositories", limits.askTimeout, api.repositories.list({ query: pageOf(page) })),
+          (pages) => mergeSorted(pages.flatMap((answer) => answer.names)).slice(0, page.limit)
+        ),
       referenced: (digests) =>
         Effect.gen(function* () {
           const found = new Set<Digest>()
           for (let start = 0; start < digests.length; start += limits.maxReferencesAsked) {
-            const asked = digests.slice(start, start + limits.maxReferencesAsked)
-            const answers = yield* Effect.forEach(members, (url) => referencedAt(url, asked), {
-              concurrency: limits.maxParallelAsks
-            })
+            const payload = { digests: digests.slice(start, start + limits.maxReferencesAsked) }
+            const answers = yield* getOfAll(
+              "references",
+              limits.httpTimeout,
+              api.references.find({ payload })
+            )
             for (const answer of answers) for (const digest of answer.digests) found.add(digest)
           }
           return found

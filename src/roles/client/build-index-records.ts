@@ -7,11 +7,9 @@ import { askLimits } from "./limits.ts"
 import { ociLimits } from "../oci/limits.ts"
 import { registryLimits } from "../registry/limits.ts"
 import type { ManifestContent } from "../oci/manifest.ts"
-import { isTagName } from "../oci/repository-path.ts"
-import { DigestText } from "../http/wire-schema.ts"
+import { DigestText, TagText } from "../http/wire-schema.ts"
 import { mediaTypePattern } from "../oci/media-type.ts"
 
-const TagText = Schema.String.check(Schema.makeFilter((text) => isTagName(text) || "not a tag"))
 /** Milliseconds since 1970. */
 const Time = Schema.Int
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))

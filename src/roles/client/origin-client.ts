@@ -29,7 +29,7 @@ import {
   refusedBy,
   type SearchResult,
   type UpstreamFailed,
-  upstreamRounds
+  inRounds
 } from "./upstreams.ts"
 import { toDuration } from "../services/clock.ts"
 import { PeerAddressJson } from "../http/wire-schema.ts"
@@ -111,10 +111,7 @@ export const makeOriginClient = (
           if (lacking > 0) return Effect.fail(blobUnknown(digest, failures))
           return Effect.fail(new OriginUnavailable({ message: `no origin answered: ${failures.join("; ")}` }))
         }),
-        Effect.retry({
-          while: (error) => error._tag === "OriginUnavailable",
-          schedule: upstreamRounds(limits)
-        })
+        inRounds(limits, ({ _tag }) => _tag === "OriginUnavailable")
       )
 
     const statAt = (url: string, namespace: string, digest: Digest) =>
@@ -188,12 +185,7 @@ export const makeOriginClient = (
           failures.push(failure.message)
         }
         return yield* new OriginUnavailable({ message: `no origin took ${digest}: ${failures.join("; ")}` })
-      }).pipe(
-        Effect.retry({
-          while: (error) => error._tag === "OriginUnavailable",
-          schedule: upstreamRounds(limits)
-        })
-      )
+      }).pipe(inRounds(limits, ({ _tag }) => _tag === "OriginUnavailable"))
 
     const peers = yield* Cache.makeWith(
       (url: string) =>

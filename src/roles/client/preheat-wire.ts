@@ -5,14 +5,9 @@
 
 import { Schema } from "effect"
 import { askLimits } from "./limits.ts"
-import { isRepositoryName } from "../oci/repository-path.ts"
-import { DigestText } from "../http/wire-schema.ts"
+import { DigestText, RepositoryText } from "../http/wire-schema.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-
-const RepositoryName = Schema.String.check(
-  Schema.makeFilter((text) => isRepositoryName(text) || "a repository name")
-)
 
 /** A manifest, a config or a layer. */
 export const PreheatContent = Schema.Struct({
@@ -23,7 +18,7 @@ export const PreheatContent = Schema.Struct({
 export type PreheatContent = typeof PreheatContent.Type
 
 export const PreheatAsk = Schema.Struct({
-  repository: RepositoryName,
+  repository: RepositoryText,
   contents: Schema.NonEmptyArray(PreheatContent).check(Schema.isMaxLength(askLimits.maxPreheatContents))
 })
 export type PreheatAsk = typeof PreheatAsk.Type

@@ -4,7 +4,7 @@
 // Invariants: a member is never given up for good (when all are cooling down, all are asked); an answer with a status
 // below 500 is an answer, and its meaning is the caller's.
 
-import { Clock, Data, Effect, Option, Schedule, type Schema } from "effect"
+import { Clock, Data, Effect, Option, Schedule, Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { AskLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
@@ -19,6 +19,17 @@ export class UpstreamFailed extends Data.TaggedError("UpstreamFailed")<{
 
 export type UpstreamResponse = HttpClientResponse.HttpClientResponse
 
+/** A request did not reach the member, or its answer was none. */
+export type TransportError = HttpClientError.HttpClientError | Schema.SchemaError
+
+/** Sends a request to the member that is asked; a URL without a host is a path there. Statuses from 500 fail. */
+type Send = (
+  request: HttpClientRequest.HttpClientRequest
+) => Effect.Effect<UpstreamResponse, HttpClientError.HttpClientError | UpstreamFailed>
+
+/** What a member may be asked; it must consume or drop the body of what `send` gives. */
+export type Question<A, E, R = never> = (send: Send) => Effect.Effect<A, E | UpstreamFailed, R>
+
 export interface SearchResult<A> {
   readonly found: Option.Option<A>
   /** Members that said they do not have it. */
@@ -30,15 +41,21 @@ export interface SearchResult<A> {
 export interface Upstreams {
   readonly limits: AskLimits
   /**
-   * Sends a request to the member at `url` and hands the answer to `read`, which must consume or drop its body. Both
-   * together may take `within`, or as long as they like when it is undefined. Statuses from 500 fail.
+   * Asks the member at `url`. Request and answer together may take `within`, or as long as they like when it is
+   * undefined. Statuses from 500, and answers that do not fit their schema, are the member's failures.
    */
+  readonly call: <A, E, R = never>(
+    url: string,
+    within: Micros | undefined,
+    question: Question<A, E, R>
+  ) => Effect.Effect<A, Exclude<E, TransportError> | UpstreamFailed, R>
+  /** As `call`, with a request and the reader of its answer. */
   readonly ask: <A, E, R>(
     url: string,
     request: HttpClientRequest.HttpClientRequest,
     within: Micros | undefined,
     read: (response: UpstreamResponse) => Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed, R>
+  ) => Effect.Effect<A, Exclude<E, TransportError> | UpstreamFailed, R>
   /** `members` in their order, but those that failed lately last. */
   readonly preferred: (members: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
   /** Those of the members that did not fail lately. */
@@ -69,12 +86,10 @@ export const decodeJson = <A>(
   response: UpstreamResponse,
   decode: (json: unknown) => Effect.Effect<A, Schema.SchemaError>
 ): Effect.Effect<A, UpstreamFailed | HttpClientError.HttpClientError> =>
-  Effect.flatMap(response.json, (json) =>
-    Effect.mapError(
-      decode(json),
-      (error) => new UpstreamFailed({ url, message: `${url} answered other JSON: ${oneLine(error.message)}` })
-    )
-  )
+  Effect.flatMap(response.json, (json) => Effect.mapError(decode(json), (error) => otherJson(url, error)))
+
+const otherJson = (url: string, error: Schema.SchemaError): UpstreamFailed =>
+  new UpstreamFailed({ url, message: `${url} answered other JSON: ${oneLine(error.message)}` })
 
 /** Reads a refusal's reason and fails with it. */
 export const refusedBy = (
@@ -100,39 +115,63 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
       coolingUntil.set(url, now + limits.upstreamCooldown / 1_000)
     })
 
-  const ask: Upstreams["ask"] = <A, E, R>(
-    url: string,
-    request: HttpClientRequest.HttpClientRequest,
-    within: Micros | undefined,
-    read: (response: UpstreamResponse) => Effect.Effect<A, E, R>
-  ) => {
-    const what = `${request.method} ${request.url}`
-    const answered = Effect.gen(function* () {
-      const response = yield* client.execute(request)
-      if (response.status >= 500) {
-        const body = yield* Effect.catch(response.text, () => Effect.succeed(""))
-        return yield* new UpstreamFailed({
-          url,
-          message: `${what} was answered ${response.status}: ${oneLine(body)}`
-        })
-      }
-      const answer = yield* read(response)
-      coolingUntil?.delete(url)
-      return answer
-    })
-    const unreached = (why: string) =>
-      Effect.andThen(failed(url), Effect.fail(new UpstreamFailed({ url, message: `${what} ${why}` })))
-    const asked = Effect.catch(answered, (error) =>
-      HttpClientError.isHttpClientError(error)
-        ? unreached(`failed: ${whyFailed(error)}`)
-        : Effect.fail(error as Exclude<E, HttpClientError.HttpClientError> | UpstreamFailed)
+  const failing = (url: string, what: string, response: UpstreamResponse) =>
+    Effect.flatMap(
+      Effect.catch(response.text, () => Effect.succeed("")),
+      (body) =>
+        Effect.fail(
+          new UpstreamFailed({ url, message: `${what} was answered ${response.status}: ${oneLine(body)}` })
+        )
     )
-    if (within === undefined) return asked
-    return Effect.timeoutOrElse(asked, {
-      duration: toDuration(within),
-      orElse: () => unreached(`was not answered within ${within / 1_000_000} s`)
+
+  const call: Upstreams["call"] = <A, E, R>(
+    url: string,
+    within: Micros | undefined,
+    question: Question<A, E, R>
+  ) =>
+    Effect.suspend(() => {
+      let what = url
+      const unreached = (why: string): Effect.Effect<never, UpstreamFailed> =>
+        Effect.andThen(failed(url), Effect.fail(new UpstreamFailed({ url, message: `${what} ${why}` })))
+      const send: Send = (request) => {
+        const whole = request.url.startsWith("/")
+          ? HttpClientRequest.setUrl(request, url + request.url)
+          : request
+        what = `${whole.method} ${whole.url}`
+        return Effect.flatMap(client.execute(whole), (response) =>
+          response.status < 500 ? Effect.succeed(response) : failing(url, what, response)
+        )
+      }
+      const notAnswered = (
+        error: E | UpstreamFailed
+      ): Effect.Effect<never, Exclude<E, TransportError> | UpstreamFailed> => {
+        if (HttpClientError.isHttpClientError(error)) {
+          const { reason } = error
+          if (reason._tag === "StatusCodeError") return failing(url, what, reason.response)
+          if (reason._tag !== "InvalidUrlError") return unreached(`failed: ${whyFailed(error)}`)
+          const message = `${url} cannot be asked for ${reason.request.url}: ${whyFailed(error)}`
+          return Effect.fail(new UpstreamFailed({ url, message }))
+        }
+        return Effect.fail(
+          Schema.isSchemaError(error) ? otherJson(url, error) : (error as Exclude<E, TransportError>)
+        )
+      }
+      const answered = Effect.matchEffect(question(send), {
+        onSuccess: (answer) => {
+          coolingUntil?.delete(url)
+          return Effect.succeed(answer)
+        },
+        onFailure: notAnswered
+      })
+      if (within === undefined) return answered
+      return Effect.timeoutOrElse(answered, {
+        duration: toDuration(within),
+        orElse: () => unreached(`was not answered within ${within / 1_000_000} s`)
+      })
     })
-  }
+
+  const ask: Upstreams["ask"] = (url, request, within, read) =>
+    call(url, within, (send) => Effect.flatMap(send(request), read))
 
   const isCooling = (url: string, now: number): boolean => (coolingUntil?.get(url) ?? 0) > now
 
@@ -161,6 +200,7 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
   return {
     limits,
     ask,
+    call,
     failed,
     search,
     awake: (members) =>
@@ -179,9 +219,24 @@ export const whileFetched = (limits: AskLimits) =>
     Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
   )
 
-/** The rounds in which a question is asked again that nobody answered. */
-export const upstreamRounds = ({ upstreamRoundDelay, upstreamRounds: rounds }: AskLimits) =>
-  Schedule.exponential(toDuration(upstreamRoundDelay)).pipe(Schedule.upTo({ times: rounds - 1 }))
+/** Asks in rounds until somebody answers, `upstreamRounds` at most. An answer at once costs no schedule. */
+export const inRounds =
+  ({ upstreamRounds, upstreamRoundDelay }: AskLimits, isUnanswered: (error: Tagged) => boolean) =>
+  <A, E extends Tagged, R>(asked: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    if (upstreamRounds < 2) return asked
+    return Effect.catchIf(asked, isUnanswered, () =>
+      Effect.retry(Effect.delay(asked, toDuration(upstreamRoundDelay)), {
+        while: isUnanswered,
+        schedule: Schedule.exponential(toDuration(2 * upstreamRoundDelay)).pipe(
+          Schedule.upTo({ times: upstreamRounds - 2 })
+        )
+      })
+    )
+  }
+
+interface Tagged {
+  readonly _tag: string
+}
 
 /** Why the role at `url` does not answer /health, as lines for a readiness report; empty when it does. */
 export const notHealthy = (upstreams: Upstreams, url: string): Effect.Effect<ReadonlyArray<string>> =>

@@ -53,10 +53,13 @@ const noSuchRoute = (request: HttpServerRequest.HttpServerRequest): HttpServerRe
   )
 }
 
+/** A parameter is as long as its schema lets it be; the listener bounds the URL. */
+const routing = { maxParamLength: Number.MAX_SAFE_INTEGER }
+
 /** Builds the app of a role from its own routes and the three common ones. HEAD is answered by GET's route. */
 export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth): Effect.Effect<HttpApp> =>
   Effect.gen(function* () {
-    const router = yield* HttpRouter.make
+    const router = yield* Effect.provideService(HttpRouter.make, HttpRouter.RouterConfig, routing)
     const add = (method: HttpRoute["method"], path: HttpRouter.PathInput, handler: RouteHandler) =>
       router.add(method, path, handler) as Effect.Effect<void>
     for (const route of routes) yield* add(route.method, route.path, route.handler)

@@ -34,11 +34,14 @@ export const countedHandler = (
   handler: RouteHandler,
   onDefect: () => HttpServerResponse.HttpServerResponse
 ): RouteHandler =>
-  Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const response = yield* Effect.catchDefect(handler, (defect) =>
-      Effect.as(Effect.logError(`${request.method} ${route} failed: a defect`, defect), onDefect())
+  HttpServerRequest.HttpServerRequest.use((request) =>
+    Effect.map(
+      Effect.catchDefect(handler, (defect) =>
+        Effect.as(Effect.logError(`${request.method} ${route} failed: a defect`, defect), onDefect())
+      ),
+      (response) => {
+        counter(request.method, route, response.status)
+        return response
+      }
     )
-    counter(request.method, route, response.status)
-    return response
-  })
+  )

@@ -6,6 +6,7 @@ import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { type PeerId, parsePeerId } from "../../protocol/wire/peer-id.ts"
+import { isRepositoryName, isTagName } from "../oci/repository-path.ts"
 
 export const PeerIdText = Schema.String.pipe(
   Schema.refine((text): text is PeerId => parsePeerId(text) !== undefined, {
@@ -18,6 +19,12 @@ export const DigestText = Schema.String.pipe(
     message: "a digest is sha256:<64 hex digits> or sha512:<128 hex digits>, lower case"
   })
 )
+
+export const RepositoryText = Schema.String.check(
+  Schema.makeFilter((text) => isRepositoryName(text) || "not a repository name")
+)
+
+export const TagText = Schema.String.check(Schema.makeFilter((text) => isTagName(text) || "not a tag"))
 
 export const SwarmIdText = Schema.String.pipe(
   Schema.refine((text): text is SwarmId => /^[0-9a-f]{64}$/.test(text), {

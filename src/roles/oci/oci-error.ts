@@ -3,7 +3,7 @@
 //
 // Invariant: every error response of a registry or an origin has this form, so a client can show the reason.
 
-import { Data, Option, Schema } from "effect"
+import { Option, Schema } from "effect"
 
 /**
  * Status by code (OCI distribution spec 1.1, "Error Codes"; the last five are from Docker's registry and from Shoal).
@@ -41,35 +41,39 @@ export interface OciErrorOptions {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export class OciError extends Data.TaggedError("OciError")<{
-  readonly code: OciErrorCode
-  readonly status: number
-  readonly message: string
-  readonly detail: unknown
-  readonly headers: Readonly<Record<string, string>>
-}> {}
+const OciErrorCode = Schema.Literals(Object.keys(statusOf) as ReadonlyArray<OciErrorCode>)
+
+export class OciError extends Schema.TaggedError<OciError>()("OciError", {
+  code: OciErrorCode,
+  status: Schema.Int,
+  message: Schema.String,
+  detail: Schema.Unknown,
+  headers: Schema.Record(Schema.String, Schema.String)
+}) {}
 
 export const ociError = (code: OciErrorCode, options: OciErrorOptions): OciError =>
-  new OciError({
-    code,
-    status: options.status ?? statusOf[code],
-    message: options.message,
-    detail: options.detail ?? null,
-    headers: options.headers ?? {}
-  })
+  new OciError(
+    {
+      code,
+      status: options.status ?? statusOf[code],
+      message: options.message,
+      detail: options.detail ?? null,
+      headers: options.headers ?? {}
+    },
+    { disableChecks: true }
+  )
 
-const ErrorDocument = Schema.fromJsonString(
-  Schema.Struct({
-    errors: Schema.NonEmptyArray(
-      Schema.Struct({
-        code: Schema.Literals(Object.keys(statusOf) as ReadonlyArray<OciErrorCode>),
-        message: Schema.String,
-        detail: Schema.optionalKey(Schema.Unknown)
-      })
-    )
-  })
-)
-const decodeDocument = Schema.decodeUnknownOption(ErrorDocument)
+/** The error document as the specification has it. */
+export const OciErrorDocument = Schema.Struct({
+  errors: Schema.NonEmptyArray(
+    Schema.Struct({
+      code: OciErrorCode,
+      message: Schema.String,
+      detail: Schema.optionalKey(Schema.Unknown)
+    })
+  )
+}).annotate({ identifier: "OciErrorDocument" })
+const decodeDocument = Schema.decodeUnknownOption(Schema.fromJsonString(OciErrorDocument))
 
 /** Parses the error document of another role; undefined if the text is something else. */
 export const parseOciError = (status: number, text: string): OciError | undefined => {

@@ -36,7 +36,8 @@ export const isRepositoryName = (text: string): boolean =>
 
 export const isTagName = (text: string): boolean => tagPattern.test(text)
 
-const nameInvalid = (name: string): OciError =>
+/** The OCI error that tells a client what a repository's name is. */
+export const nameInvalid = (name: string): OciError =>
   ociError("NAME_INVALID", {
     message:
       `"${name.slice(0, 300)}" is not a repository name: lower-case letters and digits, ` +
@@ -44,7 +45,8 @@ const nameInvalid = (name: string): OciError =>
     detail: { name: name.slice(0, 300) }
   })
 
-const digestInvalid = (text: string): OciError =>
+/** The OCI error that tells a client what a digest is. */
+export const digestInvalid = (text: string): OciError =>
   ociError("DIGEST_INVALID", {
     message: `"${text.slice(0, 300)}" is not a digest: sha256:<64 hex digits> or sha512:<128 hex digits>, lower case`,
     detail: { digest: text.slice(0, 300) }

@@ -1,0 +1,135 @@
+// Client of an HTTP API between roles, made of the API's definition: writes the request that an endpoint describes and
+// reads the answer by the endpoint's schemas. What a handler fails with, its caller's question fails with.
+//
+// It does for these APIs what Effect's HttpApiClient does for all, without the layers that make a tag lookup a seventh
+// slower (docs/decisions.md): a body is JSON, bytes or text, never a form or a stream, and a status has one schema.
+//
+// A client belongs to no host and to no member of a cluster, so all hosts of a process share one. Upstreams.call asks
+// its questions: it says whom, and for how long.
+
+import { Effect, Schema } from "effect"
+import { HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import {
+  HttpApi,
+  HttpApiClient,
+  type HttpApiEndpoint,
+  type HttpApiGroup,
+  HttpApiSchema
+} from "effect/http-api"
+import { type OciError, parseOciError } from "../oci/oci-error.ts"
+import type { Question, TransportError } from "./upstreams.ts"
+
+type Part<Key extends string, S extends Schema.Constraint> = [S["Type"]] extends [never]
+  ? unknown
+  : { readonly [K in Key]: S["Type"] }
+
+type Asked<E extends HttpApiEndpoint.ConstraintRequest> = Part<"params", E["~Params"]> &
+  Part<"query", E["~Query"]> &
+  Part<"headers", E["~Headers"]> &
+  Part<"payload", E["~Payload"]>
+
+type Ask<E> = E extends HttpApiEndpoint.ConstraintRequest
+  ? (asked: Asked<E>) => Question<HttpApiClient.SuccessType<E["~Success"]>, OciError | TransportError>
+  : never
+
+export type ApiClient<Groups extends HttpApiGroup.Constraint> = {
+  readonly [Group in Groups as HttpApiGroup.Identifier<Group>]: {
+    readonly [Name in keyof Group["endpoints"]]: Ask<Group["endpoints"][Name]>
+  }
+}
+
+interface AnyAsked {
+  readonly params?: unknown
+  readonly query?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly payload?: unknown
+}
+
+type Response = HttpClientResponse.HttpClientResponse
+
+const bodyOf = (response: Response): Effect.Effect<unknown, HttpClientError.HttpClientError> => {
+  const type = response.headers["content-type"] ?? ""
+  if (type.startsWith("application/octet-stream")) {
+    return Effect.map(response.arrayBuffer, (buffer) => new Uint8Array(buffer))
+  }
+  return type.startsWith("text/") ? response.text : response.json
+}
+
+/** A parameter that the endpoint does not take. */
+const unwritten = (request: HttpClientRequest.HttpClientRequest, cause: unknown) =>
+  new HttpClientError.HttpClientError({ reason: new HttpClientError.InvalidUrlError({ request, cause }) })
+
+/** Reads the answer of a status that is not among the endpoint's successes. */
+const refused = (response: Response) =>
+  Effect.flatMap(response.text, (text) => {
+    const { request, status } = response
+    return Effect.fail(
+      parseOciError(status, text) ??
+        new HttpClientError.HttpClientError({
+          reason: new HttpClientError.StatusCodeError({ request, response })
+        })
+    )
+  })
+
+const answerReader = (
+  successes: ReadonlyMap<number, readonly [Schema.Top, ...ReadonlyArray<Schema.Top>]>
+) => {
+  const readers = new Map(
+    [...successes].map(([status, [schema]]) => {
+      if (HttpApiSchema.isNoContent(schema.ast)) {
+        return [status, (response: Response) => Effect.asVoid(response.arrayBuffer)] as const
+      }
+      const decode = Schema.decodeUnknownEffect(schema as Schema.Codec<unknown>)
+      return [status, (response: Response) => Effect.flatMap(bodyOf(response), decode)] as const
+    })
+  )
+  return (response: Response): Effect.Effect<unknown, OciError | TransportError> =>
+    (readers.get(response.status) ?? refused)(response)
+}
+
+/** Bodies are encoded unchecked: whoever is asked checks them. */
+const payloadEncoder = (payload: HttpApiEndpoint.PayloadMap) => {
+  const [schema] = [...payload.values()].flatMap(({ schemas }) => schemas)
+  return schema === undefined
+    ? undefined
+    : Schema.encodeUnknownEffect(schema as Schema.Codec<unknown>, { disableChecks: true })
+}
+
+/** Makes a client. Do it once for an API, not once a host. */
+export const apiClient = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+  api: HttpApi.HttpApi<Id, Groups>
+): ApiClient<Groups> => {
+  const client: Record<
+    string,
+    Record<string, (asked: AnyAsked) => Question<unknown, OciError | TransportError>>
+  > = {}
+  const urls = HttpApiClient.urlBuilder(api) as Readonly<
+    Record<string, Readonly<Record<string, (asked: AnyAsked) => string>>>
+  >
+  HttpApi.reflect(api, {
+    onGroup: ({ group }) => {
+      client[group.identifier] = {}
+    },
+    onEndpoint: ({ group, endpoint, successes }) => {
+      const urlOf = urls[group.identifier]![endpoint.identifier]!
+      const write = HttpClientRequest.make(endpoint.method)
+      const requestFor = (asked: AnyAsked) =>
+        Effect.try({
+          try: () => HttpClientRequest.setHeaders(write(urlOf(asked)), asked.headers ?? {}),
+          catch: (cause) => unwritten(write(endpoint.path), cause)
+        })
+      const encode = payloadEncoder(endpoint.payload)
+      const read = answerReader(successes)
+      client[group.identifier]![endpoint.identifier] = (asked) => (send) => {
+        const sent =
+          encode === undefined
+            ? Effect.flatMap(requestFor(asked), send)
+            : Effect.flatMap(Effect.all([requestFor(asked), encode(asked.payload)]), ([request, body]) =>
+                send(HttpClientRequest.bodyJsonUnsafe(request, body))
+              )
+        return Effect.flatMap(sent, read)
+      }
+    }
+  })
+  return client as ApiClient<Groups>
+}

@@ -1,0 +1,64 @@
+// Refusals of an HTTP API between roles: an endpoint declares the statuses with which it may refuse, a handler fails
+// with an OciError, a client's question fails with the same OciError, and OCI's error document is what is on the wire.
+//
+// Invariant: whatever is wrong with a request, the answer says what, in the words that a registry's client is given
+// too. It does not know endpoints; which status means what to whom asked is the client's.
+
+import { Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { type HttpApiError, HttpApiSchema } from "effect/http-api"
+import { OciError, OciErrorDocument, ociError } from "../oci/oci-error.ts"
+import { digestInvalid, nameInvalid, tagInvalid } from "../oci/repository-path.ts"
+
+type RefusalStatus = 400 | 403 | 404 | 429 | 503
+
+/** An answer with this status, in an endpoint's list of errors. */
+const refusal = (status: RefusalStatus) =>
+  OciErrorDocument.pipe(
+    Schema.decodeTo(
+      Schema.toType(OciError).check(
+        Schema.makeFilter((error) => error.status === status || `not of status ${status}`)
+      ),
+      SchemaTransformation.transform({
+        decode: ({ errors: [{ code, message, detail }] }) => ociError(code, { status, message, detail }),
+        encode: ({ code, message, detail }) => ({ errors: [{ code, message, detail }] as const })
+      })
+    ),
+    HttpApiSchema.status(status)
+  )
+
+const refusals = {
+  400: refusal(400),
+  403: refusal(403),
+  404: refusal(404),
+  429: refusal(429),
+  503: refusal(503)
+}
+
+/** The errors of an endpoint that refuses with these statuses. */
+export const refusesWith = <const Statuses extends ReadonlyArray<RefusalStatus>>(
+  ...statuses: Statuses
+): ReadonlyArray<(typeof refusals)[Statuses[number]]> => statuses.map((status) => refusals[status])
+
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** What a registry's client is told of a path's parameter that is none. */
+const parameters: Readonly<Record<string, (text: string) => OciError>> = {
+  repository: nameInvalid,
+  digest: digestInvalid,
+  tag: tagInvalid
+}
+
+/** The refusal of a request that does not fit its endpoint's schemas. `params` are the path's, as they came. */
+export const misfitRefusal = (
+  { kind, cause }: HttpApiError.HttpApiSchemaError,
+  params: Readonly<Record<string, string | undefined>>
+): OciError => {
+  const [issue] = issuesOf(cause.issue).issues
+  const name = issue?.path?.map((segment) => String(typeof segment === "object" ? segment.key : segment))[0]
+  const told = kind === "Params" && name !== undefined ? parameters[name] : undefined
+  if (name !== undefined && told !== undefined) return told(params[name] ?? "")
+  return ociError("UNSUPPORTED", {
+    status: 400,
+    message: `the request's ${kind.toLowerCase()} do not fit: ${name ?? "it"}: ${issue?.message ?? cause.message}`
+  })
+}

@@ -1,0 +1,98 @@
+// Routes of an HTTP API between roles: makes them of the API's definition and the handlers of its groups, counts each
+// request under its group's name, and turns what a handler fails with into an answer.
+//
+// Invariants: every answer of 4xx or 5xx is OCI's error document; a defect is logged and answered with 500; an answer
+// without a body says that it has none, so that a client need not wait for the connection's end.
+
+import { Effect, FileSystem, Layer, Path } from "effect"
+import { Etag, HttpPlatform, HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiError, type HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
+import { misfitRefusal } from "./api-refusals.ts"
+import type { HttpRoute, RouteHandler } from "./http-app.ts"
+import { countedHandler, type RequestCounter } from "./http-requests.ts"
+import { ociErrorResponse } from "./error-response.ts"
+import { OciError, ociError } from "../oci/oci-error.ts"
+
+/** Stands around every handler of an API. */
+export class Answering extends HttpApiMiddleware.Service<Answering>()("shoal/http/Answering") {}
+
+export interface ApiRoutesOptions {
+  /** For people: "the build-index". */
+  readonly role: string
+  readonly counter: RequestCounter
+  /** The name under which requests of a group are counted. */
+  readonly routeName: (group: string) => string
+}
+
+/** What a server of files would need: an API of a role has none. */
+const noFiles = Layer.mergeAll(HttpPlatform.layer, Etag.layer, Path.layer).pipe(
+  Layer.provideMerge(FileSystem.layerNoop({}))
+)
+
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
+
+const withLength = (response: HttpServerResponse.HttpServerResponse) =>
+  response.body._tag === "Empty" && response.status !== 204 && response.status !== 304
+    ? HttpServerResponse.setHeader(response, "content-length", "0")
+    : response
+
+const refused = (
+  error: unknown
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpRouter.RouteContext> => {
+  if (error instanceof OciError) return Effect.succeed(ociErrorResponse(error))
+  if (!HttpApiError.HttpApiSchemaError.is(error) || error.kind === "Body") return Effect.die(error)
+  return Effect.map(HttpRouter.RouteContext, ({ params }) => ociErrorResponse(misfitRefusal(error, params)))
+}
+
+/** The routes of every group of the API, and a refusal for the methods that a path of it does not have. */
+export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+  api: HttpApi.HttpApi<Id, Groups>,
+  handlers: Layer.Layer<HttpApiGroup.ToService<Id, Groups>, never, Answering>,
+  { role, counter, routeName }: ApiRoutesOptions
+): Effect.Effect<ReadonlyArray<HttpRoute>> =>
+  Effect.gen(function* () {
+    const counted = (group: string, handler: RouteHandler) =>
+      countedHandler(counter, routeName(group), handler, () =>
+        ociErrorResponse(ociError("UNKNOWN", { message: `${role} failed; its log says where` }))
+      )
+    const answering = Layer.succeed(Answering, (answer, { group }) =>
+      counted(group.identifier, Effect.map(Effect.catch(answer, refused), withLength))
+    )
+    const routes: HttpRoute[] = []
+    const router = HttpRouter.HttpRouter.of({
+      ...(yield* HttpRouter.make),
+      addAll: (added) =>
+        Effect.sync(() => {
+          for (const { method, path, handler } of added) {
+            routes.push({ method, path, handler: Effect.orDie(handler) } as HttpRoute)
+          }
+        })
+    })
+    const served = HttpApiBuilder.layer(api).pipe(
+      Layer.provide(Layer.provide(handlers, answering)),
+      Layer.provide(Layer.merge(Layer.succeed(HttpRouter.HttpRouter, router), noFiles))
+    )
+    yield* Effect.scoped(Layer.build(served))
+
+    const known = new Map<string, { readonly group: string; readonly methods: Set<string> }>()
+    HttpApi.reflect(api, {
+      onGroup: () => {},
+      onEndpoint: ({ group, endpoint: { path, method } }) => {
+        const at = known.get(path) ?? { group: group.identifier, methods: new Set() }
+        known.set(path, at)
+        at.methods.add(method)
+      }
+    })
+    for (const [path, at] of known) {
+      const allow = [...at.methods].join(", ")
+      const message = `${role} answers ${allow} here, and nothing else`
+      const handler = Effect.succeed(
+        ociErrorResponse(ociError("UNSUPPORTED", { message, headers: { allow } }))
+      )
+      for (const method of methods) {
+        if (at.methods.has(method)) continue
+        routes.push({ method, path: path as HttpRouter.PathInput, handler: counted(at.group, handler) })
+      }
+    }
+    return routes
+  })
