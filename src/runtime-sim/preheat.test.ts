@@ -58,7 +58,7 @@ it("an agent is known soon after it or the tracker starts, and forgotten when it
       yield* Effect.sleep(micros(askLimits.registrationPeriod))
       expect(yield* known).toEqual(both)
       yield* second.kill
-      yield* Effect.sleep(micros(registrationLifetime - askLimits.registrationPeriod))
+      yield* Effect.sleep(micros(registrationLifetime(askLimits) - askLimits.registrationPeriod))
       expect(yield* known).toEqual(both)
       yield* Effect.sleep(micros(askLimits.registrationPeriod))
       expect(yield* known).toEqual(both.slice(0, 1))

@@ -114,8 +114,13 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       const scope = makeMirrorScope(names, config.ownNames)
       const routes =
         forward === undefined
-          ? readOnlyRegistryRoutes({ source, pushTo: config.proxy ?? "the cluster's proxy", counter, scope })
-          : registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
+          ? yield* readOnlyRegistryRoutes({
+              source,
+              pushTo: config.proxy ?? "the cluster's proxy",
+              counter,
+              scope
+            })
+          : yield* registryRoutes({ source, ...keptMirrored(names, forward), counter, scope })
       const app = yield* makeHttpApp(
         forProxies === undefined ? [...routes, ...(yield* preheat)] : routes,
         health

@@ -5,8 +5,8 @@ import { Effect, Layer, Option, type Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { buildIndexLimits } from "./limits.ts"
-import { ociLimits } from "../oci/limits.ts"
+import type { BuildIndexLimits } from "./limits.ts"
+import type { OciLimits } from "../oci/limits.ts"
 import { BuildIndexApi, names } from "../client/build-index-api.ts"
 import type { BuildIndexChanges, ContentMissing, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { LinkPut, ManifestPut, References, tagEntity } from "../client/build-index-records.ts"
@@ -67,17 +67,14 @@ const deleted = (deletion: Effect.Effect<unknown, IndexFailure>, code: OciErrorC
   )
 
 /** A client hears of a record that does not fit: it is its manifest. */
-const recordBody = <A>(schema: Schema.Codec<A, unknown>, what: string) =>
-  Effect.mapError(jsonBody(schema, what, buildIndexLimits.maxRecordBytes), ({ message }) =>
+const recordBody = <A>(schema: Schema.Codec<A, unknown>, what: string, mostBytes: number) =>
+  Effect.mapError(jsonBody(schema, what, mostBytes), ({ message }) =>
     ociError("MANIFEST_INVALID", { message })
   )
-const manifestBody = recordBody(ManifestPut, "a manifest's record")
-const linkBody = recordBody(LinkPut, "a link")
-const referencesBody = recordBody(References, "a list of digests")
 
 /** A registry asks for one entry more than its page holds, to see whether there is another page. */
-const page = (query: { readonly n?: string; readonly last?: string }) => {
-  const parsed = parsePage(query, ociLimits.maxPageSize + 1)
+const pageOf = (limits: OciLimits) => (query: { readonly n?: string; readonly last?: string }) => {
+  const parsed = parsePage(query, { ...limits, maxPageSize: limits.maxPageSize + 1 })
   if (parsed instanceof OciError) return Effect.fail(parsed)
   return Effect.succeed({ limit: parsed.count, ...(parsed.last === undefined ? {} : { last: parsed.last }) })
 }
@@ -89,8 +86,15 @@ const api = BuildIndexApi.annotate(HttpApi.SuccessParseOptions, { disableChecks:
 export const buildIndexAnswers = (
   index: BuildIndexStore<UpstreamAway>,
   changes: BuildIndexChanges,
+  limits: BuildIndexLimits & OciLimits,
   pulled: BuildIndexChanges["notePull"] = () => Effect.void
 ) => {
+  const page = pageOf(limits)
+  const { maxRecordBytes } = limits
+  const manifestBody = recordBody(ManifestPut, "a manifest's record", maxRecordBytes)
+  const linkBody = recordBody(LinkPut, "a link", maxRecordBytes)
+  const referencesBody = recordBody(References, "a list of digests", maxRecordBytes)
+
   /** What is there of a manifest that a client asks for. */
   const asked = <A extends { readonly digest: Digest }>(
     repository: string,

@@ -5,7 +5,8 @@ import { Clock, Effect, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { describe } from "vitest"
-import { buildIndexLimits } from "./limits.ts"
+import { type BuildIndexLimits, buildIndexLimits } from "./limits.ts"
+import { type ServiceLimits, serviceLimits } from "../services/limits.ts"
 import { makeBuildIndexChanges } from "./build-index-changes.ts"
 import type { ManifestRecord } from "../client/build-index-records.ts"
 import { makeBuildIndexStore } from "./build-index-store.ts"
@@ -16,21 +17,22 @@ import { digest, record } from "../../../testing/roles/index-records.ts"
 const repository = "demo/app"
 const hour = 3_600_000
 
-const open = () => {
+const open = (changed: Partial<BuildIndexLimits & ServiceLimits> = {}) => {
+  const limits = { ...buildIndexLimits, ...serviceLimits, ...changed }
   const rows = makeMemoryTables()
-  const tables = makeIndexTables(rows)
+  const tables = makeIndexTables(rows, limits)
   let operations = 0
   // Others get a turn between a change's checks and its write.
   const yielding = {
     ...rows,
     write: (writes: Parameters<typeof rows.write>[0]) => Effect.andThen(Effect.yieldNow, rows.write(writes))
   }
-  const changes = makeBuildIndexChanges(tables, yielding, 24 * hour)
+  const changes = makeBuildIndexChanges(tables, yielding, 24 * hour, limits)
   const by = () => ({ by: "10.0.0.1 test", operation: String(operations++) })
   return {
     rows,
     changes,
-    index: makeBuildIndexStore(tables),
+    index: makeBuildIndexStore(tables, limits),
     by,
     put: (put: ManifestRecord, tags: ReadonlyArray<string> = [], change = by()) =>
       changes.putManifest(repository, { ...change, record: put, tags })

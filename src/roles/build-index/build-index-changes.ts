@@ -9,7 +9,7 @@
 
 import { Clock, Data, Effect, Option, Random, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { buildIndexLimits } from "./limits.ts"
+import type { BuildIndexLimits } from "./limits.ts"
 import type { ChangeBy, HistoryEntry, ManifestPut, Referrer } from "../client/build-index-records.ts"
 import { hasBlob } from "./build-index-store.ts"
 import { deleteRow, type IndexTables, indexKeys, putRow } from "./build-index-tables.ts"
@@ -59,7 +59,7 @@ export interface BuildIndexChanges {
     putAt: number,
     change: ChangeBy
   ) => Effect.Effect<void, NothingThere | TagImmutable | TableStoreError>
-  /** Notes that a manifest was asked for, when the last note is older than buildIndexLimits.pullNotePause. */
+  /** Notes that a manifest was asked for, when the last note is older than pullNotePause. */
   readonly notePull: (repository: string, digest: Digest) => Effect.Effect<void, TableStoreError>
   /** Takes away those of the blobs that no manifest names and nobody relied on since `before`; gives them. */
   readonly collectLinks: (
@@ -79,6 +79,7 @@ export const makeBuildIndexChanges = (
   tables: IndexTables,
   store: TableStore,
   graceMillis: number,
+  { tagHistory, pullNotePause }: BuildIndexLimits,
   /** The rule that keeps a tag where it is, if there is one. */
   immutableBy: (repository: string, tag: string) => string | undefined = () => undefined
 ): BuildIndexChanges => {
@@ -93,7 +94,7 @@ export const makeBuildIndexChanges = (
   ): ReadonlyArray<TableWrite> => [
     putRow("history", indexKeys.history(repository, tag, entry.version), entry),
     ...before
-      .slice(0, Math.max(0, before.length + 1 - buildIndexLimits.tagHistory))
+      .slice(0, Math.max(0, before.length + 1 - tagHistory))
       .map(({ version }) => deleteRow("history", indexKeys.history(repository, tag, version)))
   ]
 
@@ -326,7 +327,7 @@ export const makeBuildIndexChanges = (
         const key = indexKeys.byDigest(repository, digest)
         const now = yield* Clock.currentTimeMillis
         const noted = Number(Option.getOrElse(yield* store.get("pulled", key), () => "-Infinity"))
-        if (now - noted < buildIndexLimits.pullNotePause / 1_000) return
+        if (now - noted < pullNotePause / 1_000) return
         yield* oneAtATime(
           Effect.gen(function* () {
             if (Option.isNone(yield* tables.manifest(repository, digest))) return

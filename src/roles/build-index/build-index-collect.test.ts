@@ -8,6 +8,8 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { buildIndex } from "./build-index.ts"
+import { buildIndexLimits } from "./limits.ts"
+import { serviceLimits } from "../services/limits.ts"
 import { makeBuildIndexChanges, type BuildIndexChanges } from "./build-index-changes.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { makeIndexTables } from "./build-index-tables.ts"
@@ -125,8 +127,8 @@ describe("a collection", () => {
   it.effect("leaves what changed since its plan was made", () =>
     Effect.gen(function* () {
       const rows = makeMemoryTables()
-      const tables = makeIndexTables(rows)
-      const changes: BuildIndexChanges = makeBuildIndexChanges(tables, rows, 1000)
+      const tables = makeIndexTables(rows, serviceLimits)
+      const changes: BuildIndexChanges = makeBuildIndexChanges(tables, rows, 1000, buildIndexLimits)
       const change = (operation: string) => ({ by, operation })
       const of = (letter: string, names: ReadonlyArray<Digest> = []) => record(letter, { names })
       yield* changes.link(repository, digest("1"), 10)

@@ -9,8 +9,8 @@
 import { Clock, Effect, Random, type Scope, Semaphore } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { httpLimits } from "../http/limits.ts"
-import { registryLimits } from "../registry/limits.ts"
+import { HttpLimits } from "../http/limits.ts"
+import { RegistryLimits } from "../registry/limits.ts"
 import type { BuildIndexChanges, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { decodeLinkRow, decodeManifestRow, decodeTagRow, type IndexTables } from "./build-index-tables.ts"
 import type { CollectConfig } from "./config.ts"
@@ -29,7 +29,7 @@ interface CollectReport {
   readonly blobs: number
   /** Of what no repository of this build-index links or names any more. */
   readonly bytes: number
-  /** What goes, by repository; the first httpLimits.maxCollectListed lines. */
+  /** What goes, by repository; the first maxCollectListed lines. */
   readonly gone: ReadonlyArray<string>
 }
 
@@ -44,6 +44,8 @@ export const makeBuildIndexCollect = (options: {
 }): Effect.Effect<ReadonlyArray<HttpRoute>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { tables, changes, config, graceMillis, isImmutable, counter, metrics } = options
+    const { maxCollectListed } = yield* HttpLimits
+    const { maxChangedByLength } = yield* RegistryLimits
     const oneAtATime = Semaphore.makeUnsafe(1).withPermit
     const collected = (kind: string) =>
       metrics.counter("shoal_index_collected_total", "What the collector took away", { kind })
@@ -98,7 +100,7 @@ export const makeBuildIndexCollect = (options: {
       Effect.gen(function* () {
         const change = (rule: string) =>
           Effect.map(Random.nextInt, (operation) => ({
-            by: `retention ${rule}`.slice(0, registryLimits.maxChangedByLength),
+            by: `retention ${rule}`.slice(0, maxChangedByLength),
             operation: String(operation)
           }))
         // What changed since the plan was made stays: it is judged anew the next time.
@@ -148,7 +150,7 @@ export const makeBuildIndexCollect = (options: {
             const plan = planRetention(yield* contentOf(key), { rules, isImmutable, now, graceMillis })
             if (plan.tags.length + plan.manifests.length + plan.links.length > 0) plans.set(key, plan)
           }
-          const report = { dryRun, ...totals(plans), bytes: yield* freed(plans) }
+          const report = { dryRun, ...totals(plans, maxCollectListed), bytes: yield* freed(plans) }
           if (!dryRun) {
             for (const [repository, plan] of plans) yield* apply(repository, plan, now)
             if (plans.size > 0) {
@@ -188,7 +190,7 @@ export const makeBuildIndexCollect = (options: {
     return [route("GET", true), route("POST", false)]
   })
 
-const totals = (plans: ReadonlyMap<string, RetentionPlan>) => {
+const totals = (plans: ReadonlyMap<string, RetentionPlan>, mostLines: number) => {
   const gone: string[] = []
   const total = { tags: 0, manifests: 0, blobs: 0 }
   for (const [repository, plan] of plans) {
@@ -202,7 +204,7 @@ const totals = (plans: ReadonlyMap<string, RetentionPlan>) => {
         ({ digest, size }) => `${repository} blob ${digest} ${size} bytes (no manifest names it)`
       )
     ]
-    gone.push(...lines.slice(0, Math.max(0, httpLimits.maxCollectListed - gone.length)))
+    gone.push(...lines.slice(0, Math.max(0, mostLines - gone.length)))
   }
   return { ...total, gone }
 }

@@ -7,8 +7,8 @@
 import { Effect, Option } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { digestEncoded } from "../../protocol/wire/digest.ts"
-import { buildIndexLimits } from "./limits.ts"
-import { serviceLimits } from "../services/limits.ts"
+import type { BuildIndexLimits } from "./limits.ts"
+import type { ServiceLimits } from "../services/limits.ts"
 import type {
   HistoryEntry,
   LinkAnswer,
@@ -48,7 +48,10 @@ export interface BuildIndexStore<Failure = never> {
   readonly repositories: (page: PageRequest) => Effect.Effect<ReadonlyArray<string>, TableStoreError>
 }
 
-export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
+export const makeBuildIndexStore = (
+  tables: IndexTables,
+  { maxReferrersBytes, tableScanPage }: BuildIndexLimits & ServiceLimits
+): BuildIndexStore => {
   /** Read before what it is told with: a deletion in between makes the answer older, not newer, than it is. */
   const toldOf = (repository: string): Effect.Effect<Told, TableStoreError> =>
     Effect.all({ epoch: tables.epoch, deletions: tables.deletions(repository) })
@@ -106,7 +109,7 @@ export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
       let bytes = 0
       let last = page.last
       for (;;) {
-        const limit = serviceLimits.tableScanPage
+        const limit = tableScanPage
         const rows = yield* tables.referrers(repository, subject, {
           limit,
           ...(last === undefined ? {} : { last })
@@ -115,10 +118,7 @@ export const makeBuildIndexStore = (tables: IndexTables): BuildIndexStore => {
           last = referrer.digest
           if (artifactType !== undefined && referrer.artifactType !== artifactType) continue
           bytes += JSON.stringify(referrer).length
-          if (
-            found.length >= page.limit ||
-            (found.length > 0 && bytes > buildIndexLimits.maxReferrersBytes)
-          ) {
+          if (found.length >= page.limit || (found.length > 0 && bytes > maxReferrersBytes)) {
             return { referrers: found, more: true }
           }
           found.push(referrer)

@@ -21,7 +21,7 @@
 
 import { Effect, Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { serviceLimits } from "../services/limits.ts"
+import type { ServiceLimits } from "../services/limits.ts"
 import { HistoryEntry, KeptManifest, LinkRecord, Referrer, TagRow } from "../client/build-index-records.ts"
 import { type TableRow, type TableStore, TableStoreError, type TableWrite } from "../services/table-store.ts"
 
@@ -109,7 +109,7 @@ export const decodeManifestRow = (row: TableRow): Read<KeptManifest> =>
 export const decodeTagRow = (row: TableRow): Read<typeof TagRow.Type> => decodeRow("tags", row, decodeTag)
 export const decodeLinkRow = (row: TableRow): Read<LinkRecord> => decodeRow("links", row, decodeLink)
 
-export const makeIndexTables = (tables: TableStore): IndexTables => {
+export const makeIndexTables = (tables: TableStore, { tableScanPage }: ServiceLimits): IndexTables => {
   const row = <A>(table: string, key: string, decode: Decode<A>): Read<Option.Option<A>> =>
     Effect.flatMap(tables.get(table, key), (text) =>
       Option.isNone(text)
@@ -134,7 +134,7 @@ export const makeIndexTables = (tables: TableStore): IndexTables => {
       const rows: TableRow[] = []
       for (;;) {
         const last = rows.at(-1)?.key.slice(prefix.length)
-        const limit = serviceLimits.tableScanPage
+        const limit = tableScanPage
         const page = yield* scan(table, prefix, { limit, ...(last === undefined ? {} : { last }) })
         rows.push(...page)
         if (page.length < limit) return rows

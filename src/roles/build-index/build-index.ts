@@ -3,7 +3,10 @@
 // decides in its own file.
 
 import { Duration, Effect } from "effect"
-import { askLimits } from "../client/limits.ts"
+import { AskLimits } from "../client/limits.ts"
+import { BuildIndexLimits } from "./limits.ts"
+import { OciLimits } from "../oci/limits.ts"
+import { ServiceLimits } from "../services/limits.ts"
 import { buildIndexAnswers } from "./build-index-answers.ts"
 import { BuildIndexApi } from "../client/build-index-api.ts"
 import { type BuildIndexChanges, makeBuildIndexChanges } from "./build-index-changes.ts"
@@ -28,18 +31,19 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
   Effect.gen(function* () {
     const storage = yield* HostStorage
     const store = yield* storage.tables(config.data)
-    const tables = makeIndexTables(store)
+    const limits = { ...(yield* BuildIndexLimits), ...(yield* ServiceLimits), ...(yield* OciLimits) }
+    const tables = makeIndexTables(store, limits)
     const { collect } = config
     const graceMillis = Duration.toMillis(collect.grace)
     const immutableBy = (repository: string, tag: string) =>
       config.immutableTags.find((pattern) => matchesImage(pattern, repository, tag))
-    const changes = makeBuildIndexChanges(tables, store, graceMillis, immutableBy)
+    const changes = makeBuildIndexChanges(tables, store, graceMillis, limits, immutableBy)
     const metrics = makeRoleMetrics("build-index")
     const counter = makeRequestCounter(metrics)
 
-    const index = yield* mirrored(config, makeBuildIndexStore(tables), changes)
+    const index = yield* mirrored(config, makeBuildIndexStore(tables, limits), changes)
     const wantsPulls = collect.retention.some((rule) => rule.keepPulledWithin !== undefined)
-    const answers = buildIndexAnswers(index, changes, wantsPulls ? changes.notePull : undefined)
+    const answers = buildIndexAnswers(index, changes, limits, wantsPulls ? changes.notePull : undefined)
     const routes = yield* apiRoutes(BuildIndexApi, answers, {
       role: "the build-index",
       counter,
@@ -53,7 +57,7 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
     })
 
     const notReady = store.get("repositories", "").pipe(
-      Effect.timeout(toDuration(askLimits.healthTimeout)),
+      Effect.timeout(toDuration((yield* AskLimits).healthTimeout)),
       Effect.match({
         onSuccess: (): ReadonlyArray<string> => [],
         onFailure: (error) => [`the tables in ${config.data} do not answer: ${error.message}`]

@@ -1,6 +1,7 @@
 // Limits of a build-index: what it is told, what it lists, what it remembers of upstreams, what its collector may take.
 // Each line states the unit and the trade-off; relations between limits are asserted when the module loads.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { askLimits } from "../client/limits.ts"
@@ -25,6 +26,16 @@ export const buildIndexLimits = {
   /** Mirrored tags whose last confirmation is remembered, about 150 bytes each. A forgotten one is asked for anew. */
   maxConfirmedTags: 100_000
 }
+
+export type BuildIndexLimits = Readonly<typeof buildIndexLimits>
+
+/** What a build-index reads when it is made: these limits, unless a test sets others. */
+export const BuildIndexLimits: Context.Reference<BuildIndexLimits> = Context.Reference(
+  "shoal/roles/build-index/BuildIndexLimits",
+  {
+    defaultValue: () => buildIndexLimits
+  }
+)
 
 invariant(
   ociLimits.maxManifestBytes < buildIndexLimits.maxRecordBytes,

@@ -10,13 +10,13 @@
 //   blob       named by a kept manifest, or linked after a HEAD; its bytes are the origins' matter (origin-mirror.ts)
 //
 // Invariants: a manifest's bytes are durable at an origin before it is recorded; what the upstream is asked comes only
-// from the closed list of the configuration; an answer comes within buildIndexLimits.upstreamResolveTimeout.
+// from the closed list of the configuration; an answer comes within upstreamResolveTimeout.
 
 import { Cache, Clock, Effect, Exit, Option, Random, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { buildIndexLimits } from "./limits.ts"
-import { upstreamLimits } from "../upstream/limits.ts"
+import { BuildIndexLimits } from "./limits.ts"
+import { UpstreamLimits } from "../upstream/limits.ts"
 import { milliseconds } from "../../protocol/kit/time.ts"
 import type { BuildIndexChanges } from "./build-index-changes.ts"
 import {
@@ -49,8 +49,10 @@ export const makeMirroredIndex = (
 ): Effect.Effect<BuildIndexStore<UpstreamAway>> =>
   Effect.gen(function* () {
     const { index, changes, upstreams, origins } = options
+    const { maxConfirmedTags, upstreamResolveTimeout } = yield* BuildIndexLimits
+    const { maxUpstreamAnswers, upstreamLacksLifetime } = yield* UpstreamLimits
     /** When the upstream last confirmed a tag, in milliseconds; oldest first. Lost at a restart: it is then asked. */
-    const confirmed = new BoundedMap<string, number>(buildIndexLimits.maxConfirmedTags)
+    const confirmed = new BoundedMap<string, number>(maxConfirmedTags)
 
     const confirm = (key: string, at: number): void => {
       confirmed.set(key, at)
@@ -58,11 +60,11 @@ export const makeMirroredIndex = (
 
     const inTime = <A, E>(what: string, asked: Effect.Effect<A, E>) =>
       Effect.timeoutOrElse(asked, {
-        duration: toDuration(buildIndexLimits.upstreamResolveTimeout),
+        duration: toDuration(upstreamResolveTimeout),
         orElse: () =>
           Effect.fail(
             new UpstreamAway({
-              message: `${what} could not be had within ${buildIndexLimits.upstreamResolveTimeout / 1_000_000} s`
+              message: `${what} could not be had within ${upstreamResolveTimeout / 1_000_000} s`
             })
           )
       })
@@ -139,7 +141,7 @@ export const makeMirroredIndex = (
 
     const lifetime = (exit: Exit.Exit<void, Failure>) =>
       // An unknown name is not asked for again at once; a name that is known has its own freshness.
-      Exit.isFailure(exit) && isLacks(exit) ? toDuration(upstreamLimits.upstreamLacksLifetime) : 0
+      Exit.isFailure(exit) && isLacks(exit) ? toDuration(upstreamLacksLifetime) : 0
 
     const split = (key: string): readonly [string, string] => {
       const space = key.indexOf(" ")
@@ -152,7 +154,7 @@ export const makeMirroredIndex = (
         const [repository, name] = split(key)
         return inTime(`${repository}:${name}`, revalidate(repository, name, upstreams.of(repository)!))
       },
-      { capacity: upstreamLimits.maxUpstreamAnswers, timeToLive: lifetime }
+      { capacity: maxUpstreamAnswers, timeToLive: lifetime }
     )
 
     /** By "{repository} {digest}". */
@@ -164,7 +166,7 @@ export const makeMirroredIndex = (
           adopt(repository, upstreams.of(repository)!, { tag: "Digest", digest }, [])
         )
       },
-      { capacity: upstreamLimits.maxUpstreamAnswers, timeToLive: lifetime }
+      { capacity: maxUpstreamAnswers, timeToLive: lifetime }
     )
 
     const tag = (repository: string, name: string, { registry, freshness }: MirroredRepository) =>

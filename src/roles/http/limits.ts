@@ -2,7 +2,7 @@
 
 import { Context } from "effect"
 
-export const httpLimits = {
+const httpLimits = {
   /** Clients whose rate is remembered, about 200 bytes each. The client that was silent longest is forgotten first. */
   maxClientsRemembered: 10_000,
   /** Lines that the report of a collection lists: about 1 MB of text. */

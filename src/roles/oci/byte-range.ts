@@ -6,7 +6,7 @@
 // joined, because clients count them. There are at most maxRanges parts, and at most maxRangeOverlaps of them
 // overlap.
 
-import { ociLimits } from "./limits.ts"
+import type { OciLimits } from "./limits.ts"
 
 /** The bytes from `start` to before `end`. */
 export interface ByteRange {
@@ -39,12 +39,16 @@ const setPattern = /^\s*bytes\s*=([\d\s,-]*)$/i
 const rangePattern = /^\s*(\d*)\s*-\s*(\d*)\s*$/
 
 /** The bytes that a `Range` header selects of a blob of `length` bytes. */
-export const parseRange = (header: string | undefined, length: number): RequestedRange => {
+export const parseRange = (
+  header: string | undefined,
+  length: number,
+  { maxRanges, maxRangeOverlaps }: Pick<OciLimits, "maxRanges" | "maxRangeOverlaps">
+): RequestedRange => {
   const set = header === undefined ? null : setPattern.exec(header)
   if (set === null) return { tag: "Whole" }
   // A list may have empty elements (RFC 9110, 5.6.1).
   const specs = set[1]!.split(",").filter((spec) => spec.trim() !== "")
-  if (specs.length > ociLimits.maxRanges) return { tag: "TooMany" }
+  if (specs.length > maxRanges) return { tag: "TooMany" }
   const ranges: ByteRange[] = []
   for (const spec of specs) {
     const match = rangePattern.exec(spec)
@@ -53,7 +57,7 @@ export const parseRange = (header: string | undefined, length: number): Requeste
     if (range !== undefined) ranges.push(range)
   }
   if (specs.length === 0) return { tag: "Whole" }
-  if (ranges.length === 0 || overlaps(ranges) > ociLimits.maxRangeOverlaps) return { tag: "Unsatisfiable" }
+  if (ranges.length === 0 || overlaps(ranges) > maxRangeOverlaps) return { tag: "Unsatisfiable" }
   return { tag: "Parts", ranges }
 }
 

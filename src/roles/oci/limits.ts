@@ -1,5 +1,7 @@
 // Limits of what a registry's documents and requests may hold. Each line states the unit, the formula or the trade-off.
 
+import { Context } from "effect"
+
 const KiB = 1024
 const MiB = 1024 * KiB
 
@@ -21,3 +23,10 @@ export const ociLimits = {
   /** Ranges of a request that may overlap another one: more only multiply what is sent (RFC 9110, section 14.2). */
   maxRangeOverlaps: 2
 }
+
+export type OciLimits = Readonly<typeof ociLimits>
+
+/** What a registry reads when it is made: these limits, unless a test sets others. */
+export const OciLimits: Context.Reference<OciLimits> = Context.Reference("shoal/roles/oci/OciLimits", {
+  defaultValue: () => ociLimits
+})

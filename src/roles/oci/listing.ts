@@ -1,7 +1,7 @@
 // Pages of a listing (OCI distribution spec, "Listing Tags"): `n` entries after `last`, which is exclusive, and a
 // Link to the next page if there is one. `n=0` is an empty list without a Link.
 
-import { ociLimits } from "./limits.ts"
+import type { OciLimits } from "./limits.ts"
 import { type OciError, ociError } from "./oci-error.ts"
 
 type Query = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
@@ -15,17 +15,20 @@ export interface Page {
 export const singleParameter = (value: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof value === "string" ? value : value?.[0]
 
-/** Reads `n` and `last`; an `n` above `most` counts as `most`. */
-export const parsePage = (query: Query, most: number = ociLimits.maxPageSize): Page | OciError => {
+/** Reads `n` and `last`; an `n` above the largest page counts as that. */
+export const parsePage = (
+  query: Query,
+  { defaultPageSize, maxPageSize }: Pick<OciLimits, "defaultPageSize" | "maxPageSize">
+): Page | OciError => {
   const n = singleParameter(query.n)
   const last = singleParameter(query.last)
-  if (n === undefined) return { count: ociLimits.defaultPageSize, last }
+  if (n === undefined) return { count: defaultPageSize, last }
   if (!/^\d+$/.test(n)) {
     return ociError("PAGINATION_NUMBER_INVALID", {
       message: `n is "${n.slice(0, 40)}" but must be a whole number of at least 0`
     })
   }
-  return { count: Math.min(Number(n), most), last }
+  return { count: Math.min(Number(n), maxPageSize), last }
 }
 
 /** The page of `found`, a listing of up to one entry more than the page holds. */

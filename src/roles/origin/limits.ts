@@ -1,6 +1,7 @@
 // Limits of an origin: copies to other origins, repairs, fetches from upstreams, and what its collector may take. Each
 // line states the unit, the formula or the trade-off; relations between limits are asserted when the module loads.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { askLimits } from "../client/limits.ts"
@@ -35,6 +36,16 @@ export const originLimits = {
   /** Blobs whose last touch an origin remembers, about 150 bytes each. Beyond it all others count as touched. */
   maxTouchesRemembered: 1_000_000
 }
+
+export type OriginLimits = Readonly<typeof originLimits>
+
+/** What an origin reads when it is made: these limits, unless a test sets others. */
+export const OriginLimits: Context.Reference<OriginLimits> = Context.Reference(
+  "shoal/roles/origin/OriginLimits",
+  {
+    defaultValue: () => originLimits
+  }
+)
 
 invariant(originLimits.minReplicationDelay <= originLimits.maxReplicationDelay, "limits: replication delay")
 invariant(

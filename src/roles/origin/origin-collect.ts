@@ -12,8 +12,8 @@
 import { Clock, Duration, Effect, Option, type Scope, Semaphore } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { askLimits } from "../client/limits.ts"
-import { httpLimits } from "../http/limits.ts"
+import { AskLimits } from "../client/limits.ts"
+import { HttpLimits } from "../http/limits.ts"
 import type { BuildIndexClient, BuildIndexUnavailable } from "../client/build-index-client.ts"
 import type { OriginCollect } from "./config.ts"
 import type { HttpRoute } from "../http/http-app.ts"
@@ -35,7 +35,7 @@ interface OriginCollectReport {
   /** What goes: blobs, and the bytes of their content. */
   readonly blobs: number
   readonly bytes: number
-  /** The first httpLimits.maxCollectListed of them. */
+  /** The first maxCollectListed of them. */
   readonly gone: ReadonlyArray<string>
 }
 
@@ -53,6 +53,8 @@ export const makeOriginCollect = (options: {
 }): Effect.Effect<ReadonlyArray<HttpRoute>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { config, blobs, touches, engine, replication, buildIndex, counter, metrics } = options
+    const { maxReferencesAsked } = yield* AskLimits
+    const { maxCollectListed } = yield* HttpLimits
     const graceMillis = Duration.toMillis(config.grace)
     const oneAtATime = Semaphore.makeUnsafe(1).withPermit
     const removed = {
@@ -105,16 +107,12 @@ export const makeOriginCollect = (options: {
           const gone: string[] = []
           let count = 0
           let bytes = 0
-          for (let start = 0; start < idle.length; start += askLimits.maxReferencesAsked) {
-            const batch = yield* judge(
-              idle.slice(start, start + askLimits.maxReferencesAsked),
-              before,
-              dryRun
-            )
+          for (let start = 0; start < idle.length; start += maxReferencesAsked) {
+            const batch = yield* judge(idle.slice(start, start + maxReferencesAsked), before, dryRun)
             count += batch.length
             bytes += bytesOf(batch)
             for (const { digest, length } of batch) {
-              if (gone.length < httpLimits.maxCollectListed) gone.push(`${digest} ${length} bytes`)
+              if (gone.length < maxCollectListed) gone.push(`${digest} ${length} bytes`)
             }
           }
           const touched = complete.length - idle.length

@@ -13,9 +13,8 @@ import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Strea
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { askLimits } from "../client/limits.ts"
-import { originLimits } from "./limits.ts"
-import { upstreamLimits } from "../upstream/limits.ts"
+import { OriginLimits } from "./limits.ts"
+import { UpstreamLimits } from "../upstream/limits.ts"
 import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../client/ask-metainfo.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
@@ -55,11 +54,13 @@ export const makeOriginMirror = (
 ): Effect.Effect<OriginMirror, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { registries, transient, repair, replication, upstreams, members, self, metrics } = options
+    const limits = yield* OriginLimits
+    const { maxUpstreamAnswers, upstreamLacksLifetime } = yield* UpstreamLimits
     const fibers = yield* FiberMap.make<Digest>()
-    const atOnce = yield* Semaphore.make(originLimits.maxUpstreamFetches)
+    const atOnce = yield* Semaphore.make(limits.maxUpstreamFetches)
     const underway = new Map<Digest, Deferred.Deferred<Outcome>>()
     /** Until when, in milliseconds, a blob that could not be had is not asked for again. */
-    const failedUntil = new BoundedMap<Digest, number>(upstreamLimits.maxUpstreamAnswers)
+    const failedUntil = new BoundedMap<Digest, number>(maxUpstreamAnswers)
     const counted = (result: string) =>
       metrics.counter("shoal_upstream_fetches_total", "Blobs fetched from upstream registries", { result })
     const done = counted("done")
@@ -106,10 +107,7 @@ export const makeOriginMirror = (
         Effect.catch((error) =>
           Effect.gen(function* () {
             failed(1)
-            failedUntil.set(
-              digest,
-              (yield* Clock.currentTimeMillis) + upstreamLimits.upstreamLacksLifetime / 1000
-            )
+            failedUntil.set(digest, (yield* Clock.currentTimeMillis) + upstreamLacksLifetime / 1000)
             yield* Effect.logWarning(
               `${digest} could not be fetched from ${mirrored.registry.name}: ${error._tag}: ${"message" in error ? error.message : ""}`
             )
@@ -130,7 +128,7 @@ export const makeOriginMirror = (
       outcome: Deferred.Deferred<Outcome>
     ): Effect.Effect<Outcome, BlobOnItsWay> =>
       Effect.timeoutOrElse(Deferred.await(outcome), {
-        duration: toDuration(originLimits.upstreamFetchWait),
+        duration: toDuration(limits.upstreamFetchWait),
         orElse: () =>
           Effect.fail(new BlobOnItsWay({ digest, message: `${digest} is being fetched from its upstream` }))
       })
@@ -142,7 +140,7 @@ export const makeOriginMirror = (
         const until = failedUntil.get(digest)
         if (until !== undefined && (yield* Clock.currentTimeMillis) < until) return Option.none()
         failedUntil.delete(digest)
-        if (underway.size >= originLimits.maxQueuedUpstreamFetches) {
+        if (underway.size >= limits.maxQueuedUpstreamFetches) {
           yield* Effect.logWarning(`${digest} is not fetched now: ${underway.size} others wait`)
           return Option.none()
         }
@@ -159,7 +157,7 @@ export const makeOriginMirror = (
           if (mirrored === undefined) return Option.none()
           const order = ringOwners(digest, members, members.length)
           for (const url of order.slice(0, order.indexOf(self))) {
-            const patience = originLimits.upstreamFetchWait + askLimits.askTimeout
+            const patience = limits.upstreamFetchWait + upstreams.limits.askTimeout
             const answer = yield* Effect.result(
               askMetainfo(upstreams, url, { tag: "Metainfo", namespace, digest }, patience)
             )

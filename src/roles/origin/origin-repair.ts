@@ -8,8 +8,7 @@
 import { Cache, Effect, FiberMap, Option, type Scope, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { askLimits } from "../client/limits.ts"
-import { originLimits } from "./limits.ts"
+import { OriginLimits } from "./limits.ts"
 import { choosePieceLength, type Metainfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../client/ask-metainfo.ts"
 import { BlobOnItsWay } from "../client/origin-errors.ts"
@@ -44,14 +43,15 @@ interface Offer {
 export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRepair, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { blobs, transient, upstreams, members, self } = options
+    const { maxParallelRepairs, maxQueuedRepairs } = yield* OriginLimits
     const repairs = yield* FiberMap.make<Digest>()
-    const atOnce = yield* Semaphore.make(originLimits.maxParallelRepairs)
+    const atOnce = yield* Semaphore.make(maxParallelRepairs)
 
-    const ownersOf = (digest: Digest) => ringOwners(digest, members, askLimits.originReplicas)
+    const ownersOf = (digest: Digest) => ringOwners(digest, members, upstreams.limits.originReplicas)
 
     const offerOf = (url: string, digest: Digest): Effect.Effect<Option.Option<Offer>, UpstreamFailed> =>
       Effect.map(
-        askMetainfo(upstreams, url, { tag: "OwnMetainfo", digest }, askLimits.askTimeout),
+        askMetainfo(upstreams, url, { tag: "OwnMetainfo", digest }, upstreams.limits.askTimeout),
         Option.flatMap((found) =>
           found instanceof BlobOnItsWay ? Option.none() : Option.some({ url, metainfo: found.metainfo })
         )
@@ -103,10 +103,8 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
     const startFetch = (namespace: string, digest: Digest, offer: Offer) =>
       Effect.gen(function* () {
         if (!ownersOf(digest).includes(self)) return
-        if ((yield* FiberMap.size(repairs)) >= originLimits.maxQueuedRepairs) {
-          return yield* Effect.logWarning(
-            `${digest} is not repaired now: ${originLimits.maxQueuedRepairs} others wait`
-          )
+        if ((yield* FiberMap.size(repairs)) >= maxQueuedRepairs) {
+          return yield* Effect.logWarning(`${digest} is not repaired now: ${maxQueuedRepairs} others wait`)
         }
         yield* FiberMap.run(repairs, digest, fetchFrom(namespace, offer), { onlyIfMissing: true })
       })

@@ -12,8 +12,7 @@ import { Clock, Data, Effect, Exit, Latch, Option, Schema, type Scope } from "ef
 import { HttpClientRequest } from "effect/http"
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { askLimits } from "../client/limits.ts"
-import { originLimits } from "./limits.ts"
+import { OriginLimits } from "./limits.ts"
 import { formatBlobPath } from "../client/blob-path.ts"
 import { sendBlob } from "../client/blob-send.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
@@ -62,6 +61,7 @@ export const makeOriginReplication = (
 ): Effect.Effect<OriginReplication, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
     const { blobs, tables, upstreams, repair, members, self, metrics } = options
+    const limits = yield* OriginLimits
     const underway = new Set<string>()
     // Commits that run now: their rows are not the worker's, since there may be nothing to copy yet.
     const committing = new Map<Digest, number>()
@@ -74,7 +74,7 @@ export const makeOriginReplication = (
     metrics.readGauge("shoal_origin_copies_queued", "Copies to other origins that are not done", () => queued)
 
     const targetsOf = (digest: Digest): ReadonlyArray<string> =>
-      ringOwners(digest, members, askLimits.originReplicas).filter((url) => url !== self)
+      ringOwners(digest, members, upstreams.limits.originReplicas).filter((url) => url !== self)
     const keyOf = (digest: Digest, target: string): string => `${digest} ${target}`
 
     const put = (key: string, waiting: Waiting) =>
@@ -105,7 +105,7 @@ export const makeOriginReplication = (
         const there = yield* upstreams.ask(
           target,
           HttpClientRequest.head(target + formatBlobPath({ tag: "OwnMetainfo", digest })),
-          askLimits.askTimeout,
+          upstreams.limits.askTimeout,
           (response) => Effect.as(discardBody(response), response.status === 200)
         )
         if (there) return
@@ -141,8 +141,8 @@ export const makeOriginReplication = (
         }
         failedCopies(1)
         const delay = Math.min(
-          originLimits.minReplicationDelay * 2 ** Math.min(attempts, 20),
-          originLimits.maxReplicationDelay
+          limits.minReplicationDelay * 2 ** Math.min(attempts, 20),
+          limits.maxReplicationDelay
         )
         yield* Effect.logWarning(
           `copy ${attempts + 1} of ${digest} to ${target} failed, next in ${delay / 1_000_000} s: ${failure.message}`
@@ -170,14 +170,14 @@ export const makeOriginReplication = (
           return yield* remove(key)
         }
         if (committing.has(digest) || waiting.value.notBefore > (yield* Clock.currentTimeMillis)) return
-        yield* Effect.sleep(toDuration(originLimits.replicationRetryPause))
+        yield* Effect.sleep(toDuration(limits.replicationRetryPause))
         yield* attempt(digest, target, waiting.value.attempts)
       })
 
     const page = (after: string | undefined) =>
       tables.scan(table, {
         prefix: "",
-        limit: originLimits.replicationPage,
+        limit: limits.replicationPage,
         ...(after === undefined ? {} : { after })
       })
 
@@ -187,14 +187,14 @@ export const makeOriginReplication = (
       for (;;) {
         const rows = yield* page(after)
         for (const row of rows) yield* exclusively(row.key, retry(row.key, row.value))
-        if (rows.length < originLimits.replicationPage) return
+        if (rows.length < limits.replicationPage) return
         after = rows.at(-1)!.key
       }
     })
 
     const worker = Effect.gen(function* () {
       yield* latch.await
-      yield* Effect.sleep(toDuration(originLimits.minReplicationDelay))
+      yield* Effect.sleep(toDuration(limits.minReplicationDelay))
       yield* pass
       if (queued <= 0) latch.closeUnsafe()
     }).pipe(
@@ -208,7 +208,7 @@ export const makeOriginReplication = (
     for (;;) {
       const rows = yield* page(after)
       queued += rows.length
-      if (rows.length < originLimits.replicationPage) break
+      if (rows.length < limits.replicationPage) break
       after = rows.at(-1)!.key
     }
     if (queued > 0) latch.openUnsafe()
@@ -220,7 +220,7 @@ export const makeOriginReplication = (
         for (const target of targetsOf(digest)) {
           const key = keyOf(digest, target)
           if (Option.isSome(yield* tables.get(table, key))) continue
-          if (queued >= originLimits.maxQueuedReplications) {
+          if (queued >= limits.maxQueuedReplications) {
             failedCopies(1)
             yield* Effect.logError(
               `the queue of copies is full (${queued}): ${digest} will be missing at ${target}`
@@ -259,7 +259,7 @@ export const makeOriginReplication = (
       Effect.forEach(
         targetsOf(digest),
         (target) => exclusively(keyOf(digest, target), attempt(digest, target, 0)),
-        { concurrency: askLimits.maxParallelAsks, discard: true }
+        { concurrency: upstreams.limits.maxParallelAsks, discard: true }
       )
 
     return {

@@ -11,7 +11,7 @@
 
 import { Clock, Deferred, Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { originLimits } from "./limits.ts"
+import { OriginLimits } from "./limits.ts"
 
 export interface OriginTouches {
   /** Someone relies on the blob, if it is there. */
@@ -31,6 +31,7 @@ export interface OriginTouches {
 }
 
 export const makeOriginTouches: Effect.Effect<OriginTouches> = Effect.gen(function* () {
+  const { maxTouchesRemembered } = yield* OriginLimits
   /** Milliseconds, longest untouched first. */
   const touched = new Map<Digest, number>()
   const users = new Map<Digest, number>()
@@ -41,7 +42,7 @@ export const makeOriginTouches: Effect.Effect<OriginTouches> = Effect.gen(functi
   const note = (digest: Digest, at: number): void => {
     touched.delete(digest)
     touched.set(digest, at)
-    if (touched.size <= originLimits.maxTouchesRemembered) return
+    if (touched.size <= maxTouchesRemembered) return
     const [oldest, when] = touched.entries().next().value!
     touched.delete(oldest)
     othersTouched = Math.max(othersTouched, when)

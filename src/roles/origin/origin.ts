@@ -10,7 +10,8 @@ import { Effect, Option } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { askLimits } from "../client/limits.ts"
+import { AskLimits } from "../client/limits.ts"
+import { OciLimits } from "../oci/limits.ts"
 import { encodeMetainfo, type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import type { OriginConfig } from "./config.ts"
@@ -70,6 +71,8 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       })
     }
     const storage = yield* HostStorage
+    const { originReplicas, healthTimeout } = yield* AskLimits
+    const oci = yield* OciLimits
     const metrics = makeRoleMetrics("origin")
     const counter = makeRequestCounter(metrics)
     const blobs = yield* storage.blobs(config.data)
@@ -85,7 +88,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       metrics,
       seedArc: (metainfo) => {
         // Equal shares: together the owners have sent each piece out once when each has sent its own.
-        const owners = ringOwners(metainfo.digest, members, askLimits.originReplicas)
+        const owners = ringOwners(metainfo.digest, members, originReplicas)
         const place = Math.max(0, owners.indexOf(self))
         const begin = (share: number) => Math.floor((share * pieceCount(metainfo)) / owners.length)
         return { firstPiece: begin(place), endPiece: begin(place + 1) }
@@ -138,7 +141,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         const { length } = stat.value
         const read = (selection: BlobSelection) =>
           readEach(selection, (start, end) => blobs.read(digest, start, end))
-        return blobResponse({ request, digest, length, read })
+        return blobResponse({ request, digest, length, read, limits: oci })
       })
 
     const putBlob = (digest: Digest): Answer =>
@@ -244,7 +247,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
             buildIndex: yield* makeBuildIndexClient(config.buildIndexes)
           })
     const notReady = blobs.stat(nobodysDigest).pipe(
-      Effect.timeout(toDuration(askLimits.healthTimeout)),
+      Effect.timeout(toDuration(healthTimeout)),
       Effect.match({
         onSuccess: (): ReadonlyArray<string> => [],
         onFailure: (error) => [`the blob store in ${config.data} does not answer: ${error.message}`]

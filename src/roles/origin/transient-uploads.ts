@@ -5,7 +5,7 @@
 
 import { Effect, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { serviceLimits } from "../services/limits.ts"
+import { ServiceLimits } from "../services/limits.ts"
 import type {
   BlobStat,
   BlobStore,
@@ -41,10 +41,11 @@ export const makeTransientUploads = (
         forget(upload)
       )
 
+    const { tableScanPage } = yield* ServiceLimits
     for (;;) {
-      const left = yield* tables.scan(table, { prefix: "", limit: serviceLimits.tableScanPage })
+      const left = yield* tables.scan(table, { prefix: "", limit: tableScanPage })
       for (const row of left) yield* drop(row.key)
-      if (left.length < serviceLimits.tableScanPage) break
+      if (left.length < tableScanPage) break
     }
 
     const begin = Effect.gen(function* () {

@@ -1,6 +1,7 @@
 // Limits of the preheats that a proxy orders: images, jobs and hosts that it remembers, and how long it waits. Each line
 // states the unit and the trade-off; relations between limits are asserted when the module loads.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import { askLimits } from "../client/limits.ts"
@@ -30,6 +31,16 @@ export const proxyLimits = {
   /** Bytes of a line of progress. */
   maxPreheatLineBytes: 4 * KiB
 }
+
+export type ProxyLimits = Readonly<typeof proxyLimits>
+
+/** What a proxy reads when it is made: these limits, unless a test sets others. */
+export const ProxyLimits: Context.Reference<ProxyLimits> = Context.Reference(
+  "shoal/roles/proxy/ProxyLimits",
+  {
+    defaultValue: () => proxyLimits
+  }
+)
 
 invariant(
   askLimits.maxRegisteredAgents <= proxyLimits.maxPreheatRecords,

@@ -3,8 +3,8 @@
 
 import { Data, Effect, Exit, Schema, Stream } from "effect"
 import { type HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
-import { askLimits } from "../client/limits.ts"
-import { proxyLimits } from "./limits.ts"
+import type { AskLimits } from "../client/limits.ts"
+import type { ProxyLimits } from "./limits.ts"
 import { whyFailed } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
 import { type PreheatAsk, PreheatProgress } from "../client/preheat-wire.ts"
@@ -16,7 +16,10 @@ const decodeProgress = Schema.decodeUnknownExit(Schema.fromJsonString(PreheatPro
 const newline = 10
 
 /** The lines of a body, each without its end; a longer one than maxPreheatLineBytes fails. */
-const linesOf = <E>(body: Stream.Stream<Uint8Array, E>): Stream.Stream<string, E | AgentFailed> => {
+const linesOf = <E>(
+  body: Stream.Stream<Uint8Array, E>,
+  mostBytes: number
+): Stream.Stream<string, E | AgentFailed> => {
   let pending = new Uint8Array()
   return Stream.flatMap(body, (chunk): Stream.Stream<string, AgentFailed> => {
     const lines: string[] = []
@@ -28,7 +31,7 @@ const linesOf = <E>(body: Stream.Stream<Uint8Array, E>): Stream.Stream<string, E
       bytes = bytes.subarray(end + 1)
     }
     pending = bytes
-    return pending.byteLength > proxyLimits.maxPreheatLineBytes
+    return pending.byteLength > mostBytes
       ? Stream.fail(new AgentFailed({ message: "it told something else than its progress" }))
       : Stream.fromIterable(lines)
   })
@@ -39,11 +42,11 @@ export const askAgent = (
   client: HttpClient.HttpClient,
   url: string,
   ask: PreheatAsk,
+  { maxPreheatLineBytes, preheatPatience, preheatSilence }: ProxyLimits & AskLimits,
   told: (progress: PreheatProgress) => void
 ): Effect.Effect<void, AgentFailed> => {
-  const silent = () =>
-    new AgentFailed({ message: `it told nothing for ${askLimits.preheatSilence / 1_000_000} s` })
-  const silence = toDuration(askLimits.preheatSilence)
+  const silent = () => new AgentFailed({ message: `it told nothing for ${preheatSilence / 1_000_000} s` })
+  const silence = toDuration(preheatSilence)
 
   return Effect.gen(function* () {
     const response = yield* Effect.timeoutOrElse(
@@ -60,7 +63,8 @@ export const askAgent = (
       Stream.timeoutOrElse(response.stream, {
         duration: silence,
         orElse: () => Stream.fail(silent())
-      })
+      }),
+      maxPreheatLineBytes
     ).pipe(
       Stream.runForEach((line) => {
         const progress = decodeProgress(line)
@@ -87,11 +91,9 @@ export const askAgent = (
         : error
     ),
     Effect.timeoutOrElse({
-      duration: toDuration(proxyLimits.preheatPatience),
+      duration: toDuration(preheatPatience),
       orElse: () =>
-        Effect.fail(
-          new AgentFailed({ message: `it was not done in ${proxyLimits.preheatPatience / 1_000_000} s` })
-        )
+        Effect.fail(new AgentFailed({ message: `it was not done in ${preheatPatience / 1_000_000} s` }))
     })
   )
 }

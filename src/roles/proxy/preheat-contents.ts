@@ -8,8 +8,8 @@
 
 import { Data, Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { askLimits } from "../client/limits.ts"
-import { proxyLimits } from "./limits.ts"
+import type { AskLimits } from "../client/limits.ts"
+import type { ProxyLimits } from "./limits.ts"
 import type { ImageSource, ImageSourceError, ResolvedManifest } from "../registry/image-source.ts"
 import { isManifestRefused, mediaTypes, parseManifest } from "../oci/manifest.ts"
 import type { PreheatContent } from "../client/preheat-wire.ts"
@@ -58,7 +58,8 @@ const unasked = (bytes: Uint8Array, platforms: ReadonlyArray<string>): ReadonlyS
 export const imageContents = (
   source: Pick<ImageSource, "resolve" | "manifest">,
   { repository, reference }: PreheatImage,
-  platforms: ReadonlyArray<string>
+  platforms: ReadonlyArray<string>,
+  { maxPreheatContents, maxPreheatDepth }: ProxyLimits & AskLimits
 ): Effect.Effect<ImageContents, ImageSourceError | ImageNotPreheated> =>
   Effect.gen(function* () {
     const found = new Map<Digest, number>()
@@ -66,10 +67,10 @@ export const imageContents = (
     const add = (digest: Digest, size: number) =>
       Effect.suspend(() => {
         found.set(digest, size)
-        return found.size <= askLimits.maxPreheatContents
+        return found.size <= maxPreheatContents
           ? Effect.void
           : new ImageNotPreheated({
-              message: `the image has more than ${askLimits.maxPreheatContents} contents: ask for fewer platforms`
+              message: `the image has more than ${maxPreheatContents} contents: ask for fewer platforms`
             })
       })
 
@@ -92,9 +93,9 @@ export const imageContents = (
             yield* add(digest, size)
             continue
           }
-          if (depth >= proxyLimits.maxPreheatDepth) {
+          if (depth >= maxPreheatDepth) {
             return yield* new ImageNotPreheated({
-              message: `${digest} is more than ${proxyLimits.maxPreheatDepth} indexes deep`
+              message: `${digest} is more than ${maxPreheatDepth} indexes deep`
             })
           }
           const child = yield* Effect.catchTag(

@@ -88,10 +88,11 @@ describe("a preheat", () => {
 })
 
 describe("the table of preheats", () => {
-  const lifetime = proxyLimits.preheatJobLifetime / 1000
+  const limits = { ...proxyLimits, maxPreheatJobs: 10, maxPreheatRecords: 20 }
+  const lifetime = limits.preheatJobLifetime / 1000
 
   it("forgets what ended long ago, and nothing that is under way", () => {
-    const table = makePreheatTable()
+    const table = makePreheatTable(limits)
     const [ended, running] = [newJob("1"), newJob("2")]
     for (const job of [ended, running]) expect(table.add(job, 0)).toBe(true)
     ended.failed("why", 10)
@@ -101,20 +102,20 @@ describe("the table of preheats", () => {
   })
 
   it("has so many places: the oldest that ended gives way, and a job under way never", () => {
-    const table = makePreheatTable()
-    const jobs = Array.from({ length: proxyLimits.maxPreheatJobs }, (_, index) => newJob(String(index)))
+    const table = makePreheatTable(limits)
+    const jobs = Array.from({ length: limits.maxPreheatJobs }, (_, index) => newJob(String(index)))
     for (const job of jobs) expect(table.add(job, 0)).toBe(true)
     expect(table.add(newJob("one more"), 0)).toBe(false)
     for (const index of [7, 3]) jobs[index]!.failed("why", 0)
     expect(table.add(newJob("one more"), 0)).toBe(true)
     expect(table.get("3", 0)).toBeUndefined()
     expect(table.get("7", 0)).toBe(jobs[7])
-    expect(table.list(0)).toHaveLength(proxyLimits.maxPreheatJobs)
+    expect(table.list(0)).toHaveLength(limits.maxPreheatJobs)
   })
 
   it("bounds the agents of all jobs together", () => {
-    const table = makePreheatTable()
-    const many = Array.from({ length: proxyLimits.maxPreheatRecords - 10 }, (_, index) => ({
+    const table = makePreheatTable(limits)
+    const many = Array.from({ length: limits.maxPreheatRecords - 10 }, (_, index) => ({
       url: `http://${index}`
     }))
     const large = newJob("large")

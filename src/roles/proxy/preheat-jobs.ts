@@ -8,8 +8,8 @@ import { Clock, Deferred, Duration, Effect, FiberMap, Random, Schedule, type Sco
 import { HttpClient } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { askLimits } from "../client/limits.ts"
-import { proxyLimits } from "./limits.ts"
+import { AskLimits } from "../client/limits.ts"
+import { ProxyLimits } from "./limits.ts"
 import type { PreheatScope } from "./config.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
 import type { ImageSource } from "../registry/image-source.ts"
@@ -74,8 +74,9 @@ export const makePreheatJobs = (options: {
 }): Effect.Effect<PreheatJobs, never, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
-    const table = makePreheatTable()
-    const places = yield* Semaphore.make(proxyLimits.maxPreheatAsks)
+    const limits = { ...(yield* ProxyLimits), ...(yield* AskLimits) }
+    const table = makePreheatTable(limits)
+    const places = yield* Semaphore.make(limits.maxPreheatAsks)
     const fibers = yield* FiberMap.make<string>()
     /** Orders under way by what they say. */
     const underway = new Map<string, BegunPreheat>()
@@ -88,11 +89,11 @@ export const makePreheatJobs = (options: {
     options.metrics.readGauge("shoal_preheats_underway", "Preheats that have not ended", () => underway.size)
 
     const lookup = (order: PreheatOrder, patient: boolean) =>
-      imageContents(options.source, order, order.platforms).pipe(
+      imageContents(options.source, order, order.platforms, limits).pipe(
         Effect.retry({
           while: (error) => patient && error._tag !== "ImageNotPreheated",
-          schedule: Schedule.exponential(toDuration(proxyLimits.notifiedLookupDelay)).pipe(
-            Schedule.upTo({ times: proxyLimits.notifiedLookups - 1 })
+          schedule: Schedule.exponential(toDuration(limits.notifiedLookupDelay)).pipe(
+            Schedule.upTo({ times: limits.notifiedLookups - 1 })
           )
         }),
         Effect.mapError((error) =>
@@ -116,12 +117,12 @@ export const makePreheatJobs = (options: {
             status: 409,
             message:
               `no agent is registered${where}: agents with "register" in their configuration are, ` +
-              `within ${askLimits.registrationPeriod / 1_000_000} s`
+              `within ${limits.registrationPeriod / 1_000_000} s`
           })
         }
         if (!table.hasRoomFor(agents.length, yield* Clock.currentTimeMillis)) {
           return yield* ociError("TOOMANYREQUESTS", {
-            message: `preheats under way ask ${proxyLimits.maxPreheatRecords} agents: wait for some to end`
+            message: `preheats under way ask ${limits.maxPreheatRecords} agents: wait for some to end`
           })
         }
         return agents
@@ -135,12 +136,14 @@ export const makePreheatJobs = (options: {
     ): Effect.Effect<void> => {
       const attempt = Effect.suspend(() => {
         job.asked(url)
-        return askAgent(client, url, { repository, contents }, (progress) => job.progressed(url, progress))
+        return askAgent(client, url, { repository, contents }, limits, (progress) =>
+          job.progressed(url, progress)
+        )
       }).pipe(Semaphore.withPermit(places))
       return attempt.pipe(
         Effect.catch((error) => {
           job.willAskAgain(url, error.message)
-          return Effect.andThen(Effect.sleep(toDuration(askLimits.preheatRetryDelay)), attempt)
+          return Effect.andThen(Effect.sleep(toDuration(limits.preheatRetryDelay)), attempt)
         }),
         Effect.match({ onSuccess: () => undefined, onFailure: ({ message }) => message }),
         Effect.flatMap((failure) =>
@@ -171,7 +174,7 @@ export const makePreheatJobs = (options: {
         yield* Deferred.succeed(resolved, undefined)
         const [first, ...rest] = image.contents
         yield* Effect.forEach(agents, ({ url }) => askOne(job, order.repository, [first!, ...rest], url), {
-          concurrency: proxyLimits.maxPreheatAsks,
+          concurrency: limits.maxPreheatAsks,
           discard: true
         })
         const took = (job.endedAt ?? job.startedAt) - job.startedAt
@@ -204,8 +207,8 @@ export const makePreheatJobs = (options: {
           const resolved = Deferred.makeUnsafe<void, OciError>()
           if (!table.add(job, now)) {
             return yield* ociError("TOOMANYREQUESTS", {
-              message: `${proxyLimits.maxPreheatJobs} preheats are under way: wait for some to end`,
-              headers: { "retry-after": String(Duration.toSeconds(toDuration(askLimits.preheatSilence))) }
+              message: `${limits.maxPreheatJobs} preheats are under way: wait for some to end`,
+              headers: { "retry-after": String(Duration.toSeconds(toDuration(limits.preheatSilence))) }
             })
           }
           const begun = { job, resolved: Deferred.await(resolved) }

@@ -14,7 +14,7 @@
 
 import { Effect, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { proxyLimits } from "./limits.ts"
+import type { ProxyLimits } from "./limits.ts"
 import type { PreheatRules } from "./config.ts"
 import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
@@ -48,14 +48,11 @@ export interface PreheatRoutesOptions {
   readonly counter: RequestCounter
   /** How repositories of upstream registries are called here. */
   readonly names: MirrorNames
+  readonly limits: ProxyLimits
 }
 
 const json = (body: object, status = 200, headers: Readonly<Record<string, string>> = {}) =>
   HttpServerResponse.text(JSON.stringify(body), { status, headers, contentType: "application/json" })
-
-/** Read on by the parser of its form. */
-const orderBody = jsonBody(Schema.Unknown, "a request to preheat", proxyLimits.maxPreheatRequestBytes)
-const notificationBody = jsonBody(Schema.Unknown, "a notification", proxyLimits.maxNotificationBytes)
 
 /** The last segment of a request's path. */
 const idOf = (url: string): string => url.split("?")[0]!.split("/").at(-1)!
@@ -85,7 +82,10 @@ export const preheatingWrite = (write: RegistryWrite, options: PreheatRoutesOpti
 }
 
 export const preheatRoutes = (options: PreheatRoutesOptions): ReadonlyArray<HttpRoute> => {
-  const { jobs } = options
+  const { jobs, limits } = options
+  /** Read on by the parser of its form. */
+  const orderBody = jsonBody(Schema.Unknown, "a request to preheat", limits.maxPreheatRequestBytes)
+  const notificationBody = jsonBody(Schema.Unknown, "a notification", limits.maxNotificationBytes)
 
   const begun = (order: PreheatOrder | OciError): Effect.Effect<PreheatJob, OciError> =>
     Effect.gen(function* () {

@@ -4,7 +4,7 @@
 // Invariants: at most maxPreheatJobs jobs and maxPreheatRecords agents in them together; a job under way is never
 // forgotten.
 
-import { proxyLimits } from "./limits.ts"
+import type { ProxyLimits } from "./limits.ts"
 import type { PreheatJob } from "./preheat-job.ts"
 
 export interface PreheatTable {
@@ -17,13 +17,13 @@ export interface PreheatTable {
   readonly list: (now: number) => ReadonlyArray<PreheatJob>
 }
 
-export const makePreheatTable = (): PreheatTable => {
+export const makePreheatTable = (limits: ProxyLimits): PreheatTable => {
   /** Oldest first; a Map keeps insertion order. */
   const jobs = new Map<string, PreheatJob>()
 
   const forgetOld = (now: number): void => {
     for (const [id, { endedAt }] of jobs) {
-      if (endedAt !== undefined && now - endedAt >= proxyLimits.preheatJobLifetime / 1_000) jobs.delete(id)
+      if (endedAt !== undefined && now - endedAt >= limits.preheatJobLifetime / 1_000) jobs.delete(id)
     }
   }
 
@@ -44,13 +44,13 @@ export const makePreheatTable = (): PreheatTable => {
   return {
     add: (job, now) => {
       forgetOld(now)
-      if (!forgetWhile(() => jobs.size >= proxyLimits.maxPreheatJobs)) return false
+      if (!forgetWhile(() => jobs.size >= limits.maxPreheatJobs)) return false
       jobs.set(job.id, job)
       return true
     },
     hasRoomFor: (agents, now) => {
       forgetOld(now)
-      return forgetWhile(() => records() + agents > proxyLimits.maxPreheatRecords)
+      return forgetWhile(() => records() + agents > limits.maxPreheatRecords)
     },
     get: (id, now) => {
       forgetOld(now)

@@ -4,6 +4,7 @@
 import { Effect, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { PreheatRules, ProxyConfig } from "./config.ts"
+import { ProxyLimits } from "./limits.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import type { RequestCounter } from "../http/http-requests.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
@@ -44,7 +45,7 @@ export const makePreheat = (
     const { source, metrics, counter, names } = options
     const findAgents = yield* makeAgentFinder(trackers)
     const jobs = yield* makePreheatJobs({ source, findAgents, scope: rules.scope, metrics })
-    const routing = { jobs, rules, counter, names }
+    const routing = { jobs, rules, counter, names, limits: yield* ProxyLimits }
     return {
       routes: preheatRoutes(routing),
       triggeredBy: (write) => preheatingWrite(write, routing)

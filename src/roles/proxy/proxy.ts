@@ -11,6 +11,7 @@ import { makeHttpApp } from "../http/http-app.ts"
 import { makeRequestCounter } from "../http/http-requests.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { AskLimits } from "../client/limits.ts"
+import { RegistryLimits } from "../registry/limits.ts"
 import { fetchingOrigins } from "./fetching-origins.ts"
 import { makeMirrorNames } from "../upstream/mirror-names.ts"
 import { keepMirrored, makeMirrorScope } from "../upstream/mirror-scope.ts"
@@ -50,13 +51,14 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     })
     const preheat = yield* makePreheat(config, { source, metrics, counter, names })
     const write = makeRegistryWrite({
+      limits: yield* RegistryLimits,
       uploads,
       sink: makeProxySink(images),
       digests,
       pace,
       manifestBytes: allowed.manifestSize
     })
-    const registry = registryRoutes({
+    const registry = yield* registryRoutes({
       source,
       write: keepMirrored(names, preheat.triggeredBy(write)),
       scope: makeMirrorScope(names, config.ownNames),

@@ -6,7 +6,7 @@
 import type { Stream } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { ociLimits } from "../oci/limits.ts"
+import type { OciLimits } from "../oci/limits.ts"
 import { type BlobSelection, formatContentRange, parseRange, wholeOf } from "../oci/byte-range.ts"
 import { allowsRange, entityTag, failsIfMatch, matchesEntityTag } from "../oci/entity-tag.ts"
 import { multipartRanges } from "./multipart-ranges.ts"
@@ -20,12 +20,13 @@ export interface BlobResponseOptions<E> {
   readonly length: number
   /** The bytes of the selection's ranges, one range after another. */
   readonly read: (selection: BlobSelection) => Stream.Stream<Uint8Array, E>
+  readonly limits: OciLimits
 }
 
 const octets = "application/octet-stream"
 
 export const blobResponse = <E>(options: BlobResponseOptions<E>): HttpServerResponse.HttpServerResponse => {
-  const { request, digest, length, read } = options
+  const { request, digest, length, read, limits } = options
   const asked = request.headers
   const headers = {
     "docker-content-digest": digest,
@@ -48,14 +49,14 @@ export const blobResponse = <E>(options: BlobResponseOptions<E>): HttpServerResp
   }
   // Only a GET has a Range; an If-Range that names other content asks for the whole.
   const isRanged = request.method === "GET" && allowsRange(asked["if-range"], digest)
-  const range = parseRange(isRanged ? asked.range : undefined, length)
+  const range = parseRange(isRanged ? asked.range : undefined, length, limits)
   switch (range.tag) {
     case "TooMany":
       // 400 instead of 416, because clients that ask for many chunks then ask for fewer at once.
       return ociErrorResponse(
         ociError("SIZE_INVALID", {
           status: 400,
-          message: `the Range header names more than ${ociLimits.maxRanges} ranges; ask for fewer in a request`,
+          message: `the Range header names more than ${limits.maxRanges} ranges; ask for fewer in a request`,
           headers: { "accept-ranges": "bytes" }
         })
       )
@@ -65,7 +66,7 @@ export const blobResponse = <E>(options: BlobResponseOptions<E>): HttpServerResp
           status: 416,
           message:
             `the Range "${asked.range?.slice(0, 200)}" names no byte of a blob of ${length} bytes, ` +
-            `or has more than ${ociLimits.maxRangeOverlaps} ranges that overlap`,
+            `or has more than ${limits.maxRangeOverlaps} ranges that overlap`,
           headers: { ...headers, "content-range": `bytes */${length}` }
         })
       )

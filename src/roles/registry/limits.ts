@@ -1,5 +1,8 @@
 // Limits of the registry API that proxies and agents serve. Each line states the unit and the trade-off.
 
+import { Context, Effect } from "effect"
+import { OciLimits } from "../oci/limits.ts"
+
 const MiB = 1024 * 1024
 
 export const registryLimits = {
@@ -14,3 +17,20 @@ export const registryLimits = {
   /** Characters of the name of a client that changes a tag. A tag's history repeats it. */
   maxChangedByLength: 256
 }
+
+export type RegistryLimits = Readonly<typeof registryLimits>
+
+/** What the registry API reads when it is made: these limits, unless a test sets others. */
+export const RegistryLimits: Context.Reference<RegistryLimits> = Context.Reference(
+  "shoal/roles/registry/RegistryLimits",
+  {
+    defaultValue: () => registryLimits
+  }
+)
+
+/** What the routes of the registry API obey. */
+export type ApiLimits = RegistryLimits & OciLimits
+
+export const apiLimits: Effect.Effect<ApiLimits> = Effect.gen(function* () {
+  return { ...(yield* RegistryLimits), ...(yield* OciLimits) }
+})

@@ -5,7 +5,7 @@
 import { Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { digestAlgorithm } from "../../protocol/wire/digest.ts"
-import { registryLimits } from "./limits.ts"
+import type { RegistryLimits } from "./limits.ts"
 import type { Digests } from "../services/digests.ts"
 import { uploadFailure } from "./blob-upload.ts"
 import { changedBy } from "./changed-by.ts"
@@ -33,7 +33,8 @@ const tooMany = (): OciError =>
 export const makeManifestPut = (
   sink: ImageSink,
   digests: Digests["Service"],
-  maxBytes: number
+  maxBytes: number,
+  limits: RegistryLimits
 ): ManifestPut => {
   /** Bytes of all manifests that are being received. */
   let gathered = 0
@@ -48,7 +49,7 @@ export const makeManifestPut = (
       length += chunk.byteLength
       gathered += chunk.byteLength
       if (length > maxBytes) return tooLarge()
-      return gathered > registryLimits.maxGatheredManifests ? tooMany() : Effect.void
+      return gathered > limits.maxGatheredManifests ? tooMany() : Effect.void
     }).pipe(
       Effect.ensuring(
         Effect.sync(() => {
@@ -77,10 +78,10 @@ export const makeManifestPut = (
   const queryTags = Effect.gen(function* () {
     const { tag } = yield* HttpServerRequest.ParsedSearchParams
     const tags = [...new Set(tag === undefined ? [] : typeof tag === "string" ? [tag] : tag)]
-    if (tags.length > registryLimits.maxTagsPerPut) {
+    if (tags.length > limits.maxTagsPerPut) {
       return yield* ociError("TAG_INVALID", {
         status: 414,
-        message: `one push moves at most ${registryLimits.maxTagsPerPut} tags, not ${tags.length}: push again for the others`
+        message: `one push moves at most ${limits.maxTagsPerPut} tags, not ${tags.length}: push again for the others`
       })
     }
     const wrong = tags.find((name) => !isTagName(name))
@@ -97,7 +98,7 @@ export const makeManifestPut = (
         .slice(0, 10)
         .map(({ digest }) => digest)
         .join(", ")}${absent.length > 10 ? ` and ${absent.length - 10} more` : ""}`,
-      detail: absent.slice(0, registryLimits.maxMissingListed).map(({ digest, kind }) => ({ digest, kind }))
+      detail: absent.slice(0, limits.maxMissingListed).map(({ digest, kind }) => ({ digest, kind }))
     })
   }
 
@@ -119,7 +120,7 @@ export const makeManifestPut = (
       const told = reference.tag === "Digest" ? yield* queryTags : []
       const tags = reference.tag === "Tag" ? [reference.name] : told
       yield* sink
-        .putManifest(repository, { digest, bytes, content: manifest, tags, by: changedBy(request) })
+        .putManifest(repository, { digest, bytes, content: manifest, tags, by: changedBy(request, limits) })
         .pipe(
           Effect.mapError((error) => (error._tag === "OciError" ? explained(manifest.names, error) : error))
         )

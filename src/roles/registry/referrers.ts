@@ -5,7 +5,7 @@
 import { Effect, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { registryLimits } from "./limits.ts"
+import type { ApiLimits } from "./limits.ts"
 import { DigestText } from "../http/wire-schema.ts"
 import type {
   ImageSource,
@@ -35,7 +35,7 @@ const FallbackIndex = Schema.fromJsonString(
 )
 const decodeFallback = Schema.decodeUnknownOption(FallbackIndex)
 
-export const makeReferrers = (source: ImageSource) => {
+export const makeReferrers = (source: ImageSource, limits: ApiLimits) => {
   /** The entries of the fallback tag whose manifests the repository still has. */
   const listed = (
     repository: string,
@@ -53,7 +53,7 @@ export const makeReferrers = (source: ImageSource) => {
           Effect.catchTag("ImageUnknown", () => Effect.succeed(false))
         )
       return yield* Effect.filter(index.value.manifests.filter(wanted), present, {
-        concurrency: registryLimits.maxParallelLookups
+        concurrency: limits.maxParallelLookups
       })
     })
 
@@ -75,7 +75,7 @@ export const makeReferrers = (source: ImageSource) => {
   return (repository: string, subject: Digest) =>
     Effect.gen(function* () {
       const query = yield* HttpServerRequest.ParsedSearchParams
-      const page = parsePage(query)
+      const page = parsePage(query, limits)
       if (page instanceof OciError) return yield* page
       const artifactType = singleParameter(query.artifactType)
       const { count, last } = page

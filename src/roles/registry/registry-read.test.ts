@@ -264,7 +264,7 @@ describe("a read-only registry", () => {
     Effect.gen(function* () {
       const metrics = makeRoleMetrics("agent")
       const app = yield* makeHttpApp(
-        readOnlyRegistryRoutes({
+        yield* readOnlyRegistryRoutes({
           source,
           pushTo: "http://proxy:15000",
           counter: makeRequestCounter(metrics)

@@ -7,6 +7,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { blobResponse } from "./blob-response.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
 import { entityTag, matchesEntityTag } from "../oci/entity-tag.ts"
+import type { ApiLimits } from "./limits.ts"
 import type { ImageSource, ImageSourceError } from "./image-source.ts"
 import { cutPage, type Page, parsePage } from "../oci/listing.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
@@ -42,8 +43,8 @@ export const sourceFailed = (error: ImageSourceError): OciError =>
 const json = (body: object, headers: Readonly<Record<string, string>> = {}) =>
   HttpServerResponse.text(JSON.stringify(body), { headers, contentType: "application/json" })
 
-export const makeRegistryRead = (source: ImageSource): RegistryRead => {
-  const referrers = makeReferrers(source)
+export const makeRegistryRead = (source: ImageSource, limits: ApiLimits): RegistryRead => {
+  const referrers = makeReferrers(source, limits)
 
   const manifest = (endpoint: RegistryEndpoint & { readonly tag: "Manifest" }) =>
     Effect.gen(function* () {
@@ -79,7 +80,7 @@ export const makeRegistryRead = (source: ImageSource): RegistryRead => {
         promised = selection
         return source.readBlob(repository, digest, selection)
       }
-      const response = blobResponse({ request, digest, length, read })
+      const response = blobResponse({ request, digest, length, read, limits })
       if (promised !== undefined) yield* source.prepareBlob?.(repository, digest, promised) ?? Effect.void
       return response
     })
@@ -90,7 +91,7 @@ export const makeRegistryRead = (source: ImageSource): RegistryRead => {
     body: (entries: ReadonlyArray<string>) => object
   ) =>
     Effect.gen(function* () {
-      const page = parsePage(yield* HttpServerRequest.ParsedSearchParams)
+      const page = parsePage(yield* HttpServerRequest.ParsedSearchParams, limits)
       if (page instanceof OciError) return yield* page
       const { entries, headers } = cutPage(formatRegistryPath(endpoint), page, yield* find(page))
       return json(body(entries), headers)

@@ -11,6 +11,7 @@ import type { ImageSource } from "./image-source.ts"
 import { type NamespaceScope, ownScope } from "./namespace-scope.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
 import { ociErrorResponse } from "../http/error-response.ts"
+import { type ApiLimits, apiLimits } from "./limits.ts"
 import { makeRegistryRead, type ReadEndpoint } from "./registry-read.ts"
 import { isOciError, parseRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
 
@@ -48,8 +49,11 @@ const isRead = (endpoint: RegistryEndpoint): endpoint is ReadEndpoint =>
   endpoint.tag !== "Uploads" && endpoint.tag !== "Upload"
 
 /** The registry API as routes of an HttpApp. */
-export const registryRoutes = (options: RegistryOptions): ReadonlyArray<HttpRoute> => {
-  const read = makeRegistryRead(options.source)
+export const registryRoutes = (options: RegistryOptions): Effect.Effect<ReadonlyArray<HttpRoute>> =>
+  Effect.map(apiLimits, (limits) => routesUnder(options, limits))
+
+const routesUnder = (options: RegistryOptions, limits: ApiLimits): ReadonlyArray<HttpRoute> => {
+  const read = makeRegistryRead(options.source, limits)
   const scope = options.scope ?? ownScope([])
 
   const answer = (
@@ -104,4 +108,5 @@ export const readOnlyRegistryRoutes = (options: {
   readonly pushTo: string
   readonly counter: RequestCounter
   readonly scope?: NamespaceScope
-}): ReadonlyArray<HttpRoute> => registryRoutes({ ...options, write: readOnlyRegistry(options.pushTo) })
+}): Effect.Effect<ReadonlyArray<HttpRoute>> =>
+  registryRoutes({ ...options, write: readOnlyRegistry(options.pushTo) })

@@ -6,6 +6,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digests } from "../services/digests.ts"
 import { makeBlobUploads, uploadFailure } from "./blob-upload.ts"
 import { changedBy } from "./changed-by.ts"
+import type { RegistryLimits } from "./limits.ts"
 import type { ImageSink } from "./image-sink.ts"
 import { makeManifestPut } from "./manifest-put.ts"
 import { ociError } from "../oci/oci-error.ts"
@@ -20,17 +21,18 @@ export const makeRegistryWrite = (options: {
   readonly pace: UploadPace
   /** The limit of a manifest in bytes. */
   readonly manifestBytes: number
+  readonly limits: RegistryLimits
 }): RegistryWrite => {
-  const { sink } = options
+  const { sink, limits } = options
   const blobs = makeBlobUploads(options.uploads, sink, options.pace)
-  const putManifest = makeManifestPut(sink, options.digests, options.manifestBytes)
+  const putManifest = makeManifestPut(sink, options.digests, options.manifestBytes, limits)
   const accepted = HttpServerResponse.empty({ status: 202, headers: { "content-length": "0" } })
 
   /** A deletion, with the client's name for the tag's history. */
   const deletion = (remove: (by: string) => ReturnType<ImageSink["deleteBlob"]>) =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      yield* remove(changedBy(request))
+      yield* remove(changedBy(request, limits))
       return accepted
     }).pipe(Effect.mapError(uploadFailure))
 

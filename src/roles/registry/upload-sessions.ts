@@ -10,7 +10,7 @@
 
 import { Clock, Data, Effect, Exit, type Scope, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { serviceLimits } from "../services/limits.ts"
+import { ServiceLimits } from "../services/limits.ts"
 import {
   type BlobStat,
   type BlobStore,
@@ -79,6 +79,7 @@ export const makeUploadSessions = (
   allowed: UploadLimits
 ): Effect.Effect<UploadSessions, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
+    const { tableScanPage, uploadSessionTimeout } = yield* ServiceLimits
     // Every open session. The table stores only the repository. After a restart all sessions count as touched just
     // then, since their clients may have waited for the restart.
     const sessions = new Map<string, Session>()
@@ -94,12 +95,12 @@ export const makeUploadSessions = (
       for (;;) {
         const rows = yield* tables.scan(table, {
           prefix: "",
-          limit: serviceLimits.tableScanPage,
+          limit: tableScanPage,
           ...(after === undefined ? {} : { after })
         })
         for (const row of rows)
           sessions.set(row.key, { repository: row.value, client: undefined, touchedAt: now })
-        if (rows.length < serviceLimits.tableScanPage) return
+        if (rows.length < tableScanPage) return
         after = rows.at(-1)!.key
       }
     })
@@ -160,7 +161,7 @@ export const makeUploadSessions = (
       )
 
     const expire = Effect.gen(function* () {
-      const before = (yield* Clock.currentTimeMillis) - serviceLimits.uploadSessionTimeout / 1_000
+      const before = (yield* Clock.currentTimeMillis) - uploadSessionTimeout / 1_000
       for (const [upload, session] of [...sessions]) {
         if (writing.has(upload) || session.touchedAt > before) continue
         yield* drop(upload)
@@ -181,9 +182,7 @@ export const makeUploadSessions = (
 
     yield* restore
     yield* Effect.forkScoped(
-      Effect.forever(
-        Effect.andThen(expire, Effect.sleep(toDuration(serviceLimits.uploadSessionTimeout / 24)))
-      )
+      Effect.forever(Effect.andThen(expire, Effect.sleep(toDuration(uploadSessionTimeout / 24))))
     )
 
     return {

@@ -1,6 +1,7 @@
 // Limits of a tracker: swarms and metainfo that it keeps, and bytes of what it is told. Each line states the unit and
 // the trade-off; relations between limits are asserted when the module loads. Peers of one swarm: protocol/limits.ts.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { askLimits } from "../client/limits.ts"
@@ -20,6 +21,16 @@ export const trackerLimits = {
   maxMetainfoBytesCached: MiB,
   metainfoLifetime: seconds(300)
 }
+
+export type TrackerLimits = Readonly<typeof trackerLimits>
+
+/** What a tracker reads when it is made: these limits, unless a test sets others. */
+export const TrackerLimits: Context.Reference<TrackerLimits> = Context.Reference(
+  "shoal/roles/tracker/TrackerLimits",
+  {
+    defaultValue: () => trackerLimits
+  }
+)
 
 invariant(
   2 * KiB * askLimits.maxSwarmsPerAnnounce <= trackerLimits.maxAnnounceBytes,

@@ -8,7 +8,7 @@
 // Invariant: at most maxRegisteredAgents; the Map's order is that of the last registration.
 
 import { limits } from "../../protocol/limits.ts"
-import { askLimits } from "../client/limits.ts"
+import type { AskLimits } from "../client/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { baseUrl } from "../client/upstreams.ts"
 import type { AgentRegistration } from "../client/registration-wire.ts"
@@ -21,14 +21,17 @@ export interface RegisteredAgents {
   readonly count: () => number
 }
 
-export const registrationLifetime: Micros = askLimits.registrationPeriod * limits.announceMisses
+/** How long a tracker knows an agent that fell silent. */
+export const registrationLifetime = ({ registrationPeriod }: AskLimits): Micros =>
+  registrationPeriod * limits.announceMisses
 
-export const makeRegisteredAgents = (): RegisteredAgents => {
+export const makeRegisteredAgents = (asking: AskLimits): RegisteredAgents => {
+  const lifetime = registrationLifetime(asking)
   const table = new Map<string, { readonly registration: AgentRegistration; readonly heardAt: Micros }>()
 
   const forgetSilent = (now: Micros): void => {
     for (const [url, { heardAt }] of table) {
-      if (now - heardAt < registrationLifetime) return
+      if (now - heardAt < lifetime) return
       table.delete(url)
     }
   }
@@ -37,7 +40,7 @@ export const makeRegisteredAgents = (): RegisteredAgents => {
     register: (registration, now) => {
       forgetSilent(now)
       const url = baseUrl(registration.url)
-      if (!table.delete(url) && table.size >= askLimits.maxRegisteredAgents) return false
+      if (!table.delete(url) && table.size >= asking.maxRegisteredAgents) return false
       table.set(url, { registration: { ...registration, url }, heardAt: now })
       return true
     },

@@ -6,7 +6,7 @@
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { HandOut, type HandOutRules } from "../../protocol/tracking/hand-out.ts"
 import { limits } from "../../protocol/limits.ts"
-import { trackerLimits } from "./limits.ts"
+import type { TrackerLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"
@@ -27,9 +27,13 @@ export interface TrackerSwarms {
 }
 
 /** @param rules Limits that an experiment varies. */
-export const makeTrackerSwarms = (random: RandomSource, rules: Partial<HandOutRules> = {}): TrackerSwarms => {
+export const makeTrackerSwarms = (
+  random: RandomSource,
+  { maxSwarmsTracked }: TrackerLimits,
+  rules: Partial<HandOutRules> = {}
+): TrackerSwarms => {
   const { targetNeighbours } = { ...limits, ...rules }
-  const table = new BoundedMap<SwarmId, HandOut>(trackerLimits.maxSwarmsTracked)
+  const table = new BoundedMap<SwarmId, HandOut>(maxSwarmsTracked)
 
   /** The swarm's table, moved to the young end. */
   const touch = (swarm: SwarmId): HandOut => {

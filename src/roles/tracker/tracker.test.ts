@@ -311,23 +311,24 @@ describe("the client of trackers", () => {
 
 describe("the swarms that a tracker remembers", () => {
   const random = { nextInt: () => 0 }
+  const few = { ...trackerLimits, maxSwarmsTracked: 3 }
   const peer = (number: number) =>
     ({ peerId: peerId(number), address: `agent-${number}:2`, kind: "agent" }) as const
 
   it("are at most maxSwarmsTracked, the one announced longest ago goes first", () => {
-    const swarms = makeTrackerSwarms(random)
-    for (let number = 1; number <= trackerLimits.maxSwarmsTracked; number++) {
+    const swarms = makeTrackerSwarms(random, few)
+    for (let number = 1; number <= few.maxSwarmsTracked; number++) {
       swarms.announce(peer(1), announced(number), [], 0)
     }
     swarms.announce(peer(1), announced(1), [], 1)
-    swarms.announce(peer(1), announced(trackerLimits.maxSwarmsTracked + 1), [], 1)
-    assert.strictEqual(swarms.swarms(), trackerLimits.maxSwarmsTracked)
+    swarms.announce(peer(1), announced(few.maxSwarmsTracked + 1), [], 1)
+    assert.strictEqual(swarms.swarms(), few.maxSwarmsTracked)
     assert.deepStrictEqual(swarms.announce(peer(2), announced(1), [], 2), [peer(1)])
     assert.deepStrictEqual(swarms.announce(peer(2), announced(2), [], 2), [])
   })
 
   it("are forgotten when their last peer was not heard of in time", () => {
-    const swarms = makeTrackerSwarms(random)
+    const swarms = makeTrackerSwarms(random, few)
     swarms.announce(peer(1), announced(1), [], 0)
     swarms.announce(peer(1), announced(2, { event: "complete" }), [], 0)
     assert.strictEqual(swarms.peers(), 2)
@@ -338,13 +339,13 @@ describe("the swarms that a tracker remembers", () => {
   })
 
   it("are not begun by a peer that leaves", () => {
-    const swarms = makeTrackerSwarms(random)
+    const swarms = makeTrackerSwarms(random, few)
     swarms.announce(peer(1), announced(1, { event: "stopped" }), [], 0)
     assert.strictEqual(swarms.swarms(), 0)
   })
 
   it("give no one peers who has neighbours enough", () => {
-    const swarms = makeTrackerSwarms(random)
+    const swarms = makeTrackerSwarms(random, few)
     swarms.announce(peer(1), announced(1), [], 0)
     const full = announced(1, { neighbours: limits.targetNeighbours })
     assert.deepStrictEqual(swarms.announce(peer(2), full, [peer(9)], 0), [])

@@ -11,9 +11,9 @@
 import { Cache, Effect, Exit, Random } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { limits } from "../../protocol/limits.ts"
-import { askLimits } from "../client/limits.ts"
-import { trackerLimits } from "./limits.ts"
+import { limits as protocolLimits } from "../../protocol/limits.ts"
+import { AskLimits } from "../client/limits.ts"
+import { TrackerLimits } from "./limits.ts"
 import { parseBlobPath } from "../client/blob-path.ts"
 import type { TrackerConfig } from "./config.ts"
 import type { HostProgram } from "../host-program.ts"
@@ -33,15 +33,16 @@ import { makeTrackerSwarms } from "./tracker-swarms.ts"
 import { AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "../client/tracker-wire.ts"
 import { toDuration } from "../services/clock.ts"
 
-const registrationBody = jsonBody(AgentRegistration, "a registration", trackerLimits.maxRegistrationBytes)
-const announceBody = jsonBody(AnnounceBatch, "an announce", trackerLimits.maxAnnounceBytes)
-
 export const tracker = (config: TrackerConfig): HostProgram =>
   Effect.gen(function* () {
     const timers = yield* Timers
     const random = yield* Random.Random
+    const limits = yield* TrackerLimits
+    const asking = yield* AskLimits
+    const registrationBody = jsonBody(AgentRegistration, "a registration", limits.maxRegistrationBytes)
+    const announceBody = jsonBody(AnnounceBatch, "an announce", limits.maxAnnounceBytes)
     const origins = yield* makeOriginClient(config.origins)
-    const swarms = makeTrackerSwarms(randomSource(random), yield* SwarmRules)
+    const swarms = makeTrackerSwarms(randomSource(random), limits, yield* SwarmRules)
     const metrics = makeRoleMetrics("tracker")
     const counter = makeRequestCounter(metrics)
     metrics.readGauge("shoal_tracker_swarms", "Swarms that have peers", swarms.swarms)
@@ -50,14 +51,16 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     yield* Effect.forkScoped(
       Effect.forever(
         Effect.andThen(
-          Effect.sleep(toDuration(limits.seedAnnounceInterval)),
+          Effect.sleep(toDuration(protocolLimits.seedAnnounceInterval)),
           Effect.sync(() => swarms.sweep(timers.now()))
         )
       )
     )
 
     const interval = (announced: SwarmAnnounce): number =>
-      (announced.event === "complete" ? limits.seedAnnounceInterval : limits.announceInterval) / 1_000
+      (announced.event === "complete"
+        ? protocolLimits.seedAnnounceInterval
+        : protocolLimits.announceInterval) / 1_000
 
     const handOut = (peer: AnnounceBatch["peer"], announced: SwarmAnnounce): Effect.Effect<SwarmHandOut> =>
       Effect.gen(function* () {
@@ -71,7 +74,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     const announce = Effect.gen(function* () {
       const batch = yield* announceBody
       const answered = yield* Effect.forEach(batch.swarms, (announced) => handOut(batch.peer, announced), {
-        concurrency: askLimits.maxParallelAsks
+        concurrency: asking.maxParallelAsks
       })
       return HttpServerResponse.text(JSON.stringify({ swarms: answered }), {
         contentType: "application/json"
@@ -85,10 +88,10 @@ export const tracker = (config: TrackerConfig): HostProgram =>
         return origins.metainfo(key.slice(space + 1), key.slice(0, space) as Digest)
       },
       {
-        capacity: trackerLimits.maxMetainfoCached,
+        capacity: limits.maxMetainfoCached,
         timeToLive: (exit) =>
-          Exit.isSuccess(exit) && exit.value.byteLength <= trackerLimits.maxMetainfoBytesCached
-            ? toDuration(trackerLimits.metainfoLifetime)
+          Exit.isSuccess(exit) && exit.value.byteLength <= limits.maxMetainfoBytesCached
+            ? toDuration(limits.metainfoLifetime)
             : 0
       }
     )
@@ -116,14 +119,14 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       )
     )
 
-    const agents = makeRegisteredAgents()
+    const agents = makeRegisteredAgents(asking)
     metrics.readGauge("shoal_tracker_agents", "Agents that made themselves known", agents.count)
 
     const register = Effect.gen(function* () {
       const registration = yield* registrationBody
       if (!agents.register(registration, timers.now())) {
         return yield* ociError("UNAVAILABLE", {
-          message: `${askLimits.maxRegisteredAgents} agents are known, there is no room for another`
+          message: `${asking.maxRegisteredAgents} agents are known, there is no room for another`
         })
       }
       return HttpServerResponse.empty({ status: 204 })

@@ -4,7 +4,7 @@
 // Invariants: never throws, whatever a registry sends; a header that is malformed anywhere gives nothing at all, so
 // that half of a challenge is never acted on; time is linear in the header's length.
 
-import { upstreamLimits } from "./limits.ts"
+import type { UpstreamLimits } from "./limits.ts"
 
 export interface Challenge {
   /** Lower case: "basic", "bearer". */
@@ -72,8 +72,11 @@ const takeParameter = (reader: Reader, parameters: Map<string, string>): boolean
 }
 
 /** The challenges in their order; undefined when the header is malformed, absurdly long or has none. */
-export const parseChallenges = (header: string): ReadonlyArray<Challenge> | undefined => {
-  if (header.length > upstreamLimits.maxChallengeCharacters) return undefined
+export const parseChallenges = (
+  header: string,
+  { maxChallengeCharacters }: Pick<UpstreamLimits, "maxChallengeCharacters">
+): ReadonlyArray<Challenge> | undefined => {
+  if (header.length > maxChallengeCharacters) return undefined
   const reader = new Reader(header)
   const challenges: Array<Challenge> = []
   reader.take(separatorAt)

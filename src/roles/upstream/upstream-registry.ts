@@ -8,9 +8,9 @@
 import { Data, Effect, Schema, Stream } from "effect"
 import type { HttpClient, HttpClientResponse } from "effect/http"
 import { type Digest, digestAlgorithm, parseDigest } from "../../protocol/wire/digest.ts"
-import { askLimits } from "../client/limits.ts"
-import { ociLimits } from "../oci/limits.ts"
-import { upstreamLimits } from "./limits.ts"
+import { AskLimits } from "../client/limits.ts"
+import { OciLimits } from "../oci/limits.ts"
+import { UpstreamLimits } from "./limits.ts"
 import { Referrer } from "../client/build-index-records.ts"
 import type { PageRequest } from "../registry/image-source.ts"
 import { bareMediaType, mediaTypes } from "../oci/manifest.ts"
@@ -82,6 +82,9 @@ export const makeUpstreamRegistry = (
 ): Effect.Effect<UpstreamRegistry, never, HttpClient.HttpClient | Digests> =>
   Effect.gen(function* () {
     const digests = yield* Digests
+    const limits = yield* UpstreamLimits
+    const { maxManifestBytes } = yield* OciLimits
+    const { httpTimeout } = yield* AskLimits
     const request = yield* makeUpstreamRequests(upstream)
     const { name } = upstream
     const away = (why: string) => new UpstreamAway({ message: `${name} ${why}` })
@@ -93,7 +96,7 @@ export const makeUpstreamRegistry = (
           Effect.fail(away(`broke off ${what}: ${error.message}`))
         ),
         Effect.timeoutOrElse({
-          duration: toDuration(upstreamLimits.upstreamAnswerTimeout),
+          duration: toDuration(limits.upstreamAnswerTimeout),
           orElse: () => Effect.fail(away(`was too slow with ${what}`))
         })
       )
@@ -108,7 +111,7 @@ export const makeUpstreamRegistry = (
           headers: { accept }
         })
         const what = `the manifest ${repository}@${wanted}`
-        const bytes = yield* whole(response, what, ociLimits.maxManifestBytes)
+        const bytes = yield* whole(response, what, maxManifestBytes)
         const told = parseDigest(response.headers["docker-content-digest"] ?? "")
         const expected = reference.tag === "Digest" ? reference.digest : told
         const digest = digests.digest(expected === undefined ? "sha256" : digestAlgorithm(expected), bytes)
@@ -136,7 +139,7 @@ export const makeUpstreamRegistry = (
           const length = lengthOf(response.headers["content-length"])
           return { bytes: dropBytes(response.stream, at), length }
         }
-        yield* discardBody(response, upstreamLimits.maxRefusalBytes)
+        yield* discardBody(response, limits.maxRefusalBytes)
         return yield* away(`answered a range of ${digest} with another one`)
       })
 
@@ -157,9 +160,8 @@ export const makeUpstreamRegistry = (
                 }),
                 Stream.mapError((error) => new BrokeOff({ why: error.message.slice(0, 200) })),
                 Stream.timeoutOrElse({
-                  duration: toDuration(askLimits.httpTimeout),
-                  orElse: () =>
-                    Stream.fail(new BrokeOff({ why: `no byte for ${askLimits.httpTimeout / 1_000_000} s` }))
+                  duration: toDuration(httpTimeout),
+                  orElse: () => Stream.fail(new BrokeOff({ why: `no byte for ${httpTimeout / 1_000_000} s` }))
                 }),
                 Stream.concat(
                   Stream.suspend(() =>
@@ -176,7 +178,7 @@ export const makeUpstreamRegistry = (
           Stream.catch(from(), (error) => {
             if (error._tag !== "BrokeOff") return Stream.fail(error)
             breaks++
-            return breaks <= upstreamLimits.maxUpstreamBreaks
+            return breaks <= limits.maxUpstreamBreaks
               ? continued()
               : Stream.fail(away(`broke off ${digest} ${breaks} times: ${error.why}`))
           })
@@ -197,7 +199,7 @@ export const makeUpstreamRegistry = (
             path,
             headers: { accept: mediaTypes.ociIndex }
           })
-          const bytes = yield* whole(response, `the referrers of ${subject}`, ociLimits.maxManifestBytes)
+          const bytes = yield* whole(response, `the referrers of ${subject}`, maxManifestBytes)
           const listed = yield* Effect.mapError(decodeReferrers(decoder.decode(bytes)), () =>
             away(`answered something else than the referrers of ${subject}`)
           )
@@ -207,13 +209,13 @@ export const makeUpstreamRegistry = (
         Effect.gen(function* () {
           const path = `manifests/${formatReference(reference)}`
           const response = yield* request({ method: "HEAD", repository, path, headers: { accept } })
-          yield* discardBody(response, upstreamLimits.maxRefusalBytes)
+          yield* discardBody(response, limits.maxRefusalBytes)
           return parseDigest(response.headers["docker-content-digest"] ?? "")
         }),
       blobLength: (repository, digest) =>
         Effect.gen(function* () {
           const response = yield* request({ method: "HEAD", repository, path: `blobs/${digest}` })
-          yield* discardBody(response, upstreamLimits.maxRefusalBytes)
+          yield* discardBody(response, limits.maxRefusalBytes)
           return lengthOf(response.headers["content-length"])
         }),
       tags: (repository, page) =>
@@ -224,7 +226,7 @@ export const makeUpstreamRegistry = (
             repository,
             path: `tags/list?n=${page.limit}${last}`
           })
-          const bytes = yield* whole(response, `the tags of ${repository}`, ociLimits.maxManifestBytes)
+          const bytes = yield* whole(response, `the tags of ${repository}`, maxManifestBytes)
           const listed = yield* Effect.mapError(decodeTags(decoder.decode(bytes)), () =>
             away(`answered something else than the tags of ${repository}`)
           )

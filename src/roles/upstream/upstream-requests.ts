@@ -10,7 +10,7 @@
 
 import { Clock, Effect, Redacted } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { upstreamLimits } from "./limits.ts"
+import { UpstreamLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { baseUrl } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
@@ -29,18 +29,17 @@ interface UpstreamQuestion {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Sends a question; the answer is 200 or 206, its body not yet read. Ends within upstreamLimits.upstreamAnswerTimeout. */
+/** Sends a question; the answer is 200 or 206, its body not yet read. Ends within upstreamAnswerTimeout. */
 export type UpstreamRequests = (
   question: UpstreamQuestion
 ) => Effect.Effect<HttpClientResponse.HttpClientResponse, UpstreamError>
 
 const redirects: ReadonlyArray<number> = [301, 302, 303, 307, 308]
-const shortBody = upstreamLimits.maxRefusalBytes
 
 /** Retry-After in seconds; its form as a date is not worth a clock that may differ. */
-const retryAfter = (header: string | undefined): Micros => {
-  const told = /^\d{1,6}$/.test(header ?? "") ? Number(header) * 1_000_000 : upstreamLimits.upstreamPause
-  return Math.min(Math.max(told, upstreamLimits.upstreamPause), upstreamLimits.maxUpstreamPause)
+const retryAfter = (header: string | undefined, limits: UpstreamLimits): Micros => {
+  const told = /^\d{1,6}$/.test(header ?? "") ? Number(header) * 1_000_000 : limits.upstreamPause
+  return Math.min(Math.max(told, limits.upstreamPause), limits.maxUpstreamPause)
 }
 
 export const makeUpstreamRequests = (
@@ -48,6 +47,7 @@ export const makeUpstreamRequests = (
 ): Effect.Effect<UpstreamRequests, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
+    const limits = yield* UpstreamLimits
     const boundary = makeTrustBoundary(upstream)
     const tokens = yield* makeUpstreamTokens(upstream, boundary)
     const { name } = upstream
@@ -72,18 +72,15 @@ export const makeUpstreamRequests = (
         )
         .pipe(
           Effect.mapError((error) =>
-            away(
-              `cannot be reached at ${url.host}: ${error.message.slice(0, 200)}`,
-              upstreamLimits.upstreamPause
-            )
+            away(`cannot be reached at ${url.host}: ${error.message.slice(0, 200)}`, limits.upstreamPause)
           ),
           Effect.timeoutOrElse({
-            duration: toDuration(upstreamLimits.upstreamHeadersTimeout),
+            duration: toDuration(limits.upstreamHeadersTimeout),
             orElse: () =>
               Effect.fail(
                 away(
-                  `did not answer at ${url.host} within ${upstreamLimits.upstreamHeadersTimeout / 1_000_000} s`,
-                  upstreamLimits.upstreamPause
+                  `did not answer at ${url.host} within ${limits.upstreamHeadersTimeout / 1_000_000} s`,
+                  limits.upstreamPause
                 )
               )
           })
@@ -92,27 +89,27 @@ export const makeUpstreamRequests = (
     const follow = (question: UpstreamQuestion, start: URL, authorization: Authorization | undefined) =>
       Effect.gen(function* () {
         let url = start
-        for (let hop = 0; hop <= upstreamLimits.maxUpstreamRedirects; hop++) {
+        for (let hop = 0; hop <= limits.maxUpstreamRedirects; hop++) {
           const response = yield* send(question, url, authorization)
           if (!redirects.includes(response.status)) return { response, url }
-          yield* discardBody(response, shortBody)
+          yield* discardBody(response, limits.maxRefusalBytes)
           const next = boundary.redirect(response.headers.location ?? "", url)
           if (isDistrusted(next)) return yield* new UpstreamAway({ message: next.reason })
           url = next
         }
-        return yield* away(`redirects more than ${upstreamLimits.maxUpstreamRedirects} times`)
+        return yield* away(`redirects more than ${limits.maxUpstreamRedirects} times`)
       })
 
     const refusal = (what: string, response: HttpClientResponse.HttpClientResponse, host: string) =>
       Effect.gen(function* () {
         const { status } = response
-        const told = yield* reasonIn(response, shortBody)
+        const told = yield* reasonIn(response, limits.maxRefusalBytes)
         const message = `answered ${status} to ${what} at ${host}${told === "" ? "" : `: ${told}`}`
         if (status === 404) return yield* new UpstreamLacks({ denied: false, message: `${name} ${message}` })
         if (status === 401 || status === 403) {
           return yield* new UpstreamLacks({ denied: true, message: `${name} ${message}` })
         }
-        if (status === 429) return yield* away(message, retryAfter(response.headers["retry-after"]))
+        if (status === 429) return yield* away(message, retryAfter(response.headers["retry-after"], limits))
         return yield* away(message)
       })
 
@@ -125,7 +122,7 @@ export const makeUpstreamRequests = (
         let answered = yield* follow(question, start, known)
         if (answered.response.status === 401 && boundary.isUpstream(answered.url)) {
           const header = answered.response.headers["www-authenticate"]
-          yield* discardBody(answered.response, shortBody)
+          yield* discardBody(answered.response, limits.maxRefusalBytes)
           answered = yield* follow(question, start, yield* tokens.answer(repository, header, known))
         }
         const { response, url } = answered
@@ -133,12 +130,12 @@ export const makeUpstreamRequests = (
         return yield* refusal(what, response, url.host)
       }).pipe(
         Effect.timeoutOrElse({
-          duration: toDuration(upstreamLimits.upstreamAnswerTimeout),
+          duration: toDuration(limits.upstreamAnswerTimeout),
           orElse: () =>
             Effect.fail(
               away(
-                `did not answer within ${upstreamLimits.upstreamAnswerTimeout / 1_000_000} s`,
-                upstreamLimits.upstreamPause
+                `did not answer within ${limits.upstreamAnswerTimeout / 1_000_000} s`,
+                limits.upstreamPause
               )
             )
         })

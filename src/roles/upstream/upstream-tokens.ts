@@ -11,7 +11,7 @@ import { Cache, Effect, Exit, Redacted, Schema } from "effect"
 import { Base64 } from "effect/encoding"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
-import { upstreamLimits } from "./limits.ts"
+import { UpstreamLimits } from "./limits.ts"
 import { Secrets, type SecretUnavailable, secretOf } from "../services/secrets.ts"
 import { toDuration } from "../services/clock.ts"
 import { boundedBody, reasonIn } from "./bounded-body.ts"
@@ -65,10 +65,11 @@ export const makeUpstreamTokens = (
 ): Effect.Effect<UpstreamTokens, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
+    const limits = yield* UpstreamLimits
     const secrets = yield* Secrets
     const { credentials, name } = upstream
     /** Oldest first. */
-    const ways = new BoundedMap<string, Way>(upstreamLimits.maxUpstreamTokens)
+    const ways = new BoundedMap<string, Way>(limits.maxUpstreamTokens)
 
     const learn = (repository: string, way: Way): void => {
       ways.set(repository, way)
@@ -102,12 +103,12 @@ export const makeUpstreamTokens = (
           })
         )
         if (response.status !== 200) {
-          const reason = `the token server ${host} answered ${response.status}: ${yield* reasonIn(response, upstreamLimits.maxTokenBytes)}`
+          const reason = `the token server ${host} answered ${response.status}: ${yield* reasonIn(response, limits.maxTokenBytes)}`
           return yield* response.status === 401 || response.status === 403
             ? new UpstreamLacks({ denied: true, message: `${name}: ${reason}` })
             : away(reason)
         }
-        const bytes = yield* boundedBody(response, `the token of ${host}`, upstreamLimits.maxTokenBytes)
+        const bytes = yield* boundedBody(response, `the token of ${host}`, limits.maxTokenBytes)
         const answer = yield* Effect.mapError(decodeToken(decoder.decode(bytes)), () =>
           away(`the token server ${host} answered something else than a token`)
         )
@@ -115,10 +116,7 @@ export const makeUpstreamTokens = (
         if (!isTokenText(token)) return yield* away(`the token server ${host} gave no token`)
         // 60 seconds is what the protocol says when the server does not.
         const expires = answer.expires_in ?? 60
-        const lifetime = Math.min(
-          Math.max(0, expires * upstreamLimits.tokenUse),
-          upstreamLimits.maxTokenLifetime / 1_000_000
-        )
+        const lifetime = Math.min(Math.max(0, expires * limits.tokenUse), limits.maxTokenLifetime / 1_000_000)
         return { authorization: Redacted.make(`Bearer ${token}`), lifetime }
       }).pipe(
         Effect.catchTag("HttpClientError", (error) =>
@@ -127,18 +125,18 @@ export const makeUpstreamTokens = (
           )
         ),
         Effect.timeoutOrElse({
-          duration: toDuration(upstreamLimits.upstreamHeadersTimeout),
+          duration: toDuration(limits.upstreamHeadersTimeout),
           orElse: () =>
             Effect.fail(
               away(
-                `the token server ${new URL(url).host} did not answer within ${upstreamLimits.upstreamHeadersTimeout / 1_000_000} s`
+                `the token server ${new URL(url).host} did not answer within ${limits.upstreamHeadersTimeout / 1_000_000} s`
               )
             )
         })
       )
 
     const tokens = yield* Cache.makeWith(askToken, {
-      capacity: upstreamLimits.maxUpstreamTokens,
+      capacity: limits.maxUpstreamTokens,
       timeToLive: (exit) => (Exit.isSuccess(exit) ? `${Math.round(exit.value.lifetime * 1000)} millis` : 0)
     })
 
@@ -182,7 +180,7 @@ export const makeUpstreamTokens = (
       },
       answer: (repository, header, refused) =>
         Effect.gen(function* () {
-          const challenges = parseChallenges(header ?? "")
+          const challenges = parseChallenges(header ?? "", limits)
           if (challenges === undefined) {
             return yield* new UpstreamLacks({
               denied: true,
