@@ -1,5 +1,5 @@
-// Plays the stories of collection in virtual time: hours of one cluster, and races of pushes, mounts and deletions
-// against the collectors under many seeds. SHOAL_RACE_SEEDS sets how many.
+// The scenarios of collection in virtual time: hours of one cluster, and races of pushes, mounts and deletions
+// against the collectors under many seeds. SHOAL_RACE_SEEDS sets their number.
 
 import { expect, it } from "vitest"
 import { Effect } from "effect"
@@ -7,14 +7,14 @@ import { seconds } from "../protocol/kit/time.ts"
 import { collectionRace, collectionStory } from "../../testing/scenarios/collection.ts"
 import { makeSimWorld } from "../../testing/runtime-sim/scenario-world.ts"
 
-it("what is deleted goes after the grace, at every origin, and nothing else does", () => {
+it("every origin removes deleted blobs after the grace period, and no others", () => {
   const { world, simulation } = makeSimWorld({ seed: "collection" })
   simulation.run(Effect.scoped(collectionStory(world)), { virtualTime: seconds(4 * 3600) })
 }, 120_000)
 
 const seeds = Number(process.env.SHOAL_RACE_SEEDS ?? 10)
 
-it("every acknowledged push is readable, whatever races the collectors", () => {
+it("every acknowledged push is readable, whatever races with the collectors", () => {
   let removed = 0
   for (let seed = 0; seed < seeds; seed++) {
     const { world, simulation } = makeSimWorld({ seed: `race ${seed}` })

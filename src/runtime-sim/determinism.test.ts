@@ -1,4 +1,5 @@
-// Same seed and options: the same run, event for event, however and wherever it is run. Another seed: another run.
+// Determinism: the same seed and options give the same run, event for event, in any process and order. Another seed
+// gives another run.
 
 import { execFileSync } from "node:child_process"
 import { describe, expect, it } from "vitest"
@@ -21,12 +22,12 @@ const playElsewhere = (seed: string): string =>
 describe("a simulation", () => {
   const first = playGossip({ seed: "1" })
 
-  it("does its work: nearly everyone gets the blob, over faults", () => {
+  it("does its work: nearly every peer gets the blob despite faults", () => {
     expect(first.events).toBeGreaterThan(5_000)
     expect(first.pieces.filter((pieces) => pieces === 40).length).toBeGreaterThanOrEqual(10)
   })
 
-  it("is the same again in this process, also after others", () => {
+  it("repeats in this process, also after other simulations", () => {
     playGossip({ seed: "other" })
     expect(playGossip({ seed: "1" })).toEqual(first)
   })
@@ -35,14 +36,14 @@ describe("a simulation", () => {
     expect(playElsewhere("1")).toBe(first.hash)
   })
 
-  it("is the same with logging on and off", () => {
+  it("is the same with and without logging", () => {
     const lines: string[] = []
     const loud = playGossip({ seed: "1", log: (line) => lines.push(line), logLevel: "Trace" })
     expect(lines.length).toBeGreaterThan(50)
     expect(loud).toEqual(first)
   })
 
-  it("is another with another seed, latency or rate", () => {
+  it("changes with its seed, latency or rate", () => {
     const others = [
       playGossip({ seed: "2" }),
       playGossip({ seed: "1", latency: 501 }),

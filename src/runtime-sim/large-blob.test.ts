@@ -1,6 +1,5 @@
-// Shows what lazy readers make an agent fetch of a cold blob of 4 GiB in pieces of the default length, counted in pieces.
-// The blob is a few pieces over and over, so that a world holds it and every byte that a client gets can still be
-// checked.
+// What lazy readers make an agent fetch of a cold blob of 4 GiB in pieces of the default length, counted in pieces.
+// The blob repeats a few pieces, so that a world can hold it and every byte that a client gets can still be checked.
 
 import { createHash } from "node:crypto"
 import { Effect, type Scope } from "effect"
@@ -24,7 +23,7 @@ import { payloadHash } from "./disk/sim-digests.ts"
 const length = 4 * 1024 * MiB
 const pieceLength = choosePieceLength(length)
 const pieces = pieceCount({ length, pieceLength })
-/** Pieces that differ; so many of them in a row are the blob's period. */
+/** Number of distinct pieces, after which the blob repeats. */
 const period = 8
 
 const distinct = Array.from({ length: period }, (_, index) => seededBytes(`piece ${index}`, pieceLength))
@@ -34,14 +33,14 @@ const content = new RealContent(
   length
 )
 
-/** Nobody here reads to the end, where the digest is checked, so it may be any. */
+/** Any digest will do: nobody here reads to the end, where it is checked. */
 const digest = makeDigest("sha256", createHash("sha256").update("4 GiB").digest())
 const blob = { repository: "demo/large", digest }
 
-/** A piece of it is there in an eighth of a second, the whole in two minutes. */
+/** At this rate a piece takes an eighth of a second, and the whole blob two minutes. */
 const slow = { egress: 32 * MiB, burst: 256 * 1024 }
 
-/** Plays a story on a cluster whose origin has the blob and whose build-index knows it. */
+/** Plays a scenario on a cluster whose origin has the blob and whose build-index knows it. */
 const play = (
   seed: string,
   story: (
@@ -88,15 +87,15 @@ const expectBytes = (got: Uint8Array, start: number): void => {
 const touched = (start: number, end: number): number =>
   Math.ceil(end / pieceLength) - Math.floor(start / pieceLength)
 
-it("is cut into a thousand pieces, so that one is a small part of what a tenth is", () => {
+it("is cut into a thousand pieces, so that one is a small part of a tenth", () => {
   expect([pieceLength, pieces]).toEqual([4 * MiB, 1024])
 })
 
 it.for([
   ["within a piece", 2 * 1024 * MiB + 7],
-  ["over the edge of two", 2 * 1024 * MiB - 500_000],
+  ["across the border of two", 2 * 1024 * MiB - 500_000],
   ["at the end", length - MiB]
-] as const)("a megabyte of it, %s, fetches the pieces that it touches and no other", ([, start]) => {
+] as const)("a megabyte of it, %s, fetches the pieces that it touches and no others", ([, start]) => {
   play(`range at ${start}`, (world, cluster) =>
     Effect.gen(function* () {
       const host = yield* cluster.startAgent("agent-1")
@@ -109,25 +108,25 @@ it.for([
   )
 })
 
-it("an open range that hangs up after a chunk leaves little more than the chunk", () => {
+it("an open range whose client hangs up after a chunk fetches little more than the chunk", () => {
   play("open range", (world, cluster) =>
     Effect.gen(function* () {
       const host = yield* cluster.startAgent("agent-1")
       const start = 1024 * MiB + 12_345
-      // It reads slowly first: eighty pieces could come meanwhile.
+      // It reads slowly first: eighty pieces could arrive meanwhile.
       const pause = Effect.sleep("10 seconds")
       const got = yield* readSome(world, host.url, blob, `bytes=${start}-`, MiB, pause)
       expect(got.status).toBe(206)
       expectBytes(got.bytes, start)
       yield* nothingUnderway(world, host.url)
       const stored = yield* storedPieces(world, host.url)
-      // The reader may be a piece ahead of the client, and has its window beyond that.
+      // The reader may be one piece ahead of the client, and has its window beyond that.
       expect(stored).toBeLessThanOrEqual(touched(start, start + MiB) + 1 + agentLimits.rangeAheadPieces)
     })
   )
 })
 
-it("the first byte of all of it comes before a tenth is there, alone and in a crowd", () => {
+it("the first byte of the whole blob arrives before a tenth of it, alone and in a crowd", () => {
   play("first byte", (world, cluster) =>
     Effect.gen(function* () {
       const readFirst = (host: { readonly url: string }) => {
@@ -143,7 +142,7 @@ it("the first byte of all of it comes before a tenth is there, alone and in a cr
       const counts = [yield* readFirst(yield* cluster.startAgent("agent-1"))]
       const names = Array.from({ length: 24 }, (_, index) => `agent-${index + 2}`)
       const crowd = yield* agents(cluster, names)
-      // They go on, as clients that stay do: a source that sends little tells everyone what to take.
+      // The clients stay, because a source with little egress suggests pieces to everyone.
       for (const { role } of crowd)
         yield* Effect.forkScoped(Effect.ignore(role.pull(blob.repository, digest)))
       counts.push(...(yield* Effect.forEach(crowd, readFirst, { concurrency: "unbounded" })))
@@ -152,13 +151,13 @@ it("the first byte of all of it comes before a tenth is there, alone and in a cr
   )
 })
 
-it("a range that is asked for while all of it is being pulled goes first", () => {
+it("a range that is requested during a pull of the whole blob goes first", () => {
   play("range beside a pull", (world, cluster) =>
     Effect.gen(function* () {
       const host = yield* cluster.startAgent("agent-1")
       yield* Effect.forkScoped(Effect.ignore(host.role.pull(blob.repository, digest)))
       yield* until(
-        "a pull under way",
+        "a running pull",
         Effect.map(storedPieces(world, host.url), (stored) => stored >= 20)
       )
       for (const part of [3 / 4, 1 / 2, 7 / 8]) {
@@ -167,7 +166,7 @@ it("a range that is asked for while all of it is being pulled goes first", () =>
         const got = yield* readRange(world, host.url, blob, start, start + MiB)
         expectBytes(got.bytes, start)
         const meanwhile = (yield* storedPieces(world, host.url)) - before
-        // What a seeder suggests may come first, so many pieces of it.
+        // The pieces that a seeder suggests may come first; this is their maximum.
         expect(meanwhile).toBeLessThanOrEqual(limits.readerPatience)
       }
     })

@@ -1,4 +1,5 @@
-// Preheating where time matters: who a tracker knows after restarts, and how much an agent takes on at once.
+// Preheating where time matters: the agents that a tracker knows after restarts, and the number of preheats of one
+// agent at once.
 
 import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -33,7 +34,7 @@ const startTracker = (simulation: ReturnType<typeof makeSimulation>) =>
     tracker(trackerConfig({ http: { host: "tracker", port: 1 }, origins: ["http://nobody:1"] }))
   )
 
-it("an agent is known soon after it or the tracker starts, and forgotten when it has been silent", () => {
+it("a tracker knows an agent soon after either starts, and forgets it when it has been silent", () => {
   const simulation = makeSimulation({ seed: "registration" })
   const client = simulation.httpClient("client")
   const known = Effect.gen(function* () {
@@ -66,10 +67,10 @@ it("an agent is known soon after it or the tracker starts, and forgotten when it
   )
 })
 
-it("an agent works on so many preheats at once and refuses more, until some have ended", () => {
+it("an agent limits its preheats at once and refuses more until some have ended", () => {
   const simulation = makeSimulation({ seed: "preheats" })
   const client = simulation.httpClient("proxy")
-  // Nobody can tell what this is made of, so the pull goes on until its patience ends.
+  // Nobody can resolve this image, so the pull lasts until its patience ends.
   const ask = HttpClientRequest.post("http://agent:1/preheat").pipe(
     HttpClientRequest.bodyJsonUnsafe({
       repository: "demo/app",

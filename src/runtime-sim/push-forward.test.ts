@@ -1,4 +1,5 @@
-// A push through an agent on simulated links: as much is taken from the client as the proxy takes from the agent.
+// A push through an agent on simulated links: the agent takes as much from the client as the proxy takes from the
+// agent.
 
 import { Effect, Fiber, Stream } from "effect"
 import { HttpBody, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -11,7 +12,7 @@ import { makeSimulation } from "./simulation.ts"
 
 const chunkBytes = 100_000
 
-it("a body waits for a proxy that does not read, goes on when it does, and breaks off with the client", () => {
+it("a body waits for a proxy that does not read, continues when it reads, and breaks with the client", () => {
   const simulation = makeSimulation({ seed: "push-forward" })
   const client = simulation.httpClient("client")
   const seen = { given: 0, taken: 0, ended: "" }
@@ -75,7 +76,7 @@ it("a body waits for a proxy that does not read, goes on when it does, and break
       expect(held).toBeGreaterThan(0)
       expect(held).toBeLessThan(60)
       yield* Effect.sleep("5 seconds")
-      expect(seen.given, "the agent took more than it could hand on").toBe(held)
+      expect(seen.given, "the agent took more than it could forward").toBe(held)
       yield* Effect.sleep("10 seconds")
       expect(seen.taken).toBeGreaterThan(100 * chunkBytes)
       yield* Fiber.interrupt(push)

@@ -1,5 +1,5 @@
-// The scenario suite in the simulator. SHOAL_SCENARIO selects by a part of the name. Every scenario is played twice,
-// silent and with every log line: the same seed must give the same run, event for event.
+// The scenario suite in the simulator. SHOAL_SCENARIO selects scenarios by a part of the name. Every scenario is
+// played twice, silent and with every log line, and the same seed must give the same run, event for event.
 
 import { describe, expect, it } from "vitest"
 import { Effect } from "effect"
@@ -25,7 +25,7 @@ describe("scenarios in the simulator", () => {
     }, 60_000)
   }
 
-  it("log something when they may", () => {
+  it("log something when logging is on", () => {
     expect(lines).toBeGreaterThan(0)
   })
 })

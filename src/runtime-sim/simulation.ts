@@ -1,5 +1,5 @@
-// Decides what a simulation is to those who use one: a seed and options in, hosts that run role programs, one call that
-// runs an effect on virtual time, and at the end a hash that says what happened. Experiments and tests use this file
+// The simulation as its users see it: a seed and options go in; role programs run on hosts; one call runs an effect
+// on virtual time; and a hash at the end identifies everything that happened. Experiments and tests use this file
 // only.
 
 import { Cause, type Context, Effect, Exit } from "effect"
@@ -24,13 +24,13 @@ import { SymbolicBlob, type SymbolicBlobSpec } from "./disk/symbolic-blobs.ts"
 export interface SimulationOptions extends KernelOptions, Partial<NetworkOptions>, Partial<DiskOptions> {}
 
 interface HostOptions {
-  /** Instead of the simulation's; of a machine that starts again they stay, unless others are given. */
+  /** Replaces the rates of the simulation. A machine that starts again keeps its rates when this is absent. */
   readonly rates?: LinkRates
-  /** Rack and zone. A machine does not move: it is where it was first said to be. */
+  /** Rack and zone. A machine does not move: it keeps its first place. */
   readonly place?: Place
-  /** Every piece that its stores load is changed, though its length is right. */
+  /** Changes every piece that its stores load, and keeps the length. */
   readonly corruptPieces?: boolean
-  /** Bytes that its disk still takes while it runs. */
+  /** Bytes that its disk still accepts while it runs. */
   readonly diskRoom?: number
 }
 
@@ -47,9 +47,9 @@ export interface Simulation {
   readonly network: Network
   readonly connections: Connections
   readonly networkFaults: NetworkFaults
-  /** The machine of that name, made at its first use there. Rates that are given are its rates from now on. */
+  /** The machine with this name, made at its first use. Given rates become its rates from now on. */
   readonly machine: (name: string, rates?: LinkRates, place?: Place) => Machine
-  /** Starts a program on the machine of that name. */
+  /** Starts a program on the machine with this name. */
   readonly startHost: <Role extends StartedRole>(
     name: string,
     program: HostProgram<Role>,
@@ -57,9 +57,9 @@ export interface Simulation {
   ) => Effect.Effect<SimHost<Role>, HostProgramError>
   /** A client on a host of its own. */
   readonly httpClient: (name: string) => HttpClient.HttpClient
-  /** Puts a blob without bytes into a folder of a machine, complete. Do it before the host starts. */
+  /** Puts a blob without bytes into a folder of a machine, complete. It must be called before the host starts. */
   readonly preloadSymbolicBlob: (name: string, folder: string, spec: SymbolicBlobSpec) => Torrent
-  /** Runs an effect to its end on virtual time. Throws what it failed with. */
+  /** Runs an effect to its end on virtual time. Throws its failure. */
   readonly run: <A, E>(effect: Effect.Effect<A, E>, limits?: RunLimits) => A
   readonly runExit: <A, E>(effect: Effect.Effect<A, E>, limits?: RunLimits) => Exit.Exit<A, E>
   /** 16 hex digits over everything that happened so far. */
@@ -67,7 +67,7 @@ export interface Simulation {
   readonly stats: () => SimulationStats
 }
 
-/** Gigabit links, half a millisecond apart; NVMe-like disks; SHA-256 at what one core does. */
+/** Gigabit links, half a millisecond apart; disks like NVMe; SHA-256 at the speed of one core. */
 const defaultOptions: NetworkOptions & DiskOptions = {
   uplink: 125_000_000,
   downlink: 125_000_000,

@@ -1,5 +1,5 @@
-// Decides in what form a simulated disk holds a whole blob: bytes that were given, shared by reference, or a symbol.
-// Either gives pieces as payloads, and bytes to whoever reads; a symbol's bytes are zeros that say nothing.
+// The forms in which a simulated disk holds a whole blob: given bytes, shared by reference, or a symbol. Both return
+// pieces as payloads, and bytes to readers; the bytes of a symbol are meaningless zeros.
 
 import { createHash } from "node:crypto"
 import { type Digest, digestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
@@ -9,17 +9,17 @@ import type { SymbolicBlob } from "./symbolic-blobs.ts"
 export interface BlobContent {
   /** Bytes. */
   readonly length: number
-  /** The payload of a piece; the same object at every call. */
+  /** The payload of a piece: the same object at every call. */
   readonly piece: (piece: number, pieceLength: number) => Payload
   /** Bytes [start, end), where end - start is at most a piece or a chunk. */
   readonly slice: (start: number, end: number) => Uint8Array
-  /** The whole digest by the algorithm of `expected`. */
+  /** The digest of the whole blob by the algorithm of `expected`. */
   readonly digest: (expected: Digest) => Digest
 }
 
 export class RealContent implements BlobContent {
   readonly length: number
-  /** The blob in equal parts, but for the last. */
+  /** The blob in parts of equal length, except for the last. */
   readonly #parts: readonly Uint8Array[]
   readonly #partLength: number
   readonly #pieces = new Map<number, Uint8Array>()

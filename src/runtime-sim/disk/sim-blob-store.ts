@@ -1,5 +1,5 @@
-// Decides how a folder of a simulated disk is a blob store: complete blobs here, uploads in sim-uploads.ts, pieces in
-// sim-piece-files.ts. Reads cost disk time a chunk at a time.
+// The blob store in a folder of a simulated disk: complete blobs here, uploads in sim-uploads.ts, pieces in
+// sim-piece-files.ts. A read costs disk time per chunk.
 
 import { Cause, Effect, Option, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -36,7 +36,7 @@ export class SimBlobStore implements BlobStore {
   readonly #session: StorageSession
   readonly #folder: SimFolder
   readonly #pieces: SimPieceFiles
-  /** Most agents never take one. */
+  /** Made at first use, because most agents never take an upload. */
   #uploads: SimUploads | undefined
 
   constructor(session: StorageSession, folder: SimFolder) {
@@ -94,7 +94,7 @@ export class SimBlobStore implements BlobStore {
   }
 
   noteUse(digest: Digest, at: number): Effect.Effect<void, BlobStoreError> {
-    return this.#whenAlive("note the use of a blob", () => {
+    return this.#whenAlive("record the use of a blob", () => {
       const { blobs, downloads, usedAt } = this.#folder
       if (blobs.has(digest) || downloads.has(digest)) usedAt.set(digest, at)
     })

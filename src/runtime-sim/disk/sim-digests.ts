@@ -1,6 +1,6 @@
-// Decides how a simulated world hashes: real bytes for real (node:crypto), symbols by looking up what they stand for.
-// A payload never changes, so each is hashed once in a world however many hosts verify it; what hashing costs a host
-// is charged in virtual time by the store that asked.
+// Hashing in a simulated world: real bytes by node:crypto, symbols by looking up what they stand for. A payload never
+// changes, so each is hashed once per world however many hosts verify it. The store that asks for a hash charges its
+// host the time of hashing.
 
 import { createHash } from "node:crypto"
 import { makeDigest, toHex } from "../../protocol/wire/digest.ts"
@@ -15,8 +15,8 @@ const payloadHashes = new WeakMap<Uint8Array, Uint8Array>()
 const torrents = new WeakMap<Metainfo, Torrent>()
 
 /**
- * Metainfo by its bytes: every host decodes its own, and thousands of equal copies would be most of a host's memory.
- * Emptied when full, which costs only that.
+ * Metainfo by its bytes. Every host decodes its own, and thousands of equal copies would be most of a host's memory.
+ * The map is emptied when it is full, which costs only sharing.
  */
 const shared = new Map<SwarmId, WeakRef<Torrent>>()
 const maxShared = 4096
@@ -33,7 +33,7 @@ export const payloadHash = (payload: Payload): Uint8Array => {
   return hash
 }
 
-/** The metainfo with its swarm's id: one object for all that are equal. */
+/** The metainfo with its swarm's id: one object for all equal ones. */
 export const sharedTorrent = (metainfo: Metainfo): Torrent => {
   const known = torrents.get(metainfo)
   if (known !== undefined) return known

@@ -1,8 +1,8 @@
-// Decides what a simulated machine keeps when its processes come and go: folders with blobs, uploads, downloads and
-// tables, and how long disk and hashing take. Acknowledged uploads, tables and complete blobs survive a kill; of the
-// pieces of a download that are younger than the sync delay, the newer half is lost.
+// The disk of a simulated machine, which survives its processes: folders with blobs, uploads, downloads and tables,
+// and the time that disk and hashing take. Acknowledged uploads, tables and complete blobs survive a kill. Of the
+// pieces of a download that are younger than the sync delay, a kill loses the newer half.
 //
-// Disk and hash are one queue each per machine, first come, first served, at a rate; time that nobody used is gone.
+// Disk and hashing are one queue each per machine, first come, first served, at a rate. Idle time is not saved up.
 
 import { createHash } from "node:crypto"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
@@ -17,34 +17,37 @@ import { sharedTorrent } from "./sim-digests.ts"
 import { type SymbolicBlob, SymbolicPayload } from "./symbolic-blobs.ts"
 
 export interface DiskOptions {
-  /** Bytes a second; Infinity costs nothing. */
+  /** Bytes per second; Infinity costs nothing. */
   readonly readRate: number
   readonly writeRate: number
   readonly hashRate: number
-  /** Bytes in memory of what was written or read last: while no more is kept, a piece is read at no cost. */
+  /**
+   * Bytes in memory of what was written or read last. While the disk holds no more than this, reading a piece is
+   * free.
+   */
   readonly pageCache: number
   /** A kill loses the newer half of a download's pieces that are younger than this, in microseconds. */
   readonly syncDelay: Micros
-  /** A table's write or a blob's commit is durable after this. */
+  /** Time until a table's write or a blob's commit is durable. */
   readonly commitDelay: Micros
-  /** Bytes that fit; Infinity unless given. */
+  /** Bytes that fit; Infinity when absent. */
   readonly capacity: number
 }
 
 export interface StoredUpload {
   chunks: Uint8Array[]
   size: number
-  /** Acknowledged: what a kill leaves. */
+  /** Acknowledged bytes, which survive a kill. */
   durable: number
 }
 
 export interface StoredDownload {
   readonly torrent: Torrent
   readonly have: Bitfield
-  /** Bytes by piece, or the symbol that all pieces are of. */
+  /** Bytes by piece, or the symbol whose parts all pieces are. */
   readonly bytes: Array<Uint8Array | undefined>
   symbol: SymbolicBlob | undefined
-  /** Pieces not yet synced, each followed by the instant of its write, oldest first. */
+  /** Pieces that are not synced yet, each followed by the instant of its write, oldest first. */
   unsynced: number[]
 }
 
@@ -52,11 +55,11 @@ export interface SimFolder {
   readonly blobs: Map<Digest, BlobContent>
   readonly torrents: Map<Digest, Torrent>
   readonly swarms: Map<SwarmId, Digest>
-  /** Made with the first upload, as `tables` with the first row: most agents have neither. */
+  /** Made with the first upload, like `tables` with the first row: most agents have neither. */
   uploads?: Map<string, StoredUpload>
   readonly downloads: Map<Digest, StoredDownload>
   tables?: Map<string, Map<string, string>>
-  /** When a blob or download was last written or used, in milliseconds since 1970; absent: long ago. */
+  /** When a blob or download was last written or used, in milliseconds since 1970; long ago when absent. */
   readonly usedAt: Map<Digest, number>
 }
 
@@ -73,7 +76,7 @@ export class SimDisk {
   #hashFreeAt = 0
 
   /**
-   * @param wholeDigests What downloads turned out to be, for all disks of a world: pieces that match one metainfo are
+   * @param wholeDigests Digests of complete downloads, for all disks of a world: pieces that match one metainfo are
    * the same bytes on every host, so they are hashed once.
    */
   constructor(
@@ -89,7 +92,7 @@ export class SimDisk {
     this.#limit = options.capacity
   }
 
-  /** Names of uploads; goes on over restarts, so that no name comes twice. */
+  /** Names of uploads. The stream continues after restarts, so that no name repeats. */
   get names(): RandomStream {
     this.#names ??= this.#kernel.stream(`disk/${this.#hostName}`)
     return this.#names
@@ -115,14 +118,14 @@ export class SimDisk {
     return createHash("sha256").update(`${this.#kernel.seed}/${this.#hostName}/${folder}`).digest("hex")
   }
 
-  /** The whole digest of a swarm's verified pieces. */
+  /** The digest of the whole blob, for a swarm with all pieces verified. */
   wholeDigest(swarm: SwarmId, compute: () => Digest): Digest {
     const digest = this.#wholeDigests.get(swarm) ?? compute()
     this.#wholeDigests.set(swarm, digest)
     return digest
   }
 
-  /** Whether all that is here is still in memory, where the system keeps what was written or read last. */
+  /** Whether everything on the disk is still in memory, where the system keeps what was written or read last. */
   get isCached(): boolean {
     return this.#usedBytes <= this.options.pageCache
   }
@@ -131,13 +134,13 @@ export class SimDisk {
     return this.#usedBytes
   }
 
-  /** Makes the disk full after `room` more bytes; undefined: when its capacity says so. */
+  /** Makes the disk full after `room` more bytes; when undefined, the capacity decides. */
   limitRoom(room: number | undefined): void {
     const { capacity } = this.options
     this.#limit = room === undefined ? capacity : Math.min(capacity, this.#usedBytes + room)
   }
 
-  /** Takes room for bytes; false when the disk is full. */
+  /** Takes room for bytes. Returns false when the disk is full. */
   allocate(bytes: number): boolean {
     if (this.#usedBytes + bytes > this.#limit) return false
     this.#usedBytes += bytes
@@ -148,7 +151,7 @@ export class SimDisk {
     this.#usedBytes -= bytes
   }
 
-  /** When a read of `bytes` that begins now is done. */
+  /** The instant at which a read of `bytes` that begins now is done. */
   readDone(bytes: number): Micros {
     return this.#queueDisk(bytes / this.options.readRate)
   }
@@ -157,7 +160,7 @@ export class SimDisk {
     return this.#queueDisk(bytes / this.options.writeRate)
   }
 
-  /** When `bytes` handed over now are hashed, and then written. */
+  /** The instants at which `bytes` that are handed over now are hashed, and then written. */
   verifiedAndWritten(bytes: number): Micros {
     const hashed = this.#queueHash(bytes)
     this.#diskFreeAt = Math.max(this.#diskFreeAt, hashed) + (bytes / this.options.writeRate) * 1e6
@@ -176,12 +179,12 @@ export class SimDisk {
     folder.downloads.delete(digest)
   }
 
-  /** Notes that a blob or download is written or used now. */
+  /** Records that a blob or download is written or used now. */
   noteUse(folder: SimFolder, digest: Digest): void {
     folder.usedAt.set(digest, epochMillis + Math.floor(this.#kernel.now / 1000))
   }
 
-  /** What a kill does to files: what was not durable is gone. */
+  /** Does to files what a kill does: everything that was not durable is lost. */
   crash(): void {
     const lostAfter = this.#kernel.now - this.options.syncDelay
     for (const folder of this.#folders.values()) {
@@ -226,7 +229,7 @@ export class SimDisk {
 const unsyncedSince = ({ unsynced }: StoredDownload, since: Micros): number[] =>
   unsynced.filter((_, index) => index % 2 === 0 && unsynced[index + 1]! > since)
 
-/** Keeps metainfo in place of what was there for its digest. */
+/** Stores metainfo, and replaces what was there for its digest. */
 export const putTorrent = (folder: SimFolder, metainfo: Metainfo): Torrent => {
   const torrent = sharedTorrent(metainfo)
   const before = folder.torrents.get(metainfo.digest)
@@ -250,7 +253,7 @@ export const preloadSymbolicBlob = (folder: SimFolder, blob: SymbolicBlob): Torr
   return putTorrent(folder, blob.metainfo)
 }
 
-/** A payload that has its length and is not what it says: for hosts that lie. */
+/** A payload of the same length with other content, for hosts that send corrupt pieces. */
 export const corrupted = (payload: Uint8Array | SymbolicPayload): Uint8Array | SymbolicPayload => {
   if (payload instanceof SymbolicPayload) {
     return new SymbolicPayload(payload.blob, payload.piece, payload.byteLength, true)

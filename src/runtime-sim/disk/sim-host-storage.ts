@@ -1,4 +1,4 @@
-// Decides how a process reaches its machine's disk by the names of its folders.
+// The storage of a process: its machine's disk by the names of its folders.
 
 import { Effect } from "effect"
 import type { HostStorage } from "../../roles/services/host-storage.ts"

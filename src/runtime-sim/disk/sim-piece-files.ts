@@ -1,6 +1,6 @@
-// Decides how a simulated blob is open piece by piece: one open file a digest, shared by whoever opens it. Verification
-// is the real one (hash of the payload against the metainfo); hashing and disk are charged in virtual time, and so is
-// the whole digest, which follows the run of pieces from the front as the file store's does.
+// Simulated blobs that are open piece by piece: one open file per digest, shared by all its users. Verification is
+// real (the hash of the payload against the metainfo). Hashing and disk are charged in virtual time, and so is the
+// digest of the whole, which follows the run of pieces from the front like the file store's.
 //
 //   downloading --complete, digest right--> complete
 //        |--complete, digest wrong--> discarded
@@ -37,7 +37,7 @@ import { SymbolicPayload } from "./symbolic-blobs.ts"
 
 const kinds = { loaded: eventKinds.storage + 1, stored: eventKinds.storage + 2 } as const
 
-/** Pieces remembered as not synced before the synced among them are dropped. */
+/** Number of recorded unsynced pieces above which the synced ones among them are dropped. */
 const rememberedUnsynced = 64
 
 const storedOutcome: StoreOutcome = { tag: "Stored" }
@@ -73,7 +73,7 @@ export class SimPieceFiles {
     if (file.users === 0 && this.#opened.get(digest) === file) this.#opened.delete(digest)
   }
 
-  /** A removed download takes no more pieces. */
+  /** A removed download accepts no more pieces. */
   detach(digest: Digest): void {
     this.#opened.get(digest)?.discard()
     this.#opened.delete(digest)
@@ -118,14 +118,14 @@ class OpenFile implements PieceFile, EventTarget {
   readonly metainfo: Metainfo
   readonly swarm: Torrent["swarm"]
   users = 1
-  /** Bytes that an earlier process stored, to be hashed again before they count. */
+  /** Bytes that an earlier process stored, which are hashed again before they count. */
   readonly recheckBytes: number
   readonly #session: StorageSession
   readonly #folder: SimFolder
   readonly #download: StoredDownload | undefined
   #content: BlobContent | undefined
   #discarded = false
-  /** The running whole digest: pieces before this are hashed, the last of them at that instant. */
+  /** The digest of the whole blob as it grows: the pieces before this one are hashed, the last at `#prefixDoneAt`. */
   #prefix = 0
   #prefixDoneAt: Micros = 0
 
@@ -193,7 +193,7 @@ class OpenFile implements PieceFile, EventTarget {
     return Effect.flatMap(session.until(Math.ceil(synced), "complete a download"), () => this.#install())
   }
 
-  /** Nobody may store into it any more. */
+  /** Ends the file: nobody may store into it any more. */
   discard(): void {
     if (this.#content === undefined) this.#discarded = true
   }

@@ -1,5 +1,5 @@
-// Decides how tables live on a simulated disk: maps that survive a kill. A write is applied and acknowledged at one
-// instant, after the commit delay, so that a process killed before has written nothing of it.
+// Tables on a simulated disk: maps that survive a kill. A write is applied and acknowledged in one instant, after the
+// commit delay, so a process that is killed earlier has written nothing of it.
 
 import { Effect, Option } from "effect"
 import {

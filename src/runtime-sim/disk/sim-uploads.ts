@@ -1,5 +1,5 @@
-// Decides how uploads grow on a simulated disk: chunks are kept as they come and acknowledged as a whole; a kill leaves
-// what was acknowledged. One append or commit at a time for an upload.
+// Uploads on a simulated disk. Chunks are stored as they come and acknowledged as a whole; a kill leaves the
+// acknowledged bytes. An upload accepts one append or commit at a time.
 
 import { Effect, Semaphore, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -34,7 +34,7 @@ export class SimUploads {
   }
 
   size(upload: string): Effect.Effect<number, UploadUnknown | BlobStoreError> {
-    return Effect.map(this.#find(upload, "look at an upload"), ({ size }) => size)
+    return Effect.map(this.#find(upload, "look up an upload"), ({ size }) => size)
   }
 
   append<E>(
@@ -87,7 +87,7 @@ export class SimUploads {
     const { disk } = session
     return Effect.suspend(() => {
       if (!disk.allocate(chunk.byteLength)) return Effect.fail(session.full("write an upload"))
-      // The giver may use its buffer again.
+      // The caller may reuse its buffer.
       const kept = chunk.slice()
       return Effect.map(session.until(disk.writeDone(chunk.byteLength), "write an upload"), () => {
         stored.chunks.push(kept)

@@ -1,5 +1,5 @@
-// Decides how one process uses its machine's disk: work takes virtual time, and a process that is gone changes nothing
-// any more, whatever its fibers still try (the fence).
+// The access of one process to its machine's disk. Work takes virtual time, and a process that is gone changes
+// nothing any more, whatever its fibers still try (the fence).
 
 import { Effect } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"
@@ -10,9 +10,9 @@ import type { SimDisk } from "./sim-disk.ts"
 import type { SimProcess } from "../network/sim-process.ts"
 
 export interface StorageFaults {
-  /** Every piece that is loaded is changed. */
+  /** Changes every piece that is loaded. */
   readonly corruptPieces: boolean
-  /** Bytes that the disk still takes while this process runs; undefined: what its capacity leaves. */
+  /** Bytes that the disk still accepts while this process runs; when undefined, the capacity decides. */
   readonly diskRoom: number | undefined
 }
 
@@ -28,7 +28,7 @@ export class StorageSession {
     disk.limitRoom(faults.diskRoom)
   }
 
-  /** Waits until `at`; fails when the process is gone by then. */
+  /** Waits until `at`. Fails when the process is gone by then. */
   until(at: Micros, operation: string): Effect.Effect<void, BlobStoreError> {
     return Effect.callback<void, BlobStoreError>((resume) => {
       const { kernel, host } = this.process

@@ -1,4 +1,5 @@
-// The simulated stores keep the contracts of roles/services, by the cases that the stores of sockets keep as well.
+// The simulated stores keep the contracts of roles/services: they pass the same cases as the stores of the real
+// world.
 
 import { Effect, Exit } from "effect"
 import { describe, expect, it } from "vitest"

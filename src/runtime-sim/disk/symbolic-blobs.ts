@@ -1,7 +1,7 @@
-// Decides what stands for a blob whose bytes nobody needs: a name, a length, and hashes made from the name. Its pieces
-// are symbols (blob, piece, length, corrupted or not), one object a piece for the whole world, so that a thousand
-// hosts hold a gigabyte in a bitfield each. Verification goes the shipped way: hash the payload, compare with the
-// metainfo; only the hash of a symbol is looked up instead of computed.
+// Symbolic blobs, for blobs whose bytes nobody needs: a name, a length, and hashes made from the name. Their pieces
+// are symbols (blob, piece, length, corrupted or not), one object per piece for the whole world, so that each of a
+// thousand hosts holds a gigabyte in a bitfield. Verification takes the shipped path: hash the payload and compare
+// with the metainfo; only the hash of a symbol is looked up and not computed.
 
 import { createHash } from "node:crypto"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
@@ -10,7 +10,7 @@ import { type Metainfo, pieceCount, pieceHashBytes, pieceSize } from "../../prot
 import type { Payload } from "../../protocol/wire/payload.ts"
 
 export interface SymbolicBlobSpec {
-  /** Two blobs of one name, length and piece length are the same blob. */
+  /** Two blobs of equal name, length and piece length are the same blob. */
   readonly name: string
   /** Bytes. */
   readonly length: number
@@ -23,7 +23,7 @@ export class SymbolicPayload implements Payload {
   readonly piece: number
   readonly byteLength: number
   readonly corrupted: boolean
-  /** The 32 bytes that hashing it would give. */
+  /** The 32 bytes that hashing it would return. */
   readonly hash: Uint8Array
 
   constructor(blob: SymbolicBlob, piece: number, byteLength: number, corrupted: boolean) {
@@ -36,7 +36,7 @@ export class SymbolicPayload implements Payload {
   }
 }
 
-/** What hashing a corrupted symbol gives: the hash of nothing that anyone expects. */
+/** The hash of a corrupted symbol, which matches no metainfo. */
 const corruptHash = new Uint8Array(pieceHashBytes).fill(0xff)
 
 export class SymbolicBlob {
@@ -64,7 +64,7 @@ export class SymbolicBlob {
 
   payload(piece: number): SymbolicPayload {
     const payload = this.#payloads[piece]
-    invariant(payload !== undefined, `symbolic blob: it has no piece ${piece}`)
+    invariant(payload !== undefined, `symbolic blob: there is no piece ${piece}`)
     return payload
   }
 }

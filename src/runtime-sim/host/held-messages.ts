@@ -1,6 +1,7 @@
-// Decides what a rate limit does to the messages that a connection receives, as the transport of sockets does it
-// (runtime-net/sockets/ws-connection.ts): a piece is told when it has come, and then the connection is not read until the
-// listener's token bucket has room for that piece; whatever follows on this connection waits, in order.
+// The rate limit on messages that a connection receives, as the transport of sockets applies it
+// (runtime-net/sockets/ws-connection.ts): a piece is delivered when it has arrived, and then the connection is not
+// read until the listener's token bucket has room for that piece. Everything that follows on this connection waits,
+// in order.
 
 import type { Message } from "../../protocol/wire/message.ts"
 import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"

@@ -1,6 +1,7 @@
-// A host's token buckets as experiments use them (Kraken's limiter: a burst of one second of rate, a whole piece reserved
-// before it goes): one bucket a direction for all connections of the host, on links that are faster. What comes in may be
-// told when it has come, before its tokens are there; then the next piece of that connection waits for both.
+// The token buckets of a host as experiments use them (Kraken's limiter: a burst of one second of rate, a whole piece
+// reserved before it goes): one bucket per direction for all connections of the host, on links that are faster. A
+// piece may be delivered when it has arrived, before its tokens are there; the next piece of that connection then
+// waits for both.
 
 import { Effect } from "effect"
 import fc from "fast-check"
@@ -32,7 +33,7 @@ interface Passing {
   readonly bytes: number
 }
 
-/** Listens for peers; notes the pieces that it is given. */
+/** Listens for peers, and records the pieces that it receives. */
 const peer = (name: string, rates: RateSettings, now: () => number, passed: Passing[]) =>
   Effect.gen(function* () {
     const ignore = () => {}
@@ -52,7 +53,9 @@ const peer = (name: string, rates: RateSettings, now: () => number, passed: Pass
     return { listeners: [], endpoint }
   })
 
-/** Two peers send pieces to two others each, all at once; gives what each receiver was given, in order of time. */
+/**
+ * Two peers each send pieces to two others, all at once. Returns the deliveries of each receiver in order of time.
+ */
 const play = (
   linkModel: LinkModel,
   rates: { readonly senders: RateSettings; readonly receivers: RateSettings },
@@ -94,7 +97,7 @@ describe.each(["queue", "fair"] as const)("token buckets over the model %s", (li
     (way) => {
       const sizes = Array.from({ length: 100 }, () => 4 * MB)
       const { start, passed } = play(linkModel, limited(rate)[way], sizes)
-      // 400 MB a limited host: the first 100 at 4 GB/s shared with the other host's, the rest at 100 MB/s.
+      // 400 MB per limited host: the first 100 at 4 GB/s shared with the other host's, the rest at 100 MB/s.
       const all = passed.flat().map(({ at }) => at - start)
       expect(all).toHaveLength(200)
       const atOnce = all.filter((at) => at < 150_000)
@@ -114,7 +117,8 @@ describe.each(["queue", "fair"] as const)("token buckets over the model %s", (li
         (sizes, burst) => {
           const { start, passed } = play(linkModel, limited(burst)[way], sizes)
           expect(passed.flat()).toHaveLength(2 * sizes.length)
-          // Out, two hosts are limited and nothing may be early; in, each of two, by a piece on each of two connections.
+          // For egress, two hosts are limited and nothing may be early. For ingress, each of two may be, by a piece
+          // per connection.
           const groups = way === "egress" ? [passed.flat()] : passed
           const hosts = way === "egress" ? 2 : 1
           const early = way === "egress" ? 0 : 2 * Math.max(...sizes)

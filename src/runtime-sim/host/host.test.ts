@@ -1,5 +1,5 @@
-// How hosts start, stop, die and come back: what leaves them, what their disks keep, and what one host's end means to
-// fibers of others.
+// The life of hosts: how they start, stop, die and restart, what their disks keep, and what the end of one host means
+// to fibers of others.
 
 import { Deferred, Duration, Effect, Fiber, Option, Random, Stream } from "effect"
 import { HttpClient, HttpServerResponse } from "effect/http"
@@ -22,7 +22,7 @@ interface Parts {
   readonly received: string[]
 }
 
-/** Stores, talks to peers, answers GET /, beats every 10 ms and says so when it ends. */
+/** Stores, talks to peers, answers GET /, beats every 10 ms and reports when it ends. */
 const host = (name: string, heard: string[] = []) =>
   Effect.gen(function* () {
     const storage = yield* HostStorage
@@ -91,7 +91,7 @@ const pair = (simulation: Simulation, heard: string[]) =>
   })
 
 describe("a host", () => {
-  it("that stops says what it has to say, writes, and then is silent", () => {
+  it("that stops sends its last messages, writes, and then is silent", () => {
     const heard: string[] = []
     const { received, table, beats } = play((simulation) =>
       Effect.gen(function* () {
@@ -109,7 +109,7 @@ describe("a host", () => {
     expect(table).toBe("a")
   })
 
-  it("that is killed says and writes nothing more, though its finalizers run", () => {
+  it("that is killed sends and writes nothing more, although its finalizers run", () => {
     const heard: string[] = []
     const { received, table } = play((simulation) =>
       Effect.gen(function* () {
@@ -139,7 +139,7 @@ describe("a host", () => {
     expect(heard.filter((line) => line.startsWith("ended"))).toHaveLength(1)
   })
 
-  it("that is killed fails whoever waits for it", () => {
+  it("that is killed fails the fibers that wait for it", () => {
     const messages = play((simulation) =>
       Effect.gen(function* () {
         const { a, b } = yield* pair(simulation, [])
@@ -168,7 +168,7 @@ describe("a host", () => {
     simulation.run(simulation.startHost("a", host("a")))
   })
 
-  it("names a port that is taken, for peers and for HTTP", () => {
+  it("names a port that is in use, for peers and for HTTP", () => {
     const taken = (port: number) =>
       Effect.gen(function* () {
         const transport = yield* PeerTransport
@@ -183,7 +183,7 @@ describe("a host", () => {
     expect(fail(80)).toMatch(/registry listener a:7000: the port is taken/)
   })
 
-  it("may be given up while it starts", () => {
+  it("may be interrupted while it starts", () => {
     const simulation = makeSimulation({ seed: "slow" })
     let interrupted = false
     const slow = Effect.onInterrupt(Effect.andThen(Effect.never, host("a")), () =>
@@ -200,7 +200,7 @@ describe("a host", () => {
     expect(interrupted).toBe(true)
   })
 
-  it("draws other numbers than its neighbour, and than in its last life", () => {
+  it("draws other random numbers than its neighbour and than before its restart", () => {
     const draws = play((simulation) =>
       Effect.gen(function* () {
         const draw = Effect.gen(function* () {
@@ -279,7 +279,7 @@ describe("a symbolic blob", () => {
     })
   })
 
-  it("is resumed after a kill without the newest pieces that were not synced", () => {
+  it("resumes after a kill without the newest unsynced pieces", () => {
     const counts = play((simulation) =>
       Effect.gen(function* () {
         const torrent = simulation.preloadSymbolicBlob("a", "data", {
@@ -308,7 +308,7 @@ describe("a symbolic blob", () => {
         return yield* have(second.role.parts.blobs)
       })
     )
-    // 16 MiB take 17 ms to write, so of the second batch the last 50 ms hold at most three pieces.
+    // 16 MiB take 17 ms to write, so the last 50 ms of the second batch hold at most three pieces.
     expect(counts).toBeGreaterThan(33)
     expect(counts).toBeLessThan(36)
   })
@@ -341,8 +341,8 @@ describe("a symbolic blob", () => {
   })
 })
 
-describe("a host that lies", () => {
-  it("loads every piece changed, of bytes and of symbols", () => {
+describe("a host with corrupt pieces", () => {
+  it("changes every piece that it loads, of bytes and of symbols", () => {
     const payloads = play((simulation) =>
       Effect.scoped(
         Effect.gen(function* () {

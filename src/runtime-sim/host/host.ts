@@ -1,11 +1,11 @@
-// Decides how a host program becomes a host of the simulated world: it gets a process on its machine with the services
-// of this world, its apps are served where its listeners say, and it ends in order or by a kill.
+// Turns a host program into a host of the simulated world: it gets a process on its machine with the services of this
+// world, its apps are served where its listeners say, and it ends in order or by a kill.
 //
 //   starting --program done, listeners open--> running --stop--> stopped     finalizers run, then the network closes
 //       |  program failed                         +----kill--> killed        silent first, disk fenced, fibers after
 //       +--> (error; nothing is left)
 //
-// Invariant: after kill nothing of the process reaches the network or the disk, though its fibers still unwind.
+// Invariant: after a kill, nothing of the process reaches the network or the disk, although its fibers still unwind.
 
 import { Cause, Context, Data, Effect, Exit, Fiber, Scope } from "effect"
 import { HttpClient } from "effect/http"
@@ -38,9 +38,9 @@ export interface Machine {
   readonly networkFaults: NetworkFaults
   readonly host: NetworkHost
   readonly disk: SimDisk
-  /** How often a process was started on it. */
+  /** Number of processes that were started on it. */
   starts: number
-  /** The last one; a machine runs one at a time. */
+  /** The last process. A machine runs one at a time. */
   process: SimProcess | undefined
 }
 
@@ -84,7 +84,7 @@ class RunningProcess {
   constructor(machine: Machine, process: SimProcess, faults: StorageFaults) {
     this.#machine = machine
     this.#process = process
-    // A process that starts again draws other numbers, as a real one would.
+    // A process that starts again draws other random numbers, as a real one would.
     const start = machine.starts++
     const stream = start === 0 ? process.name : `${process.name}/${start}`
     const session = new StorageSession(process, machine.disk, faults)
@@ -97,7 +97,7 @@ class RunningProcess {
         Context.add(Digests, simDigests),
         Context.add(HttpClient.HttpClient, makeHttpClient(process))
       )
-    // Flat: a context that grew by additions keeps its steps as well, for every host.
+    // The context is flattened: one that grew by additions would keep its steps as well, for every host.
     this.#services = Context.makeUnsafe(services.mapUnsafe)
   }
 

@@ -1,6 +1,6 @@
-// Decides what a rate limit does to the messages that a connection sends, as the transport of sockets does it
-// (runtime-net/sockets/ws-connection.ts): pieces wait until the listener's token bucket lets them go, in order; any other
-// message overtakes them, except Close and Bye, which nothing overtakes.
+// The rate limit on messages that a connection sends, as the transport of sockets applies it
+// (runtime-net/sockets/ws-connection.ts): pieces wait, in order, until the listener's token bucket lets them go. Any
+// other message overtakes them, except Close and Bye, which keep their place: nothing overtakes them either.
 
 import type { Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
@@ -25,7 +25,7 @@ export class PacedMessages implements EventTarget {
   readonly #kind: number
   readonly #output: PacedOutput
   readonly #waiting: Waiting[] = []
-  /** A Close or Bye waits: nothing may overtake any more. */
+  /** A Close or Bye waits: nothing may overtake from now on. */
   #inOrder = false
 
   constructor(process: SimProcess, bucket: TokenBucket, kind: number, output: PacedOutput) {
@@ -39,7 +39,7 @@ export class PacedMessages implements EventTarget {
     return this.#waiting.length === 0
   }
 
-  /** Passes the message on now, or when its turn has come. */
+  /** Passes the message on now, or at its turn. */
   add(message: Message, swarm: SwarmId | undefined): void {
     const isPiece = message.tag === "Piece"
     const keepsPlace = isPiece || message.tag === "Close" || message.tag === "Bye"
@@ -56,7 +56,7 @@ export class PacedMessages implements EventTarget {
   }
 
   fire(): void {
-    // The first has waited for its turn; the others take theirs as they come up.
+    // The first piece has waited for its turn. The others take theirs as they come up.
     let next = this.#process.alive ? this.#waiting.shift() : undefined
     if (next === undefined) return
     do {
@@ -69,7 +69,7 @@ export class PacedMessages implements EventTarget {
     this.#output.drained()
   }
 
-  /** Takes the piece's tokens; when they are not there yet, an event comes when they are. */
+  /** Takes the piece's tokens. When they are not there yet, an event follows when they are. */
   #mustWait(message: Message): boolean {
     if (message.tag !== "Piece") return false
     const { kernel, host } = this.#process

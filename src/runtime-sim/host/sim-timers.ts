@@ -1,4 +1,4 @@
-// Decides how a process's data plane is woken: one event a wake. A process that is gone is not woken.
+// The timers of a process's data plane: one event per wake. A process that is gone is not woken.
 
 import type { Micros } from "../../protocol/kit/time.ts"
 import { eventKinds, type Kernel } from "../kernel/kernel.ts"

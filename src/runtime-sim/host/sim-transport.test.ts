@@ -1,4 +1,4 @@
-// The contract of PeerTransport on the simulated network, with the instants at which things are told.
+// The contract of PeerTransport on the simulated network, with the instants of its calls.
 
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
@@ -22,7 +22,7 @@ const piece = (number: number): Message => ({
 })
 const request = (number: number): Message => ({ tag: "Request", channel: 1, piece: number })
 
-/** A host program that listens for peers and writes down what it is told. */
+/** A host program that listens for peers and records the calls of its handlers. */
 const peer = (name: string, now: () => number, rates: RateSettings = {}, log: string[] = []) => {
   let inCall = false
   const note = (what: string) => {
@@ -37,7 +37,7 @@ const peer = (name: string, now: () => number, rates: RateSettings = {}, log: st
     pieceSent: (connection, sentSwarm, number) => note(`sent ${connection} ${sentSwarm.length} ${number}`),
     disconnected: (connection, reason) => note(`disconnected ${connection}: ${reason}`)
   }
-  /** Calls the endpoint as a machine does, and sees that nothing is told meanwhile. */
+  /** Calls the endpoint as a machine does, and checks that no handler is called meanwhile. */
   const quietly = (endpoint: PeerEndpoint): PeerEndpoint => {
     const wrap =
       <A extends unknown[]>(call: (...args: A) => void) =>
@@ -95,7 +95,7 @@ const play = (
 }
 
 describe("peers", () => {
-  it("connect, exchange messages in order and are told when a piece has left", () => {
+  it("connect, exchange messages in order and learn when a piece has left", () => {
     const { a, b } = play(({ a }) =>
       Effect.sync(() => {
         a.role.endpoint.send(1, piece(7), swarm)
@@ -111,7 +111,7 @@ describe("peers", () => {
     ])
   })
 
-  it("learn that a dial failed, once", () => {
+  it("learn once that a dial failed", () => {
     const { a } = play(({ a }) =>
       Effect.sync(() => {
         a.role.endpoint.dial(2, "b:9")
@@ -127,7 +127,7 @@ describe("peers", () => {
     ])
   })
 
-  it("disconnect after what was sent; both are told once", () => {
+  it("disconnect after the last sent message, and both learn it once", () => {
     const { a, b } = play(({ a }) =>
       Effect.sync(() => {
         a.role.endpoint.send(1, piece(1), swarm)
@@ -146,7 +146,7 @@ describe("peers", () => {
     ])
   })
 
-  it("hear nothing from a killed host but its end", () => {
+  it("hear nothing from a killed host except its end", () => {
     const { a, b } = play(({ a }) =>
       Effect.gen(function* () {
         for (let number = 0; number < 5; number++) a.role.endpoint.send(1, piece(number), swarm)
@@ -189,7 +189,7 @@ describe("rate limits", () => {
     ["egress", egress, {}, ["Request 99", ...pieces(0, 10)]],
     ["ingress", {}, ingress, [...pieces(0, 10), "Request 99"]]
   ] as const)(
-    "%s: pieces keep to the rate with a burst smaller than a piece, and keep their order",
+    "%s: pieces keep the rate with a burst smaller than a piece, and keep their order",
     (_name, a, b, expected) => {
       const { b: log } = play(tenPieces, a, b)
       expect(heard(log)).toEqual(expected)
@@ -218,7 +218,7 @@ describe("rate limits", () => {
     ])
   })
 
-  it("ingress: a piece is told when it has come, and what follows waits until its tokens are there", () => {
+  it("ingress: a piece is delivered on arrival, and later messages wait until its tokens are there", () => {
     const { b } = play(
       ({ a }) =>
         Effect.sync(() => {

@@ -1,9 +1,9 @@
-// Decides how peers talk in the simulator: messages travel as the objects they are, counted at the size their frame
-// would have (protocol/wire/codec.ts), over simulated connections. One object a connection does it all without allocating
-// per message; what rate limits add is in paced-messages.ts and held-messages.ts.
+// The peer transport of the simulator: messages travel as objects over simulated connections and count with the size
+// of their frame (protocol/wire/codec.ts). One object per connection does all the work without allocating per
+// message; rate limits are in paced-messages.ts and held-messages.ts.
 //
-// Invariants: those of PeerTransport; and a process that is gone neither says nor hears anything: its connections are
-// abandoned by whoever ended it, so nothing arrives, and its calls do nothing.
+// Invariants: those of PeerTransport; and a process that is gone neither sends nor hears anything: its connections
+// are abandoned when it ends, so nothing arrives, and its calls do nothing.
 
 import { Effect } from "effect"
 import { encodedLength } from "../../protocol/wire/codec.ts"
@@ -53,7 +53,10 @@ class SimPeerListener implements PeerEndpoint {
   readonly ingress: TokenBucket | undefined
   readonly port: number | undefined
   readonly address: string
-  /** By their numbers, which are never used again: those dialled, and those accepted, whose numbers are negative. */
+  /**
+   * Connections by their numbers, which are never reused: dialled ones, and accepted ones, whose numbers are
+   * negative.
+   */
   readonly #dialled: Array<PeerConnection | undefined> = []
   readonly #accepted: Array<PeerConnection | undefined> = []
   #nextAccepted = -1
@@ -91,7 +94,7 @@ class SimPeerListener implements PeerEndpoint {
     else this.#accepted[-connection] = undefined
   }
 
-  /** Stops listening and ends every connection after what was sent; nothing more is told. */
+  /** Stops listening and ends every connection after its last sent message. No handler is called any more. */
   stop(): void {
     const { process } = this
     if (!process.alive) return
@@ -133,7 +136,7 @@ class PeerConnection implements ConnectionSink {
   end!: ConnectionEnd
   readonly #egress: PacedMessages | undefined
   readonly #ingress: HeldMessages | undefined
-  /** Of the pieces that were sent and not told of, in order. */
+  /** Of the pieces that were sent and not yet reported, in order. */
   #swarmsSent: Array<SwarmId | undefined> | undefined
   #ending: string | undefined
 
@@ -169,7 +172,7 @@ class PeerConnection implements ConnectionSink {
     else if (this.#egress === undefined || this.#egress.isEmpty) this.#closeIfEnding()
   }
 
-  /** Tells nothing any more. */
+  /** No handler is called any more. */
   mute(): void {
     this.#handlers = deafHandlers
   }

@@ -1,35 +1,37 @@
-// Decides how the bytes of an HTTP body cross a simulated connection: in chunks of at most 256 KiB, with credit. The
-// receiver gives credit back when its reader has taken bytes, so a reader that stops stops the writer after a window.
-// Chunks travel by reference; nothing is copied.
+// The body of an HTTP message on a simulated connection: chunks of at most 256 KiB, with credit. The receiver returns
+// credit when its reader has taken bytes, so a reader that stops also stops the writer, after one window. Chunks
+// travel by reference; nothing is copied.
 //
-// Invariant: at most `bodyWindow` bytes of a body are sent and not taken, but for one chunk that is larger.
+// Invariant: at most `bodyWindow` bytes of a body are sent and not yet read, except for one chunk that is larger.
 
 import { Cause, Effect, Stream } from "effect"
 
 const bodyWindow = 1024 * 1024
 const maxChunk = 256 * 1024
-/** Taken bytes are told when they are this many: a window always has room for one chunk more. */
+/** Credit is returned in steps of this many bytes, so that a window always has room for one more chunk. */
 const creditStep = 256 * 1024
 
-/** The connection under a body ended before the body did. `message` says how. */
+/** The connection under a body ended before the body. `message` says how. */
 export class BodyBroken extends Error {
   override readonly name = "BodyBroken"
 }
 
 type Resume<A, E = never> = (effect: Effect.Effect<A, E>) => void
 
-/** The receiving half: chunks wait here for their reader. */
+/** The receiving half. Chunks wait here for their reader. */
 export class BodyInbox {
   #chunks: Uint8Array[] = []
   #ended = false
-  /** Why nothing more comes. The error is made for whoever reads on: most that close were read to the end. */
+  /**
+   * Why no more bytes come. The error is made for a reader that reads on, because most bodies were read to the end.
+   */
   #broken: string | undefined
   #untold = 0
   #waiting: Resume<void> | undefined
   readonly #giveCredit: (bytes: number) => void
   readonly #finished: () => void
 
-  /** @param finished is called once the reader has everything, or gave up (then `abandoned` was called before). */
+  /** @param finished Called once the reader has everything, or has given up (after `abandoned`). */
   constructor(giveCredit: (bytes: number) => void, finished: () => void) {
     this.#giveCredit = giveCredit
     this.#finished = finished
@@ -50,14 +52,14 @@ export class BodyInbox {
     this.#wake()
   }
 
-  /** Nothing more comes. What came before is still read first. */
+  /** No more bytes come. The reader still gets those that arrived. */
   break(reason: string): void {
     if (this.#ended || this.#broken !== undefined) return
     this.#broken = reason
     this.#wake()
   }
 
-  /** All bytes, in order; when the reader leaves before the end, `abandoned` is called. For one reader. */
+  /** All bytes, in order, for one reader. `abandoned` is called when the reader leaves before the end. */
   stream(abandoned: () => void): Stream.Stream<Uint8Array, BodyBroken> {
     return Stream.fromPull(
       Effect.as(
@@ -109,7 +111,7 @@ export class BodyInbox {
   }
 }
 
-/** The sending half: hands chunks to the connection as far as credit goes. */
+/** The sending half. It hands chunks to the connection as far as credit allows. */
 export class BodyOutbox {
   #outstanding = 0
   #broken: string | undefined
@@ -130,7 +132,7 @@ export class BodyOutbox {
     this.#wake()
   }
 
-  /** Sends everything the stream gives, waiting for credit. */
+  /** Sends the whole stream, and waits for credit. */
   write<E>(body: Stream.Stream<Uint8Array, E>): Effect.Effect<void, E | BodyBroken> {
     return Stream.runForEach(body, (chunk) => this.#writeFrom(chunk, 0))
   }

@@ -1,5 +1,5 @@
-// Decides what both sides of a simulated HTTP exchange share: one connection, frames numbered for the trace, a body
-// coming in and a body going out.
+// The common part of both sides of a simulated HTTP exchange: one connection, frames that are numbered for the trace,
+// an incoming body and an outgoing body.
 
 import { BodyInbox, BodyOutbox } from "./http-body.ts"
 import type { ConnectionEnd, ConnectionSink } from "../network/connection.ts"
@@ -14,7 +14,7 @@ export abstract class HttpExchange implements ConnectionSink {
   over = false
   readonly #number: number
   #outbox: BodyOutbox | undefined
-  /** Why no more of the outgoing body comes through. */
+  /** Why no more of the outgoing body gets through. */
   #broken: string | undefined
 
   constructor(process: SimProcess) {
@@ -26,7 +26,7 @@ export abstract class HttpExchange implements ConnectionSink {
     )
   }
 
-  /** Made for a body that goes out in chunks: most fit into the head's frame. */
+  /** Made for a body that goes out in chunks. Most bodies fit into the frame of the head. */
   get outbox(): BodyOutbox {
     if (this.#outbox === undefined) {
       this.#outbox = new BodyOutbox((bytes) => this.send({ tag: "Chunk", bytes }))
@@ -35,7 +35,7 @@ export abstract class HttpExchange implements ConnectionSink {
     return this.#outbox
   }
 
-  /** No more of either body comes through. */
+  /** No more of either body gets through. */
   protected breakBodies(reason: string): void {
     this.#broken ??= reason
     this.#outbox?.break(reason)
@@ -48,7 +48,7 @@ export abstract class HttpExchange implements ConnectionSink {
     this.process.connections.send(this.end, frame, httpFrameSize(frame), mark, false)
   }
 
-  /** Ends the exchange now; the other side sees a broken connection. */
+  /** Ends the exchange at once. The other side sees a broken connection. */
   abort(reason: string): void {
     if (this.over) return
     this.over = true
@@ -61,7 +61,7 @@ export abstract class HttpExchange implements ConnectionSink {
     this.breakOff("the exchange is over")
   }
 
-  /** Says no more: what was sent arrives, and then the other side sees the connection end. */
+  /** Sends nothing more. Sent frames arrive, and then the other side sees the connection end. */
   breakOff(reason: string): void {
     if (this.over) return
     this.over = true
@@ -82,7 +82,7 @@ export abstract class HttpExchange implements ConnectionSink {
   abstract opened(): void
   abstract refused(reason: string): void
   abstract closed(reason: string): void
-  /** The other side's head came. */
+  /** The head of the other side arrived. */
   abstract head(frame: HttpFrame): void
   /** The reader has the whole incoming body. */
   abstract bodyTaken(): void

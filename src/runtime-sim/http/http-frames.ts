@@ -1,11 +1,11 @@
-// Decides what HTTP says on a simulated connection, one exchange a connection: the head of the request, the head of the
-// response, chunks and ends of both bodies, credit. Sizes are what HTTP/1.1 would take, within a few bytes. A small
-// body travels inside its head, as it would in one packet.
+// The frames of HTTP on a simulated connection, one exchange per connection: the head of the request, the head of the
+// response, chunks and ends of both bodies, and credit. Sizes are those of HTTP/1.1, within a few bytes. A small body
+// travels inside its head, as it would in one packet.
 
 import { Stream } from "effect"
 import type { Cookies, Headers, HttpBody } from "effect/http"
 
-/** A body's kind and bytes as far as the head tells. */
+/** The kind and bytes of a body, as far as the head contains them. */
 export type FramedBody =
   | { readonly tag: "none" }
   | { readonly tag: "inline"; readonly bytes: Uint8Array }
@@ -75,7 +75,7 @@ const headerBytes = (headers: Headers.Headers): number => {
 
 const inlineBytes = (body: FramedBody): number => (body.tag === "inline" ? body.bytes.byteLength : 0)
 
-/** How a body goes on the wire. */
+/** The form of a body on the wire. */
 export const frameBody = (body: HttpBody.HttpBody): FramedBody => {
   if (body._tag === "Empty") return { tag: "none" }
   if (body._tag === "Uint8Array" && body.body.byteLength <= inlineBodyBytes) {
@@ -84,7 +84,7 @@ export const frameBody = (body: HttpBody.HttpBody): FramedBody => {
   return { tag: "chunks" }
 }
 
-/** The body's bytes; kinds that need the platform (forms, raw objects) are refused by a defect. */
+/** The bytes of a body. Kinds that need the platform (forms, raw objects) die with a defect. */
 export const bodyStream = (body: HttpBody.HttpBody): Stream.Stream<Uint8Array, unknown> => {
   switch (body._tag) {
     case "Empty":

@@ -1,6 +1,6 @@
-// Decides what a simulated HTTP client's caller gets: status, headers and a body that comes over the network while it
-// is read. No promise is involved, so every way to read it works on virtual time. A body can be read as a stream once,
-// or whole as often as wanted.
+// The response of a simulated HTTP client: status, headers and a body that crosses the network while it is read. It
+// uses no promise, so every way to read it works on virtual time. A body can be read once as a stream, or any number
+// of times as a whole.
 
 import { Effect, Inspectable, Option, type Pipeable, type Schema, Stream } from "effect"
 import { pipeArguments } from "effect/Pipeable"
@@ -32,7 +32,7 @@ export class SimHttpClientResponse
   readonly cookies: Cookies.Cookies
   readonly remoteAddress: Option.Option<string>
   readonly stream: Stream.Stream<Uint8Array, Failure>
-  /** Known from the start of a body that came with the head. */
+  /** Known from the start when the body came with the head. */
   #whole: Effect.Effect<Uint8Array<ArrayBuffer>, Failure> | undefined
 
   constructor(

@@ -1,8 +1,8 @@
-// Decides how a role's HTTP requests reach another simulated host: to the host and port of the URL, over a connection
-// of the simulated network, one exchange a connection. Interrupting the request, or leaving its body before the end,
-// breaks the connection, and the server's handler is interrupted.
+// The HTTP client of a simulated host: a request goes to the host and port of its URL over the simulated network, one
+// exchange per connection. Interrupting the request, or leaving its body before the end, breaks the connection and
+// interrupts the server's handler.
 //
-// Errors are those of a real client: TransportError when nobody answers, DecodeError when a body breaks half way.
+// Errors are those of a real client: TransportError when nobody answers, DecodeError when a body breaks midway.
 
 import { Effect, type Fiber } from "effect"
 import { Headers, type HttpBody, HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
@@ -18,7 +18,7 @@ export const makeHttpClient = (process: SimProcess): HttpClient.HttpClient =>
     Effect.callback((resume) => {
       const exchange = new ClientExchange(process, request, url, resume, fiber)
       exchange.start()
-      // A response that was garbage collected also aborts, at a moment that nothing here decides: not in a run.
+      // The collection of a garbage response also aborts, at an unpredictable moment: it has no effect during a run.
       signal.addEventListener("abort", () => {
         if (process.kernel.running) exchange.abort("the client gave up")
       })

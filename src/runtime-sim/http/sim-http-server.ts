@@ -1,6 +1,6 @@
-// Decides how a simulated host answers HTTP: a listener on its port hands every request to the role's app, in a fiber
-// that belongs to the host, ends with it, and is interrupted when the client goes away. Responses stream with
-// backpressure. A handler's defect is a 500, as on sockets; a body that fails half way breaks the connection.
+// The HTTP server of a simulated host. A listener on its port hands every request to the role's app, in a fiber that
+// belongs to the host, ends with it, and is interrupted when the client goes away. Responses stream with
+// backpressure. A handler's defect becomes a 500, as on sockets; a body that fails midway breaks the connection.
 
 import { type Context, Effect, Fiber, Option, type Scope, Stream } from "effect"
 import {
@@ -22,17 +22,17 @@ import type { SimProcess } from "../network/sim-process.ts"
 
 export interface HttpServing {
   readonly process: SimProcess
-  /** What every handler fiber gets: the host's own services. */
+  /** The host's own services, for every handler fiber. */
   readonly context: Context.Context<never>
-  /** Handlers still running when it closes are interrupted. */
+  /** When it closes, running handlers are interrupted. */
   readonly scope: Scope.Scope
   readonly app: HttpApp
 }
 
-/** Serves an app on a port of the process' host; gives the port, or undefined when it is taken. */
+/** Serves an app on a port of the process' host. Returns the port, or undefined when it is in use. */
 export const listenHttp = (serving: HttpServing, port: number): number | undefined => {
   const { process } = serving
-  // Of thousands of agents most are never asked.
+  // Made at the first request, because most of thousands of agents are never asked.
   let handled: Handled | undefined
   return process.connections.listen(process.host, port, (end) => {
     if (!process.alive) return undefined
@@ -43,7 +43,7 @@ export const listenHttp = (serving: HttpServing, port: number): number | undefin
 
 type Handled = Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
 
-/** The exchange behind a request, so that its response finds the way back. */
+/** The exchange of a request, so that its response finds the way back. */
 const exchanges = new WeakMap<object, ServerExchange>()
 
 class ServerExchange extends HttpExchange {
@@ -51,7 +51,7 @@ class ServerExchange extends HttpExchange {
   readonly #handled: Handled
   #fiber: Fiber.Fiber<void> | undefined
   readonly #remote: string
-  /** The whole response is on its way: a client that leaves now interrupts nothing. */
+  /** The whole response is in flight: a client that leaves now interrupts nothing. */
   responded = false
 
   constructor(serving: HttpServing, handled: Handled, end: ConnectionEnd) {
@@ -86,7 +86,7 @@ class ServerExchange extends HttpExchange {
     Fiber.runIn(fiber, this.#serving.scope)
     fiber.addObserver((exit) => {
       this.#fiber = undefined
-      // A defect is answered by a 500 and fails the fiber all the same.
+      // The response to a defect is a 500, and the fiber fails all the same.
       if (exit._tag === "Failure" && !this.responded) this.abort("the handler ended without a response")
     })
     if (fiber.pollUnsafe() !== undefined) this.#fiber = undefined
@@ -104,7 +104,7 @@ class ServerExchange extends HttpExchange {
   #incomingBody(head: RequestHead, contentType?: string, contentLength?: number): HttpBody.HttpBody {
     if (head.body.tag === "none") return HttpBody.empty
     if (head.body.tag === "inline") return HttpBody.uint8Array(head.body.bytes, contentType)
-    // A handler that does not read its body does not break the connection: it still has an answer to give.
+    // A handler that does not read its body does not break the connection, because it still has an answer to give.
     const body = this.inbox.stream(() => {})
     return HttpBody.stream(body, contentType, contentLength)
   }

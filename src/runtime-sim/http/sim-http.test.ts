@@ -1,4 +1,5 @@
-// HTTP between two simulated hosts, by the client and the router that ship: bodies, backpressure, and every way to fail.
+// HTTP between two simulated hosts, through the shipped client and router: bodies, backpressure, and every kind of
+// failure.
 
 import { Effect, Fiber, Option, Stream } from "effect"
 import {
@@ -65,7 +66,7 @@ const echo = route(
 const put = (body: HttpBody.HttpBody) =>
   HttpClientRequest.put(`${url}?a=1&b=two`).pipe(HttpClientRequest.setBody(body))
 
-/** Chunks without end, counting how many were asked for. */
+/** An endless stream of chunks that counts how many were pulled. */
 const endless = (count: { chunks: number; ended?: string }) =>
   Stream.fromEffectRepeat(
     Effect.sync(() => {
@@ -92,7 +93,7 @@ describe("a request", () => {
     }
   })
 
-  it("may stream its body, and fails when that fails", () => {
+  it("may stream its body, and fails with it", () => {
     const chunks = Stream.fromIterable([1, 2, 3].map((value) => new Uint8Array(400_000).fill(value)))
     const outcome = play([echo], ({ client }) =>
       Effect.gen(function* () {
@@ -114,7 +115,7 @@ describe("a request", () => {
         return simulation.kernel.now
       })
     )
-    // Up and down one after the other, at 125 bytes a microsecond, and a few round trips.
+    // Upload and download one after the other, at 125 bytes per microsecond, and a few round trips.
     expect(took).toBeGreaterThan(200_000)
     expect(took).toBeLessThan(215_000)
   })
@@ -139,7 +140,7 @@ describe("a request", () => {
     expect(statuses).toEqual([404, 500])
   })
 
-  it("reads text and JSON as often as wanted", () => {
+  it("lets its response be read as text and JSON any number of times", () => {
     const json = route("GET", Effect.succeed(HttpServerResponse.jsonUnsafe({ answer: 42 })))
     const read = play([json], ({ client }) =>
       Effect.flatMap(client.get(url), (response) => Effect.all([response.json, response.text, response.json]))
@@ -149,7 +150,7 @@ describe("a request", () => {
 })
 
 describe("backpressure", () => {
-  it("stops the server when the client stops reading, and interrupts it when the client leaves", () => {
+  it("stops its server when the client stops reading, and interrupts it when the client leaves", () => {
     const count: { chunks: number; ended?: string } = { chunks: 0 }
     const body = Stream.onExit(endless(count), (exit) =>
       Effect.sync(() => {
@@ -178,7 +179,7 @@ describe("backpressure", () => {
     expect(count.ended).toBe("Failure")
   })
 
-  it("stops the client's body when the handler does not read", () => {
+  it("stops its body when the handler does not read", () => {
     const count = { chunks: 0 }
     const slow = route("PUT", Effect.as(Effect.sleep("1 minute"), HttpServerResponse.empty()))
     const status = play([slow], ({ client }) =>
@@ -191,7 +192,7 @@ describe("backpressure", () => {
     expect(count.chunks).toBeLessThan(15)
   })
 
-  it("lets the client leave a body early without harm", () => {
+  it("lets the client leave a body early without an error", () => {
     const count: { chunks: number; ended?: string } = { chunks: 0 }
     const body = HttpServerResponse.stream(
       Stream.onExit(endless(count), (exit) =>
@@ -215,7 +216,7 @@ describe("backpressure", () => {
 })
 
 describe("trouble", () => {
-  it("of a client that gives up interrupts the handler", () => {
+  it("interrupts its handler when the client gives up", () => {
     let interruptedAt = 0
     const slow = (simulation: () => number) =>
       route(
@@ -234,7 +235,7 @@ describe("trouble", () => {
     expect(interruptedAt).toBe(2_000_500)
   })
 
-  it("of a server that is not there, stopped or killed is a transport error", () => {
+  it("fails with a transport error when the server is absent, stopped or killed", () => {
     const messages = play([echo], ({ client, host, simulation }) =>
       Effect.gen(function* () {
         const wrongPort = yield* Effect.flip(client.get("http://server:81/"))
@@ -252,7 +253,7 @@ describe("trouble", () => {
     ])
   })
 
-  it("of a server killed half way breaks the body", () => {
+  it("breaks its body when the server is killed midway", () => {
     const count = { chunks: 0 }
     const body = route("GET", Effect.succeed(HttpServerResponse.stream(endless(count))))
     const outcome = play([body], ({ client, host }) =>
@@ -274,7 +275,7 @@ describe("trouble", () => {
     })
   })
 
-  it("of a partition is told after the detection delay", () => {
+  it("fails after the detection delay in a partition", () => {
     const slow = route("GET", Effect.as(Effect.sleep("1 second"), HttpServerResponse.text("late")))
     const failedAt = play([slow], ({ client, simulation }) =>
       Effect.gen(function* () {
@@ -290,7 +291,7 @@ describe("trouble", () => {
     expect(failedAt).toBeLessThan(2_010_000)
   })
 
-  it("of a body that the server cannot finish breaks the connection", () => {
+  it("breaks the connection when the server cannot finish the body", () => {
     const broken = Stream.concat(Stream.succeed(new Uint8Array(500_000)), Stream.fail("no disk"))
     const outcome = play([route("GET", Effect.succeed(HttpServerResponse.stream(broken)))], ({ client }) =>
       Effect.flatMap(client.get(url), (response) => Effect.flip(response.arrayBuffer))

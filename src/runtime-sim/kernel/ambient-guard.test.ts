@@ -1,4 +1,4 @@
-// Everything that must not be used in a simulation is tried in one, and once more outside.
+// The ambient guard: every source that a simulation must not use throws inside a run, and works again outside it.
 
 import { Effect, Exit } from "effect"
 import { expect, it } from "vitest"
@@ -22,7 +22,7 @@ const ambient: ReadonlyArray<readonly [name: string, use: () => unknown]> = [
   ["a promise", () => Promise.resolve(1).then(() => {})]
 ]
 
-it.each(ambient)("%s throws while a simulation runs, and works afterwards", (_name, use) => {
+it.each(ambient)("%s throws during a simulation and works afterwards", (_name, use) => {
   const exit = new Kernel({ seed: "guard" }).runExit(
     Effect.try({ try: use, catch: (error) => error as Error })
   )
@@ -30,12 +30,12 @@ it.each(ambient)("%s throws while a simulation runs, and works afterwards", (_na
   expect(use).not.toThrow()
 })
 
-it("stops Effect.promise, which would leave virtual time", () => {
+it("refuses Effect.promise, which would leave virtual time", () => {
   const exit = new Kernel({ seed: "guard" }).runExit(Effect.promise(() => Promise.resolve(1)))
   expect(exit).toMatchObject({ cause: { reasons: [{ _tag: "Die" }] } })
 })
 
-it("lets dates be made from a given time", () => {
+it("allows dates made from a given time", () => {
   const text = guarded(() => {
     const date = new Date(0)
     expect(date).toBeInstanceOf(Date)
@@ -44,14 +44,14 @@ it("lets dates be made from a given time", () => {
   expect(text).toBe("1970-01-01T00:00:00.000Z")
 })
 
-it("opens for what leaves the simulation, and closes again", () => {
+it("lets code run outside the simulation, and guards again afterwards", () => {
   guarded(() => {
     expect(outside(() => Date.now())).toBeGreaterThan(0)
     expect(() => Date.now()).toThrow(AmbientAccess)
   })
 })
 
-it("is undone when a run fails", () => {
+it("is removed when a run fails", () => {
   expect(() =>
     guarded(() => {
       throw new Error("broken")

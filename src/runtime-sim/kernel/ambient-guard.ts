@@ -1,10 +1,10 @@
-// Decides that nothing real leaks into a simulation: while one runs, the ambient clock, chance, timers and promises
-// throw, so that a forgotten Date.now or Effect.promise is a failure at its first use and not a wrong hash. Restored
-// when the run ends, however it ends.
+// The ambient guard of a simulation. During a run, the ambient clock, randomness, timers and promises throw, so that
+// a forgotten Date.now or Effect.promise fails at its first use and does not become a wrong hash. The originals are
+// restored when the run ends, for whatever reason.
 //
-// Still allowed: dates made from a given number, and whatever a host asks for inside `outside` (printing a log line).
+// Two uses stay allowed: dates made from a given number, and everything inside `outside` (a host prints a log line).
 
-/** Something asked the real world for time, chance or a later turn while a simulation ran. */
+/** Code asked the real world for the time, randomness or a later turn during a simulation. */
 export class AmbientAccess extends Error {
   override readonly name = "AmbientAccess"
 }
@@ -58,7 +58,7 @@ const restore = (): void => {
   patches = []
 }
 
-/** Runs `body` with the ambient sources refused. Calls may nest. */
+/** Runs `body` while the ambient sources throw. Calls may nest. */
 export const guarded = <A>(body: () => A): A => {
   if (patches.length > 0) return body()
   install()
@@ -69,7 +69,7 @@ export const guarded = <A>(body: () => A): A => {
   }
 }
 
-/** Runs `body` with the ambient sources as they are, also inside `guarded`: for what leaves the simulation. */
+/** Runs `body` with the real ambient sources, also inside `guarded`: for calls that leave the simulation. */
 export const outside = <A>(body: () => A): A => {
   if (patches.length === 0) return body()
   restore()

@@ -1,4 +1,4 @@
-// The order of events against a model that keeps them in a plain list, and handles that outlive their event.
+// The event queue against a model that keeps events in a plain list, and handles that outlive their event.
 
 import fc from "fast-check"
 import { expect, it } from "vitest"
@@ -17,7 +17,7 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ tag: fc.constant("cancel" as const), which: fc.nat() }) }
 )
 
-it("gives events by time, then in the order they were pushed, and none that was cancelled", () => {
+it("pops events by time, then in the order of their pushes, and no cancelled ones", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), (steps: Step[]) => {
       const queue = new EventQueue()
@@ -54,7 +54,7 @@ it("gives events by time, then in the order they were pushed, and none that was 
   )
 })
 
-it("keeps its order when most of many events are cancelled", () => {
+it("keeps its order when most events are cancelled", () => {
   const queue = new EventQueue()
   const handles: number[] = []
   for (let index = 0; index < 50_000; index++) {
@@ -74,7 +74,7 @@ it("keeps its order when most of many events are cancelled", () => {
   expect(count).toBe(5_000)
 })
 
-it("does not cancel the event that took over a slot", () => {
+it("does not cancel a later event in the same slot", () => {
   const queue = new EventQueue()
   const first = queue.push(1, target, 0, 0, "first", 0)
   queue.pop()

@@ -1,24 +1,24 @@
-// Decides the order in which a simulation's events happen: by (time, sequence), so that two events of one instant
-// happen in the order they were scheduled. A 4-ary heap on a typed array with pooled slots; no object is made per
-// event, and what belongs to one event lies together, since waiting for memory is most of an event's cost.
+// The event queue of a simulation. It orders events by (time, sequence), so that two events of one instant happen in
+// the order in which they were scheduled. It is a 4-ary heap on a typed array with pooled slots: no object is made
+// per event, and the fields of one event lie together, because waiting for memory is most of the cost of an event.
 // Cancelling empties the slot and leaves the heap entry, which is dropped when it surfaces or when such entries are
 // most of the heap.
 //
-// Invariants: what pop gives never goes back in (time, sequence); a handle cancels at most its own event, also after
-// its slot was used again. It knows nothing of what an event means.
+// Invariants: the pops never go back in (time, sequence); a handle cancels at most its own event, also after its slot
+// was reused. The queue does not know what an event means.
 
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 
-/** Whatever can be told that the instant it scheduled has come. `kind`, `subject` and `detail` are its own. */
+/** The target of an event, called at the scheduled instant. `kind`, `subject` and `detail` are its own. */
 export interface EventTarget {
   readonly fire: (kind: number, subject: unknown, detail: number) => void
 }
 
-/** Names a scheduled event; 0 names none. */
+/** The name of a scheduled event. 0 names none. */
 export type EventHandle = number
 
-// A heap entry is two doubles: the time, and sequence x slotLimit + slot, which orders as the sequence does.
+// A heap entry is two doubles: the time, and sequence x slotLimit + slot, which orders like the sequence.
 const slotLimit = 0x200000
 const sequenceLimit = 0x100000000
 const generationLimit = 0x40000000
@@ -40,7 +40,7 @@ export class EventQueue {
   #freeCount = 0
   #slotCount = 1
 
-  /** The event that pop gave last. */
+  /** Time of the event that the last pop returned. The next fields belong to the same event. */
   time: Micros = 0
   sequence = 0
   kind = 0
@@ -49,12 +49,12 @@ export class EventQueue {
   target: EventTarget | undefined
   subject: unknown
 
-  /** Events that will happen, cancelled ones not counted. */
+  /** Events that will happen. Cancelled ones do not count. */
   get pending(): number {
     return this.#size - this.#cancelled
   }
 
-  /** `kind`, `host` and `detail` are integers of 32 bits. */
+  /** `kind`, `host` and `detail` are 32-bit integers. */
   push(
     time: Micros,
     target: EventTarget,
@@ -78,7 +78,7 @@ export class EventQueue {
     return slots[at + generationAt]! * slotLimit + slot
   }
 
-  /** Makes the event not happen; says whether it was still to come. */
+  /** Cancels the event. Returns whether it was still pending. */
   cancel(handle: EventHandle): boolean {
     const generation = Math.floor(handle / slotLimit)
     const slot = handle - generation * slotLimit
@@ -91,7 +91,7 @@ export class EventQueue {
     return true
   }
 
-  /** Takes the earliest event into the fields above; false when there is none. */
+  /** Takes the earliest event into the fields above. Returns false when there is none. */
   pop(): boolean {
     while (this.#size > 0) {
       const time = this.#heap[0]!

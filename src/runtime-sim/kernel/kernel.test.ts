@@ -1,4 +1,4 @@
-// What fibers see of the kernel: virtual time, turns, chance, logging; and runs that cannot end.
+// The kernel as fibers see it: virtual time, turns, randomness and logging; and runs that cannot end.
 
 import { Clock, Deferred, Duration, Effect, Exit, Fiber, Queue, Random, Schedule, Stream } from "effect"
 import { describe, expect, it } from "vitest"
@@ -11,7 +11,7 @@ const run = <A, E>(effect: Effect.Effect<A, E>, seed = "kernel"): A => {
 }
 
 describe("time", () => {
-  it("passes by sleeping and not by computing", () => {
+  it("passes during sleeps and not during computation", () => {
     const kernel = new Kernel({ seed: "time" })
     const program = Effect.gen(function* () {
       let sum = 0
@@ -31,7 +31,7 @@ describe("time", () => {
     expect(kernel.now).toBe(1_500_000)
   })
 
-  it("wakes sleepers by their time, and those of one instant in the order they slept", () => {
+  it("wakes sleepers by time, and those of one instant in the order in which they went to sleep", () => {
     const woken: string[] = []
     const sleeper = (name: string, millis: number) =>
       Effect.andThen(
@@ -55,7 +55,7 @@ describe("time", () => {
 })
 
 describe("fibers", () => {
-  it("take turns by operations, so that a busy one does not keep others from running", () => {
+  it("yield after a number of operations, so that a busy fiber does not starve the others", () => {
     const order: string[] = []
     const busy = Effect.gen(function* () {
       for (let index = 0; index < 20_000; index++) yield* Effect.sync(() => index)
@@ -120,7 +120,7 @@ describe("fibers", () => {
     expect(kernel.pendingEvents).toBe(0)
   })
 
-  it("talk through queues and streams", () => {
+  it("communicate through queues and streams", () => {
     const program = Effect.gen(function* () {
       const queue = yield* Queue.unbounded<number>()
       yield* Effect.forkChild(
@@ -137,7 +137,7 @@ describe("fibers", () => {
 describe("chance", () => {
   const draws = Effect.all([Random.next, Random.nextInt, Random.nextIntBetween(0, 1_000_000)])
 
-  it("depends on the seed only", () => {
+  it("depends on the seed alone", () => {
     expect(run(draws, "one")).toEqual(run(draws, "one"))
     expect(run(draws, "one")).not.toEqual(run(draws, "two"))
   })
@@ -165,7 +165,7 @@ describe("a run that cannot end fails", () => {
     return "it ended"
   }
 
-  it("when nothing is left to happen", () => {
+  it("when no event is left", () => {
     const waits = Effect.flatMap(Deferred.make<void>(), Deferred.await)
     const kernel = new Kernel({ seed: "dead" })
     const message = reason(() => kernel.runExit(Effect.andThen(Effect.sleep("1 second"), waits)))
@@ -180,13 +180,13 @@ describe("a run that cannot end fails", () => {
     expect(reason(() => new Kernel({ seed: "many" }).runExit(forever, { events: 10 }))).toMatch(/more events/)
   })
 
-  it("when fibers go on within one instant", () => {
+  it("when fibers never leave one instant", () => {
     const spin = Effect.forever(Effect.yieldNow)
     const kernel = new Kernel({ seed: "spin" })
     expect(reason(() => kernel.runExit(spin, { turns: 10_000 }))).toMatch(/livelock/)
   })
 
-  it("when a fiber breaks the kernel's rules by running inside a run", () => {
+  it("when a fiber starts a run inside a run", () => {
     const kernel = new Kernel({ seed: "nested" })
     expect(() => kernel.runExit(Effect.sync(() => kernel.runExit(Effect.void)))).not.toThrow()
     expect(kernel.runExit(Effect.sync(() => kernel.runExit(Effect.void)))).toMatchObject({ _tag: "Failure" })
@@ -196,7 +196,7 @@ describe("a run that cannot end fails", () => {
 describe("logging", () => {
   const program = Effect.andThen(Effect.sleep("1 second"), Effect.logInfo("hello", { answer: 42 }))
 
-  it("goes to the sink with virtual time, and changes no hash", () => {
+  it("reaches the sink with virtual time and changes no hash", () => {
     const lines: string[] = []
     const loud = new Kernel({ seed: "log", log: (line) => lines.push(line) })
     const quiet = new Kernel({ seed: "log" })

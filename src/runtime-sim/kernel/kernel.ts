@@ -1,11 +1,12 @@
-// Decides what time is and what happens next in a simulation: virtual integer microseconds, one event at a time in
-// (time, sequence) order, and Effect's fibers run to their next wait between two events. Clock, Random and Scheduler
-// of every fiber are the kernel's, so a role cannot tell that the world is not real.
+// The kernel of a simulation: virtual integer microseconds, and one event at a time in (time, sequence) order.
+// Between two events, every fiber of Effect runs to its next wait. The Clock, Random and Scheduler of every fiber
+// belong to the kernel, so a role cannot notice that the world is simulated.
 //
 //   run: fork the fiber -> [ drain ready fibers -> fiber done? -> earliest event -> now = its time -> fire ]*
 //
-// Invariants: time never goes back; a fiber yields by operations counted, never by time elapsed; a run that cannot
-// finish (no event left, budget spent, an instant that does not end) fails loudly and says where it stood.
+// Invariants: time never goes back; a fiber yields after a count of operations, never after elapsed time; a run that
+// cannot finish (no event left, budget spent, an instant that does not end) fails with a message that says where it
+// stopped.
 
 import {
   Cause,
@@ -29,35 +30,35 @@ import { ReadyQueue } from "./ready-queue.ts"
 import { type RandomStream, randomStream } from "./seeded-random.ts"
 import { Trace, type TraceWindow } from "./trace.ts"
 
-/** The run cannot go on. `message` says why and at what virtual time. */
+/** The run cannot continue. `message` says why and at what virtual time. */
 export class SimulationStuck extends Error {
   override readonly name = "SimulationStuck"
 }
 
 export interface KernelOptions {
   readonly seed: string
-  /** Log lines go here, with virtual time and host; absent: nothing is logged. */
+  /** Receives log lines with virtual time and host. When absent, nothing is logged. */
   readonly log?: ((line: string) => void) | undefined
   readonly logLevel?: "Trace" | "Debug" | "Info" | "Warn" | "Error"
-  /** Records these events for a first-divergence report. */
+  /** Records the events of this window for a first-divergence report. */
   readonly traceWindow?: TraceWindow | undefined
 }
 
 export interface RunLimits {
-  /** Virtual time that the run may take; one hour unless given. */
+  /** Virtual time that the run may take; one hour when absent. */
   readonly virtualTime?: Micros
   readonly events?: number
-  /** Fiber turns within one instant; more is a loop that never waits. */
+  /** Fiber turns within one instant. More of them mean a loop that never waits. */
   readonly turns?: number
 }
 
-/** Where the wall clock of a simulated host starts: 2026-01-01T00:00:00Z. */
+/** The wall clock of a simulated host starts here: 2026-01-01T00:00:00Z. */
 export const epochMillis = 1_767_225_600_000
 
 const defaultVirtualTime = 3_600_000_000
 const defaultTurns = 20_000_000
 
-/** The kernel's own number for events that belong to no host. */
+/** The kernel's own number, for events that belong to no host. */
 export const noHost = 0
 
 export const eventKinds = {
@@ -96,7 +97,7 @@ export class Kernel {
     return this.#now
   }
 
-  /** The same for all hosts, to be held by each: reading the time touches nothing of a host. */
+  /** One function for all hosts, which each may keep: reading the time touches no memory of a host. */
   readonly clock = (): Micros => this.#now
 
   /** True while `run` is on the stack. */
@@ -108,7 +109,7 @@ export class Kernel {
     return this.#queue.pending
   }
 
-  /** Tells `target` at `at`, an integer not before now. `host` and `kind` enter the trace. */
+  /** Calls `target` at `at`, an integer not before now. `host` and `kind` enter the trace. */
   schedule(
     at: Micros,
     target: EventTarget,
@@ -129,13 +130,13 @@ export class Kernel {
     return randomStream(this.seed, name)
   }
 
-  /** The references that make a fiber live in this world: clock, chance, scheduler and log of `host`. */
+  /** The references that bind a fiber to this world: clock, randomness, scheduler and log of `host`. */
   context(host: number, name: string): Context.Context<never> {
     return Context.empty().pipe(
       Context.add(Scheduler.Scheduler, this.#scheduler),
       Context.add(Clock.Clock, new HostClock(this, host)),
       Context.add(Random.Random, this.stream(`host/${name}`).service),
-      // Span ids would come from Math.random; nothing in a simulation reads spans.
+      // Span ids would come from Math.random, and nothing in a simulation reads spans.
       Context.add(Tracer.DisablePropagation, true),
       Context.add(References.TracerEnabled, false),
       Context.add(References.MinimumLogLevel, this.#log === undefined ? "None" : this.#logLevel),
@@ -144,8 +145,8 @@ export class Kernel {
   }
 
   /**
-   * Runs an effect on virtual time until it is done, and gives its exit. Everything else that was started goes on as
-   * far as that takes, and further with the next run.
+   * Runs an effect on virtual time until it is done, and returns its exit. All other fibers run as far as that takes,
+   * and continue in the next run.
    */
   runExit<A, E>(
     effect: Effect.Effect<A, E>,
@@ -186,7 +187,7 @@ export class Kernel {
   #drain(limit: number): void {
     let turns = 0
     for (let task = this.#ready.take(); task !== undefined; task = this.#ready.take()) {
-      if (++turns > limit) throw this.#stuck("fibers go on without ever waiting (livelock)")
+      if (++turns > limit) throw this.#stuck("fibers run on without ever waiting (livelock)")
       task()
     }
   }
@@ -204,7 +205,7 @@ export class Kernel {
   }
 
   #makeLogger(name: string): Logger.Logger<unknown, void> {
-    // Fiber numbers are those of the process, so Effect's own formats would differ from run to run.
+    // Fiber numbers count per process, so Effect's own formats would differ from run to run.
     return Logger.make(({ message, logLevel, cause }) => {
       const words = (Array.isArray(message) ? message : [message]).map((word) =>
         typeof word === "string" ? word : Formatter.format(word)
@@ -216,7 +217,7 @@ export class Kernel {
   }
 }
 
-/** The clock of a host's fibers: its sleeps are events of that host. */
+/** The clock of a host's fibers. Its sleeps are events of that host. */
 class HostClock implements Clock.Clock {
   readonly #kernel: Kernel
   readonly #host: number

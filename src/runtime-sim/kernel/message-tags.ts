@@ -1,11 +1,15 @@
-// Decides the number under which a peer message enters the trace, so that a hash tells one message from another: its
-// tag on the wire, its channel, and the piece it is about. Written out by tag, since it is made for every message.
+// The number under which a peer message enters the trace, so that a hash tells one message from another: its tag on
+// the wire, its channel, and the piece that it concerns. The code is written out by tag, because every message passes
+// here.
 
 import { tags } from "../../protocol/wire/frame-layout.ts"
 import type { Message } from "../../protocol/wire/message.ts"
 import { mixNumbers } from "./trace.ts"
 
-/** 32 bits. Messages of the connection itself have channel 0; of several pieces count the first and how many. */
+/**
+ * A 32-bit mark. Messages of the connection itself have channel 0. For several pieces, the first and their number
+ * count.
+ */
 export const messageMark = (message: Message): number => {
   switch (message.tag) {
     case "Have":

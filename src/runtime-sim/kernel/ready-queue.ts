@@ -1,10 +1,10 @@
-// Decides in which order fibers that can go on do so: first come, first served, within a priority; the lower number
-// first, as in Effect's own scheduler. It is the dispatcher of every fiber of a simulation.
+// The queue of fibers that are ready to run, and the dispatcher of every fiber of a simulation. A lower priority
+// number goes first, as in Effect's own scheduler; within a priority, the order is first come, first served.
 
 import type { Scheduler } from "effect"
 
 export class ReadyQueue implements Scheduler.SchedulerDispatcher {
-  // Nearly every task has priority 0; it has a queue of its own.
+  // Nearly every task has priority 0, which therefore has its own queue.
   #tasks: Array<(() => void) | undefined> = []
   #head = 0
   readonly #others: Array<{ readonly priority: number; readonly task: () => void }> = []

@@ -1,21 +1,21 @@
-// Decides where a simulation's chance comes from: seedrandom's Alea, one stream a component, split from the seed by
-// the component's name, so that one more draw in one place moves nothing elsewhere.
+// The randomness of a simulation: seedrandom's Alea, with one stream per component. The component's name splits its
+// stream from the seed, so that one more draw in one place changes nothing elsewhere.
 
 import type { Random } from "effect"
 import seedrandom from "seedrandom"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"
 
-/** One component's stream, as a machine and as Effect's Random see it. */
+/** The stream of one component, in the forms that machines and Effect's Random expect. */
 export interface RandomStream extends RandomSource {
   readonly service: Random.Random
-  /** `bytes` bytes in lower-case hex. */
+  /** `bytes` random bytes in lower-case hex. */
   readonly nextHex: (bytes: number) => string
 }
 
-/** The stream `name` of a simulation's seed; the same arguments give the same stream. */
+/** The stream `name` of a simulation's seed. Equal arguments give equal streams. */
 export const randomStream = (seed: string, name: string): RandomStream => new AleaStream(`${seed}/${name}`)
 
-/** Both faces in one object: a simulation has a stream for every host. */
+/** Both forms are one object, because a simulation has a stream per host. */
 class AleaStream implements RandomStream, Random.Random {
   readonly #draw: seedrandom.PRNG
 

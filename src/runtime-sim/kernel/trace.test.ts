@@ -1,4 +1,4 @@
-// What the hash tells apart, and how the first difference of two runs is found.
+// The hash of a run: which differences it shows, and how the first difference of two runs is found.
 
 import { expect, it } from "vitest"
 import { mixNumbers, Trace } from "./trace.ts"
@@ -23,7 +23,7 @@ it("gives 16 hex digits that are the same for the same events", () => {
   expect(traceOf(5000).digest()).toBe(traceOf(5000).digest())
 })
 
-it("tells any one number, the order and the end apart", () => {
+it("differs for another number, another order and another end", () => {
   const digests = new Set([traceOf(5000).digest(), traceOf(5001).digest()])
   for (let at = 0; at < 5000; at += 97) digests.add(traceOf(5000, { at, number: 1 }).digest())
   expect(digests.size).toBe(2 + Math.ceil(5000 / 97))
@@ -37,7 +37,7 @@ it("tells any one number, the order and the end apart", () => {
   expect(mixNumbers(1, 2, 3)).not.toBe(mixNumbers(3, 2, 1))
 })
 
-it("sees times beyond 32 bits", () => {
+it("covers times beyond 32 bits", () => {
   const early = new Trace()
   early.event(5, 1, 1, 1)
   const late = new Trace()
@@ -45,14 +45,14 @@ it("sees times beyond 32 bits", () => {
   expect(early.digest()).not.toBe(late.digest())
 })
 
-it("finds where two runs first differ", () => {
+it("finds the first difference of two runs", () => {
   const change = { at: 3333, number: 7 }
   const window = traceOf(5000).firstDifference(traceOf(5000, change))!
   expect(traceOf(5000).firstDifference(traceOf(5000))).toBeUndefined()
   const mine = traceOf(5000, undefined, window).records
   const theirs = traceOf(5000, change, window).records
   const first = mine.findIndex((record, index) => record.hash !== theirs[index]!.hash)
-  // An event's own numbers come after its record: the next one is the first to show them.
+  // The numbers of an event follow its record, so the next record is the first to show them.
   expect(mine[first]?.index).toBe(3334)
 })
 

@@ -1,13 +1,14 @@
-// Decides what makes two runs the same run: a rolling hash over every event (time, sequence, kind, host) and over the
-// numbers that its handler adds (message, channel, piece, size). Two 32-bit lanes of multiply and rotate; a few
-// nanoseconds a number. Text never enters it: hosts and messages go in by their numbers.
+// The trace of a run: a rolling hash over every event (time, sequence, kind, host) and over the numbers that its
+// handler adds (message, channel, piece, size). Two runs with equal hashes are the same run. The hash has two 32-bit
+// lanes of multiply and rotate, at a few nanoseconds per number. Text never enters it: hosts and messages enter as
+// numbers.
 //
-// Every `checkpointEvery` events the hash is kept, so that two runs that differ can be compared without a log; a
-// window of events can then be recorded in words to see the first one that differs.
+// Every `checkpointEvery` events the trace keeps the hash, so that two runs that differ can be compared without a
+// log. A second run can then record a window of events in words and show the first one that differs.
 
 import type { Micros } from "../../protocol/kit/time.ts"
 
-/** One event in words, as first-divergence reports show it. */
+/** One event in words, for first-divergence reports. */
 export interface TraceRecord {
   readonly index: number
   readonly time: Micros
@@ -32,7 +33,7 @@ export class Trace {
   readonly #window: TraceWindow | undefined
   readonly #records: TraceRecord[] = []
 
-  /** @param window records these events, by index, in words. */
+  /** @param window Range of events, by index, that is recorded in words. */
   constructor(window?: TraceWindow) {
     this.#window = window
   }
@@ -51,7 +52,7 @@ export class Trace {
     }
   }
 
-  /** Adds a number, taken modulo 2^32. */
+  /** Adds a number, modulo 2^32. */
   number(value: number): void {
     const a = Math.imul(this.#a ^ value, 0x85ebca6b)
     this.#a = (a << 13) | (a >>> 19)
@@ -59,7 +60,7 @@ export class Trace {
     this.#b = ((b << 17) | (b >>> 15)) ^ this.#a
   }
 
-  /** Events so far. */
+  /** Number of events so far. */
   get events(): number {
     return this.#events
   }
@@ -68,14 +69,15 @@ export class Trace {
     return this.#records
   }
 
-  /** The hash so far: 16 hex digits. */
+  /** The hash so far, as 16 hex digits. */
   digest(): string {
     return hex(finish(this.#a)) + hex(finish(this.#b ^ this.#events))
   }
 
   /**
-   * The range of events in which this run first differs from `other`, at most 1024 long, or undefined when neither
-   * their checkpoints nor their ends differ. Run both again with it as window, and compare the records.
+   * The range of events, at most 1024 long, in which this run first differs from `other`; undefined when neither
+   * their checkpoints nor their ends differ. To find the event, run both again with the range as window and compare
+   * the records.
    */
   firstDifference(other: Trace): TraceWindow | undefined {
     const mine = this.#checkpoints
@@ -92,7 +94,7 @@ export class Trace {
   }
 }
 
-/** Mixes the lane so that neighbouring states look unrelated (MurmurHash3's finaliser). */
+/** Mixes the lane so that neighbouring states look unrelated (the finaliser of MurmurHash3). */
 const finish = (lane: number): number => {
   let mixed = lane
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
@@ -100,7 +102,7 @@ const finish = (lane: number): number => {
   return (mixed ^ (mixed >>> 16)) >>> 0
 }
 
-/** Three numbers as one of 32 bits, for `number`: what an event is about, mixed where it is made. */
+/** Mixes three numbers into 32 bits for `number`: the subject of an event, mixed where the event is made. */
 export const mixNumbers = (first: number, second: number, third: number): number => {
   let mixed = Math.imul(first ^ 0x9e3779b9, 0x85ebca6b)
   mixed = Math.imul((mixed ^ (mixed >>> 15)) + second, 0xc2b2ae35)

@@ -1,11 +1,11 @@
-// Decides what a simulated connection is: two ends, each with the other's host at a known latency, reliable and in
-// order until it breaks. Whoever uses one (peer transport, HTTP) is its `sink`.
+// A simulated connection: two ends, each with a known latency to the other, reliable and in order until the
+// connection breaks. Its user (peer transport, HTTP) is the `sink` of an end.
 //
 //   connecting --accepted--> open --close--> closing --peer has all--> closed
 //       |  refused / no answer  |--reset, peer's close--> closed
 //       +--> closed             +--a frame was lost--> broken --detection--> closed
 //
-// Only `open` and `closing` ends send or receive; what is under way to or from any other is lost.
+// Only `open` and `closing` ends send or receive. Frames that travel to or from any other end are lost.
 
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { Place } from "./fabric.ts"
@@ -13,17 +13,17 @@ import type { QueuedFrame } from "./links.ts"
 
 export type EndState = "connecting" | "open" | "closing" | "broken" | "closed"
 
-/** What a connection's user is told. Never called from inside a call of the network. */
+/** The user of a connection. Its methods are never called from inside a call of the network. */
 export interface ConnectionSink {
   /** The dial succeeded. */
   readonly opened: () => void
-  /** The dial failed; nothing more is told. */
+  /** The dial failed. No other call follows. */
   readonly refused: (reason: string) => void
-  /** `size` bytes on the wire arrived, as the object that was sent. */
+  /** A frame of `size` bytes arrived; the payload is the object that was sent. */
   readonly received: (payload: unknown, size: number) => void
-  /** The oldest frame sent with `tellSent` of which this was not told has left this host. */
+  /** The oldest frame that was sent with `tellSent` and not yet reported has left this host. */
   readonly sent: (payload: unknown) => void
-  /** The connection is gone, whoever ended it. Told once. */
+  /** The connection is gone, whichever end closed it. Called once. */
   readonly closed: (reason: string) => void
 }
 
@@ -41,31 +41,33 @@ export interface NetworkHost {
   nextPort: number
 }
 
-/** Answers a dial: the sink of the new end, or undefined to refuse. */
+/** Answers a dial: returns the sink of the new end, or undefined to refuse. */
 export type PortListener = (end: ConnectionEnd) => ConnectionSink | undefined
 
 export class ConnectionEnd {
-  // What every frame touches comes first: it is one cache line.
+  // The fields that every frame touches come first, in one cache line.
   state: EndState = "connecting"
-  /** Takes no frames any more, though it was not told yet: its peer is gone, and what was under way with it. */
+  /**
+   * The end accepts no more frames although its sink does not know yet: the peer is gone, with everything in flight.
+   */
   deaf = false
   sink!: ConnectionSink
   peer!: ConnectionEnd
-  /** The host's number, at hand. */
+  /** The host's number, kept here to save a look at the host. */
   readonly hostIndex: number
-  /** The number of the peer's host, or 0 before there is one: to send something, the peer is not looked at. */
+  /** The number of the peer's host, or 0 before there is one. Sending therefore does not touch the peer. */
   peerIndex = 0
-  /** Frames from this end are lost on their way. */
+  /** Frames from this end are lost in flight. */
   severed = false
-  /** Nothing from this end arrives before this. */
+  /** Nothing from this end arrives before this instant. */
   lastArrival: Micros = 0
-  /** The frame that arrives at `lastArrival`, as long as that is to come. */
+  /** The frame that arrives at `lastArrival`, until it has arrived. */
   lastFrame: Frame | undefined
-  /** The newest bulk frame whose arrival is not known yet; later control frames travel behind it. */
+  /** The newest bulk frame whose arrival is not known yet. Later control frames travel behind it. */
   lastBulk: Frame | undefined
   readonly latency: Micros
   readonly host: NetworkHost
-  /** Why it ended, or is about to. */
+  /** Reason of the end, or of the end that is about to come. */
   reason = ""
 
   constructor(host: NetworkHost, latency: Micros) {
@@ -75,31 +77,31 @@ export class ConnectionEnd {
   }
 }
 
-/** Whatever comes to this end is lost. */
+/** Whether everything that arrives at this end is lost. */
 export const isDead = (end: ConnectionEnd): boolean =>
   end.deaf || (end.state !== "open" && end.state !== "closing")
 
-/** A frame on its way. Frames are used again after they have arrived. */
+/** A frame in flight. Frames are pooled and reused after their arrival. */
 export class Frame implements QueuedFrame {
-  /** The end that it goes to. */
+  /** The end that receives it. */
   to!: ConnectionEnd
   payload: unknown
   size = 0
-  /** What the trace keeps of it. */
+  /** Stands for the content in the trace. */
   mark = 0
   /** Bits of frameFlags. */
   flags = 0
   nextQueued: Frame | undefined
-  /** Control frames of the same connection that arrive together with this frame, right behind it, in order. */
+  /** Control frames of the same connection that arrive together with this frame, directly behind it, in order. */
   followers: Frame[] | undefined
-  /** Of a control frame behind a bulk frame: when it could be whole at the other end by itself. */
+  /** Of a control frame behind a bulk frame: the instant at which it could be whole at the other end by itself. */
   readyAt = 0
 }
 
 export const frameFlags = {
-  /** On its way; not set on frames that wait to be used again. */
+  /** The frame is in flight. Pooled frames do not have this flag. */
   live: 1,
   tellSent: 2,
-  /** The sender has no more to say. */
+  /** The last frame of the sender. */
   last: 4
 } as const

@@ -1,10 +1,10 @@
-// How a single connection begins, carries frames, ends and breaks, with its instants.
+// The life of a single connection, with its instants: it opens, carries frames, closes and breaks.
 
 import { describe, expect, it } from "vitest"
 import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
 
 describe("a connection", () => {
-  it("opens after a round trip, and is refused where nobody listens", () => {
+  it("opens after a round trip, and is refused without a listener", () => {
     const { listen, dial, passTime, connections } = makeWorld()
     const accepted = listen(connections.host("b"))
     const a = dial(connections.host("a"), "b")
@@ -17,7 +17,7 @@ describe("a connection", () => {
     expect(unknown.told).toEqual(["refused: no host is called nobody @1"])
   })
 
-  it("delivers a bulk frame after latency and its time on a link, cut through", () => {
+  it("delivers a bulk frame after latency and its time on one link, cut through", () => {
     const { pair, send, passTime } = makeWorld()
     const { a, b } = pair()
     send(a, "piece", MB)
@@ -26,7 +26,7 @@ describe("a connection", () => {
     expect(b.arrivals).toEqual([{ payload: "piece", size: MB, at: 11_500 }])
   })
 
-  it("lets a slower downlink decide", () => {
+  it("is as fast as a slower downlink", () => {
     const { listen, dial, send, passTime, connections } = makeWorld()
     const accepted = listen(connections.host("b", { uplink: 100 * MB, downlink: 50 * MB }))
     const a = dial(connections.host("a"), "b")
@@ -36,7 +36,7 @@ describe("a connection", () => {
     expect(accepted[0]?.arrivals[0]?.at).toBe(1000 + 500 + 20_000)
   })
 
-  it("sends control past bulk of other connections, and behind bulk of its own", () => {
+  it("sends control frames past bulk of other connections and behind its own bulk", () => {
     const { listen, dial, send, passTime, connections } = makeWorld()
     const toB = listen(connections.host("b"))
     const toC = listen(connections.host("c"))
@@ -52,18 +52,18 @@ describe("a connection", () => {
     expect(toB[0]?.arrivals.map(({ payload }) => payload)).toEqual(["piece", "behind", "further behind"])
   })
 
-  it("takes what control needs from the bulk behind it", () => {
+  it("delays bulk by the time of the control frames before it", () => {
     const { pair, send, passTime } = makeWorld()
     const { a, b } = pair()
     send(a, "first", MB)
     for (let frame = 0; frame < 100; frame++) send(a, "control", 10_000)
     send(a, "second", MB)
     passTime(60_000)
-    // Three times a million bytes at 100 bytes a microsecond, less the microsecond that each rounding may take.
+    // Three times a million bytes at 100 bytes per microsecond, minus the microsecond that each rounding may take.
     expect(b.arrivals.at(-1)).toMatchObject({ payload: "second", at: 1000 + 30_000 + 500 })
   })
 
-  it("closes after what was sent, and tells both ends once", () => {
+  it("closes after the last sent frame, and reports the close to both ends once", () => {
     const { network, pair, send, passTime, connections } = makeWorld()
     const { a, b } = pair()
     send(a, "piece", MB)
@@ -76,7 +76,7 @@ describe("a connection", () => {
     expect(network.hosts.map(({ ends }) => ends.size)).toEqual([0, 0])
   })
 
-  it("is lost at once by a reset", () => {
+  it("ends at once with a reset", () => {
     const { network, pair, send, passTime, connections } = makeWorld()
     const { a, b } = pair()
     send(a, "piece", MB)
@@ -89,7 +89,7 @@ describe("a connection", () => {
 })
 
 describe("faults", () => {
-  it("a killed process is reset by its machine, and what it had queued never leaves", () => {
+  it("is reset by the machine of a killed process, whose queued frames never leave", () => {
     const { faults, network, pair, send, passTime, dial } = makeWorld()
     const { a, b, hostA, hostB } = pair()
     for (let piece = 0; piece < 5; piece++) send(a, piece, MB)
@@ -104,10 +104,10 @@ describe("faults", () => {
     passTime(10_000)
     expect(again.told[0]).toMatch(/refused: connection refused/)
     network.checkConservation()
-    expect(network.bytesUnderWay()).toBe(0)
+    expect(network.bytesInFlight()).toBe(0)
   })
 
-  it("a machine without power is found out by waiting", () => {
+  it("breaks by timeout when a machine loses power", () => {
     const { faults, pair, send, passTime, dial } = makeWorld()
     const { a, b, hostA } = pair()
     for (let piece = 0; piece < 3; piece++) send(a, piece, MB)
@@ -120,7 +120,7 @@ describe("faults", () => {
     expect(late.told).toEqual(["refused: a:1 does not answer @3001000"])
   })
 
-  it("a cut breaks a connection that is used, and spares one that is idle until it heals", () => {
+  it("breaks at a cut when it is used, and survives when it is idle until the cut heals", () => {
     const { faults, pair, send, dial, passTime, network } = makeWorld()
     const { a, b, hostA, hostB } = pair()
     const idle = dial(hostA, "b")
@@ -142,7 +142,7 @@ describe("faults", () => {
     network.checkConservation()
   })
 
-  it("a one-way cut loses one direction", () => {
+  it("loses one direction at a one-way cut", () => {
     const { faults, pair, send, passTime } = makeWorld()
     const { a, b, hostA, hostB } = pair()
     faults.cutOneWay(hostA, hostB)
@@ -155,7 +155,7 @@ describe("faults", () => {
     expect([a.over, b.over]).toEqual([true, true])
   })
 
-  it("a partition separates groups and heals", () => {
+  it("fails between the groups of a partition, and works again after it heals", () => {
     const { faults, listen, dial, passTime, connections } = makeWorld()
     const [a, b, c] = [connections.host("a"), connections.host("b"), connections.host("c")]
     listen(b)

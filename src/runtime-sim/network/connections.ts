@@ -1,7 +1,8 @@
-// Decides how connections begin and end: dialled by name and port, accepted by a listener, closed after what was sent,
-// reset at once, or broken by a loss that both ends learn of later. connection.ts draws the states of an end.
+// How connections begin and end: they are dialled by name and port, accepted by a listener, closed after the last
+// sent frame, reset at once, or broken by a loss that both ends notice later. connection.ts draws the states of an
+// end.
 //
-// Invariants: a sink is called from events only, and told of the end once; nothing is delivered after it.
+// Invariants: a sink is called from events only, and its `closed` is called once; nothing is delivered after it.
 
 import type { Micros } from "../../protocol/kit/time.ts"
 import {
@@ -18,11 +19,14 @@ import type { LinkRates } from "./links.ts"
 import { type CarriageOptions, loopbackLatency, Network } from "./network.ts"
 
 export interface NetworkOptions extends LinkRates, CarriageOptions {
-  /** One way: of all hosts, by where two are, or by their numbers; must not depend on anything else. */
+  /**
+   * One-way latency: one value for all hosts, by the places of two hosts, or by their numbers. It must depend on
+   * nothing else.
+   */
   readonly latency: Micros | LatencyByDistance | ((from: number, to: number) => Micros)
-  /** How long a dial waits for a host that does not answer. */
+  /** Time after which the dial of a host that does not answer fails. */
   readonly connectTimeout: Micros
-  /** How long both ends take to learn that a frame was lost. */
+  /** Time after which both ends notice that a frame was lost. */
   readonly detectionDelay: Micros
 }
 
@@ -60,12 +64,12 @@ export class Connections implements EventTarget {
     this.network = new Network(kernel, lifecycle, options)
   }
 
-  /** The host of that name, made at its first use. */
+  /** The host with this name, made at its first use. */
   host(name: string, rates: LinkRates = this.options, place?: Place): NetworkHost {
     return this.network.host(name, rates, place)
   }
 
-  /** Opens a port; 0 takes a free one. Gives the port, or undefined when it is taken. */
+  /** Opens a port; 0 takes a free one. Returns the port, or undefined when it is in use. */
   listen(host: NetworkHost, port: number, listener: PortListener): number | undefined {
     let chosen = port
     if (chosen === 0) {
@@ -77,7 +81,7 @@ export class Connections implements EventTarget {
     return chosen
   }
 
-  /** Dials; the sink is told opened or refused. */
+  /** Dials. The sink's `opened` or `refused` follows. */
   dial(from: NetworkHost, toName: string, port: number, sink: ConnectionSink): ConnectionEnd {
     const kernel = this.#kernel
     const to = this.network.find(toName)
@@ -98,8 +102,8 @@ export class Connections implements EventTarget {
   }
 
   /**
-   * Sends `payload` as `size` bytes; `mark` stands for its content in the trace. What an end that is not open sends
-   * goes nowhere.
+   * Sends `payload` as `size` bytes. `mark` stands for its content in the trace. An end that is not open sends
+   * nothing.
    */
   send(from: ConnectionEnd, payload: unknown, size: number, mark: number, tellSent: boolean): void {
     if (from.state === "open") {
@@ -107,7 +111,10 @@ export class Connections implements EventTarget {
     }
   }
 
-  /** Ends a connection after what was already sent. The own sink is told closed when the other end has all. */
+  /**
+   * Closes a connection after the frames that were already sent. The own sink's `closed` follows when the other end
+   * has all.
+   */
   close(end: ConnectionEnd, reason: string): void {
     if (end.state !== "open") return
     end.reason = reason
@@ -115,7 +122,7 @@ export class Connections implements EventTarget {
     if (end.state === "open") end.state = "closing"
   }
 
-  /** Ends a connection now: what is under way is lost. Both sinks are told. */
+  /** Ends a connection at once. Frames in flight are lost, and both sinks are told. */
   reset(end: ConnectionEnd, reason: string): void {
     if (end.state === "closed" || end.state === "broken") return
     const kernel = this.#kernel
@@ -127,7 +134,7 @@ export class Connections implements EventTarget {
     if (!connecting) this.#tellPeerOfReset(end, reason)
   }
 
-  /** A process died: its ends vanish without a word to their sinks; the other ends learn of it by a reset. */
+  /** The process of these ends died: its ends vanish without a call to their sinks, and the other ends are reset. */
   abandon(end: ConnectionEnd, reason: string): void {
     if (end.state === "closed") return
     const connecting = end.state === "connecting"
@@ -138,7 +145,7 @@ export class Connections implements EventTarget {
     this.#tellPeerOfReset(end, reason)
   }
 
-  /** A frame was lost: both ends learn it after the detection delay, and nothing passes until then. */
+  /** A frame was lost: both ends notice after the detection delay, and nothing passes until then. */
   breakConnection(end: ConnectionEnd, reason: string): void {
     const kernel = this.#kernel
     const at = kernel.now + this.options.detectionDelay
@@ -146,7 +153,7 @@ export class Connections implements EventTarget {
       if (side.state !== "open" && side.state !== "closing") continue
       side.state = "broken"
       this.network.ended(side)
-      kernel.schedule(at, this, kinds.closed, side.hostIndex, because(side, reason))
+      kernel.schedule(at, this, kinds.closed, side.hostIndex, withReason(side, reason))
     }
   }
 
@@ -221,7 +228,7 @@ export class Connections implements EventTarget {
     end.sink.refused(end.reason)
   }
 
-  /** What this end sent is lost from now on, and the peer learns why. */
+  /** Frames of this end are lost from now on, and the peer learns the reason. */
   #tellPeerOfReset(end: ConnectionEnd, reason: string): void {
     const kernel = this.#kernel
     const { peer } = end
@@ -230,7 +237,7 @@ export class Connections implements EventTarget {
     this.network.ended(peer)
     if (peer.state !== "open" && peer.state !== "closing") return
     const delay = end.severed ? this.options.detectionDelay : end.latency
-    kernel.schedule(kernel.now + delay, this, kinds.closed, peer.hostIndex, because(peer, reason))
+    kernel.schedule(kernel.now + delay, this, kinds.closed, peer.hostIndex, withReason(peer, reason))
   }
 
   #latency(from: NetworkHost, to: NetworkHost): Micros {
@@ -243,8 +250,8 @@ export class Connections implements EventTarget {
   }
 }
 
-/** The end, with the reason if it has none yet. */
-const because = (end: ConnectionEnd, reason: string): ConnectionEnd => {
+/** Returns the end, with the reason if it has none yet. */
+const withReason = (end: ConnectionEnd, reason: string): ConnectionEnd => {
   if (end.reason === "") end.reason = reason
   return end
 }

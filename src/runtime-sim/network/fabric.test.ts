@@ -1,4 +1,4 @@
-// Where hosts are, what lies between them, and what that costs.
+// The places of hosts, the shared links between them, and the effect of both on latency and rates.
 
 import { describe, expect, it } from "vitest"
 import { NetworkRefused } from "./link-model.ts"
@@ -45,7 +45,7 @@ describe("latency by distance", () => {
 })
 
 describe.each(["fair", "fair-exact"] as const)("shared links with %s", (linkModel) => {
-  /** How long each of these ways takes a megabyte when all are used at once, without latency. */
+  /** Time of a megabyte on each of these routes when all are used at once, without latency. */
   const race = (
     options: Parameters<typeof makeWorld>[0],
     ways: ReadonlyArray<readonly [from: keyof typeof places, to: keyof typeof places]>
@@ -60,18 +60,19 @@ describe.each(["fair", "fair-exact"] as const)("shared links with %s", (linkMode
     return ends.map(({ sentAt }) => Math.ceil((sentAt[0]![1] - start) / 10) * 10)
   }
 
-  it("a rack's links bind whoever leaves the rack, and nobody inside", () => {
+  it("a rack's links limit traffic that leaves the rack, and none inside", () => {
     const ways = [
       ["near", "b"],
       ["a", "loose"],
       ["b", "near"],
       ["a", "near"]
     ] as const
-    // Both ways out of rack 1 share its 60 MB/s uplink; the one into it shares the downlink of "near" with the one inside.
+    // Both routes out of rack 1 share its 60 MB/s uplink. The route into it shares the downlink of "near" with the
+    // route inside.
     expect(race({ racks: shared }, ways)).toEqual([33_340, 33_340, 20_000, 20_000])
   })
 
-  it("racks of one name in two zones are two", () => {
+  it("racks with one name in two zones are two racks", () => {
     const ways = [
       ["a", "b"],
       ["far", "nowhere"]
@@ -79,18 +80,18 @@ describe.each(["fair", "fair-exact"] as const)("shared links with %s", (linkMode
     expect(race({ racks: shared }, ways)).toEqual([16_670, 16_670])
   })
 
-  it("a zone's links bind whoever leaves the zone", () => {
+  it("a zone's links limit traffic that leaves the zone", () => {
     const ways = [
       ["a", "far"],
       ["b", "nowhere"],
       ["near", "loose"],
       ["alsoNowhere", "far"]
     ] as const
-    // The first shares its zone's uplink with the second, and the downlink of the other zone with the last.
+    // The first route shares its zone's uplink with the second, and the downlink of the other zone with the last.
     expect(race({ zones: shared }, ways)).toEqual([33_340, 33_340, 10_000, 33_340])
   })
 
-  it("without rates of racks and zones, only hosts' links bind", () => {
+  it("without rates of racks and zones, only the links of hosts limit", () => {
     const ways = [
       ["a", "far"],
       ["b", "nowhere"]
@@ -109,7 +110,7 @@ describe("the model queue", () => {
 })
 
 describe("a machine", () => {
-  it("stays where it was first said to be, and takes rates when it is named again", () => {
+  it("keeps its first place, and takes new rates when it is named again", () => {
     const simulation = makeSimulation({ seed: "places", linkModel: "fair", zones: shared })
     const { host } = simulation.machine("m", undefined, { zone: "east" })
     expect(simulation.machine("m").host).toBe(host)

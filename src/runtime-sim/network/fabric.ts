@@ -1,11 +1,10 @@
-// Decides where hosts stand to each other: in racks, in zones, or nowhere in particular; which shared links lie between
-// two of them, and how far apart they are.
+// The places of hosts (in a rack, in a zone, or in neither), the shared links between two places, and their latency.
 //
 //   host - rack link - zone link - (core) - zone link - rack link - host
 //
-// Only links that the way needs are on it: hosts of one rack share none, hosts of one zone no zone link. A host
-// without a rack hangs on its zone, one without a zone on the core, where hosts without a zone are one zone. A rack is
-// known by its zone and name together. The core is never a bottleneck.
+// A route contains only the links that it needs: two hosts of one rack share no link, two hosts of one zone no zone
+// link. A host without a rack is attached to its zone; a host without a zone is attached to the core, where all hosts
+// without a zone form one zone. A rack is identified by its zone and name together. The core is never a bottleneck.
 
 import type { Micros } from "../../protocol/kit/time.ts"
 import { FairLink } from "./fair-shares.ts"
@@ -17,13 +16,13 @@ export interface Place {
 }
 
 export interface FabricOptions {
-  /** What joins every rack to its zone; as fast as needed unless given. "fair" models only. */
+  /** The link of every rack to its zone; unlimited when absent. "fair" models only. */
   readonly racks?: LinkRates | undefined
-  /** What joins every zone to the core; as fast as needed unless given. "fair" models only. */
+  /** The link of every zone to the core; unlimited when absent. "fair" models only. */
   readonly zones?: LinkRates | undefined
 }
 
-/** One way, by where two hosts are. */
+/** One-way latency by the places of two hosts. */
 export interface LatencyByDistance {
   readonly sameRack: Micros
   readonly sameZone: Micros
@@ -43,7 +42,7 @@ interface BothWays {
   readonly downlink: FairLink
 }
 
-/** The shared links of a network, each made when the first flow needs it. */
+/** The shared links of a network. Each is made when the first flow needs it. */
 export class Fabric {
   readonly #options: FabricOptions
   readonly #racks = new Map<string, BothWays>()
@@ -53,7 +52,7 @@ export class Fabric {
     this.#options = options
   }
 
-  /** The shared links from one place to another, in the order of the way. */
+  /** The shared links from one place to another, in the order of the route. */
   between(from: Place, to: Place): ReadonlyArray<FairLink> {
     const links: FairLink[] = []
     if (isSameRack(from, to)) return links

@@ -1,5 +1,6 @@
-// When frames are through under the fair models: exactly against a fluid computation by progressive filling, quickly
-// against exactly on a registry's load; and what control, rates that change and the end of a connection do to bulk.
+// The instants at which frames complete under the fair models: "fair-exact" against a fluid computation by
+// progressive filling, "fair" against "fair-exact" on the load of a registry; and the effect on bulk of control
+// frames, changed rates and closed connections.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -12,7 +13,7 @@ const hostCount = 5
 const rackOf = [0, 0, 1, 1, 2]
 const zoneOf = [0, 0, 0, 0, 1]
 
-/** Links by number: uplinks, downlinks, then both ways of three racks and two zones. */
+/** Links by number: uplinks, downlinks, then both directions of three racks and two zones. */
 const wayOf = (from: number, to: number): ReadonlyArray<number> => {
   const [rackFrom, rackTo] = [rackOf[from]!, rackOf[to]!]
   const racks = rackFrom === rackTo ? [] : [2 * hostCount + rackFrom, 2 * hostCount + 3 + rackTo]
@@ -31,7 +32,7 @@ const transfer = fc.record({
 })
 
 describe("fair-exact", () => {
-  it("is through with every frame when progressive filling at each start and end says so", () => {
+  it("completes every frame at the instant that progressive filling at each start and end gives", () => {
     fc.assert(
       fc.property(
         fc.array(both, { minLength: hostCount, maxLength: hostCount }),
@@ -85,7 +86,7 @@ describe("fair-exact", () => {
           const arrivals = accepted.flat().flatMap((recorder) => recorder.arrivals)
           expect(arrivals).toHaveLength(transfers.length)
           for (const { payload, at: when } of arrivals) {
-            // Rounded up to a microsecond, and so is the instant at which each frame before gave up its share.
+            // The end is rounded up to a microsecond, like the instant at which each earlier frame gave up its share.
             const late = when - 500 - start - ends[payload as number]!
             expect(late).toBeGreaterThan(-1 - transfers.length)
             expect(late).toBeLessThan(1 + transfers.length)
@@ -120,11 +121,11 @@ const fabric = {
 describe("fair", () => {
   it.each([
     ["equal links", registry],
-    ["as many uploads as come", { ...registry, uploadSlots: 100 }],
+    ["unlimited upload slots", { ...registry, uploadSlots: 100 }],
     ["unequal links", { ...registry, rates: unequal }],
     ["racks and zones", { ...registry, place, fabric }],
     ["unequal links, racks and zones", { ...registry, uploadSlots: 5, rates: unequal, place, fabric }]
-  ] as const)("on %s: 99 of 100 frames take as long as in fair-exact, to one hundredth", (_name, load) => {
+  ] as const)("on %s: 99 of 100 frames take as long as in fair-exact, within one percent", (_name, load) => {
     const transfers = playClosedLoop(load, "fair-exact")
     const exact = replay(load, "fair-exact", transfers)
     expect(exact).toEqual(transfers.map(({ begun, ended }) => ended - begun))
@@ -132,7 +133,7 @@ describe("fair", () => {
       .map((took, index) => Math.abs(took - exact[index]!) / exact[index]!)
       .sort((a, b) => a - b)
     expect(errors[Math.floor(errors.length * 0.99)]).toBeLessThan(0.01)
-    // In a closed loop who is served next differs after the first difference, the whole does not.
+    // In a closed loop, one difference changes the order of service afterwards, but not the total time.
     const last = (all: ReadonlyArray<{ ended: number }>) => Math.max(...all.map(({ ended }) => ended))
     const ratio = last(playClosedLoop(load, "fair")) / last(transfers)
     expect(ratio).toBeGreaterThan(0.98)
@@ -141,7 +142,7 @@ describe("fair", () => {
 })
 
 describe.each(["fair", "fair-exact"] as const)("%s", (linkModel) => {
-  it("shares an uplink among the connections of a host, and what one leaves goes to the others", () => {
+  it("shares an uplink among the connections of a host, and redistributes a share that becomes free", () => {
     const { connections, listen, dial, send, passTime } = makeWorld({ linkModel })
     const hosts = ["b", "c"].map((name) => connections.host(name))
     const [toB, toC] = hosts.map(listen)
@@ -160,7 +161,7 @@ describe.each(["fair", "fair-exact"] as const)("%s", (linkModel) => {
     ])
   })
 
-  it("lets control past bulk, and takes what it needs from the bulk behind", () => {
+  it("lets control frames pass bulk, and takes their bytes from the bulk behind", () => {
     const { pair, send, dial, passTime, listen, connections } = makeWorld({ linkModel })
     const { a, b, hostA } = pair()
     const toC = listen(connections.host("c"))
@@ -174,12 +175,13 @@ describe.each(["fair", "fair-exact"] as const)("%s", (linkModel) => {
     expect(b.arrivals.at(-1)).toMatchObject({ payload: "second", at: 2000 + 30_000 + 500 })
   })
 
-  it.each(["sender", "receiver"])("gives the share of a %s that died to the others at once", (who) => {
+  it.each(["sender", "receiver"])("gives the share of a dead %s to the others at once", (who) => {
     const { connections, dial, listen, send, passTime, network, faults } = makeWorld({ linkModel })
     const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => connections.host(name)) as [H, H, H, H]
     const toB = listen(b)
     const toC = listen(c)
-    // The dying share a link with the last: as senders the receiver's downlink, as receivers the sender's uplink.
+    // The dying flow shares a link with the last one: as senders the receiver's downlink, as receivers the sender's
+    // uplink.
     const dying = who === "sender" ? dial(d, "b") : dial(a, "c")
     passTime(1000)
     const lasting = dial(a, "b")
@@ -191,19 +193,19 @@ describe.each(["fair", "fair-exact"] as const)("%s", (linkModel) => {
     faults.killProcess(who === "sender" ? d : c)
     passTime(60_000)
     network.checkConservation()
-    expect(network.bytesUnderWay()).toBe(0)
+    expect(network.bytesInFlight()).toBe(0)
     expect(toC.flatMap(({ arrivals }) => arrivals)).toEqual([])
     expect(toB.at(-1)!.arrivals.map(({ at }) => at)).toEqual([2000 + 15_000 + 500])
   })
 })
 
 describe.each([
-  // The queue's frame keeps the time that it was given.
+  // In the model "queue", the frame keeps the time that it was given.
   ["queue", 12_000],
   ["fair", 17_000],
   ["fair-exact", 17_000]
 ] as const)("%s", (linkModel, firstLeft) => {
-  it("takes new rates of a host that runs", () => {
+  it("accepts new rates of a running host", () => {
     const { pair, send, at, passTime, network } = makeWorld({ linkModel })
     const { a, b, hostA } = pair()
     at(2000, () => send(a, "first", MB))

@@ -1,20 +1,24 @@
-// Decides when the bulk frames of a network leave under the models "fair" and "fair-exact". A flow is what a connection
-// is sending: its frames one after the other, at one rate over the sender's uplink, the shared links between, and the
-// receiver's downlink, as fair-shares.ts says. A frame is whole at the other end a latency after its last byte has left.
+// The links of a network under the models "fair" and "fair-exact": they say when bulk frames leave. A flow is the
+// stream of bulk frames of one connection end: its frames one after the other, at one rate, over the sender's uplink,
+// the shared links between, and the receiver's downlink. fair-shares.ts computes the rate. A frame is whole at the
+// other end one latency after its last byte has left.
 //
 //   idle --send--> open (a frame on the links, others behind it) --last frame left--> idle at the end of the instant
 //
-// Rates are found once for all flows that begin and end in an instant, by an event after the others of it; a connection
-// that goes on with its next frame in the same instant changes nothing. A flow has one event, at which its frame should
-// be through: when it has become slower, the event finds that out and is set again; when faster, the event is moved,
-// unless (in "fair") by a part of the time left that the tolerance allows.
+// Rates are computed once for all flows that begin and end in an instant, by an event after its other events; a
+// connection that continues with its next frame in the same instant changes nothing. A flow has one event, at the
+// expected completion of its frame. When the flow has become slower, the event finds that out and is scheduled again.
+// When it has become faster, the event is moved, except (in "fair") when it would move by less than the tolerance
+// allows of the time left.
 //
-// Control frames go past the bulk in their own lane (links.ts). While bulk is on the sender's uplink or the receiver's
-// downlink, a control frame's bytes are owed by that link, and the next bulk frame that begins on it is longer by them,
-// on all its links; so is one behind a copy that was lost. Shared links have no account of control themselves.
+// Control frames pass the bulk in their own lane (links.ts). While bulk is on the sender's uplink or the receiver's
+// downlink, that link owes the bytes of a control frame: the next bulk frame that begins on it is longer by them, on
+// all its links. The same holds for the frame behind a copy that was lost. Shared links keep no account of control
+// themselves.
 //
-// Invariant: no link carries more than its rate, but for control that came past bulk that is still to begin. Ends of
-// frames are rounded up to microseconds; a connection that goes on has its rest of one, another flow begins on a whole.
+// Invariant: no link carries more than its rate, except for control frames that passed bulk that has not begun yet.
+// Ends of frames are rounded up to microseconds; a connection that continues keeps its fraction of one, another flow
+// begins on a whole one.
 
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
@@ -28,22 +32,22 @@ import type { AccessLinks, LinkRates } from "./links.ts"
 
 const kinds = { solve: eventKinds.network + 6, frameDone: eventKinds.network + 7 } as const
 
-/** By how much rates and ends of frames may be off in "fair", as a part of them. */
+/** Relative error that "fair" allows in rates and ends of frames. */
 const fastTolerance = 0.003
 
-/** Microseconds that the end of a frame may be early: more than what sums of rates times spans are off by. */
-const nothing = 1e-3
+/** Microseconds by which the end of a frame may be early: more than the error of sums of rates times spans. */
+const endTolerance = 1e-3
 
 class ConnectionFlow extends FairFlow {
   readonly from: ConnectionEnd
-  /** The frame on the links, and the last one behind it. */
+  /** The frame on the links. `tail` is the last one behind it. */
   head: Frame | undefined
   tail: Frame | undefined
-  /** Bytes of the head that had not left at `since`; below zero: the start that the next one has. */
+  /** Bytes of the head that had not left at `since`. A negative value is a head start for the next frame. */
   remaining = 0
   since: Micros = 0
   event: EventHandle = noEvent
-  /** When the event comes. */
+  /** The instant of the event. */
   eventAt: Micros = 0
 
   constructor(from: ConnectionEnd, links: ReadonlyArray<FairLink>) {
@@ -65,7 +69,7 @@ export class FairLinks implements BulkLinks, EventTarget {
   readonly #uplinks: Array<FairLink | undefined> = []
   readonly #downlinks: Array<FairLink | undefined> = []
   readonly #flows = new Map<ConnectionEnd, ConnectionFlow>()
-  /** Flows that were through with all they had at some point of this instant. */
+  /** Flows that had no frame left at some point of this instant. */
   readonly #resting: ConnectionFlow[] = []
   #isSolveDue = false
 
@@ -158,7 +162,7 @@ export class FairLinks implements BulkLinks, EventTarget {
     flow.event = noEvent
     flow.remaining -= flow.rate * (now - flow.since)
     flow.since = now
-    if (flow.remaining > 2 * flow.rate * nothing) {
+    if (flow.remaining > 2 * flow.rate * endTolerance) {
       this.#setEvent(flow)
       return
     }
@@ -174,17 +178,17 @@ export class FairLinks implements BulkLinks, EventTarget {
     } else {
       this.#begin(flow, next)
     }
-    // The last: whoever is told may send, close or reset.
+    // This call comes last: its receivers may send, close or reset.
     this.#carrier.left(frame, now + flow.from.latency)
   }
 
-  /** The next frame of a flow that is open goes right behind the one before. */
+  /** The next frame of an open flow follows directly behind the previous one. */
   #begin(flow: ConnectionFlow, frame: Frame): void {
     flow.remaining += this.#work(flow, frame)
     this.#setEvent(flow)
   }
 
-  /** Bytes that a frame is worth on the links, with what they are owed. */
+  /** Bytes that a frame costs on the links, including their debt. */
   #work({ links }: ConnectionFlow, frame: Frame): number {
     const uplink = links[0]!
     const downlink = links[links.length - 1]!
@@ -207,7 +211,7 @@ export class FairLinks implements BulkLinks, EventTarget {
     this.#shares.solve(this.#follow)
   }
 
-  /** Brings a flow whose rate has changed up to date. */
+  /** Updates a flow whose rate has changed. */
   readonly #follow = (flow: ConnectionFlow): void => {
     const { now } = this.#kernel
     flow.remaining -= flow.rateBefore * (now - flow.since)
@@ -218,7 +222,7 @@ export class FairLinks implements BulkLinks, EventTarget {
   #setEvent(flow: ConnectionFlow): void {
     const kernel = this.#kernel
     const span = flow.remaining / flow.rate
-    const at = Math.max(kernel.now, Math.ceil(kernel.now + span - nothing))
+    const at = Math.max(kernel.now, Math.ceil(kernel.now + span - endTolerance))
     if (flow.event !== noEvent) {
       if (at + this.#tolerance * span >= flow.eventAt) return
       kernel.cancel(flow.event)

@@ -1,4 +1,4 @@
-// Rates against an independent solver by progressive filling: over random links and flows that come, go and change.
+// Rates against an independent solver by progressive filling, over random links and flows that come, go and change.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -7,7 +7,9 @@ import { waterFilling } from "../../../testing/runtime-sim/water-filling.ts"
 
 const linkCount = 14
 
-/** A way over two to six links, the first and last among the access links of the first numbers. */
+/**
+ * A route over two to six links. The first and the last are among the access links, which have the lowest numbers.
+ */
 const way = fc
   .tuple(fc.nat(4), fc.uniqueArray(fc.integer({ min: 10, max: linkCount - 1 }), { maxLength: 4 }), fc.nat(4))
   .map(([up, shared, down]) => [up, ...shared, 5 + down])
@@ -40,7 +42,7 @@ const play = fc.record({
 
 class NumberedFlow extends FairFlow {
   readonly numbers: ReadonlyArray<number>
-  /** As told. */
+  /** The rate that was last reported. */
   known = 0
 
   constructor(numbers: ReadonlyArray<number>, links: ReadonlyArray<FairLink>) {
@@ -49,7 +51,7 @@ class NumberedFlow extends FairFlow {
   }
 }
 
-/** Makes the changes one after the other; looks at links and open flows after every solve. */
+/** Makes the changes one after the other, and inspects links and open flows after every solve. */
 const playAll = (
   { capacities, changes }: typeof play extends fc.Arbitrary<infer Play> ? Play : never,
   tolerance: number,
@@ -102,7 +104,7 @@ describe("fair shares", () => {
     )
   })
 
-  it("with a tolerance never carry more than a link can, and leave a flow at its level little more to have", () => {
+  it("with a tolerance never exceed a link, and leave little of it unused", () => {
     const tolerance = 0.005
     fc.assert(
       fc.property(play, (plan) => {
@@ -124,7 +126,7 @@ describe("fair shares", () => {
     )
   })
 
-  it("of a crowd give up half the tolerance to the next who come, and find a level seldom", () => {
+  it("of a crowd leave half the tolerance to later flows, and seldom recompute a level", () => {
     const shares = new FairShares<FairFlow>(0.005)
     const origin = new FairLink(1000)
     const join = () => shares.open(new FairFlow([origin, new FairLink(100)]))
@@ -147,8 +149,9 @@ describe("fair shares", () => {
 })
 
 describe("progressive filling", () => {
-  it("gives the textbook's rates", () => {
-    // Two flows share a slow link with a third that could have more elsewhere; the fast link's other flow takes the rest.
+  it("gives the rates of the textbook", () => {
+    // Two flows share a slow link with a third one, which could have more elsewhere. The other flow of the fast link
+    // takes the rest.
     const flows = [{ links: [0] }, { links: [0] }, { links: [0, 1] }, { links: [1] }]
     expect(waterFilling([3, 10], flows)).toEqual([1, 1, 1, 9])
   })

@@ -1,37 +1,37 @@
-// Decides the rates of flows that share links max-min fairly: no flow can have more without taking it from one that has
-// no more than it. A pure machine: no time, no frames.
+// Max-min fair rates of flows that share links: no flow can have more without taking it from one that has no more
+// than it. A pure machine that does not know time and frames.
 //
 // Every link grants a level, and a flow's rate is the least of its links' levels. The level of a link is the one at
-// which it is full, sum over its flows of min(level at their other links, level) = capacity, or its capacity when that
-// does not fill it. When all levels are so, the rates are the max-min ones: a flow's link of least level is full, and
-// no flow on it has more. A change at one link changes the load of others; those that it puts off their level find a new
-// one, and so on: first come first served. From any levels this ends at the right ones, since the links with the least
-// share cannot be wrong for longer than one turn, then those with the next.
+// which it is full, sum over its flows of min(level at their other links, level) = capacity, or its capacity when its
+// flows do not fill it. When all levels are correct, the rates are the max-min ones: a flow's link of least level is
+// full, and no flow on it has more. A change at one link changes the load of others; those that it puts off their
+// level find a new one, and so on, first come, first served. From any levels this ends at the correct ones: the links
+// with the least share cannot be wrong for longer than one turn, then those with the next.
 //
-// With a tolerance, a link bears being less than full by `tolerance` of what each flow at its level has, so that
-// changes stay near; a link of very many flows gives half of that up beforehand, for the next to come.
+// With a tolerance, a link accepts to be less than full by `tolerance` of the rate of each flow at its level, so that
+// changes stay local. A link of very many flows gives up half of that beforehand, for the next flow.
 //
 // Invariants after solve: a flow's rate is the least level of its links; a link's load is the sum of its flows' rates
-// and at most its capacity (but for rounding, with any tolerance).
+// and at most its capacity (except for rounding, with any tolerance).
 
 import { invariant } from "../../protocol/kit/invariant.ts"
 
-/** What sums of rates may be off by, as a part of a level. */
+/** Relative error of sums of rates, as a part of a level. */
 const roundingError = 1e-12
-/** A level that moves by less, as a part of it, stays. */
+/** A level that would move by less than this part of itself stays. */
 const levelGrain = 1e-14
 
 export class FairLink {
-  /** Bytes a microsecond, as all rates here. */
+  /** Bytes per microsecond, like all rates here. */
   capacity: number
-  /** No flow on this link has more. */
+  /** No flow on this link has a higher rate. */
   level: number
   load = 0
-  /** So many flows had the level's rate when it was found. */
+  /** Number of flows that had the level's rate when it was found. */
   limited = 0
   readonly flows: FairFlow[] = []
   isQueued = false
-  /** Bytes that are to be taken from the next bulk frame. */
+  /** Bytes that the next bulk frame has to pay. */
   debt = 0
 
   constructor(capacity: number) {
@@ -42,10 +42,10 @@ export class FairLink {
 
 export class FairFlow {
   readonly links: ReadonlyArray<FairLink>
-  /** Its places among the flows of these links. */
+  /** Its places in the flow lists of its links. */
   readonly places: number[]
   rate = 0
-  /** Its rate before it changed, if it did since it was told of. */
+  /** The rate before a change that has not been reported yet. */
   rateBefore = 0
   isChanged = false
   isOpen = false
@@ -98,7 +98,10 @@ export class FairShares<Flow extends FairFlow> {
     this.#fill(link)
   }
 
-  /** Finds the new levels; tells of every open flow whose rate is another, in an order that depends on calls only. */
+  /**
+   * Finds the new levels, and calls `tell` for every open flow whose rate has changed, in an order that depends on
+   * calls only.
+   */
   solve(tell: (flow: Flow) => void): void {
     const queue = this.#queue
     for (let turn = 0; turn < queue.length; turn++) {
@@ -123,7 +126,7 @@ export class FairShares<Flow extends FairFlow> {
     return spare > (this.#tolerance * (limited > 0 ? limited : 1) + roundingError) * level
   }
 
-  /** Finds the level at which the link is full, and gives its flows the rates that follow. */
+  /** Finds the level at which the link is full, and sets the rates of its flows. */
   #fill(link: FairLink): void {
     const { flows, capacity } = link
     if (flows.length > this.#elsewhere.length) this.#elsewhere = new Float64Array(flows.length * 2)
@@ -144,8 +147,8 @@ export class FairShares<Flow extends FairFlow> {
   }
 
   /**
-   * The root of sum of min(elsewhere, level) = capacity, a concave and piecewise linear function: Newton's steps, which
-   * after the first rise to it and end at it.
+   * The root of sum of min(elsewhere, level) = capacity. The function is concave and piecewise linear, so Newton's
+   * steps rise to the root after the first one, and end at it.
    */
   #fullLevel(link: FairLink, elsewhere: Float64Array): number {
     const { flows, capacity } = link
@@ -192,7 +195,9 @@ export class FairShares<Flow extends FairFlow> {
   }
 }
 
-/** The least level at the other links of a flow. If this link does not limit it, that is its rate. */
+/**
+ * The least level at the other links of a flow. If this link does not limit the flow, that level is the flow's rate.
+ */
 const levelElsewhere = ({ rate, links }: FairFlow, link: FairLink): number => {
   if (rate < link.level) return rate
   if (links.length === 2) return (links[0] === link ? links[1]! : links[0]!).level

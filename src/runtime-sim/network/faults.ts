@@ -1,8 +1,8 @@
-// Decides what can go wrong with machines and links: a process dies, a machine loses power, a link is cut one way or
-// both, the network falls into parts, all of it heals. An idle connection survives a cut that heals in time; one with
-// frames under way, or one that is used meanwhile, loses them and breaks.
+// Faults of machines and links: a process dies, a machine loses power, a link is cut in one or both directions, the
+// network is partitioned, and everything heals. An idle connection survives a cut that heals in time. A connection
+// with frames in flight, or one that is used during the cut, loses them and breaks.
 //
-// Invariant: a fault changes what is reachable and nothing else; when its consequences are told is connections.ts.
+// Invariant: a fault changes reachability and nothing else; connections.ts says when its consequences are noticed.
 
 import type { ConnectionEnd, NetworkHost } from "./connection.ts"
 import type { Connections } from "./connections.ts"
@@ -38,7 +38,7 @@ export class NetworkFaults {
     this.#apply()
   }
 
-  /** Splits the network: hosts of one group reach each other; hosts not named are the last group. */
+  /** Partitions the network: hosts of one group reach each other. Hosts that are not named form the last group. */
   partition(groups: ReadonlyArray<ReadonlyArray<NetworkHost>>): void {
     for (const host of this.#connections.network.hosts) host.group = groups.length
     for (const [index, group] of groups.entries()) for (const host of group) host.group = index
@@ -51,13 +51,13 @@ export class NetworkFaults {
     this.#apply()
   }
 
-  /** The host's process dies; its machine answers for it: listeners close, connections are reset. */
+  /** The host's process dies, and its machine answers for it: listeners close, connections are reset. */
   killProcess(host: NetworkHost): void {
     host.listeners.clear()
     for (const end of [...host.ends]) this.#connections.abandon(end, `${host.name} reset the connection`)
   }
 
-  /** The host's process ended in order: what it said is still delivered, the rest is closed. */
+  /** The host's process ended in order: frames that it sent are still delivered, and everything else is closed. */
   endProcess(host: NetworkHost): void {
     host.listeners.clear()
     for (const end of [...host.ends]) {
@@ -65,7 +65,7 @@ export class NetworkFaults {
     }
   }
 
-  /** The machine goes silent: nobody is told anything, others find out by the detection delay. */
+  /** The machine goes silent. Nobody is told; peers notice after the detection delay. */
   powerOff(host: NetworkHost): void {
     host.on = false
     host.listeners.clear()
@@ -75,7 +75,7 @@ export class NetworkFaults {
     }
   }
 
-  /** Brings every connection in line with what is reachable now. */
+  /** Adapts every connection to the present reachability. */
   #apply(): void {
     for (const host of this.#connections.network.hosts) {
       for (const end of [...host.ends]) {

@@ -1,4 +1,4 @@
-// What a lost frame costs: a timeout for it and for what is behind it, its bytes once more, and nothing else.
+// The cost of a lost frame: one timeout for it and for the frames behind it, its bytes once more, and nothing else.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -10,7 +10,7 @@ import { playGossip } from "../../../testing/runtime-sim/workload.ts"
 const models = ["queue", "fair", "fair-exact"] as const
 
 describe.each(models)("frames lost over the model %s", (linkModel) => {
-  it("come late by timeouts, in order; every copy is accounted for", () => {
+  it("arrive late by timeouts and in order, and every copy is accounted for", () => {
     const size = fc.oneof(
       fc.integer({ min: 1, max: bulkThreshold }),
       fc.integer({ min: bulkThreshold, max: MB })
@@ -28,7 +28,7 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
             }
             passTime(200_000_000)
             network.checkConservation()
-            expect(network.bytesUnderWay()).toBe(0)
+            expect(network.bytesInFlight()).toBe(0)
             const { sent, lost } = network.links.bytes(hostA.index)
             return { arrivals: b.arrivals, sent, lost, received: network.links.bytes(hostB.index).received }
           }
@@ -49,7 +49,7 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
     )
   })
 
-  it("are as many as the probability says, each worth the default timeout of 200 ms", () => {
+  it("are as frequent as the probability says, and each costs the default timeout of 200 ms", () => {
     const { pair, at, send, passTime, network, kernel } = makeWorld({
       linkModel,
       loss: { probability: 0.25 }
@@ -59,7 +59,7 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
     for (let frame = 0; frame < 2000; frame++) at(start + frame * 1_700_000, () => send(a, frame, 1000))
     passTime(3_410_000_000)
     const { lost } = network.links.bytes(hostA.index)
-    // One of four copies: a third as many lost as frames.
+    // One copy of four is lost: a third as many losses as frames.
     expect(lost / 1000).toBeGreaterThan(600)
     expect(lost / 1000).toBeLessThan(740)
     const delays = b.arrivals.map(({ at: when }, frame) => when - start - frame * 1_700_000 - 520)
@@ -68,7 +68,7 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
     for (const delay of delays) expect(delay - Math.round(delay / 200_000) * 200_010).toBe(0)
   })
 
-  it("let control that follows bulk come later than the bulk", () => {
+  it("may let control frames arrive later than the bulk before them", () => {
     const timeout = 50_000
     const { pair, send, passTime, network } = makeWorld({ linkModel, loss: { probability: 0.3, timeout } })
     const { a, b, hostA } = pair()
@@ -86,7 +86,7 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
     }
   })
 
-  it("take their bytes once more from the bulk behind them", () => {
+  it("charge their bytes once more to the bulk behind them", () => {
     const play = (probability: number) => {
       const { pair, send, passTime, network } = makeWorld({ linkModel, loss: { probability, timeout: 1 } })
       const { a, b, hostA } = pair()
@@ -107,18 +107,18 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
 describe("a run", () => {
   const calm = playGossip({ seed: "1" })
 
-  it("without loss draws no chance and is what it was", () => {
+  it("without loss draws no random number and stays as it was", () => {
     expect(playGossip({ seed: "1", loss: { probability: 0 } })).toEqual(calm)
   })
 
-  it("with loss is another, and the same again", () => {
+  it("with loss differs, and repeats exactly", () => {
     const loss = { probability: 0.01 }
     const first = playGossip({ seed: "1", loss })
     expect(playGossip({ seed: "1", loss })).toEqual(first)
     expect(first.hash).not.toBe(calm.hash)
   })
 
-  it("a probability that lets nothing through is refused", () => {
+  it("refuses a probability that lets nothing through", () => {
     for (const probability of [1, -0.1, Number.NaN]) {
       expect(() => makeWorld({ loss: { probability } })).toThrow(NetworkRefused)
     }

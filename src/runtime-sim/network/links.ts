@@ -1,36 +1,37 @@
-// Decides how long bytes take on the hosts' access links when they go one after the other, and keeps every host's
-// account of bytes. This is the arithmetic of the model "queue" (queue-links.ts); the fair models (fair-links.ts) use
-// its accounts and its lane for control:
+// The access links of hosts when frames use them one after the other, and every host's account of bytes. This is the
+// arithmetic of the model "queue" (queue-links.ts); the fair models (fair-links.ts) use its accounts and its lane for
+// control:
 //
-// - A bulk frame (a Piece, a chunk of an HTTP body) has the sender's uplink to itself for size / rate, first come first
-//   served, then the receiver's downlink the same way, cut through: it is delivered at
+// - A bulk frame (a Piece, a chunk of an HTTP body) has the sender's uplink to itself for size / rate, in order of
+//   arrival, then the receiver's downlink the same way, cut through: it is delivered at
 //   max(end on the uplink + latency, start on the downlink + size / rate).
 // - A control frame (at most `bulkThreshold` bytes) goes between bulk: it waits for other control frames only, pays
-//   latency and its serialisation on both links, and what it takes is added to the bulk behind it.
+//   latency and its serialisation on both links, and its time is added to the bulk behind it.
 //
-// So a link never carries more than its rate, and a frame costs O(1). What the model cannot show: two bulk frames that
-// share a link side by side (they go one after the other), an uplink that a busy downlink slows down (what does not fit
-// waits between the two, however much it is), and a fabric that is itself the bottleneck. Access-link FIFO with whole
-// pieces is also what Kraken's limiter does (shared reference, simulation, B).
+// So a link never carries more than its rate, and a frame costs O(1). The model cannot show two bulk frames that
+// share a link side by side (they go one after the other), an uplink that a busy downlink slows down (any number of
+// bytes can wait between the two), and a fabric that is itself the bottleneck. FIFO access links with whole pieces
+// are also what Kraken's limiter has (shared reference, simulation, B).
 //
-// A frame that was lost and goes again takes its bytes from the bulk behind it, as control does.
+// A lost frame that goes again charges its bytes to the bulk behind it, like control.
 //
 // Instants of links are fractions of a microsecond, so that rounding costs no capacity; events are on whole ones,
-// rounded up. All hosts lie in one table, a cache line a direction: waiting for memory is what a frame costs.
+// rounded up. All hosts lie in one table, one cache line per direction, because waiting for memory is the cost of a
+// frame.
 
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 
-/** Frames up to this many bytes are control. */
+/** Frames up to this many bytes are control frames. */
 export const bulkThreshold = 16 * 1024
 
 export interface LinkRates {
-  /** Bytes a second. */
+  /** Bytes per second. */
   readonly uplink: number
   readonly downlink: number
 }
 
-/** What the links know of a frame: its place in the queue of an uplink. */
+/** The part of a frame that the links know: its place in the queue of an uplink. */
 export interface QueuedFrame {
   readonly size: number
   nextQueued: QueuedFrame | undefined
@@ -40,11 +41,11 @@ export interface QueuedFrame {
 export interface HostBytes {
   readonly sent: number
   readonly received: number
-  /** Of those it sent. */
+  /** Of the bytes that it sent. */
   readonly lost: number
 }
 
-// A row: the uplink's line, then the downlink's.
+// A row has the uplink's cache line, then the downlink's.
 const rowLength = 16
 const uplinkFreeAt = 0
 const controlFreeAt = 1
@@ -55,7 +56,7 @@ const lostBytes = 5
 const downlinkFreeAt = 8
 const receivedBytes = 9
 
-// Microseconds a byte, apart from the rows: whoever sends needs the receiver's, and all of them stay in the cache.
+// Microseconds per byte, apart from the rows: a sender needs the receiver's, and all of them stay in the cache.
 const costs = 2
 const uplinkCost = 0
 const downlinkCost = 1
@@ -69,7 +70,7 @@ export class AccessLinks<Frame extends QueuedFrame> {
   readonly #heads: Array<Frame | undefined> = []
   readonly #tails: Array<Frame | undefined> = []
 
-  /** Adds a host, or changes the rates of one: what is already on a link keeps its time. */
+  /** Adds a host, or changes the rates of one. A frame that is already on a link keeps its time. */
   setRates(host: number, rates: LinkRates): void {
     invariant(rates.uplink > 0 && rates.downlink > 0, "links: a rate must be more than nothing")
     while ((host + 1) * rowLength > this.#rows.length) {
@@ -98,7 +99,8 @@ export class AccessLinks<Frame extends QueuedFrame> {
   }
 
   /**
-   * Counts a frame that arrived. What a control frame takes of the downlink is added to the bulk that is booked on it.
+   * Counts a frame that arrived. The time of a control frame on the downlink is added to the bulk that is booked
+   * there.
    */
   countReceived(host: number, size: number, now: Micros): void {
     const rows = this.#rows
@@ -109,7 +111,9 @@ export class AccessLinks<Frame extends QueuedFrame> {
     }
   }
 
-  /** Serialises a control frame sent now; gives when it would be whole at the other host if there was no latency. */
+  /**
+   * Serialises a control frame that is sent now. Returns when it would be whole at the other host without latency.
+   */
   sendControl(from: number, to: number, size: number, now: Micros): number {
     const rows = this.#rows
     const row = from * rowLength
@@ -120,7 +124,7 @@ export class AccessLinks<Frame extends QueuedFrame> {
     return left + size * this.#costs[to * costs + downlinkCost]!
   }
 
-  /** Takes the time of `size` bytes from the bulk behind, on both links. */
+  /** Charges the time of `size` bytes to the bulk behind, on both links. */
   charge(from: number, to: number, size: number, now: Micros): void {
     const rows = this.#rows
     rows[from * rowLength + controlDebt]! += size * this.#costs[from * costs + uplinkCost]!
@@ -129,12 +133,12 @@ export class AccessLinks<Frame extends QueuedFrame> {
       Math.max(now, rows[row + downlinkFreeAt]!) + size * this.#costs[to * costs + downlinkCost]!
   }
 
-  /** Microseconds that `size` bytes take from one host to the other when nothing else does. */
+  /** Microseconds that `size` bytes take from one host to the other when nothing else is sent. */
   alone(from: number, to: number, size: number): number {
     return size * Math.max(this.#costs[from * costs + uplinkCost]!, this.#costs[to * costs + downlinkCost]!)
   }
 
-  /** Queues a bulk frame for the uplink; says whether the uplink is idle, so that somebody has to start it. */
+  /** Queues a bulk frame for the uplink. Returns whether the uplink is idle, so that the caller has to start it. */
   enqueue(host: number, frame: Frame): boolean {
     frame.nextQueued = undefined
     const tail = this.#tails[host]
@@ -144,7 +148,7 @@ export class AccessLinks<Frame extends QueuedFrame> {
     return this.#current[host] === undefined
   }
 
-  /** Takes the next frame off the queue: to start it, or to forget it when its connection is gone. */
+  /** Takes the next frame from the queue: to start it, or to drop it when its connection is gone. */
   dequeue(host: number): Frame | undefined {
     const frame = this.#heads[host]
     if (frame === undefined) return undefined
@@ -155,8 +159,8 @@ export class AccessLinks<Frame extends QueuedFrame> {
   }
 
   /**
-   * Puts a frame on the free uplink; gives when its last byte has left. One that `waited` goes right behind the one
-   * before, whose end was rounded up to `now`.
+   * Puts a frame on the free uplink. Returns when its last byte has left. A frame that `waited` goes directly behind
+   * the previous one, whose end was rounded up to `now`.
    */
   start(host: number, frame: Frame, now: Micros, waited: boolean): number {
     const rows = this.#rows
@@ -171,7 +175,7 @@ export class AccessLinks<Frame extends QueuedFrame> {
     return left
   }
 
-  /** The frame on the uplink has left; gives it. */
+  /** Returns the frame on the uplink, which has left. */
   finish(host: number): Frame {
     const frame = this.#current[host]
     invariant(frame !== undefined, "links: the uplink that finished was idle")
@@ -184,12 +188,15 @@ export class AccessLinks<Frame extends QueuedFrame> {
     return frame
   }
 
-  /** When the frame that is on the uplink, or has just left it, began to leave. */
+  /** The instant at which the frame on the uplink, or the one that has just left it, began to leave. */
   startedAt(host: number): number {
     return this.#rows[host * rowLength + currentStart]!
   }
 
-  /** Books the downlink for a bulk frame whose first byte comes at `first` and last at `last`; gives when it is whole. */
+  /**
+   * Books the downlink for a bulk frame whose first byte comes at `first` and last at `last`. Returns when it is
+   * whole.
+   */
   receiveBulk(host: number, size: number, first: number, last: number): number {
     const rows = this.#rows
     const row = host * rowLength

@@ -1,4 +1,5 @@
-// What holds for whatever is sent between whichever hosts, with and without faults: order, accounting, latency, rates.
+// The laws of the network for arbitrary frames between arbitrary hosts, with and without faults: order, accounting,
+// latency and rates.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -23,7 +24,7 @@ const transfer: fc.Arbitrary<Transfer> = fc.record({
 
 const ratesOf = (host: number) => ({ uplink: (host + 1) * 20 * MB, downlink: (hostCount - host) * 20 * MB })
 
-/** All pairs of distinct hosts connected, both ways over one connection a pair. */
+/** All pairs of distinct hosts connected, with one connection per pair for both directions. */
 const fullMesh = (linkModel: LinkModel, probability = 0) => {
   const world = makeWorld({ linkModel, loss: { probability } })
   const hosts = Array.from({ length: hostCount }, (_, index) =>
@@ -42,8 +43,8 @@ const fullMesh = (linkModel: LinkModel, probability = 0) => {
   return { ...world, hosts, ends, start: world.kernel.now }
 }
 
-describe.each(["queue", "fair", "fair-exact"] as const)("whatever is sent over the model %s", (linkModel) => {
-  it("arrives once, in order, not before light and links allow, and no link carries more than its rate", () => {
+describe.each(["queue", "fair", "fair-exact"] as const)("any traffic over the model %s", (linkModel) => {
+  it("arrives once, in order, not before latency and links allow, and no link carries more than its rate", () => {
     fc.assert(
       fc.property(fc.array(transfer, { maxLength: 90 }), (transfers) => {
         const { hosts, ends, at, send, passTime, network, start } = fullMesh(linkModel)
@@ -58,7 +59,7 @@ describe.each(["queue", "fair", "fair-exact"] as const)("whatever is sent over t
         }
         passTime(20_000_000)
         network.checkConservation()
-        expect(network.bytesUnderWay()).toBe(0)
+        expect(network.bytesInFlight()).toBe(0)
         const perHost = hosts.map(() => ({ up: [] as Arrival[], down: [] as Arrival[] }))
         for (const [name, indices] of sent) {
           const [from, to] = name.split(">").map(Number) as [number, number]
@@ -94,7 +95,7 @@ describe.each(["queue", "fair", "fair-exact"] as const)("whatever is sent over t
     )
   })
 
-  it("is received in order up to where it broke, or lost, whatever fails", () => {
+  it("is received in order up to the break, or lost, whatever fails", () => {
     const fault = fc.record({
       at: fc.nat(80_000),
       kind: fc.constantFrom(
@@ -148,7 +149,7 @@ describe.each(["queue", "fair", "fair-exact"] as const)("whatever is sent over t
           }
           passTime(20_000_000)
           network.checkConservation()
-          expect(network.bytesUnderWay()).toBe(0)
+          expect(network.bytesInFlight()).toBe(0)
           for (const [name, indices] of sent) {
             const [from, to] = name.split(">").map(Number) as [number, number]
             const arrived = ends.get(`${to}>${from}`)!.arrivals.map(({ payload }) => payload)
@@ -164,7 +165,7 @@ describe.each(["queue", "fair", "fair-exact"] as const)("whatever is sent over t
   })
 })
 
-/** In no span that begins with a sending and ends with an arrival does a link carry more than its rate allows. */
+/** In no span from a send to an arrival does a link carry more than its rate allows. */
 const expectWithinRate = (
   arrivals: ReadonlyArray<Arrival>,
   cost: number,
@@ -179,7 +180,7 @@ const expectWithinRate = (
       for (const arrival of arrivals) {
         if (sentAt(arrival) >= sentAt(first) && arrival.at <= last.at) work += arrival.size * cost
       }
-      // Control goes past bulk and delays what comes after, so at most itself is early.
+      // Control frames pass bulk and delay later bulk, so at most their own time is early.
       expect(work).toBeLessThanOrEqual(Math.max(0, last.at - sentAt(first)) + control * cost + 1)
     }
   }

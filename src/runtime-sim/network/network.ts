@@ -1,9 +1,10 @@
-// Decides how frames travel between simulated hosts: in order on each connection, and every byte accounted for (sent =
-// received + lost + under way). How long bulk takes on the links is a model's (link-model.ts); what is lost by chance is
-// frame-loss.ts, by a fault faults.ts; how connections begin and end is connections.ts.
+// Carries frames between simulated hosts: in order on each connection, with an account of every byte (sent = received
+// + lost + in flight). A model (link-model.ts) says how long bulk takes on the links, frame-loss.ts which frames are
+// lost at random, faults.ts which by a fault, and connections.ts how connections begin and end.
 //
 // Invariants: a sink is called from events only; a frame is either received once or lost; a bulk frame costs two
-// events in the model "queue", a control frame one, and none when it arrives with the frame before of its connection.
+// events in the model "queue", a control frame one, and none when it arrives with the previous frame of its
+// connection.
 
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
@@ -19,23 +20,23 @@ import { QueueLinks } from "./queue-links.ts"
 
 const arrived = eventKinds.network
 
-/** Between two listeners of one host: no link, but not free either. */
+/** Latency between two listeners of one host: no link, but not free either. */
 export const loopbackLatency: Micros = 20
 const loopbackCost = 1e6 / 5e9
 
-/** What the connections are told by the frames that are theirs alone. */
+/** Reports to the connections about the frames that are theirs alone. */
 export interface LifecycleFrames {
-  /** The peer's last frame has come to this end. */
+  /** The peer's last frame has arrived at this end. */
   readonly closeArrived: (end: ConnectionEnd) => void
   /** A frame from this end was lost to a cut. */
   readonly lost: (end: ConnectionEnd) => void
 }
 
-/** How frames are carried. */
+/** Options of the carriage of frames. */
 export interface CarriageOptions extends FabricOptions {
-  /** "queue" unless given. */
+  /** "queue" when absent. */
   readonly linkModel?: LinkModel | undefined
-  /** None is lost unless given. */
+  /** No frame is lost when absent. */
   readonly loss?: FrameLossOptions | undefined
 }
 
@@ -61,7 +62,7 @@ export class Network implements EventTarget, BulkCarrier {
     }
   }
 
-  /** The host of that name, made at its first use with these rates. */
+  /** The host with this name, made at its first use with these rates. */
   host(name: string, rates: LinkRates, place: Place = {}): NetworkHost {
     const known = this.#byName.get(name)
     if (known !== undefined) return known
@@ -81,12 +82,15 @@ export class Network implements EventTarget, BulkCarrier {
     return host
   }
 
-  /** Changes the rates of a host's links; what the links carry goes on at the new ones as the model can. */
+  /**
+   * Changes the rates of a host's links. Traffic on the links continues at the new rates as far as the model supports
+   * it.
+   */
   setRates(host: NetworkHost, rates: LinkRates): void {
     this.#bulk.setRates(host, rates)
   }
 
-  /** What is under way to this end will not be received. */
+  /** Frames in flight to this end will not be received. */
   ended(to: ConnectionEnd): void {
     this.#bulk.ended(to)
   }
@@ -96,8 +100,8 @@ export class Network implements EventTarget, BulkCarrier {
   }
 
   /**
-   * Sends `payload` as `size` bytes to the other end. `mark` stands for its content in the trace, at its arrival. The
-   * sender is told when it has left if `flags` say so.
+   * Sends `payload` as `size` bytes to the other end. `mark` stands for its content in the trace, at its arrival.
+   * With the flag `tellSent`, the sender is told when the frame has left.
    */
   transmit(from: ConnectionEnd, payload: unknown, size: number, mark: number, flags: number): void {
     const { links } = this
@@ -134,7 +138,7 @@ export class Network implements EventTarget, BulkCarrier {
     }
   }
 
-  /** Frames from this end may be on their way. */
+  /** Whether frames from this end may be in flight. */
   isSending(end: ConnectionEnd): boolean {
     return end.lastBulk !== undefined || end.lastArrival > this.#kernel.now
   }
@@ -162,8 +166,8 @@ export class Network implements EventTarget, BulkCarrier {
     if (followers !== undefined) for (const follower of followers) this.#lose(follower)
   }
 
-  /** Bytes of frames that are under way, counted frame by frame. */
-  bytesUnderWay(): number {
+  /** Bytes of frames in flight, counted frame by frame. */
+  bytesInFlight(): number {
     let bytes = 0
     for (const frame of this.#frames) if ((frame.flags & frameFlags.live) !== 0) bytes += frame.size
     return bytes
@@ -181,13 +185,13 @@ export class Network implements EventTarget, BulkCarrier {
     return total
   }
 
-  /** Stops the program unless every byte sent is received, lost or under way. */
+  /** Stops the program unless every byte sent is received, lost or in flight. */
   checkConservation(): void {
     const { sent, received, lost } = this.totalBytes()
-    const underWay = this.bytesUnderWay()
+    const inFlight = this.bytesInFlight()
     invariant(
-      sent === received + lost + underWay,
-      `network: ${sent} bytes sent, but ${received} received, ${lost} lost and ${underWay} under way`
+      sent === received + lost + inFlight,
+      `network: ${sent} bytes sent, but ${received} received, ${lost} lost and ${inFlight} in flight`
     )
   }
 
@@ -204,7 +208,7 @@ export class Network implements EventTarget, BulkCarrier {
     this.#kernel.schedule(at, this, arrived, from.peerIndex, frame)
   }
 
-  /** Draws whether the frame is lost; gives by how much its arrival is later, and accounts for the copies. */
+  /** Draws whether the frame is lost. Returns the delay of its arrival, and accounts for the copies. */
   #lossDelay(frame: Frame, from: ConnectionEnd): number {
     const loss = this.#loss
     if (loss === undefined) return 0
@@ -218,7 +222,7 @@ export class Network implements EventTarget, BulkCarrier {
     return copies * (loss.timeout + links.alone(from.hostIndex, to.hostIndex, size))
   }
 
-  /** Followers that cannot be whole when the frame before them is come by themselves, in order. */
+  /** Delivers the followers that are not whole when the frame before them arrives: by themselves, in order. */
   #deliverLateFollowers(followers: Frame[], from: ConnectionEnd): void {
     const { lastArrival } = from
     if (this.#loss !== undefined) {
@@ -254,7 +258,7 @@ export class Network implements EventTarget, BulkCarrier {
         this.#lifecycle.closeArrived(to)
         return
       }
-      // Only a frame that took no turn on the uplink is still to be told of.
+      // Only a frame that used no uplink has not been reported yet.
       if ((flags & frameFlags.tellSent) !== 0) to.peer.sink.sent(payload)
     }
     to.sink.received(payload, size)

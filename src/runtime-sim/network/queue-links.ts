@@ -1,5 +1,5 @@
-// Decides when the bulk frames of a network leave under the model "queue": the access links of links.ts, a host's
-// frames one after the other in the order they were sent. Costs an event a frame.
+// The links of a network under the model "queue": the access links of links.ts, where the frames of a host leave one
+// after the other in the order in which they were sent. A frame costs one event.
 //
 // Invariant: an uplink is idle only when nothing waits for it.
 
@@ -38,7 +38,7 @@ export class QueueLinks implements BulkLinks, EventTarget {
     this.#links.charge(from, to, size, this.#kernel.now)
   }
 
-  /** Frames that nobody will receive keep their turn if they have begun, and are forgotten at it if not. */
+  /** Frames without a receiver keep their turn once they have begun. The others are dropped at their turn. */
   ended(): void {}
 
   fire(_kind: number, _subject: unknown, host: number): void {

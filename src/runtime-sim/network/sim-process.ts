@@ -1,6 +1,6 @@
-// Decides what a running process is to the simulated world: alive until it is stopped or killed, on one network host.
-// Everything that acts for a process (its transport, HTTP, timers, storage) asks `alive` before it lets anything out,
-// so that a killed one is silent at once, though its fibers take their time to end.
+// A running process in the simulated world: alive until it is stopped or killed, on one network host. Everything that
+// acts for a process (its transport, HTTP, timers, storage) asks `alive` before it lets anything out, so that a
+// killed process is silent at once, although its fibers take time to end.
 
 import type { NetworkHost } from "./connection.ts"
 import type { Connections } from "./connections.ts"
