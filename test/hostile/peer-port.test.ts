@@ -52,12 +52,11 @@ const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(re
 const openSockets = (): number =>
   process.getActiveResourcesInfo().filter((resource) => resource === "TCPSocketWrap").length
 
-/** Waits, for what ends after its caller has gone, until it holds. */
+/** Waits until `check` holds, for what ends after its caller has gone; when it never does, says what did not end. */
 const eventually = (what: string, check: () => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
-    for (let looks = 0; looks < 400 && !check(); looks++) yield* Effect.sleep(50)
-    assert.isTrue(check(), what)
-  })
+    while (!check()) yield* Effect.sleep(50)
+  }).pipe(Effect.onInterrupt(() => Effect.sync(() => process.stderr.write(`never came true: ${what}\n`))))
 
 /** An agent that has a blob of a few pieces, and what a caller needs to know of it. */
 const seedingAgent = Effect.gen(function* () {

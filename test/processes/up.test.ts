@@ -83,14 +83,13 @@ describe("a cluster", () => {
     expect(stderr).toMatch(/^shoal: the folder .* is in use by another "shoal up"; .*\n$/)
   })
 
-  test("ends within seconds of Ctrl-C, all of it; started again, it still has what was pushed", async () => {
+  test("ends all of its processes on Ctrl-C; started again, it still has what was pushed", async () => {
     const first = up!
     expect(processesNaming(folder).length).toBeGreaterThanOrEqual(4)
-    const milliseconds = await stopShoal(first)
+    await stopShoal(first)
     expect(await first.ended).toEqual({ code: 0, signal: null })
+    // A child that does not stop is killed after a while, and named here (src/cli/child-process.ts).
     expect(first.stderr()).toBe("")
-    // After so long a child is killed (src/cli/up.ts): none had to be.
-    expect(milliseconds).toBeLessThan(8000)
     expect(processesNaming(folder)).toEqual([])
     for (const port of portsOf(first.portBase, 2)) expect(await isFree(port)).toBe(true)
 

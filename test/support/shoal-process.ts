@@ -51,12 +51,10 @@ export const startShoal = (args: ReadonlyArray<string>): ShoalProcess => {
   return { child, pid: child.pid!, stdout: () => stdout, stderr: () => stderr, ended, says }
 }
 
-/** Ends a process as Ctrl-C does and waits for it; the milliseconds that it took. */
-export const stopShoal = async (shoal: ShoalProcess): Promise<number> => {
-  const before = performance.now()
+/** Ends a process as Ctrl-C does, and waits for it. */
+export const stopShoal = async (shoal: ShoalProcess): Promise<void> => {
   shoal.child.kill("SIGINT")
   await shoal.ended
-  return performance.now() - before
 }
 
 /** Waits until a role of the process at `host` ("127.0.0.1:PORT") is ready; throws when the process ends first. */

@@ -1,9 +1,8 @@
-// Decides how a test watches a peer transport: a listener on loopback that writes down what it is told, and promises
-// that hold when something was told. Tests only.
+// A peer transport under a test's eyes: a listener on loopback that records every event in order, and waits for a number of
+// events. Events that are told from inside a call of the endpoint are recorded apart. It knows no clock.
 
 import { Context, Effect, Layer, type Scope } from "effect"
 import type { ByeReason, Message } from "../../src/protocol/wire/message.ts"
-import { milliseconds } from "../../src/protocol/kit/time.ts"
 import { unlimited } from "../../src/roles/config/process-keys.ts"
 import {
   type PeerEndpoint,
@@ -11,13 +10,12 @@ import {
   type PeerListenOptions,
   PeerTransport
 } from "../../src/roles/services/peer-transport.ts"
-import { monotonicNow } from "../../src/runtime-net/platform/node-timers.ts"
 import { type KillableTransport, makeWsTransport } from "../../src/runtime-net/sockets/ws-transport.ts"
 
 type TransportEvent =
   | { readonly tag: "Connected"; readonly connection: number }
   | { readonly tag: "DialFailed"; readonly connection: number; readonly reason: string }
-  | { readonly tag: "Received"; readonly connection: number; readonly message: Message; readonly at: number }
+  | { readonly tag: "Received"; readonly connection: number; readonly message: Message }
   | {
       readonly tag: "ProtocolBroken"
       readonly connection: number
@@ -69,8 +67,7 @@ export const listenWatched = (
       {
         connected: (connection) => tell({ tag: "Connected", connection }),
         dialFailed: (connection, reason) => tell({ tag: "DialFailed", connection, reason }),
-        received: (connection, message) =>
-          tell({ tag: "Received", connection, message, at: monotonicNow() / milliseconds(1) }),
+        received: (connection, message) => tell({ tag: "Received", connection, message }),
         protocolBroken: (connection, reason, bye) => tell({ tag: "ProtocolBroken", connection, reason, bye }),
         pieceSent: (connection, _swarm, piece) => tell({ tag: "PieceSent", connection, piece }),
         disconnected: (connection, reason) => tell({ tag: "Disconnected", connection, reason }),

@@ -63,8 +63,7 @@ const ended = (world: ScenarioWorld, cluster: Cluster, id: string): Effect.Effec
       Effect.map(statusOf(world, cluster, id), (now) => {
         status = now
         return now.state !== "resolving" && now.state !== "running"
-      }),
-      60
+      })
     )
     return status!
   })

@@ -14,11 +14,13 @@ export interface Scenario {
 
 export const MiB = 1024 * 1024
 
+/** Seconds: longer than a busy machine takes for anything, less than the runner's limit, which gives no message. */
+const patience = 100
+
 /** Polls until `check` holds; fails with its message after `patience` seconds of the world's time. */
 export const until = (
   what: string,
-  check: Effect.Effect<boolean, ScenarioFailed>,
-  patience = 20
+  check: Effect.Effect<boolean, ScenarioFailed>
 ): Effect.Effect<void, ScenarioFailed> =>
   Effect.gen(function* () {
     const held = yield* Effect.orElseSucceed(check, () => false)

@@ -5,10 +5,11 @@ import { createServer, type Server } from "node:http"
 import type net from "node:net"
 import { it } from "@effect/vitest"
 import { Effect } from "effect"
-import { describe, expect } from "vitest"
+import { describe, expect, vi } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { limits } from "../../protocol/limits.ts"
 import { socketLimits } from "./limits.ts"
+import { milliseconds } from "../../protocol/kit/time.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
@@ -127,11 +128,17 @@ describe("liveness of a connection", () => {
       for (let piece = 0; piece < 4; piece++) {
         tested.send({ tag: "Piece", channel: 1, piece, payload }, "ab".repeat(32) as SwarmId)
       }
-      const start = monotonicNow()
+      const cut = vi.spyOn(WebSocket.prototype, "terminate")
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] })
       tested.disconnect("enough")
+      vi.advanceTimersByTime(socketLimits.disconnectDrain / milliseconds(1) - 1)
+      expect(cut).not.toHaveBeenCalled()
+      vi.advanceTimersByTime(1)
+      expect(cut).toHaveBeenCalledTimes(1)
+      vi.useRealTimers()
+      cut.mockRestore()
       yield* closed
       expect(events.at(-1)).toBe("closed: enough")
-      expect(monotonicNow() - start).toBeLessThan(2 * socketLimits.disconnectDrain)
     })
   )
 })
