@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest"
 import { Bitfield } from "../kit/bitfield.ts"
 import { limits } from "../limits.ts"
-import type { PeerHostOutput } from "./peer-host-io.ts"
+import type { PeerHostOutput } from "../swarm/peer-host-io.ts"
 import {
   bitsOf,
   messages,

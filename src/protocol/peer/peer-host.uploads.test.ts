@@ -2,11 +2,11 @@
 
 import { describe, expect, it } from "vitest"
 import { Bitfield } from "../kit/bitfield.ts"
-import type { PeerHostRules } from "./host-context.ts"
+import type { PeerHostRules } from "../swarm/host-context.ts"
 import { limits } from "../limits.ts"
 import type { Message, RejectReason, SwarmId } from "../wire/message.ts"
-import { PeerHost } from "../peer/peer-host.ts"
-import type { ConnectionId, PeerHostInput, PeerHostOutput } from "./peer-host-io.ts"
+import { PeerHost } from "./peer-host.ts"
+import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../swarm/peer-host-io.ts"
 import { seededRandom, testMetainfo, testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { milliseconds, seconds } from "../kit/time.ts"
 
