@@ -252,7 +252,7 @@ export class Channels {
   /** Ends this host's side of a channel; what the peer still says on its own is passed over until its Close. */
   close(neighbour: Neighbour, reason: CloseReason, now: Micros): void {
     const session = sessionOf(neighbour)
-    this.#uploader.channelClosed(neighbour, true, now)
+    this.#uploader.channelClosed(neighbour, true)
     const remote = session.remoteOf(neighbour.swarm.id)
     if (remote?.neighbour === neighbour) {
       remote.neighbour = undefined
@@ -343,7 +343,7 @@ export class Channels {
   #removeNeighbour(neighbour: Neighbour, now: Micros): void {
     const session = sessionOf(neighbour)
     session.removeNeighbour(neighbour)
-    this.#uploader.channelClosed(neighbour, false, now)
+    this.#uploader.channelClosed(neighbour, false)
     const { swarm } = neighbour
     if (neighbour.state === "opening") {
       swarm.opening--

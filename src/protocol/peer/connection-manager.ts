@@ -108,7 +108,7 @@ export class ConnectionManager {
       this.#recordFailure(session, now)
       this.#channels().endSession(session, now)
     }
-    this.#uploader.disconnected(session, now)
+    this.#uploader.disconnected(session)
   }
 
   onHello(session: PeerSession, hello: Hello, now: Micros): void {

@@ -233,7 +233,7 @@ export class PeerHost {
         this.#connections.disconnected(input.connection, now)
         return
       case "PieceLoadFailed":
-        this.#uploader.pieceLoadFailed(input.swarm, input.piece, now)
+        this.#uploader.pieceLoadFailed(input.swarm, input.piece)
         return
       case "PieceCorrupt":
         this.#channels.swarm(input.swarm)?.pieceCorrupt(input.piece, now)
@@ -293,13 +293,13 @@ export class PeerHost {
         if (message.pieces.length > this.#context.rules.maxPiecesPerMessage) return "Have of too many pieces"
         return swarm.onHave(neighbour, message.pieces, now)
       case "Request":
-        return swarm.onRequest(neighbour, message.piece, now)
+        return swarm.onRequest(neighbour, message.piece)
       case "Piece":
         return swarm.onPiece(neighbour, message.piece, message.payload, now)
       case "Reject":
         return swarm.onReject(neighbour, message.piece, message.reason, message.retryAfter, now)
       case "Cancel":
-        return swarm.onCancel(neighbour, message.piece, now)
+        return swarm.onCancel(neighbour, message.piece)
       case "Suggest":
         if (message.pieces.length > this.#context.rules.maxPiecesPerMessage)
           return "Suggest of too many pieces"

@@ -40,7 +40,7 @@ export interface NeighbourSwarm {
   readonly join: (neighbour: Neighbour, theirs: Bitfield, now: Micros) => void
   readonly leave: (neighbour: Neighbour, now: Micros) => void
   readonly onHave: (neighbour: Neighbour, pieces: readonly number[], now: Micros) => string | undefined
-  readonly onRequest: (neighbour: Neighbour, piece: number, now: Micros) => string | undefined
+  readonly onRequest: (neighbour: Neighbour, piece: number) => string | undefined
   readonly onPiece: (neighbour: Neighbour, piece: number, payload: Payload, now: Micros) => string | undefined
   readonly onReject: (
     neighbour: Neighbour,
@@ -49,7 +49,7 @@ export interface NeighbourSwarm {
     retryAfter: Micros,
     now: Micros
   ) => string | undefined
-  readonly onCancel: (neighbour: Neighbour, piece: number, now: Micros) => string | undefined
+  readonly onCancel: (neighbour: Neighbour, piece: number) => string | undefined
   readonly onSuggest: (neighbour: Neighbour, pieces: readonly number[], now: Micros) => string | undefined
 }
 

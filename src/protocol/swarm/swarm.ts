@@ -217,7 +217,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     return undefined
   }
 
-  onRequest(neighbour: Neighbour, piece: number, now: Micros): string | undefined {
+  onRequest(neighbour: Neighbour, piece: number): string | undefined {
     if (!(piece >= 0 && piece < this.pieces)) return `Request of piece ${piece} of ${this.pieces}`
     if (!this.have.has(piece)) {
       this.#reject(neighbour, piece, "missing", 0)
@@ -235,7 +235,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
       return undefined
     }
     this.#superSeeding?.uploadAccepted(neighbour, piece)
-    uploader.enqueue(this, neighbour, piece, bytes, now)
+    uploader.enqueue(this, neighbour, piece, bytes)
     return undefined
   }
 
@@ -288,9 +288,9 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     return undefined
   }
 
-  onCancel(neighbour: Neighbour, piece: number, now: Micros): string | undefined {
+  onCancel(neighbour: Neighbour, piece: number): string | undefined {
     if (!(piece >= 0 && piece < this.pieces)) return `Cancel of piece ${piece} of ${this.pieces}`
-    this.#uploader.cancel(neighbour, piece, now)
+    this.#uploader.cancel(neighbour, piece)
     return undefined
   }
 

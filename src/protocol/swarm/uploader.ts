@@ -83,10 +83,10 @@ export class Uploader {
   }
 
   /** Takes a request; the caller has checked hasRoom and that the piece is stored. */
-  enqueue(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number, now: Micros): void {
+  enqueue(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number): void {
     this.#jobs.push({ swarm, neighbour, piece, bytes, state: "waiting", sentAt: 0 })
     this.#bytes += bytes
-    this.#pump(now)
+    this.#pump()
   }
 
   /** Half of the time until the queue is expected to be empty. */
@@ -118,7 +118,7 @@ export class Uploader {
   }
 
   /** The asker no longer wants a piece. One that is being sent arrives nevertheless, and is the answer. */
-  cancel(neighbour: Neighbour, piece: number, now: Micros): void {
+  cancel(neighbour: Neighbour, piece: number): void {
     for (const job of this.#jobs) {
       if (job.neighbour !== neighbour || job.piece !== piece || isOut(job)) continue
       this.#remove(job)
@@ -126,7 +126,7 @@ export class Uploader {
       this.#reject(job, "cancelled")
       break
     }
-    this.#pump(now)
+    this.#pump()
   }
 
   /** Whether this piece is queued for this neighbour. */
@@ -155,16 +155,16 @@ export class Uploader {
       })
     }
     this.#scheduleStallCheck()
-    this.#pump(now)
+    this.#pump()
   }
 
-  pieceLoadFailed(swarm: SwarmId, piece: number, now: Micros): void {
+  pieceLoadFailed(swarm: SwarmId, piece: number): void {
     this.#loadAnswered(swarm, piece)
     this.#removeWhere(
       (job) => job.state === "loading" && job.piece === piece && job.swarm.id === swarm,
       "failed"
     )
-    this.#pump(now)
+    this.#pump()
   }
 
   /** A Piece left this host. */
@@ -178,19 +178,19 @@ export class Uploader {
       this.#context.counters.bytesSent += job.bytes
       break
     }
-    this.#pump(now)
+    this.#pump()
   }
 
   /** The channel closes: what waits is refused, what is being sent still goes out. */
-  channelClosed(neighbour: Neighbour, answer: boolean, now: Micros): void {
+  channelClosed(neighbour: Neighbour, answer: boolean): void {
     this.#removeWhere((job) => job.neighbour === neighbour && !isOut(job), answer ? "closed" : undefined)
-    this.#pump(now)
+    this.#pump()
   }
 
   /** The connection is gone, and with it what was being sent. */
-  disconnected(session: NeighbourSession, now: Micros): void {
+  disconnected(session: NeighbourSession): void {
     this.#removeWhere((job) => job.neighbour.session === session, undefined)
-    this.#pump(now)
+    this.#pump()
   }
 
   #removeWhere(matches: (job: UploadJob) => boolean, answer: RejectReason | undefined): void {
@@ -251,7 +251,7 @@ export class Uploader {
       this.#context.dropSession(session, "stalled: a piece does not get through", now)
     }
     this.#scheduleStallCheck()
-    this.#pump(now)
+    this.#pump()
   }
 
   #abort(job: UploadJob): void {
@@ -294,12 +294,11 @@ export class Uploader {
   }
 
   /** Loads as many as may be on their way at once. */
-  #pump(now: Micros): void {
+  #pump(): void {
     while (this.#inFlight() < this.#context.rules.maxUploadsInFlight) {
       const job = this.#nextWaiting()
       if (job === undefined) return
       job.state = "loading"
-      job.sentAt = now
       this.#turn++
       job.swarm.servedAt = this.#turn
       job.neighbour.servedAt = this.#turn

@@ -1,0 +1,50 @@
+// An uploader alone, for its tests: two swarms that record what does not go out, and ten neighbours whose requests and
+// answers are single calls. For tests only.
+
+import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
+import { Uploader, type UploadSwarm } from "../../src/protocol/swarm/uploader.ts"
+import { testNeighbour, TestContext } from "./test-context.ts"
+import { testSwarm } from "./test-values.ts"
+
+const MiB = 1024 * 1024
+
+export interface Watched extends UploadSwarm {
+  readonly aborted: Array<readonly [number, number]>
+}
+
+export const watchedSwarm = (number: number): Watched => {
+  const aborted: Array<readonly [number, number]> = []
+  return {
+    id: testSwarm(number),
+    servedAt: 0,
+    uploadAborted: ({ connection }, piece) => aborted.push([connection, piece]),
+    aborted
+  }
+}
+
+/** An uploader, two swarms, and neighbours 1 to 9 of each. One byte takes one microsecond until a send is measured. */
+export const setUpUploader = (rules: Partial<PeerHostRules> = {}) => {
+  const context = new TestContext({ initialUploadTimePerMiB: MiB, ...rules })
+  const uploader = new Uploader(context)
+  const swarms = [watchedSwarm(1), watchedSwarm(2)] as const
+  const neighbours = Array.from({ length: 10 }, (_, connection) => testNeighbour(connection))
+  const enqueue = (connection: number, piece: number, { swarm = 0, bytes = 1000 } = {}): void =>
+    uploader.enqueue(swarms[swarm]!, neighbours[connection]!, piece, bytes)
+  const loaded = (piece: number, swarm = 0): void =>
+    uploader.pieceLoaded(swarms[swarm]!.id, piece, { byteLength: 1000 }, context.now)
+  const sent = (connection: number, piece: number, swarm = 0): void =>
+    uploader.pieceSent(connection, swarms[swarm]!.id, piece, context.now)
+  /** What went out since the last call: loads, pieces and refusals, as text. */
+  const out = (): readonly string[] =>
+    context.take().map((output) => {
+      if (output.tag === "LoadPiece") return `load ${swarms[0].id === output.swarm ? "" : "b"}${output.piece}`
+      if (output.tag !== "Send") return output.tag
+      const { connection, message } = output
+      if (message.tag === "Piece") return `${connection} <- piece ${message.piece}`
+      if (message.tag !== "Reject") return message.tag
+      return `${connection} <- ${message.reason} ${message.piece}`
+    })
+  return { context, uploader, swarms, neighbours, enqueue, loaded, sent, out }
+}
+
+export const counts = ({ queued, stalled, queuedBytes }: Uploader) => [queued, stalled, queuedBytes]
