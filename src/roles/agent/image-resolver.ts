@@ -21,6 +21,7 @@ import type { RoleMetrics } from "../services/metrics.ts"
 import { ImageUnavailable, ImageUnknown, type ResolvedManifest } from "../registry/image-source.ts"
 import { cacheTables, type CacheUpdate, ResolutionCache, type CacheEntry } from "./resolution-cache.ts"
 import { noCounts, readResolverMetrics } from "./resolver-metrics.ts"
+import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { toDuration } from "../services/clock.ts"
 
@@ -305,17 +306,4 @@ const restoreTable = (
   table: string,
   limit: number
 ): Effect.Effect<void, TableStoreError> =>
-  Effect.gen(function* () {
-    let after: string | undefined
-    for (;;) {
-      const page = {
-        prefix: "",
-        limit,
-        ...(after === undefined ? {} : { after })
-      }
-      const rows = yield* tables.scan(table, page)
-      cache.restore(table, rows)
-      if (rows.length < limit) return
-      after = rows.at(-1)!.key
-    }
-  })
+  forEachPage(tables, table, { limit }, (rows) => Effect.sync(() => cache.restore(table, rows)))

@@ -23,6 +23,7 @@ import { Effect, Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { ServiceLimits } from "../services/limits.ts"
 import { HistoryEntry, KeptManifest, LinkRecord, Referrer, TagRow } from "../client/build-index-records.ts"
+import { forEachPage } from "../services/table-pages.ts"
 import { type TableRow, type TableStore, TableStoreError, type TableWrite } from "../services/table-store.ts"
 
 export const indexKeys = {
@@ -132,13 +133,10 @@ export const makeIndexTables = (tables: TableStore, { tableScanPage }: ServiceLi
   const all: IndexTables["all"] = (table, prefix) =>
     Effect.gen(function* () {
       const rows: TableRow[] = []
-      for (;;) {
-        const last = rows.at(-1)?.key.slice(prefix.length)
-        const limit = tableScanPage
-        const page = yield* scan(table, prefix, { limit, ...(last === undefined ? {} : { last }) })
-        rows.push(...page)
-        if (page.length < limit) return rows
-      }
+      yield* forEachPage(tables, table, { prefix, limit: tableScanPage }, (page) =>
+        Effect.sync(() => rows.push(...page))
+      )
+      return rows
     })
 
   return {

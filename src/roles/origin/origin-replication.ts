@@ -19,6 +19,7 @@ import type { RoleMetrics } from "../services/metrics.ts"
 import { encodeCopy, metainfoLengthParameter } from "./origin-copy.ts"
 import type { OriginRepair } from "./origin-repair.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
+import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { discardBody, refusedBy, type UpstreamFailed, type Upstreams } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
@@ -174,23 +175,12 @@ export const makeOriginReplication = (
         yield* attempt(digest, target, waiting.value.attempts)
       })
 
-    const page = (after: string | undefined) =>
-      tables.scan(table, {
-        prefix: "",
-        limit: limits.replicationPage,
-        ...(after === undefined ? {} : { after })
-      })
+    const pages = { limit: limits.replicationPage }
 
-    /** One pass over the queue, page by page. */
-    const pass: Effect.Effect<void, TableStoreError> = Effect.gen(function* () {
-      let after: string | undefined
-      for (;;) {
-        const rows = yield* page(after)
-        for (const row of rows) yield* exclusively(row.key, retry(row.key, row.value))
-        if (rows.length < limits.replicationPage) return
-        after = rows.at(-1)!.key
-      }
-    })
+    /** One pass over the queue. */
+    const pass = forEachPage(tables, table, pages, (rows) =>
+      Effect.forEach(rows, ({ key, value }) => exclusively(key, retry(key, value)), { discard: true })
+    )
 
     const worker = Effect.gen(function* () {
       yield* latch.await
@@ -204,13 +194,11 @@ export const makeOriginReplication = (
       Effect.forever
     )
 
-    let after: string | undefined
-    for (;;) {
-      const rows = yield* page(after)
-      queued += rows.length
-      if (rows.length < limits.replicationPage) break
-      after = rows.at(-1)!.key
-    }
+    yield* forEachPage(tables, table, pages, (rows) =>
+      Effect.sync(() => {
+        queued += rows.length
+      })
+    )
     if (queued > 0) latch.openUnsafe()
     yield* Effect.forkScoped(worker)
 

@@ -14,6 +14,7 @@ import type {
   UploadOffsetWrong,
   UploadUnknown
 } from "../services/blob-store.ts"
+import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 
 const table = "transient-uploads"
@@ -42,11 +43,9 @@ export const makeTransientUploads = (
       )
 
     const { tableScanPage } = yield* ServiceLimits
-    for (;;) {
-      const left = yield* tables.scan(table, { prefix: "", limit: tableScanPage })
-      for (const row of left) yield* drop(row.key)
-      if (left.length < tableScanPage) break
-    }
+    yield* forEachPage(tables, table, { limit: tableScanPage }, (left) =>
+      Effect.forEach(left, ({ key }) => drop(key), { discard: true })
+    )
 
     const begin = Effect.gen(function* () {
       const upload = yield* blobs.createUpload

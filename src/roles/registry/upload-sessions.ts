@@ -19,6 +19,7 @@ import {
   type UploadOffsetWrong,
   UploadUnknown
 } from "../services/blob-store.ts"
+import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { toDuration } from "../services/clock.ts"
 
@@ -91,18 +92,12 @@ export const makeUploadSessions = (
 
     const restore: Effect.Effect<void, TableStoreError> = Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      let after: string | undefined
-      for (;;) {
-        const rows = yield* tables.scan(table, {
-          prefix: "",
-          limit: tableScanPage,
-          ...(after === undefined ? {} : { after })
+      yield* forEachPage(tables, table, { limit: tableScanPage }, (rows) =>
+        Effect.sync(() => {
+          for (const { key, value: repository } of rows)
+            sessions.set(key, { repository, client: undefined, touchedAt: now })
         })
-        for (const row of rows)
-          sessions.set(row.key, { repository: row.value, client: undefined, touchedAt: now })
-        if (rows.length < tableScanPage) return
-        after = rows.at(-1)!.key
-      }
+      )
     })
 
     const count = (client: string | undefined, change: 1 | -1): void => {
