@@ -1,7 +1,7 @@
 // Decides what "as fast as possible" means, so that every result is held against it and a run that beats it is a
 // failed run. All bounds are lower bounds for protocols that send whole pieces, each from one uploader. Nothing here is measured.
 //
-// Counting bound (reference: simulation.md C.2). A slot is the time of one piece at link rate. Hosts that hold a piece
+// Counting bound (for one source: Mundinger, Weber, Weiss, J. Scheduling 11, 2008). A slot is the time of one piece at link rate. Hosts that hold a piece
 // at most double in a slot, and at most N pieces land in one, so N receivers, S sources and M pieces need the smallest
 // T with  sum over t < T of min(N, S * 2^t)  >=  N * M.  With one source this is M + floor(log2 N).
 //

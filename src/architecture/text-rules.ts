@@ -48,7 +48,7 @@ export const goldenFilesAreRenewed = (texts: ReadonlyArray<Text>): ReadonlyArray
     "a golden file's test is named x.golden.test.ts, so that `npm run golden` renews it"
   )
 
-const namedFile = /(?<![\w/.-])(?:\.{1,2}\/)?((?:[\w.-]+\/)*[\w.-]*[a-z][\w.-]*\.(?:ts|js))\b(?![\w-])/g
+const namedFile = /(?<![\w/.-])(?:\.{1,2}\/)?((?:[\w.-]+\/)*[\w.-]*[a-z][\w.-]*\.(?:ts|js|md))\b(?![\w-])/g
 
 /** Names such as NAME.ts and x.test.ts stand for any file of that form. */
 const isPlaceholder = (name: string): boolean => /(^|\/)(NAME|x)\b/.test(name)

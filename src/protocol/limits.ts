@@ -28,7 +28,7 @@ export const limits = {
 
   /** Connections a host keeps, dialled and accepted together. Memory and sockets against reach. */
   maxConnections: 512,
-  /** Neighbours a swarm asks for. More shorten the tail, each costs Have traffic (reference: degree 10). */
+  /** Neighbours a swarm asks for. More shorten the tail, each costs Have traffic. */
   targetNeighbours: 8,
   /** Neighbours that a tracker gives a newcomer; the rest comes with its second announce, when others are here too. */
   newcomerNeighbours: 3,

@@ -1,5 +1,5 @@
 // Decides what a host sends, over all its swarms: ONE short queue for the one uplink. Beyond the queue the answer is
-// Reject busy, at once, so that an asker turns elsewhere (reference: the tail comes from requests that pile up).
+// Reject busy, at once, so that an asker turns elsewhere.
 //
 //   Request -> waiting -> loading -> sending -- PieceSent --> gone
 //                 |           |         |
