@@ -1,4 +1,4 @@
-// Checks how hosts and URLs may be written in a configuration: IPv6 like any other address.
+// Hosts and URLs in a configuration, with IPv6 like any other address.
 
 import { Schema } from "effect"
 import { expect, test } from "vitest"
@@ -8,7 +8,7 @@ const listen = Schema.decodeUnknownSync(Listen)
 const peerListen = Schema.decodeUnknownSync(PeerListen)
 const httpUrl = Schema.decodeUnknownSync(HttpUrl)
 
-test("a listener's host is a name or an address; brackets around IPv6 may stand", () => {
+test("a listener's host is a name or an address; IPv6 may have brackets", () => {
   for (const [written, host] of [
     ["::1", "::1"],
     ["[::1]", "::1"],
@@ -27,7 +27,7 @@ test("a listener's host is a name or an address; brackets around IPv6 may stand"
   expect(listen({ port: 1 }).host).toBe("127.0.0.1")
 })
 
-test("a URL names a host, also by an IPv6 address in brackets, perhaps a port, and nothing more", () => {
+test("a URL names a host, which may be an IPv6 address in brackets, an optional port, and nothing else", () => {
   for (const url of [
     "http://tracker:15003",
     "http://tracker",

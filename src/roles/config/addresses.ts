@@ -1,17 +1,17 @@
-// How configurations name hosts, listeners and the addresses of other roles: names, IPv4 and IPv6 alike. Part of every
-// role's schema; knows no role.
+// The hosts, listeners and addresses of other roles in a configuration: names, IPv4 and IPv6 alike. Part of every
+// role's schema. It knows no role.
 
 import { Schema, SchemaGetter } from "effect"
 import { optional, required, withDefault } from "./keys.ts"
 
 const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })).annotate({ title: "port" })
 
-/** "http://host:port", "http://[::1]:port"; no path, no credentials. */
+/** "http://host:port" or "http://[::1]:port", without a path and credentials. */
 export const HttpUrl = Schema.String.check(
   Schema.isPattern(/^https?:\/\/(?:\[[0-9a-fA-F:.]+\]|[^/\s:@[\]?#]+)(?::[0-9]{1,5})?\/?$/)
 ).annotate({ title: "URL" })
 
-/** A name or an address; an IPv6 address may stand in brackets, as in a URL. */
+/** A name or an address. An IPv6 address may have brackets, as in a URL. */
 const Host = Schema.String.pipe(
   Schema.decode({
     decode: SchemaGetter.transform((text: string) => text.replace(/^\[(.*)\]$/, "$1")),
@@ -24,13 +24,13 @@ const listenKeys = {
   port: required(Port, "The port to bind; 0 lets the system choose")
 }
 
-/** Where a listener binds. */
+/** The address that a listener binds. */
 export const Listen = Schema.Struct(listenKeys)
 
-/** The peer listener: bound like any other. */
+/** The peer listener, which binds like any other. */
 export const PeerListen = Schema.Struct({
   ...listenKeys,
-  advertise: optional(Host, "The host that other peers are told, if it differs from the one that is bound")
+  advertise: optional(Host, "The host that other peers connect to, if it differs from the bound one")
 })
 
 /** A failure domain as operators name it: a rack, a row, an availability zone. */

@@ -1,5 +1,5 @@
-// What a registry lets its clients do, as it is configured; limits.ts says why each default is what it is. A client is
-// an address, of IPv6 its /64. http/client-limits.ts and the upload sessions enforce it.
+// The limits that a registry sets its clients, as configured; limits.ts explains each default. A client is an
+// address, or for IPv6 its /64. http/client-limits.ts and the upload sessions enforce the limits.
 
 import { Schema } from "effect"
 import { configLimits } from "./limits.ts"
@@ -11,26 +11,22 @@ export const ClientLimits = Schema.Struct({
   requestsPerSecond: withDefault(
     count(0, 1_000_000),
     configLimits.clientRequestsPerSecond,
-    "Requests a second of one client, beyond which it gets 429; 0 is no limit"
+    "Requests per second of one client, beyond which it gets 429; 0 means no limit"
   ),
   requestBurst: withDefault(
     count(1, 1_000_000),
     configLimits.clientRequestBurst,
-    "Requests that a client may send at once after a rest"
+    "Requests that a client may send at once after a pause"
   ),
-  uploads: withDefault(
-    PositiveInt,
-    configLimits.maxUploadSessions,
-    "Uploads that were begun and not ended, of all clients"
-  ),
+  uploads: withDefault(PositiveInt, configLimits.maxUploadSessions, "Unfinished uploads of all clients"),
   uploadsPerClient: withDefault(
     PositiveInt,
     configLimits.maxUploadSessionsPerClient,
-    "Uploads that were begun and not ended, of one client"
+    "Unfinished uploads of one client"
   ),
   uploadRate: optional(
     Rate,
-    "What all uploads together may bring; they are slowed, not refused; unlimited when absent",
+    "The rate of all uploads together, which are slowed and not refused; unlimited when absent",
     [{ key: "uploadBytesPerSecond" }]
   ),
   manifestSize: withDefault(
@@ -42,24 +38,24 @@ export const ClientLimits = Schema.Struct({
   headerTimeout: withDefault(
     duration({ least: "1 second" }),
     writtenMicros(configLimits.requestHeadersTimeout),
-    "A request's headers must be there within this; then 408",
+    "Time for the headers of a request, after which the client gets 408",
     [{ key: "headerSeconds" }]
   ),
   bodyTimeout: withDefault(
     duration({ least: "1 second" }),
     writtenMicros(configLimits.httpSilence),
-    "A client that keeps a body waiting for this long is cut",
+    "Time for which a client may keep a body waiting before its connection is closed",
     [{ key: "bodySeconds" }]
   )
 })
 export type ClientLimits = typeof ClientLimits.Type
 
-/** The key of every registry. */
+/** The keys of every registry. */
 export const clientLimitKeys = {
-  limits: withDefault(ClientLimits, {}, "What the registry lets its clients do")
+  limits: withDefault(ClientLimits, {}, "What clients of the registry may do")
 }
 
-/** What a registry's listener waits for, of a configuration's limits. */
+/** The timeouts of a registry's listener, from the limits of a configuration. */
 export const patienceOf = ({ headerTimeout, bodyTimeout }: ClientLimits) => ({
   headers: microsOf(headerTimeout),
   body: microsOf(bodyTimeout)

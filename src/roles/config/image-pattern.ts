@@ -1,4 +1,5 @@
-// Patterns of images in configurations: which tags are immutable, retained or preheated. Knows no role.
+// Image patterns in configurations, which say what tags are immutable, retained or preheated. The schema knows no
+// role.
 
 import { Schema } from "effect"
 import { isImagePattern } from "../oci/image-pattern.ts"

@@ -1,19 +1,19 @@
-// How the keys of a configuration are declared: each with its meaning, which the table of settings and --help print, its
-// default if it has one, and the names that it had before, which are still read. Knows no role and no file.
+// How the keys of a configuration are declared: each with its meaning, which the table of settings and --help print,
+// its default if it has one, and its former names, which are still read. It knows no role and no file.
 
 import { Effect, Schema } from "effect"
 
-/** A name under which a key is still read. */
+/** A former name of a key, which is still read. */
 export interface Former {
   readonly key: string
-  /** What the value under the old name means under the new one. Absent: the same. */
+  /** What the value under the old name means under the new one. When absent, the same. */
   readonly means?: (value: unknown) => unknown
 }
 
-/** What is known of a key besides its schema. `meaning` is a sentence without its full stop. */
+/** Notes on a key besides its schema. `meaning` is a sentence without its full stop. */
 export interface KeyNotes {
   readonly meaning: string
-  /** As it would be written. */
+  /** The default, as a configuration would write it. */
   readonly byDefault?: unknown
   readonly former: ReadonlyArray<Former>
 }
@@ -27,21 +27,21 @@ const noted = <S extends Schema.Top>(schema: S, notes: KeyNotes): S["Rebuild"] =
 export const notesOn = (annotations: Schema.Annotations.Annotations | undefined): KeyNotes | undefined =>
   annotations?.[notesKey] as KeyNotes | undefined
 
-/** A key that has to be given. */
+/** A key that must be given. */
 export const required = <S extends Schema.Top>(
   schema: S,
   meaning: string,
   former: ReadonlyArray<Former> = []
 ) => noted(schema, { meaning, former })
 
-/** A key whose absence means something of its own, which `meaning` tells. */
+/** A key whose absence has its own meaning, which `meaning` explains. */
 export const optional = <S extends Schema.Top>(
   schema: S,
   meaning: string,
   former: ReadonlyArray<Former> = []
 ) => noted(Schema.optionalKey(schema), { meaning, former })
 
-/** A key that has `byDefault`, written as a configuration would say it, when it is left out. */
+/** A key with the default `byDefault`, written as in a configuration. */
 export const withDefault = <S extends Schema.Top>(
   schema: S,
   byDefault: S["Encoded"],

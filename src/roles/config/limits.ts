@@ -1,4 +1,4 @@
-// Limits that a configuration may change, with the values that ship. Each line states the unit and the trade-off.
+// Limits that a configuration may change, with the shipped values. Each line states the unit and the trade-off.
 
 import { seconds } from "../../protocol/kit/time.ts"
 
@@ -9,20 +9,20 @@ export const configLimits = {
   /** Bytes: the burst of a rate limit that names none. */
   defaultBurstBytes: 1 * MiB,
   /**
-   * Requests a second of one client of a registry, and requests at once after a rest. A runtime sends tens, a lazy
+   * Requests per second of one client of a registry, and requests at once after a pause. A runtime sends tens, a lazy
    * snapshotter hundreds; one process answers about 20,000.
    */
   clientRequestsPerSecond: 1000,
   clientRequestBurst: 5000,
   /** Unfinished uploads that a registry keeps. */
   maxUploadSessions: 10_000,
-  /** Unfinished uploads of one client, so that no client takes all places: a build machine has some tens. */
+  /** Unfinished uploads of one client, so that no client takes all places. A build machine has some tens. */
   maxUploadSessionsPerClient: 1000,
-  /** A client must send its request's headers within this time; a body may take as long as it needs. */
+  /** A client must send the headers of its request within this time. A body may take any time. */
   requestHeadersTimeout: seconds(30),
   /**
-   * A client that keeps a body waiting for this long is cut off. Longer than any stall of a pull, so that a pull that
-   * fails says why. A modem's 56 kbit/s moves 2 MB in it.
+   * A client that keeps a body waiting for this long is cut off. It is longer than any stall of a pull, so that a
+   * failed pull says why. A modem with 56 kbit/s moves 2 MB in it.
    */
   httpSilence: seconds(300)
 }

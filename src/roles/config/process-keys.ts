@@ -1,5 +1,5 @@
-// The keys that every role has as a process, and those of every role that is a peer: where it keeps what it keeps, what
-// it logs, where peers connect and how fast. Knows no role.
+// The keys that every role has as a process, and those of every role that is a peer: where it stores its data, what
+// it logs, where peers connect and at which rates. It knows no role.
 
 import { Schema } from "effect"
 import { configLimits } from "./limits.ts"
@@ -11,40 +11,37 @@ export const Log = Schema.Struct({
   level: withDefault(
     Schema.Literals(["trace", "debug", "info", "warn", "error", "silent"]),
     "info",
-    "The least important lines to log"
+    "The lowest level that is logged"
   ),
   format: withDefault(
     Schema.Literals(["auto", "json", "pretty"]),
     "auto",
-    "How lines look; auto is pretty on a terminal, JSON otherwise"
+    "The format of log lines; auto is pretty on a terminal and JSON otherwise"
   )
 })
 
 export const logKey = {
-  log: withDefault(Log, {}, "What is logged, and how it looks")
+  log: withDefault(Log, {}, "What is logged, and in which format")
 }
 
 export const dataKeys = {
-  data: required(
-    Schema.NonEmptyString.annotate({ title: "folder" }),
-    "The folder of everything that is kept"
-  ),
+  data: required(Schema.NonEmptyString.annotate({ title: "folder" }), "The folder of all stored data"),
   ...logKey
 }
 
-/** What a host may send and receive, with the burst that its token buckets hold. */
+/** The rates at which a host may send and receive, with the burst that its token buckets hold. */
 export const RateLimits = Schema.Struct({
-  egress: optional(Rate, "Piece bytes a second to send at most; unlimited when absent", [
+  egress: optional(Rate, "The highest rate at which pieces are sent; unlimited when absent", [
     { key: "egressBytesPerSecond" }
   ]),
-  ingress: optional(Rate, "Piece bytes a second to receive at most; unlimited when absent", [
+  ingress: optional(Rate, "The highest rate at which pieces are received; unlimited when absent", [
     { key: "ingressBytesPerSecond" }
   ]),
-  // May be smaller than a piece: a piece then waits for as many refills as it needs.
+  // The burst may be smaller than a piece: a piece then waits for several refills.
   burst: withDefault(
     size("4MiB"),
     sizeText(configLimits.defaultBurstBytes),
-    "What may be sent or received at once after a rest",
+    "Bytes that may be sent or received at once after a pause",
     [{ key: "burstBytes" }]
   )
 })
@@ -58,5 +55,5 @@ export const unlimited = rateLimits({})
 
 export const peerKeys = {
   peer: required(PeerListen, "Where peers connect"),
-  rates: withDefault(RateLimits, {}, "How fast pieces are sent and received")
+  rates: withDefault(RateLimits, {}, "The rates at which pieces are sent and received")
 }

@@ -1,4 +1,4 @@
-// Checks what may be written for a size, a rate and a duration, and what is refused.
+// The texts that a size, a rate and a duration accept, and those that they refuse.
 
 import { Duration, Exit, Schema } from "effect"
 import { describe, expect, test } from "vitest"
@@ -48,7 +48,7 @@ describe("a size", () => {
     expect(problem(size("1GB"), written)).toContain('a size such as "1GB", or a number of bytes')
   })
 
-  test("has a range that is told in its own words", () => {
+  test("states its range in its own units", () => {
     const limited = size("4MiB", 64 * 1024 * 1024)
     expect(Schema.decodeUnknownSync(limited)("64MiB")).toBe(67_108_864)
     expect(problem(limited, "65MiB")).toContain("from 1 byte to 64 MiB")
@@ -61,7 +61,7 @@ describe("a rate", () => {
     ["4 MiB / s", 4_194_304],
     [1000, 1000],
     ["1000", 1000]
-  ])("of %j is %d bytes a second", (written, bytes) => {
+  ])("of %j is %d bytes per second", (written, bytes) => {
     expect(readRate(written)).toBe(bytes)
   })
 
@@ -93,7 +93,7 @@ describe("a duration", () => {
     }
   )
 
-  test("has a range that is told in its own words", () => {
+  test("states its range in its own units", () => {
     const range = duration({ least: "20 seconds", most: "1 day" })
     expect(problem(range, "19 seconds")).toContain("from 20 seconds to 1 day")
     expect(problem(range, "2 days")).toContain("from 20 seconds to 1 day")
@@ -102,7 +102,7 @@ describe("a duration", () => {
   })
 })
 
-test("quantities are told by the largest unit that fits", () => {
+test("quantities are printed in the largest unit that fits", () => {
   expect([1, 1000, 1500, 4_194_304, 100_000_000_000, 1_048_577].map(sizeText)).toEqual([
     "1 B",
     "1 kB",

@@ -1,11 +1,11 @@
-// Sizes, rates and durations as people write them: "100GB", "200MB/s", "5 minutes". A number without a unit is bytes,
-// bytes a second, or seconds. Sizes and rates become whole numbers of bytes, durations become Effect's; whatever is out
-// of range is refused in the words that people write. Knows no role.
+// Sizes, rates and durations as people write them: "100GB", "200MB/s", "5 minutes". A number without a unit means
+// bytes, bytes per second, or seconds. Sizes and rates become whole numbers of bytes, durations become Effect's. A
+// value out of range is refused in the units that people write. It knows no role.
 
 import { ByteSize, Duration, Effect, Option, Schema, SchemaIssue, SchemaTransformation } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"
 
-/** Written as a number, or as text with a unit. */
+/** A number, or text with a unit. */
 const quantity = <To extends Schema.Top>(
   to: To,
   title: string,
@@ -31,7 +31,7 @@ const quantity = <To extends Schema.Top>(
     )
     .annotate({ title })
 
-/** Digits alone, as a flag gives them. */
+/** Digits alone, as in a flag. */
 const plain = (written: number | string): number | undefined => {
   if (typeof written === "number") return written
   return /^\d+(?:\.\d+)?$/.test(written) ? Number(written) : undefined
@@ -40,7 +40,7 @@ const plain = (written: number | string): number | undefined => {
 const bytesIn = (text: string): number | undefined =>
   Option.getOrUndefined(Option.flatMap(ByteSize.fromString(text), ByteSize.toNumber))
 
-/** "4 MiB", "100 GB": the largest unit of which it is a whole number. */
+/** "4 MiB", "100 GB": in the largest unit of which it is a whole number. */
 export const sizeText = (bytes: number): string => {
   const inUnits = (["decimal", "binary"] as const).map((system) =>
     ByteSize.format(ByteSize.bytes(bytes), { system, precision: 3 })
@@ -51,7 +51,7 @@ export const sizeText = (bytes: number): string => {
 
 const units = ["week", "day", "hour", "minute", "second"] as const
 
-/** "5 minutes", "1 day": the largest unit of which it is a whole number. */
+/** "5 minutes", "1 day": in the largest unit of which it is a whole number. */
 export const durationText = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)
   for (const unit of units) {
@@ -64,7 +64,7 @@ export const durationText = (duration: Duration.Duration): string => {
 const rangeText = (least: string, most: string | undefined): string =>
   most === undefined ? `, at least ${least}` : `, from ${least} to ${most}`
 
-/** A size in bytes; `example` is one that somebody may want. */
+/** A size in bytes. `example` is a plausible value for the error message. */
 export const size = (example: string, most?: number) => {
   const range = rangeText("1 byte", most === undefined ? undefined : sizeText(most))
   return quantity(
@@ -79,7 +79,7 @@ export const size = (example: string, most?: number) => {
   )
 }
 
-/** Bytes a second. Text needs its "/s": a rate is easily taken for a size, and bits for bytes. */
+/** Bytes per second. The text needs its "/s", because a rate is easily taken for a size, and bits for bytes. */
 export const Rate = quantity(
   Schema.Number,
   "rate",
@@ -92,7 +92,7 @@ export const Rate = quantity(
   (rate) => rate
 )
 
-/** Of Effect's own text, "5 minutes", or ISO 8601, "PT5M"; `least` and `most` are in the range. */
+/** A duration in Effect's own text, "5 minutes", or in ISO 8601, "PT5M". `least` and `most` are part of the range. */
 export const duration = (range: { readonly least: Duration.Input; readonly most?: Duration.Input }) => {
   const least = Duration.fromInputUnsafe(range.least)
   const most = range.most === undefined ? undefined : Duration.fromInputUnsafe(range.most)
@@ -126,7 +126,7 @@ export const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0)).annotate({ 
 export const count = (minimum: number, maximum: number) =>
   Schema.Int.check(Schema.isBetween({ minimum, maximum })).annotate({ title: "number" })
 
-/** A part of a whole: more than nothing, at most all of it. */
+/** A fraction: more than 0, at most 1. */
 export const Fraction = Schema.Number.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1)).annotate({
   title: "fraction"
 })
@@ -134,5 +134,5 @@ export const Fraction = Schema.Number.check(Schema.isGreaterThan(0), Schema.isLe
 /** A limit of the protocol as a configuration would write it. */
 export const writtenMicros = (micros: Micros): string => durationText(Duration.millis(micros / 1_000))
 
-/** A configured duration as the protocol counts it. */
+/** A configured duration in the protocol's microseconds. */
 export const microsOf = (duration: Duration.Duration): Micros => Duration.toMillis(duration) * 1_000

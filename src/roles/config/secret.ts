@@ -1,6 +1,6 @@
-// How a configuration gives a secret: "@/run/secrets/hub" names a file, "env:HUB_PASSWORD" a variable of the environment,
-// anything else is the secret itself, which is redacted from then on. What is only named is read where it is needed
-// (services/secrets.ts), so that nothing here knows files. A secret that begins with "@" or "env:" goes into a file.
+// Secrets in a configuration: "@/run/secrets/hub" names a file, "env:HUB_PASSWORD" an environment variable, and
+// anything else is the secret itself, which is redacted from then on. A named secret is read where it is needed
+// (services/secrets.ts), so this file does not know files. A secret that begins with "@" or "env:" must be in a file.
 
 import { Effect, Redacted, Schema, SchemaIssue, SchemaTransformation } from "effect"
 
@@ -11,7 +11,7 @@ const SecretSource = Schema.Union([
 ])
 export type SecretSource = typeof SecretSource.Type
 
-/** The type that settings of secrets have, by which their values are kept out of messages. */
+/** The type of settings that hold secrets. It keeps their values out of messages. */
 export const secretTitle = "secret"
 
 const expected = '"@FILE", "env:NAME", or the secret itself as text'

@@ -1,5 +1,5 @@
-// What can be configured of a herd: the keys of its parts, which share the folder, the log and the upstreams. An unknown
-// key or a bad value is refused with its path, before anything is opened.
+// The configuration of a herd: the keys of its parts, which share the folder, the log and the upstreams. An unknown
+// key or a bad value is refused with its path before anything is opened.
 
 import { Schema } from "effect"
 import { indexRuleKeys } from "../build-index/config.ts"
@@ -10,7 +10,7 @@ import { dataKeys, peerKeys } from "../config/process-keys.ts"
 import { namingKeys, UpstreamList } from "../upstream/mirror-config.ts"
 import { PreheatRules } from "../proxy/config.ts"
 
-/** All but the agent in one process; each part has its own port, and finds the others on them. */
+/** Every role except the agent in one process. Each part has its own port, and finds the others on theirs. */
 export const HerdConfig = Schema.Struct({
   ...dataKeys,
   ...peerKeys,
@@ -20,14 +20,14 @@ export const HerdConfig = Schema.Struct({
   tracker: required(Listen, "Where the tracker listens"),
   buildIndex: required(Listen, "Where the build-index listens"),
   ...indexRuleKeys,
-  preheat: withDefault(PreheatRules, {}, "What is preheated without being asked for, and where"),
+  preheat: withDefault(PreheatRules, {}, "What is preheated without a request, and where"),
   upstreams: withDefault(UpstreamList, [], "Registries that the cluster mirrors"),
   ownNames: namingKeys.ownNames
 })
 export type HerdConfig = typeof HerdConfig.Type
 
-/** What is written of it; defaults may be left out. */
+/** The configuration as it is written. Defaults may be left out. */
 export type HerdSettings = typeof HerdConfig.Encoded
 
-/** The configuration that settings mean, filled with defaults. */
+/** The configuration that the settings mean, with all defaults. */
 export const herdConfig = Schema.decodeSync(HerdConfig)

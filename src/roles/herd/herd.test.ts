@@ -1,5 +1,5 @@
-// Checks that the parts of a herd find each other, tell together whether they are ready, and refuse ports that they
-// could not be found on.
+// The parts of a herd find each other, report their readiness together, and refuse ports on which they could not be
+// found.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -19,7 +19,7 @@ const makeWorld = () =>
 
 describe("a herd", () => {
   it.effect(
-    "is ready on every port, keeps what was pushed over a restart, and each part in its own folder",
+    "is ready on every port, and keeps pushed images over a restart, each part in its own folder",
     () =>
       Effect.gen(function* () {
         const world = makeWorld()
@@ -41,7 +41,7 @@ describe("a herd", () => {
       }).pipe(Effect.scoped)
   )
 
-  it.effect("tells at the proxy which part is away", () =>
+  it.effect("names at the proxy a part that does not answer", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       yield* startHerd(world)
@@ -52,7 +52,7 @@ describe("a herd", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("refuses port 0, since nobody could find the part", () =>
+  it.effect("refuses port 0, because nobody could find the part", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       const error = yield* Effect.flip(

@@ -1,6 +1,5 @@
-// Decides what a herd is: proxy, origin, tracker and build-index in one process and one scope, each with its own folder
-// and port. They find each other over those ports like roles on hosts of their own, so what is tried in a herd holds
-// for a cluster.
+// A herd: proxy, origin, tracker and build-index in one process and one scope, each with its own folder and port.
+// They find each other over those ports like roles on separate hosts, so a test of a herd also holds for a cluster.
 
 import { Duration, Effect } from "effect"
 import { originLimits } from "../origin/limits.ts"
@@ -15,7 +14,10 @@ import { proxy } from "../proxy/proxy.ts"
 import { toDuration } from "../services/clock.ts"
 import { tracker } from "../tracker/tracker.ts"
 
-/** One rhythm for both; an origin's grace follows the links', but is not less than what it must be. */
+/**
+ * Both collect at the same interval. An origin's grace follows that of the links, but never falls below its own
+ * minimum.
+ */
 const originCollect = ({ every, grace }: CollectConfig): OriginCollect => ({
   ...(every === undefined ? {} : { every }),
   grace: Duration.max(grace, toDuration(originLimits.minBlobGrace))

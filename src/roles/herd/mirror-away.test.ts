@@ -1,5 +1,5 @@
-// Checks what a herd serves of an upstream registry that is away, refuses, lies or lacks what is asked for: what is cached,
-// with its age, and an answer at once for what is not.
+// A herd whose upstream registry is unreachable, refuses, sends wrong bytes or lacks an image: it serves cached
+// images, with their age, and answers at once for images that are not cached.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -29,7 +29,7 @@ describe("a mirror whose upstream is in trouble", () => {
     ["is unreachable", (world: MemoryWorld) => void world.unreachable.add("registry-1.docker.io:1")],
     ["has lost its token server", (world: MemoryWorld) => void world.unreachable.add("auth.docker.io:2")]
   ] as const) {
-    it.effect(`serves what is cached when the upstream ${how}; what is not fails at once`, () =>
+    it.effect(`serves cached images when the upstream ${how}; others fail at once`, () =>
       withMirroringHerd((world, state) =>
         Effect.gen(function* () {
           const layer = someBytes(1, 5000)
@@ -57,7 +57,7 @@ describe("a mirror whose upstream is in trouble", () => {
     )
   }
 
-  it.effect("tells how old a tag is that it cannot check", () =>
+  it.effect("states the age of a tag that it cannot check", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         publishImage(state, hash, "a/b", "1", [])
@@ -80,7 +80,7 @@ describe("a mirror whose upstream is in trouble", () => {
     )
   )
 
-  it.effect("keeps nothing whose digest is wrong, and does not ask for it at once again", () =>
+  it.effect("keeps no bytes with a wrong digest, and does not fetch them again at once", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 5000)])
@@ -99,7 +99,7 @@ describe("a mirror whose upstream is in trouble", () => {
     )
   )
 
-  it.effect("does not ask at once again for a name that the upstream lacks", () =>
+  it.effect("does not ask again at once for a name that the upstream lacks", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 404)
@@ -112,24 +112,26 @@ describe("a mirror whose upstream is in trouble", () => {
     )
   )
 
-  it.effect("keeps what is cached while the upstream denies it, and notes no move of a tag that stayed", () =>
-    withMirroringHerd((world, state) =>
-      Effect.gen(function* () {
-        publishImage(state, hash, "a/b", "1", [])
-        const status = Effect.map(get(world, "a/b/manifests/1?ns=docker.io"), (answer) => answer.status)
-        assert.strictEqual(yield* status, 200)
-        yield* TestClock.adjust("2 minutes")
-        assert.strictEqual(yield* status, 200)
-        const history = yield* get(world, "docker.io/a/b/_shoal/tags/1/history")
-        assert.strictEqual((JSON.parse(history.text) as { history: Array<unknown> }).history.length, 1)
+  it.effect(
+    "keeps cached images while the upstream denies them, and records no move of an unchanged tag",
+    () =>
+      withMirroringHerd((world, state) =>
+        Effect.gen(function* () {
+          publishImage(state, hash, "a/b", "1", [])
+          const status = Effect.map(get(world, "a/b/manifests/1?ns=docker.io"), (answer) => answer.status)
+          assert.strictEqual(yield* status, 200)
+          yield* TestClock.adjust("2 minutes")
+          assert.strictEqual(yield* status, 200)
+          const history = yield* get(world, "docker.io/a/b/_shoal/tags/1/history")
+          assert.strictEqual((JSON.parse(history.text) as { history: Array<unknown> }).history.length, 1)
 
-        yield* TestClock.adjust("2 minutes")
-        state.failing = { status: 403 }
-        assert.strictEqual(yield* status, 404)
-        yield* TestClock.adjust("2 minutes")
-        state.failing = { status: 503 }
-        assert.strictEqual(yield* status, 200)
-      })
-    )
+          yield* TestClock.adjust("2 minutes")
+          state.failing = { status: 403 }
+          assert.strictEqual(yield* status, 404)
+          yield* TestClock.adjust("2 minutes")
+          state.failing = { status: 503 }
+          assert.strictEqual(yield* status, 200)
+        })
+      )
   )
 })

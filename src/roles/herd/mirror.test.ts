@@ -1,5 +1,5 @@
-// Checks a herd that mirrors an upstream registry, in memory: names, what is asked of the upstream and how often, and what
-// is never done. What is served while the upstream is away is mirror-away.test.ts.
+// A herd that mirrors an upstream registry, in memory: names, the requests to the upstream and their number, and
+// operations that it refuses. mirror-away.test.ts covers an upstream that does not answer.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -19,7 +19,7 @@ const hash = (bytes: Uint8Array) => digestOf("sha256", bytes)
 const withMirroringHerd = mirroringHerd(digestOf)
 
 describe("a herd that mirrors an upstream", () => {
-  it.effect("serves its images by ns and by path, each fetched once, verified and kept", () =>
+  it.effect("serves its images by ns and by path, each fetched once, verified and stored", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const layer = someBytes(1, 30_000)
@@ -53,14 +53,14 @@ describe("a herd that mirrors an upstream", () => {
         assert.strictEqual(manifests(state, "HEAD").length, 1)
         assert.strictEqual(manifests(state, "GET").length, 1)
         assert.strictEqual(at(state, "blobs").length, 1)
-        // What a client sends as its credentials stays with us.
+        // The credentials of a client never reach the upstream.
         assert.isTrue(state.seen.every(({ authorization }) => !(authorization ?? "").includes("Y2xpZW50")))
         assert.strictEqual((yield* get(world, "library/alpine/manifests/3")).status, 404)
       })
     )
   )
 
-  it.effect("answers an ns that is not listed with 404 at once, and dials nobody", () =>
+  it.effect("answers an unlisted ns with 404 at once, without a request", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         publishImage(state, hash, "library/alpine", "3", [])
@@ -91,7 +91,7 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  it.effect("asks by HEAD again when a tag is no longer fresh, and follows it when it has moved", () =>
+  it.effect("sends HEAD again when a tag is no longer fresh, and follows it when it has moved", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const digestOf = Effect.map(
@@ -111,7 +111,7 @@ describe("a herd that mirrors an upstream", () => {
         yield* TestClock.adjust("60 seconds")
         assert.strictEqual(yield* digestOf, second.digest)
         assert.strictEqual((yield* get(world, `a/b/manifests/${first.digest}?ns=docker.io`)).status, 200)
-        // Back again: the manifest is known, so only HEAD is asked.
+        // The tag is back, and its manifest is known, so HEAD is enough.
         state.tags.set("a/b 1", first.digest)
         yield* TestClock.adjust("60 seconds")
         assert.strictEqual(yield* digestOf, first.digest)
@@ -126,7 +126,7 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  it.effect("shares one question among all who ask at once", () =>
+  it.effect("shares one request among all clients that ask at once", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const held = yield* Deferred.make<void>()
@@ -139,7 +139,7 @@ describe("a herd that mirrors an upstream", () => {
         assert.isTrue(tags.every(({ status }) => status === 200))
         assert.deepStrictEqual([manifests(state, "HEAD").length, manifests(state, "GET").length], [1, 1])
         const pulls = yield* Effect.forkChild(ask(`a/b/blobs/${image.layers[0]}?ns=docker.io`))
-        // The origin says that it is on its way; whoever waits asks again.
+        // The origin says that the blob is on its way, and clients that wait ask again.
         yield* TestClock.adjust("25 seconds")
         yield* Deferred.succeed(held, undefined)
         yield* TestClock.adjust("1 second")
@@ -152,7 +152,7 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  it.effect("takes no push into an upstream's repository, but forgets what is cached of it", () =>
+  it.effect("refuses pushes into an upstream's repository, and drops its cache on a deletion", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [])
@@ -186,7 +186,7 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  it.effect("lists tags and answers for blobs that no manifest named", () =>
+  it.effect("lists tags, and answers for blobs that no manifest named", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 100)])
@@ -202,14 +202,14 @@ describe("a herd that mirrors an upstream", () => {
           const blob = yield* get(world, `a/b/blobs/${image.layers[0]}?ns=docker.io`)
           assert.strictEqual(blob.status, 200)
         }
-        // The second time it was known to be the repository's.
+        // The second request found it known in the repository.
         const heads = at(state, "registry", "HEAD").filter(
           ({ url, authorization }) => url.includes("/blobs/") && authorization !== undefined
         )
         assert.strictEqual(heads.length, 1)
         const absent = yield* get(world, `a/b/blobs/${hash(someBytes(9, 9))}?ns=docker.io`)
         assert.strictEqual(absent.status, 404)
-        // Away, it is the tags that are cached.
+        // While the upstream is down, the list has the cached tags.
         yield* get(world, "a/b/manifests/2?ns=docker.io")
         state.failing = { status: 503 }
         const cached = yield* get(world, "a/b/tags/list?ns=docker.io")
@@ -218,7 +218,7 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  it.effect("asks for the manifest itself where the upstream does not name it by its digest", () =>
+  it.effect("fetches the manifest itself when the upstream does not state its digest", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         state.saysDigest = false
@@ -231,7 +231,7 @@ describe("a herd that mirrors an upstream", () => {
     )
   )
 
-  it.effect("passes on what refers to an image, from the endpoint or the fallback tag", () =>
+  it.effect("returns the referrers of an image, from the endpoint or the fallback tag", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [])

@@ -1,8 +1,8 @@
-// Refusals of an HTTP API between roles: an endpoint declares the statuses with which it may refuse, a handler fails
-// with an OciError, a client's question fails with the same OciError, and OCI's error document is what is on the wire.
+// The refusals of an HTTP API between roles. An endpoint declares the statuses with which it may refuse, a handler
+// fails with an OciError, the client's call fails with the same OciError, and OCI's error document is on the wire.
 //
-// Invariant: whatever is wrong with a request, the answer says what, in the words that a registry's client is given
-// too. It does not know endpoints; which status means what to whom asked is the client's.
+// Invariant: the answer to a wrong request says what is wrong, in the words that a registry's client also gets. The
+// file does not know endpoints; clients interpret the statuses.
 
 import { Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { type HttpApiError, HttpApiSchema } from "effect/http-api"
@@ -11,7 +11,7 @@ import { digestInvalid, nameInvalid, tagInvalid } from "../oci/repository-path.t
 
 type RefusalStatus = 400 | 403 | 404 | 429 | 503
 
-/** An answer with this status, in an endpoint's list of errors. */
+/** A refusal with this status, in an endpoint's list of errors. */
 const refusal = (status: RefusalStatus) =>
   OciErrorDocument.pipe(
     Schema.decodeTo(
@@ -41,14 +41,14 @@ export const refusesWith = <const Statuses extends ReadonlyArray<RefusalStatus>>
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** What a registry's client is told of a path's parameter that is none. */
+/** The refusals of invalid path parameters, as a registry's client gets them. */
 const parameters: Readonly<Record<string, (text: string) => OciError>> = {
   repository: nameInvalid,
   digest: digestInvalid,
   tag: tagInvalid
 }
 
-/** The refusal of a request that does not fit its endpoint's schemas. `params` are the path's, as they came. */
+/** The refusal of a request that does not fit its endpoint's schemas. `params` are the raw parameters of the path. */
 export const misfitRefusal = (
   { kind, cause }: HttpApiError.HttpApiSchemaError,
   params: Readonly<Record<string, string | undefined>>

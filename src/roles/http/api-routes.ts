@@ -1,8 +1,8 @@
-// Routes of an HTTP API between roles: makes them of the API's definition and the handlers of its groups, counts each
-// request under its group's name, and turns what a handler fails with into an answer.
+// The routes of an HTTP API between roles, made from the API's definition and the handlers of its groups. Each
+// request is counted under its group's name, and a handler's failure becomes an answer.
 //
-// Invariants: every answer of 4xx or 5xx is OCI's error document; a defect is logged and answered with 500; an answer
-// without a body says that it has none, so that a client need not wait for the connection's end.
+// Invariants: every 4xx or 5xx answer is OCI's error document; a defect is logged and answered with 500; an answer
+// without a body says so, so that a client need not wait for the end of the connection.
 
 import { Effect, FileSystem, Layer, Path } from "effect"
 import { Etag, HttpPlatform, HttpRouter, HttpServerResponse } from "effect/http"
@@ -13,7 +13,7 @@ import { countedHandler, type RequestCounter } from "./http-requests.ts"
 import { ociErrorResponse } from "./error-response.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
 
-/** Stands around every handler of an API. */
+/** Wraps every handler of an API. */
 export class Answering extends HttpApiMiddleware.Service<Answering>()("shoal/http/Answering") {}
 
 export interface ApiRoutesOptions {
@@ -24,7 +24,7 @@ export interface ApiRoutesOptions {
   readonly routeName: (group: string) => string
 }
 
-/** What a server of files would need: an API of a role has none. */
+/** Services for file servers, which an API of a role does not need. */
 const noFiles = Layer.mergeAll(HttpPlatform.layer, Etag.layer, Path.layer).pipe(
   Layer.provideMerge(FileSystem.layerNoop({}))
 )
@@ -44,7 +44,7 @@ const refused = (
   return Effect.map(HttpRouter.RouteContext, ({ params }) => ociErrorResponse(misfitRefusal(error, params)))
 }
 
-/** The routes of every group of the API, and a refusal for the methods that a path of it does not have. */
+/** The routes of every group of the API, and a refusal for methods that a path does not have. */
 export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
   handlers: Layer.Layer<HttpApiGroup.ToService<Id, Groups>, never, Answering>,

@@ -1,9 +1,9 @@
-// Decides how a body of unknown length is taken into memory: whole if it is short enough, and else not a chunk further.
-// What failing means is the caller's.
+// Reads a body of unknown length into memory, up to a bound: a body that is longer is not read one chunk further. The
+// caller says what the failure is.
 
 import { Effect, Stream } from "effect"
 
-/** The bytes of `stream`, or what `tooLong` gives as soon as they are more than `most`. */
+/** The bytes of `stream`. Fails with `tooLong` as soon as there are more than `most`. */
 export const boundedBytes = <E, TooLong>(
   stream: Stream.Stream<Uint8Array, E>,
   most: number,

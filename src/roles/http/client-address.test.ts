@@ -1,4 +1,4 @@
-// Checks that one client is one key however its address is written, and that two clients are two.
+// One client has one key however its address is written, and two clients have two keys.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
@@ -9,7 +9,7 @@ const groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xfff
   maxLength: 8
 })
 
-/** Spellings of one address: leading zeros, capitals, and the first run of zeros left out. */
+/** Spellings of one address: leading zeros, capitals, and the first run of zeros omitted. */
 const spellings = (address: ReadonlyArray<number>): ReadonlyArray<string> => {
   const short = address.map((group) => group.toString(16))
   const spelled = [
@@ -28,7 +28,7 @@ const spellings = (address: ReadonlyArray<number>): ReadonlyArray<string> => {
 const isMapped = (address: ReadonlyArray<number>): boolean =>
   address[5] === 0xffff && address.slice(0, 5).every((group) => group === 0)
 
-test("an IPv6 network of 64 bits is one client, in every spelling", () => {
+test("an IPv6 /64 is one client, in every spelling", () => {
   fc.assert(
     fc.property(groups, groups, (one, other) => {
       fc.pre(!isMapped(one) && !isMapped(other))
@@ -42,7 +42,7 @@ test("an IPv6 network of 64 bits is one client, in every spelling", () => {
   )
 })
 
-test("an IPv4 address is one client, also through a listener on both families", () => {
+test("an IPv4 address is one client, also through a dual-stack listener", () => {
   fc.assert(
     fc.property(fc.ipV4(), (address) => {
       const [a, b, c, d] = address.split(".").map(Number) as [number, number, number, number]
@@ -54,7 +54,7 @@ test("an IPv4 address is one client, also through a listener on both families", 
   )
 })
 
-test("what is no address is a client of its own name", () => {
+test("a text that is no address is a client of that name", () => {
   for (const name of ["agent-1", "", "::g", "1:2:3", "::1::", "1:2:3:4:5:6:7:8:9", "::300.1.1.1"]) {
     expect(clientOf(name)).toBe(name)
   }

@@ -1,6 +1,6 @@
-// Decides who counts as one client: an IPv4 address, an IPv6 network of 64 bits (a host is given one whole, and may use
-// as many addresses of it as it likes), or a name as it is. Headers that claim another address are not believed: who
-// puts a proxy in front of a registry limits clients there.
+// The key of a client: an IPv4 address, an IPv6 /64 (a host is assigned a whole one and may use any of its
+// addresses), or a name as it is. Headers that claim another address are ignored: a proxy in front of a registry has
+// to limit its clients itself.
 
 import { ipv6Groups } from "./ipv6-address.ts"
 
@@ -9,7 +9,7 @@ export const clientOf = (address: string): string => {
   const [plain = address] = address.split("%", 1)
   const groups = address.includes(":") ? ipv6Groups(plain) : undefined
   if (groups === undefined) return address
-  // An IPv4 client of a listener on both families (RFC 4291, 2.5.5.2).
+  // An IPv4 client of a dual-stack listener (RFC 4291, 2.5.5.2).
   if (groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0)) {
     return groups
       .slice(6)

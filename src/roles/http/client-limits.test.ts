@@ -1,5 +1,5 @@
-// What a registry lets its clients do, over a herd in memory: requests a second, uploads, their bytes a second, a
-// manifest's bytes; and that the defaults are no hindrance.
+// The limits of a registry's clients, over a herd in memory: requests per second, uploads, bytes of uploads per
+// second and bytes of a manifest; and defaults that do not hinder ordinary use.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -29,10 +29,10 @@ const withLimits = <A, E>(
 
 const uploads = `${proxyUrl}/v2/demo/app/blobs/uploads/`
 
-describe("requests a second", () => {
+describe("requests per second", () => {
   const ping = (world: MemoryWorld, path = "/v2/") => send(world, "GET", proxyUrl + path)
 
-  it.effect("are refused beyond burst and rate with 429 and when to come back, for that client alone", () =>
+  it.effect("beyond burst and rate get 429 with Retry-After, for that client alone", () =>
     withLimits({ requestsPerSecond: 2, requestBurst: 3 }, (world) =>
       Effect.gen(function* () {
         for (let index = 0; index < 3; index++) assert.strictEqual((yield* ping(world)).status, 200)
@@ -40,7 +40,7 @@ describe("requests a second", () => {
         assert.strictEqual(refused.status, 429)
         assert.strictEqual(errorCode(refused), "TOOMANYREQUESTS")
         assert.strictEqual(refused.headers["retry-after"], "1")
-        // Its probes have a count of their own, and the other listeners none.
+        // Its probes have their own count, and the other listeners have none.
         assert.strictEqual((yield* ping(world, "/health")).status, 200)
         world.clientAddress = "192.0.2.2"
         assert.strictEqual((yield* ping(world)).status, 200)
@@ -55,7 +55,7 @@ describe("requests a second", () => {
     )
   )
 
-  it.effect("count an IPv6 network of 64 bits as one client", () =>
+  it.effect("count an IPv6 /64 as one client", () =>
     withLimits({ requestsPerSecond: 1, requestBurst: 1 }, (world) =>
       Effect.gen(function* () {
         world.clientAddress = "2001:db8::1"
@@ -68,7 +68,7 @@ describe("requests a second", () => {
     )
   )
 
-  it.effect("have no limit when it is 0", () =>
+  it.effect("have no limit when the limit is 0", () =>
     withLimits({ requestsPerSecond: 0, requestBurst: 1 }, (world) =>
       Effect.gen(function* () {
         for (let index = 0; index < 50; index++) assert.strictEqual((yield* ping(world)).status, 200)
@@ -78,7 +78,7 @@ describe("requests a second", () => {
 })
 
 describe("uploads", () => {
-  it.effect("have a number, of all clients and of one; an ended one makes room", () =>
+  it.effect("have a limit for all clients and for one client; a finished upload makes room", () =>
     withLimits({ uploads: 3, uploadsPerClient: 2 }, (world) =>
       Effect.gen(function* () {
         const begin = send(world, "POST", uploads)
@@ -98,7 +98,7 @@ describe("uploads", () => {
         yield* send(world, "DELETE", proxyUrl + first.headers.location!)
         world.clientAddress = "192.0.2.1"
         assert.strictEqual((yield* begin).status, 202)
-        // A push in one request has a place as long as it lasts.
+        // A push in one request counts for as long as it lasts.
         yield* send(world, "DELETE", proxyUrl + others.headers.location!)
         world.clientAddress = "192.0.2.3"
         for (let index = 0; index < 5; index++) {
@@ -113,7 +113,7 @@ describe("uploads", () => {
     )
   )
 
-  it.effect("over the rate are slowed, not refused, and share it", () =>
+  it.effect("beyond the rate are slowed, not refused, and share it", () =>
     withLimits({ uploadRate: 1000 }, (world) =>
       Effect.gen(function* () {
         let taken = 0
@@ -131,7 +131,7 @@ describe("uploads", () => {
         })
         const both = yield* Effect.forkChild(Effect.all([push, push], { concurrency: 2 }))
         yield* settle
-        // A second's worth at once, a chunk of each that waits, and no more.
+        // A second's worth at once, one waiting chunk of each upload, and no more.
         assert.isAtLeast(taken, 1000)
         assert.isAtMost(taken, 1400)
         const before = taken
@@ -164,7 +164,7 @@ describe("a manifest", () => {
   }
   const chunks = (bytes: Uint8Array) => Stream.fromArray([bytes.slice(0, 10), bytes.slice(10)])
 
-  it.effect("may be as long as configured, and is refused with 413 beyond, with and without a length", () =>
+  it.effect("may be as long as configured; a longer one gets 413, with and without a Content-Length", () =>
     withLimits({ manifestSize: 200 }, (world) =>
       Effect.gen(function* () {
         assert.strictEqual((yield* put(world, 200, (bytes) => bytes)).status, 201)
@@ -178,7 +178,7 @@ describe("a manifest", () => {
     )
   )
 
-  it.effect("may have 4 MiB unless configured, and more when it is", () =>
+  it.effect("may have 4 MiB by default, and more when configured", () =>
     Effect.gen(function* () {
       const most = 4 * 1024 * 1024
       yield* withLimits({}, (world) =>
@@ -198,7 +198,7 @@ describe("a manifest", () => {
   )
 })
 
-it.effect("the defaults let an ordinary day pass", () =>
+it.effect("the defaults do not hinder ordinary use", () =>
   withLimits({}, (world) =>
     Effect.gen(function* () {
       for (let image = 0; image < 30; image++)
@@ -207,7 +207,7 @@ it.effect("the defaults let an ordinary day pass", () =>
   )
 )
 
-it("what cannot be meant is refused", () => {
+it("a value that makes no sense is refused", () => {
   const decode = Schema.decodeUnknownSync(ClientLimits)
   for (const bad of [{ requestsPerSecond: -1 }, { requestBurst: 0 }, { manifestSize: 0 }, { uploads: 0.5 }]) {
     assert.throws(() => decode(bad))

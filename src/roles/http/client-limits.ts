@@ -1,6 +1,6 @@
-// Decides when a registry answers a client that asks too often: 429 with Retry-After, before anything is done for the
-// request. Health and readiness have a count of their own, so that a busy runtime does not make its agent look ill.
-// How much is too often is client-rates.ts's and the configuration's.
+// Answers a client of a registry that asks too often: 429 with Retry-After, before any work for the request. Health
+// and readiness have their own count, so that a busy runtime does not make its agent look unhealthy. client-rates.ts
+// counts, and the configuration sets the rate.
 
 import { Effect, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
@@ -17,11 +17,11 @@ import { ociErrorResponse } from "./error-response.ts"
 
 const isProbe = (url: string): boolean => url === "/health" || url === "/readiness"
 
-/** Who sent the request, as clientOf says it. */
+/** The client that sent the request, as the key of clientOf. */
 export const clientOfRequest = (request: HttpServerRequest.HttpServerRequest): string =>
   clientOf(Option.getOrElse(request.remoteAddress, () => "unknown"))
 
-/** The app, behind the limit of requests a second of each client. */
+/** The app behind the limit of requests per second of each client. */
 export const limitClients = (
   app: HttpApp,
   allowed: ClientLimits,
@@ -31,10 +31,10 @@ export const limitClients = (
     const { requestsPerSecond: perSecond, requestBurst: burst } = allowed
     if (perSecond === 0) return app
     const rates = new ClientRates({ perSecond, burst, maxClients: maxClientsRemembered })
-    metrics.readGauge("shoal_clients", "Clients whose rate of requests is remembered", () => rates.size)
+    metrics.readGauge("shoal_clients", "Clients with a rate limiter", () => rates.size)
     const refused = metrics.counter(
       "shoal_requests_refused_total",
-      "Requests of clients that asked too often"
+      "Requests refused because their client asked too often"
     )
     return Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -44,7 +44,7 @@ export const limitClients = (
       refused(1)
       return ociErrorResponse(
         ociError("TOOMANYREQUESTS", {
-          message: `a client may send ${perSecond} requests a second, ${burst} at once after a rest: ask more slowly`,
+          message: `a client may send ${perSecond} requests per second, ${burst} at once after a pause: ask more slowly`,
           headers: { "retry-after": String(Math.ceil(wait / seconds(1))) }
         })
       )

@@ -1,4 +1,4 @@
-// Checks the rate that each client gets, whatever others do, and the bound of the table.
+// The rate of each client, whatever other clients do, and the bound of the table.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
@@ -10,7 +10,7 @@ const arrivals = fc.array(
   { maxLength: 200 }
 )
 
-test("a client is let through burst and rate, alike whether others ask or not", () => {
+test("a client gets its burst and rate, whether others ask or not", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 20 }),
@@ -37,13 +37,13 @@ test("a client is let through burst and rate, alike whether others ask or not", 
   )
 })
 
-test("remembers no more clients than it may, and forgets the one unheard of for longest", () => {
+test("keeps at most its maximum of clients, and forgets the one that was silent longest", () => {
   const rates = new ClientRates({ perSecond: 1, burst: 1, maxClients: 3 })
   for (const client of ["a", "b", "c"]) expect(rates.admit(client, 0)).toBe(0)
   expect(rates.admit("a", 0)).toBe(seconds(1))
   expect(rates.admit("d", 0)).toBe(0)
   expect(rates.size).toBe(3)
-  // "b" went and begins anew; "a", though refused, was heard of later.
+  // "b" was forgotten and begins anew; "a", although refused, was active later.
   expect(rates.admit("a", 0)).toBe(seconds(1))
   expect(rates.admit("b", 0)).toBe(0)
   for (let index = 0; index < 1000; index++) rates.admit(String(index), index)

@@ -1,9 +1,9 @@
-// Decides how many requests a second a client may send: a token bucket a client, in a table of bounded size. The client
-// unheard of for longest makes room for a new one and finds a full bucket when it comes back, so whoever has very many
-// addresses is not held by this; the bound of the listener's connections holds it.
+// The rate limiter of requests: one token bucket per client, in a table of bounded size. The client that was silent
+// longest makes room for a new one and finds a full bucket when it returns. A client with very many addresses
+// therefore escapes this limit; the listener's limit on connections applies to it.
 //
-// Invariants: at most maxClients buckets; a refused request costs its client nothing. It refuses to know what a client
-// is (client-address.ts) and what is answered (client-limits.ts).
+// Invariants: at most maxClients buckets; a refused request costs its client nothing. The file does not know what a
+// client is (client-address.ts) and what is answered (client-limits.ts).
 
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { RecencyList, type RecencyLinks } from "../../protocol/kit/recency-list.ts"
@@ -33,12 +33,15 @@ export class ClientRates {
     this.#rate = rate
   }
 
-  /** Clients that are remembered. */
+  /** Number of clients in the table. */
   get size(): number {
     return this.#clients.size
   }
 
-  /** Counts a request of the client at `now`: 0, or how long the client must wait before it is let through. */
+  /**
+   * Counts a request of the client at `now`. Returns 0, or the time that the client must wait before it is let
+   * through.
+   */
   admit(key: string, now: Micros): Micros {
     const known = this.#clients.get(key)
     if (known !== undefined) this.#recency.remove(known)

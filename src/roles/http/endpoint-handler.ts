@@ -1,7 +1,6 @@
-// Decides how a role whose paths name endpoints answers a request: parse the URL, refuse what is malformed, hand a GET or
-// HEAD to the reader and anything else to the writer, count it by the endpoint's kind, and tell every failure in OCI's
-// form.
-// What an endpoint is, and what reading and writing it means, is the role's.
+// The request handler of a role whose paths name endpoints. It parses the URL, refuses malformed ones, passes GET and
+// HEAD to the reader and every other method to the writer, counts the request by the kind of its endpoint, and turns
+// every failure into OCI's form. The role defines the endpoints and what reading and writing them means.
 
 import { Effect } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
@@ -21,7 +20,7 @@ export const endpointHandler = <Endpoint extends { readonly tag: string }, E>(op
   readonly parse: (url: string) => Endpoint | OciError
   readonly read: (endpoint: Endpoint) => Answer<E | OciError>
   readonly write: (endpoint: Endpoint, method: string) => Answer<E | OciError>
-  /** The answer for a failure that is not one already. */
+  /** The answer to a failure that is not an OciError yet. */
   readonly failed: (error: E) => OciError
 }): RouteHandler =>
   Effect.gen(function* () {

@@ -1,5 +1,5 @@
-// The HTTP response of an OCI error: its status, its headers and the error document as the body. Every route of every role
-// answers its failures by this one function.
+// The HTTP response of an OCI error: its status, its headers and the error document as the body. All routes of all
+// roles answer their failures with this function.
 
 import { HttpServerResponse } from "effect/http"
 import { type OciError, ociErrorText } from "../oci/oci-error.ts"

@@ -1,5 +1,5 @@
-// Decides how a host and a port are written together: an IPv6 address stands in brackets (RFC 3986, 3.2.2), and a
-// listener on every address is reached on this machine by loopback.
+// Writes a host and a port together: an IPv6 address gets brackets (RFC 3986, 3.2.2). This machine reaches a listener
+// on every address by loopback.
 
 export const hostAndPort = (host: string, port: number): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`

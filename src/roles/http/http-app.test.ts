@@ -1,11 +1,11 @@
-// Decides when an app counts as made: by single requests. What the routes answer is theirs to test.
+// An app that is made on demand, tested with single requests. Other files test what the routes answer.
 
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { madeWhenAsked } from "./http-app.ts"
 
-describe("an app that is made when asked", () => {
+describe("an app that is made on demand", () => {
   it.effect("is made by the first request, and once", () =>
     Effect.gen(function* () {
       let made = 0

@@ -1,6 +1,6 @@
-// Decides what a role offers over HTTP: one Effect that answers a request, made from routes, with the three routes
-// that every role has: /health (the process answers), /readiness (what it depends on answers) and /metrics. Who
-// listens, and where, is the world's.
+// The HTTP app of a role: one Effect that answers a request, made from routes, with the three routes that every role
+// has: /health (the process answers), /readiness (its dependencies answer) and /metrics. The world knows who listens,
+// and where.
 
 import { type Context, Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -9,7 +9,7 @@ import type { RoleMetrics } from "../services/metrics.ts"
 import { ociError } from "../oci/oci-error.ts"
 import { ociErrorResponse } from "./error-response.ts"
 
-/** Answers every request; an error that reaches it is a defect and becomes 500. */
+/** Answers every request. An error that reaches it is a defect and becomes 500. */
 export type HttpApp = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
   never,
@@ -19,11 +19,11 @@ export type HttpApp = Effect.Effect<
 export interface RoleHealth {
   readonly role: string
   readonly metrics: RoleMetrics
-  /** What keeps the role from serving: one line each; empty when ready. */
+  /** Reasons why the role cannot serve, one line each; empty when it is ready. */
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
 
-/** What a route's handler may need; everything else is captured when the role is made. */
+/** The services that a route's handler may need. Everything else is captured when the role is made. */
 export type RouteHandler = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
   never,
@@ -53,10 +53,10 @@ const noSuchRoute = (request: HttpServerRequest.HttpServerRequest): HttpServerRe
   )
 }
 
-/** A parameter is as long as its schema lets it be; the listener bounds the URL. */
+/** The schema of a parameter bounds its length, and the listener bounds the URL. */
 const routing = { maxParamLength: Number.MAX_SAFE_INTEGER }
 
-/** Builds the app of a role from its own routes and the three common ones. HEAD is answered by GET's route. */
+/** Builds the app of a role from its own routes and the three common ones. The GET route also answers HEAD. */
 export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth): Effect.Effect<HttpApp> =>
   Effect.gen(function* () {
     const router = yield* Effect.provideService(HttpRouter.make, HttpRouter.RouterConfig, routing)
@@ -90,8 +90,8 @@ export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth
   })
 
 /**
- * The app that `make` gives, made in the context of the program when the first request comes: most agents of a
- * simulation are never asked.
+ * The app that `make` returns, made in the context of the program when the first request arrives: most agents of a
+ * simulation never get one.
  */
 export const madeWhenAsked = (make: Effect.Effect<HttpApp>): Effect.Effect<HttpApp> =>
   Effect.contextWith((context: Context.Context<never>) =>

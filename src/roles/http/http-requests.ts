@@ -1,5 +1,5 @@
-// Decides how requests are counted: one counter by method, route and status. Routes are names that the program gives,
-// never what a client wrote, so the number of series stays small.
+// The counter of requests by method, route and status. Routes are names that the program sets, never texts of a
+// client, so the number of series stays small.
 
 import { Effect } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
@@ -27,7 +27,7 @@ export const makeRequestCounter = (metrics: RoleMetrics): RequestCounter => {
   }
 }
 
-/** The handler, counted under `route`; a defect is logged and becomes `onDefect`'s answer. */
+/** The handler, counted under `route`. A defect is logged and answered with `onDefect`. */
 export const countedHandler = (
   counter: RequestCounter,
   route: string,

@@ -1,7 +1,7 @@
-// Decides what the text of an IPv6 address means (RFC 4291, section 2.2), with a run of zeros left out or an IPv4 address
-// at its end. It refuses to know zones.
+// Parses the text of an IPv6 address (RFC 4291, section 2.2), which may omit a run of zeros or end with an IPv4
+// address. It does not know zones.
 
-/** The eight groups of an IPv6 address; undefined when it is none. */
+/** The eight groups of an IPv6 address; undefined for any other text. */
 export const ipv6Groups = (text: string): ReadonlyArray<number> | undefined => {
   const dotted = /^(.*:)(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
   if (dotted !== null) {

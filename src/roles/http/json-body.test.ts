@@ -1,4 +1,4 @@
-// Checks what a role makes of a body that should be a small document: the document, or an answer of 400 that says why.
+// A small document in the body of a request: it is decoded, or answered with a 400 that says why not.
 
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
@@ -26,7 +26,7 @@ describe("a small document in a body", () => {
     })
   )
 
-  it.effect("that is no JSON, or other JSON, is refused", () =>
+  it.effect("that is not JSON, or other JSON, is refused", () =>
     Effect.gen(function* () {
       for (const body of ["", "{", "[]", '{"name":1}', "\xff"]) {
         const refused = yield* Effect.flip(read(body))

@@ -1,5 +1,5 @@
-// Decides how a request's body that is a small document is read: as JSON within a bound, by what its schema says. Every
-// misfit is an answer of 400 that names it.
+// Reads the body of a request that is a small document: JSON within a bound, decoded by its schema. Every misfit is
+// answered with a 400 that names it.
 
 import { Effect, Schema } from "effect"
 import { HttpServerRequest } from "effect/http"
@@ -8,7 +8,7 @@ import { boundedBytes } from "./bounded-bytes.ts"
 
 const decoder = new TextDecoder()
 
-/** The body of the request. `what` is for people: "an announce". Make it once: the schema is prepared here. */
+/** The body of the request. `what` is for people: "an announce". Call it once, because it prepares the schema. */
 export const jsonBody = <A>(
   schema: Schema.Codec<A, unknown>,
   what: string,

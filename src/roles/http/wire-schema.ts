@@ -1,5 +1,5 @@
-// Decides how peers, digests and swarms are written in the JSON between roles, and what of it is believed: well-formed
-// names, "host:port" of bounded length, known kinds.
+// The schemas of peers, digests and swarms in the JSON between roles. They accept well-formed names, "host:port" of
+// bounded length, and known kinds.
 
 import { Schema } from "effect"
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
@@ -37,7 +37,7 @@ export const AddressText = Schema.String.check(
   Schema.isPattern(/^(?:\[[0-9A-Za-z:.%]+\]|[^:\s/]+):\d{1,5}$/)
 )
 
-/** A peer as origins and trackers tell it. */
+/** A peer as origins and trackers send it. */
 export const PeerAddressJson = Schema.Struct({
   peerId: PeerIdText,
   address: AddressText,

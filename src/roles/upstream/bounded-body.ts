@@ -1,4 +1,4 @@
-// Decides how much of a stranger's answer is taken into memory: as much as its kind may have, and no byte more.
+// Reads the answers of upstream registries, up to the maximum of their kind and no byte further.
 
 import { Effect } from "effect"
 import type { HttpClientError, HttpClientResponse } from "effect/http"
@@ -7,7 +7,7 @@ import { UpstreamAway } from "./upstream-errors.ts"
 
 type Response = HttpClientResponse.HttpClientResponse
 
-/** The body, or UpstreamAway as soon as it is longer than `most` bytes. */
+/** The body. Fails with UpstreamAway as soon as it is longer than `most` bytes. */
 export const boundedBody = (
   response: Response,
   what: string,
@@ -19,13 +19,13 @@ export const boundedBody = (
     () => new UpstreamAway({ message: `${what} has more than ${most} bytes` })
   )
 
-/** Ends with an answer whose body is not wanted: reads what is short, so that the connection can be used again. */
+/** Ends a response whose body is not needed: reads a short body, so that the connection can be reused. */
 export const discardBody = (response: Response, most: number): Effect.Effect<void> =>
   Effect.ignore(boundedBody(response, "an answer", most))
 
 const decoder = new TextDecoder()
 
-/** A short text out of a refusal, on one line; empty when there is none. */
+/** A short text from a refusal, on one line; empty when there is none. */
 export const reasonIn = (response: Response, most: number): Effect.Effect<string> =>
   boundedBody(response, "a refusal", most).pipe(
     Effect.map((bytes) => decoder.decode(bytes).replace(/\s+/g, " ").trim().slice(0, 300)),

@@ -1,4 +1,4 @@
-// Checks the reading of WWW-Authenticate: what registries send, every legal spelling of any challenges, and garbage.
+// The parser of WWW-Authenticate: headers of real registries, every legal spelling of any challenges, and garbage.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -106,13 +106,13 @@ describe("the challenges of a WWW-Authenticate header", () => {
     expect(parseChallenges(header, limits)).toBeUndefined()
   })
 
-  test("a header of absurd length", () => {
+  test("a header that is too long", () => {
     const padding = "a".repeat(limits.maxChallengeCharacters - 'Bearer realm=""'.length)
     expect(parseChallenges(`Bearer realm="${padding}"`, limits)).toBeDefined()
     expect(parseChallenges(`Bearer realm="${padding}a"`, limits)).toBeUndefined()
   })
 
-  test("any challenges, in any legal spelling, are read as what they say", () => {
+  test("any challenges, in any legal spelling, are parsed", () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof(withParameters, withToken68, bare), { minLength: 1, maxLength: 4 }),
@@ -127,7 +127,7 @@ describe("the challenges of a WWW-Authenticate header", () => {
     )
   })
 
-  test("whatever a registry sends, reading it ends and names only what stands there", () => {
+  test("parsing ends for any header, and returns only what the header contains", () => {
     fc.assert(
       fc.property(
         fc.oneof(

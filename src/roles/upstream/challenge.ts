@@ -1,26 +1,26 @@
-// Decides what a WWW-Authenticate header asks for (RFC 9110, 11.6.1): a list of challenges, each a scheme with either
-// one token68 or parameters. It refuses to know which scheme is used and whom to believe.
+// Parses a WWW-Authenticate header (RFC 9110, 11.6.1): a list of challenges, each a scheme with either one token68 or
+// parameters. It does not know which scheme is used and which realm is trusted.
 //
-// Invariants: never throws, whatever a registry sends; a header that is malformed anywhere gives nothing at all, so
-// that half of a challenge is never acted on; time is linear in the header's length.
+// Invariants: it never throws, whatever a registry sends; a header that is malformed anywhere gives nothing at all,
+// so that nobody acts on half of a challenge; time is linear in the header's length.
 
 import type { UpstreamLimits } from "./limits.ts"
 
 export interface Challenge {
   /** Lower case: "basic", "bearer". */
   readonly scheme: string
-  /** By lower-case name; each name once. */
+  /** By lower-case name. Each name appears once. */
   readonly parameters: ReadonlyMap<string, string>
-  /** What stands in the place of parameters, of Negotiate for instance. */
+  /** The token68 that takes the place of parameters, of Negotiate for instance. */
   readonly token68: string | undefined
 }
 
 const tokenAt = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y
 const spaceAt = /[ \t]*/y
 const separatorAt = /[ \t,]*/y
-/** Alone up to the next comma or the end: a parameter has a value after its "=". */
+/** It ends at the next comma or the end; a parameter has a value after its "=". */
 const token68At = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y
-/** Printable ASCII and whatever lies above; a quote or backslash only escaped. */
+/** Printable ASCII and everything above. A quote or backslash must be escaped. */
 const quotedAt = /"((?:[\t !#-[\]-~\u0080-\uffff]|\\[\t -~\u0080-\uffff])*)"/y
 const parameterAhead = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=/y
 
@@ -36,7 +36,7 @@ class Reader {
     return this.#at === this.#text.length
   }
 
-  /** What the sticky pattern matches here, which is then behind; undefined when it does not. */
+  /** Consumes and returns the match of a sticky pattern at this position; undefined when it does not match. */
   take(pattern: RegExp): RegExpExecArray | undefined {
     pattern.lastIndex = this.#at
     const match = pattern.exec(this.#text)
@@ -57,7 +57,7 @@ class Reader {
   }
 }
 
-/** `name = value` into `parameters`; false when it is malformed or given twice. */
+/** Puts `name = value` into `parameters`. Returns false when it is malformed or repeated. */
 const takeParameter = (reader: Reader, parameters: Map<string, string>): boolean => {
   const name = reader.take(tokenAt)?.[0].toLowerCase()
   if (name === undefined || parameters.has(name)) return false
@@ -71,7 +71,7 @@ const takeParameter = (reader: Reader, parameters: Map<string, string>): boolean
   return true
 }
 
-/** The challenges in their order; undefined when the header is malformed, absurdly long or has none. */
+/** The challenges in their order; undefined when the header is malformed, too long or has none. */
 export const parseChallenges = (
   header: string,
   { maxChallengeCharacters }: Pick<UpstreamLimits, "maxChallengeCharacters">

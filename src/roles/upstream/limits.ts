@@ -1,5 +1,6 @@
-// Limits of what is asked of upstream registries: how much of an answer is read, how long it may take, how long it is
-// believed. Each line states the unit and the trade-off; relations between limits are asserted when the module loads.
+// Limits of the requests to upstream registries: how much of an answer is read, how long it may take, and how long it
+// is cached. Each line states the unit and the trade-off; relations between limits are asserted when the module
+// loads.
 
 import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -8,39 +9,45 @@ import { seconds } from "../../protocol/kit/time.ts"
 const KiB = 1024
 
 export const upstreamLimits = {
-  /** Characters of a WWW-Authenticate header that are read; real ones have some hundred. */
+  /** Characters of a WWW-Authenticate header. Real ones have a few hundred. */
   maxChallengeCharacters: 8 * KiB,
-  /** Bytes of a token server's answer; a token itself has some thousand. */
+  /** Bytes of a token server's answer. A token itself has a few thousand. */
   maxTokenBytes: 64 * KiB,
-  /** Bytes of a refusal or redirect that are read, for its reason and to use the connection again. */
+  /** Bytes of a refusal or redirect that are read, for its reason and to reuse the connection. */
   maxRefusalBytes: 16 * KiB,
-  /** Tokens and ways of authorizing that are remembered, one a repository. */
+  /** Tokens and ways of authorizing that are cached, one per repository. */
   maxUpstreamTokens: 1000,
-  /** The part of a token's lifetime for which it is used, and the longest lifetime that is believed. */
+  /** The part of a token's lifetime for which it is used, and the longest lifetime that is accepted. */
   tokenUse: 0.8,
   maxTokenLifetime: seconds(3600),
-  /** An upstream's or token server's headers must come within this; connecting is part of it. */
+  /** The headers of an upstream or token server must arrive within this time, which includes connecting. */
   upstreamHeadersTimeout: seconds(5),
-  /** One question with its token and redirects. Clients fall back to the upstream itself, so an early failure helps. */
+  /**
+   * Time for one request with its token and redirects. Clients fall back to the upstream itself, so an early failure
+   * helps.
+   */
   upstreamAnswerTimeout: seconds(8),
-  /** Hops of a redirect; registries need one, to their store of blobs. */
+  /** Hops of a redirect. Registries need one, to their blob storage. */
   maxUpstreamRedirects: 5,
-  /** Times that one blob's transfer is continued where it broke off. */
+  /** Number of times that the transfer of one blob is resumed after a break. */
   maxUpstreamBreaks: 5,
-  /** An unreachable or overloaded upstream is left alone this long; with Retry-After up to the second. */
+  /**
+   * An unreachable or overloaded upstream gets no requests for this time; with Retry-After at most for the second
+   * one.
+   */
   upstreamPause: seconds(5),
   maxUpstreamPause: seconds(300),
-  /** How long a mirrored tag is served before its upstream is asked again, unless it is configured. */
+  /** Time for which a mirrored tag is served before its upstream is asked again, when not configured. */
   upstreamFreshness: seconds(60),
-  /** An upstream's "no such thing" is believed this long. */
+  /** An upstream's "not found" is cached for this time. */
   upstreamLacksLifetime: seconds(5),
-  /** Names for which an answer of an upstream is remembered, about 200 bytes each. */
+  /** Names for which an answer of an upstream is cached, about 200 bytes each. */
   maxUpstreamAnswers: 10_000
 }
 
 export type UpstreamLimits = Readonly<typeof upstreamLimits>
 
-/** What a client of upstream registries reads when it is made: these limits, unless a test sets others. */
+/** The limits that a client of upstream registries reads when it is made. Tests provide others. */
 export const UpstreamLimits: Context.Reference<UpstreamLimits> = Context.Reference(
   "shoal/roles/upstream/UpstreamLimits",
   {

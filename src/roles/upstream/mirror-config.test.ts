@@ -1,5 +1,5 @@
-// Checks what can be configured of upstreams: what is ambiguous or would send a password in the clear is refused with
-// words that say what to do.
+// The configuration of upstreams: settings that are ambiguous or would send a password in plain text are refused with
+// a message that says what to do.
 
 import { Exit, Schema } from "effect"
 import { describe, expect, test } from "vitest"

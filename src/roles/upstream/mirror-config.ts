@@ -1,6 +1,6 @@
-// Decides how an upstream registry is configured: what clients call it, where it is, who gives its tokens, and with
-// which credentials, which are named here and read elsewhere (services/secrets.ts); and by which names agents and proxies
-// let clients ask for them. Part of the roles' schemas.
+// The configuration of an upstream registry: the name that clients use, its URL, its token servers, and its
+// credentials, which are named here and read elsewhere (services/secrets.ts); and the names under which agents and
+// proxies let clients ask for it. Part of the roles' schemas.
 
 import { Schema } from "effect"
 import { upstreamLimits } from "./limits.ts"
@@ -16,7 +16,7 @@ const UserName = Schema.NonEmptyString.check(
 
 const Credentials = Schema.Struct({
   username: required(UserName, "The user's name"),
-  // What it only names is read whenever a token is asked for.
+  // A named password is read whenever a token is requested.
   password: required(Secret, "The user's password", [
     { key: "passwordFile", means: (path) => (typeof path === "string" ? `@${path}` : path) },
     {
@@ -39,11 +39,11 @@ export const Upstream = Schema.Struct({
     [],
     "Token servers that are neither the upstream's host nor below it nor below its name"
   ),
-  credentials: optional(Credentials, "Who the cluster is to the upstream; without it nobody"),
+  credentials: optional(Credentials, "The credentials of the cluster at the upstream; anonymous when absent"),
   freshness: withDefault(
     duration({ least: 0, most: "1 day" }),
     writtenMicros(upstreamLimits.upstreamFreshness),
-    "How long a tag is served before the upstream is asked again; 0 asks every time"
+    "Time for which a tag is served before the upstream is asked again; 0 asks every time"
   )
 }).check(
   Schema.makeFilter(({ url, credentials }) => {
@@ -63,7 +63,7 @@ export type UpstreamSettings = typeof Upstream.Encoded
 
 export const upstreamConfig = Schema.decodeSync(Upstream)
 
-/** Upstreams, no name or alias given twice. */
+/** Upstreams, without duplicate names or aliases. */
 export const UpstreamList = Schema.Array(Upstream).check(
   Schema.makeFilter((upstreams) => {
     const seen = new Set<string>()
@@ -77,16 +77,12 @@ export const UpstreamList = Schema.Array(Upstream).check(
   })
 )
 
-/** How clients may name registries to this one, by `ns` (mirror-scope.ts). */
+/** The names under which clients may ask this registry for others, by `ns` (mirror-scope.ts). */
 export const namingKeys = {
   mirrors: withDefault(
     Schema.Array(MirrorName),
     [],
-    "The upstream registries that are mirrored: a closed list, the same as the build-indexes' and origins'"
+    "The mirrored upstream registries: a closed list, the same as that of the build-indexes and origins"
   ),
-  ownNames: withDefault(
-    Schema.Array(RegistryName),
-    [],
-    "Names under which clients know the cluster, for their ns"
-  )
+  ownNames: withDefault(Schema.Array(RegistryName), [], "Names of the cluster that clients may send as ns")
 }

@@ -1,4 +1,5 @@
-// Checks the names of mirrored repositories: one prefix a registry, well formed, never another's, and a closed list.
+// The names of mirrored repositories: one prefix per registry, well formed, never that of another, and from a closed
+// list.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -63,7 +64,7 @@ describe("the names of mirrored repositories", () => {
     )
   })
 
-  test("an ns is looked up, never believed", () => {
+  test("an ns is looked up, never trusted", () => {
     const names = makeMirrorNames(
       [
         { name: "docker.io", aliases: ["index.docker.io"] },
@@ -85,7 +86,7 @@ describe("the names of mirrored repositories", () => {
     expect(names.defaultPrefix).toBe("docker.io")
   })
 
-  test("a name that would be too long is none", () => {
+  test("a name that would be too long is undefined", () => {
     expect(mirroredRepository("docker.io", "a".repeat(245))).toBeDefined()
     expect(mirroredRepository("docker.io", "a".repeat(246))).toBeUndefined()
   })

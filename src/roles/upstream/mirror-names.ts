@@ -1,11 +1,12 @@
-// Decides how repositories of upstream registries are called inside the cluster, and which names a client may use for
-// them. The list is closed: it comes from the configuration, a client's `ns` is only ever looked up in it.
+// The names of upstream repositories inside the cluster, and the names under which a client may ask for them. The
+// list is closed: it comes from the configuration, and a client's `ns` is only looked up in it.
 //
 //   docker.io        library/alpine  ->  docker.io/library/alpine
 //   localhost:5000   a/b             ->  localhost__5000/a/b                  a host has no "_"
 //   [::1]:5000       a/b             ->  0_0_0_0_0_0_0_1__5000/a/b
 //
-// Invariants: different registries have different prefixes; a prefix is one well-formed component of a repository name.
+// Invariants: different registries have different prefixes; a prefix is one well-formed component of a repository
+// name.
 
 import { Schema } from "effect"
 import { required, withDefault } from "../config/keys.ts"
@@ -18,7 +19,10 @@ const namePattern = new RegExp(`^(${label}(?:\\.${label})*|\\[[0-9a-f:]{2,39}\\]
 const inComponent = (groups: ReadonlyArray<number> | undefined): string | undefined =>
   groups?.map((group) => group.toString(16)).join("_")
 
-/** The first component of the names that a registry's repositories have here; undefined for what is no host[:port]. */
+/**
+ * The first component of the names that a registry's repositories have here; undefined for a text that is no
+ * host[:port].
+ */
 export const repositoryPrefix = (registry: string): string | undefined => {
   const match = namePattern.exec(registry)
   if (match === null || registry.length > 128) return undefined
@@ -29,7 +33,7 @@ export const repositoryPrefix = (registry: string): string | undefined => {
   return port === undefined ? named : `${named}__${port}`
 }
 
-/** The name of a registry as it stands in image references: "docker.io", "registry.example:5000", "[::1]:5000". */
+/** The name of a registry in image references: "docker.io", "registry.example:5000", "[::1]:5000". */
 export const RegistryName = Schema.String.check(
   Schema.makeFilter(
     (text) => repositoryPrefix(text) !== undefined || "a registry's name: HOST or HOST:PORT, lower case"
@@ -37,24 +41,24 @@ export const RegistryName = Schema.String.check(
 ).annotate({ title: "registry name" })
 
 export const mirrorNameKeys = {
-  name: required(RegistryName, "The registry as it stands in image references, such as docker.io"),
+  name: required(RegistryName, "The registry's name in image references, such as docker.io"),
   aliases: withDefault(Schema.Array(RegistryName), [], "Other names under which clients ask for it")
 }
 
-/** A registry that is mirrored, as clients name it. */
+/** A mirrored registry, as clients name it. */
 export const MirrorName = Schema.Struct(mirrorNameKeys)
 export type MirrorName = typeof MirrorName.Type
 
 export interface MirrorNames {
-  /** The prefix of what `ns` names: undefined when it is not listed. */
+  /** The prefix of the registry that `ns` names; undefined when it is not listed. */
   readonly prefixOf: (ns: string) => string | undefined
-  /** Whether a repository's name belongs to a mirrored registry, so that nobody may push to it. */
+  /** Whether a repository belongs to a mirrored registry, so that nobody may push to it. */
   readonly isMirrored: (repository: string) => boolean
-  /** What a name without `ns` is looked up in when the cluster has no such repository. */
+  /** Prefix for names without `ns` when the cluster has no such repository. */
   readonly defaultPrefix: string | undefined
 }
 
-/** The name in the cluster of a registry's repository; undefined when that would be too long. */
+/** The name in the cluster of a registry's repository; undefined when it would be too long. */
 export const mirroredRepository = (prefix: string, repository: string): string | undefined => {
   const name = `${prefix}/${repository}`
   return isRepositoryName(name) ? name : undefined
@@ -69,7 +73,7 @@ export const splitMirrored = (
   return { prefix: repository.slice(0, slash), remote: repository.slice(slash + 1) }
 }
 
-/** Of a cluster that mirrors nothing: most, and every simulated host. */
+/** The names of a cluster that mirrors nothing: of most, and of every simulated host. */
 const noNames: MirrorNames = {
   prefixOf: () => undefined,
   isMirrored: () => false,

@@ -1,10 +1,11 @@
-// Decides which repository a request means whose client says, by `ns`, under which registry's name it asks (OCI
-// distribution spec, "Registry Proxying"): one of a mirrored registry, or the cluster's own when `ns` is a name of the
-// cluster itself. Any other `ns` is unknown here, at once, and is never dialled: the client goes on to its next host.
+// The repository of a request whose client states, by `ns`, the registry's name under which it asks (OCI distribution
+// spec, "Registry Proxying"): one of a mirrored registry, or the cluster's own when `ns` is a name of the cluster
+// itself. Any other `ns` is answered as unknown at once and never dialled, and the client continues with its next
+// host.
 //
 //   /v2/library/alpine/manifests/3?ns=docker.io  ->  docker.io/library/alpine
 //   /v2/demo/app/manifests/1?ns=localhost:5000   ->  demo/app, when the cluster is known as localhost:5000
-//   /v2/docker.io/library/alpine/manifests/3     ->  as it stands: path rewriting needs nothing
+//   /v2/docker.io/library/alpine/manifests/3     ->  unchanged: path rewriting needs nothing
 
 import { Effect } from "effect"
 import { type NamespaceScope, ownScope } from "../registry/namespace-scope.ts"
@@ -21,7 +22,7 @@ export const makeMirrorScope = (names: MirrorNames, ownNames: ReadonlyArray<stri
     if (!("repository" in endpoint)) {
       return ociError("UNSUPPORTED", { status: 404, message: `the catalog of ${prefix} is not mirrored` })
     }
-    // A Link of ours has the whole name; a client may put its ns to it again.
+    // Our own Link headers have the whole name, and a client may add its ns again.
     if (endpoint.repository.startsWith(`${prefix}/`)) return endpoint
     const repository = mirroredRepository(prefix, endpoint.repository)
     if (repository !== undefined) return { ...endpoint, repository }
@@ -31,7 +32,7 @@ export const makeMirrorScope = (names: MirrorNames, ownNames: ReadonlyArray<stri
   }
 })
 
-/** Refuses what would put something into an upstream's repository; a deletion only forgets what is cached of it. */
+/** Refuses writes to an upstream's repository. A deletion only removes what is cached of it. */
 export const keepMirrored =
   (names: MirrorNames, write: RegistryWrite): RegistryWrite =>
   (method, endpoint) => {

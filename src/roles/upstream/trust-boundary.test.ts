@@ -1,4 +1,4 @@
-// Checks whom an upstream may name: token servers of its own, never a stranger's; redirects that do not lose TLS.
+// The hosts that an upstream may name: token servers of its own, never foreign ones; redirects that keep TLS.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -21,7 +21,7 @@ describe("the trust boundary of an upstream", () => {
     "https://login.example/token",
     "https://login.example:9000/token",
     "https://other.example:8443/"
-  ])("%s may give tokens", (realm) => {
+  ])("%s may issue tokens", (realm) => {
     expect(isDistrusted(hub.realm(realm))).toBe(false)
   })
 
@@ -47,7 +47,7 @@ describe("the trust boundary of an upstream", () => {
     expect(isDistrusted(hub.realm(realm))).toBe(true)
   })
 
-  test("plain http is for loopback alone", () => {
+  test("plain http is allowed on loopback only", () => {
     expect(isDistrusted(local.realm("http://127.0.0.1:5001/token"))).toBe(false)
     expect(isDistrusted(local.realm("http://localhost:5001/token"))).toBe(false)
     expect(isDistrusted(local.realm("http://127.0.0.2:5001/token"))).toBe(true)
@@ -63,13 +63,13 @@ describe("the trust boundary of an upstream", () => {
     expect(isDistrusted(listed.realm("https://auth.example/token"))).toBe(false)
   })
 
-  test("a top-level name opens nothing below it", () => {
+  test("a top-level name trusts no host below it", () => {
     const single = makeTrustBoundary({ name: "registry", url: "https://registry", trustedRealms: [] })
     expect(isDistrusted(single.realm("https://auth.registry/token"))).toBe(true)
     expect(isDistrusted(single.realm("https://registry/token"))).toBe(false)
   })
 
-  test("redirects keep TLS and do not come home", () => {
+  test("redirects keep TLS and do not lead to loopback", () => {
     const from = new URL("https://registry-1.docker.io/v2/a/blobs/x")
     const follow = (location: string) => {
       const url = hub.redirect(location, from)

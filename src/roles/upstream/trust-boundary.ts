@@ -1,11 +1,11 @@
-// Decides whom an upstream registry may name: the token server (realm) that gets the configured credentials, and the
-// hosts to which it redirects for a blob, which get none. The boundary is configured, never learnt from an answer.
+// The hosts that an upstream registry may name: the token server (realm) that gets the configured credentials, and
+// the targets of its redirects for a blob, which get none. The boundary is configured, never learnt from an answer.
 //
 //   realm      https; the upstream's own host, its name's host or a host below either ("docker.io" trusts
 //              auth.docker.io), or one of trustedRealms. Plain http only from a loopback upstream to loopback.
 //   redirect   https, or http from an upstream that is itself http; to loopback only from loopback.
 //
-// Invariant: what is refused is never dialled, and the refusal says what to configure.
+// Invariant: a refused host is never dialled, and the refusal says what to configure.
 
 export interface UpstreamPlace {
   /** As clients name it: "docker.io". */
@@ -22,11 +22,11 @@ export interface Distrusted {
 }
 
 export interface TrustBoundary {
-  /** The URL of a token server that may be sent the upstream's credentials. */
+  /** The URL of a token server that may get the upstream's credentials. */
   readonly realm: (text: string) => URL | Distrusted
-  /** Where a redirect from `from` leads, if it may be followed. */
+  /** The target of a redirect from `from`, if it may be followed. */
   readonly redirect: (location: string, from: URL) => URL | Distrusted
-  /** Whether a URL is the upstream itself, which alone is sent its Authorization. */
+  /** Whether a URL is the upstream itself, which alone gets its Authorization. */
   readonly isUpstream: (url: URL) => boolean
 }
 
@@ -38,7 +38,10 @@ export const isLoopback = (hostname: string): boolean =>
 const isAddress = (hostname: string): boolean =>
   hostname.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname)
 
-/** Hosts below a domain name of at least two labels; an address, "localhost" or "com" has none. */
+/**
+ * Whether a host lies below a domain name of at least two labels. Nothing lies below an address, "localhost" or
+ * "com".
+ */
 const isBelow = (hostname: string, domain: string): boolean =>
   domain.includes(".") &&
   !isAddress(domain) &&
@@ -80,11 +83,11 @@ export const makeTrustBoundary = (place: UpstreamPlace): TrustBoundary => {
       isLoopback(upstream.hostname) &&
       isLoopback(url.hostname)
     if (url.protocol !== "https:" && !plainOnLoopback) {
-      return distrusted(`its realm ${shown(url.href)} is not https, so no token is asked for there`)
+      return distrusted(`its realm ${shown(url.href)} is not https, so no token is requested there`)
     }
     if (!isTrusted(url)) {
       return distrusted(
-        `its realm ${shown(url.href)} is not of this upstream; if it is right, add "${url.host}" to trustedRealms`
+        `its realm ${shown(url.href)} does not belong to this upstream; if it is right, add "${url.host}" to trustedRealms`
       )
     }
     url.hash = ""
@@ -101,7 +104,7 @@ export const makeTrustBoundary = (place: UpstreamPlace): TrustBoundary => {
       return distrusted(`it redirects from https to ${shown(url.protocol)}//${url.host}`)
     }
     if (isLoopback(url.hostname) && !isLoopback(upstream.hostname)) {
-      return distrusted(`it redirects to this very host (${url.host})`)
+      return distrusted(`it redirects to this machine itself (${url.host})`)
     }
     url.hash = ""
     return url

@@ -1,5 +1,5 @@
-// Decides which upstream registry a repository of the cluster belongs to: the one whose prefix its name begins with, of
-// those that are configured. A repository of no upstream is the cluster's own.
+// Finds the upstream registry of a repository among the configured ones: its prefix begins the repository's name. A
+// repository without an upstream is the cluster's own.
 
 import { Effect } from "effect"
 import type { HttpClient } from "effect/http"
@@ -14,7 +14,7 @@ export interface MirroredRepository {
   readonly registry: UpstreamRegistry
   /** Its name at the upstream. */
   readonly remote: string
-  /** How long a tag is served before the upstream is asked again. */
+  /** Time for which a tag is served before the upstream is asked again. */
   readonly freshness: Micros
 }
 

@@ -1,5 +1,5 @@
-// Checks how an upstream is asked: tokens and credentials go where they belong and nowhere else, answers are verified,
-// broken transfers go on, and an upstream in trouble is left alone.
+// The client of an upstream registry: tokens and credentials go to their receivers and nowhere else, answers are
+// verified, broken transfers resume, and an upstream in trouble gets a pause.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -73,13 +73,13 @@ describe("an upstream registry", () => {
         assert.deepStrictEqual(yield* registry.tags("library/alpine", { limit: 10 }), ["3"])
         const lacks = yield* Effect.flip(registry.head("library/alpine", tag("4")))
         assert.strictEqual(lacks._tag, "UpstreamLacks")
-        // What is hashed must not come in another coding.
+        // Bytes that are hashed must not arrive in another coding.
         assert.isTrue(state.seen.every(({ acceptEncoding }) => acceptEncoding === "identity"))
       })
     )
   )
 
-  it.effect("lists tags in order, after the last one, and none that is no tag", () =>
+  it.effect("lists tags in order, after the last one, without names that are no tags", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
         for (const name of ["c", "a", "-b", "b/..", "b"])
@@ -90,7 +90,7 @@ describe("an upstream registry", () => {
     )
   )
 
-  it.effect("gets a token once a repository, for its own scope, with the credentials only at the realm", () =>
+  it.effect("gets one token per repository, for its own scope, and sends credentials only to the realm", () =>
     withUpstream({ ...place, credentials }, (registry, state) =>
       Effect.gen(function* () {
         state.auth = "bearer"
@@ -104,7 +104,7 @@ describe("an upstream registry", () => {
         assert.strictEqual(tokens.length, 1)
         assert.strictEqual(tokens[0]?.authorization, basic)
         assert.strictEqual(tokens[0]?.url, "/token?service=fake&scope=repository%3Alibrary%2Falpine%3Apull")
-        // The first request taught the way; the others came with the token at once.
+        // The first request learned the way; the others brought the token at once.
         assert.deepStrictEqual(
           at(state, "registry").map(({ authorization }) => authorization),
           [undefined, "Bearer token-1", "Bearer token-1", "Bearer token-1"]
@@ -120,7 +120,7 @@ describe("an upstream registry", () => {
     )
   )
 
-  it.effect("is asked with a new token when the old one has expired or is refused", () =>
+  it.effect("gets a new token when the old one has expired or is refused", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
         state.auth = "bearer"
@@ -140,7 +140,7 @@ describe("an upstream registry", () => {
     )
   )
 
-  it.effect("takes Basic when that is what is configured", () =>
+  it.effect("gets Basic when it asks for it", () =>
     withUpstream({ ...place, credentials }, (registry, state) =>
       Effect.gen(function* () {
         state.auth = "basic"
@@ -156,37 +156,39 @@ describe("an upstream registry", () => {
         const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
         assert.strictEqual(denied._tag === "UpstreamLacks" && denied.denied, true)
         assert.notInclude(denied.message, "secret")
-        // What it has just refused is not sent twice.
+        // A refused Authorization is not sent twice.
         assert.strictEqual(at(state, "registry").length, 4)
       })
     )
   )
 
-  it.effect("whose token server refuses or fails says so, and its tokens are no way into a header", () =>
-    withUpstream({ ...place, credentials }, (registry, state) =>
-      Effect.gen(function* () {
-        state.auth = "bearer"
-        publishImage(state, hash, "a/b", "1", [])
-        for (const status of [401, 403]) {
-          state.tokensFailing = status
-          const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
-          assert.strictEqual(denied._tag === "UpstreamLacks" && denied.denied, true, `${status}`)
-        }
-        state.tokensFailing = 500
-        const away = yield* Effect.flip(registry.head("a/b", tag("1")))
-        assert.strictEqual(away._tag, "UpstreamAway")
-        state.tokensFailing = undefined
-        for (const text of ["", "two words", "a\r\nx-injected: 1", "ü"]) {
-          state.tokenText = text
-          const refused = yield* Effect.flip(registry.head("a/b", tag("1")))
-          assert.include(refused.message, "gave no token", JSON.stringify(text))
-        }
-        assert.isTrue(at(state, "registry").every(({ authorization }) => authorization === undefined))
-      })
-    )
+  it.effect(
+    "reports a token server that refuses or fails, and accepts no token that could break a header",
+    () =>
+      withUpstream({ ...place, credentials }, (registry, state) =>
+        Effect.gen(function* () {
+          state.auth = "bearer"
+          publishImage(state, hash, "a/b", "1", [])
+          for (const status of [401, 403]) {
+            state.tokensFailing = status
+            const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
+            assert.strictEqual(denied._tag === "UpstreamLacks" && denied.denied, true, `${status}`)
+          }
+          state.tokensFailing = 500
+          const away = yield* Effect.flip(registry.head("a/b", tag("1")))
+          assert.strictEqual(away._tag, "UpstreamAway")
+          state.tokensFailing = undefined
+          for (const text of ["", "two words", "a\r\nx-injected: 1", "ü"]) {
+            state.tokenText = text
+            const refused = yield* Effect.flip(registry.head("a/b", tag("1")))
+            assert.include(refused.message, "gave no token", JSON.stringify(text))
+          }
+          assert.isTrue(at(state, "registry").every(({ authorization }) => authorization === undefined))
+        })
+      )
   )
 
-  it.effect("answers the challenge of the upstream alone, not that of a store it redirects to", () =>
+  it.effect("gets an answer to its own challenge, but not to that of a store it redirects to", () =>
     withUpstream({ ...place, credentials }, (registry, state) =>
       Effect.gen(function* () {
         state.redirectBlobs = true
@@ -201,18 +203,18 @@ describe("an upstream registry", () => {
     )
   )
 
-  it.effect("without credentials says what is missing", () =>
+  it.effect("reports missing credentials", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
         state.auth = "basic"
         const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
         assert.strictEqual(denied._tag, "UpstreamLacks")
-        assert.include(denied.message, "docker.io wants credentials (basic)")
+        assert.include(denied.message, "docker.io requires credentials (basic)")
       })
     )
   )
 
-  it.effect("gets nothing of its token server's choice: a stranger's realm is not dialled", () =>
+  it.effect("cannot choose any token server: a foreign realm is not dialled", () =>
     withUpstream({ ...place, credentials }, (registry, state, world) =>
       Effect.gen(function* () {
         state.auth = "bearer"
@@ -230,7 +232,7 @@ describe("an upstream registry", () => {
     )
   )
 
-  it.effect("redirects over https only, and not for ever", () =>
+  it.effect("may redirect over https only, and a limited number of times", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
         state.redirectBlobs = true
@@ -254,7 +256,7 @@ describe("an upstream registry", () => {
     )
   )
 
-  it.effect("is not believed when a manifest is not what its digest says", () =>
+  it.effect("is not trusted when a manifest does not match its digest", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [])
@@ -276,7 +278,7 @@ describe("an upstream registry", () => {
   )
 
   for (const ranges of [true, false]) {
-    it.effect(`whose blob breaks off is asked for the rest ${ranges ? "by range" : "without ranges"}`, () =>
+    it.effect(`that breaks off a blob is asked for the rest ${ranges ? "by range" : "without ranges"}`, () =>
       withUpstream(place, (registry, state) =>
         Effect.gen(function* () {
           const layer = someBytes(3, 50_000)
@@ -298,7 +300,7 @@ describe("an upstream registry", () => {
     )
   }
 
-  it.effect("that answers a range with another one is not believed", () =>
+  it.effect("that answers with another range is not trusted", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
         const image = publishImage(state, hash, "a/b", "1", [someBytes(3, 50_000)])
@@ -323,7 +325,7 @@ describe("an upstream registry", () => {
     )
   )
 
-  it.effect("that is overloaded or away is left alone for a while, and then asked again", () =>
+  it.effect("that is overloaded or unreachable gets a pause, and is then asked again", () =>
     withUpstream(place, (registry, state, world) =>
       Effect.gen(function* () {
         publishImage(state, hash, "a/b", "1", [])

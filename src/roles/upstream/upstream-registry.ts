@@ -1,9 +1,9 @@
-// Decides what a cluster asks of an upstream registry: what a tag names (HEAD, which does not count against pull
-// limits), the bytes of a manifest, whether it has a blob, the bytes of a blob, and its tags.
+// The client of an upstream registry: the digest of a tag (by HEAD, which does not count against pull limits), the
+// bytes of a manifest, the presence of a blob, the bytes of a blob, and its tags.
 //
-// Invariants: manifest bytes hash to their digest; blob bytes come in order and exactly as many as the upstream said,
-// a broken connection being continued where it broke (the receiver checks their digest); nothing is taken into memory
-// beyond the limit of its kind.
+// Invariants: manifest bytes hash to their digest; blob bytes come in order and in exactly the number that the
+// upstream stated, with a broken transfer resumed where it broke (the receiver checks their digest); nothing is taken
+// into memory beyond the limit of its kind.
 
 import { Data, Effect, Schema, Stream } from "effect"
 import type { HttpClient, HttpClientResponse } from "effect/http"
@@ -29,10 +29,10 @@ interface UpstreamManifest {
   readonly mediaType: string | undefined
 }
 
-/** Repositories are named as the upstream names them. */
+/** Repositories have the names that the upstream gives them. */
 export interface UpstreamRegistry {
   readonly name: string
-  /** The digest that a reference names; undefined when the upstream has it but does not say. */
+  /** The digest of a reference; undefined when the upstream has it but does not state the digest. */
   readonly head: (
     repository: string,
     reference: ManifestReference
@@ -41,7 +41,7 @@ export interface UpstreamRegistry {
     repository: string,
     reference: ManifestReference
   ) => Effect.Effect<UpstreamManifest, UpstreamError>
-  /** Bytes of a blob that it has; undefined when it does not say how many. */
+  /** Bytes of a blob that the upstream has; undefined when it does not state the number. */
   readonly blobLength: (
     repository: string,
     digest: Digest
@@ -52,7 +52,7 @@ export interface UpstreamRegistry {
     repository: string,
     page: PageRequest
   ) => Effect.Effect<ReadonlyArray<string>, UpstreamError>
-  /** Manifests whose subject is this one, as the upstream lists them at once. */
+  /** Manifests whose subject is this one, as the upstream lists them in one answer. */
   readonly referrers: (
     repository: string,
     subject: Digest
@@ -68,7 +68,7 @@ const decodeReferrers = Schema.decodeUnknownEffect(
 )
 const decoder = new TextDecoder()
 
-/** A body that ended before its time, at a byte from which it can be continued. */
+/** A body that ended early, at a byte from which it can be resumed. */
 class BrokeOff extends Data.TaggedError("BrokeOff")<{ readonly why: string }> {}
 
 const formatReference = (reference: ManifestReference): string =>
@@ -89,7 +89,7 @@ export const makeUpstreamRegistry = (
     const { name } = upstream
     const away = (why: string) => new UpstreamAway({ message: `${name} ${why}` })
 
-    /** Reads a short answer within the time of a small question. */
+    /** Reads a short answer within the time of a small request. */
     const whole = (response: HttpClientResponse.HttpClientResponse, what: string, most: number) =>
       boundedBody(response, `${what} of ${name}`, most).pipe(
         Effect.catchTag("HttpClientError", (error) =>
@@ -135,7 +135,7 @@ export const makeUpstreamRegistry = (
           return { bytes: response.stream, length: Number(given[2]) }
         }
         if (response.status === 200) {
-          // It knows no ranges: what is here already is passed over.
+          // The upstream supports no ranges: bytes that are already here are skipped.
           const length = lengthOf(response.headers["content-length"])
           return { bytes: dropBytes(response.stream, at), length }
         }
@@ -201,7 +201,7 @@ export const makeUpstreamRegistry = (
           })
           const bytes = yield* whole(response, `the referrers of ${subject}`, maxManifestBytes)
           const listed = yield* Effect.mapError(decodeReferrers(decoder.decode(bytes)), () =>
-            away(`answered something else than the referrers of ${subject}`)
+            away(`answered something other than the referrers of ${subject}`)
           )
           return listed.manifests ?? []
         }),
@@ -228,7 +228,7 @@ export const makeUpstreamRegistry = (
           })
           const bytes = yield* whole(response, `the tags of ${repository}`, maxManifestBytes)
           const listed = yield* Effect.mapError(decodeTags(decoder.decode(bytes)), () =>
-            away(`answered something else than the tags of ${repository}`)
+            away(`answered something other than the tags of ${repository}`)
           )
           const { last: after } = page
           return (listed.tags ?? [])

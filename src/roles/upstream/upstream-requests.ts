@@ -1,12 +1,12 @@
-// Decides how one request reaches an upstream registry: authorized if the upstream wants it, redirects followed without
-// Authorization, each step bounded in time, and the statuses turned into what they mean. An upstream that is overloaded
-// or unreachable is left alone for a while: who asks meanwhile is answered at once.
+// Sends one request to an upstream registry: authorized if the upstream wants it, redirects followed without
+// Authorization, each step bounded in time, and the statuses turned into what they mean. An upstream that is
+// overloaded or unreachable gets no requests for a while; callers are answered at once meanwhile.
 //
 //   request -> 401 -> token -> request -> 307 -> request elsewhere -> 200, 206
 //                                              \ 404, 401, 403: UpstreamLacks   \ anything else: UpstreamAway
 //
 // Invariants: Authorization goes to the upstream's own origin only; at most maxRedirects hops, each inside the trust
-// boundary; nothing that a client of ours sent is passed on but the name and digest that it asked for.
+// boundary; of a client's request, only the requested name and digest are passed on.
 
 import { Clock, Effect, Redacted } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
@@ -24,19 +24,19 @@ interface UpstreamQuestion {
   readonly method: "GET" | "HEAD"
   /** The name of the repository at the upstream. */
   readonly repository: string
-  /** After "/v2/{repository}/", with its query. */
+  /** The part after "/v2/{repository}/", with its query. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Sends a question; the answer is 200 or 206, its body not yet read. Ends within upstreamAnswerTimeout. */
+/** Sends a request. The answer is 200 or 206, with its body not yet read. Ends within upstreamAnswerTimeout. */
 export type UpstreamRequests = (
   question: UpstreamQuestion
 ) => Effect.Effect<HttpClientResponse.HttpClientResponse, UpstreamError>
 
 const redirects: ReadonlyArray<number> = [301, 302, 303, 307, 308]
 
-/** Retry-After in seconds; its form as a date is not worth a clock that may differ. */
+/** Retry-After in seconds. Its form as a date is ignored, because clocks may differ. */
 const retryAfter = (header: string | undefined, limits: UpstreamLimits): Micros => {
   const told = /^\d{1,6}$/.test(header ?? "") ? Number(header) * 1_000_000 : limits.upstreamPause
   return Math.min(Math.max(told, limits.upstreamPause), limits.maxUpstreamPause)
@@ -146,7 +146,7 @@ export const makeUpstreamRequests = (
         const now = yield* Clock.currentTimeMillis
         if (now < pausedUntil) {
           return yield* new UpstreamAway({
-            message: `${pausedWhy} (left alone for ${Math.ceil((pausedUntil - now) / 1000)} s more)`,
+            message: `${pausedWhy} (not asked again for ${Math.ceil((pausedUntil - now) / 1000)} s)`,
             pause: (pausedUntil - now) * 1000
           })
         }

@@ -1,11 +1,11 @@
-// Decides how an upstream is told who asks: Basic with the configured credentials, or Bearer with a token that a token
-// server of the trust boundary gave for them (docker registry v2 token authentication). A token is kept until shortly
-// before it expires, and asked for once by all who need it.
+// Authorizes requests to an upstream: Basic with the configured credentials, or Bearer with a token that a token
+// server inside the trust boundary issued for them (docker registry v2 token authentication). A token is cached until
+// shortly before it expires, and concurrent requests share one fetch.
 //
-//   401 + WWW-Authenticate -> a challenge that is understood -> realm trusted? -> token -> the request once more
+//   401 + WWW-Authenticate -> a known challenge -> realm trusted? -> token -> the request once more
 //
-// Invariants: credentials go to the upstream itself or to a trusted realm and nowhere else, no redirect is followed
-// with them; a client's Authorization never comes here; nothing secret is in a message.
+// Invariants: credentials go to the upstream itself or to a trusted realm and nowhere else, and no redirect is
+// followed with them; a client's Authorization never comes here; no message contains a secret.
 
 import { Cache, Effect, Exit, Redacted, Schema } from "effect"
 import { Base64 } from "effect/encoding"
@@ -26,7 +26,7 @@ export type Authorization = Redacted.Redacted
 export interface UpstreamTokens {
   /** The Authorization that earlier challenges taught for a repository, if any. */
   readonly known: (repository: string) => Effect.Effect<Authorization | undefined, UpstreamError>
-  /** What to send after a 401 with this WWW-Authenticate; `refused` is what was sent before. */
+  /** The Authorization to send after a 401 with this WWW-Authenticate. `refused` is the one sent before. */
   readonly answer: (
     repository: string,
     header: string | undefined,
@@ -56,7 +56,7 @@ const decoder = new TextDecoder()
 const isSame = (one: Authorization, other: Authorization | undefined): boolean =>
   other !== undefined && Redacted.value(one) === Redacted.value(other)
 
-/** What may stand in a header: a token server must not write lines of the next request. */
+/** Whether a text may stand in a header: a token server must not write lines of the next request. */
 const isTokenText = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
 
 export const makeUpstreamTokens = (
@@ -110,11 +110,11 @@ export const makeUpstreamTokens = (
         }
         const bytes = yield* boundedBody(response, `the token of ${host}`, limits.maxTokenBytes)
         const answer = yield* Effect.mapError(decodeToken(decoder.decode(bytes)), () =>
-          away(`the token server ${host} answered something else than a token`)
+          away(`the token server ${host} answered something other than a token`)
         )
         const token = answer.token ?? answer.access_token ?? ""
         if (!isTokenText(token)) return yield* away(`the token server ${host} gave no token`)
-        // 60 seconds is what the protocol says when the server does not.
+        // The protocol says 60 seconds when the server does not.
         const expires = answer.expires_in ?? 60
         const lifetime = Math.min(Math.max(0, expires * limits.tokenUse), limits.maxTokenLifetime / 1_000_000)
         return { authorization: Redacted.make(`Bearer ${token}`), lifetime }
@@ -143,7 +143,7 @@ export const makeUpstreamTokens = (
     const authorize = (way: Way): Effect.Effect<Authorization | undefined, UpstreamError> =>
       way.tag === "Basic" ? basic : Effect.map(Cache.get(tokens, way.key), (token) => token.authorization)
 
-    /** The URL that gives the token which a Bearer challenge wants. */
+    /** The URL that issues the token for a Bearer challenge. */
     const tokenUrl = (challenge: Challenge, repository: string): Effect.Effect<string, UpstreamAway> => {
       const realm = boundary.realm(challenge.parameters.get("realm") ?? "")
       if (isDistrusted(realm)) return Effect.fail(new UpstreamAway({ message: realm.reason }))
@@ -168,7 +168,7 @@ export const makeUpstreamTokens = (
       return Effect.fail(
         new UpstreamLacks({
           denied: true,
-          message: `${name} wants credentials (${schemes}), and its configuration has none for that`
+          message: `${name} requires credentials (${schemes}), and its configuration has none for that`
         })
       )
     }
@@ -184,7 +184,7 @@ export const makeUpstreamTokens = (
           if (challenges === undefined) {
             return yield* new UpstreamLacks({
               denied: true,
-              message: `${name} answered 401 without a challenge that can be read`
+              message: `${name} answered 401 without a readable challenge`
             })
           }
           const way = yield* wayOf(repository, challenges)
@@ -196,7 +196,7 @@ export const makeUpstreamTokens = (
           if (authorization === undefined || (way.tag === "Basic" && isSame(authorization, refused))) {
             return yield* new UpstreamLacks({
               denied: true,
-              message: `${name} does not take the configured credentials`
+              message: `${name} does not accept the configured credentials`
             })
           }
           learn(repository, way)
