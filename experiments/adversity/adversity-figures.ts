@@ -10,8 +10,8 @@
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { Adversity, AdversityOptions } from "./adversity-scenarios.ts"
-import { waveOf } from "./adversity-scenarios.ts"
-import type { AdverseWave, HostStory } from "./adversity-watch.ts"
+import { crowdOf } from "./adversity-scenarios.ts"
+import type { AdverseOutcome, HostStory } from "./adversity-watch.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
 import { boundOf, floorOf } from "../flash-crowd/crowd-bound.ts"
 
@@ -46,13 +46,13 @@ export const figuresOf = (
   options: AdversityOptions,
   adversity: Adversity,
   seed: number,
-  wave: AdverseWave
+  outcome: AdverseOutcome
 ): AdversityFigures | string => {
-  const spec = waveOf(options, adversity, seed)
+  const spec = crowdOf(options, adversity, seed)
   const { trackersAway } = adversity
   const slowFrom = options.agents - (adversity.slow?.agents ?? 0)
-  const initial = wave.hosts.slice(0, options.agents)
-  const arrived = wave.hosts.slice(options.agents)
+  const initial = outcome.hosts.slice(0, options.agents)
+  const arrived = outcome.hosts.slice(options.agents)
   const fast = defined(initial.slice(0, slowFrom).map((host) => tookOf(host, 0)))
   const slow = defined(initial.slice(slowFrom).map((host) => tookOf(host, 0)))
   const came = defined(
@@ -82,16 +82,16 @@ export const figuresOf = (
     ...(slow.length === 0 ? {} : { slow: timesAgainst(slowFloor, slow) }),
     ...(came.length === 0 ? {} : { came: timesAgainst(cameFloor, came) })
   }
-  const gone = wave.hosts.filter(({ leftAt }) => leftAt !== undefined)
+  const gone = outcome.hosts.filter(({ leftAt }) => leftAt !== undefined)
   return {
     ...times,
     worstRatio: Math.max(...Object.values(times).map(({ ratio }) => ratio.max)),
-    survivors: wave.hosts.length - gone.length,
+    survivors: outcome.hosts.length - gone.length,
     left: gone.length,
     leftPulling: gone.filter(({ doneAt }) => doneAt === undefined).length,
     arrived: arrived.length,
     cut: adversity.zoneCut?.agents ?? 0,
-    failedPulls: wave.hosts.reduce(
+    failedPulls: outcome.hosts.reduce(
       (sum, { failedPulls, leftAt }) => sum + (leftAt === undefined ? failedPulls : 0),
       0
     )

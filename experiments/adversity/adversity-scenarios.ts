@@ -3,7 +3,7 @@
 
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface AdversityOptions {
@@ -47,7 +47,7 @@ export interface Scenario {
 }
 
 /** The wave without anything going wrong. */
-const calmWave = (options: AdversityOptions, seed: number): WaveSpec => ({
+const calmCrowd = (options: AdversityOptions, seed: number): FlashCrowd => ({
   seed,
   agents: options.agents,
   origins: options.origins,
@@ -61,8 +61,8 @@ const calmWave = (options: AdversityOptions, seed: number): WaveSpec => ({
 const patience = 12
 
 /** The wave of a scenario: its slow agents are the last ones. */
-export const waveOf = (options: AdversityOptions, { slow }: Adversity, seed: number): WaveSpec => {
-  const calm = calmWave(options, seed)
+export const crowdOf = (options: AdversityOptions, { slow }: Adversity, seed: number): FlashCrowd => {
+  const calm = calmCrowd(options, seed)
   const spec = slow === undefined ? calm : { ...calm, links: { ...calm.links, slow } }
   return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) }
 }
@@ -72,7 +72,7 @@ const minute = 60_000_000
 /** All scenarios, the calm one first and everything together last. */
 export const scenariosOf = (options: AdversityOptions): ReadonlyArray<Scenario> => {
   const { agents, churn, loss } = options
-  const best = boundOf(calmWave(options, 0)).seconds * 1e6
+  const best = boundOf(calmCrowd(options, 0)).seconds * 1e6
   const at = (share: number): Micros => Math.round(share * best)
   const text = (micros: Micros): string => `${(micros / 1e6).toFixed(1)} s`
   const leaveEvery = { leaveEvery: Math.max(1, Math.round((minute * 100) / (churn * agents))) }

@@ -16,9 +16,9 @@ import type { SimHost } from "../../src/runtime-sim/host/host.ts"
 import type { Adversity, Span } from "./adversity-scenarios.ts"
 import type { Progress } from "../engine/progress.ts"
 import { makeCluster, type RunningCluster, type SimulatedCluster } from "../flash-crowd/simulated-cluster.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
-import { runInSlices, type WaveStuck } from "../flash-crowd/run-in-slices.ts"
+import { runInSlices, type CrowdStuck } from "../flash-crowd/run-in-slices.ts"
 
 /** Instants since the initial hosts were asked. */
 export interface HostStory {
@@ -30,7 +30,7 @@ export interface HostStory {
   readonly failedPulls: number
 }
 
-export interface AdverseWave {
+export interface AdverseOutcome {
   readonly traceHash: string
   readonly events: number
   /** The initial hosts in their order, then those that came, in the order in which they came. */
@@ -57,10 +57,10 @@ const looksInBound = 50
 const until = (micros: Micros): Effect.Effect<void> => Effect.sleep(Duration.millis(micros / 1_000))
 
 export const watchAdversity = (
-  spec: WaveSpec,
+  spec: FlashCrowd,
   adversity: Adversity,
   progress: Progress
-): Effect.Effect<AdverseWave, HostProgramError | WaveStuck> =>
+): Effect.Effect<AdverseOutcome, HostProgramError | CrowdStuck> =>
   Effect.gen(function* () {
     const loss = adversity.loss === undefined ? {} : { loss: { probability: adversity.loss } }
     const cluster = makeCluster({ ...spec, world: loss })

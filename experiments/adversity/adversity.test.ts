@@ -5,8 +5,8 @@ import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { adversity } from "./adversity.ts"
 import { figuresOf } from "./adversity-figures.ts"
-import { type AdversityOptions, scenariosOf, waveOf } from "./adversity-scenarios.ts"
-import { type AdverseWave, watchAdversity } from "./adversity-watch.ts"
+import { type AdversityOptions, scenariosOf, crowdOf } from "./adversity-scenarios.ts"
+import { type AdverseOutcome, watchAdversity } from "./adversity-watch.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
@@ -24,8 +24,8 @@ const options: AdversityOptions = {
 
 const scenario = (name: string) => scenariosOf(options).find((known) => known.name === name)!.adversity
 
-const run = (name: string): Promise<AdverseWave> =>
-  Effect.runPromise(watchAdversity(waveOf(options, scenario(name), 1), scenario(name), silentProgress))
+const run = (name: string): Promise<AdverseOutcome> =>
+  Effect.runPromise(watchAdversity(crowdOf(options, scenario(name), 1), scenario(name), silentProgress))
 
 const figures = async (name: string) => {
   const found = figuresOf(options, scenario(name), 1, await run(name))
@@ -43,10 +43,10 @@ describe("a wave in trouble", () => {
   })
 
   it("loses frames, and counts their bytes", async () => {
-    const wave = await run("loss")
+    const outcome = await run("loss")
     // A few hundred pieces: chance takes the share of their bytes some way from one in a hundred.
-    assert.isAbove(wave.bytesLost / wave.bytesSent, 0.002)
-    assert.isBelow(wave.bytesLost / wave.bytesSent, 0.03)
+    assert.isAbove(outcome.bytesLost / outcome.bytesSent, 0.002)
+    assert.isBelow(outcome.bytesLost / outcome.bytesSent, 0.03)
     assert.strictEqual((await run("calm")).bytesLost, 0)
   })
 
@@ -69,9 +69,9 @@ describe("a wave in trouble", () => {
 })
 
 describe("figures of a wave in trouble", () => {
-  const spec = waveOf(options, {}, 1)
+  const spec = crowdOf(options, {}, 1)
   const bound = Math.ceil(boundOf(spec).seconds * 1e6)
-  const wave = (doneAt: ReadonlyArray<number>): AdverseWave => ({
+  const outcome = (doneAt: ReadonlyArray<number>): AdverseOutcome => ({
     traceHash: "",
     events: 0,
     bytesSent: 0,
@@ -81,16 +81,16 @@ describe("figures of a wave in trouble", () => {
   const all = Array.from({ length: options.agents }, () => bound)
 
   it("are not believed when a host was faster than its links", () => {
-    assert.include(figuresOf(options, {}, 1, wave(all.with(3, 9_000_000))) as string, "a fast host")
-    assert.include(figuresOf(options, {}, 1, wave(all.map((at) => at - 2))) as string, "counting bound")
+    assert.include(figuresOf(options, {}, 1, outcome(all.with(3, 9_000_000))) as string, "a fast host")
+    assert.include(figuresOf(options, {}, 1, outcome(all.map((at) => at - 2))) as string, "counting bound")
     const slow = { slow: { agents: 2, rate: 500_000 } }
-    assert.include(figuresOf(options, slow, 1, wave(all)) as string, "a slow host")
+    assert.include(figuresOf(options, slow, 1, outcome(all)) as string, "a slow host")
   })
 
   it("count a host that came from when it could ask", () => {
     const away = { trackersAway: { from: 5_000_000, until: 30_000_000 } }
     const came = { askedAt: 10_000_000, doneAt: 30_000_000 + 10_100_000, failedPulls: 1 }
-    const found = figuresOf(options, away, 1, { ...wave(all), hosts: [...wave(all).hosts, came] })
+    const found = figuresOf(options, away, 1, { ...outcome(all), hosts: [...outcome(all).hosts, came] })
     assert(typeof found !== "string")
     assert.closeTo(found.came!.p50_s, 10.1, 1e-9)
     assert.strictEqual(found.failedPulls, 1)

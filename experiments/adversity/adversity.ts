@@ -6,7 +6,7 @@ import { Effect, Schema } from "effect"
 import { askLimits } from "../../src/roles/client/limits.ts"
 import { ratioChart } from "./adversity-charts.ts"
 import { type AdversityFigures, figuresOf } from "./adversity-figures.ts"
-import { type AdversityOptions, scenariosOf, waveOf } from "./adversity-scenarios.ts"
+import { type AdversityOptions, scenariosOf, crowdOf } from "./adversity-scenarios.ts"
 import { watchAdversity } from "./adversity-watch.ts"
 import {
   type Cell,
@@ -19,7 +19,7 @@ import {
 import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import type { Figure, Table } from "../report/result.ts"
-import { waveMemory } from "../flash-crowd/crowd-run.ts"
+import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "adversity"
 
@@ -61,7 +61,7 @@ const cells = (options: AdversityOptions, seeds: ReadonlyArray<number>): Readonl
       input: { options, scenario, seed },
       // Runs with slow hosts go on for longer, though with little to do.
       cost: adversity.slow === undefined ? 1 : 1.5,
-      memory: waveMemory(waveOf(options, adversity, seed))
+      memory: crowdMemory(crowdOf(options, adversity, seed))
     }))
   )
 
@@ -71,10 +71,10 @@ const measure = (
 ): Effect.Effect<Outcome, ExperimentFailed> =>
   Effect.gen(function* () {
     const { adversity } = scenariosOf(options).find((known) => known.name === scenario)!
-    const wave = yield* watchAdversity(waveOf(options, adversity, seed), adversity, progress)
-    const figures = figuresOf(options, adversity, seed, wave)
+    const outcome = yield* watchAdversity(crowdOf(options, adversity, seed), adversity, progress)
+    const figures = figuresOf(options, adversity, seed, outcome)
     if (typeof figures === "string") return yield* failed(scenario, figures)
-    const { traceHash, events, bytesLost, bytesSent } = wave
+    const { traceHash, events, bytesLost, bytesSent } = outcome
     return { traceHash, events, figures, lostShare: bytesLost / bytesSent }
   }).pipe(
     Effect.mapError((error) => (error instanceof ExperimentFailed ? error : failed(scenario, error.message))),

@@ -6,11 +6,11 @@ import { writeSync } from "node:fs"
 import { Effect } from "effect"
 import type { BenchCost } from "./bench-table.ts"
 import { makeProgress } from "../engine/progress.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
-import { runWave } from "../flash-crowd/crowd-run.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import { runFlashCrowd } from "../flash-crowd/crowd-run.ts"
 
 const now = performance.now.bind(performance)
-const spec = JSON.parse(process.argv[2]!) as WaveSpec
+const spec = JSON.parse(process.argv[2]!) as FlashCrowd
 const progress = makeProgress(
   {
     isTTY: process.stderr.isTTY === true,
@@ -21,7 +21,7 @@ const progress = makeProgress(
 )
 
 const began = now()
-const result = await Effect.runPromise(Effect.result(runWave(spec, {}, progress)))
+const result = await Effect.runPromise(Effect.result(runFlashCrowd(spec, {}, progress)))
 const seconds = (now() - began) / 1000
 progress.finish()
 if (result._tag === "Failure") {

@@ -3,13 +3,13 @@
 
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import { limits } from "../../src/protocol/limits.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
 export interface BenchPoint {
   readonly label: string
   /** Seconds of wall time and bytes of memory that it may take; absent where only completing counts. */
   readonly limit?: { readonly seconds?: number; readonly memory?: number }
-  readonly spec: WaveSpec
+  readonly spec: FlashCrowd
 }
 
 const GB = 1e9
@@ -26,7 +26,7 @@ interface Size {
 }
 
 /** Kraken's links, origins and trackers. The virtual time is not limited: a bench asks how fast the simulator is. */
-const specOf = ({ agents, blobs, bytes, pieceLength }: Size): WaveSpec => {
+const specOf = ({ agents, blobs, bytes, pieceLength }: Size): FlashCrowd => {
   const blob = (index: number) => ({ name: `bench ${index + 1}`, length: bytes, pieceLength })
   return {
     seed: 1,

@@ -5,16 +5,16 @@ import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import { countingSlots } from "../flash-crowd/bounds.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import type { Figure } from "../report/result.ts"
-import type { WaveSample, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdSample, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { sourcesOf } from "../flash-crowd/crowd-bound.ts"
-import type { ShoalWave } from "../flash-crowd/crowd-watch.ts"
+import type { ShoalOutcome } from "../flash-crowd/crowd-watch.ts"
 
 const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
 
 const time = (micros: number, meaning: string): Figure => figure(micros / 1e6, "s", meaning)
 
 /** When this share of all bytes had arrived, in microseconds, by a straight line between two samples. */
-const arrivedAt = (samples: ReadonlyArray<WaveSample>, share: number): number => {
+const arrivedAt = (samples: ReadonlyArray<CrowdSample>, share: number): number => {
   const bytes = samples.at(-1)!.storedBytes * share
   const after = samples.findIndex((sample) => sample.storedBytes >= bytes)
   if (after <= 0) return samples[0]!.at
@@ -24,19 +24,19 @@ const arrivedAt = (samples: ReadonlyArray<WaveSample>, share: number): number =>
 }
 
 /** Share of all downlinks' capacity in use while the second to the fourth fifth of the bytes arrived. */
-const linkUse = ({ samples }: ShoalWave, { agents, links }: WaveSpec): number => {
+const linkUse = ({ samples }: ShoalOutcome, { agents, links }: FlashCrowd): number => {
   const span = (arrivedAt(samples, 0.8) - arrivedAt(samples, 0.2)) / 1e6
   return span === 0 ? 1 : (0.6 * samples.at(-1)!.storedBytes) / (span * agents * links.rate)
 }
 
 /** Named figures of a wave of one blob, in the order in which a reader wants them. */
-export const figuresOf = (wave: ShoalWave, spec: WaveSpec): Readonly<Record<string, Figure>> => {
-  const { agents, origins } = wave
+export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Record<string, Figure>> => {
+  const { agents, origins } = outcome
   const [blob] = spec.blobs
   const { length: bytes, pieceLength } = blob
-  const firsts = ascending(wave.firstPieces)
-  const lasts = ascending(wave.lastPieces)
-  const afterwards = ascending(wave.completions.map((at, agent) => at - wave.lastPieces[agent]!))
+  const firsts = ascending(outcome.firstPieces)
+  const lasts = ascending(outcome.lastPieces)
+  const afterwards = ascending(outcome.completions.map((at, agent) => at - outcome.lastPieces[agent]!))
   const payload = agents.bytesSent + origins.bytesSent
   const received = agents.bytesReceivedFromOrigins + agents.bytesReceivedFromAgents
   return {
@@ -53,16 +53,16 @@ export const figuresOf = (wave: ShoalWave, spec: WaveSpec): Readonly<Record<stri
     first_piece_p50: time(quantile(firsts, 500), "Until half of the agents had their first piece."),
     first_piece_max: time(quantile(firsts, 1000), "Until every agent had its first piece."),
     all_pieces_outside: time(
-      wave.allOutside.at,
+      outcome.allOutside.at,
       "Until every piece was stored by some agent: before this nobody can be done."
     ),
     origin_copies_until_outside: figure(
-      wave.allOutside.sentByOrigins / bytes,
+      outcome.allOutside.sentByOrigins / bytes,
       "copies",
       "Copies of the blob that origins had sent by then; 1 is the least."
     ),
     link_use: figure(
-      linkUse(wave, spec),
+      linkUse(outcome, spec),
       "",
       "Share of all downlinks in use between a fifth and four fifths of the bytes."
     ),
@@ -110,7 +110,7 @@ export const figuresOf = (wave: ShoalWave, spec: WaveSpec): Readonly<Record<stri
       "Requests refused by a busy uploader, for each piece stored."
     ),
     overhead: figure(
-      wave.bytesSent / payload - 1,
+      outcome.bytesSent / payload - 1,
       "",
       "Bytes sent beside piece payloads (messages, frames, HTTP), as a share of the payloads."
     )

@@ -12,10 +12,10 @@ import { figuresOf } from "./first-wave-figures.ts"
 import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import { timesAgainst } from "../report/result.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
-import { runWave, waveMemory } from "../flash-crowd/crowd-run.ts"
-import type { ShoalWave } from "../flash-crowd/crowd-watch.ts"
+import { runFlashCrowd, crowdMemory } from "../flash-crowd/crowd-run.ts"
+import type { ShoalOutcome } from "../flash-crowd/crowd-watch.ts"
 
 const name = "first-wave"
 
@@ -36,8 +36,8 @@ type Options = typeof options.Type
 /** Virtual time that a run may take, as a multiple of its bound, before it counts as stuck. */
 const patience = 100
 
-const specOf = (options: Options, seed: number): WaveSpec => {
-  const spec: WaveSpec = {
+const specOf = (options: Options, seed: number): FlashCrowd => {
+  const spec: FlashCrowd = {
     seed,
     agents: options.agents,
     origins: options.origins,
@@ -51,10 +51,10 @@ const specOf = (options: Options, seed: number): WaveSpec => {
 
 const seconds = (micros: Micros): number => micros / 1e6
 
-const chartsOf = (options: Options, wave: ShoalWave, bound: number) => [
-  completionChart({ completions: wave.completions.map(seconds), bound }),
+const chartsOf = (options: Options, outcome: ShoalOutcome, bound: number) => [
+  completionChart({ completions: outcome.completions.map(seconds), bound }),
   spreadChart({
-    samples: wave.samples.map((sample) => ({
+    samples: outcome.samples.map((sample) => ({
       seconds: seconds(sample.at),
       fromOrigins: sample.fromOrigins,
       fromAgents: sample.storedBytes - sample.fromOrigins
@@ -79,25 +79,28 @@ const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Ce
     label: `seed ${seed}`,
     input: { options, seed },
     cost: options.agents * options.size,
-    memory: waveMemory(specOf(options, seed))
+    memory: crowdMemory(specOf(options, seed))
   }))
 
-const measure = ({ options, seed }: Input, progress: Progress): Effect.Effect<ShoalWave, ExperimentFailed> =>
-  Effect.mapError(runWave(specOf(options, seed), {}, progress), (error) => failed(error.message))
+const measure = (
+  { options, seed }: Input,
+  progress: Progress
+): Effect.Effect<ShoalOutcome, ExperimentFailed> =>
+  Effect.mapError(runFlashCrowd(specOf(options, seed), {}, progress), (error) => failed(error.message))
 
 const conclude = (
   options: Options,
   seeds: ReadonlyArray<number>,
-  waves: ReadonlyArray<ShoalWave>
+  outcomes: ReadonlyArray<ShoalOutcome>
 ): Effect.Effect<Measured, ExperimentFailed> =>
   Effect.sync(() => {
     const spec = specOf(options, seeds[0]!)
     const bound = boundOf(spec)
     const times = timesAgainst(
       bound.seconds,
-      waves.flatMap((wave) => wave.completions.map(seconds))
+      outcomes.flatMap((outcome) => outcome.completions.map(seconds))
     )
-    const wave = waves[0]!
+    const outcome = outcomes[0]!
     const runs =
       seeds.length === 1 ? "" : ` in ${seeds.length} runs (figures and charts are of seed ${seeds[0]})`
     return {
@@ -107,8 +110,8 @@ const conclude = (
         `${times.p50_s.toFixed(3)} s (${times.ratio.p50.toFixed(3)}).`,
       bound: `the ${bound.name}, with one latency.`,
       strategies: { shoal: { blob: times } },
-      figures: figuresOf(wave, spec),
-      charts: chartsOf(options, wave, bound.seconds)
+      figures: figuresOf(outcome, spec),
+      charts: chartsOf(options, outcome, bound.seconds)
     }
   })
 

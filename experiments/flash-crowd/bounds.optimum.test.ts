@@ -122,13 +122,13 @@ describe("the best schedule of all", () => {
 
   it("does not beat the fluid bound on unequal links", () => {
     const rate = fc.integer({ min: 1, max: 3 })
-    const wave = fc.record({
+    const crowd = fc.record({
       uplink: rate,
       receivers: fc.array(fc.record({ up: rate, down: rate }), { minLength: 1, maxLength: 2 }),
       pieces: fc.integer({ min: 1, max: 3 })
     })
     fc.assert(
-      fc.property(wave, ({ uplink, receivers, pieces }) => {
+      fc.property(crowd, ({ uplink, receivers, pieces }) => {
         const bound = fluidBound({
           bytes: pieces,
           receivers: receivers.length,

@@ -4,7 +4,7 @@
 import { limits } from "../../src/protocol/limits.ts"
 import { fluidBound, hostFloor, imageBound } from "./bounds.ts"
 import { ownersOf } from "./simulated-cluster.ts"
-import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./flash-crowd.ts"
+import { lineRate, rateOf, type CrowdBlob, type FlashCrowd } from "./flash-crowd.ts"
 
 export interface NamedBound {
   /** As reports print it. */
@@ -12,21 +12,21 @@ export interface NamedBound {
   readonly seconds: number
 }
 
-const bytesOf = (blobs: ReadonlyArray<WaveBlob>): number =>
+const bytesOf = (blobs: ReadonlyArray<CrowdBlob>): number =>
   blobs.reduce((bytes, { length }) => bytes + length, 0)
 
 /** Origins that own a blob of the image. */
-export const sourcesOf = (spec: Pick<WaveSpec, "blobs" | "origins">): number =>
+export const sourcesOf = (spec: Pick<FlashCrowd, "blobs" | "origins">): number =>
   new Set(spec.blobs.flatMap((blob) => ownersOf(blob, spec.origins))).size
 
 /** Bytes a second, each way, of all agents together. */
-const agentsRate = ({ agents, links }: WaveSpec): number => {
+const agentsRate = ({ agents, links }: FlashCrowd): number => {
   const slow = Math.min(agents, links.slow?.agents ?? 0)
   return (agents - slow) * links.rate + slow * (links.slow?.rate ?? 0)
 }
 
 /** Bytes that an agent's bucket may lag behind what it took: the longest piece on every connection it can have. */
-const aheadOf = ({ agents, origins, blobs, links }: WaveSpec): number =>
+const aheadOf = ({ agents, origins, blobs, links }: FlashCrowd): number =>
   links.burst === 0
     ? 0
     : Math.min(agents - 1 + origins, limits.maxConnections) *
@@ -36,7 +36,7 @@ const aheadOf = ({ agents, origins, blobs, links }: WaveSpec): number =>
  * Before this the last agent cannot have the image. Equal links: the counting bound. Unequal ones: the larger of the
  * fluid bound, and the counting bound of links that are all as the fastest.
  */
-export const boundOf = (spec: WaveSpec): NamedBound => {
+export const boundOf = (spec: FlashCrowd): NamedBound => {
   const { agents, blobs, links } = spec
   const { rate, slow, burst } = links
   const sources = sourcesOf(spec)
@@ -72,7 +72,7 @@ export const boundOf = (spec: WaveSpec): NamedBound => {
 }
 
 /** Seconds before which this agent cannot have these blobs, whatever the others do. */
-export const floorOf = (spec: WaveSpec, agent: number, blobs: ReadonlyArray<WaveBlob>): number => {
+export const floorOf = (spec: FlashCrowd, agent: number, blobs: ReadonlyArray<CrowdBlob>): number => {
   const { links, agents, origins } = spec
   const rate = rateOf(spec, agent)
   const bytes = bytesOf(blobs)

@@ -1,14 +1,14 @@
 // Holds the checks of a wave to their purpose: an outcome that is too good, or that loses bytes, is not believed.
 
 import { assert, describe, it } from "vitest"
-import type { WaveOutcome, WaveSpec } from "./flash-crowd.ts"
+import type { CrowdOutcome, FlashCrowd } from "./flash-crowd.ts"
 import { boundOf, floorOf } from "./crowd-bound.ts"
 import { doubtOf } from "./crowd-checks.ts"
 
 const blob = (name: string, pieces: number) => ({ name, length: pieces * 2 ** 18, pieceLength: 2 ** 18 })
 const layer = blob("layer", 16)
 
-const spec = (change: Partial<WaveSpec> = {}): WaveSpec => ({
+const spec = (change: Partial<FlashCrowd> = {}): FlashCrowd => ({
   seed: 1,
   agents: 3,
   origins: 1,
@@ -22,7 +22,7 @@ const spec = (change: Partial<WaveSpec> = {}): WaveSpec => ({
 const micros = (seconds: number): number => Math.ceil(seconds * 1e6)
 
 /** A wave in which every agent has everything at the bound, with changes. */
-const wave = (of: WaveSpec, change: Partial<WaveOutcome> = {}): WaveOutcome => {
+const outcome = (of: FlashCrowd, change: Partial<CrowdOutcome> = {}): CrowdOutcome => {
   const bytes = of.blobs.reduce((sum, { length }) => sum + length, 0) * of.agents
   const completions =
     change.completions ?? Array.from({ length: of.agents }, () => micros(boundOf(of).seconds))
@@ -44,19 +44,19 @@ const wave = (of: WaveSpec, change: Partial<WaveOutcome> = {}): WaveOutcome => {
 
 describe("doubtOf", () => {
   it("believes a wave that is as fast as the bound", () => {
-    assert.isUndefined(doubtOf(spec(), wave(spec())))
+    assert.isUndefined(doubtOf(spec(), outcome(spec())))
   })
 
   it("doubts a last agent before the bound, and names the bound", () => {
     const bound = micros(boundOf(spec()).seconds)
     const completions = [bound - 5, bound - 2, bound - 3]
-    assert.include(doubtOf(spec(), wave(spec(), { completions })), "before the counting bound")
+    assert.include(doubtOf(spec(), outcome(spec(), { completions })), "before the counting bound")
   })
 
   it("doubts one agent before its own floor, though the last is late", () => {
     const bound = micros(boundOf(spec()).seconds)
     const floor = floorOf(spec(), 0, [layer]) * 1e6
-    const at = (early: number) => wave(spec(), { completions: [2 * bound, early, bound] })
+    const at = (early: number) => outcome(spec(), { completions: [2 * bound, early, bound] })
     assert.isUndefined(doubtOf(spec(), at(Math.ceil(floor))))
     assert.include(doubtOf(spec(), at(Math.floor(floor) - 2)), "agent 2 completed")
   })
@@ -67,25 +67,25 @@ describe("doubtOf", () => {
     assert.closeTo(boundOf(slow).seconds, layer.length / 1e7 + 0.0005, 1e-9)
     const bound = micros(boundOf(slow).seconds)
     const quick = micros(boundOf(spec()).seconds)
-    assert.isUndefined(doubtOf(slow, wave(slow, { completions: [quick, quick, bound] })))
-    assert.include(doubtOf(slow, wave(slow, { completions: [bound, quick, quick] })), "agent 3 completed")
+    assert.isUndefined(doubtOf(slow, outcome(slow, { completions: [quick, quick, bound] })))
+    assert.include(doubtOf(slow, outcome(slow, { completions: [bound, quick, quick] })), "agent 3 completed")
   })
 
   it("doubts a blob before its floor, and an image that is not done with its last blob", () => {
     const image = spec({ blobs: [layer, blob("config", 4)] })
-    const done = wave(image).completions
-    const with_ = (small: ReadonlyArray<number>) => wave(image, { blobCompletions: [done, small] })
+    const done = outcome(image).completions
+    const with_ = (small: ReadonlyArray<number>) => outcome(image, { blobCompletions: [done, small] })
     const floor = Math.ceil(floorOf(image, 0, [image.blobs[1]!]) * 1e6)
     assert.isUndefined(doubtOf(image, with_([floor, floor, floor])))
     assert.include(doubtOf(image, with_([floor, floor - 3, floor])), "agent 2 had config")
     assert.include(doubtOf(image, with_([floor, floor, done[2]! + 1])), "agent 3 had the image")
     const early = { completions: done.map((at) => at + 1), blobCompletions: [done, done] }
-    assert.include(doubtOf(image, wave(image, early)), "agent 1 had the image")
+    assert.include(doubtOf(image, outcome(image, early)), "agent 1 had the image")
   })
 
   it("doubts pieces, bytes and agents that do not add up", () => {
-    const bytes = wave(spec()).bytesFromOrigins
-    const doubt = (change: Partial<WaveOutcome>) => doubtOf(spec(), wave(spec(), change))
+    const bytes = outcome(spec()).bytesFromOrigins
+    const doubt = (change: Partial<CrowdOutcome>) => doubtOf(spec(), outcome(spec(), change))
     assert.include(doubt({ pieceTransfers: 47 }), "47 pieces were stored")
     assert.include(doubt({ bytesFromOrigins: bytes - 1 }), "less than")
     assert.include(doubt({ bytesFromAgents: 5, bytesSent: bytes + 4 }), "only")

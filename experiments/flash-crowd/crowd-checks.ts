@@ -4,16 +4,16 @@
 
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import type { WaveBlob, WaveOutcome, WaveSpec } from "./flash-crowd.ts"
+import type { CrowdBlob, CrowdOutcome, FlashCrowd } from "./flash-crowd.ts"
 import { boundOf, floorOf } from "./crowd-bound.ts"
 
 /** Seconds. Measured times are whole microseconds, the bound is not. */
 const tolerance = 1e-6
 
 /** Why the outcome cannot be believed, in a line, or undefined. */
-export const doubtOf = (spec: WaveSpec, wave: WaveOutcome): string | undefined => {
+export const doubtOf = (spec: FlashCrowd, outcome: CrowdOutcome): string | undefined => {
   const { agents, blobs } = spec
-  const { completions, blobCompletions } = wave
+  const { completions, blobCompletions } = outcome
   if (completions.length !== agents || blobCompletions.length !== blobs.length) {
     return `${completions.length} agents and ${blobCompletions.length} blobs completed, not ${agents} and ${blobs.length}`
   }
@@ -28,14 +28,14 @@ export const doubtOf = (spec: WaveSpec, wave: WaveOutcome): string | undefined =
       .map((blob, index) => earlyAgent(spec, blobCompletions[index]!, [blob], `had ${blob.name}`))
       .find((found) => found !== undefined)
   if (early !== undefined) return early
-  return lateBlob(wave) ?? lostBytes(spec, wave)
+  return lateBlob(outcome) ?? lostBytes(spec, outcome)
 }
 
 /** The first agent that was before its own floor, in words. */
 const earlyAgent = (
-  spec: WaveSpec,
+  spec: FlashCrowd,
   completions: ReadonlyArray<Micros>,
-  blobs: ReadonlyArray<WaveBlob>,
+  blobs: ReadonlyArray<CrowdBlob>,
   what: string
 ): string | undefined => {
   // Agents of one rate have one floor, and the slow ones are the last.
@@ -48,7 +48,7 @@ const earlyAgent = (
     : `agent ${agent + 1} ${what} after ${completions[agent]! / 1e6} s, before the floor of one host, ${floor(agent)} s`
 }
 
-const lateBlob = ({ completions, blobCompletions }: WaveOutcome): string | undefined => {
+const lateBlob = ({ completions, blobCompletions }: CrowdOutcome): string | undefined => {
   const agent = completions.findIndex(
     (at, index) =>
       blobCompletions.every((blob) => blob[index]! < at) || blobCompletions.some((blob) => blob[index]! > at)
@@ -58,18 +58,18 @@ const lateBlob = ({ completions, blobCompletions }: WaveOutcome): string | undef
     : `agent ${agent + 1} had the image after ${completions[agent]} us, which is not when it had the last of its blobs`
 }
 
-const lostBytes = ({ agents, blobs }: WaveSpec, wave: WaveOutcome): string | undefined => {
+const lostBytes = ({ agents, blobs }: FlashCrowd, outcome: CrowdOutcome): string | undefined => {
   const pieces = blobs.reduce((sum, blob) => sum + pieceCount(blob), 0)
   const bytes = blobs.reduce((sum, { length }) => sum + length, 0)
-  if (wave.pieceTransfers !== agents * pieces) {
-    return `${wave.pieceTransfers} pieces were stored, not ${pieces} by each of ${agents} agents`
+  if (outcome.pieceTransfers !== agents * pieces) {
+    return `${outcome.pieceTransfers} pieces were stored, not ${pieces} by each of ${agents} agents`
   }
-  const received = wave.bytesFromAgents + wave.bytesFromOrigins
+  const received = outcome.bytesFromAgents + outcome.bytesFromOrigins
   if (received < agents * bytes) {
     return `agents received ${received} piece bytes, less than the ${agents * bytes} that they stored`
   }
-  if (received > wave.bytesSent) {
-    return `agents received ${received} piece bytes, but only ${wave.bytesSent} bytes were sent`
+  if (received > outcome.bytesSent) {
+    return `agents received ${received} piece bytes, but only ${outcome.bytesSent} bytes were sent`
   }
   return undefined
 }

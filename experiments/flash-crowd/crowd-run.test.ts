@@ -4,11 +4,11 @@
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { silentProgress } from "../engine/progress.ts"
-import type { WaveSpec } from "./flash-crowd.ts"
+import type { FlashCrowd } from "./flash-crowd.ts"
 import { boundOf } from "./crowd-bound.ts"
-import { runWave, type WaveOverrides } from "./crowd-run.ts"
+import { runFlashCrowd, type CrowdOverrides } from "./crowd-run.ts"
 
-const spec: WaveSpec = {
+const spec: FlashCrowd = {
   seed: 1,
   agents: 16,
   origins: 2,
@@ -18,12 +18,12 @@ const spec: WaveSpec = {
   patience: 60e6
 }
 
-const run = (of: WaveSpec, overrides: WaveOverrides = {}) =>
-  Effect.runPromise(runWave(of, overrides, silentProgress))
+const run = (of: FlashCrowd, overrides: CrowdOverrides = {}) =>
+  Effect.runPromise(runFlashCrowd(of, overrides, silentProgress))
 
 const last = (completions: ReadonlyArray<number>): number => Math.max(...completions) / 1e6
 
-describe("runWave", () => {
+describe("runFlashCrowd", () => {
   it("runs on every model of the links, none faster than the bound", async () => {
     for (const model of ["queue", "fair", "fair-exact"] as const) {
       const { completions } = await run({ ...spec, links: { ...spec.links, model } })
@@ -50,14 +50,16 @@ describe("runWave", () => {
 
   it("says how many pulls are missing when patience ends", async () => {
     const failure = await Effect.runPromise(
-      Effect.flip(runWave({ ...spec, patience: 50_000 }, {}, silentProgress))
+      Effect.flip(runFlashCrowd({ ...spec, patience: 50_000 }, {}, silentProgress))
     )
     assert.match(failure.message, /^\d+ of 16 pulls are not done after 0.05 s/)
   })
 
   it("fails in words when the network cannot be as it was asked for", async () => {
     const racks = { uplink: 4e6, downlink: 4e6 }
-    const failure = await Effect.runPromise(Effect.flip(runWave(spec, { world: { racks } }, silentProgress)))
+    const failure = await Effect.runPromise(
+      Effect.flip(runFlashCrowd(spec, { world: { racks } }, silentProgress))
+    )
     assert.include(failure.message, "queue")
   })
 })

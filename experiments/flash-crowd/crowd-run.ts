@@ -5,29 +5,29 @@ import { Data, Effect } from "effect"
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import type { Progress } from "../engine/progress.ts"
 import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
-import type { WaveSpec } from "./flash-crowd.ts"
+import type { FlashCrowd } from "./flash-crowd.ts"
 import { boundOf } from "./crowd-bound.ts"
 import { doubtOf } from "./crowd-checks.ts"
-import { type ShoalWave, watchWave } from "./crowd-watch.ts"
+import { type ShoalOutcome, watchFlashCrowd } from "./crowd-watch.ts"
 
 /** The wave never ended, a host failed, or the outcome is not to be believed; `message` says which. */
-export class WaveFailed extends Data.TaggedError("WaveFailed")<{ readonly message: string }> {}
+export class CrowdFailed extends Data.TaggedError("CrowdFailed")<{ readonly message: string }> {}
 
 /** What is not as it ships. */
-export type WaveOverrides = Pick<ClusterOptions, "rules" | "place" | "world">
+export type CrowdOverrides = Pick<ClusterOptions, "rules" | "place" | "world">
 
 /** Samples in the time that the bound takes: enough for a smooth chart, and for copies sent to half a percent. */
 const samplesInBound = 200
 
 /** Runs a wave of the shipped roles. The same spec and overrides give the same outcome. */
-export const runWave = (
-  spec: WaveSpec,
-  overrides: WaveOverrides,
+export const runFlashCrowd = (
+  spec: FlashCrowd,
+  overrides: CrowdOverrides,
   progress: Progress
-): Effect.Effect<ShoalWave, WaveFailed> =>
+): Effect.Effect<ShoalOutcome, CrowdFailed> =>
   Effect.gen(function* () {
     const cluster = makeCluster({ ...spec, ...overrides })
-    const wave = yield* watchWave({
+    const outcome = yield* watchFlashCrowd({
       cluster,
       torrents: spec.blobs.map(cluster.preload),
       agents: spec.agents,
@@ -35,13 +35,13 @@ export const runWave = (
       patience: spec.patience,
       progress
     })
-    const doubt = doubtOf(spec, wave)
-    return doubt === undefined ? wave : yield* new WaveFailed({ message: doubt })
+    const doubt = doubtOf(spec, outcome)
+    return doubt === undefined ? outcome : yield* new CrowdFailed({ message: doubt })
   }).pipe(
     Effect.mapError((error) =>
-      error instanceof WaveFailed ? error : new WaveFailed({ message: error.message })
+      error instanceof CrowdFailed ? error : new CrowdFailed({ message: error.message })
     ),
-    Effect.catchDefect((defect) => Effect.fail(new WaveFailed({ message: String(defect) })))
+    Effect.catchDefect((defect) => Effect.fail(new CrowdFailed({ message: String(defect) })))
   )
 
 /**
@@ -49,7 +49,7 @@ export const runWave = (
  * connections and what it knows of each piece. Fitted on what the bench's waves and `scale`'s largest complete with;
  * where there is more, more is taken before it is collected.
  */
-export const waveMemory = ({ agents, blobs }: WaveSpec): number => {
+export const crowdMemory = ({ agents, blobs }: FlashCrowd): number => {
   const pieces = blobs.reduce((sum, blob) => sum + pieceCount(blob), 0)
   return 150e6 + agents * (90e3 + 350 * pieces)
 }

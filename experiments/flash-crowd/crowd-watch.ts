@@ -12,11 +12,11 @@ import type { HostProgramError } from "../../src/roles/host-program.ts"
 import { observingPieces, type PieceStored } from "./piece-observer.ts"
 import type { Progress } from "../engine/progress.ts"
 import type { SimulatedCluster } from "./simulated-cluster.ts"
-import type { WaveOutcome, WaveSample } from "./flash-crowd.ts"
-import { runInSlices, type WaveStuck } from "./run-in-slices.ts"
+import type { CrowdOutcome, CrowdSample } from "./flash-crowd.ts"
+import { runInSlices, type CrowdStuck } from "./run-in-slices.ts"
 
 /** A wave of the shipped roles: what every wave tells, and what their machines counted. */
-export interface ShoalWave extends WaveOutcome {
+export interface ShoalOutcome extends CrowdOutcome {
   /** When each agent had stored the first piece of the image, and the last. */
   readonly firstPieces: ReadonlyArray<Micros>
   readonly lastPieces: ReadonlyArray<Micros>
@@ -49,9 +49,9 @@ const sumOfCounters = (all: ReadonlyArray<PeerHostCounters>): PeerHostCounters =
 }
 
 /** Starts the cluster, asks every agent for every blob at once, and ends when all have all or one has failed. */
-export const watchWave = (
+export const watchFlashCrowd = (
   options: WatchOptions
-): Effect.Effect<ShoalWave, HostProgramError | PullError | WaveStuck> =>
+): Effect.Effect<ShoalOutcome, HostProgramError | PullError | CrowdStuck> =>
   Effect.gen(function* () {
     const { cluster, torrents, agents: count, progress } = options
     const { simulation } = cluster
@@ -93,7 +93,7 @@ export const watchWave = (
     const sentByOrigins = (): number =>
       originMachines.reduce((total, machine) => total + machine.counters.bytesSent, 0)
 
-    let samples: Array<WaveSample> = []
+    let samples: Array<CrowdSample> = []
     let sampleEvery = options.sampleEvery
     const look = (): void => {
       const fromOrigins = machines.reduce(

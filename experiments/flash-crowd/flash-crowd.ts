@@ -6,7 +6,7 @@ import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
 
 /** A blob of an image, without content. */
-export interface WaveBlob {
+export interface CrowdBlob {
   readonly name: string
   /** Bytes. */
   readonly length: number
@@ -14,7 +14,7 @@ export interface WaveBlob {
   readonly pieceLength: number
 }
 
-export interface WaveLinks {
+export interface CrowdLinks {
   readonly model: LinkModel
   /** Bytes a second, each way, of every host. */
   readonly rate: number
@@ -30,29 +30,29 @@ export interface WaveLinks {
 const lineOverBuckets = 4
 
 /** Bytes a second, each way, of the links themselves of a host whose rate is `rate`. */
-export const lineRate = ({ burst }: WaveLinks, rate: number): number =>
+export const lineRate = ({ burst }: CrowdLinks, rate: number): number =>
   burst === 0 ? rate : lineOverBuckets * rate
 
 /** Bytes a second, each way, of agent 0, 1, ... of a wave; one that came later is not among the slow. */
-export const rateOf = ({ links, agents }: Pick<WaveSpec, "links" | "agents">, agent: number): number =>
+export const rateOf = ({ links, agents }: Pick<FlashCrowd, "links" | "agents">, agent: number): number =>
   links.slow !== undefined && agent >= agents - links.slow.agents && agent < agents
     ? links.slow.rate
     : links.rate
 
-export interface WaveSpec {
+export interface FlashCrowd {
   readonly seed: number
   readonly agents: number
   readonly origins: number
   readonly trackers: number
   /** The image: every agent pulls all of these at once and is done when it has them all. */
-  readonly blobs: readonly [WaveBlob, ...ReadonlyArray<WaveBlob>]
-  readonly links: WaveLinks
+  readonly blobs: readonly [CrowdBlob, ...ReadonlyArray<CrowdBlob>]
+  readonly links: CrowdLinks
   /** Virtual time after which the wave counts as stuck. */
   readonly patience: Micros
 }
 
 /** What the world looked like at one instant. Bytes are piece payloads. */
-export interface WaveSample {
+export interface CrowdSample {
   readonly at: Micros
   readonly storedBytes: number
   readonly fromOrigins: number
@@ -60,7 +60,7 @@ export interface WaveSample {
 }
 
 /** All instants are since every agent was asked. */
-export interface WaveOutcome {
+export interface CrowdOutcome {
   readonly traceHash: string
   readonly events: number
   /** One an agent: when it had every blob of the image. */
@@ -68,7 +68,7 @@ export interface WaveOutcome {
   /** One a blob and agent, in the spec's order of blobs. */
   readonly blobCompletions: ReadonlyArray<ReadonlyArray<Micros>>
   /** Evenly spaced, the first at 0, the last when all were done; at most a few hundred. */
-  readonly samples: ReadonlyArray<WaveSample>
+  readonly samples: ReadonlyArray<CrowdSample>
   /** When every piece was stored by some agent, and the piece bytes that origins had sent by then. */
   readonly allOutside: { readonly at: Micros; readonly sentByOrigins: number }
   /** Pieces that agents stored. */

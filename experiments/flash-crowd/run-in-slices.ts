@@ -7,7 +7,7 @@ import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { Simulation } from "../../src/runtime-sim/simulation.ts"
 
 /** The work took more virtual time than allowed. */
-export class WaveStuck extends Data.TaggedError("WaveStuck")<{ readonly message: string }> {}
+export class CrowdStuck extends Data.TaggedError("CrowdStuck")<{ readonly message: string }> {}
 
 export interface Slices {
   /** Length of the next slice. */
@@ -31,7 +31,7 @@ export const runInSlices = <A, E>(
   simulation: Simulation,
   work: Effect.Effect<A, E>,
   slices: Slices
-): Effect.Effect<A, E | WaveStuck> =>
+): Effect.Effect<A, E | CrowdStuck> =>
   Effect.gen(function* () {
     const { kernel, runExit } = simulation
     const began = kernel.now
@@ -46,7 +46,7 @@ export const runInSlices = <A, E>(
       slices.look()
       if (kernel.now - began > slices.patience) {
         const message = `${slices.missing()} after ${slices.patience / 1e6} s of virtual time`
-        return yield* new WaveStuck({ message })
+        return yield* new CrowdStuck({ message })
       }
       yield* breathe
       const ended = yield* runExit(nextLook)

@@ -22,9 +22,10 @@ import type { Place } from "../../src/runtime-sim/network/fabric.ts"
 import type { SimHost } from "../../src/runtime-sim/host/host.ts"
 import { makeSimulation, type Simulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
 import { SymbolicBlob } from "../../src/runtime-sim/disk/symbolic-blobs.ts"
-import { lineRate, rateOf, type WaveBlob, type WaveSpec } from "./flash-crowd.ts"
+import { lineRate, rateOf, type CrowdBlob, type FlashCrowd } from "./flash-crowd.ts"
 
-export interface ClusterOptions extends Pick<WaveSpec, "seed" | "agents" | "origins" | "trackers" | "links"> {
+export interface ClusterOptions
+  extends Pick<FlashCrowd, "seed" | "agents" | "origins" | "trackers" | "links"> {
   /** Limits of peers and hand-outs that are not the shipped ones, for every host alike. */
   readonly rules?: Partial<SwarmRules>
   /** Where each host stands, by its role ("agent", "origin", "tracker", "build-index") and its number in it, 0, 1, ... */
@@ -42,7 +43,7 @@ type Observe = (program: HostProgram<Agent>, agent: number) => HostProgram<Agent
 export interface SimulatedCluster {
   readonly simulation: Simulation
   /** Puts a blob on the origins that own it. Before start. */
-  readonly preload: (blob: WaveBlob) => Torrent
+  readonly preload: (blob: CrowdBlob) => Torrent
   /** Starts everything; agents last. */
   readonly start: (observe: Observe) => Effect.Effect<RunningCluster, HostProgramError>
   /** One more agent, or one that starts again: 0, 1, ... */
@@ -69,7 +70,7 @@ const listen = (host: string, port: number) => ({ host, port })
 const originUrls = (count: number): Urls => urls("origin", count, ports.origin)
 
 /** The origins 0, 1, ... that own a blob, first owner first. */
-export const ownersOf = (blob: WaveBlob, origins: number): ReadonlyArray<number> => {
+export const ownersOf = (blob: CrowdBlob, origins: number): ReadonlyArray<number> => {
   const members = originUrls(origins)
   const { digest } = new SymbolicBlob(blob)
   return ringOwners(digest, members, askLimits.originReplicas).map((url) => members.indexOf(url))

@@ -13,7 +13,7 @@ import { shoal } from "../strategies/shoal.ts"
 import type { Strategy } from "../strategies/strategy.ts"
 import { supernode } from "../strategies/supernode.ts"
 import { tree } from "../strategies/tree.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface KrakenTestOptions {
@@ -131,11 +131,11 @@ const layer = (index: number): string => `layer ${index + 1}`
 const patienceBeside: Micros = 120_000_000
 
 /** The wave of a contender. It counts as stuck when even one origin alone could have served everyone three times. */
-export const waveOf = (contender: Contender, options: KrakenTestOptions, seed: number): WaveSpec => {
+export const crowdOf = (contender: Contender, options: KrakenTestOptions, seed: number): FlashCrowd => {
   const { agents, origins, trackers, blobs, size, rate, latency, burst } = options
   const { pieceLength, hasBuckets } = contender
   const blob = (index: number) => ({ name: layer(index), length: size, pieceLength })
-  const spec: WaveSpec = {
+  const spec: FlashCrowd = {
     seed,
     agents,
     origins,

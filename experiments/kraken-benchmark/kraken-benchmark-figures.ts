@@ -4,7 +4,7 @@
 import type { CellOutcome } from "../engine/experiment.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
-import type { WaveOutcome, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 /** Where the time of hosts went, in seconds; quantiles over hosts. */
@@ -49,7 +49,7 @@ const curveOf = (sorted: ReadonlyArray<number>): ContenderOutcome["curve"] => {
   })
 }
 
-const partsOf = ({ completions, firstPieces, lastPieces }: WaveOutcome): TimeParts | undefined => {
+const partsOf = ({ completions, firstPieces, lastPieces }: CrowdOutcome): TimeParts | undefined => {
   if (firstPieces === undefined || lastPieces === undefined) return undefined
   const [firsts, lasts] = [ascending(firstPieces), ascending(lastPieces)]
   const afterwards = ascending(completions.map((at, agent) => at - lastPieces[agent]!))
@@ -63,25 +63,25 @@ const partsOf = ({ completions, firstPieces, lastPieces }: WaveOutcome): TimePar
 }
 
 /** A wave whose blobs are equally long. */
-export const outcomeOf = (spec: WaveSpec, wave: WaveOutcome): ContenderOutcome => {
+export const outcomeOf = (spec: FlashCrowd, outcome: CrowdOutcome): ContenderOutcome => {
   const image = spec.blobs.reduce((bytes, { length }) => bytes + length, 0)
-  const completions = ascending(wave.completions.map(seconds))
-  const { rejects_received: rejects, duplicate_pieces: duplicates } = wave.counts
-  const parts = partsOf(wave)
+  const completions = ascending(outcome.completions.map(seconds))
+  const { rejects_received: rejects, duplicate_pieces: duplicates } = outcome.counts
+  const parts = partsOf(outcome)
   return {
-    traceHash: wave.traceHash,
-    events: wave.events,
+    traceHash: outcome.traceHash,
+    events: outcome.events,
     image: timesAgainst(boundOf(spec).seconds, completions),
     blob: timesAgainst(
       boundOf({ ...spec, blobs: [spec.blobs[0]] }).seconds,
-      wave.blobCompletions.flatMap((blob) => blob.map(seconds))
+      outcome.blobCompletions.flatMap((blob) => blob.map(seconds))
     ),
     curve: curveOf(completions),
-    copiesUntilOutside: wave.allOutside.sentByOrigins / image,
-    copiesFromOrigins: wave.bytesFromOrigins / image,
-    originShare: wave.bytesFromOrigins / (wave.bytesFromOrigins + wave.bytesFromAgents),
-    ...(rejects === undefined ? {} : { rejectsPerPiece: rejects / wave.pieceTransfers }),
-    ...(duplicates === undefined ? {} : { duplicatesPerPiece: duplicates / wave.pieceTransfers }),
+    copiesUntilOutside: outcome.allOutside.sentByOrigins / image,
+    copiesFromOrigins: outcome.bytesFromOrigins / image,
+    originShare: outcome.bytesFromOrigins / (outcome.bytesFromOrigins + outcome.bytesFromAgents),
+    ...(rejects === undefined ? {} : { rejectsPerPiece: rejects / outcome.pieceTransfers }),
+    ...(duplicates === undefined ? {} : { duplicatesPerPiece: duplicates / outcome.pieceTransfers }),
     ...(parts === undefined ? {} : { parts })
   }
 }

@@ -9,7 +9,7 @@ import {
   contendersOf,
   isPublishedTest,
   type KrakenTestOptions,
-  waveOf
+  crowdOf
 } from "./kraken-benchmark-contenders.ts"
 import type { ContenderOutcome } from "./kraken-benchmark-figures.ts"
 import { silentProgress } from "../engine/progress.ts"
@@ -69,8 +69,8 @@ describe("contenders", () => {
   })
 
   it("pull the same bytes over the same links, but for buckets and the length of pieces", () => {
-    const waves = contendersOf(published).map((contender) => waveOf(contender, published, 1))
-    for (const { agents, links, blobs } of waves) {
+    const crowds = contendersOf(published).map((contender) => crowdOf(contender, published, 1))
+    for (const { agents, links, blobs } of crowds) {
       assert.strictEqual(agents, 2600)
       assert.strictEqual(links.rate, 3e8)
       assert.deepStrictEqual(
@@ -79,7 +79,7 @@ describe("contenders", () => {
       )
     }
     assert.deepStrictEqual(
-      waves.map(({ links }) => links.burst).filter((burst) => burst !== 0),
+      crowds.map(({ links }) => links.burst).filter((burst) => burst !== 0),
       [3e8]
     )
   })

@@ -6,13 +6,13 @@ import { Effect, Result, Schema } from "effect"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
 import { aims, answerOf, type Find } from "./kraken-benchmark-answer.ts"
 import { completionsChart, type Shown, tailChart } from "./kraken-benchmark-charts.ts"
-import { contendersOf, isPublishedTest, named, published, waveOf } from "./kraken-benchmark-contenders.ts"
+import { contendersOf, isPublishedTest, named, published, crowdOf } from "./kraken-benchmark-contenders.ts"
 import { type ContenderOutcome, outcomeOf } from "./kraken-benchmark-figures.ts"
 import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { findStrategy, strategies } from "../strategies/registry.ts"
-import { waveMemory } from "../flash-crowd/crowd-run.ts"
+import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "kraken-benchmark"
 
@@ -51,7 +51,7 @@ const refuse = (options: Options): string | undefined => {
     if (Result.isFailure(found)) return `--strategies: ${found.failure.message}`
   }
   for (const contender of contendersOf(options)) {
-    const refusal = contender.strategy.refusal(waveOf(contender, options, 1), contender.parameters)
+    const refusal = contender.strategy.refusal(crowdOf(contender, options, 1), contender.parameters)
     if (refusal !== undefined) return `${contender.name}: ${refusal}`
   }
   return undefined
@@ -60,13 +60,13 @@ const refuse = (options: Options): string | undefined => {
 const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
   contendersOf(options).flatMap((contender) =>
     seeds.map((seed) => {
-      const spec = waveOf(contender, options, seed)
+      const spec = crowdOf(contender, options, seed)
       const transfers = (options.agents * options.blobs * options.size) / contender.pieceLength
       return {
         label: `${contender.name}, seed ${seed}`,
         input: { options, contender: contender.name, seed },
         cost: transfers * (contender.strategy.name === "shoal" ? 3 : 1),
-        memory: waveMemory(spec)
+        memory: crowdMemory(spec)
       }
     })
   )
@@ -76,9 +76,9 @@ const measure = (
   progress: Progress
 ): Effect.Effect<ContenderOutcome, ExperimentFailed> => {
   const contender = contendersOf(options).find((known) => known.name === wanted)!
-  const spec = waveOf(contender, options, seed)
+  const spec = crowdOf(contender, options, seed)
   return contender.strategy.run(spec, contender.parameters, progress).pipe(
-    Effect.map((wave) => outcomeOf(spec, wave)),
+    Effect.map((outcome) => outcomeOf(spec, outcome)),
     Effect.mapError(
       ({ message }) => new ExperimentFailed({ experiment: name, message: `${name}: ${wanted}: ${message}` })
     )

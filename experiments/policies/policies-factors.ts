@@ -6,7 +6,7 @@ import { limits } from "../../src/protocol/limits.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import { milliseconds, type Micros } from "../../src/protocol/kit/time.ts"
 import { byteSizeText, durationText } from "../engine/option-text.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface PolicyOptions {
@@ -223,14 +223,14 @@ export const variantIndex = (variants: ReadonlyArray<Variant>, value: Setting): 
 const patience = 20
 const patienceBeside: Micros = 60_000_000
 
-export const waveWith = (
+export const crowdWith = (
   { pieceLength }: Setting,
   options: PolicyOptions,
   agents: number,
   seed: number
-): WaveSpec => {
+): FlashCrowd => {
   const { origins, trackers, size, rate, latency } = options
-  const spec: WaveSpec = {
+  const spec: FlashCrowd = {
     seed,
     agents,
     origins,

@@ -5,7 +5,7 @@ import type { CellOutcome } from "../engine/experiment.ts"
 import { type Factor, type PolicyOptions, type Value, variantIndex, variantsOf } from "./policies-factors.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
-import type { WaveOutcome, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 /** Copies of the blob that origins may have sent when every piece exists outside: the aim of the issue. */
@@ -19,8 +19,8 @@ export interface PolicyOutcome extends CellOutcome {
   readonly duplicatesPerPiece: number
 }
 
-export const outcomeOf = (spec: WaveSpec, wave: WaveOutcome): PolicyOutcome => {
-  const { traceHash, events, completions, allOutside, counts, pieceTransfers } = wave
+export const outcomeOf = (spec: FlashCrowd, outcome: CrowdOutcome): PolicyOutcome => {
+  const { traceHash, events, completions, allOutside, counts, pieceTransfers } = outcome
   return {
     traceHash,
     events,

@@ -13,7 +13,7 @@ import {
   pieceFactor,
   type Setting,
   variantsOf,
-  waveWith
+  crowdWith
 } from "./policies-factors.ts"
 import {
   bestOf,
@@ -30,7 +30,7 @@ import {
 import type { Progress } from "../engine/progress.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { shoal } from "../strategies/shoal.ts"
-import { waveMemory } from "../flash-crowd/crowd-run.ts"
+import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "policies"
 
@@ -69,7 +69,7 @@ const refuse = (options: Options): string | undefined => {
   if (unknown !== undefined)
     return `--factors: unknown factor ${unknown}: ${namingTheChoices(unknown, factorNames)}`
   for (const variant of variantsOf(options)) {
-    const refusal = shoal.refusal(waveWith(variant, options, options.agents, 1), variant.parameters)
+    const refusal = shoal.refusal(crowdWith(variant, options, options.agents, 1), variant.parameters)
     if (refusal !== undefined) return `${variant.label}: ${refusal}`
   }
   return undefined
@@ -85,7 +85,7 @@ const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Ce
       seed
     },
     cost: agents * (options.size / setting.pieceLength),
-    memory: waveMemory(waveWith(setting, options, agents, seed))
+    memory: crowdMemory(crowdWith(setting, options, agents, seed))
   })
   return [
     ...variantsOf(options).flatMap((variant) =>
@@ -106,9 +106,9 @@ const measure = (
   { options, setting, agents, seed }: Input,
   progress: Progress
 ): Effect.Effect<PolicyOutcome, ExperimentFailed> => {
-  const spec = waveWith(setting, options, agents, seed)
+  const spec = crowdWith(setting, options, agents, seed)
   return shoal.run(spec, setting.parameters, progress).pipe(
-    Effect.map((wave) => outcomeOf(spec, wave)),
+    Effect.map((outcome) => outcomeOf(spec, outcome)),
     Effect.mapError(
       ({ message }) => new ExperimentFailed({ experiment: name, message: `${name}: ${message}` })
     )

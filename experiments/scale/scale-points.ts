@@ -5,7 +5,7 @@ import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { CellOutcome } from "../engine/experiment.ts"
 import type { Times } from "../report/result.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface ScaleOptions {
@@ -89,9 +89,9 @@ export const pointsOf = (options: ScaleOptions): ReadonlyArray<ScalePoint> => {
 const patience = 20
 const patienceBeside: Micros = 60_000_000
 
-export const waveAt = (point: ScalePoint, options: ScaleOptions, seed: number): WaveSpec => {
+export const crowdAt = (point: ScalePoint, options: ScaleOptions, seed: number): FlashCrowd => {
   const { bytes } = point
-  const spec: WaveSpec = {
+  const spec: FlashCrowd = {
     seed,
     agents: point.agents,
     origins: point.origins,

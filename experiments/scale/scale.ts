@@ -17,10 +17,10 @@ import {
   type ScaleOptions,
   type ScalePoint,
   seriesOf,
-  waveAt
+  crowdAt
 } from "./scale-points.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
-import { runWave, waveMemory } from "../flash-crowd/crowd-run.ts"
+import { runFlashCrowd, crowdMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "scale"
 
@@ -62,13 +62,13 @@ const labelOf = ({ agents, bytes, origins }: ScalePoint): string =>
 const cells = (options: ScaleOptions, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
   pointsOf(options).flatMap((point) =>
     seeds.map((seed) => {
-      const spec = waveAt(point, options, seed)
+      const spec = crowdAt(point, options, seed)
       return {
         label: `${labelOf(point)}, seed ${seed}`,
         input: { options, point, seed },
         // Starting a host costs about as much as some hundred pieces.
         cost: point.agents * (point.bytes / spec.blobs[0].pieceLength + 100),
-        memory: waveMemory(spec)
+        memory: crowdMemory(spec)
       }
     })
   )
@@ -77,8 +77,8 @@ const measure = (
   { options, point, seed }: Input,
   progress: Progress
 ): Effect.Effect<PointOutcome, ExperimentFailed> => {
-  const spec = waveAt(point, options, seed)
-  return runWave(spec, {}, progress).pipe(
+  const spec = crowdAt(point, options, seed)
+  return runFlashCrowd(spec, {}, progress).pipe(
     Effect.map(({ completions, allOutside, traceHash, events }) => ({
       traceHash,
       events,

@@ -21,8 +21,8 @@ const MeasuredOptions = Schema.Struct({
 })
 
 /** Means over runs, or over seeds. */
-export const WaveTimes = Schema.Struct({ p50_s: Seconds, max_s: Seconds })
-export type WaveTimes = typeof WaveTimes.Type
+export const CompletionTimes = Schema.Struct({ p50_s: Seconds, max_s: Seconds })
+export type CompletionTimes = typeof CompletionTimes.Type
 
 export const MeasuredRun = Schema.Struct({
   /** Seconds from the ask until each agent was done, ascending. */
@@ -42,7 +42,7 @@ export const Measurement = Schema.Struct({
   /** Calibrated constants were fitted on it; the others were predicted. */
   role: Schema.Literals(["calibration", "prediction"]),
   /** What the twin said before the first run; absent of a calibration. */
-  predicted: Schema.optionalKey(WaveTimes),
+  predicted: Schema.optionalKey(CompletionTimes),
   /** The commit whose programs ran. A protocol that changed since takes other times. */
   sources: Schema.NonEmptyString,
   /** What else ran on the machine, and which of them went first. */
@@ -74,7 +74,7 @@ export const measuredFileOf = (text: string): MeasuredFile =>
   Schema.decodeUnknownSync(Schema.fromJsonString(MeasuredFile))(text, { onExcessProperty: "error" })
 
 /** p50 and maximum of each run's completions in seconds, in any order, and the means of these over the runs. */
-export const meanTimes = (runs: ReadonlyArray<ReadonlyArray<number>>): WaveTimes => {
+export const meanTimes = (runs: ReadonlyArray<ReadonlyArray<number>>): CompletionTimes => {
   const mean = (thousandths: number): number =>
     rounded(
       runs.reduce((sum, completions) => sum + quantile(ascending(completions), thousandths), 0) / runs.length

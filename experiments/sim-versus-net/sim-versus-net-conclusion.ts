@@ -3,7 +3,7 @@
 // prediction is as near as it should be. Pure.
 
 import type { Measured } from "../engine/experiment.ts"
-import { type MeasuredFile, type Measurement, meanTimes, type WaveTimes } from "./measured.ts"
+import { type MeasuredFile, type Measurement, meanTimes, type CompletionTimes } from "./measured.ts"
 import { byteRateText, byteSizeText } from "../engine/option-text.ts"
 import type { Table } from "../report/result.ts"
 import { agreementChart } from "./sim-versus-net-chart.ts"
@@ -17,24 +17,24 @@ const goodWithin = 0.1
 export interface Compared {
   readonly measurement: Measurement
   /** Means over the runs. */
-  readonly measured: WaveTimes
+  readonly measured: CompletionTimes
   /** Means over the seeds. */
-  readonly simulated: WaveTimes
+  readonly simulated: CompletionTimes
 }
 
-export const comparedWith = (measurement: Measurement, simulated: WaveTimes): Compared => ({
+export const comparedWith = (measurement: Measurement, simulated: CompletionTimes): Compared => ({
   measurement,
   measured: meanTimes(measurement.runs.map((run) => run.completions_s)),
   simulated
 })
 
-const ratios = (said: WaveTimes, measured: WaveTimes): WaveTimes => ({
+const ratios = (said: CompletionTimes, measured: CompletionTimes): CompletionTimes => ({
   p50_s: said.p50_s / measured.p50_s,
   max_s: said.max_s / measured.max_s
 })
 
 /** The larger of the two differences of p50 and max from what was measured, as a share of that. */
-const offBy = (said: WaveTimes, measured: WaveTimes): number => {
+const offBy = (said: CompletionTimes, measured: CompletionTimes): number => {
   const { p50_s, max_s } = ratios(said, measured)
   return Math.max(Math.abs(p50_s - 1), Math.abs(max_s - 1))
 }
@@ -55,10 +55,10 @@ const optionsText = ({ agents, size, rate }: Measurement["options"]): string =>
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 const seconds = (value: number): string => value.toFixed(2)
 
-const times = ({ p50_s, max_s }: WaveTimes): ReadonlyArray<string> => [seconds(p50_s), seconds(max_s)]
+const times = ({ p50_s, max_s }: CompletionTimes): ReadonlyArray<string> => [seconds(p50_s), seconds(max_s)]
 
 /** Seconds, and in brackets their ratio to what was measured. */
-const timesOver = (said: WaveTimes | undefined, measured: WaveTimes): ReadonlyArray<string> => {
+const timesOver = (said: CompletionTimes | undefined, measured: CompletionTimes): ReadonlyArray<string> => {
   if (said === undefined) return ["", ""]
   const { p50_s, max_s } = ratios(said, measured)
   return [`${seconds(said.p50_s)} (${p50_s.toFixed(3)})`, `${seconds(said.max_s)} (${max_s.toFixed(3)})`]

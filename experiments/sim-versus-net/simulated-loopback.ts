@@ -118,7 +118,7 @@ export const simulateLoopback = (
   const { kernel } = simulation
   const warmUp = randomBlob("warm-up", warmUpBytes)
   const blob = randomBlob(`loopback/${options.size}`, options.size)
-  const wave = Effect.gen(function* () {
+  const pulls = Effect.gen(function* () {
     const agents = yield* startCluster(simulation, options)
     const proxy = { url: `http://herd:${ports.proxy}`, client: simulation.httpClient("herd") }
     yield* pushBlob(proxy, warmUp)
@@ -128,6 +128,6 @@ export const simulateLoopback = (
     return yield* pullAtOnce(agents, blob, () => kernel.now, costs.stagger)
   })
   const handedOver = Math.round(((options.agents * options.size) / costs.handOver) * 1e6)
-  const completions = simulation.run(wave).map((at) => at + handedOver)
+  const completions = simulation.run(pulls).map((at) => at + handedOver)
   return { completions, traceHash: simulation.traceHash(), events: simulation.stats().events }
 }

@@ -14,7 +14,7 @@ import { type CubeSchedule, cubeSchedule, type Sends } from "./binomial-schedule
 import { isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
 import { type RivalWorldOptions, runRival, type Stage } from "./rival-crowd.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { defineStrategy, parameter, type StrategyDefinition } from "./strategy.ts"
 
 const goOn = 1
@@ -221,7 +221,7 @@ export interface BinomialParameters {
 
 /** Apart from the registry's entry so that a test can give it a world without disks. */
 export const runBinomial = (
-  spec: WaveSpec,
+  spec: FlashCrowd,
   { interleaved }: BinomialParameters,
   progress: Parameters<StrategyDefinition<BinomialParameters>["run"]>[2],
   world: RivalWorldOptions = {}

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest"
 import { type Cast, imageOf } from "./image.ts"
-import { WaveTally } from "./crowd-tally.ts"
+import { CrowdTally } from "./crowd-tally.ts"
 
 const image = imageOf([
   { name: "one", length: 25, pieceLength: 10 },
@@ -17,7 +17,7 @@ test("pieces of all blobs are numbered through", () => {
 })
 
 test("an agent is done with its last blob, the wave with its last agent", () => {
-  const tally = new WaveTally(image, cast, 1)
+  const tally = new CrowdTally(image, cast, 1)
   tally.sent(2, 3)
   tally.received(2, 3)
   tally.received(0, 0)
@@ -35,13 +35,13 @@ test("an agent is done with its last blob, the wave with its last agent", () => 
 })
 
 test("a piece that is stored twice is a defect", () => {
-  const tally = new WaveTally(image, cast, 1)
+  const tally = new CrowdTally(image, cast, 1)
   tally.stored(1, 2, 0)
   expect(() => tally.stored(1, 2, 1)).toThrow(/twice/)
 })
 
 test("samples stay even however long it takes", () => {
-  const tally = new WaveTally(image, cast, 1)
+  const tally = new CrowdTally(image, cast, 1)
   let at = 0
   for (let look = 0; look < 5_000; look++) {
     tally.sample(at)

@@ -4,16 +4,16 @@
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import type { WaveSample } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdSample } from "../flash-crowd/flash-crowd.ts"
 import { type Cast, type Image, isOrigin } from "./image.ts"
 
 /** Samples kept at most; then every second one goes. */
 const maxSamples = 401
 
-export class WaveTally {
+export class CrowdTally {
   readonly completions: Array<Micros>
   readonly blobCompletions: Array<Array<Micros>>
-  readonly samples: Array<WaveSample> = []
+  readonly samples: Array<CrowdSample> = []
   storedBytes = 0
   pieceTransfers = 0
   bytesFromOrigins = 0

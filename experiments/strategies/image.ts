@@ -3,7 +3,7 @@
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import { ownersOf } from "../flash-crowd/simulated-cluster.ts"
-import type { WaveBlob, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdBlob, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
 export interface Image {
   readonly blobs: number
@@ -20,7 +20,7 @@ export interface Image {
 /** Messages have room for no higher number. */
 const mostPieces = 2 ** 25
 
-export const imageOf = (blobs: ReadonlyArray<WaveBlob>): Image => {
+export const imageOf = (blobs: ReadonlyArray<CrowdBlob>): Image => {
   const first = new Int32Array(blobs.length + 1)
   for (const [blob, { length, pieceLength }] of blobs.entries()) {
     first[blob + 1] = first[blob]! + Math.ceil(length / pieceLength)
@@ -47,7 +47,7 @@ export interface Cast {
   readonly owners: ReadonlyArray<ReadonlyArray<number>>
 }
 
-export const castOf = (spec: WaveSpec, helpers: number): Cast => ({
+export const castOf = (spec: FlashCrowd, helpers: number): Cast => ({
   agents: spec.agents,
   origins: spec.origins,
   helpers,

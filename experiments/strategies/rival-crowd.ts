@@ -5,7 +5,7 @@
 import { Effect } from "effect"
 import { makeSimulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
 import type { Progress } from "../engine/progress.ts"
-import { lineRate, rateOf, type WaveOutcome, type WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import { lineRate, rateOf, type CrowdOutcome, type FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { doubtOf } from "../flash-crowd/crowd-checks.ts"
 import { runInSlices } from "../flash-crowd/run-in-slices.ts"
@@ -13,7 +13,7 @@ import { type Cast, castOf, type Image, imageOf } from "./image.ts"
 import type { RivalIo, RivalMachine } from "./rival.ts"
 import { RivalHost, type RivalWorld } from "./rival-host.ts"
 import { StrategyFailed } from "./strategy.ts"
-import { WaveTally } from "./crowd-tally.ts"
+import { CrowdTally } from "./crowd-tally.ts"
 
 /** What a wave's machines are made of. */
 export interface Stage {
@@ -41,11 +41,11 @@ const samplesInBound = 100
 
 /** Runs one wave. The same spec and rival give the same outcome. */
 export const runRival = (
-  spec: WaveSpec,
+  spec: FlashCrowd,
   rival: Rival,
   progress: Progress,
   worldOptions: RivalWorldOptions = {}
-): Effect.Effect<WaveOutcome, StrategyFailed> =>
+): Effect.Effect<CrowdOutcome, StrategyFailed> =>
   Effect.gen(function* () {
     const { links, agents } = spec
     const line = lineRate(links, links.rate)
@@ -61,7 +61,7 @@ export const runRival = (
     const image = imageOf(spec.blobs)
     const cast = castOf(spec, rival.helpers)
     const bound = boundOf(spec).seconds
-    const tally = new WaveTally(image, cast, Math.ceil((bound * 1e6) / samplesInBound))
+    const tally = new CrowdTally(image, cast, Math.ceil((bound * 1e6) / samplesInBound))
     const names = Array.from({ length: agents + cast.origins + cast.helpers }, (_, host) => `host-${host}`)
     let allDone = (): void => {}
     const world: RivalWorld = { kernel, connections, image, tally, names, done: () => allDone() }
@@ -79,14 +79,14 @@ export const runRival = (
     })
     for (const host of hosts) host.machine = makeMachine(host)
 
-    const wave = Effect.callback<void>((resume) => {
+    const pulls = Effect.callback<void>((resume) => {
       allDone = () => resume(Effect.void)
       // Origins and helpers first: they are there when the agents come.
       for (let host = hosts.length - 1; host >= agents; host--) hosts[host]!.machine.started()
       for (let agent = 0; agent < agents; agent++) hosts[agent]!.machine.started()
     })
     const wanted = image.sizes.reduce((sum, size) => sum + size, 0) * agents
-    yield* runInSlices(simulation, wave, {
+    yield* runInSlices(simulation, pulls, {
       every: () => tally.sampleEvery,
       look: () => {
         tally.sample(kernel.now)
@@ -97,7 +97,7 @@ export const runRival = (
     })
 
     const stats = simulation.stats()
-    const outcome: WaveOutcome = {
+    const outcome: CrowdOutcome = {
       traceHash: simulation.traceHash(),
       events: stats.events,
       completions: tally.completions,
@@ -114,7 +114,7 @@ export const runRival = (
     if (doubt !== undefined) return yield* failed(rival, doubt)
     return outcome
   }).pipe(
-    Effect.catchTag("WaveStuck", ({ message }) => failed(rival, message)),
+    Effect.catchTag("CrowdStuck", ({ message }) => failed(rival, message)),
     Effect.catchDefect((defect) => failed(rival, String(defect)))
   )
 

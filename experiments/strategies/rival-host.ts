@@ -17,7 +17,7 @@ import { mixNumbers } from "../../src/runtime-sim/kernel/trace.ts"
 import type { Image } from "./image.ts"
 import { type FrameBody, PacedFrames } from "./paced-frames.ts"
 import type { LinkNumber, RivalIo, RivalMachine } from "./rival.ts"
-import type { WaveTally } from "./crowd-tally.ts"
+import type { CrowdTally } from "./crowd-tally.ts"
 
 const kinds = { read: 96, stored: 97, committed: 98, timer: 99, egress: 100, ingress: 101 } as const
 
@@ -35,7 +35,7 @@ export interface RivalWorld {
   readonly kernel: Kernel
   readonly connections: Connections
   readonly image: Image
-  readonly tally: WaveTally
+  readonly tally: CrowdTally
   /** The network's names by host number. */
   readonly names: ReadonlyArray<string>
   /** Called when every agent has the image. */

@@ -4,20 +4,20 @@
 import { Effect, Exit } from "effect"
 import { describe, expect, test } from "vitest"
 import { silentProgress } from "../engine/progress.ts"
-import type { WaveBlob, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdBlob, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { runBinomial } from "./binomial.ts"
 import { findStrategy, strategies } from "./registry.ts"
 
 const megabyte = 1_000_000
 
-const blob = (name: string, pieces: number, rest = 0): WaveBlob => ({
+const blob = (name: string, pieces: number, rest = 0): CrowdBlob => ({
   name,
   length: pieces * 4 * megabyte + rest,
   pieceLength: 4 * megabyte
 })
 
-const spec: WaveSpec = {
+const spec: FlashCrowd = {
   seed: 1,
   agents: 60,
   origins: 3,
@@ -27,16 +27,16 @@ const spec: WaveSpec = {
   patience: 600_000_000
 }
 
-const image: WaveSpec = {
+const image: FlashCrowd = {
   ...spec,
   agents: 30,
   origins: 5,
   blobs: [blob("base", 20, 1_234_567), blob("top", 7, 1)]
 }
 
-const run = (name: string, wave: WaveSpec, parameters: Readonly<Record<string, string>> = {}) =>
+const run = (name: string, crowd: FlashCrowd, parameters: Readonly<Record<string, string>> = {}) =>
   Effect.runPromise(
-    Effect.flatMap(findStrategy(name), (strategy) => strategy.run(wave, parameters, silentProgress))
+    Effect.flatMap(findStrategy(name), (strategy) => strategy.run(crowd, parameters, silentProgress))
   )
 
 const secondsOf = (completions: ReadonlyArray<number>): number => Math.max(...completions) / 1e6
@@ -60,30 +60,33 @@ describe.each(rivals)("%s", (name) => {
   })
 
   test("an image is complete with the last of its blobs", async () => {
-    const wave = await run(name, image)
-    expect(wave.blobCompletions.map((blobs) => blobs.length)).toEqual([30, 30])
-    for (const [agent, at] of wave.completions.entries()) {
-      expect(Math.max(...wave.blobCompletions.map((blobs) => blobs[agent]!))).toBe(at)
+    const outcome = await run(name, image)
+    expect(outcome.blobCompletions.map((blobs) => blobs.length)).toEqual([30, 30])
+    for (const [agent, at] of outcome.completions.entries()) {
+      expect(Math.max(...outcome.blobCompletions.map((blobs) => blobs[agent]!))).toBe(at)
     }
   })
 
   test("keeps its rate by token buckets when the spec says so", async () => {
     const { links } = image
-    const wave = await run(name, { ...image, links: { ...links, rate: 50 * megabyte, burst: 50 * megabyte } })
+    const outcome = await run(name, {
+      ...image,
+      links: { ...links, rate: 50 * megabyte, burst: 50 * megabyte }
+    })
     const slow = await run(name, { ...image, links: { ...links, rate: 50 * megabyte } })
-    expect(secondsOf(wave.completions)).toBeLessThan(secondsOf(slow.completions) + 1)
-    expect(secondsOf(wave.completions)).toBeGreaterThan(boundOf(image).seconds / 10)
+    expect(secondsOf(outcome.completions)).toBeLessThan(secondsOf(slow.completions) + 1)
+    expect(secondsOf(outcome.completions)).toBeGreaterThan(boundOf(image).seconds / 10)
   })
 
   test("runs on links that are shared fairly", async () => {
-    const wave = await run(name, { ...image, agents: 8, links: { ...image.links, model: "fair" } })
-    expect(wave.completions).toHaveLength(8)
+    const outcome = await run(name, { ...image, agents: 8, links: { ...image.links, model: "fair" } })
+    expect(outcome.completions).toHaveLength(8)
   })
 
   test("a slow host is slow", async () => {
     const slow = { agents: 1, rate: 20 * megabyte }
-    const wave = await run(name, { ...image, links: { ...image.links, slow } })
-    expect(wave.completions[29]! / 1e6).toBeGreaterThanOrEqual((27 * 4 * megabyte) / slow.rate)
+    const outcome = await run(name, { ...image, links: { ...image.links, slow } })
+    expect(outcome.completions[29]! / 1e6).toBeGreaterThanOrEqual((27 * 4 * megabyte) / slow.rate)
   })
 
   test("a wave that takes too long fails with the reason", async () => {
@@ -97,11 +100,11 @@ describe.each(rivals)("%s", (name) => {
 })
 
 test("client-server takes the time of the origins' uplinks", async () => {
-  const wave = await run("client-server", spec)
+  const outcome = await run("client-server", spec)
   const fluid = (60 * 160 * megabyte) / (3 * 300 * megabyte)
-  expect(secondsOf(wave.completions)).toBeGreaterThan(fluid)
-  expect(secondsOf(wave.completions)).toBeLessThan(fluid * 1.03)
-  expect(wave.bytesFromAgents).toBe(0)
+  expect(secondsOf(outcome.completions)).toBeGreaterThan(fluid)
+  expect(secondsOf(outcome.completions)).toBeLessThan(fluid * 1.03)
+  expect(outcome.bytesFromAgents).toBe(0)
 })
 
 describe("the binomial pipeline reaches the counting bound where nothing but links costs time", () => {
@@ -118,11 +121,11 @@ describe("the binomial pipeline reaches the counting bound where nothing but lin
     { agents: 93, origins: 3 },
     { agents: 100, origins: 1 }
   ])("$agents agents, $origins origins", async ({ agents, origins }) => {
-    const wave: WaveSpec = { ...spec, agents, origins, links: { ...spec.links, latency: 0 } }
+    const crowd: FlashCrowd = { ...spec, agents, origins, links: { ...spec.links, latency: 0 } }
     const { completions } = await Effect.runPromise(
-      runBinomial(wave, { interleaved: 1 }, silentProgress, free)
+      runBinomial(crowd, { interleaved: 1 }, silentProgress, free)
     )
-    expect(secondsOf(completions) / boundOf(wave).seconds).toBeLessThan(1.002)
+    expect(secondsOf(completions) / boundOf(crowd).seconds).toBeLessThan(1.002)
   })
 })
 

@@ -4,13 +4,13 @@
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { silentProgress } from "../engine/progress.ts"
-import type { WaveOutcome, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { shoal } from "./shoal.ts"
 
 const MiB = 2 ** 20
 
-const spec: WaveSpec = {
+const spec: FlashCrowd = {
   seed: 3,
   agents: 30,
   origins: 5,
@@ -23,7 +23,7 @@ const spec: WaveSpec = {
   patience: 60e6
 }
 
-const run = (of: WaveSpec, parameters: Readonly<Record<string, string>> = {}): Promise<WaveOutcome> =>
+const run = (of: FlashCrowd, parameters: Readonly<Record<string, string>> = {}): Promise<CrowdOutcome> =>
   Effect.runPromise(shoal.run(of, parameters, silentProgress))
 
 describe("shoal", () => {

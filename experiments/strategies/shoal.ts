@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { limits } from "../../src/protocol/limits.ts"
 import { pieceChoices } from "../../src/protocol/swarm/piece-selection.ts"
 import { choiceText, countText, durationText, type OptionCodec } from "../engine/option-text.ts"
-import { runWave } from "../flash-crowd/crowd-run.ts"
+import { runFlashCrowd } from "../flash-crowd/crowd-run.ts"
 import { defineStrategy, type Parameter, parameter, StrategyFailed } from "./strategy.ts"
 
 const name = "shoal"
@@ -101,7 +101,7 @@ export const shoal = defineStrategy({
       : `pieces of ${long.name} have ${long.pieceLength} bytes, more than the ${limits.maxPieceLength} that any may have`
   },
   run: (spec, { orderedTail, suggest, ...rest }, progress) =>
-    runWave(
+    runFlashCrowd(
       spec,
       { rules: { ...rest, orderedTail: orderedTail / 100, suggest: suggest === "on" } },
       progress

@@ -4,11 +4,11 @@ import { Effect } from "effect"
 import { expect, test } from "vitest"
 import { countText } from "../engine/option-text.ts"
 import { silentProgress } from "../engine/progress.ts"
-import type { WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { findStrategy, strategies } from "./registry.ts"
 import { defineStrategy, parameter, StrategyFailed } from "./strategy.ts"
 
-const spec: WaveSpec = {
+const spec: FlashCrowd = {
   seed: 1,
   agents: 10,
   origins: 1,

@@ -6,7 +6,7 @@ import { Data, Effect, Exit, Schema } from "effect"
 import { namingTheChoices } from "../engine/nearest-name.ts"
 import type { OptionCodec } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
-import type { WaveOutcome, WaveSpec } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
 /** The wave cannot be run so, or it did not end: `message` says why and what to change. */
 export class StrategyFailed extends Data.TaggedError("StrategyFailed")<{
@@ -32,13 +32,13 @@ export interface Strategy {
   /** Parameters that make it plainly faster than its published ones do, where there are such. */
   readonly tuned: Readonly<Record<string, string>> | undefined
   /** Why this wave cannot be run with these parameters, or undefined. Cheap; ask it before anything runs. */
-  readonly refusal: (spec: WaveSpec, parameters: Readonly<Record<string, string>>) => string | undefined
+  readonly refusal: (spec: FlashCrowd, parameters: Readonly<Record<string, string>>) => string | undefined
   /** Runs one wave. Absent parameters take their defaults; what is refused fails. */
   readonly run: (
-    spec: WaveSpec,
+    spec: FlashCrowd,
     parameters: Readonly<Record<string, string>>,
     progress: Progress
-  ) => Effect.Effect<WaveOutcome, StrategyFailed>
+  ) => Effect.Effect<CrowdOutcome, StrategyFailed>
 }
 
 /** A parameter by its codec. */
@@ -62,12 +62,12 @@ export interface StrategyDefinition<Values extends object> {
   /** As in Strategy. */
   readonly tuned?: { readonly [Key in keyof NoInfer<Values>]?: string }
   /** Why the values cannot stand beside this wave. */
-  readonly refuse?: (spec: WaveSpec, values: Values) => string | undefined
+  readonly refuse?: (spec: FlashCrowd, values: Values) => string | undefined
   readonly run: (
-    spec: WaveSpec,
+    spec: FlashCrowd,
     values: Values,
     progress: Progress
-  ) => Effect.Effect<WaveOutcome, StrategyFailed>
+  ) => Effect.Effect<CrowdOutcome, StrategyFailed>
 }
 
 /** Hides the type of the parameters, so that a registry can hold many strategies. */
@@ -96,7 +96,7 @@ export const defineStrategy = <Values extends object>(definition: StrategyDefini
     return values as Values
   }
 
-  const refusalOf = (spec: WaveSpec, values: Values | string): string | undefined =>
+  const refusalOf = (spec: FlashCrowd, values: Values | string): string | undefined =>
     typeof values === "string" ? values : definition.refuse?.(spec, values)
 
   return {
