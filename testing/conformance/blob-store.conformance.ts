@@ -1,5 +1,5 @@
-// Decides what every blob store must do with uploads and complete blobs: grow, commit, refuse, survive a kill. Downloads
-// and metainfo have cases of their own (piece-store.conformance.ts).
+// Conformance of blob stores, uploads and complete blobs: appends, commits, refusals, and what survives a kill. Cases
+// of downloads and metainfo are in piece-store.conformance.ts.
 
 import { Effect, Option, type Scope, Stream } from "effect"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
@@ -19,7 +19,7 @@ const folder = "blobs-under-test"
 export const openBlobs = (place: StoragePlace): Effect.Effect<BlobStore, BlobStoreError, Scope.Scope> =>
   Effect.flatMap(place.start, (storage) => storage.blobs(folder))
 
-/** The chunks of `bytes`, `size` bytes each. */
+/** `bytes` in chunks of `size` bytes. */
 export const chunked = (bytes: Uint8Array, size = 1000): Stream.Stream<Uint8Array> => {
   const chunks: Array<Uint8Array> = []
   for (let at = 0; at < bytes.length; at += size) chunks.push(bytes.slice(at, at + size))
@@ -37,7 +37,7 @@ export const readAll = (blobs: BlobStore, digest: Digest, start: number, end: nu
     return whole
   })
 
-/** Puts `bytes` into the store as one upload. */
+/** Commits `bytes` as one upload. */
 export const commitBytes = Effect.fnUntraced(function* (blobs: BlobStore, bytes: Uint8Array, digest: Digest) {
   const upload = yield* blobs.createUpload
   yield* blobs.appendUpload(upload, 0, chunked(bytes))
@@ -116,18 +116,20 @@ const appends = conformanceCase("an upload grows append by append; a wrong offse
   })
 )
 
-const unknownUploads = conformanceCase("an upload that is not there is unknown to every call", (place) =>
-  Effect.gen(function* () {
-    const blobs = yield* openBlobs(place)
-    const aborted = yield* blobs.createUpload
-    yield* blobs.abortUpload(aborted)
-    for (const upload of ["no-such-upload", "../../etc/passwd", "", aborted]) {
-      yield* expectFailure(blobs.uploadSize(upload), "UploadUnknown")
-      yield* expectFailure(blobs.appendUpload(upload, 0, Stream.empty), "UploadUnknown")
-      yield* expectFailure(blobs.commitUpload(upload, sha256(place, sampleBytes(1, 1))), "UploadUnknown")
-      yield* expectFailure(blobs.abortUpload(upload), "UploadUnknown")
-    }
-  })
+const unknownUploads = conformanceCase(
+  "every call with an unknown upload fails with UploadUnknown",
+  (place) =>
+    Effect.gen(function* () {
+      const blobs = yield* openBlobs(place)
+      const aborted = yield* blobs.createUpload
+      yield* blobs.abortUpload(aborted)
+      for (const upload of ["no-such-upload", "../../etc/passwd", "", aborted]) {
+        yield* expectFailure(blobs.uploadSize(upload), "UploadUnknown")
+        yield* expectFailure(blobs.appendUpload(upload, 0, Stream.empty), "UploadUnknown")
+        yield* expectFailure(blobs.commitUpload(upload, sha256(place, sampleBytes(1, 1))), "UploadUnknown")
+        yield* expectFailure(blobs.abortUpload(upload), "UploadUnknown")
+      }
+    })
 )
 
 const mismatch = conformanceCase("a wrong digest discards the upload", (place) =>
@@ -142,14 +144,17 @@ const mismatch = conformanceCase("a wrong digest discards the upload", (place) =
       wrong.expected === promised && wrong.actual === sha256(place, bytes),
       "the error names other digests"
     )
-    yield* expectThat(Option.isNone(yield* blobs.stat(promised)), "there is a blob under the wrong digest")
-    yield* expectThat(Option.isNone(yield* blobs.stat(wrong.actual)), "there is a blob nobody committed")
+    yield* expectThat(Option.isNone(yield* blobs.stat(promised)), "the wrong digest has a blob")
+    yield* expectThat(
+      Option.isNone(yield* blobs.stat(wrong.actual)),
+      "the actual digest has a blob without a commit"
+    )
     yield* expectFailure(blobs.uploadSize(upload), "UploadUnknown")
   })
 )
 
 const brokenSource = conformanceCase(
-  "what arrived before the source failed stays and is continued",
+  "bytes that arrived before the source failed are kept, and the upload is resumed",
   (place) =>
     Effect.gen(function* () {
       const blobs = yield* openBlobs(place)
@@ -167,7 +172,7 @@ const brokenSource = conformanceCase(
     })
 )
 
-const uploadSurvivesKill = conformanceCase("an upload stands after a kill where it stood", (place) =>
+const uploadSurvivesKill = conformanceCase("an upload keeps its acknowledged bytes after a kill", (place) =>
   Effect.gen(function* () {
     const bytes = sampleBytes(7, 6000)
     const upload = yield* Effect.scoped(
@@ -189,7 +194,7 @@ const uploadSurvivesKill = conformanceCase("an upload stands after a kill where 
   })
 )
 
-const blobSurvivesKill = conformanceCase("a committed blob is there after a kill", (place) =>
+const blobSurvivesKill = conformanceCase("a committed blob survives a kill", (place) =>
   Effect.gen(function* () {
     const bytes = sampleBytes(8, 6000)
     const digest = sha256(place, bytes)
@@ -205,7 +210,7 @@ const blobSurvivesKill = conformanceCase("a committed blob is there after a kill
 )
 
 const concurrentUploads = conformanceCase(
-  "uploads do not disturb each other, also of the same bytes",
+  "concurrent uploads are independent, also of the same bytes",
   (place) =>
     Effect.gen(function* () {
       const blobs = yield* openBlobs(place)
@@ -222,7 +227,7 @@ const concurrentUploads = conformanceCase(
     })
 )
 
-const racingAppends = conformanceCase("of two appends at the same offset one wins", (place) =>
+const racingAppends = conformanceCase("one of two appends at the same offset succeeds", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
     const bytes = sampleBytes(16, 9000)
@@ -244,7 +249,7 @@ const racingAppends = conformanceCase("of two appends at the same offset one win
 export const blobStoreConformance: ReadonlyArray<ConformanceCase> = [
   roundTrip("a blob is uploaded, found, read, listed and removed", 10_000, "sha256"),
   roundTrip("the same by SHA-512", 10_000, "sha512"),
-  roundTrip("an empty blob is a blob", 0, "sha256"),
+  roundTrip("an empty blob is uploaded, found, read, listed and removed", 0, "sha256"),
   ranges,
   appends,
   unknownUploads,

@@ -1,5 +1,5 @@
-// Decides how a world shows that its stores keep the contracts of this folder: cases that are plain Effects over a
-// place to store, run by each world's own tests. A case fails with a sentence.
+// Conformance cases of stores: plain Effects over a host's storage, which the tests of each world run over their
+// stores. A case fails with a sentence that says what is wrong.
 
 import { Data, Effect, type Scope } from "effect"
 import type { Payload } from "../../src/protocol/wire/payload.ts"
@@ -8,14 +8,14 @@ import type { HostStorage } from "../../src/roles/services/host-storage.ts"
 
 export class ConformanceFailed extends Data.TaggedError("ConformanceFailed")<{ readonly message: string }> {}
 
-/** One host's storage, new and empty. */
+/** The storage of one host, new and empty. */
 export interface StoragePlace {
-  /** The storage as a started host finds it. */
+  /** The storage as a host finds it when it starts. */
   readonly start: Effect.Effect<HostStorage["Service"]>
-  /** What kill -9 does to the host that was started last; start again afterwards. */
+  /** Kills the host that was started last, like kill -9; call start again afterwards. */
   readonly kill: Effect.Effect<void>
   readonly digests: Digests["Service"]
-  /** The bytes of a payload that a store of this world gave. */
+  /** The bytes of a payload from a store of this world. */
   readonly bytesOf: (payload: Payload) => Uint8Array
 }
 
@@ -24,7 +24,7 @@ export interface ConformanceCase {
   readonly run: (place: StoragePlace) => Effect.Effect<void, ConformanceFailed, Scope.Scope>
 }
 
-/** Errors that a case does not expect become its failure. */
+/** Makes an unexpected error the failure of the case. */
 export const conformanceCase = (
   name: string,
   run: (place: StoragePlace) => Effect.Effect<void, unknown, Scope.Scope>
@@ -44,7 +44,7 @@ const describe = (error: unknown): string =>
 export const expectThat = (condition: boolean, message: string): Effect.Effect<void, ConformanceFailed> =>
   condition ? Effect.void : Effect.fail(new ConformanceFailed({ message }))
 
-/** The failure of `effect`, which must be tagged `tag`. */
+/** Runs `effect`, which must fail with the tag `tag`, and returns its failure. */
 export const expectFailure = <A, E extends { readonly _tag: string }, Tag extends E["_tag"], R>(
   effect: Effect.Effect<A, E, R>,
   tag: Tag
@@ -57,7 +57,7 @@ export const expectFailure = <A, E extends { readonly _tag: string }, Tag extend
         : Effect.fail(new ConformanceFailed({ message: `expected ${tag}, got ${error._tag}` }))
   })
 
-/** `length` bytes that differ from place to place and from seed to seed. */
+/** `length` bytes that depend on the offset and on `seed`. */
 export const sampleBytes = (seed: number, length: number): Uint8Array => {
   const bytes = new Uint8Array(length)
   let state = (seed * 2_654_435_761 + 1) >>> 0

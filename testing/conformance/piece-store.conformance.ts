@@ -1,5 +1,5 @@
-// Decides what every blob store must do with metainfo and with blobs that come piece by piece: verify before it stores,
-// resume after a kill with no piece that is not there, and become a blob only by the whole digest.
+// Conformance of blob stores, metainfo and downloads by piece: a piece is verified before it is stored, a download
+// resumes after a kill with stored pieces only, and becomes a blob only if the whole digest matches.
 
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { type Digest, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
@@ -43,7 +43,7 @@ const store = (
 const load = (file: PieceFile, piece: number): Effect.Effect<LoadOutcome> =>
   Effect.callback((resume) => file.load(piece, (outcome) => resume(Effect.succeed(outcome))))
 
-/** The answer of a call whose callback must not come from inside it. */
+/** Awaits the callback of a call, which must not come before the call returns. */
 const later = <A>(
   what: string,
   call: (done: (answer: A) => void) => void
@@ -120,7 +120,7 @@ const downloads = conformanceCase("a download fills in any order and becomes a b
   })
 )
 
-const corruptPieces = conformanceCase("a piece with other bytes is never stored", (place) =>
+const corruptPieces = conformanceCase("a piece with wrong bytes is never stored", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
     const bytes = sampleBytes(21, 3 * pieceLength)
@@ -137,7 +137,7 @@ const corruptPieces = conformanceCase("a piece with other bytes is never stored"
   })
 )
 
-const resumes = conformanceCase("a download resumes after a kill with the pieces that are there", (place) =>
+const resumes = conformanceCase("a download resumes after a kill with its stored pieces", (place) =>
   Effect.gen(function* () {
     const bytes = sampleBytes(22, 9 * pieceLength)
     const metainfo = metainfoOf(place, bytes)
@@ -168,7 +168,7 @@ const resumes = conformanceCase("a download resumes after a kill with the pieces
   })
 )
 
-const reopened = conformanceCase("a download that was closed is opened with its pieces", (place) =>
+const reopened = conformanceCase("a closed download is opened again with its pieces", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
     const bytes = sampleBytes(29, 4 * pieceLength)
@@ -251,27 +251,29 @@ const removedWhileOpen = conformanceCase("removing an open download ends it", (p
   })
 )
 
-const closedWhileCompleting = conformanceCase("closing while it completes does not lose the blob", (place) =>
-  Effect.gen(function* () {
-    const blobs = yield* openBlobs(place)
-    const bytes = sampleBytes(30, 6 * pieceLength)
-    const metainfo = metainfoOf(place, bytes)
-    const scope = yield* Scope.make()
-    const file = yield* Scope.provide(blobs.openPieces(metainfo), scope)
-    yield* storePieces(file, bytes, range(6))
-    const completing = yield* Effect.forkChild(file.complete, { startImmediately: true })
-    yield* Scope.close(scope, Exit.void)
-    yield* Fiber.join(completing)
-    yield* expectThat(
-      sameBytes(yield* readAll(blobs, metainfo.digest, 0, bytes.length), bytes),
-      "the bytes of the blob differ"
-    )
-    const seeding = yield* blobs.openPieces(metainfo)
-    yield* expectPiece(place, seeding, bytes, 3)
-  })
+const closedWhileCompleting = conformanceCase(
+  "closing a download while it completes does not lose the blob",
+  (place) =>
+    Effect.gen(function* () {
+      const blobs = yield* openBlobs(place)
+      const bytes = sampleBytes(30, 6 * pieceLength)
+      const metainfo = metainfoOf(place, bytes)
+      const scope = yield* Scope.make()
+      const file = yield* Scope.provide(blobs.openPieces(metainfo), scope)
+      yield* storePieces(file, bytes, range(6))
+      const completing = yield* Effect.forkChild(file.complete, { startImmediately: true })
+      yield* Scope.close(scope, Exit.void)
+      yield* Fiber.join(completing)
+      yield* expectThat(
+        sameBytes(yield* readAll(blobs, metainfo.digest, 0, bytes.length), bytes),
+        "the bytes of the blob differ"
+      )
+      const seeding = yield* blobs.openPieces(metainfo)
+      yield* expectPiece(place, seeding, bytes, 3)
+    })
 )
 
-const emptyDownload = conformanceCase("a download of nothing is complete at once", (place) =>
+const emptyDownload = conformanceCase("a download of an empty blob is complete at once", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
     const metainfo = metainfoOf(place, new Uint8Array(0))
@@ -311,7 +313,7 @@ const metainfoIsKept = conformanceCase(
     })
 )
 
-const metainfoIsTaken = conformanceCase("metainfo of another owner is kept and found", (place) =>
+const metainfoIsTaken = conformanceCase("metainfo from another host is stored and found", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
     const metainfo = metainfoOf(place, sampleBytes(28, 3 * pieceLength))

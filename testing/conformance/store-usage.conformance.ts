@@ -1,5 +1,5 @@
-// Decides what every blob store must know of its own size: what it takes of the medium by digest and besides, measured
-// so that a kill cannot make it wrong, and when each blob was used last.
+// Conformance of blob stores, usage: the bytes on the medium per digest and in total, which stay right after a kill,
+// and the last use of each blob.
 
 import { Effect, Option } from "effect"
 import { type Digest, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
@@ -10,7 +10,7 @@ import { type ConformanceCase, conformanceCase, expectThat, sampleBytes } from "
 const kept = (usage: StoreUsage, digest: Digest) => usage.kept.find((blob) => blob.digest === digest)
 
 const measured = conformanceCase(
-  "what is kept is measured, also after a kill, until it is removed",
+  "blobs and uploads are measured, also after a kill, until they are removed",
   (place) =>
     Effect.gen(function* () {
       const bytes = sampleBytes(17, 300_000)
@@ -56,7 +56,7 @@ const measured = conformanceCase(
 
 const usesAreNoted = conformanceCase("the last use of a blob outlives a kill", (place) =>
   Effect.gen(function* () {
-    // In order of the last use, which is not that of writing.
+    // The order of the last uses differs from the order of the writes.
     const contents = [2, 0, 1].map((minute, index) => {
       const bytes = sampleBytes(40 + index, 1000)
       return { bytes, digest: place.digests.digest("sha256", bytes), minute }
@@ -87,7 +87,7 @@ const store = (file: PieceFile, piece: number, bytes: Uint8Array) =>
   Effect.callback<void>((resume) => file.store(piece, bytes, () => resume(Effect.void)))
 
 const downloadIsMeasured = conformanceCase(
-  "a download takes what came of it, not what will come, and less after it was removed",
+  "a download is measured by its stored pieces, and as nothing after its removal",
   (place) =>
     Effect.gen(function* () {
       const long = 64 * 1024

@@ -1,5 +1,5 @@
-// Decides what every table store must do: keep rows apart by table, in the order of UTF-16 code units, all writes of a
-// call or none, and all of it over a kill.
+// Conformance of table stores: rows belong to their table, scans are in the order of UTF-16 code units, the writes of
+// a call are applied together or not at all, and all rows survive a kill.
 
 import { Effect, Option } from "effect"
 import { type ConformanceCase, conformanceCase, expectThat, type StoragePlace } from "./conformance.ts"
@@ -24,7 +24,7 @@ const expectValue = Effect.fnUntraced(function* (
   )
 })
 
-const rows = conformanceCase("rows are put, replaced, deleted, and apart by table", (place) =>
+const rows = conformanceCase("rows are put, replaced and deleted in their own table", (place) =>
   Effect.gen(function* () {
     const tables = yield* openTables(place)
     yield* expectValue(tables, "tags", "a", undefined)
@@ -98,7 +98,7 @@ const order = conformanceCase("a scan goes in the order of UTF-16 code units", (
   })
 )
 
-const survivesKill = conformanceCase("what was written is there after a kill", (place) =>
+const survivesKill = conformanceCase("written rows survive a kill", (place) =>
   Effect.gen(function* () {
     yield* Effect.scoped(
       Effect.gen(function* () {

@@ -1,5 +1,5 @@
-// Decides how a client takes a multipart/byteranges body apart, written from RFC 2046 and 9110 and not from the code
-// that puts it together. For tests only.
+// Test parser of multipart/byteranges bodies, written from RFC 2046 and RFC 9110 and independent of the code that
+// makes such bodies.
 
 export interface ReceivedPart {
   readonly start: number
@@ -8,7 +8,7 @@ export interface ReceivedPart {
   readonly bytes: Uint8Array
 }
 
-/** The parts of a body; throws where it is not what the Content-Type says. */
+/** The parts of a body; throws if the body does not match its Content-Type. */
 export const receivedParts = (
   contentType: string | undefined,
   body: Uint8Array
@@ -17,7 +17,7 @@ export const receivedParts = (
   if (boundary === undefined) throw new Error(`not multipart/byteranges: ${contentType}`)
   const text = (from: number, to: number) => new TextDecoder().decode(body.subarray(from, to))
   const parts: ReceivedPart[] = []
-  // The line break before a boundary belongs to it; the first one may do without.
+  // The line break before a boundary belongs to it; the first boundary may have none.
   let delimiter = `--${boundary}`
   for (let at = 0; ; ) {
     const after = at + delimiter.length

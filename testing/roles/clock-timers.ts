@@ -1,4 +1,4 @@
-// Decides what the data plane's timers are in tests: Effect's clock, so that a test clock moves them.
+// Test timers of the data plane, which run on Effect's clock, so that a test clock moves them.
 
 import { Clock, Duration, Effect } from "effect"
 import type { Timers } from "../../src/roles/services/timers.ts"
@@ -6,11 +6,11 @@ import type { Timers } from "../../src/roles/services/timers.ts"
 export interface ClockTimers {
   readonly now: Timers["Service"]["now"]
   readonly wakeAt: Timers["Service"]["wakeAt"]
-  /** Timers that were neither called nor cancelled. */
+  /** Number of timers that were neither called nor cancelled. */
   readonly armed: ReadonlySet<symbol>
 }
 
-/** Timers on the clock of whoever asks for them. */
+/** Timers on the clock of the current fiber. */
 export const clockTimers: Effect.Effect<ClockTimers> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
@@ -19,7 +19,7 @@ export const clockTimers: Effect.Effect<ClockTimers> = Effect.gen(function* () {
   return {
     now,
     armed,
-    // Never in the instant that asked: as a real timer.
+    // Like a real timer, never calls back within wakeAt.
     wakeAt: (at, wake) => {
       const wait = Effect.sleep(Duration.millis(Math.max(1, at - now()) / 1_000))
       const timer = Symbol("timer")

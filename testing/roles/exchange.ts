@@ -1,4 +1,4 @@
-// Decides how tests of roles speak HTTP: one request, its whole answer, nothing hidden and nothing followed.
+// Test client for HTTP: sends one request and returns its complete answer; it follows no redirect.
 
 import { Effect, Stream } from "effect"
 import { type HttpClientError, HttpClientRequest } from "effect/http"
@@ -13,7 +13,7 @@ export interface Exchange {
 
 export interface SendOptions {
   readonly headers?: Readonly<Record<string, string>>
-  /** Bytes are sent with their length, a stream without. */
+  /** Bytes are sent with a Content-Length, a stream without one. */
   readonly body?: Uint8Array | string | Stream.Stream<Uint8Array, unknown>
 }
 
@@ -49,7 +49,7 @@ export const send = (
     }
   })
 
-/** The code of an answer in OCI's error form. */
+/** The code of an answer in the OCI error form. */
 export const errorCode = (exchange: Exchange): string | undefined => {
   const document = JSON.parse(exchange.text) as { readonly errors: ReadonlyArray<{ readonly code: string }> }
   return document.errors[0]?.code

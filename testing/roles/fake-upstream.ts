@@ -1,5 +1,5 @@
-// Decides the upstream registry that tests of mirrors meet: images in memory, a token server, a store of blobs to which
-// it redirects, and whatever can go wrong with them. A host program, so that it plays in every world.
+// Fake upstream registry for tests of mirrors: images in memory, a token server, a blob store that is the target of
+// redirects, and many failures of them. It is a host program, so it runs in every world.
 
 import { Effect, type Scope, Stream } from "effect"
 import { Base64 } from "effect/encoding"
@@ -11,7 +11,7 @@ import type { HttpApp } from "../../src/roles/http/http-app.ts"
 interface SeenRequest {
   readonly at: "registry" | "tokens" | "blobs"
   readonly method: string
-  /** Path and query. */
+  /** Path and query of the request. */
   readonly url: string
   readonly authorization: string | undefined
   readonly acceptEncoding: string | undefined
@@ -23,12 +23,12 @@ export interface FakeUpstreamOptions {
   readonly registry: Listen
   readonly tokens: Listen
   readonly blobs: Listen
-  /** Base URLs under which it names its parts. */
+  /** Base URLs of its parts, as it sends them to clients. */
   readonly tokensUrl: string
   readonly blobsUrl: string
 }
 
-/** The names of Docker Hub, for a world where they are nobody else's. */
+/** The names of Docker Hub, for worlds without a real network. */
 export const dockerHub: FakeUpstreamOptions = {
   registry: { host: "registry-1.docker.io", port: 1 },
   tokens: { host: "auth.docker.io", port: 2 },
@@ -37,49 +37,49 @@ export const dockerHub: FakeUpstreamOptions = {
   blobsUrl: "https://cdn.example:3"
 }
 
-/** What it has and how it behaves, changed by tests while it runs. */
+/** Content and behaviour, which tests change while it runs. */
 export interface FakeUpstreamState {
   readonly manifests: Map<string, { readonly bytes: Uint8Array; readonly mediaType: string }>
   /** "{repository} {tag}" */
   readonly tags: Map<string, Digest>
   readonly blobs: Map<Digest, Uint8Array>
-  /** Whoever asks must have a token, or these credentials. */
+  /** Requests need a token, or the credentials. */
   auth: "none" | "basic" | "bearer"
-  /** What is accepted; without it, tokens are given to anybody. */
+  /** The accepted credentials; without them every client gets a token. */
   credentials: { readonly username: string; readonly password: string } | undefined
-  /** In the place of its own WWW-Authenticate. */
+  /** Replaces its own WWW-Authenticate. */
   challenge: string | undefined
-  /** Seconds. */
+  /** Lifetime of a token in seconds. */
   tokenLifetime: number | undefined
-  /** In the place of a token. */
+  /** Replaces the body with the token. */
   tokenText: string | undefined
-  /** Status of all answers of the token server, while set. */
+  /** If set, the status of every answer of the token server. */
   tokensFailing: number | undefined
   redirectBlobs: boolean
-  /** In the place of its own redirects. */
+  /** Replaces the target of its redirects. */
   redirectTo: string | undefined
-  /** By "{repository} {subject}": what its referrers endpoint lists; undefined when it has no such endpoint. */
+  /** The referrers by "{repository} {subject}"; without it there is no referrers endpoint. */
   referrers: Map<string, ReadonlyArray<object>> | undefined
-  /** Answers to everything at the store of blobs, while set. */
+  /** If set, the answer to every request at the blob store. */
   blobsFailing: FakeUpstreamState["failing"]
-  /** Answers to everything at the registry, while set. */
+  /** If set, the answer to every request at the registry. */
   failing: { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | undefined
-  /** A blob's body breaks after so many bytes, or ends as if it were whole, as often as the count says. */
+  /** Bodies of blobs break, or end without an error, after `bytes` bytes, as many times as the count says. */
   breakOff: { readonly after: number; times: number; readonly quietly?: boolean } | undefined
-  /** A range is answered by one that begins so many bytes later. */
+  /** Answers a range with one that begins this many bytes later. */
   rangeShift: number
-  /** Whether a store of blobs understands Range. */
+  /** Whether the blob store supports Range. */
   ranges: boolean
-  /** Whether manifests are named by Docker-Content-Digest. */
+  /** Whether answers with manifests have a Docker-Content-Digest. */
   saysDigest: boolean
-  /** Bytes are changed on their way out. */
+  /** Bytes are corrupted when they are sent. */
   corrupt: boolean
-  /** Chunks of blobs wait for this. */
+  /** Each chunk of a blob waits for this. */
   hold: Effect.Effect<void>
   readonly seen: Array<SeenRequest>
-  /** Authorizations that are good; a test takes them back. */
+  /** The valid Authorization headers; a test may revoke them. */
   readonly tokens: Set<string>
-  /** Bytes of blobs that left. */
+  /** Bytes of blobs that were sent. */
   sent: number
 }
 
@@ -264,7 +264,7 @@ export const fakeUpstream = (
     if (state.blobsFailing !== undefined) {
       return Effect.succeed(refuse(state.blobsFailing.status, state.blobsFailing.headers))
     }
-    // A real store of blobs refuses a request that is authorized twice.
+    // A real blob store refuses a request with two kinds of authorization.
     return request.headers.authorization !== undefined
       ? Effect.succeed(refuse(400))
       : sendBlob(request, new URL(request.url, options.blobsUrl).pathname.slice("/store/".length))
@@ -280,14 +280,14 @@ export const fakeUpstream = (
   })
 }
 
-/** A manifest, and the digest of each layer. */
+/** The digest of a manifest and those of its layers. */
 interface PublishedImage<Layers extends ReadonlyArray<Uint8Array>> {
   readonly digest: Digest
   readonly bytes: Uint8Array
   readonly layers: { readonly [Index in keyof Layers]: Digest }
 }
 
-/** Puts an image with these layers into the upstream; what it is made of. */
+/** Adds an image with these layers to the upstream and returns its digests. */
 export const publishImage = <const Layers extends ReadonlyArray<Uint8Array>>(
   state: FakeUpstreamState,
   hash: (bytes: Uint8Array) => Digest,

@@ -1,4 +1,4 @@
-// Decides the herd that tests of the registry API run: one of each role under fixed names, in a memory world.
+// Test herd for the registry API: one host with all roles under fixed addresses, in a memory world.
 
 import { Effect, type Scope } from "effect"
 import { type HerdSettings, herdConfig } from "../../src/roles/herd/config.ts"
@@ -19,7 +19,7 @@ export const herdSettings = {
 
 export const proxyUrl = "http://herd:15000"
 
-/** Starts the herd and stops it with the scope. */
+/** Starts the herd; the end of the scope stops it. */
 export const startHerd = (
   world: MemoryWorld,
   settings: Partial<HerdSettings> = {}

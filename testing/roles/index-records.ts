@@ -1,4 +1,4 @@
-// Decides what tests tell a build-index of: digests that are told apart by a letter, and manifests that name little.
+// Test records of a build-index: digests of one repeated letter, and small manifests.
 
 import type { Digest } from "../../src/protocol/wire/digest.ts"
 import type { ManifestRecord } from "../../src/roles/client/build-index-records.ts"

@@ -1,5 +1,5 @@
-// Decides how tests of roles keep blobs: in memory, with real digests and metainfo, outliving the role. Piece-wise
-// downloads are not its matter: no test of these roles downloads.
+// Test blob store in memory, with real digests and metainfo; its content survives a restart of the role. It does not
+// support downloads by piece, because no test of these roles downloads.
 
 import { Effect, Option, Stream } from "effect"
 import { type Digest, digestAlgorithm, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
@@ -24,7 +24,7 @@ import type { Digests } from "../../src/roles/services/digests.ts"
 export interface MemoryBlobs extends BlobStore {
   readonly blobs: Map<Digest, Uint8Array>
   readonly uploads: Map<string, Uint8Array>
-  /** Bytes after which an append finds the store full. */
+  /** Bytes above which an append fails because the store is full. */
   room: number
 }
 
@@ -77,7 +77,7 @@ export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
         const bytes = blobs.get(digest)
         if (bytes === undefined) return Stream.fail(new BlobMissing({ digest }))
         const chunks: Uint8Array[] = []
-        // Small chunks, so that tests see bodies of many.
+        // The chunks are small, so that bodies have many of them.
         for (let at = start; at < end; at += 1000) chunks.push(bytes.subarray(at, Math.min(end, at + 1000)))
         return Stream.rechunk(Stream.fromIterable(chunks), 1)
       }),

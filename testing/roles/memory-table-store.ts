@@ -1,10 +1,10 @@
-// Decides how tests of roles keep tables: a sorted map that outlives the role, with writes that can be made to fail.
+// Test table store in memory: a sorted map that survives a restart of the role, whose writes a test can make fail.
 
 import { Effect, Option } from "effect"
 import { type TableStore, TableStoreError } from "../../src/roles/services/table-store.ts"
 
 export interface MemoryTables extends TableStore {
-  /** Every write fails while this is set. */
+  /** While it is set, every write fails. */
   failing: boolean
   readonly rows: (table: string) => ReadonlyArray<string>
 }

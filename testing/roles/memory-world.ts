@@ -1,5 +1,6 @@
-// Decides the small world in which tests of roles run their programs: hosts with storage in memory, and HTTP that calls
-// the app of whoever listens. No peer is ever met. Hashing comes from the test, which may use what roles may not.
+// Memory world, in which tests of roles run host programs: storage in memory, and HTTP requests that call the app of
+// the listening host. Its peer transport reaches no peer. Hash functions come from the test, because only tests may
+// use node:crypto.
 
 import { Context, Effect, Exit, Option, Scope } from "effect"
 import {
@@ -38,17 +39,17 @@ export interface MemoryWorld {
   readonly services: Context.Context<HostServices>
   readonly blobs: (folder: string) => MemoryBlobs
   readonly tables: (folder: string) => MemoryTables
-  /** Runs a program and serves its apps until it is stopped. */
+  /** Runs a program and serves its apps until `stop`. */
   readonly start: <Role extends StartedRole>(
     program: HostProgram<Role>
   ) => Effect.Effect<RunningRole<Role>, HostProgramError>
-  /** Requests that reached an app, as "METHOD url", in order. */
+  /** Requests that reached an app in order, as "METHOD url". */
   readonly requests: string[]
-  /** The address that every request comes from; unknown when undefined. */
+  /** The remote address of every request; undefined for an unknown one. */
   clientAddress: string | undefined
-  /** Hosts, "host:port", that do not answer though they listen. */
+  /** Listeners ("host:port") that do not answer. */
   readonly unreachable: Set<string>
-  /** May spoil an answer on its way to the client. */
+  /** May change an answer before the client gets it. */
   spoil: (
     request: HttpClientRequest.HttpClientRequest,
     response: HttpServerResponse.HttpServerResponse

@@ -1,4 +1,4 @@
-// Decides the herd that tests of mirroring run, in a memory world with an upstream known as docker.io.
+// Test herd for mirroring, in a memory world with a fake upstream under the name docker.io.
 
 import { Context, Effect, Redacted } from "effect"
 import { herdConfig } from "../../src/roles/herd/config.ts"
@@ -18,7 +18,7 @@ const upstream: UpstreamSettings = {
   credentials: { username: "robot", password: "env:PASSWORD" }
 }
 
-/** Runs tests on a herd in memory that mirrors docker.io, which wants tokens and redirects to a store of blobs. */
+/** Runs a test over a herd that mirrors docker.io; the upstream requires tokens and redirects to a blob store. */
 export const mirroringHerd =
   (digest: Digests["Service"]["digest"]) =>
   <A, E>(test: (world: MemoryWorld, state: FakeUpstreamState) => Effect.Effect<A, E>) =>
@@ -36,18 +36,18 @@ export const mirroringHerd =
       yield* Effect.ensuring(test(world, state), Effect.andThen(running.stop, registry.stop))
     })
 
-/** What the upstream was asked. */
+/** The requests that the upstream got. */
 export const at = (
   state: FakeUpstreamState,
   where: "registry" | "tokens" | "blobs",
   method = "GET"
 ): FakeUpstreamState["seen"] => state.seen.filter((seen) => seen.at === where && seen.method === method)
-/** The questions for manifests that had a token. */
+/** The requests for manifests that had a token. */
 export const manifests = (state: FakeUpstreamState, method: string): FakeUpstreamState["seen"] =>
   at(state, "registry", method).filter(
     ({ url, authorization }) => url.includes("/manifests/") && authorization !== undefined
   )
 
-/** A pull at the proxy. */
+/** A pull from the proxy. */
 export const get = (world: MemoryWorld, path: string, headers: Readonly<Record<string, string>> = {}) =>
   send(world, "GET", `${proxyUrl}/v2/${path}`, { headers })

@@ -1,4 +1,4 @@
-// Decides the cluster of origins that tests run: four of them, of which every blob has three owners, in a memory world.
+// Test cluster of four origins in a memory world; three of them own each blob.
 
 import { Effect } from "effect"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
@@ -14,7 +14,7 @@ import { someBytes } from "./push.ts"
 export const url = (name: string) => `http://${name}:1`
 export const names = ["origin-a", "origin-b", "origin-c", "origin-d"] as const
 export const urls = [url(names[0]), ...names.slice(1).map(url)] as const
-/** A digest that nothing has. */
+/** The digest of a blob that no origin has. */
 export const nothing = `sha256:${"0".repeat(64)}` as Digest
 
 export const startOrigin = (
@@ -36,7 +36,7 @@ export const startOrigin = (
     )
   )
 
-/** Runs a test over a cluster of origins, which it may stop and start. */
+/** Runs a test over the cluster; the test may stop and start origins. */
 export const inCluster = <A, E>(
   world: MemoryWorld,
   test: (world: MemoryWorld, running: Map<string, RunningRole<unknown>>) => Effect.Effect<A, E>,
@@ -58,7 +58,7 @@ export const blobUrl = (name: string, digest: Digest) =>
 export const metainfoUrl = (name: string, digest: Digest) =>
   url(name) + formatBlobPath({ tag: "Metainfo", namespace: "demo/app", digest })
 
-/** The name of every origin, the owners of the blob first. */
+/** The names of all origins, the owners of the blob first. */
 const ranked = (digest: Digest) =>
   ringOwners(digest, urls, 4).map((owner) => new URL(owner).hostname) as [string, string, string, string]
 export const ownersOf = (digest: Digest): readonly [string, string, string] => {
@@ -66,13 +66,13 @@ export const ownersOf = (digest: Digest): readonly [string, string, string] => {
   return [first, second, third]
 }
 /** The origin that does not own the blob. */
-export const strangerTo = (digest: Digest) => ranked(digest)[3]
+export const nonOwnerOf = (digest: Digest) => ranked(digest)[3]
 
-/** Who has the blob complete. */
+/** The origins that have the complete blob. */
 export const holders = (world: MemoryWorld, digest: Digest) =>
   names.filter((name) => world.blobs(name).blobs.has(digest))
 
-/** Copies that wait at an origin. */
+/** Copies that are queued at an origin. */
 export const waiting = (world: MemoryWorld, name: string) => world.tables(name).rows("replication").length
 
 export const blob = (world: MemoryWorld, seed: number, length = 10_000) => {

@@ -1,4 +1,4 @@
-// Decides how tests push an image: blobs by POST and PUT, as containerd does, then the manifest.
+// Test client for pushes: uploads blobs by POST and PUT, as containerd does, then the manifest.
 
 import { Effect } from "effect"
 import type { HttpClientError } from "effect/http"
@@ -7,7 +7,7 @@ import { mediaTypes } from "../../src/roles/oci/manifest.ts"
 import { type Exchange, send } from "./exchange.ts"
 import type { MemoryWorld } from "./memory-world.ts"
 
-/** Bytes that differ by `seed` and do not repeat soon. */
+/** Bytes that depend on `seed` and have a long period. */
 export const someBytes = (seed: number, length: number): Uint8Array => {
   const bytes = new Uint8Array(length)
   let state = (seed * 2654435761 + 1) >>> 0
@@ -52,7 +52,7 @@ export const pushImage = (
   Effect.gen(function* () {
     const config = yield* pushBlob(world, registry, repository, new TextEncoder().encode(`{"seed":${seed}}`))
     const layer = yield* pushBlob(world, registry, repository, someBytes(seed, layerBytes))
-    // Unusual spacing: whoever writes the document anew is found out.
+    // The unusual spacing reveals a registry that serializes the document again.
     const text = `{ "schemaVersion": 2,\n "mediaType": "${mediaTypes.ociManifest}",
  "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "${config.digest}", "size": 10},
  "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "${layer.digest}", "size": ${layerBytes}}] }`

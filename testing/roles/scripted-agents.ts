@@ -1,5 +1,5 @@
-// Test herd for preheating: a herd whose proxy preheats, in a memory world, and scripted agents that register and answer
-// as the test says.
+// Test herd for preheating: a herd whose proxy preheats, in a memory world, and scripted agents that register and
+// answer as the test says.
 
 import { Effect, type Scope } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
@@ -33,7 +33,8 @@ export interface PreheatingHerd {
 }
 
 /**
- * Runs a test over a herd that preheats by these rules. Hashing comes from the test, which may use what roles may not.
+ * Runs a test over a herd that preheats by these rules. `hash` comes from the test, because only tests may use
+ * node:crypto.
  */
 export const inPreheatingHerd = <E>(
   hash: Parameters<typeof makeMemoryWorld>[0],

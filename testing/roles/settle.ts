@@ -1,6 +1,6 @@
-// Decides how tests let background fibers come to rest before they look or turn the clock: a bounded number of turns.
+// Lets background fibers settle before a test looks at the result or moves the clock, for a bounded number of turns.
 
 import { Effect } from "effect"
 
-/** Lets other fibers run for many turns; no time passes. */
+/** Yields to other fibers for many turns without any passing of time. */
 export const settle: Effect.Effect<void> = Effect.asVoid(Effect.repeat(Effect.yieldNow, { times: 500 }))

@@ -1,9 +1,9 @@
-// Runs a program under limits other than those that ship, so that a test reaches a maximum with three entries and a
+// Runs a program with limits other than the shipped ones, so that a test reaches a maximum with three entries and a
 // timeout within a second.
 
 import { type Context, Effect } from "effect"
 
-/** The effect, for which `changed` of the limits that `reference` names are others. */
+/** Runs the effect with `changed` in place of the same limits of `reference`. */
 export const withLimits = <Limits extends object, A, E, R>(
   effect: Effect.Effect<A, E, R>,
   reference: Context.Reference<Limits>,

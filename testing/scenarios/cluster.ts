@@ -1,5 +1,5 @@
-// Decides the clusters that scenarios play on: a herd, or its parts as hosts of their own, and agents that find them.
-// Ports and names come from the world; everything else is the default that ships.
+// Clusters of the scenarios: a herd, or each role on a host of its own, and agents. Ports and host names come from
+// the world; every other setting is the shipped default.
 
 import { Effect, type Scope } from "effect"
 import { type Agent, agent } from "../../src/roles/agent/agent.ts"
@@ -25,11 +25,11 @@ type Started<Host> = Effect.Effect<Host, HostProgramError, Scope.Scope>
 interface AgentOptions {
   readonly rates?: Rates
   readonly faults?: ScenarioFaults
-  /** Keys that differ from what the cluster says of its agents. */
+  /** Settings in addition to those of the cluster. */
   readonly config?: (names: AgentNames) => Partial<AgentSettings>
 }
 
-/** Base URLs that an agent's own configuration may name. */
+/** Base URLs for an agent's configuration. */
 interface AgentNames {
   readonly self: string
   readonly proxy: string
@@ -48,7 +48,7 @@ export interface Cluster {
   readonly startAgent: (name: string, options?: AgentOptions) => Started<RunningAgent>
 }
 
-/** A cluster of single hosts; each can be started again after stop or kill. */
+/** A cluster with a host per role, each of which can be restarted after a stop or a kill. */
 export interface ClusterApart extends Cluster {
   readonly origin: ScenarioHost
   readonly tracker: ScenarioHost
@@ -93,7 +93,7 @@ const agentStarter =
       (host) => ({ ...host, url: url(world, name, "registry") })
     )
 
-/** Everything but the agents in one process. */
+/** Starts a herd: all roles but the agents on one host. */
 export const startHerdCluster = (
   world: ScenarioWorld,
   rates: Rates = {},
@@ -127,7 +127,7 @@ export const startHerdCluster = (
     }
   )
 
-/** Every role a host of its own. */
+/** Starts each role on a host of its own. */
 export const startClusterApart = (world: ScenarioWorld, originRates: Rates = {}): Started<ClusterApart> =>
   Effect.gen(function* () {
     const originUrl = url(world, "origin", "http")

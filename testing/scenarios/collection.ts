@@ -1,5 +1,5 @@
-// Decides the stories of collection that need hours or many seeds, so that the simulator plays them: what goes, what
-// stays, and pushes, mounts and deletions that race the collectors. It refuses to know a world.
+// Scenarios of collection that take hours or many seeds, so only the simulator runs them: what is collected, what is
+// kept, and pushes, mounts and deletions that race with the collectors. They run in any world.
 
 import { Effect, Random } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
@@ -28,7 +28,7 @@ import type { ScenarioWorld } from "./world.ts"
 const imageType = "application/vnd.oci.image.manifest.v1+json"
 const indexType = "application/vnd.oci.image.index.v1+json"
 
-/** Three origins, two build-indexes and a proxy; every role collects only when asked. */
+/** Starts three origins, two build-indexes and a proxy, which collect on request only. */
 const startCluster = (world: ScenarioWorld, grace: number) =>
   Effect.gen(function* () {
     const listen = (name: string, kind = "http") => ({
@@ -103,7 +103,7 @@ const putManifest = (
 const described = (mediaType: string, digest: Digest, size: number) => ({ mediaType, digest, size })
 const layerType = "application/vnd.oci.image.layer.v1.tar"
 
-/** Hours of a cluster: what is deleted goes after the grace, and nothing else does. */
+/** Some hours of a cluster: deleted content is collected after the grace, and nothing else is. */
 export const collectionStory = (world: ScenarioWorld) =>
   Effect.gen(function* () {
     const cluster = yield* startCluster(world, 3600)
@@ -111,7 +111,7 @@ export const collectionStory = (world: ScenarioWorld) =>
     const kept = yield* pushImage(world, cluster.proxy, repository, "kept", [5000])
     const doomed = yield* pushImage(world, cluster.proxy, repository, "doomed", [7000])
     const blobOf = (registry: string, digest: Digest) => `${registry}/v2/${repository}/blobs/${digest}`
-    // An index in an index, and a referrer of the outer one.
+    // An index within an index, and a referrer of the outer one.
     const deep = yield* pushBlob(world, cluster.proxy, repository, world.bytes("deep", 900))
     const layers = [described(layerType, deep, 900)]
     const config = described("application/vnd.oci.image.config.v1+json", deep, 900)
@@ -136,7 +136,7 @@ export const collectionStory = (world: ScenarioWorld) =>
     yield* send(world, "DELETE", `${cluster.proxy}/v2/${repository}/manifests/${doomed.manifest}`)
     yield* Effect.sleep("2 hours")
     const fresh = yield* pushBlob(world, cluster.proxy, repository, world.bytes("not yet named", 400))
-    // One build-index is away: nothing goes, whatever the other one says.
+    // While one build-index is away nothing is collected, whatever the other one answers.
     yield* cluster.indexes.second.kill
     const refused = yield* cluster.collectOrigins
     yield* expectThat(
@@ -150,13 +150,16 @@ export const collectionStory = (world: ScenarioWorld) =>
     for (const digest of [layer, doomed.manifest]) {
       yield* expectThat(
         [...gone].some((line) => line.startsWith(digest)),
-        `${digest} did not go: ${[...gone].join()}`
+        `${digest} was not collected: ${[...gone].join()}`
       )
     }
-    yield* expectThat(gone.size === 3, `a layer, its config and its manifest go, not ${[...gone].join()}`)
+    yield* expectThat(
+      gone.size === 3,
+      `a layer, its config and its manifest must be collected, not ${[...gone].join()}`
+    )
     for (const registry of [cluster.proxy, cluster.agent]) {
       const status = yield* send(world, "GET", blobOf(registry, layer))
-      yield* expectThat(status === 404, `${registry} answers ${status} for what is gone`)
+      yield* expectThat(status === 404, `${registry} answers ${status} for collected content`)
       yield* pullImage(world, registry, kept)
       for (const digest of [leaf.digest, nested.digest, whole.digest, referrer.digest]) {
         const found = yield* send(world, "GET", `${registry}/v2/${repository}/manifests/${digest}`)
@@ -166,12 +169,13 @@ export const collectionStory = (world: ScenarioWorld) =>
     }
   })
 
-/** Seconds; the shortest that an origin takes. */
+/** Seconds; the shortest grace that an origin accepts. */
 const raceGrace = 20
 
 /**
- * Workers push, mount and delete the same few blobs in repositories of their own, while collectors run beside every step.
- * Whatever was acknowledged to a worker is readable until that worker deletes it. Gives how many blobs went.
+ * Workers push, mount and delete the same few blobs in repositories of their own, while a collection runs during
+ * every step. Content that was acknowledged to a worker is readable until that worker deletes it. Returns how many
+ * blobs were collected.
  */
 export const collectionRace = (world: ScenarioWorld, workers: number, rounds: number) =>
   Effect.gen(function* () {
@@ -207,15 +211,17 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
       }
     })
 
-    /** The step and a collection begin within a few milliseconds, so each meets the other anywhere. */
-    const besideCollection = <A, E, R>(step: Effect.Effect<A, E, R>) =>
+    /**
+     * Starts the step and a collection within a few milliseconds of each other, so that they interleave in any way.
+     */
+    const duringCollection = <A, E, R>(step: Effect.Effect<A, E, R>) =>
       Effect.gen(function* () {
         const collecting = Effect.andThen(Effect.sleep(`${yield* chance(30)} millis`), collection)
         const waiting = Effect.andThen(Effect.sleep(`${yield* chance(30)} millis`), step)
         return (yield* Effect.all([waiting, collecting], { concurrency: "unbounded" }))[0]
       })
 
-    /** Sees to it that a worker's repository has a blob: finds it there, mounts it, or pushes it. */
+    /** Gives a worker's repository a blob: finds it there, mounts it, or pushes it. */
     const bring = (index: number, { bytes, digest }: (typeof contents)[number]) =>
       Effect.gen(function* () {
         const repository = `race/worker-${index}`
@@ -236,7 +242,7 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
         for (let round = 0; round < rounds; round++) {
           const config = yield* someContent
           const chosen = [...new Set([config, yield* someContent])]
-          for (const content of chosen) yield* besideCollection(bring(index, content))
+          for (const content of chosen) yield* duringCollection(bring(index, content))
           yield* Effect.sleep(`${yield* chance(5)} seconds`)
           const blobs = chosen.map(({ digest }) => digest)
           const named = ({ bytes, digest }: (typeof contents)[number]) =>
@@ -249,7 +255,7 @@ export const collectionRace = (world: ScenarioWorld, workers: number, rounds: nu
             annotations: { index: `${index}` }
           }
           const put = putManifest(world, cluster.proxy, repository, "latest", json)
-          const { digest } = yield* besideCollection(put)
+          const { digest } = yield* duringCollection(put)
           acknowledged.set(digest, blobs)
           yield* Effect.sleep(`${yield* chance(40)} seconds`)
           yield* readable(repository, acknowledged)

@@ -1,6 +1,5 @@
-// Decides what must hold of agents whose disks are bounded, in every world: what was used longest ago goes and is
-// announced as gone, what is asked for again comes back, what cannot fit is refused with a reason, and what cannot fit
-// at once takes turns.
+// Scenarios of agents with a disk budget: the least recently used blob is evicted, announced as gone, and downloaded
+// again on request; a blob that cannot fit is refused with a reason; blobs that do not fit together take turns.
 
 import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -45,7 +44,7 @@ const used = (world: ScenarioWorld, agent: RunningAgent) => metric(world, agent.
 const evictions = (world: ScenarioWorld, agent: RunningAgent) =>
   metric(world, agent.url, "shoal_disk_evictions_total")
 
-/** The bytes that came from peers while the layer was pulled. */
+/** Bytes received from peers during a pull of the layer. */
 const fetchedFor = (
   world: ScenarioWorld,
   agent: RunningAgent,
@@ -58,7 +57,7 @@ const fetchedFor = (
   })
 
 const oldestGoes: Scenario = {
-  name: "a full disk budget evicts what was used longest ago; it is announced as gone, and comes back when asked for",
+  name: "a full disk budget evicts the least recently used blob, which is announced as gone and downloaded again on request",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startClusterApart(world)
@@ -70,7 +69,7 @@ const oldestGoes: Scenario = {
       ]
       yield* pull(world, bounded, first)
       yield* pull(world, bounded, second)
-      // Read again: now the second one is what was used longest ago.
+      // After this read the second layer is the least recently used one.
       yield* expectThat((yield* fetchedFor(world, bounded, first)) === 0, "a layer was fetched twice")
       yield* pull(world, bounded, third)
       yield* until(
@@ -174,11 +173,11 @@ const takeTurns: Scenario = {
 }
 
 const servedStays: Scenario = {
-  name: "what a peer is being sent is not evicted, though it was used longest ago and the disk budget is exceeded",
+  name: "a blob that is being sent to a peer is not evicted, although it is the least recently used and the budget is exceeded",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startClusterApart(world)
-      // So slow that the layer is still being sent at the end of the story, however busy the machine is.
+      // The rate is so low that the layer is still being sent at the end of the scenario, even on a busy machine.
       const bounded = yield* startBounded(cluster, { egress: 64 * 1024, burst: 64 * 1024 })
       const helper = yield* cluster.startAgent("agent-helper")
       const served = yield* pushLayer(world, cluster, "served", 8 * MiB)

@@ -1,6 +1,6 @@
-// Decides what must hold of a mirror in every world: a wave of agents costs the upstream one fetch of each blob, whatever
-// form of name they ask by; what was fetched is served when the upstream is away, and what was not fails soon; an image of
-// an upstream can be preheated like one of the cluster.
+// Scenarios of mirrors: a flash crowd of agents costs the upstream one fetch of each blob, under any form of the
+// name; fetched content is served while the upstream is away, and other content fails soon; an image of an upstream
+// can be preheated like one of the cluster.
 
 import { Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -13,10 +13,10 @@ import { bodyBytes, expectThat, type PushedImage, pullImage, request } from "./r
 import { MiB, type Scenario } from "./scenario.ts"
 import type { ScenarioWorld } from "./world.ts"
 
-/** An upstream that wants tokens and redirects to a store of blobs, known as docker.io. */
+/** An upstream under the name docker.io that requires tokens and redirects to a blob store. */
 const startUpstream = (world: ScenarioWorld) =>
   Effect.gen(function* () {
-    // Plain HTTP is for loopback only; in the simulator nothing is encrypted either way.
+    // Plain HTTP is allowed for loopback only; the simulator encrypts nothing in either case.
     const scheme = world.kind === "sim" ? "https" : "http"
     const host = world.hostName("upstream")
     const place = (part: string) => ({ host, port: world.port("upstream", part) })
@@ -61,8 +61,8 @@ const status = (world: ScenarioWorld, url: string) =>
     return response.status
   })
 
-const firstWaveOfAMirror: Scenario = {
-  name: "a wave of pulls through mirrors fetches each blob of the upstream once",
+const flashCrowdOfAMirror: Scenario = {
+  name: "a flash crowd of pulls through mirrors fetches each blob of the upstream once",
   run: (world) =>
     Effect.gen(function* () {
       const { state, upstream } = yield* startUpstream(world)
@@ -89,7 +89,7 @@ const firstWaveOfAMirror: Scenario = {
         "an image that is cached was not found by its ns"
       )
       yield* pullImage(world, cluster.proxy, image)
-      yield* expectThat(state.sent === size, "what the cluster had was fetched again")
+      yield* expectThat(state.sent === size, "a blob that the cluster had was fetched again")
 
       state.failing = { status: 429, headers: { "retry-after": "600" } }
       const late = yield* cluster.startAgent("agent-late", { config })
@@ -106,7 +106,7 @@ const firstWaveOfAMirror: Scenario = {
     })
 }
 
-/** An index in the upstream of images that were published there, each for an architecture. */
+/** Publishes an index of images of the upstream, each for an architecture. */
 const publishIndex = (
   world: ScenarioWorld,
   state: FakeUpstreamState,
@@ -126,7 +126,7 @@ const publishIndex = (
 }
 
 const preheatedMirror: Scenario = {
-  name: "an image of an upstream is preheated by its name, for the platform that is asked for",
+  name: "an image of an upstream is preheated by its name, for the requested platform",
   run: (world) =>
     Effect.gen(function* () {
       const { state, upstream } = yield* startUpstream(world)
@@ -170,4 +170,4 @@ const preheatedMirror: Scenario = {
     })
 }
 
-export const mirrorScenarios: ReadonlyArray<Scenario> = [firstWaveOfAMirror, preheatedMirror]
+export const mirrorScenarios: ReadonlyArray<Scenario> = [flashCrowdOfAMirror, preheatedMirror]

@@ -1,5 +1,5 @@
-// Decides what must hold of preheating in every world: who is asked by which scope, that a pull afterwards downloads
-// nothing, what is told of an agent that is away, what a cancel stops, and what begins a preheat by itself.
+// Scenarios of preheating: which agents a scope selects, that a later pull downloads nothing, the status of an agent
+// that is away, what a cancellation stops, and what starts a preheat automatically.
 
 import { Effect, type Scope } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -77,7 +77,7 @@ export const preheat = (
     ended(world, cluster, id)
   )
 
-/** Agents that register, and a tracker that knows all of them. */
+/** Starts agents that register, and waits until the tracker knows all of them. */
 export const registeredAgents = (
   world: ScenarioWorld,
   cluster: Cluster,
@@ -105,7 +105,7 @@ export const registeredAgents = (
 const receivedBytes = (world: ScenarioWorld, agent: RunningAgent) =>
   metric(world, agent.url, "shoal_piece_bytes_received_total")
 
-/** Pulls at every agent, and what that made each receive. */
+/** Pulls at every agent; the bytes that each received for it. */
 export const pulledBytes = (world: ScenarioWorld, agents: ReadonlyArray<RunningAgent>, image: PushedImage) =>
   Effect.forEach(agents, (agent) =>
     Effect.gen(function* () {
@@ -116,7 +116,7 @@ export const pulledBytes = (world: ScenarioWorld, agents: ReadonlyArray<RunningA
   )
 
 const everyAgent: Scenario = {
-  name: "an image preheated at all agents is pulled at each without a download",
+  name: "an image that is preheated at all agents is pulled without a download",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world)
@@ -147,7 +147,7 @@ const everyAgent: Scenario = {
 }
 
 const scopes: Scenario = {
-  name: "a preheat of two agents, and of a zone, leaves the others alone",
+  name: "a preheat of two agents or of a zone does not involve the other agents",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world)
@@ -158,7 +158,7 @@ const scopes: Scenario = {
       const bytes = yield* Effect.forEach(agents, (agent) => receivedBytes(world, agent))
       yield* expectThat(
         bytes.filter((received) => received > 0).length === 2,
-        `two agents were to be preheated, these bytes came: ${bytes}`
+        `a preheat of two agents made the agents receive ${bytes} bytes`
       )
       yield* pushImage(world, cluster.proxy, "demo/zone", "1", [MiB + 5])
       const scope = { kind: "zone", zone: "b" }
@@ -176,7 +176,7 @@ const scopes: Scenario = {
 }
 
 const agentAway: Scenario = {
-  name: "an agent that is away is told as failed, the others are preheated",
+  name: "an agent that is away has the status failed, and the others are preheated",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world)
@@ -227,12 +227,12 @@ const cancelled: Scenario = {
         Effect.map(underway, (downloads) => downloads === 0)
       )
       const bytes = yield* receivedBytes(world, agent!)
-      yield* expectThat(bytes < 16 * MiB, "the agent downloaded everything all the same")
+      yield* expectThat(bytes < 16 * MiB, "the agent downloaded everything in spite of the cancellation")
     })
 }
 
 const onPush: Scenario = {
-  name: "a push that a rule means is preheated, to the proxy or told by another registry",
+  name: "a push that matches a rule is preheated, whether to the proxy or reported by another registry",
   run: (world) =>
     Effect.gen(function* () {
       const rules = { onPush: ["demo/*:v*"], scope: { kind: "all" } as const }
@@ -245,9 +245,9 @@ const onPush: Scenario = {
           preheats.map(({ image }) => image)
       )
       yield* pushImage(world, cluster.proxy, "demo/rule", "1", [MiB])
-      yield* expectThat((yield* images).length === 0, "a push that no rule means began a preheat")
+      yield* expectThat((yield* images).length === 0, "a push that matches no rule began a preheat")
       const pushed = yield* pushImage(world, cluster.proxy, "demo/rule", "v1", [MiB])
-      yield* expectThat(String(yield* images) === "demo/rule:v1", `begun after the push: ${yield* images}`)
+      yield* expectThat(String(yield* images) === "demo/rule:v1", `preheats after the push: ${yield* images}`)
       const { preheats } = yield* list
       yield* expectThat(
         (yield* ended(world, cluster, preheats[0].id)).state === "done",

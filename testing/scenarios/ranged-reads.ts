@@ -1,6 +1,6 @@
-// Decides what must hold for clients that read a blob while it arrives, or only parts of it: when the first byte comes,
-// what a range makes an agent fetch, and what is left under way when a client hangs up. All of it is counted in pieces,
-// none in time; the uplinks are slow so that what should not be fetched would be seen.
+// Scenarios of clients that read a blob while it arrives, or read only parts of it: when the first byte arrives, what
+// an agent fetches for a range, and what is still in flight after a client hung up. They count pieces and measure no
+// time; the uplinks are slow, so that a wrong fetch is visible.
 
 import { Effect, Stream } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -21,12 +21,12 @@ import {
 import { agents, largest, MiB, received, type Scenario, storedPieces, until } from "./scenario.ts"
 import type { ScenarioWorld } from "./world.ts"
 
-/** Every blob here is small enough for the shortest pieces. */
+/** Every blob of these scenarios is small enough for the shortest pieces. */
 const pieceLength = limits.minPieceLength
 
 const slow = { egress: 2 * MiB, burst: 256 * 1024 }
 
-/** A blob as a client asks for it. */
+/** A blob of a repository, as a client requests it. */
 export interface NamedBlob {
   readonly repository: string
   readonly digest: string
@@ -43,7 +43,7 @@ interface Got {
   readonly bytes: Uint8Array
 }
 
-/** Asks for a blob and hangs up when `enough` bytes have come; `onFirst` runs at the first of them. */
+/** Requests a blob and hangs up after `enough` bytes; `onFirst` runs at the first byte. */
 export const readSome = (
   world: ScenarioWorld,
   host: string,
@@ -86,11 +86,11 @@ const expectBytes = (world: ScenarioWorld, got: Uint8Array, expected: Uint8Array
 
 export const nothingUnderway = (world: ScenarioWorld, host: string) =>
   until(
-    "the download that nobody waits for ended",
+    "the download without a client ended",
     Effect.map(metric(world, host, "shoal_downloads_underway"), (downloads) => downloads === 0)
   )
 
-/** The pieces that ranges of a blob touch. */
+/** Number of pieces that ranges of a blob touch. */
 const touched = (ranges: ReadonlyArray<readonly [number, number]>): number => {
   const pieces = new Set<number>()
   for (const [start, end] of ranges) {
@@ -100,7 +100,7 @@ const touched = (ranges: ReadonlyArray<readonly [number, number]>): number => {
 }
 
 const firstByte: Scenario = {
-  name: "the first byte of a cold blob comes before a tenth of it is there, alone and in a crowd",
+  name: "the first byte of a cold blob arrives before a tenth of the blob, for one agent and in a flash crowd",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, slow)
@@ -126,7 +126,7 @@ const firstByte: Scenario = {
 }
 
 const hangsUp: Scenario = {
-  name: "a client that hangs up cancels what only it wanted, and can have it later",
+  name: "a client that hangs up cancels the requests that only it needs, and can pull the blob later",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, { ...slow, egress: 4 * MiB })
@@ -141,7 +141,7 @@ const hangsUp: Scenario = {
 }
 
 const openRangeHangsUp: Scenario = {
-  name: "an open range that hangs up after a chunk fetches little more than the chunk",
+  name: "a client that hangs up after a chunk of an open range makes the agent fetch little more than the chunk",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, slow)
@@ -155,14 +155,15 @@ const openRangeHangsUp: Scenario = {
       yield* expectBytes(world, got.bytes, bytes.slice(start, start + chunk), "an open range")
       yield* nothingUnderway(world, host.url)
       const kept = yield* storedPieces(world, host.url)
-      // The reader may be a piece ahead of the client, and has its window beyond that (agentLimits.rangeAheadPieces).
+      // The reader may be one piece ahead of the client, and its window lies beyond that
+      // (agentLimits.rangeAheadPieces).
       const most = touched([[start, start + chunk]]) + 1 + agentLimits.rangeAheadPieces
       yield* expectThat(kept <= most, `${kept} pieces were fetched for a chunk, more than ${most}`)
     })
 }
 
 const rangeOfLargeBlob: Scenario = {
-  name: "ranges of a cold blob, one or several, fetch the pieces that they touch and no other",
+  name: "one or several ranges of a cold blob fetch the pieces that they touch and no others",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, slow)
@@ -189,7 +190,7 @@ const rangeOfLargeBlob: Scenario = {
       const parts = receivedParts(response.headers["content-type"], yield* bodyBytes(response))
       yield* expectThat(
         parts.map(({ start, end }) => `${start}-${end - 1}`).join(", ") === header,
-        `asked for ${header}, got other parts`
+        `the parts are not the requested ranges ${header}`
       )
       for (const part of parts) {
         yield* expectBytes(world, part.bytes, bytes.slice(part.start, part.end), "a part")
@@ -207,7 +208,7 @@ const rangeOfLargeBlob: Scenario = {
 }
 
 const parallelOpenRanges: Scenario = {
-  name: "a client that fetches a layer by parallel open ranges has each byte fetched once",
+  name: "parallel open ranges of a layer fetch each byte once",
   run: (world) =>
     Effect.gen(function* () {
       const length = 12 * MiB + 4321
@@ -215,7 +216,7 @@ const parallelOpenRanges: Scenario = {
       const image = yield* pushImage(world, cluster.proxy, "demo/parallel", "1", [length])
       const host = yield* cluster.startAgent("agent-1")
       const { bytes } = largest(image)
-      // As containerd does it: the first request is for the whole and hangs up after a chunk like the others.
+      // Like containerd, the first request has no Range, and it hangs up after a chunk like the others.
       const chunk = MiB
       const offsets = Array.from({ length: Math.ceil(length / chunk) }, (_, index) => index * chunk)
       yield* Effect.forEach(
@@ -233,7 +234,7 @@ const parallelOpenRanges: Scenario = {
       const fetched =
         (yield* received(world, host.url, "origin")) + (yield* received(world, host.url, "agent"))
       yield* expectThat(fetched === length, `${fetched} bytes were fetched for a blob of ${length}`)
-      // It became a blob of the agent's store: nothing is asked of the swarm any more.
+      // The agent's store has the whole blob now, so nothing is requested from the swarm.
       yield* nothingUnderway(world, host.url)
       yield* pullBlob(world, host.url, image.repository, largest(image).digest)
       const after = (yield* received(world, host.url, "origin")) + (yield* received(world, host.url, "agent"))

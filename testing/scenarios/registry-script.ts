@@ -1,12 +1,12 @@
-// Decides how a scenario acts as a container client: pushes a small image and pulls it, by plain HTTP, checking every
-// digest itself. It knows the registry API as a client does, and nothing of roles.
+// Container client of the scenarios: pushes and pulls small images by plain HTTP, and checks every digest itself. It
+// knows the registry API as a client does, and no role.
 
 import { Data, Effect, Stream } from "effect"
 import { HttpBody, type HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
 import type { ScenarioWorld } from "./world.ts"
 
-/** What the script expected and did not get. */
+/** An expectation of a scenario that did not hold. */
 export class ScenarioFailed extends Data.TaggedError("ScenarioFailed")<{ readonly message: string }> {}
 
 export const expectThat = (condition: boolean, message: string): Effect.Effect<void, ScenarioFailed> =>
@@ -73,7 +73,7 @@ const expectStatus = (
           })
       )
 
-/** Pushes one blob as skopeo does: a session, one PATCH without Content-Range, a PUT that names the digest. */
+/** Pushes a blob as skopeo does: a session, one PATCH without Content-Range, a PUT with the digest. */
 export const pushBlob = (
   world: ScenarioWorld,
   registry: string,
@@ -106,7 +106,7 @@ export const pushBlob = (
     return digest
   })
 
-/** Pushes an image whose layers have these lengths, with content that depends on the tag. */
+/** Pushes an image with layers of these lengths; their content depends on the tag. */
 export const pushImage = <const Lengths extends ReadonlyArray<number>>(
   world: ScenarioWorld,
   registry: string,
@@ -155,7 +155,7 @@ export const pushImage = <const Lengths extends ReadonlyArray<number>>(
     }
   })
 
-/** Pulls the image by its tag, as docker does, and checks the digest of everything that came. */
+/** Pulls an image by its tag, as docker does, and checks all digests. */
 export const pullImage = (
   world: ScenarioWorld,
   registry: string,
@@ -195,7 +195,7 @@ export const pullBlob = (
     yield* expectThat(got === digest, `the blob's bytes are ${got}, not ${digest}`)
   })
 
-/** The value of one series of a role's /metrics: every label given must be there. Absent series count 0. */
+/** The sum of the series of a role's /metrics that have all given labels; 0 without a series. */
 export const metric = (
   world: ScenarioWorld,
   host: string,

@@ -1,5 +1,5 @@
-// Decides what a scenario is, and what every one of them may ask: agents by name, what an agent received and stored, and
-// a bounded wait for what a person could see. It knows no story.
+// Form of a scenario, and what all scenarios share: agents by name, the bytes and pieces of an agent, and a bounded
+// wait for a visible condition.
 
 import { Duration, Effect, Schedule, type Scope } from "effect"
 import type { HostProgramError } from "../../src/roles/host-program.ts"
@@ -14,10 +14,10 @@ export interface Scenario {
 
 export const MiB = 1024 * 1024
 
-/** Seconds: longer than a busy machine takes for anything, less than the runner's limit, which gives no message. */
+/** Seconds: longer than any step on a busy machine, and below the test runner's limit, which gives no message. */
 const patience = 100
 
-/** Polls until `check` holds; fails with its message after `patience` seconds of the world's time. */
+/** Polls until `check` holds; fails with `what` after `patience` seconds of the world's time. */
 export const until = (
   what: string,
   check: Effect.Effect<boolean, ScenarioFailed>

@@ -1,6 +1,6 @@
-// Decides what must hold in every world: scripted stories over whole roles, told to whichever world runs them. Each
-// story starts its own cluster, acts as a client, breaks something, and says what it expected when that did not come.
-// It knows no socket and no virtual clock; waiting is a bounded poll of what a person could see.
+// Scenario suite: scripted scenarios over whole roles, which must hold in every world. Each starts its own cluster,
+// acts as a client, breaks something, and fails with the expectation that did not hold. It knows no socket and no
+// virtual clock; it waits by bounded polls of visible conditions.
 
 import { Effect, Fiber } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
@@ -44,7 +44,7 @@ const pushThenPullEverywhere: Scenario = {
 }
 
 const joinsLate: Scenario = {
-  name: "an agent joins late and is fed by agents",
+  name: "an agent that joins late gets pieces from other agents",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, {
@@ -65,7 +65,7 @@ const joinsLate: Scenario = {
 }
 
 const killedAndResumes: Scenario = {
-  name: "an agent killed mid-download resumes when it is restarted",
+  name: "an agent that is killed during a download resumes it after a restart",
   run: (world) =>
     Effect.gen(function* () {
       const rates = { egress: 4 * MiB, burst: 256 * 1024 }
@@ -99,7 +99,7 @@ const originStopped: Scenario = {
       const image = yield* pushImage(world, cluster.proxy, "demo/orphan", "1", [4 * MiB])
       yield* pullImage(world, first!.url, image)
       const second = yield* cluster.startAgent("agent-2")
-      // The tracker knows the metainfo from the first pull; what this one needs is a peer.
+      // The tracker has the metainfo since the first pull, so this pull needs only a peer.
       yield* cluster.origin.stop
       yield* pullBlob(world, second.url, image.repository, largest(image).digest)
       const fromOrigins = yield* received(world, second.url, "origin")
@@ -108,7 +108,7 @@ const originStopped: Scenario = {
 }
 
 const lyingPeer: Scenario = {
-  name: "a lying peer is banned and nobody takes its bytes",
+  name: "a peer that sends wrong bytes is banned, and its bytes are not stored",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, {
@@ -136,7 +136,7 @@ const lyingPeer: Scenario = {
 }
 
 const unknownBlob: Scenario = {
-  name: "an unknown blob or tag is a 404 in OCI's form",
+  name: "an unknown blob or tag is a 404 in the OCI error form",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world)
@@ -161,7 +161,7 @@ const unknownBlob: Scenario = {
 }
 
 const trackerAwayThenBack: Scenario = {
-  name: "the tracker is away when a pull starts, then comes back",
+  name: "a pull succeeds although the tracker is away at its start",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startClusterApart(world)
@@ -179,7 +179,7 @@ const trackerAwayThenBack: Scenario = {
 }
 
 const diskFull: Scenario = {
-  name: "a full disk fails the pull with a reason, and what was stored before is still served",
+  name: "a full disk fails the pull with a reason, and blobs stored before are still served",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world)
@@ -222,7 +222,7 @@ const pushedToAnAgent: Scenario = {
       for (const layers of [[3 * MiB + 5], [2 * MiB, 100_000]]) {
         const image = yield* pushImage(world, forwards.url, "demo/fwd", "1", layers)
         yield* pullImage(world, forwards.url, image)
-        // The agent that forwarded it asks anew; another may serve what it was told for as long as that is fresh.
+        // The agent that forwarded the push asks again; another agent may serve its cached tag within its freshness.
         yield* until(
           "the other agent serves what was pushed",
           Effect.as(pullImage(world, other.url, image), true)

@@ -1,5 +1,5 @@
-// Decides what must hold in every world of tags that move and of deletions: agents see both within their freshness, go
-// back to nothing older, and serve the last they knew, with its age, while the build-index is away.
+// Scenarios of tags that move and of deletions: agents see both within their freshness, never go back to an older
+// state, and serve the last known state with its age while the build-index is away.
 
 import { Clock, Effect } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -21,7 +21,7 @@ import type { ScenarioWorld } from "./world.ts"
 interface Answer {
   readonly status: number
   readonly digest: string | undefined
-  /** Seconds. */
+  /** Seconds that the answer is old. */
   readonly age: number
 }
 
@@ -46,11 +46,11 @@ const remove = (world: ScenarioWorld, url: string) =>
     yield* expectThat(response.status === 202, `DELETE ${url} was answered ${response.status}, not 202`)
   })
 
-/** Seconds. Short, so that the story is short on sockets. */
+/** Seconds; short, so that the scenario is short in real time. */
 const freshness = 1
 
 const movedTag: Scenario = {
-  name: "a moved tag is seen by every agent within its freshness, and never goes back",
+  name: "every agent sees a moved tag within its freshness, and no agent goes back",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world)
@@ -66,7 +66,7 @@ const movedTag: Scenario = {
       for (const { host } of hosts) yield* pullImage(world, host.url, first)
       const second = yield* pushImage(world, cluster.proxy, "demo/moving", "latest", [2000])
       const acknowledged = yield* Clock.currentTimeMillis
-      // A poll tries again whatever fails in it, so what must never be is kept and told at the end.
+      // A poll retries any failure, so a state that must never occur is recorded and reported at the end.
       const watch = (host: RunningAgent, bound: number) =>
         Effect.gen(function* () {
           let moved = false
@@ -98,7 +98,7 @@ const movedTag: Scenario = {
 }
 
 const deletion: Scenario = {
-  name: "a deletion reaches agents within their freshness, and nothing brings it back",
+  name: "agents see a deletion within their freshness, and the deleted content never returns",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startClusterApart(world)
@@ -127,7 +127,7 @@ const deletion: Scenario = {
           yield* expectThat(status === 200, `${url(host.url, later)} is ${status}, though nobody deleted it`)
         }
       }
-      // Neither a restart nor a build-index that is away brings back what the agent's disk still holds.
+      // Neither a restart nor an absent build-index brings back content that is still on the agent's disk.
       yield* cluster.buildIndex.kill
       yield* host.kill
       const again = yield* cluster.startAgent("agent-1", options)
@@ -148,7 +148,7 @@ const deletion: Scenario = {
 }
 
 const buildIndexAway: Scenario = {
-  name: "a tag is served while its build-index is away, with its age, over a restart, and never an older one",
+  name: "a tag is served with its age while its build-index is away, also after a restart, and never an older one",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startClusterApart(world)

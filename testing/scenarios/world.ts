@@ -1,5 +1,5 @@
-// Decides what a scripted scenario may do to a world, so that one script runs on the simulator and on loopback
-// sockets: start, stop and kill hosts that run role programs, speak HTTP to them, and spoil what a host serves.
+// World of the scenarios, which the simulator and loopback sockets implement: starts, stops and kills hosts that run
+// host programs, sends HTTP requests to them, and injects faults into a host.
 
 import type { Effect, Scope } from "effect"
 import type { HttpClient } from "effect/http"
@@ -8,23 +8,23 @@ import type { Digests } from "../../src/roles/services/digests.ts"
 
 export interface ScenarioHost<Role extends StartedRole = StartedRole> {
   readonly role: Role
-  /** Ends the host in order: its scope closes, finalizers run. Its storage stays. */
+  /** Stops the host in order: its scope closes and finalizers run. Its storage is kept. */
   readonly stop: Effect.Effect<void>
-  /** Ends the host like kill -9: nothing more leaves it, connections break, what was not synced is lost. */
+  /** Kills the host like kill -9: it sends nothing more, connections break, and unsynced data is lost. */
   readonly kill: Effect.Effect<void>
 }
 
 export interface ScenarioWorld {
   readonly kind: "sim" | "net"
   /**
-   * The name to write into configurations for host `name`: "127.0.0.1" on sockets, a simulated name in the simulator.
+   * The host name for configurations of host `name`: "127.0.0.1" on sockets, a simulated name in the simulator.
    */
   readonly hostName: (name: string) => string
-  /** A port for a listener of host `name`; the same arguments give the same port. */
+  /** The port of a listener of host `name`; equal arguments give equal ports. */
   readonly port: (name: string, listener: string) => number
   /**
-   * Runs a program on host `name` and serves its apps. Starting the same name again after stop or kill finds the
-   * storage as it was. `faults` spoil the host for as long as it runs.
+   * Runs a program on host `name` and serves its apps. A host that is started again after a stop or a kill finds its
+   * storage. `faults` last as long as the host runs.
    */
   readonly start: <Role extends StartedRole>(
     name: string,
@@ -33,15 +33,15 @@ export interface ScenarioWorld {
   ) => Effect.Effect<ScenarioHost<Role>, HostProgramError, Scope.Scope>
   /** A client on a host of its own. */
   readonly client: HttpClient.HttpClient
-  /** The same hash functions that the hosts use, for the script's own checks. */
+  /** The hash functions of the hosts, for checks of a scenario. */
   readonly digests: Digests["Service"]
-  /** `length` bytes that depend on `seed` only and do not compress. */
+  /** `length` bytes that depend only on `seed` and do not compress. */
   readonly bytes: (seed: string, length: number) => Uint8Array
 }
 
 export interface ScenarioFaults {
-  /** Every piece that the host's blob stores give to load is changed, though its length is right: a lying peer. */
+  /** Corrupts every piece that the host loads, without a change of its length, so the host sends wrong bytes. */
   readonly corruptPieces?: boolean
-  /** Bytes that the host's disk still takes; then it is full. */
+  /** Bytes until the disk of the host is full. */
   readonly diskRoom?: number
 }

@@ -17,7 +17,7 @@ import {
   nothing,
   ownersOf,
   startOrigin,
-  strangerTo
+  nonOwnerOf
 } from "../../../testing/roles/origin-cluster.ts"
 import { settle } from "../../../testing/roles/settle.ts"
 
@@ -150,7 +150,7 @@ describe("the client of origins", () => {
         const seeds = yield* client.seeds(nothing)
         assert.sameMembers(
           addresses(seeds),
-          [owners[1], owners[2], strangerTo(nothing)].map((name) => `${name}:2`)
+          [owners[1], owners[2], nonOwnerOf(nothing)].map((name) => `${name}:2`)
         )
         running.set(owners[0], yield* startOrigin(world, owners[0]))
         yield* TestClock.adjust("11 seconds")

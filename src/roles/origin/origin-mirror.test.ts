@@ -17,7 +17,7 @@ import {
   names,
   ownersOf,
   startOrigin,
-  strangerTo,
+  nonOwnerOf,
   url,
   urls
 } from "../../../testing/roles/origin-cluster.ts"
@@ -108,8 +108,8 @@ describe("origins that mirror an upstream", () => {
         const { running, digest } = cluster
         const [first, second] = ownersOf(digest)
         yield* running.get(first)!.stop
-        const stranger = strangerTo(digest)
-        assert.isTrue(isMetainfoOf(yield* askMetainfo(cluster, stranger, digest), digest))
+        const nonOwner = nonOwnerOf(digest)
+        assert.isTrue(isMetainfoOf(yield* askMetainfo(cluster, nonOwner, digest), digest))
         yield* settle
         assert.strictEqual(blobRequests(cluster).length, 1)
         assert.isTrue(cluster.world.blobs(second).blobs.has(digest))

@@ -21,7 +21,7 @@ import {
   nothing,
   ownersOf,
   startOrigin,
-  strangerTo,
+  nonOwnerOf,
   url,
   waiting
 } from "../../../testing/roles/origin-cluster.ts"
@@ -316,10 +316,10 @@ describe("copies to other owners", () => {
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 14)
         yield* send(world, "PUT", blobUrl(ownersOf(digest)[0], digest), { body: bytes })
-        const stranger = strangerTo(digest)
-        assert.strictEqual((yield* send(world, "GET", metainfoUrl(stranger, digest))).status, 200)
+        const nonOwner = nonOwnerOf(digest)
+        assert.strictEqual((yield* send(world, "GET", metainfoUrl(nonOwner, digest))).status, 200)
         yield* settle
-        assert.notInclude(holders(world, digest), stranger)
+        assert.notInclude(holders(world, digest), nonOwner)
       })
     )
   )
