@@ -26,7 +26,7 @@ type TransportEvent =
   | { readonly tag: "Disconnected"; readonly connection: number; readonly reason: string }
   | { readonly tag: "Refused"; readonly reason: string }
 
-export type Told<Tag extends TransportEvent["tag"]> = Extract<TransportEvent, { readonly tag: Tag }>
+type Told<Tag extends TransportEvent["tag"]> = Extract<TransportEvent, { readonly tag: Tag }>
 
 export interface WatchedEndpoint {
   readonly endpoint: PeerEndpoint
