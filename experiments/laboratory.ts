@@ -1,8 +1,8 @@
 // The laboratory of the command line: every experiment of the registry, with reports under the working directory.
 
 import { fileURLToPath } from "node:url"
-import type { Laboratory } from "./engine/laboratory.ts"
 import { fingerprintsOf, watchSources } from "./engine/fingerprint.ts"
+import type { Laboratory } from "./engine/laboratory.ts"
 import { experiments } from "./registry.ts"
 
 const module = new URL("./registry.ts", import.meta.url)

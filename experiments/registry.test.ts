@@ -6,8 +6,8 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { findExperiment } from "./engine/find-experiment.ts"
-import { experiments } from "./registry.ts"
 import { planReport, quickRequest, type ReportRequest } from "./engine/report.ts"
+import { experiments } from "./registry.ts"
 
 const versions = experiments.flatMap((experiment) => {
   const full: ReportRequest = { options: {} }

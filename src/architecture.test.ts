@@ -25,8 +25,8 @@ import {
 import {
   filesHoldWhatIsSaid,
   goldenFilesAreRenewed,
-  noCompilerLooksAway,
   namedFilesExist,
+  noCompilerLooksAway,
   noPathsOfAMachine,
   nothingIsLeftUndone,
   versionsAreExact

@@ -1,10 +1,10 @@
 // Decides what is drawn of the experiment `adversity`: for every scenario how far each kind of host was above its bound,
 // the slowest and the median, with the aim as a rule.
 
-import type { AdversityFigures } from "./adversity-figures.ts"
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour, type PaletteName } from "../report/chart-theme.ts"
 import { rounded, type Times } from "../report/result.ts"
+import type { AdversityFigures } from "./adversity-figures.ts"
 
 export interface ScenarioRatios {
   readonly scenario: string

@@ -9,11 +9,11 @@
 // Loss, cuts and absence take more than these bounds say; none of that is excused but a tracker's absence.
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
+import { boundOf, floorOf } from "../flash-crowd/crowd-bound.ts"
+import { type Times, timesAgainst } from "../report/result.ts"
 import type { Adversity, AdversityOptions } from "./adversity-scenarios.ts"
 import { crowdOf } from "./adversity-scenarios.ts"
 import type { AdverseOutcome, HostStory } from "./adversity-watch.ts"
-import { type Times, timesAgainst } from "../report/result.ts"
-import { boundOf, floorOf } from "../flash-crowd/crowd-bound.ts"
 
 /** What is told of a scenario's hosts; a kind without hosts has no times. */
 export interface AdversityFigures {

@@ -1,10 +1,10 @@
 // Decides what goes wrong in the experiment `adversity`, singly and together, and when. Instants are shares of the time
 // that the wave takes at best, so that trouble comes while everyone still pulls. Scenarios are plain data.
 
-import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
 export interface AdversityOptions {
   readonly agents: number

@@ -8,17 +8,17 @@
 
 import { Deferred, Duration, Effect, Fiber } from "effect"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
-import type { Torrent } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
+import type { Torrent } from "../../src/protocol/wire/metainfo.ts"
 import type { Agent } from "../../src/roles/agent/agent.ts"
 import type { HostProgramError } from "../../src/roles/host-program.ts"
 import type { SimHost } from "../../src/runtime-sim/host/host.ts"
-import type { Adversity, Span } from "./adversity-scenarios.ts"
 import type { Progress } from "../engine/progress.ts"
-import { makeCluster, type RunningCluster, type SimulatedCluster } from "../flash-crowd/simulated-cluster.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
-import { runInSlices, type CrowdStuck } from "../flash-crowd/run-in-slices.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import { type CrowdStuck, runInSlices } from "../flash-crowd/run-in-slices.ts"
+import { makeCluster, type RunningCluster, type SimulatedCluster } from "../flash-crowd/simulated-cluster.ts"
+import type { Adversity, Span } from "./adversity-scenarios.ts"
 
 /** Instants since the initial hosts were asked. */
 export interface HostStory {

@@ -3,12 +3,12 @@
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import { adversity } from "./adversity.ts"
-import { figuresOf } from "./adversity-figures.ts"
-import { type AdversityOptions, scenariosOf, crowdOf } from "./adversity-scenarios.ts"
-import { type AdverseOutcome, watchAdversity } from "./adversity-watch.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import { adversity } from "./adversity.ts"
+import { figuresOf } from "./adversity-figures.ts"
+import { type AdversityOptions, crowdOf, scenariosOf } from "./adversity-scenarios.ts"
+import { type AdverseOutcome, watchAdversity } from "./adversity-watch.ts"
 
 const options: AdversityOptions = {
   agents: 12,

@@ -4,10 +4,6 @@
 
 import { Effect, Schema } from "effect"
 import { askLimits } from "../../src/roles/client/limits.ts"
-import { ratioChart } from "./adversity-charts.ts"
-import { type AdversityFigures, figuresOf } from "./adversity-figures.ts"
-import { type AdversityOptions, scenariosOf, crowdOf } from "./adversity-scenarios.ts"
-import { watchAdversity } from "./adversity-watch.ts"
 import {
   type Cell,
   type CellOutcome,
@@ -18,8 +14,12 @@ import {
 } from "../engine/experiment.ts"
 import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
-import type { Figure, Table } from "../report/result.ts"
 import { crowdMemory } from "../flash-crowd/crowd-run.ts"
+import type { Figure, Table } from "../report/result.ts"
+import { ratioChart } from "./adversity-charts.ts"
+import { type AdversityFigures, figuresOf } from "./adversity-figures.ts"
+import { type AdversityOptions, crowdOf, scenariosOf } from "./adversity-scenarios.ts"
+import { watchAdversity } from "./adversity-watch.ts"
 
 const name = "adversity"
 

@@ -4,10 +4,10 @@
 
 import { writeSync } from "node:fs"
 import { Effect } from "effect"
-import type { BenchCost } from "./bench-table.ts"
 import { makeProgress } from "../engine/progress.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { runFlashCrowd } from "../flash-crowd/crowd-run.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import type { BenchCost } from "./bench-table.ts"
 
 const now = performance.now.bind(performance)
 const spec = JSON.parse(process.argv[2]!) as FlashCrowd

@@ -1,8 +1,8 @@
 // Decides which waves `npm run bench` measures: a row of clusters that grow by hosts, one by bytes, and the four sizes
 // for which the project promises a speed, with the promised limits. Plain data.
 
-import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import { limits } from "../../src/protocol/limits.ts"
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
 export interface BenchPoint {

@@ -1,8 +1,8 @@
 // Decides how the costs of waves are told: medians over the runs, how they grow beside the work, and whether a promise
 // is kept; as lines of text in columns. Pure.
 
-import type { BenchPoint } from "./bench-points.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
+import type { BenchPoint } from "./bench-points.ts"
 
 /** What one run took. */
 export interface BenchCost {

@@ -3,11 +3,11 @@
 
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import { assert, describe, it } from "vitest"
+import { experiments } from "../../testing/experiments/trial-experiments.ts"
 import { makeCellPool, type PoolOptions } from "./cell-pool.ts"
 import { measureIn } from "./measure-cells.ts"
 import { type Progress, silentProgress } from "./progress.ts"
 import { planReport } from "./report.ts"
-import { experiments } from "../../testing/experiments/trial-experiments.ts"
 
 const [counted] = experiments
 const registry = new URL("../../testing/experiments/trial-experiments.ts", import.meta.url).href

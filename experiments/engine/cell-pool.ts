@@ -5,7 +5,7 @@
 import { availableParallelism, totalmem } from "node:os"
 import { getHeapStatistics } from "node:v8"
 import { Data, Effect, type Scope } from "effect"
-import { makeCellQueue, type MeasureCell, type Slot } from "./cell-queue.ts"
+import { type MeasureCell, makeCellQueue, type Slot } from "./cell-queue.ts"
 import { makeCellThread } from "./cell-thread.ts"
 import type { Cell } from "./experiment.ts"
 

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { experiments, testLaboratory } from "../../testing/experiments/trial-experiments.ts"
 import { makeCellPool } from "./cell-pool.ts"
 import { type CellStore, makeCellStore } from "./cell-store.ts"
 import { measureIn } from "./measure-cells.ts"
 import { planReport } from "./report.ts"
-import { experiments, testLaboratory } from "../../testing/experiments/trial-experiments.ts"
 
 let folder = ""
 beforeEach(async () => {

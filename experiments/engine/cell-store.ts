@@ -6,8 +6,8 @@ import { createHash } from "node:crypto"
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Schema } from "effect"
-import type { Cell, CellOutcome } from "./experiment.ts"
 import { ReportUnwritable } from "../report/report-files.ts"
+import type { Cell, CellOutcome } from "./experiment.ts"
 
 export interface CellStore {
   readonly find: (cell: Cell<unknown>) => Effect.Effect<CellOutcome | undefined>

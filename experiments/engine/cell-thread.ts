@@ -8,8 +8,8 @@
 
 import { Worker } from "node:worker_threads"
 import { Data, Effect } from "effect"
-import { ExperimentFailed } from "./experiment.ts"
 import type { FromWorker, MeasureThis, WorkerSetup } from "./cell-messages.ts"
+import { ExperimentFailed } from "./experiment.ts"
 import type { Progress } from "./progress.ts"
 
 /** The thread of a cell ended without an answer. */

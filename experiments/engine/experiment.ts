@@ -5,10 +5,10 @@
 
 import { Data, Effect, Schema } from "effect"
 import type { ChartSource } from "../report/chart.ts"
+import type { Figure, StrategyResult, Table } from "../report/result.ts"
 import { namingTheChoices } from "./nearest-name.ts"
 import type { OptionCodec } from "./option-text.ts"
 import type { Progress } from "./progress.ts"
-import type { Figure, StrategyResult, Table } from "../report/result.ts"
 
 /** An option that is unknown, malformed, or impossible beside the others. */
 export class OptionInvalid extends Data.TaggedError("OptionInvalid")<{

@@ -2,14 +2,14 @@
 // order has the one that it had; whatever the code does differently gives another. What only draws is in a report's,
 // not in a cell's.
 
-import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { Effect } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
-import { fingerprintsOf, watchSources } from "./fingerprint.ts"
 import { laboratory } from "../laboratory.ts"
 import { experiments } from "../registry.ts"
+import { fingerprintsOf, watchSources } from "./fingerprint.ts"
 
 type Sources = Readonly<Record<string, string>>
 

@@ -4,12 +4,12 @@
 
 import { Data, Effect } from "effect"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
+import type { ReportUnwritable } from "../report/report-files.ts"
 import { type CellPool, type CellTooLarge, mebibytes, refuseTooLarge } from "./cell-pool.ts"
 import type { CellStore } from "./cell-store.ts"
 import type { Cell, CellOutcome } from "./experiment.ts"
 import { type Progress, progressOfParts, silentProgress } from "./progress.ts"
 import type { MeasureCells } from "./report.ts"
-import type { ReportUnwritable } from "../report/report-files.ts"
 
 /** A cell broke a check, or its thread crashed. */
 export class CellFailed extends Data.TaggedError("CellFailed")<{

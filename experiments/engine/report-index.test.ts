@@ -8,9 +8,9 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Console, Effect } from "effect"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { runAll } from "./run-all.ts"
 import { type Browser, chromium, startBrowser } from "../../testing/experiments/browser.ts"
 import { testLaboratory } from "../../testing/experiments/trial-experiments.ts"
+import { runAll } from "./run-all.ts"
 
 if ("missing" in chromium) process.stderr.write(`${chromium.missing}\n`)
 

@@ -4,13 +4,13 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect } from "effect"
-import type { Experiment } from "./experiment.ts"
-import type { SourcesUnreadable } from "./fingerprint.ts"
 import { type IndexEntry, indexPage } from "../report/index-page.ts"
-import type { Laboratory } from "./laboratory.ts"
-import { standingOf } from "./provenance.ts"
 import { type ReportUnwritable, writeReport } from "../report/report-files.ts"
 import { decodeResult } from "../report/result.ts"
+import type { Experiment } from "./experiment.ts"
+import type { SourcesUnreadable } from "./fingerprint.ts"
+import type { Laboratory } from "./laboratory.ts"
+import { standingOf } from "./provenance.ts"
 
 /** Undefined when there is no such file. */
 const textOf = (path: string): Effect.Effect<string | undefined> =>

@@ -5,11 +5,11 @@
 import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { drawChart } from "../report/chart.ts"
-import type { Cell, CellOutcome, Experiment, ExperimentFailed, PreparedExperiment } from "./experiment.ts"
-import type { Progress } from "./progress.ts"
 import { chartFiles } from "../report/report-files.ts"
 import { reportPage } from "../report/report-page.ts"
 import { type Result, resultText } from "../report/result.ts"
+import type { Cell, CellOutcome, Experiment, ExperimentFailed, PreparedExperiment } from "./experiment.ts"
+import type { Progress } from "./progress.ts"
 import { parseSeeds, seedsText } from "./seeds.ts"
 
 export interface ReportRequest {

@@ -1,17 +1,17 @@
 // Holds the running of experiments to its promises with a made-up one: seed and options first, hash last, equal bytes
 // for equal input, a result that its schema reads, a page that asks no network for anything, refusals in one line.
 
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises"
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Console, Effect, Schema } from "effect"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { defineExperiment, ExperimentFailed, option } from "./experiment.ts"
 import { completionChart, spreadChart } from "../first-wave/first-wave-charts.ts"
-import { byteSizeText, countText } from "./option-text.ts"
 import { readable } from "../report/report-tables.ts"
 import { decodeResult, timesAgainst } from "../report/result.ts"
+import { defineExperiment, ExperimentFailed, option } from "./experiment.ts"
 import type { Laboratory } from "./laboratory.ts"
+import { byteSizeText, countText } from "./option-text.ts"
 import { type RunRequest, runExperiment } from "./run-experiment.ts"
 
 const bound = 0.2

@@ -5,12 +5,12 @@
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Console, Data, Effect } from "effect"
+import { resultText } from "../report/result.ts"
 import type { Experiment } from "./experiment.ts"
 import type { Laboratory } from "./laboratory.ts"
 import { measureIn } from "./measure-cells.ts"
 import { progressOfParts } from "./progress.ts"
 import { concludeReport, planReport, quickRequest } from "./report.ts"
-import { resultText } from "../report/result.ts"
 import { poolFor, terminalProgress } from "./run-experiment.ts"
 
 /** A committed quick result is not what the sources give. */

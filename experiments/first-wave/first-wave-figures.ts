@@ -3,11 +3,11 @@
 
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import { countingSlots } from "../flash-crowd/bounds.ts"
-import { ascending, quantile } from "../report/quantiles.ts"
-import type { Figure } from "../report/result.ts"
-import type { CrowdSample, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { sourcesOf } from "../flash-crowd/crowd-bound.ts"
 import type { ShoalOutcome } from "../flash-crowd/crowd-watch.ts"
+import type { CrowdSample, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import { ascending, quantile } from "../report/quantiles.ts"
+import type { Figure } from "../report/result.ts"
 
 const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
 

@@ -3,9 +3,9 @@
 
 import { Effect } from "effect"
 import { assert, describe, expect, it } from "vitest"
-import { firstWave } from "./first-wave.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { concludeReport, measureHere, planReport } from "../engine/report.ts"
+import { firstWave } from "./first-wave.ts"
 
 const options = { agents: "24", origins: "2", size: "6MiB" }
 const seeds = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]

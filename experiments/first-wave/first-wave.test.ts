@@ -8,9 +8,9 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { Effect } from "effect"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { firstWave } from "./first-wave.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { makeReport, measureHere, planReport } from "../engine/report.ts"
+import { firstWave } from "./first-wave.ts"
 
 const options = { agents: "24", origins: "2", size: "6MiB" }
 

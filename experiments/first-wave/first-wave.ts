@@ -3,19 +3,19 @@
 // the same instant, and counts. A run that is too good to be true, or that loses bytes, fails.
 
 import { Effect, Schema } from "effect"
-import { askLimits } from "../../src/roles/client/limits.ts"
-import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import { askLimits } from "../../src/roles/client/limits.ts"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
-import { completionChart, spreadChart } from "./first-wave-charts.ts"
-import { figuresOf } from "./first-wave-figures.ts"
 import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
-import { timesAgainst } from "../report/result.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
-import { runFlashCrowd, crowdMemory } from "../flash-crowd/crowd-run.ts"
+import { crowdMemory, runFlashCrowd } from "../flash-crowd/crowd-run.ts"
 import type { ShoalOutcome } from "../flash-crowd/crowd-watch.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import { timesAgainst } from "../report/result.ts"
+import { completionChart, spreadChart } from "./first-wave-charts.ts"
+import { figuresOf } from "./first-wave-figures.ts"
 
 const name = "first-wave"
 

@@ -3,8 +3,8 @@
 
 import { limits } from "../../src/protocol/limits.ts"
 import { fluidBound, hostFloor, imageBound } from "./bounds.ts"
+import { type CrowdBlob, type FlashCrowd, lineRate, rateOf } from "./flash-crowd.ts"
 import { ownersOf } from "./simulated-cluster.ts"
-import { lineRate, rateOf, type CrowdBlob, type FlashCrowd } from "./flash-crowd.ts"
 
 export interface NamedBound {
   /** As reports print it. */

@@ -1,9 +1,9 @@
 // Holds the checks of a wave to their purpose: an outcome that is too good, or that loses bytes, is not believed.
 
 import { assert, describe, it } from "vitest"
-import type { CrowdOutcome, FlashCrowd } from "./flash-crowd.ts"
 import { boundOf, floorOf } from "./crowd-bound.ts"
 import { doubtOf } from "./crowd-checks.ts"
+import type { CrowdOutcome, FlashCrowd } from "./flash-crowd.ts"
 
 const blob = (name: string, pieces: number) => ({ name, length: pieces * 2 ** 18, pieceLength: 2 ** 18 })
 const layer = blob("layer", 16)

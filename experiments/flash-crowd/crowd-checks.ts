@@ -2,10 +2,10 @@
 // agent before its own floor, with the image or with one blob, or bytes that do not add up. What is believed may be
 // bad; what is not believed is a defect of the simulator, of the verification, or of the bound.
 
-import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
-import type { CrowdBlob, CrowdOutcome, FlashCrowd } from "./flash-crowd.ts"
+import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import { boundOf, floorOf } from "./crowd-bound.ts"
+import type { CrowdBlob, CrowdOutcome, FlashCrowd } from "./flash-crowd.ts"
 
 /** Seconds. Measured times are whole microseconds, the bound is not. */
 const tolerance = 1e-6

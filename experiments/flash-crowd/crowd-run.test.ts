@@ -4,9 +4,9 @@
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { silentProgress } from "../engine/progress.ts"
-import type { FlashCrowd } from "./flash-crowd.ts"
 import { boundOf } from "./crowd-bound.ts"
-import { runFlashCrowd, type CrowdOverrides } from "./crowd-run.ts"
+import { type CrowdOverrides, runFlashCrowd } from "./crowd-run.ts"
+import type { FlashCrowd } from "./flash-crowd.ts"
 
 const spec: FlashCrowd = {
   seed: 1,

@@ -4,11 +4,11 @@
 import { Data, Effect } from "effect"
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import type { Progress } from "../engine/progress.ts"
-import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
-import type { FlashCrowd } from "./flash-crowd.ts"
 import { boundOf } from "./crowd-bound.ts"
 import { doubtOf } from "./crowd-checks.ts"
 import { type ShoalOutcome, watchFlashCrowd } from "./crowd-watch.ts"
+import type { FlashCrowd } from "./flash-crowd.ts"
+import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
 
 /** The wave never ended, a host failed, or the outcome is not to be believed; `message` says which. */
 export class CrowdFailed extends Data.TaggedError("CrowdFailed")<{ readonly message: string }> {}

@@ -3,17 +3,17 @@
 // are stored. Instants are virtual microseconds since all agents were asked.
 
 import { Effect } from "effect"
+import type { Micros } from "../../src/protocol/kit/time.ts"
+import type { PeerHostCounters } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
 import { type Metainfo, pieceCount, pieceSize, type Torrent } from "../../src/protocol/wire/metainfo.ts"
-import type { PeerHostCounters } from "../../src/protocol/swarm/peer-host-io.ts"
-import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { PullError } from "../../src/roles/agent/downloads.ts"
 import type { HostProgramError } from "../../src/roles/host-program.ts"
-import { observingPieces, type PieceStored } from "./piece-observer.ts"
 import type { Progress } from "../engine/progress.ts"
-import type { SimulatedCluster } from "./simulated-cluster.ts"
 import type { CrowdOutcome, CrowdSample } from "./flash-crowd.ts"
-import { runInSlices, type CrowdStuck } from "./run-in-slices.ts"
+import { observingPieces, type PieceStored } from "./piece-observer.ts"
+import { type CrowdStuck, runInSlices } from "./run-in-slices.ts"
+import type { SimulatedCluster } from "./simulated-cluster.ts"
 
 /** A wave of the shipped roles: what every wave tells, and what their machines counted. */
 export interface ShoalOutcome extends CrowdOutcome {

@@ -6,8 +6,8 @@ import type { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
 import type { Payload } from "../../src/protocol/wire/payload.ts"
 import type { HostProgram, StartedRole } from "../../src/roles/host-program.ts"
-import { BlobStoreLayer } from "../../src/roles/services/blob-store-layer.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../../src/roles/services/blob-store.ts"
+import { BlobStoreLayer } from "../../src/roles/services/blob-store-layer.ts"
 import { HostStorage } from "../../src/roles/services/host-storage.ts"
 
 /** Called at the instant in which the role learns that the piece is stored. */

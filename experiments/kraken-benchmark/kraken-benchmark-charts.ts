@@ -3,8 +3,8 @@
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour, type PaletteName, palette } from "../report/chart-theme.ts"
-import { isPublishedTest, type KrakenTestOptions, published } from "./kraken-benchmark-contenders.ts"
 import { rounded } from "../report/result.ts"
+import { isPublishedTest, type KrakenTestOptions, published } from "./kraken-benchmark-contenders.ts"
 import type { ContenderOutcome } from "./kraken-benchmark-figures.ts"
 
 export interface Shown {

@@ -3,9 +3,11 @@
 // reach is kraken-benchmark.ts.
 
 import { Schema } from "effect"
-import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import { durationText } from "../engine/option-text.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { binomial } from "../strategies/binomial.ts"
 import { clientServer } from "../strategies/client-server.ts"
 import { kraken } from "../strategies/kraken.ts"
@@ -13,8 +15,6 @@ import { shoal } from "../strategies/shoal.ts"
 import type { Strategy } from "../strategies/strategy.ts"
 import { supernode } from "../strategies/supernode.ts"
 import { tree } from "../strategies/tree.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
-import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 export interface KrakenTestOptions {
   /** By name. */

@@ -2,10 +2,10 @@
 // its pieces came, after the last one. Pure functions of a wave's outcome, plain data both ways.
 
 import type { CellOutcome } from "../engine/experiment.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
-import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
-import { boundOf } from "../flash-crowd/crowd-bound.ts"
 
 /** Where the time of hosts went, in seconds; quantiles over hosts. */
 export interface TimeParts {

@@ -3,17 +3,17 @@
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
+import { silentProgress } from "../engine/progress.ts"
+import { strategies } from "../strategies/registry.ts"
 import { krakenBenchmark } from "./kraken-benchmark.ts"
 import { answerOf, whyMissed } from "./kraken-benchmark-answer.ts"
 import {
   contendersOf,
+  crowdOf,
   isPublishedTest,
-  type KrakenTestOptions,
-  crowdOf
+  type KrakenTestOptions
 } from "./kraken-benchmark-contenders.ts"
 import type { ContenderOutcome } from "./kraken-benchmark-figures.ts"
-import { silentProgress } from "../engine/progress.ts"
-import { strategies } from "../strategies/registry.ts"
 
 const published: KrakenTestOptions = {
   strategies: strategies.map(({ name }) => name),

@@ -4,15 +4,15 @@
 
 import { Effect, Result, Schema } from "effect"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
-import { aims, answerOf, type Find } from "./kraken-benchmark-answer.ts"
-import { completionsChart, type Shown, tailChart } from "./kraken-benchmark-charts.ts"
-import { contendersOf, isPublishedTest, named, published, crowdOf } from "./kraken-benchmark-contenders.ts"
-import { type ContenderOutcome, outcomeOf } from "./kraken-benchmark-figures.ts"
 import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
+import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { findStrategy, strategies } from "../strategies/registry.ts"
-import { crowdMemory } from "../flash-crowd/crowd-run.ts"
+import { aims, answerOf, type Find } from "./kraken-benchmark-answer.ts"
+import { completionsChart, type Shown, tailChart } from "./kraken-benchmark-charts.ts"
+import { contendersOf, crowdOf, isPublishedTest, named, published } from "./kraken-benchmark-contenders.ts"
+import { type ContenderOutcome, outcomeOf } from "./kraken-benchmark-figures.ts"
 
 const name = "kraken-benchmark"
 

@@ -4,8 +4,8 @@
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour } from "../report/chart-theme.ts"
-import { copiesAim, type MeasuredFactor, type MeasuredValue } from "./policies-figures.ts"
 import { rounded } from "../report/result.ts"
+import { copiesAim, type MeasuredFactor, type MeasuredValue } from "./policies-figures.ts"
 
 const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 

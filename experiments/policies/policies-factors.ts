@@ -2,12 +2,12 @@
 // ships, on the wave of its options. The shipped value stands in every factor and is measured once. Plain data.
 
 import { Schema } from "effect"
+import { type Micros, milliseconds } from "../../src/protocol/kit/time.ts"
 import { limits } from "../../src/protocol/limits.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
-import { milliseconds, type Micros } from "../../src/protocol/kit/time.ts"
 import { byteSizeText, durationText } from "../engine/option-text.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
 export interface PolicyOptions {
   readonly agents: number

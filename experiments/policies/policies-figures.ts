@@ -2,11 +2,11 @@
 // which value of a factor is the best. Pure.
 
 import type { CellOutcome } from "../engine/experiment.ts"
-import { type Factor, type PolicyOptions, type Value, variantIndex, variantsOf } from "./policies-factors.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
-import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
-import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import { type Factor, type PolicyOptions, type Value, variantIndex, variantsOf } from "./policies-factors.ts"
 
 /** Copies of the blob that origins may have sent when every piece exists outside: the aim of the issue. */
 export const copiesAim = 1.1

@@ -4,10 +4,10 @@
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { limits } from "../../src/protocol/limits.ts"
+import { silentProgress } from "../engine/progress.ts"
 import { policies } from "./policies.ts"
 import { factorNames, factorsOf, type PolicyOptions, variantIndex, variantsOf } from "./policies-factors.ts"
 import type { PolicyOutcome } from "./policies-figures.ts"
-import { silentProgress } from "../engine/progress.ts"
 
 const options: PolicyOptions = {
   agents: 500,

@@ -6,16 +6,21 @@ import { Effect, Schema } from "effect"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
 import { namingTheChoices } from "../engine/nearest-name.ts"
 import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
+import type { Progress } from "../engine/progress.ts"
+import { crowdMemory } from "../flash-crowd/crowd-run.ts"
+import type { Figure, Table } from "../report/result.ts"
+import { shoal } from "../strategies/shoal.ts"
 import { copiesChart, ratiosChart } from "./policies-charts.ts"
 import {
+  crowdWith,
   factorNames,
   factorsOf,
   pieceFactor,
   type Setting,
-  variantsOf,
-  crowdWith
+  variantsOf
 } from "./policies-factors.ts"
 import {
+  baseOf,
   bestOf,
   copiesAim,
   type MeasuredFactor,
@@ -23,14 +28,9 @@ import {
   measuredFactors,
   outcomeOf,
   type PolicyOutcome,
-  baseOf,
   type Spread,
   summaryOf
 } from "./policies-figures.ts"
-import type { Progress } from "../engine/progress.ts"
-import type { Figure, Table } from "../report/result.ts"
-import { shoal } from "../strategies/shoal.ts"
-import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "policies"
 

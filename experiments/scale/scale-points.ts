@@ -1,12 +1,12 @@
 // Decides which sizes of cluster and of blob the experiment `scale` measures, and what it keeps of each. A point may
 // belong to several series and is measured once. Points are plain data.
 
-import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
+import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { CellOutcome } from "../engine/experiment.ts"
-import type { Times } from "../report/result.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import type { Times } from "../report/result.ts"
 
 export interface ScaleOptions {
   readonly size: number

@@ -7,20 +7,20 @@ import { askLimits } from "../../src/roles/client/limits.ts"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
 import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
+import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import { crowdMemory, runFlashCrowd } from "../flash-crowd/crowd-run.ts"
 import { type Figure, type Table, timesAgainst } from "../report/result.ts"
 import { bytesChart, hostsChart, lineShareChart } from "./scale-charts.ts"
 import {
-  measuredAt,
+  crowdAt,
   type MeasuredPoint,
+  measuredAt,
   type PointOutcome,
   pointsOf,
   type ScaleOptions,
   type ScalePoint,
-  seriesOf,
-  crowdAt
+  seriesOf
 } from "./scale-points.ts"
-import { boundOf } from "../flash-crowd/crowd-bound.ts"
-import { runFlashCrowd, crowdMemory } from "../flash-crowd/crowd-run.ts"
 
 const name = "scale"
 

@@ -1,7 +1,7 @@
 // The form of measured.json: what is written is read again, nothing unknown gets in, and means are what they say.
 
 import { describe, expect, it } from "vitest"
-import { type MeasuredFile, measuredFileOf, measuredText, meanTimes } from "./measured.ts"
+import { type MeasuredFile, meanTimes, measuredFileOf, measuredText } from "./measured.ts"
 import { readMeasured } from "./sim-versus-net.ts"
 
 const file: MeasuredFile = {

@@ -2,13 +2,13 @@
 // measured times, apart for the one that constants were fitted on and for those that were predicted, and whether every
 // prediction is as near as it should be. Pure.
 
+import { Schema } from "effect"
 import type { Measured } from "../engine/experiment.ts"
-import { type MeasuredFile, type Measurement, meanTimes, type CompletionTimes } from "./measured.ts"
 import { byteRateText, byteSizeText } from "../engine/option-text.ts"
 import type { Table } from "../report/result.ts"
+import { type CompletionTimes, type MeasuredFile, type Measurement, meanTimes } from "./measured.ts"
 import { agreementChart } from "./sim-versus-net-chart.ts"
 import type { LoopbackCosts } from "./simulated-loopback.ts"
-import { Schema } from "effect"
 
 /** A prediction is good when the ratio of simulated to measured differs from 1 by no more. */
 const goodWithin = 0.1

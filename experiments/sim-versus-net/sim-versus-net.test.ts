@@ -3,8 +3,8 @@
 
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import type { Measurement } from "./measured.ts"
 import { silentProgress } from "../engine/progress.ts"
+import type { Measurement } from "./measured.ts"
 import { simVersusNet } from "./sim-versus-net.ts"
 import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
 import { simulateLoopback } from "./simulated-loopback.ts"

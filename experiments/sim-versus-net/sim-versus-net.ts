@@ -13,8 +13,8 @@ import {
   ExperimentFailed,
   option
 } from "../engine/experiment.ts"
-import { type MeasuredFile, type Measurement, meanTimes, measuredFileOf } from "./measured.ts"
 import { byteRateText, durationText } from "../engine/option-text.ts"
+import { type MeasuredFile, type Measurement, meanTimes, measuredFileOf } from "./measured.ts"
 import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
 import { calibratedCosts, type LoopbackCosts, simulateLoopback } from "./simulated-loopback.ts"
 

@@ -10,11 +10,11 @@
 // the next step.
 
 import { countText } from "../engine/option-text.ts"
+import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { type CubeSchedule, cubeSchedule, type Sends } from "./binomial-schedule.ts"
 import { isOrigin } from "./image.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
 import { type RivalWorldOptions, runRival, type Stage } from "./rival-crowd.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { defineStrategy, parameter, type StrategyDefinition } from "./strategy.ts"
 
 const goOn = 1

@@ -1,8 +1,8 @@
 // Checks what is kept of a rival's wave, and the tables that it is about.
 
 import { expect, test } from "vitest"
-import { type Cast, imageOf } from "./image.ts"
 import { CrowdTally } from "./crowd-tally.ts"
+import { type Cast, imageOf } from "./image.ts"
 
 const image = imageOf([
   { name: "one", length: 25, pieceLength: 10 },

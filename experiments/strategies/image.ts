@@ -2,8 +2,8 @@
 // numbered by role. Both are plain tables, made once a wave and shared by every machine.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
-import { ownersOf } from "../flash-crowd/simulated-cluster.ts"
 import type { CrowdBlob, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import { ownersOf } from "../flash-crowd/simulated-cluster.ts"
 
 export interface Image {
   readonly blobs: number

@@ -15,8 +15,8 @@
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { isOrigin } from "./image.ts"
-import { Handshake, HandOut, kinds, sizes } from "./kraken-messages.ts"
 import type { PieceChoice } from "./kraken-choice.ts"
+import { HandOut, Handshake, kinds, sizes } from "./kraken-messages.ts"
 import { KrakenConn, KrakenTorrent } from "./kraken-torrent.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
 import type { Stage } from "./rival-crowd.ts"

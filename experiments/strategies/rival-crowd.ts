@@ -5,15 +5,15 @@
 import { Effect } from "effect"
 import { makeSimulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
 import type { Progress } from "../engine/progress.ts"
-import { lineRate, rateOf, type CrowdOutcome, type FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { doubtOf } from "../flash-crowd/crowd-checks.ts"
+import { type CrowdOutcome, type FlashCrowd, lineRate, rateOf } from "../flash-crowd/flash-crowd.ts"
 import { runInSlices } from "../flash-crowd/run-in-slices.ts"
+import { CrowdTally } from "./crowd-tally.ts"
 import { type Cast, castOf, type Image, imageOf } from "./image.ts"
 import type { RivalIo, RivalMachine } from "./rival.ts"
 import { RivalHost, type RivalWorld } from "./rival-host.ts"
 import { StrategyFailed } from "./strategy.ts"
-import { CrowdTally } from "./crowd-tally.ts"
 
 /** What a wave's machines are made of. */
 export interface Stage {

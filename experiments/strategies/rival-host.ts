@@ -7,17 +7,17 @@
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { TokenBucket } from "../../src/protocol/kit/token-bucket.ts"
+import type { SimDisk } from "../../src/runtime-sim/disk/sim-disk.ts"
+import type { Machine } from "../../src/runtime-sim/host/host.ts"
+import type { EventTarget } from "../../src/runtime-sim/kernel/event-queue.ts"
+import type { Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
+import { mixNumbers } from "../../src/runtime-sim/kernel/trace.ts"
 import type { ConnectionEnd, ConnectionSink, NetworkHost } from "../../src/runtime-sim/network/connection.ts"
 import type { Connections } from "../../src/runtime-sim/network/connections.ts"
-import type { EventTarget } from "../../src/runtime-sim/kernel/event-queue.ts"
-import type { Machine } from "../../src/runtime-sim/host/host.ts"
-import type { Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
-import type { SimDisk } from "../../src/runtime-sim/disk/sim-disk.ts"
-import { mixNumbers } from "../../src/runtime-sim/kernel/trace.ts"
+import type { CrowdTally } from "./crowd-tally.ts"
 import type { Image } from "./image.ts"
 import { type FrameBody, PacedFrames } from "./paced-frames.ts"
 import type { LinkNumber, RivalIo, RivalMachine } from "./rival.ts"
-import type { CrowdTally } from "./crowd-tally.ts"
 
 const kinds = { read: 96, stored: 97, committed: 98, timer: 99, egress: 100, ingress: 101 } as const
 

@@ -4,8 +4,8 @@
 import { Effect, Exit } from "effect"
 import { describe, expect, test } from "vitest"
 import { silentProgress } from "../engine/progress.ts"
-import type { CrowdBlob, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import type { CrowdBlob, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { runBinomial } from "./binomial.ts"
 import { findStrategy, strategies } from "./registry.ts"
 

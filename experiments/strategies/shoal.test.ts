@@ -4,8 +4,8 @@
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { silentProgress } from "../engine/progress.ts"
-import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { shoal } from "./shoal.ts"
 
 const MiB = 2 ** 20

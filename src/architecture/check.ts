@@ -26,8 +26,7 @@ type Step = readonly [name: string, program: string, ...args: ReadonlyArray<stri
 
 const staticSteps: ReadonlyArray<Step> = [
   ["types", "tsc", "-b"],
-  ["lint", "biome", "lint", "--error-on-warnings", "."],
-  ["format", "biome", "format", "."],
+  ["lint, format and order of imports", "biome", "check", "--error-on-warnings", "."],
   ["unused", "knip"]
 ]
 

@@ -22,8 +22,8 @@ import {
 import {
   filesHoldWhatIsSaid,
   goldenFilesAreRenewed,
-  noCompilerLooksAway,
   namedFilesExist,
+  noCompilerLooksAway,
   noPathsOfAMachine,
   nothingIsLeftUndone,
   versionsAreExact

@@ -12,8 +12,9 @@ import { loadavg } from "node:os"
 import { join } from "node:path"
 import { Duration, Effect } from "effect"
 import { HttpClient } from "effect/http"
-import type { MeasuredRun } from "../../experiments/sim-versus-net/measured.ts"
 import { ascending } from "../../experiments/report/quantiles.ts"
+import { rounded } from "../../experiments/report/result.ts"
+import type { MeasuredRun } from "../../experiments/sim-versus-net/measured.ts"
 import {
   pullAtOnce,
   pushBlob,
@@ -22,7 +23,6 @@ import {
   settleMillis,
   warmUpBytes
 } from "../../experiments/sim-versus-net/registry-pull.ts"
-import { rounded } from "../../experiments/report/result.ts"
 import type { LoopbackOptions } from "../../experiments/sim-versus-net/simulated-loopback.ts"
 import { invariant } from "../protocol/kit/invariant.ts"
 import { nodeHttpClient } from "../runtime-net/http/http-client.ts"

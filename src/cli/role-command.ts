@@ -5,12 +5,12 @@
 import { Effect, type Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Log } from "../roles/config/process-keys.ts"
-import { readSecret } from "../runtime-net/platform/node-secrets.ts"
-import { hostAndPort } from "../roles/http/host-and-port.ts"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
+import { hostAndPort } from "../roles/http/host-and-port.ts"
+import { readSecret } from "../runtime-net/platform/node-secrets.ts"
 import { decodeConfig, readConfigFile } from "./config-file.ts"
-import { checkSecrets } from "./config-secrets.ts"
 import { type ConfigFlag, describeFlag } from "./config-flags.ts"
+import { checkSecrets } from "./config-secrets.ts"
 import { settingsOf } from "./settings.ts"
 
 /** The part that all configurations of roles share. */

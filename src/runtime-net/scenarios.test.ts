@@ -3,8 +3,8 @@
 
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { selectScenarios } from "../../testing/scenarios/selection.ts"
 import { makeNetWorld } from "../../testing/runtime-net/scenario-world.ts"
+import { selectScenarios } from "../../testing/scenarios/selection.ts"
 
 describe.concurrent("scenarios on sockets", () => {
   for (const scenario of selectScenarios(process.env.SHOAL_SCENARIO)) {

@@ -1,11 +1,11 @@
 // The scenarios of collection in virtual time: hours of one cluster, and races of pushes, mounts and deletions
 // against the collectors under many seeds. SHOAL_RACE_SEEDS sets their number.
 
-import { expect, it } from "vitest"
 import { Effect } from "effect"
-import { seconds } from "../protocol/kit/time.ts"
-import { collectionRace, collectionStory } from "../../testing/scenarios/collection.ts"
+import { expect, it } from "vitest"
 import { makeSimWorld } from "../../testing/runtime-sim/scenario-world.ts"
+import { collectionRace, collectionStory } from "../../testing/scenarios/collection.ts"
+import { seconds } from "../protocol/kit/time.ts"
 
 it("every origin removes deleted blobs after the grace period, and no others", () => {
   const { world, simulation } = makeSimWorld({ seed: "collection" })

@@ -1,11 +1,11 @@
 // The scenario suite in the simulator. SHOAL_SCENARIO selects scenarios by a part of the name. Every scenario is
 // played twice, silent and with every log line, and the same seed must give the same run, event for event.
 
-import { describe, expect, it } from "vitest"
 import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import { makeSimWorld } from "../../testing/runtime-sim/scenario-world.ts"
 import type { Scenario } from "../../testing/scenarios/scenario.ts"
 import { selectScenarios } from "../../testing/scenarios/selection.ts"
-import { makeSimWorld } from "../../testing/runtime-sim/scenario-world.ts"
 
 const play = (scenario: Scenario, log?: (line: string) => void): string => {
   const { world, simulation } = makeSimWorld({ seed: scenario.name, log, logLevel: "Trace" })

@@ -7,12 +7,12 @@ import { digestOf } from "../support/deterministic-bytes.ts"
 import {
   beginUpload,
   type Descriptor,
-  type ManifestDocument,
   descriptor,
   expectStatus,
   freshBytes,
   indexDocument,
   locationOf,
+  type ManifestDocument,
   manifestBytes,
   pushImage,
   pushManifest,

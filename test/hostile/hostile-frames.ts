@@ -2,8 +2,8 @@
 // peers send them. What a caller makes of them is hostile-peers.ts.
 
 import fc from "fast-check"
-import { encodeMessage } from "../../src/protocol/wire/codec.ts"
 import { limits } from "../../src/protocol/limits.ts"
+import { encodeMessage } from "../../src/protocol/wire/codec.ts"
 import { type Message, protocolVersion, type SwarmId } from "../../src/protocol/wire/message.ts"
 import type { PeerId } from "../../src/protocol/wire/peer-id.ts"
 import { peerPath } from "../../src/runtime-net/sockets/ws-transport.ts"

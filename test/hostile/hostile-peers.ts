@@ -3,8 +3,8 @@
 // counted as; "anything" may be well-formed by chance, and is only held to what it may leave behind.
 
 import fc from "fast-check"
-import { decodeMessage, encodeMessage } from "../../src/protocol/wire/codec.ts"
 import { limits } from "../../src/protocol/limits.ts"
+import { decodeMessage, encodeMessage } from "../../src/protocol/wire/codec.ts"
 import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
 import { peerPath } from "../../src/runtime-net/sockets/ws-transport.ts"
 import {

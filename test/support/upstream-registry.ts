@@ -5,8 +5,8 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
-import { type FakeUpstreamState, fakeUpstream } from "../../testing/roles/fake-upstream.ts"
 import { runHost } from "../../src/runtime-net/process/run-host.ts"
+import { type FakeUpstreamState, fakeUpstream } from "../../testing/roles/fake-upstream.ts"
 
 export interface UpstreamOnLoopback {
   /** "127.0.0.1:PORT" */

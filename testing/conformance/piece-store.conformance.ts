@@ -5,8 +5,8 @@ import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { type Digest, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
 import { type Metainfo, pieceCount, pieceSize } from "../../src/protocol/wire/metainfo.ts"
 import type { Payload } from "../../src/protocol/wire/payload.ts"
-import { commitBytes, openBlobs, readAll } from "./blob-store.conformance.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../../src/roles/services/blob-store.ts"
+import { commitBytes, openBlobs, readAll } from "./blob-store.conformance.ts"
 import {
   type ConformanceCase,
   ConformanceFailed,

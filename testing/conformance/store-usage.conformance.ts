@@ -3,8 +3,8 @@
 
 import { Effect, Option } from "effect"
 import { type Digest, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
-import { chunked, commitBytes, openBlobs } from "./blob-store.conformance.ts"
 import type { BlobStore, PieceFile, StoreUsage } from "../../src/roles/services/blob-store.ts"
+import { chunked, commitBytes, openBlobs } from "./blob-store.conformance.ts"
 import { type ConformanceCase, conformanceCase, expectThat, sampleBytes } from "./conformance.ts"
 
 const kept = (usage: StoreUsage, digest: Digest) => usage.kept.find((blob) => blob.digest === digest)

@@ -2,8 +2,8 @@
 // a call are applied together or not at all, and all rows survive a kill.
 
 import { Effect, Option } from "effect"
-import { type ConformanceCase, conformanceCase, expectThat, type StoragePlace } from "./conformance.ts"
 import type { TableStore, TableWrite } from "../../src/roles/services/table-store.ts"
+import { type ConformanceCase, conformanceCase, expectThat, type StoragePlace } from "./conformance.ts"
 
 const openTables = (place: StoragePlace) =>
   Effect.flatMap(place.start, (storage) => storage.tables("tables-under-test"))

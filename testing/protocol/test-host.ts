@@ -3,18 +3,18 @@
 // limit, stores a piece twice, or says that it is complete when it is not. For tests only.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
-import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
 import { limits } from "../../src/protocol/limits.ts"
+import { PeerHost } from "../../src/protocol/peer/peer-host.ts"
+import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
+import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
 import { type Metainfo, pieceSize } from "../../src/protocol/wire/metainfo.ts"
 import type { Payload } from "../../src/protocol/wire/payload.ts"
-import { PeerHost } from "../../src/protocol/peer/peer-host.ts"
-import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { PeerAddress, PeerKind } from "../../src/protocol/wire/peer-id.ts"
 import { type Link, type LinkEnd, watchArrival, watchSend } from "./test-link.ts"
 import { seededRandom, testPeer } from "./test-values.ts"
-import type { Micros } from "../../src/protocol/kit/time.ts"
 
 interface TestPayload extends Payload {
   readonly piece: number

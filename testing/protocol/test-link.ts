@@ -4,12 +4,12 @@
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
-import { limits } from "../../src/protocol/limits.ts"
-import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
-import type { ConnectionId } from "../../src/protocol/swarm/peer-host-io.ts"
-import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
-import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
+import { limits } from "../../src/protocol/limits.ts"
+import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
+import type { ConnectionId } from "../../src/protocol/swarm/peer-host-io.ts"
+import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
+import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
 
 /** A host, as far as a link judges what it says. */
 export interface LinkedHost {

@@ -3,7 +3,7 @@
 
 import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
 import { Uploader, type UploadSwarm } from "../../src/protocol/swarm/uploader.ts"
-import { testNeighbour, TestContext } from "./test-context.ts"
+import { TestContext, testNeighbour } from "./test-context.ts"
 import { testSwarm } from "./test-values.ts"
 
 const MiB = 1024 * 1024

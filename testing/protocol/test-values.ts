@@ -1,10 +1,10 @@
 // Decides the values that tests of the peer machine share: chance, names, metainfo. For tests only.
 
+import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import { parseDigest } from "../../src/protocol/wire/digest.ts"
 import type { SwarmId } from "../../src/protocol/wire/message.ts"
 import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
 import { type PeerAddress, type PeerKind, parsePeerId } from "../../src/protocol/wire/peer-id.ts"
-import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 
 /** A small generator (mulberry32): enough chance for a test, the same everywhere. */
 export const seededRandom = (seed: number): RandomSource => {

@@ -4,17 +4,17 @@
 // tests only; the simulator proper is runtime-sim.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
-import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
-import type { Have, Message, SwarmId } from "../../src/protocol/wire/message.ts"
-import { PeerHost } from "../../src/protocol/peer/peer-host.ts"
-import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../src/protocol/swarm/peer-host-io.ts"
-import type { PeerKind } from "../../src/protocol/wire/peer-id.ts"
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
+import type { Micros } from "../../src/protocol/kit/time.ts"
+import { PeerHost } from "../../src/protocol/peer/peer-host.ts"
+import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
+import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../src/protocol/swarm/peer-host-io.ts"
+import type { Have, Message, SwarmId } from "../../src/protocol/wire/message.ts"
+import type { PeerKind } from "../../src/protocol/wire/peer-id.ts"
 import { type HostWorld, TestHost, type TestHostOptions } from "./test-host.ts"
 import { type Link, type LinkEnd, newEnd } from "./test-link.ts"
 import { seededRandom, testMetainfo, testPeer, testSwarm } from "./test-values.ts"
-import type { Micros } from "../../src/protocol/kit/time.ts"
 
 interface Event {
   readonly at: Micros

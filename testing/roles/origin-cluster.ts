@@ -1,13 +1,13 @@
 // Test cluster of four origins in a memory world; three of them own each blob.
 
 import { Effect } from "effect"
-import type { Digest } from "../../src/protocol/wire/digest.ts"
 import { ringOwners } from "../../src/protocol/kit/hash-ring.ts"
+import type { Digest } from "../../src/protocol/wire/digest.ts"
 import { formatBlobPath } from "../../src/roles/client/blob-path.ts"
-import type { UpstreamSettings } from "../../src/roles/upstream/mirror-config.ts"
+import { makeOriginClient } from "../../src/roles/client/origin-client.ts"
 import { originConfig } from "../../src/roles/origin/config.ts"
 import { origin } from "../../src/roles/origin/origin.ts"
-import { makeOriginClient } from "../../src/roles/client/origin-client.ts"
+import type { UpstreamSettings } from "../../src/roles/upstream/mirror-config.ts"
 import type { MemoryWorld, RunningRole } from "./memory-world.ts"
 import { someBytes } from "./push.ts"
 

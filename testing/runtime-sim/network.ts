@@ -3,10 +3,10 @@
 
 import { Duration, Effect } from "effect"
 import { expect } from "vitest"
+import { eventKinds, Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
 import type { ConnectionEnd, ConnectionSink, NetworkHost } from "../../src/runtime-sim/network/connection.ts"
 import { Connections, type NetworkOptions } from "../../src/runtime-sim/network/connections.ts"
 import { NetworkFaults } from "../../src/runtime-sim/network/faults.ts"
-import { eventKinds, Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
 
 export const MB = 1_000_000
 const options: NetworkOptions = {

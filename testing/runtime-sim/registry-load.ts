@@ -3,12 +3,12 @@
 // given instants. For tests only.
 
 import { Duration, Effect } from "effect"
+import { Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
+import { randomStream } from "../../src/runtime-sim/kernel/seeded-random.ts"
 import { Connections, type NetworkOptions } from "../../src/runtime-sim/network/connections.ts"
 import type { Place } from "../../src/runtime-sim/network/fabric.ts"
-import { Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
 import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
 import type { LinkRates } from "../../src/runtime-sim/network/links.ts"
-import { randomStream } from "../../src/runtime-sim/kernel/seeded-random.ts"
 
 export interface RegistryLoad {
   readonly hosts: number

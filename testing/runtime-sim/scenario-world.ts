@@ -3,9 +3,9 @@
 
 import { createCipheriv, hash } from "node:crypto"
 import { Effect } from "effect"
-import type { ScenarioWorld } from "../scenarios/world.ts"
 import { simDigests } from "../../src/runtime-sim/disk/sim-digests.ts"
 import { makeSimulation, type Simulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
+import type { ScenarioWorld } from "../scenarios/world.ts"
 
 export interface SimWorld {
   readonly world: ScenarioWorld

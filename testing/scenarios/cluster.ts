@@ -3,9 +3,9 @@
 
 import { Effect, type Scope } from "effect"
 import { type Agent, agent } from "../../src/roles/agent/agent.ts"
+import { type AgentSettings, agentConfig } from "../../src/roles/agent/config.ts"
 import { buildIndex } from "../../src/roles/build-index/build-index.ts"
 import { buildIndexConfig } from "../../src/roles/build-index/config.ts"
-import { type AgentSettings, agentConfig } from "../../src/roles/agent/config.ts"
 import type { RateSettings } from "../../src/roles/config/process-keys.ts"
 import { type HerdSettings, herdConfig } from "../../src/roles/herd/config.ts"
 import { herd } from "../../src/roles/herd/herd.ts"

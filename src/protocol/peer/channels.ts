@@ -9,18 +9,18 @@
 // maxPendingAsks. It refuses to know what is exchanged on a channel.
 
 import { Bitfield } from "../kit/bitfield.ts"
-import type { ConnectionBudget } from "./connection-budget.ts"
-import { type HostContext, sendMessage } from "../swarm/host-context.ts"
 import { invariant } from "../kit/invariant.ts"
-import { indexNeighbour, type NeighbourIndex, unindexNeighbour } from "./neighbour-index.ts"
-import type { CloseReason, Have, SwarmId } from "../wire/message.ts"
-import { Neighbour, type NeighbourSwarm } from "../swarm/neighbour.ts"
-import { NeighbourSearch } from "./neighbour-search.ts"
-import type { PeerAddress } from "../wire/peer-id.ts"
-import { type PeerSession, type RemoteChannel, sessionOf } from "./peer-session.ts"
-import type { Swarm } from "../swarm/swarm.ts"
 import type { Micros } from "../kit/time.ts"
+import { type HostContext, sendMessage } from "../swarm/host-context.ts"
+import { Neighbour, type NeighbourSwarm } from "../swarm/neighbour.ts"
+import type { Swarm } from "../swarm/swarm.ts"
 import type { Uploader } from "../swarm/uploader.ts"
+import type { CloseReason, Have, SwarmId } from "../wire/message.ts"
+import type { PeerAddress } from "../wire/peer-id.ts"
+import type { ConnectionBudget } from "./connection-budget.ts"
+import { indexNeighbour, type NeighbourIndex, unindexNeighbour } from "./neighbour-index.ts"
+import { NeighbourSearch } from "./neighbour-search.ts"
+import { type PeerSession, type RemoteChannel, sessionOf } from "./peer-session.ts"
 
 /** Own Opens of one swarm that a peer may leave unanswered before no more are sent. */
 const maxUnanswered = 4

@@ -6,13 +6,13 @@
 
 import { backoffDelay } from "../kit/backoff.ts"
 import { BoundedMap } from "../kit/bounded-map.ts"
-import type { PeerHostRules } from "../swarm/host-context.ts"
 import { invariant } from "../kit/invariant.ts"
+import type { RandomSource } from "../kit/random-source.ts"
+import type { Micros } from "../kit/time.ts"
+import type { PeerHostRules } from "../swarm/host-context.ts"
 import type { ConnectionId } from "../swarm/peer-host-io.ts"
 import type { PeerId } from "../wire/peer-id.ts"
 import type { PeerSession } from "./peer-session.ts"
-import type { RandomSource } from "../kit/random-source.ts"
-import type { Micros } from "../kit/time.ts"
 
 interface Redial {
   attempts: number

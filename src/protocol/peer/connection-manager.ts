@@ -8,17 +8,17 @@
 // protocol gets Bye protocol-error and is banned once its name is known; a connection counts against the budget until
 // the transport says that it is gone. It refuses to know what happens on channels.
 
+import { invariant } from "../kit/invariant.ts"
+import type { Micros } from "../kit/time.ts"
+import { type HostContext, sendMessage } from "../swarm/host-context.ts"
+import type { ConnectionId } from "../swarm/peer-host-io.ts"
+import type { Uploader } from "../swarm/uploader.ts"
+import type { ByeReason, Message, SwarmId } from "../wire/message.ts"
+import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 import type { Channels } from "./channels.ts"
 import type { ConnectionBudget } from "./connection-budget.ts"
 import { keptOfTwo, makeHello, refuseHello } from "./handshake.ts"
-import { type HostContext, sendMessage } from "../swarm/host-context.ts"
-import { invariant } from "../kit/invariant.ts"
-import type { ByeReason, Message, SwarmId } from "../wire/message.ts"
-import type { ConnectionId } from "../swarm/peer-host-io.ts"
-import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 import { PeerSession } from "./peer-session.ts"
-import type { Micros } from "../kit/time.ts"
-import type { Uploader } from "../swarm/uploader.ts"
 
 type Hello = Extract<Message, { tag: "Hello" }>
 

@@ -6,9 +6,9 @@
 
 import { BoundedMap } from "../kit/bounded-map.ts"
 import type { Deadline } from "../kit/deadlines.ts"
+import type { Micros } from "../kit/time.ts"
 import type { HostContext } from "../swarm/host-context.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
-import type { Micros } from "../kit/time.ts"
 
 export class NeighbourSearch {
   readonly #context: HostContext

@@ -1,9 +1,9 @@
 // Whom a swarm tries next, behind the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
-import { Bitfield } from "../kit/bitfield.ts"
 import { testPeer } from "../../../testing/protocol/test-values.ts"
 import { bitsOf, hello, pieces, Stage, swarm } from "../../../testing/protocol/test-world.ts"
+import { Bitfield } from "../kit/bitfield.ts"
 
 describe("peer host, finding neighbours", () => {
   it("replaces a neighbour that goes by the next candidate", () => {

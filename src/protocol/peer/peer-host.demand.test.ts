@@ -2,7 +2,6 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { Bitfield } from "../kit/bitfield.ts"
 import { testSwarm } from "../../../testing/protocol/test-values.ts"
 import {
   bitsOf,
@@ -14,6 +13,7 @@ import {
   Stage,
   swarm
 } from "../../../testing/protocol/test-world.ts"
+import { Bitfield } from "../kit/bitfield.ts"
 import { seconds } from "../kit/time.ts"
 
 /** A stage whose swarm of eight pieces is open on demand. */

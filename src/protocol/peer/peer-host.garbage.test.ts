@@ -3,11 +3,11 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { seededRandom, testMetainfo, testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { Bitfield } from "../kit/bitfield.ts"
+import type { PeerHostInput } from "../swarm/peer-host-io.ts"
 import type { ByeReason, CloseReason, Have, Message, RejectReason } from "../wire/message.ts"
 import { PeerHost } from "./peer-host.ts"
-import type { PeerHostInput } from "../swarm/peer-host-io.ts"
-import { seededRandom, testMetainfo, testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 
 const pieces = 11
 const anyChannel = fc.oneof({ weight: 9, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.nat(5000) })

@@ -1,9 +1,6 @@
 // When a host tells its neighbours of the pieces that it has stored, behind the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
-import { Bitfield } from "../kit/bitfield.ts"
-import { limits } from "../limits.ts"
-import type { PeerHostOutput } from "../swarm/peer-host-io.ts"
 import {
   bitsOf,
   messages,
@@ -13,7 +10,10 @@ import {
   Stage,
   swarm
 } from "../../../testing/protocol/test-world.ts"
+import { Bitfield } from "../kit/bitfield.ts"
 import { seconds } from "../kit/time.ts"
+import { limits } from "../limits.ts"
+import type { PeerHostOutput } from "../swarm/peer-host-io.ts"
 
 describe("peer host, Have", () => {
   it("waits longer before it tells of larger pieces", () => {

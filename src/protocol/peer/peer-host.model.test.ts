@@ -4,13 +4,13 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { Bitfield } from "../kit/bitfield.ts"
-import type { PeerHostRules } from "../swarm/host-context.ts"
-import type { SwarmId } from "../wire/message.ts"
 import { noFaults, type TestHost } from "../../../testing/protocol/test-host.ts"
 import { testMetainfo, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { TestWorld } from "../../../testing/protocol/test-world.ts"
+import { Bitfield } from "../kit/bitfield.ts"
 import { milliseconds, seconds } from "../kit/time.ts"
+import type { PeerHostRules } from "../swarm/host-context.ts"
+import type { SwarmId } from "../wire/message.ts"
 
 const faultsEnd = seconds(8)
 

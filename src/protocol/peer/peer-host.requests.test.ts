@@ -1,8 +1,6 @@
 // What a host asks for, of whom and when, behind the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
-import { Bitfield } from "../kit/bitfield.ts"
-import { limits } from "../limits.ts"
 import { testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 import {
   bitsOf,
@@ -15,7 +13,9 @@ import {
   swarm,
   tags
 } from "../../../testing/protocol/test-world.ts"
+import { Bitfield } from "../kit/bitfield.ts"
 import { milliseconds, seconds } from "../kit/time.ts"
+import { limits } from "../limits.ts"
 
 describe("peer host, requests", () => {
   it("asks each neighbour for as much as the limits allow", () => {

@@ -1,9 +1,9 @@
 // What an origin suggests and whom it steers, behind the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
+import { messages, metainfo, pieces, Stage, swarm, tags } from "../../../testing/protocol/test-world.ts"
 import { Bitfield } from "../kit/bitfield.ts"
 import type { Message } from "../wire/message.ts"
-import { messages, metainfo, pieces, Stage, swarm, tags } from "../../../testing/protocol/test-world.ts"
 
 describe("peer host, an origin's suggestions", () => {
   const suggested = (sent: readonly Message[]): readonly number[] =>

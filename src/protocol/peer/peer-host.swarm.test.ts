@@ -1,9 +1,9 @@
 // The peer machine in whole worlds: how many copies it takes, who finds whom.
 
 import { describe, expect, it } from "vitest"
-import { Bitfield } from "../kit/bitfield.ts"
 import { testMetainfo, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { TestWorld } from "../../../testing/protocol/test-world.ts"
+import { Bitfield } from "../kit/bitfield.ts"
 import { milliseconds, seconds } from "../kit/time.ts"
 
 const swarm = testSwarm(1)

@@ -1,9 +1,6 @@
 // Connections and channels of the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
-import { Bitfield } from "../kit/bitfield.ts"
-import { limits } from "../limits.ts"
-import type { Message } from "../wire/message.ts"
 import { testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 import {
   bitsOf,
@@ -15,6 +12,9 @@ import {
   swarm,
   tags
 } from "../../../testing/protocol/test-world.ts"
+import { Bitfield } from "../kit/bitfield.ts"
+import { limits } from "../limits.ts"
+import type { Message } from "../wire/message.ts"
 
 describe("peer host, handshake", () => {
   it("says Hello first when it dialled, and second when it was dialled", () => {

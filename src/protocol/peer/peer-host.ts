@@ -9,10 +9,10 @@
 // wrong, never for what a peer sent; the same inputs and the same chance give the same outputs. It refuses to know
 // sockets, disks, clocks and trackers.
 
-import { Channels } from "./channels.ts"
-import { ConnectionBudget } from "./connection-budget.ts"
-import { ConnectionManager } from "./connection-manager.ts"
 import { DeadlineQueue } from "../kit/deadlines.ts"
+import { invariant } from "../kit/invariant.ts"
+import type { RandomSource } from "../kit/random-source.ts"
+import type { Micros } from "../kit/time.ts"
 import {
   type HostContext,
   type HostIdentity,
@@ -20,17 +20,17 @@ import {
   type PeerHostRules,
   peerHostRules
 } from "../swarm/host-context.ts"
-import { invariant } from "../kit/invariant.ts"
-import { findNeighbour, makeNeighbourIndex } from "./neighbour-index.ts"
-import type { Message, SwarmId } from "../wire/message.ts"
 import type { Neighbour } from "../swarm/neighbour.ts"
 import type { PeerHostCounters, PeerHostInput, PeerHostOutput, SwarmStatus } from "../swarm/peer-host-io.ts"
-import type { PeerId, PeerKind } from "../wire/peer-id.ts"
-import { type PeerSession, sessionOf } from "./peer-session.ts"
-import type { RandomSource } from "../kit/random-source.ts"
 import { Swarm } from "../swarm/swarm.ts"
-import type { Micros } from "../kit/time.ts"
 import { Uploader } from "../swarm/uploader.ts"
+import type { Message, SwarmId } from "../wire/message.ts"
+import type { PeerId, PeerKind } from "../wire/peer-id.ts"
+import { Channels } from "./channels.ts"
+import { ConnectionBudget } from "./connection-budget.ts"
+import { ConnectionManager } from "./connection-manager.ts"
+import { findNeighbour, makeNeighbourIndex } from "./neighbour-index.ts"
+import { type PeerSession, sessionOf } from "./peer-session.ts"
 
 export interface PeerHostOptions extends HostIdentity {
   readonly random: RandomSource

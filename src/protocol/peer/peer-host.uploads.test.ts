@@ -1,14 +1,14 @@
 // The uploader behind the peer machine: one host that is complete, its peers played by the test.
 
 import { describe, expect, it } from "vitest"
+import { seededRandom, testMetainfo, testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { Bitfield } from "../kit/bitfield.ts"
-import type { PeerHostRules } from "../swarm/host-context.ts"
+import { milliseconds, seconds } from "../kit/time.ts"
 import { limits } from "../limits.ts"
+import type { PeerHostRules } from "../swarm/host-context.ts"
+import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../swarm/peer-host-io.ts"
 import type { Message, RejectReason, SwarmId } from "../wire/message.ts"
 import { PeerHost } from "./peer-host.ts"
-import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../swarm/peer-host-io.ts"
-import { seededRandom, testMetainfo, testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
-import { milliseconds, seconds } from "../kit/time.ts"
 
 const pieces = 16
 const pieceLength = 1 << 20

@@ -14,9 +14,9 @@
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
-import type { Have, SwarmId } from "../wire/message.ts"
 import type { Neighbour, NeighbourSession } from "../swarm/neighbour.ts"
 import type { ConnectionId } from "../swarm/peer-host-io.ts"
+import type { Have, SwarmId } from "../wire/message.ts"
 import type { PeerId, PeerKind } from "../wire/peer-id.ts"
 
 /** What most sessions have most of the time, for all of them. */

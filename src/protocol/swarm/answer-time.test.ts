@@ -2,10 +2,10 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { milliseconds, seconds } from "../kit/time.ts"
+import { limits } from "../limits.ts"
 import { AnswerTime } from "./answer-time.ts"
 import { peerHostRules } from "./host-context.ts"
-import { limits } from "../limits.ts"
-import { milliseconds, seconds } from "../kit/time.ts"
 
 const MiB = 1024 * 1024
 const rules = peerHostRules({})

@@ -7,8 +7,8 @@
 //
 // Invariants: the timeout is never shorter than the first, and never longer than maxRequestTimeout unless the first is.
 
-import type { PeerHostRules } from "./host-context.ts"
 import type { Micros } from "../kit/time.ts"
+import type { PeerHostRules } from "./host-context.ts"
 
 const MiB = 1024 * 1024
 

@@ -9,10 +9,10 @@
 // (reading-order.ts).
 
 import { makeWords, type Words } from "../kit/bitfield.ts"
+import type { Micros } from "../kit/time.ts"
 import type { HostContext } from "./host-context.ts"
 import type { ReaderWindow } from "./piece-selection.ts"
 import { ReadingOrder } from "./reading-order.ts"
-import type { Micros } from "../kit/time.ts"
 
 export class Demand {
   /** Words of the pieces that may be asked for. */

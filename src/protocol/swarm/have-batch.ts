@@ -13,9 +13,9 @@
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"
+import type { Micros } from "../kit/time.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
-import type { Micros } from "../kit/time.ts"
 
 const MiB = 1024 * 1024
 

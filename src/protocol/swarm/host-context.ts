@@ -3,14 +3,14 @@
 // nothing else.
 
 import type { DeadlineQueue } from "../kit/deadlines.ts"
-import { limits } from "../limits.ts"
-import type { CloseReason, Message } from "../wire/message.ts"
-import type { Neighbour, NeighbourSession } from "./neighbour.ts"
-import type { ConnectionId, PeerHostCounters, PeerHostOutput } from "./peer-host-io.ts"
-import type { PeerId, PeerKind } from "../wire/peer-id.ts"
-import type { PieceChoice } from "./piece-selection.ts"
 import type { RandomSource } from "../kit/random-source.ts"
 import type { Micros } from "../kit/time.ts"
+import { limits } from "../limits.ts"
+import type { CloseReason, Message } from "../wire/message.ts"
+import type { PeerId, PeerKind } from "../wire/peer-id.ts"
+import type { Neighbour, NeighbourSession } from "./neighbour.ts"
+import type { ConnectionId, PeerHostCounters, PeerHostOutput } from "./peer-host-io.ts"
+import type { PieceChoice } from "./piece-selection.ts"
 
 /** The limits of a peer machine; limits.ts says what each means. */
 export interface PeerHostRules {

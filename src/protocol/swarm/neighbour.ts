@@ -9,12 +9,12 @@
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"
+import type { Micros } from "../kit/time.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
 import type { Payload } from "../wire/payload.ts"
-import type { ConnectionId } from "./peer-host-io.ts"
 import type { PeerId, PeerKind } from "../wire/peer-id.ts"
+import type { ConnectionId } from "./peer-host-io.ts"
 import { NeighbourRequests } from "./request-window.ts"
-import type { Micros } from "../kit/time.ts"
 
 /** The connection of a neighbour, as far as a swarm looks at it. */
 export interface NeighbourSession {

@@ -3,8 +3,8 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { Bitfield } from "../kit/bitfield.ts"
-import { type PieceChoice, pieceChoices, selectPiece } from "./piece-selection.ts"
 import type { RandomSource } from "../kit/random-source.ts"
+import { type PieceChoice, pieceChoices, selectPiece } from "./piece-selection.ts"
 
 const seeded = (seed: number): RandomSource => {
   let state = seed >>> 0

@@ -7,18 +7,18 @@
 // endgame a piece is asked a second time only when its request is older than twice the usual answer, so that copies
 // stay rare. It refuses to know which piece is best (piece-selection.ts) and what becomes of a piece that arrived.
 
-import { AnswerTime } from "./answer-time.ts"
 import { backoffDelay } from "../kit/backoff.ts"
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"
+import type { Micros } from "../kit/time.ts"
+import type { Metainfo } from "../wire/metainfo.ts"
+import { AnswerTime } from "./answer-time.ts"
 import type { Demand } from "./demand.ts"
 import type { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
-import type { Metainfo } from "../wire/metainfo.ts"
 import type { Neighbour } from "./neighbour.ts"
 import { selectPiece } from "./piece-selection.ts"
 import type { OutstandingRequest, RequestWindow } from "./request-window.ts"
-import type { Micros } from "../kit/time.ts"
 
 const noReaders: readonly never[] = []
 

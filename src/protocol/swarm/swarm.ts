@@ -12,20 +12,20 @@
 // connections (peer-host.ts), what to ask next (request-filler.ts) and who waits for the uplink (uploader.ts).
 
 import { type Bitfield, makeWords, type Words } from "../kit/bitfield.ts"
+import { invariant } from "../kit/invariant.ts"
+import type { Micros } from "../kit/time.ts"
+import type { RejectReason, SwarmId } from "../wire/message.ts"
+import { type Metainfo, pieceCount, pieceSize } from "../wire/metainfo.ts"
+import type { Payload } from "../wire/payload.ts"
 import { Demand } from "./demand.ts"
 import { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
-import { invariant } from "../kit/invariant.ts"
-import type { RejectReason, SwarmId } from "../wire/message.ts"
-import { type Metainfo, pieceCount, pieceSize } from "../wire/metainfo.ts"
 import type { Neighbour, NeighbourSwarm } from "./neighbour.ts"
-import type { Payload } from "../wire/payload.ts"
 import type { SeedArc } from "./peer-host-io.ts"
+import { isBeingWritten, type PendingWrite, takePendingWrite } from "./pending-writes.ts"
 import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SuperSeeding } from "./super-seeding.ts"
-import { isBeingWritten, type PendingWrite, takePendingWrite } from "./pending-writes.ts"
-import type { Micros } from "../kit/time.ts"
 import type { Uploader, UploadSwarm } from "./uploader.ts"
 
 export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {

@@ -2,8 +2,8 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { Neighbour } from "./neighbour.ts"
 import { counts, setUpUploader as setUp } from "../../../testing/protocol/test-uploader.ts"
+import type { Neighbour } from "./neighbour.ts"
 
 describe("the uploader under arbitrary calls", () => {
   type Call =

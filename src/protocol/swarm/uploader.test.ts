@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest"
 import { testNeighbour } from "../../../testing/protocol/test-context.ts"
-import { testSwarm } from "../../../testing/protocol/test-values.ts"
 import { counts, setUpUploader as setUp } from "../../../testing/protocol/test-uploader.ts"
+import { testSwarm } from "../../../testing/protocol/test-values.ts"
 
 describe("the uploader's room", () => {
   it("ends with the last piece of the queue", () => {

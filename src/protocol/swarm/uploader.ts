@@ -14,13 +14,13 @@
 // served longest ago first, in it the neighbour served longest ago. It refuses to know what a piece is worth.
 
 import type { Deadline } from "../kit/deadlines.ts"
-import { type HostContext, sendMessage } from "./host-context.ts"
 import { invariant } from "../kit/invariant.ts"
-import type { RejectReason, SwarmId } from "../wire/message.ts"
-import type { Neighbour, NeighbourSession } from "./neighbour.ts"
-import type { Payload } from "../wire/payload.ts"
-import type { ConnectionId } from "./peer-host-io.ts"
 import type { Micros } from "../kit/time.ts"
+import type { RejectReason, SwarmId } from "../wire/message.ts"
+import type { Payload } from "../wire/payload.ts"
+import { type HostContext, sendMessage } from "./host-context.ts"
+import type { Neighbour, NeighbourSession } from "./neighbour.ts"
+import type { ConnectionId } from "./peer-host-io.ts"
 
 const MiB = 1024 * 1024
 

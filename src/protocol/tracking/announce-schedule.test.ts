@@ -2,11 +2,11 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { AnnounceSchedule } from "./announce-schedule.ts"
 import { InvariantViolation } from "../kit/invariant.ts"
-import { limits } from "../limits.ts"
 import type { RandomSource } from "../kit/random-source.ts"
 import { type Micros, milliseconds, seconds } from "../kit/time.ts"
+import { limits } from "../limits.ts"
+import { AnnounceSchedule } from "./announce-schedule.ts"
 
 const smallest: RandomSource = { nextInt: () => 0 }
 const largest: RandomSource = { nextInt: (bound) => bound - 1 }

@@ -19,9 +19,9 @@
 
 import { backoffDelay } from "../kit/backoff.ts"
 import { invariant } from "../kit/invariant.ts"
-import { limits } from "../limits.ts"
 import type { RandomSource } from "../kit/random-source.ts"
 import { type Micros, milliseconds } from "../kit/time.ts"
+import { limits } from "../limits.ts"
 
 /** As what a member announces itself. */
 export type AnnounceEvent = "downloading" | "complete" | "stopped"

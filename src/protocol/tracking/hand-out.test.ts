@@ -3,11 +3,11 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { HandOut } from "./hand-out.ts"
-import { limits } from "../limits.ts"
-import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 import type { RandomSource } from "../kit/random-source.ts"
 import { type Micros, seconds } from "../kit/time.ts"
+import { limits } from "../limits.ts"
+import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
+import { HandOut } from "./hand-out.ts"
 
 interface CountingSource extends RandomSource {
   draws: number

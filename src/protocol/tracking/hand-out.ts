@@ -16,11 +16,11 @@
 // a bounded number of probes, whatever the swarm's size. The same calls with the same chance give the same answers.
 // It refuses to know who is connected to whom.
 
-import { limits } from "../limits.ts"
-import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 import type { RandomSource } from "../kit/random-source.ts"
 import { type RecencyLinks, RecencyList } from "../kit/recency-list.ts"
 import type { Micros } from "../kit/time.ts"
+import { limits } from "../limits.ts"
+import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 
 /** The limits of a hand-out; limits.ts says what each means. */
 export interface HandOutRules {

@@ -2,9 +2,9 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { limits } from "../limits.ts"
 import { decodeMessage, encodedLength, encodeMessage, pieceHeaderBytes, writePieceHeader } from "./codec.ts"
 import { toHex } from "./digest.ts"
-import { limits } from "../limits.ts"
 import { type Message, protocolVersion, type SwarmId } from "./message.ts"
 import type { PeerId } from "./peer-id.ts"
 

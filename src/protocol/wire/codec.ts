@@ -16,6 +16,8 @@
 // frame, so a frame with a byte too many is refused. What this host encodes is its own work, so there a value out of
 // range is a broken invariant. It refuses to know connections, and which channels and pieces exist.
 
+import { invariant } from "../kit/invariant.ts"
+import { limits } from "../limits.ts"
 import { fromHex, toHex } from "./digest.ts"
 import {
   byeCodes,
@@ -37,8 +39,6 @@ import {
   swarmIdBytes,
   tags
 } from "./frame-layout.ts"
-import { invariant } from "../kit/invariant.ts"
-import { limits } from "../limits.ts"
 import { type ByeReason, type Have, type Message, protocolVersion, type SwarmId } from "./message.ts"
 import type { PeerId } from "./peer-id.ts"
 

@@ -2,8 +2,8 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { digestAlgorithm, digestEncoded, fromHex, makeDigest, parseDigest, toHex } from "./digest.ts"
 import { InvariantViolation } from "../kit/invariant.ts"
+import { digestAlgorithm, digestEncoded, fromHex, makeDigest, parseDigest, toHex } from "./digest.ts"
 
 const algorithm = fc.constantFrom("sha256" as const, "sha512" as const)
 const bytesFor = { sha256: 32, sha512: 64 }

@@ -11,9 +11,9 @@
 // Every Open is answered by exactly one Open for the same swarm, in order; one that is refused by Open(none) and Close.
 // A Close is answered by a Close of the other side's channel; it stands for the answers that its sender still owed.
 
-import type { PeerId, PeerKind } from "./peer-id.ts"
-import type { Payload } from "./payload.ts"
 import type { Micros } from "../kit/time.ts"
+import type { Payload } from "./payload.ts"
+import type { PeerId, PeerKind } from "./peer-id.ts"
 
 /** SHA-256 of the metainfo's canonical bytes, 64 lower-case hex digits. */
 export type SwarmId = string & { readonly SwarmId: unique symbol }

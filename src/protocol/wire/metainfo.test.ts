@@ -2,9 +2,9 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { makeDigest } from "./digest.ts"
 import { InvariantViolation } from "../kit/invariant.ts"
 import { limits } from "../limits.ts"
+import { makeDigest } from "./digest.ts"
 import {
   choosePieceLength,
   decodeMetainfo,

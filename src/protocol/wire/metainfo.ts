@@ -5,9 +5,9 @@
 // Canonical bytes (big-endian): "SHOALMI1" | u8 digest length | digest as ASCII | u64 length | u32 piece length |
 // 32 bytes a piece.
 
-import { type Digest, parseDigest } from "./digest.ts"
 import { invariant } from "../kit/invariant.ts"
 import { limits } from "../limits.ts"
+import { type Digest, parseDigest } from "./digest.ts"
 import type { SwarmId } from "./message.ts"
 
 export interface Metainfo {

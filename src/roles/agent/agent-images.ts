@@ -2,12 +2,12 @@
 // deliver content, and each listing is a question to the build-index.
 
 import { Effect, Stream } from "effect"
-import type { ImageResolver } from "./image-resolver.ts"
 import type { BuildIndexClient } from "../client/build-index-client.ts"
-import type { Downloads, PullError } from "./downloads.ts"
 import { indexListings } from "../client/index-listings.ts"
 import { wholeOf } from "../oci/byte-range.ts"
 import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
+import type { Downloads, PullError } from "./downloads.ts"
+import type { ImageResolver } from "./image-resolver.ts"
 
 const pullFailed =
   (what: "manifest" | "blob") =>

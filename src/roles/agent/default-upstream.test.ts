@@ -7,8 +7,8 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
-import { withDefaultUpstream } from "./default-upstream.ts"
 import { makeMirrorNames } from "../upstream/mirror-names.ts"
+import { withDefaultUpstream } from "./default-upstream.ts"
 
 const digest = `sha256:${"a".repeat(64)}` as Digest
 

@@ -6,11 +6,11 @@
 
 import { Cache, Effect, Exit, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
-import { AgentLimits } from "./limits.ts"
-import { UpstreamLimits } from "../upstream/limits.ts"
 import type { ImageSource, ImageUnavailable } from "../registry/image-source.ts"
 import { toDuration } from "../services/clock.ts"
+import { UpstreamLimits } from "../upstream/limits.ts"
 import { type MirrorNames, mirroredRepository } from "../upstream/mirror-names.ts"
+import { AgentLimits } from "./limits.ts"
 
 export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Effect.Effect<ImageSource> =>
   Effect.gen(function* () {

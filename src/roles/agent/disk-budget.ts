@@ -12,14 +12,14 @@
 
 import { Clock, Data, Deferred, Duration, Effect, Option, type Scope } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { AgentLimits } from "./limits.ts"
+import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
+import { toDuration } from "../services/clock.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
+import { Timers } from "../services/timers.ts"
 import type { DiskBudgetConfig } from "./config.ts"
 import { DiskLedger } from "./disk-ledger.ts"
+import { AgentLimits } from "./limits.ts"
 import { type MeteredUse, meteredBlobs } from "./metered-blobs.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
-import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
-import { Timers } from "../services/timers.ts"
-import { toDuration } from "../services/clock.ts"
 
 /** The budget has no room for a download. `message` says how much room there is and what to do. */
 export class DiskBudgetSpent extends Data.TaggedError("DiskBudgetSpent")<{ readonly message: string }> {}

@@ -15,8 +15,8 @@
 // may be read or sent to peers later, so the sum can exceed the budget; but what is present and what is still to come
 // never exceed twice the budget when a download begins.
 
-import type { Digest } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { KeptBlob, StoreUsage } from "../services/blob-store.ts"
 
 /** In bytes: the budget, the level above which eviction begins, and the level at which it ends. */

@@ -5,10 +5,10 @@
 
 import { Effect, Option } from "effect"
 import type { Announcer } from "../peer/announcer.ts"
-import type { Evict } from "./disk-budget.ts"
-import type { Downloads } from "./downloads.ts"
 import type { PeerEngine } from "../peer/peer-engine.ts"
 import type { BlobStore } from "../services/blob-store.ts"
+import type { Evict } from "./disk-budget.ts"
+import type { Downloads } from "./downloads.ts"
 
 export const evictBlob =
   (agent: {

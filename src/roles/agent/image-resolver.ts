@@ -10,20 +10,20 @@
 
 import { Clock, Deferred, Effect, Exit, Option, type Scope, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { AgentLimits } from "./limits.ts"
-import { ServiceLimits } from "../services/limits.ts"
 import {
   type BuildIndexClient,
   type BuildIndexError,
   BuildIndexUnavailable
 } from "../client/build-index-client.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
 import { ImageUnavailable, ImageUnknown, type ResolvedManifest } from "../registry/image-source.ts"
-import { cacheTables, type CacheUpdate, ResolutionCache, type CacheEntry } from "./resolution-cache.ts"
-import { noCounts, readResolverMetrics } from "./resolver-metrics.ts"
+import { toDuration } from "../services/clock.ts"
+import { ServiceLimits } from "../services/limits.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
 import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
-import { toDuration } from "../services/clock.ts"
+import { AgentLimits } from "./limits.ts"
+import { type CacheEntry, type CacheUpdate, cacheTables, ResolutionCache } from "./resolution-cache.ts"
+import { noCounts, readResolverMetrics } from "./resolver-metrics.ts"
 
 export interface ImageResolverOptions {
   /** Makes the client at the first question. */

@@ -7,8 +7,8 @@ import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { type Metainfo, pieceSize } from "../../protocol/wire/metainfo.ts"
 import type { Payload } from "../../protocol/wire/payload.ts"
-import { BlobStoreLayer } from "../services/blob-store-layer.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../services/blob-store.ts"
+import { BlobStoreLayer } from "../services/blob-store-layer.ts"
 
 export interface MeteredUse {
   readonly hold: (digest: Digest) => Effect.Effect<void, never, Scope.Scope>

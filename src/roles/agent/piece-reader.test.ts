@@ -5,10 +5,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
-import { agentLimits } from "./limits.ts"
-import type { OpenSwarm } from "../peer/open-swarm.ts"
-import { readPieces, windowsFrom, windowsOfReader } from "./piece-reader.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
+import type { OpenSwarm } from "../peer/open-swarm.ts"
+import { agentLimits } from "./limits.ts"
+import { readPieces, windowsFrom, windowsOfReader } from "./piece-reader.ts"
 
 const pieceLength = 10
 

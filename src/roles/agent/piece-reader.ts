@@ -9,10 +9,10 @@
 
 import { Effect, Stream } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
-import type { AgentLimits } from "./limits.ts"
 import type { ReaderWindow } from "../../protocol/swarm/piece-selection.ts"
-import { type OpenSwarm, SwarmBroken } from "../peer/open-swarm.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
+import { type OpenSwarm, SwarmBroken } from "../peer/open-swarm.ts"
+import type { AgentLimits } from "./limits.ts"
 
 /** Reader windows that one response uses; ranges far apart have a window each. */
 export const windowsOfReader = ({ rangeAheadPieces }: AgentLimits): number => rangeAheadPieces + 1

@@ -7,15 +7,15 @@
 import { Duration, Effect, Fiber, Semaphore, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { AgentLimits } from "./limits.ts"
 import type { AskLimits } from "../client/limits.ts"
+import { PreheatAsk, type PreheatContent, type PreheatProgress } from "../client/preheat-wire.ts"
+import { ociErrorResponse } from "../http/error-response.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { ociError } from "../oci/oci-error.ts"
-import { ociErrorResponse } from "../http/error-response.ts"
 import { toDuration } from "../services/clock.ts"
-import { PreheatAsk, type PreheatContent, type PreheatProgress } from "../client/preheat-wire.ts"
+import type { AgentLimits } from "./limits.ts"
 
 export interface PreheatAgentOptions {
   /** Whether the whole content is in the agent's store. */

@@ -18,11 +18,11 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
+import { baseUrl, whyFailed } from "../client/upstreams.ts"
 import { boundedBytes } from "../http/bounded-bytes.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
-import type { RegistryHead, RegistryWrite } from "../registry/registry-routes.ts"
 import { formatRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
-import { baseUrl, whyFailed } from "../client/upstreams.ts"
+import type { RegistryHead, RegistryWrite } from "../registry/registry-routes.ts"
 
 export interface PushForward {
   readonly write: RegistryWrite

@@ -4,10 +4,10 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import type { TableWrite } from "../services/table-store.ts"
 import { agentLimits } from "./limits.ts"
 import { RecentMap } from "./recent-map.ts"
-import { cacheTables, type CacheUpdate, ResolutionCache } from "./resolution-cache.ts"
-import type { TableWrite } from "../services/table-store.ts"
+import { type CacheUpdate, cacheTables, ResolutionCache } from "./resolution-cache.ts"
 
 const digest = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest
 const repository = "demo/app"

@@ -13,11 +13,11 @@
 
 import { Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { AgentLimits } from "./limits.ts"
 import type { ManifestAnswer, TagAnswer, Told } from "../client/build-index-records.ts"
-import { RecentMap } from "./recent-map.ts"
-import type { TableRow, TableWrite } from "../services/table-store.ts"
 import { DigestText } from "../http/wire-schema.ts"
+import type { TableRow, TableWrite } from "../services/table-store.ts"
+import type { AgentLimits } from "./limits.ts"
+import { RecentMap } from "./recent-map.ts"
 
 const told = { epoch: Schema.String, deletions: Schema.Int, at: Schema.Int }
 const described = { digest: DigestText, mediaType: Schema.String, size: Schema.Int }

@@ -9,11 +9,11 @@
 
 import { Clock, Data, Effect, Option, Random, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { BuildIndexLimits } from "./limits.ts"
 import type { ChangeBy, HistoryEntry, ManifestPut, Referrer } from "../client/build-index-records.ts"
+import type { TableStore, TableStoreError, TableWrite } from "../services/table-store.ts"
 import { hasBlob } from "./build-index-store.ts"
 import { deleteRow, type IndexTables, indexKeys, putRow } from "./build-index-tables.ts"
-import type { TableStore, TableStoreError, TableWrite } from "../services/table-store.ts"
+import type { BuildIndexLimits } from "./limits.ts"
 
 /** The repository lacks what the manifest names. */
 export class ContentMissing extends Data.TaggedError("ContentMissing")<{

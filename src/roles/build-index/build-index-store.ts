@@ -7,8 +7,6 @@
 import { Effect, Option } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { digestEncoded } from "../../protocol/wire/digest.ts"
-import type { BuildIndexLimits } from "./limits.ts"
-import type { ServiceLimits } from "../services/limits.ts"
 import type {
   HistoryEntry,
   LinkAnswer,
@@ -18,9 +16,11 @@ import type {
   TagAnswer,
   Told
 } from "../client/build-index-records.ts"
-import type { IndexTables } from "./build-index-tables.ts"
 import type { PageRequest } from "../registry/image-source.ts"
+import type { ServiceLimits } from "../services/limits.ts"
 import type { TableStoreError } from "../services/table-store.ts"
+import type { IndexTables } from "./build-index-tables.ts"
+import type { BuildIndexLimits } from "./limits.ts"
 
 /** `Failure` is what else a read may end with: a mirror's, when its upstream is away (mirrored-index.ts). */
 type Found<A, Failure> = Effect.Effect<Option.Option<A>, TableStoreError | Failure>

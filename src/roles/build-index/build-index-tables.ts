@@ -21,8 +21,8 @@
 
 import { Effect, Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { ServiceLimits } from "../services/limits.ts"
 import { HistoryEntry, KeptManifest, LinkRecord, Referrer, TagRow } from "../client/build-index-records.ts"
+import type { ServiceLimits } from "../services/limits.ts"
 import { forEachPage } from "../services/table-pages.ts"
 import { type TableRow, type TableStore, TableStoreError, type TableWrite } from "../services/table-store.ts"
 

@@ -2,13 +2,13 @@
 // unknown key or a bad value is refused with its path, before anything is opened.
 
 import { Schema } from "effect"
-import { buildIndexLimits } from "./limits.ts"
 import { HttpUrl, Listen } from "../config/addresses.ts"
 import { ImagePattern } from "../config/image-pattern.ts"
 import { optional, required, withDefault } from "../config/keys.ts"
 import { dataKeys } from "../config/process-keys.ts"
 import { duration, PositiveInt, writtenMicros } from "../config/quantities.ts"
 import { UpstreamList } from "../upstream/mirror-config.ts"
+import { buildIndexLimits } from "./limits.ts"
 
 const TagPattern = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9._*-]{1,128}$/)).annotate({
   title: "tag pattern"

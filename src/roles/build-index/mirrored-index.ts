@@ -14,11 +14,8 @@
 
 import { Cache, Clock, Effect, Exit, Option, Random, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
-import type { Digest } from "../../protocol/wire/digest.ts"
-import { BuildIndexLimits } from "./limits.ts"
-import { UpstreamLimits } from "../upstream/limits.ts"
 import { milliseconds } from "../../protocol/kit/time.ts"
-import type { BuildIndexChanges } from "./build-index-changes.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import {
   type LinkAnswer,
   type ManifestAnswer,
@@ -26,14 +23,17 @@ import {
   type Referrer,
   type TagAnswer
 } from "../client/build-index-records.ts"
-import { type BuildIndexStore, fallbackTag } from "./build-index-store.ts"
 import type { OriginClient } from "../client/origin-client.ts"
 import { isManifestRefused, parseManifest } from "../oci/manifest.ts"
 import type { ManifestReference } from "../oci/repository-path.ts"
-import type { TableStoreError } from "../services/table-store.ts"
 import { toDuration } from "../services/clock.ts"
+import type { TableStoreError } from "../services/table-store.ts"
+import { UpstreamLimits } from "../upstream/limits.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "../upstream/upstream-errors.ts"
 import type { MirroredRepository, UpstreamRegistries } from "../upstream/upstream-registries.ts"
+import type { BuildIndexChanges } from "./build-index-changes.ts"
+import { type BuildIndexStore, fallbackTag } from "./build-index-store.ts"
+import { BuildIndexLimits } from "./limits.ts"
 
 type Failure = UpstreamError | TableStoreError
 

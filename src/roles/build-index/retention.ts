@@ -8,8 +8,8 @@
 import { Duration } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { KeptManifest } from "../client/build-index-records.ts"
-import type { RetentionRule } from "./config.ts"
 import { matchesImage } from "../oci/image-pattern.ts"
+import type { RetentionRule } from "./config.ts"
 
 export interface RepositoryContent {
   readonly name: string

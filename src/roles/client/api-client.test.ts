@@ -6,14 +6,14 @@ import { Effect, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { describe } from "vitest"
-import { apiClient } from "./api-client.ts"
-import { makeUpstreams, UpstreamFailed } from "./upstreams.ts"
 import { refusesWith } from "../http/api-refusals.ts"
 import { Answering, apiRoutes } from "../http/api-routes.ts"
 import { makeHttpApp } from "../http/http-app.ts"
-import { makeRoleMetrics } from "../services/metrics.ts"
 import { DigestText, RepositoryText } from "../http/wire-schema.ts"
 import { type OciError, ociError, parseOciError } from "../oci/oci-error.ts"
+import { makeRoleMetrics } from "../services/metrics.ts"
+import { apiClient } from "./api-client.ts"
+import { makeUpstreams, UpstreamFailed } from "./upstreams.ts"
 
 const Shelf = HttpApi.make("shelf")
   .add(

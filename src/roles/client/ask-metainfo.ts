@@ -3,11 +3,11 @@
 
 import { Effect, Option } from "effect"
 import { HttpClientRequest } from "effect/http"
-import { decodeMetainfo, type Metainfo } from "../../protocol/wire/metainfo.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
+import { decodeMetainfo, type Metainfo } from "../../protocol/wire/metainfo.ts"
 import { type BlobEndpoint, formatBlobPath } from "./blob-path.ts"
-import { discardBody, refusedBy, UpstreamFailed, type Upstreams } from "./upstreams.ts"
 import { BlobOnItsWay } from "./origin-errors.ts"
+import { discardBody, refusedBy, UpstreamFailed, type Upstreams } from "./upstreams.ts"
 
 interface FoundMetainfo {
   readonly metainfo: Metainfo

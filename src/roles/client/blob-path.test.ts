@@ -3,8 +3,8 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { type BlobEndpoint, formatBlobPath, parseBlobPath } from "./blob-path.ts"
 import { OciError } from "../oci/oci-error.ts"
+import { type BlobEndpoint, formatBlobPath, parseBlobPath } from "./blob-path.ts"
 
 const digest = fc.constantFrom(`sha256:${"ab".repeat(32)}` as Digest, `sha512:${"cd".repeat(64)}` as Digest)
 const repository = fc

@@ -6,10 +6,13 @@
 
 import { Data, Effect, Option, Random } from "effect"
 import type { HttpClient } from "effect/http"
-import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { registryLimits } from "../registry/limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import type { OciError } from "../oci/oci-error.ts"
+import type { PageRequest } from "../registry/image-source.ts"
+import { registryLimits } from "../registry/limits.ts"
+import { apiClient } from "./api-client.ts"
 import { BuildIndexApi, names } from "./build-index-api.ts"
 import {
   type HistoryEntry,
@@ -21,9 +24,6 @@ import {
   type Told,
   tagEntity
 } from "./build-index-records.ts"
-import type { PageRequest } from "../registry/image-source.ts"
-import type { OciError } from "../oci/oci-error.ts"
-import { apiClient } from "./api-client.ts"
 import {
   baseUrl,
   inRounds,

@@ -3,12 +3,12 @@
 
 import { Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { askLimits } from "./limits.ts"
-import { ociLimits } from "../oci/limits.ts"
-import { registryLimits } from "../registry/limits.ts"
-import type { ManifestContent } from "../oci/manifest.ts"
 import { DigestText, TagText } from "../http/wire-schema.ts"
+import { ociLimits } from "../oci/limits.ts"
+import type { ManifestContent } from "../oci/manifest.ts"
 import { mediaTypePattern } from "../oci/media-type.ts"
+import { registryLimits } from "../registry/limits.ts"
+import { askLimits } from "./limits.ts"
 
 /** Milliseconds since 1970. */
 const Time = Schema.Int

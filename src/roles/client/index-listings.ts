@@ -2,8 +2,8 @@
 // for every time; and what a failed question to a build-index means to a registry's client.
 
 import { Effect } from "effect"
-import type { BuildIndexClient, BuildIndexError } from "./build-index-client.ts"
 import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
+import type { BuildIndexClient, BuildIndexError } from "./build-index-client.ts"
 
 export const indexFailed =
   (what: "manifest" | "repository") =>

@@ -6,7 +6,6 @@ import { Effect, Fiber, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import {
   blob,
@@ -14,12 +13,13 @@ import {
   holders,
   inCluster,
   names,
+  nonOwnerOf,
   nothing,
   ownersOf,
-  startOrigin,
-  nonOwnerOf
+  startOrigin
 } from "../../../testing/roles/origin-cluster.ts"
 import { settle } from "../../../testing/roles/settle.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))

@@ -4,13 +4,16 @@
 
 import { Cache, Clock, Effect, Exit, Option, Schema, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
+import { PeerAddressJson } from "../http/wire-schema.ts"
+import type { BlobStat } from "../services/blob-store.ts"
+import { toDuration } from "../services/clock.ts"
+import { askMetainfo } from "./ask-metainfo.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { type OutgoingBlob, sendBlob } from "./blob-send.ts"
-import { askMetainfo } from "./ask-metainfo.ts"
 import {
   BlobOnItsWay,
   BlobRejected,
@@ -19,20 +22,17 @@ import {
   OriginUnavailable
 } from "./origin-errors.ts"
 import { readFromOrigins } from "./origin-read.ts"
-import type { BlobStat } from "../services/blob-store.ts"
 import {
   baseUrl,
   decodeJson,
   discardBody,
+  inRounds,
   makeUpstreams,
   noneHealthy,
   refusedBy,
   type SearchResult,
-  type UpstreamFailed,
-  inRounds
+  type UpstreamFailed
 } from "./upstreams.ts"
-import { toDuration } from "../services/clock.ts"
-import { PeerAddressJson } from "../http/wire-schema.ts"
 
 export interface OriginClient {
   readonly stat: (namespace: string, digest: Digest) => Effect.Effect<BlobStat, OriginReadError>

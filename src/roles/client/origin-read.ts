@@ -6,11 +6,11 @@
 import { Effect, Stream } from "effect"
 import { HttpClientRequest } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import { formatContentRange } from "../oci/byte-range.ts"
+import { toDuration } from "../services/clock.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { blobUnknown, type OriginReadError, OriginUnavailable } from "./origin-errors.ts"
-import { formatContentRange } from "../oci/byte-range.ts"
 import { discardBody, refusedBy, UpstreamFailed, type Upstreams } from "./upstreams.ts"
-import { toDuration } from "../services/clock.ts"
 
 export interface OriginRead {
   readonly upstreams: Upstreams

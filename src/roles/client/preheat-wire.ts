@@ -4,8 +4,8 @@
 //   POST /preheat   a PreheatAsk -> 200, lines of PreheatProgress; hanging up withdraws what is asked
 
 import { Schema } from "effect"
-import { askLimits } from "./limits.ts"
 import { DigestText, RepositoryText } from "../http/wire-schema.ts"
+import { askLimits } from "./limits.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 

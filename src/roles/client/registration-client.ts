@@ -4,10 +4,10 @@
 import { Data, Effect, Random, Schema, type Scope } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import type { Micros } from "../../protocol/kit/time.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
-import { baseUrl, decodeJson, discardBody, makeUpstreams, refusedBy } from "./upstreams.ts"
 import { toDuration } from "../services/clock.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
 import { type AgentRegistration, RegisteredAgents } from "./registration-wire.ts"
+import { baseUrl, decodeJson, discardBody, makeUpstreams, refusedBy } from "./upstreams.ts"
 
 /** No tracker told whom it knows. `message` names each and why. */
 export class AgentsUnknown extends Data.TaggedError("AgentsUnknown")<{ readonly message: string }> {}

@@ -4,8 +4,8 @@
 //   GET  /agents   RegisteredAgents, sorted by URL
 
 import { Schema } from "effect"
-import { askLimits } from "./limits.ts"
 import { HttpUrl, ZoneName } from "../config/addresses.ts"
+import { askLimits } from "./limits.ts"
 
 export const AgentRegistration = Schema.Struct({
   /** Base URL of the agent's HTTP listener, as a proxy reaches it. */

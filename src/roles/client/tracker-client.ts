@@ -5,12 +5,12 @@
 
 import { Data, Effect, Option, Random, Schema } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
-import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
+import { Digests } from "../services/digests.ts"
 import { askMetainfo } from "./ask-metainfo.ts"
 import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "./origin-errors.ts"
-import { Digests } from "../services/digests.ts"
 import { AnnounceAnswer, type AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
 import {
   baseUrl,

@@ -3,8 +3,8 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { askLimits } from "./limits.ts"
 import { AddressText, DigestText, PeerAddressJson, PeerIdText, SwarmIdText } from "../http/wire-schema.ts"
+import { askLimits } from "./limits.ts"
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.maxPieces }))
 

@@ -6,9 +6,9 @@
 
 import { Clock, Data, Effect, Option, Schedule, Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { AskLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { toDuration } from "../services/clock.ts"
+import { AskLimits } from "./limits.ts"
 
 /** A member did not answer: unreachable, too slow, or failing. `message` says which, and what was asked. */
 export class UpstreamFailed extends Data.TaggedError("UpstreamFailed")<{

@@ -2,9 +2,9 @@
 // address, or for IPv6 its /64. http/client-limits.ts and the upload sessions enforce the limits.
 
 import { Schema } from "effect"
-import { configLimits } from "./limits.ts"
 import { ociLimits } from "../oci/limits.ts"
 import { optional, withDefault } from "./keys.ts"
+import { configLimits } from "./limits.ts"
 import { count, duration, microsOf, PositiveInt, Rate, size, sizeText, writtenMicros } from "./quantities.ts"
 
 export const ClientLimits = Schema.Struct({

@@ -2,9 +2,9 @@
 // it logs, where peers connect and at which rates. It knows no role.
 
 import { Schema } from "effect"
-import { configLimits } from "./limits.ts"
 import { PeerListen } from "./addresses.ts"
 import { optional, required, withDefault } from "./keys.ts"
+import { configLimits } from "./limits.ts"
 import { Rate, size, sizeText } from "./quantities.ts"
 
 export const Log = Schema.Struct({

@@ -7,8 +7,8 @@ import { Listen } from "../config/addresses.ts"
 import { clientLimitKeys } from "../config/client-limits.ts"
 import { required, withDefault } from "../config/keys.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
-import { namingKeys, UpstreamList } from "../upstream/mirror-config.ts"
 import { PreheatRules } from "../proxy/config.ts"
+import { namingKeys, UpstreamList } from "../upstream/mirror-config.ts"
 
 /** Every role except the agent in one process. Each part has its own port, and finds the others on theirs. */
 export const HerdConfig = Schema.Struct({

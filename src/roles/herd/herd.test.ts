@@ -5,14 +5,14 @@ import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
-import { herd } from "./herd.ts"
-import { herdConfig } from "./config.ts"
-import { localUrl } from "../http/host-and-port.ts"
 import { send } from "../../../testing/roles/exchange.ts"
 import { herdSettings, proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushImage } from "../../../testing/roles/push.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
+import { localUrl } from "../http/host-and-port.ts"
+import { herdConfig } from "./config.ts"
+import { herd } from "./herd.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))

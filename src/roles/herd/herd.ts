@@ -2,17 +2,17 @@
 // They find each other over those ports like roles on separate hosts, so a test of a herd also holds for a cluster.
 
 import { Duration, Effect } from "effect"
-import { originLimits } from "../origin/limits.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import type { CollectConfig } from "../build-index/config.ts"
-import type { HerdConfig } from "./config.ts"
-import type { OriginCollect } from "../origin/config.ts"
-import { localUrl } from "../http/host-and-port.ts"
 import { type HostProgram, RoleMisconfigured } from "../host-program.ts"
+import { localUrl } from "../http/host-and-port.ts"
+import type { OriginCollect } from "../origin/config.ts"
+import { originLimits } from "../origin/limits.ts"
 import { type Origin, origin } from "../origin/origin.ts"
 import { proxy } from "../proxy/proxy.ts"
 import { toDuration } from "../services/clock.ts"
 import { tracker } from "../tracker/tracker.ts"
+import type { HerdConfig } from "./config.ts"
 
 /**
  * Both collect at the same interval. An origin's grace follows that of the links, but never falls below its own

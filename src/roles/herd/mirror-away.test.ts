@@ -6,12 +6,12 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
 import { send } from "../../../testing/roles/exchange.ts"
 import { type FakeUpstreamState, publishImage } from "../../../testing/roles/fake-upstream.ts"
 import type { MemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { at, get, manifests, mirroringHerd } from "../../../testing/roles/mirroring-herd.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
+import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
 
 const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
   makeDigest(algorithm, createHash(algorithm).update(bytes).digest())

@@ -6,12 +6,12 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { publishImage } from "../../../testing/roles/fake-upstream.ts"
 import { proxyUrl } from "../../../testing/roles/herd.ts"
 import { at, get, manifests, mirroringHerd } from "../../../testing/roles/mirroring-herd.ts"
 import { pushImage, someBytes } from "../../../testing/roles/push.ts"
+import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
 
 const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
   makeDigest(algorithm, createHash(algorithm).update(bytes).digest())

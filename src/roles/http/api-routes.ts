@@ -7,11 +7,11 @@
 import { Effect, FileSystem, Layer, Path } from "effect"
 import { Etag, HttpPlatform, HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiError, type HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
+import { OciError, ociError } from "../oci/oci-error.ts"
 import { misfitRefusal } from "./api-refusals.ts"
+import { ociErrorResponse } from "./error-response.ts"
 import type { HttpRoute, RouteHandler } from "./http-app.ts"
 import { countedHandler, type RequestCounter } from "./http-requests.ts"
-import { ociErrorResponse } from "./error-response.ts"
-import { OciError, ociError } from "../oci/oci-error.ts"
 
 /** Wraps every handler of an API. */
 export class Answering extends HttpApiMiddleware.Service<Answering>()("shoal/http/Answering") {}

@@ -6,13 +6,13 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
-import { ClientLimits } from "../config/client-limits.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
-import { makeMemoryWorld, type MemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushImage, someBytes } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
+import { ClientLimits } from "../config/client-limits.ts"
 
 const withLimits = <A, E>(
   allowed: typeof ClientLimits.Encoded,

@@ -4,16 +4,16 @@
 
 import { Effect, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { HttpLimits } from "./limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
-import { clientOf } from "./client-address.ts"
-import { ClientRates } from "./client-rates.ts"
 import type { ClientLimits } from "../config/client-limits.ts"
-import type { HttpApp } from "./http-app.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
 import { ociError } from "../oci/oci-error.ts"
 import { monotonicMicros } from "../services/clock.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
+import { clientOf } from "./client-address.ts"
+import { ClientRates } from "./client-rates.ts"
 import { ociErrorResponse } from "./error-response.ts"
+import type { HttpApp } from "./http-app.ts"
+import { HttpLimits } from "./limits.ts"
 
 const isProbe = (url: string): boolean => url === "/health" || url === "/readiness"
 

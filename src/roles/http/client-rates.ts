@@ -6,7 +6,7 @@
 // client is (client-address.ts) and what is answered (client-limits.ts).
 
 import { invariant } from "../../protocol/kit/invariant.ts"
-import { RecencyList, type RecencyLinks } from "../../protocol/kit/recency-list.ts"
+import { type RecencyLinks, RecencyList } from "../../protocol/kit/recency-list.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 

@@ -4,10 +4,10 @@
 
 import { Effect } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
-import type { RouteHandler } from "./http-app.ts"
-import { countedHandler, type RequestCounter } from "./http-requests.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
 import { ociErrorResponse } from "./error-response.ts"
+import type { RouteHandler } from "./http-app.ts"
+import { countedHandler, type RequestCounter } from "./http-requests.ts"
 
 type Answer<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, Effect.Services<RouteHandler>>
 

@@ -2,11 +2,11 @@
 // has: /health (the process answers), /readiness (its dependencies answer) and /metrics. The world knows who listens,
 // and where.
 
+import type { Scope } from "effect"
 import { type Context, Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Scope } from "effect"
-import type { RoleMetrics } from "../services/metrics.ts"
 import { ociError } from "../oci/oci-error.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
 import { ociErrorResponse } from "./error-response.ts"
 
 /** Answers every request. An error that reaches it is a defect and becomes 500. */

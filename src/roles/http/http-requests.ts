@@ -3,8 +3,8 @@
 
 import { Effect } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
-import type { RouteHandler } from "./http-app.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
+import type { RouteHandler } from "./http-app.ts"
 
 /** Counts one answered request. */
 export type RequestCounter = (method: string, route: string, status: number) => void

@@ -2,8 +2,8 @@
 // bounded length, and known kinds.
 
 import { Schema } from "effect"
-import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import { limits } from "../../protocol/limits.ts"
+import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { type PeerId, parsePeerId } from "../../protocol/wire/peer-id.ts"
 import { isRepositoryName, isTagName } from "../oci/repository-path.ts"

@@ -3,8 +3,8 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { ociLimits } from "./limits.ts"
 import { formatContentRange, formatUploadRange, parseChunkRange, parseRange } from "./byte-range.ts"
+import { ociLimits } from "./limits.ts"
 
 describe("parseRange", () => {
   // Cases of the conformance suite over a blob of 2048 bytes, and headers of real clients.

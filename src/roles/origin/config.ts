@@ -2,12 +2,12 @@
 // key or a bad value is refused with its path, before anything is opened.
 
 import { Duration, Schema } from "effect"
-import { originLimits } from "./limits.ts"
 import { HttpUrl, Listen } from "../config/addresses.ts"
 import { optional, required, withDefault } from "../config/keys.ts"
 import { dataKeys, peerKeys } from "../config/process-keys.ts"
 import { duration, writtenMicros } from "../config/quantities.ts"
 import { UpstreamList } from "../upstream/mirror-config.ts"
+import { originLimits } from "./limits.ts"
 
 /** What an origin takes away by itself. */
 const OriginCollect = Schema.Struct({

@@ -7,12 +7,6 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
-import { buildIndex } from "../build-index/build-index.ts"
-import { buildIndexConfig } from "../build-index/config.ts"
-import { makeBuildIndexClient } from "../client/build-index-client.ts"
-import { type OriginSettings, originConfig } from "./config.ts"
-import { origin } from "./origin.ts"
 import { send } from "../../../testing/roles/exchange.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import {
@@ -26,6 +20,12 @@ import {
   urls,
   waiting
 } from "../../../testing/roles/origin-cluster.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
+import { buildIndex } from "../build-index/build-index.ts"
+import { buildIndexConfig } from "../build-index/config.ts"
+import { makeBuildIndexClient } from "../client/build-index-client.ts"
+import { type OriginSettings, originConfig } from "./config.ts"
+import { origin } from "./origin.ts"
 
 const indexes = ["index-a", "index-b"] as const
 const grace = 3600

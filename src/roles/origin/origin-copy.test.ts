@@ -4,9 +4,9 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { describe } from "vitest"
+import { someBytes } from "../../../testing/roles/push.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { decodeCopy, encodeCopy, splitAt } from "./origin-copy.ts"
-import { someBytes } from "../../../testing/roles/push.ts"
 
 const digest = `sha256:${"ab".repeat(32)}` as Digest
 

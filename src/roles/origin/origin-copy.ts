@@ -2,9 +2,9 @@
 // so that an owner never has the one without the other for long. The length of the first part is in the URL's query.
 
 import { Effect, Pull, type Scope, Stream } from "effect"
-import type { Digest } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { limits } from "../../protocol/limits.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import {
   decodeMetainfo,
   encodeMetainfo,

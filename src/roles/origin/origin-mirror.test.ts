@@ -6,23 +6,23 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
-import { decodeMetainfo } from "../../protocol/wire/metainfo.ts"
-import { formatBlobPath } from "../client/blob-path.ts"
 import { type Exchange, send } from "../../../testing/roles/exchange.ts"
 import { type FakeUpstreamState, fakeUpstream, publishImage } from "../../../testing/roles/fake-upstream.ts"
 import { type MemoryWorld, makeMemoryWorld, type RunningRole } from "../../../testing/roles/memory-world.ts"
 import {
   holders,
   names,
+  nonOwnerOf,
   ownersOf,
   startOrigin,
-  nonOwnerOf,
   url,
   urls
 } from "../../../testing/roles/origin-cluster.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
+import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import { decodeMetainfo } from "../../protocol/wire/metainfo.ts"
+import { formatBlobPath } from "../client/blob-path.ts"
 
 const hash = (bytes: Uint8Array): Digest => makeDigest("sha256", createHash("sha256").update(bytes).digest())
 

@@ -6,16 +6,16 @@
 // most maxParallelRepairs blobs are fetched at once, each once.
 
 import { Cache, Effect, FiberMap, Option, type Scope, Semaphore } from "effect"
-import type { Digest } from "../../protocol/wire/digest.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { OriginLimits } from "./limits.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { choosePieceLength, type Metainfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../client/ask-metainfo.ts"
 import { BlobOnItsWay } from "../client/origin-errors.ts"
 import { readFromOrigins } from "../client/origin-read.ts"
-import { BlobMissing, type BlobStore, type BlobStoreError } from "../services/blob-store.ts"
-import type { TransientUploads } from "./transient-uploads.ts"
 import type { UpstreamFailed, Upstreams } from "../client/upstreams.ts"
+import { BlobMissing, type BlobStore, type BlobStoreError } from "../services/blob-store.ts"
+import { OriginLimits } from "./limits.ts"
+import type { TransientUploads } from "./transient-uploads.ts"
 
 export interface OriginRepair {
   /** The metainfo of a blob that is complete here. */

@@ -5,9 +5,9 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
+import { settle } from "../../../testing/roles/settle.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeOriginTouches } from "./origin-touches.ts"
-import { settle } from "../../../testing/roles/settle.ts"
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
 const [one, other] = [digest("1"), digest("2")]

@@ -5,9 +5,6 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
-import { decodeMetainfo, encodeMetainfo } from "../../protocol/wire/metainfo.ts"
-import { formatBlobPath } from "../client/blob-path.ts"
 import { receivedParts } from "../../../testing/roles/byte-ranges.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
@@ -18,15 +15,18 @@ import {
   inCluster,
   metainfoUrl,
   names,
+  nonOwnerOf,
   nothing,
   ownersOf,
   startOrigin,
-  nonOwnerOf,
   url,
   waiting
 } from "../../../testing/roles/origin-cluster.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
+import { decodeMetainfo, encodeMetainfo } from "../../protocol/wire/metainfo.ts"
+import { formatBlobPath } from "../client/blob-path.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))

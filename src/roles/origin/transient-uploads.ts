@@ -5,7 +5,6 @@
 
 import { Effect, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { ServiceLimits } from "../services/limits.ts"
 import type {
   BlobStat,
   BlobStore,
@@ -14,6 +13,7 @@ import type {
   UploadOffsetWrong,
   UploadUnknown
 } from "../services/blob-store.ts"
+import { ServiceLimits } from "../services/limits.ts"
 import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 

@@ -6,10 +6,10 @@
 
 import { Data, Deferred, Effect, type Scope } from "effect"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import type { PeerHostInput, SwarmStatus } from "../../protocol/swarm/peer-host-io.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Metainfo } from "../../protocol/wire/metainfo.ts"
-import type { PeerHostInput, SwarmStatus } from "../../protocol/swarm/peer-host-io.ts"
-import type { Micros } from "../../protocol/kit/time.ts"
 import type { LoadOutcome, PieceFile } from "../services/blob-store.ts"
 import type { Timers } from "../services/timers.ts"
 

@@ -9,12 +9,12 @@
 // It is one object with methods instead of a set of closures: it runs for every message of every host, and in a
 // simulation of thousands of hosts the time of a step depends on how much memory it touches.
 
-import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerHost } from "../../protocol/peer/peer-host.ts"
 import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../protocol/swarm/peer-host-io.ts"
-import type { SwarmEntry } from "./open-swarm.ts"
+import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerEndpoint, PeerTransportHandlers } from "../services/peer-transport.ts"
 import type { Timers } from "../services/timers.ts"
+import type { SwarmEntry } from "./open-swarm.ts"
 
 /** The machine's outputs that the control plane carries out. */
 export interface DriverDuties {

@@ -2,8 +2,8 @@
 // reveals nothing about the host.
 
 import { Effect } from "effect"
-import { digestEncoded } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
+import { digestEncoded } from "../../protocol/wire/digest.ts"
 import { type PeerId, parsePeerId } from "../../protocol/wire/peer-id.ts"
 import type { BlobStoreError } from "../services/blob-store.ts"
 import { Digests } from "../services/digests.ts"

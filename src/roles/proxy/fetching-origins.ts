@@ -2,9 +2,9 @@
 // reads. In every other repository what the origins lack is unknown at once.
 
 import { Effect, Stream } from "effect"
+import type { AskLimits } from "../client/limits.ts"
 import type { OriginClient } from "../client/origin-client.ts"
 import { OriginUnavailable } from "../client/origin-errors.ts"
-import type { AskLimits } from "../client/limits.ts"
 import { whileFetched } from "../client/upstreams.ts"
 
 type Reading = Pick<OriginClient, "stat" | "read">

@@ -4,10 +4,10 @@
 import { Data, Effect, Exit, Schema, Stream } from "effect"
 import { type HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
 import type { AskLimits } from "../client/limits.ts"
-import type { ProxyLimits } from "./limits.ts"
+import { type PreheatAsk, PreheatProgress } from "../client/preheat-wire.ts"
 import { whyFailed } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
-import { type PreheatAsk, PreheatProgress } from "../client/preheat-wire.ts"
+import type { ProxyLimits } from "./limits.ts"
 
 export class AgentFailed extends Data.TaggedError("AgentFailed")<{ readonly message: string }> {}
 

@@ -9,10 +9,10 @@
 import { Data, Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { AskLimits } from "../client/limits.ts"
-import type { ProxyLimits } from "./limits.ts"
-import type { ImageSource, ImageSourceError, ResolvedManifest } from "../registry/image-source.ts"
-import { isManifestRefused, mediaTypes, parseManifest } from "../oci/manifest.ts"
 import type { PreheatContent } from "../client/preheat-wire.ts"
+import { isManifestRefused, mediaTypes, parseManifest } from "../oci/manifest.ts"
+import type { ImageSource, ImageSourceError, ResolvedManifest } from "../registry/image-source.ts"
+import type { ProxyLimits } from "./limits.ts"
 import type { PreheatImage } from "./preheat-order.ts"
 
 /** The image is not one that can be preheated: too large, or its manifest cannot be read. */

@@ -10,9 +10,9 @@
 // Invariants: a job that ended never changes; it is done exactly when every agent is done.
 
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { formatImage, type OrderScope, type PreheatOrder } from "./preheat-order.ts"
 import type { PreheatContent, PreheatProgress } from "../client/preheat-wire.ts"
 import type { AgentRegistration } from "../client/registration-wire.ts"
+import { formatImage, type OrderScope, type PreheatOrder } from "./preheat-order.ts"
 
 export interface PreheatedAgent extends AgentRegistration {
   state: "pending" | "running" | "done" | "failed" | "cancelled"

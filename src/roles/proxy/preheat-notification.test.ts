@@ -2,8 +2,8 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { proxyLimits } from "./limits.ts"
 import { OciError } from "../oci/oci-error.ts"
+import { proxyLimits } from "./limits.ts"
 import { parseNotification } from "./preheat-notification.ts"
 
 const digest = `sha256:${"cd".repeat(32)}`

@@ -5,9 +5,9 @@
 // Invariant: an envelope is taken or refused whole; an event in it that says nothing is counted.
 
 import { Exit, Schema } from "effect"
-import { proxyLimits } from "./limits.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
 import { isRepositoryName, isTagName, parseClientDigest } from "../oci/repository-path.ts"
+import { proxyLimits } from "./limits.ts"
 import { misfit, type PreheatImage } from "./preheat-order.ts"
 
 /** An image that was pushed under a tag. */

@@ -3,8 +3,8 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { makeMirrorNames } from "../upstream/mirror-names.ts"
 import { OciError } from "../oci/oci-error.ts"
+import { makeMirrorNames } from "../upstream/mirror-names.ts"
 import {
   formatImage,
   imageOfUrl,

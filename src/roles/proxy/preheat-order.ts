@@ -11,8 +11,6 @@
 
 import { Cause, Exit, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { PreheatScope } from "./config.ts"
-import type { MirrorNames } from "../upstream/mirror-names.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
 import {
   isRepositoryName,
@@ -21,6 +19,8 @@ import {
   parseClientDigest,
   parseRegistryPath
 } from "../oci/repository-path.ts"
+import type { MirrorNames } from "../upstream/mirror-names.ts"
+import { PreheatScope } from "./config.ts"
 
 export interface PreheatImage {
   readonly repository: string

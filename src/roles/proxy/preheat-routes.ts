@@ -14,20 +14,20 @@
 
 import { Effect, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { ProxyLimits } from "./limits.ts"
-import type { PreheatRules } from "./config.ts"
+import { ociErrorResponse } from "../http/error-response.ts"
 import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
-import type { MirrorNames } from "../upstream/mirror-names.ts"
 import { matchesImage } from "../oci/image-pattern.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
-import { ociErrorResponse } from "../http/error-response.ts"
 import type { RegistryWrite } from "../registry/registry-routes.ts"
+import type { MirrorNames } from "../upstream/mirror-names.ts"
+import type { PreheatRules } from "./config.ts"
+import type { ProxyLimits } from "./limits.ts"
 import type { PreheatJob } from "./preheat-job.ts"
 import type { BegunPreheat, PreheatJobs } from "./preheat-jobs.ts"
-import { parseNotification, type PushedTag } from "./preheat-notification.ts"
-import { parseDragonflyJob, parsePreheat, type PreheatOrder } from "./preheat-order.ts"
+import { type PushedTag, parseNotification } from "./preheat-notification.ts"
+import { type PreheatOrder, parseDragonflyJob, parsePreheat } from "./preheat-order.ts"
 import {
   describeBriefly,
   describeForDragonfly,

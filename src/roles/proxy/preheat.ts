@@ -3,18 +3,18 @@
 
 import { Effect, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
-import type { PreheatRules, ProxyConfig } from "./config.ts"
-import { ProxyLimits } from "./limits.ts"
+import { makeAgentFinder } from "../client/registration-client.ts"
+import { RoleMisconfigured } from "../host-program.ts"
 import type { HttpRoute } from "../http/http-app.ts"
 import type { RequestCounter } from "../http/http-requests.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
-import type { MirrorNames } from "../upstream/mirror-names.ts"
 import type { ImageSource } from "../registry/image-source.ts"
 import type { RegistryWrite } from "../registry/registry-routes.ts"
-import { RoleMisconfigured } from "../host-program.ts"
+import type { RoleMetrics } from "../services/metrics.ts"
+import type { MirrorNames } from "../upstream/mirror-names.ts"
+import type { PreheatRules, ProxyConfig } from "./config.ts"
+import { ProxyLimits } from "./limits.ts"
 import { makePreheatJobs } from "./preheat-jobs.ts"
 import { preheatingWrite, preheatRoutes } from "./preheat-routes.ts"
-import { makeAgentFinder } from "../client/registration-client.ts"
 
 export interface Preheat {
   readonly routes: ReadonlyArray<HttpRoute>

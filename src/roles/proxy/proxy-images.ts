@@ -17,6 +17,8 @@ import { manifestRecord } from "../client/build-index-records.ts"
 import { indexFailed, indexListings } from "../client/index-listings.ts"
 import type { OriginClient } from "../client/origin-client.ts"
 import type { BlobRejected, OriginReadError, OriginUnavailable } from "../client/origin-errors.ts"
+import { type OciError, ociError } from "../oci/oci-error.ts"
+import { isRepositoryName } from "../oci/repository-path.ts"
 import { type ImageSink, SinkUnavailable } from "../registry/image-sink.ts"
 import {
   type ImageSource,
@@ -25,8 +27,6 @@ import {
   type ResolvedManifest
 } from "../registry/image-source.ts"
 import { readEach } from "../registry/multipart-ranges.ts"
-import { type OciError, ociError } from "../oci/oci-error.ts"
-import { isRepositoryName } from "../oci/repository-path.ts"
 import type { BlobStat, BlobStore } from "../services/blob-store.ts"
 import type { Digests } from "../services/digests.ts"
 

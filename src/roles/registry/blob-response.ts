@@ -6,12 +6,12 @@
 import type { Stream } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { OciLimits } from "../oci/limits.ts"
+import { ociErrorResponse } from "../http/error-response.ts"
 import { type BlobSelection, formatContentRange, parseRange, wholeOf } from "../oci/byte-range.ts"
 import { allowsRange, entityTag, failsIfMatch, matchesEntityTag } from "../oci/entity-tag.ts"
-import { multipartRanges } from "./multipart-ranges.ts"
+import type { OciLimits } from "../oci/limits.ts"
 import { ociError } from "../oci/oci-error.ts"
-import { ociErrorResponse } from "../http/error-response.ts"
+import { multipartRanges } from "./multipart-ranges.ts"
 
 export interface BlobResponseOptions<E> {
   readonly request: HttpServerRequest.HttpServerRequest

@@ -5,11 +5,11 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, someBytes } from "../../../testing/roles/push.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
 
 const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))

@@ -7,10 +7,10 @@
 
 import { Data, type Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { BlobStat } from "../services/blob-store.ts"
 import type { ManifestContent } from "../oci/manifest.ts"
 import type { OciError } from "../oci/oci-error.ts"
 import type { ManifestReference } from "../oci/repository-path.ts"
+import type { BlobStat } from "../services/blob-store.ts"
 
 /** The cluster did not store the content, or could not be reached. `message` says why. */
 export class SinkUnavailable extends Data.TaggedError("SinkUnavailable")<{ readonly message: string }> {}

@@ -4,14 +4,14 @@ import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { describe } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
-import { ociLimits } from "../oci/limits.ts"
-import { registryLimits } from "./limits.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage } from "../../../testing/roles/push.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
+import { ociLimits } from "../oci/limits.ts"
 import { mediaTypes } from "../oci/manifest.ts"
+import { registryLimits } from "./limits.ts"
 
 const nothing = `sha256:${"0".repeat(64)}`
 

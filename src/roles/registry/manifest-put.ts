@@ -5,14 +5,14 @@
 import { Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { digestAlgorithm } from "../../protocol/wire/digest.ts"
-import type { RegistryLimits } from "./limits.ts"
+import { isManifestRefused, type NamedContent, parseManifest } from "../oci/manifest.ts"
+import { type OciError, ociError } from "../oci/oci-error.ts"
+import { formatRegistryPath, isTagName, type ManifestReference, tagInvalid } from "../oci/repository-path.ts"
 import type { Digests } from "../services/digests.ts"
 import { uploadFailure } from "./blob-upload.ts"
 import { changedBy } from "./changed-by.ts"
 import type { ImageSink } from "./image-sink.ts"
-import { isManifestRefused, type NamedContent, parseManifest } from "../oci/manifest.ts"
-import { type OciError, ociError } from "../oci/oci-error.ts"
-import { formatRegistryPath, isTagName, type ManifestReference, tagInvalid } from "../oci/repository-path.ts"
+import type { RegistryLimits } from "./limits.ts"
 
 export type ManifestPut = (
   repository: string,

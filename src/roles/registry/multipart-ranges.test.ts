@@ -6,8 +6,8 @@ import { it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { describe, expect } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { receivedParts } from "../../../testing/roles/byte-ranges.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
 import { multipartRanges, readEach } from "./multipart-ranges.ts"
 
 describe("multipartRanges", () => {

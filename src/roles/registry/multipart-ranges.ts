@@ -4,8 +4,8 @@
 // Invariant: the boundary occurs in no part, because it is the digest of the blob, which the blob cannot contain.
 
 import { Stream } from "effect"
-import type { Digest } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { type BlobSelection, type ByteRange, formatContentRange } from "../oci/byte-range.ts"
 
 /** The bytes of all ranges from a source of single ranges; a range is read when the one before it ended. */

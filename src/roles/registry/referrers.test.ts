@@ -4,11 +4,11 @@ import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe } from "vitest"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage } from "../../../testing/roles/push.ts"
+import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { mediaTypes } from "../oci/manifest.ts"
 
 const nothing = `sha256:${"0".repeat(64)}`

@@ -5,8 +5,11 @@
 import { Effect, Option, Schema } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { ApiLimits } from "./limits.ts"
 import { DigestText } from "../http/wire-schema.ts"
+import { type Page, parsePage, singleParameter } from "../oci/listing.ts"
+import { mediaTypes } from "../oci/manifest.ts"
+import { OciError } from "../oci/oci-error.ts"
+import { formatRegistryPath } from "../oci/repository-path.ts"
 import type {
   ImageSource,
   ImageSourceError,
@@ -14,10 +17,7 @@ import type {
   ReferrersFound,
   ResolvedManifest
 } from "./image-source.ts"
-import { type Page, parsePage, singleParameter } from "../oci/listing.ts"
-import { mediaTypes } from "../oci/manifest.ts"
-import { OciError } from "../oci/oci-error.ts"
-import { formatRegistryPath } from "../oci/repository-path.ts"
+import type { ApiLimits } from "./limits.ts"
 
 /** The part of a client's index that is read; other fields are ignored. */
 const FallbackIndex = Schema.fromJsonString(

@@ -4,15 +4,15 @@
 
 import { DateTime, Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { blobResponse } from "./blob-response.ts"
 import type { BlobSelection } from "../oci/byte-range.ts"
 import { entityTag, matchesEntityTag } from "../oci/entity-tag.ts"
-import type { ApiLimits } from "./limits.ts"
-import type { ImageSource, ImageSourceError } from "./image-source.ts"
 import { cutPage, type Page, parsePage } from "../oci/listing.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
-import { makeReferrers } from "./referrers.ts"
 import { formatRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
+import { blobResponse } from "./blob-response.ts"
+import type { ImageSource, ImageSourceError } from "./image-source.ts"
+import type { ApiLimits } from "./limits.ts"
+import { makeReferrers } from "./referrers.ts"
 
 export type ReadEndpoint = RegistryEndpoint & {
   readonly tag: "Base" | "Catalog" | "Manifest" | "Blob" | "Tags" | "Referrers" | "History"

@@ -5,15 +5,15 @@
 
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { ociErrorResponse } from "../http/error-response.ts"
 import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
 import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
-import type { ImageSource } from "./image-source.ts"
-import { type NamespaceScope, ownScope } from "./namespace-scope.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
-import { ociErrorResponse } from "../http/error-response.ts"
-import { type ApiLimits, apiLimits } from "./limits.ts"
-import { makeRegistryRead, type ReadEndpoint } from "./registry-read.ts"
 import { isOciError, parseRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
+import type { ImageSource } from "./image-source.ts"
+import { type ApiLimits, apiLimits } from "./limits.ts"
+import { type NamespaceScope, ownScope } from "./namespace-scope.ts"
+import { makeRegistryRead, type ReadEndpoint } from "./registry-read.ts"
 
 /** Answers each method and endpoint that is not a read. */
 export type RegistryWrite = (

@@ -2,6 +2,7 @@
 // do.
 
 import type { HttpServerError } from "effect/http"
+import { OciError, ociError } from "../oci/oci-error.ts"
 import type {
   BlobMissing,
   BlobStoreError,
@@ -10,7 +11,6 @@ import type {
   UploadUnknown
 } from "../services/blob-store.ts"
 import type { TableStoreError } from "../services/table-store.ts"
-import { OciError, ociError } from "../oci/oci-error.ts"
 
 export type StoreFailure =
   | BlobStoreError

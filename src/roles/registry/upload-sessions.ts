@@ -10,7 +10,6 @@
 
 import { Clock, Data, Effect, Exit, type Scope, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { ServiceLimits } from "../services/limits.ts"
 import {
   type BlobStat,
   type BlobStore,
@@ -19,9 +18,10 @@ import {
   type UploadOffsetWrong,
   UploadUnknown
 } from "../services/blob-store.ts"
+import { toDuration } from "../services/clock.ts"
+import { ServiceLimits } from "../services/limits.ts"
 import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
-import { toDuration } from "../services/clock.ts"
 
 /** Another request is writing this upload. */
 export class UploadBusy extends Data.TaggedError("UploadBusy")<{ readonly upload: string }> {}

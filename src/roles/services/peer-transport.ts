@@ -7,8 +7,8 @@
 // space may be overtaken by later messages, but never by Close and Bye, which nothing overtakes.
 
 import { Context, Data, type Effect, type Scope } from "effect"
-import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
+import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerListen } from "../config/addresses.ts"
 import type { RateLimits } from "../config/process-keys.ts"
 

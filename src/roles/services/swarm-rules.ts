@@ -2,9 +2,9 @@
 // protocol/limits.ts. No configuration can change them, so the shipped rules are the measured ones.
 
 import { Context } from "effect"
-import type { HandOutRules } from "../../protocol/tracking/hand-out.ts"
-import type { PeerHostRules } from "../../protocol/swarm/host-context.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
+import type { PeerHostRules } from "../../protocol/swarm/host-context.ts"
+import type { HandOutRules } from "../../protocol/tracking/hand-out.ts"
 
 /** The rules of peers and trackers; a rule that both use, such as the degree, changes for both. */
 export interface SwarmRules extends PeerHostRules, HandOutRules {

@@ -7,11 +7,11 @@
 //
 // Invariant: at most maxRegisteredAgents; the Map's order is that of the last registration.
 
+import type { Micros } from "../../protocol/kit/time.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { AskLimits } from "../client/limits.ts"
-import type { Micros } from "../../protocol/kit/time.ts"
-import { baseUrl } from "../client/upstreams.ts"
 import type { AgentRegistration } from "../client/registration-wire.ts"
+import { baseUrl } from "../client/upstreams.ts"
 
 export interface RegisteredAgents {
   /** False when there is no room for another agent. */

@@ -4,14 +4,14 @@
 // Invariant: at most maxSwarmsTracked swarms; the Map's order is that of the last announce.
 
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
-import { HandOut, type HandOutRules } from "../../protocol/tracking/hand-out.ts"
-import { limits } from "../../protocol/limits.ts"
-import type { TrackerLimits } from "./limits.ts"
-import type { SwarmId } from "../../protocol/wire/message.ts"
-import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
+import { limits } from "../../protocol/limits.ts"
+import { HandOut, type HandOutRules } from "../../protocol/tracking/hand-out.ts"
+import type { SwarmId } from "../../protocol/wire/message.ts"
+import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import type { SwarmAnnounce } from "../client/tracker-wire.ts"
+import type { TrackerLimits } from "./limits.ts"
 
 export interface TrackerSwarms {
   /** Records what a peer says of a swarm and chooses whom it should meet. */

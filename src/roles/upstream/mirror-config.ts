@@ -3,10 +3,10 @@
 // proxies let clients ask for it. Part of the roles' schemas.
 
 import { Schema } from "effect"
-import { upstreamLimits } from "./limits.ts"
 import { optional, required, withDefault } from "../config/keys.ts"
 import { duration, writtenMicros } from "../config/quantities.ts"
 import { Secret } from "../config/secret.ts"
+import { upstreamLimits } from "./limits.ts"
 import { MirrorName, mirrorNameKeys, RegistryName } from "./mirror-names.ts"
 import { isLoopback } from "./trust-boundary.ts"
 

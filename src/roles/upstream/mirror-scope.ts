@@ -8,10 +8,10 @@
 //   /v2/docker.io/library/alpine/manifests/3     ->  unchanged: path rewriting needs nothing
 
 import { Effect } from "effect"
-import { type NamespaceScope, ownScope } from "../registry/namespace-scope.ts"
 import { ociError } from "../oci/oci-error.ts"
-import type { RegistryWrite } from "../registry/registry-routes.ts"
 import { maxRepositoryLength } from "../oci/repository-path.ts"
+import { type NamespaceScope, ownScope } from "../registry/namespace-scope.ts"
+import type { RegistryWrite } from "../registry/registry-routes.ts"
 import { type MirrorNames, mirroredRepository } from "./mirror-names.ts"
 
 export const makeMirrorScope = (names: MirrorNames, ownNames: ReadonlyArray<string>): NamespaceScope => ({

@@ -6,11 +6,6 @@ import { assert, it } from "@effect/vitest"
 import { Context, Effect, Redacted, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
-import { ociLimits } from "../oci/limits.ts"
-import { upstreamLimits } from "./limits.ts"
-import { toDuration } from "../services/clock.ts"
-import { Secrets, SecretUnavailable } from "../services/secrets.ts"
 import {
   dockerHub,
   type FakeUpstreamState,
@@ -19,6 +14,11 @@ import {
 } from "../../../testing/roles/fake-upstream.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
+import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import { ociLimits } from "../oci/limits.ts"
+import { toDuration } from "../services/clock.ts"
+import { Secrets, SecretUnavailable } from "../services/secrets.ts"
+import { upstreamLimits } from "./limits.ts"
 import { type UpstreamSettings, upstreamConfig } from "./mirror-config.ts"
 import { makeUpstreamRegistry, type UpstreamRegistry } from "./upstream-registry.ts"
 

@@ -10,11 +10,11 @@
 
 import { Clock, Effect, Redacted } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { UpstreamLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { baseUrl } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
 import { discardBody, reasonIn } from "./bounded-body.ts"
+import { UpstreamLimits } from "./limits.ts"
 import type { Upstream } from "./mirror-config.ts"
 import { isDistrusted, makeTrustBoundary } from "./trust-boundary.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "./upstream-errors.ts"

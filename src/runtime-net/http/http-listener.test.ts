@@ -7,13 +7,13 @@ import { it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe, expect } from "vitest"
-import { listenerLimits } from "./limits.ts"
+import { rawConnection, rawExchange } from "../../../testing/runtime-net/raw-connection.ts"
 import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import type { HttpListener } from "../../roles/host-program.ts"
 import type { HttpApp } from "../../roles/http/http-app.ts"
 import { serveListener } from "./http-listener.ts"
 import { boundConnections } from "./http-refusals.ts"
-import { rawConnection, rawExchange } from "../../../testing/runtime-net/raw-connection.ts"
+import { listenerLimits } from "./limits.ts"
 
 /** Says what it was asked, and how many bytes came with it; remembers it too. */
 const echo = (seen: Array<string>): HttpApp =>

@@ -8,11 +8,11 @@ import { createServer, type Server } from "node:http"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Data, Duration, Effect, type Scope } from "effect"
 import { configLimits } from "../../roles/config/limits.ts"
-import { listenerLimits } from "./limits.ts"
-import { hostAndPort } from "../../roles/http/host-and-port.ts"
 import type { HttpListener } from "../../roles/host-program.ts"
+import { hostAndPort } from "../../roles/http/host-and-port.ts"
 import { onEveryRequest } from "./http-exchanges.ts"
 import { boundConnections, refuseMalformed } from "./http-refusals.ts"
+import { listenerLimits } from "./limits.ts"
 import { cutSlowClients } from "./slow-clients.ts"
 
 /** A listener could not be bound: the port is taken, or the address belongs to another machine. */

@@ -4,10 +4,10 @@
 
 import type { Server } from "node:http"
 import type { Socket } from "node:net"
-import { listenerLimits } from "./limits.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { ClientPatience } from "./client-patience.ts"
 import { type Exchange, followExchanges } from "./http-exchanges.ts"
+import { listenerLimits } from "./limits.ts"
 
 /** Node's own handle of a socket, which alone knows how many of the written bytes the system has taken. */
 interface SocketHandle {

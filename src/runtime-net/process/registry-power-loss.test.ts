@@ -9,9 +9,6 @@ import { join } from "node:path"
 import { it } from "@effect/vitest"
 import { Effect, Exit, Logger, Scope } from "effect"
 import { describe, expect } from "vitest"
-import { makeDigest } from "../../protocol/wire/digest.ts"
-import { herd } from "../../roles/herd/herd.ts"
-import { herdConfig } from "../../roles/herd/config.ts"
 import { herdSettings, proxyUrl } from "../../../testing/roles/herd.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { makePowerLossHost, type PowerLossHost } from "../../../testing/runtime-net/power-loss-host.ts"
@@ -24,6 +21,9 @@ import {
   toldNothing
 } from "../../../testing/runtime-net/registry-life.ts"
 import { coinFlips } from "../../../testing/runtime-net/torn-content.ts"
+import { makeDigest } from "../../protocol/wire/digest.ts"
+import { herdConfig } from "../../roles/herd/config.ts"
+import { herd } from "../../roles/herd/herd.ts"
 
 const originUrl = `http://herd:${herdSettings.origin.port}`
 

@@ -6,14 +6,14 @@ import { Effect, Layer, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { HostProgram, HostProgramError, HostServices, StartedRole } from "../../roles/host-program.ts"
 import type { PeerTransport } from "../../roles/services/peer-transport.ts"
-import { countExternalMemoryInHeapLimit } from "./external-memory.ts"
-import { type HostStorageOptions, hostStorage } from "./host-storage.ts"
 import { nodeHttpClient } from "../http/http-client.ts"
 import { type ListenError, type ServedListener, serveListener } from "../http/http-listener.ts"
 import { nodeDigests } from "../platform/node-digests.ts"
 import { nodeSecrets } from "../platform/node-secrets.ts"
 import { nodeTimers } from "../platform/node-timers.ts"
 import { wsTransport } from "../sockets/ws-transport.ts"
+import { countExternalMemoryInHeapLimit } from "./external-memory.ts"
+import { type HostStorageOptions, hostStorage } from "./host-storage.ts"
 
 export interface RunHostOptions {
   readonly storage?: HostStorageOptions

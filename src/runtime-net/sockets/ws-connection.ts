@@ -11,20 +11,20 @@
 
 import type { Socket } from "node:net"
 import { WebSocket } from "ws"
+import { invariant } from "../../protocol/kit/invariant.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
+import { limits } from "../../protocol/limits.ts"
 import {
   decodeMessage,
   encodeMessage,
   pieceHeaderBytes,
   writePieceHeader
 } from "../../protocol/wire/codec.ts"
-import { invariant } from "../../protocol/kit/invariant.ts"
-import { limits } from "../../protocol/limits.ts"
-import { socketLimits } from "./limits.ts"
 import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
-import type { Micros } from "../../protocol/kit/time.ts"
-import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { monotonicNow, wakeAt } from "../platform/node-timers.ts"
 import { takeFrame } from "../platform/piece-buffer.ts"
+import { socketLimits } from "./limits.ts"
 
 export interface ConnectionEvents {
   readonly received: (message: Message) => void

@@ -5,12 +5,12 @@ import { it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe, expect, vi } from "vitest"
 import { WebSocket } from "ws"
-import type { Message, SwarmId } from "../../protocol/wire/message.ts"
 import {
   connectedPair,
   listenWatched,
   type WatchedEndpoint
 } from "../../../testing/runtime-net/transport-pair.ts"
+import type { Message, SwarmId } from "../../protocol/wire/message.ts"
 import { peerPath } from "./ws-transport.ts"
 
 const swarm = "cd".repeat(32) as SwarmId

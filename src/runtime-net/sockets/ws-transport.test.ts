@@ -6,12 +6,12 @@ import { it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { describe, expect } from "vitest"
 import { WebSocket } from "ws"
+import { connectedPair, listenWatched } from "../../../testing/runtime-net/transport-pair.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Message, SwarmId } from "../../protocol/wire/message.ts"
 import { unlimited } from "../../roles/config/process-keys.ts"
 import { PeerTransport } from "../../roles/services/peer-transport.ts"
 import { pieceBuffer } from "../platform/piece-buffer.ts"
-import { connectedPair, listenWatched } from "../../../testing/runtime-net/transport-pair.ts"
 import { outsideAddress, peerPath, wsTransport } from "./ws-transport.ts"
 
 const swarm = "ab".repeat(32) as SwarmId

@@ -13,11 +13,10 @@ import { networkInterfaces } from "node:os"
 import type { Duplex } from "node:stream"
 import { Effect, Layer, type Scope } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
-import { pieceHeaderBytes } from "../../protocol/wire/codec.ts"
-import { limits } from "../../protocol/limits.ts"
-import { socketLimits } from "./limits.ts"
-import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
+import { limits } from "../../protocol/limits.ts"
+import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
+import { pieceHeaderBytes } from "../../protocol/wire/codec.ts"
 import { hostAndPort, isEveryAddress } from "../../roles/http/host-and-port.ts"
 import {
   type PeerEndpoint,
@@ -28,6 +27,7 @@ import {
 } from "../../roles/services/peer-transport.ts"
 import { whyNotBound } from "../http/http-listener.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
+import { socketLimits } from "./limits.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 
 /** The path of the upgrade. Another path is not a peer listener. */

@@ -7,10 +7,10 @@
 // Invariant: written() counts only bytes of writes that succeeded, in order.
 
 import { Effect } from "effect"
-import { storeLimits } from "./limits.ts"
 import type { BlobStoreError } from "../../roles/services/blob-store.ts"
 import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"
+import { storeLimits } from "./limits.ts"
 
 export interface AppendWriter {
   /** Takes a chunk, which must not change any more. If this returns a wait, the caller runs it before the next offer. */

@@ -8,13 +8,13 @@
 import { basename, join } from "node:path"
 import { Effect, Option, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { serviceLimits } from "../../roles/services/limits.ts"
 import {
   BlobMissing,
   type BlobStat,
   type BlobStore,
   type BlobStoreError
 } from "../../roles/services/blob-store.ts"
+import { serviceLimits } from "../../roles/services/limits.ts"
 import { type BlobFolders, blobFolders, digestsIn, makeBlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
 import type { Disk } from "./disk.ts"

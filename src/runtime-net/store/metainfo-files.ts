@@ -17,10 +17,10 @@ import {
   type Torrent
 } from "../../protocol/wire/metainfo.ts"
 import type { BlobStoreError } from "../../roles/services/blob-store.ts"
+import { runningDigest, torrentOf } from "../platform/node-digests.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
 import type { DiskFiles } from "./disk-files.ts"
-import { runningDigest, torrentOf } from "../platform/node-digests.ts"
 
 export interface MetainfoFiles {
   readonly get: (digest: Digest) => Effect.Effect<Option.Option<Torrent>, BlobStoreError>

@@ -6,18 +6,18 @@
 
 import { dirname } from "node:path"
 import { Effect, Option, type Scope, Semaphore } from "effect"
-import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { storeLimits } from "./limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
 import { BlobStoreError, DigestMismatch, type PieceFile } from "../../roles/services/blob-store.ts"
+import { swarmIdOf } from "../platform/node-digests.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import type { DiskFiles } from "./disk-files.ts"
 import type { KeyLock } from "./key-lock.ts"
+import { storeLimits } from "./limits.ts"
 import type { MetainfoFiles } from "./metainfo-files.ts"
-import { swarmIdOf } from "../platform/node-digests.ts"
 import { makePieceFile, type OpenPieceFile } from "./piece-file.ts"
 
 export interface PieceFiles {

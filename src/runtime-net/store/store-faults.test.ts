@@ -8,11 +8,7 @@ import { join } from "node:path"
 import { it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { describe, expect } from "vitest"
-import type { BlobStore, StoreOutcome } from "../../roles/services/blob-store.ts"
 import { sampleBytes } from "../../../testing/conformance/conformance.ts"
-import { blobFolders } from "./blob-folders.ts"
-import { type Disk, type DiskDone, fenceDisk, nodeDisk } from "./disk.ts"
-import { openFileBlobStore } from "./file-blob-store.ts"
 import { makePowerLossDisk } from "../../../testing/runtime-net/power-loss-disk.ts"
 import {
   downloaded,
@@ -24,6 +20,10 @@ import {
   store
 } from "../../../testing/runtime-net/store-life.ts"
 import { coinFlips } from "../../../testing/runtime-net/torn-content.ts"
+import type { BlobStore, StoreOutcome } from "../../roles/services/blob-store.ts"
+import { blobFolders } from "./blob-folders.ts"
+import { type Disk, type DiskDone, fenceDisk, nodeDisk } from "./disk.ts"
+import { openFileBlobStore } from "./file-blob-store.ts"
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-faults-"))),

@@ -8,14 +8,14 @@ import { Context, Effect, Layer } from "effect"
 import { describe } from "vitest"
 import { blobStoreConformance } from "../../../testing/conformance/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../../../testing/conformance/conformance.ts"
-import { Digests } from "../../roles/services/digests.ts"
-import { HostStorage } from "../../roles/services/host-storage.ts"
 import { pieceStoreConformance } from "../../../testing/conformance/piece-store.conformance.ts"
 import { storeUsageConformance } from "../../../testing/conformance/store-usage.conformance.ts"
 import { tableStoreConformance } from "../../../testing/conformance/table-store.conformance.ts"
-import { type FencedDisk, fenceDisk, nodeDisk } from "./disk.ts"
-import { hostStorage } from "../process/host-storage.ts"
+import { Digests } from "../../roles/services/digests.ts"
+import { HostStorage } from "../../roles/services/host-storage.ts"
 import { nodeDigests } from "../platform/node-digests.ts"
+import { hostStorage } from "../process/host-storage.ts"
+import { type FencedDisk, fenceDisk, nodeDisk } from "./disk.ts"
 
 const makePlace = Effect.gen(function* () {
   const root = yield* Effect.acquireRelease(

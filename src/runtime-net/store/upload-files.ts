@@ -14,7 +14,6 @@ import { dirname } from "node:path"
 import { Effect, Option, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { type Digest, digestAlgorithm } from "../../protocol/wire/digest.ts"
-import { storeLimits } from "./limits.ts"
 import {
   type BlobStat,
   type BlobStore,
@@ -23,12 +22,13 @@ import {
   UploadOffsetWrong,
   UploadUnknown
 } from "../../roles/services/blob-store.ts"
+import { type RunningDigest, runningDigest } from "../platform/node-digests.ts"
 import { writeBehind } from "./append-writer.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
 import type { DiskFiles } from "./disk-files.ts"
 import { makeKeyLock } from "./key-lock.ts"
-import { type RunningDigest, runningDigest } from "../platform/node-digests.ts"
+import { storeLimits } from "./limits.ts"
 
 type Uploads = Pick<
   BlobStore,

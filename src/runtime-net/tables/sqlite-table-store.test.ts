@@ -2,20 +2,20 @@
 // at all, whether the log is torn or the checkpoint. Contracts that all table stores keep are in stores.test.ts.
 
 import { mkdtempSync, rmSync } from "node:fs"
-import { DatabaseSync } from "node:sqlite"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { it } from "@effect/vitest"
 import { Effect } from "effect"
 import { afterEach, describe, expect, vi } from "vitest"
-import type { TableStore, TableWrite } from "../../roles/services/table-store.ts"
-import { openSqliteTableStore } from "./sqlite-table-store.ts"
 import { coinFlips } from "../../../testing/runtime-net/torn-content.ts"
 import {
   readTableFiles,
   restoreTableFiles,
   tornTableFiles
 } from "../../../testing/runtime-net/torn-tables.ts"
+import type { TableStore, TableWrite } from "../../roles/services/table-store.ts"
+import { openSqliteTableStore } from "./sqlite-table-store.ts"
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-tables-"))),

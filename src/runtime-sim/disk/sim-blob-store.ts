@@ -13,9 +13,9 @@ import {
 } from "../../protocol/wire/metainfo.ts"
 import {
   BlobMissing,
+  type BlobStat,
   type BlobStore,
   type BlobStoreError,
-  type BlobStat,
   type DigestMismatch,
   type KeptBlob,
   type PieceFile,
@@ -24,8 +24,8 @@ import {
   type UploadUnknown
 } from "../../roles/services/blob-store.ts"
 import type { BlobContent } from "./blob-content.ts"
-import { putTorrent, removeTorrent, type SimFolder } from "./sim-disk.ts"
 import { payloadHash } from "./sim-digests.ts"
+import { putTorrent, removeTorrent, type SimFolder } from "./sim-disk.ts"
 import { SimPieceFiles } from "./sim-piece-files.ts"
 import { SimUploads } from "./sim-uploads.ts"
 import type { StorageSession } from "./storage-session.ts"

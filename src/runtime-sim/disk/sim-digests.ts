@@ -3,11 +3,11 @@
 // host the time of hashing.
 
 import { createHash } from "node:crypto"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import { makeDigest, toHex } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { encodeMetainfo, type Metainfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import type { Payload } from "../../protocol/wire/payload.ts"
-import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Digests } from "../../roles/services/digests.ts"
 import { SymbolicPayload } from "./symbolic-blobs.ts"
 

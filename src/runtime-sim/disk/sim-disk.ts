@@ -6,13 +6,13 @@
 
 import { createHash } from "node:crypto"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
-import type { Micros } from "../../protocol/kit/time.ts"
-import { type BlobContent, SymbolicContent } from "./blob-content.ts"
 import { epochMillis, type Kernel } from "../kernel/kernel.ts"
 import type { RandomStream } from "../kernel/seeded-random.ts"
+import { type BlobContent, SymbolicContent } from "./blob-content.ts"
 import { sharedTorrent } from "./sim-digests.ts"
 import { type SymbolicBlob, SymbolicPayload } from "./symbolic-blobs.ts"
 

@@ -8,8 +8,9 @@
 
 import { Effect, type Scope } from "effect"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
-import type { Digest } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
+import type { Micros } from "../../protocol/kit/time.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import {
   type Metainfo,
   pieceCount,
@@ -18,7 +19,7 @@ import {
   type Torrent
 } from "../../protocol/wire/metainfo.ts"
 import type { Payload } from "../../protocol/wire/payload.ts"
-import type { Micros } from "../../protocol/kit/time.ts"
+import { held } from "../../roles/scoped.ts"
 import {
   type BlobStoreError,
   DigestMismatch,
@@ -26,12 +27,11 @@ import {
   type PieceFile,
   type StoreOutcome
 } from "../../roles/services/blob-store.ts"
-import { held } from "../../roles/scoped.ts"
-import { type BlobContent, RealContent, SymbolicContent } from "./blob-content.ts"
 import type { EventTarget } from "../kernel/event-queue.ts"
 import { eventKinds } from "../kernel/kernel.ts"
-import { corrupted, putTorrent, removeTorrent, type SimFolder, type StoredDownload } from "./sim-disk.ts"
+import { type BlobContent, RealContent, SymbolicContent } from "./blob-content.ts"
 import { payloadHash, simDigests } from "./sim-digests.ts"
+import { corrupted, putTorrent, removeTorrent, type SimFolder, type StoredDownload } from "./sim-disk.ts"
 import type { StorageSession } from "./storage-session.ts"
 import { SymbolicPayload } from "./symbolic-blobs.ts"
 

@@ -6,8 +6,8 @@ import type { Micros } from "../../protocol/kit/time.ts"
 import { BlobStoreError } from "../../roles/services/blob-store.ts"
 import type { EventTarget } from "../kernel/event-queue.ts"
 import { eventKinds } from "../kernel/kernel.ts"
-import type { SimDisk } from "./sim-disk.ts"
 import type { SimProcess } from "../network/sim-process.ts"
+import type { SimDisk } from "./sim-disk.ts"
 
 export interface StorageFaults {
   /** Changes every piece that is loaded. */

@@ -3,16 +3,16 @@
 
 import { Effect, Exit } from "effect"
 import { describe, expect, it } from "vitest"
-import type { Payload } from "../../protocol/wire/payload.ts"
 import { blobStoreConformance } from "../../../testing/conformance/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../../../testing/conformance/conformance.ts"
 import { pieceStoreConformance } from "../../../testing/conformance/piece-store.conformance.ts"
 import { storeUsageConformance } from "../../../testing/conformance/store-usage.conformance.ts"
 import { tableStoreConformance } from "../../../testing/conformance/table-store.conformance.ts"
-import { simDigests } from "./sim-digests.ts"
-import { makeHostStorage } from "./sim-host-storage.ts"
+import type { Payload } from "../../protocol/wire/payload.ts"
 import type { SimProcess } from "../network/sim-process.ts"
 import { makeSimulation } from "../simulation.ts"
+import { simDigests } from "./sim-digests.ts"
+import { makeHostStorage } from "./sim-host-storage.ts"
 import { StorageSession } from "./storage-session.ts"
 
 const makePlace = (simulation: ReturnType<typeof makeSimulation>): StoragePlace => {

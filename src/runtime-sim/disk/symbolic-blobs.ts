@@ -4,8 +4,8 @@
 // with the metainfo; only the hash of a symbol is looked up and not computed.
 
 import { createHash } from "node:crypto"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
+import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { type Metainfo, pieceCount, pieceHashBytes, pieceSize } from "../../protocol/wire/metainfo.ts"
 import type { Payload } from "../../protocol/wire/payload.ts"
 

@@ -3,8 +3,8 @@
 // read until the listener's token bucket has room for that piece. Everything that follows on this connection waits,
 // in order.
 
-import type { Message } from "../../protocol/wire/message.ts"
 import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
+import type { Message } from "../../protocol/wire/message.ts"
 import type { EventTarget } from "../kernel/event-queue.ts"
 import type { SimProcess } from "../network/sim-process.ts"
 

@@ -7,14 +7,14 @@ import { describe, expect, it } from "vitest"
 import type { Message } from "../../protocol/wire/message.ts"
 import { unlimited } from "../../roles/config/process-keys.ts"
 import { makeHttpApp } from "../../roles/http/http-app.ts"
-import { makeRoleMetrics } from "../../roles/services/metrics.ts"
 import type { BlobStore } from "../../roles/services/blob-store.ts"
 import { Digests } from "../../roles/services/digests.ts"
 import { HostStorage } from "../../roles/services/host-storage.ts"
+import { makeRoleMetrics } from "../../roles/services/metrics.ts"
 import { type PeerEndpoint, PeerTransport } from "../../roles/services/peer-transport.ts"
 import { Timers } from "../../roles/services/timers.ts"
-import { makeSimulation, type Simulation } from "../simulation.ts"
 import { SymbolicPayload } from "../disk/symbolic-blobs.ts"
+import { makeSimulation, type Simulation } from "../simulation.ts"
 
 interface Parts {
   readonly blobs: BlobStore

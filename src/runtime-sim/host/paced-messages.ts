@@ -2,9 +2,9 @@
 // (runtime-net/sockets/ws-connection.ts): pieces wait, in order, until the listener's token bucket lets them go. Any
 // other message overtakes them, except Close and Bye, which keep their place: nothing overtakes them either.
 
-import type { Message, SwarmId } from "../../protocol/wire/message.ts"
-import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
+import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
+import type { Message, SwarmId } from "../../protocol/wire/message.ts"
 import type { EventTarget } from "../kernel/event-queue.ts"
 import type { SimProcess } from "../network/sim-process.ts"
 

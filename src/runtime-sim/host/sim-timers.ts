@@ -1,8 +1,8 @@
 // The timers of a process's data plane: one event per wake. A process that is gone is not woken.
 
 import type { Micros } from "../../protocol/kit/time.ts"
-import { eventKinds, type Kernel } from "../kernel/kernel.ts"
 import type { EventTarget } from "../kernel/event-queue.ts"
+import { eventKinds, type Kernel } from "../kernel/kernel.ts"
 import type { SimProcess } from "../network/sim-process.ts"
 
 export class SimTimers implements EventTarget {

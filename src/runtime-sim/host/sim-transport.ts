@@ -6,10 +6,10 @@
 // are abandoned when it ends, so nothing arrives, and its calls do nothing.
 
 import { Effect } from "effect"
+import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
+import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
 import { encodedLength } from "../../protocol/wire/codec.ts"
 import type { Message, SwarmId } from "../../protocol/wire/message.ts"
-import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
-import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { held } from "../../roles/scoped.ts"
 import {
   type PeerEndpoint,
@@ -18,13 +18,13 @@ import {
   type PeerTransport,
   type PeerTransportHandlers
 } from "../../roles/services/peer-transport.ts"
-import type { ConnectionEnd, ConnectionSink } from "../network/connection.ts"
-import type { Connections } from "../network/connections.ts"
-import { HeldMessages } from "./held-messages.ts"
 import { eventKinds } from "../kernel/kernel.ts"
 import { messageMark } from "../kernel/message-tags.ts"
-import { PacedMessages } from "./paced-messages.ts"
+import type { ConnectionEnd, ConnectionSink } from "../network/connection.ts"
+import type { Connections } from "../network/connections.ts"
 import type { SimProcess } from "../network/sim-process.ts"
+import { HeldMessages } from "./held-messages.ts"
+import { PacedMessages } from "./paced-messages.ts"
 
 export const makePeerTransport = (process: SimProcess): PeerTransport["Service"] => ({
   listen: (options, handlers) =>

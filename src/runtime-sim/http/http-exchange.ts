@@ -1,11 +1,11 @@
 // The common part of both sides of a simulated HTTP exchange: one connection, frames that are numbered for the trace,
 // an incoming body and an outgoing body.
 
-import { BodyInbox, BodyOutbox } from "./http-body.ts"
-import type { ConnectionEnd, ConnectionSink } from "../network/connection.ts"
-import { type HttpFrame, httpFrameNumber, httpFrameSize } from "./http-frames.ts"
-import type { SimProcess } from "../network/sim-process.ts"
 import { mixNumbers } from "../kernel/trace.ts"
+import type { ConnectionEnd, ConnectionSink } from "../network/connection.ts"
+import type { SimProcess } from "../network/sim-process.ts"
+import { BodyInbox, BodyOutbox } from "./http-body.ts"
+import { type HttpFrame, httpFrameNumber, httpFrameSize } from "./http-frames.ts"
 
 export abstract class HttpExchange implements ConnectionSink {
   readonly process: SimProcess

@@ -3,7 +3,6 @@
 // of times as a whole.
 
 import { Effect, Inspectable, Option, type Pipeable, type Schema, Stream } from "effect"
-import { pipeArguments } from "effect/Pipeable"
 import {
   type Cookies,
   type Headers,
@@ -13,6 +12,7 @@ import {
   HttpIncomingMessage,
   UrlParams
 } from "effect/http"
+import { pipeArguments } from "effect/Pipeable"
 import type { Socket } from "effect/socket"
 import type { BodyBroken } from "./http-body.ts"
 import type { ResponseHead } from "./http-frames.ts"

@@ -6,10 +6,10 @@
 
 import { Effect, type Fiber } from "effect"
 import { Headers, type HttpBody, HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
+import type { SimProcess } from "../network/sim-process.ts"
 import { HttpExchange } from "./http-exchange.ts"
 import { bodyStream, frameBody, type HttpFrame, type RequestHead } from "./http-frames.ts"
 import { SimHttpClientResponse } from "./http-response.ts"
-import type { SimProcess } from "../network/sim-process.ts"
 
 type Resume = (effect: Effect.Effect<SimHttpClientResponse, HttpClientError.HttpClientError>) => void
 

@@ -16,9 +16,9 @@ import {
 } from "effect/http"
 import type { HttpApp } from "../../roles/http/http-app.ts"
 import type { ConnectionEnd } from "../network/connection.ts"
+import type { SimProcess } from "../network/sim-process.ts"
 import { HttpExchange } from "./http-exchange.ts"
 import { bodyStream, type FramedBody, frameBody, type HttpFrame, type RequestHead } from "./http-frames.ts"
-import type { SimProcess } from "../network/sim-process.ts"
 
 export interface HttpServing {
   readonly process: SimProcess

@@ -3,8 +3,8 @@
 
 import { Effect, Fiber, Option, Stream } from "effect"
 import {
-  type HttpClient,
   HttpBody,
+  type HttpClient,
   HttpClientRequest,
   HttpServerRequest,
   HttpServerResponse

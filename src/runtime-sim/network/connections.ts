@@ -5,6 +5,8 @@
 // Invariants: a sink is called from events only, and its `closed` is called once; nothing is delivered after it.
 
 import type { Micros } from "../../protocol/kit/time.ts"
+import type { EventTarget } from "../kernel/event-queue.ts"
+import { eventKinds, type Kernel } from "../kernel/kernel.ts"
 import {
   ConnectionEnd,
   type ConnectionSink,
@@ -12,9 +14,7 @@ import {
   type NetworkHost,
   type PortListener
 } from "./connection.ts"
-import type { EventTarget } from "../kernel/event-queue.ts"
-import { eventKinds, type Kernel } from "../kernel/kernel.ts"
-import { latencyBetween, type LatencyByDistance, type Place } from "./fabric.ts"
+import { type LatencyByDistance, latencyBetween, type Place } from "./fabric.ts"
 import type { LinkRates } from "./links.ts"
 import { type CarriageOptions, loopbackLatency, Network } from "./network.ts"
 

@@ -1,9 +1,9 @@
 // The places of hosts, the shared links between them, and the effect of both on latency and rates.
 
 import { describe, expect, it } from "vitest"
-import { NetworkRefused } from "./link-model.ts"
-import { makeSimulation } from "../simulation.ts"
 import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
+import { makeSimulation } from "../simulation.ts"
+import { NetworkRefused } from "./link-model.ts"
 
 const latency = { sameRack: 100, sameZone: 400, acrossZones: 2000 }
 const shared = { uplink: 60 * MB, downlink: 60 * MB }

@@ -4,10 +4,10 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { NetworkHost as H } from "./connection.ts"
 import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
 import { playClosedLoop, type RegistryLoad, replay } from "../../../testing/runtime-sim/registry-load.ts"
 import { fluidEnds } from "../../../testing/runtime-sim/water-filling.ts"
+import type { NetworkHost as H } from "./connection.ts"
 
 const hostCount = 5
 const rackOf = [0, 0, 1, 1, 2]

@@ -22,11 +22,11 @@
 
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
-import { type ConnectionEnd, type Frame, isDead, type NetworkHost } from "./connection.ts"
 import type { EventHandle, EventTarget } from "../kernel/event-queue.ts"
+import { eventKinds, type Kernel, noHost } from "../kernel/kernel.ts"
+import { type ConnectionEnd, type Frame, isDead, type NetworkHost } from "./connection.ts"
 import { Fabric, type FabricOptions } from "./fabric.ts"
 import { FairFlow, FairLink, FairShares } from "./fair-shares.ts"
-import { eventKinds, type Kernel, noHost } from "../kernel/kernel.ts"
 import type { BulkCarrier, BulkLinks } from "./link-model.ts"
 import type { AccessLinks, LinkRates } from "./links.ts"
 

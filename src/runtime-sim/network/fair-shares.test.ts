@@ -2,8 +2,8 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { FairFlow, FairLink, FairShares } from "./fair-shares.ts"
 import { waterFilling } from "../../../testing/runtime-sim/water-filling.ts"
+import { FairFlow, FairLink, FairShares } from "./fair-shares.ts"
 
 const linkCount = 14
 

@@ -2,10 +2,10 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { NetworkRefused } from "./link-model.ts"
-import { bulkThreshold } from "./links.ts"
 import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
 import { playGossip } from "../../../testing/runtime-sim/workload.ts"
+import { NetworkRefused } from "./link-model.ts"
+import { bulkThreshold } from "./links.ts"
 
 const models = ["queue", "fair", "fair-exact"] as const
 

@@ -4,9 +4,9 @@
 //
 // Dials and resets are not frames. Without a probability there is no FrameLoss, and no random number is drawn.
 
-import { NetworkRefused } from "./link-model.ts"
 import type { RandomSource } from "../../protocol/kit/random-source.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
+import { NetworkRefused } from "./link-model.ts"
 
 export interface FrameLossOptions {
   /** Per copy of a frame, 0 <= probability < 1. */

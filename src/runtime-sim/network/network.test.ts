@@ -3,9 +3,9 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { type Arrival, MB, makeWorld, type Recorder } from "../../../testing/runtime-sim/network.ts"
 import type { LinkModel } from "./link-model.ts"
 import { bulkThreshold } from "./links.ts"
-import { type Arrival, MB, makeWorld, type Recorder } from "../../../testing/runtime-sim/network.ts"
 
 interface Transfer {
   readonly at: number

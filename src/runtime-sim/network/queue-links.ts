@@ -3,9 +3,9 @@
 //
 // Invariant: an uplink is idle only when nothing waits for it.
 
-import { type Frame, isDead, type NetworkHost } from "./connection.ts"
 import type { EventTarget } from "../kernel/event-queue.ts"
 import { eventKinds, type Kernel } from "../kernel/kernel.ts"
+import { type Frame, isDead, type NetworkHost } from "./connection.ts"
 import type { BulkCarrier, BulkLinks } from "./link-model.ts"
 import type { AccessLinks, LinkRates } from "./links.ts"
 

@@ -2,9 +2,9 @@
 // acts for a process (its transport, HTTP, timers, storage) asks `alive` before it lets anything out, so that a
 // killed process is silent at once, although its fibers take time to end.
 
+import type { Kernel } from "../kernel/kernel.ts"
 import type { NetworkHost } from "./connection.ts"
 import type { Connections } from "./connections.ts"
-import type { Kernel } from "../kernel/kernel.ts"
 
 export interface SimProcess {
   readonly name: string
