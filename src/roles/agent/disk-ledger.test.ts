@@ -303,4 +303,97 @@ describe("disk ledger", () => {
     ledger.touched(second, 103)
     expect(ledger.takeUnnotedUses()).toEqual([])
   })
+
+  test("evicts a download that has outgrown the budget, although the disk is calm", () => {
+    const [grown, other] = digests as [Digest, Digest]
+    const outgrown = () => {
+      const ledger = new DiskLedger(rules)
+      ledger.measured({ digest: grown, bytes: 600, complete: false, usedAt: 1 })
+      ledger.measured({ digest: other, bytes: 50, complete: true, usedAt: 0 })
+      expect(ledger.isPressed).toBe(false)
+      expect(ledger.admit(grown, 1100, 500)).toBe("no-room")
+      expect(ledger.isPressed).toBe(true)
+      return ledger
+    }
+    const evicting = outgrown()
+    expect(evicting.victim(new Set([grown]))).toBeUndefined()
+    expect(evicting.victim(new Set())).toBe(grown)
+    evicting.evicted(grown)
+    expect(evicting.isPressed).toBe(false)
+    expect(evicting.used).toBe(50)
+
+    const completed = outgrown()
+    completed.measured({ digest: grown, bytes: 600, complete: true, usedAt: 2 })
+    expect(completed.isPressed).toBe(false)
+    expect(completed.victim(new Set())).toBeUndefined()
+
+    const removed = outgrown()
+    removed.missing(grown)
+    expect(removed.isPressed).toBe(false)
+  })
+
+  test("stops draining below the high watermark when everything left is in use", () => {
+    for (const [idle, isPressed] of [
+      [101, false],
+      [100, false],
+      [99, true]
+    ] as const) {
+      const ledger = new DiskLedger(rules)
+      const [held, evictable] = digests as [Digest, Digest]
+      ledger.measured({ digest: held, bytes: 1000 - idle, complete: true, usedAt: 1 })
+      ledger.measured({ digest: evictable, bytes: idle, complete: true, usedAt: 2 })
+      ledger.hold(held, 3)
+      expect(ledger.victim(new Set())).toBe(evictable)
+      ledger.evicted(evictable)
+      expect(ledger.victim(new Set())).toBeUndefined()
+      expect(ledger.isPressed, `${ledger.used} bytes in use`).toBe(isPressed)
+    }
+  })
+
+  test("admits up to exactly the budget in use, and twice the budget with what is idle", () => {
+    const [idle, first, second] = digests as [Digest, Digest, Digest]
+    const begun = (idleBytes: number) => {
+      const ledger = new DiskLedger(rules)
+      ledger.measured({ digest: idle, bytes: idleBytes, complete: true, usedAt: 1 })
+      expect(ledger.admit(first, 500, 500)).toBe("admitted")
+      return ledger
+    }
+    expect(begun(1000).admit(second, 501, 501)).toBe("no-room")
+    expect(begun(1000).admit(second, 500, 500)).toBe("admitted")
+    expect(begun(1001).admit(second, 500, 500)).toBe("no-room")
+    // Bytes that have arrived are no longer to come.
+    const arrived = begun(1000)
+    arrived.grew(first, 500, 2)
+    expect(arrived.admit(second, 500, 500)).toBe("admitted")
+  })
+
+  test("has no account for a blob without bytes, readers and downloads", () => {
+    const ledger = new DiskLedger(rules)
+    const [blob, large] = digests as [Digest, Digest]
+    const sizes: number[] = []
+    const after = (change: () => unknown) => {
+      change()
+      sizes.push(ledger.size)
+    }
+    expect(ledger.isEvicting(blob)).toBe(false)
+    after(() => ledger.touched(blob, 1))
+    after(() => ledger.hold(blob, 1))
+    after(() => ledger.release(blob, 2))
+    after(() => ledger.admit(blob, 800, 800))
+    after(() => ledger.admit(large, 300, 300))
+    after(() => ledger.leave(blob))
+    after(() => ledger.measured({ digest: blob, bytes: 10, complete: true, usedAt: 3 }))
+    after(() => ledger.hold(blob, 4))
+    after(() => ledger.missing(blob))
+    after(() => ledger.release(blob, 5))
+    expect(sizes).toEqual([0, 1, 0, 1, 1, 0, 1, 1, 1, 0])
+    ledger.measured({ digest: blob, bytes: 1000, complete: true, usedAt: 6 })
+    expect(ledger.victim(new Set())).toBe(blob)
+    after(() => ledger.missing(blob))
+    after(() => ledger.evicted(blob))
+    expect(sizes.slice(-2)).toEqual([1, 0])
+    after(() => ledger.surveyed({ kept: [{ digest: blob, bytes: 1, complete: true, usedAt: 7 }], other: 0 }))
+    after(() => ledger.surveyed({ kept: [], other: 0 }))
+    expect(sizes.slice(-2)).toEqual([1, 0])
+  })
 })

@@ -35,7 +35,7 @@ interface Account {
   notedAt: number
   /** Number of readers. */
   holds: number
-  /** Number of downloads of it, and its bytes when they are done. */
+  /** Number of downloads of it, and its bytes when they are done; both are 0 while there is none. */
   downloads: number
   expected: number
   evicting: boolean
@@ -60,6 +60,11 @@ export class DiskLedger {
   /** Bytes on the disk, including those that belong to no blob. */
   get used(): number {
     return this.#kept + this.#other
+  }
+
+  /** Number of blobs with an account. */
+  get size(): number {
+    return this.#accounts.size
   }
 
   /** Bytes that blobs may take. */
@@ -161,7 +166,7 @@ export class DiskLedger {
     const account = this.#accountOf(digest)
     if (account.evicting) return "no-room"
     if (!account.complete) {
-      const before = account.downloads > 0 ? account.expected : 0
+      const before = account.expected
       const expected = Math.min(length, Math.max(before, account.bytes) + asked)
       if (expected > before && !this.#hasRoom(account, expected)) {
         this.#dropIfEmpty(account)
