@@ -5,11 +5,12 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import fc from "fast-check"
 import { describe } from "vitest"
 import { refusesWith } from "../http/api-refusals.ts"
 import { Answering, apiRoutes } from "../http/api-routes.ts"
 import { makeHttpApp } from "../http/http-app.ts"
-import { DigestText, RepositoryText } from "../http/wire-schema.ts"
+import { DigestText, NamespaceText, RepositoryText } from "../http/wire-schema.ts"
 import { type OciError, ociError, parseOciError } from "../oci/oci-error.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { apiClient } from "./api-client.ts"
@@ -29,6 +30,12 @@ const Shelf = HttpApi.make("shelf")
         params: { repository: RepositoryText, digest: DigestText },
         payload: Schema.Struct({ title: Schema.String.check(Schema.isMaxLength(5)) }),
         success: HttpApiSchema.Created
+      })
+    ),
+    HttpApiGroup.make("room").add(
+      HttpApiEndpoint.get("get", "/rooms/:namespace", {
+        params: { namespace: NamespaceText },
+        success: Schema.Struct({ namespace: Schema.String })
       })
     ),
     HttpApiGroup.make("pages").add(
@@ -60,7 +67,7 @@ const member = (
 ) =>
   Effect.gen(function* () {
     const seen: Seen = { counted: [], asked: [] }
-    const handlers = Layer.merge(
+    const handlers = Layer.mergeAll(
       HttpApiBuilder.group(Shelf, "book", (group) =>
         group
           .handle("get", ({ params, query, headers }) => {
@@ -74,6 +81,9 @@ const member = (
             seen.asked.push(payload)
             return Effect.void
           })
+      ),
+      HttpApiBuilder.group(Shelf, "room", (group) =>
+        group.handle("get", ({ params }) => Effect.succeed(params))
       ),
       HttpApiBuilder.group(Shelf, "pages", (group) => group.handle("get", pages))
     )
@@ -136,6 +146,21 @@ describe("an API between roles", () => {
         "PUT /shelf book 201",
         "GET /shelf pages 200"
       ])
+    })
+  )
+
+  it.effect("reads a parameter back as it was, whatever is in it", () =>
+    Effect.gen(function* () {
+      const { upstreams } = yield* member()
+      const text = fc.string({ minLength: 1, maxLength: 40, unit: "grapheme" })
+      const namespaces = fc.sample(
+        text.filter((name) => name !== "." && name !== ".."),
+        200
+      )
+      for (const namespace of [...namespaces, "old/books", "%2F", "a%", "ä:b?c#d"]) {
+        const got = yield* upstreams.call(url, within, shelf.room.get({ params: { namespace } }))
+        assert.strictEqual(got.namespace, namespace)
+      }
     })
   )
 

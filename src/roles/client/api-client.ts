@@ -8,10 +8,10 @@
 // its questions: it says whom, and for how long.
 
 import { Effect, Schema } from "effect"
-import { HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { HttpClientError, HttpClientRequest, type HttpClientResponse, type UrlParams } from "effect/http"
 import {
   HttpApi,
-  HttpApiClient,
+  type HttpApiClient,
   type HttpApiEndpoint,
   type HttpApiGroup,
   HttpApiSchema
@@ -95,7 +95,30 @@ const payloadEncoder = (payload: HttpApiEndpoint.PayloadMap) => {
     : Schema.encodeUnknownEffect(schema as Schema.Codec<unknown>, { disableChecks: true })
 }
 
-/** Makes a client. Do it once for an API, not once a host. */
+/** A path's parameters, each as one segment of it. A colon, as in a digest, is left as it is. */
+const pathOf = (path: string, params: Readonly<Record<string, string>>): string =>
+  path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name]!).replaceAll("%3A", ":"))
+
+/** What is asked must fit the endpoint, else nobody is asked. */
+const requestWriter = ({ method, path, params, query }: HttpApiEndpoint.Top) => {
+  const make = HttpClientRequest.make(method)
+  const encodeParams =
+    params && Schema.encodeUnknownEffect(params as Schema.Codec<unknown, Record<string, string>>)
+  const encodeQuery = query && Schema.encodeUnknownEffect(query as Schema.Codec<unknown, UrlParams.Input>)
+  return (asked: AnyAsked) => {
+    const named =
+      encodeParams === undefined
+        ? Effect.succeed(make(path))
+        : Effect.map(encodeParams(asked.params), (encoded) => make(pathOf(path, encoded)))
+    const whole =
+      encodeQuery === undefined
+        ? named
+        : Effect.zipWith(named, encodeQuery(asked.query), HttpClientRequest.setUrlParams)
+    return Effect.mapError(whole, (cause) => unwritten(make(path), cause))
+  }
+}
+
+/** Makes a client: once for a module, not once for a host. */
 export const apiClient = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>
 ): ApiClient<Groups> => {
@@ -103,31 +126,25 @@ export const apiClient = <Id extends string, Groups extends HttpApiGroup.Constra
     string,
     Record<string, (asked: AnyAsked) => Question<unknown, OciError | TransportError>>
   > = {}
-  const urls = HttpApiClient.urlBuilder(api) as Readonly<
-    Record<string, Readonly<Record<string, (asked: AnyAsked) => string>>>
-  >
   HttpApi.reflect(api, {
     onGroup: ({ group }) => {
       client[group.identifier] = {}
     },
     onEndpoint: ({ group, endpoint, successes }) => {
-      const urlOf = urls[group.identifier]![endpoint.identifier]!
-      const write = HttpClientRequest.make(endpoint.method)
-      const requestFor = (asked: AnyAsked) =>
-        Effect.try({
-          try: () => HttpClientRequest.setHeaders(write(urlOf(asked)), asked.headers ?? {}),
-          catch: (cause) => unwritten(write(endpoint.path), cause)
-        })
+      const write = requestWriter(endpoint)
       const encode = payloadEncoder(endpoint.payload)
       const read = answerReader(successes)
-      client[group.identifier]![endpoint.identifier] = (asked) => (send) => {
-        const sent =
+      client[group.identifier]![endpoint.identifier] = (asked) => {
+        const { headers } = asked
+        const plain =
+          headers === undefined
+            ? write(asked)
+            : Effect.map(write(asked), HttpClientRequest.setHeaders(headers))
+        const whole =
           encode === undefined
-            ? Effect.flatMap(requestFor(asked), send)
-            : Effect.flatMap(Effect.all([requestFor(asked), encode(asked.payload)]), ([request, body]) =>
-                send(HttpClientRequest.bodyJsonUnsafe(request, body))
-              )
-        return Effect.flatMap(sent, read)
+            ? plain
+            : Effect.zipWith(plain, encode(asked.payload), HttpClientRequest.bodyJsonUnsafe)
+        return (send) => Effect.flatMap(Effect.flatMap(whole, send), read)
       }
     }
   })

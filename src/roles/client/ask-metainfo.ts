@@ -1,18 +1,19 @@
-// Decides how an origin or a tracker is asked for a blob's metainfo, and what of its answer is believed: well-formed
-// metainfo of that blob and no other. That it has none, or that an origin is fetching the blob, are answers as well.
+// How an origin or a tracker is asked for a blob's metainfo, and what of its answer is believed: well-formed metainfo of
+// that blob and no other. That it has none, and that an origin is fetching the blob, are answers as well.
 
 import { Effect, Option } from "effect"
-import { HttpClientRequest } from "effect/http"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { decodeMetainfo, type Metainfo } from "../../protocol/wire/metainfo.ts"
-import { type BlobEndpoint, formatBlobPath } from "./blob-path.ts"
+import { apiClient } from "./api-client.ts"
+import type { BlobEndpoint } from "./blob-path.ts"
+import { OriginApi } from "./origin-api.ts"
 import { BlobOnItsWay } from "./origin-errors.ts"
-import { discardBody, refusedBy, UpstreamFailed, type Upstreams } from "./upstreams.ts"
+import { refusal, UpstreamFailed, type Upstreams } from "./upstreams.ts"
 
 interface FoundMetainfo {
   readonly metainfo: Metainfo
   /** As it came, to be passed on. */
-  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly bytes: Uint8Array
 }
 
 /** What the member at `url` says: none when it knows no such blob. */
@@ -20,6 +21,8 @@ export type MetainfoAnswer = Option.Option<FoundMetainfo | BlobOnItsWay>
 
 /** A namespace's blob, wherever it is; or what the origin itself has, which fetches nothing for it. */
 type Asked = Extract<BlobEndpoint, { readonly tag: "Metainfo" | "OwnMetainfo" }>
+
+const api = apiClient(OriginApi)
 
 export const askMetainfo = (
   upstreams: Upstreams,
@@ -29,20 +32,27 @@ export const askMetainfo = (
 ): Effect.Effect<MetainfoAnswer, UpstreamFailed> => {
   const { digest } = asked
   const bad = (why: string) => Effect.fail(new UpstreamFailed({ url, message: `${url} gave ${why}` }))
-  return upstreams.ask(url, HttpClientRequest.get(url + formatBlobPath(asked)), within, (response) =>
-    Effect.gen(function* () {
-      if (response.status === 404 || response.status === 202) {
-        yield* discardBody(response)
-        if (response.status === 404) return Option.none()
-        const message = `${digest} is being fetched from its upstream, says ${url}`
-        return Option.some(new BlobOnItsWay({ digest, message }))
-      }
-      if (response.status !== 200) return yield* refusedBy(url, `the metainfo of ${digest}`, response)
-      const bytes = new Uint8Array(yield* response.arrayBuffer)
-      const metainfo = decodeMetainfo(bytes)
-      if ("tag" in metainfo) return yield* bad(`bad metainfo of ${digest}: ${metainfo.reason}`)
-      if (metainfo.digest !== digest) return yield* bad(`the metainfo of ${metainfo.digest} for ${digest}`)
-      return Option.some({ metainfo, bytes })
-    })
-  )
+  const read = (bytes: Uint8Array): Effect.Effect<MetainfoAnswer, UpstreamFailed> => {
+    const metainfo = decodeMetainfo(bytes)
+    if ("tag" in metainfo) return bad(`bad metainfo of ${digest}: ${metainfo.reason}`)
+    if (metainfo.digest !== digest) return bad(`the metainfo of ${metainfo.digest} for ${digest}`)
+    return Effect.succeed(Option.some({ metainfo, bytes }))
+  }
+  const question =
+    asked.tag === "Metainfo"
+      ? api.metainfo.get({ params: { namespace: asked.namespace, digest } })
+      : api.ownmetainfo.get({ params: { digest } })
+  return Effect.matchEffect(upstreams.call(url, within, question), {
+    onSuccess: (told) => {
+      if (typeof told !== "string") return read(told)
+      const message = `${digest} is being fetched from its upstream, says ${url}`
+      return Effect.succeed(Option.some(new BlobOnItsWay({ digest, message })))
+    },
+    onFailure: (error) => {
+      if (error._tag !== "OciError") return Effect.fail(error)
+      return error.status === 404
+        ? Effect.succeed(Option.none())
+        : Effect.fail(refusal(url, `the metainfo of ${digest}`, error))
+    }
+  })
 }

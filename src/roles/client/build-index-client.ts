@@ -30,8 +30,9 @@ import {
   makeUpstreams,
   notHealthy,
   type Question,
+  refusal,
   type TransportError,
-  UpstreamFailed
+  type UpstreamFailed
 } from "./upstreams.ts"
 
 /** The repository's build-index says that there is no such tag, manifest, blob or repository. */
@@ -152,16 +153,13 @@ export const makeBuildIndexClient = (
     ): Effect.Effect<A, Exclude<E, UpstreamFailed> | BuildIndexUnavailable> =>
       once(inRounds(limits, isUnanswered)(asked))
 
-    const refused = (url: string, what: string, { status, message }: OciError) =>
-      new UpstreamFailed({ url, message: `${url} refused ${what} with ${status}: ${message.slice(0, 300)}` })
-
     const unknown = (what: string) => new TagUnknown({ message: `there is no ${what}` })
 
     /** Asks the member at `url` about `what`. */
     const get = <A>(url: string, what: string, within: Micros, asked: Ask<A>) =>
       Effect.mapError(upstreams.call(url, within, asked), (error) => {
         if (error._tag !== "OciError") return error
-        return error.status === 404 ? unknown(what) : refused(url, what, error)
+        return error.status === 404 ? unknown(what) : refusal(url, what, error)
       })
 
     /** Asks the build-index of a repository, which may have to ask an upstream registry itself. */

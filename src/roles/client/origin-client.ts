@@ -2,18 +2,19 @@
 // and a healthy one further down stands in for an owner that is away. Reads go on at another origin where one broke
 // off. It refuses to know what a blob is for.
 
-import { Cache, Clock, Effect, Exit, Option, Schema, type Stream } from "effect"
+import { Cache, Clock, Effect, Exit, Option, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
-import { PeerAddressJson } from "../http/wire-schema.ts"
 import type { BlobStat } from "../services/blob-store.ts"
 import { toDuration } from "../services/clock.ts"
+import { apiClient } from "./api-client.ts"
 import { askMetainfo } from "./ask-metainfo.ts"
 import { formatBlobPath } from "./blob-path.ts"
 import { type OutgoingBlob, sendBlob } from "./blob-send.ts"
+import { OriginApi } from "./origin-api.ts"
 import {
   BlobOnItsWay,
   BlobRejected,
@@ -24,14 +25,14 @@ import {
 import { readFromOrigins } from "./origin-read.ts"
 import {
   baseUrl,
-  decodeJson,
   discardBody,
   inRounds,
   makeUpstreams,
   noneHealthy,
   refusedBy,
   type SearchResult,
-  type UpstreamFailed
+  type UpstreamFailed,
+  unrefused
 } from "./upstreams.ts"
 
 export interface OriginClient {
@@ -89,7 +90,7 @@ const linkedInTime = <T, E1, R1, A, E2, R2>(
     return yield* Effect.flatMap(touch, link)
   })
 
-const decodePeer = Schema.decodeUnknownEffect(PeerAddressJson)
+const api = apiClient(OriginApi)
 
 export const makeOriginClient = (
   origins: ReadonlyArray<string>
@@ -189,15 +190,7 @@ export const makeOriginClient = (
 
     const peers = yield* Cache.makeWith(
       (url: string) =>
-        upstreams.ask(
-          url,
-          HttpClientRequest.get(url + formatBlobPath({ tag: "Peer" })),
-          limits.healthTimeout,
-          (response) =>
-            response.status === 200
-              ? decodeJson(url, response, decodePeer)
-              : refusedBy(url, "its peer address", response)
-        ),
+        upstreams.call(url, limits.healthTimeout, api.peer.get({})).pipe(unrefused(url, "its peer address")),
       {
         capacity: members.length,
         timeToLive: (exit) =>

@@ -1,13 +1,17 @@
 // Decides how agents and proxies speak to the trackers about who can be preheated. An agent tells every tracker, so that
 // each knows all; a proxy asks all and takes them together, so that one that restarted a moment ago hides nobody.
 
-import { Data, Effect, Random, Schema, type Scope } from "effect"
-import { type HttpClient, HttpClientRequest } from "effect/http"
+import { Data, Effect, Random, type Scope } from "effect"
+import type { HttpClient } from "effect/http"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { toDuration } from "../services/clock.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
-import { type AgentRegistration, RegisteredAgents } from "./registration-wire.ts"
-import { baseUrl, decodeJson, discardBody, makeUpstreams, refusedBy } from "./upstreams.ts"
+import { apiClient } from "./api-client.ts"
+import type { AgentRegistration } from "./registration-wire.ts"
+import { TrackerApi } from "./tracker-api.ts"
+import { baseUrl, makeUpstreams, unrefused } from "./upstreams.ts"
+
+const api = apiClient(TrackerApi)
 
 /** No tracker told whom it knows. `message` names each and why. */
 export class AgentsUnknown extends Data.TaggedError("AgentsUnknown")<{ readonly message: string }> {}
@@ -27,13 +31,9 @@ export const keepRegistered = (options: {
     )
     const { registration } = options
     const register = (tracker: string) =>
-      upstreams.ask(
-        tracker,
-        HttpClientRequest.post(`${tracker}/agents`).pipe(HttpClientRequest.bodyJsonUnsafe(registration)),
-        limits.askTimeout,
-        (response) =>
-          response.status === 204 ? discardBody(response) : refusedBy(tracker, "a registration", response)
-      )
+      upstreams
+        .call(tracker, limits.askTimeout, api.register.post({ payload: registration }))
+        .pipe(unrefused(tracker, "a registration"))
 
     /** Each tracker has its own pace: one that is away is asked sooner, and keeps no other waiting. */
     const keep = (tracker: string) =>
@@ -57,8 +57,6 @@ export const keepRegistered = (options: {
     for (const tracker of options.trackers) yield* Effect.forkScoped(keep(baseUrl(tracker)))
   })
 
-const decodeAgents = Schema.decodeUnknownEffect(RegisteredAgents)
-
 /** Every agent that any tracker knows, sorted by URL. */
 export const makeAgentFinder = (
   trackers: ReadonlyArray<string>
@@ -71,10 +69,9 @@ export const makeAgentFinder = (
     const upstreams = yield* makeUpstreams
     const { limits } = upstreams
     const known = (tracker: string) =>
-      upstreams.ask(tracker, HttpClientRequest.get(`${tracker}/agents`), limits.httpTimeout, (response) =>
-        response.status === 200
-          ? Effect.map(decodeJson(tracker, response, decodeAgents), ({ agents }) => agents)
-          : refusedBy(tracker, "the list of agents", response)
+      upstreams.call(tracker, limits.httpTimeout, api.agents.list({})).pipe(
+        unrefused(tracker, "the list of agents"),
+        Effect.map(({ agents }) => agents)
       )
     return Effect.gen(function* () {
       const answers = yield* Effect.forEach(

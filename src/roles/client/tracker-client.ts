@@ -3,23 +3,18 @@
 // of hosts that all need it at once then has all the trackers' uplinks. Metainfo is believed only when it is for the digest that was asked
 // for; the swarm's id is computed here, never taken from the wire.
 
-import { Data, Effect, Option, Random, Schema } from "effect"
-import { type HttpClient, HttpClientRequest } from "effect/http"
+import { Data, Effect, Option, Random } from "effect"
+import type { HttpClient } from "effect/http"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { Torrent } from "../../protocol/wire/metainfo.ts"
 import { Digests } from "../services/digests.ts"
+import { apiClient } from "./api-client.ts"
 import { askMetainfo } from "./ask-metainfo.ts"
 import { BlobOnItsWay, type BlobUnknown, blobUnknown } from "./origin-errors.ts"
-import { AnnounceAnswer, type AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "./tracker-wire.ts"
-import {
-  baseUrl,
-  decodeJson,
-  makeUpstreams,
-  noneHealthy,
-  refusedBy,
-  type UpstreamFailed
-} from "./upstreams.ts"
+import { TrackerApi } from "./tracker-api.ts"
+import type { AnnounceBatch, SwarmAnnounce, SwarmHandOut } from "./tracker-wire.ts"
+import { baseUrl, makeUpstreams, noneHealthy, type UpstreamFailed, unrefused } from "./upstreams.ts"
 
 export type { BlobUnknown }
 
@@ -43,7 +38,7 @@ export interface TrackerClient {
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
 
-const decodeAnswer = Schema.decodeUnknownEffect(AnnounceAnswer)
+const api = apiClient(TrackerApi)
 
 export const makeTrackerClient = (
   trackers: ReadonlyArray<string>
@@ -62,15 +57,9 @@ export const makeTrackerClient = (
       url: string,
       batch: AnnounceBatch
     ): Effect.Effect<ReadonlyArray<SwarmHandOut>, UpstreamFailed> =>
-      upstreams.ask(
-        url,
-        HttpClientRequest.post(`${url}/announce`).pipe(HttpClientRequest.bodyJsonUnsafe(batch)),
-        limits.askTimeout,
-        (response) =>
-          Effect.gen(function* () {
-            if (response.status !== 200) return yield* refusedBy(url, "an announce", response)
-            return (yield* decodeJson(url, response, decodeAnswer)).swarms
-          })
+      upstreams.call(url, limits.askTimeout, api.announce.post({ payload: batch })).pipe(
+        unrefused(url, "an announce"),
+        Effect.map(({ swarms }) => swarms)
       )
 
     const announce: TrackerClient["announce"] = (batch) =>

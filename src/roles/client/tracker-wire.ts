@@ -3,7 +3,14 @@
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
-import { AddressText, DigestText, PeerAddressJson, PeerIdText, SwarmIdText } from "../http/wire-schema.ts"
+import {
+  AddressText,
+  DigestText,
+  NamespaceText,
+  PeerAddressJson,
+  PeerIdText,
+  SwarmIdText
+} from "../http/wire-schema.ts"
 import { askLimits } from "./limits.ts"
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.maxPieces }))
@@ -12,7 +19,7 @@ const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.ma
 export const SwarmAnnounce = Schema.Struct({
   swarm: SwarmIdText,
   digest: DigestText,
-  namespace: Schema.String.check(Schema.isBetweenLength(1, 255)),
+  namespace: NamespaceText,
   event: Schema.Literals(["downloading", "complete", "stopped"]),
   /** Neighbours of the host in this swarm. */
   neighbours: Count,

@@ -7,6 +7,7 @@
 import { Clock, Data, Effect, Option, Schedule, Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { Micros } from "../../protocol/kit/time.ts"
+import type { OciError } from "../oci/oci-error.ts"
 import { toDuration } from "../services/clock.ts"
 import { AskLimits } from "./limits.ts"
 
@@ -80,16 +81,18 @@ export const discardBody = (
   response: UpstreamResponse
 ): Effect.Effect<void, HttpClientError.HttpClientError> => Effect.asVoid(response.arrayBuffer)
 
-/** The JSON of an answer from the member at `url`; JSON of another shape is the member's failure. */
-export const decodeJson = <A>(
-  url: string,
-  response: UpstreamResponse,
-  decode: (json: unknown) => Effect.Effect<A, Schema.SchemaError>
-): Effect.Effect<A, UpstreamFailed | HttpClientError.HttpClientError> =>
-  Effect.flatMap(response.json, (json) => Effect.mapError(decode(json), (error) => otherJson(url, error)))
-
 const otherJson = (url: string, error: Schema.SchemaError): UpstreamFailed =>
   new UpstreamFailed({ url, message: `${url} answered other JSON: ${oneLine(error.message)}` })
+
+/** A refusal that whoever asked cannot use: the member's failure. */
+export const refusal = (url: string, what: string, { status, message }: OciError): UpstreamFailed =>
+  new UpstreamFailed({ url, message: `${url} refused ${what} with ${status}: ${oneLine(message)}` })
+
+/** Of `call`: every refusal is the member's failure. */
+export const unrefused =
+  (url: string, what: string) =>
+  <A>(asked: Effect.Effect<A, UpstreamFailed | OciError>): Effect.Effect<A, UpstreamFailed> =>
+    Effect.mapError(asked, (error) => (error._tag === "OciError" ? refusal(url, what, error) : error))
 
 /** Reads a refusal's reason and fails with it. */
 export const refusedBy = (

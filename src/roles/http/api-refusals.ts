@@ -7,7 +7,7 @@
 import { Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { type HttpApiError, HttpApiSchema } from "effect/http-api"
 import { OciError, OciErrorDocument, ociError } from "../oci/oci-error.ts"
-import { digestInvalid, nameInvalid, tagInvalid } from "../oci/repository-path.ts"
+import { digestInvalid, maxRepositoryLength, nameInvalid, tagInvalid } from "../oci/repository-path.ts"
 
 type RefusalStatus = 400 | 403 | 404 | 429 | 503
 
@@ -44,6 +44,11 @@ const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 /** The refusals of invalid path parameters, as a registry's client gets them. */
 const parameters: Readonly<Record<string, (text: string) => OciError>> = {
   repository: nameInvalid,
+  namespace: (text) =>
+    ociError("NAME_INVALID", {
+      message: `a namespace has 1 to ${maxRepositoryLength} characters`,
+      detail: { namespace: text.slice(0, 300) }
+    }),
   digest: digestInvalid,
   tag: tagInvalid
 }

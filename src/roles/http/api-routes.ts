@@ -31,10 +31,13 @@ const noFiles = Layer.mergeAll(HttpPlatform.layer, Etag.layer, Path.layer).pipe(
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 
-const withLength = (response: HttpServerResponse.HttpServerResponse) =>
-  response.body._tag === "Empty" && response.status !== 204 && response.status !== 304
-    ? HttpServerResponse.setHeader(response, "content-length", "0")
-    : response
+const withLength = (response: HttpServerResponse.HttpServerResponse) => {
+  const { body, status, headers } = response
+  const toldOtherwise = status === 204 || status === 304 || headers["content-length"] !== undefined
+  return body._tag !== "Empty" || toldOtherwise
+    ? response
+    : HttpServerResponse.setHeader(response, "content-length", "0")
+}
 
 const refused = (
   error: unknown

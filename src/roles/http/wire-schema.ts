@@ -6,7 +6,7 @@ import { limits } from "../../protocol/limits.ts"
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { type PeerId, parsePeerId } from "../../protocol/wire/peer-id.ts"
-import { isRepositoryName, isTagName } from "../oci/repository-path.ts"
+import { isRepositoryName, isTagName, maxRepositoryLength } from "../oci/repository-path.ts"
 
 export const PeerIdText = Schema.String.pipe(
   Schema.refine((text): text is PeerId => parsePeerId(text) !== undefined, {
@@ -23,6 +23,9 @@ export const DigestText = Schema.String.pipe(
 export const RepositoryText = Schema.String.check(
   Schema.makeFilter((text) => isRepositoryName(text) || "not a repository name")
 )
+
+/** A repository's name, as whoever asks calls it. */
+export const NamespaceText = Schema.String.check(Schema.isBetweenLength(1, maxRepositoryLength))
 
 export const TagText = Schema.String.check(Schema.makeFilter((text) => isTagName(text) || "not a tag"))
 

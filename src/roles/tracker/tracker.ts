@@ -1,28 +1,25 @@
 // Decides what a tracker is: it knows who is in which swarm, introduces peers to each other and to the origins that
 // seed, and passes metainfo on from the origins. It keeps nothing on disk: after a restart the peers' next announces
-// make it whole again.
-//
-//   POST /announce                               tracker-wire.ts
-//   POST, GET /agents                            client/registration-wire.ts
-//   GET  /namespace/{ns}/blobs/{digest}/metainfo blob-path.ts
+// make it whole again. Its HTTP is client/tracker-api.ts.
 //
 // Invariant: a peer is told only of peers that announced themselves or that an origin named as itself.
 
-import { Cache, Effect, Exit, Random } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Cache, Effect, Exit, Layer, Random } from "effect"
+import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import { limits as protocolLimits } from "../../protocol/limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { parseBlobPath } from "../client/blob-path.ts"
 import { AskLimits } from "../client/limits.ts"
 import { makeOriginClient } from "../client/origin-client.ts"
+import type { BlobOnItsWay, OriginReadError } from "../client/origin-errors.ts"
 import { AgentRegistration } from "../client/registration-wire.ts"
+import { TrackerApi } from "../client/tracker-api.ts"
 import { AnnounceBatch, type SwarmAnnounce, type SwarmHandOut } from "../client/tracker-wire.ts"
 import type { HostProgram } from "../host-program.ts"
-import { ociErrorResponse } from "../http/error-response.ts"
-import { makeHttpApp, type RouteHandler } from "../http/http-app.ts"
-import { countedHandler, makeRequestCounter } from "../http/http-requests.ts"
+import { apiRoutes } from "../http/api-routes.ts"
+import { makeHttpApp } from "../http/http-app.ts"
+import { makeRequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
-import { OciError, ociError } from "../oci/oci-error.ts"
+import { type OciError, ociError } from "../oci/oci-error.ts"
 import { toDuration } from "../services/clock.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { randomSource } from "../services/random-source.ts"
@@ -32,6 +29,19 @@ import type { TrackerConfig } from "./config.ts"
 import { TrackerLimits } from "./limits.ts"
 import { makeRegisteredAgents } from "./registered-agents.ts"
 import { makeTrackerSwarms } from "./tracker-swarms.ts"
+
+/** What a tracker says itself fits its schemas; who asks checks it. */
+const api = TrackerApi.annotate(HttpApi.SuccessParseOptions, { disableChecks: true })
+
+/** Why there is no metainfo to tell, or that it is on its way. */
+const metainfoFailure = (error: OriginReadError | BlobOnItsWay): Effect.Effect<string, OciError> => {
+  if (error._tag === "BlobOnItsWay") return Effect.succeed(`${error.message}\n`)
+  return Effect.fail(
+    error._tag === "BlobUnknown" && error.unreachable.length === 0
+      ? ociError("BLOB_UNKNOWN", { message: error.message })
+      : ociError("UNAVAILABLE", { message: error.message })
+  )
+}
 
 export const tracker = (config: TrackerConfig): HostProgram =>
   Effect.gen(function* () {
@@ -71,16 +81,6 @@ export const tracker = (config: TrackerConfig): HostProgram =>
         return { swarm: announced.swarm, intervalMs: interval(announced), peers }
       })
 
-    const announce = Effect.gen(function* () {
-      const batch = yield* announceBody
-      const answered = yield* Effect.forEach(batch.swarms, (announced) => handOut(batch.peer, announced), {
-        concurrency: asking.maxParallelAsks
-      })
-      return HttpServerResponse.text(JSON.stringify({ swarms: answered }), {
-        contentType: "application/json"
-      })
-    })
-
     // Agents of a first wave ask at once for the same: one question goes to the origins.
     const metainfos = yield* Cache.makeWith(
       (key: string) => {
@@ -96,71 +96,49 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       }
     )
 
-    const metainfo = Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const endpoint = parseBlobPath(request.url)
-      if (endpoint instanceof OciError) return yield* endpoint
-      if (endpoint.tag !== "Metainfo") {
-        return yield* ociError("UNSUPPORTED", { status: 404, message: "a tracker has metainfo, not blobs" })
-      }
-      const bytes = yield* Effect.mapError(
-        Cache.get(metainfos, `${endpoint.digest} ${endpoint.namespace}`),
-        (error) => {
-          if (error._tag === "BlobOnItsWay") return error
-          return error._tag === "BlobUnknown" && error.unreachable.length === 0
-            ? ociError("BLOB_UNKNOWN", { message: error.message })
-            : ociError("UNAVAILABLE", { message: error.message })
-        }
-      )
-      return HttpServerResponse.uint8Array(bytes, { contentType: "application/octet-stream" })
-    }).pipe(
-      Effect.catchTag("BlobOnItsWay", ({ message }) =>
-        Effect.succeed(HttpServerResponse.text(`${message}\n`, { status: 202 }))
-      )
-    )
-
     const agents = makeRegisteredAgents(asking)
     metrics.readGauge("shoal_tracker_agents", "Agents that made themselves known", agents.count)
 
-    const register = Effect.gen(function* () {
-      const registration = yield* registrationBody
-      if (!agents.register(registration, timers.now())) {
-        return yield* ociError("UNAVAILABLE", {
-          message: `${asking.maxRegisteredAgents} agents are known, there is no room for another`
-        })
-      }
-      return HttpServerResponse.empty({ status: 204 })
-    })
-
-    const listAgents = Effect.sync(() =>
-      HttpServerResponse.text(JSON.stringify({ agents: agents.list(timers.now()) }), {
-        contentType: "application/json"
-      })
-    )
-
-    const counted = (
-      route: string,
-      answer: Effect.Effect<
-        HttpServerResponse.HttpServerResponse,
-        OciError,
-        HttpServerRequest.HttpServerRequest
-      >
-    ): RouteHandler =>
-      countedHandler(
-        counter,
-        route,
-        Effect.catch(answer, (error) => Effect.succeed(ociErrorResponse(error))),
-        () => ociErrorResponse(ociError("UNKNOWN", { message: "the tracker failed; its log says where" }))
+    const answers = Layer.mergeAll(
+      HttpApiBuilder.group(api, "announce", (handlers) =>
+        handlers.handleRaw("post", () =>
+          Effect.gen(function* () {
+            const batch = yield* announceBody
+            const answered = yield* Effect.forEach(
+              batch.swarms,
+              (announced) => handOut(batch.peer, announced),
+              { concurrency: asking.maxParallelAsks }
+            )
+            return { swarms: answered }
+          })
+        )
+      ),
+      HttpApiBuilder.group(api, "register", (handlers) =>
+        handlers.handleRaw("post", () =>
+          Effect.gen(function* () {
+            const registration = yield* registrationBody
+            if (!agents.register(registration, timers.now())) {
+              return yield* ociError("UNAVAILABLE", {
+                message: `${asking.maxRegisteredAgents} agents are known, there is no room for another`
+              })
+            }
+          })
+        )
+      ),
+      HttpApiBuilder.group(api, "agents", (handlers) =>
+        handlers.handle("list", () => Effect.sync(() => ({ agents: agents.list(timers.now()) })))
+      ),
+      HttpApiBuilder.group(api, "metainfo", (handlers) =>
+        handlers.handle("get", ({ params: { namespace, digest } }) =>
+          Effect.catch(Cache.get(metainfos, `${digest} ${namespace}`), metainfoFailure)
+        )
       )
-
-    const app = yield* makeHttpApp(
-      [
-        { method: "POST", path: "/announce", handler: counted("announce", announce) },
-        { method: "POST", path: "/agents", handler: counted("register", register) },
-        { method: "GET", path: "/agents", handler: counted("agents", listAgents) },
-        { method: "GET", path: "/namespace/*", handler: counted("metainfo", metainfo) }
-      ],
-      { role: "tracker", metrics, notReady: origins.notReady }
     )
+    const routes = yield* apiRoutes(TrackerApi, answers, {
+      role: "the tracker",
+      counter,
+      routeName: (group) => group
+    })
+    const app = yield* makeHttpApp(routes, { role: "tracker", metrics, notReady: origins.notReady })
     return { listeners: [{ name: "tracker", listen: config.http, app }] }
   })

@@ -1,0 +1,23 @@
+// The endpoint at which trackers and origins tell a blob's metainfo, in their own HTTP APIs alike: canonical bytes, or
+// word that an origin is fetching the blob from its upstream registry. A namespace is a repository's name, its slashes
+// encoded.
+
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { refusesWith } from "../http/api-refusals.ts"
+import { DigestText, NamespaceText } from "../http/wire-schema.ts"
+
+export const ofBlob = { namespace: NamespaceText, digest: DigestText }
+
+export const Bytes = Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array())
+
+export const metainfoGroup = HttpApiGroup.make("metainfo").add(
+  HttpApiEndpoint.get("get", "/namespace/:namespace/blobs/:digest/metainfo", {
+    params: ofBlob,
+    success: [Bytes, Schema.String.pipe(HttpApiSchema.asText(), HttpApiSchema.status(202))],
+    error: refusesWith(400, 404, 503)
+  }).annotate(
+    OpenApi.Summary,
+    "The blob's metainfo; 202 while an origin fetches the blob from its upstream registry"
+  )
+)
