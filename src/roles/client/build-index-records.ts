@@ -32,7 +32,7 @@ export const ManifestRecord = Schema.Struct({
   subject: Schema.optionalKey(DigestText),
   artifactType: Schema.optionalKey(Schema.String),
   annotations: Schema.optionalKey(Annotations)
-})
+}).annotate({ identifier: "ManifestRecord" })
 export type ManifestRecord = typeof ManifestRecord.Type
 
 /** The record of a manifest of `size` bytes. */
@@ -79,17 +79,17 @@ export const TagAnswer = Schema.Struct({
   ...told,
   names: Schema.Array(DigestText),
   missing: Schema.optionalKey(Schema.Array(DigestText))
-})
+}).annotate({ identifier: "TagAnswer" })
 export type TagAnswer = typeof TagAnswer.Type
 
 export const ManifestAnswer = Schema.Struct({
   ...KeptManifest.fields,
   ...told,
   missing: Schema.optionalKey(Schema.Array(DigestText))
-})
+}).annotate({ identifier: "ManifestAnswer" })
 export type ManifestAnswer = typeof ManifestAnswer.Type
 
-export const LinkAnswer = Schema.Struct(told)
+export const LinkAnswer = Schema.Struct(told).annotate({ identifier: "LinkAnswer" })
 export type LinkAnswer = typeof LinkAnswer.Type
 
 /** A tag's own row: what it names is in the manifest's. */
@@ -107,14 +107,14 @@ export const ManifestPut = Schema.Struct({
   record: ManifestRecord,
   /** The tags that move to it. */
   tags: Schema.Array(TagText).check(Schema.isMaxLength(registryLimits.maxTagsPerPut))
-})
+}).annotate({ identifier: "ManifestPut" })
 export type ManifestPut = typeof ManifestPut.Type
 
 /** A blob of a repository. `at` is when somebody last relied on it. */
 export const LinkRecord = Schema.Struct({ size: Count, at: Time })
 export type LinkRecord = typeof LinkRecord.Type
 
-export const LinkPut = Schema.Struct({ size: Count })
+export const LinkPut = Schema.Struct({ size: Count }).annotate({ identifier: "LinkPut" })
 
 /** A change of a tag; without a digest it was deleted. */
 export const HistoryEntry = Schema.Struct({
@@ -122,11 +122,13 @@ export const HistoryEntry = Schema.Struct({
   version: Count,
   at: Time,
   digest: Schema.optionalKey(DigestText)
-})
+}).annotate({ identifier: "HistoryEntry" })
 export type HistoryEntry = typeof HistoryEntry.Type
 
 /** Last change first. */
-export const History = Schema.Struct({ history: Schema.Array(HistoryEntry) })
+export const History = Schema.Struct({ history: Schema.Array(HistoryEntry) }).annotate({
+  identifier: "History"
+})
 
 /** OCI's descriptor of a manifest that refers to another. */
 export const Referrer = Schema.Struct({
@@ -135,7 +137,7 @@ export const Referrer = Schema.Struct({
   size: Count,
   artifactType: Schema.optionalKey(Schema.String),
   annotations: Schema.optionalKey(Annotations)
-})
+}).annotate({ identifier: "Referrer" })
 export type Referrer = typeof Referrer.Type
 
 export const Referrers = Schema.Struct({
@@ -145,15 +147,15 @@ export const Referrers = Schema.Struct({
   more: Schema.Boolean,
   /** What the fallback tag (OCI: "Referrers Tag Schema") of the subject names, if there is one. */
   fallback: Schema.optionalKey(TagRecord)
-})
+}).annotate({ identifier: "Referrers" })
 export type Referrers = typeof Referrers.Type
 
 /** A sorted listing's page. */
-export const Names = Schema.Struct({ names: Schema.Array(Schema.String) })
+export const Names = Schema.Struct({ names: Schema.Array(Schema.String) }).annotate({ identifier: "Names" })
 
 export const References = Schema.Struct({
   digests: Schema.Array(DigestText).check(Schema.isMaxLength(askLimits.maxReferencesAsked))
-})
+}).annotate({ identifier: "References" })
 
 /** What a client knows of a tag: while all of it stays, its answer would be the same. */
 export const tagEntity = ({ epoch, version, deletions }: Told & { readonly version: number }): string =>

@@ -11,9 +11,9 @@ export const AgentRegistration = Schema.Struct({
   /** Base URL of the agent's HTTP listener, as a proxy reaches it. */
   url: HttpUrl.check(Schema.isMaxLength(300)),
   zone: Schema.optionalKey(ZoneName)
-})
+}).annotate({ identifier: "AgentRegistration" })
 export type AgentRegistration = typeof AgentRegistration.Type
 
 export const RegisteredAgents = Schema.Struct({
   agents: Schema.Array(AgentRegistration).check(Schema.isMaxLength(askLimits.maxRegisteredAgents))
-})
+}).annotate({ identifier: "RegisteredAgents" })

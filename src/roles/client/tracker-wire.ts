@@ -25,13 +25,13 @@ export const SwarmAnnounce = Schema.Struct({
   neighbours: Count,
   /** Verified pieces. */
   have: Count
-})
+}).annotate({ identifier: "SwarmAnnounce" })
 export type SwarmAnnounce = typeof SwarmAnnounce.Type
 
 export const AnnounceBatch = Schema.Struct({
   peer: Schema.Struct({ peerId: PeerIdText, address: AddressText }),
   swarms: Schema.Array(SwarmAnnounce).check(Schema.isMaxLength(askLimits.maxSwarmsPerAnnounce))
-})
+}).annotate({ identifier: "AnnounceBatch" })
 export type AnnounceBatch = typeof AnnounceBatch.Type
 
 /** What a tracker answers for one swarm. */
@@ -40,10 +40,10 @@ export const SwarmHandOut = Schema.Struct({
   /** Announce again after this long. */
   intervalMs: Schema.Int.check(Schema.isGreaterThan(0)),
   peers: Schema.Array(PeerAddressJson).check(Schema.isMaxLength(limits.maxHandOut))
-})
+}).annotate({ identifier: "SwarmHandOut" })
 export type SwarmHandOut = typeof SwarmHandOut.Type
 
 export const AnnounceAnswer = Schema.Struct({
   swarms: Schema.Array(SwarmHandOut).check(Schema.isMaxLength(askLimits.maxSwarmsPerAnnounce))
-})
+}).annotate({ identifier: "AnnounceAnswer" })
 export type AnnounceAnswer = typeof AnnounceAnswer.Type

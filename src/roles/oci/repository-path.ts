@@ -27,9 +27,9 @@ export type RegistryEndpoint =
 /** Characters of a repository name; many clients limit host and name together to 255. */
 export const maxRepositoryLength = 255
 
-const repositoryPattern =
+export const repositoryPattern =
   /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/
-const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
+export const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
 
 export const isRepositoryName = (text: string): boolean =>
   text.length <= maxRepositoryLength && repositoryPattern.test(text)

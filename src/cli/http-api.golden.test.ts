@@ -1,0 +1,77 @@
+// Shows that the documents of the roles' HTTP APIs are what their definitions say: an OpenAPI document for each role in
+// docs/openapi/, and the tables of docs/protocol.md between their markers. `npm run golden` writes them anew.
+
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { OpenApi } from "effect/http-api"
+import { expect, test } from "vitest"
+import { BuildIndexApi } from "../roles/client/build-index-api.ts"
+import { OriginApi } from "../roles/client/origin-api.ts"
+import { TrackerApi } from "../roles/client/tracker-api.ts"
+
+const documents = {
+  tracker: OpenApi.fromApi(TrackerApi),
+  origin: OpenApi.fromApi(OriginApi),
+  "build-index": OpenApi.fromApi(BuildIndexApi)
+}
+
+interface Operation {
+  readonly summary: string
+  readonly parameters: ReadonlyArray<{ readonly in: string; readonly name: string }>
+  readonly responses: Readonly<Record<string, unknown>>
+}
+
+interface Call {
+  readonly method: string
+  readonly path: string
+  readonly operation: Operation
+}
+
+const callsOf = ({ paths }: OpenApi.OpenAPISpec): ReadonlyArray<Call> =>
+  Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods as Readonly<Record<string, Operation>>).map(([method, operation]) => ({
+      method: method.toUpperCase(),
+      path,
+      operation
+    }))
+  )
+
+const row = ({ method, path, operation }: Call): string => {
+  const query = operation.parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name)
+  const asked = query.length === 0 ? "" : `?${query.join("&")}`
+  const statuses = Object.keys(operation.responses).join(", ")
+  return `| \`${method} ${path}${asked}\` | ${statuses} | ${operation.summary} |`
+}
+
+const tables = Object.entries(documents)
+  .map(
+    ([role, document]) => `### ${role}
+
+[openapi/${role}.json](openapi/${role}.json)
+
+| call | statuses | |
+|---|---|---|
+${callsOf(document).map(row).join("\n")}
+`
+  )
+  .join("\n")
+
+test.each(Object.entries(documents))("docs/openapi has the API of %s", async (role, document) => {
+  await expect(`${JSON.stringify(document, undefined, 2)}\n`).toMatchFileSnapshot(
+    `../../docs/openapi/${role}.json`
+  )
+})
+
+test("docs/protocol.md has every call", async () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/protocol.md"), "utf8")
+  const [before, , after] = page.split(/<!-- (?:calls, generated|end of calls) -->\n/)
+  expect(after, "the markers around the calls in docs/protocol.md").toBeDefined()
+  const renewed = `${before}<!-- calls, generated -->\n\n${tables}\n<!-- end of calls -->\n${after}`
+  await expect(renewed).toMatchFileSnapshot("../../docs/protocol.md")
+})
+
+test("every call says what it is for", () => {
+  for (const call of Object.values(documents).flatMap(callsOf)) {
+    expect(call.operation.summary, `${call.method} ${call.path}`).toMatch(/^[A-Z].*[^.]$/)
+  }
+})
