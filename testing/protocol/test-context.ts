@@ -80,7 +80,7 @@ export class TestContext implements HostContext {
 }
 
 /** A connection that is open, with the peer of that number. */
-export const testSession = (
+const testSession = (
   connection: number,
   kind: PeerKind = "agent"
 ): NeighbourSession & { state: NeighbourSession["state"] } => {
@@ -93,7 +93,7 @@ const unexpected = (): never => {
 }
 
 /** A swarm that takes no messages. */
-export const namedSwarm = (pieces: number, id: SwarmId = testSwarm(1)): NeighbourSwarm => ({
+const namedSwarm = (pieces: number, id: SwarmId = testSwarm(1)): NeighbourSwarm => ({
   id,
   pieces,
   neighbours: [],

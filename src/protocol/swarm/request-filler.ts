@@ -28,7 +28,7 @@ export interface RequestedSwarm {
   /** Joined neighbours, in the order of joining. */
   readonly neighbours: readonly Neighbour[]
   readonly have: Bitfield
-  readonly haves: HaveBatch
+  readonly haves: Pick<HaveBatch, "piggyback">
   readonly demand: Demand
   readonly window: RequestWindow
   readonly availability: Uint16Array
