@@ -9,7 +9,7 @@ import { productOf } from "./product.ts"
 import { jsonOf, survivors, totalsLine, totalsOf } from "./report.ts"
 import { type Finding, Survey, TestsFail } from "./survey.ts"
 
-const help = `npm run mutation -- FILE...             mutants of these files
+const help = `npm run mutation -- FILE[:LINE]...          mutants of these files, or of these lines
 npm run mutation -- --sample 300 --seed 1   a sample of all mutants of the product
 
   --sample N      mutants drawn from protocol, roles, runtime-net and runtime-sim (or from FILE...)
@@ -34,6 +34,20 @@ const count = (name: string, text: string): number => {
   return value
 }
 
+interface Place {
+  readonly path: string
+  /** Undefined is every line. */
+  readonly line: number | undefined
+}
+
+const placeOf = (text: string): Place => {
+  const [, path, line] = /^(.*?)(?::(\d+))?$/.exec(text)!
+  return {
+    path: relative(root, resolve(path!)).split("\\").join(posix.sep),
+    line: line === undefined ? undefined : Number(line)
+  }
+}
+
 const options = () => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -54,22 +68,32 @@ const options = () => {
     workers: count("workers", values.workers),
     budget: count("budget", values.budget),
     together: count("together", values.together),
-    paths: positionals.map((path) => relative(root, resolve(path)).split("\\").join(posix.sep))
+    places: positionals.map(placeOf)
   }
 }
 
 const run = async (): Promise<void> => {
-  const { paths, sample, seed, tests, workers, budget, together, out, help: wantsHelp } = options()
+  const { places, sample, seed, tests, workers, budget, together, out, help: wantsHelp } = options()
   if (wantsHelp) {
     process.stdout.write(help)
     return
   }
-  if (paths.length === 0 && sample === undefined) throw new UsageError("name files, or the size of a sample")
+  if (places.length === 0 && sample === undefined) throw new UsageError("name files, or the size of a sample")
   const files = readSources(root)
-  const unknown = paths.find((path) => !files.some((file) => file.path === path))
-  if (unknown !== undefined) throw new UsageError(`${unknown} is no source of this repository`)
-  const chosen = paths.length === 0 ? productOf(files) : files.filter(({ path }) => paths.includes(path))
-  const all = chosen.flatMap(({ path, text }) => mutantsOf(path, text))
+  const unknown = places.find(({ path }) => !files.some((file) => file.path === path))
+  if (unknown !== undefined) throw new UsageError(`${unknown.path} is no source of this repository`)
+  const chosen =
+    places.length === 0
+      ? productOf(files)
+      : files.filter(({ path }) => places.some((one) => one.path === path))
+  const all = chosen
+    .flatMap(({ path, text }) => mutantsOf(path, text))
+    .filter(
+      ({ path, line }) =>
+        places.length === 0 ||
+        places.some((one) => one.path === path && (one.line === undefined || one.line === line))
+    )
+  if (all.length === 0) throw new UsageError("there is nothing to mutate")
   const mutants = sample === undefined ? all : sampleOf(all, sample, seed)
   const findings = new Map<Mutant, Finding>()
   const drawn = sample === undefined ? undefined : seed

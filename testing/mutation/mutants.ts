@@ -4,7 +4,7 @@
 
 import { createHash } from "node:crypto"
 import { posix } from "node:path"
-import { isDiagnostic } from "./excluded.ts"
+import { isDiagnostic, isForPeople } from "./excluded.ts"
 import { type Edit, editsOf } from "./operators.ts"
 import { parse, walk } from "./syntax-tree.ts"
 
@@ -52,7 +52,8 @@ export const mutantsOf = (path: string, text: string): ReadonlyArray<Mutant> => 
   walk(parse(text), (node, above) => {
     if (isDiagnostic(node, text)) return false
     edits.push(...editsOf(node, above, text))
-    return true
+    // What is pasted into words for people is part of them.
+    return node.type !== "TemplateLiteral" || !isForPeople(node, above, text)
   })
   const lineStarts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)]
   const seen = new Map<string, number>()

@@ -32,6 +32,8 @@ const cases: ReadonlyArray<readonly [string, string, ReadonlyArray<string>]> = [
   ["number", "x = 1", ["x = 0"]],
   ["number", "x = 4", ["x = 0", "x = 5"]],
   ["number", "x = 30_000", ["x = 0"]],
+  ["number", "x = 8 * KiB", ["x = 0 * KiB"]],
+  ["number", "x = seconds(8)", ["x = seconds(0)"]],
   ["boolean", "x = true", ["x = false"]],
   ["string", 'x = "a"', ['x = ""']],
   ["string", `x = \`a/\${b}\``, ['x = ""']],
@@ -77,6 +79,7 @@ describe("left alone", () => {
   test("texts for people", () => {
     const texts = ['x = { message: "busy" }', 'x = new AError("busy")', 'x = f("this is a sentence")']
     for (const text of texts) expect(by("string", text), text).toEqual([])
+    expect(by("arithmetic", `x = { message: \`busy for \${time / 1_000} s\` }`)).toEqual([])
   })
 
   test("names that diagnostics show", () => {

@@ -156,6 +156,14 @@ const isKey = ({ path }: Place): boolean => {
 /** Above this a number is a size or a duration, in which one more does not show. */
 const largestCount = 16
 
+/** Whether a number is a size in other units, `8 * KiB`, or a duration, `seconds(8)`. */
+const isQuantity = ({ node, path, text }: Place): boolean => {
+  const parent = path.at(-1)?.node
+  if (parent?.type === "BinaryExpression") return parent.operator === "*"
+  const unit = /(^|\.)(micros|millis|seconds|minutes|hours|days|milliseconds|microseconds)$/
+  return parent?.type === "CallExpression" && unit.test(calleeName(parent, text)) && node.type === "Literal"
+}
+
 const literal: Operator = (place) => {
   const { node, path, text, replace } = place
   if (isKey(place)) return
@@ -173,7 +181,8 @@ const literal: Operator = (place) => {
   if (typeof value === "number") {
     if (value === 0 || value === 1) return replace("number", node, String(1 - value))
     replace("number", node, "0")
-    if (Number.isInteger(value) && value <= largestCount) replace("number", node, String(value + 1))
+    const counts = Number.isInteger(value) && value <= largestCount && !isQuantity(place)
+    if (counts) replace("number", node, String(value + 1))
   }
   if (typeof value === "bigint") replace("number", node, value === 0n ? "1n" : "0n")
 }

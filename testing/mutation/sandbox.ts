@@ -3,7 +3,16 @@
 // shares node_modules. At any time it holds the sources with one set of mutants, or instrumented.
 
 import { execFileSync } from "node:child_process"
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { byPath, type Mutant, mutate } from "./mutants.ts"
@@ -28,6 +37,9 @@ export class Sandbox {
       mkdirSync(dirname(join(this.root, path)), { recursive: true })
       copyFileSync(join(repository, path), join(this.root, path))
     }
+    // What the compiler knows already, so that it only looks at what changes.
+    const types = join(repository, ".types")
+    if (existsSync(types)) cpSync(types, join(this.root, ".types"), { recursive: true })
     symlinkSync(join(repository, "node_modules"), join(this.root, "node_modules"))
   }
 
