@@ -4,16 +4,18 @@
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { it } from "@effect/vitest"
-import { Deferred, Effect, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { rawConnection, rawExchange } from "../../../testing/runtime-net/raw-connection.ts"
 import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import type { HttpListener } from "../../roles/host-program.ts"
 import type { HttpApp } from "../../roles/http/http-app.ts"
 import { serveListener } from "./http-listener.ts"
 import { boundConnections } from "./http-refusals.ts"
-import { listenerLimits } from "./limits.ts"
+import { ListenerLimits } from "./limits.ts"
 
 /** Says what it was asked, and how many bytes came with it; remembers it too. */
 const echo = (seen: Array<string>): HttpApp =>
@@ -350,6 +352,27 @@ describe("sheds", () => {
   )
 })
 
+describe("when it stops", () => {
+  it.effect("lets a request end within stopDrain, and cuts it then", () =>
+    Effect.gen(function* () {
+      const entered = yield* Deferred.make<void>()
+      const app = Effect.andThen(Deferred.succeed(entered, undefined), Effect.interruptible(Effect.never))
+      const scope = yield* Scope.make()
+      const listening = withLimits(serve(app), ListenerLimits, { stopDrain: seconds(5) })
+      const { port } = yield* Scope.provide(listening, scope)
+      const connection = yield* rawConnection(port)
+      connection.write(get("/endless"))
+      yield* Deferred.await(entered)
+      const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("4999 millis")
+      expect(stopping.pollUnsafe()).toBeUndefined()
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(stopping)
+      expect(yield* connection.closed).not.toContain("200 OK")
+    })
+  )
+})
+
 describe("ends no client's exchange", () => {
   it.live("that is slow because the handler is", () =>
     Effect.gen(function* () {
@@ -365,10 +388,19 @@ describe("ends no client's exchange", () => {
 })
 
 describe("holds", () => {
-  it.live("as many connections as the limits say", () =>
+  it.live("as many connections as the limits say, of all clients and of one", () =>
     Effect.gen(function* () {
-      const { server } = yield* serve(echo([]))
-      expect(server.maxConnections).toBe(listenerLimits.maxHttpConnections)
+      for (const limits of [{ maxHttpConnections: 2 }, { maxHttpConnectionsPerClient: 2 }]) {
+        const { port } = yield* withLimits(serve(echo([])), ListenerLimits, limits)
+        const answers = yield* Effect.forEach([1, 2, 3], () =>
+          Effect.gen(function* () {
+            const connection = yield* rawConnection(port)
+            connection.write(get("/a"))
+            return yield* connection.until("GET /a 0")
+          })
+        )
+        expect(answers.map((answer) => answer.includes("200 OK"))).toEqual([true, true, false])
+      }
     })
   )
 

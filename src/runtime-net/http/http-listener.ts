@@ -12,7 +12,7 @@ import type { HttpListener } from "../../roles/host-program.ts"
 import { hostAndPort } from "../../roles/http/host-and-port.ts"
 import { onEveryRequest } from "./http-exchanges.ts"
 import { boundConnections, refuseMalformed } from "./http-refusals.ts"
-import { listenerLimits } from "./limits.ts"
+import { ListenerLimits } from "./limits.ts"
 import { cutSlowClients } from "./slow-clients.ts"
 
 /** A listener could not be bound: the port is taken, or the address belongs to another machine. */
@@ -38,26 +38,26 @@ export interface ServedListener extends BoundListener {
 
 const defaultPatience = { headers: configLimits.requestHeadersTimeout, body: configLimits.httpSilence }
 
-const makeServer = (patience: NonNullable<HttpListener["patience"]>): Server => {
+const makeServer = (patience: NonNullable<HttpListener["patience"]>, limits: ListenerLimits): Server => {
   const server = createServer({
     // A layer may take hours to arrive; only slowness ends it (slow-clients.ts).
     requestTimeout: 0,
     headersTimeout: patience.headers / 1000,
     // Late headers are noticed at most a tenth of their time late.
-    connectionsCheckingInterval: Math.min(listenerLimits.connectionCheck, patience.headers / 10) / 1000,
-    keepAliveTimeout: listenerLimits.httpKeepAlive / 1000,
+    connectionsCheckingInterval: Math.min(limits.connectionCheck, patience.headers / 10) / 1000,
+    keepAliveTimeout: limits.httpKeepAlive / 1000,
     // http-refusals.ts answers in the form of all other errors.
     requireHostHeader: false,
-    maxHeaderSize: listenerLimits.maxRequestHeaderBytes,
+    maxHeaderSize: limits.maxRequestHeaderBytes,
     // The system's own probes find a peer that vanished silently.
     keepAlive: true,
-    keepAliveInitialDelay: listenerLimits.httpKeepAlive / 1000,
+    keepAliveInitialDelay: limits.httpKeepAlive / 1000,
     noDelay: true
   })
   // Their bytes bound them; a limit on their number would drop the last ones silently.
   server.maxHeadersCount = 0
-  boundConnections(server, listenerLimits.maxHttpConnections, listenerLimits.maxHttpConnectionsPerClient)
-  cutSlowClients(server, patience.body)
+  boundConnections(server, limits.maxHttpConnections, limits.maxHttpConnectionsPerClient)
+  cutSlowClients(server, patience.body, limits)
   return server
 }
 
@@ -98,12 +98,13 @@ export const serveListener = Effect.fnUntraced(function* (
   listener: HttpListener
 ): Effect.fn.Return<ServedListener, ListenError, Scope.Scope> {
   const { name, listen, app, patience = defaultPatience } = listener
-  const server = makeServer(patience)
-  const wellFormed = refuseMalformed(server)
+  const limits = yield* ListenerLimits
+  const server = makeServer(patience, limits)
+  const wellFormed = refuseMalformed(server, limits)
   const http = yield* NodeHttpServer.make(() => server, {
     host: listen.host,
     port: listen.port,
-    gracefulShutdownTimeout: Duration.millis(listenerLimits.stopDrain / 1000)
+    gracefulShutdownTimeout: Duration.millis(limits.stopDrain / 1000)
   }).pipe(
     Effect.mapError(
       (error) =>

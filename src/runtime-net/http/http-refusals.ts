@@ -12,18 +12,20 @@ import { ociErrorResponse } from "../../roles/http/error-response.ts"
 import type { HttpApp } from "../../roles/http/http-app.ts"
 import { ociError, ociErrorText } from "../../roles/oci/oci-error.ts"
 import { followExchanges } from "./http-exchanges.ts"
-import { listenerLimits } from "./limits.ts"
+import type { ListenerLimits } from "./limits.ts"
 import { type RequestShape, shapeProblem } from "./request-shape.ts"
 
 /** Status line and reason for each code of the parser that is not a plain 400. */
-const refusals: Record<string, readonly [status: string, message: string]> = {
+const refusalsOf = ({
+  maxRequestHeaderBytes
+}: ListenerLimits): Record<string, readonly [status: string, message: string]> => ({
   HPE_HEADER_OVERFLOW: [
     "431 Request Header Fields Too Large",
-    `the request's line and headers have more than ${listenerLimits.maxRequestHeaderBytes} bytes`
+    `the request's line and headers have more than ${maxRequestHeaderBytes} bytes`
   ],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ["413 Payload Too Large", "the chunk extensions are too long"],
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request's headers did not arrive in time"]
-}
+})
 
 const refusalBody = (message: string): string =>
   ociErrorText({ code: "REQUEST_INVALID", message, detail: null })
@@ -40,9 +42,9 @@ const refusalText = (status: string, message: string): string => {
 }
 
 /** Answers on the bare socket and closes it. Bytes that still arrive are dropped for a moment, so that the answer gets through. */
-const refuse = (socket: Socket, status: string, message: string): void => {
+const refuse = (socket: Socket, status: string, message: string, { refusalLinger }: ListenerLimits): void => {
   socket.end(refusalText(status, message))
-  const linger = setTimeout(() => socket.destroy(), listenerLimits.refusalLinger / 1000)
+  const linger = setTimeout(() => socket.destroy(), refusalLinger / 1000)
   socket.once("close", () => clearTimeout(linger))
   socket.on("error", () => socket.destroy())
 }
@@ -51,11 +53,16 @@ const refuse = (socket: Socket, status: string, message: string): void => {
  * Refuses malformed requests on this server, and returns the app as well-formed requests reach it. A refused connection
  * is never trusted again: requests behind the refused one reach nobody.
  */
-export const refuseMalformed = (server: Server): ((app: HttpApp) => HttpApp) => {
+export const refuseMalformed = (server: Server, limits: ListenerLimits): ((app: HttpApp) => HttpApp) => {
   const refused = new WeakSet<Socket>()
-  refuseBrokenRequests(server, refused)
+  refuseBrokenRequests(server, refused, limits)
   server.on("connect", (_request, socket) =>
-    refuse(socket as Socket, "405 Method Not Allowed", "CONNECT is not possible: this is no forward proxy")
+    refuse(
+      socket as Socket,
+      "405 Method Not Allowed",
+      "CONNECT is not possible: this is no forward proxy",
+      limits
+    )
   )
   server.on("checkExpectation", (request, response) => {
     refused.add(request.socket)
@@ -68,7 +75,7 @@ export const refuseMalformed = (server: Server): ((app: HttpApp) => HttpApp) => 
       const incoming = NodeHttpServerRequest.toIncomingMessage(request) as IncomingMessage
       const problem = refused.has(incoming.socket)
         ? "what came before it on this connection was refused"
-        : shapeProblem(incoming as RequestShape)
+        : shapeProblem(incoming as RequestShape, limits.maxRequestHeaders)
       if (problem === undefined) return yield* app
       refused.add(incoming.socket)
       return ociErrorResponse(
@@ -81,7 +88,8 @@ export const refuseMalformed = (server: Server): ((app: HttpApp) => HttpApp) => 
 }
 
 /** Answers bytes that Node's parser could not read. */
-const refuseBrokenRequests = (server: Server, refused: WeakSet<Socket>): void => {
+const refuseBrokenRequests = (server: Server, refused: WeakSet<Socket>, limits: ListenerLimits): void => {
+  const refusals = refusalsOf(limits)
   const exchangeOf = followExchanges(server)
   server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
     const socket = stream as Socket
@@ -100,8 +108,9 @@ const refuseBrokenRequests = (server: Server, refused: WeakSet<Socket>): void =>
       `the request is malformed: ${String((error as { readonly reason?: unknown }).reason ?? error.message).slice(0, 200)}`
     ]
     // The broken request is the next one: the answer to the one before it goes first.
-    if (answering && !bodyBroke) exchange.response.once("finish", () => refuse(socket, status, message))
-    else refuse(socket, status, message)
+    if (answering && !bodyBroke)
+      exchange.response.once("finish", () => refuse(socket, status, message, limits))
+    else refuse(socket, status, message, limits)
   })
 }
 

@@ -1,13 +1,14 @@
 // Limits of HTTP listeners and of the HTTP client. Each line states the unit and the trade-off; relations between limits
 // are asserted when the module loads. How long a listener waits for a request is configured: roles/config/limits.ts.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { ociLimits } from "../../roles/oci/limits.ts"
 
 const KiB = 1024
 
-export const listenerLimits = {
+const listenerLimits = {
   /** A host that stops lets running requests end for this long. */
   stopDrain: seconds(10),
   /** A client that moves fewer bytes of a body than this within its listener's patience is cut off. */
@@ -30,6 +31,16 @@ export const listenerLimits = {
   /** Headers of a request; clients send some tens. */
   maxRequestHeaders: 500
 }
+
+export type ListenerLimits = Readonly<typeof listenerLimits>
+
+/** What a listener reads when it is bound: these limits, unless a test sets others. */
+export const ListenerLimits: Context.Reference<ListenerLimits> = Context.Reference(
+  "shoal/runtime-net/http/ListenerLimits",
+  {
+    defaultValue: () => listenerLimits
+  }
+)
 
 invariant(
   28 * ociLimits.maxRanges < listenerLimits.maxRequestHeaderBytes,

@@ -2,8 +2,6 @@
 // 9112, sections 3.2, 6.1, 11.2: request smuggling), or they ask for a forward proxy, which this server is not. It does not
 // know bodies; the parser refuses broken ones.
 
-import { listenerLimits } from "./limits.ts"
-
 export interface RequestShape {
   readonly method: string
   /** The target of the request, as received. */
@@ -23,15 +21,15 @@ const valuesOf = (rawHeaders: ReadonlyArray<string>, name: string): ReadonlyArra
   rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name)
 
 /** The fault of the request; undefined when there is none. */
-export const shapeProblem = (request: RequestShape): string | undefined => {
+export const shapeProblem = (request: RequestShape, maxHeaders: number): string | undefined => {
   const { method, url, httpVersion, rawHeaders } = request
   if (httpVersion !== "1.1" && httpVersion !== "1.0") return `HTTP/${httpVersion} is not spoken here`
   if (!url.startsWith("/") && !(url === "*" && method === "OPTIONS")) {
     return "the request's target must be a path: this is no forward proxy"
   }
   if (url.includes("#")) return "the request's target has a fragment"
-  if (rawHeaders.length > 2 * listenerLimits.maxRequestHeaders) {
-    return `the request has more than ${listenerLimits.maxRequestHeaders} headers`
+  if (rawHeaders.length > 2 * maxHeaders) {
+    return `the request has more than ${maxHeaders} headers`
   }
   for (const name of onlyOnce) {
     if (valuesOf(rawHeaders, name).length > 1) return `the header ${name} is given more than once`

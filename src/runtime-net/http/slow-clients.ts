@@ -7,7 +7,7 @@ import type { Socket } from "node:net"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { ClientPatience } from "./client-patience.ts"
 import { type Exchange, followExchanges } from "./http-exchanges.ts"
-import { listenerLimits } from "./limits.ts"
+import type { ListenerLimits } from "./limits.ts"
 
 /** Node's own handle of a socket, which alone knows how many of the written bytes the system has taken. */
 interface SocketHandle {
@@ -31,11 +31,11 @@ const isWaitedFor = (socket: Socket, { request, response }: Exchange): boolean =
 }
 
 /** Cuts connections whose clients keep an exchange waiting for longer than `patience`. */
-export const cutSlowClients = (server: Server, patience: Micros): void => {
+export const cutSlowClients = (server: Server, patience: Micros, limits: ListenerLimits): void => {
   const exchangeOf = followExchanges(server)
   const watched = new Map<Socket, ClientPatience>()
   server.on("connection", (socket: Socket) => {
-    watched.set(socket, new ClientPatience(listenerLimits.slowClientLooks, listenerLimits.minClientBytes))
+    watched.set(socket, new ClientPatience(limits.slowClientLooks, limits.minClientBytes))
     socket.once("close", () => watched.delete(socket))
   })
   server.timeout = patience / 1000
@@ -53,7 +53,7 @@ export const cutSlowClients = (server: Server, patience: Micros): void => {
         if (clientPatience.look({ moved: movedBy(socket), waiting })) socket.destroy()
       }
     },
-    patience / 1000 / listenerLimits.slowClientLooks
+    patience / 1000 / limits.slowClientLooks
   )
   looking.unref()
   server.once("close", () => clearInterval(looking))

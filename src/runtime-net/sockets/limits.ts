@@ -1,6 +1,7 @@
 // Limits of a host's peer sockets. Each line states the unit and the trade-off; relations between limits are asserted
 // when the module loads.
 
+import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { limits } from "../../protocol/limits.ts"
@@ -22,6 +23,16 @@ export const socketLimits = {
   /** What was sent before a disconnect may take this long to leave. */
   disconnectDrain: seconds(2)
 }
+
+export type SocketLimits = Readonly<typeof socketLimits>
+
+/** What a peer listener reads when it is bound: these limits, unless a test sets others. */
+export const SocketLimits: Context.Reference<SocketLimits> = Context.Reference(
+  "shoal/runtime-net/sockets/SocketLimits",
+  {
+    defaultValue: () => socketLimits
+  }
+)
 
 invariant(
   2 * socketLimits.pingInterval <= socketLimits.deadConnectionTimeout,

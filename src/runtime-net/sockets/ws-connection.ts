@@ -24,7 +24,7 @@ import {
 import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import { monotonicNow, wakeAt } from "../platform/node-timers.ts"
 import { takeFrame } from "../platform/piece-buffer.ts"
-import { socketLimits } from "./limits.ts"
+import type { SocketLimits } from "./limits.ts"
 
 export interface ConnectionEvents {
   readonly received: (message: Message) => void
@@ -58,6 +58,7 @@ export class WsConnection {
   readonly #tcp: Socket
   readonly #rates: ConnectionRates
   readonly #events: ConnectionEvents
+  readonly #limits: SocketLimits
   #state: "open" | "closing" | "broken" | "closed" = "open"
   /** The reason of the end, as far as this side knows it. */
   #why: string | undefined
@@ -71,11 +72,18 @@ export class WsConnection {
   #heardAt: Micros
 
   /** Takes over an open socket. `tcp` is the connection under it. */
-  constructor(socket: WebSocket, tcp: Socket, rates: ConnectionRates, events: ConnectionEvents) {
+  constructor(
+    socket: WebSocket,
+    tcp: Socket,
+    rates: ConnectionRates,
+    events: ConnectionEvents,
+    limits: SocketLimits
+  ) {
     this.#socket = socket
     this.#tcp = tcp
     this.#rates = rates
     this.#events = events
+    this.#limits = limits
     this.#bytesHeard = tcp.bytesRead
     this.#heardAt = monotonicNow()
     socket.on("message", (data, isBinary) => this.#received(data as Buffer, isBinary))
@@ -128,7 +136,7 @@ export class WsConnection {
       this.#bytesHeard = this.#tcp.bytesRead
       this.#heardAt = now
     }
-    if (now - this.#heardAt >= socketLimits.deadConnectionTimeout) {
+    if (now - this.#heardAt >= this.#limits.deadConnectionTimeout) {
       this.destroy(`nothing came for ${Math.round((now - this.#heardAt) / 1_000_000)} s`)
       return
     }
@@ -138,9 +146,9 @@ export class WsConnection {
 
   #isStuck(): boolean {
     return (
-      this.#waiting.length > socketLimits.maxQueuedMessages ||
+      this.#waiting.length > this.#limits.maxQueuedMessages ||
       this.#socket.bufferedAmount >
-        socketLimits.maxSocketBuffer + limits.maxPieceLength + socketLimits.maxStuckBytes
+        this.#limits.maxSocketBuffer + limits.maxPieceLength + this.#limits.maxStuckBytes
     )
   }
 
@@ -165,7 +173,7 @@ export class WsConnection {
   /** Whether the first waiting piece may be written now. If not, a later event calls #pump again. */
   #mayGo(head: Waiting & { readonly tag: "Piece" }): boolean {
     // The drain of the socket and the callback of each piece pump again.
-    if (this.#socket.bufferedAmount >= socketLimits.maxSocketBuffer) return false
+    if (this.#socket.bufferedAmount >= this.#limits.maxSocketBuffer) return false
     const now = monotonicNow()
     head.goesAt ??= this.#rates.egress?.reserve(head.message.payload.byteLength, now) ?? now
     if (head.goesAt <= now) return true
@@ -230,7 +238,7 @@ export class WsConnection {
     // Reading resumes, so that the close handshake is heard.
     this.#cancelResume?.()
     if (this.#socket.isPaused) this.#socket.resume()
-    this.#cancelDrain ??= wakeAt(monotonicNow() + socketLimits.disconnectDrain, () =>
+    this.#cancelDrain ??= wakeAt(monotonicNow() + this.#limits.disconnectDrain, () =>
       this.#socket.terminate()
     )
     this.#pump()

@@ -12,13 +12,13 @@ import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
-import { socketLimits } from "./limits.ts"
+import { type SocketLimits, socketLimits } from "./limits.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 
 const unlimited: ConnectionRates = { egress: undefined, ingress: undefined }
 
 /** A connection under test and the raw socket at its other end. */
-const connection = (rates: ConnectionRates = unlimited) =>
+const connection = (rates: ConnectionRates = unlimited, changed: Partial<SocketLimits> = {}) =>
   Effect.gen(function* () {
     const server = yield* Effect.acquireRelease(
       Effect.callback<Server>((resume) => {
@@ -46,15 +46,21 @@ const connection = (rates: ConnectionRates = unlimited) =>
         sockets.handleUpgrade(request, socket, head, (accepted) =>
           resume(
             Effect.succeed(
-              new WsConnection(accepted, request.socket, rates, {
-                received: (message) => events.push(message.tag),
-                protocolBroken: (reason) => events.push(`broken: ${reason}`),
-                pieceSent: () => events.push("sent"),
-                closed: (reason) => {
-                  events.push(`closed: ${reason}`)
-                  whenClosed()
-                }
-              })
+              new WsConnection(
+                accepted,
+                request.socket,
+                rates,
+                {
+                  received: (message) => events.push(message.tag),
+                  protocolBroken: (reason) => events.push(`broken: ${reason}`),
+                  pieceSent: () => events.push("sent"),
+                  closed: (reason) => {
+                    events.push(`closed: ${reason}`)
+                    whenClosed()
+                  }
+                },
+                { ...socketLimits, ...changed }
+              )
             )
           )
         )
@@ -117,6 +123,26 @@ describe("liveness of a connection", () => {
       yield* closed
       expect(events).toEqual(["closed: the peer does not read what is sent to it"])
       expect(sent).toBeLessThan(20_000)
+    })
+  )
+
+  it.live("a peer for which too many messages wait behind a piece is cut", () =>
+    Effect.gen(function* () {
+      const few = { maxSocketBuffer: 1, maxQueuedMessages: 5 }
+      const { tested, peer, events, closed } = yield* connection(unlimited, few)
+      peer.pause()
+      const payload = new Uint8Array(limits.maxPieceLength)
+      const swarm = "ab".repeat(32) as SwarmId
+      for (const piece of [1, 2]) tested.send({ tag: "Piece", channel: 1, piece, payload }, swarm)
+      // The second piece waits for room, the Close for the piece, and what follows for the Close.
+      tested.send({ tag: "Close", channel: 1, reason: "finished" }, undefined)
+      for (let piece = 0; piece < 3; piece++)
+        tested.send({ tag: "Have", channel: 2, pieces: [piece] }, undefined)
+      yield* Effect.promise(() => new Promise(setImmediate))
+      expect(events).toEqual([])
+      tested.send({ tag: "Have", channel: 2, pieces: [3] }, undefined)
+      yield* closed
+      expect(events).toEqual(["closed: the peer does not read what is sent to it"])
     })
   )
 

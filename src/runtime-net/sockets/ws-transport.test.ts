@@ -6,12 +6,15 @@ import { it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { describe, expect } from "vitest"
 import { WebSocket } from "ws"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
+import { rawConnection } from "../../../testing/runtime-net/raw-connection.ts"
 import { connectedPair, listenWatched } from "../../../testing/runtime-net/transport-pair.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Message, SwarmId } from "../../protocol/wire/message.ts"
 import { unlimited } from "../../roles/config/process-keys.ts"
 import { PeerTransport } from "../../roles/services/peer-transport.ts"
 import { pieceBuffer } from "../platform/piece-buffer.ts"
+import { SocketLimits } from "./limits.ts"
 import { outsideAddress, peerPath, wsTransport } from "./ws-transport.ts"
 
 const swarm = "ab".repeat(32) as SwarmId
@@ -128,6 +131,34 @@ describe("peer transport", () => {
       yield* acceptor.told("Refused", 2)
       expect(acceptor.events.some((event) => event.tag === "Connected")).toBe(false)
     })
+  )
+
+  it.live(
+    "a listener holds maxSockets sockets, those that it dialled and those that say nothing included",
+    () =>
+      Effect.gen(function* () {
+        const full = yield* withLimits(listenWatched(), SocketLimits, { maxSockets: 1 })
+        const other = yield* listenWatched()
+        full.endpoint.dial(1, other.endpoint.address)
+        yield* full.told("Connected")
+        other.endpoint.dial(1, full.endpoint.address)
+        yield* other.told("DialFailed")
+        expect(yield* full.told("Refused")).toMatchObject([{ reason: "too many connections" }])
+        full.endpoint.disconnect(1, "done")
+        yield* full.told("Disconnected")
+        const port = Number(full.endpoint.address.split(":")[1])
+        const silent = yield* rawConnection(port)
+        other.endpoint.dial(2, full.endpoint.address)
+        yield* other.told("DialFailed", 2)
+        expect(full.events.filter(({ tag }) => tag === "Refused")).toHaveLength(1)
+        silent.socket.destroy()
+        // The listener has seen it go when it lets another in; until then it closes those that come.
+        let dial = 2
+        while (full.events.filter(({ tag }) => tag === "Connected").length < 2) {
+          other.endpoint.dial(++dial, full.endpoint.address)
+          yield* Effect.raceFirst(full.told("Connected", 2), other.told("DialFailed", dial))
+        }
+      })
   )
 
   it.live("a dial that cannot succeed is told once as failed", () =>

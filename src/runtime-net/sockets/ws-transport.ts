@@ -14,7 +14,7 @@ import type { Duplex } from "node:stream"
 import { Effect, Layer, type Scope } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
-import { limits } from "../../protocol/limits.ts"
+import { limits as protocolLimits } from "../../protocol/limits.ts"
 import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
 import { pieceHeaderBytes } from "../../protocol/wire/codec.ts"
 import { hostAndPort, isEveryAddress } from "../../roles/http/host-and-port.ts"
@@ -27,15 +27,18 @@ import {
 } from "../../roles/services/peer-transport.ts"
 import { whyNotBound } from "../http/http-listener.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
-import { socketLimits } from "./limits.ts"
+import { SocketLimits } from "./limits.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 
 /** The path of the upgrade. Another path is not a peer listener. */
 export const peerPath = "/shoal/peer"
 
-const longestFrame = Math.max(limits.maxPieceLength + pieceHeaderBytes, limits.maxControlFrame)
+const longestFrame = Math.max(
+  protocolLimits.maxPieceLength + pieceHeaderBytes,
+  protocolLimits.maxControlFrame
+)
 
-const socketOptions = {
+const socketOptions = ({ disconnectDrain }: SocketLimits) => ({
   perMessageDeflate: false,
   maxPayload: longestFrame,
   // A message is one frame.
@@ -43,8 +46,8 @@ const socketOptions = {
   // A frame that arrives in single bytes would cost hundreds of times its length. A TCP segment has 536 bytes or more.
   maxBufferedChunks: Math.ceil(longestFrame / 512),
   skipUTF8Validation: true,
-  closeTimeout: socketLimits.disconnectDrain / 1000
-} as const
+  closeTimeout: disconnectDrain / 1000
+})
 
 class WsEndpoint implements PeerEndpoint {
   readonly address: string
@@ -52,6 +55,7 @@ class WsEndpoint implements PeerEndpoint {
   readonly #server: Server
   readonly #accepting: WebSocketServer
   readonly #rates: ConnectionRates
+  readonly #limits: SocketLimits
   readonly #connections = new Map<ConnectionId, WsConnection>()
   readonly #dialling = new Map<ConnectionId, WebSocket>()
   readonly #liveness: NodeJS.Timeout
@@ -64,9 +68,11 @@ class WsEndpoint implements PeerEndpoint {
     server: Server,
     address: string,
     rates: PeerListenOptions["rates"],
-    handlers: PeerTransportHandlers
+    handlers: PeerTransportHandlers,
+    limits: SocketLimits
   ) {
     this.address = address
+    this.#limits = limits
     this.#server = server
     this.#handlers = handlers
     this.#rates = {
@@ -74,7 +80,7 @@ class WsEndpoint implements PeerEndpoint {
       ingress: bucket(rates.ingress, rates.burst)
     }
     this.#accepting = new WebSocketServer({
-      ...socketOptions,
+      ...socketOptions(limits),
       noServer: true,
       path: peerPath,
       clientTracking: false
@@ -103,7 +109,7 @@ class WsEndpoint implements PeerEndpoint {
     this.#liveness = setInterval(() => {
       const now = monotonicNow()
       for (const connection of this.#connections.values()) connection.checkLiveness(now)
-    }, socketLimits.pingInterval / 1000)
+    }, limits.pingInterval / 1000)
   }
 
   dial(id: ConnectionId, address: string): void {
@@ -111,8 +117,8 @@ class WsEndpoint implements PeerEndpoint {
     let socket: WebSocket
     try {
       socket = new WebSocket(`ws://${address}${peerPath}`, {
-        ...socketOptions,
-        handshakeTimeout: limits.handshakeTimeout / 1000,
+        ...socketOptions(this.#limits),
+        handshakeTimeout: protocolLimits.handshakeTimeout / 1000,
         generateMask: (mask) => void mask.fill(0)
       })
     } catch (cause) {
@@ -173,7 +179,7 @@ class WsEndpoint implements PeerEndpoint {
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal =
-      this.#connections.size >= socketLimits.maxSockets
+      this.#connections.size >= this.#limits.maxSockets
         ? "too many connections"
         : this.#accepting.shouldHandle(request)
           ? undefined
@@ -194,16 +200,22 @@ class WsEndpoint implements PeerEndpoint {
       return
     }
     const handlers = this.#handlers
-    const connection = new WsConnection(socket, tcp, this.#rates, {
-      received: (message) => this.#dead || handlers.received(id, message),
-      protocolBroken: (reason, bye) => this.#dead || handlers.protocolBroken(id, reason, bye),
-      pieceSent: (swarm, piece) => this.#dead || handlers.pieceSent(id, swarm, piece),
-      closed: (reason) => {
-        this.#connections.delete(id)
-        if (!this.#dead) handlers.disconnected(id, reason)
-        this.#noticeEmpty()
-      }
-    })
+    const connection = new WsConnection(
+      socket,
+      tcp,
+      this.#rates,
+      {
+        received: (message) => this.#dead || handlers.received(id, message),
+        protocolBroken: (reason, bye) => this.#dead || handlers.protocolBroken(id, reason, bye),
+        pieceSent: (swarm, piece) => this.#dead || handlers.pieceSent(id, swarm, piece),
+        closed: (reason) => {
+          this.#connections.delete(id)
+          if (!this.#dead) handlers.disconnected(id, reason)
+          this.#noticeEmpty()
+        }
+      },
+      this.#limits
+    )
     this.#connections.set(id, connection)
     handlers.connected(id)
   }
@@ -240,15 +252,15 @@ const advertised = ({ host, advertise }: PeerListenOptions["listen"], port: numb
   return hostAndPort(isEveryAddress(host) ? outsideAddress(host, networkInterfaces()) : host, port)
 }
 
-const bind = (options: PeerListenOptions, handlers: PeerTransportHandlers) =>
+const bind = (options: PeerListenOptions, handlers: PeerTransportHandlers, limits: SocketLimits) =>
   Effect.callback<WsEndpoint, PeerListenError>((resume) => {
     const { host, port } = options.listen
     const server = createServer({
-      headersTimeout: limits.handshakeTimeout / 1000,
-      requestTimeout: limits.handshakeTimeout / 1000,
+      headersTimeout: protocolLimits.handshakeTimeout / 1000,
+      requestTimeout: protocolLimits.handshakeTimeout / 1000,
       connectionsCheckingInterval: 1000
     })
-    server.maxConnections = socketLimits.maxSockets
+    server.maxConnections = limits.maxSockets
     server.once("error", (cause) =>
       resume(
         Effect.fail(
@@ -264,7 +276,9 @@ const bind = (options: PeerListenOptions, handlers: PeerTransportHandlers) =>
       const bound = server.address()
       const real = typeof bound === "object" && bound !== null ? bound.port : port
       resume(
-        Effect.succeed(new WsEndpoint(server, advertised(options.listen, real), options.rates, handlers))
+        Effect.succeed(
+          new WsEndpoint(server, advertised(options.listen, real), options.rates, handlers, limits)
+        )
       )
     })
   })
@@ -282,7 +296,10 @@ export const makeWsTransport = (): KillableTransport => {
     handlers: PeerTransportHandlers
   ): Effect.Effect<PeerEndpoint, PeerListenError, Scope.Scope> =>
     Effect.acquireRelease(
-      Effect.tap(bind(options, handlers), (endpoint) => Effect.sync(() => endpoints.add(endpoint))),
+      Effect.tap(
+        Effect.flatMap(SocketLimits, (limits) => bind(options, handlers, limits)),
+        (endpoint) => Effect.sync(() => endpoints.add(endpoint))
+      ),
       (endpoint) => Effect.tap(endpoint.stop, () => Effect.sync(() => endpoints.delete(endpoint)))
     )
   return {

@@ -10,7 +10,6 @@ import { Effect } from "effect"
 import type { BlobStoreError } from "../../roles/services/blob-store.ts"
 import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"
-import { storeLimits } from "./limits.ts"
 
 export interface AppendWriter {
   /** Takes a chunk, which must not change any more. If this returns a wait, the caller runs it before the next offer. */
@@ -21,8 +20,14 @@ export interface AppendWriter {
   readonly written: () => number
 }
 
-/** Writes to an open file at `path`, from offset `start` on. */
-export const writeBehind = (disk: Disk, path: string, file: number, start: number): AppendWriter => {
+/** Writes to an open file at `path`, from offset `start` on. Callers wait once `most` bytes are gathered. */
+export const writeBehind = (
+  disk: Disk,
+  path: string,
+  file: number,
+  start: number,
+  most: number
+): AppendWriter => {
   let gathered: Array<Uint8Array> = []
   let gatheredBytes = 0
   let writtenTo = start
@@ -67,7 +72,7 @@ export const writeBehind = (disk: Disk, path: string, file: number, start: numbe
       gathered.push(chunk)
       gatheredBytes += chunk.length
       if (!writing) writeGathered()
-      return gatheredBytes >= storeLimits.maxGatheredWrite ? oneWrite : undefined
+      return gatheredBytes >= most ? oneWrite : undefined
     },
     flush,
     written: () => writtenTo

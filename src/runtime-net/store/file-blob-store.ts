@@ -14,12 +14,13 @@ import {
   type BlobStore,
   type BlobStoreError
 } from "../../roles/services/blob-store.ts"
-import { serviceLimits } from "../../roles/services/limits.ts"
+import { ServiceLimits } from "../../roles/services/limits.ts"
 import { type BlobFolders, blobFolders, digestsIn, makeBlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
 import type { Disk } from "./disk.ts"
 import { type DiskFiles, makeDiskFiles } from "./disk-files.ts"
 import { makeKeyLock } from "./key-lock.ts"
+import { StoreLimits } from "./limits.ts"
 import { hashPieces, makeMetainfoFiles } from "./metainfo-files.ts"
 import { makePieceFiles } from "./piece-files.ts"
 import { makeStoreUsage } from "./store-usage.ts"
@@ -27,10 +28,11 @@ import { makeUploads } from "./upload-files.ts"
 
 /** Removes the useless leftovers of a crash. */
 const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFolders) {
+  const { uploadSessionTimeout } = yield* ServiceLimits
   for (const name of yield* files.list(folders.temporary)) {
     yield* files.removeFile(join(folders.temporary, basename(name)))
   }
-  const forgottenBefore = Date.now() - (2 * serviceLimits.uploadSessionTimeout) / 1000
+  const forgottenBefore = Date.now() - (2 * uploadSessionTimeout) / 1000
   for (const name of yield* files.list(folders.uploads)) {
     const upload = yield* files.stat(folders.upload(name))
     if (Option.isNone(upload)) continue
@@ -52,14 +54,15 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
   disk: Disk,
   root: string
 ): Effect.fn.Return<BlobStore, BlobStoreError, Scope.Scope> {
+  const limits = yield* StoreLimits
   const files = makeDiskFiles(disk)
   const folders = blobFolders(root)
   yield* makeBlobFolders(files, folders)
   yield* cleanUp(files, folders)
   const lock = makeKeyLock()
   const metainfos = makeMetainfoFiles(files, folders)
-  const pieces = makePieceFiles(files, folders, metainfos, lock)
-  const uploads = makeUploads(files, folders)
+  const pieces = makePieceFiles(files, folders, metainfos, lock, limits)
+  const uploads = makeUploads(files, folders, limits)
 
   const stat = (digest: Digest): Effect.Effect<Option.Option<BlobStat>, BlobStoreError> =>
     Effect.map(
@@ -74,7 +77,7 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
 
   const list = Effect.gen(function* () {
     const digests = yield* digestsIn(files, folders.blobs)
-    const found = yield* Effect.forEach(digests, stat, { concurrency: 8 })
+    const found = yield* Effect.forEach(digests, stat, { concurrency: limits.maxParallelLooks })
     return found.flatMap((blob) => (Option.isSome(blob) ? [blob.value] : []))
   })
 
@@ -107,7 +110,7 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
       ),
     remove,
     list,
-    ...makeStoreUsage(files, folders, metainfos),
+    ...makeStoreUsage(files, folders, metainfos, limits),
     ...uploads,
     metainfo: metainfos.get,
     makeMetainfo,

@@ -1,12 +1,26 @@
 // Limits of a store on disk. Each line states the unit and the trade-off.
 
+import { Context } from "effect"
+
 const MiB = 1024 * 1024
 
-export const storeLimits = {
+const storeLimits = {
   /** Uploads whose running digest is kept in memory; the oldest beyond it is read again at its commit. */
   maxUploadsHashed: 4096,
   /** Unfinished downloads, closed, whose verified pieces a store remembers; the oldest beyond it is hashed again. */
   maxClosedDownloadsKept: 256,
   /** Bytes of an upload that are gathered for the next write before the source waits. */
-  maxGatheredWrite: 4 * MiB
+  maxGatheredWrite: 4 * MiB,
+  /** Files whose size is read at once while a store is listed or measured. */
+  maxParallelLooks: 8
 }
+
+export type StoreLimits = Readonly<typeof storeLimits>
+
+/** What a store reads when it is opened: these limits, unless a test sets others. */
+export const StoreLimits: Context.Reference<StoreLimits> = Context.Reference(
+  "shoal/runtime-net/store/StoreLimits",
+  {
+    defaultValue: () => storeLimits
+  }
+)

@@ -16,7 +16,7 @@ import { swarmIdOf } from "../platform/node-digests.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import type { DiskFiles } from "./disk-files.ts"
 import type { KeyLock } from "./key-lock.ts"
-import { storeLimits } from "./limits.ts"
+import type { StoreLimits } from "./limits.ts"
 import type { MetainfoFiles } from "./metainfo-files.ts"
 import { makePieceFile, type OpenPieceFile } from "./piece-file.ts"
 
@@ -38,12 +38,13 @@ export const makePieceFiles = (
   files: DiskFiles,
   folders: BlobFolders,
   metainfos: MetainfoFiles,
-  lock: KeyLock
+  lock: KeyLock,
+  limits: StoreLimits
 ): PieceFiles => {
   const opened = new Map<Digest, Shared>()
   /** Unfinished downloads that were closed. When this process opens one again, it hashes nothing again. */
   const verified = new BoundedMap<Digest, { readonly swarm: SwarmId; readonly have: Bitfield }>(
-    storeLimits.maxClosedDownloadsKept
+    limits.maxClosedDownloadsKept
   )
   const keepVerified = (digest: Digest, open: OpenPieceFile): void => {
     verified.set(digest, { swarm: open.torrent.swarm, have: open.have() })

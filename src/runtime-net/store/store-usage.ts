@@ -10,16 +10,19 @@ import type { BlobStore, BlobStoreError, KeptBlob } from "../../roles/services/b
 import type { BlobFolders } from "./blob-folders.ts"
 import type { FileStat } from "./disk.ts"
 import type { DiskFiles } from "./disk-files.ts"
+import type { StoreLimits } from "./limits.ts"
 import type { MetainfoFiles } from "./metainfo-files.ts"
 
 type Usage = Pick<BlobStore, "usage" | "measure" | "noteUse">
 
-/** Disk calls that one measurement runs at the same time. */
-const concurrency = 8
-
 const takes = ({ length, allocated }: FileStat): number => Math.max(length, allocated)
 
-export const makeStoreUsage = (files: DiskFiles, folders: BlobFolders, metainfos: MetainfoFiles): Usage => {
+export const makeStoreUsage = (
+  files: DiskFiles,
+  folders: BlobFolders,
+  metainfos: MetainfoFiles,
+  { maxParallelLooks: concurrency }: StoreLimits
+): Usage => {
   /** What is stored under a digest. `look` finds an existing file; `index` is the size of the entry of its swarm. */
   const keptOf = (
     digest: Digest,

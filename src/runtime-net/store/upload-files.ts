@@ -28,7 +28,7 @@ import type { BlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
 import type { DiskFiles } from "./disk-files.ts"
 import { makeKeyLock } from "./key-lock.ts"
-import { storeLimits } from "./limits.ts"
+import type { StoreLimits } from "./limits.ts"
 
 type Uploads = Pick<
   BlobStore,
@@ -43,9 +43,9 @@ interface SeenFromStart {
 
 const uploadName = /^[0-9a-f]{32}$/
 
-export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => {
+export const makeUploads = (files: DiskFiles, folders: BlobFolders, limits: StoreLimits): Uploads => {
   const lock = makeKeyLock()
-  const seen = new BoundedMap<string, SeenFromStart>(storeLimits.maxUploadsHashed)
+  const seen = new BoundedMap<string, SeenFromStart>(limits.maxUploadsHashed)
 
   const remember = (upload: string): void => {
     // Beyond the limit the oldest is dropped: its commit reads the file again.
@@ -75,7 +75,7 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders): Uploads => 
     const path = folders.upload(upload)
     const known = seen.get(upload)
     const file = yield* files.open(path, "update")
-    const writer = writeBehind(files.disk, path, file, size)
+    const writer = writeBehind(files.disk, path, file, size, limits.maxGatheredWrite)
     const settle = Effect.gen(function* () {
       yield* writer.flush
       yield* files.sync(path, file)
