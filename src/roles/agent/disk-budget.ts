@@ -14,7 +14,7 @@ import { Clock, Data, Deferred, Duration, Effect, Option, type Scope } from "eff
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { toDuration } from "../services/clock.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
 import type { DiskBudgetConfig } from "./config.ts"
 import { DiskLedger } from "./disk-ledger.ts"
@@ -55,6 +55,31 @@ interface Waiter {
   admitted: boolean
 }
 
+const diskUsed = gaugeMetric("shoal_disk_used_bytes", {
+  of: "agents with `disk.budget`",
+  description: "Bytes on the disk in the agent's own files"
+})
+const diskBudget = gaugeMetric("shoal_disk_budget_bytes", {
+  of: "agents with `disk.budget`",
+  description: "Bytes of the disk budget"
+})
+const diskCommitted = gaugeMetric("shoal_disk_committed_bytes", {
+  of: "agents with `disk.budget`",
+  description: "Bytes in use, downloads at their expected length"
+})
+const diskEvictions = counterMetric("shoal_disk_evictions_total", {
+  of: "agents with `disk.budget`",
+  description: "Blobs and unfinished downloads evicted"
+})
+const diskEvictedBytes = counterMetric("shoal_disk_evicted_bytes_total", {
+  of: "agents with `disk.budget`",
+  description: "Bytes of the blobs and downloads evicted"
+})
+const diskRefusals = counterMetric("shoal_disk_refusals_total", {
+  of: "agents with `disk.budget`",
+  description: "Downloads for which there was no room"
+})
+
 export const makeDiskBudget = (options: {
   readonly blobs: BlobStore
   readonly config: DiskBudgetConfig
@@ -84,23 +109,12 @@ export const makeDiskBudget = (options: {
     let stuck = false
     let warned = false
 
-    metrics.readGauge(
-      "shoal_disk_used_bytes",
-      "Bytes on the disk in this agent's own files",
-      () => ledger.used
-    )
-    metrics.readGauge("shoal_disk_budget_bytes", "Bytes of the disk budget", () => budgetBytes)
-    metrics.readGauge(
-      "shoal_disk_committed_bytes",
-      "Bytes in use, downloads at their expected length",
-      () => ledger.committed
-    )
-    const evictions = metrics.counter("shoal_disk_evictions_total", "Blobs and unfinished downloads evicted")
-    const evictedBytes = metrics.counter(
-      "shoal_disk_evicted_bytes_total",
-      "Bytes of the blobs and downloads evicted"
-    )
-    const refused = metrics.counter("shoal_disk_refusals_total", "Downloads for which there was no room")
+    metrics.readGauge(diskUsed, () => ledger.used)
+    metrics.readGauge(diskBudget, () => budgetBytes)
+    metrics.readGauge(diskCommitted, () => ledger.committed)
+    const evictions = metrics.counter(diskEvictions)
+    const evictedBytes = metrics.counter(diskEvictedBytes)
+    const refused = metrics.counter(diskRefusals)
 
     const wake = (): void => void Deferred.doneUnsafe(woken, Effect.void)
 

@@ -23,7 +23,7 @@ import { readEach } from "../registry/multipart-ranges.ts"
 import { atEnd, held } from "../scoped.ts"
 import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { toDuration } from "../services/clock.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
 import { type DiskBudget, type DiskBudgetSpent, unboundedDisk } from "./disk-budget.ts"
 import { AgentLimits } from "./limits.ts"
@@ -91,6 +91,11 @@ export interface DownloadsOptions {
   readonly disk?: DiskBudget
 }
 
+const downloadsUnderway = gaugeMetric("shoal_downloads_underway", {
+  of: "agents",
+  description: "Blobs that are being downloaded"
+})
+
 export const makeDownloads = (
   options: DownloadsOptions
 ): Effect.Effect<Downloads, never, Timers | Scope.Scope> =>
@@ -136,11 +141,7 @@ class SharedDownloads implements Downloads {
     this.#underway = underway
     this.#limits = limits
     this.#asking = asking
-    options.metrics.readGauge(
-      "shoal_downloads_underway",
-      "Blobs that are being downloaded",
-      () => this.#count
-    )
+    options.metrics.readGauge(downloadsUnderway, () => this.#count)
   }
 
   torrent(namespace: string, digest: Digest): Effect.Effect<Torrent, PullError> {

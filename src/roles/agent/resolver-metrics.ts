@@ -3,7 +3,7 @@
 //
 // Invariant: every value of version 0.1 is also exposed under its old name (shoal_facts...), until the next version.
 
-import type { Reading, RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, gaugeMetric, type Reading, type RoleMetrics } from "../services/metrics.ts"
 import type { ResolutionCache } from "./resolution-cache.ts"
 
 /** Where a resolution came from: the cache, a build-index, the cache while no build-index answers, or nowhere. */
@@ -39,6 +39,35 @@ const sources = [
   ["unavailable", "unavailable", "unavailable"]
 ] as const
 
+const resolutions = counterMetric("shoal_resolutions_total", {
+  of: "agents",
+  description: "Tags, manifests and blobs resolved, by the source of the answer",
+  labels: { kind: "`tag`, `manifest` or `blob`", source: "`cache`, `build-index`, `stale` or `unavailable`" }
+})
+const factsRead = counterMetric("shoal_facts_read_total", {
+  of: "agents",
+  description: "Old name of shoal_resolutions_total",
+  labels: { fact: "`tag`, `manifest` or `blob`", answer: "`remembered`, `asked`, `stale` or `unavailable`" }
+})
+const olderAnswers = counterMetric("shoal_resolutions_older_total", {
+  of: "agents",
+  description: "Answers of build-indexes that were older than the cached entry and were ignored"
+})
+const factsOlder = counterMetric("shoal_facts_older_total", {
+  of: "agents",
+  description: "Old name of shoal_resolutions_older_total"
+})
+const cacheEntries = gaugeMetric("shoal_resolution_cache_entries", {
+  of: "agents",
+  description: "Entries of the resolution cache",
+  labels: { kind: "`tags`, `manifests` or `blobs`" }
+})
+const facts = gaugeMetric("shoal_facts", {
+  of: "agents",
+  description: "Old name of shoal_resolution_cache_entries",
+  labels: { kind: "`tags`, `manifests` or `blobs`" }
+})
+
 export const readResolverMetrics = (
   metrics: RoleMetrics,
   counts: ResolverCounts,
@@ -52,56 +81,22 @@ const resolutionReadings = (counts: ResolverCounts): ReadonlyArray<Reading> =>
     sources.flatMap(([source, label, oldLabel]): ReadonlyArray<Reading> => {
       const value = counts[kind][source]
       return [
-        {
-          kind: "counter",
-          name: "shoal_resolutions_total",
-          description: "Tags, manifests and blobs resolved, by the source of the answer",
-          labels: { kind, source: label },
-          value
-        },
-        {
-          kind: "counter",
-          name: "shoal_facts_read_total",
-          description: "Old name of shoal_resolutions_total",
-          labels: { fact: kind, answer: oldLabel },
-          value
-        }
+        { metric: resolutions, labels: { kind, source: label }, value },
+        { metric: factsRead, labels: { fact: kind, answer: oldLabel }, value }
       ]
     })
   )
 
 const olderReadings = ({ olderAnswers: value }: ResolverCounts): ReadonlyArray<Reading> => [
-  {
-    kind: "counter",
-    name: "shoal_resolutions_older_total",
-    description: "Answers of build-indexes that were older than the cached entry and were ignored",
-    value
-  },
-  {
-    kind: "counter",
-    name: "shoal_facts_older_total",
-    description: "Old name of shoal_resolutions_older_total",
-    value
-  }
+  { metric: olderAnswers, value },
+  { metric: factsOlder, value }
 ]
 
 const entryReadings = (cache: ResolutionCache): ReadonlyArray<Reading> =>
   Object.entries(cache.sizes()).flatMap(([kind, value]): ReadonlyArray<Reading> => {
     const labels = { kind }
     return [
-      {
-        kind: "gauge",
-        name: "shoal_resolution_cache_entries",
-        description: "Entries of the resolution cache",
-        labels,
-        value
-      },
-      {
-        kind: "gauge",
-        name: "shoal_facts",
-        description: "Old name of shoal_resolution_cache_entries",
-        labels,
-        value
-      }
+      { metric: cacheEntries, labels, value },
+      { metric: facts, labels, value }
     ]
   })

@@ -15,7 +15,7 @@ import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
 import { HttpLimits } from "../http/limits.ts"
 import { ociError } from "../oci/oci-error.ts"
 import { RegistryLimits } from "../registry/limits.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, type RoleMetrics } from "../services/metrics.ts"
 import type { TableStoreError } from "../services/table-store.ts"
 import type { BuildIndexChanges, NothingThere, TagImmutable } from "./build-index-changes.ts"
 import { decodeLinkRow, decodeManifestRow, decodeTagRow, type IndexTables } from "./build-index-tables.ts"
@@ -33,6 +33,12 @@ interface CollectReport {
   readonly gone: ReadonlyArray<string>
 }
 
+const collectedTotal = counterMetric("shoal_index_collected_total", {
+  of: "build-indexes",
+  description: "Tags, manifests and links that the collector removed",
+  labels: { kind: "`tags`, `manifests` or `links`" }
+})
+
 export const makeBuildIndexCollect = (options: {
   readonly tables: IndexTables
   readonly changes: BuildIndexChanges
@@ -47,8 +53,7 @@ export const makeBuildIndexCollect = (options: {
     const { maxCollectListed } = yield* HttpLimits
     const { maxChangedByLength } = yield* RegistryLimits
     const oneAtATime = Semaphore.makeUnsafe(1).withPermit
-    const collected = (kind: string) =>
-      metrics.counter("shoal_index_collected_total", "What the collector took away", { kind })
+    const collected = (kind: string) => metrics.counter(collectedTotal, { kind })
     const counters = { tags: collected("tags"), manifests: collected("manifests"), links: collected("links") }
 
     const contentOf = (name: string): Effect.Effect<RepositoryContent, TableStoreError> =>

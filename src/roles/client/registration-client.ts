@@ -5,7 +5,7 @@ import { Data, Effect, Random, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { toDuration } from "../services/clock.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, type RoleMetrics } from "../services/metrics.ts"
 import { apiClient } from "./api-client.ts"
 import type { AgentRegistration } from "./registration-wire.ts"
 import { TrackerApi } from "./tracker-api.ts"
@@ -16,6 +16,11 @@ const api = apiClient(TrackerApi)
 /** No tracker told whom it knows. `message` names each and why. */
 export class AgentsUnknown extends Data.TaggedError("AgentsUnknown")<{ readonly message: string }> {}
 
+const registrationFailures = counterMetric("shoal_registration_failures_total", {
+  of: "agents",
+  description: "Registrations that a tracker did not take"
+})
+
 /** Registers the agent with every tracker now and then, until the scope ends. */
 export const keepRegistered = (options: {
   readonly trackers: ReadonlyArray<string>
@@ -25,10 +30,7 @@ export const keepRegistered = (options: {
   Effect.gen(function* () {
     const upstreams = yield* makeUpstreams
     const { limits } = upstreams
-    const failed = options.metrics.counter(
-      "shoal_registration_failures_total",
-      "Registrations that a tracker did not take"
-    )
+    const failed = options.metrics.counter(registrationFailures)
     const { registration } = options
     const register = (tracker: string) =>
       upstreams

@@ -8,12 +8,21 @@ import { seconds } from "../../protocol/kit/time.ts"
 import type { ClientLimits } from "../config/client-limits.ts"
 import { ociError } from "../oci/oci-error.ts"
 import { monotonicMicros } from "../services/clock.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { clientOf } from "./client-address.ts"
 import { ClientRates } from "./client-rates.ts"
 import { ociErrorResponse } from "./error-response.ts"
 import type { HttpApp } from "./http-app.ts"
 import { HttpLimits } from "./limits.ts"
+
+const clients = gaugeMetric("shoal_clients", {
+  of: "agents and proxies",
+  description: "Clients with a rate limiter"
+})
+const requestsRefused = counterMetric("shoal_requests_refused_total", {
+  of: "agents and proxies",
+  description: "Requests refused because their client asked too often"
+})
 
 const isProbe = (url: string): boolean => url === "/health" || url === "/readiness"
 
@@ -31,11 +40,8 @@ export const limitClients = (
     const { requestsPerSecond: perSecond, requestBurst: burst } = allowed
     if (perSecond === 0) return app
     const rates = new ClientRates({ perSecond, burst, maxClients: maxClientsRemembered })
-    metrics.readGauge("shoal_clients", "Clients with a rate limiter", () => rates.size)
-    const refused = metrics.counter(
-      "shoal_requests_refused_total",
-      "Requests refused because their client asked too often"
-    )
+    metrics.readGauge(clients, () => rates.size)
+    const refused = metrics.counter(requestsRefused)
     return Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
       const client = clientOfRequest(request)

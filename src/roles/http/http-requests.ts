@@ -3,13 +3,19 @@
 
 import { Effect } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, type RoleMetrics } from "../services/metrics.ts"
 import type { RouteHandler } from "./http-app.ts"
 
 /** Counts one answered request. */
 export type RequestCounter = (method: string, route: string, status: number) => void
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+
+const requests = counterMetric("shoal_http_requests_total", {
+  of: "every role",
+  description: "Requests answered, by route and status",
+  labels: { method: "the method, or `other`", route: "a name of the role's own", status: "the status" }
+})
 
 export const makeRequestCounter = (metrics: RoleMetrics): RequestCounter => {
   let counters: Map<string, (increment: number) => void> | undefined
@@ -20,7 +26,7 @@ export const makeRequestCounter = (metrics: RoleMetrics): RequestCounter => {
     let count = counters.get(key)
     if (count === undefined) {
       const labels = { method: known, route, status: String(status) }
-      count = metrics.counter("shoal_http_requests_total", "Requests answered, by route and status", labels)
+      count = metrics.counter(requests, labels)
       counters.set(key, count)
     }
     count(1)

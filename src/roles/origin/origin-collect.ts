@@ -21,7 +21,7 @@ import { HttpLimits } from "../http/limits.ts"
 import { ociError } from "../oci/oci-error.ts"
 import type { PeerEngine } from "../peer/peer-engine.ts"
 import type { BlobStat, BlobStore, BlobStoreError } from "../services/blob-store.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, type RoleMetrics } from "../services/metrics.ts"
 import type { TableStoreError } from "../services/table-store.ts"
 import type { OriginCollect } from "./config.ts"
 import type { OriginReplication } from "./origin-replication.ts"
@@ -41,6 +41,15 @@ interface OriginCollectReport {
 
 type CollectError = BuildIndexUnavailable | BlobStoreError | TableStoreError
 
+const collectedBlobs = counterMetric("shoal_origin_collected_blobs_total", {
+  of: "origins",
+  description: "Blobs that the collector removed"
+})
+const collectedBytes = counterMetric("shoal_origin_collected_bytes_total", {
+  of: "origins",
+  description: "Bytes of blobs that the collector removed"
+})
+
 export const makeOriginCollect = (options: {
   readonly config: OriginCollect
   readonly blobs: BlobStore
@@ -58,11 +67,8 @@ export const makeOriginCollect = (options: {
     const graceMillis = Duration.toMillis(config.grace)
     const oneAtATime = Semaphore.makeUnsafe(1).withPermit
     const removed = {
-      blobs: metrics.counter("shoal_origin_collected_blobs_total", "Blobs that the collector removed"),
-      bytes: metrics.counter(
-        "shoal_origin_collected_bytes_total",
-        "Bytes of blobs that the collector removed"
-      )
+      blobs: metrics.counter(collectedBlobs),
+      bytes: metrics.counter(collectedBytes)
     }
 
     /** False while a neighbour is being served: the next collection tries again. */

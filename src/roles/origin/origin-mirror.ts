@@ -18,7 +18,7 @@ import { askMetainfo } from "../client/ask-metainfo.ts"
 import { BlobOnItsWay } from "../client/origin-errors.ts"
 import type { Upstreams } from "../client/upstreams.ts"
 import { toDuration } from "../services/clock.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { UpstreamLimits } from "../upstream/limits.ts"
 import type { UpstreamError } from "../upstream/upstream-errors.ts"
 import type { MirroredRepository, UpstreamRegistries } from "../upstream/upstream-registries.ts"
@@ -49,6 +49,20 @@ export interface OriginMirrorOptions {
 
 type Outcome = Option.Option<Metainfo>
 
+const fetches = counterMetric("shoal_upstream_fetches_total", {
+  of: "origins",
+  description: "Blobs fetched from upstream registries, by how that ended",
+  labels: { result: "`done` or `failed`" }
+})
+const bytesReceived = counterMetric("shoal_upstream_bytes_received_total", {
+  of: "origins",
+  description: "Bytes of blobs received from upstream registries"
+})
+const fetchesUnderway = gaugeMetric("shoal_upstream_fetches_underway", {
+  of: "origins",
+  description: "Blobs being fetched from upstream registries or waiting for it"
+})
+
 export const makeOriginMirror = (
   options: OriginMirrorOptions
 ): Effect.Effect<OriginMirror, never, Scope.Scope> =>
@@ -61,20 +75,11 @@ export const makeOriginMirror = (
     const underway = new Map<Digest, Deferred.Deferred<Outcome>>()
     /** Until when, in milliseconds, a blob that could not be had is not asked for again. */
     const failedUntil = new BoundedMap<Digest, number>(maxUpstreamAnswers)
-    const counted = (result: string) =>
-      metrics.counter("shoal_upstream_fetches_total", "Blobs fetched from upstream registries", { result })
+    const counted = (result: string) => metrics.counter(fetches, { result })
     const done = counted("done")
     const failed = counted("failed")
-    const received = metrics.counter(
-      "shoal_upstream_bytes_received_total",
-      "Bytes of blobs received from upstream registries",
-      {}
-    )
-    metrics.readGauge(
-      "shoal_upstream_fetches_underway",
-      "Blobs being fetched or waiting for it",
-      () => underway.size
-    )
+    const received = metrics.counter(bytesReceived)
+    metrics.readGauge(fetchesUnderway, () => underway.size)
 
     /** The bytes of a blob; what an upstream has as a manifest only is a blob to the swarm as well. */
     const bytesOf = ({ registry, remote }: MirroredRepository, digest: Digest) =>

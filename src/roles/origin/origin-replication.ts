@@ -17,7 +17,7 @@ import { sendBlob } from "../client/blob-send.ts"
 import { discardBody, refusedBy, type UpstreamFailed, type Upstreams } from "../client/upstreams.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { toDuration } from "../services/clock.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
 import { OriginLimits } from "./limits.ts"
@@ -57,6 +57,16 @@ export interface ReplicationOptions {
   readonly metrics: RoleMetrics
 }
 
+const copies = counterMetric("shoal_origin_copies_total", {
+  of: "origins",
+  description: "Copies to other origins, by how they ended",
+  labels: { result: "`done` or `failed`" }
+})
+const copiesQueued = gaugeMetric("shoal_origin_copies_queued", {
+  of: "origins",
+  description: "Copies to other origins that are not done"
+})
+
 export const makeOriginReplication = (
   options: ReplicationOptions
 ): Effect.Effect<OriginReplication, TableStoreError, Scope.Scope> =>
@@ -67,12 +77,10 @@ export const makeOriginReplication = (
     // Commits that run now: their rows are not the worker's, since there may be nothing to copy yet.
     const committing = new Map<Digest, number>()
     const latch = yield* Latch.make(false)
-    const copied = metrics.counter("shoal_origin_copies_total", "Copies to other origins", { result: "done" })
-    const failedCopies = metrics.counter("shoal_origin_copies_total", "Copies to other origins", {
-      result: "failed"
-    })
+    const copied = metrics.counter(copies, { result: "done" })
+    const failedCopies = metrics.counter(copies, { result: "failed" })
     let queued = 0
-    metrics.readGauge("shoal_origin_copies_queued", "Copies to other origins that are not done", () => queued)
+    metrics.readGauge(copiesQueued, () => queued)
 
     const targetsOf = (digest: Digest): ReadonlyArray<string> =>
       ringOwners(digest, members, upstreams.limits.originReplicas).filter((url) => url !== self)

@@ -17,7 +17,7 @@ import type { TrackerClient } from "../client/tracker-client.ts"
 import type { SwarmAnnounce } from "../client/tracker-wire.ts"
 import { atEnd, type Fork, held, makeFork } from "../scoped.ts"
 import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
-import type { MetricLabels, RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, gaugeMetric, type MetricLabels, type RoleMetrics } from "../services/metrics.ts"
 import { randomSource } from "../services/random-source.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
@@ -40,10 +40,20 @@ export interface Announcer {
   readonly seedAll: (blobs: BlobStore) => Effect.Effect<void, BlobStoreError>
 }
 
+const failures = counterMetric("shoal_tracker_failures_total", {
+  of: "agents",
+  description: "Requests that no tracker answered, by what was asked",
+  labels: { what: "`announce` or `metainfo`" }
+})
+const swarmsAnnounced = gaugeMetric("shoal_swarms_announced", {
+  of: "agents",
+  description: "Swarms that this host announces"
+})
+
 /** Counts requests that no tracker answered, by kind. */
 export const trackerFailures = (metrics: RoleMetrics) => (what: "announce" | "metainfo") => {
   const labels: MetricLabels = { what }
-  return metrics.counter("shoal_tracker_failures_total", "Requests that no tracker answered", labels)
+  return metrics.counter(failures, labels)
 }
 
 interface Member {
@@ -102,7 +112,7 @@ class Announces implements Announcer {
     this.#tracker = tracker
     this.#means = means
     this.#failed = trackerFailures(metrics)("announce")
-    metrics.readGauge("shoal_swarms_announced", "Swarms that this host announces", () => this.#members.size)
+    metrics.readGauge(swarmsAnnounced, () => this.#members.size)
   }
 
   join(torrent: Torrent, namespace: string, swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> {

@@ -16,7 +16,7 @@ import { type OciError, ociError } from "../oci/oci-error.ts"
 import type { ImageSource } from "../registry/image-source.ts"
 import { sourceFailed } from "../registry/registry-read.ts"
 import { toDuration } from "../services/clock.ts"
-import type { RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import type { PreheatScope } from "./config.ts"
 import { ProxyLimits } from "./limits.ts"
 import { askAgent } from "./preheat-ask.ts"
@@ -66,6 +66,16 @@ const chooseAgents = (
   }
 }
 
+const preheatedAgents = counterMetric("shoal_preheated_agents_total", {
+  of: "proxies",
+  description: "Agents that were asked to preheat, by outcome",
+  labels: { outcome: "`done` or `failed`" }
+})
+const preheatsUnderway = gaugeMetric("shoal_preheats_underway", {
+  of: "proxies",
+  description: "Preheats that have not ended"
+})
+
 export const makePreheatJobs = (options: {
   readonly source: Pick<ImageSource, "resolve" | "manifest">
   readonly findAgents: Effect.Effect<ReadonlyArray<AgentRegistration>, AgentsUnknown>
@@ -80,13 +90,10 @@ export const makePreheatJobs = (options: {
     const fibers = yield* FiberMap.make<string>()
     /** Orders under way by what they say. */
     const underway = new Map<string, BegunPreheat>()
-    const counted = (outcome: string) =>
-      options.metrics.counter("shoal_preheated_agents_total", "Agents that were asked to preheat", {
-        outcome
-      })
+    const counted = (outcome: string) => options.metrics.counter(preheatedAgents, { outcome })
     const done = counted("done")
     const failed = counted("failed")
-    options.metrics.readGauge("shoal_preheats_underway", "Preheats that have not ended", () => underway.size)
+    options.metrics.readGauge(preheatsUnderway, () => underway.size)
 
     const lookup = (order: PreheatOrder, patient: boolean) =>
       imageContents(options.source, order, order.platforms, limits).pipe(

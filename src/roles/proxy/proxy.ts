@@ -17,13 +17,18 @@ import { makeUploadPace } from "../registry/upload-pace.ts"
 import { makeUploadSessions } from "../registry/upload-sessions.ts"
 import { Digests } from "../services/digests.ts"
 import { HostStorage } from "../services/host-storage.ts"
-import { makeRoleMetrics } from "../services/metrics.ts"
+import { gaugeMetric, makeRoleMetrics } from "../services/metrics.ts"
 import { makeMirrorNames } from "../upstream/mirror-names.ts"
 import { keepMirrored, makeMirrorScope } from "../upstream/mirror-scope.ts"
 import type { ProxyConfig } from "./config.ts"
 import { fetchingOrigins } from "./fetching-origins.ts"
 import { makePreheat } from "./preheat.ts"
 import { makeProxySink, makeProxySource } from "./proxy-images.ts"
+
+const uploadsOpen = gaugeMetric("shoal_uploads_open", {
+  of: "proxies",
+  description: "Uploads that clients began and did not end"
+})
 
 export const proxy = (config: ProxyConfig): HostProgram =>
   Effect.gen(function* () {
@@ -38,7 +43,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const allowed = config.limits
     const uploads = yield* makeUploadSessions(blobs, tables, allowed)
     const pace = yield* makeUploadPace(allowed.uploadRate)
-    metrics.readGauge("shoal_uploads_open", "Uploads that clients began and did not end", uploads.open)
+    metrics.readGauge(uploadsOpen, uploads.open)
 
     // A crash between commit and hand-over leaves a blob that no client was told of.
     for (const { digest } of yield* blobs.list) yield* blobs.remove(digest)

@@ -4,23 +4,56 @@
 
 import { Context, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
+import { invariant } from "../../protocol/kit/invariant.ts"
 
 export type MetricLabels = Readonly<Record<string, string>>
 
-/** A value at the time of a scrape. Counters of the same name and labels are added up. */
-export interface Reading {
+/** A metric as its users know it. docs/metrics.md lists all of them. */
+export interface MetricDefinition {
   readonly kind: "counter" | "gauge"
   readonly name: string
+  /** Which roles have it: "agents and origins". */
+  readonly of: string
   readonly description: string
+  /** What each label holds, besides `role`, which every series has. */
+  readonly labels: MetricLabels
+}
+
+type About = Pick<MetricDefinition, "of" | "description"> & Partial<Pick<MetricDefinition, "labels">>
+
+/** Once per name and process: definitions are constants of the modules that count. */
+const definitions = new Map<string, MetricDefinition>()
+
+const define = (definition: MetricDefinition): MetricDefinition => {
+  invariant(!definitions.has(definition.name), `${definition.name} is defined twice`)
+  definitions.set(definition.name, definition)
+  return definition
+}
+
+/** Defines a metric that only grows while its process runs. */
+export const counterMetric = (name: string, { labels = {}, ...about }: About): MetricDefinition =>
+  define({ kind: "counter", name, labels, ...about })
+
+/** Defines a metric that is what it is at the time of a scrape. */
+export const gaugeMetric = (name: string, { labels = {}, ...about }: About): MetricDefinition =>
+  define({ kind: "gauge", name, labels, ...about })
+
+/** The definitions of all modules that are loaded, by name. */
+export const definedMetrics = (): ReadonlyArray<MetricDefinition> =>
+  [...definitions.values()].sort((one, other) => (one.name < other.name ? -1 : 1))
+
+/** A value at the time of a scrape. Counters of the same name and labels are added up. */
+export interface Reading {
+  readonly metric: MetricDefinition
   readonly labels?: MetricLabels | undefined
   readonly value: number
 }
 
 export interface RoleMetrics {
   /** A counter; the caller adds increments by the returned function. */
-  readonly counter: (name: string, description: string, labels?: MetricLabels) => (increment: number) => void
+  readonly counter: (metric: MetricDefinition, labels?: MetricLabels) => (increment: number) => void
   /** A gauge that is read at each scrape. */
-  readonly readGauge: (name: string, description: string, read: () => number, labels?: MetricLabels) => void
+  readonly readGauge: (metric: MetricDefinition, read: () => number) => void
   /** Several values that are read at each scrape; a counter among them must never decrease. */
   readonly readAll: (read: () => Iterable<Reading>) => void
   /** All metrics in the Prometheus text format. */
@@ -31,15 +64,15 @@ export interface RoleMetrics {
 export const makeRoleMetrics = (role: string): RoleMetrics => {
   const reads: Array<() => Iterable<Reading>> = []
   return {
-    counter: (name, description, labels) => {
+    counter: (metric, labels) => {
       let value = 0
-      reads.push(() => [{ kind: "counter", name, description, labels, value }])
+      reads.push(() => [{ metric, labels, value }])
       return (increment) => {
         value += increment
       }
     },
-    readGauge: (name, description, read, labels) => {
-      reads.push(() => [{ kind: "gauge", name, description, labels, value: read() }])
+    readGauge: (metric, read) => {
+      reads.push(() => [{ metric, value: read() }])
     },
     readAll: (read) => {
       reads.push(read)
@@ -47,7 +80,8 @@ export const makeRoleMetrics = (role: string): RoleMetrics => {
     text: () => {
       const context = Context.make(Metric.MetricRegistry, new Map())
       for (const read of reads) {
-        for (const { kind, name, description, labels, value } of read()) {
+        for (const { metric: definition, labels, value } of read()) {
+          const { kind, name, description } = definition
           const attributes = { role, ...labels }
           const metric =
             kind === "gauge"

@@ -21,7 +21,7 @@ import { makeRequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
 import { toDuration } from "../services/clock.ts"
-import { makeRoleMetrics } from "../services/metrics.ts"
+import { gaugeMetric, makeRoleMetrics } from "../services/metrics.ts"
 import { randomSource } from "../services/random-source.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
@@ -43,6 +43,19 @@ const metainfoFailure = (error: OriginReadError | BlobOnItsWay): Effect.Effect<s
   )
 }
 
+const swarmsKnown = gaugeMetric("shoal_tracker_swarms", {
+  of: "trackers",
+  description: "Swarms that have peers"
+})
+const peersKnown = gaugeMetric("shoal_tracker_peers", {
+  of: "trackers",
+  description: "Peers over all swarms"
+})
+const agentsKnown = gaugeMetric("shoal_tracker_agents", {
+  of: "trackers",
+  description: "Agents that registered lately"
+})
+
 export const tracker = (config: TrackerConfig): HostProgram =>
   Effect.gen(function* () {
     const timers = yield* Timers
@@ -55,8 +68,8 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     const swarms = makeTrackerSwarms(randomSource(random), limits, yield* SwarmRules)
     const metrics = makeRoleMetrics("tracker")
     const counter = makeRequestCounter(metrics)
-    metrics.readGauge("shoal_tracker_swarms", "Swarms that have peers", swarms.swarms)
-    metrics.readGauge("shoal_tracker_peers", "Peers over all swarms", swarms.peers)
+    metrics.readGauge(swarmsKnown, swarms.swarms)
+    metrics.readGauge(peersKnown, swarms.peers)
 
     yield* Effect.forkScoped(
       Effect.forever(
@@ -97,7 +110,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
     )
 
     const agents = makeRegisteredAgents(asking)
-    metrics.readGauge("shoal_tracker_agents", "Agents that made themselves known", agents.count)
+    metrics.readGauge(agentsKnown, agents.count)
 
     const answers = Layer.mergeAll(
       HttpApiBuilder.group(api, "announce", (handlers) =>
