@@ -1,21 +1,16 @@
 // What a listener does not serve: shapes of requests that two readers could take for different ones, clients that keep it
-// waiting, more connections than it holds. Everything over sockets, byte by byte.
+// waiting. Everything over sockets, byte by byte.
 
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { Server } from "node:http"
 import { it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Deferred, Effect, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { TestClock } from "effect/testing"
 import { describe, expect } from "vitest"
-import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { rawConnection, rawExchange } from "../../../testing/runtime-net/raw-connection.ts"
 import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import type { HttpListener } from "../../roles/host-program.ts"
 import type { HttpApp } from "../../roles/http/http-app.ts"
 import { serveListener } from "./http-listener.ts"
-import { boundConnections } from "./http-refusals.ts"
-import { ListenerLimits } from "./limits.ts"
 
 /** Says what it was asked, and how many bytes came with it; remembers it too. */
 const echo = (seen: Array<string>): HttpApp =>
@@ -352,27 +347,6 @@ describe("sheds", () => {
   )
 })
 
-describe("when it stops", () => {
-  it.effect("lets a request end within stopDrain, and cuts it then", () =>
-    Effect.gen(function* () {
-      const entered = yield* Deferred.make<void>()
-      const app = Effect.andThen(Deferred.succeed(entered, undefined), Effect.interruptible(Effect.never))
-      const scope = yield* Scope.make()
-      const listening = withLimits(serve(app), ListenerLimits, { stopDrain: seconds(5) })
-      const { port } = yield* Scope.provide(listening, scope)
-      const connection = yield* rawConnection(port)
-      connection.write(get("/endless"))
-      yield* Deferred.await(entered)
-      const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
-      yield* TestClock.adjust("4999 millis")
-      expect(stopping.pollUnsafe()).toBeUndefined()
-      yield* TestClock.adjust("1 millis")
-      yield* Fiber.join(stopping)
-      expect(yield* connection.closed).not.toContain("200 OK")
-    })
-  )
-})
-
 describe("ends no client's exchange", () => {
   it.live("that is slow because the handler is", () =>
     Effect.gen(function* () {
@@ -383,49 +357,6 @@ describe("ends no client's exchange", () => {
       const connection = yield* rawConnection(port)
       connection.write(get("/late"))
       expect(yield* connection.until("late")).toContain("200 OK")
-    })
-  )
-})
-
-describe("holds", () => {
-  it.live("as many connections as the limits say, of all clients and of one", () =>
-    Effect.gen(function* () {
-      for (const limits of [{ maxHttpConnections: 2 }, { maxHttpConnectionsPerClient: 2 }]) {
-        const { port } = yield* withLimits(serve(echo([])), ListenerLimits, limits)
-        const answers = yield* Effect.forEach([1, 2, 3], () =>
-          Effect.gen(function* () {
-            const connection = yield* rawConnection(port)
-            connection.write(get("/a"))
-            return yield* connection.until("GET /a 0")
-          })
-        )
-        expect(answers.map((answer) => answer.includes("200 OK"))).toEqual([true, true, false])
-      }
-    })
-  )
-
-  it.live("no more connections of one client than it may, and takes new ones when others have gone", () =>
-    Effect.gen(function* () {
-      const server = createServer((_request, response) => response.end("served"))
-      boundConnections(server, 100, 2)
-      yield* Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void)))
-      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
-      const { port } = server.address() as AddressInfo
-      const asks = Effect.gen(function* () {
-        const connection = yield* rawConnection(port)
-        connection.write(get("/a"))
-        return { connection, answer: yield* connection.until("served") }
-      })
-      const first = yield* asks
-      expect(first.answer).toContain("200 OK")
-      expect((yield* asks).answer).toContain("200 OK")
-      expect((yield* asks).answer).toBe("")
-      first.connection.socket.destroy()
-      // The server has seen it go when it lets another in; until then it closes those that come.
-      for (;;) {
-        const { answer } = yield* asks
-        if (answer !== "") break
-      }
     })
   )
 })

@@ -1,0 +1,88 @@
+// What a listener holds and for how long: connections of all clients and of one, and the requests that run when it stops.
+
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+import { describe, expect } from "vitest"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
+import { rawConnection } from "../../../testing/runtime-net/raw-connection.ts"
+import { seconds } from "../../protocol/kit/time.ts"
+import type { HttpApp } from "../../roles/http/http-app.ts"
+import { serveListener } from "./http-listener.ts"
+import { boundConnections } from "./http-refusals.ts"
+import { ListenerLimits } from "./limits.ts"
+
+const serve = (app: HttpApp) => serveListener({ name: "test", listen: { host: "127.0.0.1", port: 0 }, app })
+
+const request = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+
+describe("a listener holds", () => {
+  it.live("as many connections as the limits say, of all clients and of one", () =>
+    Effect.gen(function* () {
+      for (const limits of [{ maxHttpConnections: 2 }, { maxHttpConnectionsPerClient: 2 }]) {
+        const { port } = yield* withLimits(
+          serve(Effect.succeed(HttpServerResponse.text("served"))),
+          ListenerLimits,
+          limits
+        )
+        const answers = yield* Effect.forEach([1, 2, 3], () =>
+          Effect.gen(function* () {
+            const connection = yield* rawConnection(port)
+            connection.write(request)
+            return yield* connection.until("served")
+          })
+        )
+        expect(answers.map((answer) => answer.includes("200 OK"))).toEqual([true, true, false])
+      }
+    })
+  )
+
+  it.live("no more connections of one client than it may, and takes new ones when others have gone", () =>
+    Effect.gen(function* () {
+      const server = createServer((_request, response) => response.end("served"))
+      boundConnections(server, 100, 2)
+      yield* Effect.callback<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      const { port } = server.address() as AddressInfo
+      const asks = Effect.gen(function* () {
+        const connection = yield* rawConnection(port)
+        connection.write(request)
+        return { connection, answer: yield* connection.until("served") }
+      })
+      const first = yield* asks
+      expect(first.answer).toContain("200 OK")
+      expect((yield* asks).answer).toContain("200 OK")
+      expect((yield* asks).answer).toBe("")
+      first.connection.socket.destroy()
+      // The server has seen it go when it lets another in; until then it closes those that come.
+      for (;;) {
+        const { answer } = yield* asks
+        if (answer !== "") break
+      }
+    })
+  )
+})
+
+describe("a listener that stops", () => {
+  it.effect("lets a request end within stopDrain, and cuts it then", () =>
+    Effect.gen(function* () {
+      const entered = yield* Deferred.make<void>()
+      const app = Effect.andThen(Deferred.succeed(entered, undefined), Effect.interruptible(Effect.never))
+      const scope = yield* Scope.make()
+      const listening = withLimits(serve(app), ListenerLimits, { stopDrain: seconds(5) })
+      const { port } = yield* Scope.provide(listening, scope)
+      const connection = yield* rawConnection(port)
+      connection.write(request)
+      yield* Deferred.await(entered)
+      const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("4999 millis")
+      expect(stopping.pollUnsafe()).toBeUndefined()
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(stopping)
+      expect(yield* connection.closed).not.toContain("200 OK")
+    })
+  )
+})
