@@ -222,46 +222,48 @@ export const makeDiskBudget = (options: {
       }
     })
 
-    const evictOne = (digest: Digest, evict: Evict): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        const gone = Deferred.makeUnsafe<void>()
-        leaving.set(digest, gone)
-        const before = ledger.used
-        const went = yield* Effect.catch(evict(digest), (error) =>
-          Effect.as(Effect.logError(`cannot evict ${digest}: ${error.message}`), false)
+    const evictOne = Effect.fn("disk.evict")(function* (digest: Digest, evict: Evict) {
+      yield* Effect.annotateCurrentSpan({ digest })
+      const gone = Deferred.makeUnsafe<void>()
+      leaving.set(digest, gone)
+      const before = ledger.used
+      const went = yield* Effect.catch(evict(digest), (error) =>
+        Effect.logError("cannot evict the blob:", error).pipe(
+          Effect.annotateLogs({ digest }),
+          Effect.as(false)
         )
-        if (went) {
-          ledger.evicted(digest)
-          evictions(1)
-          evictedBytes(Math.max(0, before - ledger.used))
-        } else {
-          ledger.spared(digest, now())
-          changed.add(digest)
-        }
-        leaving.delete(digest)
-        yield* Deferred.succeed(gone, undefined)
-        admitWaiting()
-      }).pipe(Effect.uninterruptible)
+      )
+      if (went) {
+        ledger.evicted(digest)
+        evictions(1)
+        evictedBytes(Math.max(0, before - ledger.used))
+      } else {
+        ledger.spared(digest, now())
+        changed.add(digest)
+      }
+      leaving.delete(digest)
+      yield* Deferred.succeed(gone, undefined)
+      admitWaiting()
+    }, Effect.uninterruptible)
 
-    const evictToLow = (evict: Evict): Effect.Effect<void> =>
-      Effect.gen(function* () {
-        const spared = new Set<Digest>()
-        for (;;) {
-          const digest = ledger.victim(spared)
-          if (digest === undefined) break
-          yield* evictOne(digest, evict)
-          spared.add(digest)
-        }
-        stuck = ledger.isPressed
-        const over = ledger.used > budgetBytes
-        if (over && !warned) {
-          yield* Effect.logWarning(
-            `the disk budget of ${budgetBytes} bytes is exceeded by ${ledger.used - budgetBytes}: all blobs are being ` +
-              "downloaded, read or sent, and are evicted after that. Raise disk.budget if this happens often"
-          )
-        }
-        warned = over
-      })
+    const evictToLow = Effect.fnUntraced(function* (evict: Evict) {
+      const spared = new Set<Digest>()
+      for (;;) {
+        const digest = ledger.victim(spared)
+        if (digest === undefined) break
+        yield* evictOne(digest, evict)
+        spared.add(digest)
+      }
+      stuck = ledger.isPressed
+      const over = ledger.used > budgetBytes
+      if (over && !warned) {
+        yield* Effect.logWarning(
+          "the disk budget is exceeded, because all blobs are being downloaded, read or sent; they are evicted " +
+            "after that. Raise disk.budget if this happens often"
+        ).pipe(Effect.annotateLogs({ usedBytes: ledger.used, budgetBytes }))
+      }
+      warned = over
+    })
 
     const noteUses = Effect.suspend(() =>
       Effect.forEach(ledger.takeUnnotedUses(), ({ digest, usedAt }) => blobs.noteUse(digest, usedAt), {
@@ -274,7 +276,7 @@ export const makeDiskBudget = (options: {
       Effect.map(blobs.usage, (usage) => ledger.surveyed(usage))
     )
 
-    const failed = (error: BlobStoreError) => Effect.logWarning(`cannot measure the disk: ${error.message}`)
+    const failed = (error: BlobStoreError) => Effect.logWarning("cannot measure the disk:", error)
 
     const run: BoundedDisk["run"] = (evict) =>
       Effect.gen(function* () {
@@ -282,7 +284,7 @@ export const makeDiskBudget = (options: {
         yield* evictToLow(evict)
         yield* Effect.addFinalizer(() =>
           Effect.catch(noteUses, (error) =>
-            Effect.logDebug(`the last uses of blobs are not recorded: ${error.message}`)
+            Effect.logDebug("the last uses of blobs are not recorded:", error)
           )
         )
         let surveyAt = timers.now() + limits.diskSurveyInterval

@@ -191,7 +191,7 @@ class SharedDownloads implements Downloads {
       const swarm = yield* RcMap.get(this.#underway, new DownloadKey(namespace, digest, true))
       yield* wantWhole(swarm)
       yield* Effect.mapError(swarm.completed, broken(digest))
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped, Effect.withSpan("download.pull", { attributes: { namespace, digest } }))
   }
 
   read(namespace: string, digest: Digest, selection: BlobSelection): Stream.Stream<Uint8Array, PullError> {
@@ -231,7 +231,7 @@ class SharedDownloads implements Downloads {
       yield* Effect.forkScoped(this.#watch(digest, opened))
       yield* this.#breakWhenStalled(opened)
       return opened
-    })
+    }).pipe(Effect.withSpan("download.start", { attributes: { namespace, digest } }))
   }
 
   #breakWhenStalled(swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> {
@@ -256,13 +256,13 @@ class SharedDownloads implements Downloads {
       Effect.catch((error) =>
         Effect.gen({ self: this }, function* () {
           if (error.reason === "content") {
-            yield* Effect.logError(`${digest}: ${error.message}`)
+            yield* Effect.logError("a download has the wrong content:", error)
             yield* Effect.catch(blobs.remove(digest), (failure) =>
-              Effect.logError(`cannot remove ${digest}: ${failure.message}`)
+              Effect.logError("cannot remove a download with the wrong content:", failure)
             )
           }
           yield* this.forget(digest)
-        })
+        }).pipe(Effect.annotateLogs({ digest }))
       )
     )
   }

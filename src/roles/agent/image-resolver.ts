@@ -188,7 +188,7 @@ class CachingResolver implements ImageResolver {
         if (update.outcome === "older") this.#counts.olderAnswers++
         if (update.writes.length > 0) {
           yield* Effect.catch(this.#options.tables.write(update.writes), (error) =>
-            Effect.logWarning(`an answer of the build-index is not stored for a restart: ${error.message}`)
+            Effect.logWarning("an answer of the build-index is not stored for a restart:", error)
           )
         }
         update.apply()

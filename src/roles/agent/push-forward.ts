@@ -94,38 +94,39 @@ export const makePushForward = (options: {
       headers: { "retry-after": "1" }
     })
 
-  const sent = (endpoint: RegistryEndpoint) =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const url = proxy + formatRegistryPath(endpoint) + queryOf(request.url)
-      return yield* Effect.mapError(
-        options.client.execute(
-          HttpClientRequest.make(request.method as HttpMethod.HttpMethod)(url).pipe(
-            HttpClientRequest.setBody(bodyOf(request)),
-            HttpClientRequest.setHeaders(messageHeaders(request.headers))
-          )
-        ),
-        away
-      )
-    })
+  const sent = Effect.fnUntraced(function* (endpoint: RegistryEndpoint) {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const url = proxy + formatRegistryPath(endpoint) + queryOf(request.url)
+    return yield* Effect.mapError(
+      options.client.execute(
+        HttpClientRequest.make(request.method as HttpMethod.HttpMethod)(url).pipe(
+          HttpClientRequest.setBody(bodyOf(request)),
+          HttpClientRequest.setHeaders(messageHeaders(request.headers))
+        )
+      ),
+      away
+    )
+  })
 
-  const answered = (response: HttpClientResponse.HttpClientResponse, isHead: boolean) =>
-    Effect.gen(function* () {
-      const bytes = yield* answerBytes(Stream.mapError(response.stream, away), options.maxAnswerBytes)
-      const { location } = response.headers
-      const headers = {
-        ...messageHeaders(response.headers),
-        ...(location === undefined ? {} : { location: relativeLocation(location) })
-      }
-      const { status } = response
-      if (bytes.byteLength > 0) {
-        const contentType = response.headers["content-type"] ?? "application/octet-stream"
-        return HttpServerResponse.uint8Array(bytes, { status, headers, contentType })
-      }
-      const length = response.headers["content-length"]
-      const told = length !== undefined && (isHead || length === "0") ? { "content-length": length } : {}
-      return HttpServerResponse.empty({ status, headers: { ...headers, ...told } })
-    })
+  const answered = Effect.fnUntraced(function* (
+    response: HttpClientResponse.HttpClientResponse,
+    isHead: boolean
+  ) {
+    const bytes = yield* answerBytes(Stream.mapError(response.stream, away), options.maxAnswerBytes)
+    const { location } = response.headers
+    const headers = {
+      ...messageHeaders(response.headers),
+      ...(location === undefined ? {} : { location: relativeLocation(location) })
+    }
+    const { status } = response
+    if (bytes.byteLength > 0) {
+      const contentType = response.headers["content-type"] ?? "application/octet-stream"
+      return HttpServerResponse.uint8Array(bytes, { status, headers, contentType })
+    }
+    const length = response.headers["content-length"]
+    const told = length !== undefined && (isHead || length === "0") ? { "content-length": length } : {}
+    return HttpServerResponse.empty({ status, headers: { ...headers, ...told } })
+  })
 
   return {
     write: (method, endpoint) =>

@@ -211,7 +211,7 @@ class Announces implements Announcer {
       const now = timers.now()
       if (answer._tag === "Failure") {
         this.#failed(1)
-        yield* Effect.logDebug(answer.failure.message)
+        yield* Effect.logDebug("no tracker took the announce:", answer.failure)
       }
       const handOuts = new Map(
         answer._tag === "Success" ? answer.success.map((handOut) => [handOut.swarm, handOut] as const) : []

@@ -199,7 +199,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
   }
 
   banned({ peerId, address, reason }: Parameters<DriverDuties["banned"]>[0]): void {
-    this.#fork(Effect.logWarning(`banned peer ${peerId} at ${address}: ${reason}`))
+    this.#fork(Effect.annotateLogs(Effect.logWarning("banned a peer"), { peerId, address, reason }))
   }
 
   invalidHandshake(): void {
@@ -274,7 +274,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     }).pipe(
       Effect.catch((error) => {
         this.feed({ tag: "SwarmUnknown", swarm })
-        return Effect.logWarning(`cannot open a swarm for a peer: ${error.message}`)
+        return Effect.annotateLogs(Effect.logWarning("cannot open a swarm for a peer:", error), { swarm })
       }),
       Effect.ensuring(Effect.sync(() => this.#asked?.delete(swarm)))
     )

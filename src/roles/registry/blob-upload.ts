@@ -106,12 +106,15 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
     return digest instanceof OciError ? yield* digest : digest
   })
 
-  const finish = (repository: string, upload: string, digest: Digest) =>
-    Effect.gen(function* () {
-      const stat = yield* uploads.commit(repository, upload, digest)
-      yield* sink.publishBlob(repository, stat)
-      return created(repository, digest)
-    })
+  const finish = Effect.fn("registry.commitUpload")(function* (
+    repository: string,
+    upload: string,
+    digest: Digest
+  ) {
+    const stat = yield* uploads.commit(repository, upload, digest)
+    yield* sink.publishBlob(repository, stat)
+    return created(repository, digest)
+  })
 
   /** The offsets that a chunk declares; undefined without a Content-Range. */
   const chunkOf = (request: HttpServerRequest.HttpServerRequest) => {
@@ -137,53 +140,57 @@ export const makeBlobUploads = (uploads: UploadSessions, sink: ImageSink, pace: 
   }
 
   /** Appends the request's body and returns the new size. */
-  const append = (repository: string, upload: string) =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const chunk = yield* chunkOf(request)
-      if (hasNoBody(request)) return yield* uploads.size(repository, upload)
-      const size = yield* Effect.catchTag(
-        uploads.append(repository, upload, chunk?.start, pace(request.stream)),
-        "UploadOffsetWrong",
-        (error) =>
-          ociError("BLOB_UPLOAD_INVALID", {
-            status: 416,
-            message: `the upload holds ${error.expected} bytes, the chunk begins at ${error.got}`,
-            headers: sessionHeaders(repository, upload, error.expected)
-          })
-      )
-      if (chunk !== undefined && size !== chunk.end) {
-        return yield* ociError("SIZE_INVALID", {
-          message: `the chunk must end the upload at ${chunk.end} bytes, but it holds ${size}: ask for its Range`,
-          headers: sessionHeaders(repository, upload, size)
+  const append = Effect.fnUntraced(function* (repository: string, upload: string) {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const chunk = yield* chunkOf(request)
+    if (hasNoBody(request)) return yield* uploads.size(repository, upload)
+    const size = yield* Effect.catchTag(
+      uploads.append(repository, upload, chunk?.start, pace(request.stream)),
+      "UploadOffsetWrong",
+      (error) =>
+        ociError("BLOB_UPLOAD_INVALID", {
+          status: 416,
+          message: `the upload holds ${error.expected} bytes, the chunk begins at ${error.got}`,
+          headers: sessionHeaders(repository, upload, error.expected)
         })
-      }
-      return size
-    })
+    )
+    if (chunk !== undefined && size !== chunk.end) {
+      return yield* ociError("SIZE_INVALID", {
+        message: `the chunk must end the upload at ${chunk.end} bytes, but it holds ${size}: ask for its Range`,
+        headers: sessionHeaders(repository, upload, size)
+      })
+    }
+    return size
+  })
 
   const session = (repository: string) =>
     Effect.map(begin(repository), (upload) => sessionResponse(202, repository, upload, 0))
 
-  const mount = (repository: string, text: string, from: string | undefined) =>
-    Effect.gen(function* () {
-      const digest = parseClientDigest(text)
-      if (digest instanceof OciError) return yield* digest
-      // A failed mount is not an error of the request: the client uploads the blob instead.
-      const there = yield* Effect.catch(sink.mountBlob(repository, digest, from), (error) =>
-        Effect.as(Effect.logWarning(`cannot mount ${digest}: ${error.message}`), false)
+  const mount = Effect.fn("registry.mount")(function* (
+    repository: string,
+    text: string,
+    from: string | undefined
+  ) {
+    const digest = parseClientDigest(text)
+    if (digest instanceof OciError) return yield* digest
+    // A failed mount is not an error of the request: the client uploads the blob instead.
+    const there = yield* Effect.catch(sink.mountBlob(repository, digest, from), (error) =>
+      Effect.logWarning("cannot mount the blob:", error).pipe(
+        Effect.annotateLogs({ digest }),
+        Effect.as(false)
       )
-      return there ? created(repository, digest) : yield* session(repository)
-    })
+    )
+    return there ? created(repository, digest) : yield* session(repository)
+  })
 
-  const monolithic = (repository: string) =>
-    Effect.gen(function* () {
-      const digest = yield* queryDigest
-      const upload = yield* begin(repository)
-      return yield* Effect.andThen(append(repository, upload), finish(repository, upload, digest)).pipe(
-        // The client does not know the session's name, so it cannot resume the upload.
-        Effect.onError(() => Effect.ignore(uploads.abort(repository, upload)))
-      )
-    })
+  const monolithic = Effect.fnUntraced(function* (repository: string) {
+    const digest = yield* queryDigest
+    const upload = yield* begin(repository)
+    return yield* Effect.andThen(append(repository, upload), finish(repository, upload, digest)).pipe(
+      // The client does not know the session's name, so it cannot resume the upload.
+      Effect.onError(() => Effect.ignore(uploads.abort(repository, upload)))
+    )
+  })
 
   return {
     begin: (repository) =>

@@ -10,13 +10,7 @@ import { type Page, parsePage, singleParameter } from "../oci/listing.ts"
 import { mediaTypes } from "../oci/manifest.ts"
 import { OciError } from "../oci/oci-error.ts"
 import { formatRegistryPath } from "../oci/repository-path.ts"
-import type {
-  ImageSource,
-  ImageSourceError,
-  Referrer,
-  ReferrersFound,
-  ResolvedManifest
-} from "./image-source.ts"
+import type { ImageSource, Referrer, ReferrersFound, ResolvedManifest } from "./image-source.ts"
 import type { ApiLimits } from "./limits.ts"
 
 /** The part of a client's index that is read; other fields are ignored. */
@@ -35,72 +29,78 @@ const FallbackIndex = Schema.fromJsonString(
 )
 const decodeFallback = Schema.decodeUnknownOption(FallbackIndex)
 
-export const makeReferrers = (source: ImageSource, limits: ApiLimits) => {
-  /** The entries of the fallback tag whose manifests the repository still has. */
-  const listed = (
-    repository: string,
-    fallback: ResolvedManifest | undefined,
-    wanted: (referrer: Referrer) => boolean
-  ): Effect.Effect<ReadonlyArray<Referrer>, ImageSourceError> =>
-    Effect.gen(function* () {
-      if (fallback?.mediaType !== mediaTypes.ociIndex) return []
-      const text = new TextDecoder().decode(yield* source.manifest(repository, fallback))
-      const index = decodeFallback(text)
-      if (Option.isNone(index)) return []
-      const present = (referrer: Referrer) =>
-        source.resolve(repository, { tag: "Digest", digest: referrer.digest }).pipe(
-          Effect.as(true),
-          Effect.catchTag("ImageUnknown", () => Effect.succeed(false))
-        )
-      return yield* Effect.filter(index.value.manifests.filter(wanted), present, {
-        concurrency: limits.maxParallelLookups
-      })
-    })
-
-  const merged = (
-    { referrers, more }: ReferrersFound,
-    fallback: ReadonlyArray<Referrer>,
-    page: Page
-  ): { readonly referrers: ReadonlyArray<Referrer>; readonly more: boolean } => {
-    const end = more ? referrers.at(-1)?.digest : undefined
-    const byDigest = new Map<Digest, Referrer>()
-    for (const referrer of fallback) {
-      if (end === undefined || referrer.digest <= end) byDigest.set(referrer.digest, referrer)
+/** Answers a request for the referrers of `subject`; its query has the filter and the page. */
+export const readReferrers = Effect.fnUntraced(function* (
+  source: ImageSource,
+  limits: ApiLimits,
+  repository: string,
+  subject: Digest
+) {
+  const query = yield* HttpServerRequest.ParsedSearchParams
+  const page = parsePage(query, limits)
+  if (page instanceof OciError) return yield* page
+  const artifactType = singleParameter(query.artifactType)
+  const { count, last } = page
+  const request = { limit: count, ...(last === undefined ? {} : { last }) }
+  const found = yield* source.referrers(repository, subject, request, artifactType)
+  const fallback = yield* listedByFallback(
+    source,
+    limits,
+    repository,
+    found.fallback,
+    (referrer) =>
+      (artifactType === undefined || referrer.artifactType === artifactType) &&
+      (last === undefined || referrer.digest > last)
+  )
+  const { referrers, more } = merged(found, fallback, page)
+  const next = more ? referrers.at(-1)?.digest : undefined
+  const filter = artifactType === undefined ? "" : `artifactType=${encodeURIComponent(artifactType)}&`
+  const path = formatRegistryPath({ tag: "Referrers", repository, digest: subject })
+  return HttpServerResponse.text(
+    JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: referrers }),
+    {
+      contentType: mediaTypes.ociIndex,
+      headers: {
+        ...(artifactType === undefined ? {} : { "oci-filters-applied": "artifactType" }),
+        ...(next === undefined ? {} : { link: `<${path}?${filter}n=${count}&last=${next}>; rel="next"` })
+      }
     }
-    for (const referrer of referrers) byDigest.set(referrer.digest, referrer)
-    const sorted = [...byDigest.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
-    return { referrers: sorted.slice(0, page.count), more: more || sorted.length > page.count }
-  }
+  )
+})
 
-  return (repository: string, subject: Digest) =>
-    Effect.gen(function* () {
-      const query = yield* HttpServerRequest.ParsedSearchParams
-      const page = parsePage(query, limits)
-      if (page instanceof OciError) return yield* page
-      const artifactType = singleParameter(query.artifactType)
-      const { count, last } = page
-      const request = { limit: count, ...(last === undefined ? {} : { last }) }
-      const found = yield* source.referrers(repository, subject, request, artifactType)
-      const fallback = yield* listed(
-        repository,
-        found.fallback,
-        (referrer) =>
-          (artifactType === undefined || referrer.artifactType === artifactType) &&
-          (last === undefined || referrer.digest > last)
-      )
-      const { referrers, more } = merged(found, fallback, page)
-      const next = more ? referrers.at(-1)?.digest : undefined
-      const filter = artifactType === undefined ? "" : `artifactType=${encodeURIComponent(artifactType)}&`
-      const path = formatRegistryPath({ tag: "Referrers", repository, digest: subject })
-      return HttpServerResponse.text(
-        JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: referrers }),
-        {
-          contentType: mediaTypes.ociIndex,
-          headers: {
-            ...(artifactType === undefined ? {} : { "oci-filters-applied": "artifactType" }),
-            ...(next === undefined ? {} : { link: `<${path}?${filter}n=${count}&last=${next}>; rel="next"` })
-          }
-        }
-      )
-    })
+/** The entries of the fallback tag whose manifests the repository still has. */
+const listedByFallback = Effect.fnUntraced(function* (
+  source: ImageSource,
+  limits: ApiLimits,
+  repository: string,
+  fallback: ResolvedManifest | undefined,
+  wanted: (referrer: Referrer) => boolean
+) {
+  if (fallback?.mediaType !== mediaTypes.ociIndex) return []
+  const text = new TextDecoder().decode(yield* source.manifest(repository, fallback))
+  const index = decodeFallback(text)
+  if (Option.isNone(index)) return []
+  const present = (referrer: Referrer) =>
+    source.resolve(repository, { tag: "Digest", digest: referrer.digest }).pipe(
+      Effect.as(true),
+      Effect.catchTag("ImageUnknown", () => Effect.succeed(false))
+    )
+  return yield* Effect.filter(index.value.manifests.filter(wanted), present, {
+    concurrency: limits.maxParallelLookups
+  })
+})
+
+const merged = (
+  { referrers, more }: ReferrersFound,
+  fallback: ReadonlyArray<Referrer>,
+  page: Page
+): { readonly referrers: ReadonlyArray<Referrer>; readonly more: boolean } => {
+  const end = more ? referrers.at(-1)?.digest : undefined
+  const byDigest = new Map<Digest, Referrer>()
+  for (const referrer of fallback) {
+    if (end === undefined || referrer.digest <= end) byDigest.set(referrer.digest, referrer)
+  }
+  for (const referrer of referrers) byDigest.set(referrer.digest, referrer)
+  const sorted = [...byDigest.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
+  return { referrers: sorted.slice(0, page.count), more: more || sorted.length > page.count }
 }

@@ -12,7 +12,7 @@ import { formatRegistryPath, type RegistryEndpoint } from "../oci/repository-pat
 import { blobResponse } from "./blob-response.ts"
 import type { ImageSource, ImageSourceError } from "./image-source.ts"
 import type { ApiLimits } from "./limits.ts"
-import { makeReferrers } from "./referrers.ts"
+import { readReferrers } from "./referrers.ts"
 
 export type ReadEndpoint = RegistryEndpoint & {
   readonly tag: "Base" | "Catalog" | "Manifest" | "Blob" | "Tags" | "Referrers" | "History"
@@ -43,109 +43,119 @@ export const sourceFailed = (error: ImageSourceError): OciError =>
 const json = (body: object, headers: Readonly<Record<string, string>> = {}) =>
   HttpServerResponse.text(JSON.stringify(body), { headers, contentType: "application/json" })
 
-export const makeRegistryRead = (source: ImageSource, limits: ApiLimits): RegistryRead => {
-  const referrers = makeReferrers(source, limits)
+/** Reads manifests, blobs and listings from `source`. Agents of a simulation have one each, so it is one closure. */
+export const makeRegistryRead =
+  (source: ImageSource, limits: ApiLimits): RegistryRead =>
+  (endpoint) =>
+    Effect.mapError(answer(source, limits, endpoint), (error) =>
+      error instanceof OciError ? error : sourceFailed(error)
+    )
 
-  const manifest = (endpoint: RegistryEndpoint & { readonly tag: "Manifest" }) =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const { repository, reference } = endpoint
-      const resolved = yield* source.resolve(repository, reference)
-      const headers = {
-        "docker-content-digest": resolved.digest,
-        etag: entityTag(resolved.digest),
-        "content-type": resolved.mediaType,
-        ...(resolved.age === undefined ? {} : { age: String(resolved.age) })
-      }
-      if (matchesEntityTag(request.headers["if-none-match"], resolved.digest)) {
-        return HttpServerResponse.empty({ status: 304, headers })
-      }
-      if (request.method === "HEAD") {
-        return HttpServerResponse.empty({
-          status: 200,
-          headers: { ...headers, "content-length": String(resolved.size) }
+const answer = (
+  source: ImageSource,
+  limits: ApiLimits,
+  endpoint: ReadEndpoint
+): Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  OciError | ImageSourceError,
+  HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
+> => {
+  switch (endpoint.tag) {
+    case "Base":
+      return Effect.succeed(json({}))
+    case "Manifest":
+      return readManifest(source, endpoint)
+    case "Blob":
+      return readBlob(source, limits, endpoint)
+    case "Tags":
+      return readListing(
+        endpoint,
+        limits,
+        (page) => source.tags(endpoint.repository, pageRequest(page)),
+        (tags) => ({ name: endpoint.repository, tags })
+      )
+    case "Referrers":
+      return readReferrers(source, limits, endpoint.repository, endpoint.digest)
+    case "History":
+      return Effect.map(source.history(endpoint.repository, endpoint.name), (changes) =>
+        json({
+          name: endpoint.repository,
+          tag: endpoint.name,
+          history: changes.map(({ at, by, digest, version }) => ({
+            version,
+            at: DateTime.formatIso(DateTime.makeUnsafe(at)),
+            by,
+            ...(digest === undefined ? { deleted: true } : { digest })
+          }))
         })
-      }
-      const bytes = yield* source.manifest(repository, resolved)
-      return HttpServerResponse.uint8Array(bytes, { headers, contentType: resolved.mediaType })
-    })
-
-  const blob = (endpoint: RegistryEndpoint & { readonly tag: "Blob" }) =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const { repository, digest } = endpoint
-      const { length } = yield* source.statBlob(repository, digest)
-      let promised: BlobSelection | undefined
-      const read = (selection: BlobSelection) => {
-        promised = selection
-        return source.readBlob(repository, digest, selection)
-      }
-      const response = blobResponse({ request, digest, length, read, limits })
-      if (promised !== undefined) yield* source.prepareBlob?.(repository, digest, promised) ?? Effect.void
-      return response
-    })
-
-  const listing = (
-    endpoint: RegistryEndpoint,
-    find: (page: Page) => Effect.Effect<ReadonlyArray<string>, ImageSourceError>,
-    body: (entries: ReadonlyArray<string>) => object
-  ) =>
-    Effect.gen(function* () {
-      const page = parsePage(yield* HttpServerRequest.ParsedSearchParams, limits)
-      if (page instanceof OciError) return yield* page
-      const { entries, headers } = cutPage(formatRegistryPath(endpoint), page, yield* find(page))
-      return json(body(entries), headers)
-    })
-
-  const pageRequest = (page: Page) => ({
-    limit: page.count + 1,
-    ...(page.last === undefined ? {} : { last: page.last })
-  })
-
-  const answer = (
-    endpoint: ReadEndpoint
-  ): Effect.Effect<
-    HttpServerResponse.HttpServerResponse,
-    OciError | ImageSourceError,
-    HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
-  > => {
-    switch (endpoint.tag) {
-      case "Base":
-        return Effect.succeed(json({}))
-      case "Manifest":
-        return manifest(endpoint)
-      case "Blob":
-        return blob(endpoint)
-      case "Tags":
-        return listing(
-          endpoint,
-          (page) => source.tags(endpoint.repository, pageRequest(page)),
-          (tags) => ({ name: endpoint.repository, tags })
-        )
-      case "Referrers":
-        return referrers(endpoint.repository, endpoint.digest)
-      case "History":
-        return Effect.map(source.history(endpoint.repository, endpoint.name), (changes) =>
-          json({
-            name: endpoint.repository,
-            tag: endpoint.name,
-            history: changes.map(({ at, by, digest, version }) => ({
-              version,
-              at: DateTime.formatIso(DateTime.makeUnsafe(at)),
-              by,
-              ...(digest === undefined ? { deleted: true } : { digest })
-            }))
-          })
-        )
-      case "Catalog":
-        return listing(
-          endpoint,
-          (page) => source.repositories(pageRequest(page)),
-          (repositories) => ({ repositories })
-        )
-    }
+      )
+    case "Catalog":
+      return readListing(
+        endpoint,
+        limits,
+        (page) => source.repositories(pageRequest(page)),
+        (repositories) => ({ repositories })
+      )
   }
-
-  return (endpoint) =>
-    Effect.mapError(answer(endpoint), (error) => (error instanceof OciError ? error : sourceFailed(error)))
 }
+
+const readManifest = Effect.fnUntraced(function* (
+  source: ImageSource,
+  endpoint: RegistryEndpoint & { readonly tag: "Manifest" }
+) {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const { repository, reference } = endpoint
+  const resolved = yield* source.resolve(repository, reference)
+  const headers = {
+    "docker-content-digest": resolved.digest,
+    etag: entityTag(resolved.digest),
+    "content-type": resolved.mediaType,
+    ...(resolved.age === undefined ? {} : { age: String(resolved.age) })
+  }
+  if (matchesEntityTag(request.headers["if-none-match"], resolved.digest)) {
+    return HttpServerResponse.empty({ status: 304, headers })
+  }
+  if (request.method === "HEAD") {
+    return HttpServerResponse.empty({
+      status: 200,
+      headers: { ...headers, "content-length": String(resolved.size) }
+    })
+  }
+  const bytes = yield* source.manifest(repository, resolved)
+  return HttpServerResponse.uint8Array(bytes, { headers, contentType: resolved.mediaType })
+})
+
+const readBlob = Effect.fnUntraced(function* (
+  source: ImageSource,
+  limits: ApiLimits,
+  endpoint: RegistryEndpoint & { readonly tag: "Blob" }
+) {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const { repository, digest } = endpoint
+  const { length } = yield* source.statBlob(repository, digest)
+  let promised: BlobSelection | undefined
+  const read = (selection: BlobSelection) => {
+    promised = selection
+    return source.readBlob(repository, digest, selection)
+  }
+  const response = blobResponse({ request, digest, length, read, limits })
+  if (promised !== undefined) yield* source.prepareBlob?.(repository, digest, promised) ?? Effect.void
+  return response
+})
+
+const readListing = Effect.fnUntraced(function* (
+  endpoint: RegistryEndpoint,
+  limits: ApiLimits,
+  find: (page: Page) => Effect.Effect<ReadonlyArray<string>, ImageSourceError>,
+  body: (entries: ReadonlyArray<string>) => object
+) {
+  const page = parsePage(yield* HttpServerRequest.ParsedSearchParams, limits)
+  if (page instanceof OciError) return yield* page
+  const { entries, headers } = cutPage(formatRegistryPath(endpoint), page, yield* find(page))
+  return json(body(entries), headers)
+})
+
+const pageRequest = (page: Page) => ({
+  limit: page.count + 1,
+  ...(page.last === undefined ? {} : { last: page.last })
+})

@@ -13,7 +13,7 @@ import { isOciError, parseRegistryPath, type RegistryEndpoint } from "../oci/rep
 import type { ImageSource } from "./image-source.ts"
 import { type ApiLimits, apiLimits } from "./limits.ts"
 import { type NamespaceScope, ownScope } from "./namespace-scope.ts"
-import { makeRegistryRead, type ReadEndpoint } from "./registry-read.ts"
+import { makeRegistryRead, type ReadEndpoint, type RegistryRead } from "./registry-read.ts"
 
 /** Answers each method and endpoint that is not a read. */
 export type RegistryWrite = (
@@ -48,6 +48,38 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 const isRead = (endpoint: RegistryEndpoint): endpoint is ReadEndpoint =>
   endpoint.tag !== "Uploads" && endpoint.tag !== "Upload"
 
+const answer = (
+  { write, headBlob }: RegistryOptions,
+  read: RegistryRead,
+  method: string,
+  endpoint: RegistryEndpoint
+): RegistryAnswer => {
+  const reads = (method === "GET" || method === "HEAD") && isRead(endpoint)
+  if (!reads) return write(method, endpoint)
+  const own = read(endpoint)
+  return method === "HEAD" && endpoint.tag === "Blob" && headBlob !== undefined
+    ? headBlob(endpoint, own)
+    : own
+}
+
+/** Answers in a span of the request, whose log lines name the repository. */
+const traced = (
+  options: RegistryOptions,
+  read: RegistryRead,
+  method: string,
+  endpoint: RegistryEndpoint
+): RegistryAnswer => {
+  const attributes = {
+    method,
+    endpoint: endpoint.tag,
+    ...("repository" in endpoint ? { repository: endpoint.repository } : {})
+  }
+  return answer(options, read, method, endpoint).pipe(
+    Effect.annotateLogs(attributes),
+    Effect.withSpan("registry.request", { attributes }, { captureStackTrace: false })
+  )
+}
+
 /** The registry API as routes of an HttpApp. */
 export const registryRoutes = (options: RegistryOptions): Effect.Effect<ReadonlyArray<HttpRoute>> =>
   Effect.map(apiLimits, (limits) => routesUnder(options, limits))
@@ -56,18 +88,6 @@ const routesUnder = (options: RegistryOptions, limits: ApiLimits): ReadonlyArray
   const read = makeRegistryRead(options.source, limits)
   const scope = options.scope ?? ownScope([])
 
-  const answer = (
-    request: HttpServerRequest.HttpServerRequest,
-    endpoint: RegistryEndpoint
-  ): RegistryAnswer => {
-    const reads = (request.method === "GET" || request.method === "HEAD") && isRead(endpoint)
-    if (!reads) return options.write(request.method, endpoint)
-    const own = read(endpoint)
-    return request.method === "HEAD" && endpoint.tag === "Blob" && options.headBlob !== undefined
-      ? options.headBlob(endpoint, own)
-      : own
-  }
-
   const handler: RouteHandler = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const { ns } = yield* HttpServerRequest.ParsedSearchParams
@@ -75,7 +95,7 @@ const routesUnder = (options: RegistryOptions, limits: ApiLimits): ReadonlyArray
     const endpoint = ns === undefined || isOciError(named) ? named : scope.of(named, ns, request.headers.host)
     const route = isOciError(endpoint) ? "malformed" : endpoint.tag.toLowerCase()
     const answered = Effect.catch(
-      isOciError(endpoint) ? Effect.fail(endpoint) : answer(request, endpoint),
+      isOciError(endpoint) ? Effect.fail(endpoint) : traced(options, read, request.method, endpoint),
       (error) => Effect.succeed(ociErrorResponse(error))
     )
     const response = yield* countedHandler(options.counter, `/v2/ ${route}`, answered, () =>

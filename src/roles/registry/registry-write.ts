@@ -29,12 +29,11 @@ export const makeRegistryWrite = (options: {
   const accepted = HttpServerResponse.empty({ status: 202, headers: { "content-length": "0" } })
 
   /** A deletion, with the client's name for the tag's history. */
-  const deletion = (remove: (by: string) => ReturnType<ImageSink["deleteBlob"]>) =>
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      yield* remove(changedBy(request, limits))
-      return accepted
-    }).pipe(Effect.mapError(uploadFailure))
+  const deletion = Effect.fnUntraced(function* (remove: (by: string) => ReturnType<ImageSink["deleteBlob"]>) {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    yield* remove(changedBy(request, limits))
+    return accepted
+  }, Effect.mapError(uploadFailure))
 
   return (method, endpoint) => {
     if (endpoint.tag === "Uploads" && method === "POST") return blobs.begin(endpoint.repository)

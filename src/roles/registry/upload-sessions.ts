@@ -160,20 +160,22 @@ export const makeUploadSessions = (
       for (const [upload, session] of [...sessions]) {
         if (writing.has(upload) || session.touchedAt > before) continue
         yield* drop(upload)
-        yield* Effect.logInfo(`dropped the abandoned upload ${upload} of ${session.repository}`)
+        yield* Effect.annotateLogs(Effect.logInfo("dropped an abandoned upload"), {
+          upload,
+          repository: session.repository
+        })
       }
-    }).pipe(Effect.catch((error) => Effect.logError(`cannot drop abandoned uploads: ${error.message}`)))
+    }).pipe(Effect.catch((error) => Effect.logError("cannot drop abandoned uploads:", error)))
 
-    const open = (repository: string, client: string) =>
-      Effect.gen(function* () {
-        const upload = yield* blobs.createUpload
-        const touchedAt = yield* Clock.currentTimeMillis
-        yield* tables
-          .write([{ tag: "Put", table, key: upload, value: repository }])
-          .pipe(Effect.onError(() => Effect.ignore(blobs.abortUpload(upload))))
-        sessions.set(upload, { repository, client, touchedAt })
-        return upload
-      }).pipe(Effect.uninterruptible)
+    const open = Effect.fnUntraced(function* (repository: string, client: string) {
+      const upload = yield* blobs.createUpload
+      const touchedAt = yield* Clock.currentTimeMillis
+      yield* tables
+        .write([{ tag: "Put", table, key: upload, value: repository }])
+        .pipe(Effect.onError(() => Effect.ignore(blobs.abortUpload(upload))))
+      sessions.set(upload, { repository, client, touchedAt })
+      return upload
+    }, Effect.uninterruptible)
 
     yield* restore
     yield* Effect.forkScoped(
