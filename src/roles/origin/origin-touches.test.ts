@@ -6,7 +6,9 @@ import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { settle } from "../../../testing/roles/settle.ts"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import { OriginLimits } from "./limits.ts"
 import { makeOriginTouches } from "./origin-touches.ts"
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
@@ -28,6 +30,25 @@ describe("touches of an origin's blobs", () => {
       assert.isFalse(touches.isIdle(one, 1000))
       assert.isTrue(touches.isIdle(one, 1001))
     })
+  )
+
+  it.effect(
+    "are remembered of maxTouchesRemembered blobs; every other counts as touched when the last of them was",
+    () =>
+      Effect.gen(function* () {
+        const touches = yield* withLimits(makeOriginTouches, OriginLimits, { maxTouchesRemembered: 2 })
+        for (const touched of [one, other, digest("3")]) {
+          yield* TestClock.adjust(1000)
+          yield* touches.touch(touched)
+        }
+        const never = digest("4")
+        assert.isFalse(touches.isIdle(one, 1000), "forgotten, and not taken for untouched")
+        assert.isTrue(touches.isIdle(one, 1001))
+        assert.isFalse(touches.isIdle(never, 1000))
+        assert.isTrue(touches.isIdle(never, 1001))
+        assert.isFalse(touches.isIdle(other, 2000))
+        assert.isTrue(touches.isIdle(other, 2001))
+      })
   )
 
   it.effect("hold a blob while it is used, and from then on as a touch", () =>
