@@ -1,5 +1,5 @@
-// Decides what the tests of real clients share within a file: a herd and agents, a recording proxy in front of the
-// registry that takes pushes and of one that is pulled from, and the daemons of the clients that have one.
+// The cluster that a test file of real clients shares: a herd and agents, a recording proxy in front of the registry
+// that accepts pushes and one in front of the registry for pulls, and the daemons of the clients that need one.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -10,7 +10,7 @@ import { containerd, containersStorage, docker, lacking } from "./container-clie
 import { type Daemon, startContainerd, startDockerd } from "./daemons.ts"
 
 export interface ClientCluster {
-  /** Everything of the test is in here. */
+  /** The folder of everything that the test stores. */
   readonly folder: string
   readonly up: RunningUp
   /** In front of the proxy of the herd. */
@@ -18,7 +18,7 @@ export interface ClientCluster {
   /** In front of the first agent. */
   readonly pull: RecordingProxy
   readonly docker: () => ReturnType<typeof docker>
-  /** docker with a daemon of its own, given these flags. */
+  /** docker with a daemon of its own, started with these flags. */
   readonly dockerWith: (flags: ReadonlyArray<string>) => Promise<ReturnType<typeof docker>>
   readonly containerd: () => ReturnType<typeof containerd>
   /** podman or buildah with a new storage of its own. */
@@ -27,14 +27,15 @@ export interface ClientCluster {
 }
 
 const started = (daemon: Daemon | undefined): Daemon => {
-  if (daemon === undefined) throw new Error("this client is not here: the test should have been left out")
+  if (daemon === undefined) throw new Error("this client is not installed: the test should have been skipped")
   return daemon
 }
 
 export const startClientCluster = async (agents: number): Promise<ClientCluster> => {
   const folder = mkdtempSync(join(tmpdir(), "shoal-clients-"))
   const here = (client: "docker" | "containerd") => lacking(client) === undefined
-  // They come first, so that the agents can be told that the proxy is also called as its recorder is.
+  // They start first, so that the configuration of the agents can contain the address of the recorder as a name of
+  // the proxy.
   const [push, pull] = await Promise.all([startRecordingProxy(), startRecordingProxy()])
   const [up, dockerd, contentDaemon] = await Promise.all([
     startUp(join(folder, "shoal"), agents, "--own-name", push.address),
@@ -43,8 +44,8 @@ export const startClientCluster = async (agents: number): Promise<ClientCluster>
   ])
   let storages = 0
   const more: Array<Daemon> = []
-  push.leadTo(up.proxy)
-  pull.leadTo(up.agents[0]!)
+  push.forwardTo(up.proxy)
+  pull.forwardTo(up.agents[0]!)
   return {
     folder,
     up,
@@ -57,7 +58,7 @@ export const startClientCluster = async (agents: number): Promise<ClientCluster>
       return docker(daemon)
     },
     containerd: () => containerd(started(contentDaemon)),
-    // podman takes no path of more than 50 characters.
+    // podman accepts no path of more than 50 characters.
     storage: (program) => containersStorage(join(folder, `s${++storages}`), program),
     stop: async () => {
       await Promise.all([push.close(), pull.close()])

@@ -1,5 +1,5 @@
-// Shows that real container clients push to and pull from a herd and four agents, started as a person starts them, and
-// that the layers came through the swarm. Clients that are not here are left out in one printed line.
+// Real container clients push to and pull from a herd and four agents, started as a person starts them, and the
+// layers travel through the swarm. Clients that are not installed are skipped, and one printed line names them.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -28,9 +28,9 @@ const reasons = ([...clients, "image"] as const).flatMap((client) => {
 const required = process.env.SHOAL_REQUIRE_CLIENTS === "1"
 const can = (client: ClientName): boolean => lacking("image") === undefined && lacking(client) === undefined
 
-test("the clients that are left out are named", () => {
+test("skipped clients are named", () => {
   if (reasons.length === 0) return
-  process.stderr.write(`real clients left out: ${reasons.join(", ")}\n`)
+  process.stderr.write(`real clients skipped: ${reasons.join(", ")}\n`)
   expect(required, `SHOAL_REQUIRE_CLIENTS=1, but these are missing: ${reasons.join(", ")}`).toBe(false)
 })
 
@@ -92,7 +92,7 @@ describe.runIf(can("skopeo"))("a herd and four agents", () => {
       expect(await servedDigest(agent, "demo/app", "1")).toBe(image.manifestDigest)
   })
 
-  test("four agents are pulled from at once, by as many clients; every digest is the same", async () => {
+  test("four clients pull from four agents at once; every digest is the same", async () => {
     const [first, second, third, fourth] = up.agents as [string, string, string, string]
     const layoutPull = (agent: string, name: string) => () =>
       skopeo.pull(`${agent}/demo/app:1`, join(folder, name))
@@ -113,7 +113,7 @@ describe.runIf(can("skopeo"))("a herd and four agents", () => {
     for (const each of held) expectImage(each)
   })
 
-  test("the layers came from the origin and from other agents, and every byte of a piece was counted", async () => {
+  test("the layers come from the origin and from other agents, and every byte of a piece is counted", async () => {
     const metrics = await Promise.all(up.agents.map(metricsOf))
     const received = (source: string) =>
       metrics.map((text) => sumOf(text, "shoal_piece_bytes_received_total", { source }))
@@ -127,7 +127,7 @@ describe.runIf(can("skopeo"))("a herd and four agents", () => {
     }
   })
 
-  test.runIf(can("buildah"))("buildah pulls what an agent holds by now", async () => {
+  test.runIf(can("buildah"))("buildah pulls an image that an agent already holds", async () => {
     const buildah = await containersStorage(join(folder, "buildah"), "buildah")
     expectImage(await buildah.pull(`${up.agents[1]}/demo/app:1`))
   })
@@ -139,7 +139,7 @@ describe.runIf(can("skopeo"))("a herd and four agents", () => {
     expect(await docker(dockerd!).run(name, "/bin/cat", "/etc/motd")).toBe("pulled through a swarm\n")
   })
 
-  /** Pulls what a client pushed with skopeo from an agent, which hashes all of it. */
+  /** Pulls an image that a client pushed with skopeo from an agent, which hashes all of it. */
   const pulledBack = async (agent: number, repository: string) => {
     const held = await skopeo.pull(
       `${up.agents[agent]}/${repository}:1`,
@@ -155,7 +155,7 @@ describe.runIf(can("skopeo"))("a herd and four agents", () => {
     await docker(dockerd!).tag(`${up.agents[2]}/demo/app:1`, name)
     await docker(dockerd!).push(name)
     const held = await pulledBack(0, "demo/by-docker")
-    // docker writes a manifest of its own type; what it names stays.
+    // docker writes a manifest of its own type; the content that it names stays the same.
     expect(held.configDigest).toBe(image.configDigest)
   })
 
@@ -174,7 +174,7 @@ describe.runIf(can("skopeo"))("a herd and four agents", () => {
     expectImage(await pulledBack(2, "demo/by-containerd"))
   })
 
-  test("a tag that is not there is the client's own error, not a hang", async () => {
+  test("an absent tag is an error of the client, not a hang", async () => {
     await expect(skopeo.pull(`${up.agents[0]!}/demo/app:absent`, join(folder, "absent"))).rejects.toThrow(
       /manifest unknown|not found/i
     )

@@ -1,8 +1,8 @@
-// Decides how each real client is driven: which programs it needs, how it pushes and pulls without TLS, and which
-// digests it says it holds afterwards. Everything it keeps is in a folder of the test.
+// How the tests drive each real client: the programs that it needs, how it pushes and pulls without TLS, and the
+// digests that it reports afterwards. It stores everything in a folder of the test.
 //
-// Invariant: a client that is not on this machine is left out in one printed line, or, with SHOAL_REQUIRE_CLIENTS=1,
-// fails the tests.
+// Invariant: a client that is not on this machine is skipped, with one printed line, or fails the tests when
+// SHOAL_REQUIRE_CLIENTS=1 is set.
 
 import { accessSync, constants, mkdirSync, readFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
@@ -13,7 +13,7 @@ import type { Manifest } from "./real-image.ts"
 
 export type ClientName = "skopeo" | "podman" | "buildah" | "docker" | "containerd"
 
-/** Programs that each client, and the making of the image, cannot do without. */
+/** Programs that each client, and the builder of the image, need. */
 const programs: Readonly<Record<ClientName | "image", ReadonlyArray<string>>> = {
   image: ["umoci", "busybox", "skopeo"],
   skopeo: ["skopeo"],
@@ -33,7 +33,7 @@ const onPath = (program: string): boolean =>
     }
   })
 
-/** What keeps a client from being used here: nothing, or the reason. */
+/** The reason why a client cannot be used here; undefined when it can. */
 export const lacking = (client: ClientName | "image"): string | undefined => {
   const missing = programs[client].filter((program) => !onPath(program))
   if (missing.length > 0) return `${missing.join(", ")} not installed`
@@ -41,10 +41,10 @@ export const lacking = (client: ClientName | "image"): string | undefined => {
   return needsRoot && process.getuid?.() !== 0 ? "not root" : undefined
 }
 
-/** What a client holds after a pull. */
+/** The content of a client after a pull. */
 export interface Held {
   readonly manifestDigest: string
-  /** Undefined when the client does not tell. */
+  /** Undefined when the client does not report it. */
   readonly configDigest?: string
   readonly layerDigests?: ReadonlyArray<string>
 }
@@ -52,26 +52,28 @@ export interface Held {
 /** Time for a client to push or pull gigabytes on a busy machine. */
 const patience = { within: 280_000 }
 
-/** skopeo: copies between a registry and an OCI layout; keeps no state but a cache of where it has seen blobs. */
+/**
+ * skopeo copies between a registry and an OCI layout. It stores nothing except a cache of where it has seen blobs.
+ */
 export const skopeo = {
-  /** Pushes what a layout has under a tag; layers go as they are stored. */
+  /** Pushes the image of a layout under a tag. Layers go as they are stored. */
   push: (layout: string, to: string, tag = "1") =>
     runProgram(
       "skopeo",
       ["copy", "--preserve-digests", "--dest-tls-verify=false", `oci:${layout}:${tag}`, `docker://${to}`],
       patience
     ),
-  /** Copies between any two places, without TLS; `more` are flags. */
+  /** Copies between any two places, without TLS. `more` are flags. */
   copy: (from: string, to: string, ...more: ReadonlyArray<string>) =>
     runProgram(
       "skopeo",
       ["copy", ...more, "--src-tls-verify=false", "--dest-tls-verify=false", from, to],
       patience
     ),
-  /** What it says of an image or a repository. */
+  /** The report of skopeo about an image or a repository. */
   ask: (verb: "inspect" | "list-tags" | "delete", of: string, ...more: ReadonlyArray<string>) =>
     runProgram("skopeo", [verb, ...more, "--tls-verify=false", `docker://${of}`]),
-  /** Pulls into a new folder, the manifest as it was served, and hashes every blob in it. */
+  /** Pulls into a new folder, with the manifest as it was served, and hashes every blob in it. */
   pull: async (from: string, folder: string): Promise<Held> => {
     await runProgram("skopeo", ["copy", "--src-tls-verify=false", `docker://${from}`, `dir:${folder}`])
     const bytes = readFileSync(join(folder, "manifest.json"))
@@ -89,13 +91,13 @@ export const skopeo = {
   }
 }
 
-/** podman and buildah share their storage; each test has one of its own. */
+/** podman and buildah share their storage. Each test has its own. */
 export const containersStorage = async (folder: string, program: "podman" | "buildah") => {
   mkdirSync(folder)
   const place = ["--root", join(folder, "root"), "--runroot", join(folder, "run")]
   const overlay = ["--storage-driver", "overlay"]
   const usable = (await runToEnd(program, [...place, ...overlay, "images"])).code === 0
-  // Overlay does not stand on every file system (on another overlay, for instance); copies always do.
+  // Overlay does not work on every file system (on another overlay, for instance); copies always do.
   const storage = [...place, ...(usable ? overlay : ["--storage-driver", "vfs"])]
   const call = (...args: ReadonlyArray<string>) => runProgram(program, [...storage, ...args], patience)
   return {
@@ -130,16 +132,16 @@ export const docker = ({ address }: Daemon) => {
       return { manifestDigest: image.RepoDigests[0].split("@")[1], configDigest: image.Id }
     },
     remove: (image: string) => call("image", "rm", image),
-    /** Runs a command in a container without a network; what it prints. */
+    /** Runs a command in a container without a network. Returns its output. */
     run: (image: string, ...command: ReadonlyArray<string>) =>
       call("run", "--rm", "--network", "none", image, ...command)
   }
 }
 
-/** containerd by its own client, whose content store names every blob that it checked. */
+/** containerd with its own client. Its content store names every blob that it has checked. */
 export const containerd = ({ address }: Daemon) => {
   const call = (...args: ReadonlyArray<string>) => runProgram("ctr", ["-a", address, ...args], patience)
-  /** Where registries are: a folder of hosts files, or else where their names say, without TLS. */
+  /** How registries are found: by a folder of hosts files, or else under their own names, without TLS. */
   const found = (hosts: string | undefined) =>
     hosts === undefined ? ["--plain-http"] : ["--hosts-dir", hosts]
   return {
@@ -152,7 +154,7 @@ export const containerd = ({ address }: Daemon) => {
       const content = (await call("content", "ls", "-q")).trim().split("\n")
       return { manifestDigest: line?.split(/\s+/)[2] ?? "absent", layerDigests: content }
     },
-    /** Removes every image, content included. */
+    /** Removes every image, with its content. */
     forget: async () => {
       const names = (await call("images", "ls", "-q")).trim().split("\n")
       await call("images", "rm", "--sync", ...names)

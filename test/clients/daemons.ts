@@ -1,5 +1,5 @@
-// Decides how the clients' own daemons, dockerd and containerd, are started beside whatever runs on the machine: with
-// folders, sockets and process files of their own, and ended by their process id.
+// Starts the clients' own daemons, dockerd and containerd, beside anything that runs on the machine: with folders,
+// sockets and process files of their own. They are ended by their process id.
 
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs"
@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { runToEnd } from "../support/run-program.ts"
 
 export interface Daemon {
-  /** Its socket, as its client wants it named. */
+  /** Its socket, in the form that its client expects. */
   readonly address: string
   readonly stop: () => Promise<void>
 }
@@ -47,7 +47,7 @@ const startDaemon = async (
   return stop
 }
 
-/** A dockerd that takes registries on loopback without TLS, and gives containers no network. `more` are flags. */
+/** A dockerd that accepts registries on loopback without TLS, and gives containers no network. `more` are flags. */
 export const startDockerd = async (folder: string, ...more: ReadonlyArray<string>): Promise<Daemon> => {
   mkdirSync(folder)
   const address = `unix://${join(folder, "docker.sock")}`

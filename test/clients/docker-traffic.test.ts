@@ -1,5 +1,5 @@
-// Shows what docker says to a registry where it is peculiar - HEAD before GET, chunks of unknown length without
-// Content-Range, mounts, uploads that it gives up, schema 2 - and, with containerd, how a download goes on that broke off.
+// The peculiarities of docker as a client of a registry: HEAD before GET, chunks of unknown length without
+// Content-Range, mounts, abandoned uploads, and schema 2; and, with containerd, how a broken download resumes.
 
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
@@ -23,7 +23,7 @@ const dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 
 describe.runIf(can("skopeo") && can("docker"))("docker", () => {
   let cluster: ClientCluster
-  /** A registry that has nothing of what the other one has. */
+  /** A registry that has no content of the other one. */
   let empty: RunningUp
   let image: RecordedImage["image"]
 
@@ -59,7 +59,7 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
     return pushed()
   }
 
-  test("asks by HEAD what a tag names, then takes it by digest, and not again what it has", async () => {
+  test("resolves a tag by HEAD, then pulls by digest, without blobs that it has", async () => {
     expect(only(firstPull, "HEAD", aManifest)).toMatchObject([
       { path: "/v2/demo/app/manifests/1", status: 200 }
     ])
@@ -73,7 +73,7 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
     expect(only(again, "GET", aBlob)).toHaveLength(0)
   })
 
-  test("streams chunks without Content-Range, then asks whether the blob is there; its manifest is schema 2", async () => {
+  test("streams chunks without Content-Range, then checks that the blob is there; its manifest is schema 2", async () => {
     const all = await push(`${cluster.push.address}/new/by-docker:1`)
     for (const put of only(all, "PUT", uploads)) {
       const digest = put.query.get("digest")!
@@ -91,22 +91,22 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
     expect(manifest).toMatchObject({ mediaType: dockerManifest, config: { digest: image.config.digest } })
   })
 
-  test("mounts what it pushed to another repository", async () => {
+  test("mounts blobs that it pushed to another repository", async () => {
     await push(`${cluster.push.address}/mount/from-docker:1`)
     const all = await push(`${cluster.push.address}/mount/by-docker:1`)
     const mounts = only(all, "POST", uploads).filter(({ query }) => query.has("mount"))
     expect(mounts.map(({ status }) => status)).toEqual([201, 201])
-    // But for the config, which it remembers no repository of, only the manifest was sent.
+    // docker remembers no repository of the config, so it sends that again, and the manifest.
     expect(all.filter(({ sent }) => sent > 5000)).toEqual([])
   })
 
-  test("what cannot be mounted it uploads, and it gives up the uploads that it does not need", async () => {
+  test("uploads blobs that it cannot mount, and abandons the uploads that it does not need", async () => {
     await push(`${cluster.push.address}/mount/from-a:1`)
     await push(`${cluster.push.address}/mount/from-b:1`)
-    // The same address, but another registry: what docker remembers is wrong now.
-    cluster.push.leadTo(empty.proxy)
+    // The same address, but another registry: docker remembers wrong places now.
+    cluster.push.forwardTo(empty.proxy)
     const all = await push(`${cluster.push.address}/mount/to:1`)
-    cluster.push.leadTo(cluster.up.proxy)
+    cluster.push.forwardTo(cluster.up.proxy)
     const mounts = only(all, "POST", uploads).filter(({ query }) => query.has("mount"))
     expect(mounts.length).toBeGreaterThan(2)
     for (const { status } of mounts) expect(status).toBe(202)
@@ -122,7 +122,7 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
     expect(all.at(-1)).toMatchObject({ method: "PUT", path: "/v2/mount/to/manifests/1", status: 201 })
   })
 
-  test("pushes a manifest list of what it pushed", async () => {
+  test("pushes a manifest list of its images", async () => {
     const member = `${cluster.push.address}/list/app:amd64`
     const list = `${cluster.push.address}/list/app:all`
     await push(member)
@@ -135,7 +135,7 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
     expect(configDigest).toBe(image.config.digest)
   })
 
-  describe("a download that breaks off", () => {
+  describe("a broken download", () => {
     const broken = async (pull: () => Promise<Held>) => {
       const { digest, size } = image.layers[0]
       const path = `/v2/demo/app/blobs/${digest}`
@@ -151,12 +151,12 @@ describe.runIf(can("skopeo") && can("docker"))("docker", () => {
       expect(second!.answered["content-range"]).toBe(`bytes ${from}-${size - 1}/${size}`)
     }
 
-    test.runIf(can("docker"))("is gone on with by docker, from where it was", async () => {
+    test.runIf(can("docker"))("is resumed by docker where it broke", async () => {
       const docker = await cluster.dockerWith([])
       await broken(() => docker.pull(`${cluster.pull.address}/demo/app:1`))
     })
 
-    test.runIf(can("containerd"))("is gone on with by containerd, from where it was", async () => {
+    test.runIf(can("containerd"))("is resumed by containerd where it broke", async () => {
       await broken(() => cluster.containerd().pull(`${cluster.pull.address}/demo/app:1`))
       await cluster.containerd().forget()
     })

@@ -1,5 +1,6 @@
-// Shows that images of unusual shapes pass through the registry and a swarm to every real client: no layer, as many as
-// fit, the same one twice, stored as they are or compressed in either way, one of two gigabytes, several platforms.
+// Images of unusual shapes pass through the registry and a swarm to every real client: without layers, with the
+// maximum of layers, with the same layer twice, stored plainly or compressed in either way, with two gigabytes, with
+// several platforms.
 
 import { execFileSync } from "node:child_process"
 import { readFileSync, rmSync } from "node:fs"
@@ -28,7 +29,7 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
 
   interface Shape {
     readonly layers: () => ReadonlyArray<Layer>
-    /** Clients that cannot take it, whatever a registry does. */
+    /** Clients that cannot read this shape from any registry. */
     readonly without?: ReadonlyArray<ClientName>
   }
 
@@ -48,7 +49,7 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     },
     gzip: { layers: () => [tiny("gzip", "gzip")] },
     uncompressed: { layers: () => [tiny("uncompressed", "none")] },
-    // docker learned to read it in 23.0.
+    // docker reads it since 23.0.
     zstd: { layers: () => [tiny("zstd", "zstd")], without: ["docker"] },
     mixed: {
       layers: () => [tiny("first", "zstd"), tiny("second", "none"), tiny("third", "gzip")],
@@ -89,13 +90,13 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     }
   })
 
-  test("an index of two platforms with an attestation: skopeo copies all of it; docker and containerd choose theirs", async () => {
+  test("skopeo copies a whole index of two platforms with an attestation; docker and containerd choose theirs", async () => {
     const imageFor = (architecture: string) => ({
       ...layout.addImage([tiny(`on-${architecture}`), tiny("on-both")], architecture),
       platform: { os: "linux", architecture }
     })
     const images = [imageFor("amd64"), imageFor("arm64")] as const
-    // As builders attach it: an image of no platform whose layer is a statement about another one.
+    // In the form of builders: an image of no platform, whose layer is a statement about another image.
     const statement = layout.addBlob(
       Buffer.from(`{"about":"${images[0].digest}"}`),
       "application/vnd.in-toto+json"
@@ -144,7 +145,7 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     }
   })
 
-  test("a docker archive becomes an image in the registry, and an image there becomes one", async () => {
+  test("a docker archive becomes an image in the registry, and an image becomes an archive", async () => {
     const image = layout.addImage([tiny("archived", "none"), tiny("archived too", "none")])
     layout.tag({ archived: image })
     const there = join(cluster.folder, "there.tar")
@@ -157,12 +158,12 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     )
     const layersIn = (archive: string): ReadonlyArray<string> =>
       JSON.parse(execFileSync("tar", ["-xOf", archive, "manifest.json"]).toString())[0].Layers
-    // A docker archive names a layer by the hash of its tar archive, so the same names are the same content.
+    // A docker archive names a layer by the hash of its tar archive, so equal names mean equal content.
     expect(layersIn(back)).toEqual(layersIn(there))
     expect(layersIn(back)).toHaveLength(2)
   })
 
-  test.runIf(lacking("image") === undefined)("umoci unpacks what skopeo pulled", async () => {
+  test.runIf(lacking("image") === undefined)("umoci unpacks an image that skopeo pulled", async () => {
     const names = ["unpacked-1", "unpacked-2"] as const
     layout.tag({ unpacked: layout.addImage([tiny(names[0], "none"), tiny(names[1])]) })
     await skopeo.push(layout.folder, `${cluster.up.proxy}/shape/unpacked:1`, "unpacked")
@@ -180,7 +181,7 @@ describe.runIf(can("skopeo"))("images of unusual shapes", () => {
     expect(layer.size).toBeGreaterThan(2_000_000_000)
     layout.tag({ large: layout.addImage([layer]) })
     await skopeo.push(layout.folder, `${cluster.up.proxy}/shape/large:1`, "large")
-    // The layout's copy is not needed any more: so many of them are on the disk at once.
+    // The layout's copy is not needed any more, and each copy takes two gigabytes of disk.
     rmSync(layout.folder, { recursive: true })
     expect(await pullBlob(cluster.up.agents[0]!, "shape/large", layer.digest)).toBe(layer.digest)
   })

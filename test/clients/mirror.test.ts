@@ -1,6 +1,6 @@
-// Shows that containerd, podman and docker pull an upstream's images through an agent when they are configured as the
-// operations page says: fetched once from an upstream on loopback that wants tokens, served when it answers 429, and
-// left to the client when its registry is not listed.
+// containerd, podman and docker pull an upstream's images through an agent when they are configured as the operations
+// page says. Each image is fetched once from an upstream on loopback that requires tokens, is served while that
+// answers 429, and is left to the client when its registry is not listed.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -79,7 +79,9 @@ describe.runIf(can("containerd") || can("podman") || can("docker"))("an agent th
     upstream.state.failing = undefined
   })
 
-  /** Each blob left the upstream once, whoever has pulled, and only its own servers saw credentials or tokens. */
+  /**
+   * Each blob left the upstream once, whichever client pulled, and only its own servers saw credentials or tokens.
+   */
   const expectFetchedOnce = () => {
     const { seen } = upstream.state
     const fetched = seen.filter(({ at, method }) => at === "blobs" && method === "GET")
@@ -114,7 +116,7 @@ describe.runIf(can("containerd") || can("podman") || can("docker"))("an agent th
     return containerd(daemon)
   }
 
-  test.runIf(can("containerd"))("containerd says docker.io by ns", async () => {
+  test.runIf(can("containerd"))("containerd names docker.io by ns", async () => {
     const ctr = await startedContainerd("c1")
     const held = await ctr.pull("docker.io/library/app:1", dockerIoHosts())
     expect(held.manifestDigest).toBe(image.digest)
@@ -126,7 +128,7 @@ describe.runIf(can("containerd") || can("podman") || can("docker"))("an agent th
     }
     expectFetchedOnce()
 
-    // It is in the cluster now: an upstream that is overloaded does not matter.
+    // The image is in the cluster now, so an overloaded upstream does not matter.
     await ctr.forget()
     upstream.state.failing = { status: 429, headers: { "retry-after": "1" } }
     expect((await ctr.pull("docker.io/library/app:1", dockerIoHosts())).manifestDigest).toBe(image.digest)
@@ -156,7 +158,7 @@ describe.runIf(can("containerd") || can("podman") || can("docker"))("an agent th
     expectFetchedOnce()
   })
 
-  test.runIf(can("containerd"))("a registry that is not listed is left to the client at once", async () => {
+  test.runIf(can("containerd"))("an unlisted registry is left to the client at once", async () => {
     const ctr = await startedContainerd("c2")
     upstream.state.auth = "none"
     const other = upstream.address

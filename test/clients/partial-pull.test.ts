@@ -1,6 +1,6 @@
-// Shows that podman pulls zstd:chunked layers in part through an agent: the table of contents by one range, then what it
-// does not have by several ranges at once; of a new version that differs in one file only that file. What it is made of
-// is asked for by its hash, so a wrong byte would fail the pull.
+// podman pulls zstd:chunked layers in part through an agent: the table of contents with one range, then the missing
+// chunks with several ranges at once. Of a new version that differs in one file, it pulls that file only. Each chunk
+// is verified by its hash, so a wrong byte would fail the pull.
 
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -31,7 +31,7 @@ describe.runIf(here)("podman with partial images", () => {
   const write = (index: number, seed: string) =>
     writeFileSync(join(context, "files", `file-${index}`), deterministicBytes(seed, fileBytes))
 
-  /** A storage whose podman fetches only what it lacks of a layer. */
+  /** A storage whose podman fetches only the missing parts of a layer. */
   const storage = (name: string) => {
     const root = join(cluster.folder, name)
     const file = `${root}.conf`
@@ -50,7 +50,7 @@ pull_options = { enable_partial_images = "true", use_hard_links = "false", ostre
       runProgram(program, args, { env })
   }
 
-  /** Builds what is in the context, pushes it as zstd:chunked, and pulls it elsewhere; requests for its layer. */
+  /** Builds the context, pushes it as zstd:chunked, and pulls it elsewhere. Returns the requests for its layer. */
   const pushedAndPulled = async (
     builder: ReturnType<typeof storage>,
     puller: ReturnType<typeof storage>,
@@ -76,7 +76,7 @@ pull_options = { enable_partial_images = "true", use_hard_links = "false", ostre
 
   const received = (all: ReadonlyArray<Recorded>) => all.reduce((sum, one) => sum + one.received, 0)
 
-  test("the first version by several ranges at once, the next one by what is new in it", async () => {
+  test("the first version by several ranges at once, the next one by its new content", async () => {
     const [builder, puller] = [storage("b"), storage("p")]
     const first = await pushedAndPulled(builder, puller, "1")
     for (const { headers, status } of first.requests) {

@@ -1,5 +1,6 @@
-// Shows that real container clients push to an agent that forwards: what is pushed to one host's localhost is pulled from
-// another's agent, with the same digests. Clients that are not here are left out (clients.test.ts names them).
+// Real container clients push to an agent that forwards: an image pushed to one host's localhost is pulled from the
+// agent of another host, with the same digests. Clients that are not installed are skipped (clients.test.ts names
+// them).
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -65,7 +66,7 @@ describe.runIf(can("skopeo"))("a herd, an agent that forwards pushes, and anothe
   const pulledFromTheOther = (repository: string) =>
     skopeo.pull(`${other}/${repository}:1`, join(folder, repository.replace("/", "-")))
 
-  test("skopeo pushes to the agent; the other agent gives the same image", async () => {
+  test("skopeo pushes to the agent; the other agent serves the same image", async () => {
     await skopeo.push(image.layout, `${forwards}/demo/app:1`)
     const held = await pulledFromTheOther("demo/app")
     expect(held.manifestDigest).toBe(image.manifestDigest)

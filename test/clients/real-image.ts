@@ -1,5 +1,5 @@
-// Decides the image that real clients push and pull: a busybox tree that can run, and generated files that do not
-// compress, in five layers of about 100 MB, one of them over 64 MB, as an OCI layout made by umoci.
+// The image that real clients push and pull: a busybox tree that can run, and generated incompressible files, in five
+// layers of about 100 MB, one of them over 64 MB, as an OCI layout made by umoci.
 
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -8,7 +8,7 @@ import { runProgram } from "../support/run-program.ts"
 
 const MB = 1_000_000
 
-/** Names and sizes of the generated files, a layer each. */
+/** Names and sizes of the generated files, one per layer. */
 const files = [
   { name: "weights", bytes: 70 * MB },
   { name: "library", bytes: 20 * MB },
@@ -16,30 +16,30 @@ const files = [
 ] as const
 
 export interface RealImage {
-  /** The OCI layout; its only tag is "1". */
+  /** The OCI layout. Its only tag is "1". */
   readonly layout: string
   readonly manifestDigest: string
   readonly configDigest: string
   /** Compressed layers, in order. */
   readonly layers: ReadonlyArray<{ readonly digest: string; readonly size: number }>
-  /** Inside the image: the path of a file and its digest. */
+  /** The path of a file inside the image, and its digest. */
   readonly file: { readonly path: string; readonly digest: string }
 }
 
-/** What is read of a manifest, OCI's or docker's. */
+/** The fields of a manifest, OCI's or docker's, that the tests read. */
 export interface Manifest {
   readonly config: { readonly digest: string }
   readonly layers: RealImage["layers"]
 }
 
-/** The manifest that an OCI layout's index names first. */
+/** The first manifest of an OCI layout's index. */
 const layoutManifest = (layout: string): { readonly digest: string; readonly manifest: Manifest } => {
   const index = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"))
   const digest: string = index.manifests[0].digest
   return { digest, manifest: JSON.parse(readFileSync(blobPath(layout, digest), "utf8")) }
 }
 
-/** Where an OCI layout keeps a blob. */
+/** The path of a blob in an OCI layout. */
 const blobPath = (layout: string, digest: string): string => join(layout, "blobs", ...digest.split(":"))
 
 /** Builds the image in `folder`, which must exist. */

@@ -1,5 +1,5 @@
-// Decides how tests look at recorded traffic: which requests are of which kind, that all were answered, and how the
-// clients that share one library send a blob; and the image that they are recorded with.
+// How tests inspect recorded traffic: the kinds of requests, the check that all were answered, and the blob upload of
+// the clients that share one library; and the image that they are recorded with.
 
 import { join } from "node:path"
 import { expect } from "vitest"
@@ -10,7 +10,7 @@ import type { ClientCluster } from "./client-cluster.ts"
 import { skopeo } from "./container-clients.ts"
 
 export interface RecordedImage {
-  /** The OCI layout; its only tag is "1". */
+  /** The OCI layout. Its only tag is "1". */
   readonly layout: string
   readonly image: LayoutImage<readonly [Layer, Layer]>
 }
@@ -32,7 +32,7 @@ export const aManifest = /\/manifests\//
 export const only = (all: ReadonlyArray<Recorded>, method: string, path: RegExp) =>
   all.filter((one) => one.method === method && path.test(one.path))
 
-/** Every request was answered, and none with a failure of the registry. */
+/** Checks that every request was answered, and none with a failure of the registry. */
 export const answered = (all: ReadonlyArray<Recorded>): ReadonlyArray<Recorded> => {
   expect(all.length).toBeGreaterThan(0)
   for (const { method, path, status } of all) {
@@ -42,7 +42,7 @@ export const answered = (all: ReadonlyArray<Recorded>): ReadonlyArray<Recorded> 
   return all
 }
 
-/** Chunks without a Content-Range, each telling in its answer how far the upload is. */
+/** Checks that chunks have no Content-Range, and that each answer states the progress of the upload. */
 export const expectStreamed = (all: ReadonlyArray<Recorded>, blobs: number) => {
   const patches = only(all, "PATCH", uploads)
   expect(patches).toHaveLength(blobs)

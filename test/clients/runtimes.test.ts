@@ -1,5 +1,5 @@
-// Shows that the files of docs/operations.md do what the page says: each runtime pulls one name through its agent, falls
-// back to the proxy when the agent is away, and pushes to the proxy.
+// The configuration files of docs/operations.md work as the page says: each runtime pulls one name through its agent,
+// falls back to the proxy when the agent is down, and pushes to the proxy.
 
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -14,7 +14,7 @@ import { type ClientName, lacking, skopeo } from "./container-clients.ts"
 
 const can = (client: ClientName): boolean => lacking(client) === undefined
 
-describe.runIf(can("skopeo"))("runtimes that are pointed at an agent as the page says", () => {
+describe.runIf(can("skopeo"))("runtimes configured for an agent as the page says", () => {
   let cluster: ClientCluster
   let addresses: Addresses
   let image: LayoutImage
@@ -52,13 +52,13 @@ describe.runIf(can("skopeo"))("runtimes that are pointed at an agent as the page
     expect(bodies(cluster.pull.take()).sort()).toEqual(imageBodies())
   }
 
-  /** While `work` runs, nobody listens where the agent was. */
+  /** Runs `work` while nothing listens at the agent's address. */
   const withoutAgent = async (work: () => Promise<void>) => {
-    cluster.pull.leadTo("127.0.0.1:1")
+    cluster.pull.forwardTo("127.0.0.1:1")
     try {
       await work()
     } finally {
-      cluster.pull.leadTo(cluster.up.agents[0]!)
+      cluster.pull.forwardTo(cluster.up.agents[0]!)
     }
     expect(bodies(cluster.push.take()).sort()).toEqual(imageBodies())
   }
@@ -90,7 +90,7 @@ describe.runIf(can("skopeo"))("runtimes that are pointed at an agent as the page
   })
 
   test.runIf(can("podman"))(
-    "podman, with whom buildah, skopeo and CRI-O share the library and the file",
+    "podman, which shares the library and the file with buildah, skopeo and CRI-O",
     async () => {
       const file = join(cluster.folder, "registries.conf")
       writeFileSync(file, operationsFile("/etc/containers/registries.conf.d/shoal.conf", addresses))

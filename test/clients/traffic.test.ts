@@ -1,5 +1,5 @@
-// Shows what real clients say to a registry where they are peculiar, and that it is answered as they need it: recorded by
-// a proxy in between, so that what this registry promises rests on what clients do and not on what is told of them.
+// The peculiarities of real clients as a registry sees them, and the answers that they need. A proxy in between
+// records the traffic, so that the promises of this registry rest on what clients do and not on reports about them.
 
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -23,9 +23,9 @@ const can = (client: ClientName): boolean => lacking(client) === undefined
 
 describe.runIf(can("skopeo"))("what clients send", () => {
   let cluster: ClientCluster
-  /** A registry that has nothing of what the other one has. */
+  /** A registry that has no content of the other one. */
   let empty: RunningUp
-  /** In front of it: to clients that remember where they saw a blob, an address that they never spoke to. */
+  /** In front of it: new addresses, for clients that remember where they saw a blob. */
   const strange: Array<RecordingProxy> = []
   let image: LayoutImage
   let layout: string
@@ -55,7 +55,7 @@ describe.runIf(can("skopeo"))("what clients send", () => {
   const pushed = () => answered(cluster.push.take())
   const pulled = () => answered(cluster.pull.take())
 
-  test("skopeo asks for a blob, begins an upload, streams it without Content-Range, ends it with an empty PUT; the manifest comes last", async () => {
+  test("skopeo checks for a blob, starts an upload, streams it without Content-Range and ends it with an empty PUT; the manifest comes last", async () => {
     const registry = await neverSeen()
     await skopeo.push(layout, `${registry.address}/new/by-skopeo:1`)
     const all = answered(registry.take())
@@ -69,7 +69,7 @@ describe.runIf(can("skopeo"))("what clients send", () => {
     expect(all.at(-1)).toMatchObject({ method: "PUT", path: "/v2/new/by-skopeo/manifests/1", status: 201 })
   })
 
-  test("skopeo pushes nothing twice: what the repository has is only asked for", async () => {
+  test("skopeo pushes nothing twice: it only checks for blobs of the repository", async () => {
     await skopeo.push(layout, `${cluster.up.proxy}/known/app:1`)
     await skopeo.push(layout, `${cluster.push.address}/known/app:2`)
     const all = pushed()
@@ -77,7 +77,7 @@ describe.runIf(can("skopeo"))("what clients send", () => {
     expect(only(all, "HEAD", aBlob).every(({ status }) => status === 200)).toBe(true)
   })
 
-  test("skopeo mounts what it knows to be in another repository", async () => {
+  test("skopeo mounts blobs that it knows in another repository", async () => {
     await skopeo.push(layout, `${cluster.push.address}/mount/source:1`)
     pushed()
     await skopeo.push(layout, `${cluster.push.address}/mount/target:1`)
@@ -91,11 +91,11 @@ describe.runIf(can("skopeo"))("what clients send", () => {
       expect(status).toBe(201)
       expect(headers.location).toBe(`/v2/mount/target/blobs/${query.get("mount")}`)
     }
-    // But for the config, which it remembers no repository of, only the manifest was sent.
+    // skopeo remembers no repository of the config, so it sends that again, and the manifest.
     expect(all.filter(({ sent }) => sent > 5000)).toEqual([])
   })
 
-  test("skopeo takes a manifest by its tag at once, and needs no HEAD", async () => {
+  test("skopeo gets a manifest by its tag at once, without HEAD", async () => {
     await skopeo.pull(`${cluster.pull.address}/demo/app:1`, join(cluster.folder, "traffic-skopeo"))
     const all = pulled()
     expect(only(all, "HEAD", aManifest)).toHaveLength(0)
@@ -110,7 +110,7 @@ describe.runIf(can("skopeo"))("what clients send", () => {
     expect(only(pulled(), "GET", /\/tags\/list$/).length).toBeGreaterThan(0)
   })
 
-  test.runIf(can("podman"))("podman compresses while it sends: chunks of unknown length", async () => {
+  test.runIf(can("podman"))("podman compresses while it sends, in chunks of unknown length", async () => {
     const podman = await cluster.storage("podman")
     await podman.pull(`${cluster.pull.address}/demo/app:1`)
     const registry = await neverSeen()
@@ -152,9 +152,9 @@ describe.runIf(can("skopeo"))("what clients send", () => {
   )
 
   test.runIf(can("containerd"))(
-    "containerd with a folder of hosts: pulls by HEAD and digest, pushes each blob in one PUT",
+    "containerd with a folder of hosts pulls by HEAD and digest, and pushes each blob in one PUT",
     async () => {
-      // One name for both: pulls go to the agent, the registry itself is asked when that fails, and takes pushes.
+      // One name for both: pulls go to the agent; the registry itself serves when that fails, and accepts pushes.
       const hosts = join(cluster.folder, "certs.d")
       const name = cluster.push.address
       mkdirSync(join(hosts, name), { recursive: true })
@@ -172,13 +172,13 @@ describe.runIf(can("skopeo"))("what clients send", () => {
       for (const { query } of all) expect(query.get("ns")).toBe(name)
       expect(cluster.push.take()).toEqual([])
 
-      cluster.push.leadTo(empty.proxy)
+      cluster.push.forwardTo(empty.proxy)
       await ctr.tag(`${name}/demo/app:1`, `${name}/new/by-containerd:1`)
       await ctr.push(`${name}/new/by-containerd:1`, hosts)
-      cluster.push.leadTo(cluster.up.proxy)
+      cluster.push.forwardTo(cluster.up.proxy)
       const sent = pushed()
       const posts = only(sent, "POST", uploads)
-      // It remembers where it has them from, and tries that first.
+      // containerd remembers where the blobs came from, and tries that first.
       expect(posts.map(({ query }) => query.get("from"))).toEqual(["demo/app", "demo/app", "demo/app"])
       expect(only(sent, "PATCH", uploads)).toHaveLength(0)
       const puts = only(sent, "PUT", uploads)

@@ -1,6 +1,6 @@
-// Shows that whatever is not an image is kept and found like one: what builders attach to an image (attestations in its
-// index, signatures and notes as referrers), a Helm chart, a bare file, each sent in the order and with the headers in
-// which the programs that make them do it.
+// Artifacts that are not images are stored and found like images: what builders attach to an image (attestations in
+// its index, signatures and notes as referrers), a Helm chart, and a bare file, each sent in the order and with the
+// headers of the programs that make them.
 
 import { describe, expect, test } from "vitest"
 import { digestOf } from "../support/deterministic-bytes.ts"
@@ -22,7 +22,7 @@ import {
 import { type Call, newRepository, type Part } from "./registry-under-test.ts"
 
 export const artifacts: Part = (registry) => {
-  /** oras and helm: a HEAD; if it is not there a POST, and all of it in one PUT to where that says. */
+  /** oras and helm: a HEAD; if the blob is absent, a POST, and all of it in one PUT to the Location. */
   const pushAsOras = async (
     repository: string,
     bytes: Uint8Array,
@@ -41,7 +41,7 @@ export const artifacts: Part = (registry) => {
     return { mediaType, digest, size: bytes.length }
   }
 
-  /** The manifest last: asked for by HEAD under its digest, then put. */
+  /** The manifest comes last: HEAD by its digest, then PUT. */
   const putAsOras = async (repository: string, document: ManifestDocument, reference?: string) => {
     const { call } = registry()
     const bytes = manifestBytes(document)
@@ -56,11 +56,11 @@ export const artifacts: Part = (registry) => {
 
   const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
 
-  test("an image for two platforms with attestations in its index and a signature on it", async () => {
+  test("an image for two platforms with attestations in its index and a signature", async () => {
     const { call, readers } = registry()
     const repository = newRepository()
     const platforms = [await pushImage(call, repository), await pushImage(call, repository)]
-    // BuildKit's form: a manifest for each platform whose layers are statements about it.
+    // BuildKit's form: one manifest per platform, whose layers are statements about it.
     const attestations = []
     for (const of of platforms) {
       const statement = json({ _type: "https://in-toto.io/Statement/v0.1", subject: [{ digest: of.digest }] })
@@ -121,10 +121,10 @@ export const artifacts: Part = (registry) => {
     }
   })
 
-  test("a Helm chart: its config and its archive under their own types, its version as a tag", async () => {
+  test("a Helm chart has its own types for config and archive, and its version as a tag", async () => {
     const { readers } = registry()
     const repository = `${newRepository()}/charts/mychart`
-    // A tag has no "+": what a version has is written "_".
+    // A tag has no "+", so helm writes "_" instead.
     const version = "0.1.0+build.7"
     const tag = version.replace("+", "_")
     const config = json({ name: "mychart", version, apiVersion: "v2" })
@@ -185,7 +185,7 @@ export const artifacts: Part = (registry) => {
         expect(JSON.parse(got.text)).toEqual(document)
         const bytes = (await read("GET", `/v2/${repository}/blobs/${layer.digest}`)).bytes
         expect(bytes).toEqual(new Uint8Array(file))
-        // From what is read to what is about it, and on from there.
+        // From the artifact to what refers to it, and on from there.
         const about = await referrersOf(read, repository, artifact.digest)
         expect(about).toMatchObject([
           { digest: review.digest, artifactType: "application/vnd.example.review" }

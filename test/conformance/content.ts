@@ -1,5 +1,5 @@
-// Decides the content that conformance tests push, and how they push what is not the point of a test: blobs by POST and
-// PUT, manifests by PUT, each checked to have been taken.
+// The content that conformance tests push, and how they push content that is not the subject of a test: blobs by POST
+// and PUT, manifests by PUT, each checked to have been accepted.
 
 import { expect } from "vitest"
 import { deterministicBytes, digestOf } from "../support/deterministic-bytes.ts"
@@ -44,21 +44,21 @@ export const expectStatus = (answer: Answer, status: number): Answer => {
   return answer
 }
 
-/** A path out of a Location, which must be relative: one that names a host may name one that a client cannot reach. */
+/** The path of a Location, which must be relative: a host name in it may be unreachable for a client. */
 export const locationOf = (answer: Answer): string => {
   const location = answer.headers.location ?? ""
   expect(location).toMatch(/^\/v2\//)
   return location
 }
 
-/** A Location with one more query parameter, whatever it has already. */
+/** A Location with one more query parameter, whether or not it has others. */
 export const withQuery = (location: string, query: string): string =>
   `${location}${location.includes("?") ? "&" : "?"}${query}`
 
 export const beginUpload = async (call: Call, repository: string, query = ""): Promise<string> =>
   locationOf(expectStatus(await call("POST", `/v2/${repository}/blobs/uploads/${query}`), 202))
 
-/** Pushes a blob that no test is about; its descriptor. */
+/** Pushes a blob that no test is about. Returns its descriptor. */
 export const pushBlob = async (
   call: Call,
   repository: string,
@@ -76,7 +76,7 @@ export const pushBlob = async (
   return { mediaType, digest, size: bytes.length }
 }
 
-/** The document's bytes, spaced as no program would do it: whoever writes it anew is found out. */
+/** The document's bytes with a spacing that no program would choose, so that a rewrite is noticed. */
 export const manifestBytes = (document: object): Uint8Array =>
   Buffer.from(JSON.stringify(document, undefined, 3).replace('":', '" :'))
 
@@ -128,7 +128,7 @@ export const imageDocument = async (
   ...more
 })
 
-/** Pushes an image of one small layer; its manifest. */
+/** Pushes an image of one small layer. Returns its manifest. */
 export const pushImage = async (
   call: Call,
   repository: string,

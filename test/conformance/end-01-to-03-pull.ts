@@ -1,5 +1,5 @@
-// Shows what a registry answers to those who pull (OCI distribution specification, "Pull"): end-1 asks whether it is one,
-// end-2 is a blob, end-3 a manifest. All of it holds for the proxy and, read from there, for an agent.
+// Pulls (OCI distribution specification, "Pull"): end-1 asks whether the registry is one, end-2 is a blob, end-3 a
+// manifest. All of it holds for the proxy and for an agent that reads from it.
 
 import { describe, expect, test } from "vitest"
 import { digestOf } from "../support/deterministic-bytes.ts"
@@ -57,7 +57,7 @@ export const pull: Part = (registry) => {
       }
     })
 
-    test("a blob named by its sha512 is told by its sha512", async () => {
+    test("a blob requested by sha512 has that digest in its answer", async () => {
       const { call, readers } = registry()
       const repository = newRepository()
       const bytes = freshBytes()
@@ -70,7 +70,7 @@ export const pull: Part = (registry) => {
     })
 
     const size = 6000
-    /** Range, then the first and last byte that come, or nothing when none can. */
+    /** A Range header, then the first and last byte of the answer, or nothing when the range cannot be satisfied. */
     const ranges: ReadonlyArray<readonly [string, readonly [number, number] | undefined]> = [
       ["bytes=500-1499", [500, 1499]],
       ["bytes=0-0", [0, 0]],
@@ -102,17 +102,17 @@ export const pull: Part = (registry) => {
       }
     })
 
-    test.each(["pages=1-2", "bytes=x-", "bytes=9-2"])("Range: %s is none", async (range) => {
+    test.each(["pages=1-2", "bytes=x-", "bytes=9-2"])("Range: %s is ignored or refused", async (range) => {
       const { call } = registry()
       const repository = newRepository()
       const { digest } = await pushBlob(call, repository, freshBytes(20))
       const got = await call("GET", `/v2/${repository}/blobs/${digest}`, { headers: { range } })
-      // RFC 9110, 14.2: a Range that cannot be understood is ignored, or refused as a bad request's.
+      // RFC 9110, 14.2: an invalid Range is ignored, or refused as a bad request.
       expect([200, 400, 416]).toContain(got.status)
       if (got.status === 200) expect(got.bytes.length).toBe(20)
     })
 
-    test("one that is not there is 404, one that cannot be is 400", async () => {
+    test("an absent blob is 404, an invalid digest is 400", async () => {
       const { call, readers } = registry()
       const repository = newRepository()
       await pushImage(call, repository, "1")
@@ -129,7 +129,7 @@ export const pull: Part = (registry) => {
   })
 
   describe("end-3: GET and HEAD of a manifest", () => {
-    /** Both names of a manifest, at every registry that is read from. */
+    /** Checks both names of a manifest, at every registry that serves reads. */
     const expectPullable = async (
       repository: string,
       tag: string,
@@ -152,13 +152,13 @@ export const pull: Part = (registry) => {
       }
     }
 
-    test("an image comes byte for byte, with the type that it was pushed as", async () => {
+    test("an image comes byte for byte, with the type under which it was pushed", async () => {
       const { call } = registry()
       const repository = newRepository()
       await expectPullable(repository, "v1.0_rc-2", await pushImage(call, repository, "v1.0_rc-2"))
     })
 
-    test("an index does, and an index of indexes", async () => {
+    test("so does an index, and an index of indexes", async () => {
       const { call } = registry()
       const repository = newRepository()
       const inner = await pushManifest(
@@ -172,7 +172,7 @@ export const pull: Part = (registry) => {
       await expectPullable(repository, "outer", outer)
     })
 
-    test("docker's schema 2 image and list do, under their own types", async () => {
+    test("so do docker's schema 2 image and list, under their own types", async () => {
       const { call } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository, "image", { mediaType: types.dockerManifest })
@@ -186,7 +186,7 @@ export const pull: Part = (registry) => {
       await expectPullable(repository, "list", list)
     })
 
-    test("by its sha512, it is told by its sha512", async () => {
+    test("a manifest requested by sha512 has that digest in its answer", async () => {
       const { call, readers } = registry()
       const repository = newRepository()
       const algorithm: Algorithm = "sha512"
@@ -199,14 +199,14 @@ export const pull: Part = (registry) => {
       }
     })
 
-    test("what is not there is 404, what cannot be is 400", async () => {
+    test("an absent manifest is 404, an invalid reference is 400", async () => {
       const { call, readers } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository, "1")
       const cases: ReadonlyArray<readonly [string, number, ReadonlyArray<string>]> = [
         [`${repository}/manifests/2`, 404, ["MANIFEST_UNKNOWN"]],
         [`${repository}/manifests/${nowhere}`, 404, ["MANIFEST_UNKNOWN"]],
-        // It exists, but in another repository.
+        // The manifest exists, but in another repository.
         [`${newRepository()}/manifests/${image.digest}`, 404, ["MANIFEST_UNKNOWN", "NAME_UNKNOWN"]],
         [`${repository}/manifests/sha256:abc`, 400, ["DIGEST_INVALID"]],
         [`${repository}/manifests/.hidden`, 400, ["TAG_INVALID"]],
@@ -222,7 +222,7 @@ export const pull: Part = (registry) => {
       }
     })
 
-    test("a name has many components, each of which may be called as an endpoint is", async () => {
+    test("a name has many components, each of which may be named like an endpoint", async () => {
       const { call, readers } = registry()
       const repository = `${newRepository()}/manifests/blobs/uploads/tags/list/referrers/a--b/c__d/e.f`
       const { digest } = await pushImage(call, repository, "list")

@@ -1,6 +1,6 @@
-// Shows how blobs are pushed (OCI distribution specification, "Pushing blobs"): end-4a begins an upload, end-4b is one in
-// a single request, end-4c names the algorithm of its digest, end-5 sends a chunk, end-6 ends it. What else happens to
-// an upload - asked after, mounted instead, given up - is end-11-13-14-uploads.ts.
+// Pushes of blobs (OCI distribution specification, "Pushing blobs"): end-4a begins an upload, end-4b is an upload in
+// a single request, end-4c names the algorithm of its digest, end-5 sends a chunk, end-6 ends it.
+// end-11-13-14-uploads.ts covers the other requests to an upload: its status, a mount, and its cancellation.
 
 import { describe, expect, test } from "vitest"
 import { digestOf } from "../support/deterministic-bytes.ts"
@@ -8,7 +8,7 @@ import { beginUpload, errorCode, expectStatus, freshBytes, locationOf, withQuery
 import { type Answer, newRepository, type Part } from "./registry-under-test.ts"
 
 export const pushBlobs: Part = (registry) => {
-  /** That an upload ended well: it says where the blob is, and it is there. */
+  /** Checks that an upload succeeded: its answer says where the blob is, and the blob is there. */
   const expectPushed = async (done: Answer, repository: string, digest: string, bytes: Uint8Array) => {
     expectStatus(done, 201)
     const location = locationOf(done)
@@ -23,7 +23,7 @@ export const pushBlobs: Part = (registry) => {
   const range = (first: number, last: number) => ({ ...octets, "content-range": `${first}-${last}` })
 
   describe("end-4a: POST begins an upload", () => {
-    test("202 says where it goes on, each time elsewhere", async () => {
+    test("202 names a location, a new one each time", async () => {
       const { call } = registry()
       const repository = newRepository()
       const begun = expectStatus(await call("POST", `/v2/${repository}/blobs/uploads/`), 202)
@@ -32,7 +32,7 @@ export const pushBlobs: Part = (registry) => {
       expect(await beginUpload(call, repository)).not.toBe(location)
     })
 
-    test("a name that cannot be is 400", async () => {
+    test("an invalid name is 400", async () => {
       const { call } = registry()
       const answer = expectStatus(await call("POST", "/v2/NotLower/blobs/uploads/"), 400)
       expect(errorCode(answer)).toBe("NAME_INVALID")
@@ -40,7 +40,7 @@ export const pushBlobs: Part = (registry) => {
   })
 
   describe("end-4b: POST with the digest and all bytes", () => {
-    test("201 when the bytes are what the digest says", async () => {
+    test("201 when the bytes match the digest", async () => {
       const { call } = registry()
       const repository = newRepository()
       const bytes = freshBytes()
@@ -54,7 +54,7 @@ export const pushBlobs: Part = (registry) => {
       )
     })
 
-    test("400 when they are not, and the blob is not there", async () => {
+    test("400 when they do not, and the blob is absent", async () => {
       const { call } = registry()
       const repository = newRepository()
       const digest = digestOf("sha256", freshBytes())
@@ -90,7 +90,7 @@ export const pushBlobs: Part = (registry) => {
       await expectPushed(done, repository, digest, bytes)
     })
 
-    test("twice, of the same blob: it is there once", async () => {
+    test("twice with the same blob, which is there once", async () => {
       const { call } = registry()
       const repository = newRepository()
       const bytes = freshBytes()
@@ -104,9 +104,9 @@ export const pushBlobs: Part = (registry) => {
 
     test.each([
       ["another blob's digest", digestOf("sha256", Buffer.from("other"))],
-      ["an algorithm that is not known", "md5:d41d8cd98f00b204e9800998ecf8427e"],
+      ["an unknown algorithm", "md5:d41d8cd98f00b204e9800998ecf8427e"],
       ["a digest that is too short", "sha256:0123"],
-      ["no digest's form", "latest"]
+      ["a text that is no digest", "latest"]
     ])("%s is 400", async (_, digest) => {
       const { call } = registry()
       const location = await beginUpload(call, newRepository())
@@ -114,12 +114,12 @@ export const pushBlobs: Part = (registry) => {
       expect(errorCode(expectStatus(done, 400))).toBe("DIGEST_INVALID")
     })
 
-    test("no digest is 400", async () => {
+    test("a missing digest is 400", async () => {
       const { call } = registry()
       expectStatus(await call("PUT", await beginUpload(call, newRepository()), { body: freshBytes() }), 400)
     })
 
-    test("an upload that nobody began is 404", async () => {
+    test("an unknown upload is 404", async () => {
       const { call } = registry()
       const path = `/v2/${newRepository()}/blobs/uploads/4f6a61f0-30a6-4b8e-a7f5-0f6a3e3c1111`
       const digest = digestOf("sha256", freshBytes())
@@ -129,7 +129,7 @@ export const pushBlobs: Part = (registry) => {
   })
 
   describe("end-5: PATCH sends a chunk", () => {
-    test("in order, each told how far the upload is and where it goes on", async () => {
+    test("in order, each answered with the progress and the next location", async () => {
       const { call } = registry()
       const repository = newRepository()
       const bytes = freshBytes(3000)
@@ -153,7 +153,7 @@ export const pushBlobs: Part = (registry) => {
       )
     })
 
-    test("the last one may come with the PUT", async () => {
+    test("the last chunk may come with the PUT", async () => {
       const { call } = registry()
       const repository = newRepository()
       const bytes = freshBytes(2000)
@@ -186,9 +186,9 @@ export const pushBlobs: Part = (registry) => {
 
     test.each([
       ["that leaves a gap", 1500],
-      ["that comes a second time", 0],
+      ["that repeats bytes", 0],
       ["that overlaps", 500]
-    ])("one %s is 416; what is there stays, and the upload can go on", async (_, first) => {
+    ])("a chunk %s is 416; earlier bytes stay, and the upload can continue", async (_, first) => {
       const { call } = registry()
       const repository = newRepository()
       const bytes = freshBytes(2000)
@@ -216,7 +216,7 @@ export const pushBlobs: Part = (registry) => {
       await expectPushed(done, repository, digest, bytes)
     })
 
-    test("a first one that does not begin at 0 is 416", async () => {
+    test("a first chunk that does not begin at 0 is 416", async () => {
       const { call } = registry()
       const location = await beginUpload(call, newRepository())
       expectStatus(await call("PATCH", location, { body: freshBytes(100), headers: range(1, 100) }), 416)
@@ -231,7 +231,7 @@ export const pushBlobs: Part = (registry) => {
       expect(errorCode(answer)).toBe("BLOB_UPLOAD_INVALID")
     })
 
-    test("a Content-Range that is not as long as the body is refused", async () => {
+    test("a Content-Range of another length than the body is refused", async () => {
       const { call } = registry()
       const location = await beginUpload(call, newRepository())
       const answer = await call("PATCH", location, { body: freshBytes(100), headers: range(0, 49) })
@@ -258,7 +258,7 @@ export const pushBlobs: Part = (registry) => {
       await expectPushed(done, repository, digest, bytes)
     })
 
-    test("one that is not known is 400", async () => {
+    test("an unknown algorithm is 400", async () => {
       const { call } = registry()
       const path = `/v2/${newRepository()}/blobs/uploads/?digest-algorithm=md5`
       expect(errorCode(expectStatus(await call("POST", path), 400))).toBe("DIGEST_INVALID")

@@ -1,5 +1,5 @@
-// Shows how manifests are pushed (OCI distribution specification, "Pushing Manifests"): end-7a under a tag or digest,
-// end-7b under a digest and any number of tags at once.
+// Pushes of manifests (OCI distribution specification, "Pushing Manifests"): end-7a under a tag or digest, end-7b
+// under a digest and any number of tags at once.
 
 import { describe, expect, test } from "vitest"
 import { digestOf } from "../support/deterministic-bytes.ts"
@@ -32,7 +32,7 @@ export const pushManifests: Part = (registry) => {
   }
 
   describe("end-7a: PUT of a manifest", () => {
-    test("under a tag: 201 says where it is and what its digest is", async () => {
+    test("under a tag: 201 with its location and digest", async () => {
       const { call } = registry()
       const repository = newRepository()
       const pushed = await pushImage(call, repository, "1")
@@ -51,7 +51,7 @@ export const pushManifests: Part = (registry) => {
       expect(JSON.parse(list.text).tags).toEqual([])
     })
 
-    test("a tag moves to what was put last; what it named before is still there", async () => {
+    test("a tag moves to the last pushed manifest; the former one stays", async () => {
       const { call } = registry()
       const repository = newRepository()
       const first = await pushImage(call, repository, "latest")
@@ -60,7 +60,7 @@ export const pushManifests: Part = (registry) => {
       expectStatus(await call("GET", `/v2/${repository}/manifests/${first.digest}`), 200)
     })
 
-    test("the same again is as good as the first time", async () => {
+    test("the same manifest can be pushed again", async () => {
       const { call } = registry()
       const repository = newRepository()
       const { bytes, digest } = await pushImage(call, repository, "1")
@@ -79,7 +79,7 @@ export const pushManifests: Part = (registry) => {
       expect(got.headers["content-type"]).toBe(types.manifest)
     })
 
-    test("fields that nobody knows, annotations, data in descriptors: all are kept", async () => {
+    test("unknown fields, annotations and data in descriptors are kept", async () => {
       const { call } = registry()
       const repository = newRepository()
       const small = Buffer.from("{}")
@@ -106,7 +106,7 @@ export const pushManifests: Part = (registry) => {
       await pushManifest(call, repository, indexDocument([]), "nothing")
     })
 
-    test("layers that live elsewhere need not be there", async () => {
+    test("layers with foreign URLs need not be there", async () => {
       const { call } = registry()
       const repository = newRepository()
       const foreign = {
@@ -119,7 +119,7 @@ export const pushManifests: Part = (registry) => {
       await expectTag(repository, "1", digest)
     })
 
-    test("an artifact with a subject: OCI-Subject says that it was seen, whether or not the subject is there", async () => {
+    test("an artifact with a subject is answered with OCI-Subject, whether or not the subject is there", async () => {
       const { call } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository, "1")
@@ -138,7 +138,7 @@ export const pushManifests: Part = (registry) => {
       }
     })
 
-    test("what names a blob or manifest that is not there is refused with its digest", async () => {
+    test("a reference to an absent blob or manifest is refused with its digest", async () => {
       const { call } = registry()
       const repository = newRepository()
       const image = await imageDocument(call, repository)
@@ -156,7 +156,7 @@ export const pushManifests: Part = (registry) => {
       expectStatus(await call("GET", `/v2/${repository}/manifests/1`), 404)
     })
 
-    test("another digest than the bytes have is 400, and so is what is no digest", async () => {
+    test("a digest that does not match the bytes is 400, and so is an invalid digest", async () => {
       const { call } = registry()
       const repository = newRepository()
       const bytes = manifestBytes(await imageDocument(call, repository))
@@ -166,17 +166,17 @@ export const pushManifests: Part = (registry) => {
     })
 
     test.each([
-      ["no JSON", Buffer.from("not json")],
+      ["not JSON", Buffer.from("not json")],
       ["an array", Buffer.from("[]")],
       ["nothing", new Uint8Array(0)],
       ["a layer without a digest", Buffer.from(`{"schemaVersion":2,"layers":[{"size":1}]}`)],
-      ["no UTF-8", Buffer.from([0x7b, 0xff, 0x7d])]
-    ])("%s is no manifest: 400", async (_, bytes) => {
+      ["not UTF-8", Buffer.from([0x7b, 0xff, 0x7d])]
+    ])("%s is not a manifest: 400", async (_, bytes) => {
       const answer = expectStatus(await put(newRepository(), "1", bytes), 400)
       expect(errorCode(answer)).toBe("MANIFEST_INVALID")
     })
 
-    test("four megabytes are taken, more than the limit is 413", async () => {
+    test("four megabytes are accepted, more than the limit is 413", async () => {
       const { call } = registry()
       const repository = newRepository()
       const document = await imageDocument(call, repository)
@@ -190,7 +190,7 @@ export const pushManifests: Part = (registry) => {
       expectStatus(await call("GET", `/v2/${repository}/manifests/larger`), 404)
     })
 
-    test("a tag that cannot be is 400", async () => {
+    test("an invalid tag is 400", async () => {
       const { call } = registry()
       const repository = newRepository()
       const bytes = manifestBytes(await imageDocument(call, repository))
@@ -208,7 +208,7 @@ export const pushManifests: Part = (registry) => {
     const toldTags = (answer: Answer) => (answer.headers["oci-tag"] ?? "").split(",").map((tag) => tag.trim())
 
     test.each(["sha256", "sha512"] as const)(
-      "all tags are told and name it, by its %s",
+      "the answer names all tags, and all of them name it, by its %s",
       async (algorithm) => {
         const { call, readers } = registry()
         const repository = newRepository()
@@ -231,7 +231,7 @@ export const pushManifests: Part = (registry) => {
       }
     )
 
-    test("a tag that was elsewhere moves, and one that is given twice is one", async () => {
+    test("an existing tag moves, and a repeated tag counts once", async () => {
       const { call } = registry()
       const repository = newRepository()
       await pushImage(call, repository, "latest")
@@ -241,7 +241,7 @@ export const pushManifests: Part = (registry) => {
       await expectTag(repository, "latest", next.digest)
     })
 
-    test("one tag that cannot be refuses all of them", async () => {
+    test("an invalid tag refuses all of them", async () => {
       const { call } = registry()
       const repository = newRepository()
       const { bytes, digest } = await pushImage(call, repository)

@@ -1,6 +1,5 @@
-// Shows how content is found (OCI distribution specification, "Content Discovery"): end-8a lists the tags of a
-// repository, end-8b a page of them; end-12a lists the manifests whose subject is a digest, end-12b those of one
-// artifact type.
+// Discovery of content (OCI distribution specification, "Content Discovery"): end-8a lists the tags of a repository,
+// end-8b a page of them; end-12a lists the manifests whose subject is a digest, end-12b those of one artifact type.
 
 import { beforeAll, describe, expect, test } from "vitest"
 import {
@@ -16,7 +15,7 @@ import {
 } from "./content.ts"
 import { type Answer, type Call, newRepository, type Part, patience } from "./registry-under-test.ts"
 
-/** Where a Link with rel="next" leads (RFC 5988); undefined without one. */
+/** The target of a Link with rel="next" (RFC 5988); undefined without one. */
 const nextOf = (answer: Answer): string | undefined => {
   const { link } = answer.headers
   if (link === undefined) return undefined
@@ -25,7 +24,7 @@ const nextOf = (answer: Answer): string | undefined => {
   return match![1]
 }
 
-/** Follows Links from `path` to the end; every page. */
+/** Follows Links from `path` to the end. Returns every page. */
 const pagesFrom = async (call: Call, path: string): Promise<ReadonlyArray<Answer>> => {
   const pages: Array<Answer> = []
   for (let next: string | undefined = path; next !== undefined; next = nextOf(pages.at(-1)!)) {
@@ -57,7 +56,7 @@ export const discovery: Part = (registry) => {
   }
 
   describe("end-8a: GET tags/list", () => {
-    test("all of them, in the order of their bytes, with the repository's name", async () => {
+    test("all tags, in the order of their bytes, with the repository's name", async () => {
       const repository = await tagged(["b", "a", "10", "B", "_x", "2"])
       for (const [, read] of registry().readers) {
         const list = expectStatus(await read("GET", `/v2/${repository}/tags/list`), 200)
@@ -66,7 +65,7 @@ export const discovery: Part = (registry) => {
       }
     })
 
-    test("a repository without a tag has an empty list, one that is not there is 404", async () => {
+    test("a repository without tags has an empty list, an absent one is 404", async () => {
       const repository = await tagged([])
       for (const [, read] of registry().readers) {
         expect(tagsOf(expectStatus(await read("GET", `/v2/${repository}/tags/list`), 200))).toEqual([])
@@ -83,7 +82,7 @@ export const discovery: Part = (registry) => {
       repository = await tagged(tags)
     }, patience)
 
-    /** Query, what comes, and whether there is more. */
+    /** The query, the answer, and whether there is more. */
     const pages: ReadonlyArray<readonly [string, ReadonlyArray<string>, boolean]> = [
       ["n=2", ["a", "b"], true],
       ["n=5", tags, false],
@@ -93,7 +92,7 @@ export const discovery: Part = (registry) => {
       ["n=2&last=c", ["d", "e"], false],
       ["last=c", ["d", "e"], false],
       ["last=e", [], false],
-      // A tag that is not there is a place in the order all the same.
+      // A tag that does not exist still has a place in the order.
       ["n=1&last=bb", ["c"], true]
     ]
     test.each(pages)("%s gives %j, more: %s", async (query, expected, more) => {
@@ -104,7 +103,7 @@ export const discovery: Part = (registry) => {
       }
     })
 
-    test("Links lead through all of them, each once", async () => {
+    test("Links lead through all tags, each once", async () => {
       const { readers } = registry()
       for (const [, read] of readers) {
         const found = await pagesFrom(read, `/v2/${repository}/tags/list?n=2`)
@@ -112,7 +111,7 @@ export const discovery: Part = (registry) => {
       }
     })
 
-    test("an n that is no number is 400", async () => {
+    test("an n that is not a number is 400", async () => {
       expectStatus(await registry().call("GET", `/v2/${repository}/tags/list?n=-1`), 400)
     })
   })
@@ -133,25 +132,28 @@ export const discovery: Part = (registry) => {
     )
 
   describe("end-12a: GET referrers", () => {
-    test("each is told with its type and annotations; the artifact type of an image is its config's if it has none", async () => {
+    test("each has its type and annotations; an image without an artifact type has that of its config", async () => {
       const { call, readers } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository, "1")
       const subject = descriptor(image)
       const annotations = { "org.example.by": "a test" }
       const artifactType = "application/vnd.example.sbom"
-      const told = async (pushed: Promise<Pushed>, more: object) => ({ ...descriptor(await pushed), ...more })
+      const listed = async (pushed: Promise<Pushed>, more: object) => ({
+        ...descriptor(await pushed),
+        ...more
+      })
       const expected = [
-        await told(pushImage(call, repository, undefined, { subject, artifactType, annotations }), {
+        await listed(pushImage(call, repository, undefined, { subject, artifactType, annotations }), {
           artifactType,
           annotations
         }),
-        await told(pushImage(call, repository, "tagged", { subject }), { artifactType: types.config }),
-        await told(
+        await listed(pushImage(call, repository, "tagged", { subject }), { artifactType: types.config }),
+        await listed(
           pushManifest(call, repository, indexDocument([image], { subject, artifactType, annotations })),
           { artifactType, annotations }
         ),
-        await told(pushManifest(call, repository, indexDocument([], { subject })), {})
+        await listed(pushManifest(call, repository, indexDocument([], { subject })), {})
       ].sort(byDigest)
       // One of another subject, and one of the same subject in another repository.
       await pushImage(call, repository, undefined, { subject: { ...subject, digest: nowhere } })
@@ -164,7 +166,7 @@ export const discovery: Part = (registry) => {
     test("a subject that is pushed later has them too", async () => {
       const { call, readers } = registry()
       const repository = newRepository()
-      // Known before it is there: the same bytes are pushed to another repository first.
+      // The digest is known before it is there, because the same bytes are pushed to another repository first.
       const image = await pushImage(call, newRepository())
       const early = await pushImage(call, repository, undefined, { subject: descriptor(image) })
       for (const [, read] of readers) {
@@ -173,7 +175,7 @@ export const discovery: Part = (registry) => {
       }
     })
 
-    test("nobody refers to it: an empty index, whatever exists", async () => {
+    test("without referrers, an empty index, whether or not the subject exists", async () => {
       const { call, readers } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository, "1")
@@ -184,7 +186,7 @@ export const discovery: Part = (registry) => {
       }
     })
 
-    test("what is no digest is 400", async () => {
+    test("an invalid digest is 400", async () => {
       for (const [, read] of registry().readers) {
         for (const malformed of ["sha256:abc", "latest"]) {
           const answer = await read("GET", `/v2/${newRepository()}/referrers/${malformed}`)
@@ -216,7 +218,7 @@ export const discovery: Part = (registry) => {
   })
 
   describe("end-12b: GET referrers?artifactType=", () => {
-    test("only those, and the answer says that it chose", async () => {
+    test("only those, and the answer says that it filtered", async () => {
       const { call, readers } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository, "1")

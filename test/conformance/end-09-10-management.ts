@@ -1,5 +1,5 @@
-// Shows how content is deleted (OCI distribution specification, "Content Management"): end-9 deletes a tag or a manifest,
-// end-10 a blob. What was deleted is gone for the next request already.
+// Deletions (OCI distribution specification, "Content Management"): end-9 deletes a tag or a manifest, end-10 a blob.
+// Deleted content is gone for the next request.
 
 import { describe, expect, test } from "vitest"
 import {
@@ -22,7 +22,7 @@ export const management: Part = (registry) => {
     JSON.parse((await registry().call("GET", `/v2/${repository}/tags/list`)).text).tags
 
   describe("end-9: DELETE of a tag", () => {
-    test("202: the tag is gone, the manifest and its other tags stay", async () => {
+    test("202: the tag is gone; the manifest and its other tags stay", async () => {
       const { call } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository, "1")
@@ -37,7 +37,7 @@ export const management: Part = (registry) => {
       expect(await tagsIn(repository)).toEqual(["2"])
     })
 
-    test("it can be put again", async () => {
+    test("it can be pushed again", async () => {
       const { call } = registry()
       const repository = newRepository()
       await pushImage(call, repository, "1")
@@ -47,7 +47,7 @@ export const management: Part = (registry) => {
       expect(got.headers["docker-content-digest"]).toBe(again.digest)
     })
 
-    test("one that is not there is 404, in a repository or without one", async () => {
+    test("an absent tag is 404, in a repository or without one", async () => {
       const { call } = registry()
       const repository = newRepository()
       await pushImage(call, repository, "1")
@@ -58,7 +58,7 @@ export const management: Part = (registry) => {
   })
 
   describe("end-9: DELETE of a manifest", () => {
-    test("202: it is gone with every tag that names it; the others stay", async () => {
+    test("202: the manifest is gone with every tag that names it; the others stay", async () => {
       const { call } = registry()
       const repository = newRepository()
       const gone = await pushImage(call, repository, "1")
@@ -93,7 +93,7 @@ export const management: Part = (registry) => {
       expectStatus(await call("GET", `/v2/${other}/blobs/${config.digest}`), 200)
     })
 
-    test("it is no referrer any more; as a subject it keeps its referrers", async () => {
+    test("it is no longer a referrer; as a subject it keeps its referrers", async () => {
       const { call } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository, "1")
@@ -111,7 +111,7 @@ export const management: Part = (registry) => {
       expect(await referrers()).toEqual([second!.digest])
     })
 
-    test("an index goes without its images", async () => {
+    test("deleting an index keeps its images", async () => {
       const { call } = registry()
       const repository = newRepository()
       const image = await pushImage(call, repository)
@@ -131,7 +131,7 @@ export const management: Part = (registry) => {
       expect(await statusOf(`/v2/${repository}/manifests/${image.digest}`)).toBe(200)
     })
 
-    test("one that is not there is 404, what is no digest 400", async () => {
+    test("an absent manifest is 404, an invalid digest 400", async () => {
       const { call } = registry()
       const repository = newRepository()
       await pushImage(call, repository, "1")
@@ -143,7 +143,7 @@ export const management: Part = (registry) => {
   })
 
   describe("end-10: DELETE of a blob", () => {
-    test("202: it is gone from its repository, and from no other", async () => {
+    test("202: the blob is gone from its repository, and from no other", async () => {
       const { call } = registry()
       const [repository, other] = [newRepository(), newRepository()]
       const bytes = freshBytes()
@@ -168,7 +168,7 @@ export const management: Part = (registry) => {
       expect(got.bytes).toEqual(new Uint8Array(bytes))
     })
 
-    test("one that is not there is 404, what is no digest 400", async () => {
+    test("an absent blob is 404, an invalid digest 400", async () => {
       const { call } = registry()
       const repository = newRepository()
       await pushImage(call, repository, "1")

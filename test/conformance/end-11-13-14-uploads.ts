@@ -1,5 +1,5 @@
-// Shows what can be done with an upload besides sending it (OCI distribution specification, "Pushing blobs"): end-11
-// mounts a blob of another repository instead, end-13 asks how far an upload is, end-14 gives it up.
+// Other requests to an upload (OCI distribution specification, "Pushing blobs"): end-11 mounts a blob of another
+// repository, end-13 returns the progress of an upload, end-14 cancels it.
 
 import { describe, expect, test } from "vitest"
 import { digestOf } from "../support/deterministic-bytes.ts"
@@ -19,7 +19,7 @@ export const uploads: Part = (registry) => {
   describe("end-11: POST that mounts", () => {
     test.each([
       ["from the repository that has it", (from: string) => `&from=${from}`],
-      ["from wherever it is", () => ""]
+      ["from any repository", () => ""]
     ])("%s: 201, and it can be pulled", async (_, from) => {
       const { call } = registry()
       const source = newRepository()
@@ -34,7 +34,7 @@ export const uploads: Part = (registry) => {
       expect(got.bytes).toEqual(new Uint8Array(bytes))
     })
 
-    test("of a blob that is nowhere: 202, and the upload can be made", async () => {
+    test("of an absent blob: 202, and the upload can be made", async () => {
       const { call } = registry()
       const repository = newRepository()
       const bytes = freshBytes()
@@ -45,7 +45,7 @@ export const uploads: Part = (registry) => {
       expectStatus(await call("HEAD", `/v2/${repository}/blobs/${digest}`), 200)
     })
 
-    test("of what is no digest: 400", async () => {
+    test("of an invalid digest: 400", async () => {
       const { call } = registry()
       const path = `/v2/${newRepository()}/blobs/uploads/?mount=latest&from=${newRepository()}`
       expect(errorCode(expectStatus(await call("POST", path), 400))).toBe("DIGEST_INVALID")
@@ -53,11 +53,11 @@ export const uploads: Part = (registry) => {
   })
 
   describe("end-13: GET of an upload", () => {
-    test("204 with where it goes on and how far it is", async () => {
+    test("204 with the location and the progress", async () => {
       const { call } = registry()
       const location = await beginUpload(call, newRepository())
       const empty = expectStatus(await call("GET", location), 204)
-      // There is no form for nothing: version 1.1 has clients read a last byte, so none is told as 0.
+      // The form cannot express "no byte": version 1.1 has clients read a last byte, so an empty upload has 0-0.
       expect(empty.headers.range).toBe("0-0")
       await call("PATCH", locationOf(empty), { body: freshBytes(700) })
       const after = expectStatus(await call("GET", locationOf(empty)), 204)
@@ -65,7 +65,7 @@ export const uploads: Part = (registry) => {
       locationOf(after)
     })
 
-    test("404 when there is none", async () => {
+    test("404 when there is no such upload", async () => {
       const { call } = registry()
       const path = `/v2/${newRepository()}/blobs/uploads/4f6a61f0-30a6-4b8e-a7f5-0f6a3e3c1111`
       expect(errorCode(expectStatus(await call("GET", path), 404))).toBe("BLOB_UPLOAD_UNKNOWN")
@@ -88,7 +88,7 @@ export const uploads: Part = (registry) => {
       expectStatus(await call("HEAD", `/v2/${repository}/blobs/${digest}`), 404)
     })
 
-    test("one upload given up leaves the others", async () => {
+    test("a cancelled upload leaves the others", async () => {
       const { call } = registry()
       const repository = newRepository()
       const [first, second] = [await beginUpload(call, repository), await beginUpload(call, repository)]

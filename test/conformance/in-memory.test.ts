@@ -1,5 +1,5 @@
-// Holds to the conformance suite a herd in memory: what the roles answer, without a socket, a file or a
-// process. It refuses to know how bytes travel.
+// The conformance suite for a herd in memory: the answers of the roles, without a socket, a file or a process. It
+// does not know how bytes travel.
 
 import { inMemory } from "./registry-under-test.ts"
 import { holdsTheSpecification } from "./suite.ts"

@@ -1,6 +1,7 @@
-// Decides against what the conformance tests run: a herd in memory, where a request is a call; a herd with an agent as
-// processes on loopback, where it is bytes on a socket; and an agent that forwards pushes to such a herd. A test says what
-// it sends and reads the whole answer; it does not know which of them it speaks to. Which tests there are is suite.ts.
+// The registries that the conformance tests run against: a herd in memory, where a request is a call; a herd with an
+// agent as processes on loopback, where it is bytes on a socket; and an agent that forwards pushes to such a herd. A
+// test states its request and reads the whole answer; it does not know which registry it uses. suite.ts lists the
+// tests.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -19,19 +20,19 @@ type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
 
 interface Sent {
   readonly headers?: Readonly<Record<string, string>>
-  /** Bytes go with their Content-Length, a list of bytes chunked and without one. */
+  /** Bytes go with their Content-Length; a list of bytes goes chunked and without one. */
   readonly body?: RawBody
 }
 
-/** Header names are in lower case; several of one name are joined by ", ". */
+/** Header names are in lower case. Values of a repeated name are joined by ", ". */
 export type Answer = Exchange
 
 export type Call = (method: Method, path: string, sent?: Sent) => Promise<Answer>
 
 export interface RegistryUnderTest {
-  /** The registry that takes writes: the herd's proxy, or the agent that hands them on to it. */
+  /** The registry that accepts writes: the herd's proxy, or the agent that forwards them to it. */
   readonly call: Call
-  /** Every registry that reads are asked of, with its name: the proxy, and an agent where there is one. */
+  /** Every registry that serves reads, with its name: the proxy, and an agent where there is one. */
   readonly readers: ReadonlyArray<readonly [name: string, call: Call]>
   readonly stop: () => Promise<void>
 }
@@ -99,10 +100,10 @@ export const throughAgent = async (): Promise<RegistryUnderTest> => {
   }
 }
 
-/** Milliseconds for a test or a start: long enough that a busy machine is no failure. */
+/** Milliseconds for a test or a start: long enough for a busy machine. */
 export const patience = 180_000
 
-/** Declares tests of the registry; it runs when they do. */
+/** Declares tests of the registry, which runs when they do. */
 export type Part = (registry: () => RegistryUnderTest) => void
 
 let repositories = 0

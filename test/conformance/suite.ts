@@ -1,9 +1,9 @@
-// Decides what every registry is held to: all parts, on one registry that is started once, because a start costs more
-// than the tests of a part. Each kind of registry is a test file, so that they run beside each other. Invariant: no part
-// sees what another pushed; each names its own repositories and bytes.
+// The conformance suite that every registry must pass: all parts, on one registry that is started once, because a
+// start costs more than the tests of a part. Each kind of registry has a test file, so that they run in parallel.
+// Invariant: no part sees content of another; each names its own repositories and bytes.
 //
-// The parts follow the OCI distribution specification end by end ("end-1" to "end-14" are its own names of the
-// endpoints). What a registry MAY do and this one does is held as if it were a MUST.
+// The parts follow the OCI distribution specification endpoint by endpoint ("end-1" to "end-14" are its names). A MAY
+// of the specification that this registry implements is tested like a MUST.
 
 import { afterAll, beforeAll, describe } from "vitest"
 import { artifacts } from "./artifacts.ts"
@@ -25,7 +25,7 @@ const parts: Readonly<Record<string, Part>> = {
   uploads
 }
 
-/** Declares every part; they share one registry. */
+/** Declares every part. They share one registry. */
 export const holdsTheSpecification = (name: string, start: () => Promise<RegistryUnderTest>): void => {
   describe(name, { timeout: patience }, () => {
     let running: RegistryUnderTest

@@ -1,5 +1,5 @@
-// Whatever clients send to any listener of a cluster in memory, they get an answer of 200 to 499, refusals in OCI's form,
-// and nothing of it is left: no upload without its session, no blob that nobody may name, no series for each request.
+// Arbitrary requests to any listener of a cluster in memory are answered with 200 to 499, refusals in OCI's form, and
+// leave nothing behind: no upload without its session, no blob that nobody may name, no series per request.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -30,7 +30,7 @@ const onCluster = <A>(
     })
   )
 
-/** Draws cases until one has a problem; fails with the smallest that still has it. */
+/** Draws cases until one has a problem. Fails with the smallest one that still has it. */
 const holdsFor = <Case>(
   cases: fc.Arbitrary<Case>,
   play: (one: Case) => Effect.Effect<ReadonlyArray<string | undefined>>
@@ -51,7 +51,7 @@ const holdsFor = <Case>(
     )
   })
 
-/** What must be so when all requests have ended, whatever they were. */
+/** Conditions that hold after all requests have ended. */
 const nothingIsLeft = (cluster: HostileCluster, world: MemoryWorld) =>
   Effect.gen(function* () {
     yield* settle
@@ -76,7 +76,7 @@ const nothingIsLeft = (cluster: HostileCluster, world: MemoryWorld) =>
       }
       assert.isUndefined(yield* cluster.send(metrics))
     }
-    // Uploads that nobody goes on with are dropped.
+    // Abandoned uploads are dropped.
     yield* TestClock.adjust("50 hours")
     yield* settle
     assert.strictEqual(proxy.uploads.size, 0)
@@ -105,7 +105,7 @@ describe("any requests", () => {
   )
 
   it.effect(
-    "to one upload, out of order and at once, spoil nothing",
+    "to one upload, out of order and at once, break nothing",
     () =>
       onCluster((cluster, world) =>
         Effect.gen(function* () {
@@ -131,7 +131,7 @@ describe("any requests", () => {
                   }),
                 { concurrency }
               )
-              // A good client is served all the while.
+              // A correct client is served meanwhile.
               const good = yield* cluster.send({
                 listener: 0,
                 method: "POST",

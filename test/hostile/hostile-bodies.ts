@@ -1,5 +1,5 @@
-// Decides the bodies of bad requests: bytes, JSON of any kind, and documents near enough to manifests and to what roles
-// tell each other to be taken, with something hidden in their texts.
+// The bodies of bad requests: bytes, JSON of any kind, and documents that are near enough to manifests and to the
+// messages of roles to be accepted, with something hidden in their texts.
 
 import fc from "fast-check"
 import { mediaTypes } from "../../src/roles/oci/manifest.ts"
@@ -8,10 +8,10 @@ import { contentType, hostileText, index } from "./hostile-text.ts"
 export type HostileBody =
   | { readonly kind: "none" }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
-  /** In pieces; breaks off after the last one when told so. */
+  /** In parts. `breaks` ends the body with an error after the last one. */
   | { readonly kind: "stream"; readonly pieces: ReadonlyArray<Uint8Array>; readonly breaks: boolean }
 
-/** The good value, for the most part. */
+/** The good value, most of the time. */
 const mostly = (
   good: fc.Arbitrary<unknown>,
   bad: fc.Arbitrary<unknown> = fc.jsonValue()
@@ -58,7 +58,7 @@ const manifest = (known: ReadonlyArray<string>): fc.Arbitrary<unknown> => {
   )
 }
 
-/** A manifest that is taken, but for what hides in its texts. */
+/** A manifest that is accepted, except when the hidden texts prevent it. */
 export const likelyManifest = (known: ReadonlyArray<string>): fc.Arbitrary<unknown> => {
   const texts = fc.oneof(
     fc.constantFrom(
@@ -90,7 +90,7 @@ export const likelyManifest = (known: ReadonlyArray<string>): fc.Arbitrary<unkno
   )
 }
 
-/** What roles tell each other and people order, by the last part of its path, now and then not quite. */
+/** Messages between roles and orders of people, by the last part of their path, sometimes with an error. */
 const roleDocuments = (known: ReadonlyArray<string>) => {
   const digests = mostly(fc.constantFrom(...known), fc.oneof(hostileText, fc.jsonValue()))
   const text = fc.oneof(hostileText, fc.string({ unit: "binary" }), fc.jsonValue())

@@ -1,5 +1,5 @@
-// Decides the cluster that bad clients are let loose on: a herd and two agents in memory, with two images, and what
-// every answer must be. Requests reach the listeners' apps as their bytes stood in the request line.
+// The cluster for hostile clients: a herd and two agents in memory, with two images, and the conditions that every
+// answer must meet. Requests reach the listeners' apps with the bytes of their request line.
 
 import { Effect, Exit, Option, Result, type Scope, Stream } from "effect"
 import { HttpClientRequest, type HttpMethod, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -17,16 +17,16 @@ import { type Named, targetOf } from "./hostile-text.ts"
 
 export interface HostileCluster {
   readonly listeners: ReadonlyArray<HttpListener>
-  /** What each of them is for. */
+  /** The kind of each listener. */
   readonly kinds: ReadonlyArray<ListenerKind>
   readonly named: Named & { readonly uploads: Array<string> }
-  /** Pushes the images again, for whatever was deleted. */
+  /** Pushes the images again, to replace deleted ones. */
   readonly refill: Effect.Effect<void>
-  /** Sends a request; gives what was wrong with the answer, if anything. */
+  /** Sends a request. Returns the problem of the answer, if there is one. */
   readonly send: (request: HostileRequest) => Effect.Effect<string | undefined>
 }
 
-/** An agent whose store is the origin's: what it is asked for, it has. */
+/** An agent whose store is the origin's, so it has every blob that is requested. */
 const configOf = (name: string, push: "forward" | "refuse") =>
   agentConfig({
     data: "herd/origin",
@@ -128,7 +128,7 @@ const sendHostile = (
     return problem === undefined ? undefined : `${what}: ${problem}`
   })
 
-/** What is wrong with an answer to a bad request, if anything. */
+/** The problem of an answer to a bad request, if there is one. */
 export const answerProblem = (
   status: number,
   headers: Readonly<Record<string, string | undefined>>,
@@ -143,9 +143,10 @@ export const answerProblem = (
     }
   }
   if (status < 400 || isHead) return undefined
-  if (headers["content-type"] !== "application/json") return `${status} comes as ${headers["content-type"]}`
+  if (headers["content-type"] !== "application/json")
+    return `${status} has the type ${headers["content-type"]}`
   const document = Result.try(() => JSON.parse(text) as unknown)
-  if (Result.isFailure(document)) return `${status} comes with no JSON: ${text.slice(0, 200)}`
+  if (Result.isFailure(document)) return `${status} is not JSON: ${text.slice(0, 200)}`
   const errors = (document.success as { readonly errors?: unknown } | null)?.errors
   const isForm =
     Array.isArray(errors) &&
@@ -154,6 +155,6 @@ export const answerProblem = (
       (error: { readonly code?: unknown; readonly message?: unknown }) =>
         /^[A-Z_]+$/.test(String(error.code)) && typeof error.message === "string"
     )
-  if (!isForm) return `${status} comes in another form: ${text.slice(0, 200)}`
-  return bytes.byteLength > 20_000 ? `${status} comes with ${bytes.byteLength} bytes` : undefined
+  if (!isForm) return `${status} has another form: ${text.slice(0, 200)}`
+  return bytes.byteLength > 20_000 ? `${status} has ${bytes.byteLength} bytes` : undefined
 }

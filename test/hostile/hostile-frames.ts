@@ -1,5 +1,5 @@
-// Decides the bytes that callers of the peer port speak with: requests, WebSocket frames right and wrong, and messages as
-// peers send them. What a caller makes of them is hostile-peers.ts.
+// The bytes that callers of the peer port send: requests, valid and invalid WebSocket frames, and peer messages.
+// hostile-peers.ts composes callers from them.
 
 import fc from "fast-check"
 import { limits } from "../../src/protocol/limits.ts"
@@ -25,7 +25,7 @@ export const upgrade = {
 }
 export const handshake = request(`GET ${peerPath}`, upgrade)
 
-/** One frame, right or wrong. */
+/** One frame, valid or invalid. */
 export const frame = (
   opcode: number,
   payload: Uint8Array,
@@ -50,7 +50,7 @@ export const frame = (
     size += head.writeBigUInt64BE(length, 2) - 2
   }
   if (masked) head[1]! |= 0x80
-  // A mask of zeros leaves the payload as it is.
+  // A mask of zeros leaves the payload unchanged.
   return Buffer.concat([head.subarray(0, size), Buffer.alloc(masked ? 4 : 0), payload])
 }
 
@@ -71,7 +71,7 @@ export const anyHello = anyPeerId.map(
   })
 )
 
-/** Messages to a host that seeds `swarm`, of which only those of a channel that was opened mean anything. */
+/** Messages to a host that seeds `swarm`. Only those of an opened channel have a meaning. */
 export const anyTalk = (swarm: SwarmId): fc.Arbitrary<Message> => {
   const channel = fc.nat(2)
   const piece = fc.oneof(fc.nat(40), fc.nat(limits.maxPieces - 1))

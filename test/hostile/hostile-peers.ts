@@ -1,6 +1,6 @@
-// Decides what a bad caller says at the peer port, byte by byte: things that are no handshake, handshakes that are
-// refused, frames that are no messages, and messages that break the protocol. Each caller comes with what it must be
-// counted as; "anything" may be well-formed by chance, and is only held to what it may leave behind.
+// Hostile callers of the peer port, byte by byte: invalid handshakes, refused handshakes, frames that are no
+// messages, and messages that break the protocol. Each caller has the count that it must cause; "anything" may be
+// well formed by chance, so only what it leaves behind is checked.
 
 import fc from "fast-check"
 import { limits } from "../../src/protocol/limits.ts"
@@ -23,11 +23,11 @@ export interface HostilePeer {
   readonly says: string
   /** Written one after another. */
   readonly writes: ReadonlyArray<Uint8Array>
-  /** Then: closes its side; waits for the host to close; breaks the connection; stops reading before it began. */
+  /** Afterwards, the caller closes its side, waits for the host to close, breaks the connection, or never reads. */
   readonly ends: "half" | "hold" | "break" | "unread"
-  /** The host closes the connection, if the caller does not. */
+  /** Whether the host closes the connection when the caller does not. */
   readonly isClosed: boolean
-  /** An invalid handshake at the listener, or a connection with a protocol error. */
+  /** The listener counts an invalid handshake, or the connection a protocol error. */
   readonly counts?: "invalid handshake" | "broken"
 }
 
@@ -38,7 +38,7 @@ interface Said {
 
 const junk: fc.Arbitrary<Said> = fc
   .uint8Array({ minLength: 1, maxLength: 300 })
-  // Empty lines before a request are passed over.
+  // Empty lines before a request are skipped.
   .filter(([first]) => first !== 10 && first !== 13)
   .map((bytes) => ({ says: "bytes of any kind", bytes }))
 
@@ -146,7 +146,7 @@ const brokenTalk = (swarm: SwarmId): fc.Arbitrary<Said> =>
     }))
   )
 
-/** The bytes in as many writes as there are cuts, and one more. */
+/** The bytes in one write more than there are cuts. */
 const inParts = (bytes: Uint8Array, cuts: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
   const ends = [...cuts.map((cut) => cut % bytes.byteLength), bytes.byteLength].sort(
     (one, other) => one - other
@@ -194,7 +194,7 @@ export const badPeer = (swarm: SwarmId): fc.Arbitrary<HostilePeer> =>
     }
   )
 
-/** One caller for each handshake that is refused. */
+/** One caller for each refused handshake. */
 export const refusedPeers: ReadonlyArray<HostilePeer> = refused.map(({ says, bytes }) => ({
   says,
   writes: [bytes],
@@ -203,7 +203,7 @@ export const refusedPeers: ReadonlyArray<HostilePeer> = refused.map(({ says, byt
   counts: "invalid handshake"
 }))
 
-/** Callers that begin and then say nothing; they are cut when their time is over. */
+/** Callers that begin and then fall silent. They are cut when their time is over. */
 export const slowPeers: ReadonlyArray<HostilePeer> = [
   { says: "nothing", writes: [], ends: "hold", isClosed: true, counts: "invalid handshake" },
   {
@@ -222,13 +222,13 @@ export const slowPeers: ReadonlyArray<HostilePeer> = [
   }
 ]
 
-/** Callers that may say anything at all and leave in any way. */
+/** Callers that may send anything at all and leave in any way. */
 export const anyPeer = (swarm: SwarmId): fc.Arbitrary<HostilePeer> => {
   const frames = fc.oneof(
     fc.uint8Array({ maxLength: 300 }),
     fc.tuple(fc.nat(15), fc.boolean(), payloads).map(([opcode, fin, bytes]) => frame(opcode, bytes, { fin })),
     anyTalk(swarm).map(message),
-    // Many at once, to a host whose answers may not be read.
+    // Many messages at once, to a host whose answers may not be read.
     fc.tuple(anyTalk(swarm), fc.integer({ min: 100, max: 2000 })).map(([said, count]) => {
       const bytes = message(said)
       return Buffer.concat(Array.from({ length: count }, () => bytes))

@@ -1,5 +1,6 @@
-// Decides what bad clients send to the listeners of a cluster: requests near enough to good ones to get far, and broken
-// somewhere: path, query, headers, body. A request may name what others of the same run made: an upload, a digest.
+// Requests of hostile clients to the listeners of a cluster: near enough to good ones to get far, and broken
+// somewhere: path, query, headers, body. A request may name what other requests of the same run made: an upload, a
+// digest.
 
 import fc from "fast-check"
 import { mediaTypes } from "../../src/roles/oci/manifest.ts"
@@ -27,14 +28,14 @@ import {
   upload
 } from "./hostile-text.ts"
 
-/** What a listener is for. */
+/** The kind of a listener. */
 export type ListenerKind = "registry" | "origin" | "tracker" | "build-index"
 
 export interface HostileRequest {
   /** Index of a listener. */
   readonly listener: number
   readonly method: string
-  /** Path and query as they would stand in the request line; names are put in by `targetOf`. */
+  /** Path and query as in the request line. `targetOf` inserts the names. */
   readonly target: ReadonlyArray<Part>
   readonly headers: Readonly<Record<string, string>>
   readonly body: HostileBody
@@ -91,7 +92,7 @@ const targets: Record<ListenerKind, Target> = {
   )
 }
 
-/** Paths that every listener may be asked for. */
+/** Paths that every listener may get. */
 const anywhere: Target = fc.oneof(
   fc.constantFrom<ReadonlyArray<Part>>(
     ["/health"],
@@ -179,7 +180,7 @@ const method = fc.oneof(
   fc.constantFrom("OPTIONS", "TRACE", "PROPFIND", "QUERY")
 )
 
-/** Where a document that a role understands is sent. */
+/** Targets of documents that a role understands. */
 const documentTargets: ReadonlyArray<readonly [ListenerKind, RoleDocument, string, Target]> = [
   ["tracker", "announce", "POST", path("/announce")],
   ["tracker", "agents", "POST", path("/agents")],
@@ -192,13 +193,13 @@ const documentTargets: ReadonlyArray<readonly [ListenerKind, RoleDocument, strin
   ["registry", "notifications", "POST", path("/registry/notifications")]
 ]
 
-/** Requests to the listeners; `known` are digests, `contents` bytes of which some have these digests. */
+/** Requests to the listeners. `known` are digests; `contents` are bytes, some of which have these digests. */
 export const hostileRequest = (
   kinds: ReadonlyArray<ListenerKind>,
   known: ReadonlyArray<string>,
   contents: ReadonlyArray<Uint8Array>
 ): fc.Arbitrary<HostileRequest> => {
-  /** One of this kind, or now and then any. */
+  /** A listener of this kind, or sometimes any. */
   const listenerOf = (kind: ListenerKind) =>
     fc.oneof(
       { weight: 10, arbitrary: fc.constantFrom(...kinds.flatMap((each, at) => (each === kind ? [at] : []))) },
@@ -214,7 +215,7 @@ export const hostileRequest = (
       body: anyBody(known, contents)
     })
 
-  /** Pushes of manifests that are taken, which reads of the same tags then find. */
+  /** Pushes of manifests that are accepted, which reads of the same tags then find. */
   const likelyPut = fc.record({
     listener: listenerOf("registry"),
     method: fc.constant("PUT"),
@@ -247,7 +248,7 @@ export const hostileRequest = (
   )
 }
 
-/** Chunks of one upload as a bad client sends them: out of order, overlapping, at once, ended too early. */
+/** Chunks of one upload as a hostile client sends them: out of order, overlapping, at once, ended too early. */
 export interface HostileChunk {
   readonly method: "PATCH" | "PUT" | "GET" | "DELETE"
   readonly contentRange: string | undefined

@@ -1,24 +1,26 @@
-// Decides the texts of which bad requests are made: near misses of names, digests and numbers, and the names of what is
-// there.
+// The texts of hostile requests: near misses of names, digests and numbers, and the names of existing content.
 
 import fc from "fast-check"
 import { mediaTypes } from "../../src/roles/oci/manifest.ts"
 
-/** What requests may name, by index; filled before and while a run goes on. */
+/** Names that requests may use, by index. A run fills them before and while it plays. */
 export interface Named {
   readonly repositories: ReadonlyArray<string>
-  /** Repositories that only a build-index is told of: it believes what proxies say of a manifest, and is lied to. */
+  /**
+   * Repositories that only a build-index knows, because it trusts what proxies say of a manifest and these say false
+   * things.
+   */
   readonly internal: ReadonlyArray<string>
   readonly tags: ReadonlyArray<string>
   readonly digests: ReadonlyArray<string>
-  /** Names of uploads that were begun. */
+  /** Names of started uploads. */
   readonly uploads: ReadonlyArray<string>
 }
 
 /** Text, or the name of something, by kind and index. */
 export type Part = string | { readonly name: keyof Named; readonly index: number }
 
-/** The request line's target. */
+/** The target of the request line. */
 export const targetOf = (parts: ReadonlyArray<Part>, named: Named): string =>
   parts
     .map((part) => {
@@ -31,7 +33,7 @@ export const targetOf = (parts: ReadonlyArray<Part>, named: Named): string =>
 export const index = fc.nat({ max: 1000 })
 export const nameOf = (name: keyof Named): fc.Arbitrary<Part> => index.map((at) => ({ name, index: at }))
 
-/** What a request line may hold: no blank, no control character; Node refuses the others. */
+/** The characters of a request line: no blank, no control character. Node refuses the others. */
 const lineText = fc
   .string({
     unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
@@ -118,7 +120,7 @@ export const number = fc.oneof(
   )
 )
 
-/** What Node lets through in a header: no control character but the tab, nothing beyond Latin-1. */
+/** The characters of a header that Node accepts: no control character except the tab, nothing beyond Latin-1. */
 export const headerText = fc
   .string({
     unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)),

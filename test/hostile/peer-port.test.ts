@@ -1,6 +1,6 @@
-// Bad callers at the peer port of an agent as it ships, over real sockets: each connection is closed and counted, slow
-// ones when their time is over, and whatever was said and however it ended, no connection, promise or memory is left
-// and a peer that speaks as peers do is served.
+// Hostile callers at the peer port of a shipped agent, over real sockets. Each connection is closed and counted, slow
+// ones when their time is over. Whatever they send and however they end, no connection, promise or memory is left
+// behind, and a correct peer is served.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -38,7 +38,7 @@ const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
-/** Bytes in use, on the heap and beside it, once everything that can go has gone. */
+/** Bytes in use, on the heap and beside it, after a full garbage collection. */
 const memoryInUse = (): { readonly heap: number; readonly buffers: number } => {
   setFlagsFromString("--expose-gc")
   const collect = runInNewContext("gc") as () => void
@@ -52,7 +52,7 @@ const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(re
 const openSockets = (): number =>
   process.getActiveResourcesInfo().filter((resource) => resource === "TCPSocketWrap").length
 
-/** Waits until `check` holds, for what ends after its caller has gone; when it never does, says what did not end. */
+/** Waits until `check` holds, for work that ends after its caller has gone. Prints `what` when it never does. */
 const eventually = (what: string, check: () => boolean): Effect.Effect<void> =>
   Effect.gen(function* () {
     while (!check()) yield* Effect.sleep(50)
@@ -97,13 +97,13 @@ const seedingAgent = Effect.gen(function* () {
     sumOf(await metricsOf(registry), "shoal_peer_invalid_handshakes_total", {})
   )
   const { machine } = role.engine
-  // The origin's stays for a while.
+  // The connection to the origin stays for a while.
   const before = machine.connections
   const alone = eventually("every connection is gone", () => machine.connections <= before)
   return { port: base + 1001, swarm: swarmIdOf(metainfo), machine, invalidHandshakes, alone }
 })
 
-/** Says what the caller says, and waits for the host to close the connection if it must. */
+/** Plays the caller, and waits for the host to close the connection if it must. */
 const call = (port: number, caller: HostilePeer) =>
   Effect.gen(function* () {
     const connection = yield* rawConnection(port)
@@ -118,7 +118,7 @@ const call = (port: number, caller: HostilePeer) =>
     if (caller.isClosed) yield* connection.closed
   })
 
-/** A peer as it should be: Hello is answered by Hello. */
+/** A correct peer: Hello is answered by Hello. */
 const greet = (port: number) =>
   Effect.callback<string>((resume) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}${peerPath}`)
@@ -132,7 +132,7 @@ const greet = (port: number) =>
     })
   })
 
-/** Runs a test in which no promise may fail unheard. */
+/** Runs a test in which no rejected promise may stay unhandled. */
 const heard = <A, E, R>(test: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const unhandled: Array<unknown> = []
@@ -143,7 +143,7 @@ const heard = <A, E, R>(test: Effect.Effect<A, E, R>) =>
     assert.deepStrictEqual(unhandled, [])
   }).pipe(Effect.scoped, Effect.provide(Logger.layer([])))
 
-it.live("a caller that is no peer is closed and counted once", () =>
+it.live("a caller that is not a peer is closed and counted once", () =>
   heard(
     Effect.gen(function* () {
       const { port, swarm, machine, invalidHandshakes, alone } = yield* seedingAgent
@@ -174,14 +174,14 @@ it.live("a caller that is no peer is closed and counted once", () =>
   )
 )
 
-it.live("callers that say anything leave no connection and no memory behind", () =>
+it.live("callers that send anything leave no connection and no memory behind", () =>
   heard(
     Effect.gen(function* () {
       const { port, swarm, machine, invalidHandshakes, alone } = yield* seedingAgent
       const play = (seed: number) =>
         Effect.gen(function* () {
           const callers = fc.sample(anyPeer(swarm), { numRuns: rounds, seed })
-          // Those that hold on do so until all of their batch have spoken.
+          // Callers that hold their connection do so until their whole batch has spoken.
           for (let at = 0; at < callers.length; at += 50) {
             const batch = Effect.forEach(callers.slice(at, at + 50), (caller) => call(port, caller), {
               concurrency: "unbounded",
@@ -192,12 +192,12 @@ it.live("callers that say anything leave no connection and no memory behind", ()
           yield* alone
           assert.deepStrictEqual(machine.uploads, { pieces: 0, stalled: 0, bytes: 0 }, `seed ${seed}`)
         })
-      // What may grow at first (caches, series, compiled code) has grown after a first part.
+      // Memory that may grow at first (caches, series, compiled code) has grown after a first part.
       yield* play(1)
       const before = { ...memoryInUse(), sockets: openSockets(), invalidHandshakes: yield* invalidHandshakes }
       const seed = Date.now() % 1_000_000
       yield* play(seed)
-      // Buffers that nobody holds go a while after they were found.
+      // Unreferenced buffers are freed a while after they were found.
       yield* eventually(`no memory is left behind (seed ${seed})`, () => {
         const { heap, buffers } = memoryInUse()
         return heap - before.heap < 16 * MiB && buffers - before.buffers < 16 * MiB

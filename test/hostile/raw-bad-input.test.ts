@@ -1,5 +1,5 @@
-// The same bad requests over sockets and folders: a herd and an agent as they ship take a bounded run of them byte by
-// byte, answer what they answer in memory, and afterwards have no file that is nobody's and no more heap than before.
+// The same hostile requests over sockets and folders: a shipped herd and agent get a bounded number of them byte by
+// byte, answer as they do in memory, and have no orphaned file and no larger heap afterwards.
 
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -38,7 +38,7 @@ const filesUnder = (folder: string, wanted: (path: string) => boolean): Readonly
 const fixedFiles = (path: string): boolean =>
   !/^herd\/(?:proxy|origin)\/(?:uploads|blobs|metainfo|swarms)\//.test(path)
 
-/** Bytes of heap that are in use once everything that can go has gone. */
+/** Bytes of heap in use after a full garbage collection. */
 const heapInUse = (): number => {
   setFlagsFromString("--expose-gc")
   const collect = runInNewContext("gc") as () => void
@@ -46,13 +46,13 @@ const heapInUse = (): number => {
   return process.memoryUsage().heapUsed
 }
 
-/** Waits until both give the same number, for what ends after its client has gone. */
+/** Waits until both return the same number, for work that ends after its client has gone. */
 const untilEqual = (one: Effect.Effect<number>, other: Effect.Effect<number>): Effect.Effect<void> =>
   Effect.gen(function* () {
     while ((yield* one) !== (yield* other)) yield* Effect.sleep(50)
   })
 
-/** The request as bytes: as it would be sent by whoever builds it by hand. */
+/** The request as bytes, written by hand. */
 const bytesOf = (request: HostileRequest, target: string): Buffer => {
   const { body } = request
   const lines = [`${request.method} ${target} HTTP/1.1`, "Host: registry", "Connection: close"]
@@ -66,7 +66,7 @@ const bytesOf = (request: HostileRequest, target: string): Buffer => {
     for (const piece of body.pieces.filter(({ byteLength }) => byteLength > 0)) {
       chunks.push(Buffer.from(`${piece.byteLength.toString(16)}\r\n`), piece, Buffer.from("\r\n"))
     }
-    // A body that breaks off breaks off its connection.
+    // A body that breaks also breaks its connection.
     if (!body.breaks) chunks.push(Buffer.from("0\r\n\r\n"))
   }
   return Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), ...chunks])
@@ -170,13 +170,13 @@ it.live(
         const text = await (await fetch(`http://127.0.0.1:${base}/metrics`)).text()
         return Number(/^shoal_uploads_open\{[^}]*\} (\d+)/m.exec(text)![1])
       })
-      // What may grow at first (caches, series, compiled code) has grown after a first part.
+      // Memory that may grow at first (caches, series, compiled code) has grown after a first part.
       yield* play(rounds, 1)
       const before = { heap: heapInUse(), fixed: filesUnder(folder, fixedFiles) }
       const seed = Date.now() % 1_000_000
       yield* play(rounds, seed)
       const after = { heap: heapInUse(), fixed: filesUnder(folder, fixedFiles) }
-      // Every upload is one that is open; what was pushed has its three files at the origin; nothing else is there.
+      // Every upload is open, pushed content has its three files at the origin, and nothing else is there.
       const count = (part: string) => filesUnder(folder, (path) => path.startsWith(part)).length
       yield* untilEqual(
         Effect.sync(() => count("herd/proxy/uploads/")),

@@ -1,5 +1,6 @@
-// A soak: agents of a running swarm are killed with kill -9 and started again while images are pushed and pulled, round
-// after round. Whatever is pulled is whole, and nothing grows without end. SHOAL_SOAK_ROUNDS sets how long (20).
+// A soak test: agents of a running swarm are killed with kill -9 and restarted while images are pushed and pulled,
+// round after round. Pulled images are whole, and nothing grows without bound. SHOAL_SOAK_ROUNDS sets the number of
+// rounds (20).
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"

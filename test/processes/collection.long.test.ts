@@ -1,6 +1,7 @@
-// A soak: waves of workers find, push and name many small blobs in repositories of their own, at the moment at which a
-// herd's collectors may take all of them: everything was deleted a grace ago, the shortest there is. Whatever was
-// acknowledged is readable until its worker deletes it. SHOAL_SOAK_MINUTES sets how long (3), SHOAL_SOAK_SEED draws others.
+// A soak test: waves of workers find, push and name many small blobs in repositories of their own, at the moment at
+// which a herd's collectors may remove all of them: everything was deleted a grace period ago, with the shortest one
+// allowed. Acknowledged content is readable until its worker deletes it. SHOAL_SOAK_MINUTES sets the duration (3),
+// SHOAL_SOAK_SEED the seed.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -18,7 +19,7 @@ const minutes = Number(process.env.SHOAL_SOAK_MINUTES ?? 3)
 const seed = process.env.SHOAL_SOAK_SEED ?? "1"
 const workers = 6
 const contents = Array.from({ length: 60 }, (_, index) => deterministicBytes(`soak ${index}`, 20_000))
-/** Seconds; the shortest that an origin takes. */
+/** Seconds: the shortest that an origin accepts. */
 const grace = 20
 
 let folder: string
@@ -43,7 +44,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-test(`${minutes} minutes of waves of pushes and deletions beside the collectors (seed ${seed})`, async () => {
+test(`${minutes} minutes of waves of pushes and deletions during collections (seed ${seed})`, async () => {
   const registry = `127.0.0.1:${base}`
   const draw = seedrandom.alea(seed)
   const below = (limit: number) => Math.floor(draw() * limit)
@@ -62,7 +63,7 @@ test(`${minutes} minutes of waves of pushes and deletions beside the collectors 
     }
   }
 
-  /** An image of blobs that are found, or else pushed, some as the collector meets them. */
+  /** An image of blobs that are found or else pushed, some while the collector visits them. */
   const push = async (worker: number, layers: ReadonlyArray<Uint8Array>): Promise<ReadonlyArray<string>> => {
     await sleep(below(150))
     const found = await Promise.all(
@@ -100,14 +101,14 @@ test(`${minutes} minutes of waves of pushes and deletions beside the collectors 
       Promise.all(chosenBy.map(async ([worker, layers]) => [worker, await push(worker, layers)] as const)),
       sleep(below(150)).then(collect)
     ])
-    // What should not have gone is missed now at the latest.
+    // A wrong removal is noticed here at the latest.
     await collect()
     for (const [worker, [manifest, ...blobs]] of images) {
       const repository = `soak/worker-${worker}`
       expect(await statusOf(url(worker, `manifests/${manifest}`), "GET")).toBe(200)
       for (const blob of blobs) expect(await pullBlob(registry, repository, blob)).toBe(blob)
       expect(await statusOf(url(worker, `manifests/${manifest}`), "DELETE")).toBe(202)
-      // Other links stay until they are collected, or are found again by the next wave.
+      // Other links stay until they are collected, or until the next wave finds them.
       if (below(2) === 0) continue
       for (const blob of blobs) expect(await statusOf(url(worker, `blobs/${blob}`), "DELETE")).toBe(202)
     }

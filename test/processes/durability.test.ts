@@ -1,5 +1,5 @@
-// Shows that what a herd acknowledged outlives kill -9: an upload stands where its client was told that it stands and is
-// finished on the next process; a blob with its link, a manifest and its tag, and a deletion are as they were answered.
+// Acknowledged content of a herd survives kill -9: an upload has the acknowledged bytes and is finished on the next
+// process; a blob with its link, a manifest and its tag, and a deletion are as they were answered.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -29,7 +29,7 @@ const killAndStart = async () => {
 
 const at = (path: string) => `http://${herd.registry}${path}`
 
-test("an upload is resumed where it stood, on the process that comes after a kill", async () => {
+test("an upload resumes at its acknowledged offset after a kill", async () => {
   const bytes = deterministicBytes("resumed", 3_000_000)
   const begun = await fetch(at("/v2/demo/app/blobs/uploads/"), { method: "POST" })
   const location = begun.headers.get("location")!
@@ -53,7 +53,7 @@ test("an upload is resumed where it stood, on the process that comes after a kil
   expect(await pullBlob(herd.registry, "demo/app", digest)).toBe(digest)
 })
 
-test("blobs, links, manifests, tags and deletions that were acknowledged are there after a kill", async () => {
+test("acknowledged blobs, links, manifests, tags and deletions survive a kill", async () => {
   const { registry } = herd
   const linked = await pushBlob(registry, "demo/linked", deterministicBytes("linked", 100_000))
   await killAndStart()

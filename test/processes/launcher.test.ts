@@ -1,6 +1,6 @@
-// Shows what the launcher and the npm scripts do on clones in every state: nothing installed, packages without the
-// runtime, packages older than the lock file; and that signals and exit codes pass through. The clones are made up:
-// the real bin/, and a main.ts that says what happens to it.
+// The launcher and the npm scripts on clones in every state: nothing installed, packages without the runtime,
+// packages older than the lock file; and signals and exit codes that pass through. The clones are artificial: the
+// real bin/, and a main.ts that reports what happens to it.
 
 import { spawn } from "node:child_process"
 import {
@@ -23,7 +23,7 @@ import { runToEnd } from "../support/run-program.ts"
 
 const root = join(import.meta.dirname, "..", "..")
 
-/** A Node of the machine that is too old to run the sources, if there is one: what a person's PATH has. */
+/** An old Node of the machine that cannot run the sources, if there is one: what a person may have on PATH. */
 const oldNode = (process.env.PATH ?? "")
   .split(delimiter)
   .filter((folder) => !folder.includes("node_modules"))
@@ -57,7 +57,7 @@ afterEach(() => {
     try {
       process.kill(-leader, "SIGKILL")
     } catch {
-      // Nothing of the group is left, as it should be.
+      // Nothing of the group is left, which is correct.
     }
   }
   rmSync(clone, { recursive: true, force: true })
@@ -77,7 +77,7 @@ const installRuntime = () => {
   try {
     linkSync(realpathSync(process.execPath), join(bin, "node"))
   } catch {
-    // Another file system: a copy serves as well.
+    // On another file system, a copy works as well.
     cpSync(realpathSync(process.execPath), join(bin, "node"))
   }
 }
@@ -85,13 +85,13 @@ const installRuntime = () => {
 const shoal = (...args: ReadonlyArray<string>) =>
   runToEnd(process.execPath, [join(clone, "bin", "shoal.js"), ...args])
 
-test("nothing installed: one line that names the command", async () => {
+test("with nothing installed, one line names the command", async () => {
   const { code, stdout, stderr } = await shoal("up")
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
   expect(stderr).toMatch(/^shoal: Shoal is not installed in .*: run "npm ci" there, then try again\n$/)
 })
 
-test("arguments and the exit code pass through, without a word of Node's own", async () => {
+test("arguments and the exit code pass through, without output of Node itself", async () => {
   installPackages()
   installRuntime()
   expect(await shoal("7", "--flag", "two words")).toEqual({
@@ -102,12 +102,12 @@ test("arguments and the exit code pass through, without a word of Node's own", a
   })
 })
 
-test("without the pinned runtime a Node that is new enough serves", async () => {
+test("without the pinned runtime, a Node that is new enough runs", async () => {
   installPackages()
   expect(await shoal("0")).toMatchObject({ code: 0, stdout: "0\n", stderr: "" })
 })
 
-test("the end by a signal passes through", async () => {
+test("a termination by a signal passes through", async () => {
   installPackages()
   installRuntime()
   expect(await shoal("killed")).toMatchObject({ code: null, signal: "SIGKILL" })
@@ -116,7 +116,7 @@ test("the end by a signal passes through", async () => {
 test.each([
   ["SIGINT", 0],
   ["SIGTERM", 3]
-] as const)("%s is passed on, and the launcher ends as the program does", async (signal, code) => {
+] as const)("%s is passed on, and the launcher ends like the program", async (signal, code) => {
   installPackages()
   installRuntime()
   const child = spawn(process.execPath, [join(clone, "bin", "shoal.js"), "wait"], {
@@ -132,9 +132,9 @@ test.each([
   expect(said).toBe(`wait\n${signal}\n`)
 })
 
-test("a Node that is too old and no runtime: one line that names the command", async () => {
+test("with a Node that is too old and no runtime, one line names the command", async () => {
   if (oldNode === undefined) {
-    process.stderr.write("left out: no Node but the pinned one is on PATH, so none is too old\n")
+    process.stderr.write("skipped: only the pinned Node is on PATH, so none is too old\n")
     return
   }
   installPackages()
@@ -154,9 +154,9 @@ test("a Node that is too old and no runtime: one line that names the command", a
   })
 })
 
-/** An npm that writes down how it was called and installs what this test has. */
+/** An npm that records its calls and installs what this test has. */
 const fakeNpm = () => {
-  // The clone's package.json says that .js is a module; npm is not.
+  // The clone's package.json makes .js a module, and npm is not one.
   const file = join(clone, "npm.cjs")
   writeFileSync(
     file,
@@ -181,7 +181,7 @@ const npmScript = (env: NodeJS.ProcessEnv, ...args: ReadonlyArray<string>) =>
 const calls = () =>
   existsSync(join(clone, "npm-calls")) ? readFileSync(join(clone, "npm-calls"), "utf8") : ""
 
-test("npm scripts install what is missing or older than the lock file, and say so", async () => {
+test("npm scripts install missing packages and those older than the lock file, and say so", async () => {
   const npm = fakeNpm()
   const first = await npmScript({ npm_execpath: npm }, "shoal", "4", "x")
   expect(first).toMatchObject({ code: 4, stdout: "4 x\n" })
@@ -207,7 +207,7 @@ test.each(["start", "shoal", "experiment"])(
   async (name) => {
     installPackages()
     const { scripts } = JSON.parse(readFileSync(join(clone, "package.json"), "utf8"))
-    // What npm does, with "wait" as the word that the script hands on.
+    // What npm runs, with "wait" as the argument that the script passes on.
     const command = scripts[name].replace(/ (up|experiment)$/, "").concat(" wait")
     const path = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`
     const child = spawn("sh", ["-c", command], {

@@ -1,7 +1,7 @@
 // Clients that mount a layer before they have it, replayed against an agent process: podman's zstd:chunked (table of
-// contents and tar-split in one request, then all missing chunks in one) and stargz-snapshotter's eStargz (a probe, HEAD,
-// footer, table of contents, a parallel prefetch, then files as they are opened, in aligned chunks). The agent must give
-// the right files and fetch no piece that the client did not touch.
+// contents and tar-split in one request, then all missing chunks in one) and stargz-snapshotter's eStargz (a probe,
+// HEAD, footer, table of contents, a parallel prefetch, then files as they are opened, in aligned chunks). The agent
+// must return the right files and fetch no piece that the client did not touch.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -43,7 +43,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** A blob at an agent, and the pieces that were asked of it. */
+/** A blob at an agent, and the pieces that were requested of it. */
 const blobAt = async (agent: string, repository: string, digest: string, length: number) => {
   const url = `http://${agent}/v2/${repository}/blobs/${digest}`
   const pieces = new Set<number>()
@@ -72,7 +72,7 @@ const blobAt = async (agent: string, repository: string, digest: string, length:
     return parts.map(({ bytes }) => bytes)
   }
 
-  /** Pieces that the agent fetched, when it has come to rest. */
+  /** Number of pieces that the agent has fetched, once it is idle. */
   const fetched = async (): Promise<number> => {
     for (;;) {
       const metrics = await metricsOf(agent)
@@ -84,7 +84,7 @@ const blobAt = async (agent: string, repository: string, digest: string, length:
   return { url, get, fetched, pieces }
 }
 
-/** Every byte of the blob came to the agent once. */
+/** Checks that every byte of the blob reached the agent once. */
 const pullsTheRest = async (
   agent: string,
   repository: string,
@@ -99,18 +99,18 @@ const pullsTheRest = async (
 }
 
 describe("a zstd:chunked layer", () => {
-  test("is pulled by its table of contents and the chunks that are missing", async () => {
+  test("is pulled by its table of contents and the missing chunks", async () => {
     const agent = up.agents[0]!
     const { blob, toc, tarSplit } = zstdChunked(files)
     const image = await pushImage(up.proxy, "demo/zstd", "1", [blob])
     const layer = await blobAt(agent, "demo/zstd", image.layers[0], blob.byteLength)
 
-    // The tar-split lies before the table of contents but is asked for after it.
+    // The tar-split lies before the table of contents but is requested after it.
     const [tocBytes] = await layer.get([toc, tarSplit])
     const entries = zstdToc(tocBytes!)
     expect(entries).toHaveLength(files.length)
 
-    // What the host has of other images is not asked for: whole packages are there, others not.
+    // The client does not request content that it has from other images: it has some whole packages and not others.
     const missing = entries.filter((_, index) => (index >> 4) % 5 === 1)
     const ranges: Array<[number, number]> = []
     for (const { offset, endOffset } of missing) {
@@ -129,7 +129,8 @@ describe("a zstd:chunked layer", () => {
     expect(await layer.fetched()).toBe(layer.pieces.size)
     expect(layer.pieces.size).toBeLessThan(blob.byteLength / limits.minPieceLength / 2)
 
-    // As many chunks as such a client ever asks for at once, all in pieces that are there, make a header of 18 KB.
+    // The maximum of chunks that such a client requests at once, all in pieces that are there, makes a header of 18
+    // KB.
     const [first, end] = ranges.at(-1)!
     expect(end - first).toBeGreaterThan(4 * ociLimits.maxRanges)
     const most = Array.from({ length: ociLimits.maxRanges }, (_, index): Range => {
@@ -144,7 +145,7 @@ describe("a zstd:chunked layer", () => {
 })
 
 describe("an eStargz layer", () => {
-  test("is mounted by its footer and read as files are opened, many at a time", async () => {
+  test("is mounted by its footer, and read as files are opened, many at a time", async () => {
     const agent = up.agents[1]!
     const prioritized = 40
     const { blob, prefetch } = eStargz(files, prioritized)
@@ -156,7 +157,7 @@ describe("an eStargz layer", () => {
     const head = await fetch(layer.url, { method: "HEAD" })
     expect(Number(head.headers.get("content-length"))).toBe(length)
 
-    // The snapshotter keeps aligned chunks, and asks for all that it lacks of a read in one request.
+    // The snapshotter caches aligned chunks, and requests all missing chunks of a read at once.
     const chunkSize = 50_000
     const cached = new Map<number, Uint8Array>()
     const readAt = async (start: number, end: number): Promise<Buffer> => {
@@ -195,7 +196,7 @@ describe("an eStargz layer", () => {
     for (const { digest, offset, endOffset } of entries.slice(0, prioritized)) {
       expect(sha256(gzipContent(await readAt(offset, endOffset)))).toBe(digest)
     }
-    // Reads around what is cached lack chunks apart from each other.
+    // Reads around cached chunks lack chunks that are not adjacent.
     const wide = entries.filter(({ offset }) => offset > length / 2).slice(0, 60)
     await readAt(wide[20]!.offset, wide[20]!.endOffset)
     const whole = await readAt(wide[0]!.offset, wide.at(-1)!.endOffset)

@@ -1,6 +1,6 @@
-// A herd on a real file system, with SQLite's own syncs, whose power is cut at a moment that a seed draws, round after
-// round on the same data: whatever was acknowledged in any round is there and whole. SHOAL_CUT_ROUNDS (20) sets how
-// long, SHOAL_CUT_SEED draws other moments.
+// Power cuts of a herd on a real file system, with SQLite's own syncs, at moments that a seed draws, round after
+// round on the same data. Content acknowledged in any round is there and whole. SHOAL_CUT_ROUNDS (20) sets the number
+// of rounds, SHOAL_CUT_SEED the seed.
 
 import { join } from "node:path"
 import { Effect, Exit, Layer } from "effect"
@@ -22,7 +22,7 @@ import { startHerd } from "../support/herd-process.ts"
 
 const rounds = Number(process.env.SHOAL_CUT_ROUNDS ?? 20)
 const seed = process.env.SHOAL_CUT_SEED ?? "1"
-/** About as many as one life asks. */
+/** About the number of requests in one life. */
 const requests = 22
 
 test(`${rounds} power cuts (seed ${seed})`, async (context) => {
@@ -35,7 +35,7 @@ test(`${rounds} power cuts (seed ${seed})`, async (context) => {
   const told = toldNothing()
   const base = await freePortBase(1)
   const herd = await startHerd(join(disk.path, "herd"), base)
-  /** Asks the herd over connections of its own; `before` is called before each request. */
+  /** Asks the herd over connections of its own. `before` is called before each request. */
   const asking = <A>(doing: (registry: AskedRegistry) => Effect.Effect<A, unknown>, before = () => {}) =>
     Effect.gen(function* () {
       const client = HttpClient.transform(yield* HttpClient.HttpClient, (answer) => {
@@ -66,12 +66,13 @@ test(`${rounds} power cuts (seed ${seed})`, async (context) => {
         (registry) => Effect.raceFirst(registryLife(registry, told, round), isDark),
         () => {
           if (++asked !== last) return
-          // The call that cuts off may let a sync under way end well without its journal: such an answer is none.
+          // The call that cuts the power may let a running sync succeed without its journal, so this answer does not
+          // count.
           told.deaf = true
           resolveDark(cut())
         }
       )
-      // The life was over before.
+      // The life ended earlier.
       if (asked < last) resolveDark(cut())
       await dark
       await herd.kill()

@@ -1,5 +1,5 @@
-// Shows preheating with processes of their own, as a person uses it: agents that register, `shoal preheat`, a pull that
-// downloads nothing, and an agent that was killed told as failed.
+// Preheating with separate processes, as a person uses it: agents that register, `shoal preheat`, a pull that
+// downloads nothing, and a killed agent that is reported as failed.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -56,7 +56,7 @@ const preheat = (...args: ReadonlyArray<string>) =>
 const receivedBytes = async (agent: string) =>
   sumOf(await metricsOf(agent), "shoal_piece_bytes_received_total", {})
 
-/** An agent that came before its tracker registers a moment later: asked until both are known. */
+/** An agent that started before its tracker registers a moment later, so this asks until both are known. */
 const preheatBoth = async () => {
   for (;;) {
     const answered = await preheat("demo/app:1", "--scope", "all")
@@ -85,7 +85,7 @@ test("shoal preheat has agents pull an image; a pull afterwards downloads nothin
   }
 }, 90_000)
 
-test("an agent that was killed is told as failed, and the command fails", async () => {
+test("a killed agent is reported as failed, and the command fails", async () => {
   processes[2]!.child.kill("SIGKILL")
   await processes[2]!.ended
   await pushImage(proxy, "demo/app", "3", [deterministicBytes("preheat/3", 100_000)])

@@ -1,5 +1,5 @@
-// Shows that what the README tells people to type works: every command in it either runs here, word for word but for
-// ports and folders that belong to the test, or is named with the test that runs it. A new command fails until it is.
+// The commands of the README work as written: each one either runs here, with only ports and folders replaced by
+// those of the test, or is listed with the test that runs it. A new command fails until one of both is done.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -16,7 +16,7 @@ const { installationNeeded }: { readonly installationNeeded: () => string | unde
 
 let folder: string
 beforeAll(() => {
-  // The commands would install it, under the feet of every test that runs at this moment.
+  // The commands would install the packages, while other tests use them.
   const problem = installationNeeded()
   if (problem !== undefined) throw new Error(`${problem}: run "npm ci", then try again`)
 })
@@ -40,7 +40,7 @@ const run = (line: string, ...more: ReadonlyArray<string>) => {
 }
 
 const covered: Readonly<Record<string, () => Promise<void>>> = {
-  // That it gets ready, and that Ctrl-C stops it, is test/processes/up.test.ts and launcher.test.ts.
+  // test/processes/up.test.ts and launcher.test.ts check that it gets ready and that Ctrl-C stops it.
   "npm start": async () => {
     const { code, stdout, stderr } = await run("npm start -- --help")
     expect(code, stderr).toBe(0)
@@ -62,7 +62,7 @@ const covered: Readonly<Record<string, () => Promise<void>>> = {
   "npx shoal agent --config agent.yaml": async () => {
     const [yaml] = blocks("yaml")
     const file = join(folder, "agent.yaml")
-    // Everything in it is right but one key, which is what the process must end over: nothing is opened.
+    // Everything in it is right except one key, which must end the process before it opens anything.
     writeFileSync(file, `${yaml}mistyped: 1\n`)
     const { code, stderr } = await run(`npx shoal agent --config ${file}`)
     expect(code).not.toBe(0)
@@ -77,7 +77,7 @@ const elsewhere: ReadonlyArray<readonly [RegExp, string]> = [
   [/^docker pull /, "test/clients/clients.test.ts"],
   [/^curl -s http:\/\/127\.0\.0\.1:17000\/metrics/, "test/processes/up.test.ts"],
   [/^npm run experiment -- first-wave$/, "experiments/first-wave/first-wave.test.ts"],
-  // The small version of every experiment is made again and compared, as npm run reports:verify.
+  // The small version of every experiment is repeated and compared, as in npm run reports:verify.
   [/^npm run experiment -- kraken-benchmark --quick$/, ".ci/run"],
   [/^npx shoal origin --config /, "test/processes/role-process.test.ts"]
 ]

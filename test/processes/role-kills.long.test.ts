@@ -1,6 +1,6 @@
-// A soak: one or two roles at a time are killed with kill -9, at moments and for whiles that a seed draws, while images
-// are pushed, deleted and pulled. Whatever was acknowledged is read at the end through an agent that has nothing.
-// SHOAL_KILL_MINUTES (3) sets how long, SHOAL_KILL_SEED draws other moments.
+// A soak test: one or two roles at a time are killed with kill -9, at moments and for times that a seed draws, while
+// images are pushed, deleted and pulled. At the end, all acknowledged content is read through an empty agent.
+// SHOAL_KILL_MINUTES (3) sets the duration, SHOAL_KILL_SEED the seed.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -42,14 +42,14 @@ test(`${minutes} minutes of kills while clients push and pull (seed ${seed})`, a
       kills++
       await clients.afterSteps(1 + below(10))
     }
-    // Whoever starts first may wait for the other.
+    // The role that starts first may wait for the other.
     await Promise.all([...killed].map(cluster.start))
   }
   await clients.end()
   await cluster.kill("agent")
   cluster.forget("agent")
   await cluster.start("agent")
-  const whole = await clients.expectAsTold(cluster.agent)
+  const whole = await clients.expectAcknowledged(cluster.agent)
   process.stderr.write(
     `${kills} kills, ${clients.pushes()} pushes, ${clients.pulls()} pulls, ${whole} contents read\n`
   )

@@ -1,6 +1,6 @@
-// Every role is a process of its own, and each in turn is killed with kill -9 while images are pushed, tags moved and
-// deleted, and images pulled, at a moment that a seed draws. Clients ask again until they are answered; then all that
-// was acknowledged is read through an agent that has nothing of its own. SHOAL_KILL_SEED draws other moments.
+// Every role is a separate process, and each in turn is killed with kill -9, at a moment that a seed draws, while
+// images are pushed, tags moved and deleted, and images pulled. Clients retry until they are answered; then all
+// acknowledged content is read through an empty agent. SHOAL_KILL_SEED sets the seed.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -31,7 +31,7 @@ test(`each role is killed once while clients push and pull (seed ${seed})`, asyn
   for (const [, role] of order) {
     await clients.afterSteps(10 + Math.floor(draw() * 40))
     await cluster.kill(role)
-    // Somebody meets the gap.
+    // At least one client meets the gap.
     await clients.afterSteps(1 + Math.floor(draw() * 5))
     await cluster.start(role)
   }
@@ -39,7 +39,7 @@ test(`each role is killed once while clients push and pull (seed ${seed})`, asyn
   await cluster.kill("agent")
   cluster.forget("agent")
   await cluster.start("agent")
-  const whole = await clients.expectAsTold(cluster.agent)
+  const whole = await clients.expectAcknowledged(cluster.agent)
   expect(clients.pushes()).toBeGreaterThanOrEqual(2)
   expect(clients.pulls()).toBeGreaterThanOrEqual(1)
   expect(whole).toBeGreaterThan(10)

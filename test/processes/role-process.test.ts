@@ -1,4 +1,4 @@
-// Shows that a role is a process of its own, from a file and flags: what is wrong is one line and no port is opened;
+// A role is a separate process, from a file and flags. A wrong configuration is one line, and no port is opened. A
 // kill -9 in the middle of a download loses nothing that was verified.
 
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -89,7 +89,7 @@ test("a bad configuration names file, path and problem, and opens nothing", asyn
   )
 })
 
-test("a secret that cannot be read is named with its place, and nothing is opened", async () => {
+test("an unreadable secret is named with its place, and nothing is opened", async () => {
   const data = join(folder, "without-secret")
   const file = written(
     "secret.yaml",
@@ -103,7 +103,7 @@ test("a secret that cannot be read is named with its place, and nothing is opene
   expect(existsSync(data)).toBe(false)
 })
 
-test("a taken port and a folder that cannot be written are one line each", async () => {
+test("a port in use and an unwritable folder are one line each", async () => {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: base + 4 }, resolve))
   const index = (data: string, port: number) => refused("build-index", "--data", data, "--http", String(port))
@@ -129,7 +129,7 @@ test("roles from a file, with flags over it", async () => {
   expect(index.stdout() + index.stderr()).toBe("")
 })
 
-test("an agent that is killed in the middle of a download resumes where it was", async () => {
+test("an agent that is killed during a download resumes where it was", async () => {
   const herd = start(...herdFlags())
   await untilReady(herd, base)
   const bytes = deterministicBytes("killed", 24_000_000)
@@ -156,6 +156,6 @@ test("an agent that is killed in the middle of a download resumes where it was",
   expect(await pullBlob(registry, "demo/app", layer)).toBe(layer)
   const after = await received()
   expect(after).toBeGreaterThan(0)
-  // What was verified before the kill is not fetched again; pieces that were under way are.
+  // Pieces verified before the kill are not fetched again; pieces in flight are.
   expect(after).toBeLessThanOrEqual(bytes.length - before + 20 * 262_144)
 })

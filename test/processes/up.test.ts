@@ -1,5 +1,5 @@
-// Shows that `shoal up` starts what it promises, refuses what cannot work in one line, and never leaves a process
-// behind: not after Ctrl-C, not when a child dies, not when it is killed itself.
+// `shoal up` starts all of its processes, refuses in one line what cannot work, and never leaves a process behind:
+// not after Ctrl-C, not when a child dies, not when it is killed itself.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
@@ -40,7 +40,7 @@ const untilNoneNames = async (text: string) => {
 }
 
 describe("a cluster", () => {
-  // Started once for the tests that leave it running; the others start it again.
+  // Started once for the tests that leave it running. The others start it again.
   let image: PushedImage<[Uint8Array]>
   beforeAll(async () => {
     freshFolder()
@@ -49,7 +49,7 @@ describe("a cluster", () => {
   })
   afterAll(cleanUp)
 
-  test("says where everything listens, and it does; what was pushed is pulled", async () => {
+  test("prints where everything listens, and a pushed image can be pulled there", async () => {
     const { portBase, proxy, agents, tracker, buildIndex, stdout } = up!
     expect(stdout().trimEnd().split("\n").at(-1)).toBe("shoal is ready")
     expect(stdout()).toContain(join(folder, "data"))
@@ -67,7 +67,7 @@ describe("a cluster", () => {
     }
   })
 
-  test("writes logs into the folder, one JSON object a line", () => {
+  test("writes logs into the folder, one JSON object per line", () => {
     for (const name of ["herd", "agent-1", "agent-2"]) {
       const lines = readFileSync(join(folder, "data", "logs", `${name}.log`), "utf8")
         .trimEnd()
@@ -83,7 +83,7 @@ describe("a cluster", () => {
     expect(stderr).toMatch(/^shoal: the folder .* is in use by another "shoal up"; .*\n$/)
   })
 
-  test("ends all of its processes on Ctrl-C; started again, it still has what was pushed", async () => {
+  test("ends all of its processes on Ctrl-C; after a restart, it still has the pushed image", async () => {
     const first = up!
     expect(processesNaming(folder).length).toBeGreaterThanOrEqual(4)
     await stopShoal(first)
@@ -101,7 +101,7 @@ describe("a cluster", () => {
     }
   })
 
-  test("says which child died and why, and ends the rest", async () => {
+  test("names a child that died and the reason, and ends the rest", async () => {
     const [agent] = processesNaming(join(folder, "data", "config", "agent-2.json"))
     process.kill(agent!, "SIGKILL")
     expect(await up!.ended).toEqual({ code: 1, signal: null })
@@ -114,7 +114,7 @@ describe("shoal up", () => {
   beforeEach(freshFolder)
   afterEach(cleanUp)
 
-  test("everything may listen on IPv6, on ports of one's own, with repositories of many components", async () => {
+  test("everything may listen on IPv6, on chosen ports, with repositories of many components", async () => {
     up = await startUp(join(folder, "data"), 2, "--host", "::1")
     expect(up.stdout()).toContain(`docker://[::1]:${up.portBase}/demo/app:1`)
     const repository = `${"a/".repeat(126)}a`
@@ -134,7 +134,7 @@ describe("shoal up", () => {
     }
   })
 
-  test("a taken port: one line that names it", async () => {
+  test("a port in use is named in one line", async () => {
     const base = await freePortBase(2)
     const server = createServer()
     await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: base + 1000 }, resolve))
@@ -146,7 +146,7 @@ describe("shoal up", () => {
     )
   })
 
-  test("a folder that cannot be written: one line that names it", async () => {
+  test("an unwritable folder is named in one line", async () => {
     writeFileSync(join(folder, "file"), "")
     const said = await refused(
       "up",
@@ -160,7 +160,7 @@ describe("shoal up", () => {
     )
   })
 
-  test("too many agents, a base that is no port, flags that are unknown", async () => {
+  test("too many agents, a base that is no port and unknown flags are refused", async () => {
     expect(await refused("up", "--agents", "51")).toBe(
       "shoal: --agents 51: expected 0 to 50, as many as --port-base leaves ports for\n"
     )
@@ -172,7 +172,7 @@ describe("shoal up", () => {
     expect(unknown.stderr).toMatch(/^shoal: Unrecognized flag: --agnets .*--agents.*"shoal up --help".*\n$/)
   })
 
-  test("when it is killed itself, its children end by themselves", async () => {
+  test("its children end by themselves when it is killed", async () => {
     up = await startUp(join(folder, "data"), 1)
     expect(processesNaming(join(folder, "data", "config"))).toHaveLength(2)
     up.child.kill("SIGKILL")

@@ -1,6 +1,6 @@
-// The process that takes a push is killed with kill -9 while a body streams, at moments that a seed draws: the upload
-// stands where its bytes reached the disk, never before what was acknowledged, and is finished from there. Nothing else
-// is lost, and nothing is left behind that grows. SHOAL_KILL_SEED draws others.
+// The process that receives a push is killed with kill -9 while a body streams, at moments that a seed draws. The
+// upload has the bytes that reached the disk, at least those that were acknowledged, and is finished from there.
+// Nothing else is lost, and nothing is left behind that grows. SHOAL_KILL_SEED sets the seed.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -36,7 +36,7 @@ const begin = async (): Promise<string> => {
   return begun.headers.get("location")!
 }
 
-/** Where the registry says that an upload stands. */
+/** The offset of an upload, as the registry states it. */
 const standing = async (location: string): Promise<number> => {
   const answer = await fetch(at(location))
   expect(answer.status).toBe(204)
@@ -44,7 +44,7 @@ const standing = async (location: string): Promise<number> => {
   return last === 0 ? 0 : last + 1
 }
 
-/** Sends `[from, to)` of a body, and leaves it standing there once the registry has `seen` of them. */
+/** Sends `[from, to)` of a body, and pauses once the registry has `seen` of them. */
 const standStill = async (
   method: "PATCH" | "PUT",
   path: string,
@@ -56,21 +56,21 @@ const standStill = async (
   for (let offset = body.from; offset < body.to; offset += chunk) {
     await request.write(body.bytes.subarray(offset, Math.min(offset + chunk, body.to)))
   }
-  let told = await standing(location)
-  while (told < body.seen) told = await standing(location)
-  return { request, told }
+  let received = await standing(location)
+  while (received < body.seen) received = await standing(location)
+  return { request, received }
 }
 
 const filesOf = (kind: string) => [...herd.files()].filter(([path]) => path.split("/")[1] === kind)
 
-/** What a kill may not leave: half files, blobs at the proxy, uploads that nobody can end. */
+/** Leftovers that a kill must not cause: half files, blobs at the proxy, uploads that nobody can end. */
 const expectNothingLeft = () => {
   expect(filesOf("temporary")).toEqual([])
   expect(filesOf("uploads")).toEqual([])
   expect(filesOf("blobs").filter(([path]) => path.startsWith("proxy/"))).toEqual([])
 }
 
-test(`an upload goes on after kills in the middle of its PATCHes (seed ${seed})`, async () => {
+test(`an upload resumes after kills in the middle of its PATCHes (seed ${seed})`, async () => {
   const draw = seedrandom.alea(`patches ${seed}`)
   const upTo = (limit: number) => Math.floor(draw() * (limit + 1))
   const before = await pushImage(herd.registry, "demo/before", "1", [deterministicBytes("before", 300_000)])
@@ -82,9 +82,9 @@ test(`an upload goes on after kills in the middle of its PATCHes (seed ${seed})`
     const to = from + upTo(bytes.length / 4 - 1)
     const headers: Record<string, string> =
       kill % 2 === 0 ? { "content-range": `${from}-${bytes.length - 1}` } : {}
-    // Sometimes at once, whatever arrived; sometimes when all did.
+    // Sometimes at once, with any number of bytes; sometimes after all of them arrived.
     const seen = [from, from + upTo(to - from), to][kill % 3]!
-    const { request, told } = await standStill(
+    const { request, received } = await standStill(
       "PATCH",
       location,
       location,
@@ -96,7 +96,7 @@ test(`an upload goes on after kills in the middle of its PATCHes (seed ${seed})`
     await herd.start()
     expect(filesOf("uploads").map(([path]) => path.split("/").at(-1))).toEqual([location.split("/").at(-1)])
     const stands = await standing(location)
-    expect(stands).toBeGreaterThanOrEqual(Math.max(acknowledged, told))
+    expect(stands).toBeGreaterThanOrEqual(Math.max(acknowledged, received))
     expect(stands).toBeLessThanOrEqual(to)
     const next = Math.min(bytes.length, stands + upTo(300_000))
     const patch = await fetch(at(location), {
@@ -119,7 +119,7 @@ test(`an upload goes on after kills in the middle of its PATCHes (seed ${seed})`
   expectNothingLeft()
 })
 
-test(`a kill in the body that should end an upload leaves an upload, and no blob (seed ${seed})`, async () => {
+test(`a kill during the last body of an upload leaves an upload and no blob (seed ${seed})`, async () => {
   const draw = seedrandom.alea(`ends ${seed}`)
   const bytes = deterministicBytes(`ended ${seed}`, 3_000_000)
   const digest = sha256(bytes)
@@ -134,7 +134,7 @@ test(`a kill in the body that should end an upload leaves an upload, and no blob
   await herd.start()
   expect((await fetch(blob)).status).toBe(404)
   const stands = await standing(location)
-  expect(stands).toBeGreaterThanOrEqual(put.told)
+  expect(stands).toBeGreaterThanOrEqual(put.received)
   // All of it arrives, and the kill comes at any moment of the commit, or after it.
   const rest = beginRequest(herd.registry, "PUT", `${location}?digest=${digest}`, {
     "content-range": `${stands}-${bytes.length - 1}`
@@ -150,7 +150,7 @@ test(`a kill in the body that should end an upload leaves an upload, and no blob
   if (answered === 201) expect(there.status).toBe(200)
   if (there.status === 200) expect(sha256(new Uint8Array(await there.arrayBuffer()))).toBe(digest)
   else expect(there.status).toBe(404)
-  // Whoever was not answered begins anew.
+  // A client without an answer starts again.
   expect(await pushBlob(herd.registry, "demo/app", bytes)).toBe(digest)
   expect(await pullBlob(herd.registry, "demo/app", digest)).toBe(digest)
 })

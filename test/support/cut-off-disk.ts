@@ -1,13 +1,13 @@
-// Decides how a test takes the power from a real file system: ext4 on a file, which is shut down in the middle of
-// whatever it does (as xfstests does it), without writing its journal out. What was not synced is gone at the next
-// mount. It needs root, loop devices, mkfs.ext4 and perl for the one call that Node has not.
+// A real file system whose power a test can cut: ext4 on a file, which is shut down during any work (as xfstests does
+// it) without writing its journal. Data that was not synced is gone at the next mount. It needs root, loop devices,
+// mkfs.ext4 and perl, for the one call that Node does not have.
 
 import { execFileSync, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** EXT4_IOC_SHUTDOWN with the flag to leave the journal as it is. */
+/** EXT4_IOC_SHUTDOWN with the flag that leaves the journal as it is. */
 const shutDown = `
   sysopen(my $root, $ARGV[0], 0) or die "open: $!";
   $| = 1;
@@ -19,11 +19,13 @@ const shutDown = `
 const bytes = 256 * 1024 * 1024
 
 export interface CutOffDisk {
-  /** Where it is mounted. */
+  /** The mount point. */
   readonly path: string
-  /** Gets ready to cut; the cut itself comes at once then. Settles when the disk takes nothing any more. */
+  /**
+   * Prepares the cut, so that the cut itself comes at once. The cut settles when the disk accepts nothing any more.
+   */
   readonly cutter: () => Promise<() => Promise<void>>
-  /** Mounts it again, when nothing runs on it any more. */
+  /** Mounts it again, once nothing runs on it any more. */
   readonly mountAgain: () => void
   readonly remove: () => void
 }
@@ -31,7 +33,7 @@ export interface CutOffDisk {
 const run = (program: string, ...args: ReadonlyArray<string>) =>
   execFileSync(program, args, { stdio: "pipe" })
 
-/** A new disk, or the reason why this machine can have none. */
+/** A new disk, or the reason why this machine cannot have one. */
 export const makeCutOffDisk = (): CutOffDisk | string => {
   if (process.getuid?.() !== 0) return "this user may not mount a file system"
   const folder = mkdtempSync(join(tmpdir(), "shoal-cut-"))

@@ -1,5 +1,5 @@
-// Decides the content of generated files: bytes that do not compress and depend on a name only, so that a test pushes
-// the same image wherever it runs.
+// The content of generated files: incompressible bytes that depend on a name only, so that a test pushes the same
+// image wherever it runs.
 
 import { createCipheriv, createHash } from "node:crypto"
 
@@ -13,7 +13,7 @@ export const deterministicBytes = (seed: string, length: number): Buffer => {
 export const hashOf = (algorithm: "sha256" | "sha512", bytes: Uint8Array): Buffer =>
   createHash(algorithm).update(bytes).digest()
 
-/** The digest in the form that registries use. */
+/** The digest in the form of registries. */
 export const digestOf = (algorithm: "sha256" | "sha512", bytes: Uint8Array): string =>
   `${algorithm}:${hashOf(algorithm, bytes).toString("hex")}`
 

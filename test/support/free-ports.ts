@@ -1,5 +1,5 @@
-// Decides which ports a test may use for `shoal up`: a base below the range that the system hands out by itself, all of
-// whose ports are free at this moment.
+// Ports for `shoal up` in tests: a base below the range that the system assigns by itself, with all of its ports free
+// at this moment.
 
 import { createServer } from "node:net"
 
@@ -20,7 +20,7 @@ export const portsOf = (base: number, agents: number): ReadonlyArray<number> => 
   ]).flat()
 ]
 
-/** A base whose ports are free; tests that run at the same time look in different places. */
+/** A base whose ports are free. Tests that run at the same time look in different places. */
 export const freePortBase = async (agents: number): Promise<number> => {
   const span = 1000 * agents + 2
   for (let attempt = 0; attempt < 200; attempt++) {

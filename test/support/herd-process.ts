@@ -1,23 +1,23 @@
-// Decides how a test runs a herd that it may kill: `shoal herd` over one data folder and one base of ports, started
-// again on what the process before left.
+// A herd that a test may kill: `shoal herd` over one data folder and one base of ports, which restarts on the data of
+// the previous process.
 
 import { readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { type ShoalProcess, startShoal, stopShoal, untilReady } from "./shoal-process.ts"
 
 export interface HerdProcess {
-  /** The proxy's "127.0.0.1:PORT". */
+  /** "127.0.0.1:PORT" of the proxy. */
   readonly registry: string
   readonly pid: () => number
-  /** kill -9; settles when it is gone. */
+  /** kill -9. Settles when the process is gone. */
   readonly kill: () => Promise<void>
   readonly start: () => Promise<void>
   readonly stop: () => Promise<void>
-  /** Files below its data folder, as paths from there, with their lengths. */
+  /** Files below its data folder, as relative paths, with their lengths. */
   readonly files: () => ReadonlyMap<string, number>
 }
 
-/** Starts a herd whose data is in `data`, on the five ports from `base`; ready when it settles. */
+/** Starts a herd whose data is in `data`, on the five ports from `base`. It is ready when the promise settles. */
 export const startHerd = async (data: string, base: number): Promise<HerdProcess> => {
   const registry = `127.0.0.1:${base}`
   let herd: ShoalProcess

@@ -1,5 +1,5 @@
-// Decides the layers that lazy clients read: the same files once as zstd:chunked and once as eStargz, laid out as those
-// formats are, and how such a client finds its way in what it fetched. Written from the formats' descriptions
+// The layers that lazy clients read: the same files once as zstd:chunked and once as eStargz, in the layout of those
+// formats, and how such a client navigates what it fetched. Written from the formats' descriptions
 // (containers-storage-zstd-chunked(5); the eStargz specification), not from their code.
 
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib"
@@ -19,7 +19,7 @@ export interface LayerFile {
   readonly content: Buffer
 }
 
-/** Files as an image of a language runtime has them: many small, a few large; about 50 KiB each on average. */
+/** Files as in an image of a language runtime: many small, a few large; about 50 KiB each on average. */
 export const layerFiles = (count: number): ReadonlyArray<LayerFile> =>
   Array.from({ length: count }, (_, index) => {
     const size = index % 60 === 59 ? 1_500_000 : 500 + ((index * 7919) % 53_000)
@@ -66,7 +66,7 @@ const lay = (
 
 export interface ZstdChunked {
   readonly blob: Buffer
-  /** Where the manifest's annotations say that the table of contents and the tar-split lie: [start, end). */
+  /** Positions of the table of contents and the tar-split from the manifest's annotations: [start, end). */
   readonly toc: readonly [number, number]
   readonly tarSplit: readonly [number, number]
 }
@@ -115,7 +115,7 @@ const stargzFooter = (tocAt: number): Buffer => {
   return Buffer.concat([header, extra, Buffer.from([1, 0, 0, 255, 255]), Buffer.alloc(8)])
 }
 
-/** The blob, and how much of its front is to be read before the container starts. */
+/** The blob, and the length of its front that is read before the container starts. */
 export const eStargz = (
   files: ReadonlyArray<LayerFile>,
   prioritized: number
@@ -132,7 +132,7 @@ export const eStargz = (
   }
 }
 
-/** Where a footer says that the table of contents begins. */
+/** The offset of the table of contents, from a footer. */
 export const stargzTocOffset = (footer: Uint8Array): number =>
   Number.parseInt(Buffer.from(footer.subarray(16, 32)).toString(), 16)
 

@@ -1,5 +1,5 @@
-// Decides how tests make images of any shape without a tool: layers are tar archives of one generated file each, stored
-// as they are or compressed, in an OCI image layout that every client reads.
+// Makes images of any shape for tests without a tool: layers are tar archives of one generated file each, stored
+// plainly or compressed, in an OCI image layout that every client reads.
 
 import { createHash } from "node:crypto"
 import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from "node:fs"
@@ -70,7 +70,7 @@ export interface Layout {
   readonly folder: string
   readonly addBlob: (bytes: Uint8Array, mediaType: string) => Descriptor
   readonly addLayer: (name: string, content: Uint8Array, compression: Compression) => Layer
-  /** An uncompressed layer of a file that repeats `content`; only one repetition is ever in memory. */
+  /** An uncompressed layer of a file that repeats `content`. Only one repetition is in memory at any time. */
   readonly addLargeLayer: (name: string, content: Uint8Array, times: number) => Layer
   /** An image of these layers, for a platform. */
   readonly addImage: <const Layers extends ReadonlyArray<Layer>>(
@@ -78,7 +78,7 @@ export interface Layout {
     architecture?: string
   ) => LayoutImage<Layers>
   readonly addDocument: (document: { readonly mediaType: string }) => Descriptor
-  /** Writes index.json: what each tag of the layout names. */
+  /** Writes index.json, with the image of each tag of the layout. */
   readonly tag: (tags: Readonly<Record<string, Descriptor>>) => void
 }
 

@@ -1,5 +1,5 @@
-// Decides how a test takes what docs/operations.md tells people to write: the files word for word, with the addresses of
-// the test in the place of those that stand for them. A page that tells something else than what works fails its test.
+// The files that docs/operations.md tells people to write, word for word, with the addresses of the test in place of
+// the example ones. A page that does not say what works fails its test.
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -11,7 +11,7 @@ export interface Addresses {
   readonly agent: string
 }
 
-/** The block that a page of this repository shows for the file of this name, the first one behind the heading. */
+/** The block that a page of this repository shows for the file of this name, the first one after the heading. */
 export const fileShown = (page: string, path: string, heading = "# "): string => {
   const text = readFileSync(join(import.meta.dirname, "..", "..", page), "utf8")
   const at = text.indexOf(`\`${path}\``, text.indexOf(heading))
@@ -20,7 +20,7 @@ export const fileShown = (page: string, path: string, heading = "# "): string =>
   return block[1]!
 }
 
-/** What docs/operations.md shows, for these addresses. */
+/** The file of docs/operations.md for these addresses. */
 export const operationsFile = (path: string, { proxy, agent }: Addresses, heading?: string): string =>
   fileShown("docs/operations.md", path, heading)
     .replaceAll("registry.example:15000", proxy)

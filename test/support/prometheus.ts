@@ -1,5 +1,5 @@
-// Decides how a test reads a role's metrics: Prometheus' text form, one number for the series of a name with given
-// labels, summed when several have them.
+// Reads a role's metrics in Prometheus' text form: one number for the series of a name with given labels, summed over
+// several series.
 
 /** The sum of all series of `name` that have these labels. */
 export const sumOf = (text: string, name: string, labels: Readonly<Record<string, string>>): number =>

@@ -1,6 +1,6 @@
-// Decides what clients do while a cluster is being broken: they push images, move and delete tags, and pull, piece by
-// piece, and ask again until they are answered; what they were told is kept, to be held against the cluster afterwards.
-// It refuses to know what breaks.
+// Clients of a cluster that is being broken: they push images, move and delete tags, and pull, in small requests, and
+// retry until they are answered. Acknowledged content is recorded and compared with the cluster afterwards. They do
+// not know what breaks.
 
 import { createHash } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -11,26 +11,26 @@ const layerBytes = 400_000
 const chunkBytes = 50_000
 
 export interface Clients {
-  /** Steps of all clients so far, those that failed included: what moments are counted by. */
+  /** Steps of all clients so far, including failed ones: the clock of the test. */
   readonly steps: () => number
-  /** Settles after so many further steps. */
+  /** Settles after `count` further steps. */
   readonly afterSteps: (count: number) => Promise<void>
-  /** Settles when every client has ended what it was doing. */
+  /** Settles when every client has ended its work. */
   readonly end: () => Promise<void>
-  /** Reads all that anybody was told of at `registry`; the number of contents that were there and whole. */
-  readonly expectAsTold: (registry: string) => Promise<number>
+  /** Reads all acknowledged content at `registry`. Returns the number of contents that were there and whole. */
+  readonly expectAcknowledged: (registry: string) => Promise<number>
   readonly pushes: () => number
   readonly pulls: () => number
 }
 
-/** What a repository must give: of a path, the digest, or undefined where nothing may be. */
-type Told = Map<string, string | undefined>
+/** The content that a repository must serve: the digest of each path, or undefined when it must be absent. */
+type Acknowledged = Map<string, string | undefined>
 
-/** Nobody answered within this many attempts: more than any process needs to start. */
+/** Attempts without an answer before a client gives up: more than any process needs to start. */
 const patience = 1_000
 
 export const startClients = (proxy: string, agent: string, pushers: number, seed: string): Clients => {
-  const told: Told = new Map()
+  const acknowledged: Acknowledged = new Map()
   /** Images that can be pulled: their tag's path, with the digests of their layers. */
   const pullable: Array<{ readonly repository: string; readonly tag: string }> = []
   let steps = 0
@@ -48,8 +48,8 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
     }
   }
 
-  /** Tries again until `attempt` gives something that will do. */
-  const insist = async <A>(what: string, attempt: () => Promise<A>, willDo: (outcome: A) => boolean) => {
+  /** Retries until `attempt` returns an acceptable outcome. */
+  const retryUntil = async <A>(what: string, attempt: () => Promise<A>, willDo: (outcome: A) => boolean) => {
     let last: unknown = "nothing"
     for (let tries = 0; tries < patience; tries++) {
       try {
@@ -63,7 +63,7 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
       }
       await sleep(20)
     }
-    throw new Error(`${what} did not come to an end: ${last}`)
+    throw new Error(`${what} did not succeed: ${last}`)
   }
 
   const send = async (url: string, init: RequestInit, ...expected: ReadonlyArray<number>) => {
@@ -72,11 +72,11 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
     throw new Error(`${init.method ?? "GET"} ${url}: ${answer.status} ${await answer.text()}`)
   }
 
-  /** A blob by POST, PATCHes and PUT, from the beginning whenever something goes wrong. */
+  /** Pushes a blob by POST, PATCHes and PUT, and starts again whenever something fails. */
   const pushBlob = async (repository: string, bytes: Uint8Array): Promise<string> => {
     const digest = sha256(bytes)
     const path = `/v2/${repository}/blobs/${digest}`
-    await insist(
+    await retryUntil(
       `the push of ${path}`,
       async () => {
         const begun = await send(`http://${proxy}/v2/${repository}/blobs/uploads/`, { method: "POST" }, 202)
@@ -91,7 +91,7 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
       },
       (outcome) => outcome === digest
     )
-    told.set(path, digest)
+    acknowledged.set(path, digest)
     return digest
   }
 
@@ -99,13 +99,13 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
     const path = `/v2/${repository}/manifests/${tag}`
     const headers = { "content-type": manifestType }
     const body = Buffer.from(bytes)
-    await insist(
+    await retryUntil(
       `the push of ${path}`,
       async () => (await send(`http://${proxy}${path}`, { method: "PUT", headers, body }, 201)).status,
       (outcome) => outcome === 201
     )
-    told.set(path, sha256(bytes))
-    told.set(`/v2/${repository}/manifests/${sha256(bytes)}`, sha256(bytes))
+    acknowledged.set(path, sha256(bytes))
+    acknowledged.set(`/v2/${repository}/manifests/${sha256(bytes)}`, sha256(bytes))
   }
 
   const pusher = async (index: number) => {
@@ -134,22 +134,22 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
       pullable.push({ repository, tag: `${image}` })
       pushes++
       if (image % 3 !== 2) continue
-      // Nobody pulls it any more before it goes.
+      // Nobody pulls this tag any more.
       const removed = `/v2/${repository}/manifests/${image - 2}`
       const place = pullable.findIndex(
         (entry) => entry.repository === repository && entry.tag === `${image - 2}`
       )
       if (place !== -1) pullable.splice(place, 1)
-      await insist(
+      await retryUntil(
         `the deletion of ${removed}`,
         async () => (await send(`http://${proxy}${removed}`, { method: "DELETE" }, 202, 404)).status,
         (status) => status !== 0
       )
-      told.set(removed, undefined)
+      acknowledged.set(removed, undefined)
     }
   }
 
-  /** The digest of what a registry gives. */
+  /** The digest of a registry's answer. */
   const read = async (registry: string, path: string): Promise<string | undefined> => {
     const answer = await send(`http://${registry}${path}`, {}, 200, 404)
     if (answer.status === 404) {
@@ -172,7 +172,7 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
         continue
       }
       const path = `/v2/${image.repository}/manifests/${image.tag}`
-      const manifest = await insist(
+      const manifest = await retryUntil(
         `the pull of ${path}`,
         // It may have been deleted since.
         async () =>
@@ -183,7 +183,7 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
       const { layers } = JSON.parse(manifest) as { layers: ReadonlyArray<{ digest: string }> }
       for (const { digest } of layers) {
         const blob = `/v2/${image.repository}/blobs/${digest}`
-        await insist(
+        await retryUntil(
           `the pull of ${blob}`,
           () => read(agent, blob),
           (outcome) => outcome === digest
@@ -194,7 +194,7 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
   }
 
   const clients = [...Array.from({ length: pushers }, (_, index) => pusher(index)), puller()]
-  // Who waits for steps hears of a client that gave up.
+  // Callers that wait for steps learn that a client gave up.
   const gaveUp = Promise.all(clients)
   gaveUp.catch(() => {})
   return {
@@ -208,11 +208,11 @@ export const startClients = (proxy: string, agent: string, pushers: number, seed
       ending = true
       await gaveUp
     },
-    expectAsTold: async (registry) => {
+    expectAcknowledged: async (registry) => {
       let whole = 0
-      for (const [path, digest] of told) {
+      for (const [path, digest] of acknowledged) {
         const found = await read(registry, path)
-        if (found !== digest) throw new Error(`${path} gives ${found}, clients were told ${digest}`)
+        if (found !== digest) throw new Error(`${path} is ${found}, but ${digest} was acknowledged`)
         if (digest !== undefined) whole++
       }
       return whole

@@ -1,5 +1,5 @@
-// Decides how a test sends exactly the request it means: headers as given, a body with its length or chunked without
-// one, nothing followed, nothing decoded. fetch decides too much of that by itself.
+// Sends exactly the request that a test means: headers as given, a body with its length or chunked without one, no
+// redirect followed, nothing decoded. fetch decides too much of that by itself.
 
 import { Agent, request } from "node:http"
 
@@ -8,7 +8,7 @@ export type RawBody = Uint8Array | ReadonlyArray<Uint8Array>
 
 export interface RawAnswer {
   readonly status: number
-  /** Names in lower case; several of one name are joined by ", ". */
+  /** Names in lower case. Values of a repeated name are joined by ", ". */
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly bytes: Uint8Array
   readonly text: string
@@ -16,7 +16,7 @@ export interface RawAnswer {
 
 const connections = new Agent({ keepAlive: true })
 
-/** One request to "host:port" and the whole answer. */
+/** Sends one request to "host:port" and returns the whole answer. */
 export const exchange = (
   address: string,
   method: string,

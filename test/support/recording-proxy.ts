@@ -1,8 +1,8 @@
-// Decides how a test sees what a client really sends: a reverse proxy on loopback that hands everything on unchanged, the
-// Host header included, and keeps a line for each request. It refuses to understand any of it.
+// Records what a client really sends: a reverse proxy on loopback that forwards everything unchanged, including the
+// Host header, and records each request. It does not interpret anything.
 //
-// Invariants: bodies pass as they come, nothing is kept of them but their length; a side that hangs up makes the other
-// one do so; nothing is spoilt but the one answer that the test asked to be cut.
+// Invariants: bodies pass as they come, and only their length is recorded; when one side hangs up, the other one is
+// closed too; nothing is changed except the one answer that the test wants to break.
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -25,11 +25,11 @@ export interface Recorded {
 export interface RecordingProxy {
   /** "127.0.0.1:PORT" */
   readonly address: string
-  /** Sends what comes from now on to another registry. */
-  readonly leadTo: (address: string) => void
-  /** Breaks off the next answer to a GET of `path`, once, after it has given `bytes` of its body. */
+  /** Sends later requests to another registry. */
+  readonly forwardTo: (address: string) => void
+  /** Breaks the next answer to a GET of `path`, once, after `bytes` of its body. */
   readonly cutOnce: (path: string, bytes: number) => void
-  /** What came since the last call, in order of arrival. */
+  /** The requests since the last call, in order of arrival. */
   readonly take: () => ReadonlyArray<Recorded>
   readonly close: () => Promise<void>
 }
@@ -37,7 +37,7 @@ export interface RecordingProxy {
 const counted = (stream: IncomingMessage, count: (bytes: number) => void): IncomingMessage =>
   stream.on("data", (chunk: Buffer) => count(chunk.length))
 
-/** Starts one in front of the registry at "host:port"; without it, it is to be told where to lead. */
+/** Starts a proxy in front of the registry at "host:port". Without it, `forwardTo` must be called first. */
 export const startRecordingProxy = async (registry = "127.0.0.1:1"): Promise<RecordingProxy> => {
   let upstream = registry
   let seen: Array<Recorded> = []
@@ -68,7 +68,7 @@ export const startRecordingProxy = async (registry = "127.0.0.1:1"): Promise<Rec
           record.received += bytes
           if (last !== undefined && record.received >= last) {
             response.unpipe(outgoing)
-            // What was written goes out before the connection ends.
+            // Written bytes go out before the connection ends.
             outgoing.socket?.end()
           }
         }).pipe(outgoing)
@@ -84,7 +84,7 @@ export const startRecordingProxy = async (registry = "127.0.0.1:1"): Promise<Rec
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve))
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    leadTo: (address) => {
+    forwardTo: (address) => {
       upstream = address
     },
     cutOnce: (path, bytes) => {

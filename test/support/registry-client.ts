@@ -1,5 +1,5 @@
-// Decides how a test speaks to a registry without a real client: pushes a small image of generated layers, and pulls a
-// blob while counting and hashing what arrives.
+// A small registry client for tests that need no real one: pushes an image of generated layers, and pulls a blob
+// while counting and hashing the bytes.
 
 import { createHash } from "node:crypto"
 import { sha256 } from "./deterministic-bytes.ts"
@@ -9,7 +9,7 @@ const expectStatus = async (response: Response, status: number): Promise<Respons
   throw new Error(`${response.url} answers ${response.status}, not ${status}: ${await response.text()}`)
 }
 
-/** Uploads a blob; its digest. */
+/** Uploads a blob. Returns its digest. */
 export const pushBlob = async (registry: string, repository: string, bytes: Uint8Array): Promise<string> => {
   const digest = sha256(bytes)
   const begun = await fetch(`http://${registry}/v2/${repository}/blobs/uploads/`, { method: "POST" })
@@ -65,7 +65,7 @@ export const pushImage = async <const Layers extends ReadonlyArray<Uint8Array>>(
   return { manifestDigest: sha256(manifest), layers: digests as PushedImage<Layers>["layers"] }
 }
 
-/** Pulls a blob to its end; the digest of what came, which the caller compares. */
+/** Pulls a blob to its end. Returns the digest of the bytes, which the caller compares. */
 export const pullBlob = async (registry: string, repository: string, digest: string): Promise<string> => {
   const response = await fetch(`http://${registry}/v2/${repository}/blobs/${digest}`)
   await expectStatus(response, 200)

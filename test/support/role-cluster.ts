@@ -1,5 +1,5 @@
-// Decides how a test runs a cluster whose roles are processes of their own, each from a configuration file, so that each
-// can be killed and started again alone. Its ports are those of `shoal up` with one agent.
+// A cluster whose roles are separate processes, each from a configuration file, so that each can be killed and
+// restarted alone. Its ports are those of `shoal up` with one agent.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -10,14 +10,14 @@ export const roles = ["build-index", "origin", "tracker", "proxy", "agent"] as c
 type Role = (typeof roles)[number]
 
 export interface RoleCluster {
-  /** "127.0.0.1:PORT" of where images are pushed to, and pulled from. */
+  /** "127.0.0.1:PORT" for pushes and for pulls. */
   readonly proxy: string
   readonly agent: string
-  /** Starts it where it is not running; settles when it is there and, if it has to, ready. */
+  /** Starts the role if it is not running. Settles when it answers and, if it has to, is ready. */
   readonly start: (role: Role) => Promise<void>
-  /** kill -9; settles when it is gone. */
+  /** kill -9. Settles when it is gone. */
   readonly kill: (role: Role) => Promise<void>
-  /** Takes away all that a role kept; it must not run. */
+  /** Removes all data of a role, which must not run. */
   readonly forget: (role: Role) => void
   readonly stop: () => Promise<void>
 }

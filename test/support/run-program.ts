@@ -1,5 +1,5 @@
-// Decides how a test runs another program to its end: bounded in time, output collected, a failure that shows what was
-// called and what it said. Programs that stay are shoal-process.ts and daemons.ts.
+// Runs another program to its end: bounded in time, with its output collected, and a failure that shows the call and
+// the output. Programs that keep running are in shoal-process.ts and daemons.ts.
 
 import { spawn } from "node:child_process"
 
@@ -17,7 +17,7 @@ export interface ProgramOptions {
   readonly within?: number
 }
 
-/** Runs a program to its end, whatever its exit code. */
+/** Runs a program to its end, with any exit code. */
 export const runToEnd = (
   program: string,
   args: ReadonlyArray<string>,
@@ -44,7 +44,7 @@ export const runToEnd = (
     })
   })
 
-/** Runs a program that must succeed; its standard output. */
+/** Runs a program that must succeed. Returns its standard output. */
 export const runProgram = async (
   program: string,
   args: ReadonlyArray<string>,

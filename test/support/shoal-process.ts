@@ -1,5 +1,5 @@
-// Decides how a test starts `shoal` as a person does, through the launcher, and how it makes sure that nothing of it
-// outlives the test: every process is ended by its id.
+// Starts `shoal` as a person does, through the launcher, and ensures that none of its processes outlives the test:
+// every process is ended by its id.
 
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
@@ -13,12 +13,12 @@ export const launcher = join(import.meta.dirname, "..", "..", "bin", "shoal.js")
 export interface ShoalProcess {
   readonly child: ChildProcess
   readonly pid: number
-  /** What it has said so far. */
+  /** The output so far. */
   readonly stdout: () => string
   readonly stderr: () => string
-  /** Settles when it has ended. */
+  /** Settles when the process has ended. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
-  /** Settles when a line of its output is `line`; rejects when it ends before that. */
+  /** Settles when a line of its output is `line`. Rejects when the process ends before that. */
   readonly says: (line: string) => Promise<void>
 }
 
@@ -57,7 +57,7 @@ export const stopShoal = async (shoal: ShoalProcess): Promise<void> => {
   await shoal.ended
 }
 
-/** Waits until a role of the process at `host` ("127.0.0.1:PORT") is ready; throws when the process ends first. */
+/** Waits until a role of the process at `host` ("127.0.0.1:PORT") is ready. Throws when the process ends first. */
 export const untilReady = async (shoal: ShoalProcess, host: string): Promise<void> => {
   while ((await fetch(`http://${host}/readiness`).catch(() => undefined))?.status !== 200) {
     if (shoal.child.exitCode !== null) throw new Error(`ended before it was ready: ${shoal.stderr()}`)
@@ -68,7 +68,7 @@ export const untilReady = async (shoal: ShoalProcess, host: string): Promise<voi
 export interface RunningUp extends ShoalProcess {
   readonly data: string
   readonly portBase: number
-  /** "127.0.0.1:PORT", "[::1]:PORT" */
+  /** "127.0.0.1:PORT" or "[::1]:PORT". */
   readonly proxy: string
   readonly agents: ReadonlyArray<string>
   readonly tracker: string
@@ -103,7 +103,7 @@ export const startUp = async (
   }
 }
 
-/** The log files of a `shoal up`, for the message of a test that failed. */
+/** The log files of a `shoal up`, for the message of a failed test. */
 export const logsOf = (data: string): string => {
   const folder = join(data, "logs")
   if (!existsSync(folder)) return "no logs"
@@ -122,7 +122,7 @@ export const processesNaming = (text: string): ReadonlyArray<number> =>
       try {
         return readFileSync(join("/proc", pid, "cmdline"), "utf8").includes(text)
       } catch {
-        // It ended between the two looks.
+        // The process ended between the two looks.
         return false
       }
     })

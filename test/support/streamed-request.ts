@@ -1,14 +1,14 @@
-// Decides how a test sends a body bit by bit and may leave it standing in the middle: nothing is sent but what is
-// written, and nothing ends by itself.
+// A request whose body a test sends in parts and may leave unfinished: only written bytes are sent, and nothing ends
+// by itself.
 
 import { request } from "node:http"
 
 export interface StreamedRequest {
-  /** Sends some bytes; settles when they left this process, or could not. */
+  /** Sends some bytes. Settles when they left this process, or could not. */
   readonly write: (bytes: Uint8Array) => Promise<void>
   /** Ends the body. */
   readonly end: () => void
-  /** The status of the answer; undefined when the connection broke before there was one. */
+  /** The status of the answer; undefined when the connection broke before it. */
   readonly answered: Promise<number | undefined>
 }
 

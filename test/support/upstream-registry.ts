@@ -1,5 +1,5 @@
-// Decides the upstream registry that tests of mirrors run on loopback: the fake one of the roles' own tests, on real
-// sockets, with the content of an OCI layout. It asks for tokens and redirects to a store of blobs.
+// The upstream registry of tests of mirrors, on loopback: the fake one of the roles' own tests, on real sockets, with
+// the content of an OCI layout. It requires tokens and redirects to a store of blobs.
 
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -21,7 +21,7 @@ export interface UpstreamOnLoopback {
   readonly close: () => Promise<void>
 }
 
-/** Has all blobs of the OCI layout in `folder`; `port` and the two after it must be free. */
+/** Serves all blobs of the OCI layout in `folder`. `port` and the two after it must be free. */
 export const startUpstream = async (folder: string, port: number): Promise<UpstreamOnLoopback> => {
   const listen = (offset: number) => ({ host: "127.0.0.1", port: port + offset })
   const url = (offset: number) => `http://127.0.0.1:${port + offset}`
