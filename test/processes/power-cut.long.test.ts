@@ -10,11 +10,11 @@ import { expect, test } from "vitest"
 import { nodeHttpClient } from "../../src/runtime-net/http/http-client.ts"
 import {
   type AskedRegistry,
-  expectAsTold,
+  emptyRecord,
+  expectRecorded,
   expectResumable,
   expectTidy,
-  registryLife,
-  toldNothing
+  registryLife
 } from "../../testing/runtime-net/registry-life.ts"
 import { makeCutOffDisk } from "../support/cut-off-disk.ts"
 import { freePortBase } from "../support/free-ports.ts"
@@ -32,7 +32,7 @@ test(`${rounds} power cuts (seed ${seed})`, async (context) => {
     return context.skip(disk)
   }
   const draw = seedrandom.alea(seed)
-  const told = toldNothing()
+  const record = emptyRecord()
   const base = await freePortBase(1)
   const herd = await startHerd(join(disk.path, "herd"), base)
   /** Asks the herd over connections of its own. `before` is called before each request. */
@@ -63,12 +63,12 @@ test(`${rounds} power cuts (seed ${seed})`, async (context) => {
         Effect.fail("dark")
       )
       await asking(
-        (registry) => Effect.raceFirst(registryLife(registry, told, round), isDark),
+        (registry) => Effect.raceFirst(registryLife(registry, record, round), isDark),
         () => {
           if (++asked !== last) return
           // The call that cuts the power may let a running sync succeed without its journal, so this answer does not
           // count.
-          told.deaf = true
+          record.ignoresAnswers = true
           resolveDark(cut())
         }
       )
@@ -78,15 +78,15 @@ test(`${rounds} power cuts (seed ${seed})`, async (context) => {
       await herd.kill()
       disk.mountAgain()
       await herd.start()
-      told.deaf = false
-      acknowledged = [...told.contents.values()].filter((allowed) => allowed.size === 1).length
+      record.ignoresAnswers = false
+      acknowledged = [...record.contents.values()].filter((allowed) => allowed.size === 1).length
       expectTidy(
         new Map([...herd.files()].map(([path, length]) => [`herd/${path}`, length])),
-        told,
+        record,
         round + 1
       )
       const after = await asking((registry) =>
-        Effect.andThen(expectAsTold(registry, told), expectResumable(registry, told))
+        Effect.andThen(expectRecorded(registry, record), expectResumable(registry, record))
       )
       expect(after, `round ${round}, cut at request ${last}`).toEqual(Exit.void)
     }

@@ -1,5 +1,5 @@
-// Mutants that change nothing which a test could see, named one by one in equivalent.json with the reason. They are left
-// out of what survived and of the score.
+// Equivalent mutants, which no test can notice, listed one by one in equivalent.json with the reason. They count
+// neither as survivors nor in the score.
 
 import { readFileSync } from "node:fs"
 import { type Mutant, type MutantName, nameOf, sameName } from "./mutants.ts"
@@ -12,7 +12,7 @@ const text = readFileSync(new URL("./equivalent.json", import.meta.url), "utf8")
 
 export const equivalentMutants: ReadonlyArray<EquivalentMutant> = JSON.parse(text)
 
-/** Why the mutant is equivalent; undefined when it is not known to be. */
+/** The reason why the mutant is equivalent; undefined when it is not known to be. */
 export const equivalence = (
   mutant: Mutant,
   known: ReadonlyArray<EquivalentMutant> = equivalentMutants

@@ -1,18 +1,18 @@
-// What is not mutated although it runs: words for people, and names that only diagnostics show. A test that held them
-// would only repeat them. Those are log calls, spans and annotations, texts of messages and invariants, the names of
-// services and of tagged classes. Invariants are left out whole: a correct program never trips one, so that weakening
-// it cannot show, and a program that trips one is found anyway.
+// Code that is not mutated although it runs: texts for people, and names that only diagnostics show, because a test
+// could only repeat them. Those are log calls, spans and annotations, texts of messages and invariants, and the names
+// of services and of tagged classes. Invariants are excluded completely: a correct program never violates one, so a
+// weaker one cannot show, and a program that violates one fails anyway.
 
 import { child, children, type Node, type Step } from "./syntax-tree.ts"
 
 const diagnostics =
   /^Effect\.(log\w*|annotateLogs|annotateSpans|annotateCurrentSpan|withSpan|withLogSpan|withParentSpan)$/
 
-/** A string among the arguments of these is a name, in the first place. */
+/** The first string argument of these is a name. */
 const naming =
   /^(Context\.\w+|Data\.Tagged\w+|Schema\.(Tagged\w+|Class|Opaque|brand)|Effect\.fn|Metric\.\w+)$/
 
-/** The callee of a call as it is written, with calls in it taken off: `Context.Service<A>()("a")` is `Context.Service`. */
+/** The callee of a call as written, without the calls in it: `Context.Service<A>()("a")` gives `Context.Service`. */
 export const calleeName = (call: Node, text: string): string => {
   let callee = child(call, "callee")
   while (callee?.type === "CallExpression") callee = child(callee, "callee")
@@ -21,7 +21,7 @@ export const calleeName = (call: Node, text: string): string => {
 
 const isCall = (node: Node): boolean => node.type === "CallExpression" || node.type === "NewExpression"
 
-/** Whether the node is an invariant or writes a log, alone or at the end of a pipe of its own. */
+/** Whether the node is an invariant or writes a log, alone or at the end of its own pipe. */
 export const isDiagnostic = (node: Node, text: string): boolean => {
   if (node.type === "YieldExpression" || node.type === "AwaitExpression") {
     const argument = child(node, "argument")
@@ -42,7 +42,7 @@ const wordsOf = (node: Node): string =>
         .map((quasi) => (quasi.value as { readonly raw: string }).raw)
         .join("x")
 
-/** Whether a string or template is for people: prose, or a message of an error, or a name that diagnostics show. */
+/** Whether a string or template is for people: prose, the message of an error, or a name that diagnostics show. */
 export const isForPeople = (node: Node, path: ReadonlyArray<Step>, text: string): boolean => {
   if (prose.test(wordsOf(node))) return true
   const parent = path.at(-1)

@@ -1,5 +1,5 @@
-// Holds the hunt to its verdicts, with test files that are functions: which mutants die, and that no mutant dies of
-// another one's fault, whatever is tried together.
+// The verdicts of the hunt, with functions as test files: it finds the mutants that die, and no mutant dies for the
+// fault of another one that is tried together with it.
 
 import { expect, test } from "vitest"
 import { type Attempt, Hunt, type Verdict } from "./hunt.ts"
@@ -8,7 +8,7 @@ import { type Mutant, mutantsOf } from "./mutants.ts"
 const mutants = Array.from({ length: 24 }, (_, index) => mutantsOf(`src/f${index}.ts`, "x = true")[0]!)
 const number = ({ path }: Mutant): number => Number(/\d+/.exec(path)![0])
 
-/** A test file fails when this says so of the mutants that are put in. */
+/** A test file fails when this returns true for the inserted mutants. */
 type Fails = (numbers: ReadonlyArray<number>) => boolean
 
 const hunt = async (
@@ -40,7 +40,7 @@ const hunt = async (
   return { runs, verdicts, killed: killed.sort((one, other) => one - other) }
 }
 
-test("kills what a test notices, alone or among others", async () => {
+test("kills a mutant that a test notices, alone or among others", async () => {
   const { killed, verdicts } = await hunt({
     "a.test.ts": { millis: 10, fails: (put) => put.includes(1) },
     "slow.test.ts": { millis: 5000, fails: (put) => put.includes(2) || put.includes(3) || put.includes(17) }

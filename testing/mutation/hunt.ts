@@ -1,19 +1,20 @@
-// Which mutants the tests kill, in little time. First each mutant alone against the test files that reach it, the most
-// promising first, until one fails or the time for one mutant is used up: nearly every kill is found so. Then the test
-// files that are left, one by one against all mutants alive that reach them, put in together: if the file passes they
-// have all survived it, and if not, halves are tried until single mutants fail. A kill is always one mutant's alone. A
-// mutant that another one hides counts as survived, so that the score is never better than it should be.
+// The hunt finds the mutants that the tests kill, in little time. First it runs each mutant alone against the test
+// files that reach it, the most promising first, until one fails or the time for one mutant is spent: nearly every
+// kill is found this way. Then it runs the remaining test files one by one against all living mutants that reach
+// them, inserted together: if the file passes, all of them survived it; if not, halves are tried until single mutants
+// fail. A kill always belongs to one mutant alone. A mutant that another one hides counts as survived, so the score
+// is never too good.
 
 import { type Mutant, overlap } from "./mutants.ts"
 import type { RunResult } from "./test-runs.ts"
 
 export type Verdict =
-  /** So far: this many test files that reach it are left. */
+  /** So far. `left` is the number of test files that reach the mutant and have not run yet. */
   | { readonly tag: "Alive"; readonly left: number }
   | { readonly tag: "Killed"; readonly by: string; readonly why: string }
   | { readonly tag: "Survived"; readonly tests: number }
 
-/** Runs test files in this order with the mutants put in, until one fails. */
+/** Runs test files in this order with the mutants inserted, until one fails. */
 export type Attempt = (mutants: ReadonlyArray<Mutant>, tests: ReadonlyArray<string>) => Promise<RunResult>
 
 export interface HuntPlan {
@@ -22,15 +23,15 @@ export interface HuntPlan {
   readonly reaching: (mutant: Mutant) => ReadonlyArray<string>
   /** Milliseconds that a test file takes without mutants. */
   readonly usual: ReadonlyMap<string, number>
-  /** Milliseconds of test files that a mutant is worth alone. */
+  /** Milliseconds of test files that one mutant may cost alone. */
   readonly budget: number
-  /** Most mutants that are put in together: many hide each other, few make many runs. */
+  /** Maximum of mutants that are inserted together: many hide each other, few need many runs. */
   readonly together: number
   readonly onVerdict: (mutant: Mutant, verdict: Verdict) => void
   readonly onProgress: (text: string) => void
 }
 
-/** Of two files that may as well kill, the one that stands nearer to the mutant is tried first. */
+/** Of two equally promising files, the one nearer to the mutant is tried first. */
 const nearness = (mutant: Mutant, test: string): number => {
   const [ours, theirs] = [mutant.path.split("/"), test.split("/")]
   const name = ours.at(-1)!.replace(/\.ts$/, "")
@@ -44,10 +45,10 @@ export class Hunt {
   readonly #attempts: ReadonlyArray<Attempt>
   /** Runs and kills of each test file so far. */
   readonly #records = new Map<string, { runs: number; kills: number }>()
-  /** Test files that the mutant has not met yet; a mutant that is killed is in here no more. */
+  /** Test files that have not run against the mutant yet. A killed mutant is removed. */
   readonly #left = new Map<Mutant, Set<string>>()
 
-  /** One mutant a time for every attempt given. */
+  /** Runs one mutant at a time per attempt. */
   constructor(plan: HuntPlan, attempts: ReadonlyArray<Attempt>) {
     this.#plan = plan
     this.#attempts = attempts
@@ -76,10 +77,12 @@ export class Hunt {
     }
   }
 
-  /** The mutant against its most promising tests. */
+  /** Runs the mutant against its most promising tests. */
   async #alone(mutant: Mutant, attempt: Attempt): Promise<void> {
     const left = this.#left.get(mutant)!
-    const ordered = [...left].sort((one, other) => this.#promise(mutant, other) - this.#promise(mutant, one))
+    const ordered = [...left].sort(
+      (one, other) => this.#expectedKills(mutant, other) - this.#expectedKills(mutant, one)
+    )
     let millis = 0
     const tests = ordered.filter((test, index) => {
       if (index > 0 && millis + this.#usual(test) > this.#plan.budget) return false
@@ -96,7 +99,7 @@ export class Hunt {
     else this.#plan.onVerdict(mutant, { tag: "Alive", left: left.size })
   }
 
-  /** Mutants alive that this test file is yet to meet, in groups that can stand in one text. */
+  /** Living mutants that this test file has not met yet, in groups without overlaps. */
   #groups(test: string): ReadonlyArray<ReadonlyArray<Mutant>> {
     const groups: Array<Array<Mutant>> = []
     for (const [mutant, left] of this.#left) {
@@ -131,8 +134,8 @@ export class Hunt {
     this.#plan.onVerdict(mutant, { tag: "Killed", by: test, why })
   }
 
-  /** Kills that a millisecond of this test file is likely to bring. */
-  #promise(mutant: Mutant, test: string): number {
+  /** Kills per millisecond that this test file is likely to bring. */
+  #expectedKills(mutant: Mutant, test: string): number {
     const { runs, kills } = this.#record(test)
     return (((kills + 0.5) / (runs + 2)) * nearness(mutant, test)) / (this.#usual(test) + 20)
   }
@@ -147,7 +150,7 @@ export class Hunt {
     return this.#plan.usual.get(test) ?? 0
   }
 
-  /** Every item once, as many at a time as there are attempts. */
+  /** Processes every item once, with one item at a time per attempt. */
   async #spread<A>(
     items: ReadonlyArray<A>,
     work: (item: A, attempt: Attempt) => Promise<void>

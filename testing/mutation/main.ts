@@ -1,4 +1,5 @@
-// The command npm run mutation: puts small faults into sources and tells which of them npm run check would not notice.
+// The command npm run mutation: inserts small faults into sources and reports those that npm run check would not
+// notice.
 
 import { writeFileSync } from "node:fs"
 import { join, posix, relative, resolve } from "node:path"
@@ -30,7 +31,7 @@ const root = join(import.meta.dirname, "..", "..")
 const count = (name: string, text: string): number => {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1)
-    throw new UsageError(`--${name} is a whole number from 1, not "${text}"`)
+    throw new UsageError(`--${name} must be a whole number from 1, not "${text}"`)
   return value
 }
 

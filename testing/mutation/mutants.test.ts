@@ -1,4 +1,4 @@
-// Holds mutants to names that outlive moves, samples to their seed, and texts to the mutants put in.
+// Mutants keep their names over moves, samples follow their seed, and texts contain the inserted mutants.
 
 import { expect, test } from "vitest"
 import { equivalence, equivalentMutants } from "./equivalent.ts"
@@ -10,7 +10,7 @@ const g = (a: number) => a * 2 - a * 2
 
 const mutants = mutantsOf("src/a/b.ts", text)
 
-test("a mutant knows its place", () => {
+test("a mutant has its position", () => {
   const [first] = mutants
   expect(first).toMatchObject({ line: 1, column: 26, original: "a + 1", replacement: "a - 1" })
 })
@@ -20,12 +20,12 @@ test("a mutant keeps its name when its file moves and lines come above it", () =
   expect(moved.map(nameOf)).toEqual(mutants.map(nameOf))
 })
 
-test("the same change twice in a line is told apart", () => {
+test("two equal changes in one line differ by their occurrence", () => {
   const twice = mutants.filter(({ original, replacement }) => original === "a * 2" && replacement === "a / 2")
   expect(twice.map(({ occurrence }) => occurrence)).toEqual([0, 1])
 })
 
-test("mutants are put in together", () => {
+test("mutants are inserted together", () => {
   const ones = mutants.filter(({ operator }) => operator === "arithmetic")
   const apart = ones.filter((one) => ones.every((other) => one === other || !overlap(one, other)))
   expect(apart).toHaveLength(1)
@@ -35,7 +35,7 @@ const g = (a: number) => a / 2 - a / 2
 `)
 })
 
-test("a sample follows from its seed, and stays when the files move", () => {
+test("a sample follows from its seed, and stays when files move", () => {
   const sample = sampleOf(mutants, 4, "1")
   expect(sample).toHaveLength(4)
   expect(sampleOf(mutants.toReversed(), 4, "1")).toEqual(sample)
@@ -44,19 +44,19 @@ test("a sample follows from its seed, and stays when the files move", () => {
   expect(others.some((other) => JSON.stringify(other) !== JSON.stringify(sample))).toBe(true)
 })
 
-test("a larger sample holds the smaller one", () => {
+test("a larger sample contains the smaller one", () => {
   const large = sampleOf(mutants, 6, "1")
   for (const mutant of sampleOf(mutants, 3, "1")) expect(large).toContainEqual(mutant)
 })
 
-test("an equivalent mutant is known by its name", () => {
+test("an equivalent mutant is found by its name", () => {
   const [first, second] = mutants
   const known = [{ ...nameOf(first!), reason: "it makes no difference" }]
   expect(equivalence(first!, known)).toBe("it makes no difference")
   expect(equivalence(second!, known)).toBeUndefined()
 })
 
-test("every equivalent mutant has its reason", () => {
+test("every equivalent mutant has a reason", () => {
   for (const { file, line, reason } of equivalentMutants) {
     expect(reason.length, `${file}: ${line}`).toBeGreaterThan(20)
   }

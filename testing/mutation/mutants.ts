@@ -1,6 +1,6 @@
-// The mutants of a source file, and the file with some of them put in. A mutant is named by what it says, never by where
-// it stands: the file's own name, the line as it was and the change. So a mutant keeps its name when files move and when
-// lines are added above it; a sample drawn from names and a list of equivalent mutants outlive both.
+// The mutants of a source file, and the file with some of them inserted. A mutant is named by its content, not by its
+// position: the file's own name, the original line and the change. A mutant therefore keeps its name when files move
+// and when lines are added above it, and so do a sample drawn from names and a list of equivalent mutants.
 
 import { createHash } from "node:crypto"
 import { posix } from "node:path"
@@ -13,19 +13,19 @@ export interface Mutant extends Edit {
   readonly path: string
   /** The text that is replaced. */
   readonly original: string
-  /** Both counted from 1. */
+  /** Line and column are counted from 1. */
   readonly line: number
   readonly column: number
   /** The first line that changes, without its indentation. */
   readonly lineText: string
-  /** How many mutants of the file with the same name stand before this one. */
+  /** Number of earlier mutants of the file with the same name. */
   readonly occurrence: number
 }
 
 export interface MutantName {
   /** The last part of the path. */
   readonly file: string
-  /** The line as it was. */
+  /** The original line. */
   readonly line: string
   /** The change, as "original -> replacement". */
   readonly change: string
@@ -62,7 +62,7 @@ export const mutantsOf = (path: string, text: string): ReadonlyArray<Mutant> => 
     .sort((one, other) => one.start - other.start || one.end - other.end)
     .flatMap((edit) => {
       const original = text.slice(edit.start, edit.end)
-      // Two operators may come to the same.
+      // Two operators may make the same change.
       const key = `${edit.start} ${edit.end} ${edit.replacement}`
       if (done.has(key) || original === edit.replacement) return []
       done.add(key)
@@ -83,15 +83,15 @@ export const mutantsOf = (path: string, text: string): ReadonlyArray<Mutant> => 
     })
 }
 
-/** Of mutants that are drawn one by one, the order that `seed` gives. */
+/** The order in which `seed` draws mutants. */
 const drawKey = (mutant: Mutant, seed: string): string =>
   createHash("sha256")
     .update(JSON.stringify([seed, nameOf(mutant), mutant.occurrence]))
     .digest("hex")
 
 /**
- * A sample of `size` mutants: those whose names hash lowest with the seed. Every mutant has the same chance, and one that
- * is drawn stays drawn when others come and go, but for those that these displace.
+ * A sample of `size` mutants: those whose names hash lowest with the seed. Every mutant has the same chance. A drawn
+ * one stays drawn when others come and go, except when a new one displaces it.
  */
 export const sampleOf = (mutants: ReadonlyArray<Mutant>, size: number, seed: string): ReadonlyArray<Mutant> =>
   mutants
@@ -107,11 +107,11 @@ export const byPath = (mutants: ReadonlyArray<Mutant>): ReadonlyMap<string, Read
   return groups
 }
 
-/** Whether both cannot stand in one text. */
+/** Whether the two cannot be inserted together. */
 export const overlap = (one: Mutant, other: Mutant): boolean =>
   one.path === other.path && one.start < other.end && other.start < one.end
 
-/** The text with the mutants put in, which do not overlap. */
+/** The text with the mutants inserted, which must not overlap. */
 export const mutate = (text: string, mutants: ReadonlyArray<Mutant>): string => {
   let position = 0
   let mutated = ""

@@ -1,5 +1,5 @@
-// Holds the mutation operators to the changes they promise, and to what they leave alone. Each case is a source and the
-// sources that come of it, so that a mutant which would not parse, or changes more than it should, shows.
+// The changes that each mutation operator makes, and the code that it leaves alone. Each case is a source and its
+// mutated sources, so that a mutant which would not parse, or changes too much, shows.
 
 import { describe, expect, test } from "vitest"
 import { mutantsOf, mutate } from "./mutants.ts"
@@ -95,7 +95,7 @@ describe("left alone", () => {
   })
 })
 
-test("every mutant parses, also of a text with what is not ASCII", () => {
+test("every mutant parses, also of a text with non-ASCII characters", () => {
   const text = `
     // é — 😀
     export const f = (a: ReadonlyArray<number>, b = 2): boolean => {

@@ -1,6 +1,7 @@
-// The mutation operators: for a node of the syntax tree, the texts that may stand in its place. An operator makes a small
-// change that a test should notice, and none that another one makes already: a condition that is true or false covers the
-// negation and the removal of what it guards. Operators know no types; what does not compile is told apart later.
+// The mutation operators: for a node of the syntax tree, the texts that may replace it. An operator makes a small
+// change that a test should notice, and none that another one already makes: replacing a condition by true or false
+// covers its negation and the removal of the guarded code. Operators do not know types; the compiler rejects mutants
+// that do not compile.
 
 import { calleeName, isDiagnostic, isForPeople } from "./excluded.ts"
 import { child, children, functionAround, isFunction, type Node, type Step } from "./syntax-tree.ts"
@@ -29,7 +30,7 @@ const source = ({ text }: Place, node: Node): string => text.slice(node.start, n
 const compound =
   /^(Binary|Logical|Conditional|Assignment|Sequence|Yield|Await|Unary|ArrowFunction|TSAs|TSSatisfies)Expression$/
 
-/** The node's text as it may stand anywhere in an expression; its own brackets are not part of a node. */
+/** The node's text in a form that may stand anywhere in an expression. A node does not include its own brackets. */
 const operand = (place: Place, node: Node): string =>
   compound.test(node.type) ? `(${source(place, node)})` : source(place, node)
 
@@ -39,7 +40,7 @@ const condition: Operator = (place) => {
   const { node, replace } = place
   if (!isTest(place) || node.type === "Literal") return
   const chooses = ["IfStatement", "ConditionalExpression"].includes(place.path.at(-1)!.node.type)
-  // A loop whose condition is always true mostly hangs, which says nothing of the tests.
+  // A loop whose condition is always true usually hangs, which says nothing about the tests.
   replace("condition", node, ...(chooses ? ["true", "false"] : ["false"]))
 }
 
@@ -78,7 +79,7 @@ const binary: Operator = (place) => {
   const right = child(node, "right")!
   const operator = String(node.operator)
   const swap = (name: string, other: string): void => {
-    // The operator is the first of its text after the left operand, apart from comments and brackets.
+    // The operator comes first between the operands, apart from comments and brackets.
     const between = place.text.slice(left.end, right.start)
     const before = place.text.slice(node.start, left.end)
     replace(
@@ -91,7 +92,7 @@ const binary: Operator = (place) => {
   if (related !== undefined) {
     const boundary = related.length === 2
     if (boundary) swap("boundary", related[0]!)
-    // Conditions that are true and false cover the opposite.
+    // For conditions, true and false cover the opposite.
     if (!isTest(place)) swap("comparison", related.at(-1)!)
   } else if (arithmetic[operator] !== undefined && !isText(left) && !isText(right)) {
     swap("arithmetic", arithmetic[operator])
@@ -153,7 +154,7 @@ const isKey = ({ path }: Place): boolean => {
   return last?.key === "key" && last.node.computed !== true
 }
 
-/** Above this a number is a size or a duration, in which one more does not show. */
+/** Above this value, a number is a size or a duration, in which one more does not show. */
 const largestCount = 16
 
 /** Whether a number is a size in other units, `8 * KiB`, or a duration, `seconds(8)`. */
@@ -218,7 +219,7 @@ const methods = new Map(
   })
 )
 
-/** Calls whose result is their receiver changed: without the call, the receiver. */
+/** Calls that return their receiver, changed. Without the call, the receiver remains. */
 const refinements = new Set([
   "filter",
   "slice",
@@ -291,7 +292,7 @@ const block: Operator = ({ node, path, replace }) => {
   if (parent === undefined) return
   if (node.type === "BlockStatement" && children(node, "body").length > 1) {
     const whole = isFunction(parent.node)
-    // The block of a try is not emptied: its statements are.
+    // The block of a try is not emptied, because its statements are.
     if ((whole || (emptied.has(parent.node.type) && parent.key !== "block")) && !returnsValue(node)) {
       replace("block", node, "{}")
     }
@@ -301,7 +302,7 @@ const block: Operator = ({ node, path, replace }) => {
   if (callback && acts && parent.node.returnType == null) replace("callback", node, "{}")
 }
 
-/** Values that fit a return type as it is written, and that are worth telling apart from the right one. */
+/** Values that fit a return type as written, and that differ usefully from the correct one. */
 const valuesOf = (type: string): ReadonlyArray<string> => {
   if (type === "boolean") return ["true", "false"]
   if (/^(number|Micros|Millis)$/.test(type)) return ["0"]
@@ -321,7 +322,7 @@ const returned: Operator = (place) => {
   if (node.type === "BlockStatement" || annotation === undefined) return
   const now = source(place, node)
   const type = text.slice(annotation.start, annotation.end).replace(/^:\s*/, "")
-  // A literal, a negation and a comparison are mutated to the same by their own operators.
+  // The operators of literals, negations and comparisons already make these mutants.
   if (node.type === "Literal" || now === "undefined" || now === "[]") return
   replace("return", node, ...valuesOf(type))
 }

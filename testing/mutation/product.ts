@@ -1,11 +1,11 @@
-// The sources whose mutants count: what a person can start reaches them, so that the support of tests is none of them.
-// And the import graph: which files load when a file loads.
+// The sources whose mutants count: those that the program loads, so support code of tests is excluded. And the import
+// graph: the files that load a given file.
 
 import { importedPath, type SourceFile } from "../../src/architecture/source-files.ts"
 
 const layers = /^src\/(protocol|roles|runtime-net|runtime-sim)\//
 
-/** Started by a person. */
+/** The files that a person starts. */
 const entries = ["bin/shoal.js", "src/cli/main.ts"]
 
 const reachable = (
@@ -31,7 +31,7 @@ export const productOf = (files: ReadonlyArray<SourceFile>): ReadonlyArray<Sourc
   return files.filter(({ path }) => layers.test(path) && used.has(path))
 }
 
-/** For a file, all files that load it, directly or by way of others. */
+/** For a file, all files that load it, directly or through others. */
 export const loadersOf = (files: ReadonlyArray<SourceFile>): ((path: string) => ReadonlySet<string>) => {
   const importers = new Map<string, Array<string>>()
   for (const [path, imports] of importsOf(files)) {

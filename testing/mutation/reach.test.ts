@@ -1,4 +1,4 @@
-// Holds instrumented sources to what they tell and to what they compute.
+// Instrumented sources report the blocks that tests reach, and compute the same as before.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -31,7 +31,7 @@ return { big, named, name, start }`
 
 const whole = `(function () {${source}})`
 
-test("tells which blocks a test enters, and computes what the source computes", () => {
+test("reports the blocks that a test enters, and computes the same as the source", () => {
   const mutants = mutantsOf("a.ts", whole)
   const { text, blocks } = instrument(whole, mutants, 10)
   expect(text).not.toContain("\n".repeat(2))

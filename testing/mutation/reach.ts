@@ -1,6 +1,7 @@
-// Which test files reach which mutants. Sources are instrumented by the block: whoever enters one leaves its number in a
-// file for the test file that runs, so that processes which a test starts are seen too. What runs while modules load
-// counts for every test file that imports the module, since modules are loaded once for many test files.
+// Finds the test files that reach each mutant. Sources are instrumented by block: code that enters a block writes the
+// block's number into a file of the running test file, so that processes which a test starts count too. Code that
+// runs while modules load counts for every test file that imports the module, because modules are loaded once for
+// many test files.
 
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -34,7 +35,10 @@ const blocksOf = (root: Node): ReadonlyArray<Block> => {
   return blocks
 }
 
-/** Node's own function, so that the layers that may import nothing need no import; one line, so that lines stay. */
+/**
+ * Uses Node's own function, so that layers which may import nothing need no import. It is one line, so that lines
+ * stay.
+ */
 const prelude =
   `const mutationReached = (globalThis.mutationReached ??= ((seen, fs) => (number) => {` +
   `const test = process.env.${testVariable} ?? "loading";` +
@@ -45,8 +49,8 @@ const prelude =
   `})(new Set(), process.getBuiltinModule("node:fs")));`
 
 /**
- * The text that tells of the blocks of these mutants, and each mutant's block. Numbers begin at `first`; a mutant without
- * a block runs as the module loads, and has none.
+ * The text that reports the blocks of these mutants, and each mutant's block. Numbers begin at `first`. A mutant
+ * without a block runs while the module loads.
  */
 export const instrument = (
   text: string,
@@ -57,7 +61,7 @@ export const instrument = (
   const used = new Map<Block, number>()
   const numbers = new Map<Mutant, number>()
   for (const mutant of mutants) {
-    // The innermost block that holds the whole mutant; an emptied body is its function's body.
+    // The innermost block that contains the whole mutant. An emptied body is its function's body.
     const around = blocks
       .filter(({ start, end }) => start - 1 <= mutant.start && mutant.end <= end)
       .sort((one, other) => one.end - one.start - (other.end - other.start))[0]
@@ -71,7 +75,7 @@ export const instrument = (
     ...(tail === "" ? [] : [{ position: end, text: tail }])
   ])
   let instrumented = text
-  // From the end, so that the positions before it stay.
+  // From the end, so that earlier positions stay valid.
   for (const { position, text: inserted } of insertions.sort((one, other) => other.position - one.position)) {
     instrumented = instrumented.slice(0, position) + inserted + instrumented.slice(position)
   }
@@ -79,12 +83,12 @@ export const instrument = (
 }
 
 export interface Reached {
-  /** Numbers by test file, in the order in which the test files were numbered. */
+  /** Numbers by test file, in the order of the test files' numbers. */
   readonly byTest: ReadonlyArray<ReadonlySet<number>>
   readonly whileLoading: ReadonlySet<number>
 }
 
-/** What instrumented sources left in the folder, for test files numbered from 0. */
+/** The numbers that instrumented sources left in the folder, for test files numbered from 0. */
 export const readReached = (folder: string, tests: number): Reached => {
   const files = new Set(readdirSync(folder))
   const read = (name: string): ReadonlySet<number> =>

@@ -1,5 +1,6 @@
-// Vitest's setup file while the runner finds out which test files reach which mutants: says which test file runs, and
-// that none does while modules load. The environment carries it, so that processes which a test starts know it too.
+// Vitest's setup file while the runner records the test files that reach each mutant. It publishes the number of the
+// running test file, and none while modules load. The environment carries it, so that processes which a test starts
+// know it too.
 
 import { beforeAll, expect } from "vitest"
 import { testsVariable, testVariable } from "./reach-environment.ts"

@@ -1,4 +1,4 @@
-// Holds the report to its figures, and the compiler's errors to those that kill.
+// The figures of the report, and the compiler's errors that kill a mutant.
 
 import { expect, test } from "vitest"
 import { importedPath, sourceFile } from "../../src/architecture/source-files.ts"
@@ -21,7 +21,7 @@ const found: ReadonlyMap<Mutant, Finding> = new Map(
   findings.map((finding, index) => [mutantsOf(`src/${index}.ts`, "\n  x = true")[1]!, finding])
 )
 
-test("the score leaves out equivalent mutants, and is also told of those that compile", () => {
+test("the score excludes equivalent mutants, and has a second value for those that compile", () => {
   expect(totalsOf(found)).toEqual({
     mutants: 6,
     killedByTests: 2,
@@ -47,7 +47,7 @@ test("the JSON has every mutant", () => {
   expect(json.mutants[0]).toMatchObject({ path: "src/0.ts", change: "true -> false", tag: "Killed" })
 })
 
-test("complaints about the form are no errors", () => {
+test("complaints about the form are not errors", () => {
   const output = `src/a.ts(3,1): error TS2322: Type 'string' is not assignable to type 'number'.
   The types of 'a' are incompatible.
 src/a.ts(4,1): error TS6133: 'b' is declared but its value is never read.
@@ -55,7 +55,7 @@ src/a.ts(4,1): error TS6133: 'b' is declared but its value is never read.
   expect(typeErrors(output)).toEqual([output.split("\n")[0]])
 })
 
-test("the product is what the entries reach, and a file is loaded by whatever imports it", () => {
+test("the product is what the entries reach, and every importer of a file loads it", () => {
   const files = [
     sourceFile("src/cli/main.ts", 'import "../protocol/a.ts"'),
     sourceFile("src/protocol/a.ts", 'import { b } from "./b.ts"\nimport type { c } from "./c.ts"'),

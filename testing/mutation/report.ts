@@ -1,6 +1,6 @@
-// What a survey tells: for a person the mutants that survive and the totals, for a program every mutant as JSON. The score
-// is the share of killed among all mutants that are not known to be equivalent; those that the compiler rejects are
-// killed, because npm run check fails, and are also told apart.
+// The report of a survey: for a person the surviving mutants and the totals, for a program every mutant as JSON. The
+// score is the share of killed mutants among those that are not known to be equivalent. Mutants that the compiler
+// rejects count as killed, because npm run check fails, and are also listed separately.
 
 import { changeOf, type Mutant } from "./mutants.ts"
 import type { Finding } from "./survey.ts"
@@ -16,7 +16,7 @@ const notes: Partial<Record<Finding["tag"], (finding: Finding) => string>> = {
   Survived: (finding) => (finding.tag === "Survived" && finding.tests === 0 ? "  (no test runs it)" : "")
 }
 
-/** One line for each mutant that survived, in the order of the text. */
+/** One line per surviving mutant, in the order of the text. */
 export const survivors = (findings: Findings): ReadonlyArray<string> =>
   [...findings]
     .filter(([, { tag }]) => tag === "Survived")
@@ -35,9 +35,9 @@ export interface Totals {
   readonly killedByTypes: number
   readonly survived: number
   readonly equivalent: number
-  /** Killed of those not equivalent; 1 when there are none. */
+  /** The killed share of the mutants that are not equivalent; 1 when there are none. */
   readonly score: number
-  /** The same of those that compile. */
+  /** The same for the mutants that compile. */
   readonly scoreOfTests: number
 }
 

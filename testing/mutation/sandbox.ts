@@ -1,6 +1,6 @@
-// A copy of the repository in a folder of its own, where mutants are put in and tests run, so that the working copy stays
-// as it is whatever happens to the runner. It has the files that git knows or would add, as they are on the disk now, and
-// shares node_modules. At any time it holds the sources with one set of mutants, or instrumented.
+// A copy of the repository in its own folder, where mutants are inserted and tests run, so that the working copy
+// stays unchanged whatever happens to the runner. It has the files that git tracks or would add, as they are on disk,
+// and shares node_modules. At any time it has the sources with one set of mutants, or instrumented.
 
 import { execFileSync } from "node:child_process"
 import {
@@ -23,7 +23,7 @@ export class Sandbox {
   /** Files that differ from their source. */
   readonly #changed = new Set<string>()
 
-  /** `sources` are the texts of all files that mutants name. */
+  /** `sources` are the texts of all files that have mutants. */
   constructor(repository: string, sources: ReadonlyMap<string, string>) {
     this.root = mkdtempSync(join(tmpdir(), "shoal-mutation-"))
     this.#sources = sources
@@ -43,7 +43,7 @@ export class Sandbox {
     symlinkSync(join(repository, "node_modules"), join(this.root, "node_modules"))
   }
 
-  /** Puts the texts in the place of the sources, and all other sources back. Returns the files that have changed. */
+  /** Replaces these sources by the texts, and restores all others. Returns the changed files. */
   replace(texts: ReadonlyMap<string, string>): ReadonlyArray<string> {
     const before = [...this.#changed].filter((path) => !texts.has(path))
     for (const path of before) this.#write(path, this.#sources.get(path)!)
@@ -55,7 +55,7 @@ export class Sandbox {
     return [...before, ...texts.keys()]
   }
 
-  /** Holds the sources with these mutants, none of which overlap. Returns the files that have changed. */
+  /** Inserts these mutants, which must not overlap. Returns the changed files. */
   hold(mutants: ReadonlyArray<Mutant>): ReadonlyArray<string> {
     const groups = byPath(mutants)
     return this.replace(

@@ -1,6 +1,6 @@
-// A survey of mutants from beginning to end: the compiler rejects some, one run of all tests finds out who reaches whom
-// and how long that takes, and the hunt tells which of the rest are killed. Every lane has a sandbox and a test host of its
-// own; all of that is gone when the survey ends, in whatever way.
+// A survey of mutants from beginning to end: the compiler rejects some, one run of all tests records the reach and
+// the time of each test file, and the hunt finds the rest of the killed ones. Every lane has its own sandbox and test
+// host, which are removed when the survey ends, for whatever reason.
 
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -25,19 +25,19 @@ export interface SurveyOptions {
   readonly repository: string
   readonly files: ReadonlyArray<SourceFile>
   readonly mutants: ReadonlyArray<Mutant>
-  /** Only test files whose path holds this. */
+  /** Only test files whose path contains this. */
   readonly tests: string
   /** Mutants at the same time. */
   readonly workers: number
-  /** Milliseconds of test files that a mutant is worth alone. */
+  /** Milliseconds of test files that one mutant may cost alone. */
   readonly budget: number
-  /** Most mutants that are put in together. */
+  /** Maximum of mutants that are inserted together. */
   readonly together: number
   readonly onFinding: (mutant: Mutant, finding: Finding) => void
   readonly onProgress: (text: string) => void
 }
 
-/** The tests do not pass as they are, or do not start. */
+/** The tests fail without a mutant, or do not start. */
 export class TestsFail extends Error {
   override readonly name = "TestsFail"
 }
@@ -79,7 +79,7 @@ export class Survey {
     }
   }
 
-  /** Kills and removes what the survey has started and made. */
+  /** Kills and removes everything that the survey started and made. */
   end(): void {
     for (const runs of this.#runs.splice(0)) runs.kill()
     for (const sandbox of this.#sandboxes.splice(0)) sandbox.remove()
@@ -137,7 +137,10 @@ export class Survey {
     return { reaching: (mutant) => known.get(mutant) ?? [], usual: passed }
   }
 
-  /** Tests that failed with instrumented sources judge the sources' text, and no mutant; others are broken. */
+  /**
+   * Tests that fail with instrumented sources but pass without test the text of sources, and no mutant. Others are
+   * broken.
+   */
   async #passUnchanged(sandbox: Sandbox, failed: RunResult["failed"]): Promise<void> {
     const runs = this.#testRuns(sandbox, new Map())
     const tests = failed.map(({ test }) => test)
@@ -145,7 +148,7 @@ export class Survey {
     runs.kill()
     if (broken !== undefined)
       throw new TestsFail(`${broken.test} fails without a mutant: ${broken.why}; repair it first`)
-    for (const test of tests) this.#options.onProgress(`${test} judges the text of sources: left out`)
+    for (const test of tests) this.#options.onProgress(`${test} tests the text of sources: skipped`)
   }
 
   async #listTests(sandbox: Sandbox): Promise<ReadonlyArray<string>> {

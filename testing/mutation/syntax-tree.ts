@@ -1,5 +1,5 @@
-// Syntax tree of a TypeScript source, as the mutation operators walk it: ESTree nodes from the parser that Vitest brings
-// along, with positions in UTF-16 units. Types are left out of the walk, because no test can notice a change to them.
+// The syntax tree of a TypeScript source for the mutation operators: ESTree nodes from Vitest's parser, with
+// positions in UTF-16 units. The walk skips types, because no test can notice a change to them.
 
 import { parseAst } from "vitest/node"
 
@@ -10,7 +10,7 @@ export interface Node {
   readonly [key: string]: unknown
 }
 
-/** A node on the way from the root to the node in hand, and the key under which the next one hangs. */
+/** A node on the path from the root to the current node, and the key of the next one. */
 export interface Step {
   readonly node: Node
   readonly key: string
@@ -19,26 +19,26 @@ export interface Step {
 const isNode = (value: unknown): value is Node =>
   typeof value === "object" && value !== null && typeof (value as { type?: unknown }).type === "string"
 
-/** The child of `node` under `key`, where there is one. */
+/** The child of `node` under `key`, if there is one. */
 export const child = (node: Node, key: string): Node | undefined => {
   const value = node[key]
   return isNode(value) ? value : undefined
 }
 
-/** The children of `node` in the list under `key`; holes of an array are left out. */
+/** The children of `node` in the list under `key`, without the holes of an array. */
 export const children = (node: Node, key: string): ReadonlyArray<Node> => {
   const value = node[key]
   return Array.isArray(value) ? value.filter(isNode) : []
 }
 
-/** Throws SyntaxError with the parser's words. */
+/** Throws SyntaxError with the parser's message. */
 export const parse = (text: string): Node => {
   const program: unknown = parseAst(text, { lang: "ts" })
   if (!isNode(program)) throw new SyntaxError("the parser gave no tree")
   return program
 }
 
-/** Nodes of the syntax that wrap an expression for the compiler alone. */
+/** Nodes that wrap an expression for the compiler alone. */
 const wrappers = new Set([
   "TSAsExpression",
   "TSSatisfiesExpression",
@@ -57,8 +57,8 @@ const withoutCode = new Set([
 ])
 
 /**
- * Visits every node that is left when the program runs, parents first. `visit` returns false to leave out what is under
- * the node.
+ * Visits every node that exists when the program runs, parents first. When `visit` returns false, the children of the
+ * node are skipped.
  */
 export const walk = (root: Node, visit: (node: Node, path: ReadonlyArray<Step>) => boolean): void => {
   const path: Array<Step> = []

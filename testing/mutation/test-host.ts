@@ -1,6 +1,7 @@
-// Runs test files of a sandbox, in a process of its own that its parent may kill: Vitest, loaded once, with the settings of
-// the project that npm run check runs. Every run has a new worker process, so that no mutant outlives its run. Talks to
-// its parent by messages: what to run, then each test file as it begins and ends, then the end of the run.
+// Runs the test files of a sandbox, in a process that its parent may kill: Vitest, loaded once, with the settings of
+// the project that npm run check runs. Every run has a new worker process, so that no mutant outlives its run. It
+// communicates with its parent by messages: the run to make, each test file as it begins and ends, and the end of the
+// run.
 
 import { relative, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -15,9 +16,9 @@ import {
 export interface RunRequest {
   /** Relative to the sandbox, in the order in which they run. */
   readonly tests: ReadonlyArray<string>
-  /** Files that have changed since the run before. */
+  /** Files that have changed since the previous run. */
   readonly changed: ReadonlyArray<string>
-  /** Whether a test file that fails ends the run. */
+  /** Whether a failed test file ends the run. */
   readonly bail: boolean
 }
 
@@ -38,7 +39,7 @@ const tell = (message: HostMessage): void => {
   process.send?.(message)
 }
 
-/** Keeps the order that the parent wants. */
+/** Keeps the order of the parent. */
 class GivenOrder extends BaseSequencer {
   override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
     return specifications
@@ -89,7 +90,7 @@ const vitest: Vitest = await createVitest("test", {
   watch: false,
   maxWorkers: 1,
   silent: true,
-  // The cache lies in node_modules, which is shared with the working copy.
+  // The cache would be in node_modules, which the working copy shares.
   cache: false,
   // A mutant that hoards memory ends early.
   execArgv: ["--max-old-space-size=2048"],

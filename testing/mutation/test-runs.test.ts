@@ -1,4 +1,4 @@
-// Holds runs of tests to what becomes of a test file: it passes, fails, does not load, ends its process, or hangs and is
+// The possible outcomes of a test file in a run: it passes, fails, does not load, ends its process, or hangs and is
 // killed. The runs are real ones, of a folder with small test files.
 
 import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -40,7 +40,7 @@ afterAll(() => {
 
 const run = (...tests: ReadonlyArray<string>) => runs.run({ tests, changed: [], bail: true })
 
-test("tests run in the order given, until a file fails", async () => {
+test("tests run in the given order, until a file fails", async () => {
   const { passed, failed } = await run("a.test.ts", "b.test.ts", "hangs.test.ts")
   expect([...passed.keys()]).toEqual(["a.test.ts"])
   expect(failed).toEqual([{ test: "b.test.ts", why: expect.stringContaining("is two: ") }])
@@ -51,7 +51,7 @@ test("a file that does not load fails, and ends the run", async () => {
   expect(failed).toEqual([{ test: "broken.test.ts", why: expect.stringContaining("nowhere") }])
 })
 
-test("a changed source is seen, by every run anew", async () => {
+test("every run sees the changed sources", async () => {
   const change = async (text: string) => {
     writeFileSync(join(root, "value.ts"), text)
     return runs.run({ tests: ["a.test.ts"], changed: ["value.ts"], bail: true })

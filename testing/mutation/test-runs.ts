@@ -1,6 +1,6 @@
-// Runs of test files in one sandbox, one after another: the parent's side of test-host.ts. A run that takes many times as
-// long as it should is killed together with all that it started, and the next run has a new host. How long is judged by
-// the test file in hand, so that a long list of tests may take its time.
+// Runs of test files in one sandbox, one after another: the parent's side of test-host.ts. A run that takes many
+// times longer than usual is killed together with all that it started, and the next run has a new host. The limit
+// applies to the current test file, so a long list of tests may take its time.
 
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
@@ -9,12 +9,12 @@ import type { HostMessage, RunRequest } from "./test-host.ts"
 
 interface Failure {
   readonly test: string
-  /** What the first test that failed said, or how the run ended. */
+  /** The message of the first failed test, or how the run ended. */
   readonly why: string
 }
 
 export interface RunResult {
-  /** Test files that passed, with the time that each took. */
+  /** Test files that passed, with their times. */
   readonly passed: ReadonlyMap<string, number>
   readonly failed: ReadonlyArray<Failure>
 }
@@ -23,12 +23,12 @@ export interface RunsOptions {
   /** Setup file of the tests. */
   readonly setup?: string
   readonly environment?: NodeJS.ProcessEnv
-  /** How long any test file may take; by default a cold start on a busy machine fits in. */
+  /** Time that any test file may take. The default fits a cold start on a busy machine. */
   readonly graceMillis?: number
 }
 
 const defaultGraceMillis = 30_000
-/** A mutant may be slower than the code it came from, and the machine busy; one that hangs is neither. */
+/** A mutant may be slower than the original code, and the machine busy, but not by this factor. */
 const patience = 10
 
 const hostFile = fileURLToPath(new URL("./test-host.ts", import.meta.url))
@@ -36,10 +36,10 @@ const hostFile = fileURLToPath(new URL("./test-host.ts", import.meta.url))
 export class TestRuns {
   readonly #root: string
   readonly #options: RunsOptions
-  /** How long a test file takes without mutants, in milliseconds. */
+  /** Milliseconds that a test file takes without mutants. */
   readonly #usual: ReadonlyMap<string, number>
   #host: ChildProcess | undefined
-  /** All test files of the project, once a host has told them. */
+  /** All test files of the project, once a host has reported them. */
   tests: ReadonlyArray<string> = []
 
   constructor(root: string, usual: ReadonlyMap<string, number>, options: RunsOptions = {}) {
@@ -48,14 +48,14 @@ export class TestRuns {
     this.#options = options
   }
 
-  /** Starts a host where there is none; a run does so by itself. */
+  /** Starts a host if there is none. A run also does so. */
   async start(): Promise<ChildProcess> {
     if (this.#host !== undefined) return this.#host
     const { setup, environment } = this.#options
     const host = fork(hostFile, [this.#root, ...(setup === undefined ? [] : [setup])], {
       cwd: this.#root,
       env: { ...process.env, ...environment },
-      // A group of its own, so that a kill reaches the workers.
+      // The process group is its own, so that a kill reaches the workers.
       detached: true,
       stdio: ["ignore", "ignore", "inherit", "ipc"]
     })
@@ -102,7 +102,7 @@ export class TestRuns {
           current = waiting.find((test) => !passed.has(test)) ?? current
         }
         if (message.tag === "Done") {
-          // An error outside of a test, or a worker that went down, is told at the end only.
+          // Errors outside of tests, and workers that crash, are reported at the end only.
           if (failed.length === 0 && message.errors.length > 0) fail(message.errors[0]!)
           else finish()
         } else wait()

@@ -1,7 +1,7 @@
-// Which mutants the compiler rejects: npm run check kills those before any test runs. Mutants of many files are put in
-// together, and those in whose files an error lies once more alone. Complaints about the form alone, such as a name that nothing reads any
-// more, kill nothing: nobody would make that mistake and leave them standing. For the same reason the linter, which finds
-// a condition that is the word `true`, kills nothing here.
+// Finds the mutants that the compiler rejects: npm run check kills those before any test runs. Mutants of many files
+// are inserted together, and those whose files have errors once more alone. Complaints about the form alone, such as
+// a name that nothing reads any more, kill nothing, because nobody would make that mistake and leave them. For the
+// same reason the linter, which reports a condition that is the word `true`, kills nothing here.
 
 import { execFile } from "node:child_process"
 import { join } from "node:path"
@@ -11,11 +11,11 @@ import type { Sandbox } from "./sandbox.ts"
 /** Unused names, imports and labels; code that is never reached. */
 const formOnly = /error TS(6133|6138|6192|6196|6198|6199|7027|7028)\b/
 
-/** The errors in what tsc says, one a line, without those about the form. */
+/** The errors in tsc's output, one per line, without those about the form. */
 export const typeErrors = (output: string): ReadonlyArray<string> =>
   output.split("\n").filter((line) => /^\S.*: error TS\d+/.test(line) && !formOnly.test(line))
 
-/** What the compiler has against the sandbox as it is. */
+/** The compiler's errors in the sandbox as it is. */
 const compile = (root: string): Promise<ReadonlyArray<string>> =>
   new Promise((resolve, reject) => {
     const compiler = join(root, "node_modules", ".bin", "tsc")
@@ -26,7 +26,7 @@ const compile = (root: string): Promise<ReadonlyArray<string>> =>
     })
   })
 
-/** Groups with one mutant of a file each, so that an error in the file is most likely that mutant's. */
+/** Groups with one mutant of a file each, so that an error in the file most likely belongs to that mutant. */
 const onePerFile = (mutants: ReadonlyArray<Mutant>): ReadonlyArray<ReadonlyArray<Mutant>> => {
   const groups: Array<Array<Mutant>> = []
   for (const ofFile of byPath(mutants).values()) {
@@ -35,7 +35,9 @@ const onePerFile = (mutants: ReadonlyArray<Mutant>): ReadonlyArray<ReadonlyArray
   return groups
 }
 
-/** The mutants that do not compile, each with the first error. A mutant is rejected for errors that it has alone. */
+/**
+ * The mutants that do not compile, each with its first error. A mutant is rejected only for errors that it has alone.
+ */
 export const rejectedByTypes = async (
   mutants: ReadonlyArray<Mutant>,
   sandbox: Sandbox,
@@ -58,7 +60,7 @@ export const rejectedByTypes = async (
     const accused = group.filter(({ path }) => errors.some((error) => error.startsWith(`${path}(`)))
     for (const mutant of accused) await judge([mutant])
     const rest = group.filter((mutant) => !accused.includes(mutant))
-    // Errors in files without a mutant: whoever causes them is found by halves.
+    // The errors are in files without a mutant, so the search for the cause halves the group.
     const half = accused.length > 0 ? rest.length : Math.ceil(rest.length / 2)
     await judge(rest.slice(0, half))
     await judge(rest.slice(half))

@@ -1,6 +1,6 @@
-// Decides what a disk may forget when the power goes: a disk in memory whose files and folders each have what programs
-// see and what would be left. Only a sync of a file makes its content last, only a sync of a folder makes its names
-// last; everything else is kept, lost or torn as coin flips say. Tests only.
+// A disk in memory that forgets what a real disk may forget at a power loss. Each file and folder has what programs
+// see and what would remain. Only a sync of a file makes its content durable, only a sync of a folder makes its names
+// durable; everything else is kept, lost or torn as coin flips decide. Tests only.
 
 import { dirname } from "node:path"
 import type { Disk, DiskDone } from "../../src/runtime-net/store/disk.ts"
@@ -15,21 +15,23 @@ type Names = Map<string, FileNode | "folder">
 
 export interface PowerLossDisk {
   readonly disk: Disk
-  /** Changes so far. */
+  /** Number of changes so far. */
   readonly changes: () => number
-  /** What is left: for every part of a change since its sync, `keeps` says whether it had reached the medium. */
+  /**
+   * Loses the power: for every part of a change since its sync, `keeps` decides whether it had reached the medium.
+   */
   readonly loseThePower: (keeps: () => boolean) => void
 }
 
 /**
- * A new disk, empty but for the folder `standing`; the power goes when `changesUntilLoss` changes were made, and later
+ * A new disk, empty except for the folder `standing`. The power fails after `changesUntilLoss` changes, and later
  * changes fail.
  */
 export const makePowerLossDisk = (changesUntilLoss: () => number, standing = "/"): PowerLossDisk => {
   /** Every path that programs see. */
   let seen: Names = new Map([["/", "folder"]])
   for (let folder = standing; folder !== "/"; folder = dirname(folder)) seen.set(folder, "folder")
-  /** What each folder would hold. */
+  /** The durable content of each folder. */
   let lasting: Names = new Map(seen)
   const open = new Map<number, FileNode>()
   let nextFile = 1
@@ -87,7 +89,7 @@ export const makePowerLossDisk = (changesUntilLoss: () => number, standing = "/"
       change(done, () => {
         const node = open.get(file)!
         const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-        // Always a new array: what lasts may be the one before.
+        // Always a new array, because the durable content may be the previous one.
         node.seen = resized(node.seen, Math.max(node.seen.length, position + length))
         let at = position
         for (const chunk of chunks) {
@@ -161,13 +163,13 @@ export const makePowerLossDisk = (changesUntilLoss: () => number, standing = "/"
     const stays = new Set(seen.values())
     for (const [name, node] of seen) {
       if (left.get(name) === node || !keeps()) continue
-      // A rename is one change: the new name comes and the old one goes.
+      // A rename is one change: the new name appears and the old one goes.
       for (const [old, other] of lasting)
         if (other === node && node !== "folder" && !seen.has(old)) left.delete(old)
       left.set(name, node)
     }
     for (const [name, node] of lasting) if (!seen.has(name) && !stays.has(node) && keeps()) left.delete(name)
-    // A name is only there when its folder is.
+    // A name exists only when its folder does.
     for (const name of [...left.keys()]) {
       for (let folder = dirname(name); folder !== "/"; folder = dirname(folder)) {
         if (!left.has(folder)) left.delete(name)

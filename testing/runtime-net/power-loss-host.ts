@@ -1,6 +1,6 @@
-// Decides how a whole host loses its power: its blob stores are on a disk in memory (power-loss-disk.ts), its tables in
-// real SQLite files (torn-tables.ts), and one count goes over the changes of both. After so many, nothing changes any
-// more; then the power goes, and the host is started again on what is left. Tests only.
+// A host that loses its power as a whole: its blob stores are on a disk in memory (power-loss-disk.ts), its tables in
+// real SQLite files (torn-tables.ts), and one counter counts the changes of both. After a given number, nothing
+// changes any more; then the power fails, and the host starts again on what is left. Tests only.
 
 import { join } from "node:path"
 import { Deferred, Effect, Layer } from "effect"
@@ -10,19 +10,19 @@ import { hostStorage } from "../../src/runtime-net/process/host-storage.ts"
 import { makePowerLossDisk } from "./power-loss-disk.ts"
 import { readTableFiles, restoreTableFiles, type TableFiles, tornTableFiles } from "./torn-tables.ts"
 
-/** A host's storage from one loss of power to the next. */
+/** A host's storage from one power loss to the next. */
 interface PoweredLife {
   readonly storage: Layer.Layer<HostStorage>
-  /** Done when a change was asked for that is not made any more. */
+  /** Succeeds when a change was requested that is not made any more. */
   readonly dark: Effect.Effect<void>
 }
 
 export interface PowerLossHost {
-  /** Changes so far, of all lives. */
+  /** Changes so far, over all lives. */
   readonly changes: () => number
-  /** The power goes when this many further changes were made. */
+  /** Starts a life whose power fails after this number of further changes. */
   readonly live: (changesUntilLoss: number) => PoweredLife
-  /** Takes the power from the life that runs, which `stop` ends; `keeps` says what had reached the medium. */
+  /** Ends the running life with `stop` and loses its power. `keeps` decides what had reached the medium. */
   readonly loseThePower: (stop: Effect.Effect<void>, keeps: () => boolean) => Effect.Effect<void>
   /** Every file of the disk in memory, with its length. */
   readonly files: Effect.Effect<ReadonlyMap<string, number>>
@@ -33,7 +33,7 @@ export const makePowerLossHost = (root: string): PowerLossHost => {
   let tableChanges = 0
   let last = 0
   let darkness = Deferred.makeUnsafe<void>()
-  /** Folders whose tables were opened, and what is left of those that were written when the power went. */
+  /** Folders whose tables were opened, and the remains of those that were being written at the power loss. */
   const tables = new Set<string>()
   let interrupted:
     | { readonly folder: string; readonly before: TableFiles; readonly after: TableFiles }
@@ -47,7 +47,7 @@ export const makePowerLossHost = (root: string): PowerLossHost => {
 
   const refused = new TableStoreError({ table: "", operation: "write", message: "the power went" })
 
-  /** The write with which the power goes is made for what it leaves behind, and not acknowledged. */
+  /** The write that loses the power is made for its remains, and not acknowledged. */
   const counted = (folder: string, store: TableStore): TableStore => ({
     ...store,
     write: (writes) =>
@@ -97,7 +97,7 @@ export const makePowerLossHost = (root: string): PowerLossHost => {
   const loseThePower = (stop: Effect.Effect<void>, keeps: () => boolean) =>
     Effect.gen(function* () {
       last = 0
-      // Before they are closed, which would tidy them up.
+      // The copies are made before closing, which would tidy the files up.
       const left = new Map([...tables].map((folder) => [folder, readTableFiles(folder)] as const))
       if (interrupted !== undefined) {
         const { folder, before, after } = interrupted

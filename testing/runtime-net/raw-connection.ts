@@ -1,5 +1,5 @@
-// Decides how tests speak HTTP by the byte: one connection, exactly the bytes given, everything that comes back, and
-// whether the server closed.
+// Speaks HTTP byte by byte for tests: one connection, exactly the given bytes, everything that the server sends, and
+// whether it closed.
 
 import net from "node:net"
 import { Effect } from "effect"
@@ -7,13 +7,13 @@ import { Effect } from "effect"
 export interface RawConnection {
   readonly socket: net.Socket
   readonly write: (bytes: string | Uint8Array) => void
-  /** All that came until the server closed the connection. */
+  /** Everything received until the server closed the connection. */
   readonly closed: Effect.Effect<string>
-  /** All that came until `text` was among it. */
+  /** Everything received until it contained `text`. */
   readonly until: (text: string) => Effect.Effect<string>
 }
 
-/** Bytes are Latin-1 both ways. Destroyed with the scope. */
+/** Bytes are Latin-1 in both directions. The connection is destroyed with the scope. */
 export const rawConnection = (port: number, host = "127.0.0.1") =>
   Effect.acquireRelease(
     Effect.callback<RawConnection>((resume) => {
@@ -28,7 +28,7 @@ export const rawConnection = (port: number, host = "127.0.0.1") =>
         received += text
         look()
       })
-      // A reset closes as well; what came before it counts.
+      // A reset is also a close. The bytes before it count.
       socket.on("error", () => {})
       socket.on("end", () => socket.end())
       socket.on("close", () => {
@@ -61,7 +61,7 @@ export const rawConnection = (port: number, host = "127.0.0.1") =>
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
 
-/** Sends `bytes` on a connection of its own and gives what came until the server closed it. */
+/** Sends `bytes` on a new connection. Returns everything received until the server closed it. */
 export const rawExchange = (port: number, bytes: string): Effect.Effect<string> =>
   Effect.scoped(
     Effect.flatMap(rawConnection(port), (connection) => {

@@ -1,6 +1,6 @@
-// Decides how tests see that a whole registry lost nothing: what a client does of every kind, what it was told, and what
-// must hold wherever the power went. What was acknowledged is there; what was asked for without an answer is as before
-// or as asked; nobody is ever given half a blob. Tests only.
+// Checks that a whole registry lost nothing: a client that uses every kind of request, the record of its answers, and
+// the conditions that hold wherever the power failed. Acknowledged content is there; a request without an answer had
+// its effect or none; nobody ever gets half a blob. Tests only.
 
 import { hash } from "node:crypto"
 import { Effect } from "effect"
@@ -12,7 +12,7 @@ import { type SendOptions, send } from "../roles/exchange.ts"
 import type { MemoryWorld } from "../roles/memory-world.ts"
 import { someBytes } from "../roles/push.ts"
 
-/** A registry, and how it is asked. */
+/** A registry, and how to send requests to it. */
 export interface AskedRegistry extends Pick<MemoryWorld, "client"> {
   /** Base URLs. */
   readonly proxy: string
@@ -21,7 +21,7 @@ export interface AskedRegistry extends Pick<MemoryWorld, "client"> {
 
 const sha256 = (bytes: Uint8Array): Digest => `sha256:${hash("sha256", bytes, "hex")}` as Digest
 
-/** Of a path that answers 404. */
+/** The digest of a path that answers 404. */
 const absent = "absent"
 
 const manifestOf = (config: Uint8Array, ...layers: ReadonlyArray<Uint8Array>): Uint8Array => {
@@ -40,7 +40,7 @@ const manifestOf = (config: Uint8Array, ...layers: ReadonlyArray<Uint8Array>): U
   )
 }
 
-/** What is pushed: other bytes for every seed. */
+/** The pushed content, which differs for every seed. */
 const contentOf = (seed: number) => {
   const small = someBytes(10 * seed + 1, 700)
   const monolithic = someBytes(10 * seed + 2, 2_800)
@@ -58,31 +58,31 @@ interface BegunUpload {
   readonly sent: number
 }
 
-/** What clients were told, and what they asked for. */
-export interface Told {
-  /** All that was ever sent. */
+/** The requests of clients and their answers. */
+export interface ClientRecord {
+  /** Seeds of all content that was ever sent. */
   readonly seeds: Set<number>
-  /** Of each path, the digests that it may have. */
+  /** The digests that each path may have. */
   readonly contents: Map<string, ReadonlySet<string>>
-  /** Uploads that were begun and whose end was not asked for. */
+  /** Uploads that were begun and whose end was not requested. */
   readonly uploads: Map<string, BegunUpload>
-  /** Answers are not heard any more. */
-  deaf: boolean
+  /** Answers no longer count. */
+  ignoresAnswers: boolean
 }
 
-export const toldNothing = (): Told => ({
+export const emptyRecord = (): ClientRecord => ({
   seeds: new Set(),
   contents: new Map(),
   uploads: new Map(),
-  deaf: false
+  ignoresAnswers: false
 })
 
 type Changes = Readonly<Record<string, string>>
 
-/** A request that should be answered with `status`, and what it changes. */
+/** Sends a request that should be answered with `status`, and records its changes. */
 const ask = Effect.fnUntraced(function* (
   registry: AskedRegistry,
-  told: Told,
+  record: ClientRecord,
   method: Parameters<typeof send>[1],
   path: string,
   status: number,
@@ -90,14 +90,14 @@ const ask = Effect.fnUntraced(function* (
   options: SendOptions = {}
 ) {
   for (const [changed, to] of Object.entries(changes)) {
-    told.contents.set(changed, new Set([...(told.contents.get(changed) ?? [absent]), to]))
+    record.contents.set(changed, new Set([...(record.contents.get(changed) ?? [absent]), to]))
   }
   const answer = yield* send(registry, method, `${registry.proxy}${path}`, options)
   if (answer.status !== status) {
     return yield* Effect.fail(`${method} ${path} was answered ${answer.status}: ${answer.text}`)
   }
-  if (told.deaf) return yield* Effect.fail("the answer was not heard")
-  for (const [changed, to] of Object.entries(changes)) told.contents.set(changed, new Set([to]))
+  if (record.ignoresAnswers) return yield* Effect.fail("the answer came too late")
+  for (const [changed, to] of Object.entries(changes)) record.contents.set(changed, new Set([to]))
   return answer
 })
 
@@ -106,42 +106,42 @@ const manifestPath = (reference: string) => `/v2/demo/app/manifests/${reference}
 const uploadsPath = "/v2/demo/app/blobs/uploads/"
 
 /** Pushes in every way, moves a tag, mounts, deletes, and leaves an upload open. Ends at the first wrong answer. */
-export const registryLife = (registry: AskedRegistry, told: Told, seed = 0) =>
+export const registryLife = (registry: AskedRegistry, record: ClientRecord, seed = 0) =>
   Effect.gen(function* () {
     const content = contentOf(seed)
-    told.seeds.add(seed)
+    record.seeds.add(seed)
     const tag = (name: string) => `${name}-of-${seed}`
     const begin = Effect.fnUntraced(function* (bytes: Uint8Array) {
-      const upload = (yield* ask(registry, told, "POST", uploadsPath, 202)).headers.location!
-      told.uploads.set(upload, { bytes, acknowledged: 0, sent: 0 })
+      const upload = (yield* ask(registry, record, "POST", uploadsPath, 202)).headers.location!
+      record.uploads.set(upload, { bytes, acknowledged: 0, sent: 0 })
       return upload
     })
     const append = Effect.fnUntraced(function* (upload: string, start: number, end: number) {
-      const { bytes } = told.uploads.get(upload)!
-      told.uploads.set(upload, { bytes, acknowledged: start, sent: end })
+      const { bytes } = record.uploads.get(upload)!
+      record.uploads.set(upload, { bytes, acknowledged: start, sent: end })
       const headers = { "content-range": `${start}-${end - 1}` }
-      yield* ask(registry, told, "PATCH", upload, 202, {}, { body: bytes.slice(start, end), headers })
-      told.uploads.set(upload, { bytes, acknowledged: end, sent: end })
+      yield* ask(registry, record, "PATCH", upload, 202, {}, { body: bytes.slice(start, end), headers })
+      record.uploads.set(upload, { bytes, acknowledged: end, sent: end })
     })
     const commit = Effect.fnUntraced(function* (upload: string, rest?: number) {
-      const { bytes } = told.uploads.get(upload)!
-      told.uploads.delete(upload)
+      const { bytes } = record.uploads.get(upload)!
+      record.uploads.delete(upload)
       const end = `${upload}?digest=${sha256(bytes)}`
       const options = rest === undefined ? {} : { body: bytes.slice(rest) }
-      yield* ask(registry, told, "PUT", end, 201, { [blobPath(bytes)]: sha256(bytes) }, options)
+      yield* ask(registry, record, "PUT", end, 201, { [blobPath(bytes)]: sha256(bytes) }, options)
     })
     const putManifest = (name: string, bytes: Uint8Array) => {
       const changes = { [manifestPath(name)]: sha256(bytes), [manifestPath(sha256(bytes))]: sha256(bytes) }
       const headers = { "content-type": mediaTypes.ociManifest }
-      return ask(registry, told, "PUT", manifestPath(name), 201, changes, { body: bytes, headers })
+      return ask(registry, record, "PUT", manifestPath(name), 201, changes, { body: bytes, headers })
     }
-    const remove = (path: string) => ask(registry, told, "DELETE", path, 202, { [path]: absent })
+    const remove = (path: string) => ask(registry, record, "DELETE", path, 202, { [path]: absent })
 
     yield* commit(yield* begin(content.small), 0)
     const whole = sha256(content.monolithic)
     const changes = { [blobPath(content.monolithic)]: whole }
     const body = content.monolithic
-    yield* ask(registry, told, "POST", `${uploadsPath}?digest=${whole}`, 201, changes, { body })
+    yield* ask(registry, record, "POST", `${uploadsPath}?digest=${whole}`, 201, changes, { body })
     yield* putManifest(tag("moved"), content.first)
     const growing = yield* begin(content.chunked)
     yield* append(growing, 0, 1_000)
@@ -153,7 +153,7 @@ export const registryLife = (registry: AskedRegistry, told: Told, seed = 0) =>
     yield* putManifest(tag("moved"), content.second)
     const mounted = { [blobPath(content.small, "demo/other")]: sha256(content.small) }
     const mount = `/v2/demo/other/blobs/uploads/?mount=${sha256(content.small)}&from=demo/app`
-    yield* ask(registry, told, "POST", mount, 201, mounted)
+    yield* ask(registry, record, "POST", mount, 201, mounted)
     const lone = yield* begin(content.lone)
     yield* append(lone, 0, 10_000)
     yield* commit(lone, 10_000)
@@ -162,44 +162,44 @@ export const registryLife = (registry: AskedRegistry, told: Told, seed = 0) =>
     yield* remove(manifestPath(sha256(content.first)))
   })
 
-/** Reads everything that anybody was told of. */
-export const expectAsTold = (registry: AskedRegistry, told: Told) =>
+/** Reads all recorded content. */
+export const expectRecorded = (registry: AskedRegistry, record: ClientRecord) =>
   Effect.gen(function* () {
-    for (const [path, allowed] of told.contents) {
+    for (const [path, allowed] of record.contents) {
       const answer = yield* send(registry, "GET", `${registry.proxy}${path}`)
       const found =
         answer.status === 404 ? absent : answer.status === 200 ? sha256(answer.bytes) : answer.text
       expect([...allowed], `${path} gives ${found}`).toContain(found)
       if (found === absent || !path.includes("/blobs/")) continue
-      // What a tracker asks for, so that agents can pull it.
+      // The request of a tracker, which lets agents pull the blob.
       const asked = formatBlobPath({ tag: "Metainfo", namespace: "demo/app", digest: found as Digest })
       expect((yield* send(registry, "GET", registry.origin + asked)).status, asked).toBe(200)
     }
-    for (const bytes of [...told.seeds].flatMap((seed) => Object.values(contentOf(seed)))) {
+    for (const bytes of [...record.seeds].flatMap((seed) => Object.values(contentOf(seed)))) {
       const path = formatBlobPath({ tag: "Blob", namespace: "demo/app", digest: sha256(bytes) })
       const answer = yield* send(registry, "GET", registry.origin + path)
       expect(answer.status === 404 ? absent : sha256(answer.bytes), path).toBeOneOf([absent, sha256(bytes)])
     }
   })
 
-/** Ends what was begun, from where the proxy says that it stands. */
-export const expectResumable = (registry: AskedRegistry, told: Told) =>
+/** Ends the begun uploads, from the offset that the proxy states. */
+export const expectResumable = (registry: AskedRegistry, record: ClientRecord) =>
   Effect.gen(function* () {
-    for (const [upload, { bytes, acknowledged, sent }] of told.uploads) {
+    for (const [upload, { bytes, acknowledged, sent }] of record.uploads) {
       const stands = yield* send(registry, "GET", `${registry.proxy}${upload}`)
       expect(stands.status, stands.text).toBe(204)
       const last = Number(stands.headers.range!.split("-")[1])
       const size = last === 0 ? 0 : last + 1
       expect(size).toBeGreaterThanOrEqual(acknowledged)
       expect(size).toBeLessThanOrEqual(sent)
-      told.uploads.delete(upload)
+      record.uploads.delete(upload)
       const path = blobPath(bytes)
-      told.contents.set(path, new Set([...(told.contents.get(path) ?? [absent]), sha256(bytes)]))
+      record.contents.set(path, new Set([...(record.contents.get(path) ?? [absent]), sha256(bytes)]))
       const put = yield* send(registry, "PUT", `${registry.proxy}${upload}?digest=${sha256(bytes)}`, {
         body: bytes.slice(size)
       })
-      if (put.status === 201) told.contents.set(path, new Set([sha256(bytes)]))
-      // Bytes after those that were acknowledged may be torn: they are found out, and the client begins anew.
+      if (put.status === 201) record.contents.set(path, new Set([sha256(bytes)]))
+      // Bytes after the acknowledged ones may be torn. The digest shows it, and the client starts again.
       else
         expect([size > acknowledged, put.status, put.text]).toEqual([
           true,
@@ -209,15 +209,19 @@ export const expectResumable = (registry: AskedRegistry, told: Told) =>
     }
   })
 
-/** What a loss of power leaves of files does not pile up: at most the request that was under way. */
-export const expectTidy = (files: ReadonlyMap<string, number>, told: Told, losses: number): void => {
+/** Checks that remains of files do not pile up over power losses: at most the running request leaves some. */
+export const expectTidy = (
+  files: ReadonlyMap<string, number>,
+  record: ClientRecord,
+  losses: number
+): void => {
   const below = (folder: string) => [...files.keys()].filter((path) => path.startsWith(`${folder}/`))
   for (const role of ["herd/proxy", "herd/origin"]) {
     expect(below(`${role}/temporary`)).toEqual([])
-    const begun = new Set([...told.uploads.keys()].map((path) => path.split("/").at(-1)))
+    const begun = new Set([...record.uploads.keys()].map((path) => path.split("/").at(-1)))
     const unknown = below(`${role}/uploads`).filter((path) => !begun.has(path.split("/").at(-1)))
     expect(unknown.length, unknown.join()).toBeLessThanOrEqual(losses)
-    // An origin's senders do not resume: what it keeps of them is at most an empty file.
+    // An origin's senders do not resume, so it keeps at most an empty file of them.
     if (role === "herd/origin") expect(unknown.map((path) => files.get(path))).toEqual(unknown.map(() => 0))
   }
   expect(below("herd/proxy/blobs")).toEqual([])

@@ -1,6 +1,6 @@
-// Decides how a scripted scenario runs on this machine: hosts are programs in this process with real sockets on
-// loopback and real folders under a temporary one. A kill takes a host's disk, sockets and client from it before its
-// fibers are ended, so that nothing orderly leaves it. It refuses to know the scripts.
+// Plays a scripted scenario on this machine: hosts are programs in this process with real sockets on loopback and
+// real folders under a temporary one. A kill takes a host's disk, sockets and client away before its fibers end, so
+// that nothing leaves it in order. It does not know the scripts.
 
 import { createCipheriv, hash } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
@@ -22,7 +22,7 @@ import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "../scenarios/w
 
 const hostAddress = "127.0.0.1"
 
-/** Listeners that the hosts of one world may have. */
+/** Maximum of listeners of the hosts of one world. */
 const portsPerWorld = 64
 
 /** A world that lasts as long as the scope. */
@@ -89,7 +89,7 @@ const startHost = <Role extends StartedRole>(
     }
   })
 
-/** A disk that takes so many bytes and is full then, whatever is removed. */
+/** A disk that accepts this many bytes and is full afterwards, whatever is removed. */
 const fullAfter = (disk: Disk, room: number): Disk => {
   let left = room
   return {
@@ -125,7 +125,7 @@ const killableClient = (killed: () => boolean): Layer.Layer<HttpClient.HttpClien
     )
   ).pipe(Layer.provide(Layer.fresh(nodeHttpClient)))
 
-/** A liar's store: every piece it gives has one bit changed. */
+/** A store that corrupts pieces: every piece that it loads has one bit changed. */
 const corruptingPieces = (store: BlobStore): BlobStore => ({
   ...store,
   openPieces: (metainfo) => Effect.map(store.openPieces(metainfo), corrupting)
@@ -146,19 +146,19 @@ const corrupting = (file: PieceFile): PieceFile => ({
     })
 })
 
-/** The key stream of AES-256 in counter mode, keyed by the hash of the seed. */
+/** The key stream of AES-256 in counter mode, with the hash of the seed as the key. */
 const bytes = (seed: string, length: number): Uint8Array =>
   createCipheriv("aes-256-ctr", hash("sha256", seed, "buffer"), Buffer.alloc(16)).update(Buffer.alloc(length))
 
 const lowest = 12_000
 const highest = 32_000
 
-/** Where the next world of this process looks: worlds that run at the same time must not find the same ports. */
+/** The start of the next world's search: worlds that run at the same time must not find the same ports. */
 let nextPort = lowest + Math.floor(Math.random() * (highest - lowest))
 
 /**
- * Ports that were free a moment ago, next to each other and below the range from which the system takes the ports of
- * outgoing connections, so that none of those takes one before a host does.
+ * Adjacent ports that were free a moment ago, below the range of the ports of outgoing connections, so that none of
+ * those takes one before a host does.
  */
 const freePorts = (count: number): Effect.Effect<Array<number>> =>
   Effect.gen(function* () {

@@ -1,5 +1,5 @@
-// Decides how tests see that a store lost nothing: a life that uses every part of it and writes down each step that was
-// acknowledged, and what must hold in whatever a fault left of it. Tests only.
+// Checks that a store lost nothing: a life that uses every part of it and records each acknowledged step, and the
+// conditions that hold in the remains after any fault. Tests only.
 
 import { hash } from "node:crypto"
 import { Effect, Exit, Option, Stream } from "effect"
@@ -35,7 +35,7 @@ const uploaded = sampleBytes(1, 30_000)
 export const downloaded = sampleBytes(2, 5 * pieceLength + 10)
 export const removed = sampleBytes(3, 100)
 
-/** A life of a store; each step that was acknowledged is written down. */
+/** A life of a store. Each acknowledged step is recorded. */
 export const life = (blobs: BlobStore, acknowledged: Set<string>) =>
   Effect.gen(function* () {
     const note = (step: string) => Effect.sync(() => acknowledged.add(step))
@@ -65,7 +65,7 @@ export const life = (blobs: BlobStore, acknowledged: Set<string>) =>
     yield* note("completed")
   }).pipe(Effect.scoped)
 
-/** What must hold in a store whatever happened before it was opened. */
+/** The conditions that hold in a store, whatever happened before it was opened. */
 export const expectConsistent = (blobs: BlobStore, acknowledged: ReadonlySet<string>) =>
   Effect.gen(function* () {
     const contents = new Map([uploaded, downloaded, removed].map((bytes) => [sha256(bytes), bytes] as const))
@@ -87,7 +87,7 @@ export const expectConsistent = (blobs: BlobStore, acknowledged: ReadonlySet<str
       const [kind, upload, size] = step.split(" ")
       if (kind !== "upload" || acknowledged.has("committed")) continue
       const outcome = yield* Effect.exit(blobs.uploadSize(upload!))
-      // It may have been committed though nobody was told.
+      // The commit may have happened without an answer.
       if (Exit.isSuccess(outcome)) expect(outcome.value).toBeGreaterThanOrEqual(Number(size))
       else expect(found.has(sha256(uploaded))).toBe(true)
     }

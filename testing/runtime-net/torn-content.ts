@@ -1,10 +1,10 @@
-// Decides what a medium holds of a file's content that was changed and not synced when the power went: of every sector
-// what it held before or what was written, in any mixture, and either length. Tests only.
+// The content of a file on a medium that was changed and not synced at a power loss: each sector has its old or its
+// new content, in any mixture, and the file either length. Tests only.
 
-/** A medium takes a sector whole or not at all. */
+/** A medium writes a sector completely or not at all. */
 const sectorBytes = 512
 
-/** `keeps` says of each part whether it had reached the medium. */
+/** `keeps` decides for each part whether it had reached the medium. */
 export const tornContent = (before: Uint8Array, written: Uint8Array, keeps: () => boolean): Uint8Array => {
   if (before === written) return written
   const length = keeps() ? written.length : before.length
@@ -16,7 +16,7 @@ export const tornContent = (before: Uint8Array, written: Uint8Array, keeps: () =
   return content
 }
 
-/** Coin flips for `keeps`, the same at every run of the same seed. */
+/** Coin flips for `keeps`, the same in every run with the same seed. */
 export const coinFlips = (seed: number): (() => boolean) => {
   let state = seed
   return () => {

@@ -1,17 +1,17 @@
-// Decides what a power cut may leave of a folder's tables. SQLite itself cannot run on a disk in memory, so its real
-// files are copied before and after a write, and mixed as the barriers between its changes allow:
+// The possible remains of a folder's tables after a power cut. SQLite itself cannot run on a disk in memory, so its
+// real files are copied before and after a write, and mixed as the barriers between its changes allow:
 //
 //   frames into the log --sync--> acknowledged --> pages into the table file (a checkpoint) --sync--> log begun anew
 //
-// so either the log is torn and the table file old, or the log is new and the table file torn. That the syncs are asked
-// for is shown elsewhere: the settings by sqlite-table-store.test.ts, a real file system that is cut off by
-// test/processes/power-cut.long.test.ts. Tests only.
+// so either the log is torn and the table file old, or the log is new and the table file torn. Other tests check that
+// the syncs happen: sqlite-table-store.test.ts the settings, test/processes/power-cut.long.test.ts a real file system
+// that is cut off. Tests only.
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { tornContent } from "./torn-content.ts"
 
-/** The table file, and the log beside it; the third file is memory that processes share. */
+/** The table file, and the log beside it. The third file is memory that processes share. */
 export interface TableFiles {
   readonly table: Uint8Array
   readonly log: Uint8Array
@@ -27,7 +27,7 @@ export const readTableFiles = (folder: string): TableFiles => ({
   log: contentOf(join(folder, names.log))
 })
 
-/** Puts files in place of those of tables that are closed; what is empty is absent. */
+/** Replaces the files of closed tables. Empty files become absent. */
 export const restoreTableFiles = (folder: string, files: TableFiles): void => {
   if (!existsSync(folder)) return
   for (const name of readdirSync(folder)) if (name.startsWith(names.table)) rmSync(join(folder, name))
@@ -36,7 +36,7 @@ export const restoreTableFiles = (folder: string, files: TableFiles): void => {
   }
 }
 
-/** What may be left when the power goes between the two. */
+/** Possible remains when the power fails between the two. */
 export const tornTableFiles = (before: TableFiles, after: TableFiles, keeps: () => boolean): TableFiles => {
   const checkpointed = Buffer.compare(before.table, after.table) !== 0
   return checkpointed && keeps()

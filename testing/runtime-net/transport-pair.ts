@@ -1,5 +1,5 @@
-// A peer transport under a test's eyes: a listener on loopback that records every event in order, and waits for a number of
-// events. Events that are told from inside a call of the endpoint are recorded apart. It knows no clock.
+// A peer transport that a test observes: a listener on loopback that records every event in order and waits for a
+// number of events. Events during a call of the endpoint are also recorded separately. It knows no clock.
 
 import { Context, Effect, Layer, type Scope } from "effect"
 import type { ByeReason, Message } from "../../src/protocol/wire/message.ts"
@@ -26,20 +26,20 @@ type TransportEvent =
   | { readonly tag: "Disconnected"; readonly connection: number; readonly reason: string }
   | { readonly tag: "Refused"; readonly reason: string }
 
-type Told<Tag extends TransportEvent["tag"]> = Extract<TransportEvent, { readonly tag: Tag }>
+type EventOf<Tag extends TransportEvent["tag"]> = Extract<TransportEvent, { readonly tag: Tag }>
 
 export interface WatchedEndpoint {
   readonly endpoint: PeerEndpoint
   readonly transport: KillableTransport
   readonly events: ReadonlyArray<TransportEvent>
-  /** Events that were told from inside a call of the endpoint: there must be none. */
+  /** Events during a call of the endpoint. There must be none. */
   readonly reentrant: ReadonlyArray<TransportEvent>
-  /** Waits until `count` events with `tag` were told, and gives them. */
-  readonly told: <Tag extends TransportEvent["tag"]>(
+  /** Waits until there are `count` events with `tag`, and returns them. */
+  readonly observed: <Tag extends TransportEvent["tag"]>(
     tag: Tag,
     count?: number
-  ) => Effect.Effect<ReadonlyArray<Told<Tag>>>
-  /** Calls `hook` at every event, before anyone waiting is told. */
+  ) => Effect.Effect<ReadonlyArray<EventOf<Tag>>>
+  /** Calls `hook` at every event, before waiters are woken. */
   readonly onEvent: (hook: (event: TransportEvent) => void) => void
 }
 
@@ -81,13 +81,13 @@ export const listenWatched = (
         inside = false
       }
     }
-    const told = <Tag extends TransportEvent["tag"]>(
+    const observed = <Tag extends TransportEvent["tag"]>(
       tag: Tag,
       count = 1
-    ): Effect.Effect<ReadonlyArray<Told<Tag>>> =>
-      Effect.callback<ReadonlyArray<Told<Tag>>>((resume) => {
+    ): Effect.Effect<ReadonlyArray<EventOf<Tag>>> =>
+      Effect.callback<ReadonlyArray<EventOf<Tag>>>((resume) => {
         const check = (): void => {
-          const found = events.filter((event): event is Told<Tag> => event.tag === tag)
+          const found = events.filter((event): event is EventOf<Tag> => event.tag === tag)
           if (found.length >= count) resume(Effect.succeed(found))
           else waiters.push(check)
         }
@@ -103,20 +103,20 @@ export const listenWatched = (
       transport,
       events,
       reentrant,
-      told,
+      observed,
       onEvent: (hook) => {
         hooks = [...hooks, hook]
       }
     }
   })
 
-/** Two endpoints, the first of which has dialled the second as connection 1; the second sees it as `-1`. */
+/** Two endpoints. The first has dialled the second as connection 1, and the second sees it as `-1`. */
 export const connectedPair = (rates: PeerListenOptions["rates"] = unlimited) =>
   Effect.gen(function* () {
     const dialler = yield* listenWatched(rates)
     const acceptor = yield* listenWatched(rates)
     dialler.endpoint.dial(1, acceptor.endpoint.address)
-    yield* dialler.told("Connected")
-    yield* acceptor.told("Connected")
+    yield* dialler.observed("Connected")
+    yield* acceptor.observed("Connected")
     return { dialler, acceptor }
   })

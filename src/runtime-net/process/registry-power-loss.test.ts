@@ -14,11 +14,11 @@ import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { makePowerLossHost, type PowerLossHost } from "../../../testing/runtime-net/power-loss-host.ts"
 import {
   type AskedRegistry,
-  expectAsTold,
+  emptyRecord,
+  expectRecorded,
   expectResumable,
   expectTidy,
-  registryLife,
-  toldNothing
+  registryLife
 } from "../../../testing/runtime-net/registry-life.ts"
 import { coinFlips } from "../../../testing/runtime-net/torn-content.ts"
 import { makeDigest } from "../../protocol/wire/digest.ts"
@@ -79,7 +79,7 @@ describe("the power goes while a registry is used", () => {
             counting,
             forever,
             () => false,
-            (registry) => registryLife(registry, toldNothing())
+            (registry) => registryLife(registry, emptyRecord())
           )
           expect(whole).toEqual(Exit.void)
           const changes = counting.changes()
@@ -88,22 +88,22 @@ describe("the power goes while a registry is used", () => {
           const offset = Math.floor((index * step) / luck.length)
           for (let last = offset; last <= changes; last += step) {
             const host = yield* newHost
-            const told = toldNothing()
+            const record = emptyRecord()
             for (let loss = 0; loss < losses; loss++) {
               // Later losses come at any moment from the start on.
               const until = loss === 0 ? last : (last * (loss * 37 + 11)) % changes
               yield* live(host, until, draw(last + loss), (registry) =>
-                Effect.andThen(expectAsTold(registry, told), registryLife(registry, told))
+                Effect.andThen(expectRecorded(registry, record), registryLife(registry, record))
               )
             }
             const after = yield* live(host, forever, draw(last), (registry) =>
               Effect.gen(function* () {
-                expectTidy(yield* host.files, told, losses)
-                yield* expectAsTold(registry, told)
-                yield* expectResumable(registry, told)
-                yield* registryLife(registry, told)
-                yield* expectAsTold(registry, told)
-                expectTidy(yield* host.files, told, losses)
+                expectTidy(yield* host.files, record, losses)
+                yield* expectRecorded(registry, record)
+                yield* expectResumable(registry, record)
+                yield* registryLife(registry, record)
+                yield* expectRecorded(registry, record)
+                expectTidy(yield* host.files, record, losses)
               })
             )
             expect(after, `the power went at change ${last} of ${changes}`).toEqual(Exit.void)

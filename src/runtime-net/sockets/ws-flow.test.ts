@@ -41,12 +41,12 @@ const stoppedClock = Effect.acquireRelease(
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 /** Moves the clock from timer to timer, one for each event, until `count` are told; gives the milliseconds. */
-const timeUntilTold = (watched: WatchedEndpoint, tag: "PieceSent" | "Received") =>
+const timeUntilReported = (watched: WatchedEndpoint, tag: "PieceSent" | "Received") =>
   Effect.gen(function* () {
     for (let number = 1; number <= count; number++) {
       // A piece that arrives is received before its rate is looked at: the first takes no time.
       if (tag === "PieceSent" || number > 1) vi.advanceTimersToNextTimer()
-      expect(yield* watched.told(tag, number)).toHaveLength(number)
+      expect(yield* watched.observed(tag, number)).toHaveLength(number)
       yield* turn
     }
     return performance.now()
@@ -58,7 +58,7 @@ describe("flow of pieces", () => {
       yield* stoppedClock
       const { dialler } = yield* connectedPair({ egress: limited, burst })
       for (let number = 0; number < count; number++) dialler.endpoint.send(1, piece(number, size), swarm)
-      expect(yield* timeUntilTold(dialler, "PieceSent")).toBe(Math.ceil(timeOf(count)))
+      expect(yield* timeUntilReported(dialler, "PieceSent")).toBe(Math.ceil(timeOf(count)))
     })
   )
 
@@ -67,7 +67,7 @@ describe("flow of pieces", () => {
       yield* stoppedClock
       const { dialler, acceptor } = yield* connectedPair({ ingress: limited, burst })
       for (let number = 0; number < count; number++) dialler.endpoint.send(1, piece(number, size), swarm)
-      expect(yield* timeUntilTold(acceptor, "Received")).toBe(Math.ceil(timeOf(count - 1)))
+      expect(yield* timeUntilReported(acceptor, "Received")).toBe(Math.ceil(timeOf(count - 1)))
     })
   )
 
@@ -77,12 +77,15 @@ describe("flow of pieces", () => {
       const seeder = yield* listenWatched({ egress: limited, burst })
       const leechers = [yield* listenWatched(), yield* listenWatched(), yield* listenWatched()]
       for (const leecher of leechers) leecher.endpoint.dial(1, seeder.endpoint.address)
-      yield* seeder.told("Connected", leechers.length)
+      yield* seeder.observed("Connected", leechers.length)
       for (let number = 0; number < 3; number++) {
         for (const connection of [-1, -2, -3]) seeder.endpoint.send(connection, piece(number, size), swarm)
       }
-      expect(yield* timeUntilTold(seeder, "PieceSent")).toBe(Math.ceil(timeOf(count)))
-      const sent = (yield* seeder.told("PieceSent", count)).map((event) => [event.piece, event.connection])
+      expect(yield* timeUntilReported(seeder, "PieceSent")).toBe(Math.ceil(timeOf(count)))
+      const sent = (yield* seeder.observed("PieceSent", count)).map((event) => [
+        event.piece,
+        event.connection
+      ])
       expect(sent).toEqual([0, 1, 2].flatMap((number) => [-1, -2, -3].map((to) => [number, to])))
     })
   )
@@ -94,7 +97,7 @@ describe("flow of pieces", () => {
       dialler.endpoint.send(1, { tag: "Request", channel: 0, piece: 7 })
       dialler.endpoint.send(1, { tag: "Close", channel: 0, reason: "finished" })
       dialler.endpoint.send(1, { tag: "Open", channel: 0, swarm, have: "none" })
-      const tags = (yield* acceptor.told("Received", 6)).map((event) => event.message.tag)
+      const tags = (yield* acceptor.observed("Received", 6)).map((event) => event.message.tag)
       expect(tags.indexOf("Request")).toBeLessThan(tags.lastIndexOf("Piece"))
       expect(tags.slice(-3)).toEqual(["Piece", "Close", "Open"])
     })
@@ -115,10 +118,10 @@ describe("flow of pieces", () => {
       const held = total - seeder.events.filter((event) => event.tag === "PieceSent").length
       expect(held).toBeGreaterThan(total / 2)
       leecher.resume()
-      yield* seeder.told("PieceSent", total)
+      yield* seeder.observed("PieceSent", total)
       while (frames.length < total) yield* Effect.promise(() => new Promise(setImmediate))
       leecher.terminate()
-      yield* seeder.told("Disconnected")
+      yield* seeder.observed("Disconnected")
     })
   )
 })

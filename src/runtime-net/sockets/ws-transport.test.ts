@@ -49,7 +49,7 @@ describe("peer transport", () => {
         acceptor.endpoint.send(-1, message)
       }
       for (const side of [dialler, acceptor]) {
-        const received = yield* side.told("Received", messages.length)
+        const received = yield* side.observed("Received", messages.length)
         expect(received.map((event) => event.message)).toEqual(messages)
         expect(side.reentrant).toEqual([])
       }
@@ -71,7 +71,7 @@ describe("peer transport", () => {
       })
       // The same payload again: the room in front of it may still be on its way.
       dialler.endpoint.send(1, pieceOf(77, payloads[0]!), swarm)
-      const received = yield* acceptor.told("Received", 5)
+      const received = yield* acceptor.observed("Received", 5)
       for (const [index, { message }] of received.entries()) {
         expect(message.tag).toBe("Piece")
         if (message.tag !== "Piece") continue
@@ -79,7 +79,7 @@ describe("peer transport", () => {
         const expected = before[message.piece === 77 ? 0 : message.piece]!
         expect(Buffer.compare(message.payload as Uint8Array, expected)).toBe(0)
       }
-      const sent = yield* dialler.told("PieceSent", 5)
+      const sent = yield* dialler.observed("PieceSent", 5)
       expect(sent.map((event) => event.piece)).toEqual([0, 1, 2, 3, 77])
       expect(dialler.reentrant).toEqual([])
     })
@@ -105,10 +105,10 @@ describe("peer transport", () => {
           socket.send(Buffer.from([10, 0]))
         })
         yield* Effect.promise(() => closed)
-        const gone = yield* acceptor.told("Disconnected", index + 1)
+        const gone = yield* acceptor.observed("Disconnected", index + 1)
         expect(gone.at(-1)!.connection).toBe(-1 - index)
       }
-      const broken = yield* acceptor.told("ProtocolBroken", frames.length)
+      const broken = yield* acceptor.observed("ProtocolBroken", frames.length)
       expect(broken.map((event) => event.connection)).toEqual([-1, -2, -3, -4, -5, -6])
       const nonsense = Array.from({ length: 5 }, () => "protocol-error")
       expect(broken.map((event) => event.bye)).toEqual([...nonsense, "version"])
@@ -128,7 +128,7 @@ describe("peer transport", () => {
         socket.end(bytes)
         yield* Effect.promise(() => closed)
       }
-      yield* acceptor.told("Refused", 2)
+      yield* acceptor.observed("Refused", 2)
       expect(acceptor.events.some((event) => event.tag === "Connected")).toBe(false)
     })
   )
@@ -140,23 +140,23 @@ describe("peer transport", () => {
         const full = yield* withLimits(listenWatched(), SocketLimits, { maxSockets: 1 })
         const other = yield* listenWatched()
         full.endpoint.dial(1, other.endpoint.address)
-        yield* full.told("Connected")
+        yield* full.observed("Connected")
         other.endpoint.dial(1, full.endpoint.address)
-        yield* other.told("DialFailed")
-        expect(yield* full.told("Refused")).toMatchObject([{ reason: "too many connections" }])
+        yield* other.observed("DialFailed")
+        expect(yield* full.observed("Refused")).toMatchObject([{ reason: "too many connections" }])
         full.endpoint.disconnect(1, "done")
-        yield* full.told("Disconnected")
+        yield* full.observed("Disconnected")
         const port = Number(full.endpoint.address.split(":")[1])
         const silent = yield* rawConnection(port)
         other.endpoint.dial(2, full.endpoint.address)
-        yield* other.told("DialFailed", 2)
+        yield* other.observed("DialFailed", 2)
         expect(full.events.filter(({ tag }) => tag === "Refused")).toHaveLength(1)
         silent.socket.destroy()
         // The listener has seen it go when it lets another in; until then it closes those that come.
         let dial = 2
         while (full.events.filter(({ tag }) => tag === "Connected").length < 2) {
           other.endpoint.dial(++dial, full.endpoint.address)
-          yield* Effect.raceFirst(full.told("Connected", 2), other.told("DialFailed", dial))
+          yield* Effect.raceFirst(full.observed("Connected", 2), other.observed("DialFailed", dial))
         }
       })
   )
@@ -173,7 +173,7 @@ describe("peer transport", () => {
       dialler.endpoint.dial(2, "not an address")
       dialler.endpoint.dial(3, `127.0.0.1:${silentPort}`)
       dialler.endpoint.disconnect(3, "no patience")
-      const failed = yield* dialler.told("DialFailed", 3)
+      const failed = yield* dialler.observed("DialFailed", 3)
       expect(failed.map((event) => event.connection).sort()).toEqual([1, 2, 3])
       expect(dialler.events.length).toBe(3)
       expect(dialler.reentrant).toEqual([])
@@ -189,8 +189,8 @@ describe("peer transport", () => {
       dialler.endpoint.disconnect(1, "done")
       dialler.endpoint.disconnect(1, "again")
       dialler.endpoint.send(1, { tag: "Bye", reason: "idle" })
-      yield* acceptor.told("Disconnected")
-      yield* dialler.told("Disconnected")
+      yield* acceptor.observed("Disconnected")
+      yield* dialler.observed("Disconnected")
       const received = acceptor.events.filter((event) => event.tag === "Received")
       expect(received.length).toBe(7)
       expect(received.at(-1)!.message).toEqual({ tag: "Bye", reason: "shutdown" })
@@ -208,14 +208,14 @@ describe("peer transport", () => {
         Effect.gen(function* () {
           const dialler = yield* listenWatched()
           dialler.endpoint.dial(1, acceptor.endpoint.address)
-          yield* dialler.told("Connected")
+          yield* dialler.observed("Connected")
           yield* Effect.addFinalizer(() =>
             Effect.sync(() => dialler.endpoint.send(1, { tag: "Bye", reason: "shutdown" }))
           )
         })
       )
-      yield* acceptor.told("Disconnected")
-      const received = yield* acceptor.told("Received")
+      yield* acceptor.observed("Disconnected")
+      const received = yield* acceptor.observed("Received")
       expect(received[0]?.message).toEqual({ tag: "Bye", reason: "shutdown" })
     })
   )
@@ -225,7 +225,7 @@ describe("peer transport", () => {
       const { dialler, acceptor } = yield* connectedPair()
       dialler.transport.kill()
       dialler.endpoint.send(1, { tag: "Bye", reason: "shutdown" })
-      yield* acceptor.told("Disconnected")
+      yield* acceptor.observed("Disconnected")
       expect(acceptor.events.some((event) => event.tag === "Received")).toBe(false)
       expect(dialler.events.some((event) => event.tag === "Disconnected")).toBe(false)
     })
