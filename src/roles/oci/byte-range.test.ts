@@ -3,7 +3,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { formatContentRange, formatUploadRange, parseChunkRange, parseRange } from "./byte-range.ts"
+import { formatContentRange, formatUploadRange, parseChunkRange, parseRange, wholeOf } from "./byte-range.ts"
 import { ociLimits } from "./limits.ts"
 
 describe("parseRange", () => {
@@ -24,6 +24,12 @@ describe("parseRange", () => {
     ["bytes=99999999999999999999999-", 2048, "unsatisfiable"],
     ["bytes=0-1,5-6", 2048, "0-2 5-7"],
     ["bytes=5-6, 0-1 ,,-1", 2048, "5-7 0-2 2047-2048"],
+    ["bytes=0-1, ,2-3", 2048, "0-2 2-4"],
+    ["bytes=-1,-0", 2048, "2047-2048"],
+    ["bytes=0-0", 2048, "0-1"],
+    ["bytes=2047-2047", 2048, "2047-2048"],
+    ["bytes=40-49,30-39,20-29,10-19,0-9", 2048, "40-50 30-40 20-30 10-20 0-10"],
+    ["bytes=0-40,30-31,20-21,10-11", 2048, "unsatisfiable"],
     ["bytes=0-9,4000-5000", 2048, "0-10"],
     ["bytes=3000-,4000-5000", 2048, "unsatisfiable"],
     ["bytes=0-9,9-19,19-29", 2048, "0-10 9-20 19-30"],
@@ -80,20 +86,33 @@ describe("parseRange", () => {
   })
 })
 
+describe("a whole blob", () => {
+  it("is one range, or none if it is empty", () => {
+    expect(wholeOf(10)).toEqual({ ranges: [{ start: 0, end: 10 }], isWhole: true })
+    expect(wholeOf(0)).toEqual({ ranges: [], isWhole: true })
+  })
+})
+
 describe("upload ranges", () => {
   it("parse a chunk with and without the unit", () => {
     expect(parseChunkRange("0-9")).toEqual({ start: 0, end: 10 })
     expect(parseChunkRange("bytes 10-19/30")).toEqual({ start: 10, end: 20 })
     expect(parseChunkRange("bytes 10-19/*")).toEqual({ start: 10, end: 20 })
+    expect(parseChunkRange(" 5-5 ")).toEqual({ start: 5, end: 6 })
+    expect(parseChunkRange("0-9007199254740990")).toEqual({ start: 0, end: 9007199254740991 })
   })
 
-  it.each(["", "5", "9-5", "a-b", "0-", "-5", "0-99999999999999999999"])("refuses %s", (header) => {
-    expect(parseChunkRange(header)).toBeUndefined()
-  })
+  it.each(["", "5", "9-5", "6-5", "a-b", "0-", "-5", "0-99999999999999999999", "0-9007199254740991"])(
+    "refuse %s",
+    (header) => {
+      expect(parseChunkRange(header)).toBeUndefined()
+    }
+  )
 
   it("format an empty upload as 0-0, since clients parse an integer", () => {
     expect(formatUploadRange(0)).toBe("0-0")
     expect(formatUploadRange(1)).toBe("0-0")
+    expect(formatUploadRange(2)).toBe("0-1")
     expect(formatUploadRange(10)).toBe("0-9")
   })
 

@@ -16,7 +16,10 @@ describe("an image pattern", () => {
     ["demo/*:v*", "demo/app", "v1.2", true],
     ["demo/*:v*", "demo/app", "1", false],
     ["*/app:release-*-x", "demo/app", "release-1-2-x", true],
-    ["*/app:release-*-x", "demo/app", "release-x", false]
+    ["*/app:release-*-x", "demo/app", "release-x", false],
+    ["demo/app:*", "demo/app", "1", true],
+    ["demo/app:*", "demo/apps", "1", false],
+    ["x".repeat(maxPatternLength), "x", "1", false]
   ])("%s, of %s:%s: %s", (pattern, repository, tag, matches) => {
     expect(isImagePattern(pattern)).toBe(true)
     expect(matchesImage(pattern, repository, tag)).toBe(matches)

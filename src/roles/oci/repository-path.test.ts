@@ -107,9 +107,37 @@ describe("parseRegistryPath", () => {
     ["/v2/a/_shoal/tags/x/past", "404 UNSUPPORTED"],
     ["/v2/a/_shoal/manifests/x", "400 NAME_INVALID"],
     ["/v2/a", "404 UNSUPPORTED"],
+    ["/v3/a/tags/list", "404 UNSUPPORTED"],
+    ["/v2/a/tags/lists", "404 UNSUPPORTED"],
+    ["/v2/a/tag/list", "404 UNSUPPORTED"],
+    ["/v2/a/blobs/upload/x", "404 UNSUPPORTED"],
+    ["/v2/a/blob/uploads/x", "404 UNSUPPORTED"],
+    ["/v2/a/_other/tags/x/history", "404 UNSUPPORTED"],
+    ["/v2/a/_shoal/tag/x/history", "404 UNSUPPORTED"],
+    ["/v2/_catalogs", "404 UNSUPPORTED"],
+    ["/v2/a/manifests/", "400 TAG_INVALID"],
+    ["/v2/a/blobs/uploads/x/y", "404 UNSUPPORTED"],
+    ["/v2/tags/list", "400 NAME_INVALID"],
+    ["/v2/", "Base"],
+    ["/v2", "Base"],
+    ["/v2/a/blobs/uploads/", "Uploads"],
+    ["/v2/a/blobs/uploads", "Uploads"],
+    [`/v2/${"a".repeat(255)}/tags/list`, "Tags"],
+    [`/v2/a/manifests/${"t".repeat(128)}`, "Manifest"],
     ["/v2/%E0%A4%A/manifests/1", "400 NAME_INVALID"]
   ])("refuses %s with %s", (path, answer) => {
     expect(refusal(path)).toBe(answer)
+  })
+
+  it("gives an error with at most 300 characters of a long path", () => {
+    const long = "X".repeat(400)
+    for (const path of [`/v2/${long}/tags/list`, `/v2/a/manifests/!${long}`, `/v2/a/blobs/${long}`]) {
+      const { message, detail } = parseRegistryPath(path) as OciError
+      expect(message).toContain("X".repeat(299))
+      expect(message).not.toContain("X".repeat(301))
+      expect(Object.values(detail as Record<string, string>).map(({ length }) => length)).toEqual([300])
+    }
+    expect((parseRegistryPath(`/v1/${long}`) as OciError).message).not.toContain("X".repeat(301))
   })
 
   it("parses a name of many repeated separators in linear time", () => {
