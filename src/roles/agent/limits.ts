@@ -1,5 +1,5 @@
-// Limits of an agent: what it remembers, how long it waits, how far it reads ahead, how it keeps within its disk. Each
-// line states the unit, the formula or the trade-off; relations between limits are asserted when the module loads.
+// Limits of an agent: what it remembers, how long it waits, how far it reads ahead, and its disk budget. Each line
+// states the unit, the formula or the trade-off; relations between limits are asserted when the module loads.
 
 import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -11,45 +11,59 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 export const agentLimits = {
-  /** What an agent remembers of the build-indexes, the least recently used forgotten first: 200 to 300 bytes each. */
+  /**
+   * Answers of build-indexes that an agent remembers, at 200 to 300 bytes each. The least recently used is forgotten
+   * first.
+   */
   maxRememberedRepositories: 10_000,
   maxRememberedTags: 10_000,
   maxRememberedManifests: 10_000,
   maxRememberedBlobs: 100_000,
-  /** How long a read waits for a build-index when there is a last known value to serve instead. */
+  /** Time that a read waits for a build-index when it could serve a last known value. */
   revalidationPatience: seconds(2),
-  /** A build-index that did not answer is not asked again for this long, while there is a last known value. */
+  /** A build-index that did not answer is not asked again for this time, while there is a last known value. */
   staleRetryPause: seconds(2),
-  /** When a tag was last confirmed is noted at most this often, so Age after a restart is too high by this at most. */
+  /**
+   * The last confirmation of a tag is recorded at most this often, so Age after a restart is too high by at most
+   * this.
+   */
   confirmationNotePause: seconds(60),
-  /** How long an agent believes that a bare name is, or is not, a repository of the cluster. */
+  /** Time for which an agent caches whether a bare name is a repository of the cluster. */
   ownershipLifetime: seconds(5),
 
-  /** How long a pull asks for metainfo while trackers or origins are away; clients give up at about a minute. */
+  /**
+   * Time for which a pull asks for metainfo while trackers or origins do not answer. Clients give up after about a
+   * minute.
+   */
   metainfoPatience: seconds(45),
-  /** A pull that made no progress for this long fails with a reason. */
+  /** A pull without progress for this time fails with a reason. */
   stalledPullTimeout: seconds(120),
-  /** A download that no client waits for any more stays in its swarm this long, asking for nothing: readers come back. */
+  /** A download without clients stays in its swarm for this time, without requests, because readers come back. */
   abandonedDownloadLinger: seconds(2),
   /** Pieces that go first for a client that reads in order. More help one reader, fewer keep the swarm diverse. */
   readAheadPieces: 4,
   /**
-   * Pieces that are fetched ahead of the one that a ranged reader takes: one at first, one more for each piece that it
-   * has taken, at most this many, and none beyond the range. A reader that hangs up in its k-th piece (from 0) so left
-   * at most k + 1 + min(k + 1, this) pieces asked for: little for a short read, enough for a long one.
+   * Pieces that are fetched ahead of the piece that a ranged reader takes: one at first, one more for each piece that
+   * it has taken, at most this many, and none beyond the range. A reader that hangs up in its k-th piece (from 0) has
+   * caused at most k + 1 + min(k + 1, this) requests: few for a short read, enough for a long one.
    */
   rangeAheadPieces: 4,
-  /** Bytes of an answer to a write that an agent passes on (`push: forward`): an OCI error document is a few hundred. */
+  /**
+   * Bytes of an answer to a write that an agent passes on (`push: forward`). An OCI error document has a few hundred.
+   */
   maxForwardedAnswerBytes: 256 * KiB,
 
-  /** How long a download waits for room within the disk budget; clients give up at about a minute. */
+  /** Time that a download waits for room within the disk budget. Clients give up after about a minute. */
   diskRoomPatience: seconds(30),
-  /** Between two measurements of a whole store with a budget, and two notes of a blob's last use: a write for each. */
+  /**
+   * Time between two measurements of a store with a budget, and between two records of a blob's last use: one write
+   * each.
+   */
   diskSurveyInterval: seconds(300),
-  /** When the disk is too full and all is in use or cannot be removed, eviction is tried again after this. */
+  /** When the disk is too full and nothing can be evicted, eviction is tried again after this time. */
   diskRetryPause: seconds(5),
 
-  /** Bytes of a request to preheat: maxPreheatContents times less than 200. */
+  /** Bytes of a preheat request: maxPreheatContents times less than 200. */
   maxPreheatAskBytes: 1 * MiB,
   /** Preheats that an agent works on at once, and blobs that it pulls at once for all of them. */
   maxPreheatsPerAgent: 16,
@@ -58,7 +72,7 @@ export const agentLimits = {
 
 export type AgentLimits = Readonly<typeof agentLimits>
 
-/** What an agent reads when it is made: these limits, unless a test sets others. */
+/** The limits that an agent reads when it is made. Tests provide others. */
 export const AgentLimits: Context.Reference<AgentLimits> = Context.Reference(
   "shoal/roles/agent/AgentLimits",
   {

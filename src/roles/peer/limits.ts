@@ -1,5 +1,5 @@
-// Limits of a host in swarms, beside those of its peer machine (protocol/limits.ts). Each line states the unit and the
-// trade-off; relations between limits are asserted when the module loads.
+// Limits of a host in swarms, in addition to those of its peer machine (protocol/limits.ts). Each line states the
+// unit and the trade-off; relations between limits are asserted when the module loads.
 
 import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -7,19 +7,22 @@ import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import { limits } from "../../protocol/limits.ts"
 
 export const peerLimits = {
-  /** A complete swarm that nobody uses gives back its file and memory after this; a peer that asks opens it again. */
+  /** A complete swarm without users frees its file and memory after this time. A request of a peer opens it again. */
   idleSwarmTimeout: seconds(300),
-  /** A swarm that still has neighbours counts as being served this long after a piece was loaded: they ask again. */
+  /**
+   * A swarm with neighbours counts as being served for this time after a piece was loaded, because they will ask
+   * again.
+   */
   servedLately: seconds(1),
   /** A downloader with fewer neighbours asks its tracker again as soon as it may. */
   fewNeighbours: 4,
-  /** Announces that come due within this are sent together. */
+  /** Announces that are due within this time are sent together. */
   announceCoalescing: milliseconds(100)
 }
 
 export type PeerLimits = Readonly<typeof peerLimits>
 
-/** What a host in swarms reads when it is made: these limits, unless a test sets others. */
+/** The limits that a host in swarms reads when it is made. Tests provide others. */
 export const PeerLimits: Context.Reference<PeerLimits> = Context.Reference("shoal/roles/peer/PeerLimits", {
   defaultValue: () => peerLimits
 })

@@ -6,13 +6,13 @@ import { OciLimits } from "../oci/limits.ts"
 const MiB = 1024 * 1024
 
 export const registryLimits = {
-  /** Bytes of pushed manifests that a registry holds at once; a client that brings more is told to come back. */
+  /** Bytes of pushed manifests that a registry holds at once. A client with more is told to come back. */
   maxGatheredManifests: 256 * MiB,
   /** Missing contents of a manifest that a refusal lists: about 100 bytes each. */
   maxMissingListed: 100,
-  /** Tags that one put may move (OCI: registries must take at least 10). */
+  /** Tags that one put may move (OCI: registries must accept at least 10). */
   maxTagsPerPut: 100,
-  /** Listed referrers that are looked up at once, to leave out those that were deleted. */
+  /** Listed referrers that are looked up at once, to omit deleted ones. */
   maxParallelLookups: 8,
   /** Characters of the name of a client that changes a tag. A tag's history repeats it. */
   maxChangedByLength: 256
@@ -20,7 +20,7 @@ export const registryLimits = {
 
 export type RegistryLimits = Readonly<typeof registryLimits>
 
-/** What the registry API reads when it is made: these limits, unless a test sets others. */
+/** The limits that the registry API reads when it is made. Tests provide others. */
 export const RegistryLimits: Context.Reference<RegistryLimits> = Context.Reference(
   "shoal/roles/registry/RegistryLimits",
   {
@@ -28,7 +28,7 @@ export const RegistryLimits: Context.Reference<RegistryLimits> = Context.Referen
   }
 )
 
-/** What the routes of the registry API obey. */
+/** The limits of the routes of the registry API. */
 export type ApiLimits = RegistryLimits & OciLimits
 
 export const apiLimits: Effect.Effect<ApiLimits> = Effect.gen(function* () {

@@ -4,15 +4,15 @@ import { Context } from "effect"
 import { seconds } from "../../protocol/kit/time.ts"
 
 export const serviceLimits = {
-  /** Rows that one scan of a table reads at once: some 100 KB in memory, against a query for each page. */
+  /** Rows that one scan of a table reads at once: some 100 KB in memory, against one query per page. */
   tableScanPage: 1000,
-  /** An upload that no request touches for this long is dropped: a client resumes within hours, or never. */
+  /** An upload without a request for this time is dropped. A client resumes within hours, or never. */
   uploadSessionTimeout: seconds(24 * 3600)
 }
 
 export type ServiceLimits = Readonly<typeof serviceLimits>
 
-/** What a role reads when it is made: these limits, unless a test sets others. */
+/** The limits that a role reads when it is made. Tests provide others. */
 export const ServiceLimits: Context.Reference<ServiceLimits> = Context.Reference(
   "shoal/roles/services/ServiceLimits",
   {

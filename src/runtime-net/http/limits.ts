@@ -1,5 +1,5 @@
-// Limits of HTTP listeners and of the HTTP client. Each line states the unit and the trade-off; relations between limits
-// are asserted when the module loads. How long a listener waits for a request is configured: roles/config/limits.ts.
+// Limits of HTTP listeners and of the HTTP client. Each line states the unit and the trade-off; relations between
+// limits are asserted when the module loads. roles/config/limits.ts has the time that a listener waits for a request.
 
 import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -9,32 +9,34 @@ import { ociLimits } from "../../roles/oci/limits.ts"
 const KiB = 1024
 
 const listenerLimits = {
-  /** A host that stops lets running requests end for this long. */
+  /** Time that a stopping host gives running requests to end. */
   stopDrain: seconds(10),
-  /** A client that moves fewer bytes of a body than this within its listener's patience is cut off. */
+  /** A client that moves fewer bytes of a body within its listener's patience is cut off. */
   minClientBytes: 64 * KiB,
-  /** Looks in that time: how late a slow client may be noticed, against work for each connection. */
+  /** Looks within that time: an earlier notice of a slow client, against work per connection. */
   slowClientLooks: 10,
-  /** How often connections are checked for headers that are late. */
+  /** Interval of the checks for late headers. */
   connectionCheck: seconds(5),
-  /** A refused connection is read on for this long, so that the refusal is not lost in a reset. */
+  /** A refused connection is read for this time, so that the refusal is not lost in a reset. */
   refusalLinger: seconds(1),
   /** HTTP connections of a listener, and of one client (an IPv4 address, an IPv6 /64): about 20 KiB each. */
   maxHttpConnections: 16_384,
   maxHttpConnectionsPerClient: 4_096,
-  /** An HTTP connection without a request is kept this long. */
+  /** An HTTP connection without a request is kept for this time. */
   httpKeepAlive: seconds(65),
   /** Connections of a host to one other host's HTTP listener. */
   maxHttpConnectionsPerHost: 64,
-  /** Bytes of a request's headers: maxRanges ranges of a terabyte blob at 28 bytes each fit beside the others. */
+  /**
+   * Bytes of a request's headers: maxRanges ranges of a terabyte blob at 28 bytes each fit in addition to the others.
+   */
   maxRequestHeaderBytes: 48 * KiB,
-  /** Headers of a request; clients send some tens. */
+  /** Headers of a request. Clients send a few dozen. */
   maxRequestHeaders: 500
 }
 
 export type ListenerLimits = Readonly<typeof listenerLimits>
 
-/** What a listener reads when it is bound: these limits, unless a test sets others. */
+/** The limits that a listener reads when it is bound. Tests provide others. */
 export const ListenerLimits: Context.Reference<ListenerLimits> = Context.Reference(
   "shoal/runtime-net/http/ListenerLimits",
   {

@@ -9,24 +9,29 @@ import { limits } from "../../protocol/limits.ts"
 const MiB = 1024 * 1024
 
 export const socketLimits = {
-  /** Bytes a connection may have in its socket's buffer before the next piece waits: the link never runs dry. */
+  /**
+   * Bytes that a connection may have in its socket's buffer before the next piece waits, so that the link never runs
+   * dry.
+   */
   maxSocketBuffer: 4 * MiB,
   /** Control messages that a connection queues behind pieces before it counts as stuck and is closed. */
   maxQueuedMessages: 16_384,
-  /** Bytes beyond a full buffer and one piece that make a connection count as stuck: the peer does not read. */
+  /**
+   * Bytes beyond a full buffer and one piece at which a connection counts as stuck, because the peer does not read.
+   */
   maxStuckBytes: 4 * MiB,
-  /** Peer sockets that a listener holds. Those over maxConnections are told so and closed, and count until then. */
+  /** Peer sockets of a listener. Those beyond maxConnections get a Bye and are closed, and count until then. */
   maxSockets: 1024,
-  /** A ping after this, and a connection from which no byte came for this long is dead. */
+  /** Interval of pings. The second limit is the silence after which a connection is dead. */
   pingInterval: seconds(15),
   deadConnectionTimeout: seconds(45),
-  /** What was sent before a disconnect may take this long to leave. */
+  /** Time that sent messages have to leave before a disconnect. */
   disconnectDrain: seconds(2)
 }
 
 export type SocketLimits = Readonly<typeof socketLimits>
 
-/** What a peer listener reads when it is bound: these limits, unless a test sets others. */
+/** The limits that a peer listener reads when it is bound. Tests provide others. */
 export const SocketLimits: Context.Reference<SocketLimits> = Context.Reference(
   "shoal/runtime-net/sockets/SocketLimits",
   {

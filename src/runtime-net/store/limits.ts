@@ -5,9 +5,9 @@ import { Context } from "effect"
 const MiB = 1024 * 1024
 
 const storeLimits = {
-  /** Uploads whose running digest is kept in memory; the oldest beyond it is read again at its commit. */
+  /** Uploads whose running digest is kept in memory. The oldest beyond it is read again at its commit. */
   maxUploadsHashed: 4096,
-  /** Unfinished downloads, closed, whose verified pieces a store remembers; the oldest beyond it is hashed again. */
+  /** Closed, unfinished downloads whose verified pieces a store remembers. The oldest beyond it is hashed again. */
   maxClosedDownloadsKept: 256,
   /** Bytes of an upload that are gathered for the next write before the source waits. */
   maxGatheredWrite: 4 * MiB,
@@ -17,7 +17,7 @@ const storeLimits = {
 
 export type StoreLimits = Readonly<typeof storeLimits>
 
-/** What a store reads when it is opened: these limits, unless a test sets others. */
+/** The limits that a store reads when it is opened. Tests provide others. */
 export const StoreLimits: Context.Reference<StoreLimits> = Context.Reference(
   "shoal/runtime-net/store/StoreLimits",
   {
