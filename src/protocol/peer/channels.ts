@@ -8,15 +8,14 @@
 // return. Invariants: neighbours of a swarm within the maximum of this kind of host; pending asks within
 // maxPendingAsks. It refuses to know what is exchanged on a channel.
 
-import { Bitfield } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
 import { type HostContext, sendMessage } from "../swarm/host-context.ts"
-import { Neighbour, type NeighbourSwarm } from "../swarm/neighbour.ts"
-import type { Swarm } from "../swarm/swarm.ts"
+import { Neighbour, type NeighbourSwarm, peerOf } from "../swarm/neighbour.ts"
 import type { Uploader } from "../swarm/uploader.ts"
 import type { CloseReason, Have, SwarmId } from "../wire/message.ts"
 import type { PeerAddress } from "../wire/peer-id.ts"
+import { type ChannelSwarm, openingHave, parseHave } from "./channel-swarm.ts"
 import type { ConnectionBudget } from "./connection-budget.ts"
 import { indexNeighbour, type NeighbourIndex, unindexNeighbour } from "./neighbour-index.ts"
 import { NeighbourSearch } from "./neighbour-search.ts"
@@ -25,8 +24,8 @@ import { type PeerSession, type RemoteChannel, sessionOf } from "./peer-session.
 /** Own Opens of one swarm that a peer may leave unanswered before no more are sent. */
 const maxUnanswered = 4
 
-interface Entry {
-  readonly swarm: Swarm
+interface Entry<S> {
+  readonly swarm: S
   readonly search: NeighbourSearch
 }
 
@@ -39,13 +38,13 @@ export interface Dialler {
   readonly violation: (session: PeerSession, reason: string, now: Micros) => void
 }
 
-export class Channels {
+export class Channels<S extends ChannelSwarm> {
   readonly #context: HostContext
   readonly #budget: ConnectionBudget
-  readonly #uploader: Uploader
+  readonly #uploader: Pick<Uploader, "channelClosed">
   readonly #dialler: Dialler
   readonly #index: NeighbourIndex
-  readonly #entries = new Map<SwarmId, Entry>()
+  readonly #entries = new Map<SwarmId, Entry<S>>()
   /** Sessions on which a swarm was opened that the driver was asked about. */
   #asks: Map<SwarmId, PeerSession[]> | undefined
   #stopping = false
@@ -53,7 +52,7 @@ export class Channels {
   constructor(
     context: HostContext,
     budget: ConnectionBudget,
-    uploader: Uploader,
+    uploader: Pick<Uploader, "channelClosed">,
     dialler: Dialler,
     index: NeighbourIndex
   ) {
@@ -72,11 +71,11 @@ export class Channels {
     return this.#asks?.size ?? 0
   }
 
-  swarm(id: SwarmId): Swarm | undefined {
+  swarm(id: SwarmId): S | undefined {
     return this.#entries.get(id)?.swarm
   }
 
-  addSwarm(swarm: Swarm, now: Micros): void {
+  addSwarm(swarm: S, now: Micros): void {
     invariant(!this.#entries.has(swarm.id), `swarm ${swarm.id} is opened twice`)
     const search = new NeighbourSearch(this.#context, (due) => this.seek(swarm.id, due))
     this.#entries.set(swarm.id, { swarm, search })
@@ -182,7 +181,7 @@ export class Channels {
 
   /** Opens a swarm on a connection, and joins when the peer had opened it before. */
   open(session: PeerSession, id: SwarmId, now: Micros): void {
-    const swarm = this.#entries.get(id)!.swarm
+    const { swarm } = this.#entry(id)
     if (session.neighbourOf(id) !== undefined || session.unanswered(id) >= maxUnanswered) return
     const channel = session.freeChannel()
     if (channel === undefined) return
@@ -208,12 +207,13 @@ export class Channels {
       return undefined
     }
     const neighbour = session.neighbourOf(id)
+    const asks = this.#asks?.get(id)
     if (neighbour !== undefined) {
       this.#join(neighbour, remote, now)
     } else if (this.#entries.has(id)) {
       this.#accept(session, remote, now)
-    } else if (this.#asks?.has(id)) {
-      this.#asks.get(id)!.push(session)
+    } else if (asks !== undefined) {
+      asks.push(session)
     } else if (this.pendingAsks >= this.#context.rules.maxPendingAsks || this.#stopping) {
       this.#refuse(session, remote, "too-many", now)
     } else {
@@ -281,7 +281,7 @@ export class Channels {
 
   #accept(session: PeerSession, remote: RemoteChannel, now: Micros): void {
     // Only the joined count: when many hosts dial each other at once, those that they count on refuse them in turn.
-    if (this.#stopping || this.#isFull(this.#entries.get(remote.swarm)!.swarm)) {
+    if (this.#stopping || this.#isFull(this.#entry(remote.swarm).swarm)) {
       this.#refuse(session, remote, "too-many", now)
     } else {
       this.open(session, remote.swarm, now)
@@ -312,7 +312,8 @@ export class Channels {
 
   #join(neighbour: Neighbour, remote: RemoteChannel, now: Micros): void {
     const { swarm } = neighbour
-    const theirs = parseHave(remote.have!, swarm.pieces)
+    invariant(remote.have !== undefined, "channels: a channel is joined twice")
+    const theirs = parseHave(remote.have, swarm.pieces)
     if (theirs === undefined) {
       this.#dialler.violation(sessionOf(neighbour), `Open with a bitfield that does not fit ${swarm.id}`, now)
       return
@@ -336,7 +337,7 @@ export class Channels {
   #coolDown(id: SwarmId, session: PeerSession, reason: CloseReason, now: Micros): void {
     const { minRedialDelay, maxRedialDelay } = this.#context.rules
     const patience = reason === "too-many" ? 2 * minRedialDelay : maxRedialDelay
-    this.#entries.get(id)!.search.refused(session.peerId!, now + patience)
+    this.#entry(id).search.refused(peerOf(session), now + patience)
   }
 
   /** Takes the neighbour out of its session and swarm; nothing is said to it. */
@@ -355,10 +356,10 @@ export class Channels {
     }
   }
 
-  #dropPoorest(swarm: Swarm, now: Micros): void {
+  #dropPoorest(swarm: ChannelSwarm, now: Micros): void {
     let poorest: Neighbour | undefined
     for (const neighbour of swarm.neighbours) {
-      if (poorest === undefined || neighbour.theirs!.count < poorest.theirs!.count) poorest = neighbour
+      if (poorest === undefined || piecesOf(neighbour) < piecesOf(poorest)) poorest = neighbour
     }
     if (poorest !== undefined) this.close(poorest, "not-interested", now)
   }
@@ -370,9 +371,15 @@ export class Channels {
   }
 
   #forgetAsk(session: PeerSession, id: SwarmId): void {
-    const sessions = this.#asks?.get(id)
-    const index = sessions?.indexOf(session) ?? -1
-    if (index >= 0) sessions!.splice(index, 1)
+    const sessions = this.#asks?.get(id) ?? []
+    const index = sessions.indexOf(session)
+    if (index >= 0) sessions.splice(index, 1)
+  }
+
+  #entry(id: SwarmId): Entry<S> {
+    const entry = this.#entries.get(id)
+    invariant(entry !== undefined, `channels: swarm ${id} is not open on this host`)
+    return entry
   }
 
   #checkIdle(session: PeerSession, now: Micros): void {
@@ -380,11 +387,4 @@ export class Channels {
   }
 }
 
-const openingHave = (have: Bitfield): Have =>
-  have.isFull ? "all" : have.count === 0 ? "none" : have.toBytes()
-
-const parseHave = (have: Have, pieces: number): Bitfield | undefined => {
-  if (have === "all") return Bitfield.full(pieces)
-  if (have === "none") return new Bitfield(pieces)
-  return Bitfield.fromBytes(have, pieces)
-}
+const piecesOf = ({ theirs }: Neighbour): number => theirs?.count ?? 0

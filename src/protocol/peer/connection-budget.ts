@@ -10,6 +10,7 @@ import { invariant } from "../kit/invariant.ts"
 import type { RandomSource } from "../kit/random-source.ts"
 import type { Micros } from "../kit/time.ts"
 import type { PeerHostRules } from "../swarm/host-context.ts"
+import { peerOf } from "../swarm/neighbour.ts"
 import type { ConnectionId } from "../swarm/peer-host-io.ts"
 import type { PeerId } from "../wire/peer-id.ts"
 import type { PeerSession } from "./peer-session.ts"
@@ -70,8 +71,9 @@ export class ConnectionBudget {
   /** The handshake is done: the session stands for its peer. */
   opened(session: PeerSession): void {
     this.#forgetPending(session)
-    this.#open.set(session.peerId!, session)
-    this.#redials?.delete(session.peerId!)
+    const peerId = peerOf(session)
+    this.#open.set(peerId, session)
+    this.#redials?.delete(peerId)
   }
 
   /** This host has ended the session; its connection counts until it is gone. */

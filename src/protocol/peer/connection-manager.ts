@@ -15,25 +15,40 @@ import type { ConnectionId } from "../swarm/peer-host-io.ts"
 import type { Uploader } from "../swarm/uploader.ts"
 import type { ByeReason, Message, SwarmId } from "../wire/message.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
-import type { Channels } from "./channels.ts"
 import type { ConnectionBudget } from "./connection-budget.ts"
 import { keptOfTwo, makeHello, refuseHello } from "./handshake.ts"
 import { PeerSession } from "./peer-session.ts"
 
 type Hello = Extract<Message, { tag: "Hello" }>
 
+/** What the connections need of the channels. */
+export interface ConnectionChannels {
+  /** The handshake is done, or the connection failed: the swarms that waited for it are opened, or look elsewhere. */
+  readonly intentsDone: (session: PeerSession, succeeded: boolean, now: Micros) => void
+  /** The swarms that waited for this connection wait for another one to the same peer. */
+  readonly withdrawIntents: (session: PeerSession) => void
+  readonly openIfWanted: (session: PeerSession, swarm: SwarmId, now: Micros) => void
+  /** The connection has ended, and its channels with it. */
+  readonly endSession: (session: PeerSession, now: Micros) => void
+}
+
 export class ConnectionManager {
   readonly #context: HostContext
   readonly #budget: ConnectionBudget
-  readonly #uploader: Uploader
-  readonly #channels: () => Channels
+  readonly #uploader: Pick<Uploader, "disconnected">
+  readonly #channels: () => ConnectionChannels
   /** Accepted and ended in the same breath; nothing they say matters. */
   #refused: Set<ConnectionId> | undefined
   #lastDialled: ConnectionId = 0
   #stopping = false
 
   /** `channels` is asked for late: the two know each other. */
-  constructor(context: HostContext, budget: ConnectionBudget, uploader: Uploader, channels: () => Channels) {
+  constructor(
+    context: HostContext,
+    budget: ConnectionBudget,
+    uploader: Pick<Uploader, "disconnected">,
+    channels: () => ConnectionChannels
+  ) {
     this.#context = context
     this.#budget = budget
     this.#uploader = uploader
@@ -78,7 +93,8 @@ export class ConnectionManager {
     invariant(session.state === "dialling", `connection ${connection} is connected twice`)
     this.#context.counters.connectionsDialled++
     session.state = "greeting"
-    const other = this.#budget.openWith(session.expected!)
+    const { expected } = session
+    const other = expected === undefined ? undefined : this.#budget.openWith(expected)
     if (other !== undefined) {
       this.#replace(session, other, now)
       return
@@ -92,7 +108,7 @@ export class ConnectionManager {
     invariant(session !== undefined, `connection ${connection} was never dialled`)
     this.#context.counters.dialsFailed++
     this.#budget.gone(session)
-    this.#budget.recordFailure(session.expected!, now)
+    this.#recordFailure(session, now)
     this.#channels().endSession(session, now)
   }
 
@@ -102,7 +118,7 @@ export class ConnectionManager {
     invariant(session !== undefined, `connection ${connection} is not known`)
     const wasClosing = session.state === "closing"
     session.state = "closing"
-    this.#context.deadlines.set(session.deadline!, undefined)
+    this.#wakeAt(session, undefined)
     this.#budget.gone(session)
     if (!wasClosing) {
       this.#recordFailure(session, now)
@@ -279,6 +295,6 @@ export class ConnectionManager {
   }
 
   #wakeAt(session: PeerSession, at: Micros | undefined): void {
-    this.#context.deadlines.set(session.deadline!, at)
+    if (session.deadline !== undefined) this.#context.deadlines.set(session.deadline, at)
   }
 }

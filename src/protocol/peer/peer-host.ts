@@ -20,7 +20,7 @@ import {
   type PeerHostRules,
   peerHostRules
 } from "../swarm/host-context.ts"
-import type { Neighbour } from "../swarm/neighbour.ts"
+import { type Neighbour, peerOf } from "../swarm/neighbour.ts"
 import type { PeerHostCounters, PeerHostInput, PeerHostOutput, SwarmStatus } from "../swarm/peer-host-io.ts"
 import { Swarm } from "../swarm/swarm.ts"
 import { Uploader } from "../swarm/uploader.ts"
@@ -72,7 +72,7 @@ export class PeerHost {
   readonly #budget: ConnectionBudget
   readonly #uploader: Uploader
   readonly #connections: ConnectionManager
-  readonly #channels: Channels
+  readonly #channels: Channels<Swarm>
   #now: Micros = 0
 
   constructor(options: PeerHostOptions) {
@@ -152,10 +152,10 @@ export class PeerHost {
     const swarm = this.#channels.swarm(id)
     if (swarm === undefined) return []
     return swarm.neighbours.map(({ session, theirs, requests, backoffUntil }) => ({
-      peerId: session.peerId!,
+      peerId: peerOf(session),
       kind: session.kind,
       address: session.address,
-      have: theirs!.count,
+      have: theirs?.count ?? 0,
       requests: requests.live,
       backoffUntil
     }))

@@ -132,10 +132,11 @@ export class PeerSession implements NeighbourSession {
 
   /** Whether an Open that just came answers one that was closed meanwhile. */
   answersClosed(swarm: SwarmId): boolean {
-    const count = this.unanswered(swarm)
-    if (count === 0) return false
-    if (count === 1) this.#closedUnanswered!.delete(swarm)
-    else this.#closedUnanswered!.set(swarm, count - 1)
+    const closed = this.#closedUnanswered
+    const count = closed?.get(swarm)
+    if (closed === undefined || count === undefined) return false
+    if (count === 1) closed.delete(swarm)
+    else closed.set(swarm, count - 1)
     return true
   }
 

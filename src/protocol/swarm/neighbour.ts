@@ -9,6 +9,7 @@
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"
+import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
 import type { Payload } from "../wire/payload.ts"
@@ -25,6 +26,12 @@ export interface NeighbourSession {
   /** Set once the handshake is done. */
   readonly peerId: PeerId | undefined
   readonly kind: PeerKind
+}
+
+/** The peer of a session whose handshake is done. */
+export const peerOf = ({ peerId, connection }: NeighbourSession): PeerId => {
+  invariant(peerId !== undefined, `connection ${connection} is not past its handshake`)
+  return peerId
 }
 
 /**

@@ -100,10 +100,11 @@ export class RequestWindow {
   release(requests: NeighbourRequests, request: OutstandingRequest): void {
     requests.live--
     this.live--
-    const extra = this.#extraCopies?.get(request.piece)
-    if (extra === undefined) this.unmark(request.piece)
-    else if (extra === 1) this.#extraCopies!.delete(request.piece)
-    else this.#extraCopies!.set(request.piece, extra - 1)
+    const copies = this.#extraCopies
+    const extra = copies?.get(request.piece)
+    if (copies === undefined || extra === undefined) this.unmark(request.piece)
+    else if (extra === 1) copies.delete(request.piece)
+    else copies.set(request.piece, extra - 1)
   }
 
   /** The piece arrived: it is being stored, so nobody else is asked. */

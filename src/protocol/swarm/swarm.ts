@@ -20,7 +20,7 @@ import type { Payload } from "../wire/payload.ts"
 import { Demand } from "./demand.ts"
 import { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
-import type { Neighbour, NeighbourSwarm } from "./neighbour.ts"
+import { type Neighbour, type NeighbourSwarm, peerOf } from "./neighbour.ts"
 import type { SeedArc } from "./peer-host-io.ts"
 import { isBeingWritten, type PendingWrite, takePendingWrite } from "./pending-writes.ts"
 import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
@@ -334,10 +334,10 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   pieceCorrupt(piece: number, now: Micros): void {
     const write = takePendingWrite(this.#pendingWrites, piece)
     if (write === undefined) return
-    const { peerId, address } = write.from
     this.window.unmark(piece)
     this.#context.counters.piecesCorrupt++
-    this.#context.banPeer(peerId!, address, `sent a corrupt piece ${piece} of ${this.id}`, now)
+    const { address } = write.from
+    this.#context.banPeer(peerOf(write.from), address, `sent a corrupt piece ${piece} of ${this.id}`, now)
     this.#filler.fillIdle(now)
   }
 

@@ -196,7 +196,8 @@ export class HandOut {
   }
 
   #make(peer: PeerAddress): Entry {
-    if (this.#entries.length >= limits.maxPeersPerSwarm) this.#remove(this.#nextToExpire())
+    const displaced = this.#entries.length >= limits.maxPeersPerSwarm ? this.#nextToExpire() : undefined
+    if (displaced !== undefined) this.#remove(displaced)
     const entry: Entry = {
       peer,
       complete: false,
@@ -213,10 +214,10 @@ export class HandOut {
     return entry
   }
 
-  #nextToExpire(): Entry {
+  #nextToExpire(): Entry | undefined {
     const downloading = this.#downloading.oldest
     const complete = this.#complete.oldest
-    if (downloading === undefined) return complete!
+    if (downloading === undefined) return complete
     return complete !== undefined && complete.expiresAt < downloading.expiresAt ? complete : downloading
   }
 
