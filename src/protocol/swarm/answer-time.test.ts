@@ -18,6 +18,19 @@ describe("the time that answers take", () => {
     expect(times.patience).toBe(shortest / 2)
   })
 
+  test("is counted in whole microseconds", () => {
+    const short = { ...rules, requestTimeoutBase: 10, requestTimeoutPerMiB: 1 }
+    const times = new AnswerTime(short, MiB / 2)
+    expect([times.timeout, times.patience]).toEqual([11, 5])
+    times.answered(100)
+    expect([times.timeout, times.patience]).toEqual([400, 200])
+    // An eighth of the difference is added to the usual answer: 100.125, then 100.234375.
+    times.answered(101)
+    expect([times.timeout, times.patience]).toEqual([401, 200])
+    times.answered(103)
+    expect([times.timeout, times.patience]).toEqual([402, 201])
+  })
+
   test("is doubled once for requests that expire together, and again half a timeout later", () => {
     const times = new AnswerTime(rules, 4 * MiB)
     times.expired(seconds(20))

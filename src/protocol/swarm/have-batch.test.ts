@@ -67,7 +67,7 @@ describe("a Have", () => {
   })
 
   it("waits for the next piece within the delay, and goes out with the first one after it", () => {
-    const { join, storeAt, said } = setUp()
+    const { context, join, storeAt, said } = setUp()
     join(1)
     storeAt(1000, 4)
     said()
@@ -75,6 +75,7 @@ describe("a Have", () => {
     expect(said()).toEqual([])
     storeAt(1100, 7)
     expect(said()).toEqual(["1: 6 5 7"])
+    expect(context.deadlines.next).toBeUndefined()
     storeAt(1199, 8)
     expect(said()).toEqual([])
   })
@@ -220,7 +221,8 @@ describe("a neighbour that has plenty to request", () => {
       [31, ["1: 41"]],
       [32, []]
     ] as const) {
-      const { join, storeAt, said } = setUp(plenty, { have: have() })
+      // 0.49 x 64 is between 31 and 32.
+      const { join, storeAt, said } = setUp({ havePlentyPart: 0.49 }, { have: have() })
       const theirs = Array.from({ length: 42 - lacks }, (_, piece) => piece)
       join(1, piecesOf(pieces, ...theirs))
       storeAt(1000, 40)
