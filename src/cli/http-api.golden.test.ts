@@ -5,14 +5,18 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { OpenApi } from "effect/http-api"
 import { expect, test } from "vitest"
+import { AgentApi } from "../roles/client/agent-api.ts"
 import { BuildIndexApi } from "../roles/client/build-index-api.ts"
 import { OriginApi } from "../roles/client/origin-api.ts"
 import { TrackerApi } from "../roles/client/tracker-api.ts"
+import { PreheatApi } from "../roles/proxy/preheat-api.ts"
 
 const documents = {
   tracker: OpenApi.fromApi(TrackerApi),
   origin: OpenApi.fromApi(OriginApi),
-  "build-index": OpenApi.fromApi(BuildIndexApi)
+  "build-index": OpenApi.fromApi(BuildIndexApi),
+  proxy: OpenApi.fromApi(PreheatApi),
+  agent: OpenApi.fromApi(AgentApi)
 }
 
 interface Operation {

@@ -1,69 +1,38 @@
 // Orders a preheat at a proxy for `shoal preheat` and follows it to its end. Prints a line at the beginning, one for each
 // agent that failed, and one at the end. Ctrl-C leaves the preheat running under the id that was printed.
 
-import { Console, Effect, Schema } from "effect"
-import { HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
-import { whyFailed } from "../roles/client/upstreams.ts"
+import { Console, Effect } from "effect"
+import { apiClient } from "../roles/client/api-client.ts"
+import { makeUpstreams } from "../roles/client/upstreams.ts"
+import { PreheatApi } from "../roles/proxy/preheat-api.ts"
+import type { PreheatRequest } from "../roles/proxy/preheat-forms.ts"
 import { nodeHttpClient } from "../runtime-net/http/http-client.ts"
 import { CliFailure } from "./cli-failure.ts"
 
+const api = apiClient(PreheatApi)
+
 const betweenLooks = "500 millis"
-
-/** The fields of a proxy's answer that are used here (src/roles/proxy/preheat-status.ts). */
-const Status = Schema.Struct({
-  id: Schema.String,
-  image: Schema.String,
-  state: Schema.String,
-  message: Schema.optionalKey(Schema.String),
-  contents: Schema.Number,
-  bytes: Schema.Number,
-  agents: Schema.Struct({ total: Schema.Number, done: Schema.Number, failed: Schema.Number }),
-  perAgent: Schema.Array(Schema.Struct({ url: Schema.String, message: Schema.optionalKey(Schema.String) }))
-})
-const Refusal = Schema.Struct({ errors: Schema.NonEmptyArray(Schema.Struct({ message: Schema.String })) })
-
-const decodeStatus = Schema.decodeUnknownEffect(Schema.fromJsonString(Status))
-const decodeRefusal = Schema.decodeUnknownEffect(Schema.fromJsonString(Refusal))
-
-const ask = (request: HttpClientRequest.HttpClientRequest, status: number) =>
-  Effect.gen(function* () {
-    const client = yield* HttpClient.HttpClient
-    const response = yield* client.execute(request)
-    const text = yield* response.text
-    if (response.status !== status) {
-      const why = yield* Effect.match(decodeRefusal(text), {
-        onSuccess: ({ errors }) => errors[0].message,
-        onFailure: () => "it is no proxy that preheats: does its configuration name trackers?"
-      })
-      return yield* new CliFailure({ message: `${request.url} answers ${response.status}: ${why}` })
-    }
-    return yield* decodeStatus(text)
-  }).pipe(
-    Effect.mapError((error) => {
-      if (error instanceof CliFailure) return error
-      const why = HttpClientError.isHttpClientError(error) ? whyFailed(error) : error.message
-      return new CliFailure({ message: `${request.url}: ${why.replace(/\s+/g, " ")}` })
-    })
-  )
 
 export const orderPreheat = (
   proxy: string,
-  order: object,
+  order: typeof PreheatRequest.Type,
   detach: boolean
 ): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
-    const begin = HttpClientRequest.post(`${proxy}/preheat`).pipe(HttpClientRequest.bodyJsonUnsafe(order))
-    let status = yield* ask(begin, 202)
+    const upstreams = yield* makeUpstreams
+    // The proxy answers when it knows image and agents, which takes as long as its own questions.
+    let status = yield* upstreams.call(proxy, undefined, api.preheat.begin({ payload: order }))
     const { id, image, contents, bytes, agents } = status
     yield* Console.log(
       `preheat ${id}: ${image}, ${contents} contents of ${(bytes / 1e6).toFixed(1)} MB, at ${agents.total} agents`
     )
     if (detach) return
+    const failures = api.preheat.status({ params: { id }, query: { agents: "failed" } })
     while (status.state === "resolving" || status.state === "running") {
       yield* Effect.sleep(betweenLooks)
-      status = yield* ask(HttpClientRequest.get(`${proxy}/preheat/${id}?agents=failed`), 200)
+      status = yield* upstreams.call(proxy, undefined, failures)
     }
-    const last = yield* ask(HttpClientRequest.get(`${proxy}/preheat/${id}?agents=failed`), 200)
+    const last = yield* upstreams.call(proxy, undefined, failures)
     for (const { url, message } of last.perAgent) yield* Console.log(`${url} failed: ${message ?? "?"}`)
     if (last.state !== "done") {
       return yield* new CliFailure({
@@ -71,4 +40,12 @@ export const orderPreheat = (
       })
     }
     yield* Console.log(`done at ${last.agents.done} agents`)
-  }).pipe(Effect.provide(nodeHttpClient))
+  }).pipe(
+    Effect.mapError((error) => {
+      if (error instanceof CliFailure) return error
+      const noSuchCall = error._tag === "OciError" && error.code === "UNSUPPORTED" && error.status === 404
+      const why = noSuchCall ? "it does not preheat: does its configuration name trackers?" : error.message
+      return new CliFailure({ message: `${proxy}: ${why}` })
+    }),
+    Effect.provide(nodeHttpClient)
+  )

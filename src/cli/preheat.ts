@@ -2,13 +2,14 @@
 
 import { Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import type { PreheatScope } from "../roles/proxy/config.ts"
 import { CliFailure } from "./cli-failure.ts"
 
 /** The scope as a proxy expects it, from "all", "zone:NAME" or "count:N"; undefined for any other text. */
-export const parseScope = (text: string): object | undefined => {
+export const parseScope = (text: string): PreheatScope | undefined => {
   if (text === "all") return { kind: "all" }
   const [, kind, value] = /^(zone|count):(.+)$/.exec(text) ?? []
-  if (kind === "zone") return { kind, zone: value }
+  if (kind === "zone") return { kind, zone: value! }
   return kind === "count" && /^[1-9][0-9]{0,8}$/.test(value!) ? { kind, count: Number(value) } : undefined
 }
 

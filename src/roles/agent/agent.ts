@@ -29,7 +29,7 @@ import { makeDownloads, type PullError } from "./downloads.ts"
 import { evictBlob } from "./evict-blob.ts"
 import { makeImageResolver } from "./image-resolver.ts"
 import { AgentLimits } from "./limits.ts"
-import { preheatAgentRoute } from "./preheat-agent.ts"
+import { preheatAgentRoutes } from "./preheat-agent.ts"
 import { makePushForward, type PushForward } from "./push-forward.ts"
 
 export interface Agent extends StartedRole {
@@ -104,7 +104,11 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     const preheat: Effect.Effect<ReadonlyArray<HttpRoute>> = Effect.gen(function* () {
       if (register === undefined) return []
       const has = (digest: Digest) => Effect.map(blobs.stat(digest), Option.isSome)
-      return [preheatAgentRoute({ has, pull, counter, limits: yield* AgentLimits, asking: yield* AskLimits })]
+      return yield* preheatAgentRoutes({
+        ...{ has, pull, counter },
+        limits: yield* AgentLimits,
+        asking: yield* AskLimits
+      })
     })
     const registry = Effect.gen(function* () {
       const source = yield* withDefaultUpstream(
@@ -141,7 +145,8 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       }
     ]
     if (forProxies !== undefined) {
-      listeners.push({ name: "preheat", listen: forProxies, app: yield* makeHttpApp(yield* preheat, health) })
+      const app = yield* madeWhenAsked(Effect.flatMap(preheat, (routes) => makeHttpApp(routes, health)))
+      listeners.push({ name: "preheat", listen: forProxies, app })
     }
     return {
       listeners,

@@ -13,7 +13,7 @@ import { askLimits } from "../client/limits.ts"
 import { makeHttpApp } from "../http/http-app.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { agentLimits } from "./limits.ts"
-import { preheatAgentRoute } from "./preheat-agent.ts"
+import { preheatAgentRoutes } from "./preheat-agent.ts"
 
 describe("an agent that preheats", () => {
   const digests = Array.from(
@@ -28,7 +28,7 @@ describe("an agent that preheats", () => {
       const world = makeMemoryWorld(() => "sha256:0" as Digest)
       const go = yield* Deferred.make<void>()
       const seen = { pulling: 0, most: 0, pulled: [] as Digest[], interrupted: 0 }
-      const route = preheatAgentRoute({
+      const routes = yield* preheatAgentRoutes({
         limits: agentLimits,
         asking: askLimits,
         counter: () => {},
@@ -53,7 +53,7 @@ describe("an agent that preheats", () => {
             )
           )
       })
-      const app = yield* makeHttpApp([route], {
+      const app = yield* makeHttpApp(routes, {
         role: "agent",
         metrics: makeRoleMetrics("agent"),
         notReady: Effect.succeed([])

@@ -6,12 +6,14 @@
 
 import { Duration, Effect, Fiber, Semaphore, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import { AgentApi } from "../client/agent-api.ts"
 import type { AskLimits } from "../client/limits.ts"
 import { PreheatAsk, type PreheatContent, type PreheatProgress } from "../client/preheat-wire.ts"
-import { ociErrorResponse } from "../http/error-response.ts"
+import { apiRoutes } from "../http/api-routes.ts"
 import type { HttpRoute } from "../http/http-app.ts"
-import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import type { RequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { ociError } from "../oci/oci-error.ts"
 import { toDuration } from "../services/clock.ts"
@@ -26,7 +28,7 @@ export interface PreheatAgentOptions {
   readonly asking: AskLimits
 }
 
-export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
+export const preheatAgentRoutes = (options: PreheatAgentOptions): Effect.Effect<ReadonlyArray<HttpRoute>> => {
   const { limits, asking } = options
   const askBody = jsonBody(PreheatAsk, "a preheat", limits.maxPreheatAskBytes)
   const places = Semaphore.makeUnsafe(limits.maxPreheatPulls)
@@ -91,14 +93,12 @@ export const preheatAgentRoute = (options: PreheatAgentOptions): HttpRoute => {
     return HttpServerResponse.stream(work(ask), { contentType: "application/x-ndjson" })
   })
 
-  return {
-    method: "POST",
-    path: "/preheat",
-    handler: countedHandler(
-      options.counter,
-      "preheat",
-      Effect.catch(answer, (error) => Effect.succeed(ociErrorResponse(error))),
-      () => ociErrorResponse(ociError("UNKNOWN", { message: "the agent failed; its log says where" }))
-    )
-  }
+  const answers = HttpApiBuilder.group(AgentApi, "preheat", (handlers) =>
+    handlers.handleRaw("post", () => answer)
+  )
+  return apiRoutes(AgentApi, answers, {
+    role: "the agent",
+    counter: options.counter,
+    routeName: (group) => group
+  })
 }

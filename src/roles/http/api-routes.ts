@@ -20,8 +20,8 @@ export interface ApiRoutesOptions {
   /** For people: "the build-index". */
   readonly role: string
   readonly counter: RequestCounter
-  /** The name under which requests of a group are counted. */
-  readonly routeName: (group: string) => string
+  /** The name under which requests of an endpoint are counted. */
+  readonly routeName: (group: string, endpoint: string) => string
 }
 
 /** Services for file servers, which an API of a role does not need. */
@@ -54,12 +54,15 @@ export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.Constra
   { role, counter, routeName }: ApiRoutesOptions
 ): Effect.Effect<ReadonlyArray<HttpRoute>> =>
   Effect.gen(function* () {
-    const counted = (group: string, handler: RouteHandler) =>
-      countedHandler(counter, routeName(group), handler, () =>
+    const counted = (route: string, handler: RouteHandler) =>
+      countedHandler(counter, route, handler, () =>
         ociErrorResponse(ociError("UNKNOWN", { message: `${role} failed; its log says where` }))
       )
-    const answering = Layer.succeed(Answering, (answer, { group }) =>
-      counted(group.identifier, Effect.map(Effect.catch(answer, refused), withLength))
+    const answering = Layer.succeed(Answering, (answer, { group, endpoint }) =>
+      counted(
+        routeName(group.identifier, endpoint.identifier),
+        Effect.map(Effect.catch(answer, refused), withLength)
+      )
     )
     const routes: HttpRoute[] = []
     const router = HttpRouter.HttpRouter.of({
@@ -77,11 +80,11 @@ export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.Constra
     )
     yield* Effect.scoped(Layer.build(served))
 
-    const known = new Map<string, { readonly group: string; readonly methods: Set<string> }>()
+    const known = new Map<string, { readonly route: string; readonly methods: Set<string> }>()
     HttpApi.reflect(api, {
       onGroup: () => {},
-      onEndpoint: ({ group, endpoint: { path, method } }) => {
-        const at = known.get(path) ?? { group: group.identifier, methods: new Set() }
+      onEndpoint: ({ group, endpoint: { path, method, identifier } }) => {
+        const at = known.get(path) ?? { route: routeName(group.identifier, identifier), methods: new Set() }
         known.set(path, at)
         at.methods.add(method)
       }
@@ -94,7 +97,7 @@ export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.Constra
       )
       for (const method of methods) {
         if (at.methods.has(method)) continue
-        routes.push({ method, path: path as HttpRouter.PathInput, handler: counted(at.group, handler) })
+        routes.push({ method, path: path as HttpRouter.PathInput, handler: counted(at.route, handler) })
       }
     }
     return routes

@@ -20,7 +20,8 @@ import {
   parseRegistryPath
 } from "../oci/repository-path.ts"
 import type { MirrorNames } from "../upstream/mirror-names.ts"
-import { PreheatScope } from "./config.ts"
+import type { PreheatScope } from "./config.ts"
+import { DragonflyJob, type DragonflyScope, HarborImage, PreheatRequest } from "./preheat-forms.ts"
 
 export interface PreheatImage {
   readonly repository: string
@@ -37,40 +38,7 @@ export interface PreheatOrder extends PreheatImage {
   readonly scope: OrderScope | undefined
 }
 
-const Platform = Schema.String.check(
-  Schema.isMaxLength(100),
-  Schema.isPattern(/^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?$/)
-)
-
-const Plain = Schema.Struct({
-  image: Schema.String,
-  platforms: Schema.optionalKey(Schema.Array(Platform).check(Schema.isMaxLength(50))),
-  scope: Schema.optionalKey(PreheatScope)
-})
-
-/** Of a Dragonfly that has schedulers and seed peers; ours are the origins, which have what was pushed. */
-const DragonflyScope = Schema.Literals(["", "single_peer", "all_peers", "single_seed_peer", "all_seed_peers"])
-
-const HarborImage = Schema.Struct({
-  type: Schema.Literal("image"),
-  url: Schema.optionalKey(Schema.String),
-  image: Schema.optionalKey(Schema.String),
-  tag: Schema.optionalKey(Schema.String),
-  digest: Schema.optionalKey(Schema.String),
-  scope: Schema.optionalKey(DragonflyScope)
-})
-
-const DragonflyJob = Schema.Struct({
-  type: Schema.Literal("preheat"),
-  args: Schema.Struct({
-    type: Schema.Literal("image"),
-    url: Schema.String,
-    platform: Schema.optionalKey(Schema.Union([Schema.Literal(""), Platform])),
-    scope: Schema.optionalKey(DragonflyScope)
-  })
-})
-
-const decodePlain = Schema.decodeUnknownExit(Plain, { onExcessProperty: "error" })
+const decodePlain = Schema.decodeUnknownExit(PreheatRequest, { onExcessProperty: "error" })
 const decodeHarborImage = Schema.decodeUnknownExit(HarborImage)
 const decodeDragonflyJob = Schema.decodeUnknownExit(DragonflyJob)
 

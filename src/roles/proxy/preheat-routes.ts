@@ -1,22 +1,12 @@
-// Decides the paths on which a proxy is asked to preheat, and what begins one by itself: a push that a rule of the
+// Answers of a proxy to its preheat API (preheat-api.ts), and what begins a preheat by itself: a push that a rule of the
 // configuration means, to this proxy or told by another registry's notification.
-//
-//   POST   /preheat                  plain or Harbor's form (preheat-order.ts) -> 202, Location, status
-//   GET    /preheat                  the jobs, newest first
-//   GET    /preheat/{id}?agents=     a job's status; agents of one state only
-//   DELETE /preheat/{id}             cancels it
-//   POST   /registry/notifications   events of a registry (preheat-notification.ts; Harbor's provider for Kraken) -> 202
-//   POST   /oapi/v1/jobs             Dragonfly's form, as Harbor's provider for it sends it; GET /oapi/v1/jobs/{id}
-//   POST   /preheats                 the same of the first Dragonfly; GET /preheats/{id}
-//   GET    /healthy, /_ping          how those providers ask whether somebody is there
-//
-// Invariant: a request is answered when its image and agents are known, not when they are done; a notification at once.
 
-import { Effect, Schema } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { ociErrorResponse } from "../http/error-response.ts"
-import type { HttpRoute, RouteHandler } from "../http/http-app.ts"
-import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import { Effect, Layer, Schema } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiBuilder } from "effect/http-api"
+import { apiRoutes } from "../http/api-routes.ts"
+import type { HttpRoute } from "../http/http-app.ts"
+import type { RequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { matchesImage } from "../oci/image-pattern.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
@@ -24,7 +14,7 @@ import type { RegistryWrite } from "../registry/registry-routes.ts"
 import type { MirrorNames } from "../upstream/mirror-names.ts"
 import type { PreheatRules } from "./config.ts"
 import type { ProxyLimits } from "./limits.ts"
-import type { PreheatJob } from "./preheat-job.ts"
+import { PreheatApi } from "./preheat-api.ts"
 import type { BegunPreheat, PreheatJobs } from "./preheat-jobs.ts"
 import { type PushedTag, parseNotification } from "./preheat-notification.ts"
 import { type PreheatOrder, parseDragonflyJob, parsePreheat } from "./preheat-order.ts"
@@ -32,15 +22,8 @@ import {
   describeBriefly,
   describeForDragonfly,
   describeForFirstDragonfly,
-  describePreheat,
-  isAgentState
+  describePreheat
 } from "./preheat-status.ts"
-
-type Answer = Effect.Effect<
-  HttpServerResponse.HttpServerResponse,
-  OciError,
-  HttpServerRequest.HttpServerRequest | HttpServerRequest.ParsedSearchParams
->
 
 export interface PreheatRoutesOptions {
   readonly jobs: PreheatJobs
@@ -50,12 +33,6 @@ export interface PreheatRoutesOptions {
   readonly names: MirrorNames
   readonly limits: ProxyLimits
 }
-
-const json = (body: object, status = 200, headers: Readonly<Record<string, string>> = {}) =>
-  HttpServerResponse.text(JSON.stringify(body), { status, headers, contentType: "application/json" })
-
-/** The last segment of a request's path. */
-const idOf = (url: string): string => url.split("?")[0]!.split("/").at(-1)!
 
 /** Begins the preheats that the rules want for what was pushed. */
 const beginPushed = (options: PreheatRoutesOptions, pushed: ReadonlyArray<PushedTag>) =>
@@ -81,114 +58,97 @@ export const preheatingWrite = (write: RegistryWrite, options: PreheatRoutesOpti
     })
 }
 
-export const preheatRoutes = (options: PreheatRoutesOptions): ReadonlyArray<HttpRoute> => {
-  const { jobs, limits } = options
+/** Names of version 0.1, by group and endpoint. */
+const routeNames: Readonly<Record<string, string>> = {
+  "preheat begin": "preheat",
+  "preheat list": "preheats",
+  "preheat status": "preheat status",
+  "preheat cancel": "preheat cancel",
+  "notifications notify": "notifications",
+  "dragonfly begin": "dragonfly preheat",
+  "dragonfly beginFirst": "dragonfly preheat",
+  "dragonfly status": "dragonfly status",
+  "dragonfly statusFirst": "dragonfly status",
+  "dragonfly healthy": "dragonfly health",
+  "dragonfly ping": "dragonfly health"
+}
+
+/** What a proxy says itself fits its schemas; who asks checks it. */
+const api = PreheatApi.annotate(HttpApi.SuccessParseOptions, { disableChecks: true })
+
+export const preheatRoutes = (options: PreheatRoutesOptions): Effect.Effect<ReadonlyArray<HttpRoute>> => {
+  const { jobs, limits, counter, names } = options
   /** Read on by the parser of its form. */
   const orderBody = jsonBody(Schema.Unknown, "a request to preheat", limits.maxPreheatRequestBytes)
   const notificationBody = jsonBody(Schema.Unknown, "a notification", limits.maxNotificationBytes)
 
-  const begun = (order: PreheatOrder | OciError): Effect.Effect<PreheatJob, OciError> =>
+  const begun = (parse: (json: unknown) => PreheatOrder | OciError) =>
     Effect.gen(function* () {
+      const order = parse(yield* orderBody)
       if (order instanceof OciError) return yield* order
       const { job, resolved }: BegunPreheat = yield* jobs.begin(order, false)
       yield* resolved
       return job
     })
 
-  const named = Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const id = idOf(request.url)
-    const job = yield* jobs.get(id)
-    if (job !== undefined) return job
-    return yield* ociError("UNKNOWN", {
-      status: 404,
-      message: `there is no preheat ${id.slice(0, 100)} here: it ended long ago, or another proxy took it`
-    })
-  })
-
-  const begin: Answer = Effect.gen(function* () {
-    const job = yield* begun(parsePreheat(yield* orderBody, options.names.prefixOf))
-    return json(describePreheat(job), 202, { location: `/preheat/${job.id}` })
-  })
-
-  const status: Answer = Effect.gen(function* () {
-    const { agents } = yield* HttpServerRequest.ParsedSearchParams
-    if (agents === undefined) return json(describePreheat(yield* named))
-    if (typeof agents !== "string" || !isAgentState(agents)) {
-      return yield* ociError("UNSUPPORTED", {
-        status: 400,
-        message: "agents is one of pending, running, done, failed, cancelled"
-      })
-    }
-    return json(describePreheat(yield* named, agents))
-  })
-
-  const cancel: Answer = Effect.gen(function* () {
-    const job = yield* named
-    yield* jobs.cancel(job)
-    return json(describePreheat(job))
-  })
-
-  const notified: Answer = Effect.gen(function* () {
-    const notification = parseNotification(yield* notificationBody)
-    if (notification instanceof OciError) return yield* notification
-    const began = yield* beginPushed(options, notification.pushed)
-    const ignored = notification.ignored + notification.pushed.length - began.length
-    return json({ preheats: began.map(({ job }) => job.id), ignored }, 202)
-  })
-
-  const beginDragonfly: Answer = Effect.gen(function* () {
-    const job = yield* begun(parseDragonflyJob(yield* orderBody))
-    return json(describeForDragonfly(job))
-  })
-
-  const beginFirstDragonfly: Answer = Effect.gen(function* () {
-    const job = yield* begun(parsePreheat(yield* orderBody))
-    return json({ ID: job.id })
-  })
-
-  const route = (
-    method: HttpRoute["method"],
-    path: HttpRoute["path"],
-    name: string,
-    answer: Answer
-  ): HttpRoute => {
-    const handler: RouteHandler = countedHandler(
-      options.counter,
-      name,
-      Effect.catch(answer, (error) => Effect.succeed(ociErrorResponse(error))),
-      () => ociErrorResponse(ociError("UNKNOWN", { message: "the proxy failed; its log says where" }))
+  const named = ({ id }: { readonly id: string }) =>
+    Effect.flatMap(jobs.get(id), (job) =>
+      job !== undefined
+        ? Effect.succeed(job)
+        : Effect.fail(
+            ociError("UNKNOWN", {
+              status: 404,
+              message: `there is no preheat ${id.slice(0, 100)} here: it ended long ago, or another proxy took it`
+            })
+          )
     )
-    return { method, path, handler }
-  }
 
-  const there: Answer = Effect.succeed(HttpServerResponse.text("ok\n"))
-  return [
-    route("POST", "/preheat", "preheat", begin),
-    route(
-      "GET",
-      "/preheat",
-      "preheats",
-      Effect.map(jobs.list, (list) => json({ preheats: list.map(describeBriefly) }))
+  const answers = Layer.mergeAll(
+    HttpApiBuilder.group(api, "preheat", (handlers) =>
+      handlers
+        .handleRaw("begin", () =>
+          Effect.map(
+            begun((json) => parsePreheat(json, names.prefixOf)),
+            (job) =>
+              HttpServerResponse.text(JSON.stringify(describePreheat(job)), {
+                status: 202,
+                headers: { location: `/preheat/${job.id}` },
+                contentType: "application/json"
+              })
+          )
+        )
+        .handle("list", () => Effect.map(jobs.list, (list) => ({ preheats: list.map(describeBriefly) })))
+        .handle("status", ({ params, query }) =>
+          Effect.map(named(params), (job) => describePreheat(job, query.agents))
+        )
+        .handle("cancel", ({ params }) =>
+          Effect.map(Effect.tap(named(params), jobs.cancel), (job) => describePreheat(job))
+        )
     ),
-    route("GET", "/preheat/:id", "preheat status", status),
-    route("DELETE", "/preheat/:id", "preheat cancel", cancel),
-    route("POST", "/registry/notifications", "notifications", notified),
-    route("POST", "/oapi/v1/jobs", "dragonfly preheat", beginDragonfly),
-    route(
-      "GET",
-      "/oapi/v1/jobs/:id",
-      "dragonfly status",
-      Effect.map(named, (job) => json(describeForDragonfly(job)))
+    HttpApiBuilder.group(api, "notifications", (handlers) =>
+      handlers.handleRaw("notify", () =>
+        Effect.gen(function* () {
+          const notification = parseNotification(yield* notificationBody)
+          if (notification instanceof OciError) return yield* notification
+          const began = yield* beginPushed(options, notification.pushed)
+          const ignored = notification.ignored + notification.pushed.length - began.length
+          return { preheats: began.map(({ job }) => job.id), ignored }
+        })
+      )
     ),
-    route("POST", "/preheats", "dragonfly preheat", beginFirstDragonfly),
-    route(
-      "GET",
-      "/preheats/:id",
-      "dragonfly status",
-      Effect.map(named, (job) => json(describeForFirstDragonfly(job)))
-    ),
-    route("GET", "/healthy", "dragonfly health", there),
-    route("GET", "/_ping", "dragonfly health", there)
-  ]
+    HttpApiBuilder.group(api, "dragonfly", (handlers) =>
+      handlers
+        .handleRaw("begin", () => Effect.map(begun(parseDragonflyJob), describeForDragonfly))
+        .handle("status", ({ params }) => Effect.map(named(params), describeForDragonfly))
+        .handleRaw("beginFirst", () => Effect.map(begun(parsePreheat), ({ id }) => ({ ID: id })))
+        .handle("statusFirst", ({ params }) => Effect.map(named(params), describeForFirstDragonfly))
+        .handle("healthy", () => Effect.succeed("ok\n"))
+        .handle("ping", () => Effect.succeed("ok\n"))
+    )
+  )
+  return apiRoutes(PreheatApi, answers, {
+    role: "the proxy",
+    counter,
+    routeName: (group, endpoint) => routeNames[`${group} ${endpoint}`] ?? group
+  })
 }

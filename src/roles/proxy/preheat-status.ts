@@ -2,6 +2,7 @@
 // that its providers know (Dragonfly's jobs; Dragonfly's older preheats).
 
 import { DateTime, Option } from "effect"
+import type { PreheatStatus, PreheatSummary } from "./preheat-forms.ts"
 import type { PreheatedAgent, PreheatJob } from "./preheat-job.ts"
 
 /** Agents that one answer in Dragonfly's form names, of those that are done and of those that failed. */
@@ -13,19 +14,21 @@ const time = (millis: number): string =>
     Option.getOrElse(() => "")
   )
 
-const states = ["pending", "running", "done", "failed", "cancelled"] as const
-
-export const isAgentState = (text: string): text is PreheatedAgent["state"] =>
-  (states as ReadonlyArray<string>).includes(text)
-
-const counts = (job: PreheatJob): Record<string, number> => {
+const counts = (job: PreheatJob): PreheatSummary["agents"] => {
   const of = (state: PreheatedAgent["state"]): number =>
     [...job.agents.values()].filter((agent) => agent.state === state).length
-  return { total: job.agents.size, ...Object.fromEntries(states.map((state) => [state, of(state)])) }
+  return {
+    total: job.agents.size,
+    pending: of("pending"),
+    running: of("running"),
+    done: of("done"),
+    failed: of("failed"),
+    cancelled: of("cancelled")
+  }
 }
 
 /** A job without its agents: what a list holds. Sizes are bytes. */
-export const describeBriefly = (job: PreheatJob) => ({
+export const describeBriefly = (job: PreheatJob): PreheatSummary => ({
   id: job.id,
   image: job.image,
   ...(job.digest === undefined ? {} : { digest: job.digest }),
@@ -41,9 +44,11 @@ export const describeBriefly = (job: PreheatJob) => ({
 })
 
 /** With every agent, or those in one state. */
-export const describePreheat = (job: PreheatJob, only?: PreheatedAgent["state"]) => ({
+export const describePreheat = (job: PreheatJob, only?: PreheatedAgent["state"]): PreheatStatus => ({
   ...describeBriefly(job),
-  perAgent: [...job.agents.values()].filter(({ state }) => only === undefined || state === only)
+  perAgent: [...job.agents.values()]
+    .filter(({ state }) => only === undefined || state === only)
+    .map(({ message, ...agent }) => (message === undefined ? agent : { ...agent, message }))
 })
 
 /** The host of a base URL, and it without its port. */

@@ -47,7 +47,7 @@ export const makePreheat = (
     const jobs = yield* makePreheatJobs({ source, findAgents, scope: rules.scope, metrics })
     const routing = { jobs, rules, counter, names, limits: yield* ProxyLimits }
     return {
-      routes: preheatRoutes(routing),
+      routes: yield* preheatRoutes(routing),
       triggeredBy: (write) => preheatingWrite(write, routing)
     }
   })
