@@ -13,11 +13,11 @@ import { parsePage } from "../oci/listing.ts"
 import { OciError, type OciErrorCode, ociError } from "../oci/oci-error.ts"
 import type { TableStoreError } from "../services/table-store.ts"
 import type { UpstreamAway } from "../upstream/upstream-errors.ts"
-import type { BuildIndexChanges, ContentMissing, NothingThere, TagImmutable } from "./build-index-changes.ts"
+import type { BuildIndexChanges, ContentMissing, NotFound, TagImmutable } from "./build-index-changes.ts"
 import type { BuildIndexStore } from "./build-index-store.ts"
 import type { BuildIndexLimits } from "./limits.ts"
 
-type IndexFailure = TableStoreError | ContentMissing | NothingThere | TagImmutable | UpstreamAway
+type IndexFailure = TableStoreError | ContentMissing | NotFound | TagImmutable | UpstreamAway
 
 /** The OCI error of a failure. */
 const indexFailure = (error: IndexFailure): OciError => {
@@ -34,7 +34,7 @@ const indexFailure = (error: IndexFailure): OciError => {
         message: `the tag ${error.tag} is immutable by the rule "${error.rule}": push another tag`,
         detail: { tag: error.tag, rule: error.rule }
       })
-    case "NothingThere":
+    case "NotFound":
       return ociError("MANIFEST_UNKNOWN", { message: "there is nothing to delete" })
     case "UpstreamAway":
       return ociError("UNAVAILABLE", { message: error.message })
@@ -62,7 +62,7 @@ const found = <A>(
 const deleted = (deletion: Effect.Effect<unknown, IndexFailure>, code: OciErrorCode, what: string) =>
   deletion.pipe(
     Effect.asVoid,
-    Effect.catchTag("NothingThere", () => Effect.fail(ociError(code, { message: `there is no ${what}` }))),
+    Effect.catchTag("NotFound", () => Effect.fail(ociError(code, { message: `there is no ${what}` }))),
     inOci
   )
 

@@ -178,7 +178,7 @@ describe("a deletion", () => {
         changes.deleteManifest(repository, digest("a"), by()),
         changes.unlink(repository, digest("2"))
       ]) {
-        assert.strictEqual((yield* Effect.flip(nothing))._tag, "NothingThere")
+        assert.strictEqual((yield* Effect.flip(nothing))._tag, "NotFound")
       }
     })
   )

@@ -21,7 +21,7 @@ export class ContentMissing extends Data.TaggedError("ContentMissing")<{
 }> {}
 
 /** There is nothing to delete. */
-export class NothingThere extends Data.TaggedError("NothingThere") {}
+export class NotFound extends Data.TaggedError("NotFound") {}
 
 /** A rule of the configuration says that the tag stays where it is. */
 export class TagImmutable extends Data.TaggedError("TagImmutable")<{
@@ -45,20 +45,20 @@ export interface BuildIndexChanges {
     tag: string,
     change: ChangeBy,
     only?: { readonly version: number }
-  ) => Effect.Effect<number, NothingThere | TagImmutable | TableStoreError>
+  ) => Effect.Effect<number, NotFound | TagImmutable | TableStoreError>
   /** Deletes the tags that name it too; what refers to it stays. */
   readonly deleteManifest: (
     repository: string,
     digest: Digest,
     change: ChangeBy
-  ) => Effect.Effect<number, NothingThere | TagImmutable | TableStoreError>
+  ) => Effect.Effect<number, NotFound | TagImmutable | TableStoreError>
   /** Deletes a manifest that was put at `putAt` and not since, if no tag and no other manifest names it. */
   readonly collectManifest: (
     repository: string,
     digest: Digest,
     putAt: number,
     change: ChangeBy
-  ) => Effect.Effect<void, NothingThere | TagImmutable | TableStoreError>
+  ) => Effect.Effect<void, NotFound | TagImmutable | TableStoreError>
   /** Notes that a manifest was asked for, when the last note is older than pullNotePause. */
   readonly notePull: (repository: string, digest: Digest) => Effect.Effect<void, TableStoreError>
   /** Takes away those of the blobs that no manifest names and nobody relied on since `before`; gives them. */
@@ -72,7 +72,7 @@ export interface BuildIndexChanges {
   /** Notes that someone relies on a link, when the last note is older than half the grace. */
   readonly renewLink: (repository: string, blob: Digest) => Effect.Effect<void, TableStoreError>
   /** Takes a blob away, also when a manifest names it: that manifest is then incomplete. */
-  readonly unlink: (repository: string, blob: Digest) => Effect.Effect<void, NothingThere | TableStoreError>
+  readonly unlink: (repository: string, blob: Digest) => Effect.Effect<void, NotFound | TableStoreError>
 }
 
 export const makeBuildIndexChanges = (
@@ -232,8 +232,8 @@ export const makeBuildIndexChanges = (
         const last = yield* tables.version
         if (wasDone(yield* tables.history(repository, tag), change)) return last
         const row = yield* tables.tag(repository, tag)
-        if (Option.isNone(row)) return yield* new NothingThere()
-        if (only !== undefined && only.version !== row.value.version) return yield* new NothingThere()
+        if (Option.isNone(row)) return yield* new NotFound()
+        if (only !== undefined && only.version !== row.value.version) return yield* new NotFound()
         yield* mayChange(repository, tag)
         const version = last + 1
         const at = yield* Clock.currentTimeMillis
@@ -246,7 +246,7 @@ export const makeBuildIndexChanges = (
   const removeManifest = (repository: string, digest: Digest, change: ChangeBy) =>
     Effect.gen(function* () {
       const manifest = yield* tables.manifest(repository, digest)
-      if (Option.isNone(manifest)) return yield* new NothingThere()
+      if (Option.isNone(manifest)) return yield* new NotFound()
       const { names, subject } = manifest.value
       const version = (yield* tables.version) + 1
       const at = yield* Clock.currentTimeMillis
@@ -277,7 +277,7 @@ export const makeBuildIndexChanges = (
         const isSame = Option.isSome(kept) && kept.value.putAt === putAt
         const isNamed = (yield* tables.namedBy(digest, repository, 2)).some((by) => by !== digest)
         if (!isSame || isNamed || (yield* tables.tagsOf(repository, digest)).length > 0) {
-          return yield* new NothingThere()
+          return yield* new NotFound()
         }
         yield* removeManifest(repository, digest, change)
       })
@@ -348,7 +348,7 @@ export const makeBuildIndexChanges = (
     unlink: (repository, blob) =>
       oneAtATime(
         Effect.gen(function* () {
-          if (!(yield* hasBlob(tables, repository, blob))) return yield* new NothingThere()
+          if (!(yield* hasBlob(tables, repository, blob))) return yield* new NotFound()
           const isNamed = (yield* tables.namedBy(blob, repository, 1)).length > 0
           const version = (yield* tables.version) + 1
           yield* store.write([

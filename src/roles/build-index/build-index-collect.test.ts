@@ -153,7 +153,7 @@ describe("a collection", () => {
         changes.collectManifest(repository, digest("c"), 0, change("10")),
         changes.collectManifest(repository, digest("a"), 60_000, change("11"))
       ]
-      for (const refused of stays) assert.strictEqual((yield* Effect.flip(refused))._tag, "NothingThere")
+      for (const refused of stays) assert.strictEqual((yield* Effect.flip(refused))._tag, "NotFound")
       const gone = yield* changes.collectLinks(repository, [digest("1"), digest("2")], 60_000)
       assert.deepStrictEqual(gone, [])
       assert.isTrue(Option.isSome(yield* tables.link(repository, digest("2"))))

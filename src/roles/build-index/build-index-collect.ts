@@ -17,7 +17,7 @@ import { ociError } from "../oci/oci-error.ts"
 import { RegistryLimits } from "../registry/limits.ts"
 import { counterMetric, type RoleMetrics } from "../services/metrics.ts"
 import type { TableStoreError } from "../services/table-store.ts"
-import type { BuildIndexChanges, NothingThere, TagImmutable } from "./build-index-changes.ts"
+import type { BuildIndexChanges, NotFound, TagImmutable } from "./build-index-changes.ts"
 import { decodeLinkRow, decodeManifestRow, decodeTagRow, type IndexTables } from "./build-index-tables.ts"
 import type { CollectConfig } from "./config.ts"
 import { planRetention, type RepositoryContent, type RetentionPlan } from "./retention.ts"
@@ -110,12 +110,12 @@ export const makeBuildIndexCollect = (options: {
           }))
         // What changed since the plan was made stays: it is judged anew the next time.
         const counted = (
-          deletion: Effect.Effect<unknown, NothingThere | TagImmutable | TableStoreError>,
+          deletion: Effect.Effect<unknown, NotFound | TagImmutable | TableStoreError>,
           counter: (increment: number) => void
         ) =>
           deletion.pipe(
             Effect.map(() => counter(1)),
-            Effect.catchTags({ NothingThere: () => Effect.void, TagImmutable: () => Effect.void })
+            Effect.catchTags({ NotFound: () => Effect.void, TagImmutable: () => Effect.void })
           )
         for (const { name, version, rule } of plan.tags) {
           yield* counted(changes.deleteTag(repository, name, yield* change(rule), { version }), counters.tags)
@@ -131,7 +131,7 @@ export const makeBuildIndexCollect = (options: {
               .pipe(
                 Effect.as(true),
                 Effect.catchTags({
-                  NothingThere: () => Effect.succeed(false),
+                  NotFound: () => Effect.succeed(false),
                   TagImmutable: () => Effect.succeed(false)
                 })
               )

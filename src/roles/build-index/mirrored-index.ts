@@ -136,7 +136,7 @@ export const makeMirroredIndex = (
         const operation = String(yield* Random.nextInt)
         yield* changes
           .deleteTag(repository, name, { by: `upstream ${upstream}`, operation })
-          .pipe(Effect.catchTags({ NothingThere: () => Effect.void, TagImmutable: () => Effect.void }))
+          .pipe(Effect.catchTags({ NotFound: () => Effect.void, TagImmutable: () => Effect.void }))
       })
 
     const lifetime = (exit: Exit.Exit<void, Failure>) =>
