@@ -13,36 +13,36 @@
 
 import { Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { ManifestAnswer, TagAnswer, Told } from "../client/build-index-records.ts"
+import type { ManifestAnswer, RepositoryState, TagAnswer } from "../client/build-index-records.ts"
 import { DigestText } from "../http/wire-schema.ts"
 import type { TableRow, TableWrite } from "../services/table-store.ts"
 import type { AgentLimits } from "./limits.ts"
 import { RecentMap } from "./recent-map.ts"
 
-const told = { epoch: Schema.String, deletions: Schema.Int, at: Schema.Int }
+const stateFields = { epoch: Schema.String, deletions: Schema.Int, at: Schema.Int }
 const described = { digest: DigestText, mediaType: Schema.String, size: Schema.Int }
 
 const TagRow = Schema.Struct({
-  ...told,
+  ...stateFields,
   version: Schema.Int,
   /** Seconds since an upstream confirmed the tag, as of the answer; absent for a tag of the cluster. */
   upstreamAge: Schema.optionalKey(Schema.Int),
   manifest: Schema.optionalKey(Schema.Struct(described))
 })
 const ManifestRow = Schema.Struct({
-  ...told,
+  ...stateFields,
   ...described,
   names: Schema.Array(DigestText),
   missing: Schema.optionalKey(Schema.Array(DigestText))
 })
-const BlobRow = Schema.Struct({ ...told, gone: Schema.optionalKey(Schema.Boolean) })
+const BlobRow = Schema.Struct({ ...stateFields, gone: Schema.optionalKey(Schema.Boolean) })
 
 const decodeTag = Schema.decodeUnknownOption(Schema.fromJsonString(TagRow))
 const decodeManifest = Schema.decodeUnknownOption(Schema.fromJsonString(ManifestRow))
 const decodeBlob = Schema.decodeUnknownOption(Schema.fromJsonString(BlobRow))
 
 /** `at` is the time of the question in milliseconds since 1970. */
-type Confirmed = Told & { readonly at: number }
+type Confirmed = RepositoryState & { readonly at: number }
 /** A tag without a manifest is deleted. */
 export type CachedTag = typeof TagRow.Type
 export type CachedManifest = typeof ManifestRow.Type
@@ -223,7 +223,7 @@ export class ResolutionCache {
     })
   }
 
-  updateBlob(repository: string, digest: Digest, answer: Told | "gone", at: number): CacheUpdate {
+  updateBlob(repository: string, digest: Digest, answer: RepositoryState | "gone", at: number): CacheUpdate {
     const key = `${repository} ${digest}`
     const known = this.blobs.peek(key)
     if (isOlder(known, { at, ...(answer === "gone" ? {} : answer) })) return noUpdate("older")
@@ -350,7 +350,10 @@ export class ResolutionCache {
 }
 
 /** Whether an answer is older than an entry: it knows fewer deletions, or as many and was asked earlier. */
-const isOlder = (known: Confirmed | undefined, answer: Partial<Told> & { readonly at: number }): boolean => {
+const isOlder = (
+  known: Confirmed | undefined,
+  answer: Partial<RepositoryState> & { readonly at: number }
+): boolean => {
   if (known === undefined) return false
   const { deletions } = answer
   if (deletions === undefined || answer.epoch !== known.epoch || deletions === known.deletions) {

@@ -13,8 +13,8 @@ import type {
   ManifestAnswer,
   Referrer,
   Referrers,
-  TagAnswer,
-  Told
+  RepositoryState,
+  TagAnswer
 } from "../client/build-index-records.ts"
 import type { PageRequest } from "../registry/image-source.ts"
 import type { ServiceLimits } from "../services/limits.ts"
@@ -30,7 +30,7 @@ export interface BuildIndexStore<Failure = never> {
   readonly manifest: (repository: string, digest: Digest) => Found<ManifestAnswer, Failure>
   readonly blob: (repository: string, digest: Digest) => Found<LinkAnswer, Failure>
   /** What is told along with any of these. */
-  readonly told: (repository: string) => Effect.Effect<Told, TableStoreError>
+  readonly state: (repository: string) => Effect.Effect<RepositoryState, TableStoreError>
   /** Last change first; none when the tag never was. */
   readonly history: (repository: string, tag: string) => Found<ReadonlyArray<HistoryEntry>, Failure>
   readonly referrers: (
@@ -53,7 +53,7 @@ export const makeBuildIndexStore = (
   { maxReferrersBytes, tableScanPage }: BuildIndexLimits & ServiceLimits
 ): BuildIndexStore => {
   /** Read before what it is told with: a deletion in between makes the answer older, not newer, than it is. */
-  const toldOf = (repository: string): Effect.Effect<Told, TableStoreError> =>
+  const stateOf = (repository: string): Effect.Effect<RepositoryState, TableStoreError> =>
     Effect.all({ epoch: tables.epoch, deletions: tables.deletions(repository) })
 
   /** Those of the names that were deleted; told only when there are any. */
@@ -67,19 +67,19 @@ export const makeBuildIndexStore = (
 
   const manifest: BuildIndexStore["manifest"] = (repository, digest) =>
     Effect.gen(function* () {
-      const told = yield* toldOf(repository)
+      const state = yield* stateOf(repository)
       const kept = yield* tables.manifest(repository, digest)
       if (Option.isNone(kept)) return Option.none()
       return Option.some({
         ...kept.value,
-        ...told,
+        ...state,
         ...(yield* missing(repository, kept.value.names))
       })
     })
 
   const tag: BuildIndexStore["tag"] = (repository, name) =>
     Effect.gen(function* () {
-      const told = yield* toldOf(repository)
+      const state = yield* stateOf(repository)
       const row = yield* tables.tag(repository, name)
       if (Option.isNone(row)) return Option.none()
       const { digest, version, changedAt } = row.value
@@ -92,7 +92,7 @@ export const makeBuildIndexStore = (
         size,
         version,
         changedAt,
-        ...told,
+        ...state,
         names,
         ...(yield* missing(repository, names))
       })
@@ -130,11 +130,11 @@ export const makeBuildIndexStore = (
   return {
     tag,
     manifest,
-    told: toldOf,
+    state: stateOf,
     blob: (repository, digest) =>
       Effect.gen(function* () {
-        const told = yield* toldOf(repository)
-        return (yield* hasBlob(tables, repository, digest)) ? Option.some(told) : Option.none()
+        const state = yield* stateOf(repository)
+        return (yield* hasBlob(tables, repository, digest)) ? Option.some(state) : Option.none()
       }),
     history: (repository, name) =>
       Effect.map(tables.history(repository, name), (entries) =>

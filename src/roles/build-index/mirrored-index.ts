@@ -208,9 +208,9 @@ export const makeMirroredIndex = (
         const kept = yield* index.blob(repository, digest)
         if (Option.isSome(kept)) return kept
         const length = yield* inTime(`${repository}@${digest}`, registry.blobLength(remote, digest))
-        const told = yield* index.told(repository)
+        const state = yield* index.state(repository)
         if (length !== undefined) yield* changes.link(repository, digest, length)
-        return Option.some(told)
+        return Option.some(state)
       }).pipe(Effect.catchTag("UpstreamLacks", () => Effect.succeed(Option.none<LinkAnswer>())))
 
     const referrers: BuildIndexStore<UpstreamAway>["referrers"] = (

@@ -20,8 +20,8 @@ import {
   type ManifestAnswer,
   type ManifestRecord,
   type Referrers,
+  type RepositoryState,
   type TagAnswer,
-  type Told,
   tagEntity
 } from "./build-index-records.ts"
 import {
@@ -59,7 +59,7 @@ export interface BuildIndexClient {
   readonly tagSince: (
     repository: string,
     name: string,
-    known: Told & { readonly version: number }
+    known: RepositoryState & { readonly version: number }
   ) => Read<Option.Option<TagAnswer>>
   readonly manifest: (repository: string, digest: Digest) => Read<ManifestAnswer>
   /** Whether the repository has the blob. `renew` when someone relies on the answer: it then stays for the grace. */

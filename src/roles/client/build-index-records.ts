@@ -67,8 +67,8 @@ const TagRecord = Schema.Struct({
  * while it stays, whatever the repository was said to have is there. Versions of another `epoch` are of tables that
  * began anew, and are not compared.
  */
-const told = { deletions: Count, epoch: Schema.String }
-export interface Told {
+const stateFields = { deletions: Count, epoch: Schema.String }
+export interface RepositoryState {
   readonly deletions: number
   readonly epoch: string
 }
@@ -76,7 +76,7 @@ export interface Told {
 /** A tag with what its manifest names; `missing` are those of the names that were deleted from the repository. */
 export const TagAnswer = Schema.Struct({
   ...TagRecord.fields,
-  ...told,
+  ...stateFields,
   names: Schema.Array(DigestText),
   missing: Schema.optionalKey(Schema.Array(DigestText))
 }).annotate({ identifier: "TagAnswer" })
@@ -84,12 +84,12 @@ export type TagAnswer = typeof TagAnswer.Type
 
 export const ManifestAnswer = Schema.Struct({
   ...KeptManifest.fields,
-  ...told,
+  ...stateFields,
   missing: Schema.optionalKey(Schema.Array(DigestText))
 }).annotate({ identifier: "ManifestAnswer" })
 export type ManifestAnswer = typeof ManifestAnswer.Type
 
-export const LinkAnswer = Schema.Struct(told).annotate({ identifier: "LinkAnswer" })
+export const LinkAnswer = Schema.Struct(stateFields).annotate({ identifier: "LinkAnswer" })
 export type LinkAnswer = typeof LinkAnswer.Type
 
 /** A tag's own row: what it names is in the manifest's. */
@@ -158,5 +158,8 @@ export const References = Schema.Struct({
 }).annotate({ identifier: "References" })
 
 /** What a client knows of a tag: while all of it stays, its answer would be the same. */
-export const tagEntity = ({ epoch, version, deletions }: Told & { readonly version: number }): string =>
-  `"${epoch}.${version}.${deletions}"`
+export const tagEntity = ({
+  epoch,
+  version,
+  deletions
+}: RepositoryState & { readonly version: number }): string => `"${epoch}.${version}.${deletions}"`
