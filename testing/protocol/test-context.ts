@@ -93,7 +93,7 @@ const unexpected = (): never => {
 }
 
 /** A swarm that takes no messages. */
-const namedSwarm = (pieces: number, id: SwarmId = testSwarm(1)): NeighbourSwarm => ({
+export const namedSwarm = (pieces: number, id: SwarmId = testSwarm(1)): NeighbourSwarm => ({
   id,
   pieces,
   neighbours: [],
