@@ -69,7 +69,7 @@ test("shoal preheat has agents pull an image; a pull afterwards downloads nothin
   const image = await pushImage(proxy, "demo/app", "1", layers)
   const unknown = await preheat("demo/app:2")
   expect(unknown).toMatchObject({ code: 1, stdout: "" })
-  expect(unknown.stderr).toMatch(/shoal: .*answers 404: there is no tag 2 in demo\/app/)
+  expect(unknown.stderr).toMatch(/shoal: .*: there is no tag 2 in demo\/app/)
 
   const answered = await preheatBoth()
   expect(answered.stderr).toBe("")

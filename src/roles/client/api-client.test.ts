@@ -9,7 +9,7 @@ import fc from "fast-check"
 import { describe } from "vitest"
 import { refusesWith } from "../http/api-refusals.ts"
 import { Answering, apiRoutes } from "../http/api-routes.ts"
-import { makeHttpApp } from "../http/http-app.ts"
+import { madeWhenAsked, makeHttpApp } from "../http/http-app.ts"
 import { DigestText, NamespaceText, RepositoryText } from "../http/wire-schema.ts"
 import { type OciError, ociError, parseOciError } from "../oci/oci-error.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
@@ -29,7 +29,8 @@ const Shelf = HttpApi.make("shelf")
       HttpApiEndpoint.put("put", "/shelves/:repository/books/:digest", {
         params: { repository: RepositoryText, digest: DigestText },
         payload: Schema.Struct({ title: Schema.String.check(Schema.isMaxLength(5)) }),
-        success: HttpApiSchema.Created
+        success: HttpApiSchema.Created,
+        error: refusesWith(403)
       })
     ),
     HttpApiGroup.make("room").add(
@@ -211,6 +212,48 @@ describe("an API between roles", () => {
       const { headers } = yield* send(HttpClientRequest.delete(path))
       assert.strictEqual(headers.allow, "GET, PUT")
       assert.include(counted, "DELETE /shelf book 405")
+    })
+  )
+
+  it.effect("answers each request for itself when the app is made with the first one", () =>
+    Effect.gen(function* () {
+      const routes = apiRoutes(
+        Shelf,
+        Layer.mergeAll(
+          HttpApiBuilder.group(Shelf, "book", (group) =>
+            group
+              .handle("get", () => Effect.succeed(undefined))
+              .handleRaw("put", () =>
+                Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url: asked }) =>
+                  Effect.fail(ociError("DENIED", { message: asked }))
+                )
+              )
+          ),
+          HttpApiBuilder.group(Shelf, "room", (group) =>
+            group.handle("get", ({ params }) => Effect.succeed(params))
+          ),
+          HttpApiBuilder.group(Shelf, "pages", (group) => group.handle("get", () => Effect.succeed("")))
+        ),
+        { role: "the shelf", counter: () => {}, routeName: (group) => group }
+      )
+      const metrics = makeRoleMetrics("shelf")
+      const app = yield* madeWhenAsked(
+        Effect.flatMap(routes, (made) =>
+          makeHttpApp(made, { role: "shelf", metrics, notReady: Effect.succeed([]) })
+        )
+      )
+      for (const shelfName of ["first", "second"]) {
+        const request = HttpServerRequest.fromWeb(
+          new Request(`${url}/shelves/${shelfName}/books/${digest}`, { method: "PUT" })
+        )
+        const response = yield* Effect.scoped(
+          Effect.provideService(app, HttpServerRequest.HttpServerRequest, request)
+        )
+        const { text } = HttpServerResponse.toClientResponse(response, {
+          request: HttpClientRequest.get(url)
+        })
+        assert.include(yield* text, shelfName)
+      }
     })
   )
 

@@ -4,7 +4,7 @@
 // Invariants: every 4xx or 5xx answer is OCI's error document; a defect is logged and answered with 500; an answer
 // without a body says so, so that a client need not wait for the end of the connection.
 
-import { Effect, FileSystem, Layer, Path } from "effect"
+import { Context, Effect, FileSystem, Layer, Path } from "effect"
 import { Etag, HttpPlatform, HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiError, type HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
 import { OciError, ociError } from "../oci/oci-error.ts"
@@ -78,7 +78,12 @@ export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.Constra
       Layer.provide(Layer.provide(handlers, answering)),
       Layer.provide(Layer.merge(Layer.succeed(HttpRouter.HttpRouter, router), noFiles))
     )
-    yield* Effect.scoped(Layer.build(served))
+    // Handlers keep the context in which they are made. Of an app that is made when the first request comes, that would
+    // have this request in it, in place of every later one.
+    yield* Effect.updateContext(
+      Effect.scoped(Layer.build(served)),
+      (_: Context.Context<never>): Context.Context<never> => Context.empty()
+    )
 
     const known = new Map<string, { readonly route: string; readonly methods: Set<string> }>()
     HttpApi.reflect(api, {
