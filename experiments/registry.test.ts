@@ -1,13 +1,16 @@
-// Holds every experiment of the registry to what the runner relies on: full and quick versions are understood, cells are
-// told apart by their labels, inputs are plain data, estimates are numbers, and the module is where its sources are sought.
+// Holds every experiment of the registry to what the runner relies on: full and quick versions are understood, labels of
+// cells differ, inputs are plain data, estimates are numbers, and the module is where its sources are sought. Answers of the
+// reports that are kept here are plain, and those of quick results are what their figures say.
 
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
+import { assertPlain } from "../testing/experiments/plain-answer.ts"
 import { findExperiment } from "./engine/find-experiment.ts"
 import { planReport, quickRequest, type ReportRequest } from "./engine/report.ts"
 import { experiments } from "./registry.ts"
+import { decodeResult } from "./report/result.ts"
 
 const versions = experiments.flatMap((experiment) => {
   const full: ReportRequest = { options: {} }
@@ -41,4 +44,29 @@ describe("every experiment", () => {
     const error = await Effect.runPromise(Effect.flip(findExperiment("first-wav", experiments)))
     assert.include(error.message, "did you mean first-wave?")
   })
+})
+
+describe("the kept report", () => {
+  const kept = (...path: ReadonlyArray<string>) => {
+    const file = join(import.meta.dirname, "..", "reports", ...path, "result.json")
+    return Effect.runPromise(decodeResult(readFileSync(file, "utf8")))
+  }
+  const names = experiments.map(({ name }) => name)
+
+  it.each(names)("of %s answers in short sentences", async (name) => {
+    const { answer, question } = await kept(name)
+    assertPlain(answer)
+    assert.match(question, /\?$/)
+  })
+
+  it.each(experiments)(
+    "of $name, quick, answers as its figures say, in short sentences",
+    async (experiment) => {
+      const result = await kept("quick", experiment.name)
+      const plan = await Effect.runPromise(planReport(experiment, quickRequest(experiment)))
+      const renew = "npm run experiment -- render"
+      assert.strictEqual(assertPlain(result.answer), plan.answer(result), `to word it again: ${renew}`)
+      assert.strictEqual(result.question, experiment.question, `to word it again: ${renew}`)
+    }
+  )
 })

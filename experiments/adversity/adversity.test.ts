@@ -3,6 +3,7 @@
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
+import { assertPlain } from "../../testing/experiments/plain-answer.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { adversity } from "./adversity.ts"
@@ -120,7 +121,16 @@ describe("adversity", () => {
     // The second seed of "loss" is the bad one.
     const ratios = prepared.cells.map(({ label }) => (label === "loss, seed 2" ? 1.3 : 1.1))
     const measured = await Effect.runPromise(prepared.conclude(ratios.map(outcome)))
-    assert.include(measured.answer, "missed with: loss.")
+    const { strategies, figures } = measured
+    const answer = assertPlain(prepared.answer({ seeds: "1,2", strategies, figures }))
+    assert.include(answer, "Scenarios that miss the aim of 1.25: loss.")
+    const all = await Effect.runPromise(prepared.conclude(ratios.map(() => outcome(1.3))))
+    assertPlain(prepared.answer({ seeds: "1,2", strategies, figures: all.figures }))
+    const none = await Effect.runPromise(prepared.conclude(ratios.map(() => outcome(1.25))))
+    assert.include(
+      assertPlain(prepared.answer({ seeds: "1,2", strategies, figures: none.figures })),
+      "the worst host takes 1.250 times its bound, without any 1.250 times. Every scenario meets the aim of 1.25."
+    )
     assert.strictEqual(measured.figures.ratio_loss!.value, 1.3)
     assert.strictEqual(measured.tables?.[0]?.rows.length, 8)
   })

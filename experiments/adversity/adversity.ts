@@ -16,6 +16,7 @@ import { byteRateText, byteSizeText, countText, durationText } from "../engine/o
 import type { Progress } from "../engine/progress.ts"
 import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 import type { Figure, Table } from "../report/result.ts"
+import { aim, answerOf, ratioName } from "./adversity-answer.ts"
 import { ratioChart } from "./adversity-charts.ts"
 import { type AdversityFigures, figuresOf } from "./adversity-figures.ts"
 import { type AdversityOptions, crowdOf, scenariosOf } from "./adversity-scenarios.ts"
@@ -38,9 +39,6 @@ const options = Schema.Struct({
   churn: option(countText(1, 1_000), "1", "Percent of the hosts that leave in a minute."),
   loss: option(countText(1, 50), "1", "Percent of the frames that are lost.")
 })
-
-/** The aim of the issue: a ratio of at most this to the bound of the links as they are. */
-const aim = 1.25
 
 interface Input {
   readonly options: AdversityOptions
@@ -126,7 +124,7 @@ const tableOf = (results: ReadonlyArray<Result>): Table => ({
 })
 
 const ratioFigure = ({ scenario, figures, meaning }: Result): readonly [string, Figure] => [
-  `ratio_${scenario.replaceAll(" ", "_")}`,
+  ratioName(scenario),
   { value: figures.worstRatio, unit: "", meaning: `The worst ratio of any host to its bound: ${meaning}.` }
 ]
 
@@ -153,19 +151,7 @@ const conclude = (
         ...outcomes.slice(index * seeds.length, (index + 1) * seeds.length).reduce(worst)
       })
     )
-    const together = results.at(-1)!
-    const alone = results.slice(1, -1)
-    const missed = results.filter(({ figures }) => figures.worstRatio > aim)
-    const ratioText = ({ scenario, figures }: Result): string =>
-      `${scenario} ${figures.worstRatio.toFixed(3)}`
     return {
-      answer:
-        `Every host that stayed got the blob. With everything at once, when ${together.figures.left} hosts left and ` +
-        `${together.figures.arrived} came, the worst host took ${together.figures.worstRatio.toFixed(3)} times the bound of its ` +
-        `links; with one trouble at a time ${alone.map(ratioText).join(", ")}; with none ${results[0]!.figures.worstRatio.toFixed(3)}. ` +
-        (missed.length === 0
-          ? `The aim of ${aim} is met throughout.`
-          : `The aim of ${aim} is missed with: ${missed.map(({ scenario }) => scenario).join(", ")}.`),
       bound:
         "the counting bound of the survivors with full links that were there from the start; for hosts on slow links and " +
         "hosts that came later, the time that their own downlink needs.",
@@ -205,5 +191,10 @@ export const adversity = defineExperiment({
   seeds: "1",
   cells,
   measure,
-  conclude
+  conclude,
+  answer: (options, findings) =>
+    answerOf(
+      scenariosOf(options).map(({ name: scenario }) => scenario),
+      findings
+    )
 })

@@ -18,7 +18,8 @@ const unused = defineExperiment({
   limits: [],
   cells: () => [],
   measure: () => Effect.die("a slot measures"),
-  conclude: () => Effect.die("nothing is concluded")
+  conclude: () => Effect.die("nothing is concluded"),
+  answer: () => ""
 })
 
 interface Paced {

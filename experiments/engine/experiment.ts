@@ -5,7 +5,7 @@
 
 import { Data, Effect, Schema } from "effect"
 import type { ChartSource } from "../report/chart.ts"
-import type { Figure, StrategyResult, Table } from "../report/result.ts"
+import type { Figure, Findings, StrategyResult, Table } from "../report/result.ts"
 import { namingTheChoices } from "./nearest-name.ts"
 import type { OptionCodec } from "./option-text.ts"
 import type { Progress } from "./progress.ts"
@@ -45,8 +45,6 @@ export interface CellOutcome {
 
 /** What all cells together show. All of it is written to the report; none of it may depend on wall time or memory. */
 export interface Measured {
-  /** The answer to the question in a sentence or two, with its numbers. */
-  readonly answer: string
   /** Which bound the ratios are against, in a line. */
   readonly bound?: string
   readonly strategies: Readonly<Record<string, StrategyResult>>
@@ -88,6 +86,11 @@ export interface ExperimentDefinition<Fields extends OptionFields, Input, Outcom
     seeds: ReadonlyArray<number>,
     outcomes: ReadonlyArray<Outcome>
   ) => Effect.Effect<Measured, ExperimentFailed>
+  /**
+   * The answer to the question: one to three plain sentences of at most 30 words each. A pure function of what
+   * result.json keeps, so that a report can be worded again without measuring.
+   */
+  readonly answer: (options: Schema.Struct<Fields>["Type"], findings: Findings) => string
 }
 
 interface OptionDescription {
@@ -104,6 +107,8 @@ export interface PreparedExperiment {
   readonly cells: ReadonlyArray<Cell<unknown>>
   /** `outcomes` are what `measure` gave for the cells, in their order, as they are after a trip through JSON. */
   readonly conclude: (outcomes: ReadonlyArray<unknown>) => Effect.Effect<Measured, ExperimentFailed>
+  /** `findings` are rounded, as result.json keeps them. */
+  readonly answer: (findings: Findings) => string
 }
 
 /** A definition with its types hidden, so that a registry can hold many. */
@@ -181,7 +186,8 @@ export const defineExperiment = <Fields extends OptionFields, Input, Outcome ext
       options: encode(options),
       cells: definition.cells(options, seeds),
       conclude: (outcomes: ReadonlyArray<unknown>) =>
-        failing(definition.conclude(options, seeds, outcomes as ReadonlyArray<Outcome>))
+        failing(definition.conclude(options, seeds, outcomes as ReadonlyArray<Outcome>)),
+      answer: (findings: Findings) => definition.answer(options, findings)
     }
   })
 

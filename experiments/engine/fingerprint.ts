@@ -25,7 +25,7 @@ export interface Fingerprints {
 const here = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
 /** Names of files that have no part in measuring. */
-const presentation = /(^|-)(charts?|conclusions?|report)(-|\.)/
+const presentation = /(^|-)(charts?|conclusions?|answers?|report)(-|\.)/
 
 const isPackage = (specifier: string): boolean => !specifier.startsWith(".") && !isAbsolute(specifier)
 

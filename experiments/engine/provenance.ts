@@ -1,7 +1,7 @@
-// What a full report was made from, kept beside it in provenance.json: the fingerprint of the code, and the hash of the
-// small version's result as it stood then. The first is the same as long as the code is, whatever it is called and
-// wherever it stands. Where it differs, the second tells a change that leaves the small version as it was to the byte
-// (CI compares it with a new run) from one that does not.
+// What a full report was made from, kept beside it in provenance.json: the fingerprint of the code, and the hash of what
+// the small version found at that time. The first stays the same as long as the code does, whatever its parts are called
+// and wherever they are. Where it differs, the second separates a change that leaves the small version's figures as they
+// were (CI compares them with a new run) from one that does not. Words and the trace hash are not in it.
 
 import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
@@ -9,20 +9,29 @@ import { join } from "node:path"
 import { Effect, Schema } from "effect"
 import type { Standing } from "../report/index-page.ts"
 import type { ReportFile } from "../report/report-files.ts"
+import { canonicalJson, decodeResult, type Result } from "../report/result.ts"
 
 const fileName = "provenance.json"
 
 const Provenance = Schema.Struct({
   /** Fingerprint of the code. */
   code: Schema.NonEmptyString,
-  /** SHA-256 of the small version's result.json; absent when there was none. */
+  /** SHA-256 of the small version's times and figures; absent when there was none. */
   small_version: Schema.optionalKey(Schema.NonEmptyString)
 })
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Provenance))
 
+const hashOfFindings = ({ options, seeds, strategies, figures }: Result): string => {
+  const values = Object.entries(figures).map(([name, { value }]) => [name, value])
+  return createHash("sha256")
+    .update(canonicalJson([options, seeds, strategies, values]))
+    .digest("hex")
+}
+
 const smallVersionNow = (reports: string, name: string): Effect.Effect<string | undefined> =>
-  Effect.tryPromise(() => readFile(join(reports, "quick", name, "result.json"))).pipe(
-    Effect.map((bytes) => createHash("sha256").update(bytes).digest("hex")),
+  Effect.tryPromise(() => readFile(join(reports, "quick", name, "result.json"), "utf8")).pipe(
+    Effect.flatMap(decodeResult),
+    Effect.map(hashOfFindings),
     Effect.orElseSucceed(() => undefined)
   )
 

@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { drawChart } from "../report/chart.ts"
 import { chartFiles } from "../report/report-files.ts"
 import { reportPage } from "../report/report-page.ts"
-import { type Result, resultText } from "../report/result.ts"
+import { type Result, resultText, withRoundedNumbers } from "../report/result.ts"
 import type { Cell, CellOutcome, Experiment, ExperimentFailed, PreparedExperiment } from "./experiment.ts"
 import type { Progress } from "./progress.ts"
 import { parseSeeds, seedsText } from "./seeds.ts"
@@ -77,10 +77,16 @@ export const concludeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, 
   const { experiment } = plan
   const outcomes = yield* measure(experiment, plan.cells)
   const measured = yield* plan.conclude(outcomes)
+  const findings = withRoundedNumbers({
+    seeds: plan.seeds,
+    strategies: measured.strategies,
+    figures: measured.figures,
+    ...(measured.tables === undefined ? {} : { tables: measured.tables })
+  })
   const result: Result = {
     experiment: experiment.name,
     question: experiment.question,
-    answer: measured.answer,
+    answer: plan.answer(findings),
     options: plan.options,
     seeds: plan.seeds,
     trace_hash: traceHashOf(outcomes),

@@ -54,7 +54,6 @@ const sample = defineExperiment({
         fromAgents: (at / 100) ** 1.1 * options.size * (options.runners - 2)
       }))
       return {
-        answer: "Not long.",
         strategies: { shoal: { blob: timesAgainst(bound, completions) } },
         figures: { steps: { value: 1234567.891, unit: "steps", meaning: "Steps of all runners." } },
         tables: [
@@ -73,7 +72,8 @@ const sample = defineExperiment({
           })
         ]
       }
-    })
+    }),
+  answer: () => "Not long."
 })
 
 const lab = (reports: string): Laboratory => ({

@@ -14,6 +14,7 @@ import { crowdMemory, runFlashCrowd } from "../flash-crowd/crowd-run.ts"
 import type { ShoalOutcome } from "../flash-crowd/crowd-watch.ts"
 import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { timesAgainst } from "../report/result.ts"
+import { answerOf } from "./first-wave-answer.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
 import { figuresOf } from "./first-wave-figures.ts"
 
@@ -101,13 +102,7 @@ const conclude = (
       outcomes.flatMap((outcome) => outcome.completions.map(seconds))
     )
     const outcome = outcomes[0]!
-    const runs =
-      seeds.length === 1 ? "" : ` in ${seeds.length} runs (figures and charts are of seed ${seeds[0]})`
     return {
-      answer:
-        `The last of ${options.agents} agents${runs} had the blob after ${times.max_s.toFixed(3)} s, ` +
-        `${times.ratio.max.toFixed(3)} times the ${bound.name} of ${bound.seconds.toFixed(3)} s; half of them had it after ` +
-        `${times.p50_s.toFixed(3)} s (${times.ratio.p50.toFixed(3)}).`,
       bound: `the ${bound.name}, with one latency.`,
       strategies: { shoal: { blob: times } },
       figures: figuresOf(outcome, spec),
@@ -145,5 +140,6 @@ export const firstWave = defineExperiment({
   seeds: "1",
   cells,
   measure,
-  conclude
+  conclude,
+  answer: answerOf
 })

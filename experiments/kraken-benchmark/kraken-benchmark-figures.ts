@@ -6,6 +6,7 @@ import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
+import type { KrakenTestOptions } from "./kraken-benchmark-contenders.ts"
 
 /** Where the time of hosts went, in seconds; quantiles over hosts. */
 export interface TimeParts {
@@ -62,7 +63,13 @@ const partsOf = ({ completions, firstPieces, lastPieces }: CrowdOutcome): TimePa
   }
 }
 
-/** A wave whose blobs are equally long. */
+/** Share of its downlink that the median host used between its first piece and its last. */
+export const linkUseOf = (
+  { blobs, size, piece, rate }: Pick<KrakenTestOptions, "blobs" | "size" | "piece" | "rate">,
+  parts: Pick<TimeParts, "firstPieceP50" | "lastPieceP50">
+): number => (blobs * size - piece) / rate / (parts.lastPieceP50 - parts.firstPieceP50)
+
+/** A flash crowd whose blobs are equally long. */
 export const outcomeOf = (spec: FlashCrowd, outcome: CrowdOutcome): ContenderOutcome => {
   const image = spec.blobs.reduce((bytes, { length }) => bytes + length, 0)
   const completions = ascending(outcome.completions.map(seconds))

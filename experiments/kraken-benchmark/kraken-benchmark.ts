@@ -9,10 +9,10 @@ import type { Progress } from "../engine/progress.ts"
 import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { findStrategy, strategies } from "../strategies/registry.ts"
-import { aims, answerOf, type Find } from "./kraken-benchmark-answer.ts"
+import { aims, answerOf } from "./kraken-benchmark-answer.ts"
 import { completionsChart, type Shown, tailChart } from "./kraken-benchmark-charts.ts"
 import { contendersOf, crowdOf, isPublishedTest, named, published } from "./kraken-benchmark-contenders.ts"
-import { type ContenderOutcome, outcomeOf } from "./kraken-benchmark-figures.ts"
+import { type ContenderOutcome, linkUseOf, outcomeOf, type TimeParts } from "./kraken-benchmark-figures.ts"
 
 const name = "kraken-benchmark"
 
@@ -145,9 +145,38 @@ const tableOf = (options: Options, shown: ReadonlyArray<Shown & { readonly terms
   ]
 })
 
-const figuresOf = (find: Find): Readonly<Record<string, Figure>> => {
+const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
+
+/** Where the time went, of shoal as the aim states. */
+const partFigures = (options: Options, parts: TimeParts): Readonly<Record<string, Figure>> => ({
+  aim_first_piece_p50: figure(parts.firstPieceP50, "s", "Until the median host had its first piece."),
+  aim_link_use: figure(
+    linkUseOf(options, parts),
+    "",
+    "Share of its downlink that the median host used between its first piece and its last."
+  ),
+  aim_after_last_piece_p50: figure(
+    parts.afterLastP50,
+    "s",
+    "From a host's last piece until it was done, median: the rest of the whole digest, and the commit."
+  ),
+  aim_last_piece_max: figure(
+    parts.lastPieceMax - parts.lastPieceP50,
+    "s",
+    "From the last piece of the median host to that of the slowest."
+  ),
+  aim_after_last_piece_max: figure(
+    parts.afterLastMax,
+    "s",
+    "From its last piece until it was done, of the host that waited longest."
+  )
+})
+
+const figuresOf = (
+  options: Options,
+  find: (contender: string) => ContenderOutcome | undefined
+): Readonly<Record<string, Figure>> => {
   const [aim, kraken, random] = [find(named.aim), find(named.kraken), find(named.krakenRandom)]
-  const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
   return {
     ...(aim === undefined
       ? {}
@@ -159,7 +188,8 @@ const figuresOf = (find: Find): Readonly<Record<string, Figure>> => {
             aim.copiesUntilOutside,
             "copies",
             "Copies that origins had sent when every piece was stored by some agent; 1 is the least."
-          )
+          ),
+          ...(aim.parts === undefined ? {} : partFigures(options, aim.parts))
         }),
     ...(kraken === undefined || random === undefined
       ? {}
@@ -184,20 +214,15 @@ const conclude = (
       strategy: strategy.name,
       outcome: outcomes.slice(index * seeds.length, (index + 1) * seeds.length).reduce(worst)
     }))
-    const find: Find = (wanted) => shown.find(({ name: contender }) => contender === wanted)?.outcome
+    const find = (wanted: string) => shown.find(({ name: contender }) => contender === wanted)?.outcome
     return {
-      answer: answerOf(
-        options,
-        shown.map(({ name: contender }) => contender),
-        find
-      ),
       bound:
         "the counting bound of the image over its origins, with one latency; of a blob, the bound of that blob alone. " +
         "With token buckets, what they hold at first is taken off.",
       strategies: Object.fromEntries(
         shown.map(({ name: contender, outcome: { image, blob } }) => [contender, { image, blob }])
       ),
-      figures: figuresOf(find),
+      figures: figuresOf(options, find),
       tables: [tableOf(options, shown)],
       charts: [completionsChart(options, shown), tailChart(options, shown)]
     }
@@ -217,7 +242,8 @@ export const krakenBenchmark = defineExperiment({
     "Shoal runs as it ships, with pieces as in the test; with the pieces that it would choose itself; and as the aim is " +
       "stated: few neighbours, and Have messages that wait for company. The limit of neighbours is among agents: the origins " +
       "of a layer, three at most, come on top of it.",
-    "Kraken's policies are those of its source. Kraken keeps its rates by token buckets that hold a second of rate, so one of its " +
+    "Kraken's policies are those of its source. Its rarest-first order breaks ties alike on every host, so that all ask for " +
+      "the same pieces and the origins stay the bottleneck; other runs choose at random, or are tuned. Kraken keeps its rates by token buckets that hold a second of rate, so one of its " +
       "runs has them, over links that are four times as fast; the other runs are on the links that everybody has. With " +
       "several seeds the run with the largest p99.9 of each contender is told.",
     "Layers are pulled at the same time and share a host's downlink, so a layer alone takes about as long as the image; " +
@@ -234,5 +260,6 @@ export const krakenBenchmark = defineExperiment({
   refuse,
   cells,
   measure,
-  conclude
+  conclude,
+  answer: answerOf
 })

@@ -1,5 +1,5 @@
-// Decides what is kept of a run of the experiment `policies`, how runs of several seeds become one value's figures, and
-// which value of a factor is the best. Pure.
+// What is kept of a run of the experiment `policies`, and how the runs of several seeds become the figures of one value.
+// Pure.
 
 import type { CellOutcome } from "../engine/experiment.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
@@ -102,12 +102,3 @@ export const measuredFactors = (
     values: factor.values.map((value) => ({ ...value, ...summaries[variantIndex(variants, value)]! }))
   }))
 }
-
-/** The value whose slowest host is done first, by the median over the seeds; the base among equals. */
-export const bestOf = ({ values }: MeasuredFactor): MeasuredValue =>
-  values.reduce((best, value) => {
-    const [left, right] = [best.slowest.median, value.slowest.median]
-    return right < left || (right === left && value.isBase) ? value : best
-  })
-
-export const baseOf = ({ values }: MeasuredFactor): MeasuredValue => values.find(({ isBase }) => isBase)!

@@ -3,7 +3,7 @@
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import { limits } from "../../src/protocol/limits.ts"
+import { assertPlain } from "../../testing/experiments/plain-answer.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { policies } from "./policies.ts"
 import { factorNames, factorsOf, type PolicyOptions, variantIndex, variantsOf } from "./policies-factors.ts"
@@ -79,28 +79,46 @@ describe("factors", () => {
 })
 
 describe("the answer", () => {
-  const answer = async (seconds: (label: string) => number) => {
+  const answer = async (seconds: (label: string) => number, confirm = "1") => {
     const prepared = await Effect.runPromise(
-      policies.prepare({ factors: "queue,suggest", confirm: "1" }, [1, 2, 3])
+      policies.prepare({ factors: "piece,queue,suggest", confirm }, [1, 2, 3])
     )
-    return Effect.runPromise(prepared.conclude(prepared.cells.map(({ label }) => outcome(seconds(label)))))
+    const outcomes = prepared.cells.map(({ label }) => outcome(seconds(label)))
+    const { strategies, figures, tables } = await Effect.runPromise(prepared.conclude(outcomes))
+    assert.lengthOf(tables!, 4)
+    return assertPlain(prepared.answer({ seeds: "1-3", strategies, figures, tables: tables! }))
   }
 
-  it("says that all is well when nothing is better", async () => {
-    const { answer: text } = await answer((label) => (label.startsWith("as shipped, 2600 hosts") ? 11 : 10.2))
-    assert.include(text, "Every shipped value is the best")
-    assert.include(text, "As it ships, 500 hosts: p50 1.020 / 1.020")
-    assert.include(text, "Confirmed with 2600 hosts on 1 unseen seeds: p50 1.100 / 1.100")
+  it("says that all is well when nothing is better, whatever lengths of pieces give", async () => {
+    assert.strictEqual(
+      await answer((label) =>
+        label.startsWith("as shipped, 2600 hosts") ? 11 : label.startsWith("piece") ? 5 : 10.2
+      ),
+      "Every rule ships with its best value, by the slowest host. What ships takes 1.100 times the bound at the median " +
+        "and 1.100 at the slowest of 2600 hosts on unseen seeds; the aim of 1.1 copies is met."
+    )
   })
 
   it("names what is better, by how much, and not because of one lucky seed", async () => {
-    const { answer: text, tables } = await answer((label) =>
+    const text = await answer((label) =>
       label.startsWith("queue 2,") ? 10 : label === "suggest no, seed 2" ? 5 : 10.5
     )
-    assert.include(text, `queue 2 instead of ${limits.maxUploadQueue} (slowest host 4.8 % sooner`)
-    assert.notInclude(text, "suggest no")
-    assert.include(text, "As it ships, 500 hosts: p50 1.050 / 1.050")
-    assert.lengthOf(tables!, 3)
+    assert.include(text, "1 of 2 rules ships with its best value.")
+    assert.include(text, "Other values make the slowest host at most 4.8 % faster: queue.")
+  })
+
+  it("speaks of the sweep when nothing is confirmed, and passes over what cannot be noticed", async () => {
+    const text = await answer((label) => (label.startsWith("queue 2,") ? 10.491 : 10.5), "0")
+    assert.include(text, "Every rule ships with its best value")
+    assert.include(text, "1.050 at the slowest of 500 hosts;")
+  })
+
+  it("stays short when every rule has a better value", async () => {
+    const prepared = await Effect.runPromise(policies.prepare({}, [1]))
+    const outcomes = prepared.cells.map(({ label }) => outcome(label.startsWith("as shipped") ? 11 : 10))
+    const { strategies, figures, tables } = await Effect.runPromise(prepared.conclude(outcomes))
+    const text = assertPlain(prepared.answer({ seeds: "1", strategies, figures, tables: tables! }))
+    assert.include(text, "0 of 10 rules ship with their best value.")
   })
 })
 

@@ -10,18 +10,10 @@ import type { Progress } from "../engine/progress.ts"
 import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { shoal } from "../strategies/shoal.ts"
+import { answerOf, baseMark, slowestColumn } from "./policies-answer.ts"
 import { copiesChart, ratiosChart } from "./policies-charts.ts"
+import { crowdWith, factorNames, factorsOf, type Setting, variantsOf } from "./policies-factors.ts"
 import {
-  crowdWith,
-  factorNames,
-  factorsOf,
-  pieceFactor,
-  type Setting,
-  variantsOf
-} from "./policies-factors.ts"
-import {
-  baseOf,
-  bestOf,
   copiesAim,
   type MeasuredFactor,
   type MeasuredRuns,
@@ -122,7 +114,7 @@ const columns = [
   "p99 ratio",
   "p99.9 ratio",
   "slowest ratio",
-  "slowest s",
+  slowestColumn,
   "copies until outside",
   "rejects a piece",
   "duplicates a piece"
@@ -136,48 +128,8 @@ const tableOf = (factor: MeasuredFactor): Table => ({
   caption:
     "Median over the seeds / worst seed. Base is what all other factors run with: what ships, in pieces of the option.",
   columns: ["value", "", ...columns],
-  rows: factor.values.map((value) => [value.label, value.isBase ? "base" : "", ...cellsOf(value)])
+  rows: factor.values.map((value) => [value.label, value.isBase ? baseMark : "", ...cellsOf(value)])
 })
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
-
-/** Differences below this are told as none: seeds alone differ by more. */
-const noticeable = 0.001
-
-/** Where another value than the shipped one is the best of its factor, and by how much. */
-const betterText = (factors: ReadonlyArray<MeasuredFactor>): string => {
-  const rules = factors.filter((factor) => factor.name !== pieceFactor)
-  if (rules.length === 0) return ""
-  const better = rules.flatMap((factor) => {
-    const [best, shipped] = [bestOf(factor), baseOf(factor)]
-    const gain = 1 - best.slowest.median / shipped.slowest.median
-    return gain < noticeable
-      ? []
-      : [
-          `${factor.name} ${best.label} instead of ${shipped.label} (slowest host ${percent(gain)} sooner, in the worst seed ` +
-            `${percent(1 - best.slowest.worst / shipped.slowest.worst)}, copies ${best.copies.median.toFixed(2)})`
-        ]
-  })
-  return better.length === 0
-    ? "Every shipped value is the best of its factor, by the slowest host."
-    : `Shipped values that are not the best of their factor, by the slowest host, medians over the seeds: ${better.join("; ")}.`
-}
-
-/** Lengths of pieces are told in seconds, since each has a bound of its own. */
-const pieceText = (factors: ReadonlyArray<MeasuredFactor>): string => {
-  const factor = factors.find((known) => known.name === pieceFactor)
-  if (factor === undefined) return ""
-  const told = factor.values.map(
-    ({ label, slowest, ratios }) =>
-      `${label} ${slowest.median.toFixed(3)} s (${ratios.max.median.toFixed(3)} of its bound)`
-  )
-  return `Slowest host by the length of pieces: ${told.join(", ")}.`
-}
-
-const runsText = (who: string, { ratios, copies }: MeasuredRuns): string =>
-  `${who}: p50 ${spreadCell(ratios.p50)}, p99.9 ${spreadCell(ratios.p999)}, slowest ${spreadCell(ratios.max)} of the bound ` +
-  `(median / worst seed), ${spreadCell(copies)} copies until every piece is outside (aim ${copiesAim}, ` +
-  `${copies.worst > copiesAim ? "missed" : "met"}).`
 
 const runFigures = (prefix: string, who: string, runs: MeasuredRuns): Readonly<Record<string, Figure>> => ({
   [`${prefix}_p50`]: {
@@ -218,14 +170,6 @@ const conclude = (
     const sweepHosts = `${options.agents} hosts`
     const confirmHosts = `${options["confirm-agents"]} hosts on ${rest.length} unseen seeds`
     return {
-      answer: [
-        betterText(factors),
-        pieceText(factors),
-        runsText(`As it ships, ${sweepHosts}`, shipped),
-        ...(confirmed === undefined ? [] : [runsText(`Confirmed with ${confirmHosts}`, confirmed)])
-      ]
-        .filter((sentence) => sentence !== "")
-        .join(" "),
       bound: "the counting bound of the blob, with one latency; each length of pieces has its own.",
       strategies: {
         [`shoal, ${sweepHosts}, worst seed`]: { blob: shipped.worstTimes },
@@ -285,5 +229,6 @@ export const policies = defineExperiment({
   refuse,
   cells,
   measure,
-  conclude
+  conclude,
+  answer: answerOf
 })

@@ -28,7 +28,7 @@ export interface IndexEntry {
 
 const notes: Readonly<Record<Standing, string>> = {
   same: "",
-  "changed, small version the same": `<p class="stale">Its code has changed since; its small version still gives the same result, byte for byte.</p>`,
+  "changed, small version the same": `<p class="stale">Its code has changed since; its small version still gives the same figures.</p>`,
   changed: `<p class="stale">Made by other code than what stands here now: the figures may have changed.</p>`
 }
 

@@ -12,7 +12,7 @@ export interface ReportPage {
   readonly result: Result
   readonly method: ReadonlyArray<string>
   readonly limits: ReadonlyArray<string>
-  readonly charts: ReadonlyArray<DrawnChart>
+  readonly charts: ReadonlyArray<Pick<DrawnChart, "name" | "title" | "caption" | "svg">>
   /** The shell command that regenerates the report. */
   readonly command: string
 }

@@ -70,21 +70,27 @@ export const Result = Schema.Struct({
 })
 export type Result = typeof Result.Type
 
+/** What a result tells in numbers, from which its answer is worded. */
+export type Findings = Pick<Result, "seeds" | "strategies" | "figures" | "tables">
+
 const decimals = 1e6
 
 /** Six decimals: a microsecond of a time in seconds. */
 export const rounded = (value: number): number => Math.round(value * decimals) / decimals
 
-const roundNumbers = (value: unknown): unknown => {
+const roundAll = (value: unknown): unknown => {
   if (typeof value === "number") return rounded(value)
-  if (Array.isArray(value)) return value.map(roundNumbers)
+  if (Array.isArray(value)) return value.map(roundAll)
   if (typeof value !== "object" || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, roundNumbers(inner)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, roundAll(inner)]))
 }
+
+/** The same plain data with every number rounded, as result.json keeps it. */
+export const withRoundedNumbers = <A>(value: A): A => roundAll(value) as A
 
 /** JSON with rounded numbers, two blanks of indent and a final newline. */
 export const canonicalJson = (value: unknown): string =>
-  `${JSON.stringify(roundNumbers(value), undefined, 2)}\n`
+  `${JSON.stringify(withRoundedNumbers(value), undefined, 2)}\n`
 
 const encodeResult = Schema.encodeSync(Result)
 

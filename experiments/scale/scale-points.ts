@@ -1,9 +1,11 @@
 // Decides which sizes of cluster and of blob the experiment `scale` measures, and what it keeps of each. A point may
 // belong to several series and is measured once. Points are plain data.
 
+import { Schema } from "effect"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { CellOutcome } from "../engine/experiment.ts"
+import { byteSizeText } from "../engine/option-text.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import type { Times } from "../report/result.ts"
@@ -72,6 +74,12 @@ export const seriesOf = (options: ScaleOptions): ScaleSeries => {
     }))
   }
 }
+
+const sizeText = Schema.encodeSync(byteSizeText)
+
+/** As reports and labels of cells name a point. */
+export const labelOf = ({ agents, bytes, origins }: ScalePoint): string =>
+  `${agents} hosts, ${sizeText(bytes)}, ${origins === 1 ? "one origin" : `${origins} origins`}`
 
 const keyOf = ({ agents, bytes, origins }: ScalePoint): string => `${agents}/${bytes}/${origins}`
 

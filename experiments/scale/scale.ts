@@ -9,10 +9,13 @@ import { byteRateText, byteSizeText, countText, durationText } from "../engine/o
 import type { Progress } from "../engine/progress.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { crowdMemory, runFlashCrowd } from "../flash-crowd/crowd-run.ts"
+import { percent } from "../report/findings.ts"
 import { type Figure, type Table, timesAgainst } from "../report/result.ts"
+import { answerOf } from "./scale-answer.ts"
 import { bytesChart, hostsChart, lineShareChart } from "./scale-charts.ts"
 import {
   crowdAt,
+  labelOf,
   type MeasuredPoint,
   measuredAt,
   type PointOutcome,
@@ -56,9 +59,6 @@ interface Input {
 
 const sizeText = Schema.encodeSync(byteSizeText)
 
-const labelOf = ({ agents, bytes, origins }: ScalePoint): string =>
-  `${agents} hosts, ${sizeText(bytes)}, ${origins === 1 ? "one origin" : `${origins} origins`}`
-
 const cells = (options: ScaleOptions, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
   pointsOf(options).flatMap((point) =>
     seeds.map((seed) => {
@@ -92,43 +92,6 @@ const measure = (
       ({ message }) =>
         new ExperimentFailed({ experiment: name, message: `${name}: ${labelOf(point)}: ${message}` })
     )
-  )
-}
-
-/** Kraken says 80 % of the line rate in theory (README). */
-const goodShare = 0.8
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
-const secondsText = (seconds: number): string => `${seconds.toPrecision(3)} s`
-
-/** The answer over hosts: up to how many the slowest gets a good share, and what it costs at both ends. */
-const hostsAnswer = (points: ReadonlyArray<MeasuredPoint>): string => {
-  const [first, last] = [points[0]!, points.at(-1)!]
-  const bad = points.findIndex(({ lineShare }) => lineShare < goodShare)
-  const until =
-    bad === -1
-      ? `never ends up to ${last.agents}: the slowest always gets at least`
-      : bad === 0
-        ? `is not reached: even the slowest of ${first.agents} gets less than`
-        : `ends after ${points[bad - 1]!.agents}: the slowest of ${points[bad]!.agents} gets less than`
-  return (
-    `With ${sizeText(first.bytes)}, the range in which the number of hosts hardly matters ${until} ${percent(goodShare)} of its ` +
-    `line rate (${secondsText(first.times.max_s)} with ${first.agents} hosts, ${secondsText(last.times.max_s)} with ${last.agents}).`
-  )
-}
-
-const bytesAnswer = (points: ReadonlyArray<MeasuredPoint>): string => {
-  const [first, last] = [points[0]!, points.at(-1)!]
-  const badUntil = points.findLastIndex(({ lineShare }) => lineShare < goodShare)
-  const good = points[badUntil + 1]
-  return (
-    `With ${first.agents} hosts, ` +
-    (good === undefined
-      ? `no blob up to ${sizeText(last.bytes)} reaches ${percent(goodShare)}`
-      : badUntil === -1
-        ? `every blob from ${sizeText(first.bytes)} on reaches ${percent(goodShare)}`
-        : `blobs from ${sizeText(good.bytes)} on reach ${percent(goodShare)}`) +
-    `; ${sizeText(first.bytes)} takes the slowest ${secondsText(first.times.max_s)}, ${percent(first.lineShare)} of its line rate.`
   )
 }
 
@@ -182,11 +145,6 @@ const conclude = (
     const seeder = oneSeeder[0]!
     const all = pointsOf(options).map(at)
     return {
-      answer:
-        `${hostsAnswer(overHosts)} ${bytesAnswer(overBytes)} ${sizeText(huge.bytes)} on ${huge.agents} hosts takes ` +
-        `${secondsText(huge.times.max_s)}, ${huge.times.ratio.max.toFixed(3)} times the bound. From one origin to ` +
-        `${seeder.agents} hosts at once the slowest gets ` +
-        `${oneSeeder.map((point) => `${percent(point.lineShare)} with ${sizeText(point.bytes)}`).join(", ")}.`,
       bound: "the counting bound of each wave, with one latency.",
       strategies: Object.fromEntries(all.map((point) => [`shoal, ${labelOf(point)}`, { blob: point.times }])),
       figures: {
@@ -243,5 +201,6 @@ export const scale = defineExperiment({
   seeds: "1",
   cells,
   measure,
-  conclude
+  conclude,
+  answer: answerOf
 })

@@ -5,13 +5,12 @@
 import { Schema } from "effect"
 import type { Measured } from "../engine/experiment.ts"
 import { byteRateText, byteSizeText } from "../engine/option-text.ts"
+import { percent } from "../report/findings.ts"
 import type { Table } from "../report/result.ts"
 import { type CompletionTimes, type MeasuredFile, type Measurement, meanTimes } from "./measured.ts"
+import { comparisonTitle, goodWithin } from "./sim-versus-net-answer.ts"
 import { agreementChart } from "./sim-versus-net-chart.ts"
 import type { LoopbackCosts } from "./simulated-loopback.ts"
-
-/** A prediction is good when the ratio of simulated to measured differs from 1 by no more. */
-const goodWithin = 0.1
 
 /** A measurement beside the twin's times by the sources as they are. */
 export interface Compared {
@@ -52,7 +51,6 @@ const rateText = Schema.encodeSync(byteRateText)
 const optionsText = ({ agents, size, rate }: Measurement["options"]): string =>
   `${agents} agents, ${sizeText(size)}, ${rateText(rate)}`
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 const seconds = (value: number): string => value.toFixed(2)
 
 const times = ({ p50_s, max_s }: CompletionTimes): ReadonlyArray<string> => [seconds(p50_s), seconds(max_s)]
@@ -65,7 +63,7 @@ const timesOver = (said: CompletionTimes | undefined, measured: CompletionTimes)
 }
 
 const comparison = (all: ReadonlyArray<Compared>): Table => ({
-  title: "Simulated and measured",
+  title: comparisonTitle,
   caption:
     "Seconds from the ask until half of the agents, and the last one, had the blob: means over runs or seeds, in brackets " +
     "over what was measured. What was predicted was written down before the first run; simulated is what the sources " +
@@ -106,24 +104,6 @@ const machineTable = ({ cpu, cores, memory_gib, kernel, node, storage }: Measure
   rows: [[cpu, cores, memory_gib, kernel, node, storage]]
 })
 
-const within = (all: ReadonlyArray<Compared>, off: (compared: Compared) => number): string => {
-  const good = all.filter((each) => off(each) <= goodWithin).length
-  const worst = all.reduce((left, right) => (off(right) > off(left) ? right : left))
-  return (
-    `${good} of ${all.length} within ${percent(goodWithin)} in both p50 and max ` +
-    `(worst: ${percent(off(worst))}, ${optionsText(worst.measurement.options)})`
-  )
-}
-
-const answerOf = (predictions: ReadonlyArray<Compared>, calibrations: ReadonlyArray<Compared>): string => {
-  const fitted = `where constants were fitted the difference is ${calibrations.map((each) => percent(simulatedOff(each))).join(", ")}`
-  if (predictions.length === 0) return `Nothing was predicted yet; ${fitted}.`
-  return (
-    `As it was written down before the measuring, ${within(predictions, predictedOff)}. With the sources and ` +
-    `constants of now ${within(predictions, simulatedOff)}; ${fitted}.`
-  )
-}
-
 /** The report's content. `all` is in the order of the file and not empty. */
 export const concludeSimVersusNet = (
   machine: MeasuredFile["machine"],
@@ -137,7 +117,6 @@ export const concludeSimVersusNet = (
   )
   const figure = (value: number, unit: string, meaning: string) => ({ value, unit, meaning })
   return {
-    answer: answerOf(predictions, calibrations),
     strategies: {},
     figures: {
       worst_simulated: figure(

@@ -3,9 +3,12 @@
 
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
+import { assertPlain } from "../../testing/experiments/plain-answer.ts"
 import { silentProgress } from "../engine/progress.ts"
+import type { Findings } from "../report/result.ts"
 import type { Measurement } from "./measured.ts"
 import { simVersusNet } from "./sim-versus-net.ts"
+import { answerOf } from "./sim-versus-net-answer.ts"
 import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
 import { simulateLoopback } from "./simulated-loopback.ts"
 
@@ -57,13 +60,15 @@ const measurement = (
 describe("sim-versus-net", () => {
   it("tells calibration and predictions apart, and how far the worst prediction is off", () => {
     const machine = { cpu: "a", cores: 2, memory_gib: 1, kernel: "k", node: "n", storage: "s" }
-    const { answer, figures, tables } = concludeSimVersusNet(machine, costs, [
+    const { figures, tables } = concludeSimVersusNet(machine, costs, [
       comparedWith(measurement("calibration", "calibration", [10, 20]), { p50_s: 10, max_s: 21 }),
       comparedWith(measurement("near", "prediction", [10, 20]), { p50_s: 10.5, max_s: 20 }),
       comparedWith(measurement("far", "prediction", [10, 20]), { p50_s: 10, max_s: 16 })
     ])
-    expect(answer).toMatch(/^As it was written down before the measuring, 2 of 2/)
-    expect(answer).toMatch(/With the sources and constants of now 1 of 2 within 10\.0 %/)
+    expect(assertPlain(answerOf({ seeds: "1", strategies: {}, figures, tables: tables! }))).toBe(
+      "Predicted before the measuring, p50 and maximum of 2 measurements are off by at most 5.0 %. " +
+        "Simulated by the sources of this report, they are off by at most 20.0 %. The aim of 10.0 % is missed."
+    )
     expect(figures.worst_simulated!.value).toBeCloseTo(0.2, 9)
     expect(figures.worst_predicted!.value).toBeCloseTo(0.05, 9)
     expect(figures.worst_calibration!.value).toBeCloseTo(0.05, 9)
@@ -72,6 +77,19 @@ describe("sim-versus-net", () => {
       ["10.50 (1.050)", "20.00 (1.000)"],
       ["10.00 (1.000)", "16.00 (0.800)"]
     ])
+  })
+
+  it("answers without a prediction, and that an aim is met", () => {
+    const findings = (off: number, rows: ReadonlyArray<ReadonlyArray<string>>): Findings => {
+      const names = ["worst_predicted", "worst_simulated", "worst_calibration"]
+      const figures = Object.fromEntries(names.map((name) => [name, { value: off, unit: "", meaning: name }]))
+      const tables = [{ title: "Simulated and measured", caption: "", columns: ["options", "role"], rows }]
+      return { seeds: "1", strategies: {}, figures, tables }
+    }
+    expect(assertPlain(answerOf(findings(0.02, [["a", "calibration"]])))).toBe(
+      "Nothing is predicted yet. Where constants were fitted, times are off by at most 2.0 %."
+    )
+    expect(answerOf(findings(0.1, [["a", "prediction"]]))).toMatch(/The aim of 10\.0 % is met\.$/)
   })
 
   it("has a cell for each measurement and seed", async () => {

@@ -15,6 +15,7 @@ import {
 } from "../engine/experiment.ts"
 import { byteRateText, durationText } from "../engine/option-text.ts"
 import { type MeasuredFile, type Measurement, meanTimes, measuredFileOf } from "./measured.ts"
+import { answerOf } from "./sim-versus-net-answer.ts"
 import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
 import { calibratedCosts, type LoopbackCosts, simulateLoopback } from "./simulated-loopback.ts"
 
@@ -143,5 +144,6 @@ export const simVersusNet = defineExperiment({
   ],
   cells,
   measure,
-  conclude
+  conclude,
+  answer: (_, findings) => answerOf(findings)
 })

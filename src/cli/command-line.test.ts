@@ -19,7 +19,7 @@ test("shoal experiment lists, shoal experiment NAME runs", () => {
     "--seed",
     "2"
   ])
-  for (const word of ["all", "index", "list", "verify"]) {
+  for (const word of ["all", "index", "list", "render", "verify"]) {
     expect(experimentArguments(["experiment", word, "--quick"])).toEqual(["experiment", word, "--quick"])
   }
   expect(experimentArguments(["experiment", "--help"])).toEqual(["experiment", "--help"])

@@ -1,4 +1,4 @@
-// The subcommands of `shoal experiment`: list, run, verify and index. Each experiment is a subcommand of run, with its
+// The subcommands of `shoal experiment`: list, run, verify, render and index. Each experiment is a subcommand of run, with its
 // own options as flags and some flags for all. Experiments and reports are in experiments/; they are loaded only when the
 // command line names them.
 
@@ -6,7 +6,7 @@ import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Experiment } from "../../experiments/engine/experiment.ts"
 
-const words = ["all", "bench", "index", "list", "run", "verify"]
+const words = ["all", "bench", "index", "list", "render", "run", "verify"]
 
 /**
  * Expands the two short forms: `shoal experiment` lists, and `shoal experiment NAME` runs, so that
@@ -150,6 +150,15 @@ const index = Command.make("index", {}, () =>
   })
 ).pipe(Command.withDescription("Write reports/index.html, one page for all reports"))
 
+const render = Command.make("render", {}, () =>
+  Effect.gen(function* () {
+    const { renderReports } = yield* Effect.promise(
+      () => import("../../experiments/engine/render-reports.ts")
+    )
+    yield* renderReports(yield* loadLaboratory)
+  })
+).pipe(Command.withDescription("Word answers and pages of the reports again, without measuring"))
+
 /** The subcommand; `experiments` may be empty when the command line does not name it. */
 export const experimentCommand = (experiments: ReadonlyArray<Experiment>) => {
   const list = Command.make("list", {}, () =>
@@ -161,6 +170,6 @@ export const experimentCommand = (experiments: ReadonlyArray<Experiment>) => {
   )
   return Command.make("experiment").pipe(
     Command.withDescription("Run experiments on the simulator"),
-    Command.withSubcommands([list, run, all, bench, verify, index])
+    Command.withSubcommands([list, run, all, bench, verify, render, index])
   )
 }

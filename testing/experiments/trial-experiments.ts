@@ -63,9 +63,11 @@ const counted = defineExperiment({
     }),
   conclude: (_, seeds, outcomes) =>
     Effect.succeed({
-      answer: `As far as ${outcomes.reduce((sum, outcome) => sum + outcome.sum, 0)}.`,
       strategies: {},
-      figures: { seeds: { value: seeds.length, unit: "", meaning: "Seeds." } },
+      figures: {
+        seeds: { value: seeds.length, unit: "", meaning: "Seeds." },
+        sum: { value: outcomes.reduce((sum, outcome) => sum + outcome.sum, 0), unit: "", meaning: "Sum." }
+      },
       tables: [
         {
           title: "Outcomes",
@@ -90,7 +92,8 @@ const counted = defineExperiment({
           }
         }
       ]
-    })
+    }),
+  answer: (_, { figures }) => `As far as ${figures.sum!.value}.`
 })
 
 export const experiments = [counted]

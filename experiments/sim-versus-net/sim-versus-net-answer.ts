@@ -1,0 +1,26 @@
+// The answer of sim-versus-net in words: how far predictions are from what was measured, and whether that is near enough.
+// Pure.
+
+import { figureValue, percent } from "../report/findings.ts"
+import type { Findings } from "../report/result.ts"
+
+/** Title of the table of predictions. */
+export const comparisonTitle = "Simulated and measured"
+
+/** A prediction is good when the ratio of simulated to measured differs from 1 by no more. */
+export const goodWithin = 0.1
+
+export const answerOf = (findings: Findings): string => {
+  const comparison = findings.tables?.find(({ title }) => title === comparisonTitle)
+  const predictions = comparison?.rows.filter((row) => row.includes("prediction")).length ?? 0
+  const off = (name: string): string => percent(figureValue(findings, name))
+  if (predictions === 0) {
+    return `Nothing is predicted yet. Where constants were fitted, times are off by at most ${off("worst_calibration")}.`
+  }
+  const worst = Math.max(figureValue(findings, "worst_predicted"), figureValue(findings, "worst_simulated"))
+  return [
+    `Predicted before the measuring, p50 and maximum of ${predictions} measurements are off by at most ${off("worst_predicted")}.`,
+    `Simulated by the sources of this report, they are off by at most ${off("worst_simulated")}.`,
+    `The aim of ${percent(goodWithin)} is ${worst > goodWithin ? "missed" : "met"}.`
+  ].join(" ")
+}
