@@ -1,5 +1,5 @@
-// Answers of a build-index to the questions and changes of its API (build-index-api.ts): reads from its store, writes
-// through its changes. Every failure becomes the OCI error that a client of the registry may be given.
+// The answers of a build-index to the requests of its API (build-index-api.ts): reads come from its store, writes go
+// through its changes. Every failure becomes the OCI error that a client of the registry may get.
 
 import { Effect, Layer, Option, type Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -46,7 +46,7 @@ const inOci = <A, E extends IndexFailure, R>(
 ): Effect.Effect<A, OciError, R> =>
   Effect.mapError(effect, (error) => (error instanceof OciError ? error : indexFailure(error)))
 
-/** What is there, or the error that says that `what` is not. */
+/** The found value, or the error that there is no `what`. */
 const found = <A>(
   reading: Effect.Effect<Option.Option<A>, IndexFailure>,
   code: OciErrorCode,
@@ -58,7 +58,7 @@ const found = <A>(
       : Effect.fail(ociError(code, { message: `there is no ${what}` }))
   )
 
-/** A deletion; that there was nothing is told as `what`. */
+/** A deletion. When nothing was there, the error names `what`. */
 const deleted = (deletion: Effect.Effect<unknown, IndexFailure>, code: OciErrorCode, what: string) =>
   deletion.pipe(
     Effect.asVoid,
@@ -66,23 +66,26 @@ const deleted = (deletion: Effect.Effect<unknown, IndexFailure>, code: OciErrorC
     inOci
   )
 
-/** A client hears of a record that does not fit: it is its manifest. */
+/** A body that a client's manifest causes: a record that does not fit is refused to the client. */
 const recordBody = <A>(schema: Schema.Codec<A, unknown>, what: string, mostBytes: number) =>
   Effect.mapError(jsonBody(schema, what, mostBytes), ({ message }) =>
     ociError("MANIFEST_INVALID", { message })
   )
 
-/** A registry asks for one entry more than its page holds, to see whether there is another page. */
+/**
+ * A page of the request's size. A registry asks for one entry more than its page, to see whether there is another
+ * page.
+ */
 const pageOf = (limits: OciLimits) => (query: { readonly n?: string; readonly last?: string }) => {
   const parsed = parsePage(query, { ...limits, maxPageSize: limits.maxPageSize + 1 })
   if (parsed instanceof OciError) return Effect.fail(parsed)
   return Effect.succeed({ limit: parsed.count, ...(parsed.last === undefined ? {} : { last: parsed.last }) })
 }
 
-/** What a build-index says itself fits its schemas; who asks checks it. */
+/** The build-index's own answers fit its schemas, and the client checks them. */
 const api = BuildIndexApi.annotate(HttpApi.SuccessParseOptions, { disableChecks: true })
 
-/** The handlers of all groups. `pulled` hears of every manifest that is asked for. */
+/** The handlers of all groups. `pulled` is called for every manifest that is requested. */
 export const buildIndexAnswers = (
   index: BuildIndexStore<UpstreamAway>,
   changes: BuildIndexChanges,
@@ -95,7 +98,7 @@ export const buildIndexAnswers = (
   const linkBody = recordBody(LinkPut, "a link", maxRecordBytes)
   const referencesBody = recordBody(References, "a list of digests", maxRecordBytes)
 
-  /** What is there of a manifest that a client asks for. */
+  /** A manifest that a client requests, if it is there. */
   const asked = <A extends { readonly digest: Digest }>(
     repository: string,
     reading: Effect.Effect<Option.Option<A>, IndexFailure>,
@@ -110,7 +113,7 @@ export const buildIndexAnswers = (
             asked(params.repository, index.tag(params.repository, params.tag), names.tag(params)),
             (record) => {
               const etag = tagEntity(record)
-              // A mirrored tag's age is always told.
+              // A mirrored tag is always answered with its age.
               return record.age === undefined && headers["if-none-match"] === etag
                 ? HttpServerResponse.empty({ status: 304, headers: { etag } })
                 : HttpServerResponse.text(JSON.stringify(record), {

@@ -1,4 +1,4 @@
-// Checks what changes do to a build-index: atomic puts and deletions, versions, history, links, what is referenced.
+// The changes of a build-index: atomic puts and deletions, versions, history, links, and referenced content.
 
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Option } from "effect"
@@ -22,7 +22,7 @@ const open = (changed: Partial<BuildIndexLimits & ServiceLimits> = {}) => {
   const rows = makeMemoryTables()
   const tables = makeIndexTables(rows, limits)
   let operations = 0
-  // Others get a turn between a change's checks and its write.
+  // Other fibers run between a change's checks and its write.
   const yielding = {
     ...rows,
     write: (writes: Parameters<typeof rows.write>[0]) => Effect.andThen(Effect.yieldNow, rows.write(writes))
@@ -54,7 +54,7 @@ const allRows = (rows: ReturnType<typeof makeMemoryTables>) =>
   ].flatMap((table) => rows.rows(table).map((key) => `${table} ${key}`))
 
 describe("a put of a manifest", () => {
-  it.effect("is refused, with what is missing, and writes nothing", () =>
+  it.effect("is refused with the missing digests, and writes nothing", () =>
     Effect.gen(function* () {
       const { rows, changes, put } = open()
       yield* changes.link(repository, digest("1"), 10)
@@ -67,7 +67,7 @@ describe("a put of a manifest", () => {
   )
 
   it.effect(
-    "takes links, manifests of the repository and an absent subject, not those of other repositories",
+    "accepts links, manifests of the repository and an absent subject, but none of other repositories",
     () =>
       Effect.gen(function* () {
         const { changes, put, by } = open()
@@ -93,13 +93,13 @@ describe("a put of a manifest", () => {
       yield* put(record("b"), ["t3"])
       assert.strictEqual(Option.getOrThrow(yield* index.tag(repository, "t3")).version, 2)
       assert.strictEqual(Option.getOrThrow(yield* index.tag(repository, "t3")).digest, digest("b"))
-      // The same again is no change.
+      // The same put again is no change.
       yield* put(record("b"), ["t3"])
       assert.strictEqual(Option.getOrThrow(yield* index.tag(repository, "t3")).version, 2)
     })
   )
 
-  it.effect("that is asked for again under its operation does not undo what came between", () =>
+  it.effect("that is repeated under its operation does not undo later changes", () =>
     Effect.gen(function* () {
       const { index, put, by, changes } = open()
       const first = by()
@@ -115,7 +115,7 @@ describe("a put of a manifest", () => {
     })
   )
 
-  it.effect("and another at the same time happen one after the other", () =>
+  it.effect("and a concurrent one happen one after the other", () =>
     Effect.gen(function* () {
       const { index, put } = open()
       const puts = yield* Effect.forEach(["a", "b", "c", "d"], (letter) =>
@@ -133,7 +133,7 @@ describe("a put of a manifest", () => {
 })
 
 describe("a tag's history", () => {
-  it.effect("tells who, when and what, last first, and keeps the last twenty", () =>
+  it.effect("states who, when and what, last first, and keeps the last twenty", () =>
     Effect.gen(function* () {
       const { index, put, changes, by, rows } = open()
       for (let round = 0; round < 15; round++) {
@@ -156,7 +156,7 @@ describe("a tag's history", () => {
 })
 
 describe("a deletion", () => {
-  it.effect("of a tag leaves the manifest; of a manifest takes its tags, names and referrer along", () =>
+  it.effect("of a tag leaves the manifest; of a manifest also removes its tags, names and referrer", () =>
     Effect.gen(function* () {
       const { rows, changes, index, put, by } = open()
       yield* changes.link(repository, digest("1"), 10)
@@ -183,7 +183,7 @@ describe("a deletion", () => {
     })
   )
 
-  it.effect("of a blob holds although a manifest names it, until it is linked again", () =>
+  it.effect("of a blob holds until it is linked again, although a manifest names it", () =>
     Effect.gen(function* () {
       const { rows, changes, index, put, by } = open()
       yield* changes.link(repository, digest("1"), 10)
@@ -204,7 +204,7 @@ describe("a deletion", () => {
 })
 
 describe("a link", () => {
-  it.effect("is renewed when someone relies on it and it is older than half the grace", () =>
+  it.effect("is renewed when a client relies on it and it is older than half the grace", () =>
     Effect.gen(function* () {
       const { rows, changes } = open()
       const at = Effect.map(
@@ -224,8 +224,8 @@ describe("a link", () => {
   )
 })
 
-describe("what is referenced", () => {
-  it.effect("is what any repository links or any manifest names, itself included", () =>
+describe("referenced content", () => {
+  it.effect("is what any repository links or any manifest names, including itself", () =>
     Effect.gen(function* () {
       const { changes, index, put, by } = open()
       yield* changes.link(repository, digest("1"), 10)
@@ -275,7 +275,7 @@ describe("referrers", () => {
     })
   )
 
-  it.effect("tell the fallback tag of the subject, and no page is much larger than its limit", () =>
+  it.effect("have the fallback tag of the subject, and no page is much larger than its limit", () =>
     Effect.gen(function* () {
       const { index, put } = open()
       yield* put(record("f"), [`sha256-${"9".repeat(64)}`])
@@ -302,7 +302,7 @@ describe("changes in any order", () => {
   const blobs = ["1", "2"]
   const tags = ["x", "y"]
 
-  it("keep tags on manifests that are there, and both directions of every table the same", () =>
+  it("keep tags on existing manifests, and both directions of every table consistent", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -364,7 +364,7 @@ describe("changes in any order", () => {
       ),
       {
         numRuns: 200,
-        // The same manifest, told to name another blob than before.
+        // The same manifest, recorded with another blob than before.
         examples: [
           [
             [

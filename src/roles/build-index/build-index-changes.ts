@@ -1,11 +1,10 @@
-// Decides what a change of a repository does to a build-index's tables: a manifest put with its tags, a tag, manifest or
-// blob deleted, a blob linked. It refuses to know HTTP.
+// The changes of a build-index's tables: a manifest is put with its tags; a tag, manifest or blob is deleted; a blob
+// is linked. It does not know HTTP.
 //
-// Invariants: changes happen one after another, and each is one write, so what a change checked still holds when it is
-// written, and readers see all of it or nothing. A manifest is put only when its repository has all that it names (or an
-// upstream registry has it). A
-// change of a tag has a version greater than all before it and is told in the tag's history; a change that is asked for
-// again under the same operation is made once.
+// Invariants: changes happen one after another, and each is one write, so the checks of a change still hold when it
+// is written, and readers see all of it or nothing. A manifest is put only when its repository has everything that it
+// names (or an upstream registry has it). A change of a tag has a version greater than all before it and is recorded
+// in the tag's history; a change that is repeated under the same operation is made once.
 
 import { Clock, Data, Effect, Option, Random, Semaphore } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -15,7 +14,7 @@ import { hasBlob } from "./build-index-store.ts"
 import { deleteRow, type IndexTables, indexKeys, putRow } from "./build-index-tables.ts"
 import type { BuildIndexLimits } from "./limits.ts"
 
-/** The repository lacks what the manifest names. */
+/** The repository lacks contents that the manifest names. */
 export class ContentMissing extends Data.TaggedError("ContentMissing")<{
   readonly digests: ReadonlyArray<Digest>
 }> {}
@@ -23,7 +22,7 @@ export class ContentMissing extends Data.TaggedError("ContentMissing")<{
 /** There is nothing to delete. */
 export class NotFound extends Data.TaggedError("NotFound") {}
 
-/** A rule of the configuration says that the tag stays where it is. */
+/** A rule of the configuration makes the tag immutable. */
 export class TagImmutable extends Data.TaggedError("TagImmutable")<{
   readonly tag: string
   readonly rule: string
@@ -31,22 +30,22 @@ export class TagImmutable extends Data.TaggedError("TagImmutable")<{
 
 export interface BuildIndexChanges {
   /**
-   * The version of the tags' change, or the last one's when no tag moved. `content` says that what it names is
-   * elsewhere: an upstream registry has it, and it is fetched when it is asked for.
+   * Returns the version of the tags' change, or the last one's when no tag moved. `content` says that the named
+   * contents are elsewhere: an upstream registry has them, and they are fetched when they are requested.
    */
   readonly putManifest: (
     repository: string,
     put: ManifestPut,
     content?: "elsewhere"
   ) => Effect.Effect<number, ContentMissing | TagImmutable | TableStoreError>
-  /** With `only` nothing happens unless the tag is at that version. */
+  /** With `only`, nothing happens unless the tag is at that version. */
   readonly deleteTag: (
     repository: string,
     tag: string,
     change: ChangeBy,
     only?: { readonly version: number }
   ) => Effect.Effect<number, NotFound | TagImmutable | TableStoreError>
-  /** Deletes the tags that name it too; what refers to it stays. */
+  /** Also deletes the tags that name it. Its referrers stay. */
   readonly deleteManifest: (
     repository: string,
     digest: Digest,
@@ -59,9 +58,9 @@ export interface BuildIndexChanges {
     putAt: number,
     change: ChangeBy
   ) => Effect.Effect<void, NotFound | TagImmutable | TableStoreError>
-  /** Notes that a manifest was asked for, when the last note is older than pullNotePause. */
+  /** Records a pull of the manifest, when the last record is older than pullNotePause. */
   readonly notePull: (repository: string, digest: Digest) => Effect.Effect<void, TableStoreError>
-  /** Takes away those of the blobs that no manifest names and nobody relied on since `before`; gives them. */
+  /** Removes those of the blobs that no manifest names and nobody relied on since `before`. Returns them. */
   readonly collectLinks: (
     repository: string,
     blobs: ReadonlyArray<Digest>,
@@ -69,9 +68,9 @@ export interface BuildIndexChanges {
   ) => Effect.Effect<ReadonlyArray<Digest>, TableStoreError>
   /** Gives the repository a blob of `size` bytes that is durable at an origin. */
   readonly link: (repository: string, blob: Digest, size: number) => Effect.Effect<void, TableStoreError>
-  /** Notes that someone relies on a link, when the last note is older than half the grace. */
+  /** Records that a client relies on a link, when the last record is older than half the grace. */
   readonly renewLink: (repository: string, blob: Digest) => Effect.Effect<void, TableStoreError>
-  /** Takes a blob away, also when a manifest names it: that manifest is then incomplete. */
+  /** Removes a blob, also when a manifest names it; that manifest is then incomplete. */
   readonly unlink: (repository: string, blob: Digest) => Effect.Effect<void, NotFound | TableStoreError>
 }
 
@@ -80,12 +79,12 @@ export const makeBuildIndexChanges = (
   store: TableStore,
   graceMillis: number,
   { tagHistory, pullNotePause }: BuildIndexLimits,
-  /** The rule that keeps a tag where it is, if there is one. */
+  /** The rule that makes a tag immutable, if there is one. */
   immutableBy: (repository: string, tag: string) => string | undefined = () => undefined
 ): BuildIndexChanges => {
   const oneAtATime = Semaphore.makeUnsafe(1).withPermit
 
-  /** The rows of a tag's change, oldest history dropped. */
+  /** The rows of a tag's change, without the oldest history. */
   const historyWrites = (
     repository: string,
     tag: string,
@@ -115,7 +114,7 @@ export const makeBuildIndexChanges = (
         ])
   }
 
-  /** Counts a deletion of a manifest or blob: what agents were told before of this repository must be asked again. */
+  /** Counts a deletion of a manifest or blob: agents must check their earlier answers about this repository again. */
   const deletionWrites = (repository: string, version: number) =>
     Effect.map(counterWrites(version), (counters) => [
       ...counters,
@@ -159,7 +158,10 @@ export const makeBuildIndexChanges = (
       ...historyWrites(repository, tag, entry, history)
     ])
 
-  /** Rows to delete when `digest` no longer names these; a note that a blob was deleted is needed only while one does. */
+  /**
+   * Rows to delete when `digest` no longer names these. The record of a deleted blob is needed only while a manifest
+   * names it.
+   */
   const unnamedRows = (repository: string, digest: Digest, names: ReadonlyArray<Digest>) =>
     Effect.map(
       Effect.filter(names, (named) =>
@@ -174,7 +176,10 @@ export const makeBuildIndexChanges = (
       ]
     )
 
-  /** What an earlier put of the same manifest told and this one does not: another proxy may read its bytes otherwise. */
+  /**
+   * Rows of an earlier put of the same manifest that this one does not have: another proxy may interpret its bytes
+   * differently.
+   */
   const outdatedRows = (repository: string, { digest, names, subject }: ManifestPut["record"]) =>
     Effect.gen(function* () {
       const kept = yield* tables.manifest(repository, digest)

@@ -1,5 +1,5 @@
-// Checks the collector of a build-index over HTTP: the dry run, what goes and what stays, pulls that are noted, and that
-// immutable tags refuse to move.
+// The collector of a build-index over HTTP: the dry run, removed and kept content, recorded pulls, and immutable
+// tags.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -59,25 +59,25 @@ const isThere = (client: Client, tag: string) =>
 describe("a collection", () => {
   const retention = [{ images: "demo/*", keepLast: 1, untaggedOlderThan: day }]
 
-  it.effect("is told by a dry run with the bytes it frees, and takes just that", () =>
+  it.effect("is reported by a dry run with the freed bytes, and removes exactly that", () =>
     withIndex({ collect: { retention } }, (world, client) =>
       Effect.gen(function* () {
         yield* put(client, "a", ["old"], [digest("1"), digest("2")])
         yield* put(client, "b", ["new"], [digest("2")])
-        // Another repository needs it: it goes from this one, and frees nothing.
+        // Another repository needs it: it leaves this repository and frees nothing.
         yield* client.link("other", digest("1"), 100)
         yield* client.putManifest("other", record("c", { names: [digest("1")] }), ["1"], by)
         yield* client.link(repository, digest("3"), 50)
         yield* TestClock.adjust("2 days")
         yield* client.link(repository, digest("4"), 50)
-        const told = yield* collect(world, "GET")
+        const planned = yield* collect(world, "GET")
         assert.deepStrictEqual(
-          { ...told, gone: told.gone.length },
+          { ...planned, gone: planned.gone.length },
           { dryRun: true, tags: 1, manifests: 1, blobs: 2, bytes: 57, gone: 4 }
         )
         assert.isTrue(yield* isThere(client, "old"))
         const done = yield* collect(world, "POST")
-        assert.deepStrictEqual({ ...done, dryRun: true }, told)
+        assert.deepStrictEqual({ ...done, dryRun: true }, planned)
         assert.isFalse(yield* isThere(client, "old"))
         assert.isTrue(yield* isThere(client, "new"))
         const blobs = yield* Effect.forEach(["1", "2", "3", "4"], (letter) =>
@@ -93,7 +93,7 @@ describe("a collection", () => {
     )
   )
 
-  it.effect("takes an index with its children, and leaves what was pulled lately", () =>
+  it.effect("removes an index with its children, and keeps recently pulled manifests", () =>
     withIndex(
       { collect: { retention: [{ images: "**", keepPulledWithin: 3 * day, untaggedOlderThan: day }] } },
       (world, client) =>
@@ -114,7 +114,7 @@ describe("a collection", () => {
     )
   )
 
-  it.effect("begins by itself when it is told how often", () =>
+  it.effect("begins by itself when an interval is configured", () =>
     withIndex({ collect: { every: 3600, grace: 60 } }, (_, client) =>
       Effect.gen(function* () {
         yield* client.link(repository, digest("1"), 100)
@@ -124,7 +124,7 @@ describe("a collection", () => {
     )
   )
 
-  it.effect("leaves what changed since its plan was made", () =>
+  it.effect("keeps content that changed since its plan was made", () =>
     Effect.gen(function* () {
       const rows = makeMemoryTables()
       const tables = makeIndexTables(rows, serviceLimits)
@@ -137,7 +137,8 @@ describe("a collection", () => {
       yield* changes.putManifest(repository, { ...change("2"), record: of("b"), tags: [] })
       yield* changes.putManifest(repository, { ...change("3"), record: of("c"), tags: [] })
       yield* TestClock.adjust("1 minute")
-      // Since then: the tag moved, one manifest was put again, one is named, and so is a blob; another was relied on.
+      // Since then the tag moved, one manifest was put again, one manifest and one blob got a name, and another blob
+      // was used.
       yield* changes.putManifest(repository, { ...change("4"), record: of("b"), tags: ["x"] })
       yield* changes.deleteTag(repository, "x", change("5"))
       yield* changes.putManifest(repository, {
@@ -162,7 +163,7 @@ describe("a collection", () => {
 })
 
 describe("immutable tags", () => {
-  it.effect("are put once, and neither moved nor deleted, with the rule named", () =>
+  it.effect("are put once and neither moved nor deleted, and the refusal names the rule", () =>
     withIndex({ immutableTags: ["demo/*:v*"] }, (_, client) =>
       Effect.gen(function* () {
         yield* put(client, "a", ["v1", "latest"])
@@ -179,7 +180,7 @@ describe("immutable tags", () => {
           assert.deepStrictEqual([error.error.code, error.error.status], ["DENIED", 403])
           assert.include(error.message, "demo/*:v*")
         }
-        // All or nothing: the tag that may move did not move either.
+        // All or nothing: the mutable tag did not move either.
         assert.strictEqual((yield* client.tag(repository, "latest")).digest, digest("a"))
         yield* put(client, "b", ["latest", "v2"])
         assert.strictEqual((yield* client.tag(repository, "v1")).digest, digest("a"))

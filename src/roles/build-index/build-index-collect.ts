@@ -1,10 +1,10 @@
-// Decides how a build-index takes away what its rules do not keep (retention.ts) and links of blobs that no manifest
-// names: every so often if it is told to, when asked (POST /collect), or only on paper (GET /collect, the dry run: what
-// would go, and how many bytes no repository of this build-index would need any more).
+// The collector of a build-index. It removes content that its rules do not keep (retention.ts) and links of blobs
+// that no manifest names: at a configured interval, on request (POST /collect), or as a dry run (GET /collect), which
+// reports what would go and how many bytes no repository of this build-index would need any more.
 //
-// Invariants: a plan is made without holding writers up, so each of its deletions is checked again where writes are
-// one after another: a tag that moved since, a manifest that was put again or is named by now, a blob that someone
-// relied on, stay. One collection runs at a time.
+// Invariants: a plan is made without blocking writers, so each of its deletions is checked again where writes are one
+// after another: a tag that moved since, a manifest that was put again or has got a name, and a blob that someone
+// relied on all stay. One collection runs at a time.
 
 import { Clock, Effect, Random, type Scope, Semaphore } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -27,9 +27,9 @@ interface CollectReport {
   readonly tags: number
   readonly manifests: number
   readonly blobs: number
-  /** Of what no repository of this build-index links or names any more. */
+  /** Bytes of content that no repository of this build-index links or names any more. */
   readonly bytes: number
-  /** What goes, by repository; the first maxCollectListed lines. */
+  /** Removed content by repository; the first maxCollectListed lines. */
   readonly gone: ReadonlyArray<string>
 }
 
@@ -73,7 +73,7 @@ export const makeBuildIndexCollect = (options: {
         return { name, tags, manifests, links, pulled }
       })
 
-    /** Bytes of what nobody needs when all of this is gone. */
+    /** Bytes that nobody needs once all of this is gone. */
     const freed = (plans: ReadonlyMap<string, RetentionPlan>) =>
       Effect.gen(function* () {
         const sizes = new Map<Digest, number>()
@@ -108,7 +108,7 @@ export const makeBuildIndexCollect = (options: {
             by: `retention ${rule}`.slice(0, maxChangedByLength),
             operation: String(operation)
           }))
-        // What changed since the plan was made stays: it is judged anew the next time.
+        // Content that changed since the plan was made stays. The next collection decides again.
         const counted = (
           deletion: Effect.Effect<unknown, NotFound | TagImmutable | TableStoreError>,
           counter: (increment: number) => void
@@ -120,7 +120,7 @@ export const makeBuildIndexCollect = (options: {
         for (const { name, version, rule } of plan.tags) {
           yield* counted(changes.deleteTag(repository, name, yield* change(rule), { version }), counters.tags)
         }
-        // An index goes before its children, which it keeps: as many rounds as there are levels.
+        // An index goes before its children, which it keeps, so there are as many rounds as levels.
         let left = plan.manifests
         for (let before = -1; left.length !== before; ) {
           before = left.length
@@ -170,7 +170,7 @@ export const makeBuildIndexCollect = (options: {
 
     if (config.every !== undefined) {
       const again = Effect.catch(collect(false), (error) =>
-        Effect.logError(`nothing more is collected until the next time: ${error.message}`)
+        Effect.logError(`the collection stops until the next interval: ${error.message}`)
       )
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(config.every), again)))
     }

@@ -1,8 +1,8 @@
-// Decides what a build-index tells of its repositories: where a tag points, which blobs a repository has, what refers to
-// a manifest. Tables: build-index-tables.ts; changes: build-index-changes.ts.
+// The reads of a build-index's repositories: the manifest of a tag, the blobs of a repository, the referrers of a
+// manifest. Tables: build-index-tables.ts; changes: build-index-changes.ts.
 //
 // Invariant: a repository has a blob when it was linked, or when one of its manifests names it and nobody deleted it.
-// What a client is told that it has is what a manifest may name.
+// A manifest may name exactly the contents that a client finds in the repository.
 
 import { Effect, Option } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -22,16 +22,19 @@ import type { TableStoreError } from "../services/table-store.ts"
 import type { IndexTables } from "./build-index-tables.ts"
 import type { BuildIndexLimits } from "./limits.ts"
 
-/** `Failure` is what else a read may end with: a mirror's, when its upstream is away (mirrored-index.ts). */
+/**
+ * `Failure` is the other way in which a read may fail: a mirror's, when its upstream is unreachable
+ * (mirrored-index.ts).
+ */
 type Found<A, Failure> = Effect.Effect<Option.Option<A>, TableStoreError | Failure>
 
 export interface BuildIndexStore<Failure = never> {
   readonly tag: (repository: string, name: string) => Found<TagAnswer, Failure>
   readonly manifest: (repository: string, digest: Digest) => Found<ManifestAnswer, Failure>
   readonly blob: (repository: string, digest: Digest) => Found<LinkAnswer, Failure>
-  /** What is told along with any of these. */
+  /** The state that accompanies these answers. */
   readonly state: (repository: string) => Effect.Effect<RepositoryState, TableStoreError>
-  /** Last change first; none when the tag never was. */
+  /** Last change first; none when the tag never existed. */
   readonly history: (repository: string, tag: string) => Found<ReadonlyArray<HistoryEntry>, Failure>
   readonly referrers: (
     repository: string,
@@ -52,11 +55,13 @@ export const makeBuildIndexStore = (
   tables: IndexTables,
   { maxReferrersBytes, tableScanPage }: BuildIndexLimits & ServiceLimits
 ): BuildIndexStore => {
-  /** Read before what it is told with: a deletion in between makes the answer older, not newer, than it is. */
+  /**
+   * Read before the rest of its answer: a deletion in between then makes the answer look older than it is, not newer.
+   */
   const stateOf = (repository: string): Effect.Effect<RepositoryState, TableStoreError> =>
     Effect.all({ epoch: tables.epoch, deletions: tables.deletions(repository) })
 
-  /** Those of the names that were deleted; told only when there are any. */
+  /** Those of the names that were deleted; only present when there are any. */
   const missing = (repository: string, names: ReadonlyArray<Digest>) =>
     Effect.gen(function* () {
       const deleted = yield* tables.keys("unlinked", `${repository} `, { limit: 1 })
@@ -158,7 +163,7 @@ export const makeBuildIndexStore = (
   }
 }
 
-/** Whether the repository has the content: the header's invariant. */
+/** Whether the repository has the content, by the invariant of the header. */
 export const hasBlob = (
   tables: IndexTables,
   repository: string,

@@ -1,23 +1,23 @@
-// Decides how a build-index lays its facts out in tables, and reads single rows and ranges of them. It refuses to know
-// what a change means (build-index-changes.ts) and HTTP.
+// The tables of a build-index, and reads of single rows and ranges. It does not know what a change means
+// (build-index-changes.ts) and HTTP.
 //
 //   counters      version                      -> the version of the last change
-//   counters      epoch                        -> drawn at the first change: versions of other tables are others
+//   counters      epoch                        -> random at the first change: tables that began anew differ
 //   repositories  {repo}                       -> ""
 //   manifests     {repo} {digest}              -> kept manifest
 //   tags          {repo} {tag}                 -> tag row
 //   tagged        {repo} {digest} {tag}        -> ""               the tags that name a manifest
 //   history       {repo} {tag} {version}       -> history entry
 //   links         {repo} {blob}                -> link             the blobs that were given to a repository
-//   unlinked      {repo} {blob}                -> ""               deleted, though a manifest still names it
-//   named-by      {content} {repo} {manifest}  -> ""               what a manifest names, itself included
+//   unlinked      {repo} {blob}                -> ""               deleted, although a manifest still names it
+//   named-by      {content} {repo} {manifest}  -> ""               what a manifest names, including itself
 //   linked-by     {blob} {repo}                -> ""
 //   referrers     {repo} {subject} {manifest}  -> referrer
-//   pulled        {repo} {digest}              -> when the manifest was asked for last, if a rule wants to know
+//   pulled        {repo} {digest}              -> time of the manifest's last pull, if a rule needs it
 //   deletions     {repo}                       -> the version of the last deletion of a manifest or blob
 //
-// A space sorts below every character of a name, so a prefix scan gives one repository's entries in order. Versions in
-// keys have 16 digits.
+// A space sorts below every character of a name, so a prefix scan returns one repository's entries in order. Versions
+// in keys have 16 digits.
 
 import { Effect, Option, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -52,7 +52,7 @@ export interface IndexTables {
   readonly version: Read<number>
   /** "" before the first change. */
   readonly epoch: Read<string>
-  /** 0 when nothing was ever deleted. Read it before what it is told with. */
+  /** 0 when nothing was ever deleted. It must be read before the rest of its answer. */
   readonly deletions: (repository: string) => Read<number>
   readonly hasRepository: (repository: string) => Read<boolean>
   readonly manifest: (repository: string, digest: Digest) => Read<Option.Option<KeptManifest>>
@@ -66,7 +66,7 @@ export interface IndexTables {
   /** Oldest first. */
   readonly history: (repository: string, tag: string) => Read<ReadonlyArray<HistoryEntry>>
   readonly tagsOf: (repository: string, digest: Digest) => Read<ReadonlyArray<string>>
-  /** Keys behind a prefix, without it. */
+  /** Keys with a prefix, without it. */
   readonly keys: (
     table: string,
     prefix: string,
@@ -77,7 +77,7 @@ export interface IndexTables {
     subject: Digest,
     page: { readonly last?: string; readonly limit: number }
   ) => Read<ReadonlyArray<Referrer>>
-  /** Every row of a table behind a prefix, page by page. */
+  /** Every row of a table with a prefix, page by page. */
   readonly all: (table: string, prefix: string) => Read<ReadonlyArray<TableRow>>
 }
 
@@ -104,7 +104,7 @@ const decodeRow = <A>(table: string, { key, value }: TableRow, decode: Decode<A>
       })
   )
 
-/** Rows read by whoever scans their table. */
+/** Decodes rows for callers that scan their table. */
 export const decodeManifestRow = (row: TableRow): Read<KeptManifest> =>
   decodeRow("manifests", row, decodeManifest)
 export const decodeTagRow = (row: TableRow): Read<typeof TagRow.Type> => decodeRow("tags", row, decodeTag)

@@ -1,4 +1,4 @@
-// Checks build-indexes in memory: tags that move, repositories kept apart and spread, a member that is away.
+// Build-indexes in memory: tags that move, repositories that are separate and distributed, and a member that is down.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -58,8 +58,8 @@ describe("a build-index", () => {
         assert.strictEqual((yield* put(byDigest, taken)).status, 201)
         assert.strictEqual((yield* send(world, "HEAD", url)).status, 200)
         const tag = yield* send(world, "GET", url)
-        const { epoch, ...told } = JSON.parse(tag.text)
-        assert.deepStrictEqual(told, {
+        const { epoch, ...answer } = JSON.parse(tag.text)
+        assert.deepStrictEqual(answer, {
           ...record("a"),
           version: 1,
           changedAt: 0,
@@ -98,7 +98,7 @@ describe("a build-index", () => {
     )
   )
 
-  it.effect("answers every path, whatever is in it", () =>
+  it.effect("answers every path, whatever it contains", () =>
     inCluster((world) =>
       Effect.gen(function* () {
         const part = fc.oneof(
@@ -128,7 +128,7 @@ describe("a build-index", () => {
     )
   )
 
-  it.effect("keeps what it acknowledged over a restart, and says 503 when its tables fail", () =>
+  it.effect("keeps acknowledged changes over a restart, and answers 503 when its tables fail", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       const first = yield* startIndex(world, "index-a")
@@ -167,7 +167,7 @@ describe("the client of build-indexes", () => {
     )
   )
 
-  it.effect("keeps repositories apart whose names begin alike", () =>
+  it.effect("separates repositories whose names begin alike", () =>
     inCluster((_, client) =>
       Effect.gen(function* () {
         for (const repository of ["demo", "demo/app", "demo-app", "demo.app"]) {
@@ -179,7 +179,7 @@ describe("the client of build-indexes", () => {
     )
   )
 
-  it.effect("spreads repositories over the members and merges their catalogs, sorted and paged", () =>
+  it.effect("distributes repositories over the members and merges their catalogs, sorted and paged", () =>
     inCluster((world, client) =>
       Effect.gen(function* () {
         const repositories = Array.from({ length: 30 }, (_, index) => `team-${index % 7}/app-${index}`)
@@ -204,7 +204,7 @@ describe("the client of build-indexes", () => {
     )
   )
 
-  it.effect("fails in bounded time when the repository's member is away, and asks no other", () =>
+  it.effect("fails in bounded time when the repository's member is down, and asks no other", () =>
     inCluster((world, client) =>
       Effect.gen(function* () {
         yield* client.putManifest("demo/app", record("a"), ["1"], by)
@@ -225,7 +225,7 @@ describe("the client of build-indexes", () => {
     )
   )
 
-  it.effect("makes a write once whose answer was lost", () =>
+  it.effect("makes a write once when its answer was lost", () =>
     inCluster((world, client) =>
       Effect.gen(function* () {
         yield* client.putManifest("demo/app", record("a"), ["1"], by)
@@ -250,7 +250,7 @@ describe("the client of build-indexes", () => {
     )
   )
 
-  it.effect("tells why a manifest is refused, and which tag is still where it was", () =>
+  it.effect("reports why a manifest is refused, and which tag has not moved", () =>
     inCluster((_, client) =>
       Effect.gen(function* () {
         const refused = yield* Effect.flip(
@@ -266,7 +266,7 @@ describe("the client of build-indexes", () => {
         const first = yield* client.tag("demo/app", "1")
         assert.deepStrictEqual([first.names, first.missing], [[digest("1")], undefined])
         assert.isTrue(Option.isNone(yield* client.tagSince("demo/app", "1", first)))
-        // A tag that stayed tells that something was deleted.
+        // An unmoved tag shows that something was deleted.
         yield* client.unlink("demo/app", digest("1"))
         const lacking = Option.getOrThrow(yield* client.tagSince("demo/app", "1", first))
         assert.deepStrictEqual([lacking.version, lacking.missing], [first.version, [digest("1")]])
@@ -279,10 +279,10 @@ describe("the client of build-indexes", () => {
     )
   )
 
-  it.effect("knows what is referenced only when every build-index answers", () =>
+  it.effect("knows referenced content only when every build-index answers", () =>
     inCluster((world, client) =>
       Effect.gen(function* () {
-        // More than one question holds, over repositories on all members.
+        // More digests than one request holds, over repositories on all members.
         const digests = Array.from(
           { length: askLimits.maxReferencesAsked + 5 },
           (_, number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest

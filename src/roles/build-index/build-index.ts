@@ -1,6 +1,5 @@
-// Decides what a build-index is: the one place where a tag has its truth, and a repository its manifests and blobs.
-// Clients choose it by the repository's name (build-index-client.ts). It puts the parts together; each part says what it
-// decides in its own file.
+// A build-index: the single source of truth for the tags of a repository, its manifests and its blobs. Clients choose
+// it by the repository's name (build-index-client.ts). This file assembles the parts.
 
 import { Duration, Effect } from "effect"
 import { BuildIndexApi } from "../client/build-index-api.ts"

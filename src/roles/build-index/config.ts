@@ -1,5 +1,5 @@
-// What can be configured of a build-index: one schema for a YAML file, a JSON file, flags and a simulated host. An
-// unknown key or a bad value is refused with its path, before anything is opened.
+// The configuration of a build-index: one schema for a YAML file, a JSON file, flags and a simulated host. An unknown
+// key or a bad value is refused with its path, before anything is opened.
 
 import { Schema } from "effect"
 import { HttpUrl, Listen } from "../config/addresses.ts"
@@ -15,49 +15,52 @@ const TagPattern = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9._*-]{1,128}
 })
 
 /**
- * What stays of the images that a rule means; without any of the three "keep", every tag stays. A tag is judged by the
- * first rule that means it.
+ * What stays of the images that a rule matches. Without any of the three "keep" keys, every tag stays. The first rule
+ * that matches a tag decides.
  */
 const RetentionRule = Schema.Struct({
-  images: required(ImagePattern, "The images that the rule means; a tag is judged by the first such rule"),
-  keepLast: optional(PositiveInt, "Keeps so many tags that moved last"),
-  keepMatching: withDefault(Schema.Array(TagPattern), [], "Keeps tags of these patterns"),
+  images: required(
+    ImagePattern,
+    "The images that the rule matches; the first matching rule decides over a tag"
+  ),
+  keepLast: optional(PositiveInt, "Number of tags to keep, those that moved last"),
+  keepMatching: withDefault(Schema.Array(TagPattern), [], "Patterns of tags to keep"),
   keepPulledWithin: optional(
     duration({ least: "1 second" }),
-    "Keeps tags whose manifest somebody asked for within this time"
+    "Keeps tags whose manifest was requested within this time"
   ),
   untaggedOlderThan: optional(
     duration({ least: "1 second" }),
-    "Manifests go that are older, and that no tag, manifest or subject keeps; without it they stay"
+    "Age after which a manifest goes that no tag, manifest or subject keeps; without it they stay"
   )
 })
 export type RetentionRule = typeof RetentionRule.Type
 
 export const retentionRule = Schema.decodeSync(RetentionRule)
 
-/** What a build-index takes away by itself. */
+/** The rules by which a build-index removes content itself. */
 const CollectConfig = Schema.Struct({
   every: optional(
     duration({ least: "1 second" }),
-    "The time between two collections; without it, only when asked (POST /collect)"
+    "The time between two collections; without it, only on request (POST /collect)"
   ),
   grace: withDefault(
     duration({ least: "1 second" }),
     writtenMicros(buildIndexLimits.linkGrace),
-    "How long a blob stays that no manifest names, after someone relied on it"
+    "Time for which a blob without a manifest stays after a client relied on it"
   ),
   retention: withDefault(Schema.Array(RetentionRule), [], "Which tags and manifests stay; without rules, all")
 })
 export type CollectConfig = typeof CollectConfig.Type
 
-/** Of a build-index, also in a herd. */
+/** Keys of a build-index, also in a herd. */
 export const indexRuleKeys = {
   immutableTags: withDefault(
     Schema.Array(ImagePattern),
     [],
-    "Tags that, once put, are neither moved nor deleted"
+    "Tags that are neither moved nor deleted once they are put"
   ),
-  collect: withDefault(CollectConfig, {}, "What is taken away, and when")
+  collect: withDefault(CollectConfig, {}, "What is removed, and when")
 }
 
 export const BuildIndexConfig = Schema.Struct({
@@ -67,14 +70,14 @@ export const BuildIndexConfig = Schema.Struct({
   upstreams: withDefault(
     UpstreamList,
     [],
-    "Registries whose tags and manifests are looked up when they are asked for; needs `origins`"
+    "Registries whose tags and manifests are looked up on request; needs `origins`"
   ),
-  origins: optional(Schema.NonEmptyArray(HttpUrl), "Where the manifests of upstreams are kept")
+  origins: optional(Schema.NonEmptyArray(HttpUrl), "Where the manifests of upstreams are stored")
 })
 export type BuildIndexConfig = typeof BuildIndexConfig.Type
 
-/** What is written of it; defaults may be left out. */
+/** The configuration as it is written. Defaults may be left out. */
 export type BuildIndexSettings = typeof BuildIndexConfig.Encoded
 
-/** The configuration that settings mean, filled with defaults. */
+/** The configuration that the settings mean, with all defaults. */
 export const buildIndexConfig = Schema.decodeSync(BuildIndexConfig)

@@ -1,16 +1,17 @@
-// Decides how a build-index answers for repositories of upstream registries: from its tables while they are fresh, else
-// after asking the upstream, and from its tables again when the upstream is away. Every other repository is untouched.
+// The answers of a build-index for repositories of upstream registries: from its tables while they are fresh, else
+// after a request to the upstream, and from its tables again when the upstream is unreachable. Other repositories are
+// not affected.
 //
-//   tag        fresh -> kept
-//              stale -> HEAD at the upstream, once for all who ask
-//                         same digest: kept, confirmed     other digest: manifest fetched, tag moved
+//   tag        fresh -> stored
+//              stale -> HEAD at the upstream, one for all concurrent requests
+//                         same digest: stored, confirmed   other digest: manifest fetched, tag moved
 //                         404: the tag is dropped          401, 403: unknown, and nothing changes
-//                         away: kept, with its age         away and nothing kept: UpstreamAway
-//   manifest   kept, or fetched by its digest
-//   blob       named by a kept manifest, or linked after a HEAD; its bytes are the origins' matter (origin-mirror.ts)
+//                         away: stored, with its age       away and nothing stored: UpstreamAway
+//   manifest   stored, or fetched by its digest
+//   blob       named by a stored manifest, or linked after a HEAD; origins have its bytes (origin-mirror.ts)
 //
-// Invariants: a manifest's bytes are durable at an origin before it is recorded; what the upstream is asked comes only
-// from the closed list of the configuration; an answer comes within upstreamResolveTimeout.
+// Invariants: a manifest's bytes are durable at an origin before it is recorded; requests go only to upstreams of the
+// configuration's closed list; an answer comes within upstreamResolveTimeout.
 
 import { Cache, Clock, Effect, Exit, Option, Random, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
@@ -51,7 +52,10 @@ export const makeMirroredIndex = (
     const { index, changes, upstreams, origins } = options
     const { maxConfirmedTags, upstreamResolveTimeout } = yield* BuildIndexLimits
     const { maxUpstreamAnswers, upstreamLacksLifetime } = yield* UpstreamLimits
-    /** When the upstream last confirmed a tag, in milliseconds; oldest first. Lost at a restart: it is then asked. */
+    /**
+     * Time of the upstream's last confirmation of a tag, in milliseconds, oldest first. It is lost at a restart, and
+     * the upstream is asked again.
+     */
     const confirmed = new BoundedMap<string, number>(maxConfirmedTags)
 
     const confirm = (key: string, at: number): void => {
@@ -112,7 +116,7 @@ export const makeMirroredIndex = (
           .pipe(Effect.catchTags({ ContentMissing: Effect.die, TagImmutable: Effect.die }))
       })
 
-    /** Brings the tag's row to what the upstream says now. */
+    /** Updates the tag's row to the upstream's present answer. */
     const revalidate = (repository: string, name: string, mirrored: MirroredRepository) =>
       Effect.gen(function* () {
         const { registry, remote } = mirrored
@@ -140,7 +144,7 @@ export const makeMirroredIndex = (
       })
 
     const lifetime = (exit: Exit.Exit<void, Failure>) =>
-      // An unknown name is not asked for again at once; a name that is known has its own freshness.
+      // An unknown name is not looked up again at once. A known name has its own freshness.
       Exit.isFailure(exit) && isLacks(exit) ? toDuration(upstreamLacksLifetime) : 0
 
     const split = (key: string): readonly [string, string] => {
@@ -268,7 +272,7 @@ const aged = (record: TagAnswer, age: number): TagAnswer => ({
   age: Math.max(0, Math.floor(age / 1000))
 })
 
-/** The referrers after `last`, by digest, as many as the page has. */
+/** The referrers after `last`, by digest, up to the size of the page. */
 const pageOf = (
   all: ReadonlyArray<Referrer>,
   { last, limit }: { readonly last?: string; readonly limit: number },

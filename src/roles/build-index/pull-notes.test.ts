@@ -1,4 +1,4 @@
-// What a build-index notes of pulls: the last one of a manifest that is there, at most once in a while.
+// The recorded pulls of a build-index: the last one of each existing manifest, at most once per period.
 
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -12,7 +12,7 @@ import { buildIndexLimits } from "./limits.ts"
 
 const repository = "demo/app"
 
-it.effect("a pull is noted when the last note is pullNotePause old, if the manifest is there", () =>
+it.effect("a pull is recorded when the last record is pullNotePause old, if the manifest is there", () =>
   Effect.gen(function* () {
     const rows = makeMemoryTables()
     const limits = { ...buildIndexLimits, pullNotePause: 60_000_000 }

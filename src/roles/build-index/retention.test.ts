@@ -1,4 +1,4 @@
-// Checks what a repository's rules let go, and what a manifest that stays keeps.
+// The contents of a repository that its rules let go, and those that a kept manifest keeps.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -39,13 +39,13 @@ describe("tags", () => {
   const gone = (rule: Omit<RuleSettings, "images">, images = "demo/*", pulled = new Map<Digest, number>()) =>
     plan({ tags, pulled }, [{ images, ...rule }]).tags.map(({ name }) => name)
 
-  it("stay without a rule, or under one that says nothing of tags, or of other repositories", () => {
+  it("stay without a rule, or under one without conditions on tags, or for other repositories", () => {
     expect(plan({ tags }).tags).toEqual([])
     expect(gone({ untaggedOlderThan: 1 })).toEqual([])
     expect(gone({ keepLast: 1 }, "other/*")).toEqual([])
   })
 
-  it("that moved last stay, and those that match, that were pulled lately, that are immutable", () => {
+  it("that moved last stay, and those that match, were pulled recently or are immutable", () => {
     expect(gone({ keepLast: 2 })).toEqual(["v2", "v1"])
     expect(gone({ keepMatching: ["v*"] })).toEqual(["nightly"])
     const pulled = new Map([
@@ -58,7 +58,7 @@ describe("tags", () => {
     ])
   })
 
-  it("are judged by the first rule that means them", () => {
+  it("follow the first rule that matches them", () => {
     const rules = [
       { images: "demo/app:v*", keepLast: 1 },
       { images: "demo/*", keepMatching: ["none"] }
@@ -76,14 +76,14 @@ describe("manifests", () => {
   const gone = (manifests: ReadonlyArray<KeptManifest>, tags: RepositoryContent["tags"], given = rules) =>
     plan({ manifests, tags }, given).manifests.map((found) => found.digest)
 
-  it("without a tag go when they are old enough, and a rule says so", () => {
+  it("without a tag go when they are older than a rule allows", () => {
     const young = manifest(2, { putAt: now - day * 1000 })
     expect(gone([manifest(1), young], [])).toEqual([digest(1)])
     expect(gone([manifest(1)], [], [])).toEqual([])
     expect(gone([manifest(1)], [], [{ images: "other", untaggedOlderThan: 1 }])).toEqual([])
   })
 
-  it("stay while a tag reaches them: children of nested indexes, and what refers to one that stays", () => {
+  it("stay while a tag reaches them: children of nested indexes, and referrers of a kept one", () => {
     const manifests = [
       manifest(1, { names: [digest(2)] }),
       manifest(2, { names: [digest(3)] }),
@@ -126,7 +126,7 @@ describe("links", () => {
 })
 
 describe("any repository", () => {
-  it("loses nothing that a tag which stays needs, and nothing within the grace", () => {
+  it("loses nothing that a kept tag needs, and nothing within the grace", () => {
     const content = fc.record({
       names: fc.array(fc.array(fc.nat(11), { maxLength: 3 }), { minLength: 8, maxLength: 8 }),
       subjects: fc.array(fc.option(fc.nat(7), { nil: undefined }), { minLength: 8, maxLength: 8 }),
@@ -165,7 +165,7 @@ describe("any repository", () => {
         for (const one of manifests) if (now - one.putAt <= day * 1000) need(one.digest, seen)
         for (const { digest: of, at: relied } of links)
           if (relied >= now - day * 1000) expect(gone.has(of)).toBe(false)
-        // And what nobody needs goes.
+        // Unneeded content goes.
         for (const one of manifests) if (!seen.has(one.digest)) expect(gone.has(one.digest)).toBe(true)
       }),
       { numRuns: 500 }

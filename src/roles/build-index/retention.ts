@@ -1,9 +1,10 @@
-// Decides what of a repository is not to stay: tags that no rule keeps, manifests that nothing reaches, links of blobs
-// that no manifest names. A pure function of what the repository holds; it refuses to know how anything is deleted.
+// Finds the contents of a repository that should go: tags that no rule keeps, manifests that nothing reaches, and
+// links of blobs that no manifest names. A pure function of the repository's content; it does not know how anything
+// is deleted.
 //
-// A manifest is reached by a tag, by a manifest that is reached (an index's child), or by its subject being reached (a
-// signature stays as long as what it signs). Each of those that stay, stays with all it names. What is not reached goes
-// when a rule says how old it may become and it is older.
+// A manifest is reached by a tag, by a reached manifest (as a child of an index), or when its subject is reached (a
+// signature stays as long as what it signs). A kept manifest keeps all that it names. An unreached manifest goes when
+// it is older than a rule allows.
 
 import { Duration } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -20,7 +21,7 @@ export interface RepositoryContent {
   }>
   readonly manifests: ReadonlyArray<KeptManifest>
   readonly links: ReadonlyArray<{ readonly digest: Digest; readonly size: number; readonly at: number }>
-  /** When a manifest was asked for last, in milliseconds; absent when it was not noted. */
+  /** Time of a manifest's last pull, in milliseconds; absent when there is no record. */
   readonly pulled: ReadonlyMap<Digest, number>
 }
 
@@ -55,7 +56,7 @@ export const planRetention = (content: RepositoryContent, options: RetentionOpti
   const byDigest = new Map(content.manifests.map((manifest) => [manifest.digest, manifest]))
   const roots = content.tags.filter(({ name }) => !dropped.has(name)).map(({ digest }) => digest)
 
-  // What may not go yet by its age stays with all that it reaches.
+  // Manifests that are too young to go keep all that they reach.
   const ages = rules
     .filter(({ images }) => matchesImage(images.split(":")[0]!, content.name, ""))
     .map(({ untaggedOlderThan }) => untaggedOlderThan)
@@ -81,7 +82,7 @@ export const planRetention = (content: RepositoryContent, options: RetentionOpti
   return { tags, manifests, links }
 }
 
-/** The manifests that these reach, themselves included: their names, and what has one of them as its subject. */
+/** The manifests that these reach, including themselves: children, and manifests whose subject is one of them. */
 const reached = (
   from: ReadonlyArray<Digest>,
   byDigest: ReadonlyMap<Digest, KeptManifest>

@@ -1,6 +1,6 @@
-// HTTP API of an agent that may be preheated. A proxy names contents of the cluster, never addresses, and hears how far
-// the agent is in lines of JSON until it ends; hanging up withdraws the request. Lines are written and read by hand
-// (agent/preheat-agent.ts, proxy/preheat-ask.ts), since they come over hours.
+// HTTP API of an agent that may be preheated. A proxy names contents of the cluster, never addresses, and gets the
+// agent's progress in lines of JSON until it ends; hanging up withdraws the request. Lines are written and read by
+// hand (agent/preheat-agent.ts, proxy/preheat-ask.ts), because they take hours.
 
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { refusesWith } from "../http/api-refusals.ts"
@@ -12,10 +12,7 @@ const preheat = HttpApiGroup.make("preheat").add(
     payload: PreheatAsk,
     success: HttpApiSchema.StreamNdjson({ schema: PreheatProgress }),
     error: refusesWith(400, 429)
-  }).annotate(
-    OpenApi.Summary,
-    "Pulls the contents that it lacks through the swarm, and tells its progress in lines"
-  )
+  }).annotate(OpenApi.Summary, "Pulls missing contents through the swarm, and reports the progress in lines")
 )
 
 export const AgentApi = HttpApi.make("agent")

@@ -1,5 +1,5 @@
-// Checks an HTTP API between roles from the client's question to the handler and back: what is asked arrives, what a
-// handler fails with is what the question fails with, and whatever else may be answered is the member's failure.
+// An HTTP API between roles from the client's call to the handler and back: the request arrives, a handler's failure
+// becomes the call's failure, and any other answer is the member's failure.
 
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
@@ -59,7 +59,7 @@ interface Seen {
   readonly asked: unknown[]
 }
 
-/** A member whose answers may be spoilt on their way. */
+/** A member whose answers may be corrupted in transit. */
 const member = (
   pages: () => Effect.Effect<Uint8Array | string> = () => Effect.succeed(new Uint8Array([1, 2, 3])),
   spoil: (response: HttpServerResponse.HttpServerResponse) => HttpServerResponse.HttpServerResponse = (
@@ -150,7 +150,7 @@ describe("an API between roles", () => {
     })
   )
 
-  it.effect("reads a parameter back as it was, whatever is in it", () =>
+  it.effect("returns a parameter unchanged, whatever it contains", () =>
     Effect.gen(function* () {
       const { upstreams } = yield* member()
       const text = fc.string({ minLength: 1, maxLength: 40, unit: "grapheme" })
@@ -186,7 +186,7 @@ describe("an API between roles", () => {
     })
   )
 
-  it.effect("refuses what does not fit in OCI's words, and methods that a path does not have", () =>
+  it.effect("refuses misfits in OCI's words, and methods that a path does not have", () =>
     Effect.gen(function* () {
       const { send, counted } = yield* member()
       const path = `${url}/shelves/old%2Fbooks/books/${digest}`
@@ -267,7 +267,7 @@ describe("an API between roles", () => {
     })
   )
 
-  it.effect("makes other JSON, and refusals in another form, the member's failure", () =>
+  it.effect("turns other JSON, and refusals in another form, into the member's failure", () =>
     Effect.gen(function* () {
       const ask = shelf.book.get({ ...book, query: {}, headers: {} })
       const spoilt = [
@@ -290,7 +290,7 @@ describe("an API between roles", () => {
     })
   )
 
-  it.effect("asks nobody for what its endpoint does not take, and holds it against nobody", () =>
+  it.effect("sends nothing that its endpoint does not accept, and blames no member for it", () =>
     Effect.gen(function* () {
       const { upstreams, asked } = yield* member()
       const bad = shelf.book.get({ params: { ...book.params, repository: "OLD" }, query: {}, headers: {} })

@@ -1,11 +1,12 @@
-// Client of an HTTP API between roles, made of the API's definition: writes the request that an endpoint describes and
-// reads the answer by the endpoint's schemas. What a handler fails with, its caller's question fails with.
+// Client of an HTTP API between roles, made from the API's definition: writes the request that an endpoint describes
+// and reads the answer by the endpoint's schemas. A handler's failure becomes the call's failure.
 //
-// It does for these APIs what Effect's HttpApiClient does for all, without the layers that make a tag lookup a seventh
-// slower (docs/decisions.md): a body is JSON, bytes or text, never a form or a stream, and a status has one schema.
+// It does for these APIs what Effect's HttpApiClient does for all, without the layers that make a tag lookup a
+// seventh slower (docs/decisions.md): a body is JSON, bytes or text, never a form or a stream, and a status has one
+// schema.
 //
-// A client belongs to no host and to no member of a cluster, so all hosts of a process share one. Upstreams.call asks
-// its questions: it says whom, and for how long.
+// A client belongs to no host and to no member of a cluster, so all hosts of a process share one. Upstreams.call
+// sends its requests, to a given member and within a given time.
 
 import { Effect, Schema } from "effect"
 import { HttpClientError, HttpClientRequest, type HttpClientResponse, type UrlParams } from "effect/http"
@@ -55,11 +56,11 @@ const bodyOf = (response: Response): Effect.Effect<unknown, HttpClientError.Http
   return type.startsWith("text/") ? response.text : response.json
 }
 
-/** A parameter that the endpoint does not take. */
+/** A parameter that the endpoint does not accept. */
 const unwritten = (request: HttpClientRequest.HttpClientRequest, cause: unknown) =>
   new HttpClientError.HttpClientError({ reason: new HttpClientError.InvalidUrlError({ request, cause }) })
 
-/** Reads the answer of a status that is not among the endpoint's successes. */
+/** Reads an answer whose status is not among the endpoint's successes. */
 const refused = (response: Response) =>
   Effect.flatMap(response.text, (text) => {
     const { request, status } = response
@@ -87,7 +88,7 @@ const answerReader = (
     (readers.get(response.status) ?? refused)(response)
 }
 
-/** Bodies are encoded unchecked: whoever is asked checks them. */
+/** Bodies are encoded unchecked, because the receiver checks them. */
 const payloadEncoder = (payload: HttpApiEndpoint.PayloadMap) => {
   const [schema] = [...payload.values()].flatMap(({ schemas }) => schemas)
   return schema === undefined
@@ -95,11 +96,11 @@ const payloadEncoder = (payload: HttpApiEndpoint.PayloadMap) => {
     : Schema.encodeUnknownEffect(schema as Schema.Codec<unknown>, { disableChecks: true })
 }
 
-/** A path's parameters, each as one segment of it. A colon, as in a digest, is left as it is. */
+/** A path's parameters, each as one segment. A colon, as in a digest, stays as it is. */
 const pathOf = (path: string, params: Readonly<Record<string, string>>): string =>
   path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name]!).replaceAll("%3A", ":"))
 
-/** What is asked must fit the endpoint, else nobody is asked. */
+/** A request must fit the endpoint, else it is not sent. */
 const requestWriter = ({ method, path, params, query }: HttpApiEndpoint.Top) => {
   const make = HttpClientRequest.make(method)
   const encodeParams =
@@ -118,7 +119,7 @@ const requestWriter = ({ method, path, params, query }: HttpApiEndpoint.Top) => 
   }
 }
 
-/** Makes a client: once for a module, not once for a host. */
+/** Makes a client: once per module, not per host. */
 export const apiClient = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>
 ): ApiClient<Groups> => {

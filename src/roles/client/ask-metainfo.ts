@@ -1,5 +1,5 @@
-// How an origin or a tracker is asked for a blob's metainfo, and what of its answer is believed: well-formed metainfo of
-// that blob and no other. That it has none, and that an origin is fetching the blob, are answers as well.
+// Asks an origin or a tracker for a blob's metainfo. An accepted answer is well-formed metainfo of that blob and no
+// other. "There is none" and "an origin is fetching the blob" are answers as well.
 
 import { Effect, Option } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"
@@ -12,14 +12,14 @@ import { refusal, UpstreamFailed, type Upstreams } from "./upstreams.ts"
 
 interface FoundMetainfo {
   readonly metainfo: Metainfo
-  /** As it came, to be passed on. */
+  /** The received bytes, to be passed on. */
   readonly bytes: Uint8Array
 }
 
-/** What the member at `url` says: none when it knows no such blob. */
+/** The answer of the member at `url`: none when it knows no such blob. */
 export type MetainfoAnswer = Option.Option<FoundMetainfo | BlobOnItsWay>
 
-/** A namespace's blob, wherever it is; or what the origin itself has, which fetches nothing for it. */
+/** A namespace's blob, wherever it is; or only the origin's own copy, for which it fetches nothing. */
 type Asked = Extract<BlobEndpoint, { readonly tag: "Metainfo" | "OwnMetainfo" }>
 
 const api = apiClient(OriginApi)
@@ -43,8 +43,8 @@ export const askMetainfo = (
       ? api.metainfo.get({ params: { namespace: asked.namespace, digest } })
       : api.ownmetainfo.get({ params: { digest } })
   return Effect.matchEffect(upstreams.call(url, within, question), {
-    onSuccess: (told) => {
-      if (typeof told !== "string") return read(told)
+    onSuccess: (answer) => {
+      if (typeof answer !== "string") return read(answer)
       const message = `${digest} is being fetched from its upstream, says ${url}`
       return Effect.succeed(Option.some(new BlobOnItsWay({ digest, message })))
     },

@@ -1,5 +1,5 @@
-// Paths of blobs and of their metainfo, for requests that are written by hand: a blob's bytes, and questions by HEAD. The
-// paths are those of origin-api.ts. A namespace is a repository's name, its slashes encoded.
+// Paths of blobs and of their metainfo, for requests that are written by hand: a blob's bytes, and HEAD requests. The
+// paths are those of origin-api.ts. A namespace is a repository's name with encoded slashes.
 
 import type { Digest } from "../../protocol/wire/digest.ts"
 

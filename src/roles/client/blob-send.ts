@@ -1,5 +1,5 @@
-// Decides how long a blob may take to be sent to another role: as long as bytes move, and after the last one as long as
-// hashing, syncing and copying that much takes. A receiver that stops taking bytes is given up.
+// Sends a blob to another role. The time limit applies to silence: bytes must keep moving, and after the last one the
+// receiver has the time that hashing, syncing and copying that much takes. A receiver that stops reading is given up.
 
 import { Clock, Effect, Stream } from "effect"
 import { HttpClientRequest } from "effect/http"

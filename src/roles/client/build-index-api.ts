@@ -1,7 +1,7 @@
-// HTTP API of a build-index: its paths, what is asked and told there as JSON, and the statuses of refusals. Server,
-// client and the OpenAPI document are made of this definition. The JSON is build-index-records.ts's.
+// HTTP API of a build-index: its paths, the JSON of its requests and answers, and the statuses of its refusals.
+// Server, client and the OpenAPI document are made from this definition. build-index-records.ts defines the JSON.
 //
-// A repository's name is one segment of a path, its slashes encoded. Requests are counted by group.
+// A repository's name is one segment of a path, with encoded slashes. Requests are counted by group.
 
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
@@ -39,7 +39,7 @@ const ofRepository = { repository: RepositoryText }
 const ofTag = { repository: RepositoryText, tag: TagText }
 const ofDigest = { repository: RepositoryText, digest: DigestText }
 
-/** At most `n` entries behind `last`. */
+/** At most `n` entries after `last`. */
 const page = { n: Schema.optionalKey(Schema.String), last: Schema.optionalKey(Schema.String) }
 
 const reads = refusesWith(400, 404, 503)
@@ -53,14 +53,14 @@ const tag = HttpApiGroup.make("tag").add(
     error: reads
   }).annotate(
     OpenApi.Summary,
-    "What the tag names. ETag is the state of the tag and of its repository's deletions"
+    "The tag's manifest. ETag is the state of the tag and of its repository's deletions"
   ),
   HttpApiEndpoint.delete("delete", "/repositories/:repository/tags/:tag", {
     params: ofTag,
     query: ChangeBy.fields,
     success: HttpApiSchema.Accepted,
     error: changes
-  }).annotate(OpenApi.Summary, "Deletes the tag; what it names stays")
+  }).annotate(OpenApi.Summary, "Deletes the tag; its manifest stays")
 )
 
 const history = HttpApiGroup.make("history").add(
@@ -76,7 +76,7 @@ const manifest = HttpApiGroup.make("manifest").add(
     params: ofDigest,
     success: ManifestAnswer,
     error: reads
-  }).annotate(OpenApi.Summary, "What is known of a manifest of the repository"),
+  }).annotate(OpenApi.Summary, "The record of a manifest of the repository"),
   HttpApiEndpoint.put("put", "/repositories/:repository/manifests/:digest", {
     params: ofDigest,
     payload: ManifestPut,
@@ -108,7 +108,7 @@ const link = HttpApiGroup.make("link").add(
     params: ofDigest,
     success: HttpApiSchema.Accepted,
     error: reads
-  }).annotate(OpenApi.Summary, "Takes the blob from the repository")
+  }).annotate(OpenApi.Summary, "Removes the blob from the repository")
 )
 
 const referrers = HttpApiGroup.make("referrers").add(

@@ -1,8 +1,8 @@
-// Decides how a role asks the build-indexes: a repository lives on one of them, chosen by rendezvous over its name, so
-// that a tag has one truth. The catalog is merged from all. It refuses to know what a tag is for.
+// The client of the build-indexes: a repository lives on one of them, chosen by rendezvous over its name, so that a
+// tag has one truth. The catalog is merged from all. It does not know what a tag is for.
 //
-// Invariants: a write is acknowledged only when the repository's own build-index has it; no other one is tried. A write
-// whose answer was lost is asked for again under the same operation, so it is made once.
+// Invariants: a write is acknowledged only when the repository's own build-index has it; no other one is tried. A
+// write whose answer was lost is repeated under the same operation, so it is made once.
 
 import { Data, Effect, Option, Random } from "effect"
 import type { HttpClient } from "effect/http"
@@ -43,7 +43,7 @@ export class BuildIndexUnavailable extends Data.TaggedError("BuildIndexUnavailab
   readonly message: string
 }> {}
 
-/** The build-index refused a write, for a reason that the client of the registry is to be told. */
+/** The build-index refused a write for a reason that the client of the registry should get. */
 export class WriteRefused extends Data.TaggedError("WriteRefused")<{
   readonly error: OciError
   readonly message: string
@@ -55,20 +55,23 @@ type Read<A> = Effect.Effect<A, BuildIndexError>
 
 export interface BuildIndexClient {
   readonly tag: (repository: string, name: string) => Read<TagAnswer>
-  /** As `tag`; none when nothing changed since an earlier answer. */
+  /** Like `tag`; none when nothing changed since an earlier answer. */
   readonly tagSince: (
     repository: string,
     name: string,
     known: RepositoryState & { readonly version: number }
   ) => Read<Option.Option<TagAnswer>>
   readonly manifest: (repository: string, digest: Digest) => Read<ManifestAnswer>
-  /** Whether the repository has the blob. `renew` when someone relies on the answer: it then stays for the grace. */
+  /**
+   * Whether the repository has the blob. With `renew` the caller relies on the answer, and the blob stays for the
+   * grace.
+   */
   readonly hasBlob: (
     repository: string,
     digest: Digest,
     renew?: "renew"
   ) => Effect.Effect<boolean, BuildIndexUnavailable>
-  /** As `hasBlob`, with what else is told of a blob that is there. */
+  /** Like `hasBlob`, with the accompanying state when the blob is there. */
   readonly blob: (repository: string, digest: Digest) => Read<LinkAnswer>
   /** Gives the repository a blob of `size` bytes that is durable at an origin. */
   readonly link: (
@@ -78,8 +81,8 @@ export interface BuildIndexClient {
   ) => Effect.Effect<void, BuildIndexUnavailable>
   readonly unlink: (repository: string, digest: Digest) => Read<void>
   /**
-   * Records the manifest in the repository and moves the tags to it, all or nothing; `by` says who. Refused with
-   * MANIFEST_BLOB_UNKNOWN and the missing digests as detail when the repository lacks what it names.
+   * Records the manifest in the repository and moves the tags to it, all or nothing; `by` names the client. When the
+   * repository lacks named contents, it is refused with MANIFEST_BLOB_UNKNOWN and the missing digests as detail.
    */
   readonly putManifest: (
     repository: string,
@@ -92,13 +95,13 @@ export interface BuildIndexClient {
     name: string,
     by: string
   ) => Effect.Effect<void, BuildIndexError | WriteRefused>
-  /** Deletes the tags that name it, too. */
+  /** Also deletes the tags that name it. */
   readonly deleteManifest: (
     repository: string,
     digest: Digest,
     by: string
   ) => Effect.Effect<void, BuildIndexError | WriteRefused>
-  /** Manifests whose subject is this one; none is no error. */
+  /** Manifests whose subject is this one. An empty list is no error. */
   readonly referrers: (
     repository: string,
     subject: Digest,
@@ -115,7 +118,7 @@ export interface BuildIndexClient {
   readonly referenced: (
     digests: ReadonlyArray<Digest>
   ) => Effect.Effect<ReadonlySet<Digest>, BuildIndexUnavailable>
-  /** Why a build-index does not answer, a line each. */
+  /** Reasons why build-indexes do not answer, one line each. */
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
 
@@ -123,7 +126,7 @@ const api = apiClient(BuildIndexApi)
 
 type Ask<A> = Question<A, OciError | TransportError>
 
-/** `isMirrored` names the repositories of upstream registries, for which the build-index itself may have to ask. */
+/** `isMirrored` recognises repositories of upstream registries, for which the build-index itself may have to ask. */
 export const makeBuildIndexClient = (
   buildIndexes: ReadonlyArray<string>,
   isMirrored: (repository: string) => boolean = () => false
@@ -147,7 +150,7 @@ export const makeBuildIndexClient = (
         isUnanswered(error) ? unavailable(error) : (error as Exclude<E, UpstreamFailed>)
       )
 
-    /** Asks until it is answered, for a bounded number of rounds. */
+    /** Repeats a request until it is answered, for a bounded number of rounds. */
     const again = <A, E extends { readonly _tag: string }>(
       asked: Effect.Effect<A, E>
     ): Effect.Effect<A, Exclude<E, UpstreamFailed> | BuildIndexUnavailable> =>
@@ -168,13 +171,13 @@ export const makeBuildIndexClient = (
         ? once(get(ownerOf(repository), what, limits.mirrorAskTimeout, asked))
         : again(get(ownerOf(repository), what, limits.askTimeout, asked))
 
-    /** Asks every build-index for what each of them has. */
+    /** Asks every build-index for its own part. */
     const getOfAll = <A>(what: string, within: Micros, asked: Ask<A>) =>
       Effect.forEach(members, (url) => certain(url, again(get(url, what, within, asked))), {
         concurrency: limits.maxParallelAsks
       })
 
-    /** As a read of what is always there. */
+    /** A read of something that always exists. */
     const certain = <A>(url: string, read: Read<A>): Effect.Effect<A, BuildIndexUnavailable> =>
       Effect.catchTag(read, "TagUnknown", (error) =>
         Effect.fail(new BuildIndexUnavailable({ message: `${url}: ${error.message}` }))
@@ -202,7 +205,7 @@ export const makeBuildIndexClient = (
         Effect.fail(new BuildIndexUnavailable({ message: `a put was answered: ${error.message}` }))
       )
 
-    /** A deletion whose answer was lost, and that finds nothing when it is asked for again, was made. */
+    /** A repeated deletion that finds nothing was made by the request whose answer was lost. */
     const remove = (repository: string, what: string, asked: Ask<unknown>) =>
       Effect.suspend(() => {
         let lost = false
@@ -221,7 +224,7 @@ export const makeBuildIndexClient = (
       n: String(page.limit),
       ...(page.last === undefined ? {} : { last: page.last })
     })
-    /** Who changes something, and a name for the change by which it is made once. */
+    /** The author of a change, and the name under which it is made once. */
     const changeBy = (by: string) =>
       Effect.map(Random.nextInt, (operation) => ({
         by: by.slice(0, registryLimits.maxChangedByLength),
@@ -348,6 +351,6 @@ export const makeBuildIndexClient = (
     }
   })
 
-/** Each name once, in UTF-16 order, the order of the tables. */
+/** Each name once, in UTF-16 order, which is the order of the tables. */
 const mergeSorted = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
   [...new Set(names)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))

@@ -1,5 +1,5 @@
-// Decides what a build-index says and is told, as JSON: records of manifests and tags, links, a tag's history, and
-// descriptors of referrers. It refuses to know paths and tables.
+// The JSON that a build-index sends and receives: records of manifests and tags, links, a tag's history, and
+// descriptors of referrers. It does not know paths and tables.
 
 import { Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -21,13 +21,13 @@ const described = {
   size: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: ociLimits.largestManifestBytes }))
 }
 
-/** Name and value of OCI's annotations. */
+/** Names and values of OCI's annotations. */
 const Annotations = Schema.Record(Schema.String, Schema.String)
 
-/** What is known of a manifest without reading it. */
+/** The facts of a manifest that are known without reading it. */
 export const ManifestRecord = Schema.Struct({
   ...described,
-  /** Config, layers and child manifests: what must stay as long as the manifest does. */
+  /** Config, layers and child manifests, which must stay as long as the manifest does. */
   names: Schema.Array(DigestText).check(Schema.isMaxLength(ociLimits.maxManifestNames)),
   subject: Schema.optionalKey(DigestText),
   artifactType: Schema.optionalKey(Schema.String),
@@ -49,23 +49,25 @@ export const manifestRecord = (digest: Digest, size: number, content: ManifestCo
   }
 }
 
-/** A manifest as it is kept. `putAt` is when it was last put. */
+/** A stored manifest. `putAt` is the time of its last put. */
 export const KeptManifest = Schema.Struct({ ...ManifestRecord.fields, putAt: Time })
 export type KeptManifest = typeof KeptManifest.Type
 
-/** Where a tag points. `version` grows with every change at the build-index, so a tag never goes back to a lower one. */
+/**
+ * The position of a tag. `version` grows with every change at the build-index, so a tag never returns to a lower one.
+ */
 const TagRecord = Schema.Struct({
   ...described,
   version: Count,
   changedAt: Time,
-  /** Seconds since an upstream registry said so. Absent: this build-index is the tag's truth. */
+  /** Seconds since an upstream registry confirmed it. When absent, this build-index is the tag's truth. */
   age: Schema.optionalKey(Count)
 })
 
 /**
- * What a reader is told along: `deletions` is the version of the repository's last deletion of a manifest or blob, so
- * while it stays, whatever the repository was said to have is there. Versions of another `epoch` are of tables that
- * began anew, and are not compared.
+ * The state of a repository that accompanies an answer. `deletions` is the version of its last deletion of a manifest
+ * or blob: while it stays the same, everything that the repository was said to have is there. Versions of another
+ * `epoch` belong to tables that began anew, and are not compared.
  */
 const stateFields = { deletions: Count, epoch: Schema.String }
 export interface RepositoryState {
@@ -73,7 +75,7 @@ export interface RepositoryState {
   readonly epoch: string
 }
 
-/** A tag with what its manifest names; `missing` are those of the names that were deleted from the repository. */
+/** A tag with the contents that its manifest names. `missing` are those that were deleted from the repository. */
 export const TagAnswer = Schema.Struct({
   ...TagRecord.fields,
   ...stateFields,
@@ -92,10 +94,10 @@ export type ManifestAnswer = typeof ManifestAnswer.Type
 export const LinkAnswer = Schema.Struct(stateFields).annotate({ identifier: "LinkAnswer" })
 export type LinkAnswer = typeof LinkAnswer.Type
 
-/** A tag's own row: what it names is in the manifest's. */
+/** A tag's own row. The manifest's row has the named contents. */
 export const TagRow = Schema.Struct({ digest: DigestText, version: Count, changedAt: Time })
 
-/** Who changes a tag, and under which name the change is known if its answer gets lost and it is asked for again. */
+/** The author of a tag's change, and the name under which a change is repeated when its answer was lost. */
 export const ChangeBy = Schema.Struct({
   by: Schema.String.check(Schema.isMaxLength(registryLimits.maxChangedByLength)),
   operation: Schema.String.check(Schema.isMaxLength(64))
@@ -105,18 +107,18 @@ export type ChangeBy = typeof ChangeBy.Type
 export const ManifestPut = Schema.Struct({
   ...ChangeBy.fields,
   record: ManifestRecord,
-  /** The tags that move to it. */
+  /** The tags that move to the manifest. */
   tags: Schema.Array(TagText).check(Schema.isMaxLength(registryLimits.maxTagsPerPut))
 }).annotate({ identifier: "ManifestPut" })
 export type ManifestPut = typeof ManifestPut.Type
 
-/** A blob of a repository. `at` is when somebody last relied on it. */
+/** A blob of a repository. `at` is the last time that a client relied on it. */
 export const LinkRecord = Schema.Struct({ size: Count, at: Time })
 export type LinkRecord = typeof LinkRecord.Type
 
 export const LinkPut = Schema.Struct({ size: Count }).annotate({ identifier: "LinkPut" })
 
-/** A change of a tag; without a digest it was deleted. */
+/** A change of a tag. An entry without a digest is a deletion. */
 export const HistoryEntry = Schema.Struct({
   ...ChangeBy.fields,
   version: Count,
@@ -143,21 +145,21 @@ export type Referrer = typeof Referrer.Type
 export const Referrers = Schema.Struct({
   /** Sorted by digest. */
   referrers: Schema.Array(Referrer),
-  /** More follow the last one. */
+  /** Whether more follow the last one. */
   more: Schema.Boolean,
-  /** What the fallback tag (OCI: "Referrers Tag Schema") of the subject names, if there is one. */
+  /** The manifest of the subject's fallback tag (OCI: "Referrers Tag Schema"), if there is one. */
   fallback: Schema.optionalKey(TagRecord)
 }).annotate({ identifier: "Referrers" })
 export type Referrers = typeof Referrers.Type
 
-/** A sorted listing's page. */
+/** A page of a sorted listing. */
 export const Names = Schema.Struct({ names: Schema.Array(Schema.String) }).annotate({ identifier: "Names" })
 
 export const References = Schema.Struct({
   digests: Schema.Array(DigestText).check(Schema.isMaxLength(askLimits.maxReferencesAsked))
 }).annotate({ identifier: "References" })
 
-/** What a client knows of a tag: while all of it stays, its answer would be the same. */
+/** The entity tag of a tag's answer: while it stays the same, so does the answer. */
 export const tagEntity = ({
   epoch,
   version,

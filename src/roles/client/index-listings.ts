@@ -1,5 +1,5 @@
-// Decides how agents and proxies list what build-indexes know: tags, repositories, referrers and a tag's history, asked
-// for every time; and what a failed question to a build-index means to a registry's client.
+// The listings of build-indexes for agents and proxies: tags, repositories, referrers and a tag's history, requested
+// every time; and the error that a registry's client gets when a build-index fails.
 
 import { Effect } from "effect"
 import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"

@@ -1,6 +1,6 @@
-// The endpoint at which trackers and origins tell a blob's metainfo, in their own HTTP APIs alike: canonical bytes, or
-// word that an origin is fetching the blob from its upstream registry. A namespace is a repository's name, its slashes
-// encoded.
+// The endpoint at which trackers and origins serve a blob's metainfo, the same in both HTTP APIs: canonical bytes, or
+// the message that an origin is fetching the blob from its upstream registry. A namespace is a repository's name with
+// encoded slashes.
 
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"

@@ -1,6 +1,7 @@
-// HTTP API of an origin: blobs, their metainfo, copies from other owners, and the origin's place in the swarm. Its small
-// calls are asked by a client made of this definition; a blob's bytes are sent and read by hand (blob-path.ts,
-// blob-send.ts, origin-read.ts), since they have ranges, no end in memory, and no time limit but that they move.
+// HTTP API of an origin: blobs, their metainfo, copies from other owners, and the origin's place in the swarm. A
+// client made from this definition makes the small calls. A blob's bytes are sent and read by hand (blob-path.ts,
+// blob-send.ts, origin-read.ts), because they have ranges, do not fit in memory, and have no time limit except that
+// they must move.
 
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
@@ -26,7 +27,7 @@ const blob = HttpApiGroup.make("blob").add(
     error: refusesWith(400, 503)
   }).annotate(
     OpenApi.Summary,
-    "Takes the blob in for good, cuts it, copies it to its other owners; 200 when it is here already"
+    "Stores the blob, cuts it, copies it to its other owners; 200 when it is here already"
   )
 )
 

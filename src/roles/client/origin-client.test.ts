@@ -1,4 +1,5 @@
-// Checks the client of origins over a cluster in memory: failover, bodies that break off, unknown against unreachable.
+// The client of origins over a cluster in memory: failover, broken bodies, and the difference of unknown and
+// unreachable.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -27,7 +28,7 @@ const makeWorld = () =>
 describe("the client of origins", () => {
   const outgoing = (bytes: Uint8Array) => ({ length: bytes.byteLength, bytes: Stream.succeed(bytes) })
 
-  it.effect("puts to the first owner, and to the next one when that is away", () =>
+  it.effect("puts to the first owner, and to the next one when that is down", () =>
     inCluster(makeWorld(), (world, running) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -43,7 +44,7 @@ describe("the client of origins", () => {
     )
   )
 
-  it.effect("does not send what is there, and does not retry what is wrong", () =>
+  it.effect("does not send an existing blob, and does not retry a wrong one", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -63,7 +64,7 @@ describe("the client of origins", () => {
     )
   )
 
-  it.effect("goes on at another origin where one broke off", () =>
+  it.effect("continues at another origin where one broke off", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -83,7 +84,7 @@ describe("the client of origins", () => {
     )
   )
 
-  it.effect("notices a body that ends early, and one that stands still", () =>
+  it.effect("notices a body that ends early, and one that stalls", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -111,7 +112,7 @@ describe("the client of origins", () => {
     )
   )
 
-  it.effect("tells unknown from unreachable", () =>
+  it.effect("distinguishes unknown from unreachable", () =>
     inCluster(makeWorld(), (world, running) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -124,7 +125,7 @@ describe("the client of origins", () => {
         assert.strictEqual(uncertain._tag, "BlobUnknown")
         assert.strictEqual(uncertain._tag === "BlobUnknown" ? uncertain.unreachable.length : 0, 1)
 
-        // One that just failed is not waited for again while others answer.
+        // An origin that just failed is not waited for again while others answer.
         const again = yield* Effect.flip(client.stat("demo/app", nothing))
         assert.include(again._tag === "BlobUnknown" ? again.unreachable[0] : "", "was not asked again")
 
@@ -139,7 +140,7 @@ describe("the client of origins", () => {
     )
   )
 
-  it.effect("names the owners as seeds, and stand-ins for those that are away", () =>
+  it.effect("names the owners as seeds, and stand-ins for those that are down", () =>
     inCluster(makeWorld(), (world, running) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -162,7 +163,7 @@ describe("the client of origins", () => {
     )
   )
 
-  it.effect("gives up an origin that takes bytes and then stands still", () =>
+  it.effect("gives up an origin that reads bytes and then stalls", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)

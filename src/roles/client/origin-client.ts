@@ -1,6 +1,6 @@
-// Decides how a role speaks to the cluster of origins: each blob has its owners in rendezvous order over all origins,
-// and a healthy one further down stands in for an owner that is away. Reads go on at another origin where one broke
-// off. It refuses to know what a blob is for.
+// The client of the cluster of origins. Each blob has its owners in rendezvous order over all origins, and a healthy
+// origin further down stands in for an owner that is down. Reads continue at another origin where one broke off. It
+// does not know what a blob is for.
 
 import { Cache, Clock, Effect, Exit, Option, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
@@ -37,7 +37,7 @@ import {
 
 export interface OriginClient {
   readonly stat: (namespace: string, digest: Digest) => Effect.Effect<BlobStat, OriginReadError>
-  /** Bytes [start, end) of a blob; on a failure half way it goes on at another origin. */
+  /** Bytes [start, end) of a blob. On a failure midway it continues at another origin. */
   readonly read: (
     namespace: string,
     digest: Digest,
@@ -45,8 +45,8 @@ export interface OriginClient {
     end: number
   ) => Stream.Stream<Uint8Array, OriginReadError>
   /**
-   * As `stat`, for who is about to link the blob: the other owners are told too, so that none of them collects it before
-   * it is linked. `link` runs within the time for which that holds, again where it took longer.
+   * Like `stat`, for a caller that is about to link the blob: the other owners are touched too, so that none of them
+   * collects it before it is linked. `link` runs while that holds, and again when it took longer.
    */
   readonly rely: <A, E, R>(
     namespace: string,
@@ -54,7 +54,7 @@ export interface OriginClient {
     link: (stat: BlobStat) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | OriginReadError, R>
   /**
-   * Makes the blob durable at an origin, which tries to copy it to the other owners, then runs `link` as `rely` does.
+   * Makes the blob durable at an origin, which tries to copy it to the other owners, then runs `link` like `rely`.
    */
   readonly put: <A, E, R>(
     namespace: string,
@@ -62,21 +62,20 @@ export interface OriginClient {
     blob: OutgoingBlob<unknown>,
     link: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | BlobRejected | OriginUnavailable, R>
-  /** Canonical bytes; of a mirrored registry's blob it makes the origins fetch it. */
+  /** Canonical bytes. For a blob of a mirrored registry, it makes the origins fetch it. */
   readonly metainfo: (
     namespace: string,
     digest: Digest
   ) => Effect.Effect<Uint8Array, OriginReadError | BlobOnItsWay>
-  /** Peer addresses of the digest's owners, with stand-ins for those that are away. */
+  /** Peer addresses of the digest's owners, with stand-ins for those that are down. */
   readonly seeds: (digest: Digest) => Effect.Effect<ReadonlyArray<PeerAddress>>
-  /** Why not one origin answers, a line each; empty when one does. */
+  /** Reasons why no origin answers, one line each; empty when one does. */
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
 
 /**
- * Touches, then links. A link that came later than `reliance` after the touch may be of a blob that was
- * collected in between, so both are done once more: now the link itself keeps the blob, and the touch tells whether it
- * is there.
+ * Touches, then links. A link that came later than `reliance` after the touch may be of a blob that was collected in
+ * between, so both are done once more: now the link itself keeps the blob, and the touch shows whether it is there.
  */
 const linkedInTime = <T, E1, R1, A, E2, R2>(
   touch: Effect.Effect<T, E1, R1>,
@@ -101,7 +100,7 @@ export const makeOriginClient = (
     const { limits } = upstreams
     const order = (digest: Digest) => ringOwners(digest, members, members.length)
 
-    /** The find of a search, or the error that its end means; a search that nobody answered is repeated. */
+    /** The find of a search, or the error that its end means. A search without answers is repeated. */
     const searched = <A>(
       digest: Digest,
       search: Effect.Effect<SearchResult<A>>
@@ -133,7 +132,10 @@ export const makeOriginClient = (
           })
       )
 
-    /** The question touches the blob where it is. An owner that does not answer may lose its copy, and repairs it then. */
+    /**
+     * The request touches the blob at the other owners. An owner that does not answer may lose its copy, and repairs
+     * it later.
+     */
     const touchOthers = (url: string, namespace: string, digest: Digest): Effect.Effect<void> =>
       Effect.gen(function* () {
         const owners = ringOwners(digest, members, limits.originReplicas).filter((other) => other !== url)
@@ -151,7 +153,7 @@ export const makeOriginClient = (
       blob: OutgoingBlob<unknown>
     ): Effect.Effect<void, BlobRejected | UpstreamFailed> =>
       Effect.gen(function* () {
-        // Blobs are the same everywhere: what is there need not be sent.
+        // Blobs are the same everywhere, so one that is there need not be sent.
         if (Option.isSome(yield* statAt(url, namespace, digest))) {
           return yield* touchOthers(url, namespace, digest)
         }
@@ -159,7 +161,7 @@ export const makeOriginClient = (
         yield* sendBlob(upstreams, url, request, blob, (response) =>
           Effect.gen(function* () {
             if (response.status === 201) return yield* discardBody(response)
-            // Someone else brought it meanwhile.
+            // Another client brought it meanwhile.
             if (response.status === 200) {
               return yield* Effect.andThen(discardBody(response), touchOthers(url, namespace, digest))
             }

@@ -1,13 +1,13 @@
-// Decides how a question to the cluster of origins can fail. "No such blob" means that everyone who answered says so;
-// who could not be asked is told with it, since only the caller knows whether that matters: a push may go on, a pull
-// should be tried again.
+// The failures of a request to the cluster of origins. "No such blob" means that every origin that answered says so.
+// The error also lists the origins that did not answer, because only the caller knows whether they matter: a push may
+// continue, a pull should be retried.
 
 import { Data } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 
 export class BlobUnknown extends Data.TaggedError("BlobUnknown")<{
   readonly digest: Digest
-  /** Members that did not answer, a line each; empty when the answer is certain. */
+  /** Members that did not answer, one line each; empty when the answer is certain. */
   readonly unreachable: ReadonlyArray<string>
   readonly message: string
 }> {}
@@ -25,13 +25,13 @@ export const blobUnknown = (digest: Digest, unreachable: ReadonlyArray<string> =
 /** No origin answered. `message` names each and why. */
 export class OriginUnavailable extends Data.TaggedError("OriginUnavailable")<{ readonly message: string }> {}
 
-/** An origin is fetching the blob from an upstream registry: it is worth asking again. */
+/** An origin is fetching the blob from an upstream registry, so the request should be repeated. */
 export class BlobOnItsWay extends Data.TaggedError("BlobOnItsWay")<{
   readonly digest: Digest
   readonly message: string
 }> {}
 
-/** The origin hashed what it was sent and it is not what its digest says. */
+/** The received bytes do not match the digest, says the origin that hashed them. */
 export class BlobRejected extends Data.TaggedError("BlobRejected")<{
   readonly digest: Digest
   readonly message: string

@@ -1,7 +1,7 @@
-// Decides how a range of a blob is read from origins: from the first that has it, and where one breaks off or stands
-// still, from the next one, at the byte where it broke off. Two rounds over the origins, then it fails.
+// Reads a range of a blob from origins: from the first one that has it, and where one breaks off or stalls, from the
+// next one at that byte. It fails after two rounds over the origins.
 //
-// Invariant: exactly the bytes [start, end) come out, in order, or an error.
+// Invariant: the result is exactly the bytes [start, end), in order, or an error.
 
 import { Effect, Stream } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -38,7 +38,7 @@ export const readFromOrigins = (options: OriginRead): Stream.Stream<Uint8Array, 
         Effect.gen(function* () {
           if (response.status === 206) {
             const given = response.headers["content-range"] ?? ""
-            // The length after the slash is the origin's to know.
+            // The total length after the slash is ignored.
             if (given.startsWith(formatContentRange(at, end, 0).slice(0, -1))) return response.stream
             return yield* new UpstreamFailed({
               url,

@@ -1,7 +1,7 @@
-// Decides what a proxy asks of an agent that it preheats, and what the agent tells meanwhile: a line of JSON now and
-// then, the last of which says that it ended. The agent is asked for names of the cluster, never for addresses.
+// The request of a proxy to an agent that it preheats, and the agent's progress: lines of JSON from time to time, the
+// last of which says that it has ended. The proxy names contents of the cluster, never addresses.
 //
-//   POST /preheat   a PreheatAsk -> 200, lines of PreheatProgress; hanging up withdraws what is asked
+//   POST /preheat   a PreheatAsk -> 200, lines of PreheatProgress; hanging up withdraws the request
 
 import { Schema } from "effect"
 import { DigestText, RepositoryText } from "../http/wire-schema.ts"
@@ -24,16 +24,16 @@ export const PreheatAsk = Schema.Struct({
 export type PreheatAsk = typeof PreheatAsk.Type
 
 export const PreheatProgress = Schema.Struct({
-  /** Contents that the agent has whole. */
+  /** Contents that the agent has completely. */
   done: Count,
   /** Contents that it could not get. */
   failed: Count,
-  /** Bytes of those that it has. */
+  /** Bytes of the contents that it has. */
   bytes: Count,
-  /** Bytes of those that it had not before. */
+  /** Bytes of those that it did not have before. */
   fetched: Count,
   ended: Schema.Boolean,
-  /** Why the first of those failed. */
+  /** The reason of the first failure. */
   message: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(1000)))
 })
 export type PreheatProgress = typeof PreheatProgress.Type

@@ -1,5 +1,5 @@
-// Decides how agents and proxies speak to the trackers about who can be preheated. An agent tells every tracker, so that
-// each knows all; a proxy asks all and takes them together, so that one that restarted a moment ago hides nobody.
+// The client of the trackers for preheats. An agent registers with every tracker, so that each knows all agents; a
+// proxy asks all trackers and merges their answers, so that a recently restarted one hides nobody.
 
 import { Data, Effect, Random, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
@@ -13,15 +13,15 @@ import { baseUrl, makeUpstreams, unrefused } from "./upstreams.ts"
 
 const api = apiClient(TrackerApi)
 
-/** No tracker told whom it knows. `message` names each and why. */
+/** No tracker returned its agents. `message` names each and why. */
 export class AgentsUnknown extends Data.TaggedError("AgentsUnknown")<{ readonly message: string }> {}
 
 const registrationFailures = counterMetric("shoal_registration_failures_total", {
   of: "agents",
-  description: "Registrations that a tracker did not take"
+  description: "Registrations that a tracker did not accept"
 })
 
-/** Registers the agent with every tracker now and then, until the scope ends. */
+/** Registers the agent with every tracker at intervals, until the scope ends. */
 export const keepRegistered = (options: {
   readonly trackers: ReadonlyArray<string>
   readonly registration: AgentRegistration
@@ -37,7 +37,7 @@ export const keepRegistered = (options: {
         .call(tracker, limits.askTimeout, api.register.post({ payload: registration }))
         .pipe(unrefused(tracker, "a registration"))
 
-    /** Each tracker has its own pace: one that is away is asked sooner, and keeps no other waiting. */
+    /** Each tracker has its own pace: one that is down is asked sooner, and does not delay the others. */
     const keep = (tracker: string) =>
       Effect.gen(function* () {
         let retryDelay: Micros = limits.minRegistrationBackoff
@@ -88,7 +88,7 @@ export const makeAgentFinder = (
         else for (const agent of answer.success) found.set(agent.url, agent)
       }
       if (failures.length === answers.length) {
-        return yield* new AgentsUnknown({ message: `no tracker told its agents: ${failures.join("; ")}` })
+        return yield* new AgentsUnknown({ message: `no tracker returned its agents: ${failures.join("; ")}` })
       }
       return [...found.values()].sort((one, other) => (one.url < other.url ? -1 : 1))
     })

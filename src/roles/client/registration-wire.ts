@@ -1,4 +1,4 @@
-// Decides the JSON in which an agent makes itself known to a tracker, and in which a tracker tells whom it knows.
+// The JSON of an agent's registration at a tracker, and of the tracker's list of agents.
 //
 //   POST /agents   an AgentRegistration -> 204
 //   GET  /agents   RegisteredAgents, sorted by URL

@@ -1,5 +1,5 @@
-// HTTP API of a tracker: hosts announce the swarms that they are in and are handed peers, agents register for preheats,
-// and whoever joins a swarm gets its metainfo. The JSON is tracker-wire.ts's and registration-wire.ts's.
+// HTTP API of a tracker: hosts announce their swarms and get peers, agents register for preheats, and hosts that join
+// a swarm get its metainfo. tracker-wire.ts and registration-wire.ts define the JSON.
 
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { refusesWith } from "../http/api-refusals.ts"
@@ -21,13 +21,13 @@ const register = HttpApiGroup.make("register").add(
     payload: AgentRegistration,
     success: HttpApiSchema.NoContent,
     error: refusesWith(400, 503)
-  }).annotate(OpenApi.Summary, "An agent that may be preheated says where it is")
+  }).annotate(OpenApi.Summary, "Registers an agent that may be preheated")
 )
 
 const agents = HttpApiGroup.make("agents").add(
   HttpApiEndpoint.get("list", "/agents", { success: RegisteredAgents }).annotate(
     OpenApi.Summary,
-    "Agents that registered lately, by URL"
+    "Agents that registered recently, by URL"
   )
 )
 

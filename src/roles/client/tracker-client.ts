@@ -1,7 +1,7 @@
-// Decides how a host speaks to the trackers: every blob has its trackers in rendezvous order; the first that answers is
-// used. A batch of announces is split by tracker. Metainfo is the same everywhere, so any tracker is asked for it: a wave
-// of hosts that all need it at once then has all the trackers' uplinks. Metainfo is believed only when it is for the digest that was asked
-// for; the swarm's id is computed here, never taken from the wire.
+// The client of the trackers. Every blob has its trackers in rendezvous order, and the first one that answers is
+// used. A batch of announces is split by tracker. Metainfo is the same everywhere, so any tracker is asked for it: a
+// flash crowd of hosts that all need it then has the uplinks of all trackers. Metainfo is accepted only for the
+// requested digest; the swarm's id is computed here, never taken from the wire.
 
 import { Data, Effect, Option, Random } from "effect"
 import type { HttpClient } from "effect/http"
@@ -18,23 +18,23 @@ import { baseUrl, makeUpstreams, noneHealthy, type UpstreamFailed, unrefused } f
 
 export type { BlobUnknown }
 
-/** No tracker answered, or none with something usable. `message` names each and why. */
+/** No tracker answered, or none with a usable answer. `message` names each and why. */
 export class TrackerUnavailable extends Data.TaggedError("TrackerUnavailable")<{
   readonly message: string
 }> {}
 
 export interface TrackerClient {
   /**
-   * Tells the trackers of the host's swarms. Gives the hand-outs of all swarms for which a tracker answered; fails
-   * only when there were swarms and not one tracker answered. At most limits.maxSwarmsPerAnnounce swarms.
+   * Announces the host's swarms. Returns the hand-outs of all swarms for which a tracker answered. Fails only when
+   * there were swarms and no tracker answered. At most limits.maxSwarmsPerAnnounce swarms.
    */
   readonly announce: (batch: AnnounceBatch) => Effect.Effect<ReadonlyArray<SwarmHandOut>, TrackerUnavailable>
-  /** One round over the trackers; the caller decides how long to keep asking. BlobUnknown: no origin has it. */
+  /** One round over the trackers. The caller decides how long to keep asking. BlobUnknown: no origin has it. */
   readonly metainfo: (
     namespace: string,
     digest: Digest
   ) => Effect.Effect<Torrent, BlobUnknown | BlobOnItsWay | TrackerUnavailable>
-  /** Why no tracker answers, a line each; empty when one does. */
+  /** Reasons why no tracker answers, one line each; empty when one does. */
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }
 
@@ -66,7 +66,7 @@ export const makeTrackerClient = (
       Effect.gen(function* () {
         const answered: SwarmHandOut[] = []
         const failures = new Map<string, string>()
-        // Each round sends every open swarm to the best tracker that has not failed it yet.
+        // Each round sends every open swarm to its best tracker that has not failed yet.
         let open: ReadonlyArray<SwarmAnnounce> = batch.swarms
         for (let round = 0; open.length > 0 && round < members.length; round++) {
           const groups = new Map<string, SwarmAnnounce[]>()
@@ -88,7 +88,7 @@ export const makeTrackerClient = (
                   failed.push(...swarms)
                 }
               }),
-            // One tracker alone is asked in this fiber.
+            // A single tracker is asked in this fiber.
             { concurrency: groups.size === 1 ? 1 : limits.maxParallelAsks, discard: true }
           )
           open = failed

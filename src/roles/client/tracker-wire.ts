@@ -1,5 +1,5 @@
-// Decides the JSON that hosts and trackers exchange: a batch of a host's swarms up, a hand-out of peers for each down.
-// Both ends decode with these schemas; what does not fit is refused whole.
+// The JSON between hosts and trackers: a batch of a host's swarms as the request, a hand-out of peers for each as the
+// answer. Both ends decode with these schemas and refuse a misfit as a whole.
 
 import { Schema } from "effect"
 import { limits } from "../../protocol/limits.ts"
@@ -15,7 +15,7 @@ import { askLimits } from "./limits.ts"
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: limits.maxPieces }))
 
-/** What a host says of one swarm that it is in. */
+/** A host's announce of one of its swarms. */
 export const SwarmAnnounce = Schema.Struct({
   swarm: SwarmIdText,
   digest: DigestText,
@@ -34,10 +34,10 @@ export const AnnounceBatch = Schema.Struct({
 }).annotate({ identifier: "AnnounceBatch" })
 export type AnnounceBatch = typeof AnnounceBatch.Type
 
-/** What a tracker answers for one swarm. */
+/** A tracker's answer for one swarm. */
 export const SwarmHandOut = Schema.Struct({
   swarm: SwarmIdText,
-  /** Announce again after this long. */
+  /** The next announce is due after this time. */
   intervalMs: Schema.Int.check(Schema.isGreaterThan(0)),
   peers: Schema.Array(PeerAddressJson).check(Schema.isMaxLength(limits.maxHandOut))
 }).annotate({ identifier: "SwarmHandOut" })

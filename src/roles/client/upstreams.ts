@@ -1,8 +1,8 @@
-// Decides how a role asks other roles over HTTP: each question has a time limit, a member that could not be reached is
-// asked last for a while, and a question that nobody answered is asked again for a bounded number of rounds.
+// Sends requests to other roles over HTTP: each request has a time limit, a member that could not be reached is asked
+// last for a while, and a request that nobody answered is repeated for a bounded number of rounds.
 //
 // Invariants: a member is never given up for good (when all are cooling down, all are asked); an answer with a status
-// below 500 is an answer, and its meaning is the caller's.
+// below 500 is an answer, and the caller interprets it.
 
 import { Clock, Data, Effect, Option, Schedule, Schema } from "effect"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
@@ -11,7 +11,7 @@ import type { OciError } from "../oci/oci-error.ts"
 import { toDuration } from "../services/clock.ts"
 import { AskLimits } from "./limits.ts"
 
-/** A member did not answer: unreachable, too slow, or failing. `message` says which, and what was asked. */
+/** A member did not answer: it is unreachable, too slow, or failing. `message` says which, and names the request. */
 export class UpstreamFailed extends Data.TaggedError("UpstreamFailed")<{
   /** Base URL of the member. */
   readonly url: string
@@ -20,63 +20,63 @@ export class UpstreamFailed extends Data.TaggedError("UpstreamFailed")<{
 
 export type UpstreamResponse = HttpClientResponse.HttpClientResponse
 
-/** A request did not reach the member, or its answer was none. */
+/** A request did not reach the member, or its answer was invalid. */
 export type TransportError = HttpClientError.HttpClientError | Schema.SchemaError
 
-/** Sends a request to the member that is asked; a URL without a host is a path there. Statuses from 500 fail. */
+/** Sends a request to the chosen member. A URL without a host is a path there. Statuses from 500 fail. */
 type Send = (
   request: HttpClientRequest.HttpClientRequest
 ) => Effect.Effect<UpstreamResponse, HttpClientError.HttpClientError | UpstreamFailed>
 
-/** What a member may be asked; it must consume or drop the body of what `send` gives. */
+/** A request to a member. It must consume or discard the body of the response that `send` returns. */
 export type Question<A, E, R = never> = (send: Send) => Effect.Effect<A, E | UpstreamFailed, R>
 
 export interface SearchResult<A> {
   readonly found: Option.Option<A>
   /** Members that said they do not have it. */
   readonly lacking: number
-  /** Why members did not answer, a line each. */
+  /** Reasons why members did not answer, one line each. */
   readonly failures: ReadonlyArray<string>
 }
 
 export interface Upstreams {
   readonly limits: AskLimits
   /**
-   * Asks the member at `url`. Request and answer together may take `within`, or as long as they like when it is
-   * undefined. Statuses from 500, and answers that do not fit their schema, are the member's failures.
+   * Asks the member at `url`. Request and answer together may take `within`, or any time when it is undefined.
+   * Statuses from 500, and answers that do not fit their schema, are the member's failures.
    */
   readonly call: <A, E, R = never>(
     url: string,
     within: Micros | undefined,
     question: Question<A, E, R>
   ) => Effect.Effect<A, Exclude<E, TransportError> | UpstreamFailed, R>
-  /** As `call`, with a request and the reader of its answer. */
+  /** Like `call`, with a request and the reader of its answer. */
   readonly ask: <A, E, R>(
     url: string,
     request: HttpClientRequest.HttpClientRequest,
     within: Micros | undefined,
     read: (response: UpstreamResponse) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, Exclude<E, TransportError> | UpstreamFailed, R>
-  /** `members` in their order, but those that failed lately last. */
+  /** `members` in their order, with those that failed recently last. */
   readonly preferred: (members: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
-  /** Those of the members that did not fail lately. */
+  /** Those of the members that did not fail recently. */
   readonly awake: (members: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
   /**
-   * Asks members in their order until one has it. Those that failed lately are asked only when no other answered;
-   * they are among the failures otherwise.
+   * Asks members in their order until one has it. Those that failed recently are asked only when no other answered;
+   * otherwise they are among the failures.
    */
   readonly search: <A, R>(
     members: ReadonlyArray<string>,
     ask: (url: string) => Effect.Effect<Option.Option<A>, UpstreamFailed, R>
   ) => Effect.Effect<SearchResult<A>, never, R>
-  /** Remembers that the member failed in a way that `ask` does not see, a body that broke off for instance. */
+  /** Remembers a failure of the member that `ask` does not see, a broken body for instance. */
   readonly failed: (url: string) => Effect.Effect<void>
 }
 
 /** An HTTP URL's base without the slash at its end, so that two spellings are one member. */
 export const baseUrl = (url: string): string => (url.endsWith("/") ? url.slice(0, -1) : url)
 
-/** Reads a body to its end and drops it, so that the connection can be used again. */
+/** Reads a body to its end and drops it, so that the connection can be reused. */
 export const discardBody = (
   response: UpstreamResponse
 ): Effect.Effect<void, HttpClientError.HttpClientError> => Effect.asVoid(response.arrayBuffer)
@@ -84,11 +84,11 @@ export const discardBody = (
 const otherJson = (url: string, error: Schema.SchemaError): UpstreamFailed =>
   new UpstreamFailed({ url, message: `${url} answered other JSON: ${oneLine(error.message)}` })
 
-/** A refusal that whoever asked cannot use: the member's failure. */
+/** A refusal that the caller cannot use: the member's failure. */
 export const refusal = (url: string, what: string, { status, message }: OciError): UpstreamFailed =>
   new UpstreamFailed({ url, message: `${url} refused ${what} with ${status}: ${oneLine(message)}` })
 
-/** Of `call`: every refusal is the member's failure. */
+/** For `call`: every refusal is the member's failure. */
 export const unrefused =
   (url: string, what: string) =>
   <A>(asked: Effect.Effect<A, UpstreamFailed | OciError>): Effect.Effect<A, UpstreamFailed> =>
@@ -109,7 +109,7 @@ export const refusedBy = (
 export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClient> = Effect.gen(function* () {
   const client = yield* HttpClient.HttpClient
   const limits = yield* AskLimits
-  // Bounded by the configuration: only members are ever written here.
+  // The configuration bounds its size, because only members are ever written here.
   let coolingUntil: Map<string, number> | undefined
 
   const failed = (url: string): Effect.Effect<void> =>
@@ -189,7 +189,7 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
       const cooling = members.filter((url) => isCooling(url, now))
       for (const url of [...members.filter((url) => !isCooling(url, now)), ...cooling]) {
         if (lacking > 0 && cooling.includes(url)) {
-          failures.push(`${url} failed lately and was not asked again`)
+          failures.push(`${url} failed recently and was not asked again`)
           continue
         }
         const answer = yield* Effect.catch(askOne(url), (error) => Effect.succeed(error))
@@ -216,13 +216,13 @@ export const makeUpstreams: Effect.Effect<Upstreams, never, HttpClient.HttpClien
   }
 })
 
-/** How long, and how often, a blob is asked for again that an origin is fetching from its upstream. */
+/** How often and for how long a blob is requested again while an origin fetches it from its upstream. */
 export const whileFetched = (limits: AskLimits) =>
   Schedule.spaced(toDuration(limits.upstreamFetchPause)).pipe(
     Schedule.upTo({ duration: toDuration(limits.upstreamFetchPatience) })
   )
 
-/** Asks in rounds until somebody answers, `upstreamRounds` at most. An answer at once costs no schedule. */
+/** Asks in rounds until somebody answers, at most `upstreamRounds`. An immediate answer costs no schedule. */
 export const inRounds =
   ({ upstreamRounds, upstreamRoundDelay }: AskLimits, isUnanswered: (error: Tagged) => boolean) =>
   <A, E extends Tagged, R>(asked: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
@@ -241,7 +241,7 @@ interface Tagged {
   readonly _tag: string
 }
 
-/** Why the role at `url` does not answer /health, as lines for a readiness report; empty when it does. */
+/** Reasons why the role at `url` does not answer /health, as lines for a readiness report; empty when it does. */
 export const notHealthy = (upstreams: Upstreams, url: string): Effect.Effect<ReadonlyArray<string>> =>
   Effect.match(
     upstreams.ask(url, HttpClientRequest.get(`${url}/health`), upstreams.limits.healthTimeout, discardBody),
@@ -251,7 +251,7 @@ export const notHealthy = (upstreams: Upstreams, url: string): Effect.Effect<Rea
     }
   )
 
-/** As notHealthy, for a cluster of which one member is enough. */
+/** Like notHealthy, for a cluster of which one member is enough. */
 export const noneHealthy = (
   upstreams: Upstreams,
   members: ReadonlyArray<string>
@@ -263,7 +263,7 @@ export const noneHealthy = (
     (reports) => (reports.some((report) => report.length === 0) ? [] : reports.flat())
   )
 
-/** Why a request failed, on one line. */
+/** The reason why a request failed, on one line. */
 export const whyFailed = (error: HttpClientError.HttpClientError): string => {
   const cause = error.reason.cause
   return oneLine(cause instanceof Error && cause.message !== "" ? cause.message : error.message)

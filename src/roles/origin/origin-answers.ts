@@ -1,7 +1,9 @@
-// Answers of an origin to its HTTP API (client/origin-api.ts): takes blobs and copies in, reads blobs and metainfo out.
+// The answers of an origin to its HTTP API (client/origin-api.ts): it stores blobs and copies, and serves blobs and
+// metainfo.
 //
-// Invariant: 201 to a PUT of a blob means that the blob is durable here, has metainfo, and is copied or queued to be. Who
-// is answered "there" to a HEAD relies on the blob, which is touched; a GET has its bytes already.
+// Invariant: 201 to a PUT of a blob means that the blob is durable here, has metainfo, and is copied or queued for
+// copying. A client that gets 200 to a HEAD relies on the blob, which is touched; a client of a GET has its bytes
+// already.
 
 import { Effect, Layer, Option } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -36,7 +38,7 @@ export interface OriginAnswersOptions {
   readonly limits: OciLimits
 }
 
-/** What an origin says itself fits its schemas; who asks checks it. */
+/** The origin's own answers fit its schemas, and the client checks them. */
 const api = OriginApi.annotate(HttpApi.SuccessParseOptions, { disableChecks: true })
 
 const unknown = (digest: Digest) => ociError("BLOB_UNKNOWN", { message: `${digest} is not here` })

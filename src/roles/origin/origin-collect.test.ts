@@ -1,6 +1,6 @@
-// Checks the collector of origins over a cluster in memory: what goes, with its metainfo and the copies that wait; what
-// a link, a manifest, a touch or a build-index that is away keeps; that touches reach every owner, and a late link is
-// made sure of.
+// The collector of origins over a cluster in memory: the removed blobs with their metainfo and waiting copies; the
+// blobs that a link, a manifest, a touch or an unreachable build-index keeps; touches that reach every owner, and
+// late links.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -81,7 +81,7 @@ const collect = (world: MemoryWorld, method: "GET" | "POST" = "POST", query = ""
 const later = TestClock.adjust(`${grace + 1} seconds`)
 
 describe("the collector of an origin", () => {
-  it.effect("takes what no repository needs with all that belongs to it, after a dry run that says so", () =>
+  it.effect("removes unneeded blobs with everything that belongs to them, after a dry run that says so", () =>
     inCluster((world, index, client) =>
       Effect.gen(function* () {
         const [idle, linked, named, manifest] = [1, 2, 3, 4].map((seed) => blob(world, seed))
@@ -114,7 +114,7 @@ describe("the collector of an origin", () => {
           const gone = ownersOf(idle!.digest).includes(name) ? 1 : 0
           assert.match(metrics.text, new RegExp(`^shoal_origin_collected_blobs_total\\S* ${gone}$`, "m"))
         }
-        // Nobody who is asked for it by its digest brings it back.
+        // A request by its digest does not bring it back.
         const asked = yield* send(world, "GET", `${blobUrl(names[0], idle!.digest)}/metainfo`)
         assert.strictEqual(asked.status, 404)
       })
@@ -144,7 +144,7 @@ describe("the collector of an origin", () => {
     )
   )
 
-  it.effect("leaves everything while one build-index is away", () =>
+  it.effect("removes nothing while one build-index is down", () =>
     inCluster((world, _, client) =>
       Effect.gen(function* () {
         const idle = blob(world, 1)
@@ -154,7 +154,7 @@ describe("the collector of an origin", () => {
         const asked = yield* Effect.forkChild(collect(world))
         yield* TestClock.adjust("1 minute")
         for (const [position, { status }] of (yield* Fiber.join(asked)).entries()) {
-          // An origin that has nothing to ask about is done.
+          // An origin without candidates is done.
           assert.strictEqual(status, ownersOf(idle.digest).includes(names[position]!) ? 503 : 200)
         }
         assert.lengthOf(holders(world, idle.digest), 3)
@@ -165,7 +165,7 @@ describe("the collector of an origin", () => {
     )
   )
 
-  it.effect("forgets the copies that wait", () =>
+  it.effect("forgets waiting copies", () =>
     inCluster((world, _, client) =>
       Effect.gen(function* () {
         const idle = blob(world, 1)
@@ -181,7 +181,7 @@ describe("the collector of an origin", () => {
     )
   )
 
-  it.effect("begins by itself when it is told how often", () =>
+  it.effect("begins by itself when an interval is configured", () =>
     inCluster(
       (world, _, client) =>
         Effect.gen(function* () {
@@ -196,28 +196,30 @@ describe("the collector of an origin", () => {
 })
 
 describe("a link that comes late", () => {
-  it.effect("is made again over a blob that was collected meanwhile, and refused where it cannot be", () =>
-    inCluster((world, index, client) =>
-      Effect.gen(function* () {
-        const { bytes, digest } = blob(world, 1)
-        let links = 0
-        const slow = Effect.gen(function* () {
-          if (links++ > 0) return yield* index.link("demo/app", digest, 1)
-          // The process stood still for longer than the grace, and the collector ran.
-          yield* later
-          yield* collect(world)
-          yield* index.link("demo/app", digest, 1)
+  it.effect(
+    "is repeated over a blob that was collected meanwhile, and refused where that is impossible",
+    () =>
+      inCluster((world, index, client) =>
+        Effect.gen(function* () {
+          const { bytes, digest } = blob(world, 1)
+          let links = 0
+          const slow = Effect.gen(function* () {
+            if (links++ > 0) return yield* index.link("demo/app", digest, 1)
+            // The process paused for longer than the grace, and the collector ran.
+            yield* later
+            yield* collect(world)
+            yield* index.link("demo/app", digest, 1)
+          })
+          const body = { length: bytes.byteLength, bytes: Stream.succeed(bytes) }
+          yield* client.put("demo/app", digest, body, slow)
+          assert.strictEqual(links, 2)
+          assert.lengthOf(holders(world, digest), 3)
+          yield* index.unlink("demo/app", digest)
+          links = 0
+          const error = yield* Effect.flip(client.rely("demo/app", digest, () => slow))
+          assert.strictEqual(error._tag, "BlobUnknown")
+          assert.deepStrictEqual(holders(world, digest), [])
         })
-        const body = { length: bytes.byteLength, bytes: Stream.succeed(bytes) }
-        yield* client.put("demo/app", digest, body, slow)
-        assert.strictEqual(links, 2)
-        assert.lengthOf(holders(world, digest), 3)
-        yield* index.unlink("demo/app", digest)
-        links = 0
-        const error = yield* Effect.flip(client.rely("demo/app", digest, () => slow))
-        assert.strictEqual(error._tag, "BlobUnknown")
-        assert.deepStrictEqual(holders(world, digest), [])
-      })
-    )
+      )
   )
 })

@@ -1,13 +1,15 @@
-// Decides how an origin takes away blobs that no repository needs any more: every so often if it is told to, when asked
-// (POST /collect), or only on paper (GET /collect, or POST with ?dry-run: what would go, and how many bytes).
+// The collector of an origin. It removes blobs that no repository needs any more: at a configured interval, on
+// request (POST /collect), or as a dry run (GET /collect, or POST with ?dry-run), which reports what would go and how
+// many bytes.
 //
-//   complete here, untouched for the grace -> no build-index needs it -> still untouched -> swarm left, copies that wait
+//   complete here, untouched for the grace -> no build-index needs it -> still untouched -> swarm left, waiting copies
 //                                                                        forgotten, blob and metainfo removed
 //
-// Invariants: nothing goes unless every build-index answered that nobody needs it, after the grace of the last touch.
-// Whoever links a blob touched it before, and within the grace (origin-client.ts): so a link is seen by the question, or
-// the touch by the last look. Each origin judges for itself; a copy that another one still has comes back only when it
-// is asked for by a name that needs it, or from its queue of copies, and goes again then. One collection at a time.
+// Invariants: nothing is removed unless every build-index answered that nobody needs it, after the grace of the last
+// touch. A client that links a blob has touched it before, within the grace (origin-client.ts), so either the
+// question sees the link, or the last check sees the touch. Each origin decides for itself. A copy of another origin
+// returns only when it is requested by a name that needs it, or from that origin's queue of copies, and is then
+// collected again. One collection runs at a time.
 
 import { Clock, Duration, Effect, Option, type Scope, Semaphore } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -32,7 +34,7 @@ interface OriginCollectReport {
   /** Complete blobs that are here, and those of them that were used or touched within the grace. */
   readonly complete: number
   readonly touched: number
-  /** What goes: blobs, and the bytes of their content. */
+  /** Removed blobs, and the bytes of their content. */
   readonly blobs: number
   readonly bytes: number
   /** The first maxCollectListed of them. */
@@ -71,7 +73,7 @@ export const makeOriginCollect = (options: {
       bytes: metrics.counter(collectedBytes)
     }
 
-    /** False while a neighbour is being served: the next collection tries again. */
+    /** False while a neighbour is being served. The next collection tries again. */
     const takeAway = (digest: Digest): Effect.Effect<boolean, CollectError> =>
       Effect.gen(function* () {
         const removal = Effect.andThen(replication.forget(digest), blobs.remove(digest))
@@ -81,7 +83,7 @@ export const makeOriginCollect = (options: {
         return true
       })
 
-    /** Those of the blobs that nobody needs, removed unless it is a dry run. */
+    /** Those of the blobs that nobody needs, removed unless this is a dry run. */
     const judge = (batch: ReadonlyArray<BlobStat>, before: number, dryRun: boolean) =>
       Effect.gen(function* () {
         const needed = yield* buildIndex.referenced(batch.map(({ digest }) => digest))
@@ -128,7 +130,7 @@ export const makeOriginCollect = (options: {
 
     if (config.every !== undefined) {
       const again = Effect.catch(collect(false), (error) =>
-        Effect.logWarning(`nothing more is collected until the next time: ${error.message}`)
+        Effect.logWarning(`the collection stops until the next interval: ${error.message}`)
       )
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(config.every), again)))
     }

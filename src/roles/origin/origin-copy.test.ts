@@ -1,4 +1,4 @@
-// Checks that a copy's body comes apart where it was put together, however the network cuts it.
+// The body of a copy is split at the right byte, however the network cuts it.
 
 import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
@@ -10,7 +10,7 @@ import { decodeCopy, encodeCopy, splitAt } from "./origin-copy.ts"
 
 const digest = `sha256:${"ab".repeat(32)}` as Digest
 
-/** A stream of `bytes` in chunks of the given sizes, empty ones included, the rest in one. */
+/** A stream of `bytes` in chunks of the given sizes, including empty ones, with the rest in one. */
 const cut = (bytes: Uint8Array, sizes: ReadonlyArray<number>): Stream.Stream<Uint8Array> => {
   const chunks: Uint8Array[] = []
   let at = 0
@@ -23,7 +23,7 @@ const cut = (bytes: Uint8Array, sizes: ReadonlyArray<number>): Stream.Stream<Uin
 }
 
 describe("a copy between origins", () => {
-  it("splits at the byte that was said, for any cut of the body", () => {
+  it("splits at the stated byte, for any cut of the body", () => {
     fc.assert(
       fc.property(fc.nat(200), fc.nat(250), fc.array(fc.nat(60), { maxLength: 12 }), (length, at, sizes) => {
         const bytes = someBytes(length, length)
@@ -60,7 +60,7 @@ describe("a copy between origins", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails as its sender's stream fails, in either part", () =>
+  it.effect("fails like its sender's stream, in either part", () =>
     Effect.gen(function* () {
       const broken = Stream.concat(Stream.succeed(someBytes(1, 10)), Stream.fail("reset"))
       assert.strictEqual(yield* Effect.flip(splitAt(broken, 20)), "reset")

@@ -1,5 +1,5 @@
-// Decides the body by which one origin gives another a copy of a blob: the canonical metainfo first, the blob after it,
-// so that an owner never has the one without the other for long. The length of the first part is in the URL's query.
+// The body with which one origin gives another a copy of a blob: the canonical metainfo first, the blob after it, so
+// that an owner never has one without the other for long. The URL's query has the length of the first part.
 
 import { Effect, Pull, type Scope, Stream } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -39,7 +39,7 @@ export interface IncomingCopy<E> {
   readonly blob: Stream.Stream<Uint8Array, E>
 }
 
-/** Reads the metainfo off the front of a copy's body; a reason when it is not what it should be. */
+/** Reads the metainfo from the front of a copy's body. Returns a reason when it is invalid. */
 export const decodeCopy = <E>(
   digest: Digest,
   parameter: string | undefined,
@@ -58,7 +58,7 @@ export const decodeCopy = <E>(
     return { metainfo, blob: rest }
   })
 
-/** The first `length` bytes of a stream, fewer when it ends before, and the stream of what follows them. */
+/** The first `length` bytes of a stream, fewer when it ends earlier, and the stream of the bytes after them. */
 export const splitAt = <E>(
   stream: Stream.Stream<Uint8Array, E>,
   length: number

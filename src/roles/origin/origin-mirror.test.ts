@@ -1,5 +1,5 @@
-// Checks that a cluster of origins fetches a blob of an upstream once, whoever is asked, and that another one does when
-// the one whose turn it is has gone.
+// A cluster of origins fetches a blob of an upstream once, whichever is asked, and another origin takes over when the
+// one that should fetch it is down.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -84,7 +84,7 @@ describe("origins that mirror an upstream", () => {
           })
         )
         yield* TestClock.adjust("10 seconds")
-        // Nobody waits longer than a moment; the fetch goes on without them.
+        // Nobody waits longer than a moment, and the fetch continues without them.
         assert.deepStrictEqual(
           (yield* Fiber.join(asked)).map(({ status }) => status),
           [...names, ...names].map(() => 202)
@@ -102,7 +102,7 @@ describe("origins that mirror an upstream", () => {
     )
   )
 
-  it.effect("stand in for the owner whose turn it is", () =>
+  it.effect("stand in for the owner that should fetch", () =>
     inMirroringCluster((cluster) =>
       Effect.gen(function* () {
         const { running, digest } = cluster
@@ -117,7 +117,7 @@ describe("origins that mirror an upstream", () => {
     )
   )
 
-  it.effect("fetch nothing for a repository of their own, or of a registry that is not listed", () =>
+  it.effect("fetch nothing for a repository of their own, or of an unlisted registry", () =>
     inMirroringCluster((cluster) =>
       Effect.gen(function* () {
         for (const namespace of ["a/b", "other.example/a/b", "hub.example"]) {
@@ -131,7 +131,7 @@ describe("origins that mirror an upstream", () => {
     )
   )
 
-  it.effect("fetch a manifest as well, when only its bytes were lost", () =>
+  it.effect("also fetch a manifest, when only its bytes were lost", () =>
     inMirroringCluster((cluster) =>
       Effect.gen(function* () {
         const manifest = publishImage(cluster.state, hash, "a/b", "2", [])

@@ -1,13 +1,13 @@
-// Decides how a blob of an upstream registry comes to the origins: when its metainfo is asked for and no owner has it,
-// the first origin of its ring order that answers fetches it, once, whole, and seeds it like any other. Who asks
-// meanwhile is told that it is on its way.
+// Brings blobs of upstream registries to the origins. When a blob's metainfo is requested and no owner has it, the
+// first origin of its ring order that answers fetches it, once and completely, and seeds it like any other. Requests
+// during the fetch are answered that it is on its way.
 //
-//   asked -> an origin before this one in ring order answers? its answer
-//         -> fetch (one a blob) -> digest checked, durable -> metainfo -> copied to the other owners
-//              \ under way after a moment: OnItsWay, ask again      \ failed: lacking, remembered for a moment
+//   requested -> an origin before this one in ring order answers? its answer
+//             -> fetch (one per blob) -> digest checked, durable -> metainfo -> copied to the other owners
+//                  \ still running after a moment: BlobOnItsWay      \ failed: lacking, remembered for a moment
 //
-// Invariants: over all origins that see each other a blob is fetched once at a time; nothing becomes a blob before its
-// digest was checked; a fetch goes on when who asked for it has gone; fetches and those waiting are bounded.
+// Invariants: over all origins that see each other, a blob is fetched once at a time; nothing becomes a blob before
+// its digest is checked; a fetch continues when its requester has gone; running and waiting fetches are bounded.
 
 import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
@@ -28,7 +28,9 @@ import type { OriginReplication } from "./origin-replication.ts"
 import type { TransientUploads } from "./transient-uploads.ts"
 
 export interface OriginMirror {
-  /** The metainfo of a blob that no origin has yet; none when its upstream has not got it, or cannot be asked now. */
+  /**
+   * The metainfo of a blob that no origin has yet; none when its upstream does not have it, or cannot be asked now.
+   */
   readonly metainfo: (
     namespace: string,
     digest: Digest
@@ -51,7 +53,7 @@ type Outcome = Option.Option<Metainfo>
 
 const fetches = counterMetric("shoal_upstream_fetches_total", {
   of: "origins",
-  description: "Blobs fetched from upstream registries, by how that ended",
+  description: "Blobs fetched from upstream registries, by outcome",
   labels: { result: "`done` or `failed`" }
 })
 const bytesReceived = counterMetric("shoal_upstream_bytes_received_total", {
@@ -73,7 +75,7 @@ export const makeOriginMirror = (
     const fibers = yield* FiberMap.make<Digest>()
     const atOnce = yield* Semaphore.make(limits.maxUpstreamFetches)
     const underway = new Map<Digest, Deferred.Deferred<Outcome>>()
-    /** Until when, in milliseconds, a blob that could not be had is not asked for again. */
+    /** Time, in milliseconds, until which a failed blob is not requested again. */
     const failedUntil = new BoundedMap<Digest, number>(maxUpstreamAnswers)
     const counted = (result: string) => metrics.counter(fetches, { result })
     const done = counted("done")
@@ -81,7 +83,7 @@ export const makeOriginMirror = (
     const received = metrics.counter(bytesReceived)
     metrics.readGauge(fetchesUnderway, () => underway.size)
 
-    /** The bytes of a blob; what an upstream has as a manifest only is a blob to the swarm as well. */
+    /** The bytes of a blob. A manifest of the upstream is also a blob to the swarm. */
     const bytesOf = ({ registry, remote }: MirroredRepository, digest: Digest) =>
       registry.blob(remote, digest).pipe(
         Stream.catch(

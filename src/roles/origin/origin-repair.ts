@@ -1,6 +1,6 @@
-// Decides how an origin comes by metainfo that it should have: its own, else the one that another owner made, else,
-// for a blob that is complete here, one that it makes. A blob that it owns but lacks is fetched from the owner that
-// has it, in the background: the asker has its answer already.
+// Finds or makes the metainfo that an origin should have: its own, else that of another owner, else, for a blob that
+// is complete here, a new one. A blob that it owns but lacks is fetched from the owner that has it, in the
+// background: the requester already has its answer.
 //
 // Invariants: metainfo is made only when no other owner that answers has some, so that all owners seed one swarm; at
 // most maxParallelRepairs blobs are fetched at once, each once.
@@ -57,7 +57,7 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
         )
       )
 
-    /** What another owner has. Owners that do not answer are passed over: they can repair themselves later. */
+    /** The copy of another owner. Owners that do not answer are skipped; they can repair themselves later. */
     const offered = (digest: Digest): Effect.Effect<Option.Option<Offer>> =>
       Effect.map(
         upstreams.search(
@@ -85,7 +85,7 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
         )
     }
 
-    /** The metainfo of a blob that is complete here: kept, another owner's, or made. Once at a time for a blob. */
+    /** The metainfo of a blob that is complete here: stored, another owner's, or made. One at a time per blob. */
     const completed = yield* Cache.makeWith(
       (digest: Digest): Effect.Effect<Metainfo, BlobStoreError | BlobMissing> =>
         Effect.gen(function* () {

@@ -1,12 +1,12 @@
-// Decides how a blob that one owner took reaches the other owners: once at once, and where that failed, again and again
-// from a durable queue with growing pauses until the owner has it, is no longer an owner, or the blob is gone here.
+// Copies a blob that one owner received to the other owners: once immediately, and after a failure again and again
+// from a durable queue with growing pauses, until the owner has it, is no longer an owner, or the blob is gone here.
 //
 //   intended (a row) --copied--> done (no row)
 //        |  failed: attempts + 1, not before now + delay
 //        +--> waiting (the row) --due--> tried again, one at a time
 //
-// Invariants: the row is written before the blob is committed, so a crash between commit and copy forgets no copy; a
-// pair of blob and target is under way at most once; the rate of retries is bounded by a pause between any two.
+// Invariants: the row is written before the blob is committed, so a crash between commit and copy forgets no copy; at
+// most one copy runs per pair of blob and target; a pause between any two retries bounds their rate.
 
 import { Clock, Data, Effect, Exit, Latch, Option, Schema, type Scope } from "effect"
 import { HttpClientRequest } from "effect/http"
@@ -35,14 +35,14 @@ class NothingToCopy extends Data.TaggedError("NothingToCopy")<{ readonly message
 
 export interface OriginReplication {
   /**
-   * Runs `commit`, which makes the blob complete here, and then tries once to copy it to each other owner. What cannot
-   * be copied stays queued and fails nothing.
+   * Runs `commit`, which makes the blob complete here, and then tries once to copy it to each other owner. A failed
+   * copy stays queued and is no failure here.
    */
   readonly aroundCommit: <A, E, R>(
     digest: Digest,
     commit: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | TableStoreError | BlobStoreError, R>
-  /** The blob is being removed: no copies of it wait any more. One that is under way ends by itself. */
+  /** The blob is being removed, so its waiting copies are forgotten. A running one ends by itself. */
   readonly forget: (digest: Digest) => Effect.Effect<void, TableStoreError>
 }
 
@@ -59,7 +59,7 @@ export interface ReplicationOptions {
 
 const copies = counterMetric("shoal_origin_copies_total", {
   of: "origins",
-  description: "Copies to other origins, by how they ended",
+  description: "Copies to other origins, by outcome",
   labels: { result: "`done` or `failed`" }
 })
 const copiesQueued = gaugeMetric("shoal_origin_copies_queued", {
@@ -74,7 +74,7 @@ export const makeOriginReplication = (
     const { blobs, tables, upstreams, repair, members, self, metrics } = options
     const limits = yield* OriginLimits
     const underway = new Set<string>()
-    // Commits that run now: their rows are not the worker's, since there may be nothing to copy yet.
+    // Running commits. Their rows are not for the worker, because there may be nothing to copy yet.
     const committing = new Map<Digest, number>()
     const latch = yield* Latch.make(false)
     const copied = metrics.counter(copies, { result: "done" })
@@ -97,7 +97,7 @@ export const makeOriginReplication = (
         queued--
       })
 
-    /** Sends one copy; a target that has blob and metainfo already needs none. */
+    /** Sends one copy. A target that already has blob and metainfo needs none. */
     const send = (
       digest: Digest,
       target: string
@@ -107,7 +107,8 @@ export const makeOriginReplication = (
         const stat = yield* blobs.stat(digest)
         const nothing = new NothingToCopy({ message: `${digest} is not complete here` })
         if (Option.isNone(stat)) return yield* nothing
-        // Killed between the blob and its metainfo: the copies were intended, the metainfo is made now.
+        // The origin was killed between the blob and its metainfo: the copies were intended, and the metainfo is made
+        // now.
         const metainfo = Option.isSome(torrent)
           ? torrent.value.metainfo
           : yield* Effect.catchTag(repair.completed(digest), "BlobMissing", () => nothing)
@@ -160,7 +161,7 @@ export const makeOriginReplication = (
         yield* put(key, { attempts: attempts + 1, notBefore: now + delay / 1_000 })
       })
 
-    /** Runs `work` unless the pair is under way. */
+    /** Runs `work` unless a copy of the pair is running. */
     const exclusively = (key: string, work: Effect.Effect<void, TableStoreError>) =>
       Effect.acquireUseRelease(
         Effect.sync(() => !underway.has(key) && underway.add(key) !== undefined),
@@ -175,7 +176,7 @@ export const makeOriginReplication = (
         const target = key.slice(space + 1)
         const waiting = decodeWaiting(value)
         if (digest === undefined || !targetsOf(digest).includes(target) || Option.isNone(waiting)) {
-          yield* Effect.logWarning(`dropped from the copies that wait, no longer wanted: ${key}`)
+          yield* Effect.logWarning(`dropped a waiting copy that is no longer wanted: ${key}`)
           return yield* remove(key)
         }
         if (committing.has(digest) || waiting.value.notBefore > (yield* Clock.currentTimeMillis)) return
@@ -229,7 +230,7 @@ export const makeOriginReplication = (
         }
       })
 
-    /** The commit failed: nothing will be copied, unless another commit of the same blob goes on or went well. */
+    /** The commit failed: nothing is copied, unless another commit of the same blob is running or succeeded. */
     const withdraw = (digest: Digest) =>
       Effect.gen(function* () {
         if (committing.has(digest) || Option.isSome(yield* blobs.stat(digest))) return

@@ -1,5 +1,5 @@
-// Checks when a blob may be removed: not while it is used, not once it was touched, and whoever comes while it is going
-// waits and sees what is left.
+// The conditions of a blob's removal: it is not used and not touched, and requests during the removal wait and see
+// the result.
 
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
@@ -15,7 +15,7 @@ const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest
 const [one, other] = [digest("1"), digest("2")]
 
 describe("touches of an origin's blobs", () => {
-  it.effect("count from the start for every blob, and from the last one for each", () =>
+  it.effect("count from the start for every blob, and from the last touch for each", () =>
     Effect.gen(function* () {
       const touches = yield* makeOriginTouches
       assert.isFalse(touches.isIdle(one, 0))
@@ -25,7 +25,7 @@ describe("touches of an origin's blobs", () => {
       assert.isFalse(touches.isIdle(one, 1000))
       assert.isTrue(touches.isIdle(one, 1001))
       assert.isTrue(touches.isIdle(other, 1000))
-      // What is forgotten is not younger than what it forgot.
+      // The time of all other touches does not go back when touches are forgotten.
       touches.forget(1001)
       assert.isFalse(touches.isIdle(one, 1000))
       assert.isTrue(touches.isIdle(one, 1001))
@@ -33,7 +33,7 @@ describe("touches of an origin's blobs", () => {
   )
 
   it.effect(
-    "are remembered of maxTouchesRemembered blobs; every other counts as touched when the last of them was",
+    "are remembered for maxTouchesRemembered blobs; others count as touched with the last of them",
     () =>
       Effect.gen(function* () {
         const touches = yield* withLimits(makeOriginTouches, OriginLimits, { maxTouchesRemembered: 2 })
@@ -69,18 +69,18 @@ describe("touches of an origin's blobs", () => {
   )
 
   for (const ending of ["well", "badly"] as const) {
-    it.effect(`let whoever comes during a removal wait, when it ends ${ending}`, () =>
+    it.effect(`let requests during a removal wait, when it ends ${ending}`, () =>
       Effect.gen(function* () {
         const touches = yield* makeOriginTouches
         yield* TestClock.adjust(1000)
         const ends = yield* Deferred.make<boolean, string>()
         const order: string[] = []
-        const told = (what: string) => Effect.sync(() => order.push(what))
-        const removal = Effect.ensuring(Deferred.await(ends), told("gone"))
+        const record = (what: string) => Effect.sync(() => order.push(what))
+        const removal = Effect.ensuring(Deferred.await(ends), record("gone"))
         const removing = yield* Effect.forkChild(Effect.exit(touches.remove(one, 10, removal)))
         yield* settle
-        const touching = yield* Effect.forkChild(Effect.andThen(touches.touch(one), told("touched")))
-        const using = yield* Effect.forkChild(touches.using(one, told("used")))
+        const touching = yield* Effect.forkChild(Effect.andThen(touches.touch(one), record("touched")))
+        const using = yield* Effect.forkChild(touches.using(one, record("used")))
         yield* touches.touch(other)
         assert.isFalse(yield* touches.remove(one, 10, Effect.die("it is going")))
         yield* settle

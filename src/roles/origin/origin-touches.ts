@@ -1,42 +1,45 @@
-// Decides when an origin may take a blob away for good, and that nobody relies on one that is going: who is told that a
-// blob is here touches it, who brings one uses it, and a removal finds either or is waited for.
+// Ensures that an origin removes a blob only when nobody relies on it. A client that learns that a blob is here
+// touches it, a client that brings one uses it, and a removal either finds this or is waited for.
 //
 //   idle --use--> used (by several) --last one ends--> idle, touched now
 //   idle --removal, not touched since--> going --removed--> idle
-//   touch: at once when idle or used; when going, after the removal: the toucher then sees what is there
+//   touch: immediate when idle or used; when going, after the removal: the toucher then sees what is there
 //
-// Invariants: between the look at the last touch and the beginning of a removal nothing else runs; a blob that is used
-// or was touched at the given time or later is not removed. Times are this process's: at its start, and when more touches come
-// than are remembered, the others count as touched too.
+// Invariants: between the check of the last touch and the start of a removal nothing else runs; a blob that is used
+// or was touched at the given time or later is not removed. Times are this process's: after a start, and when there
+// are more touches than are remembered, the other blobs count as touched too.
 
 import { Clock, Deferred, Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { OriginLimits } from "./limits.ts"
 
 export interface OriginTouches {
-  /** Someone relies on the blob, if it is there. */
+  /** A client relies on the blob, if it is there. */
   readonly touch: (digest: Digest) => Effect.Effect<void>
-  /** Runs what reads or brings the blob while it cannot be removed; touched from its beginning to its end. */
+  /**
+   * Runs an effect that reads or brings the blob. The blob cannot be removed meanwhile, and is touched from the start
+   * to the end.
+   */
   readonly using: <A, E, R>(digest: Digest, use: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Whether nobody uses the blob or touched it at `before` (milliseconds since 1970) or later. */
   readonly isIdle: (digest: Digest, before: number) => boolean
-  /** Runs `removal` if the blob is idle; false when it is not. `removal` says whether it removed anything. */
+  /** Runs `removal` if the blob is idle; false when it is not. `removal` returns whether it removed anything. */
   readonly remove: <E>(
     digest: Digest,
     before: number,
     removal: Effect.Effect<boolean, E>
   ) => Effect.Effect<boolean, E>
-  /** Forgets touches before that time: they say no more than no touch. */
+  /** Forgets touches before that time, which mean no more than no touch. */
   readonly forget: (before: number) => void
 }
 
 export const makeOriginTouches: Effect.Effect<OriginTouches> = Effect.gen(function* () {
   const { maxTouchesRemembered } = yield* OriginLimits
-  /** Milliseconds, longest untouched first. */
+  /** Milliseconds, the oldest touch first. */
   const touched = new Map<Digest, number>()
   const users = new Map<Digest, number>()
   const going = new Map<Digest, Deferred.Deferred<void>>()
-  /** When blobs without an entry were touched at the latest. */
+  /** The latest touch that blobs without an entry may have had. */
   let othersTouched = yield* Clock.currentTimeMillis
 
   const note = (digest: Digest, at: number): void => {

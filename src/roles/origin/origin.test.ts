@@ -1,4 +1,4 @@
-// Checks origins as a cluster in memory: taking blobs in, copies that wait and arrive, repair.
+// Origins as a cluster in memory: they store blobs, copies wait and arrive, and lost blobs are repaired.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -32,7 +32,7 @@ const makeWorld = () =>
   makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
 describe("an origin", () => {
-  it.effect("takes a blob, checks it, makes its metainfo and copies it to the other owners", () =>
+  it.effect("stores a blob, checks it, makes its metainfo and copies it to the other owners", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 1)
@@ -54,7 +54,7 @@ describe("an origin", () => {
     )
   )
 
-  it.effect("refuses content that is not what its digest says, and keeps nothing of it", () =>
+  it.effect("refuses content that does not match its digest, and keeps nothing of it", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const put = yield* send(world, "PUT", blobUrl("origin-a", nothing), { body: someBytes(2, 100) })
@@ -68,7 +68,7 @@ describe("an origin", () => {
     )
   )
 
-  it.effect("keeps nothing of an upload that broke off, nor of one that a crash cut", () =>
+  it.effect("keeps nothing of an upload that broke off or that a crash cut", () =>
     inCluster(makeWorld(), (world, running) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 3)
@@ -90,7 +90,7 @@ describe("an origin", () => {
     )
   )
 
-  it.effect("answers a blob that it has already without taking it again", () =>
+  it.effect("answers a PUT of an existing blob without reading it again", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 4)
@@ -104,7 +104,7 @@ describe("an origin", () => {
     )
   )
 
-  it.effect("serves ranges, and says in OCI's form what it lacks or does not understand", () =>
+  it.effect("serves ranges, and reports missing blobs and invalid requests in OCI's form", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 5)
@@ -138,7 +138,7 @@ describe("an origin", () => {
     )
   )
 
-  it.effect("tells its peer address, which stays the same over restarts", () =>
+  it.effect("serves its peer address, which stays the same over restarts", () =>
     inCluster(makeWorld(), (world, running) =>
       Effect.gen(function* () {
         const ask = send(world, "GET", `${url("origin-a")}/internal/peer`)
@@ -174,7 +174,7 @@ describe("an origin", () => {
 })
 
 describe("copies to other owners", () => {
-  it.effect("wait durably for an owner that is away, and reach it when it is back", () =>
+  it.effect("wait durably for an owner that is down, and reach it when it is back", () =>
     inCluster(makeWorld(), (world, running) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 10)
@@ -185,7 +185,7 @@ describe("copies to other owners", () => {
         assert.sameMembers(holders(world, digest), [first!, second!])
         assert.strictEqual(waiting(world, first!), 1)
 
-        // The queue outlives the origin.
+        // The queue survives the origin.
         yield* running.get(first!)!.stop
         running.set(first!, yield* startOrigin(world, first!))
         running.set(third!, yield* startOrigin(world, third!))
@@ -202,7 +202,7 @@ describe("copies to other owners", () => {
         const { bytes, digest } = blob(world, 16)
         const [first, second, third] = ownersOf(digest)
         yield* running.get(first!)!.stop
-        // What the kill left: the intended copies, and the blob alone.
+        // The remains of the kill: the intended copies, and the blob alone.
         const store = world.blobs(first!)
         const upload = yield* store.createUpload
         yield* store.appendUpload(upload, 0, Stream.succeed(bytes))
@@ -220,7 +220,7 @@ describe("copies to other owners", () => {
     )
   )
 
-  it.effect("are tried with growing pauses, not all the time", () =>
+  it.effect("are retried with growing pauses", () =>
     inCluster(makeWorld(), (world, running) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 11)
@@ -241,7 +241,7 @@ describe("copies to other owners", () => {
     )
   )
 
-  it.effect("stay intended while the blob is still being taken in", () =>
+  it.effect("stay intended while the blob is still being received", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 15)
@@ -292,7 +292,7 @@ describe("copies to other owners", () => {
     )
   )
 
-  it.effect("repair an owner that lost the blob when someone asks it for metainfo", () =>
+  it.effect("repair an owner that lost the blob when its metainfo is requested", () =>
     inCluster(makeWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 13)

@@ -1,5 +1,5 @@
-// Decides what an origin is: it takes blobs in for good, makes their metainfo, copies them to the other owners, and
-// seeds them. It puts the parts together; each part says what it decides in its own file.
+// An origin: it stores blobs, makes their metainfo, copies them to the other owners, and seeds them. This file
+// assembles the parts.
 //
 //   PUT blob:  intend copies -> receive, digest checked -> metainfo -> copy to the other owners -> 201
 
@@ -36,7 +36,7 @@ export interface Origin extends StartedRole {
   readonly engine: PeerEngine
 }
 
-/** A digest that nothing has: a question whose answer only shows that the store answers. */
+/** A digest that no blob has: a request for it only shows that the store answers. */
 const nobodysDigest = `sha256:${"0".repeat(64)}` as Digest
 
 export const origin = (config: OriginConfig): HostProgram<Origin> =>
@@ -70,7 +70,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       rates,
       metrics,
       seedArc: (metainfo) => {
-        // Equal shares: together the owners have sent each piece out once when each has sent its own.
+        // Equal shares: when each owner has sent its own, together they have sent each piece once.
         const owners = ringOwners(metainfo.digest, members, originReplicas)
         const place = Math.max(0, owners.indexOf(self))
         const begin = (share: number) => Math.floor((share * pieceCount(metainfo)) / owners.length)

@@ -1,5 +1,5 @@
-// Decides how a role takes in a blob whose sender cannot resume: from the first byte to the commit in one go, and
-// nothing left behind otherwise. What a crash leaves is found by its row in a table and dropped at the next start.
+// Receives a blob whose sender cannot resume: from the first byte to the commit in one go, with nothing left behind
+// otherwise. The remains of a crash are found by their row in a table and dropped at the next start.
 //
 // Invariant: an upload that receive began is gone or committed when receive ends, or its row says that it is not.
 
@@ -22,7 +22,7 @@ const table = "transient-uploads"
 type ReceiveError = BlobStoreError | TableStoreError | DigestMismatch | UploadUnknown | UploadOffsetWrong
 
 export interface TransientUploads {
-  /** Takes the bytes in, checks the digest, and makes them a complete blob. */
+  /** Receives the bytes, checks the digest, and makes them a complete blob. */
   readonly receive: <E>(
     digest: Digest,
     bytes: Stream.Stream<Uint8Array, E>

@@ -1,5 +1,5 @@
-// What can be configured of a tracker: one schema for a YAML file, a JSON file, flags and a simulated host. An unknown
-// key or a bad value is refused with its path, before anything is opened.
+// The configuration of a tracker: one schema for a YAML file, a JSON file, flags and a simulated host. An unknown key
+// or a bad value is refused with its path, before anything is opened.
 
 import { Schema } from "effect"
 import { HttpUrl, Listen } from "../config/addresses.ts"
@@ -13,5 +13,5 @@ export const TrackerConfig = Schema.Struct({
 })
 export type TrackerConfig = typeof TrackerConfig.Type
 
-/** The configuration that settings mean, filled with defaults. */
+/** The configuration that the settings mean, with all defaults. */
 export const trackerConfig = Schema.decodeSync(TrackerConfig)

@@ -1,5 +1,6 @@
-// Limits of a tracker: swarms and metainfo that it keeps, and bytes of what it is told. Each line states the unit and
-// the trade-off; relations between limits are asserted when the module loads. Peers of one swarm: protocol/limits.ts.
+// Limits of a tracker: the swarms and metainfo that it keeps, and bytes of its requests. Each line states the unit
+// and the trade-off; relations between limits are asserted when the module loads. protocol/limits.ts bounds the peers
+// of one swarm.
 
 import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -10,13 +11,13 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 export const trackerLimits = {
-  /** Swarms that a tracker keeps; the one announced longest ago is forgotten first, and announced again in time. */
+  /** Swarms that a tracker keeps. The one announced longest ago is forgotten first, and announced again in time. */
   maxSwarmsTracked: 100_000,
-  /** Bytes of an announce: less than 2 KiB a swarm. */
+  /** Bytes of an announce: less than 2 KiB per swarm. */
   maxAnnounceBytes: 512 * KiB,
   /** Bytes of a registration: an address and a zone. */
   maxRegistrationBytes: 1 * KiB,
-  /** Metainfo that a tracker keeps: entries, bytes of the longest one, and how long. A miss is not kept. */
+  /** Metainfo that a tracker keeps: entries, bytes of the longest one, and time. A miss is not cached. */
   maxMetainfoCached: 256,
   maxMetainfoBytesCached: MiB,
   metainfoLifetime: seconds(300)
@@ -24,7 +25,7 @@ export const trackerLimits = {
 
 export type TrackerLimits = Readonly<typeof trackerLimits>
 
-/** What a tracker reads when it is made: these limits, unless a test sets others. */
+/** The limits that a tracker reads when it is made. Tests provide others. */
 export const TrackerLimits: Context.Reference<TrackerLimits> = Context.Reference(
   "shoal/roles/tracker/TrackerLimits",
   {

@@ -1,4 +1,4 @@
-// Checks a tracker's table of agents against a plain model of it.
+// A tracker's table of registered agents, checked against a plain model of it.
 
 import fc from "fast-check"
 import { expect, it } from "vitest"
@@ -8,7 +8,7 @@ import { makeRegisteredAgents, registrationLifetime } from "./registered-agents.
 const limits = { ...askLimits, maxRegisteredAgents: 10 }
 const lifetime = registrationLifetime(limits)
 
-it("knows those heard of in time, each once, by what it said last", () => {
+it("knows agents that registered in time, each once, by its last registration", () => {
   const heard = fc.record({
     url: fc.constantFrom("http://a:1", "http://b:1", "http://c:1/", "http://c:1"),
     zone: fc.constantFrom("x", "y"),
@@ -34,7 +34,7 @@ it("knows those heard of in time, each once, by what it said last", () => {
   )
 })
 
-it("has so many places, which those that fell silent give back", () => {
+it("has a limited number of places, which silent agents free", () => {
   const agents = makeRegisteredAgents(limits)
   for (let index = 0; index < limits.maxRegisteredAgents; index++) {
     agents.register({ url: `http://agent-${index}` }, 0)

@@ -1,9 +1,9 @@
-// Decides which agents a tracker knows: those that registered and were heard of again in time. An agent is its URL:
-// one that was installed anew takes the place of what it was. Nothing is kept on disk; after a restart the agents' next
-// registrations make the table whole again.
+// The agents that a tracker knows: those that registered, and again in time. The URL identifies an agent, so a new
+// installation replaces the old one. Nothing is stored on disk; after a restart, the agents' next registrations
+// complete the table again.
 //
 //   absent --registers--> known --registers--> known
-//                           \--unheard of for announceMisses periods--> absent
+//                           \--silent for announceMisses periods--> absent
 //
 // Invariant: at most maxRegisteredAgents; the Map's order is that of the last registration.
 
@@ -16,12 +16,12 @@ import { baseUrl } from "../client/upstreams.ts"
 export interface RegisteredAgents {
   /** False when there is no room for another agent. */
   readonly register: (registration: AgentRegistration, now: Micros) => boolean
-  /** Those heard of in time, sorted by URL. */
+  /** Agents that registered in time, sorted by URL. */
   readonly list: (now: Micros) => ReadonlyArray<AgentRegistration>
   readonly count: () => number
 }
 
-/** How long a tracker knows an agent that fell silent. */
+/** Time for which a tracker knows a silent agent. */
 export const registrationLifetime = ({ registrationPeriod }: AskLimits): Micros =>
   registrationPeriod * limits.announceMisses
 

@@ -1,5 +1,5 @@
-// Decides which swarms a tracker remembers: the peer table of each (protocol/tracking/hand-out.ts), the one announced longest
-// ago forgotten first when there are too many, and those in which nobody is left forgotten by a sweep.
+// The swarms that a tracker remembers: the peer table of each (protocol/tracking/hand-out.ts). When there are too
+// many, the one announced longest ago is forgotten first; a sweep forgets empty ones.
 //
 // Invariant: at most maxSwarmsTracked swarms; the Map's order is that of the last announce.
 
@@ -14,7 +14,7 @@ import type { SwarmAnnounce } from "../client/tracker-wire.ts"
 import type { TrackerLimits } from "./limits.ts"
 
 export interface TrackerSwarms {
-  /** Records what a peer says of a swarm and chooses whom it should meet. */
+  /** Records a peer's announce in a swarm and chooses the peers that it should meet. */
   readonly announce: (
     peer: PeerAddress,
     announced: SwarmAnnounce,

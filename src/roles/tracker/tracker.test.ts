@@ -1,4 +1,4 @@
-// Checks trackers in memory: introductions, metainfo passed on, what is refused, what is forgotten; and their client.
+// Trackers in memory, with their client: introductions, metainfo that is passed on, refusals, and forgotten swarms.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -143,7 +143,7 @@ describe("a tracker", () => {
     )
   )
 
-  it.effect("goes on introducing agents while no origin answers", () =>
+  it.effect("continues to introduce agents while no origin answers", () =>
     inCluster((world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -158,7 +158,7 @@ describe("a tracker", () => {
     )
   )
 
-  it.effect("refuses an announce that is not one, whole", () =>
+  it.effect("refuses an invalid announce as a whole", () =>
     inCluster((world) =>
       Effect.gen(function* () {
         const post = (body: unknown) =>
@@ -183,51 +183,53 @@ describe("a tracker", () => {
     )
   )
 
-  it.effect("passes metainfo on, asks the origins once for a crowd, and knows unknown from unreachable", () =>
-    inCluster((world) =>
-      Effect.gen(function* () {
-        const bytes = someBytes(1, 4000)
-        const digest = world.digests.digest("sha256", bytes)
-        const path = formatBlobPath({ tag: "Metainfo", namespace: "demo/app", digest })
-        const ask = send(world, "GET", `http://tracker-a:1${path}`)
-        const unknown = yield* ask
-        assert.strictEqual(unknown.status, 404)
-        assert.strictEqual(errorCode(unknown), "BLOB_UNKNOWN")
+  it.effect(
+    "passes metainfo on, asks the origins once for a crowd, and distinguishes unknown from unreachable",
+    () =>
+      inCluster((world) =>
+        Effect.gen(function* () {
+          const bytes = someBytes(1, 4000)
+          const digest = world.digests.digest("sha256", bytes)
+          const path = formatBlobPath({ tag: "Metainfo", namespace: "demo/app", digest })
+          const ask = send(world, "GET", `http://tracker-a:1${path}`)
+          const unknown = yield* ask
+          assert.strictEqual(unknown.status, 404)
+          assert.strictEqual(errorCode(unknown), "BLOB_UNKNOWN")
 
-        // A miss is not remembered.
-        yield* send(
-          world,
-          "PUT",
-          originUrl + formatBlobPath({ tag: "Blob", namespace: "demo/app", digest }),
-          {
-            body: bytes
-          }
-        )
-        world.requests.length = 0
-        const crowd = yield* Effect.forEach([1, 2, 3, 4], () => ask, { concurrency: "unbounded" })
-        for (const got of crowd) assert.strictEqual(got.status, 200)
-        assert.lengthOf(
-          world.requests.filter((line) => line === `GET ${path}`),
-          crowd.length + 1
-        )
+          // A miss is not cached.
+          yield* send(
+            world,
+            "PUT",
+            originUrl + formatBlobPath({ tag: "Blob", namespace: "demo/app", digest }),
+            {
+              body: bytes
+            }
+          )
+          world.requests.length = 0
+          const crowd = yield* Effect.forEach([1, 2, 3, 4], () => ask, { concurrency: "unbounded" })
+          for (const got of crowd) assert.strictEqual(got.status, 200)
+          assert.lengthOf(
+            world.requests.filter((line) => line === `GET ${path}`),
+            crowd.length + 1
+          )
 
-        world.unreachable.add("origin:1")
-        assert.strictEqual((yield* ask).status, 200)
-        const other = path.replace(digest, digestOf(1))
-        const asking = yield* Effect.forkChild(send(world, "GET", `http://tracker-a:1${other}`))
-        yield* TestClock.adjust("5 seconds")
-        const away = yield* Fiber.join(asking)
-        assert.strictEqual(away.status, 503)
-        const readiness = yield* send(world, "GET", "http://tracker-a:1/readiness")
-        assert.strictEqual(readiness.status, 503)
-        assert.include(readiness.text, "origin:1")
-      })
-    )
+          world.unreachable.add("origin:1")
+          assert.strictEqual((yield* ask).status, 200)
+          const other = path.replace(digest, digestOf(1))
+          const asking = yield* Effect.forkChild(send(world, "GET", `http://tracker-a:1${other}`))
+          yield* TestClock.adjust("5 seconds")
+          const away = yield* Fiber.join(asking)
+          assert.strictEqual(away.status, 503)
+          const readiness = yield* send(world, "GET", "http://tracker-a:1/readiness")
+          assert.strictEqual(readiness.status, 503)
+          assert.include(readiness.text, "origin:1")
+        })
+      )
   )
 })
 
 describe("the client of trackers", () => {
-  it.effect("sends each blob to its own tracker, and to the next when that is away", () =>
+  it.effect("sends each blob to its own tracker, and to the next when that is down", () =>
     inCluster((world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -244,7 +246,7 @@ describe("the client of trackers", () => {
           world.requests.filter((line) => line === "POST /announce"),
           2
         )
-        // Who is at the same tracker is met.
+        // Peers at the same tracker meet.
         const met = yield* client.announce(batch(2, ...swarms))
         for (const handOut of met) assert.include(JSON.stringify(handOut.peers), "agent-1:2")
 
@@ -261,7 +263,7 @@ describe("the client of trackers", () => {
     )
   )
 
-  it.effect("gives metainfo with the swarm's id, and believes none that is of other content", () =>
+  it.effect("returns metainfo with the swarm's id, and accepts none of other content", () =>
     inCluster((world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -295,7 +297,7 @@ describe("the client of trackers", () => {
     )
   )
 
-  it.effect("tells a blob that nobody has from trackers that do not answer", () =>
+  it.effect("distinguishes an unknown blob from trackers that do not answer", () =>
     inCluster((world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
@@ -315,7 +317,7 @@ describe("the swarms that a tracker remembers", () => {
   const peer = (number: number) =>
     ({ peerId: peerId(number), address: `agent-${number}:2`, kind: "agent" }) as const
 
-  it("are at most maxSwarmsTracked, the one announced longest ago goes first", () => {
+  it("are at most maxSwarmsTracked; the one announced longest ago goes first", () => {
     const swarms = makeTrackerSwarms(random, few)
     for (let number = 1; number <= few.maxSwarmsTracked; number++) {
       swarms.announce(peer(1), announced(number), [], 0)
@@ -327,7 +329,7 @@ describe("the swarms that a tracker remembers", () => {
     assert.deepStrictEqual(swarms.announce(peer(2), announced(2), [], 2), [])
   })
 
-  it("are forgotten when their last peer was not heard of in time", () => {
+  it("are forgotten when their last peer has been silent for too long", () => {
     const swarms = makeTrackerSwarms(random, few)
     swarms.announce(peer(1), announced(1), [], 0)
     swarms.announce(peer(1), announced(2, { event: "complete" }), [], 0)
@@ -338,13 +340,13 @@ describe("the swarms that a tracker remembers", () => {
     assert.strictEqual(swarms.swarms(), 0)
   })
 
-  it("are not begun by a peer that leaves", () => {
+  it("are not created by a peer that leaves", () => {
     const swarms = makeTrackerSwarms(random, few)
     swarms.announce(peer(1), announced(1, { event: "stopped" }), [], 0)
     assert.strictEqual(swarms.swarms(), 0)
   })
 
-  it("give no one peers who has neighbours enough", () => {
+  it("hand out no peers to a host with enough neighbours", () => {
     const swarms = makeTrackerSwarms(random, few)
     swarms.announce(peer(1), announced(1), [], 0)
     const full = announced(1, { neighbours: limits.targetNeighbours })

@@ -1,8 +1,8 @@
-// Decides what a tracker is: it knows who is in which swarm, introduces peers to each other and to the origins that
-// seed, and passes metainfo on from the origins. It keeps nothing on disk: after a restart the peers' next announces
-// make it whole again. Its HTTP is client/tracker-api.ts.
+// A tracker: it knows the members of each swarm, introduces peers to each other and to the origins that seed, and
+// passes metainfo on from the origins. It stores nothing on disk: after a restart, the peers' next announces complete
+// its tables again. client/tracker-api.ts defines its HTTP.
 //
-// Invariant: a peer is told only of peers that announced themselves or that an origin named as itself.
+// Invariant: a peer learns only of peers that announced themselves or that an origin named as itself.
 
 import { Cache, Effect, Exit, Layer, Random } from "effect"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
@@ -30,10 +30,10 @@ import { TrackerLimits } from "./limits.ts"
 import { makeRegisteredAgents } from "./registered-agents.ts"
 import { makeTrackerSwarms } from "./tracker-swarms.ts"
 
-/** What a tracker says itself fits its schemas; who asks checks it. */
+/** The tracker's own answers fit its schemas, and the client checks them. */
 const api = TrackerApi.annotate(HttpApi.SuccessParseOptions, { disableChecks: true })
 
-/** Why there is no metainfo to tell, or that it is on its way. */
+/** The reason why there is no metainfo, or the message that it is on its way. */
 const metainfoFailure = (error: OriginReadError | BlobOnItsWay): Effect.Effect<string, OciError> => {
   if (error._tag === "BlobOnItsWay") return Effect.succeed(`${error.message}\n`)
   return Effect.fail(
@@ -53,7 +53,7 @@ const peersKnown = gaugeMetric("shoal_tracker_peers", {
 })
 const agentsKnown = gaugeMetric("shoal_tracker_agents", {
   of: "trackers",
-  description: "Agents that registered lately"
+  description: "Agents that registered recently"
 })
 
 export const tracker = (config: TrackerConfig): HostProgram =>
@@ -87,14 +87,14 @@ export const tracker = (config: TrackerConfig): HostProgram =>
 
     const handOut = (peer: AnnounceBatch["peer"], announced: SwarmAnnounce): Effect.Effect<SwarmHandOut> =>
       Effect.gen(function* () {
-        // Only a peer that misses pieces needs seeds.
+        // Only a peer with missing pieces needs seeds.
         const seeds = announced.event === "downloading" ? yield* origins.seeds(announced.digest) : []
         const agent = { ...peer, kind: "agent" } as const
         const peers = swarms.announce(agent, announced, seeds, timers.now())
         return { swarm: announced.swarm, intervalMs: interval(announced), peers }
       })
 
-    // Agents of a first wave ask at once for the same: one question goes to the origins.
+    // Agents of a flash crowd all ask for the same at once, and one request goes to the origins.
     const metainfos = yield* Cache.makeWith(
       (key: string) => {
         const space = key.indexOf(" ")
