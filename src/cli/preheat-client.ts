@@ -36,7 +36,7 @@ export const orderPreheat = (
     for (const { url, message } of last.perAgent) yield* Console.log(`${url} failed: ${message ?? "?"}`)
     if (last.state !== "done") {
       return yield* new CliFailure({
-        message: `preheat ${id} ${last.state}: ${last.message ?? "no reason told"}`
+        message: `preheat ${id} ${last.state}: ${last.message ?? "no reason given"}`
       })
     }
     yield* Console.log(`done at ${last.agents.done} agents`)

@@ -1,5 +1,5 @@
-// What can be configured of a proxy, and of the preheating that it begins: one schema for a YAML file, a JSON file, flags
-// and a simulated host. An unknown key or a bad value is refused with its path, before anything is opened.
+// The configuration of a proxy, and of its preheating: one schema for a YAML file, a JSON file, flags and a simulated
+// host. An unknown key or a bad value is refused with its path, before anything is opened.
 
 import { Schema } from "effect"
 import { HttpUrl, Listen, ZoneName } from "../config/addresses.ts"
@@ -10,7 +10,7 @@ import { dataKeys } from "../config/process-keys.ts"
 import { PositiveInt } from "../config/quantities.ts"
 import { namingKeys } from "../upstream/mirror-config.ts"
 
-/** Which agents are preheated. */
+/** The agents that are preheated. */
 export const PreheatScope = Schema.Union([
   Schema.Struct({ kind: Schema.Literal("all") }),
   Schema.Struct({ kind: Schema.Literal("zone"), zone: ZoneName }),
@@ -18,13 +18,13 @@ export const PreheatScope = Schema.Union([
 ]).annotate({ title: "{ kind: all }, { kind: zone, zone: NAME } or { kind: count, count: NUMBER }" })
 export type PreheatScope = typeof PreheatScope.Type
 
-/** Images that are preheated without being asked for, when they are pushed. */
+/** Images that are preheated without a request, when they are pushed. */
 export const PreheatRules = Schema.Struct({
   onPush: withDefault(Schema.Array(ImagePattern), [], "Images that are preheated when they are pushed"),
   scope: withDefault(
     PreheatScope,
     { kind: "all" },
-    "The agents that those go to, and what a request asks for that names no scope"
+    "The agents that get those images, and those of a request without a scope"
   )
 })
 export type PreheatRules = typeof PreheatRules.Type
@@ -37,15 +37,15 @@ export const ProxyConfig = Schema.Struct({
   buildIndexes: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the build-indexes"),
   trackers: optional(
     Schema.NonEmptyArray(HttpUrl),
-    "The HTTP addresses of the trackers, which know the agents; without it there is no preheating"
+    "The HTTP addresses of the trackers, which know the agents; without them there is no preheating"
   ),
-  preheat: withDefault(PreheatRules, {}, "What is preheated without being asked for, and where"),
+  preheat: withDefault(PreheatRules, {}, "What is preheated without a request, and where"),
   ...namingKeys
 })
 export type ProxyConfig = typeof ProxyConfig.Type
 
-/** What is written of it; defaults may be left out. */
+/** The configuration as it is written. Defaults may be left out. */
 export type ProxySettings = typeof ProxyConfig.Encoded
 
-/** The configuration that settings mean, filled with defaults. */
+/** The configuration that the settings mean, with all defaults. */
 export const proxyConfig = Schema.decodeSync(ProxyConfig)

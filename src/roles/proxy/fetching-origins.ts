@@ -1,5 +1,5 @@
-// Decides how a proxy reads what a mirrored repository has and no origin yet: it makes the origins fetch it, waits, and
-// reads. In every other repository what the origins lack is unknown at once.
+// The origins of a proxy that mirrors: for a mirrored blob that no origin has yet, it makes the origins fetch the
+// blob, waits and reads. In other repositories, a blob that the origins lack is unknown at once.
 
 import { Effect, Stream } from "effect"
 import type { AskLimits } from "../client/limits.ts"

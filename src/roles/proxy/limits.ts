@@ -1,5 +1,5 @@
-// Limits of the preheats that a proxy orders: images, jobs and hosts that it remembers, and how long it waits. Each line
-// states the unit and the trade-off; relations between limits are asserted when the module loads.
+// Limits of the preheats of a proxy: remembered images, jobs and hosts, and waits. Each line states the unit and the
+// trade-off; relations between limits are asserted when the module loads.
 
 import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -10,22 +10,22 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 export const proxyLimits = {
-  /** Indexes within indexes that are followed. */
+  /** Depth of nested indexes that is followed. */
   maxPreheatDepth: 4,
-  /** Bytes of a request to preheat, and of a notification; events in a notification. */
+  /** Bytes of a preheat request and of a notification, and events in a notification. */
   maxPreheatRequestBytes: 64 * KiB,
   maxNotificationBytes: 1 * MiB,
   maxNotificationEvents: 256,
-  /** Jobs that a proxy remembers, and agents in all of them together (about 200 bytes each); ended jobs give way. */
+  /** Jobs that a proxy remembers, and agents in all of them together (about 200 bytes each). Ended jobs make room. */
   maxPreheatJobs: 256,
   maxPreheatRecords: 200_000,
-  /** An ended job's status can be asked for this long. */
+  /** Time for which the status of an ended job is available. */
   preheatJobLifetime: seconds(3600),
-  /** Agents that a proxy asks at once, over all jobs: a connection each, and the more at once the better they swarm. */
+  /** Agents that a proxy asks at once, over all jobs. Each costs a connection; more at once swarm better. */
   maxPreheatAsks: 512,
-  /** An agent that is not done after this has failed. Its pulls fail by themselves when nothing moves. */
+  /** An agent that is not done after this time has failed. Its pulls fail by themselves when nothing moves. */
   preheatPatience: seconds(3600),
-  /** Times that an image of a notification is looked up, and the wait before the second; it doubles. */
+  /** Number of lookups of an image in a notification, and the wait before the second, which doubles. */
   notifiedLookups: 5,
   notifiedLookupDelay: milliseconds(200),
   /** Bytes of a line of progress. */
@@ -34,7 +34,7 @@ export const proxyLimits = {
 
 export type ProxyLimits = Readonly<typeof proxyLimits>
 
-/** What a proxy reads when it is made: these limits, unless a test sets others. */
+/** The limits that a proxy reads when it is made. Tests provide others. */
 export const ProxyLimits: Context.Reference<ProxyLimits> = Context.Reference(
   "shoal/roles/proxy/ProxyLimits",
   {

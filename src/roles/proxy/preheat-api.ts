@@ -1,5 +1,5 @@
-// HTTP API by which a proxy is asked to preheat: our own calls, which `shoal preheat` makes, and those by which Harbor
-// drives Dragonfly, the first Dragonfly and Kraken.
+// HTTP API for preheats at a proxy: our own calls, which `shoal preheat` makes, and those with which Harbor drives
+// Dragonfly, the first Dragonfly and Kraken.
 //
 // A request is answered when its image and agents are known, not when they are done; a notification at once.
 
@@ -17,7 +17,7 @@ import {
 } from "./preheat-forms.ts"
 
 const ofPreheat = { id: Schema.String }
-/** In the words of who asks; preheat-status.ts writes it. */
+/** The document is in the requester's own form, which preheat-status.ts writes. */
 const foreign = Schema.Record(Schema.String, Schema.Unknown)
 const there = Schema.String.pipe(HttpApiSchema.asText())
 const begins = refusesWith(400, 404, 429, 503)
@@ -27,7 +27,7 @@ const preheat = HttpApiGroup.make("preheat").add(
     payload: Schema.Union([PreheatRequest, HarborImage]),
     success: PreheatStatus.pipe(HttpApiSchema.status(202)),
     error: begins
-  }).annotate(OpenApi.Summary, "Begins a preheat; Location is where its status is"),
+  }).annotate(OpenApi.Summary, "Begins a preheat; Location names its status"),
   HttpApiEndpoint.get("list", "/preheat", {
     success: Schema.Struct({ preheats: Schema.Array(PreheatSummary) })
   }).annotate(OpenApi.Summary, "The preheats of this proxy, the newest first"),
@@ -36,12 +36,12 @@ const preheat = HttpApiGroup.make("preheat").add(
     query: { agents: Schema.optionalKey(AgentState) },
     success: PreheatStatus,
     error: refusesWith(400, 404)
-  }).annotate(OpenApi.Summary, "How far a preheat is, with all agents or those in one state"),
+  }).annotate(OpenApi.Summary, "The status of a preheat, with all agents or those in one state"),
   HttpApiEndpoint.delete("cancel", "/preheat/:id", {
     params: ofPreheat,
     success: PreheatStatus,
     error: refusesWith(404)
-  }).annotate(OpenApi.Summary, "Cancels a preheat; what agents have they keep")
+  }).annotate(OpenApi.Summary, "Cancels a preheat; agents keep what they have")
 )
 
 const notifications = HttpApiGroup.make("notifications").add(
@@ -51,7 +51,7 @@ const notifications = HttpApiGroup.make("notifications").add(
       HttpApiSchema.status(202)
     ),
     error: refusesWith(400)
-  }).annotate(OpenApi.Summary, "Events of a registry; a push that a rule means begins a preheat")
+  }).annotate(OpenApi.Summary, "Events of a registry; a push that matches a rule begins a preheat")
 )
 
 const dragonfly = HttpApiGroup.make("dragonfly").add(
@@ -64,7 +64,7 @@ const dragonfly = HttpApiGroup.make("dragonfly").add(
     params: ofPreheat,
     success: foreign,
     error: refusesWith(404)
-  }).annotate(OpenApi.Summary, "How far a preheat is, in Dragonfly's form"),
+  }).annotate(OpenApi.Summary, "The status of a preheat, in Dragonfly's form"),
   HttpApiEndpoint.post("beginFirst", "/preheats", {
     payload: HarborImage,
     success: Schema.Struct({ ID: Schema.String }),
@@ -74,14 +74,14 @@ const dragonfly = HttpApiGroup.make("dragonfly").add(
     params: ofPreheat,
     success: foreign,
     error: refusesWith(404)
-  }).annotate(OpenApi.Summary, "How far a preheat is, in the form of the first Dragonfly"),
+  }).annotate(OpenApi.Summary, "The status of a preheat, in the form of the first Dragonfly"),
   HttpApiEndpoint.get("healthy", "/healthy", { success: there }).annotate(
     OpenApi.Summary,
-    "Whether somebody is there, for Harbor"
+    "Whether the proxy answers, for Harbor"
   ),
   HttpApiEndpoint.get("ping", "/_ping", { success: there }).annotate(
     OpenApi.Summary,
-    "Whether somebody is there, for Harbor"
+    "Whether the proxy answers, for Harbor"
   )
 )
 

@@ -1,5 +1,5 @@
-// Decides how a proxy asks one agent to preheat and listens to it: the agent must answer and go on telling how far it
-// is; one that is silent, hangs up early or lacks something in the end has failed, with a reason.
+// Asks one agent to preheat and reads its progress. The agent must answer and keep reporting; one that falls silent,
+// hangs up early or lacks contents at the end has failed, with a reason.
 
 import { Data, Effect, Exit, Schema, Stream } from "effect"
 import { type HttpClient, HttpClientError, HttpClientRequest } from "effect/http"
@@ -15,7 +15,7 @@ const decodeProgress = Schema.decodeUnknownExit(Schema.fromJsonString(PreheatPro
 
 const newline = 10
 
-/** The lines of a body, each without its end; a longer one than maxPreheatLineBytes fails. */
+/** The lines of a body, each without its end. A line longer than maxPreheatLineBytes fails. */
 const linesOf = <E>(
   body: Stream.Stream<Uint8Array, E>,
   mostBytes: number
@@ -32,20 +32,20 @@ const linesOf = <E>(
     }
     pending = bytes
     return pending.byteLength > mostBytes
-      ? Stream.fail(new AgentFailed({ message: "it told something else than its progress" }))
+      ? Stream.fail(new AgentFailed({ message: "it sent something other than its progress" }))
       : Stream.fromIterable(lines)
   })
 }
 
-/** Returns when the agent has all that was asked; `told` hears every line. */
+/** Returns when the agent has all requested contents. `onProgress` is called for every line. */
 export const askAgent = (
   client: HttpClient.HttpClient,
   url: string,
   ask: PreheatAsk,
   { maxPreheatLineBytes, preheatPatience, preheatSilence }: ProxyLimits & AskLimits,
-  told: (progress: PreheatProgress) => void
+  onProgress: (progress: PreheatProgress) => void
 ): Effect.Effect<void, AgentFailed> => {
-  const silent = () => new AgentFailed({ message: `it told nothing for ${preheatSilence / 1_000_000} s` })
+  const silent = () => new AgentFailed({ message: `it reported nothing for ${preheatSilence / 1_000_000} s` })
   const silence = toDuration(preheatSilence)
 
   return Effect.gen(function* () {
@@ -70,18 +70,18 @@ export const askAgent = (
         const progress = decodeProgress(line)
         if (Exit.isFailure(progress)) {
           return Effect.fail(
-            new AgentFailed({ message: `it told ${line.slice(0, 200)}, which is no progress` })
+            new AgentFailed({ message: `it sent ${line.slice(0, 200)}, which is no progress` })
           )
         }
         last = progress.value
-        told(last)
+        onProgress(last)
         return Effect.void
       })
     )
     if (last?.ended !== true) return yield* new AgentFailed({ message: "it broke off" })
     if (last.done < ask.contents.length) {
       return yield* new AgentFailed({
-        message: `it lacks ${ask.contents.length - last.done} of ${ask.contents.length}: ${last.message ?? "no reason told"}`
+        message: `it lacks ${ask.contents.length - last.done} of ${ask.contents.length}: ${last.message ?? "no reason given"}`
       })
     }
   }).pipe(

@@ -1,10 +1,10 @@
-// Decides what must be on an agent for an image to be there: the manifests that its name leads to, through indexes, and
-// the configs and layers that they name, each content once. Of an index only the platforms asked for are followed.
+// Finds the contents that an agent must have for an image: the manifests that its name leads to, through indexes, and
+// the configs and layers that they name, each content once. Only the requested platforms of an index are followed.
 //
-// A child that is no manifest is content like a layer (old build caches are such indexes); a child that the repository
-// does not have is left out, as indexes may be sparse; what lies elsewhere (foreign layers) is not ours to fetch.
+// A child that is no manifest is content like a layer (old build caches are such indexes). A child that the
+// repository does not have is skipped, because indexes may be sparse. Foreign layers are not fetched.
 //
-// Invariant: at most maxPreheatContents contents and maxPreheatDepth indexes deep; no layer is read.
+// Invariant: at most maxPreheatContents contents and maxPreheatDepth nested indexes; no layer is read.
 
 import { Data, Effect } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -15,11 +15,11 @@ import type { ImageSource, ImageSourceError, ResolvedManifest } from "../registr
 import type { ProxyLimits } from "./limits.ts"
 import type { PreheatImage } from "./preheat-order.ts"
 
-/** The image is not one that can be preheated: too large, or its manifest cannot be read. */
+/** The image cannot be preheated: it is too large, or its manifest cannot be read. */
 export class ImageNotPreheated extends Data.TaggedError("ImageNotPreheated")<{ readonly message: string }> {}
 
 export interface ImageContents {
-  /** What the name led to. */
+  /** The digest that the name resolved to. */
   readonly digest: Digest
   readonly contents: ReadonlyArray<PreheatContent>
 }
@@ -28,7 +28,10 @@ const manifestTypes = new Set<string>(Object.values(mediaTypes))
 const isIndex = (mediaType: string): boolean =>
   mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList
 
-/** Whether a platform that a descriptor tells is one of those asked for; a variant is asked for only if named. */
+/**
+ * Whether the platform of a descriptor is among the requested ones. A variant must match only when the request names
+ * one.
+ */
 export const isAskedFor = (platform: unknown, asked: ReadonlyArray<string>): boolean => {
   if (asked.length === 0) return true
   if (typeof platform !== "object" || platform === null) return true
@@ -43,7 +46,7 @@ export const isAskedFor = (platform: unknown, asked: ReadonlyArray<string>): boo
   })
 }
 
-/** The digests of an index's children that no asked platform names. */
+/** The digests of an index's children that no requested platform names. */
 const unasked = (bytes: Uint8Array, platforms: ReadonlyArray<string>): ReadonlySet<string> => {
   const document = JSON.parse(new TextDecoder().decode(bytes)) as {
     readonly manifests?: ReadonlyArray<{ readonly digest: string; readonly platform?: unknown }> | null

@@ -1,5 +1,5 @@
-// The JSON in which a proxy is asked to preheat, and in which it tells a preheat: our own forms, and those of Harbor and
-// Dragonfly that ask for one. What a request means is preheat-order.ts's.
+// The JSON of preheat requests and of their status: our own forms, and those of Harbor and Dragonfly.
+// preheat-order.ts interprets the requests.
 
 import { Schema } from "effect"
 import { AgentRegistration } from "../client/registration-wire.ts"
@@ -17,7 +17,9 @@ export const PreheatRequest = Schema.Struct({
   scope: Schema.optionalKey(PreheatScope)
 }).annotate({ identifier: "PreheatRequest" })
 
-/** Of a Dragonfly that has schedulers and seed peers; ours are the origins, which have what was pushed. */
+/**
+ * The scopes of a Dragonfly with schedulers and seed peers. Our seed peers are the origins, which have pushed images.
+ */
 export const DragonflyScope = Schema.Literals([
   "",
   "single_peer",
@@ -36,7 +38,7 @@ export const HarborImage = Schema.Struct({
   scope: Schema.optionalKey(DragonflyScope)
 }).annotate({ identifier: "HarborImage" })
 
-/** A job of Dragonfly's open API, which Harbor sends since. */
+/** A job of Dragonfly's open API, which later versions of Harbor send. */
 export const DragonflyJob = Schema.Struct({
   type: Schema.Literal("preheat"),
   args: Schema.Struct({
@@ -64,7 +66,7 @@ export const PreheatSummary = Schema.Struct({
   endedAt: Schema.optionalKey(Schema.String),
   contents: Count,
   bytes: Count,
-  /** How many are in each state. */
+  /** The number of agents in each state. */
   agents: Schema.Struct({
     total: Count,
     pending: Count,
@@ -83,7 +85,7 @@ export const PreheatStatus = Schema.Struct({
     Schema.Struct({
       ...AgentRegistration.fields,
       state: AgentState,
-      /** Times that it was asked. */
+      /** Number of times that it was asked. */
       attempts: Count,
       /** Contents that it has, and that it could not get. */
       done: Count,
@@ -91,7 +93,7 @@ export const PreheatStatus = Schema.Struct({
       /** Bytes of those that it has, and of those among them that it had to fetch. */
       bytes: Count,
       fetched: Count,
-      /** Why it failed, or why it is asked again. */
+      /** The reason why it failed, or why it is asked again. */
       message: Schema.optionalKey(Schema.String)
     })
   )

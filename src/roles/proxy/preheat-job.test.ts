@@ -1,4 +1,5 @@
-// Checks a preheat's life and the table of them by random histories: what ended stays, counts agree, limits hold.
+// The life of a preheat and the table of preheats, by random histories: ended jobs never change, counts agree, limits
+// hold.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -91,7 +92,7 @@ describe("the table of preheats", () => {
   const limits = { ...proxyLimits, maxPreheatJobs: 10, maxPreheatRecords: 20 }
   const lifetime = limits.preheatJobLifetime / 1000
 
-  it("forgets what ended long ago, and nothing that is under way", () => {
+  it("forgets jobs that ended long ago, and none that is running", () => {
     const table = makePreheatTable(limits)
     const [ended, running] = [newJob("1"), newJob("2")]
     for (const job of [ended, running]) expect(table.add(job, 0)).toBe(true)
@@ -101,7 +102,7 @@ describe("the table of preheats", () => {
     expect(table.get("2", 1e12)).toBe(running)
   })
 
-  it("has so many places: the oldest that ended gives way, and a job under way never", () => {
+  it("has a limited number of places: the oldest ended job makes room, a running job never", () => {
     const table = makePreheatTable(limits)
     const jobs = Array.from({ length: limits.maxPreheatJobs }, (_, index) => newJob(String(index)))
     for (const job of jobs) expect(table.add(job, 0)).toBe(true)

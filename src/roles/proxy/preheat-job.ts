@@ -1,10 +1,10 @@
-// Decides the life of one preheat: what it was asked, which agents it asks, and how far each is. Pure; who asks whom and
-// when is preheat-jobs.ts.
+// The life of one preheat: its order, the agents that it asks, and their progress. Pure; preheat-jobs.ts asks the
+// agents.
 //
 //   job:    resolving --image and agents known--> running --every agent ended--> done (all have it) | failed (some not)
 //              \--image unknown, no agent-----------------------------------------> failed
 //           resolving | running --cancelled--> cancelled
-//   agent:  pending --asked--> running --> done | failed     (asked anew after a failure: running again)
+//   agent:  pending --asked--> running --> done | failed     (asked again after a failure: running again)
 //           pending | running --the job was cancelled--> cancelled
 //
 // Invariants: a job that ended never changes; it is done exactly when every agent is done.
@@ -16,7 +16,7 @@ import { formatImage, type OrderScope, type PreheatOrder } from "./preheat-order
 
 export interface PreheatedAgent extends AgentRegistration {
   state: "pending" | "running" | "done" | "failed" | "cancelled"
-  /** Times that it was asked. */
+  /** Number of times that it was asked. */
   attempts: number
   /** Contents that it has, and that it could not get. */
   done: number
@@ -24,7 +24,7 @@ export interface PreheatedAgent extends AgentRegistration {
   /** Bytes of those that it has, and of those among them that it had to fetch. */
   bytes: number
   fetched: number
-  /** Why it failed, or why it is asked again. */
+  /** The reason why it failed, or why it is asked again. */
   message: string | undefined
 }
 
@@ -37,7 +37,7 @@ export class PreheatJob {
   readonly startedAt: number
   #state: "resolving" | "running" | "done" | "failed" | "cancelled" = "resolving"
   #endedAt: number | undefined
-  /** Why it failed, or what a reader should know. */
+  /** The reason why it failed, or a note for readers. */
   #message: string | undefined
   #digest: Digest | undefined
   #contents: ReadonlyArray<PreheatContent> = []
@@ -75,7 +75,7 @@ export class PreheatJob {
     return this.#endedAt !== undefined
   }
 
-  /** What the name led to, and who is asked for it. */
+  /** The name resolved to a digest, and the agents are chosen. */
   resolved(
     image: { readonly digest: Digest; readonly contents: ReadonlyArray<PreheatContent> },
     agents: ReadonlyArray<AgentRegistration>,
@@ -108,11 +108,11 @@ export class PreheatJob {
     agent.done = progress.done
     agent.failed = progress.failed
     agent.bytes = progress.bytes
-    // A second attempt has what the first one fetched.
+    // A second attempt already has what the first one fetched.
     agent.fetched = Math.max(agent.fetched, progress.fetched)
   }
 
-  /** It failed and is asked once more. */
+  /** The agent failed and is asked once more. */
   willAskAgain(url: string, why: string): void {
     const agent = this.#openAgent(url)
     if (agent !== undefined) agent.message = why

@@ -1,8 +1,8 @@
-// Decides how preheats run at a proxy: look up the image, choose agents by the scope, ask each - many at once over all
-// jobs, a failed one a second time - and note what they tell. An order like one that is under way joins it.
+// Runs the preheats of a proxy: looks up the image, chooses agents by the scope, asks each one (many at once over all
+// jobs, a failed one a second time) and records their progress. An order equal to a running one joins it.
 //
-// Of N agents the choice is by rendezvous over the image's digest: the same image gets the same agents again, different
-// images spread.
+// A choice of N agents uses rendezvous over the image's digest: the same image gets the same agents again, and
+// different images spread.
 
 import { Clock, Deferred, Duration, Effect, FiberMap, Random, Schedule, type Scope, Semaphore } from "effect"
 import { HttpClient } from "effect/http"
@@ -27,7 +27,7 @@ import { makePreheatTable } from "./preheat-table.ts"
 
 export interface BegunPreheat {
   readonly job: PreheatJob
-  /** Until the image and the agents are known; fails with the reason when the job ended before that. */
+  /** Waits until the image and the agents are known. Fails with the reason when the job ended before that. */
   readonly resolved: Effect.Effect<void, OciError>
 }
 
@@ -36,11 +36,11 @@ export interface PreheatJobs {
   readonly begin: (order: PreheatOrder, patient: boolean) => Effect.Effect<BegunPreheat, OciError>
   readonly get: (id: string) => Effect.Effect<PreheatJob | undefined>
   readonly list: Effect.Effect<ReadonlyArray<PreheatJob>>
-  /** Asks no further agent and hangs up on those being asked; a job that ended stays as it is. */
+  /** Asks no further agent and hangs up on those being asked. A job that ended stays as it is. */
   readonly cancel: (job: PreheatJob) => Effect.Effect<void>
 }
 
-/** The agents of a scope among those known. */
+/** The agents of a scope among the known ones. */
 const chooseAgents = (
   scope: OrderScope,
   digest: Digest,
@@ -88,7 +88,7 @@ export const makePreheatJobs = (options: {
     const table = makePreheatTable(limits)
     const places = yield* Semaphore.make(limits.maxPreheatAsks)
     const fibers = yield* FiberMap.make<string>()
-    /** Orders under way by what they say. */
+    /** Running jobs by their orders. */
     const underway = new Map<string, BegunPreheat>()
     const counted = (outcome: string) => options.metrics.counter(preheatedAgents, { outcome })
     const done = counted("done")
@@ -120,7 +120,7 @@ export const makePreheatJobs = (options: {
         if (agents.length === 0) {
           const where = scope.kind === "zone" ? ` in zone ${scope.zone}` : ""
           return yield* ociError("UNAVAILABLE", {
-            // The order asks for agents that are not there; this proxy and its cluster are well.
+            // The order needs agents that are absent; this proxy and its cluster are well.
             status: 409,
             message:
               `no agent is registered${where}: agents with "register" in their configuration are, ` +
@@ -129,7 +129,7 @@ export const makePreheatJobs = (options: {
         }
         if (!table.hasRoomFor(agents.length, yield* Clock.currentTimeMillis)) {
           return yield* ociError("TOOMANYREQUESTS", {
-            message: `preheats under way ask ${limits.maxPreheatRecords} agents: wait for some to end`
+            message: `running preheats ask ${limits.maxPreheatRecords} agents: wait for some to end`
           })
         }
         return agents
@@ -199,7 +199,7 @@ export const makePreheatJobs = (options: {
         Effect.ensuring(Effect.asVoid(Deferred.succeed(resolved, undefined)))
       )
 
-    /** Numbers, because one of the forms in which a job is told has them; a restarted proxy must not give them again. */
+    /** Ids are numbers, because one of the forms requires them. A restarted proxy must not repeat them. */
     const freshId = Random.nextIntBetween(1, 2 ** 47).pipe(Effect.map(String))
 
     return {
@@ -214,7 +214,7 @@ export const makePreheatJobs = (options: {
           const resolved = Deferred.makeUnsafe<void, OciError>()
           if (!table.add(job, now)) {
             return yield* ociError("TOOMANYREQUESTS", {
-              message: `${limits.maxPreheatJobs} preheats are under way: wait for some to end`,
+              message: `${limits.maxPreheatJobs} preheats are running: wait for some to end`,
               headers: { "retry-after": String(Duration.toSeconds(toDuration(limits.preheatSilence))) }
             })
           }

@@ -1,4 +1,4 @@
-// Checks what notifications say: the distribution project's envelope, Harbor's of the same, and anything else.
+// The contents of notifications: the distribution project's envelope, Harbor's version of it, and anything else.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -8,10 +8,10 @@ import { parseNotification } from "./preheat-notification.ts"
 
 const digest = `sha256:${"cd".repeat(32)}`
 
-/** As JSON carries it. */
+/** In the form that JSON carries. */
 const sent = (value: object): unknown => JSON.parse(JSON.stringify(value))
 
-// The fields that the distribution project's documentation of notifications names.
+// The fields of the distribution project's documentation of notifications.
 const event = (target: object, action = "push") =>
   sent({
     id: "320678d8-ca14-430f-8bb6-4ca139cd83f7",
@@ -41,7 +41,7 @@ const event = (target: object, action = "push") =>
 const pushed = { repository: "demo/app", tag: "latest", reference: { tag: "Digest", digest } }
 
 describe("a notification", () => {
-  it("of the distribution project's registry says which tags were pushed", () => {
+  it("of the distribution project's registry names the pushed tags", () => {
     const blob = { mediaType: "application/octet-stream", tag: undefined }
     const index = { mediaType: "application/vnd.oci.image.index.v1+json", tag: "2" }
     expect(
@@ -51,7 +51,7 @@ describe("a notification", () => {
     ).toEqual({ pushed: [pushed, { ...pushed, tag: "2" }], ignored: 3 })
   })
 
-  it("of Harbor, for Kraken, has names in capitals", () => {
+  it("of Harbor, for Kraken, has capitalised names", () => {
     const target = {
       MediaType: "application/vnd.docker.distribution.manifest.v2+json",
       Digest: digest,
@@ -71,7 +71,7 @@ describe("a notification", () => {
     ).toEqual({ pushed: [pushed, { ...pushed, reference: { tag: "Tag", name: "latest" } }], ignored: 1 })
   })
 
-  it("with names that are none says nothing", () => {
+  it("with invalid names has no effect", () => {
     const bad = [{ repository: "../x" }, { tag: "a/b" }, { digest: "sha256:1" }, { repository: undefined }]
     expect(parseNotification({ events: bad.map((target) => event(target)) })).toEqual({
       pushed: [],
@@ -80,7 +80,7 @@ describe("a notification", () => {
   })
 
   it.each([null, [], {}, { events: {} }, { events: [1] }, { events: [{ target: {} }] }, "events"])(
-    "%j is none",
+    "%j is not one",
     (json) => {
       const refused = parseNotification(json)
       expect(refused).toBeInstanceOf(OciError)
@@ -94,7 +94,7 @@ describe("a notification", () => {
     expect(parseNotification({ events })).toBeInstanceOf(OciError)
   })
 
-  it("of any other kind is refused, never more", () => {
+  it("of any other kind is refused and causes nothing worse", () => {
     const key = fc.constantFrom(
       "events",
       "Events",
@@ -116,9 +116,10 @@ describe("a notification", () => {
     })).json
     fc.assert(
       fc.property(anything, (json) => {
-        const told = parseNotification(json)
-        if (told instanceof OciError) expect(told.status).toBe(400)
-        else expect(told.pushed.length + told.ignored).toBeLessThanOrEqual(proxyLimits.maxNotificationEvents)
+        const parsed = parseNotification(json)
+        if (parsed instanceof OciError) expect(parsed.status).toBe(400)
+        else
+          expect(parsed.pushed.length + parsed.ignored).toBeLessThanOrEqual(proxyLimits.maxNotificationEvents)
       }),
       { numRuns: 2000 }
     )

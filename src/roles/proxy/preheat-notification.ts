@@ -1,8 +1,8 @@
-// Decides which images a notification says were pushed: the envelope of the distribution project's registry
-// (application/vnd.docker.distribution.events.v2+json), and the same with names in capitals, as Harbor sends it to
-// Kraken. Events of other actions, of blobs, and without a tag say nothing here: a multi-arch image is its tag.
+// Reads the pushed images of a notification: the envelope of the distribution project's registry
+// (application/vnd.docker.distribution.events.v2+json), and the same with capitalised names, as Harbor sends it to
+// Kraken. Events of other actions, of blobs, and without a tag have no effect, because a multi-arch image is its tag.
 //
-// Invariant: an envelope is taken or refused whole; an event in it that says nothing is counted.
+// Invariant: an envelope is accepted or refused as a whole; an event without effect is counted.
 
 import { Exit, Schema } from "effect"
 import { OciError, ociError } from "../oci/oci-error.ts"
@@ -17,7 +17,7 @@ export interface PushedTag extends PreheatImage {
 
 export interface Notification {
   readonly pushed: ReadonlyArray<PushedTag>
-  /** Events that say nothing here. */
+  /** Number of events without effect. */
   readonly ignored: number
 }
 
@@ -41,7 +41,7 @@ const Envelope = Schema.Struct({
 
 const decodeEnvelope = Schema.decodeUnknownExit(Envelope)
 
-/** An object with its keys in lower case: the names come in both. */
+/** An object with its keys in lower case, because the names come in both forms. */
 const lowerKeys = (value: unknown): unknown =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key.toLowerCase(), each]))

@@ -1,4 +1,4 @@
-// Checks the forms in which a preheat is asked for: what each says, and that nothing else is more than a refusal.
+// The forms of a preheat request: the order that each one means, and refusals of anything else.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -48,7 +48,7 @@ describe("an image's name", () => {
     refusal(parseImage(text))
   })
 
-  it("may begin with a registry that is mirrored, as clients write it", () => {
+  it("may begin with a mirrored registry, as clients write it", () => {
     const { prefixOf } = makeMirrorNames([
       { name: "registry.example:5000", aliases: ["hub.example"] },
       { name: "[::1]:5000", aliases: [] }
@@ -65,7 +65,7 @@ describe("an image's name", () => {
     refusal(parsePreheat({ image: "other.example:5000/team/app:1" }, prefixOf))
   })
 
-  it("is read back as it was written", () => {
+  it("is parsed back to what was formatted", () => {
     const component = fc.stringMatching(/^[a-z0-9]{1,8}$/)
     const repository = fc.array(component, { minLength: 1, maxLength: 5 }).map((all) => all.join("/"))
     const reference = fc.oneof(
@@ -87,7 +87,7 @@ describe("an image's name", () => {
 })
 
 describe("the plain form", () => {
-  it("says image, platforms and scope", () => {
+  it("has image, platforms and scope", () => {
     expect(
       parsePreheat({
         image: "demo/app:1",
@@ -112,13 +112,13 @@ describe("the plain form", () => {
     [{ scope: { kind: "all" } }, /image/],
     [null, /preheat/],
     [[], /preheat/]
-  ])("%j is refused, and says why", (body, why) => {
+  ])("%j is refused with the reason", (body, why) => {
     expect(refusal(parsePreheat(body))).toMatch(why)
   })
 })
 
 describe("Harbor's form", () => {
-  // As its providers send it: shapes from its preheat drivers.
+  // The form that Harbor's preheat drivers send.
   const image = {
     type: "image",
     url: "https://harbor.example/v2/library/redis/manifests/7",
@@ -142,7 +142,7 @@ describe("Harbor's form", () => {
     expect(parsePreheat({ ...image, digest })).toMatchObject({ reference: { tag: "Digest", digest } })
   })
 
-  it("becomes a job of Dragonfly's", () => {
+  it("is accepted as Dragonfly's job", () => {
     const args = { type: "image", url: image.url, headers: image.headers, tag: "", scope: "single_peer" }
     expect(parseDragonflyJob({ type: "preheat", args, scheduler_cluster_ids: [1] })).toEqual({
       repository: "library/redis",
@@ -161,7 +161,7 @@ describe("Harbor's form", () => {
   })
 })
 
-it("whatever else comes is refused, and names of the cluster are all that comes out", () => {
+it("anything else is refused, and the result contains only names of the cluster", () => {
   const key = fc.constantFrom("image", "type", "args", "url", "scope", "platforms", "kind", "tag", "digest")
   const value = fc.constantFrom("image", "preheat", "demo/app:1", "all", "count", "../../x", 1, null)
   const anything = fc.letrec((tie) => ({

@@ -1,4 +1,4 @@
-// Decides what a request to preheat says, in each of the forms in which one comes, and reads all of them into one order:
+// Parses a preheat request in each of its forms into one kind of order:
 //
 //   plain        {"image": "demo/app:1", "platforms": ["linux/amd64"], "scope": {"kind": "zone", "zone": "a"}}
 //   Harbor's     {"type": "image", "url": ".../v2/demo/app/manifests/1", "image", "tag", "digest", "scope"}, its
@@ -6,8 +6,8 @@
 //   Dragonfly's  {"type": "preheat", "args": {"type": "image", "url", "scope", "platform"}}, the jobs of its open API,
 //                which Harbor sends since
 //
-// Invariants: what comes out is well formed; a URL is read for the name in its path and never asked; headers and
-// credentials that a form carries are neither kept nor used. It refuses to know what exists.
+// Invariants: an order is well formed; a URL is read for the name in its path and never requested; headers and
+// credentials of a form are neither stored nor used. The parser does not know what exists.
 
 import { Cause, Exit, Schema } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -28,13 +28,13 @@ export interface PreheatImage {
   readonly reference: ManifestReference
 }
 
-/** Agents that are asked; "none" asks no agent, for the image is at the origins anyway. */
+/** The agents that are asked. "none" asks no agent, because the image is at the origins anyway. */
 export type OrderScope = PreheatScope | { readonly kind: "none" }
 
 export interface PreheatOrder extends PreheatImage {
-  /** "os/architecture" or "os/architecture/variant"; none means all. */
+  /** "os/architecture" or "os/architecture/variant"; an empty list means all. */
   readonly platforms: ReadonlyArray<string>
-  /** Undefined: what the configuration says. */
+  /** When undefined, the configuration decides. */
   readonly scope: OrderScope | undefined
 }
 
@@ -44,7 +44,7 @@ const decodeDragonflyJob = Schema.decodeUnknownExit(DragonflyJob)
 
 const refused = (message: string): OciError => ociError("UNSUPPORTED", { status: 400, message })
 
-/** What does not fit a schema, on one line. */
+/** The reason why a value does not fit a schema, on one line. */
 export const misfit = (exit: Exit.Failure<unknown, unknown>): string => {
   const error = Cause.squash(exit.cause)
   return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").slice(0, 500)
@@ -56,8 +56,8 @@ const malformed = (exit: Exit.Failure<unknown, unknown>): OciError =>
 const isError = (value: PreheatImage | OciError): value is OciError => value instanceof OciError
 
 /**
- * "demo/app:1", "demo/app@sha256:...", or "demo/app", which is its tag latest. A registry's host may stand before it if
- * `prefixOf` knows it: then it is that upstream's image.
+ * "demo/app:1", "demo/app@sha256:...", or "demo/app", which means its tag latest. A registry's host may precede it if
+ * `prefixOf` knows the host; then it is an image of that upstream.
  */
 export const parseImage = (
   text: string,
@@ -96,7 +96,7 @@ const byDigest = (repository: string, text: string): PreheatImage | OciError => 
     : digest
 }
 
-/** The image that a manifest's URL names; its host and query say nothing here. */
+/** The image of a manifest's URL. Its host and query are ignored. */
 export const imageOfUrl = (url: string): PreheatImage | OciError => {
   const path = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*(\/[^?#]*)/i.exec(url)?.[1]
   const endpoint = path === undefined ? undefined : parseRegistryPath(path)
@@ -121,7 +121,7 @@ const scopeOf = (scope: typeof DragonflyScope.Type | undefined): OrderScope | un
   }
 }
 
-/** Reads the plain form, or Harbor's when it says that it is one. */
+/** Reads the plain form, or Harbor's when the type says so. */
 export const parsePreheat = (json: unknown, prefixOf?: MirrorNames["prefixOf"]): PreheatOrder | OciError => {
   if (typeof json === "object" && json !== null && "type" in json) return parseHarborImage(json)
   const exit = decodePlain(json)

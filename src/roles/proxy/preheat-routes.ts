@@ -1,5 +1,5 @@
-// Answers of a proxy to its preheat API (preheat-api.ts), and what begins a preheat by itself: a push that a rule of the
-// configuration means, to this proxy or told by another registry's notification.
+// The answers of a proxy to its preheat API (preheat-api.ts), and the preheats that begin by themselves: after a push
+// that matches a rule of the configuration, to this proxy or in another registry's notification.
 
 import { Effect, Layer, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -29,12 +29,12 @@ export interface PreheatRoutesOptions {
   readonly jobs: PreheatJobs
   readonly rules: PreheatRules
   readonly counter: RequestCounter
-  /** How repositories of upstream registries are called here. */
+  /** The names of upstream registries' repositories in the cluster. */
   readonly names: MirrorNames
   readonly limits: ProxyLimits
 }
 
-/** Begins the preheats that the rules want for what was pushed. */
+/** Begins the preheats of pushed images that match a rule. */
 const beginPushed = (options: PreheatRoutesOptions, pushed: ReadonlyArray<PushedTag>) =>
   Effect.forEach(
     pushed.filter(({ repository, tag }) =>
@@ -44,7 +44,7 @@ const beginPushed = (options: PreheatRoutesOptions, pushed: ReadonlyArray<Pushed
       options.jobs.begin({ repository, reference, platforms: [], scope: undefined }, true)
   )
 
-/** The write API of a registry whose pushed tags are preheated when a rule says so. */
+/** The write API of a registry whose pushed tags are preheated when they match a rule. */
 export const preheatingWrite = (write: RegistryWrite, options: PreheatRoutesOptions): RegistryWrite => {
   if (options.rules.onPush.length === 0) return write
   return (method, endpoint) =>
@@ -73,12 +73,12 @@ const routeNames: Readonly<Record<string, string>> = {
   "dragonfly ping": "dragonfly health"
 }
 
-/** What a proxy says itself fits its schemas; who asks checks it. */
+/** The proxy's own answers fit its schemas, and the client checks them. */
 const api = PreheatApi.annotate(HttpApi.SuccessParseOptions, { disableChecks: true })
 
 export const preheatRoutes = (options: PreheatRoutesOptions): Effect.Effect<ReadonlyArray<HttpRoute>> => {
   const { jobs, limits, counter, names } = options
-  /** Read on by the parser of its form. */
+  /** The parser of the form reads the value further. */
   const orderBody = jsonBody(Schema.Unknown, "a request to preheat", limits.maxPreheatRequestBytes)
   const notificationBody = jsonBody(Schema.Unknown, "a notification", limits.maxNotificationBytes)
 

@@ -1,11 +1,11 @@
-// Decides how a preheat is told: our own form, whole or in short, and the two forms that Harbor asks for, in the words
-// that its providers know (Dragonfly's jobs; Dragonfly's older preheats).
+// The status of a preheat in its forms: our own, complete or brief, and the two that Harbor's providers expect
+// (Dragonfly's jobs; the first Dragonfly's preheats).
 
 import { DateTime, Option } from "effect"
 import type { PreheatStatus, PreheatSummary } from "./preheat-forms.ts"
 import type { PreheatedAgent, PreheatJob } from "./preheat-job.ts"
 
-/** Agents that one answer in Dragonfly's form names, of those that are done and of those that failed. */
+/** Maximum of agents that one answer in Dragonfly's form lists, of those that are done and of those that failed. */
 const mostTasks = 1000
 
 const time = (millis: number): string =>
@@ -27,7 +27,7 @@ const counts = (job: PreheatJob): PreheatSummary["agents"] => {
   }
 }
 
-/** A job without its agents: what a list holds. Sizes are bytes. */
+/** A job without its agents, for lists. Sizes are bytes. */
 export const describeBriefly = (job: PreheatJob): PreheatSummary => ({
   id: job.id,
   image: job.image,
@@ -51,13 +51,13 @@ export const describePreheat = (job: PreheatJob, only?: PreheatedAgent["state"])
     .map(({ message, ...agent }) => (message === undefined ? agent : { ...agent, message }))
 })
 
-/** The host of a base URL, and it without its port. */
+/** The host of a base URL, with and without its port. */
 const hostOf = (url: string) => {
   const hostname = url.replace(/^https?:\/\//, "").replace(/\/$/, "")
   return { hostname, ip: hostname.replace(/:\d+$/, "") }
 }
 
-/** As a job of Dragonfly's open API. Its ids are numbers, and a job that ended in any other way than well failed. */
+/** A job of Dragonfly's open API. Its ids are numbers, and every end other than success is a failure. */
 export const describeForDragonfly = (job: PreheatJob) => {
   const agents = [...job.agents.values()]
   const task = (agent: PreheatedAgent) => ({ url: job.image, ...hostOf(agent.url) })
@@ -90,7 +90,7 @@ export const describeForDragonfly = (job: PreheatJob) => {
   }
 }
 
-/** As Harbor's provider for the first Dragonfly reads it. */
+/** The form of Harbor's provider for the first Dragonfly. */
 export const describeForFirstDragonfly = (job: PreheatJob) => ({
   ID: job.id,
   startTime: time(job.startedAt),

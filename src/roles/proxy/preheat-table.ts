@@ -1,16 +1,16 @@
-// Decides which preheats a proxy remembers: those under way, and those that ended not long ago, the oldest of which give
-// way. In memory only: a proxy that restarts has forgotten them, and what agents pulled stays pulled.
+// The preheats that a proxy remembers: running ones, and recently ended ones, the oldest of which make room. They are
+// in memory only: a restarted proxy has forgotten them, but agents keep what they pulled.
 //
-// Invariants: at most maxPreheatJobs jobs and maxPreheatRecords agents in them together; a job under way is never
+// Invariants: at most maxPreheatJobs jobs, with at most maxPreheatRecords agents together; a running job is never
 // forgotten.
 
 import type { ProxyLimits } from "./limits.ts"
 import type { PreheatJob } from "./preheat-job.ts"
 
 export interface PreheatTable {
-  /** False when all places are taken by jobs under way. */
+  /** False when running jobs take all places. */
   readonly add: (job: PreheatJob, now: number) => boolean
-  /** Whether a job may come to have so many agents, now that those that ended gave way. */
+  /** Whether a job may have this number of agents, now that ended jobs have made room. */
   readonly hasRoomFor: (agents: number, now: number) => boolean
   readonly get: (id: string, now: number) => PreheatJob | undefined
   /** The newest first. */
@@ -18,7 +18,7 @@ export interface PreheatTable {
 }
 
 export const makePreheatTable = (limits: ProxyLimits): PreheatTable => {
-  /** Oldest first; a Map keeps insertion order. */
+  /** Oldest first, because a Map keeps insertion order. */
   const jobs = new Map<string, PreheatJob>()
 
   const forgetOld = (now: number): void => {

@@ -1,5 +1,5 @@
-// Checks a proxy that preheats, over a herd in memory and agents that answer as the test says; the agent's part is
-// preheat-agent.test.ts.
+// A proxy that preheats, over a herd in memory and agents with scripted answers. preheat-agent.test.ts covers the
+// agents.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
@@ -31,7 +31,7 @@ const line = (changes: object = {}) =>
 const encode = (text: string) => new TextEncoder().encode(text)
 const lines = (...texts: ReadonlyArray<string>) =>
   HttpServerResponse.stream(Stream.fromIterable(texts.map(encode)))
-/** Of an agent that has all that it was asked for. */
+/** The answer of an agent that has all requested contents. */
 const hasAll = ({ contents }: PreheatAsk) => lines(line(), line({ done: contents.length, ended: true }))
 
 const inHerd = <E>(
@@ -94,7 +94,7 @@ describe("a preheat", () => {
     )
   )
 
-  it.effect("asks an agent that failed once more, and then tells why it failed", () =>
+  it.effect("asks a failed agent once more, and then reports why it failed", () =>
     inHerd((herd) =>
       Effect.gen(function* () {
         yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
@@ -129,10 +129,10 @@ describe("a preheat", () => {
         const expected = {
           busy: /failed: it answered 429: busy/,
           broken: /failed: it broke off/,
-          garbled: /failed: it told no progress, which is no progress/,
-          endless: /failed: it told something else/,
+          garbled: /failed: it sent no progress, which is no progress/,
+          endless: /failed: it sent something other/,
           lacking: /failed: it lacks 2 of 3: no room/,
-          silent: /failed: it told nothing for 20 s/,
+          silent: /failed: it reported nothing for 20 s/,
           recovers: /done: undefined/
         }
         for (const [name, pattern] of Object.entries(expected)) assert.match(String(why.get(name)), pattern)
@@ -140,7 +140,7 @@ describe("a preheat", () => {
     )
   )
 
-  it.effect("is refused when its image or its agents are not there", () =>
+  it.effect("is refused when its image or its agents are absent", () =>
     inHerd((herd) =>
       Effect.gen(function* () {
         yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
@@ -161,38 +161,36 @@ describe("a preheat", () => {
     )
   )
 
-  it.effect(
-    "like one that is under way joins it; of more agents than there are it asks all, and says so",
-    () =>
-      inHerd((herd) =>
-        Effect.gen(function* () {
-          yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
-          const go = yield* Deferred.make<void>()
-          const waits = (ask: PreheatAsk) =>
-            HttpServerResponse.stream(
-              Stream.concat(
-                Stream.succeed(encode(line())),
-                Stream.fromEffect(
-                  Effect.as(Deferred.await(go), encode(line({ done: ask.contents.length, ended: true })))
-                )
+  it.effect("equal to a running one joins it; of more agents than there are it asks all, and says so", () =>
+    inHerd((herd) =>
+      Effect.gen(function* () {
+        yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
+        const go = yield* Deferred.make<void>()
+        const waits = (ask: PreheatAsk) =>
+          HttpServerResponse.stream(
+            Stream.concat(
+              Stream.succeed(encode(line())),
+              Stream.fromEffect(
+                Effect.as(Deferred.await(go), encode(line({ done: ask.contents.length, ended: true })))
               )
             )
-          const { asks } = yield* herd.agent("a", waits)
-          const order = { image: "demo/app:1", scope: { kind: "count", count: 3 } }
-          const id = yield* begun(herd, order)
-          assert.strictEqual(yield* begun(herd, order), id)
-          assert.notStrictEqual(yield* begun(herd, { ...order, platforms: ["linux/amd64"] }), id)
-          yield* settle
-          assert.strictEqual(asks.length, 2)
-          yield* Deferred.succeed(go, undefined)
-          const status = yield* ended(herd, id)
-          assert.include(status, { state: "done", message: "3 agents were asked for, 1 are registered" })
-          assert.notStrictEqual(yield* begun(herd, order), id)
-        })
-      )
+          )
+        const { asks } = yield* herd.agent("a", waits)
+        const order = { image: "demo/app:1", scope: { kind: "count", count: 3 } }
+        const id = yield* begun(herd, order)
+        assert.strictEqual(yield* begun(herd, order), id)
+        assert.notStrictEqual(yield* begun(herd, { ...order, platforms: ["linux/amd64"] }), id)
+        yield* settle
+        assert.strictEqual(asks.length, 2)
+        yield* Deferred.succeed(go, undefined)
+        const status = yield* ended(herd, id)
+        assert.include(status, { state: "done", message: "3 agents were asked for, 1 are registered" })
+        assert.notStrictEqual(yield* begun(herd, order), id)
+      })
+    )
   )
 
-  it.effect("of an index asks for the platforms that were asked for", () =>
+  it.effect("of an index asks for the requested platforms", () =>
     inHerd((herd) =>
       Effect.gen(function* () {
         const { world } = herd
@@ -239,7 +237,7 @@ describe("a preheat", () => {
     )
   )
 
-  it.effect("that a notification begins waits a while for its image", () =>
+  it.effect("begun by a notification waits a while for its image", () =>
     inHerd(
       (herd) =>
         Effect.gen(function* () {
@@ -260,7 +258,7 @@ describe("a preheat", () => {
           yield* TestClock.adjust(`${proxyLimits.notifiedLookupDelay / 1000} millis`)
           yield* settle
           assert.strictEqual((yield* ended(herd, preheats[0])).state, "done")
-          // The push to this proxy joined it: the rule means both.
+          // The push to this proxy joined it, because the rule matches both.
           assert.strictEqual(asks.length, 1)
           const unknown = { ...target, tag: "never" }
           const second = yield* herd.post("/registry/notifications", {
@@ -276,7 +274,7 @@ describe("a preheat", () => {
     )
   )
 
-  it.effect("is asked for and told in the forms that Harbor's providers know", () =>
+  it.effect("is requested and reported in the forms of Harbor's providers", () =>
     inHerd((herd) =>
       Effect.gen(function* () {
         yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
@@ -328,7 +326,7 @@ describe("a preheat", () => {
 })
 
 describe("an agent that registers", () => {
-  it.effect("listens to proxies where it is told to, and nowhere else", () =>
+  it.effect("listens to proxies at its configured address, and nowhere else", () =>
     inHerd(({ world, post }) =>
       Effect.gen(function* () {
         const config = agentConfig({
@@ -360,7 +358,7 @@ describe("a proxy", () => {
   }
   const makeWorld = () => makeMemoryWorld(() => "sha256:0" as Digest)
 
-  it.effect("that is told of no tracker does not preheat", () =>
+  it.effect("without trackers does not preheat", () =>
     Effect.gen(function* () {
       const world = makeWorld()
       yield* world.start(proxy(proxyConfig(settings)))
@@ -374,7 +372,7 @@ describe("a proxy", () => {
 })
 
 describe("a platform", () => {
-  it.effect("is asked for by system and architecture, and by variant if one is named", () =>
+  it.effect("is matched by system and architecture, and by variant if one is named", () =>
     Effect.sync(() => {
       const arm = { os: "linux", architecture: "arm64", variant: "v8" }
       assert.isTrue(isAskedFor(arm, []))
@@ -382,7 +380,7 @@ describe("a platform", () => {
       assert.isTrue(isAskedFor(arm, ["linux/arm64/v8"]))
       assert.isFalse(isAskedFor(arm, ["linux/arm64/v7"]))
       assert.isFalse(isAskedFor(arm, ["linux/arm"]))
-      assert.isTrue(isAskedFor(undefined, ["linux/arm"]), "a child that says no platform")
+      assert.isTrue(isAskedFor(undefined, ["linux/arm"]), "a child without a platform")
     })
   )
 })

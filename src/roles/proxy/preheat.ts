@@ -1,5 +1,5 @@
-// Decides whether a proxy preheats: when its configuration names the trackers, who know the agents. It puts the parts
-// together; each says what it decides in its own file.
+// Assembles preheating at a proxy, which exists when the configuration names the trackers, because they know the
+// agents.
 
 import { Effect, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
@@ -18,11 +18,11 @@ import { preheatingWrite, preheatRoutes } from "./preheat-routes.ts"
 
 export interface Preheat {
   readonly routes: ReadonlyArray<HttpRoute>
-  /** The write API that begins a preheat after a push that a rule means. */
+  /** The write API that begins a preheat after a push that matches a rule. */
   readonly triggeredBy: (write: RegistryWrite) => RegistryWrite
 }
 
-/** Whether the rules say anything: whoever writes them wants preheating. */
+/** Whether there are any rules: an operator that writes them wants preheating. */
 const areGiven = ({ onPush, scope }: PreheatRules): boolean => onPush.length > 0 || scope.kind !== "all"
 
 export const makePreheat = (

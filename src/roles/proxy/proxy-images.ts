@@ -1,8 +1,8 @@
-// Decides how a proxy serves and takes images: content from and to the origins, names from and to the build-indexes.
-// It keeps nothing itself but uploads under way and, for a moment, the blob that it hands on.
+// How a proxy serves and stores images: content from and to the origins, names from and to the build-indexes. It
+// stores nothing itself except running uploads and, for a moment, the blob that it forwards.
 //
-// Invariants: a tag is put only after its manifest is durable at an origin, and a blob linked only after it is; a blob
-// leaves the proxy's store only when nobody hands it on any more; a repository serves only what is its own.
+// Invariants: a tag is put only after its manifest is durable at an origin, and a blob linked only after it is; a
+// blob leaves the proxy's store only when nobody forwards it any more; a repository serves only its own contents.
 
 import { Effect, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -37,7 +37,7 @@ export interface ProxyImagesOptions {
   readonly digests: Digests["Service"]
 }
 
-/** Of the origins, a source needs what reads. */
+/** A source needs the reading part of the origins. */
 export const makeProxySource = (
   options: Pick<ProxyImagesOptions, "buildIndex" | "digests"> & {
     readonly origins: Pick<OriginClient, "stat" | "read">
@@ -45,13 +45,13 @@ export const makeProxySource = (
 ): ImageSource => {
   const { origins, buildIndex, digests } = options
 
-  // A client asks before it pushes: an origin that is away must not keep it from that, so unknown is unknown.
+  // A client asks before it pushes, and an unreachable origin must not block the push: unknown is then unknown.
   const originFailed = (what: "manifest" | "blob") => (error: OriginReadError) =>
     error._tag === "BlobUnknown"
       ? new ImageUnknown({ what, message: error.message })
       : new ImageUnavailable({ message: error.message })
 
-  /** Asks the origins about a blob only when it is the repository's. */
+  /** Asks the origins about a blob only when the repository has it. */
   const ofRepository = (repository: string, digest: Digest) =>
     Effect.matchEffect(buildIndex.hasBlob(repository, digest, "renew"), {
       onSuccess: (there) =>
@@ -78,7 +78,7 @@ export const makeProxySource = (
           () => new ImageUnavailable({ message: `the origins gave other content than ${digest}` })
         )
       ),
-    // The link that was just renewed keeps the blob at every origin while a client relies on the answer.
+    // The renewed link keeps the blob at every origin while a client relies on the answer.
     statBlob: (repository, digest) =>
       Effect.andThen(
         ofRepository(repository, digest),
@@ -94,22 +94,22 @@ export const makeProxySource = (
 
 export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
   const { origins, buildIndex, blobs } = options
-  /** How many requests hand on each blob now. */
-  const handedOn = new Map<Digest, number>()
+  /** Number of requests that forward each blob now. */
+  const forwarded = new Map<Digest, number>()
 
   const notTaken = (error: OriginUnavailable | BlobRejected | BuildIndexUnavailable) =>
     new SinkUnavailable({ message: error.message })
 
-  const hold = (digest: Digest) => Effect.sync(() => handedOn.set(digest, (handedOn.get(digest) ?? 0) + 1))
+  const hold = (digest: Digest) => Effect.sync(() => forwarded.set(digest, (forwarded.get(digest) ?? 0) + 1))
 
   const release = (digest: Digest) =>
     Effect.suspend(() => {
-      const others = handedOn.get(digest)! - 1
+      const others = forwarded.get(digest)! - 1
       if (others > 0) {
-        handedOn.set(digest, others)
+        forwarded.set(digest, others)
         return Effect.void
       }
-      handedOn.delete(digest)
+      forwarded.delete(digest)
       return Effect.catch(blobs.remove(digest), (error) =>
         Effect.logWarning(`${digest} stays in the proxy's store until the next start: ${error.message}`)
       )
@@ -126,7 +126,7 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
       notTaken
     )
 
-  /** Deletions that find nothing are told in the words of the API. */
+  /** Deletions that find nothing answer in the words of the API. */
   const deletion =
     (code: "MANIFEST_UNKNOWN" | "BLOB_UNKNOWN") =>
     (error: BuildIndexError | WriteRefused): SinkUnavailable | OciError => {

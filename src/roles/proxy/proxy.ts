@@ -1,5 +1,5 @@
-// Decides what a proxy is: the registry that takes pushes and also serves pulls, over the origins and build-indexes. It
-// puts the parts together; each part says what it decides in its own file.
+// A proxy: the registry that accepts pushes and also serves pulls, over the origins and build-indexes. This file
+// assembles the parts.
 
 import { Effect } from "effect"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
@@ -27,7 +27,7 @@ import { makeProxySink, makeProxySource } from "./proxy-images.ts"
 
 const uploadsOpen = gaugeMetric("shoal_uploads_open", {
   of: "proxies",
-  description: "Uploads that clients began and did not end"
+  description: "Unfinished uploads of clients"
 })
 
 export const proxy = (config: ProxyConfig): HostProgram =>
@@ -45,7 +45,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const pace = yield* makeUploadPace(allowed.uploadRate)
     metrics.readGauge(uploadsOpen, uploads.open)
 
-    // A crash between commit and hand-over leaves a blob that no client was told of.
+    // After a crash between commit and forwarding, a blob is left that no client knows of.
     for (const { digest } of yield* blobs.list) yield* blobs.remove(digest)
 
     const images = { origins, buildIndex, blobs, digests }
