@@ -1,6 +1,18 @@
 // The kernel as fibers see it: virtual time, turns, randomness and logging; and runs that cannot end.
 
-import { Clock, Deferred, Duration, Effect, Exit, Fiber, Queue, Random, Schedule, Stream } from "effect"
+import {
+  Cause,
+  Clock,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Queue,
+  Random,
+  Schedule,
+  Stream
+} from "effect"
 import { describe, expect, it } from "vitest"
 import { epochMillis, eventKinds, Kernel, SimulationStuck } from "./kernel.ts"
 
@@ -204,5 +216,13 @@ describe("logging", () => {
     quiet.runExit(program)
     expect(lines).toEqual(['1.000000 world Info hello {"answer":42}'])
     expect(loud.trace.digest()).toBe(quiet.trace.digest())
+  })
+
+  it("tells the cause of what failed", () => {
+    const lines: string[] = []
+    const kernel = new Kernel({ seed: "log", log: (line) => lines.push(line) })
+    kernel.runExit(Effect.logWarning("lost", Cause.fail(new Error("out of paper"))))
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/^0\.000000 world Warn lost .*out of paper/s)
   })
 })
