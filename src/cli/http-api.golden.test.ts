@@ -5,16 +5,18 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { OpenApi } from "effect/http-api"
 import { expect, test } from "vitest"
+import { BuildIndexCollectApi } from "../roles/build-index/build-index-collect.ts"
 import { AgentApi } from "../roles/client/agent-api.ts"
 import { BuildIndexApi } from "../roles/client/build-index-api.ts"
 import { OriginApi } from "../roles/client/origin-api.ts"
 import { TrackerApi } from "../roles/client/tracker-api.ts"
+import { OriginCollectApi } from "../roles/origin/origin-collect.ts"
 import { PreheatApi } from "../roles/proxy/preheat-api.ts"
 
 const documents = {
   tracker: OpenApi.fromApi(TrackerApi),
-  origin: OpenApi.fromApi(OriginApi),
-  "build-index": OpenApi.fromApi(BuildIndexApi),
+  origin: OpenApi.fromApi(OriginApi.addHttpApi(OriginCollectApi)),
+  "build-index": OpenApi.fromApi(BuildIndexApi.addHttpApi(BuildIndexCollectApi)),
   proxy: OpenApi.fromApi(PreheatApi),
   agent: OpenApi.fromApi(AgentApi)
 }

@@ -6,14 +6,14 @@
 // after another: a tag that moved since, a manifest that was put again or has got a name, and a blob that someone
 // relied on all stay. One collection runs at a time.
 
-import { Clock, Effect, Random, type Scope, Semaphore } from "effect"
-import { HttpServerResponse } from "effect/http"
+import { Clock, Effect, Random, Schema, type Scope, Semaphore } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { ociErrorResponse } from "../http/error-response.ts"
+import { apiRoutes } from "../http/api-routes.ts"
+import { collectApi, collectionReport } from "../http/collect-api.ts"
 import type { HttpRoute } from "../http/http-app.ts"
-import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import type { RequestCounter } from "../http/http-requests.ts"
 import { HttpLimits } from "../http/limits.ts"
-import { ociError } from "../oci/oci-error.ts"
 import { RegistryLimits } from "../registry/limits.ts"
 import { counterMetric, type RoleMetrics } from "../services/metrics.ts"
 import type { TableStoreError } from "../services/table-store.ts"
@@ -22,16 +22,21 @@ import { decodeLinkRow, decodeManifestRow, decodeTagRow, type IndexTables } from
 import type { CollectConfig } from "./config.ts"
 import { planRetention, type RepositoryContent, type RetentionPlan } from "./retention.ts"
 
-interface CollectReport {
-  readonly dryRun: boolean
-  readonly tags: number
-  readonly manifests: number
-  readonly blobs: number
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+const CollectReport = Schema.Struct({
+  dryRun: Schema.Boolean,
+  tags: Count,
+  manifests: Count,
+  blobs: Count,
   /** Bytes of content that no repository of this build-index links or names any more. */
-  readonly bytes: number
+  bytes: Count,
   /** Removed content by repository; the first maxCollectListed lines. */
-  readonly gone: ReadonlyArray<string>
-}
+  gone: Schema.Array(Schema.String)
+}).annotate({ identifier: "BuildIndexCollectReport" })
+type CollectReport = typeof CollectReport.Type
+
+export const BuildIndexCollectApi = collectApi(CollectReport)
 
 const collectedTotal = counterMetric("shoal_index_collected_total", {
   of: "build-indexes",
@@ -175,24 +180,16 @@ export const makeBuildIndexCollect = (options: {
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(config.every), again)))
     }
 
-    const failed = (message: string) => ociErrorResponse(ociError("UNAVAILABLE", { message }))
-    const route = (method: "GET" | "POST", dryRun: boolean): HttpRoute => ({
-      method,
-      path: "/collect",
-      handler: countedHandler(
-        counter,
-        "/collect",
-        Effect.match(collect(dryRun), {
-          onSuccess: (report) =>
-            HttpServerResponse.text(`${JSON.stringify(report, undefined, 2)}\n`, {
-              contentType: "application/json"
-            }),
-          onFailure: (error) => failed(`the build-index cannot use its tables: ${error.message}`)
-        }),
-        () => failed("the collection failed; the log says where")
-      )
+    const answers = HttpApiBuilder.group(BuildIndexCollectApi, "collect", (handlers) =>
+      handlers
+        .handle("plan", () => collectionReport(collect(true)))
+        .handle("collect", ({ query }) => collectionReport(collect(query["dry-run"] !== undefined)))
+    )
+    return yield* apiRoutes(BuildIndexCollectApi, answers, {
+      role: "the build-index",
+      counter,
+      routeName: () => "/collect"
     })
-    return [route("GET", true), route("POST", false)]
   })
 
 const totals = (plans: ReadonlyMap<string, RetentionPlan>, mostLines: number) => {

@@ -11,16 +11,16 @@
 // returns only when it is requested by a name that needs it, or from that origin's queue of copies, and is then
 // collected again. One collection runs at a time.
 
-import { Clock, Duration, Effect, Option, type Scope, Semaphore } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Clock, Duration, Effect, Option, Schema, type Scope, Semaphore } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { BuildIndexClient, BuildIndexUnavailable } from "../client/build-index-client.ts"
 import { AskLimits } from "../client/limits.ts"
-import { ociErrorResponse } from "../http/error-response.ts"
+import { apiRoutes } from "../http/api-routes.ts"
+import { collectApi, collectionReport } from "../http/collect-api.ts"
 import type { HttpRoute } from "../http/http-app.ts"
-import { countedHandler, type RequestCounter } from "../http/http-requests.ts"
+import type { RequestCounter } from "../http/http-requests.ts"
 import { HttpLimits } from "../http/limits.ts"
-import { ociError } from "../oci/oci-error.ts"
 import type { PeerEngine } from "../peer/peer-engine.ts"
 import type { BlobStat, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { counterMetric, type RoleMetrics } from "../services/metrics.ts"
@@ -29,17 +29,22 @@ import type { OriginCollect } from "./config.ts"
 import type { OriginReplication } from "./origin-replication.ts"
 import type { OriginTouches } from "./origin-touches.ts"
 
-interface OriginCollectReport {
-  readonly dryRun: boolean
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+const OriginCollectReport = Schema.Struct({
+  dryRun: Schema.Boolean,
   /** Complete blobs that are here, and those of them that were used or touched within the grace. */
-  readonly complete: number
-  readonly touched: number
+  complete: Count,
+  touched: Count,
   /** Removed blobs, and the bytes of their content. */
-  readonly blobs: number
-  readonly bytes: number
+  blobs: Count,
+  bytes: Count,
   /** The first maxCollectListed of them. */
-  readonly gone: ReadonlyArray<string>
-}
+  gone: Schema.Array(Schema.String)
+}).annotate({ identifier: "OriginCollectReport" })
+type OriginCollectReport = typeof OriginCollectReport.Type
+
+export const OriginCollectApi = collectApi(OriginCollectReport)
 
 type CollectError = BuildIndexUnavailable | BlobStoreError | TableStoreError
 
@@ -135,26 +140,16 @@ export const makeOriginCollect = (options: {
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(config.every), again)))
     }
 
-    const failed = (message: string) => ociErrorResponse(ociError("UNAVAILABLE", { message }))
-    const route = (method: "GET" | "POST"): HttpRoute => ({
-      method,
-      path: "/collect",
-      handler: countedHandler(
-        counter,
-        "/collect",
-        Effect.gen(function* () {
-          const query = yield* HttpServerRequest.ParsedSearchParams
-          const report = yield* collect(method === "GET" || query["dry-run"] !== undefined)
-          return HttpServerResponse.text(`${JSON.stringify(report, undefined, 2)}\n`, {
-            contentType: "application/json"
-          })
-        }).pipe(
-          Effect.catch((error) => Effect.succeed(failed(`nothing more was collected: ${error.message}`)))
-        ),
-        () => failed("the collection failed; the log says where")
-      )
+    const answers = HttpApiBuilder.group(OriginCollectApi, "collect", (handlers) =>
+      handlers
+        .handle("plan", () => collectionReport(collect(true)))
+        .handle("collect", ({ query }) => collectionReport(collect(query["dry-run"] !== undefined)))
+    )
+    return yield* apiRoutes(OriginCollectApi, answers, {
+      role: "the origin",
+      counter,
+      routeName: () => "/collect"
     })
-    return [route("GET"), route("POST")]
   })
 
 const bytesOf = (blobs: ReadonlyArray<BlobStat>): number =>
