@@ -46,6 +46,22 @@ describe("a bitfield", () => {
     )
   })
 
+  test("counts what another set of its length lacks", () => {
+    const set = fc.uniqueArray(fc.nat(99), { maxLength: 100 })
+    fc.assert(
+      fc.property(set, set, (ours, theirs) => {
+        const fieldOf = (pieces: readonly number[]): Bitfield => {
+          const field = new Bitfield(100)
+          for (const piece of pieces) field.set(piece)
+          return field
+        }
+        const lacking = ours.filter((piece) => !theirs.includes(piece))
+        expect(fieldOf(ours).countWithout(fieldOf(theirs))).toBe(lacking.length)
+      })
+    )
+    expect(Bitfield.full(100).countWithout(new Bitfield(100))).toBe(100)
+  })
+
   test("keeps the spare bits of its last word zero", () => {
     fc.assert(
       fc.property(length, (size) => {

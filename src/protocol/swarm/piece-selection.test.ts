@@ -126,6 +126,28 @@ describe("the next piece", () => {
     expect([70, 100]).toContain(select({ ...given, windowWords: 4 }, seeded(1)))
   })
 
+  test("of a window is in its words from the first that misses a piece, two when none are named", () => {
+    const availability = Array.from({ length: 160 }, (_, piece) => 5 - wordOf(piece))
+    const given = { ...everything(160), availability, choice: "windowed" as const }
+    expect(wordOf(select(given, seeded(1)))).toBe(1)
+    const later = { ...given, missing: given.missing.filter((piece) => wordOf(piece) > 1) }
+    expect(wordOf(select({ ...later, windowWords: 2 }, seeded(1)))).toBe(3)
+    const gap = { ...given, missing: given.missing.filter((piece) => wordOf(piece) !== 1) }
+    expect(wordOf(select({ ...gap, windowWords: 2 }, seeded(1)))).toBe(0)
+  })
+
+  test("by chance is any candidate, the common ones as well", () => {
+    const given = { ...everything(20), availability: Array.from({ length: 20 }, (_, piece) => piece) }
+    const random = seeded(3)
+    const chosen = new Set(Array.from({ length: 400 }, () => select({ ...given, choice: "random" }, random)))
+    expect(chosen.size).toBe(20)
+    expect(select(given, random)).toBe(0)
+  })
+
+  test("has choices that experiments name", () => {
+    expect(pieceChoices).toEqual(["rarest", "random", "windowed", "in-order"])
+  })
+
   test("is one that the rules allow, and -1 only when they allow none", () => {
     fc.assert(
       fc.property(scene, fc.nat(), (given, seed) => {
