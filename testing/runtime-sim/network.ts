@@ -1,5 +1,5 @@
-// Decides how tests of the network look at it: hosts with listeners, sinks that write down what they are told and fail
-// when they are told what they must not be, and time that passes by the kernel. For tests only.
+// A small network for tests: hosts with listeners, sinks that record their calls and fail on a forbidden one, and
+// time that passes on the kernel. For tests only.
 
 import { Duration, Effect } from "effect"
 import { expect } from "vitest"
@@ -23,10 +23,10 @@ export interface Arrival {
   readonly at: number
 }
 
-/** A sink that writes down what it is told, and fails when it is told what it must not be. */
+/** A sink that records its calls, and fails when one comes after the end. */
 export class Recorder implements ConnectionSink {
   readonly arrivals: Arrival[] = []
-  readonly told: string[] = []
+  readonly events: string[] = []
   readonly sentAt: Array<readonly [payload: unknown, at: number]> = []
   readonly #kernel: Kernel
   end!: ConnectionEnd
@@ -36,10 +36,10 @@ export class Recorder implements ConnectionSink {
   }
 
   opened() {
-    this.#tell("opened")
+    this.#record("opened")
   }
   refused(reason: string) {
-    this.#tell(`refused: ${reason}`)
+    this.#record(`refused: ${reason}`)
   }
   received(payload: unknown, size: number) {
     expect(this.over).toBe(false)
@@ -49,14 +49,14 @@ export class Recorder implements ConnectionSink {
     this.sentAt.push([payload, this.#kernel.now])
   }
   closed(reason: string) {
-    this.#tell(`closed: ${reason}`)
+    this.#record(`closed: ${reason}`)
   }
   get over(): boolean {
-    return this.told.some((what) => !what.startsWith("opened"))
+    return this.events.some((what) => !what.startsWith("opened"))
   }
-  #tell(what: string) {
+  #record(what: string) {
     expect(this.over).toBe(false)
-    this.told.push(`${what} @${this.#kernel.now}`)
+    this.events.push(`${what} @${this.#kernel.now}`)
   }
 }
 
@@ -67,12 +67,12 @@ export const makeWorld = (changes: Partial<NetworkOptions> = {}) => {
   const faults = new NetworkFaults(connections)
   const at = (instant: number, action: () => void) =>
     kernel.schedule(instant, { fire: action }, eventKinds.wake, 0, undefined)
-  /** In two sleeps, so that what was due at the last instant has happened. */
+  /** Two sleeps, so that everything due at the last instant has happened. */
   const passTime = (micros: number) => {
     kernel.runExit(Effect.sleep(Duration.millis((micros - 1) / 1000)))
     kernel.runExit(Effect.sleep(Duration.millis(1 / 1000)))
   }
-  /** Listens on port 1; gives the sinks of what comes in. */
+  /** Listens on port 1. Returns the sinks of incoming connections. */
   const listen = (host: NetworkHost) => {
     const accepted: Recorder[] = []
     connections.listen(host, 1, (end) => {

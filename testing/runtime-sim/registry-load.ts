@@ -1,5 +1,5 @@
-// Decides what loads the link models are compared on: a registry's, where every host keeps some downloads of equal
-// size from random others, and who uploads serves a few at a time. Plays it in a closed loop, or transfer by transfer at
+// The load of a registry, on which the link models are compared: every host keeps several downloads of equal size
+// from random others, and serves a few uploads at a time. It is played in a closed loop, or transfer by transfer at
 // given instants. For tests only.
 
 import { Duration, Effect } from "effect"
@@ -13,7 +13,7 @@ import type { LinkRates } from "../../src/runtime-sim/network/links.ts"
 export interface RegistryLoad {
   readonly hosts: number
   readonly downloadsEach: number
-  /** How many a host downloads at a time, and how many it uploads. */
+  /** Concurrent downloads of a host, and its concurrent uploads. */
   readonly atOnce: number
   readonly uploadSlots: number
   readonly size: number
@@ -25,7 +25,7 @@ export interface RegistryLoad {
 export interface Transfer {
   readonly from: number
   readonly to: number
-  /** Microseconds: when the uploader begins, and when the downloader has it. */
+  /** Microseconds at which the uploader begins, and at which the downloader has it. */
   readonly begun: number
   readonly ended: number
 }
@@ -51,7 +51,7 @@ const makeNetwork = (load: RegistryLoad, linkModel: LinkModel) => {
   for (const [index, host] of hosts.entries()) {
     connections.listen(host, 1, () => ({ ...quiet, received: (payload) => receivers[index]!(payload) }))
   }
-  /** A connection of its own for a transfer, so that nothing waits for anything but the links. */
+  /** Each transfer has its own connection, so that only the links delay it. */
   const upload = (from: number, to: number, number: number, sent: () => void) => {
     const end = connections.dial(hosts[from]!, `h${to}`, 1, {
       ...quiet,
@@ -69,7 +69,7 @@ const makeNetwork = (load: RegistryLoad, linkModel: LinkModel) => {
   return { kernel, receivers, upload, at, play }
 }
 
-/** Every host asks its next source, drawn from a stream of its own, as soon as a download is through. */
+/** Every host asks its next source, drawn from its own stream, as soon as a download is complete. */
 export const playClosedLoop = (load: RegistryLoad, linkModel: LinkModel): ReadonlyArray<Transfer> => {
   const { kernel, receivers, upload, at, play } = makeNetwork(load, linkModel)
   const transfers: Transfer[] = []
@@ -105,7 +105,7 @@ export const playClosedLoop = (load: RegistryLoad, linkModel: LinkModel): Readon
   return transfers
 }
 
-/** The same transfers at the same instants; gives how long each takes, by its place. */
+/** Plays the same transfers at the same instants. Returns the duration of each, by its index. */
 export const replay = (
   load: RegistryLoad,
   linkModel: LinkModel,

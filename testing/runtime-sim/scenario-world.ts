@@ -1,5 +1,5 @@
-// Decides how scripted scenarios play in the simulator: host names are network names, ports are numbered per listener,
-// bytes come from the seed of the scenario's own choosing. Same script, same world interface as on sockets.
+// The simulator as the world of scripted scenarios: host names are network names, ports are numbered per listener,
+// and bytes come from a seed that the scenario chooses. Scripts and the world's interface are the same as on sockets.
 
 import { createCipheriv, hash } from "node:crypto"
 import { Effect } from "effect"
@@ -14,7 +14,7 @@ export interface SimWorld {
 
 const firstPort = 10_000
 
-/** A simulation as the world of scenarios; run their effects with `simulation.run`. */
+/** A simulation as the world of scenarios. Run their effects with `simulation.run`. */
 export const makeSimWorld = (options: SimulationOptions): SimWorld => {
   const simulation = makeSimulation(options)
   const ports = new Map<string, number>()
@@ -36,6 +36,9 @@ export const makeSimWorld = (options: SimulationOptions): SimWorld => {
   return { world, simulation }
 }
 
-/** The key stream of AES-256 in counter mode, keyed by the hash of the seed: the same bytes as in the world of sockets. */
+/**
+ * The key stream of AES-256 in counter mode, with the hash of the seed as the key: the same bytes as in the world of
+ * sockets.
+ */
 export const seededBytes = (seed: string, length: number): Uint8Array =>
   createCipheriv("aes-256-ctr", hash("sha256", seed, "buffer"), Buffer.alloc(16)).update(Buffer.alloc(length))

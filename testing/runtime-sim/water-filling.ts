@@ -1,10 +1,10 @@
-// Decides what max-min fair rates are, to hold the simulator's against: progressive filling (Bertsekas and Gallager, Data
-// Networks, 6.5.2). All rates rise together; when a link is full, the flows on it stay as they are; and so on. Also what
-// completion times follow when rates are filled anew at every start and end. Shares nothing with fair-shares.ts. For
-// tests only.
+// Max-min fair rates by progressive filling (Bertsekas and Gallager, Data Networks, 6.5.2), to check the simulator's
+// rates: all rates rise together; when a link is full, the flows on it keep their rate; and so on. Also the
+// completion times that follow when rates are filled again at every start and end. Shares nothing with
+// fair-shares.ts. For tests only.
 
 export interface FilledFlow {
-  /** Numbers of the links it crosses, each once. */
+  /** Numbers of the links that it crosses, each once. */
   readonly links: ReadonlyArray<number>
 }
 
@@ -42,7 +42,7 @@ export interface FluidTransfer extends FilledFlow {
   readonly size: number
 }
 
-/** When each transfer is through, if rates are filled anew whenever one begins or ends. */
+/** The completion time of each transfer, when rates are filled again whenever one begins or ends. */
 export const fluidEnds = (
   capacities: ReadonlyArray<number>,
   transfers: ReadonlyArray<FluidTransfer>

@@ -1,6 +1,6 @@
-// Decides a small workload that touches everything a simulation has, for tests of determinism: hosts gossip pieces of a
-// symbolic blob over peer connections, ask a registry of names over HTTP, keep facts in tables, sleep, retry and log;
-// one is killed and started again, one is cut off for a while. It is no protocol: it only has to be busy.
+// A small workload that uses every part of a simulation, for tests of determinism: hosts gossip pieces of a symbolic
+// blob over peer connections, ask a registry of names over HTTP, store rows in tables, sleep, retry and log; one is
+// killed and restarted, one is cut off for a while. It is no protocol: it only has to be busy.
 
 import { Clock, Duration, Effect, Random, Schedule } from "effect"
 import { HttpBody, HttpClient, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -24,7 +24,7 @@ export interface GossipResult {
   readonly pieces: ReadonlyArray<number>
 }
 
-/** Keeps the names of all who asked, and answers with everyone before them. */
+/** Records the name of each caller, and answers with all earlier ones. */
 const registry = Effect.gen(function* () {
   const known: string[] = []
   const app = yield* makeHttpApp(
@@ -46,7 +46,7 @@ const registry = Effect.gen(function* () {
   return { listeners: [{ name: "http", listen: { host: "registry", port: 80 }, app }] }
 })
 
-/** Asks whoever it knows for pieces it lacks, until it has all. */
+/** Asks known hosts for missing pieces, until it has all. */
 const gossiper = (name: string, torrent: Torrent) =>
   Effect.gen(function* () {
     const storage = yield* HostStorage

@@ -1,4 +1,4 @@
-// Image patterns in configurations, which say what tags are immutable, retained or preheated. The schema knows no
+// Image patterns in configurations, which say which tags are immutable, retained or preheated. The schema knows no
 // role.
 
 import { Schema } from "effect"

@@ -60,8 +60,8 @@ export const misfitRefusal = (
 ): OciError => {
   const [issue] = issuesOf(cause.issue).issues
   const name = issue?.path?.map((segment) => String(typeof segment === "object" ? segment.key : segment))[0]
-  const told = kind === "Params" && name !== undefined ? parameters[name] : undefined
-  if (name !== undefined && told !== undefined) return told(params[name] ?? "")
+  const invalid = kind === "Params" && name !== undefined ? parameters[name] : undefined
+  if (name !== undefined && invalid !== undefined) return invalid(params[name] ?? "")
   return ociError("UNSUPPORTED", {
     status: 400,
     message: `the request's ${kind.toLowerCase()} do not fit: ${name ?? "it"}: ${issue?.message ?? cause.message}`

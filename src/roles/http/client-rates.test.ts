@@ -25,10 +25,10 @@ test("a client gets its burst and rate, whether others ask or not", () => {
         let now = 0
         for (const { client, wait } of asked) {
           now += wait
-          const told = together.admit(`client ${client}`, now)
-          expect(told).toBe(alone[client]!.admit("it", now))
+          const retryAfter = together.admit(`client ${client}`, now)
+          expect(retryAfter).toBe(alone[client]!.admit("it", now))
           if (!first.has(client)) first.set(client, now)
-          if (told === 0) through.set(client, (through.get(client) ?? 0) + 1)
+          if (retryAfter === 0) through.set(client, (through.get(client) ?? 0) + 1)
           const elapsed = now - first.get(client)!
           expect(through.get(client) ?? 0).toBeLessThanOrEqual(burst + (rate * (elapsed + 1)) / seconds(1))
         }

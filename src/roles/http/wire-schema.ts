@@ -37,7 +37,7 @@ export const RepositoryText = Schema.String.check(
   })
 )
 
-/** A repository's name, as whoever asks calls it. */
+/** A repository's name as the requester writes it, checked for its length only. */
 export const NamespaceText = Schema.String.check(Schema.isBetweenLength(1, maxRepositoryLength))
 
 export const TagText = Schema.String.check(

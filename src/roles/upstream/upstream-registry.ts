@@ -112,8 +112,8 @@ export const makeUpstreamRegistry = (
         })
         const what = `the manifest ${repository}@${wanted}`
         const bytes = yield* whole(response, what, maxManifestBytes)
-        const told = parseDigest(response.headers["docker-content-digest"] ?? "")
-        const expected = reference.tag === "Digest" ? reference.digest : told
+        const stated = parseDigest(response.headers["docker-content-digest"] ?? "")
+        const expected = reference.tag === "Digest" ? reference.digest : stated
         const digest = digests.digest(expected === undefined ? "sha256" : digestAlgorithm(expected), bytes)
         if (expected !== undefined && digest !== expected) {
           return yield* away(`gave ${digest} for ${what}, which is ${expected}`)

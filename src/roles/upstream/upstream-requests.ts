@@ -38,8 +38,8 @@ const redirects: ReadonlyArray<number> = [301, 302, 303, 307, 308]
 
 /** Retry-After in seconds. Its form as a date is ignored, because clocks may differ. */
 const retryAfter = (header: string | undefined, limits: UpstreamLimits): Micros => {
-  const told = /^\d{1,6}$/.test(header ?? "") ? Number(header) * 1_000_000 : limits.upstreamPause
-  return Math.min(Math.max(told, limits.upstreamPause), limits.maxUpstreamPause)
+  const pause = /^\d{1,6}$/.test(header ?? "") ? Number(header) * 1_000_000 : limits.upstreamPause
+  return Math.min(Math.max(pause, limits.upstreamPause), limits.maxUpstreamPause)
 }
 
 export const makeUpstreamRequests = (
@@ -103,8 +103,8 @@ export const makeUpstreamRequests = (
     const refusal = (what: string, response: HttpClientResponse.HttpClientResponse, host: string) =>
       Effect.gen(function* () {
         const { status } = response
-        const told = yield* reasonIn(response, limits.maxRefusalBytes)
-        const message = `answered ${status} to ${what} at ${host}${told === "" ? "" : `: ${told}`}`
+        const reason = yield* reasonIn(response, limits.maxRefusalBytes)
+        const message = `answered ${status} to ${what} at ${host}${reason === "" ? "" : `: ${reason}`}`
         if (status === 404) return yield* new UpstreamLacks({ denied: false, message: `${name} ${message}` })
         if (status === 401 || status === 403) {
           return yield* new UpstreamLacks({ denied: true, message: `${name} ${message}` })

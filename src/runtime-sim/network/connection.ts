@@ -21,7 +21,7 @@ export interface ConnectionSink {
   readonly refused: (reason: string) => void
   /** A frame of `size` bytes arrived; the payload is the object that was sent. */
   readonly received: (payload: unknown, size: number) => void
-  /** The oldest frame that was sent with `tellSent` and not yet reported has left this host. */
+  /** The oldest frame that was sent with `reportSent` and not yet reported has left this host. */
   readonly sent: (payload: unknown) => void
   /** The connection is gone, whichever end closed it. Called once. */
   readonly closed: (reason: string) => void
@@ -101,7 +101,7 @@ export class Frame implements QueuedFrame {
 export const frameFlags = {
   /** The frame is in flight. Pooled frames do not have this flag. */
   live: 1,
-  tellSent: 2,
+  reportSent: 2,
   /** The last frame of the sender. */
   last: 4
 } as const

@@ -105,9 +105,9 @@ export class Connections implements EventTarget {
    * Sends `payload` as `size` bytes. `mark` stands for its content in the trace. An end that is not open sends
    * nothing.
    */
-  send(from: ConnectionEnd, payload: unknown, size: number, mark: number, tellSent: boolean): void {
+  send(from: ConnectionEnd, payload: unknown, size: number, mark: number, reportSent: boolean): void {
     if (from.state === "open") {
-      this.network.transmit(from, payload, size, mark, tellSent ? frameFlags.tellSent : 0)
+      this.network.transmit(from, payload, size, mark, reportSent ? frameFlags.reportSent : 0)
     }
   }
 

@@ -39,8 +39,8 @@ describe("latency by distance", () => {
     const accepted = listen(hosts[to])
     const end = dial(hosts[from], to)
     passTime(10_000)
-    expect(accepted[0]?.told).toEqual([`opened @${micros}`])
-    expect(end.told).toEqual([`opened @${2 * micros}`])
+    expect(accepted[0]?.events).toEqual([`opened @${micros}`])
+    expect(end.events).toEqual([`opened @${2 * micros}`])
   })
 })
 

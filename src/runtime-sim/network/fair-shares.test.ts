@@ -135,12 +135,12 @@ describe("fair shares", () => {
     expect(origin.load).toBeLessThanOrEqual(1000)
     expect(origin.load).toBeGreaterThan(994)
     const { level } = origin
-    let told = 0
+    let reports = 0
     for (let flow = 0; flow < 5; flow++) {
       join()
-      shares.solve(() => told++)
+      shares.solve(() => reports++)
     }
-    expect([origin.level, told]).toEqual([level, 5])
+    expect([origin.level, reports]).toEqual([level, 5])
     for (let flow = 0; flow < 20; flow++) join()
     shares.solve(() => {})
     expect(origin.level).toBeLessThan(level)

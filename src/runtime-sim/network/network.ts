@@ -101,7 +101,7 @@ export class Network implements EventTarget, BulkCarrier {
 
   /**
    * Sends `payload` as `size` bytes to the other end. `mark` stands for its content in the trace, at its arrival.
-   * With the flag `tellSent`, the sender is told when the frame has left.
+   * With the flag `reportSent`, the sender is told when the frame has left.
    */
   transmit(from: ConnectionEnd, payload: unknown, size: number, mark: number, flags: number): void {
     const { links } = this
@@ -152,8 +152,8 @@ export class Network implements EventTarget, BulkCarrier {
     if (from.lastBulk === frame) from.lastBulk = undefined
     this.#deliverAt(frame, from, whole + this.#lossDelay(frame, from))
     if (frame.followers !== undefined) this.#deliverLateFollowers(frame.followers, from)
-    if ((frame.flags & frameFlags.tellSent) !== 0) {
-      frame.flags &= ~frameFlags.tellSent
+    if ((frame.flags & frameFlags.reportSent) !== 0) {
+      frame.flags &= ~frameFlags.reportSent
       from.sink.sent(frame.payload)
     }
   }
@@ -259,7 +259,7 @@ export class Network implements EventTarget, BulkCarrier {
         return
       }
       // Only a frame that used no uplink has not been reported yet.
-      if ((flags & frameFlags.tellSent) !== 0) to.peer.sink.sent(payload)
+      if ((flags & frameFlags.reportSent) !== 0) to.peer.sink.sent(payload)
     }
     to.sink.received(payload, size)
   }
