@@ -227,14 +227,13 @@ export const inRounds =
   ({ upstreamRounds, upstreamRoundDelay }: AskLimits, isUnanswered: (error: Tagged) => boolean) =>
   <A, E extends Tagged, R>(asked: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     if (upstreamRounds < 2) return asked
-    return Effect.catchIf(asked, isUnanswered, () =>
-      Effect.retry(Effect.delay(asked, toDuration(upstreamRoundDelay)), {
-        while: isUnanswered,
-        schedule: Schedule.exponential(toDuration(2 * upstreamRoundDelay)).pipe(
-          Schedule.upTo({ times: upstreamRounds - 2 })
-        )
-      })
-    )
+    const later = Effect.retry(asked, {
+      while: isUnanswered,
+      schedule: Schedule.exponential(toDuration(2 * upstreamRoundDelay)).pipe(
+        Schedule.upTo({ times: upstreamRounds - 2 })
+      )
+    })
+    return Effect.catchIf(asked, isUnanswered, () => Effect.delay(later, toDuration(upstreamRoundDelay)))
   }
 
 interface Tagged {

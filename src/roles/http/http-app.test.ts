@@ -3,7 +3,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { madeWhenAsked } from "./http-app.ts"
+import { makeRoleMetrics } from "../services/metrics.ts"
+import { madeWhenAsked, makeHttpApp } from "./http-app.ts"
+import { countedHandler, makeRequestCounter } from "./http-requests.ts"
 
 describe("an app that is made on demand", () => {
   it.effect("is made by the first request, and once", () =>
@@ -22,6 +24,74 @@ describe("an app that is made on demand", () => {
         expect(answer.status).toBe(200)
       }
       expect(made).toBe(1)
+    })
+  )
+})
+
+describe("an app of routes", () => {
+  const metrics = makeRoleMetrics("tracker")
+  const counter = makeRequestCounter(metrics)
+  const hello = countedHandler(counter, "hello", Effect.succeed(HttpServerResponse.text("hello")), () =>
+    HttpServerResponse.empty({ status: 500 })
+  )
+  const broken = countedHandler(counter, "broken", Effect.die(new Error("a bug")), () =>
+    HttpServerResponse.empty({ status: 500 })
+  )
+  const ask = (method: string, path: string, notReady: ReadonlyArray<string> = []) =>
+    Effect.gen(function* () {
+      const routes = [
+        { method: "GET", path: "/hello", handler: hello },
+        { method: "POST", path: "/broken", handler: broken }
+      ] as const
+      const health = { role: "tracker", metrics, notReady: Effect.succeed(notReady) }
+      const app = yield* makeHttpApp(routes, health)
+      const request = HttpServerRequest.fromWeb(new Request(`http://tracker${path}`, { method }))
+      const answer = yield* Effect.scoped(
+        Effect.provideService(app, HttpServerRequest.HttpServerRequest, request)
+      )
+      const web = HttpServerResponse.toWeb(answer)
+      return {
+        status: web.status,
+        allow: web.headers.get("allow"),
+        body: yield* Effect.promise(() => web.text())
+      }
+    })
+
+  it.effect("answers its routes, health, and readiness with its reasons", () =>
+    Effect.gen(function* () {
+      expect(yield* ask("GET", "/hello")).toMatchObject({ status: 200, body: "hello" })
+      expect((yield* ask("HEAD", "/hello")).status).toBe(200)
+      expect(yield* ask("GET", "/health")).toMatchObject({ status: 200, body: "ok\n" })
+      expect(yield* ask("GET", "/readiness")).toMatchObject({ status: 200, body: "ready\n" })
+      expect(yield* ask("GET", "/readiness", ["no disk", "no peers"])).toMatchObject({
+        status: 503,
+        body: "tracker: no disk\ntracker: no peers\n"
+      })
+    })
+  )
+
+  it.effect("says 404 to a known method where no route is, and 405 with the methods to any other", () =>
+    Effect.gen(function* () {
+      for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]) {
+        expect(yield* ask(method, "/nowhere"), method).toMatchObject({ status: 404, allow: null })
+      }
+      const other = yield* ask("OPTIONS", "/hello")
+      expect(other).toMatchObject({ status: 405, allow: "GET, HEAD, POST, PUT, PATCH, DELETE" })
+      expect(other.body).toContain("there is no OPTIONS")
+    })
+  )
+
+  it.effect("counts answers by method, route and status, a defect among them", () =>
+    Effect.gen(function* () {
+      yield* ask("GET", "/hello")
+      yield* ask("POST", "/broken")
+      const { body } = yield* ask("GET", "/metrics")
+      const counted = (labels: string) =>
+        new RegExp(`shoal_http_requests_total\\{[^}]*${labels}[^}]*\\} (\\d+)`)
+      expect(Number(counted('method="GET",route="hello",status="200"').exec(body)?.[1])).toBeGreaterThan(1)
+      expect(body).toMatch(counted('method="HEAD",route="hello",status="200"'))
+      expect(counted('method="POST",route="broken",status="500"').exec(body)?.[1]).toBe("1")
+      expect(body).toContain('role="tracker"')
     })
   )
 })
