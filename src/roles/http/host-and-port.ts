@@ -1,17 +1,24 @@
 // Writes a host and a port together: an IPv6 address gets brackets (RFC 3986, 3.2.2). This machine reaches a listener
 // on every address by loopback.
 
-export const hostAndPort = (host: string, port: number): string =>
-  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+import { Result } from "effect"
+import { NetAddress } from "effect/net"
 
-/** "::" in any spelling: every address of this machine. */
-const isEveryIpv6 = (host: string): boolean => host.includes(":") && /^[0:]+$/.test(host)
+export const hostAndPort = (host: string, port: number): string =>
+  `${NetAddress.formatUrlHostString(host)}:${port}`
+
+/** The loopback address of the family of which a listener on `host` has every address; undefined for another host. */
+const loopbackOfEvery = (host: string): NetAddress.IpAddress | undefined => {
+  const address = Result.getOrUndefined(NetAddress.ipFromString(host))
+  if (address === undefined || !NetAddress.isUnspecified(address)) return undefined
+  return NetAddress.isIpv4Address(address) ? NetAddress.ipv4Loopback : NetAddress.ipv6Loopback
+}
 
 /** Whether a listener on `host` listens on every address. */
-export const isEveryAddress = (host: string): boolean => host === "0.0.0.0" || isEveryIpv6(host)
+export const isEveryAddress = (host: string): boolean => loopbackOfEvery(host) !== undefined
 
 /** The URL under which this machine reaches a listener. */
 export const localUrl = ({ host, port }: { readonly host: string; readonly port: number }): string => {
-  const reached = host === "0.0.0.0" ? "127.0.0.1" : isEveryIpv6(host) ? "::1" : host
-  return `http://${hostAndPort(reached, port)}`
+  const loopback = loopbackOfEvery(host)
+  return `http://${hostAndPort(loopback === undefined ? host : NetAddress.formatIp(loopback), port)}`
 }

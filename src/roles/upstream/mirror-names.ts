@@ -8,16 +8,22 @@
 // Invariants: different registries have different prefixes; a prefix is one well-formed component of a repository
 // name.
 
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
+import { NetAddress } from "effect/net"
 import { required, withDefault } from "../config/keys.ts"
-import { ipv6Groups } from "../http/ipv6-address.ts"
 import { isRepositoryName } from "../oci/repository-path.ts"
 
 const label = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 const namePattern = new RegExp(`^(${label}(?:\\.${label})*|\\[[0-9a-f:]{2,39}\\])(?::([0-9]{1,5}))?$`)
 
-const inComponent = (groups: ReadonlyArray<number> | undefined): string | undefined =>
-  groups?.map((group) => group.toString(16)).join("_")
+/** An IPv6 address as a part of a name; undefined for any other text. */
+const inComponent = (text: string): string | undefined => {
+  const address = NetAddress.ipv6FromString(text)
+  if (Result.isFailure(address)) return undefined
+  return NetAddress.ipv6ToSegments(address.success)
+    .map((segment) => segment.toString(16))
+    .join("_")
+}
 
 /**
  * The first component of the names that a registry's repositories have here; undefined for a text that is no
@@ -27,7 +33,7 @@ export const repositoryPrefix = (registry: string): string | undefined => {
   const match = namePattern.exec(registry)
   if (match === null || registry.length > 128) return undefined
   const host = match[1]!
-  const named = host.startsWith("[") ? inComponent(ipv6Groups(host.slice(1, -1))) : host
+  const named = host.startsWith("[") ? inComponent(host.slice(1, -1)) : host
   if (named === undefined) return undefined
   const port = match[2]
   return port === undefined ? named : `${named}__${port}`
