@@ -28,6 +28,12 @@ import { RequestWindow } from "./request-window.ts"
 import { SuperSeeding } from "./super-seeding.ts"
 import type { Uploader, UploadSwarm } from "./uploader.ts"
 
+/** What a swarm asks of the uploader. */
+export type SwarmUploader = Pick<
+  Uploader,
+  "cancel" | "enqueue" | "has" | "hasRoom" | "makeRoomFor" | "retryAfter"
+>
+
 export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   readonly id: SwarmId
   readonly metainfo: Metainfo
@@ -57,12 +63,12 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   readonly #pendingWrites: PendingWrite[] = []
   readonly #filler: RequestFiller
   readonly #superSeeding: SuperSeeding | undefined
-  readonly #uploader: Uploader
+  readonly #uploader: SwarmUploader
   readonly #context: HostContext
 
   constructor(
     context: HostContext,
-    uploader: Uploader,
+    uploader: SwarmUploader,
     id: SwarmId,
     metainfo: Metainfo,
     have: Bitfield,
