@@ -1,4 +1,4 @@
-// The laboratory of the command line: every experiment of the registry, with reports under the working directory.
+// The laboratory of the command line: all experiments of the registry, with their reports under the working directory.
 
 import { fileURLToPath } from "node:url"
 import { fingerprintsOf, watchSources } from "./engine/fingerprint.ts"

@@ -1,4 +1,4 @@
-// The experiments that exist, in the order in which they are listed, run and shown.
+// All experiments, in the order in which they are listed, run and shown.
 
 import { adversity } from "./adversity/adversity.ts"
 import type { Experiment } from "./engine/experiment.ts"

@@ -1,9 +1,9 @@
-// Decides what is said between the runner and a worker thread that measures cells: one cell is asked for at a time,
-// progress is told while it runs, and one answer ends it.
+// Messages between the runner and a worker thread that measures cells. The runner requests one cell at a time; the
+// worker sends progress while it runs, and one answer that ends it.
 
-/** What a worker is started with. */
+/** Data with which a worker starts. */
 export interface WorkerSetup {
-  /** URL of the module whose `experiments` are the registry. */
+  /** URL of the module that exports the registry as `experiments`. */
   readonly registry: string
 }
 
@@ -13,9 +13,9 @@ export interface MeasureThis {
 }
 
 export type FromWorker =
-  /** Every module that it needs is loaded. */
+  /** All modules are loaded. */
   | { readonly tag: "loaded" }
-  /** A fraction from 0 to 1, and what is happening. */
+  /** A fraction from 0 to 1, and a few words on what is happening. */
   | { readonly tag: "progress"; readonly done: number; readonly note: string }
   /** The outcome as JSON. */
   | { readonly tag: "outcome"; readonly json: string }

@@ -1,5 +1,5 @@
-// Holds the spreading of cells over threads to its promises: the same outcomes on any number of workers, crashes told
-// with the cell's name, threads that hang ended at once, what would not fit refused.
+// Tests of the pool of cells: equal outcomes on any number of workers, crashes reported with the name of the cell,
+// hanging threads ended at once, cells refused that do not fit.
 
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import { assert, describe, it } from "vitest"
@@ -29,7 +29,7 @@ const inPool = (
   )
 
 describe("a pool of cells", () => {
-  it("gives the same outcomes, in the cells' order, on one worker and on more", async () => {
+  it("gives equal outcomes in the order of the cells, on one worker and on several", async () => {
     const [one, two] = await Promise.all([1, 2].map((workers) => Effect.runPromise(inPool({}, { workers }))))
     const cells = [1, 2].flatMap((seed) => [0, 1, 2, 3, 4, 5].map((cell) => `${seed}-${cell}`))
     assert.deepStrictEqual(
@@ -48,7 +48,7 @@ describe("a pool of cells", () => {
     assert.strictEqual(error.message, message)
   })
 
-  it("ends a thread that does not listen, at once", async () => {
+  it("ends a thread that does not listen at once", async () => {
     const exit = await Effect.runPromise(
       Effect.gen(function* () {
         const hangs = yield* Deferred.make<void>()
@@ -63,7 +63,7 @@ describe("a pool of cells", () => {
     assert.isTrue(Exit.hasInterrupts(exit))
   })
 
-  it("goes on after a thread has crashed", async () => {
+  it("continues after a thread crashed", async () => {
     const outcomes = await Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {
@@ -80,7 +80,7 @@ describe("a pool of cells", () => {
     assert.strictEqual(outcomes.length, 6)
   })
 
-  it("refuses a cell that would never fit, with the numbers, before anything runs", async () => {
+  it("refuses a cell that never fits before anything runs, and names the numbers", async () => {
     const error = await Effect.runPromise(Effect.flip(inPool({ memory: "3000000000" }, { budget: 2 ** 31 })))
     assert.strictEqual(
       error.message,
@@ -88,7 +88,7 @@ describe("a pool of cells", () => {
     )
   })
 
-  it("does not go on with threads that have loaded other sources", async () => {
+  it("stops when a thread has loaded other sources", async () => {
     const error = await Effect.runPromise(Effect.flip(inPool({}, { sourcesAreTheSame: () => false })))
     assert.include(error.message, "the sources changed since this run began")
   })

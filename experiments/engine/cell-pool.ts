@@ -1,6 +1,6 @@
-// Decides where cells run: on as many threads as are asked for, within the memory that the machine has; one worker
-// means this thread. Outcomes do not depend on it. A thread that had a cell of a large part of the memory is ended
-// after it, because a heap that has grown is given back late.
+// Pool of worker threads that measure cells within the memory of the machine; one worker means this thread. Invariant:
+// outcomes do not depend on the pool. A thread ends after a cell that needs a large part of the memory, because Node
+// returns a grown heap late.
 
 import { availableParallelism, totalmem } from "node:os"
 import { getHeapStatistics } from "node:v8"
@@ -9,33 +9,35 @@ import { type MeasureCell, makeCellQueue, type Slot } from "./cell-queue.ts"
 import { makeCellThread } from "./cell-thread.ts"
 import type { Cell } from "./experiment.ts"
 
-/** A cell needs more memory than there is. */
+/** A cell needs more memory than the pool has. */
 export class CellTooLarge extends Data.TaggedError("CellTooLarge")<{ readonly message: string }> {}
 
 export interface CellPool {
   readonly workers: number
-  /** Bytes that all running cells may need together. */
+  /** Bytes for all running cells together. */
   readonly budget: number
-  /** Waits for a thread and for memory, then measures; the outcome has been through JSON. */
+  /** Waits for a thread and for memory, then measures. The outcome has made a trip through JSON. */
   readonly measure: MeasureCell
 }
 
 export interface PoolOptions {
-  /** Cells at once; 1 runs them in this thread. */
+  /** Number of cells at the same time; 1 runs them in this thread. */
   readonly workers: number
-  /** URL of the module whose `experiments` the threads know. */
+  /** URL of the module that exports the registry as `experiments`. */
   readonly registry: string
-  /** Whether the sources on the disk are those that this process has loaded. */
+  /** Whether the sources on the disk are still those that this process has loaded. */
   readonly sourcesAreTheSame: () => boolean
-  /** Bytes; the machine's when absent. */
+  /** Bytes; those of the machine when absent. */
   readonly budget?: number
 }
 
-/** The rest is the system's and this process's own. */
+/** Share of the memory for cells; the rest is for the system and this process. */
 const usableShare = 0.85
+
+/** A cell that needs this share of a thread's heap ends its thread: starting one costs less than 1 s. */
 const largeShare = 1 / 8
 
-/** As many as there are cores for this process. */
+/** One worker for each core that this process may use. */
 export const defaultWorkers = (): number => availableParallelism()
 
 const machineMemory = (): number => {
@@ -50,7 +52,7 @@ const budgetOf = ({ workers, budget }: PoolOptions): number => {
 
 export const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 1024 ** 2)} MiB`
 
-/** Refuses what would never start. */
+/** Refuses cells that would never start. */
 export const refuseTooLarge = (
   name: string,
   cells: ReadonlyArray<Cell<unknown>>,
@@ -69,7 +71,7 @@ export const refuseTooLarge = (
   )
 }
 
-/** A place that ends with its thread. */
+/** A slot that can end its thread. */
 interface PoolSlot extends Slot {
   readonly end: Effect.Effect<void>
 }
@@ -90,7 +92,7 @@ const slotInThread = (options: PoolOptions, heap: number): PoolSlot => {
   return { measure, end: thread.end }
 }
 
-/** A pool that ends its threads with the scope. */
+/** Makes a pool that ends its threads with the scope. */
 export const makeCellPool = (options: PoolOptions): Effect.Effect<CellPool, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { workers } = options

@@ -1,4 +1,4 @@
-// Holds the queue of cells to its order and its limits: for any cells, places, memory and cells given up on the way.
+// Tests of the order and the limits of the queue of cells, for any cells, slots, memory and interrupted cells.
 
 import { Effect, Fiber, Schema } from "effect"
 import fc from "fast-check"
@@ -25,13 +25,15 @@ const unused = defineExperiment({
 interface Paced {
   readonly cost: number
   readonly memory: number
-  /** Given up after so many steps. */
+  /** Steps after which it is interrupted. */
   readonly patience: number
 }
 
 const budget = 10
 
-/** Each cell takes as many steps as it costs; tells the order of the starts and the most that ran at once. */
+/**
+ * Runs cells that take as many steps as they cost; gives the order of their starts and the maxima of what ran at once.
+ */
 const pace = (cells: ReadonlyArray<Paced>, places: number) =>
   Effect.gen(function* () {
     const started: Array<number> = []
@@ -84,7 +86,7 @@ const arbitraryCell = (patience: fc.Arbitrary<number>): fc.Arbitrary<Paced> =>
 const patient = fc.constant(50)
 
 describe("the queue of cells", () => {
-  it("never holds more than its places and its memory, and starts every cell that nobody gave up", async () => {
+  it("never exceeds its slots and its memory, and starts every cell that is not interrupted", async () => {
     const cells = fc.array(arbitraryCell(fc.oneof(patient, fc.nat(12))), { maxLength: 12 })
     await fc.assert(
       fc.asyncProperty(cells, fc.integer({ min: 1, max: 4 }), async (cells, places) => {
@@ -97,12 +99,12 @@ describe("the queue of cells", () => {
     )
   })
 
-  it("starts the longest of those that wait", async () => {
+  it("starts the longest of the waiting cells", async () => {
     const cells = fc.array(arbitraryCell(patient), { minLength: 1, maxLength: 12 })
     await fc.assert(
       fc.asyncProperty(cells, async (cells) => {
         const { started } = await Effect.runPromise(pace(cells, 1))
-        // The first to come finds its place free.
+        // The first cell finds a free slot.
         const costs = started.slice(1).map((index) => cells[index]!.cost)
         assert.deepStrictEqual(
           costs,

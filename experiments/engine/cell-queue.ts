@@ -1,5 +1,5 @@
-// Decides which cell runs when: of those that wait, the longest for which there is a place, and memory beside the cells
-// that run. A cell that is given up gives its place back.
+// Queue of cells for the slots of a pool. The longest waiting cell that fits into the free memory starts first. A cell
+// that is interrupted returns its slot and its memory.
 
 import { Effect } from "effect"
 import type { CellCrashed } from "./cell-thread.ts"
@@ -12,7 +12,7 @@ export type MeasureCell = (
   progress: Progress
 ) => Effect.Effect<CellOutcome, ExperimentFailed | CellCrashed>
 
-/** A place that measures one cell at a time. */
+/** Measures one cell at a time. */
 export interface Slot {
   readonly measure: MeasureCell
 }
@@ -22,20 +22,22 @@ interface Waiting {
   readonly grant: (slot: Slot) => void
 }
 
-/** Shares `slots` among all who ask. `budget` is in bytes; no cell may need more. */
+/** Shares `slots` among all callers. `budget` is in bytes; no cell may need more. */
 export const makeCellQueue = (slots: ReadonlyArray<Slot>, budget: number): MeasureCell => {
   const free = [...slots].reverse()
-  /** Longest first; of equals, those that came first. */
+  /** The longest first; among equals the one that came first. */
   const waiting: Array<Waiting> = []
   let used = 0
 
   const startWhatFits = (): void => {
-    while (free.length > 0) {
-      const next = waiting.findIndex(({ cell }) => used + cell.memory <= budget)
-      if (next === -1) return
-      const [{ cell, grant }] = waiting.splice(next, 1) as [Waiting]
-      used += cell.memory
-      grant(free.pop()!)
+    for (;;) {
+      const next = waiting.find(({ cell }) => used + cell.memory <= budget)
+      if (next === undefined) return
+      const slot = free.pop()
+      if (slot === undefined) return
+      waiting.splice(waiting.indexOf(next), 1)
+      used += next.cell.memory
+      next.grant(slot)
     }
   }
   const enqueue = (entry: Waiting): void => {

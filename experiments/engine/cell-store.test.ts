@@ -1,5 +1,5 @@
-// Holds kept cells to their promises: what was finished is found again for the same input and sources, never for others,
-// and never half written; a run that was interrupted goes on where it was.
+// Tests of kept cells: a finished cell is found again for the same input and sources only and is never half written,
+// and an interrupted run continues where it stopped.
 
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -22,7 +22,7 @@ const cell = (input: unknown) => ({ label: "a cell", input, cost: 1, memory: 1 }
 const outcome = { traceHash: "abc", events: 3, sum: 0.1 + 0.2 }
 
 describe("a store of cells", () => {
-  it("finds what it kept, for the same input and sources alone", async () => {
+  it("finds a kept cell for the same input and sources only", async () => {
     const store = makeCellStore(join(folder, "x"), "sources")
     await Effect.runPromise(store.keep(cell({ seed: 1 }), outcome))
     const find = (from: CellStore, input: unknown) => Effect.runPromise(from.find(cell(input)))
@@ -32,7 +32,7 @@ describe("a store of cells", () => {
     assert.isUndefined(await find(makeCellStore(join(folder, "y"), "sources"), { seed: 1 }))
   })
 
-  it("does not use a file that is damaged or of something else", async () => {
+  it("ignores a file that is damaged or belongs to another cell", async () => {
     const store = makeCellStore(folder, "sources")
     await Effect.runPromise(store.keep(cell(1), outcome))
     const [name] = await readdir(folder)
@@ -47,7 +47,7 @@ describe("a store of cells", () => {
     }
   })
 
-  it("deletes what other sources measured, and nothing else", async () => {
+  it("deletes the cells of other sources and nothing else", async () => {
     const old = makeCellStore(folder, "old")
     const now = makeCellStore(folder, "now")
     await Effect.runPromise(
@@ -57,7 +57,7 @@ describe("a store of cells", () => {
     assert.deepStrictEqual(await Effect.runPromise(now.find(cell(1))), outcome)
   })
 
-  it("says in a line that nothing can be kept", async () => {
+  it("fails in one line when it cannot write", async () => {
     await writeFile(join(folder, "file"), "")
     const store = makeCellStore(join(folder, "file", "below"), "sources")
     const error = await Effect.runPromise(Effect.flip(store.keep(cell(1), outcome)))
@@ -85,7 +85,7 @@ describe("an interrupted run", () => {
       })
     )
 
-  it("goes on where it was, and gives what an uninterrupted one gives", async () => {
+  it("continues where it stopped, and gives the result of an uninterrupted run", async () => {
     const whole = await Effect.runPromise(run("count", []))
     const kept = await readdir(folder)
     assert.strictEqual(kept.length, 6)
@@ -97,10 +97,10 @@ describe("an interrupted run", () => {
     assert.deepStrictEqual((await readdir(folder)).sort(), [...kept].sort())
   })
 
-  it("has kept what was finished before a cell failed", async () => {
+  it("keeps the cells that finished before one failed", async () => {
     const measured: Array<string> = []
     await Effect.runPromise(Effect.flip(run("fail", measured)))
-    // The last cell is the longest, so it came first, and nothing else was finished.
+    // The last cell is the longest, so it ran first, and no other one finished.
     assert.deepStrictEqual(await readdir(folder), [])
     assert.include(measured, "seed 1, cell 5")
   })

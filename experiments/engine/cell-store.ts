@@ -1,6 +1,6 @@
-// Decides how finished cells outlive an interrupted run: each outcome is a file of its own, named by a hash over the
-// experiment, the cell's input and the fingerprint of the sources that measured it. What was measured by other sources
-// is never used, and is deleted when the experiment runs next. A file that cannot be read counts as absent.
+// Finished cells on disk, so that an interrupted run can continue. Each outcome is a file of its own, named by the
+// fingerprint of the sources that measured it and a hash of the cell's input. Invariants: outcomes of other sources are
+// never used, and are deleted when the experiment runs next; a file that cannot be read counts as absent.
 
 import { createHash } from "node:crypto"
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
@@ -12,7 +12,7 @@ import type { Cell, CellOutcome } from "./experiment.ts"
 export interface CellStore {
   readonly find: (cell: Cell<unknown>) => Effect.Effect<CellOutcome | undefined>
   readonly keep: (cell: Cell<unknown>, outcome: CellOutcome) => Effect.Effect<void, ReportUnwritable>
-  /** Deletes what other sources measured. */
+  /** Deletes the outcomes of other sources. */
   readonly deleteStale: Effect.Effect<void>
 }
 
@@ -28,7 +28,7 @@ const decodeKept = Schema.decodeUnknownEffect(KeptCell)
 
 const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32)
 
-/** A store in a folder of the experiment's own, which is made when a first cell is kept. */
+/** Makes a store in the folder of one experiment. The folder is created with the first cell. */
 export const makeCellStore = (directory: string, fingerprint: string): CellStore => {
   const nameOf = ({ input }: Cell<unknown>): string =>
     `${fingerprint}-${shortHash(JSON.stringify(input))}.json`
@@ -61,7 +61,7 @@ export const makeCellStore = (directory: string, fingerprint: string): CellStore
           catch: (cause) =>
             new ReportUnwritable({
               directory,
-              message: `a finished run could not be kept in ${directory}: ${String(cause)}; make the folder writable`
+              message: `a finished run cannot be kept in ${directory}: ${String(cause)}; make the folder writable`
             })
         })
       ),

@@ -1,7 +1,6 @@
-// Decides how the runner stands to one worker thread: it is started when a cell first needs it, measures one cell at a
-// time, and is ended at once when nobody waits for it any more, in the middle of a simulation if need be (Effect's own
-// Worker asks a worker to end and waits, which a running simulation would not hear). A thread that crashes is a failure
-// of the cell that it had.
+// One worker thread as the runner sees it. It starts with the first cell and measures one cell at a time. It ends at
+// once when nobody waits for its cell any more, even in the middle of a simulation; Effect's Worker would ask the
+// thread to end and wait, and a running simulation does not listen. When a thread crashes, its cell fails.
 //
 //   none -> started -> busy -> idle -> busy ...
 //                       busy -> crashed or interrupted: ended, none
@@ -12,7 +11,7 @@ import type { FromWorker, MeasureThis, WorkerSetup } from "./cell-messages.ts"
 import { ExperimentFailed } from "./experiment.ts"
 import type { Progress } from "./progress.ts"
 
-/** The thread of a cell ended without an answer. */
+/** The thread ended without an answer for its cell. */
 export class CellCrashed extends Data.TaggedError("CellCrashed")<{ readonly message: string }> {}
 
 export interface CellThread {
@@ -21,20 +20,20 @@ export interface CellThread {
     cell: MeasureThis,
     progress: Progress
   ) => Effect.Effect<string, ExperimentFailed | CellCrashed>
-  /** Frees its memory; the next cell starts it anew. */
+  /** Ends the thread, which frees its memory. The next cell starts another one. */
   readonly end: Effect.Effect<void>
 }
 
 export interface ThreadOptions extends WorkerSetup {
-  /** Bytes that its heap may grow to. */
+  /** Maximum size of its heap in bytes. */
   readonly heap: number
-  /** Whether what the thread has loaded now is what this process has loaded. */
+  /** Whether the thread loads the same sources as this process has loaded. */
   readonly sourcesAreTheSame: () => boolean
 }
 
 const mebibyte = 1024 ** 2
 
-/** Room for short-lived objects: more than the default makes simulations a tenth faster. */
+/** Space for short-lived objects: a larger one than the default makes simulations a tenth faster. */
 const youngMebibytes = 192
 
 const startWorker = ({ registry, heap }: ThreadOptions): Worker =>
@@ -58,7 +57,7 @@ interface Asked {
   readonly resume: (answer: Effect.Effect<string, ExperimentFailed | CellCrashed>) => void
 }
 
-/** A thread that is not started yet. */
+/** Makes a thread that is not started yet. */
 export const makeCellThread = (options: ThreadOptions): CellThread => {
   let worker: Worker | undefined
   let asked: Asked | undefined
@@ -80,13 +79,13 @@ export const makeCellThread = (options: ThreadOptions): CellThread => {
       const experiment = asked?.experiment ?? ""
       answer(Effect.fail(new ExperimentFailed({ experiment, message: message.message })))
     } else if (!options.sourcesAreTheSame()) {
-      crashed("the sources changed since this run began: start it again, what is finished is kept")
+      crashed("the sources changed since this run began: start it again; finished runs are kept")
     }
   }
 
   const start = (): Worker => {
     const started = startWorker(options)
-    // What a thread says after it was ended is not heard.
+    // Messages of a thread that was ended are ignored.
     const whileCurrent =
       <A>(listener: (value: A) => void) =>
       (value: A): void => {

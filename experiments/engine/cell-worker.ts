@@ -1,5 +1,5 @@
-// Decides what a worker thread does: it loads the registry once, then measures one cell after the other as it is asked.
-// The clock is taken before a simulation forbids it, so that progress is told at most ten times a second.
+// Program of a worker thread: it loads the registry once, then measures one cell after the other on request. It binds
+// the clock before a simulation forbids it, so that it can send progress at most ten times a second.
 
 import { parentPort, workerData } from "node:worker_threads"
 import { Cause, Effect, Exit } from "effect"
@@ -8,7 +8,7 @@ import type { FromWorker, MeasureThis, WorkerSetup } from "./cell-messages.ts"
 import type { Experiment } from "./experiment.ts"
 import { rarely } from "./progress.ts"
 
-invariant(parentPort !== null, "a cell's worker is started as a thread")
+invariant(parentPort !== null, "the worker of a cell runs as a thread")
 const port = parentPort
 const tell = (message: FromWorker): void => port.postMessage(message)
 

@@ -1,7 +1,8 @@
-// Decides what an experiment is: a question, options that are typed as text and decoded by a schema, a method and its
-// limits in words, independent cells that are measured one by one, and a conclusion from all of them. Invariants: the
-// same input measures the same, in any order and in any thread; nothing measured depends on the machine; inputs and
-// outcomes are plain JSON data. How a run is started, spread over cores, printed and kept is not told here.
+// Definition of an experiment: a question, options that are typed as text and decoded by a schema, a method and its
+// limits in words, independent cells that are measured one by one, a conclusion from all of them, and an answer.
+// Invariants: equal inputs give equal outcomes, in any order and in any thread; nothing that is measured depends on the
+// machine; inputs and outcomes are plain JSON data. It does not know how a run is started, spread over cores, printed
+// or kept.
 
 import { Data, Effect, Schema } from "effect"
 import type { ChartSource } from "../report/chart.ts"
@@ -10,14 +11,16 @@ import { namingTheChoices } from "./nearest-name.ts"
 import type { OptionCodec } from "./option-text.ts"
 import type { Progress } from "./progress.ts"
 
-/** An option that is unknown, malformed, or impossible beside the others. */
+/** An option is unknown or malformed, or contradicts another one. */
 export class OptionInvalid extends Data.TaggedError("OptionInvalid")<{
   readonly experiment: string
   readonly option: string
   readonly message: string
 }> {}
 
-/** A cell or all together broke a check (a host beat its bound, bytes were lost, a pull failed): the result is not to be believed. */
+/**
+ * A check of one cell or of all together failed (a host beat its bound, bytes were lost): the result is not credible.
+ */
 export class ExperimentFailed extends Data.TaggedError("ExperimentFailed")<{
   readonly experiment: string
   readonly message: string
@@ -25,27 +28,27 @@ export class ExperimentFailed extends Data.TaggedError("ExperimentFailed")<{
 
 /** One of the independent runs that an experiment consists of. */
 export interface Cell<Input> {
-  /** Which one it is, in a few words, unlike every other of the experiment: it is printed and typed after --cell. */
+  /** A few words that no other cell of the experiment has. They are printed, and typed after --cell. */
   readonly label: string
   /** Plain JSON data. */
   readonly input: Input
-  /** How long it takes beside the experiment's other cells, in any unit: the longest start first. */
+  /** Time relative to the other cells of the experiment, in any unit: the longest start first. */
   readonly cost: number
-  /** Bytes that it needs while it runs, estimated; more than the machine has is refused before anything runs. */
+  /** Estimated bytes while it runs. A cell that needs more than the machine has is refused before anything runs. */
   readonly memory: number
 }
 
-/** What every outcome tells, whatever else it holds. */
+/** The part that all outcomes have. */
 export interface CellOutcome {
   /** Rolling hash over every event of the run. */
   readonly traceHash: string
-  /** For the terminal only: events dispatched, for events a second. */
+  /** Events dispatched; printed on the terminal only. */
   readonly events: number
 }
 
-/** What all cells together show. All of it is written to the report; none of it may depend on wall time or memory. */
+/** The findings of all cells together. All of it goes into the report; none of it may depend on wall time or memory. */
 export interface Measured {
-  /** Which bound the ratios are against, in a line. */
+  /** The bound of the ratios, in a line. */
   readonly bound?: string
   readonly strategies: Readonly<Record<string, StrategyResult>>
   readonly figures: Readonly<Record<string, Figure>>
@@ -55,32 +58,32 @@ export interface Measured {
 }
 
 export interface ExperimentDefinition<Fields extends OptionFields, Input, Outcome extends CellOutcome> {
-  /** Lower case with hyphens; also the report's folder, and folder and file of its module: experiments/NAME/NAME.ts. */
+  /** Lower case with hyphens. Also the folder of the report, and of the module: experiments/NAME/NAME.ts. */
   readonly name: string
   readonly title: string
   readonly question: string
   readonly options: Schema.Struct<Fields>
   /**
-   * Option texts of the small version that --quick runs, under about 40 s on one core. The key `seed` stands for --seed;
-   * without it the quick version has the seeds of the full one.
+   * Option texts of the small version that --quick runs in less than about 40 s on one core. The key `seed` stands for
+   * --seed; without it the small version takes the seeds of the full one.
    */
   readonly quick: Readonly<Record<string, string>>
   /** Seeds when none are given: "1" or "1-5". */
   readonly seeds: string
-  /** How the question is answered: one paragraph each. */
+  /** How the question is answered, in paragraphs. */
   readonly method: ReadonlyArray<string>
-  /** What the result does not say: one line each. */
+  /** What the result does not show, in lines. */
   readonly limits: ReadonlyArray<string>
-  /** Why these options cannot stand together, in a line; checked before anything runs. */
+  /** Why these options contradict each other, in a line. Called before anything runs. */
   readonly refuse?: (options: Schema.Struct<Fields>["Type"]) => string | undefined
-  /** The independent runs that answer the question: each gives the same outcome in any order and in any thread. */
+  /** The independent runs. Each gives the same outcome in any order and in any thread. */
   readonly cells: (
     options: Schema.Struct<Fields>["Type"],
     seeds: ReadonlyArray<number>
   ) => ReadonlyArray<Cell<Input>>
-  /** Runs one cell. The outcome is plain JSON data as well: it comes from a worker thread and is kept on disk. */
+  /** Runs one cell. The outcome is plain JSON data: it comes from a worker thread and is kept on disk. */
   readonly measure: (input: Input, progress: Progress) => Effect.Effect<Outcome, ExperimentFailed>
-  /** The result, from all outcomes in the cells' order. Pure. Fails when a check over the cells fails. */
+  /** Derives the result from all outcomes, in the order of the cells. Pure. Fails when a check over the cells fails. */
   readonly conclude: (
     options: Schema.Struct<Fields>["Type"],
     seeds: ReadonlyArray<number>,
@@ -105,13 +108,13 @@ export interface PreparedExperiment {
   /** Every option in canonical text, given or not, in the order of the definition. */
   readonly options: Readonly<Record<string, string>>
   readonly cells: ReadonlyArray<Cell<unknown>>
-  /** `outcomes` are what `measure` gave for the cells, in their order, as they are after a trip through JSON. */
+  /** `outcomes` are those of `measure`, in the order of the cells, after a trip through JSON. */
   readonly conclude: (outcomes: ReadonlyArray<unknown>) => Effect.Effect<Measured, ExperimentFailed>
   /** `findings` are rounded, as result.json keeps them. */
   readonly answer: (findings: Findings) => string
 }
 
-/** A definition with its types hidden, so that a registry can hold many. */
+/** A definition without its types, so that one registry holds all of them. */
 export interface Experiment {
   readonly name: string
   readonly title: string
@@ -126,14 +129,14 @@ export interface Experiment {
     texts: Readonly<Record<string, string>>,
     seeds: ReadonlyArray<number>
   ) => Effect.Effect<PreparedExperiment, OptionInvalid>
-  /** Runs the cell that has this input. A defect is a failure like any other. */
+  /** Runs the cell of this input. A defect becomes a failure. */
   readonly measure: (input: unknown, progress: Progress) => Effect.Effect<CellOutcome, ExperimentFailed>
 }
 
 type OptionField = Schema.withDecodingDefaultKey<OptionCodec<unknown>>
 export type OptionFields = { readonly [name: string]: OptionField }
 
-/** One option: its codec, the default as a person would type it, and what it means in a line. */
+/** One option: its codec, the default as a person types it, and its meaning in a line. */
 export const option = <A>(
   codec: OptionCodec<A>,
   byDefault: string,
@@ -144,15 +147,15 @@ export const option = <A>(
     Schema.withDecodingDefaultKey(Effect.succeed(byDefault))
   )
 
-/** The reason without the path that a schema puts under it: the option is named anyway. */
-const firstLine = (text: string): string => text.split("\n", 1)[0]!
+/** The reason without the path that a schema puts below it: the message names the option already. */
+const firstLine = (text: string): string => text.replace(/\n.*/s, "")
 
-/** Turns a definition into what a registry holds. */
+/** Turns a definition into an entry of the registry. */
 export const defineExperiment = <Fields extends OptionFields, Input, Outcome extends CellOutcome>(
   definition: ExperimentDefinition<Fields, Input, Outcome>
 ): Experiment => {
   const { name, title, question, method, limits, quick, seeds } = definition
-  const known = Object.keys(definition.options.fields)
+  const fields: Readonly<Record<string, OptionField>> = definition.options.fields
   const invalid = (key: string, message: string) =>
     new OptionInvalid({ experiment: name, option: key, message: `${name}: ${message}` })
   const schema = definition.options as unknown as Schema.Codec<
@@ -160,7 +163,7 @@ export const defineExperiment = <Fields extends OptionFields, Input, Outcome ext
     Readonly<Record<string, string>>
   >
   const encode = Schema.encodeSync(schema)
-  const byDefault = encode(Schema.decodeSync(schema)({}))
+  const byDefault: Readonly<Record<string, string>> = encode(Schema.decodeSync(schema)({}))
 
   const failing = Effect.catchDefect((defect: unknown) =>
     Effect.fail(new ExperimentFailed({ experiment: name, message: `${name}: ${defect}` }))
@@ -171,10 +174,11 @@ export const defineExperiment = <Fields extends OptionFields, Input, Outcome ext
     seeds: ReadonlyArray<number>
   ) {
     for (const key of Object.keys(texts)) {
-      if (!known.includes(key)) {
-        return yield* invalid(key, `unknown option --${key}: ${namingTheChoices(key, known)}`)
+      const field = fields[key]
+      if (field === undefined) {
+        return yield* invalid(key, `unknown option --${key}: ${namingTheChoices(key, Object.keys(fields))}`)
       }
-      const only = Schema.Struct({ [key]: definition.options.fields[key]! })
+      const only = Schema.Struct({ [key]: field })
       yield* Schema.decodeUnknownEffect(only)({ [key]: texts[key] }).pipe(
         Effect.mapError((error) => invalid(key, `--${key}: ${firstLine(error.message)}`))
       )
@@ -197,10 +201,10 @@ export const defineExperiment = <Fields extends OptionFields, Input, Outcome ext
     question,
     method,
     limits,
-    options: known.map((key) => ({
+    options: Object.entries(fields).map(([key, field]) => ({
       name: key,
-      meaning: Schema.resolveAnnotations(definition.options.fields[key]!)?.description ?? "",
-      byDefault: byDefault[key]!
+      meaning: Schema.resolveAnnotations(field)?.description ?? "",
+      byDefault: byDefault[key] ?? ""
     })),
     quick,
     seeds,

@@ -1,4 +1,4 @@
-// Finds an experiment by its name. A name that no experiment has is an error that tells the nearest one.
+// Lookup of an experiment by its name. The error for an unknown name suggests the nearest one.
 
 import { Data, Effect } from "effect"
 import type { Experiment } from "./experiment.ts"

@@ -1,6 +1,6 @@
-// Holds the fingerprint to what decides a result: code that is moved, renamed, commented, typed or imported in another
-// order has the one that it had; whatever the code does differently gives another. What only draws is in a report's,
-// not in a cell's.
+// Tests of fingerprints: code that is moved, renamed, commented, typed or imported in another order keeps its
+// fingerprint, and code that does something else has another one. Modules that only draw count for reports, not for
+// cells.
 
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -58,7 +58,7 @@ afterEach(() => rm(root, { recursive: true, force: true }))
 
 const fingerprints = () => Effect.runPromise(fingerprintsOf("race", root))
 
-/** The sources with texts of one file replaced; every one of them must be there. */
+/** The sources with texts of one file replaced. Every text must be present. */
 const edited = (path: keyof typeof sources, ...edits: ReadonlyArray<readonly [string, string]>): Sources => {
   const text = edits.reduce<string>((before, [from, to]) => {
     assert.include(before, from)
@@ -167,7 +167,7 @@ describe("a fingerprint changes when", () => {
 })
 
 describe("fingerprints", () => {
-  it("of cells leave out what only draws", async () => {
+  it("of cells leave out modules that only draw", async () => {
     const before = await fingerprints()
     for (const [from, to] of [
       ["= { paper }", "= { ink: paper }"],
@@ -181,9 +181,9 @@ describe("fingerprints", () => {
     }
   })
 
-  it("tell in a line what could not be read", async () => {
+  it("fail in one line that names the unreadable file", async () => {
     const error = await Effect.runPromise(Effect.flip(fingerprintsOf("nothing", root)))
-    assert.match(error.message, /^the sources of nothing could not be read .*nothing\.ts/)
+    assert.match(error.message, /^the sources of nothing cannot be read .*nothing\.ts/)
     assert.notInclude(error.message, "\n")
   })
 
@@ -195,7 +195,7 @@ describe("fingerprints", () => {
 })
 
 describe("watched sources", () => {
-  it("are not the same once the text of any of them is another", async () => {
+  it("differ as soon as the text of one of them changes", async () => {
     const areTheSame = await Effect.runPromise(watchSources(join(root, "experiments/race/race.ts")))
     assert.isTrue(areTheSame())
     await write("src/b.ts", `${sources["src/b.ts"]} `)
@@ -204,7 +204,7 @@ describe("watched sources", () => {
     assert.isTrue(areTheSame())
   })
 
-  it("are those of all experiments in the laboratory", async () => {
+  it("cover all experiments of the laboratory", async () => {
     assert.isTrue((await Effect.runPromise(laboratory.watchSources))())
   })
 })

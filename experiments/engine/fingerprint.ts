@@ -1,8 +1,8 @@
-// Fingerprints of the code that a result depends on: an experiment's module (experiments/NAME/NAME.ts) is bundled with all
-// that it imports, and the bundle is hashed without names, places and comments (program-hash.ts), with the contents of
-// the files that it names by URL and the versions of the packages that it imports. Two fingerprints: that of a cell
-// leaves out modules that only draw and tell (charts, conclusions), so that finished cells outlive a change of those;
-// that of a report has everything. What the bundler drops as unused does not count.
+// Fingerprints of the code that a result depends on. The module of an experiment (experiments/NAME/NAME.ts) is bundled
+// with all its imports, and the bundle is hashed without names, places and comments (program-hash.ts), but with the
+// contents of the files that it names by URL and the versions of the packages that it imports. The fingerprint of a
+// report covers everything. That of a cell leaves out modules that only present (charts, conclusions, answers), so that
+// finished cells stay valid when those change. What the bundler drops as unused does not count.
 
 import { createHash } from "node:crypto"
 import { readFileSync, statSync } from "node:fs"
@@ -13,7 +13,7 @@ import { Data, Effect } from "effect"
 import { type Plugin, rolldown } from "rolldown"
 import { programHash } from "./program-hash.ts"
 
-/** An experiment's sources could not be read. */
+/** The sources of an experiment cannot be read. */
 export class SourcesUnreadable extends Data.TaggedError("SourcesUnreadable")<{ readonly message: string }> {}
 
 export interface Fingerprints {
@@ -24,7 +24,7 @@ export interface Fingerprints {
 /** The root of the repository. */
 const here = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
-/** Names of files that have no part in measuring. */
+/** Names of files that take no part in measuring. */
 const presentation = /(^|-)(charts?|conclusions?|answers?|report)(-|\.)/
 
 const isPackage = (specifier: string): boolean => !specifier.startsWith(".") && !isAbsolute(specifier)
@@ -39,7 +39,7 @@ const sha256 = (data: string | Buffer): string => createHash("sha256").update(da
 
 const presentationModule = "presentation:"
 
-/** Takes modules that only draw for something outside. */
+/** Treats modules that only present as external. */
 const withoutPresentation: Plugin = {
   name: "without-presentation",
   resolveId: (specifier) =>
@@ -51,8 +51,8 @@ const withoutPresentation: Plugin = {
 const urlPattern = /new URL\(\s*"(\.[^"]+)"\s*,\s*import\.meta\.url\s*\)/g
 
 /**
- * A file that is named by URL is in the code by its contents, a module (a worker's) by being imported. A folder, or a
- * file that is not there, stays a name.
+ * Replaces files that are named by URL: a module (of a worker) is imported, any other file is replaced by the hash of
+ * its contents. A folder or a missing file stays a name.
  */
 const filesByUrl: Plugin = {
   name: "files-by-url",
@@ -69,14 +69,14 @@ const filesByUrl: Plugin = {
   }
 }
 
-/** The code of `module` (a path) and of all that it imports but packages, and the files it was read from. */
+/** The code of `module` (a path) with all its imports except packages, and the files that were read. */
 const bundled = async (module: string, plugins: ReadonlyArray<Plugin>) => {
   const bundle = await rolldown({
     input: module,
     external: isPackage,
     platform: "node",
     plugins: [...plugins, filesByUrl],
-    // Whether a constant stands in the same file must not show.
+    // Where a constant is declared must make no difference.
     optimization: { inlineConst: false },
     tsconfig: false,
     logLevel: "silent"
@@ -89,7 +89,7 @@ const bundled = async (module: string, plugins: ReadonlyArray<Plugin>) => {
   }
 }
 
-/** In one line; the bundler's second says what is wrong, the others draw the place. */
+/** The reason in one line: the first two lines of the bundler's message; the others draw the place. */
 const reasonOf = (cause: unknown): string => {
   const lines = stripVTControlCharacters(String(cause)).split("\n")
   return lines
@@ -108,7 +108,7 @@ const hashOfModule = async (
   return programHash(code, (specifier) => `${specifier} ${dependencies[packageOf(specifier)] ?? ""}`)
 }
 
-/** Of the experiment `name` as its sources stand on the disk now. `root` is the repository's. */
+/** Fingerprints of the experiment `name` from its sources on the disk. `root` is the root of the repository. */
 export const fingerprintsOf = (
   name: string,
   root: string = here
@@ -123,11 +123,11 @@ export const fingerprintsOf = (
     },
     catch: (cause) =>
       new SourcesUnreadable({
-        message: `the sources of ${name} could not be read (an experiment is experiments/NAME/NAME.ts): ${reasonOf(cause)}`
+        message: `the sources of ${name} cannot be read (an experiment is experiments/NAME/NAME.ts): ${reasonOf(cause)}`
       })
   })
 
-/** Tells, whenever it is asked, whether everything that `module` (a path) imports has the text that it has now. */
+/** Gives a check whether `module` (a path) and all its imports still have the same text. */
 export const watchSources = (module: string): Effect.Effect<() => boolean, SourcesUnreadable> =>
   Effect.tryPromise({
     try: async () => {
@@ -137,5 +137,5 @@ export const watchSources = (module: string): Effect.Effect<() => boolean, Sourc
       return () => text() === before
     },
     catch: (cause) =>
-      new SourcesUnreadable({ message: `the sources of ${module} could not be read: ${reasonOf(cause)}` })
+      new SourcesUnreadable({ message: `the sources of ${module} cannot be read: ${reasonOf(cause)}` })
   })

@@ -1,5 +1,5 @@
-// What surrounds a run: the experiments that exist, the module from which threads load them, the folder of all reports,
-// and how the sources of one run are told from those of another. The command line has one laboratory; tests make others.
+// The surroundings of a run: all experiments, the module from which threads load them, the folder of all reports, and
+// the fingerprints of the sources. The command line has one laboratory; tests make others.
 
 import type { Effect } from "effect"
 import type { Experiment } from "./experiment.ts"
@@ -7,11 +7,11 @@ import type { Fingerprints, SourcesUnreadable } from "./fingerprint.ts"
 
 export interface Laboratory {
   readonly registry: ReadonlyArray<Experiment>
-  /** URL of a module whose `experiments` are the registry. */
+  /** URL of the module that exports the registry as `experiments`. */
   readonly module: string
   /** Folder of all reports. */
   readonly reports: string
   readonly fingerprints: (name: string) => Effect.Effect<Fingerprints, SourcesUnreadable>
-  /** Gives a check of whether the sources of all experiments are what they are now. */
+  /** Gives a check whether the sources of all experiments are still the same. */
   readonly watchSources: Effect.Effect<() => boolean, SourcesUnreadable>
 }

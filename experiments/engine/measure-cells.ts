@@ -1,6 +1,6 @@
-// Decides how the cells of an experiment become outcomes: what an earlier run has kept is taken from there, the rest is
-// handed to the pool, longest first, and kept as it comes. The outcomes are in the cells' order whatever happened.
-// A failure names its cell.
+// Measures the cells of an experiment: outcomes that an earlier run kept are reused, the other cells go to the pool,
+// the longest first, and their outcomes are kept as they arrive. Invariants: outcomes are in the order of the cells; a
+// failure names its cell.
 
 import { Data, Effect } from "effect"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
@@ -11,7 +11,7 @@ import type { Cell, CellOutcome } from "./experiment.ts"
 import { type Progress, progressOfParts, silentProgress } from "./progress.ts"
 import type { MeasureCells } from "./report.ts"
 
-/** A cell broke a check, or its thread crashed. */
+/** A check of a cell failed, or its thread crashed. */
 export class CellFailed extends Data.TaggedError("CellFailed")<{
   readonly experiment: string
   /** Its label. */
@@ -23,14 +23,14 @@ export type MeasureError = CellFailed | CellTooLarge | ReportUnwritable
 
 export interface MeasureOptions {
   readonly pool: CellPool
-  /** Where finished cells are kept; nowhere when absent. */
+  /** Keeps finished cells; nothing is kept when absent. */
   readonly store?: CellStore
   readonly progress?: Progress
-  /** Is told in a line what is going to run, before it does. */
+  /** Receives a line about what is going to run, before it runs. */
   readonly announce?: (line: string) => Effect.Effect<void>
 }
 
-/** What runs, where, and the memory that it needs. */
+/** Number of runs and of threads, and the memory that they need. */
 const describe = (cells: ReadonlyArray<Cell<unknown>>, kept: number, pool: CellPool): string => {
   const threads = Math.min(pool.workers, cells.length)
   const largest = cells.map(({ memory }) => memory).sort((left, right) => right - left)
@@ -44,14 +44,14 @@ const describe = (cells: ReadonlyArray<Cell<unknown>>, kept: number, pool: CellP
   return `${total === 1 ? "1 run" : `${total} runs`}${keptText}; ${where}`
 }
 
-/** Measures in `pool`. */
+/** Measures cells in `pool`. */
 export const measureIn =
   ({ pool, store, progress = silentProgress, announce }: MeasureOptions): MeasureCells<MeasureError> =>
   (experiment, cells) =>
     Effect.gen(function* () {
       invariant(
         new Set(cells.map(({ label }) => label)).size === cells.length,
-        `the cells of ${experiment.name} have labels of their own`
+        `the labels of the cells of ${experiment.name} differ`
       )
       yield* refuseTooLarge(experiment.name, cells, pool)
       const outcomes: Array<CellOutcome | undefined> =
@@ -71,7 +71,8 @@ export const measureIn =
         rest,
         ({ cell, index }, position) =>
           Effect.gen(function* () {
-            const outcome = yield* pool.measure(experiment, cell, parts[position]!).pipe(
+            const part = parts[position] ?? silentProgress
+            const outcome = yield* pool.measure(experiment, cell, part).pipe(
               Effect.mapError(
                 ({ message }) =>
                   new CellFailed({
@@ -83,7 +84,7 @@ export const measureIn =
             )
             yield* store?.keep(cell, outcome) ?? Effect.void
             outcomes[index] = outcome
-            parts[position]!.finish()
+            part.finish()
           }),
         { concurrency: "unbounded", discard: true }
       )

@@ -1,20 +1,24 @@
-// Decides which known name a mistyped one most likely meant: the one at the smallest edit distance (insertions,
-// deletions, substitutions), if it is near enough to be worth saying.
+// Suggestions for mistyped names: the known name at the smallest edit distance (insertions, deletions, substitutions),
+// if that is small enough.
 
-const editDistance = (left: string, right: string): number => {
-  let previous = Array.from({ length: right.length + 1 }, (_, index) => index)
-  for (let row = 1; row <= left.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= right.length; column++) {
-      const substituted = previous[column - 1]! + (left[row - 1] === right[column - 1] ? 0 : 1)
-      current.push(Math.min(substituted, previous[column]! + 1, current[column - 1]! + 1))
-    }
-    previous = current
+/** By rows: `above` is the cell over the present one, `diagonal` the one left of that, `left` the one before. */
+const editDistance = (from: string, to: string): number => {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (const [line, letter] of [...from].entries()) {
+    let diagonal = line
+    let left = line + 1
+    row = row.map((above, column) => {
+      if (column > 0) left = Math.min(diagonal + (letter === to[column - 1] ? 0 : 1), above + 1, left + 1)
+      diagonal = above
+      return left
+    })
   }
-  return previous[right.length]!
+  return row.at(-1) ?? 0
 }
 
-/** The nearest of `known` to `name`, or undefined when none is within half of its length. The first wins a tie. */
+/**
+ * The nearest of `known` to `name`, or undefined when its distance is over half of its length. The first wins a tie.
+ */
 export const nearestName = (name: string, known: ReadonlyArray<string>): string | undefined => {
   let nearest: string | undefined
   let smallest = Number.POSITIVE_INFINITY
@@ -28,7 +32,7 @@ export const nearestName = (name: string, known: ReadonlyArray<string>): string 
   return nearest
 }
 
-/** `did you mean "x"? ` when something is near, then every choice. */
+/** `did you mean x? ` when a name is near, then all choices. */
 export const namingTheChoices = (name: string, known: ReadonlyArray<string>): string => {
   const nearest = nearestName(name, known)
   const choices = known.length === 0 ? "there are none" : `the choices are ${known.join(", ")}`

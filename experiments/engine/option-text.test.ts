@@ -1,4 +1,4 @@
-// Holds option texts to what people type, to a canonical form that reads back, and to refusals in one line.
+// Tests of option texts: the forms that people type, a canonical form that reads back, and refusals in one line.
 
 import { Effect, Schema } from "effect"
 import fc from "fast-check"
@@ -31,7 +31,7 @@ describe("option texts", () => {
     assert.strictEqual(decode(choiceText(["red", "blue"]), "blue"), "blue")
   })
 
-  it("refuse what has no meaning", () => {
+  it("refuse texts without a meaning", () => {
     for (const text of ["", "-1", "1e3", "0", "0.3B", "5 furlongs", "1 MB/s", "9007199254740993"]) {
       refuses(byteSizeText, text)
     }
@@ -40,7 +40,7 @@ describe("option texts", () => {
     refuses(choiceText(["red"]), "Red")
   })
 
-  it("come back as canonical text without blanks that reads the same", () => {
+  it("encode as canonical text without blanks that decodes to the same value", () => {
     const amount = fc.integer({ min: 1, max: 2 ** 45 })
     fc.assert(
       fc.property(amount, fc.constantFrom(byteSizeText, byteRateText, durationText), (value, codec) => {
@@ -55,7 +55,7 @@ describe("option texts", () => {
     assert.strictEqual(Schema.encodeSync(durationText)(0), "0us")
   })
 
-  it("say what was expected in the first line", async () => {
+  it("name what is expected in the first line", async () => {
     const error = await Effect.runPromise(Effect.flip(Schema.decodeEffect(durationText)("soon")))
     assert.strictEqual(
       error.message.split("\n")[0],
@@ -65,7 +65,7 @@ describe("option texts", () => {
 })
 
 describe("nearestName", () => {
-  it("finds the slip of a finger and nothing far-fetched", () => {
+  it("finds typing errors and no distant names", () => {
     const known = ["agents", "origins", "size"]
     assert.strictEqual(nearestName("agent", known), "agents")
     assert.strictEqual(nearestName("Orignis", known), "origins")

@@ -1,6 +1,6 @@
-// Decides how an experiment's options are written as text: counts, byte sizes, byte rates, durations and choices, each
-// a codec between what a person types ("256MiB", "300MB/s", "0.5ms") and a number in one unit (bytes, bytes a second,
-// microseconds). The text that comes back is canonical and has no blanks, so it can stand in a shell command.
+// Text forms of the options of experiments: counts, byte sizes, byte rates, durations, choices and names. Each is a
+// codec between what a person types ("256MiB", "300MB/s", "0.5ms") and a number in one unit (bytes, bytes per second,
+// microseconds). Invariant: encoded text is canonical and has no blanks, so that it fits into a shell command.
 
 import { Effect, Schema, SchemaGetter, SchemaIssue } from "effect"
 import type { Micros } from "../../src/protocol/kit/time.ts"
@@ -61,7 +61,7 @@ const durationUnits: ReadonlyArray<readonly [name: string, micros: number]> = [
 
 const quantity = /^([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)$/
 
-/** The number that `text` names in the smallest unit, when that is a whole and safe one. */
+/** The number in the smallest unit that `text` stands for, if it is whole and safe. */
 const parseQuantity = (
   text: string,
   units: ReadonlyArray<readonly [string, number]>,
@@ -69,7 +69,7 @@ const parseQuantity = (
 ): number | undefined => {
   const match = quantity.exec(text)
   if (match === null) return undefined
-  const name = match[2]!.toLowerCase()
+  const name = (match[2] ?? "").toLowerCase()
   const unit = name === "" ? withoutUnit : units.find(([known]) => known.toLowerCase() === name)?.[1]
   if (unit === undefined) return undefined
   const value = Math.round(Number(match[1]) * unit)
@@ -77,11 +77,12 @@ const parseQuantity = (
 }
 
 const formatQuantity = (value: number, units: ReadonlyArray<readonly [string, number]>): string => {
-  for (const [name, unit] of units) if (value >= unit && value % unit === 0) return `${value / unit}${name}`
-  return `0${units.at(-1)![0]}`
+  const [name = "", unit = 1] =
+    units.find(([, known]) => value >= known && value % known === 0) ?? units.at(-1) ?? []
+  return `${value / unit}${name}`
 }
 
-/** A size in bytes, at least one. */
+/** A size in bytes, at least 1. */
 export const byteSizeText: OptionCodec<number> = fromText(
   Schema.Number,
   `a size such as 256MiB or 4000000`,
@@ -92,7 +93,7 @@ export const byteSizeText: OptionCodec<number> = fromText(
   (bytes) => formatQuantity(bytes, byteUnits)
 )
 
-/** A rate in bytes a second, at least one. */
+/** A rate in bytes per second, at least 1. */
 export const byteRateText: OptionCodec<number> = fromText(
   Schema.Number,
   `bytes a second such as 300MB/s`,
@@ -127,13 +128,13 @@ export const choiceText = <const Choice extends string>(
 
 const name = /^[a-z][a-z0-9-]*$/
 
-/** Names in lower case with commas between them, each once; which ones there are is not told here. */
+/** Distinct names in lower case, separated by commas. It does not know which names exist. */
 export const namesText: OptionCodec<ReadonlyArray<string>> = fromText(
   Schema.Array(Schema.String),
   "names with commas between them",
   (text) => {
-    const names = text.split(",").map((one) => one.trim())
-    return names.every((one) => name.test(one)) ? [...new Set(names)] : undefined
+    const names = text.split(",").map((part) => part.trim())
+    return names.every((part) => name.test(part)) ? [...new Set(names)] : undefined
   },
   (names) => names.join(",")
 )

@@ -1,8 +1,8 @@
-// Hash of what a bundled program does, whatever its parts are called and wherever they stand: each top-level statement is
-// hashed with local names numbered by the minifier and every top-level name replaced by the hash of what it stands for;
-// the program's hash is that of the sorted hashes. Invariants: comments, layout, types, order of statements and names of
-// variables do not count; constants, calls, property names, and who refers to whom do. It reads code and runs none.
-// The order of side effects at the top level is not seen.
+// Hash of what a bundled program does, independent of names and places. Each top-level statement is hashed, with local
+// names numbered by the minifier and every top-level name replaced by the hash of what it refers to; the hash of the
+// program is that of the sorted hashes. Invariants: comments, layout, types, the order of statements and names of
+// variables do not count; constants, calls, property names and references do. The order of side effects at the top
+// level does not count either. It reads code and runs none.
 
 import { createHash } from "node:crypto"
 import { minifySync, parseSync } from "rolldown/utils"
@@ -12,16 +12,16 @@ type Pattern = Extract<Statement, { type: "VariableDeclaration" }>["declarations
 
 /** A top-level statement without names. */
 interface Shape {
-  /** Its syntax tree as text; top-level names are numbers, by their first appearance. */
+  /** The syntax tree as text; top-level names are numbers in the order of their first appearance. */
   readonly text: string
-  /** The top-level names, by these numbers. */
+  /** The top-level names in that order. */
   readonly names: ReadonlyArray<string>
   readonly declares: ReadonlyArray<string>
 }
 
 /**
- * How far a reference is followed. All statements are in the hash anyway; this tells statements of one form apart by
- * what they refer to, by what that refers to, and so on.
+ * How many references in a row are followed. All statements are in the hash anyway; the rounds distinguish statements
+ * of the same form by what they refer to, by what that refers to, and so on.
  */
 const rounds = 4
 
@@ -57,11 +57,11 @@ interface SyntaxNode {
   readonly computed?: boolean
 }
 
-/** The name of a property, which is no reference. */
+/** Whether an identifier is the name of a property, which is no reference. */
 const isPropertyName = (parent: SyntaxNode, key: string): boolean =>
   (key === "key" || key === "property") && parent.computed !== true
 
-/** What depends on layout, or on whether a variable is called what a property is. */
+/** Keys of the tree that depend on layout, or on whether a variable has the name of a property. */
 const meaningless = new Set(["start", "end", "shorthand"])
 
 const shapeOf = (code: string, declares: ReadonlyArray<string>, topLevel: ReadonlySet<string>): Shape => {
@@ -81,14 +81,14 @@ const shapeOf = (code: string, declares: ReadonlyArray<string>, topLevel: Readon
       if (meaningless.has(key)) return undefined
       if (typeof value === "bigint") return `${value}n`
       const { type, name }: SyntaxNode = value ?? {}
-      const refers = type === "Identifier" && topLevel.has(name!) && !isPropertyName(this, key)
-      return refers ? numberOf(name!) : value
+      const refers = type === "Identifier" && name !== undefined && !isPropertyName(this, key)
+      return refers && topLevel.has(name) ? numberOf(name) : value
     }
   )
   return { text, names, declares }
 }
 
-/** Of one module's code, bundled; `versionOf` tells what is in the hash for a module that it imports. */
+/** Hash of the bundled code of one module; `versionOf` gives what stands in the hash for a module that it imports. */
 export const programHash = (code: string, versionOf: (specifier: string) => string): string => {
   const { program } = parseSync("program.js", code)
   const hashes = new Map<string, string>()
@@ -108,17 +108,20 @@ export const programHash = (code: string, versionOf: (specifier: string) => stri
       }
     } else if (statement.type !== "ExportNamedDeclaration") statements.push(statement)
   }
-  const declared = statements.map(declaredBy)
-  const topLevel = new Set([...hashes.keys(), ...declared.flat()])
-  const shapes = statements.map(({ start, end }, index) =>
-    shapeOf(code.slice(start, end), declared[index]!, topLevel)
+  const topLevel = new Set([...hashes.keys(), ...statements.flatMap(declaredBy)])
+  const shapes = statements.map((statement) =>
+    shapeOf(code.slice(statement.start, statement.end), declaredBy(statement), topLevel)
   )
   let own: ReadonlyArray<string> = []
   for (let round = 0; round < rounds; round++) {
-    own = shapes.map(({ text, names }) => hashOf(text, ...names.map((name) => hashes.get(name) ?? "")))
-    for (const [index, { names, declares }] of shapes.entries()) {
-      for (const name of declares) hashes.set(name, hashOf(own[index]!, String(names.indexOf(name))))
+    const hashed = shapes.map((shape) => ({
+      ...shape,
+      hash: hashOf(shape.text, ...shape.names.map((name) => hashes.get(name) ?? ""))
+    }))
+    for (const { names, declares, hash } of hashed) {
+      for (const name of declares) hashes.set(name, hashOf(hash, String(names.indexOf(name))))
     }
+    own = hashed.map(({ hash }) => hash)
   }
   return hashOf(...[...new Set(effects)].sort(), ...[...own].sort()).slice(0, 16)
 }

@@ -1,4 +1,4 @@
-// Holds the progress line to its terminal: nothing when piped, one short line otherwise, an estimate of the rest.
+// Tests of the progress line: nothing when piped, one short line on a terminal, and an estimate of the remaining time.
 
 import { assert, describe, it } from "vitest"
 import { makeProgress, progressOfParts } from "./progress.ts"
@@ -22,7 +22,7 @@ describe("progress", () => {
     assert.deepStrictEqual(written, [])
   })
 
-  it("rewrites one line at most ten times a second, within the terminal's width, and clears it", () => {
+  it("rewrites one line at most ten times per second within the width of the terminal, and clears it", () => {
     const { written, progress, at } = record(true)
     for (let milliseconds = 0; milliseconds < 1000; milliseconds++) {
       at(milliseconds)
@@ -38,14 +38,14 @@ describe("progress", () => {
     assert.strictEqual(written.at(-1), "\r\u001b[2K")
   })
 
-  it("estimates the rest", () => {
+  it("estimates the remaining time", () => {
     const { written, progress, at } = record(true)
     at(3000)
     progress.update(0.25, "pulling")
     assert.include(written.at(-1), "25 % pulling, about 9 s left")
   })
 
-  it("weighs the parts of a whole, and counts those that are finished", () => {
+  it("weights its parts, and counts the finished ones", () => {
     const told: Array<readonly [number, string]> = []
     const whole = { update: (done: number, note: string) => told.push([done, note]), finish: () => {} }
     const [long, short] = progressOfParts([3, 1], whole)

@@ -1,8 +1,8 @@
-// Decides how a long run shows that it moves: one line on a terminal, rewritten at most ten times a second, with an
-// estimate of the rest; nothing at all when the output is piped. It never touches the result: only the wall clock is
-// read here, and it is read outside of every simulation's own clock.
+// Progress of a long run: one line on a terminal, rewritten at most ten times per second, with an estimate of the
+// remaining time; nothing when the output is piped. It reads the wall clock only, never the clock of a simulation, and
+// has no influence on the result.
 
-/** Where a run tells how far it is. */
+/** Receives the progress of a run. */
 export interface Progress {
   /** `done` is a fraction from 0 to 1; `note` a few words on what is happening. */
   readonly update: (done: number, note: string) => void
@@ -26,7 +26,7 @@ const clearLine = "\r\u001b[2K"
 const secondsText = (seconds: number): string =>
   seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`
 
-/** Passes an update on when a tenth of a second has gone since the last one. `now` gives milliseconds of wall time. */
+/** Forwards an update when a tenth of a second has passed since the last one. `now` gives milliseconds of wall time. */
 export const rarely = (now: () => number, update: Progress["update"]): Progress["update"] => {
   let told = Number.NEGATIVE_INFINITY
   return (done, note) => {
@@ -37,7 +37,7 @@ export const rarely = (now: () => number, update: Progress["update"]): Progress[
   }
 }
 
-/** `now` gives milliseconds of wall time. */
+/** Shows progress on `stream`. `now` gives milliseconds of wall time. */
 export const makeProgress = (stream: ProgressStream, now: () => number): Progress => {
   if (stream.isTTY !== true) return silentProgress
   const began = now()
@@ -54,16 +54,16 @@ export const makeProgress = (stream: ProgressStream, now: () => number): Progres
   return { update: rarely(now, show), finish: () => stream.write(clearLine) }
 }
 
-/** One progress made of many: each part counts by its weight, and ends when it is finished. */
+/** Divides one progress into parts. Each part counts by its weight until it is finished. */
 export const progressOfParts = (weights: ReadonlyArray<number>, whole: Progress): ReadonlyArray<Progress> => {
   const total = weights.reduce((sum, weight) => sum + weight, 0)
-  const done = weights.map(() => 0)
   let sum = 0
   let finished = 0
-  return weights.map((weight, index) => {
+  return weights.map((weight) => {
+    let reached = 0
     const reach = (fraction: number, note: string): void => {
-      sum += (fraction - done[index]!) * weight
-      done[index] = fraction
+      sum += (fraction - reached) * weight
+      reached = fraction
       const what = weights.length === 1 ? note : `of ${weights.length} runs, ${finished} done`
       whole.update(total === 0 ? 1 : sum / total, what)
     }

@@ -1,7 +1,7 @@
-// What a full report was made from, kept beside it in provenance.json: the fingerprint of the code, and the hash of what
-// the small version found at that time. The first stays the same as long as the code does, whatever its parts are called
-// and wherever they are. Where it differs, the second separates a change that leaves the small version's figures as they
-// were (CI compares them with a new run) from one that does not. Words and the trace hash are not in it.
+// What a full report was made from, kept beside it in provenance.json: the fingerprint of the code, and the hash of
+// what the small version found at that time. The first stays the same as long as the code does, whatever its parts are
+// called and wherever they are. Where it differs, the second separates a change that leaves the small version's figures
+// as they were (CI compares them with a new run) from one that does not. Words and the trace hash are not in it.
 
 import { createHash } from "node:crypto"
 import { readFile } from "node:fs/promises"
@@ -35,14 +35,14 @@ const smallVersionNow = (reports: string, name: string): Effect.Effect<string | 
     Effect.orElseSucceed(() => undefined)
   )
 
-/** The file to lie beside a full report that is made now by that code. */
+/** The provenance of a full report that this code makes now. */
 export const provenanceFile = (reports: string, name: string, code: string): Effect.Effect<ReportFile> =>
   Effect.map(smallVersionNow(reports, name), (small) => {
     const provenance: typeof Provenance.Type = small === undefined ? { code } : { code, small_version: small }
     return { name: fileName, text: `${JSON.stringify(provenance, undefined, 2)}\n` }
   })
 
-/** How the full report stands to the code as it is now; "changed" when nothing tells what it was made from. */
+/** The relation of the full report to the present code; "changed" when its provenance cannot be read. */
 export const standingOf = (reports: string, name: string, code: string): Effect.Effect<Standing> =>
   Effect.gen(function* () {
     const made = yield* Effect.flatMap(

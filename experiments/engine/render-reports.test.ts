@@ -1,5 +1,5 @@
-// Holds the rendering of kept reports to its promises, with made-up experiments: new words around the same figures, the
-// bytes that a run gives, and no touch on what other code made.
+// Tests of rendering kept reports, with made-up experiments: new words around the same figures, the bytes that a run
+// gives, and no change of a report whose figures may have changed.
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -57,7 +57,7 @@ describe("rendering", () => {
     assert.deepStrictEqual(printed, [quick(), full(), join(folder, "index.html")])
   })
 
-  it("leaves a report alone whose small version finds something else", async () => {
+  it("leaves a report alone when the figures of its small version differ", async () => {
     await replaceIn(join(quick(), "result.json"), '"value": 601', '"value": 602')
     await replaceIn(join(full(), "result.json"), "As far as", "No farther than")
     await quietly(renderReports(testLaboratory(folder, "other")))
@@ -66,7 +66,7 @@ describe("rendering", () => {
     assert.include(printed.join(), `${full()} stays as it is`)
   })
 
-  it("passes over what has not run yet, and names a result or a drawing that cannot be used", async () => {
+  it("skips experiments without a report, and names a result or a drawing that it cannot use", async () => {
     await rm(join(full(), "chart.svg"))
     const error = await quietly(Effect.flip(renderReports(testLaboratory(folder))))
     assert.match(error.message, /chart\.svg cannot be read: /)

@@ -57,7 +57,7 @@ const renderFull = Effect.fnUntraced(function* (experiment: Experiment, lab: Lab
   const { report: code } = yield* lab.fingerprints(name)
   if ((yield* standingOf(lab.reports, name, code)) === "changed") {
     return yield* Console.log(
-      `${folder} stays as it is: the code has changed, and what it finds has or may have`
+      `${folder} stays as it is: its code has changed, and its figures may have changed`
     )
   }
   const reworded = yield* rewordedIn(experiment, folder)

@@ -1,6 +1,5 @@
-// Looks at the index and at a report's own page as a reader does, in headless Chromium: from the disk, on a wide screen, a
-// phone and dark paper. Where no Chromium is installed the reason is printed, and the checks of the text alone stand
-// (run-all.test.ts).
+// Tests of the index and of a report's page in headless Chromium: from the disk, on a wide screen, on a phone and on
+// dark paper. Where no Chromium is installed the reason is printed, and only the texts are checked (run-all.test.ts).
 
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -56,35 +55,40 @@ const screens = [
   { name: "dark paper", width: 1280, height: 900, scheme: "dark" }
 ]
 
-describe.runIf("path" in chromium)("pages in Chromium", () => {
-  it.each(screens)("show their charts without an error on $name", async ({ width, height, scheme }) => {
-    const { tab } = browser!
-    for (const page of ["index.html", join("counted", "index.html")]) {
-      await tab.ask("Emulation.setDeviceMetricsOverride", {
-        width,
-        height,
-        deviceScaleFactor: 1,
-        mobile: width < 500
-      })
-      await tab.ask("Emulation.setEmulatedMedia", {
-        features: [{ name: "prefers-color-scheme", value: scheme }]
-      })
-      tab.events.length = 0
-      await tab.ask("Page.navigate", { url: pathToFileURL(join(folder, page)).href })
-      const looks = (await tab.evaluate(look)) as Looks
-      assert.strictEqual(looks.charts.length, 1, page)
-      for (const [chartWidth, chartHeight] of looks.charts) {
-        assert.isAbove(chartWidth, 300, page)
-        assert.isAbove(chartHeight, 100, page)
+describe("pages in Chromium", () => {
+  it.for(screens)(
+    "show their charts without an error on $name",
+    async ({ width, height, scheme }, context) => {
+      if ("missing" in chromium) return context.skip(chromium.missing)
+      assert.isDefined(browser)
+      const { tab } = browser
+      for (const page of ["index.html", join("counted", "index.html")]) {
+        await tab.ask("Emulation.setDeviceMetricsOverride", {
+          width,
+          height,
+          deviceScaleFactor: 1,
+          mobile: width < 500
+        })
+        await tab.ask("Emulation.setEmulatedMedia", {
+          features: [{ name: "prefers-color-scheme", value: scheme }]
+        })
+        tab.events.length = 0
+        await tab.ask("Page.navigate", { url: pathToFileURL(join(folder, page)).href })
+        const looks = (await tab.evaluate(look)) as Looks
+        assert.strictEqual(looks.charts.length, 1, page)
+        for (const [chartWidth, chartHeight] of looks.charts) {
+          assert.isAbove(chartWidth, 300, page)
+          assert.isAbove(chartHeight, 100, page)
+        }
+        assert.strictEqual(looks.marks, 12, page)
+        assert.isAtMost(looks.overflow, 0, `${page} is wider than ${width} pixels`)
+        assert.strictEqual(looks.fetched, 0, page)
+        assert.strictEqual(looks.paper, scheme === "dark" ? "rgb(18, 24, 29)" : "rgb(253, 252, 249)")
+        const errors = tab.events.filter(({ method }) =>
+          ["Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"].includes(method ?? "")
+        )
+        assert.deepStrictEqual(errors, [], page)
       }
-      assert.strictEqual(looks.marks, 12, page)
-      assert.isAtMost(looks.overflow, 0, `${page} is wider than ${width} pixels`)
-      assert.strictEqual(looks.fetched, 0, page)
-      assert.strictEqual(looks.paper, scheme === "dark" ? "rgb(18, 24, 29)" : "rgb(253, 252, 249)")
-      const errors = tab.events.filter(({ method }) =>
-        ["Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"].includes(method!)
-      )
-      assert.deepStrictEqual(errors, [], page)
     }
-  })
+  )
 })

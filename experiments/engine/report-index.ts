@@ -1,5 +1,6 @@
-// The index of all reports, from the folder in which they are: every experiment's result and main chart, and whether the
-// code has changed since the report was made. A result that cannot be read, as one of an earlier version, is told as such.
+// Index of all reports, made from their folders: result and main chart of every experiment, and whether the code has
+// changed since the report was made. A result that cannot be read, such as one of an earlier version, is marked as
+// unreadable.
 
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -12,7 +13,7 @@ import type { SourcesUnreadable } from "./fingerprint.ts"
 import type { Laboratory } from "./laboratory.ts"
 import { standingOf } from "./provenance.ts"
 
-/** Undefined when there is no such file. */
+/** The text of a file; undefined when there is no such file. */
 const textOf = (path: string): Effect.Effect<string | undefined> =>
   Effect.orElseSucceed(
     Effect.tryPromise(() => readFile(path, "utf8")),
@@ -34,7 +35,7 @@ const entryOf = Effect.fnUntraced(function* (experiment: Experiment, lab: Labora
   return { name, title, question: result.question, report } satisfies IndexEntry
 })
 
-/** Writes index.html into the folder of the reports, and gives its path. */
+/** Writes index.html to the folder of the reports and gives its path. */
 export const writeIndex = (lab: Laboratory): Effect.Effect<string, ReportUnwritable | SourcesUnreadable> =>
   Effect.gen(function* () {
     const entries = yield* Effect.forEach(lab.registry, (experiment) => entryOf(experiment, lab))

@@ -1,6 +1,6 @@
-// Decides what a report is made of: options and seeds of a request as they are understood, then, from the outcomes of
-// all cells, the result, its charts and its page. Everything is a function of options, seeds and outcomes; nothing is
-// written or printed here.
+// A report in memory: the plan of a request (options, seeds, cells), and from the outcomes of all cells the result, its
+// charts and its page. Invariant: everything is a function of options, seeds and outcomes. It writes and prints
+// nothing.
 
 import { createHash } from "node:crypto"
 import { Effect } from "effect"
@@ -13,27 +13,27 @@ import type { Progress } from "./progress.ts"
 import { parseSeeds, seedsText } from "./seeds.ts"
 
 export interface ReportRequest {
-  /** "3", "1-5", "1,4,9"; the experiment's own when absent. */
+  /** "3", "1-5", "1,4,9"; the seeds of the definition when absent. */
   readonly seeds?: string
-  /** The experiment's own options, as typed after --key. */
+  /** Options of the experiment, as typed after --key. */
   readonly options: Readonly<Record<string, string>>
 }
 
-/** A request that was understood: nothing is missing but the outcomes of its cells. */
+/** A request that was understood. Only the outcomes of its cells are missing. */
 export interface ReportPlan extends PreparedExperiment {
   readonly experiment: Experiment
   /** Canonical text. */
   readonly seeds: string
 }
 
-/** Fails when the request is not understood or not possible. */
+/** Fails when the request is not understood, or is impossible. */
 export const planReport = Effect.fnUntraced(function* (experiment: Experiment, request: ReportRequest) {
   const seeds = yield* parseSeeds(request.seeds ?? experiment.seeds)
   const prepared = yield* experiment.prepare(request.options, seeds)
   return { ...prepared, experiment, seeds: seedsText(seeds) } satisfies ReportPlan
 })
 
-/** What --quick asks for. */
+/** The request for the small version. */
 export const quickRequest = (experiment: Experiment): ReportRequest => {
   const { seed, ...options } = experiment.quick
   return seed === undefined ? { options } : { seeds: seed, options }
@@ -51,13 +51,13 @@ export const replayCommand = ({ experiment, seeds, options }: ReportPlan, cell?:
     ...(cell === undefined ? [] : [`--cell ${quoted(cell)}`])
   ].join(" ")
 
-/** Measures cells, in any order, and gives their outcomes in the cells' order, after a trip through JSON. */
+/** Measures cells in any order and gives their outcomes in the order of the cells, after a trip through JSON. */
 export type MeasureCells<E> = (
   experiment: Experiment,
   cells: ReadonlyArray<Cell<unknown>>
 ) => Effect.Effect<ReadonlyArray<CellOutcome>, E>
 
-/** One after the other, in this thread; nothing is kept. */
+/** Measures one cell after the other in this thread and keeps nothing. */
 export const measureHere =
   (progress: Progress): MeasureCells<ExperimentFailed> =>
   (experiment, cells) =>
@@ -66,13 +66,14 @@ export const measureHere =
     )
 
 const traceHashOf = (outcomes: ReadonlyArray<CellOutcome>): string => {
-  if (outcomes.length === 1) return outcomes[0]!.traceHash
+  const [first, ...others] = outcomes
+  if (first !== undefined && others.length === 0) return first.traceHash
   const hash = createHash("sha256")
   for (const { traceHash } of outcomes) hash.update(`${traceHash}\n`)
   return hash.digest("hex").slice(0, 16)
 }
 
-/** The result of a plan whose cells are measured by `measure`, and what is needed to draw it. */
+/** Measures the cells of a plan with `measure`; gives the result, and the sources of its charts. */
 export const concludeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, measure: MeasureCells<E>) {
   const { experiment } = plan
   const outcomes = yield* measure(experiment, plan.cells)
@@ -100,7 +101,7 @@ export const concludeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, 
   return { result, charts: measured.charts, events }
 })
 
-/** A whole report in memory: its result and the bytes of its files. */
+/** Makes the whole report: its result and the bytes of its files. */
 export const makeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, measure: MeasureCells<E>) {
   const { experiment } = plan
   const { result, charts: sources, events } = yield* concludeReport(plan, measure)

@@ -1,6 +1,6 @@
-// Holds the runs of everything to their promises, with made-up experiments in real threads: the same bytes on one worker
-// and on two, quick results without what changes with the sources, a verification that finds any byte that differs, an
-// index that marks what is stale.
+// Tests of runs of all experiments, with made-up ones in real threads: equal bytes on one worker and on two, quick
+// results that do not depend on the text of the sources, a verification that finds every different byte, and an index
+// that marks reports of other code.
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -34,7 +34,7 @@ const bytesOf = async (directory: string) => {
 }
 
 describe("a report", () => {
-  it("has the same bytes on one worker and on two", async () => {
+  it("has equal bytes on one worker and on two", async () => {
     const run = (workers: number) =>
       runExperiment("counted", { options: {}, workers, fresh: true }, testLaboratory(folder))
     await quietly(run(1))
@@ -46,7 +46,7 @@ describe("a report", () => {
     assert.include(printed, "12 runs; 2 at a time, about 2 MiB of memory at most")
   })
 
-  it("takes what an earlier run has finished, unless told not to", async () => {
+  it("reuses the finished cells of an earlier run, unless it is told to measure again", async () => {
     const lab = testLaboratory(folder)
     await quietly(runExperiment("counted", { options: {}, workers: 1 }, lab))
     printed.length = 0
@@ -62,7 +62,7 @@ describe("a report", () => {
 })
 
 describe("one cell", () => {
-  it("runs alone and writes nothing; a wrong label is named with the nearest", async () => {
+  it("runs alone and writes nothing; a wrong label gets the nearest one suggested", async () => {
     const run = (cell: string) =>
       runExperiment("counted", { options: {}, workers: 1, cell }, testLaboratory(folder))
     const { traceHash, report } = await quietly(run("seed 2, cell 3"))
@@ -75,7 +75,7 @@ describe("one cell", () => {
 })
 
 describe("all experiments", () => {
-  it("are run and stand in the index, with their charts; the index asks no network for anything", async () => {
+  it("run and appear in the index with their charts; the index needs no network", async () => {
     await quietly(runAll({ workers: 1 }, testLaboratory(folder)))
     const page = await readFile(join(folder, "index.html"), "utf8")
     assert.notMatch(page, /https?:|\/\/[a-z]|@import|<script|<link|<img|<iframe|url\((?!#)/i)
@@ -87,7 +87,7 @@ describe("all experiments", () => {
     assert.include(page, 'href="counted/index.html"')
   })
 
-  it("are marked in the index when other sources made them", async () => {
+  it("are marked in the index when other code made them", async () => {
     await quietly(runAll({ workers: 1 }, testLaboratory(folder, "one")))
     await quietly(runAll({ workers: 1, quick: true }, testLaboratory(folder, "two")))
     assert.notInclude(await readFile(join(folder, "index.html"), "utf8"), 'class="stale"')
@@ -95,7 +95,7 @@ describe("all experiments", () => {
     assert.include(await readFile(join(folder, "index.html"), "utf8"), "the figures may have changed")
   })
 
-  it("are marked mildly while their small versions give what they gave", async () => {
+  it("are marked mildly while the figures of their small versions are the same", async () => {
     await quietly(runAll({ workers: 1, quick: true }, testLaboratory(folder, "one")))
     await quietly(runAll({ workers: 1 }, testLaboratory(folder, "one")))
     const index = async () => {
@@ -115,7 +115,7 @@ describe("all experiments", () => {
 })
 
 describe("the index", () => {
-  it("tells of experiments that have no report, or one of another version", async () => {
+  it("names experiments without a report, and reports of another version", async () => {
     const index = async () => {
       const path = await quietly(writeIndex(testLaboratory(folder)))
       return readFile(path, "utf8")
@@ -133,7 +133,7 @@ describe("quick results", () => {
   const verify = Effect.suspend(() => verifyReports(1, testLaboratory(folder, "three")))
   const path = () => join(folder, "quick", "counted", "result.json")
 
-  it("hold the result alone, and nothing of the sources", async () => {
+  it("hold the result alone, whatever the fingerprint of the sources", async () => {
     await quietly(quick("one"))
     assert.deepStrictEqual(await readdir(join(folder, "quick", "counted")), ["result.json"])
     const one = await readFile(path(), "utf8")
@@ -142,10 +142,10 @@ describe("quick results", () => {
     assert.strictEqual(await readFile(path(), "utf8"), one)
   })
 
-  it("are verified byte for byte, with the first difference and the command that refreshes", async () => {
+  it("are verified byte by byte, with the first difference and the command that renews them", async () => {
     await quietly(quick("one"))
     await quietly(verify)
-    assert.include(printed, "1 quick results are as they are kept")
+    assert.include(printed, "1 quick results are the same as the kept ones")
     const kept = await readFile(path(), "utf8")
     await writeFile(path(), kept.replace("As far as", "As near as"))
     const error = await quietly(Effect.flip(verify))
@@ -157,14 +157,17 @@ describe("quick results", () => {
     assert.include((await quietly(Effect.flip(verify))).message, "is kept as ")
   })
 
-  it("that are missing, or of no experiment, are told", async () => {
+  it("fail the verification when they are missing or belong to no experiment", async () => {
     assert.include((await quietly(Effect.flip(verify))).message, "is missing")
     await quietly(quick("one"))
     await writeFile(join(folder, "quick", "forgotten"), "")
-    assert.include((await quietly(Effect.flip(verify))).message, "forgotten is of no experiment: delete it")
+    assert.include(
+      (await quietly(Effect.flip(verify))).message,
+      "forgotten belongs to no experiment: delete it"
+    )
   })
 
-  it("cannot be of other options", async () => {
+  it("take no other options", async () => {
     const request = { options: { cells: "3" }, seeds: "1", workers: 1, quick: true }
     const error = await quietly(Effect.flip(runExperiment("counted", request, testLaboratory(folder))))
     assert.strictEqual(
@@ -175,9 +178,9 @@ describe("quick results", () => {
 })
 
 describe("the first difference", () => {
-  it("is the first line that differs, or an end that comes too early", () => {
+  it("is the first line that differs, or the end of the shorter text", () => {
     assert.strictEqual(firstDifference("a\nb", "a\nc"), "line 2 is kept as b and comes out as c")
     assert.strictEqual(firstDifference("a", "a\nb"), "line 2 is kept as the end and comes out as b")
-    assert.strictEqual(firstDifference("a", "a"), "they are equal")
+    assert.strictEqual(firstDifference("a", "a"), "the texts are equal")
   })
 })

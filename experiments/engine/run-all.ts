@@ -1,11 +1,11 @@
-// Decides how all experiments are run: one after the other in the registry's order, in one pool. One that fails does not
-// keep the others from running; in the end all that failed are named.
+// Runs all experiments one after the other, in the order of the registry and in one pool. An experiment that fails does
+// not stop the others; the last message names all that failed.
 
 import { Console, Data, Effect, Result } from "effect"
 import type { Laboratory } from "./laboratory.ts"
 import { poolFor, type RunRequest, runInPool } from "./run-experiment.ts"
 
-/** Some experiments failed; each was told when it did. */
+/** Some experiments failed. The reason of each was printed when it failed. */
 export class SomeFailed extends Data.TaggedError("SomeFailed")<{
   readonly experiments: ReadonlyArray<string>
   readonly message: string
@@ -27,7 +27,7 @@ export const runAll = Effect.fnUntraced(function* (
   if (failed.length > 0) {
     return yield* new SomeFailed({
       experiments: failed,
-      message: `${failed.length} of ${lab.registry.length} experiments failed: ${failed.join(", ")}; why is said above`
+      message: `${failed.length} of ${lab.registry.length} experiments failed: ${failed.join(", ")}; the reasons stand above`
     })
   }
 }, Effect.scoped)

@@ -1,5 +1,5 @@
-// Holds the running of experiments to its promises with a made-up one: seed and options first, hash last, equal bytes
-// for equal input, a result that its schema reads, a page that asks no network for anything, refusals in one line.
+// Tests of running an experiment, with a made-up one: seed and options first, hash last, equal bytes for equal input, a
+// result that its schema reads, a page that needs no network, refusals in one line.
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -107,7 +107,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe("runExperiment", () => {
-  it("prints seed and every option first and the trace hash last", async () => {
+  it("prints seed and all options first and the trace hash last", async () => {
     await Effect.runPromise(run({ seeds: "7", out: join(folder, "printed"), options: { size: "1.5MB" } }))
     assert.deepStrictEqual(printed.slice(0, 4), [
       "sample-race: How long does a <race> take?",
@@ -118,7 +118,7 @@ describe("runExperiment", () => {
     assert.strictEqual(printed.at(-1), "trace hash 0000000000000007")
   })
 
-  it("writes the same bytes for the same seed and options, whatever stood there before", async () => {
+  it("writes equal bytes for equal seeds and options, whatever was there before", async () => {
     const [first, second] = [join(folder, "a"), join(folder, "b")]
     const { report } = await Effect.runPromise(run({ out: first }))
     const files = report!.files
@@ -145,7 +145,7 @@ describe("runExperiment", () => {
     }
   })
 
-  it("writes a result that its schema reads back, without an unknown key", async () => {
+  it("writes a result that its schema reads, and refuses an unknown key", async () => {
     const out = join(folder, "schema")
     const { report } = await Effect.runPromise(run({ out, options: { runners: "10" } }))
     const text = await readFile(join(out, "result.json"), "utf8")
@@ -161,7 +161,7 @@ describe("runExperiment", () => {
     assert.strictEqual((await Effect.runPromise(Effect.flip(decodeResult(extended))))._tag, "SchemaError")
   })
 
-  it("makes a page that names no address outside itself and escapes what it prints", async () => {
+  it("makes a page that needs no network and escapes all texts", async () => {
     const out = join(folder, "page")
     await Effect.runPromise(run({ out }))
     const page = await readFile(join(out, "index.html"), "utf8")
@@ -174,7 +174,7 @@ describe("runExperiment", () => {
     assert.include(page, '<td>&lt;left&gt;</td><td class="number">1,234,567</td>')
   })
 
-  it("names the choices for an unknown experiment or option, the nearest first, in one line", async () => {
+  it("suggests the nearest name and lists all for an unknown experiment or option, in one line", async () => {
     const unknown = await failure({}, "sample-rase")
     assert.strictEqual(unknown._tag, "ExperimentUnknown")
     assert.include(unknown.message, "did you mean sample-race?")
@@ -187,7 +187,7 @@ describe("runExperiment", () => {
     assert.deepStrictEqual(printed, [])
   })
 
-  it("refuses bad values, impossible combinations and bad seeds before anything runs", async () => {
+  it("refuses bad values, contradicting options and bad seeds before anything runs", async () => {
     const bad = await failure({ options: { size: "12 parsec" } })
     assert.strictEqual(
       bad.message,
@@ -212,7 +212,7 @@ describe("runExperiment", () => {
     assert.notInclude(await readdir(folder), "failed")
   })
 
-  it("says in one line that a folder cannot be written", async () => {
+  it("fails in one line when a folder cannot be written", async () => {
     await writeFile(join(folder, "file"), "")
     const error = await failure({ out: join(folder, "file", "below") })
     assert.strictEqual(error._tag, "ReportUnwritable")
@@ -221,7 +221,7 @@ describe("runExperiment", () => {
 })
 
 describe("readable", () => {
-  it("groups whole numbers and keeps what matters of others", () => {
+  it("groups whole numbers and keeps about four figures of others", () => {
     const texts = [1234567, 0, 268.0849, 12.345, 0.99868, 0.00043, 1234567.891].map(readable)
     assert.deepStrictEqual(texts, ["1,234,567", "0", "268.1", "12.35", "0.999", "0.00043", "1,234,567.9"])
   })

@@ -1,6 +1,6 @@
-// Decides how an experiment is run by a person: seeds and every option are printed first, then what runs and the memory
-// it needs, the trace hash last, and when a run fails, the one command that repeats it. Wall time and peak memory are
-// printed and never stored. Whatever is written is a function of options, seeds and sources alone.
+// Runs an experiment for a person. It prints seeds and options first, then the number of runs and the memory they need,
+// and the trace hash last; when a run fails, it prints the one command that repeats it. Invariants: wall time and peak
+// memory are printed and never stored; all files are a function of options, seeds and sources alone.
 
 import { writeSync } from "node:fs"
 import { join } from "node:path"
@@ -22,7 +22,7 @@ import { makeReport, planReport, quickRequest, type ReportPlan, replayCommand } 
 import { writeIndex } from "./report-index.ts"
 import type { SeedInvalid } from "./seeds.ts"
 
-/** What was asked for does not go together. */
+/** The parts of a request contradict each other. */
 export class RequestInvalid extends Data.TaggedError("RequestInvalid")<{ readonly message: string }> {}
 
 export type RunError =
@@ -37,19 +37,19 @@ export type RunError =
   | ReportUnwritable
 
 export interface RunRequest {
-  /** "3", "1-5", "1,4,9"; the experiment's own when absent. */
+  /** "3", "1-5", "1,4,9"; the seeds of the definition when absent. */
   readonly seeds?: string
-  /** Folder of the report. `reports/NAME` under the working directory when absent. */
+  /** Folder of the report; `reports/NAME` when absent. */
   readonly out?: string
-  /** The experiment's own options, as typed after --key. */
+  /** Options of the experiment, as typed after --key. */
   readonly options: Readonly<Record<string, string>>
-  /** The small version, into `reports/quick/NAME`, of which only result.json is kept. */
+  /** Runs the small version and keeps its result.json in `reports/quick/NAME`. */
   readonly quick?: boolean
-  /** Measures everything anew. */
+  /** Measures every cell, whether its outcome is kept or not. */
   readonly fresh?: boolean
-  /** Threads; as many as there are cores when absent, this one alone when 1. */
+  /** Number of threads; that of the cores when absent, this thread alone when 1. */
   readonly workers?: number
-  /** Label of the only cell to run, in this thread; nothing is written. */
+  /** Label of the only cell to run, in this thread and without a report. */
   readonly cell?: string
 }
 
@@ -64,8 +64,8 @@ export interface RunSummary {
   }
 }
 
-// A simulation forbids the host's clock and timers while it runs, and a stream's write uses them; a progress line needs
-// a clock all the same. So the clock is taken before, and the line is written straight to the terminal.
+// A simulation forbids the clock and the timers of the machine while it runs, and writing to a stream uses them. So the
+// clock is bound before, and the progress line goes straight to the terminal.
 const wallMilliseconds = performance.now.bind(performance)
 const terminal: ProgressStream = {
   isTTY: process.stderr.isTTY === true,
@@ -76,7 +76,7 @@ export const terminalProgress = () => makeProgress(terminal, wallMilliseconds)
 
 const mostWorkers = 256
 
-/** A pool of threads for a laboratory. */
+/** Makes a pool of threads that load the registry of a laboratory. */
 export const poolFor = (
   { module, watchSources }: Laboratory,
   workers: number = defaultWorkers()
@@ -91,7 +91,7 @@ export const poolFor = (
     return yield* makeCellPool({ workers, registry: module, sourcesAreTheSame })
   })
 
-/** What --quick cannot be together with. */
+/** Plans a request. --quick is one fixed version: it refuses options and seeds. */
 const planFor = (
   experiment: Experiment,
   request: RunRequest
@@ -107,7 +107,7 @@ const planFor = (
       )
 }
 
-/** The cell that a failure is of; undefined for one of all cells together, or before any ran. */
+/** The cell that failed; undefined when all cells together failed, or none ran. */
 const failedCell = <E>(cause: Cause.Cause<E>): string | undefined =>
   cause.reasons
     .filter(Cause.isFailReason)
@@ -140,7 +140,7 @@ const printCosts = (began: number, events: number) =>
     )
   })
 
-/** Runs the cell of that label alone: to look at it, in this thread, without a report. */
+/** Runs the cell of that label alone, in this thread, without a report. */
 const runCell = Effect.fnUntraced(function* (plan: ReportPlan, label: string) {
   const { experiment, cells } = plan
   const cell = cells.find((known) => known.label === label)
@@ -190,7 +190,7 @@ const reportOf = Effect.fnUntraced(function* (
   }
 })
 
-/** Runs one experiment in a pool that exists. */
+/** Runs one experiment in an existing pool. */
 export const runInPool = (
   experiment: Experiment,
   request: RunRequest,
@@ -207,7 +207,7 @@ export const runInPool = (
       : yield* runCell(plan, request.cell)
   })
 
-/** Runs the experiment `name` as a person asked for it: prints, shows progress, writes the report and the index. */
+/** Runs the experiment `name` for a person: prints, shows progress, writes the report and the index. */
 export const runExperiment = (
   name: string,
   request: RunRequest,

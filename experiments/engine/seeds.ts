@@ -1,5 +1,5 @@
-// Decides how seeds are written: one ("3"), a range ("1-5"), a list of both ("1,4,9-12"). Canonical text is ascending,
-// without repetition, three in a row or more as a range; the order in which seeds are typed has no meaning.
+// Text form of seeds: one ("3"), a range ("1-5"), or a list of both ("1,4,9-12"). Canonical text is ascending and
+// without repetition, and writes three or more in a row as a range. The order in which seeds are typed has no meaning.
 
 import { Data, Effect } from "effect"
 
@@ -8,7 +8,7 @@ export class SeedInvalid extends Data.TaggedError("SeedInvalid")<{
   readonly message: string
 }> {}
 
-/** More than these are a slip of the finger. */
+/** Larger numbers are typing errors: nobody waits for so many runs. */
 const mostSeeds = 1_000
 
 const parse = (text: string): ReadonlyArray<number> | undefined => {
@@ -24,7 +24,7 @@ const parse = (text: string): ReadonlyArray<number> | undefined => {
   return seeds.size > mostSeeds ? undefined : [...seeds].sort((left, right) => left - right)
 }
 
-/** The right form that is nearest to a wrong one: other signs for "to" and "and", ends in the wrong order. */
+/** The valid form nearest to an invalid one: other signs for "to" and "and", or ends in the wrong order. */
 const nearestForm = (text: string): string | undefined => {
   const repaired = text
     .trim()
@@ -58,14 +58,16 @@ export const parseSeeds = (text: string): Effect.Effect<ReadonlyArray<number>, S
 
 /** Canonical text of ascending seeds. */
 export const seedsText = (seeds: ReadonlyArray<number>): string => {
-  const parts: Array<string> = []
-  for (let index = 0; index < seeds.length; ) {
-    let end = index
-    while (end + 1 < seeds.length && seeds[end + 1] === seeds[end]! + 1) end++
-    if (end - index >= 2) {
-      parts.push(`${seeds[index]}-${seeds[end]}`)
-      index = end + 1
-    } else parts.push(String(seeds[index++]))
+  const runs: Array<{ readonly first: number; readonly last: number }> = []
+  for (const seed of seeds) {
+    const run = runs.at(-1)
+    if (run?.last === seed - 1) runs.splice(-1, 1, { first: run.first, last: seed })
+    else runs.push({ first: seed, last: seed })
   }
-  return parts.join(",")
+  return runs
+    .map(({ first, last }) => {
+      if (first === last) return String(first)
+      return last === first + 1 ? `${first},${last}` : `${first}-${last}`
+    })
+    .join(",")
 }

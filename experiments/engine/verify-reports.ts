@@ -1,6 +1,6 @@
-// Decides whether the committed quick results are those that the sources give: every experiment's small version is
-// measured anew, all cells of all experiments in one pool, and held against reports/quick/NAME/result.json byte for
-// byte. Nothing is written. A folder of no experiment is a difference too.
+// Compares the committed quick results with what the sources give: it measures the small version of every experiment,
+// all cells in one pool, and compares each result with reports/quick/NAME/result.json byte by byte. It writes nothing.
+// A folder that belongs to no experiment counts as a difference.
 
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -13,13 +13,13 @@ import { progressOfParts } from "./progress.ts"
 import { concludeReport, planReport, quickRequest } from "./report.ts"
 import { poolFor, terminalProgress } from "./run-experiment.ts"
 
-/** A committed quick result is not what the sources give. */
+/** A committed quick result differs from what the sources give. */
 export class ReportDiffers extends Data.TaggedError("ReportDiffers")<{
   readonly path: string
   readonly message: string
 }> {}
 
-/** The first line in which two texts differ, as both have it. */
+/** The first line in which two texts differ, in both versions. */
 export const firstDifference = (kept: string, made: string): string => {
   const [keptLines, madeLines] = [kept.split("\n"), made.split("\n")]
   const most = Math.max(keptLines.length, madeLines.length)
@@ -30,7 +30,7 @@ export const firstDifference = (kept: string, made: string): string => {
     )
     return `line ${line + 1} is kept as ${was} and comes out as ${is}`
   }
-  return "they are equal"
+  return "the texts are equal"
 }
 
 const refresh = (name: string): string => `npm run experiment -- ${name} --quick`
@@ -47,7 +47,7 @@ const foldersIn = (directory: string): Effect.Effect<ReadonlyArray<string>> =>
     () => []
   )
 
-/** What is wrong with the kept result of one experiment whose result comes out as `made`. */
+/** The difference of the kept result of an experiment from `made`; undefined when there is none. */
 const differenceOf = Effect.fnUntraced(function* (directory: string, experiment: Experiment, made: string) {
   const path = join(directory, experiment.name, "result.json")
   const kept = yield* keptText(path)
@@ -83,13 +83,13 @@ const verify = Effect.fnUntraced(function* (workers: number | undefined, lab: La
     ...found.filter((difference) => difference !== undefined),
     ...left.map((name) => {
       const path = join(directory, name)
-      return new ReportDiffers({ path, message: `${path} is of no experiment: delete it` })
+      return new ReportDiffers({ path, message: `${path} belongs to no experiment: delete it` })
     })
   ]
   for (const { message } of differences) yield* Console.error(message)
   if (differences.length > 0) return yield* differences[0]!
-  yield* Console.log(`${plans.length} quick results are as they are kept`)
+  yield* Console.log(`${plans.length} quick results are the same as the kept ones`)
 }, Effect.scoped)
 
-/** Fails with the first difference when there is any; all are printed. */
+/** Prints all differences, and fails with the first one. */
 export const verifyReports = (workers: number | undefined, lab: Laboratory) => verify(workers, lab)

@@ -1,6 +1,6 @@
-// Decides how charts look: one palette, each colour with a name and a partner on dark paper, fixed fonts and sizes. A
-// strategy has the colour of its name. A chart is drawn in the light colours; on the page each is swapped by its value
-// (report-style.ts), so that the SVG file stands alone and the page follows the reader's preference.
+// Look of charts: one palette of named colours for light and dark paper, fixed fonts and sizes. A strategy has the
+// colour of its name. Charts are drawn in the light colours; the page replaces each by its value (report-style.ts), so
+// that the SVG file is complete by itself and the page follows the preference of the reader.
 
 import type { Config } from "vega-lite"
 
@@ -25,7 +25,9 @@ export const lightColour = (name: PaletteName): string => palette[name].light
 
 const font = "Inter, 'Helvetica Neue', Helvetica, Arial, sans-serif"
 
-/** Width in pixels of the whole drawing, axes included: the same for all charts, so that they line up on the page. */
+/**
+ * Width in pixels of the whole drawing with its axes. It is the same for all charts, so that they line up on the page.
+ */
 export const chartWidth = 752
 
 export const chartConfig: Config = {

@@ -1,6 +1,6 @@
-// Decides how a chart is drawn: a vega-lite spec, compiled and rendered to SVG by vega, the same bytes for the same
-// spec on every machine. Text is measured by vega's own estimate (it would use a canvas package, which this project
-// does not install); ids start anew for every chart; nothing random is drawn.
+// Drawing of charts: vega compiles a vega-lite specification and renders it to SVG. Invariant: equal specifications
+// give equal bytes on every machine. So text is measured by vega's estimate (with a canvas package, which is not
+// installed, vega would use that), identifiers start anew for every chart, and nothing random is drawn.
 
 import { Data, Effect } from "effect"
 import * as vega from "vega"
@@ -8,10 +8,10 @@ import { compile, type TopLevelSpec } from "vega-lite"
 import { chartConfig } from "./chart-theme.ts"
 
 export interface ChartSource {
-  /** Its files are NAME.vl.json and NAME.svg; the main one is called "chart". */
+  /** Name of its files NAME.vl.json and NAME.svg. The main chart is called "chart". */
   readonly name: string
   readonly title: string
-  /** What to see in it, a sentence or two. */
+  /** One or two sentences on what the chart shows. */
   readonly caption: string
   readonly spec: TopLevelSpec
 }
@@ -37,14 +37,14 @@ const render = async (source: ChartSource): Promise<string> => {
   }
 }
 
-/** Draws a chart; ids in the SVG carry the chart's name, so that several can stand on one page. */
+/** Draws a chart. Identifiers in the SVG begin with the name of the chart, so that one page can hold several charts. */
 export const drawChart = (source: ChartSource): Effect.Effect<DrawnChart, ChartFailed> =>
   Effect.tryPromise({
     try: () => render(source),
     catch: (cause) =>
       new ChartFailed({
         chart: source.name,
-        message: `chart ${source.name} could not be drawn: ${String(cause)}`
+        message: `chart ${source.name} cannot be drawn: ${String(cause)}`
       })
   }).pipe(
     Effect.map((svg) => ({

@@ -1,6 +1,6 @@
-// Decides what the index of all reports looks like: for each experiment the question, its answer, the main chart, then
-// its tables, and a link to the report's own page. A report whose code has changed since is marked, more mildly if its
-// small version is what it was. One page that asks nothing of any network; a pure function of its input.
+// The index of all reports in HTML: for each experiment the question, its answer, the main chart, its tables, and a
+// link to the page of the report. A report whose code has changed is marked, more mildly if the figures of its small
+// version are the same. The page needs no network. A pure function of its input.
 
 import { reportStyle } from "./report-style.ts"
 import { chartFigure, escape, figuresTable, ownTable, timesTable } from "./report-tables.ts"
@@ -10,18 +10,18 @@ import type { Result } from "./result.ts"
 export type Standing = "same" | "changed, small version the same" | "changed"
 
 export interface IndexEntry {
-  /** Also the report's folder. */
+  /** Also the folder of the report. */
   readonly name: string
   readonly title: string
   readonly question: string
-  /** There is a result, but not one of this version. */
+  /** Whether there is a result, but not one of this version. */
   readonly unreadable?: boolean
-  /** Absent until the experiment has run. */
+  /** Absent until the experiment runs. */
   readonly report?: {
     readonly result: Result
-    /** The main chart's drawing, when there is one. */
+    /** The drawing of the main chart, if there is one. */
     readonly svg?: string
-    /** How it stands to the code as it is now. */
+    /** Its relation to the present code. */
     readonly sources: Standing
   }
 }
@@ -29,13 +29,13 @@ export interface IndexEntry {
 const notes: Readonly<Record<Standing, string>> = {
   same: "",
   "changed, small version the same": `<p class="stale">Its code has changed since; its small version still gives the same figures.</p>`,
-  changed: `<p class="stale">Made by other code than what stands here now: the figures may have changed.</p>`
+  changed: `<p class="stale">Made by other code than the present one: the figures may have changed.</p>`
 }
 
 const chartOf = (name: string, result: Result, svg: string | undefined): string => {
   const [main] = result.charts
   if (main === undefined || svg === undefined) return ""
-  // The drawing's own names begin with the chart's; on this page many charts are called "chart".
+  // Identifiers in a drawing begin with the name of the chart; on this page many charts are called "chart".
   const own = svg.replaceAll(`id="${main.name}-`, `id="${name}-${main.name}-`)
   const named = own.replaceAll(`url(#${main.name}-`, `url(#${name}-${main.name}-`)
   return chartFigure({ ...main, id: `${name}-${main.name}`, svg: named })
@@ -81,8 +81,8 @@ ${reportStyle}</style>
 <header>
 <p class="kind">Shoal</p>
 <h1>Questions that the simulator answers</h1>
-<p>The programs that ship, and rivals, on the same simulated network; every time is held against the fastest that is
-possible. Each report is made again, byte for byte, by the command that stands on its page.</p>
+<p>The shipped programs and their rivals run on the same simulated network, and every time is held against the least
+possible one. The command on the page of a report makes it again, byte for byte.</p>
 <nav><ul>
 ${entries.map(({ name, title }) => `<li><a href="#${escape(name)}">${escape(title)}</a></li>`).join("\n")}
 </ul></nav>

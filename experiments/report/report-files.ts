@@ -1,5 +1,5 @@
-// Decides how a report reaches the disk: everything is made in memory first, then every file is written under another name
-// and renamed, so that an interrupted run leaves the old report or the new one, never half a file.
+// Files of a report on disk. Everything is made in memory first; then each file is written under another name and
+// renamed, so that an interrupted run leaves whole files only.
 
 import { mkdir, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -34,7 +34,7 @@ const writeAll = async (directory: string, files: ReadonlyArray<ReportFile>): Pr
   }
 }
 
-/** Writes the files into `directory`, which is made when missing. Files that are not named stay as they are. */
+/** Writes the files to `directory`, which is created if necessary. Other files stay as they are. */
 export const writeReport = (
   directory: string,
   files: ReadonlyArray<ReportFile>
@@ -45,7 +45,7 @@ export const writeReport = (
       catch: (cause) =>
         new ReportUnwritable({
           directory,
-          message: `the report could not be written to ${directory}: ${String(cause)}; choose another folder with --out`
+          message: `the report cannot be written to ${directory}: ${String(cause)}; choose another folder with --out`
         })
     })
   )

@@ -1,6 +1,5 @@
-// Decides what a person reads: one self-contained page for one result. The question, the answer, the charts, the
-// times against their bound, the figures, the method, its limits, and the command that makes the page again. A pure
-// function of its input: nothing of the clock or the machine gets in, and the page asks nothing of any network.
+// The page of one report in HTML: question, answer, charts, times against their bound, figures, method, limits, and the
+// command that makes the page again. A pure function of its input, without clock or machine; the page needs no network.
 
 import type { DrawnChart } from "./chart.ts"
 import { reportStyle } from "./report-style.ts"
@@ -13,7 +12,7 @@ export interface ReportPage {
   readonly method: ReadonlyArray<string>
   readonly limits: ReadonlyArray<string>
   readonly charts: ReadonlyArray<Pick<DrawnChart, "name" | "title" | "caption" | "svg">>
-  /** The shell command that regenerates the report. */
+  /** The shell command that makes the report again. */
   readonly command: string
 }
 

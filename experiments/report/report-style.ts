@@ -1,5 +1,5 @@
-// Decides how a report page looks: its style sheet, made from the charts' palette, for light and dark paper, phones and
-// print. No font, image or script is loaded from anywhere.
+// Style sheet of report pages, made from the palette of the charts, for light and dark paper, phones and print. It
+// loads no font, image or script.
 
 import { type PaletteName, palette } from "./chart-theme.ts"
 
@@ -8,7 +8,7 @@ const names = Object.keys(palette) as ReadonlyArray<PaletteName>
 const variables = (side: "light" | "dark"): string =>
   names.map((name) => `--${name}: ${palette[name][side]};`).join(" ")
 
-/** A chart's light colours, each tied to its variable: style rules win over SVG attributes. */
+/** Ties each light colour of a chart to its variable: style rules take precedence over SVG attributes. */
 const chartColours = names
   .flatMap((name) => {
     const colour = palette[name].light

@@ -1,5 +1,5 @@
-// Decides how numbers, tables and charts of a result are written in HTML, for a report's own page and for the index of
-// all. Pure functions of their input; every text is escaped.
+// Numbers, tables and charts of a result in HTML, for the page of a report and for the index. Pure functions of their
+// input; all texts are escaped.
 
 import type { DrawnChart } from "./chart.ts"
 import type { Figure, Result, Table, Times } from "./result.ts"
@@ -10,35 +10,37 @@ const entities: Readonly<Record<string, string>> = {
   ">": "&gt;",
   '"': "&quot;"
 }
-export const escape = (text: string): string => text.replace(/[&<>"]/g, (character) => entities[character]!)
+export const escape = (text: string): string =>
+  text.replace(/[&<>"]/g, (character) => entities[character] ?? character)
 
-/** Of a heading. */
+/** Level of a heading. */
 export type Level = 2 | 3
 const heading = (level: Level, text: string): string => `<h${level}>${escape(text)}</h${level}>`
 
 const withThousands = (digits: string): string => digits.replace(/\B(?=(\d{3})+(?!\d))/g, ",")
 
-/** A number as people read it: whole numbers in groups of three, others to about four figures, tiny ones to two. */
+/** A number for people: whole numbers in groups of three digits, others with about four figures, tiny ones with two. */
 export const readable = (value: number): string => {
   if (Number.isInteger(value)) return withThousands(String(value))
   const size = Math.abs(value)
   if (size < 0.01) return value.toPrecision(2)
-  const [whole, fraction] = value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3).split(".")
-  return `${withThousands(whole!)}.${fraction}`
+  const [whole = "", fraction] = value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 3).split(".")
+  return `${withThousands(whole)}.${fraction}`
 }
 
-const byteUnits = ["B", "kB", "MB", "GB", "TB", "PB"]
+const largerUnits = ["kB", "MB", "GB", "TB", "PB"]
 
-/** Value and unit as people read them: bytes beyond a million in a larger unit, all else as it is. */
+/** Value and unit for people: from a million bytes on in a larger unit, everything else as it is. */
 const readableFigure = (figure: Figure): readonly [value: string, unit: string] => {
   if (figure.unit !== "B" || figure.value < 1e6) return [readable(figure.value), figure.unit]
   let value = figure.value
-  let unit = 0
-  while (value >= 1000 && unit < byteUnits.length - 1) {
+  let unit = "B"
+  for (const larger of largerUnits) {
+    if (value < 1000) break
     value /= 1000
-    unit++
+    unit = larger
   }
-  return [readable(value), byteUnits[unit]!]
+  return [readable(value), unit]
 }
 
 const secondsCell = (seconds: number): string => `<td class="number">${seconds.toFixed(3)} s</td>`
@@ -98,27 +100,29 @@ ${rows.join("\n")}
 const cellOf = (value: string | number): string =>
   typeof value === "number" ? `<td class="number">${readable(value)}</td>` : `<td>${escape(value)}</td>`
 
-/** A column of numbers is headed like its numbers. */
-const headOf = (table: Table, column: number): string => {
-  const numbers = table.rows.some((row) => typeof row[column] === "number")
-  return `<th scope="col"${numbers ? ' class="number"' : ""}>${escape(table.columns[column]!)}</th>`
+/** The head of a column; that of a column of numbers is aligned like them. */
+const headOf = ({ rows }: Table, name: string, column: number): string => {
+  const numbers = rows.some((row) => typeof row[column] === "number")
+  return `<th scope="col"${numbers ? ' class="number"' : ""}>${escape(name)}</th>`
 }
 
-/** A table that the experiment made. */
+/** A table of the experiment. */
 export const ownTable = (table: Table, level: Level): string => `${heading(level, table.title)}
 ${table.caption === "" ? "" : `<p>${escape(table.caption)}</p>`}
 <div class="table"><table>
-<thead><tr>${table.columns.map((_, column) => headOf(table, column)).join("")}</tr></thead>
+<thead><tr>${table.columns.map((name, column) => headOf(table, name, column)).join("")}</tr></thead>
 <tbody>
 ${table.rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n")}
 </tbody></table></div>`
 
-/** A drawing, and the name that no other on the page has. */
+/** A drawing with an identifier that no other drawing of the page has. */
 export interface ShownChart extends Pick<DrawnChart, "title" | "caption" | "svg"> {
   readonly id: string
 }
 
-/** The SVG as a part of the page: named for readers who do not see it, and without its document's declarations. */
+/**
+ * The SVG as a part of the page: with labels for readers who do not see it, and without the declarations of a document.
+ */
 const inlineSvg = (chart: ShownChart): string =>
   chart.svg
     .trim()

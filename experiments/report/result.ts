@@ -1,6 +1,6 @@
-// Decides the form of result.json: what a run found and what it takes to find it again, by a schema, in canonical bytes.
-// Invariants: keys stand in the schema's order and, inside records, in the order in which the experiment told them;
-// numbers are rounded to six decimals; so equal results are equal bytes. Wall time, memory and the machine are not in it.
+// Form of result.json: the findings of a run and the request that gives them again, by a schema, in canonical bytes.
+// Invariants: keys are in the order of the schema, and inside records in that of the experiment; numbers are rounded to
+// six decimals; so equal results are equal bytes. Wall time, memory and the machine are not in it.
 
 import { Schema } from "effect"
 import { ascending, quantile } from "./quantiles.ts"
@@ -12,9 +12,9 @@ export const Times = Schema.Struct({
   p99_s: Seconds,
   p999_s: Seconds,
   max_s: Seconds,
-  /** Seconds of the bound that the report names. */
+  /** Seconds of the bound of the report. */
   bound_s: Seconds,
-  /** Each of the above over bound_s. */
+  /** Each of the times above, divided by bound_s. */
   ratio: Schema.Struct({ p50: Seconds, p99: Seconds, p999: Seconds, max: Seconds })
 })
 export type Times = typeof Times.Type
@@ -28,7 +28,7 @@ export type StrategyResult = typeof StrategyResult.Type
 
 export const Figure = Schema.Struct({
   value: Schema.Finite,
-  /** "" for a plain count or ratio. */
+  /** "" for a count or a ratio. */
   unit: Schema.String,
   meaning: Schema.NonEmptyString
 })
@@ -36,10 +36,10 @@ export type Figure = typeof Figure.Type
 
 export const Table = Schema.Struct({
   title: Schema.NonEmptyString,
-  /** What to see in it; "" for nothing. */
+  /** What the table shows; may be "". */
   caption: Schema.String,
   columns: Schema.Array(Schema.String),
-  /** One text or number a column. */
+  /** One text or number per column. */
   rows: Schema.Array(Schema.Array(Schema.Union([Schema.String, Schema.Finite])))
 })
 export type Table = typeof Table.Type
@@ -48,18 +48,18 @@ export const Result = Schema.Struct({
   experiment: Schema.NonEmptyString,
   question: Schema.NonEmptyString,
   answer: Schema.NonEmptyString,
-  /** Canonical text, as it would be typed after --key. */
+  /** Canonical text, as typed after --key. */
   options: Schema.Record(Schema.String, Schema.String),
   /** As typed after --seed: "3", "1-5", "1,4,9". */
   seeds: Schema.NonEmptyString,
-  /** Of the only cell, or the hash over those of all cells in their order. */
+  /** That of the only cell, or the hash over those of all cells in their order. */
   trace_hash: Schema.NonEmptyString,
   bound: Schema.optionalKey(Schema.NonEmptyString),
-  /** By strategy, or by strategy and what was varied. */
+  /** By strategy, or by strategy and variant. */
   strategies: Schema.Record(Schema.String, StrategyResult),
   figures: Schema.Record(Schema.String, Figure),
   tables: Schema.optionalKey(Schema.Array(Table)),
-  /** NAME.svg and NAME.vl.json beside a full report; the first is the main one. */
+  /** NAME.svg and NAME.vl.json beside a full report. The first is the main chart. */
   charts: Schema.Array(
     Schema.Struct({
       name: Schema.NonEmptyString,
@@ -70,12 +70,12 @@ export const Result = Schema.Struct({
 })
 export type Result = typeof Result.Type
 
-/** What a result tells in numbers, from which its answer is worded. */
+/** The numbers of a result, from which its answer is worded. */
 export type Findings = Pick<Result, "seeds" | "strategies" | "figures" | "tables">
 
 const decimals = 1e6
 
-/** Six decimals: a microsecond of a time in seconds. */
+/** Rounds to six decimals: microseconds where the unit is seconds. */
 export const rounded = (value: number): number => Math.round(value * decimals) / decimals
 
 const roundAll = (value: unknown): unknown => {
@@ -88,20 +88,20 @@ const roundAll = (value: unknown): unknown => {
 /** The same plain data with every number rounded, as result.json keeps it. */
 export const withRoundedNumbers = <A>(value: A): A => roundAll(value) as A
 
-/** JSON with rounded numbers, two blanks of indent and a final newline. */
+/** JSON with rounded numbers, an indent of two blanks and a final newline. */
 export const canonicalJson = (value: unknown): string =>
   `${JSON.stringify(withRoundedNumbers(value), undefined, 2)}\n`
 
 const encodeResult = Schema.encodeSync(Result)
 
-/** The bytes of result.json. Throws when the result does not fit its schema: that is a defect of the experiment. */
+/** The bytes of result.json. Throws when the result does not fit its schema, which is a defect of the experiment. */
 export const resultText = (result: Result): string => canonicalJson(encodeResult(result))
 
 /** Reads result.json; an unknown key is refused. */
 export const decodeResult = (text: string) =>
   Schema.decodeUnknownEffect(Schema.fromJsonString(Result))(text, { onExcessProperty: "error" })
 
-/** Completion times in seconds, in any order, against a bound in seconds. */
+/** Compares completion times, in any order, with a bound; all in seconds. */
 export const timesAgainst = (bound: number, completions: ReadonlyArray<number>): Times => {
   const sorted = ascending(completions)
   const p50 = quantile(sorted, 500)

@@ -1,5 +1,5 @@
-// Decides how tests look at a page with a reader's eyes: an installed Chromium without a window, and one tab of it, spoken
-// to in Chromium's own protocol. Nothing is installed for it; where there is none, the tests say so.
+// A browser for tests of pages: an installed Chromium without a window, and one tab of it, controlled by Chromium's
+// DevTools protocol. Nothing is installed for it; without Chromium the tests are skipped with that reason.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { join } from "node:path"
@@ -15,7 +15,7 @@ const installed = (name: string): string | undefined => {
   }
 }
 
-/** The program, or why pages cannot be looked at. */
+/** The program, or the reason why no page can be opened. */
 export const chromium: { readonly path: string } | { readonly missing: string } = (() => {
   const path = names.map(installed).find((found) => found !== undefined)
   return path === undefined
@@ -29,11 +29,11 @@ interface BrowserEvent {
   readonly result?: { readonly result?: { readonly value?: unknown } }
 }
 
-/** A tab; `events` are what it told unasked. */
+/** A tab. `events` are the messages of Chromium that answer no request. */
 interface Tab {
   readonly events: Array<BrowserEvent>
   readonly ask: (method: string, params?: object) => Promise<BrowserEvent>
-  /** The value of an expression, as JSON; a promise is waited for. */
+  /** The value of an expression as JSON; promises are awaited. */
   readonly evaluate: (expression: string) => Promise<unknown>
 }
 
@@ -64,7 +64,7 @@ const openTab = async (socket: WebSocket): Promise<Tab> => {
   return { events, ask, evaluate }
 }
 
-/** The address at which a browser that has just started listens, from its own words. */
+/** The address at which a browser listens, from its first output. */
 const hostOf = (started: ChildProcess): Promise<string> =>
   new Promise((resolve, reject) => {
     let said = ""
@@ -76,7 +76,7 @@ const hostOf = (started: ChildProcess): Promise<string> =>
     })
   })
 
-/** Starts a browser whose profile is in `folder`. */
+/** Starts a browser with its profile in `folder`. */
 export const startBrowser = async (path: string, folder: string): Promise<Browser> => {
   const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
   const own = ["--remote-debugging-port=0", `--user-data-dir=${join(folder, "profile")}`, "about:blank"]

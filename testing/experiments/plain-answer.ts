@@ -1,4 +1,5 @@
-// What the answer of a report has to be: one to three sentences of at most 30 words each, with figures left to the tables.
+// What the answer of a report has to be: one to three sentences of at most 30 words each, with figures left to the
+// tables.
 
 import { assert } from "vitest"
 

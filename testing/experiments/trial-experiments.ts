@@ -1,5 +1,5 @@
-// Decides what the runner is tested with: an experiment of made-up cells that count, fail, crash, hang or take long, in a
-// registry that threads load like the real one, and a laboratory around it.
+// A made-up experiment for tests of the runner, whose cells count, fail, crash or hang, in a registry that threads load
+// like the real one, and a laboratory around it.
 
 import { Effect, Schema } from "effect"
 import { defineExperiment, ExperimentFailed, option } from "../../experiments/engine/experiment.ts"
@@ -23,7 +23,7 @@ const options = Schema.Struct({
   last: option(
     choiceText(["count", "fail", "throw", "exit", "hang"]),
     "count",
-    "What the last cell of every seed does."
+    "What the last cell of each seed does."
   ),
   memory: option(countText(1, Number.MAX_SAFE_INTEGER), "1000000", "Bytes that a cell claims to need.")
 })
@@ -98,7 +98,7 @@ const counted = defineExperiment({
 
 export const experiments = [counted]
 
-/** Around the made-up registry, with reports in a folder and sources that are named. */
+/** A laboratory around the made-up registry, with its reports in a folder and the given fingerprint. */
 export const testLaboratory = (reports: string, sources = "abc"): Laboratory => ({
   registry: experiments,
   module: import.meta.url,

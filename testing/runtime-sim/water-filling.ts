@@ -1,10 +1,10 @@
-// Max-min fair rates by progressive filling (Bertsekas and Gallager, Data Networks, 6.5.2), to check the simulator's
-// rates: all rates rise together; when a link is full, the flows on it keep their rate; and so on. Also the
-// completion times that follow when rates are filled again at every start and end. Shares nothing with
-// fair-shares.ts. For tests only.
+// Reference for the max-min fair rates of the simulator: progressive filling (Bertsekas and Gallager, Data Networks,
+// 6.5.2). All rates rise together until a link is full; the flows of that link keep their rates while the others rise
+// further. It also gives the completion times that follow when rates are computed again at every start and end. It
+// shares no code with fair-shares.ts.
 
 export interface FilledFlow {
-  /** Numbers of the links that it crosses, each once. */
+  /** Distinct numbers of the links that the flow crosses. */
   readonly links: ReadonlyArray<number>
 }
 
@@ -13,28 +13,27 @@ export const waterFilling = (
   capacities: ReadonlyArray<number>,
   flows: ReadonlyArray<FilledFlow>
 ): ReadonlyArray<number> => {
-  const rates = flows.map(() => 0)
-  const rising = new Set(flows.keys())
-  const left = [...capacities]
-  while (rising.size > 0) {
-    const crowd = capacities.map(() => 0)
-    for (const flow of rising) for (const link of flows[flow]!.links) crowd[link]!++
+  const filled = flows.map(({ links }) => ({ links, rate: 0, isRising: true }))
+  const links = capacities.map((left, number) => ({ number, left }))
+  for (;;) {
+    const rising = filled.filter(({ isRising }) => isRising)
+    if (rising.length === 0) return filled.map(({ rate }) => rate)
     let least = Number.POSITIVE_INFINITY
     let tightest = -1
-    for (const [link, count] of crowd.entries()) {
-      if (count > 0 && left[link]! / count < least) {
-        least = left[link]! / count
-        tightest = link
+    for (const { number, left } of links) {
+      const count = rising.filter((flow) => flow.links.includes(number)).length
+      if (count > 0 && left / count < least) {
+        least = left / count
+        tightest = number
       }
     }
-    for (const flow of [...rising]) {
-      if (!flows[flow]!.links.includes(tightest)) continue
-      rates[flow] = least
-      rising.delete(flow)
-      for (const link of flows[flow]!.links) left[link]! -= least
+    for (const flow of rising) {
+      if (!flow.links.includes(tightest)) continue
+      flow.rate = least
+      flow.isRising = false
+      for (const link of links) if (flow.links.includes(link.number)) link.left -= least
     }
   }
-  return rates
 }
 
 export interface FluidTransfer extends FilledFlow {
@@ -42,29 +41,27 @@ export interface FluidTransfer extends FilledFlow {
   readonly size: number
 }
 
-/** The completion time of each transfer, when rates are filled again whenever one begins or ends. */
+/** When each transfer ends, if rates are computed again whenever one begins or ends. */
 export const fluidEnds = (
   capacities: ReadonlyArray<number>,
   transfers: ReadonlyArray<FluidTransfer>
 ): ReadonlyArray<number> => {
-  const ends = transfers.map(() => 0)
-  const starts = [...transfers.keys()].sort((a, b) => transfers[a]!.at - transfers[b]!.at)
-  const under: Array<{ readonly transfer: number; left: number }> = []
+  const all = transfers.map((transfer) => ({ ...transfer, left: transfer.size, end: 0 }))
+  const starts = all.toSorted((a, b) => a.at - b.at)
+  const running: typeof all = []
   let now = 0
-  while (starts.length > 0 || under.length > 0) {
-    const rates = waterFilling(
-      capacities,
-      under.map(({ transfer }) => transfers[transfer]!)
-    )
-    const spans = under.map(({ left }, index) => left / rates[index]!)
-    const ending = spans.indexOf(Math.min(...spans))
-    const next = starts[0] === undefined ? Number.POSITIVE_INFINITY : transfers[starts[0]]!.at
-    const isEnd = ending >= 0 && now + spans[ending]! <= next
-    const span = isEnd ? spans[ending]! : next - now
-    for (const [index, flow] of under.entries()) flow.left -= rates[index]! * span
+  for (;;) {
+    const rates = waterFilling(capacities, running)
+    const flows = running.map((flow, index) => ({ flow, rate: rates[index] ?? 0 }))
+    const spans = flows.map(({ flow, rate }) => flow.left / rate)
+    const shortest = Math.min(...spans)
+    const [next] = starts
+    const isEnd = next === undefined || now + shortest <= next.at
+    if (next === undefined && running.length === 0) return all.map(({ end }) => end)
+    const span = isEnd ? shortest : next.at - now
+    for (const { flow, rate } of flows) flow.left -= rate * span
     now += span
-    if (isEnd) ends[under.splice(ending, 1)[0]!.transfer] = now
-    else under.push({ transfer: starts[0]!, left: transfers[starts.shift()!]!.size })
+    if (isEnd) for (const flow of running.splice(spans.indexOf(shortest), 1)) flow.end = now
+    else running.push(...starts.splice(0, 1))
   }
-  return ends
 }
