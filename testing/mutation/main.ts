@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs"
 import { join, posix, relative, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { readSources } from "../../src/architecture/source-files.ts"
+import { staleEquivalents } from "./equivalent.ts"
 import { type Mutant, mutantsOf, sampleOf } from "./mutants.ts"
 import { productOf } from "./product.ts"
 import { jsonOf, survivors, totalsLine, totalsOf } from "./report.ts"
@@ -87,13 +88,12 @@ const run = async (): Promise<void> => {
     places.length === 0
       ? productOf(files)
       : files.filter(({ path }) => places.some((one) => one.path === path))
-  const all = chosen
-    .flatMap(({ path, text }) => mutantsOf(path, text))
-    .filter(
-      ({ path, line }) =>
-        places.length === 0 ||
-        places.some((one) => one.path === path && (one.line === undefined || one.line === line))
-    )
+  const whole = chosen.flatMap(({ path, text }) => mutantsOf(path, text))
+  const all = whole.filter(
+    ({ path, line }) =>
+      places.length === 0 ||
+      places.some((one) => one.path === path && (one.line === undefined || one.line === line))
+  )
   if (all.length === 0) throw new UsageError("there is nothing to mutate")
   const mutants = sample === undefined ? all : sampleOf(all, sample, seed)
   const findings = new Map<Mutant, Finding>()
@@ -103,6 +103,9 @@ const run = async (): Promise<void> => {
     process.stderr.write(`${Math.round((performance.now() - began) / 1000)} s  ${text}\n`)
   }
   say(`${mutants.length} of ${all.length} mutants of ${chosen.length} files`)
+  for (const { file, line } of staleEquivalents(whole)) {
+    say(`equivalent.json names no mutant of ${file} any more: ${line}`)
+  }
   const survey = new Survey({
     repository: root,
     files,

@@ -1,7 +1,7 @@
 // Mutants keep their names over moves, samples follow their seed, and texts contain the inserted mutants.
 
 import { expect, test } from "vitest"
-import { equivalence, equivalentMutants } from "./equivalent.ts"
+import { equivalence, equivalentMutants, staleEquivalents } from "./equivalent.ts"
 import { mutantsOf, mutate, nameOf, overlap, sampleOf } from "./mutants.ts"
 
 const text = `const f = (a: number) => a + 1
@@ -54,6 +54,21 @@ test("an equivalent mutant is found by its name", () => {
   const known = [{ ...nameOf(first!), reason: "it makes no difference" }]
   expect(equivalence(first!, known)).toBe("it makes no difference")
   expect(equivalence(second!, known)).toBeUndefined()
+})
+
+test("of equivalent mutants with one name, the one is meant that is counted", () => {
+  const [first, second] = mutants.filter(
+    ({ original, replacement }) => original === "a * 2" && replacement === "a / 2"
+  )
+  const known = [{ ...nameOf(second!), occurrence: 1, reason: "it makes no difference" }]
+  expect(equivalence(first!, known)).toBeUndefined()
+  expect(equivalence(second!, known)).toBe("it makes no difference")
+})
+
+test("an equivalent mutant whose line has changed is stale", () => {
+  const known = { ...nameOf(mutants[0]!), reason: "it makes no difference" }
+  const gone = { ...known, line: "const f = 1" }
+  expect(staleEquivalents(mutants, [known, gone, { ...gone, file: "c.ts" }])).toEqual([gone])
 })
 
 test("every equivalent mutant has a reason", () => {
