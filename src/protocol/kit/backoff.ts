@@ -1,11 +1,11 @@
-// Decides how long to wait after a failure: exponential backoff with bounded jitter.
+// Exponential backoff with bounded jitter: the wait after a failure.
 //
 //   step(attempt) = min(max, min x 2^attempt)                  attempt 0 is the first wait
 //   delay         = uniform in [step - floor(step / 2), step]
 //
-// So a wait is never shorter than half of min and never longer than max, its mean is 3/4 of the step, and hosts that
-// failed at one instant come back spread over half a step. Integers only. It refuses to know what failed and when to
-// give up.
+// A wait is never shorter than half of min and never longer than max. Its mean is 3/4 of the step, and hosts that
+// failed at the same instant come back spread over half a step. All numbers are integers. It does not know what failed
+// and when to give up.
 
 import { invariant } from "./invariant.ts"
 import type { RandomSource } from "./random-source.ts"
@@ -28,7 +28,7 @@ export const backoffStep = (attempt: number, { min, max }: BackoffRange): Micros
   return Math.min(step, max)
 }
 
-/** How long to wait after failure number `attempt` (0, 1, 2, ...): one draw from `random`. */
+/** The wait after failure number `attempt` (0, 1, 2, ...). Draws once from `random`. */
 export const backoffDelay = (attempt: number, range: BackoffRange, random: RandomSource): Micros => {
   const step = backoffStep(attempt, range)
   const choices = Math.floor(step / 2) + 1

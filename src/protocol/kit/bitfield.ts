@@ -1,21 +1,21 @@
-// Decides how a set of pieces is kept: 32 to a word, with its count at hand. It knows nothing of peers or blobs.
-// Wire form: bit i is 0x80 >> (i & 7) of byte i >> 3 (BEP 3), spare bits zero. A word holds four such bytes, the first
-// lowest, each with its bits turned around; so both ways go a byte at a time.
+// A set of pieces, 32 to a word, with its count. It knows nothing of peers or blobs. Wire form: bit i is 0x80 >> (i & 7)
+// of byte i >> 3 (BEP 3), and spare bits are zero. A word holds four such bytes, the lowest first, each with its bits
+// reversed, so both conversions go byte by byte.
 
 import { InvariantViolation, invariant } from "./invariant.ts"
 
 /**
- * Words of 32 bits, as signed integers. A plain array: for the pieces of most blobs it is a third of what a typed array
- * takes, and a host has one of every neighbour.
+ * Words of 32 bits, as signed integers, in a plain array: for most blobs it takes a third of the memory of a typed array,
+ * and a host has one per neighbour.
  */
 export type Words = number[]
 
-/** Words for so many bits, all of them zero. */
+/** Zeroed words for `bits` bits. */
 export const makeWords = (bits: number): Words => new Array<number>(Math.ceil(bits / 32)).fill(0)
 
 export class Bitfield {
   readonly length: number
-  /** Bit i is word i >>> 5, bit i & 31. Spare bits of the last word are zero. Read it; change it by set and clear. */
+  /** Bit i is bit i & 31 of word i >>> 5. Spare bits of the last word are zero. Only set and clear change it. */
   readonly words: Words
   #count = 0
 
@@ -68,12 +68,12 @@ export class Bitfield {
     return this.#count === this.length
   }
 
-  /** Whether `index` is in the set; false for whatever lies outside it. */
+  /** Whether `index` is in the set; false for an index out of range. */
   has(index: number): boolean {
     return (this.words[index >>> 5]! & (1 << (index & 31))) !== 0
   }
 
-  /** Adds `index`; says whether it was absent. */
+  /** Adds `index` and returns whether it was absent. */
   set(index: number): boolean {
     if (index >>> 0 !== index || index >= this.length) this.#outside(index)
     const word = index >>> 5
@@ -85,7 +85,7 @@ export class Bitfield {
     return true
   }
 
-  /** Removes `index`; says whether it was present. */
+  /** Removes `index` and returns whether it was present. */
   clear(index: number): boolean {
     if (index >>> 0 !== index || index >= this.length) this.#outside(index)
     const word = index >>> 5
@@ -97,7 +97,7 @@ export class Bitfield {
     return true
   }
 
-  /** How many members are not in `other`, a set of the same length. */
+  /** Number of members that are not in `other`, a set of the same length. */
   countWithout(other: Bitfield): number {
     let count = 0
     for (let word = 0; word < this.words.length; word++)
@@ -112,20 +112,20 @@ export class Bitfield {
     this.#count = this.length
   }
 
-  /** Apart from set and clear, so that the message is only built when it is needed. */
+  /** Kept out of set and clear, so that the message is built only when it is needed. */
   #outside(index: number): never {
     throw new InvariantViolation(`bitfield: ${index} is outside 0..${this.length - 1}`)
   }
 }
 
-/** Each byte with its bits in the opposite order. */
+/** Each byte value with its bits reversed. */
 const turned = Uint8Array.from({ length: 256 }, (_, byte) => {
   let reversed = 0
   for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) reversed |= 0x80 >> bit
   return reversed
 })
 
-/** How many bits of a word are set. */
+/** Number of set bits of a word. */
 const ones = (word: number): number => {
   const pairs = word - ((word >>> 1) & 0x55555555)
   const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)

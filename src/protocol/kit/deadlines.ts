@@ -1,13 +1,13 @@
-// Decides which timer of a host is due next. A binary heap over deadlines that know their own slot, so that moving one
-// costs O(log n) and allocates nothing: a neighbour's deadline moves several times for every piece.
+// The timers of a host, as a binary heap of deadlines that know their own slot, so that moving one costs O(log n) and
+// allocates nothing: a neighbour's deadline moves several times per piece.
 //
-// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It refuses to
-// know what a deadline is for, and what time it is.
+// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It does not know
+// what a deadline is for, and what time it is.
 
 import type { Micros } from "./time.ts"
 
 export class Deadline {
-  /** When it fires; undefined while it is not scheduled. */
+  /** The instant at which it fires; undefined while it is not scheduled. */
   at: Micros | undefined = undefined
   /** Place in the heap, -1 when not in it. Only DeadlineQueue writes it. */
   slot = -1
@@ -29,20 +29,20 @@ export class Deadline {
 export class DeadlineQueue {
   readonly #heap: Deadline[] = []
   #made = 0
-  /** The earliest instant at which something is due; kept at hand, since it is asked for after every step. */
+  /** The earliest instant at which a deadline is due. Kept up to date, because every step reads it. */
   next: Micros | undefined = undefined
 
-  /** A deadline that is not scheduled yet; `fire` is called once each time it comes due. */
+  /** A deadline that is not scheduled yet. `fire` is called once each time it is due. */
   make(fire: (now: Micros) => void): Deadline {
     return new Deadline(this.#made++, fire, undefined)
   }
 
-  /** As `make`, of one among many: they share `fire`, which is told whose deadline it was. */
+  /** Like `make`, for one of many owners that share `fire`, which receives the owner. */
   makeFor<Subject>(subject: Subject, fire: (now: Micros, subject: Subject) => void): Deadline {
     return new Deadline(this.#made++, fire, subject)
   }
 
-  /** How many are scheduled. */
+  /** Number of scheduled deadlines. */
   get size(): number {
     return this.#heap.length
   }
@@ -67,14 +67,14 @@ export class DeadlineQueue {
   }
 
   /**
-   * Makes sure that `deadline` fires at `at` or before. One that would fire earlier stays where it is: for timeouts that
-   * move away with every answer, whose owner looks again when it is woken too early.
+   * Makes sure that `deadline` fires at `at` or before. A deadline that fires earlier stays unchanged. This serves
+   * timeouts that move away with every answer: their owner checks again when it is woken too early.
    */
   setAtLatest(deadline: Deadline, at: Micros): void {
     if (deadline.at === undefined || at < deadline.at) this.set(deadline, at)
   }
 
-  /** Fires everything that is due at `now`, earliest first; what is scheduled meanwhile and due fires as well. */
+  /** Fires everything that is due at `now`, earliest first, including what is scheduled meanwhile. */
   fireDue(now: Micros): void {
     while (this.next !== undefined && this.next <= now) {
       const due = this.#heap[0]!

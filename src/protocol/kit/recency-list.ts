@@ -1,8 +1,8 @@
-// Decides the order in which things were last heard of: a doubly linked list through the things themselves, oldest
-// first. Adding, removing and looking at the oldest are a few assignments each, whatever the length. Invariant: a
-// thing is in at most one list. It refuses to know what the things are and how old is too old.
+// A list of members in the order in which they were last heard of: doubly linked through the members themselves, oldest
+// first. Adding, removing and reading the oldest cost a few assignments, whatever the length. Invariant: a member is in at
+// most one list. It does not know what the members are and at what age they expire.
 
-/** What a thing must carry to be in a list. Only the list writes it. */
+/** The links that a member carries. Only the list writes them. */
 export interface RecencyLinks<A> {
   older: A | undefined
   newer: A | undefined
@@ -16,7 +16,7 @@ export class RecencyList<A extends RecencyLinks<A>> {
     return this.#oldest
   }
 
-  /** Adds a thing that is in no list, as the newest. */
+  /** Adds a member that is in no list, as the newest. */
   add(element: A): void {
     element.older = this.#newest
     element.newer = undefined
@@ -25,7 +25,7 @@ export class RecencyList<A extends RecencyLinks<A>> {
     this.#newest = element
   }
 
-  /** Removes a thing that is in this list. */
+  /** Removes a member of this list. */
   remove(element: A): void {
     if (element.older === undefined) this.#oldest = element.newer
     else element.older.newer = element.newer

@@ -1,5 +1,5 @@
-// Decides how the protocol counts time: integer microseconds since an origin that the world chooses (a simulation's
-// start, a process's start). Machines compare and add instants; they never ask what time it is.
+// The time of the protocol: integer microseconds since an origin that the world chooses (the start of a simulation or of a
+// process). Machines compare and add instants, and never ask for the current one.
 
 /** An instant or a duration in integer microseconds. */
 export type Micros = number

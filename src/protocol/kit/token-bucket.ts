@@ -1,12 +1,12 @@
-// Decides when bytes may go under a rate limit: a token bucket kept as one instant, the one at which the bucket would
-// be full again (the virtual scheduling of GCRA, ITU-T I.371). A request moves that instant by its bytes' time at the
-// rate, and may go when the bucket holds all of it: `burst` worth of time before the instant.
+// A token bucket, which decides when bytes may go under a rate limit. It is kept as one instant, at which the bucket is full
+// again (the virtual scheduling of GCRA, ITU-T I.371). A request moves that instant by the time of its bytes at the rate, and
+// may go when the bucket holds all of it: the time of one burst before the instant.
 //
-// Invariants: what was granted up to any instant t is at most burst + rate x (t - start); in any window [a, b] at most
-// burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come, first served); no
-// rounding adds up, the part of a microsecond is kept as a remainder. A request larger than the burst is granted too:
-// it waits for as many refills as it needs. It refuses to know what the bytes are (the units of `take` may be
-// requests), and whether they went: a reservation is spent.
+// Invariants: the bytes granted up to any instant t are at most burst + rate x (t - start); in any window [a, b] at most
+// burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come, first served); rounding
+// does not add up, because the part of a microsecond is kept as a remainder. A request larger than the burst is granted
+// too: it waits for as many refills as it needs. It does not know what the bytes are (the units of `take` may be requests),
+// and whether they went: a reservation is spent.
 
 import { invariant } from "./invariant.ts"
 import type { Micros } from "./time.ts"
@@ -16,13 +16,13 @@ const microsPerSecond = 1_000_000
 export interface TokenRate {
   /** Refill, an integer >= 1. */
   readonly bytesPerSecond: number
-  /** What an idle bucket holds, an integer >= 0. */
+  /** Bytes in an idle bucket, an integer >= 0. */
   readonly burstBytes: number
 }
 
 export class TokenBucket {
   readonly #rate: number
-  /** The time that refilling the burst takes: whole microseconds and a remainder in 1/rate of one. */
+  /** The time that a refill of the burst takes: whole microseconds, and a remainder in 1/rate of a microsecond. */
   readonly #burstMicros: Micros
   readonly #burstRest: number
   /** The instant at which the bucket is full again, in the same two parts. */
@@ -43,8 +43,8 @@ export class TokenBucket {
   }
 
   /**
-   * Takes `bytes` (an integer of at most 9 GB) and says the instant at which they may go: `now`, or later. Earlier
-   * requests go first. `now` should not run backwards; where it does, it only makes the bucket stricter.
+   * Takes `bytes` (an integer of at most 9 GB) and returns the instant at which they may go: `now` or later. Earlier
+   * requests go first. If `now` runs backwards, the bucket only becomes stricter.
    */
   reserve(bytes: number, now: Micros): Micros {
     if (this.#fullAt < now) {
@@ -54,14 +54,14 @@ export class TokenBucket {
     const scaled = byteMicros(bytes) + this.#fullRest
     this.#fullRest = scaled % this.#rate
     this.#fullAt += (scaled - this.#fullRest) / this.#rate
-    // The instant less the burst, rounded up to a whole microsecond.
+    // The instant minus the burst, rounded up to a whole microsecond.
     const due = this.#fullAt - this.#burstMicros + (this.#fullRest > this.#burstRest ? 1 : 0)
     return Math.max(now, due)
   }
 
   /**
-   * Takes `bytes` if they may go now, and answers 0; otherwise takes nothing and answers the time until they may. More
-   * than the burst is never taken.
+   * Takes `bytes` and returns 0 if they may go now. Otherwise takes nothing and returns the time until they may. Never
+   * takes more than the burst.
    */
   take(bytes: number, now: Micros): Micros {
     const before = { at: this.#fullAt, rest: this.#fullRest }
@@ -74,7 +74,7 @@ export class TokenBucket {
   }
 }
 
-/** Bytes in units of one byte-microsecond, so that the refill of a microsecond is the rate: an exact integer. */
+/** Bytes in byte-microseconds, so that the refill of a microsecond is the rate, an exact integer. */
 const byteMicros = (bytes: number): number => {
   const scaled = bytes * microsPerSecond
   invariant(Number.isSafeInteger(bytes) && bytes >= 0 && scaled < 2 ** 52, "token bucket: bytes out of range")

@@ -1,4 +1,4 @@
-// Decides when a member of a swarm tells the tracker of itself next, and as what.
+// The schedule of announces of one member of a swarm: when it announces itself next, and in which state.
 //
 //               announced                completed
 //   [joining] ------------> [downloading] -------> [complete]
@@ -7,15 +7,15 @@
 //       +--------- left ---------+-------- left --------+----> [left] -- "stopped" was tried once --> nothing due
 //
 //   joining      due at once; after a failure, after a backoff
-//   downloading  due secondAnnounceDelay after the first, then every interval that the tracker told (clamped to the
-//                limits); sooner with few neighbours
+//   downloading  due secondAnnounceDelay after the first, then after each interval that the tracker gave (clamped to
+//                the limits); sooner with few neighbours
 //   complete     due at once, then every interval
 //   left         "stopped" is due at once, unless the tracker never heard of the member
 //
-// Invariants: one announce at a time; two announces are at least minAnnounceInterval apart, but for the second, the
-// first "complete" and "stopped", which happen once; while not left an announce is under way or due
-// within maxAnnounceInterval. An interval is shortened by up to an eighth, by chance, so that hosts that joined
-// together do not stay together. It refuses to know trackers and how an announce travels.
+// Invariants: one announce runs at a time; two announces are at least minAnnounceInterval apart, except the second, the
+// first "complete" and "stopped", which happen once; until the member has left, an announce is running or due within
+// maxAnnounceInterval. An interval is shortened at random by up to an eighth, so that hosts that joined together do not
+// announce together. It does not know trackers and how an announce travels.
 
 import { backoffDelay } from "../kit/backoff.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -23,7 +23,7 @@ import type { RandomSource } from "../kit/random-source.ts"
 import { type Micros, milliseconds } from "../kit/time.ts"
 import { limits } from "../limits.ts"
 
-/** As what a member announces itself. */
+/** The state in which a member announces itself. */
 export type AnnounceEvent = "downloading" | "complete" | "stopped"
 
 export type AnnouncePhase = "joining" | "downloading" | "complete" | "left"
@@ -38,7 +38,7 @@ export class AnnounceSchedule {
   #failures = 0
   readonly #secondDelay: Micros
 
-  /** A member that joined at `now`; `complete` when it has every piece already. Experiments have another `secondDelay`. */
+  /** A member that joined at `now`. `complete` says that it has every piece already; experiments vary `secondDelay`. */
   constructor(complete: boolean, now: Micros, secondDelay: Micros = limits.secondAnnounceDelay) {
     this.#secondDelay = secondDelay
     this.#phase = complete ? "complete" : "joining"
@@ -49,12 +49,12 @@ export class AnnounceSchedule {
     return this.#phase
   }
 
-  /** The instant of the next announce, maybe passed; undefined while one is under way and after the last. */
+  /** The instant of the next announce, possibly in the past; undefined while one is running and after the last. */
   get nextAnnounceAt(): Micros | undefined {
     return this.#underWay === undefined ? this.#due : undefined
   }
 
-  /** An announce that is due leaves at `now`: as what. It must be followed by succeeded or failed. */
+  /** Starts the announce that is due, at `now`, and returns its state. succeeded or failed must follow. */
   begun(now: Micros): AnnounceEvent {
     invariant(this.#underWay === undefined, "announce schedule: an announce is under way")
     invariant(this.#due !== undefined && this.#due <= now, "announce schedule: no announce is due")
@@ -65,7 +65,7 @@ export class AnnounceSchedule {
     return this.#underWay
   }
 
-  /** The tracker answered, and wants to hear again after `intervalMilliseconds`. */
+  /** The tracker answered and expects the next announce after `intervalMilliseconds`. */
   succeeded(intervalMilliseconds: number, now: Micros, random: RandomSource): void {
     const event = this.#ended()
     this.#failures = 0
@@ -85,21 +85,21 @@ export class AnnounceSchedule {
     else if (event !== "stopped") this.#due = now + delay
   }
 
-  /** The last piece is there. */
+  /** The last piece is stored. */
   completed(now: Micros): void {
     if (this.#phase === "complete" || this.#phase === "left") return
     this.#phase = "complete"
     if (this.#underWay === undefined) this.#due = now
   }
 
-  /** The member has few neighbours: it asks again as soon as the floor allows, unless it waits for a failed tracker. */
+  /** The member has few neighbours: it announces as soon as the minimum interval allows, unless it waits after a failure. */
   fewNeighbours(now: Micros): void {
     if (this.#phase !== "downloading" || this.#failures > 0) return
     if (this.#due === undefined || this.#lastBegun === undefined) return
     this.#due = Math.min(this.#due, Math.max(now, this.#lastBegun + limits.minAnnounceInterval))
   }
 
-  /** The member leaves the swarm. Nothing else may happen to it afterwards but its "stopped". */
+  /** The member leaves the swarm. Only its "stopped" may follow. */
   left(now: Micros): void {
     if (this.#phase === "left") return
     this.#phase = "left"
@@ -113,7 +113,7 @@ export class AnnounceSchedule {
     return event
   }
 
-  /** Whether what was just told stopped being so while it was told: then the news is due at once. */
+  /** Whether the state changed during the announce, so that the next one is due at once. */
   #overtaken(event: AnnounceEvent): boolean {
     if (this.#phase === "left") return event !== "stopped"
     return this.#phase === "complete" && event === "downloading"

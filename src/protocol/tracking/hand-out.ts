@@ -1,20 +1,20 @@
-// Decides whom a tracker hands out: the peer table of ONE swarm, and the choice from it. The goal is a near-regular
-// random graph in which every peer has about targetNeighbours neighbours.
+// Peer table of one swarm at a tracker, and how peers are chosen from it. The goal is a near-regular random graph in which
+// every peer has about targetNeighbours neighbours.
 //
-//   A peer's degree is estimated: the neighbours that it reported last, and the hand-outs since then that it was part
-//   of, on either side. Of a few peers probed at random the one of the lowest degree is taken. Chance makes the graph
-//   an expander (taking the lowest of ALL would chain every newcomer to the few before it); the comparison keeps
-//   degrees together; peers at maxNeighbours are passed over, for they would refuse.
+//   The degree of a peer is estimated: the neighbours that it reported last, plus the hand-outs since then in which it
+//   took part, on either side. Of a few peers that are probed at random, the one with the lowest degree is chosen. The
+//   randomness makes the graph an expander (choosing the lowest of ALL would chain every newcomer to the few before
+//   it), and the comparison keeps degrees close together. Peers at maxNeighbours are skipped, because they would refuse.
 //
-//   A newcomer gets a few neighbours, enough to begin with: of hosts that join together the first know nobody and the
-//   last are known to nobody. When it announces again, soon after, everyone is here: then it gets half of what it is
-//   short of, since others who are short are given it. In a swarm no larger than a target and one everybody gets
-//   everybody.
+//   A newcomer receives a few neighbours, enough to begin with: when hosts join together, the first know nobody and the
+//   last are known to nobody. When it announces again, soon after, the others are known. Then it receives half of the
+//   neighbours that it lacks, since others that lack some receive it. In a swarm of at most the target and one more,
+//   every peer receives all others.
 //
-// Invariants: the answer names nobody twice and never the asker; a peer unheard of for announceMisses of its intervals
-// is not handed out; at most maxPeersPerSwarm peers are kept, the one nearest to its expiry goes first; a choice costs
-// a bounded number of probes, whatever the swarm's size. The same calls with the same chance give the same answers.
-// It refuses to know who is connected to whom.
+// Invariants: an answer names no peer twice and never the peer that asks; a peer that was silent for announceMisses of its
+// intervals is not handed out; at most maxPeersPerSwarm peers are kept, and the one nearest to its expiry is dropped first;
+// a choice costs a bounded number of probes, whatever the size of the swarm. The same calls with the same random numbers
+// give the same answers. It does not know who is connected to whom.
 
 import type { RandomSource } from "../kit/random-source.ts"
 import { type RecencyLinks, RecencyList } from "../kit/recency-list.ts"
@@ -22,7 +22,7 @@ import type { Micros } from "../kit/time.ts"
 import { limits } from "../limits.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 
-/** The limits of a hand-out; limits.ts says what each means. */
+/** The limits of a hand-out; limits.ts explains each. */
 export interface HandOutRules {
   readonly targetNeighbours: number
   readonly newcomerNeighbours: number
@@ -30,11 +30,11 @@ export interface HandOutRules {
   readonly maxHandOut: number
 }
 
-/** What a peer says of itself in one swarm. */
+/** The announce of a peer in one swarm. */
 export interface PeerAnnounce {
   readonly peer: PeerAddress
   readonly complete: boolean
-  /** Verified pieces. The choice does not look at it. */
+  /** Number of verified pieces. The choice ignores it. */
   readonly have?: number
   readonly neighbours: number
   /** The peer leaves the swarm. */
@@ -46,21 +46,21 @@ interface Entry extends RecencyLinks<Entry> {
   complete: boolean
   degree: number
   expiresAt: Micros
-  /** Its place in the array that is probed. */
+  /** Index in the array that is probed. */
   slot: number
-  /** It was given peers before. */
+  /** Whether it has received peers before. */
   served: boolean
-  /** The last choice that named it, or was for it. */
+  /** Number of the last choice that named it, or was made for it. */
   namedIn: number
 }
 
 /**
- * Peers compared for a place. 5,000 joiners in a row, standard deviation of the degree and hops across, after joining:
- * one 4.6 and 6, two 3.3 and 6, three 2.6 and 7, five 2.0 and 8; a round of announces later: 3.3 and 5, 1.9 and 5,
- * 1.2 and 6, 0.7 and 7.
+ * Peers that are compared for one place. With 5,000 peers that join one after the other, the standard deviation of the
+ * degree and the diameter in hops are: one 4.6 and 6, two 3.3 and 6, three 2.6 and 7, five 2.0 and 8. A round of announces
+ * later: 3.3 and 5, 1.9 and 5, 1.2 and 6, 0.7 and 7.
  */
 const comparedPeers = 3
-/** Probes for a place, those that meet a peer already named or full included. */
+/** Probes for one place, including those that meet a peer that is already named or full. */
 const maxProbes = 12
 
 const timeToLive = (complete: boolean): Micros =>
@@ -68,26 +68,26 @@ const timeToLive = (complete: boolean): Micros =>
 
 export class HandOut {
   readonly #byId = new Map<PeerId, Entry>()
-  /** All entries, in no meaningful order: removal moves the last into the gap. */
+  /** All entries, in no meaningful order: a removal moves the last entry into the gap. */
   readonly #entries: Entry[] = []
-  /** Within each list the expiries are in order, since its members live equally long. */
+  /** Each list is in the order of expiry, since its members live equally long. */
   readonly #downloading = new RecencyList<Entry>()
   readonly #complete = new RecencyList<Entry>()
   readonly #rules: HandOutRules
   #choices = 0
   #completeCount = 0
 
-  /** @param rules Limits that an experiment varies; the rest are those of limits.ts. */
+  /** @param rules Limits that an experiment varies; limits.ts has the others. */
   constructor(rules: Partial<HandOutRules> = {}) {
     this.#rules = { ...limits, ...rules }
   }
 
-  /** Peers kept. Those expired are counted until the next call that carries an instant. */
+  /** Number of peers. Expired ones count until the next call that carries an instant. */
   get size(): number {
     return this.#entries.length
   }
 
-  /** Peers kept that have everything. */
+  /** Number of complete peers. */
   get completeCount(): number {
     return this.#completeCount
   }
@@ -110,8 +110,8 @@ export class HandOut {
   }
 
   /**
-   * Peers for `forPeer` to dial, agents first, then `seeds` from a random one on: at most `wanted` agents, at most
-   * maxHandOut in all. Empty when nothing is wanted, and for a peer that announced itself complete.
+   * Peers that `forPeer` should dial: agents first, then `seeds` from a random one on; at most `wanted` agents and at most
+   * maxHandOut in all. Empty when none is wanted, and for a peer that announced itself complete.
    */
   choose(
     forPeer: PeerId,
@@ -143,7 +143,7 @@ export class HandOut {
     return answer
   }
 
-  /** Forgets peers that were not heard of in time. Every other call does it first; here for a tracker's own sweep. */
+  /** Drops expired peers. Every other call does this first; a tracker calls it for its own sweep. */
   expire(now: Micros): void {
     for (const list of [this.#downloading, this.#complete]) {
       for (let entry = list.oldest; entry !== undefined && entry.expiresAt <= now; entry = list.oldest) {
@@ -152,7 +152,7 @@ export class HandOut {
     }
   }
 
-  /** The seeds but the asker, each once, beginning at a random one so that a dialler that stops early spreads load. */
+  /** The seeds except the asking peer, each once, from a random one on, so that a dialler that stops early spreads load. */
   #seedsFor(
     forPeer: PeerId,
     seeds: readonly PeerAddress[],
@@ -171,10 +171,10 @@ export class HandOut {
     return chosen
   }
 
-  /** An entry that this choice has not named; undefined when a bounded search found none. */
+  /** An entry that this choice has not named yet; undefined when a bounded search finds none. */
   #lowestOfFew(choice: number, random: RandomSource): Entry | undefined {
     const entries = this.#entries
-    // Where probing could miss the last few, every entry is looked at instead; from a random one on, for the ties.
+    // When probing could miss the last few entries, every entry is examined instead, from a random one on because of ties.
     if (entries.length <= maxProbes) {
       let lowest: Entry | undefined
       const first = entries.length > 1 ? random.nextInt(entries.length) : 0

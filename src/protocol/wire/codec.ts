@@ -1,4 +1,4 @@
-// Decides the bytes of a message: one message is one frame. Integers are big-endian; the first byte is the tag.
+// The bytes of a message: one message is one frame. Integers are big-endian, and the first byte is the tag.
 //
 //   1 Hello    "SHOAL" | u16 version | 20 peer id | u8 kind | u16 length, address | u16 length, credentials
 //   2 Open     u16 channel | 32 swarm | u8 form (0 none, 1 all, 2 bitfield) | bitfield's bytes to the frame's end
@@ -11,10 +11,10 @@
 //   9 Suggest  as Have
 //  10 Bye      u8 reason
 //
-// Every future version keeps Hello up to its version, and Bye: so two hosts of different versions can say why they
-// part. Invariants: a frame decodes to one message or to a CodecError, whatever its bytes are; a message has one
-// frame, so a frame with a byte too many is refused. What this host encodes is its own work, so there a value out of
-// range is a broken invariant. It refuses to know connections, and which channels and pieces exist.
+// Every future version keeps Hello up to its version number, and Bye, so that two hosts of different versions can tell
+// each other the reason. Invariants: a frame decodes to one message or to a CodecError, whatever its bytes are; a message
+// has one frame, so a frame with a surplus byte is refused. A host encodes only its own messages, so a value out of range
+// is a broken invariant there. It does not know connections, and which channels and pieces exist.
 
 import { invariant } from "../kit/invariant.ts"
 import { limits } from "../limits.ts"
@@ -42,7 +42,7 @@ import {
 import { type ByeReason, type Have, type Message, protocolVersion, type SwarmId } from "./message.ts"
 import type { PeerId } from "./peer-id.ts"
 
-/** Why bytes are not a message, and with which reason a Bye should end the connection that carried them. */
+/** The reason why bytes are not a message, and the reason of the Bye that should end their connection. */
 export interface CodecError {
   readonly tag: "CodecError"
   readonly reason: string
@@ -52,7 +52,7 @@ export interface CodecError {
 /** Bytes of a Piece frame in front of the payload. */
 export const pieceHeaderBytes = 7
 
-/** Bytes of the message's frame. Works for any payload, without looking at its bytes. */
+/** Length of the frame of a message, in bytes. Does not read the bytes of a payload. */
 export const encodedLength = (message: Message): number => {
   switch (message.tag) {
     case "Request":
@@ -77,8 +77,8 @@ export const encodedLength = (message: Message): number => {
 }
 
 /**
- * The message's frame, freshly allocated. A Piece's payload must be a Uint8Array and is copied behind the header; a
- * transport that can send two buffers uses writePieceHeader instead.
+ * The frame of a message, freshly allocated. The payload of a Piece must be a Uint8Array and is copied behind the header;
+ * a transport that can send two buffers uses writePieceHeader instead.
  */
 export const encodeMessage = (message: Message): Uint8Array<ArrayBuffer> => {
   const frame = new Uint8Array(encodedLength(message))
@@ -127,7 +127,7 @@ export const encodeMessage = (message: Message): Uint8Array<ArrayBuffer> => {
   }
 }
 
-/** Writes a Piece's header, pieceHeaderBytes long, at `offset` of `target`; the payload follows it in the frame. */
+/** Writes the header of a Piece, pieceHeaderBytes long, at `offset` of `target`. The payload follows it in the frame. */
 export const writePieceHeader = (
   target: Uint8Array,
   offset: number,
@@ -218,8 +218,8 @@ const refused = (reason: string, bye: ByeReason = "protocol-error"): CodecError 
 })
 
 /**
- * The message of a frame, or why it is none; it never throws. A Piece's payload and an Open's bitfield are views of
- * the frame, so the frame must not be written to afterwards.
+ * The message of a frame, or the reason why it is none. Never throws. The payload of a Piece and the bitfield of an Open
+ * are views of the frame, so the frame must not change afterwards.
  */
 export const decodeMessage = (frame: Uint8Array): Message | CodecError => {
   const length = frame.length

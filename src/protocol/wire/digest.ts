@@ -1,6 +1,5 @@
-// Decides what a content digest is: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor,
-// Digests). Invariant: a digest has one spelling. Computing one is a service's work; this file only reads and writes
-// the name.
+// Content digests: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor, Digests). Invariant: a
+// digest has one spelling. This file only reads and writes the name; a service computes digests.
 
 import { invariant } from "../kit/invariant.ts"
 
@@ -23,10 +22,10 @@ export const parseDigest = (text: string): Digest | undefined => {
 export const digestAlgorithm = (digest: Digest): DigestAlgorithm =>
   digest.charCodeAt(3) === 0x32 ? "sha256" : "sha512"
 
-/** The hex part. */
+/** The part after the colon. */
 export const digestEncoded = (digest: Digest): string => digest.slice(7)
 
-/** The digest of `bytes` as computed by a hash function: `bytes` are 32 (sha256) or 64 (sha512) bytes. */
+/** The digest with the given hash: 32 (sha256) or 64 (sha512) bytes. */
 export const makeDigest = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest => {
   invariant(bytes.length * 2 === hexLength[algorithm], "digest: a hash of the wrong length for its algorithm")
   return `${algorithm}:${toHex(bytes)}` as Digest

@@ -1,4 +1,4 @@
-// Decides what two peers can say to each other. One message is one binary frame; codec.ts fixes its bytes.
+// The messages between two peers. One message is one binary frame; codec.ts fixes its bytes.
 //
 //   dialler  -> Hello                      acceptor -> Hello          once each, first
 //   either   -> Open(channel, swarm, have)                            a swarm is joined when both sides opened it
@@ -6,30 +6,30 @@
 //   either   -> Bye(reason)                                           last
 //
 // A channel is the sender's own short number for a swarm on this connection: a message carries the number that its
-// SENDER gave in Open. Every Request gets exactly one answer, Piece or Reject, also after a Cancel (BEP 6).
+// SENDER gave in Open. Every Request has exactly one answer, Piece or Reject, also after a Cancel (BEP 6).
 //
-// Every Open is answered by exactly one Open for the same swarm, in order; one that is refused by Open(none) and Close.
-// A Close is answered by a Close of the other side's channel; it stands for the answers that its sender still owed.
+// Every Open is answered by exactly one Open for the same swarm, in order. A refused Open is answered by Open(none) and
+// Close. A Close is answered by a Close of the other side's channel, and stands for the answers that its sender still owes.
 
 import type { Micros } from "../kit/time.ts"
 import type { Payload } from "./payload.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
 
-/** SHA-256 of the metainfo's canonical bytes, 64 lower-case hex digits. */
+/** SHA-256 of the canonical bytes of the metainfo, 64 lower-case hex digits. */
 export type SwarmId = string & { readonly SwarmId: unique symbol }
 
 export const protocolVersion = 1
 
-/** Which pieces the sender has: all, none, or a bitfield's bytes (bit i of byte i>>3 is 0x80 >> (i & 7), as in BEP 3). */
+/** The pieces of the sender: all, none, or the bytes of a bitfield (bit i of byte i>>3 is 0x80 >> (i & 7), as in BEP 3). */
 export type Have = "all" | "none" | Uint8Array
 
-/** Why a Request was refused. */
+/** Reason why a Request was refused. */
 export type RejectReason = "busy" | "missing" | "cancelled" | "failed" | "closed"
 
-/** Why a channel was closed. */
+/** Reason why a channel was closed. */
 export type CloseReason = "unknown-swarm" | "not-interested" | "too-many" | "finished"
 
-/** Why a connection ended by a Bye. */
+/** Reason why a connection ended with a Bye. */
 export type ByeReason = "shutdown" | "duplicate" | "full" | "banned" | "idle" | "version" | "protocol-error"
 
 export type Message =
@@ -38,7 +38,7 @@ export type Message =
       readonly version: number
       readonly peerId: PeerId
       readonly kind: PeerKind
-      /** "host:port" where the sender listens, empty when it does not. */
+      /** "host:port" where the sender listens; empty when it does not listen. */
       readonly address: string
       /** Reserved for a shared secret or token; at most maxCredentialBytes, empty when unused. */
       readonly credentials: Uint8Array
@@ -53,10 +53,10 @@ export type Message =
       readonly channel: number
       readonly piece: number
       readonly reason: RejectReason
-      /** How long the asker should leave this uploader alone, in microseconds; 0 when it does not matter. */
+      /** Microseconds for which the requester should not ask this uploader again; 0 when it does not matter. */
       readonly retryAfter: Micros
     }
   | { readonly tag: "Cancel"; readonly channel: number; readonly piece: number }
-  /** Pieces that the sender would rather be asked for now: an uploader sends each piece out once before repeats. */
+  /** Pieces that the sender prefers to be requested now: a seeder sends each piece out once before it repeats any. */
   | { readonly tag: "Suggest"; readonly channel: number; readonly pieces: readonly number[] }
   | { readonly tag: "Bye"; readonly reason: ByeReason }

@@ -1,9 +1,9 @@
-// Decides how a blob is cut into pieces and how that is written down: length, piece length, and a SHA-256 for every
-// piece. Two origins that agree on these agree on the canonical bytes, so on the swarm's id. It refuses to know how a
-// hash is computed.
+// Metainfo: how a blob is divided into pieces, with a SHA-256 for each, and its canonical bytes. Two origins that agree on
+// digest, length and piece length agree on these bytes, and so on the id of the swarm. It does not know how a hash is
+// computed.
 //
 // Canonical bytes (big-endian): "SHOALMI1" | u8 digest length | digest as ASCII | u64 length | u32 piece length |
-// 32 bytes a piece.
+// 32 bytes per piece.
 
 import { invariant } from "../kit/invariant.ts"
 import { limits } from "../limits.ts"
@@ -12,14 +12,14 @@ import type { SwarmId } from "./message.ts"
 
 export interface Metainfo {
   readonly digest: Digest
-  /** Blob length in bytes; 0 is allowed and has no pieces. */
+  /** Length of the blob in bytes. 0 is allowed and has no pieces. */
   readonly length: number
   readonly pieceLength: number
-  /** 32 bytes a piece, in piece order. */
+  /** 32 bytes per piece, in the order of pieces. */
   readonly pieceHashes: Uint8Array
 }
 
-/** A metainfo together with its identity in the swarm: SHA-256 of its canonical bytes. */
+/** A metainfo with the id of its swarm: the SHA-256 of its canonical bytes. */
 export interface Torrent {
   readonly swarm: SwarmId
   readonly metainfo: Metainfo
@@ -45,7 +45,7 @@ export const choosePieceLength = (length: number): number => {
 export const pieceCount = (blob: { readonly length: number; readonly pieceLength: number }): number =>
   Math.ceil(blob.length / blob.pieceLength)
 
-/** Bytes of piece `piece`: pieceLength but for the last. */
+/** Length of piece `piece` in bytes: pieceLength, except for the last. */
 export const pieceSize = (
   blob: { readonly length: number; readonly pieceLength: number },
   piece: number
@@ -53,7 +53,7 @@ export const pieceSize = (
 
 const magic = new TextEncoder().encode("SHOALMI1")
 
-/** The canonical bytes, from which the swarm's id is hashed. */
+/** The canonical bytes, whose hash is the id of the swarm. */
 export const encodeMetainfo = (metainfo: Metainfo): Uint8Array<ArrayBuffer> => {
   invariant(
     metainfo.pieceHashes.length === pieceCount(metainfo) * pieceHashBytes,
@@ -73,7 +73,7 @@ export const encodeMetainfo = (metainfo: Metainfo): Uint8Array<ArrayBuffer> => {
   return bytes
 }
 
-/** Reads canonical bytes; every other byte string is refused with a reason, never thrown on. */
+/** Reads canonical bytes. Refuses any other byte string with a reason, and never throws. */
 export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid => {
   const invalid = (reason: string): MetainfoInvalid => ({ tag: "MetainfoInvalid", reason })
   if (bytes.length < magic.length + 1) return invalid("shorter than its header")
@@ -85,7 +85,7 @@ export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid =>
   const afterDigest = magic.length + 1 + digestLength
   if (bytes.length < afterDigest + 12) return invalid("shorter than its header")
   const digest = parseDigest(new TextDecoder().decode(bytes.subarray(magic.length + 1, afterDigest)))
-  // The decoder drops a byte order mark: without the comparison two byte strings would name one metainfo.
+  // The decoder drops a byte order mark. Without this comparison two byte strings would give one metainfo.
   if (digest === undefined || digest.length !== digestLength) return invalid("its digest is malformed")
   const length = view.getBigUint64(afterDigest)
   if (length > BigInt(Number.MAX_SAFE_INTEGER)) return invalid("its length is not a safe integer")
@@ -100,7 +100,7 @@ export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid =>
   if (bytes.length !== afterDigest + 12 + pieces * pieceHashBytes) {
     return invalid(`it names ${pieces} pieces but its size fits another number`)
   }
-  // Not slice: on Node's Buffer that is a view, which would keep the whole message and change with it.
+  // On Node's Buffer, slice would be a view that keeps the whole message and changes with it.
   return { ...metainfo, pieceHashes: new Uint8Array(bytes.subarray(afterDigest + 12)) }
 }
 

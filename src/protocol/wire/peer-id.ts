@@ -1,12 +1,12 @@
-// Decides how a peer is named and found. A PeerId is 40 lower-case hex digits (20 bytes, as in BitTorrent and Kraken)
-// and stays the same over restarts of its host; an address is "host:port" ("[v6]:port") of the peer listener.
+// Names and addresses of peers. A PeerId is 40 lower-case hex digits (20 bytes, as in BitTorrent and Kraken) and stays the
+// same over restarts of its host. An address is "host:port" ("[v6]:port") of the peer listener.
 
 export type PeerId = string & { readonly PeerId: unique symbol }
 
-/** What a host is in the swarm: origins are dedicated seeders. */
+/** The kind of a host in the swarm. Origins are dedicated seeders. */
 export type PeerKind = "agent" | "origin"
 
-/** A peer as the tracker hands it out. */
+/** A peer in a hand-out of the tracker. */
 export interface PeerAddress {
   readonly peerId: PeerId
   /** "host:port" of its peer listener. */
