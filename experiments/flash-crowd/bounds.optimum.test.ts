@@ -1,19 +1,19 @@
-// Holds the bounds to the best schedules there are: at tiny sizes every schedule is tried, and none is faster. Hosts send
-// and take whole pieces, one at a time each on equal links; blobs may lie on different sources, pieces may differ in
-// length. On unequal links a host sends and takes as many unit pieces a step as its links carry.
+// Compares the bounds with the best schedules: at tiny sizes every schedule is tried, and none is faster. Hosts send
+// and receive whole pieces, one at a time on equal links; blobs may be on different sources, and pieces differ in
+// length. On unequal links a host sends and receives as many unit pieces per step as its links carry.
 
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { countingSlots, fluidBound, imageBound } from "./bounds.ts"
 
-/** The lists that take one of each of the choices, in turn. */
+/** All lists with one element of each of the choices, in their order. */
 const combinations = <A>(choices: ReadonlyArray<ReadonlyArray<A>>): ReadonlyArray<ReadonlyArray<A>> =>
   choices.reduce<ReadonlyArray<ReadonlyArray<A>>>(
     (lists, next) => lists.flatMap((list) => next.map((choice) => [...list, choice])),
     [[]]
   )
 
-/** Steps of the shortest way from `start` to a state that is `done`, every way tried. */
+/** Number of steps of the shortest path from `start` to a state that is `done`; it tries all paths. */
 const fewestSteps = <State>(
   start: State,
   done: (state: State) => boolean,
@@ -36,7 +36,7 @@ const fewestSteps = <State>(
   }
 }
 
-/** What a receiver holds, as bits, and what it is taking: piece, sender, steps left; -1 when nothing. */
+/** What a receiver holds, as bits, and what it receives: piece, sender, remaining steps; -1 for nothing. */
 type Taking = readonly [holds: number, piece: number, sender: number, left: number]
 
 interface Image {
@@ -75,7 +75,7 @@ const equalLinksOptimum = ({ receivers, sources, lengths }: Image): number => {
   return fewestSteps(start, (state) => state.every(([held]) => held === all), step)
 }
 
-/** Every piece lies on a source, and every source has a piece. */
+/** Every piece is on a source, and every source has a piece. */
 const sourcesOfPieces = (pieces: number, sources: number): fc.Arbitrary<ReadonlyArray<number>> =>
   fc
     .array(fc.integer({ min: 1, max: (1 << pieces) - 1 }), { minLength: sources, maxLength: sources })
@@ -92,7 +92,7 @@ describe("the best schedule of all", () => {
     }
   })
 
-  it("does not beat the bound of an image whose blobs lie on different sources, in pieces of any lengths", () => {
+  it("does not beat the bound of an image whose blobs are on different sources, in pieces of any lengths", () => {
     const images = fc.record({
       pieces: fc.integer({ min: 1, max: 3 }),
       sources: fc.integer({ min: 1, max: 2 })
@@ -107,7 +107,7 @@ describe("the best schedule of all", () => {
     fc.assert(
       fc.property(image, (tried) => {
         const bound = imageBound({
-          // Each piece is a blob of its own here: that is the most different that owners can be.
+          // Each piece is a blob of its own here, so that owners differ as much as possible.
           blobs: tried.lengths.map((length) => ({ length, pieceLength: length })),
           receivers: tried.receivers,
           sources: tried.sources.length,

@@ -1,4 +1,4 @@
-// Holds the bounds to their published values, to their definition, and to swarms that try to beat them.
+// Tests of the bounds: published values, their definition, and random swarms that must not beat them.
 
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
@@ -38,7 +38,7 @@ describe("counting bound", () => {
     )
   })
 
-  it("is reached by no schedule that is faster: random slotted swarms never beat it", () => {
+  it("is not beaten by random slotted swarms", () => {
     const small = fc.record({
       n: fc.integer({ min: 1, max: 7 }),
       s: fc.integer({ min: 1, max: 3 }),
@@ -53,7 +53,7 @@ describe("counting bound", () => {
   })
 })
 
-/** A swarm where each host sends at most one piece a slot and takes at most one, whom and what by chance. */
+/** Slots of a swarm where each host sends at most one piece per slot and receives at most one, chosen at random. */
 const slotsOfRandomSwarm = (n: number, s: number, m: number, seed: number): number => {
   let state = seed | 0
   const next = (bound: number): number => {
@@ -93,13 +93,13 @@ describe("makespan bound", () => {
     latency: 0
   }
 
-  it("is the counting bound's slots at link rate, and one latency", () => {
+  it("is the slots of the counting bound at link rate, and one latency", () => {
     const slot = 2 ** 18 / 300e6
     assert.closeTo(makespanBound(links), (1024 + 9) * slot, 1e-12)
     assert.closeTo(makespanBound({ ...links, latency: 0.0005 }), (1024 + 9) * slot + 0.0005, 1e-12)
   })
 
-  it("does not count a short last piece as a slot, yet never falls below the bytes", () => {
+  it("does not count a short last piece as a slot, but never falls below the time of the bytes", () => {
     const slot = 2 ** 18 / 300e6
     const longer = makespanBound({ ...links, bytes: links.bytes + 1 })
     assert.closeTo(longer, (1024 + 9) * slot, 1e-12)
@@ -109,7 +109,7 @@ describe("makespan bound", () => {
     assert.closeTo(makespanBound(tiny), (1 + 9) * (1000 / 300e6), 1e-12)
   })
 
-  it("falls with the burst, and is the fluid bound from a burst of one piece on", () => {
+  it("falls with the burst, and is the fluid bound with a burst of at least a piece", () => {
     fc.assert(
       fc.property(
         receivers,
@@ -128,7 +128,7 @@ describe("makespan bound", () => {
     assert.closeTo(second, 9, 1e-12)
   })
 
-  it("falls by no more than what a receiver may have ahead of its bucket", () => {
+  it("falls by at most what a receiver may have ahead of its bucket", () => {
     const bucket = { ...links, bytes: 1e9, pieceLength: 4e6, burst: 1e6 }
     const drop = makespanBound(bucket) - makespanBound({ ...bucket, ahead: 3e7 })
     assert.isAtLeast(drop, 0)
@@ -147,14 +147,14 @@ describe("makespan bound", () => {
     )
   })
 
-  it("of nothing is nothing", () => {
+  it("is zero without bytes", () => {
     assert.strictEqual(makespanBound({ ...links, bytes: 0, latency: 1 }), 0)
     assert.strictEqual(hostFloor({ bytes: 0, downlink: 1, othersUplink: 1, latency: 1 }), 0)
   })
 })
 
 describe("fluid bound and host floor", () => {
-  it("is the slowest of the receiver, the sources, and everyone together", () => {
+  it("is that of the slowest of the receiver, the sources, and all hosts together", () => {
     const flow = {
       bytes: 100,
       receivers: 10,
@@ -168,7 +168,7 @@ describe("fluid bound and host floor", () => {
     assert.strictEqual(fluidBound(flow), 10)
   })
 
-  it("lets a host be early by its burst and by no more", () => {
+  it("lets a host be early by its burst at most", () => {
     const host = { bytes: 1000, downlink: 100, othersUplink: 1000, latency: 0.5 }
     assert.strictEqual(hostFloor(host), 10.5)
     assert.strictEqual(hostFloor({ ...host, burst: 200, othersBurst: 1000 }), 8.5)

@@ -1,30 +1,38 @@
-// Decides what "as fast as possible" means, so that every result is held against it and a run that beats it is a
-// failed run. All bounds are lower bounds for protocols that send whole pieces, each from one uploader. Nothing here is measured.
+// Lower bounds of the time in which hosts can get an image, for protocols that send whole pieces, each from one
+// uploader. Every result is compared with them, and a run that beats its bound fails. Nothing here is measured.
 //
-// Counting bound (for one source: Mundinger, Weber, Weiss, J. Scheduling 11, 2008). A slot is the time of one piece at link rate. Hosts that hold a piece
-// at most double in a slot, and at most N pieces land in one, so N receivers, S sources and M pieces need the smallest
-// T with  sum over t < T of min(N, S * 2^t)  >=  N * M.  With one source this is M + floor(log2 N).
+// Counting bound (for one source: Mundinger, Weber, Weiss, J. Scheduling 11, 2008). A slot is the time of one piece at
+// link rate. Hosts that hold a piece at most double in a slot, and at most N pieces arrive in one, so N receivers, S
+// sources and M pieces need the smallest T with  sum over t < T of min(N, S * 2^t)  >=  N * M.  With one source this is
+// M + floor(log2 N).
 //
-// Pieces of an image have several lengths. A short one could run ahead of the others through hosts that still idle, so
-// it is not counted as a whole slot: for every length q, the pieces of at least q are counted, each as if it had q bytes,
-// in slots of q at link rate, and the shorter ones as if they cost nothing. The bound is the largest of these.
-// Blobs of one image may lie on different origins. The argument never asks which blob a piece is of: hosts that hold
-// ANY piece at most double, and at most N pieces of ANY blob land in a slot. So M is the pieces of all blobs, and S the
-// origins that hold at least one. Granting each of them the whole image only adds schedules, so the least time over
-// these is not above the least time over the real ones.
-// Latency: nothing lands earlier than one latency after it was sent, so the last landing is at least the bound without
-// latency plus one. (Hops of the first wave pay it again; that is not claimed.)
-// Burst: a token bucket of B bytes lets a host send, and take, B more in any interval. Each of the g doublings may be
-// quicker by B/rate, and the saturated part by B/rate at either end; the last slot may be a part of one:
-// (T - 1) slots - (g + 2) B/rate. From a burst of a whole piece on, doubling costs nothing and only the fluid bound holds.
-// A receiver's bucket may be asked for tokens only after a piece was taken, before the next is read from that connection
-// (runtime-net and runtime-sim do so). What a host can have ahead of its tokens, a piece a connection, it gains once.
+// Pieces of an image have several lengths. A short piece can run ahead of the others through idle hosts, so it does not
+// count as a whole slot: for every length q, the pieces of at least q bytes are counted as if each had q bytes, in
+// slots of q at link rate, and the shorter ones as if they cost nothing. The bound is the largest of these.
 //
-// Fluid bound (Kumar and Ross): max(F / d_min, F / u_s, N F / (u_s + sum u)), bytes without pieces.
+// Blobs of one image may be on different origins. The argument does not depend on the blob of a piece: hosts that hold
+// ANY piece at most double, and at most N pieces of ANY blob arrive in a slot. So M is the number of pieces of all
+// blobs, and S that of the origins that hold at least one blob. Assuming that each of them holds the whole image only
+// adds schedules, so the least time over these is at most the least time over the real ones.
+//
+// Latency: nothing arrives earlier than one latency after it was sent, so the last arrival is at least the bound
+// without latency plus one latency. (Every hop pays it again; the bound does not claim that.)
+//
+// Burst: a token bucket of B bytes lets a host send, and receive, B more bytes in any interval. Each of the g doublings
+// may be faster by B/rate, and the saturated part by B/rate at either end; the last slot may be a part of one: (T - 1)
+// slots - (g + 2) B/rate. With a burst of at least a piece, doubling costs nothing, and only the fluid bound holds. The
+// bucket of a receiver may be charged only after a piece was received, before the next one is read from that connection
+// (runtime-net and runtime-sim do so). A host gains once what it can have ahead of its tokens: one piece per
+// connection.
+//
+// Fluid bound (Kumar and Ross): max(F / d_min, F / u_s, N F / (u_s + sum u)), of bytes without pieces.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 
-/** The smallest T, in slots, in which `receivers` can all get `pieces` from `sources`. All are whole numbers, >= 1 but pieces. */
+/**
+ * The smallest number of slots in which all `receivers` can get `pieces`. All are whole numbers, and >= 1 except
+ * `pieces`.
+ */
 export const countingSlots = (receivers: number, sources: number, pieces: number): number => {
   invariant(receivers >= 1 && sources >= 1 && pieces >= 0, "counting bound of nothing")
   const needed = receivers * pieces
@@ -39,7 +47,7 @@ export const countingSlots = (receivers: number, sources: number, pieces: number
   return landed >= needed ? slots : slots + Math.ceil((needed - landed) / receivers)
 }
 
-/** Pieces that can have landed when `slot` slots are over: the sum that the counting bound fills. */
+/** The most pieces that can have arrived after `slot` slots: the sum in the counting bound. */
 export const landedBySlot = (receivers: number, sources: number, slot: number): number => {
   let landed = 0
   let uploaders = sources
@@ -51,7 +59,7 @@ export const landedBySlot = (receivers: number, sources: number, slot: number): 
   return landed
 }
 
-/** Slots in which the uploaders double before they are as many as the receivers. */
+/** Number of slots in which the uploaders double until there are as many as receivers. */
 const doublings = (receivers: number, sources: number): number => {
   let slots = 0
   for (let uploaders = sources; uploaders < receivers; uploaders *= 2) slots++
@@ -59,22 +67,23 @@ const doublings = (receivers: number, sources: number): number => {
 }
 
 export interface FluidFlow {
-  /** Bytes that every receiver wants. */
+  /** Bytes that each receiver wants. */
   readonly bytes: number
   readonly receivers: number
-  /** Bytes a second of the slowest receiver's downlink. */
+  /** Bytes per second of the slowest downlink of a receiver. */
   readonly slowestDownlink: number
-  /** Bytes a second of all sources' uplinks together, and of all receivers' uplinks together. */
+  /** Bytes per second of the uplinks of all sources together. */
   readonly sourcesUplink: number
+  /** Bytes per second of the uplinks of all receivers together. */
   readonly receiversUplink: number
-  /** Bytes that each host's bucket holds. 0 when absent. */
+  /** Bytes that the bucket of each host holds. 0 when absent. */
   readonly burst?: number
-  /** Bytes that a receiver may have ahead of its bucket's tokens. 0 when absent. */
+  /** Bytes that a receiver may have ahead of the tokens of its bucket. 0 when absent. */
   readonly ahead?: number
   readonly sources: number
 }
 
-/** Seconds, without latency. */
+/** The fluid bound in seconds, without latency. */
 export const fluidBound = (flow: FluidFlow): number => {
   const { burst = 0, ahead = 0 } = flow
   const hosts = flow.sources + flow.receivers
@@ -88,9 +97,9 @@ export const fluidBound = (flow: FluidFlow): number => {
 
 interface AllLinksEqual {
   readonly receivers: number
-  /** Hosts that hold any of it at the start. */
+  /** Number of hosts that hold a part of the image at the start. */
   readonly sources: number
-  /** Bytes a second, each way, of every host. */
+  /** Bytes per second, each way, of every host. */
   readonly rate: number
   /** Seconds from one host to another. */
   readonly latency: number
@@ -98,14 +107,14 @@ interface AllLinksEqual {
   readonly ahead?: number
 }
 
-/** Bytes of a blob, and of every piece of it but the last. */
+/** Bytes of a blob, and of each of its pieces except the last. */
 interface PiecedBlob {
   readonly length: number
   readonly pieceLength: number
 }
 
 export interface ImageLinks extends AllLinksEqual {
-  /** Every receiver wants all of these. */
+  /** Every receiver wants all of them. */
   readonly blobs: ReadonlyArray<PiecedBlob>
 }
 
@@ -114,7 +123,7 @@ export interface EqualLinks extends AllLinksEqual {
   readonly pieceLength: number
 }
 
-/** Lengths of an image's pieces, each once, and how many pieces are at least so long. */
+/** The distinct lengths of the pieces of an image, each with the number of pieces of at least that length. */
 const piecesByLength = (
   blobs: ReadonlyArray<PiecedBlob>
 ): ReadonlyArray<readonly [length: number, pieces: number]> => {
@@ -135,7 +144,7 @@ const piecesByLength = (
     })
 }
 
-/** Seconds until the last of the receivers can have the image when all start at once on equal links. */
+/** The least seconds until the last receiver has the image when all start at once on equal links. */
 export const imageBound = (links: ImageLinks): number => {
   const { blobs, receivers, sources, rate, burst = 0, ahead = 0 } = links
   const bytes = blobs.reduce((sum, { length }) => sum + length, 0)
@@ -166,18 +175,21 @@ export const makespanBound = (links: EqualLinks): number =>
 export interface HostLinks {
   /** Bytes that the host wants. */
   readonly bytes: number
-  /** Bytes a second of its own downlink, and of all others' uplinks together. */
+  /** Bytes per second of its downlink. */
   readonly downlink: number
+  /** Bytes per second of the uplinks of all other hosts together. */
   readonly othersUplink: number
   /** Seconds. */
   readonly latency: number
-  /** Bytes of its own bucket, of all others' buckets together, and what it may have ahead of its own. */
+  /** Bytes of its bucket. */
   readonly burst?: number
+  /** Bytes of the buckets of all other hosts together. */
   readonly othersBurst?: number
+  /** Bytes that it may have ahead of the tokens of its bucket. */
   readonly ahead?: number
 }
 
-/** Seconds before which this host alone cannot be done, whatever the others do. */
+/** The least seconds in which this host can have its bytes, whatever the other hosts do. */
 export const hostFloor = (host: HostLinks): number =>
   host.bytes === 0
     ? 0

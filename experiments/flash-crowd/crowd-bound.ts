@@ -1,5 +1,5 @@
-// Decides the bound that a wave is held against, by name, and each agent's own floor. Every strategy is held against
-// the same ones: the sources are the origins that own a blob of the image by the ring.
+// The bound of a flash crowd, with its name, and the floor of each agent. All strategies have the same ones: the
+// sources are the origins that own a blob of the image by the ring.
 
 import { limits } from "../../src/protocol/limits.ts"
 import { fluidBound, hostFloor, imageBound } from "./bounds.ts"
@@ -19,13 +19,13 @@ const bytesOf = (blobs: ReadonlyArray<CrowdBlob>): number =>
 export const sourcesOf = (spec: Pick<FlashCrowd, "blobs" | "origins">): number =>
   new Set(spec.blobs.flatMap((blob) => ownersOf(blob, spec.origins))).size
 
-/** Bytes a second, each way, of all agents together. */
+/** Bytes per second, each way, of all agents together. */
 const agentsRate = ({ agents, links }: FlashCrowd): number => {
   const slow = Math.min(agents, links.slow?.agents ?? 0)
   return (agents - slow) * links.rate + slow * (links.slow?.rate ?? 0)
 }
 
-/** Bytes that an agent's bucket may lag behind what it took: the longest piece on every connection it can have. */
+/** Bytes that an agent may have ahead of its bucket: the longest piece on each of its possible connections. */
 const aheadOf = ({ agents, origins, blobs, links }: FlashCrowd): number =>
   links.burst === 0
     ? 0
@@ -33,8 +33,8 @@ const aheadOf = ({ agents, origins, blobs, links }: FlashCrowd): number =>
       Math.max(...blobs.map(({ length, pieceLength }) => Math.min(length, pieceLength)))
 
 /**
- * Before this the last agent cannot have the image. Equal links: the counting bound. Unequal ones: the larger of the
- * fluid bound, and the counting bound of links that are all as the fastest.
+ * The least time until the last agent has the image. For equal links it is the counting bound; for unequal ones the
+ * larger of the fluid bound and the counting bound of links that are all as fast as the fastest.
  */
 export const boundOf = (spec: FlashCrowd): NamedBound => {
   const { agents, blobs, links } = spec
@@ -45,7 +45,7 @@ export const boundOf = (spec: FlashCrowd): NamedBound => {
   const counting = (every: number): NamedBound => {
     const equal = { blobs, receivers: agents, sources, latency }
     const buckets = imageBound({ ...equal, rate: every, burst, ahead })
-    // Under the buckets there are links, which have no burst.
+    // The links below the buckets have no burst.
     return {
       name: "counting bound",
       seconds: Math.max(buckets, imageBound({ ...equal, rate: lineRate(links, every) }))
@@ -71,7 +71,7 @@ export const boundOf = (spec: FlashCrowd): NamedBound => {
   return fluid.seconds >= fastest.seconds ? fluid : fastest
 }
 
-/** Seconds before which this agent cannot have these blobs, whatever the others do. */
+/** The least seconds in which this agent can have these blobs, whatever the other hosts do. */
 export const floorOf = (spec: FlashCrowd, agent: number, blobs: ReadonlyArray<CrowdBlob>): number => {
   const { links, agents, origins } = spec
   const rate = rateOf(spec, agent)

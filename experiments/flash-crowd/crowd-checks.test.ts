@@ -1,4 +1,4 @@
-// Holds the checks of a wave to their purpose: an outcome that is too good, or that loses bytes, is not believed.
+// Tests of the checks of a flash crowd: an outcome that is too good, or that loses bytes, is not credible.
 
 import { assert, describe, it } from "vitest"
 import { boundOf, floorOf } from "./crowd-bound.ts"
@@ -21,7 +21,7 @@ const spec = (change: Partial<FlashCrowd> = {}): FlashCrowd => ({
 
 const micros = (seconds: number): number => Math.ceil(seconds * 1e6)
 
-/** A wave in which every agent has everything at the bound, with changes. */
+/** The outcome of a flash crowd in which all agents complete at the bound, with changes. */
 const outcome = (of: FlashCrowd, change: Partial<CrowdOutcome> = {}): CrowdOutcome => {
   const bytes = of.blobs.reduce((sum, { length }) => sum + length, 0) * of.agents
   const completions =
@@ -43,7 +43,7 @@ const outcome = (of: FlashCrowd, change: Partial<CrowdOutcome> = {}): CrowdOutco
 }
 
 describe("doubtOf", () => {
-  it("believes a wave that is as fast as the bound", () => {
+  it("believes a flash crowd that is as fast as the bound", () => {
     assert.isUndefined(doubtOf(spec(), outcome(spec())))
   })
 
@@ -53,7 +53,7 @@ describe("doubtOf", () => {
     assert.include(doubtOf(spec(), outcome(spec(), { completions })), "before the counting bound")
   })
 
-  it("doubts one agent before its own floor, though the last is late", () => {
+  it("doubts one agent before its floor, even if the last is late", () => {
     const bound = micros(boundOf(spec()).seconds)
     const floor = floorOf(spec(), 0, [layer]) * 1e6
     const at = (early: number) => outcome(spec(), { completions: [2 * bound, early, bound] })
@@ -61,7 +61,7 @@ describe("doubtOf", () => {
     assert.include(doubtOf(spec(), at(Math.floor(floor) - 2)), "agent 2 completed")
   })
 
-  it("holds a slow agent to its own downlink, and the wave to the slow agent", () => {
+  it("compares a slow agent with its downlink, and the flash crowd with the slow agent", () => {
     const slow = spec({ links: { ...spec().links, slow: { agents: 1, rate: 1e7 } } })
     assert.strictEqual(boundOf(slow).name, "fluid bound")
     assert.closeTo(boundOf(slow).seconds, layer.length / 1e7 + 0.0005, 1e-9)
@@ -71,14 +71,16 @@ describe("doubtOf", () => {
     assert.include(doubtOf(slow, outcome(slow, { completions: [bound, quick, quick] })), "agent 3 completed")
   })
 
-  it("doubts a blob before its floor, and an image that is not done with its last blob", () => {
-    const image = spec({ blobs: [layer, blob("config", 4)] })
+  it("doubts a blob before its floor, and an image that is not complete with its last blob", () => {
+    const config = blob("config", 4)
+    const image = spec({ blobs: [layer, config] })
     const done = outcome(image).completions
-    const with_ = (small: ReadonlyArray<number>) => outcome(image, { blobCompletions: [done, small] })
-    const floor = Math.ceil(floorOf(image, 0, [image.blobs[1]!]) * 1e6)
-    assert.isUndefined(doubtOf(image, with_([floor, floor, floor])))
-    assert.include(doubtOf(image, with_([floor, floor - 3, floor])), "agent 2 had config")
-    assert.include(doubtOf(image, with_([floor, floor, done[2]! + 1])), "agent 3 had the image")
+    const having = (small: ReadonlyArray<number>) => outcome(image, { blobCompletions: [done, small] })
+    const floor = Math.ceil(floorOf(image, 0, [config]) * 1e6)
+    const [bound = 0] = done
+    assert.isUndefined(doubtOf(image, having([floor, floor, floor])))
+    assert.include(doubtOf(image, having([floor, floor - 3, floor])), "agent 2 had config")
+    assert.include(doubtOf(image, having([floor, floor, bound + 1])), "agent 3 had the image")
     const early = { completions: done.map((at) => at + 1), blobCompletions: [done, done] }
     assert.include(doubtOf(image, outcome(image, early)), "agent 1 had the image")
   })
@@ -92,7 +94,7 @@ describe("doubtOf", () => {
     assert.include(doubt({ completions: [1, 2] }), "2 agents")
   })
 
-  it("takes the origins that own a blob of the image for its sources", () => {
+  it("counts the origins that own a blob of the image as sources", () => {
     const many = spec({ origins: 9, agents: 1000 })
     const three = spec({ origins: 3, agents: 1000 })
     assert.strictEqual(boundOf(many).seconds, boundOf(three).seconds)

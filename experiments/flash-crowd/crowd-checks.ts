@@ -1,6 +1,6 @@
-// Decides when a wave's outcome is not to be believed, whichever strategy gave it: the last agent before the bound, an
-// agent before its own floor, with the image or with one blob, or bytes that do not add up. What is believed may be
-// bad; what is not believed is a defect of the simulator, of the verification, or of the bound.
+// Checks of the outcome of a flash crowd, for every strategy: no last agent before the bound, no agent before its floor
+// with the image or with one blob, and bytes that add up. An outcome that passes may be bad; one that fails is a defect
+// of the simulator, of the verification or of the bound.
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
@@ -10,7 +10,7 @@ import type { CrowdBlob, CrowdOutcome, FlashCrowd } from "./flash-crowd.ts"
 /** Seconds. Measured times are whole microseconds, the bound is not. */
 const tolerance = 1e-6
 
-/** Why the outcome cannot be believed, in a line, or undefined. */
+/** Why the outcome is not credible, in a line, or undefined. */
 export const doubtOf = (spec: FlashCrowd, outcome: CrowdOutcome): string | undefined => {
   const { agents, blobs } = spec
   const { completions, blobCompletions } = outcome
@@ -25,37 +25,37 @@ export const doubtOf = (spec: FlashCrowd, outcome: CrowdOutcome): string | undef
   const early =
     earlyAgent(spec, completions, blobs, "completed") ??
     blobs
-      .map((blob, index) => earlyAgent(spec, blobCompletions[index]!, [blob], `had ${blob.name}`))
+      .map((blob, index) => earlyAgent(spec, blobCompletions[index] ?? [], [blob], `had ${blob.name}`))
       .find((found) => found !== undefined)
   if (early !== undefined) return early
   return lateBlob(outcome) ?? lostBytes(spec, outcome)
 }
 
-/** The first agent that was before its own floor, in words. */
+/** The first agent that completed before its floor, in words. */
 const earlyAgent = (
   spec: FlashCrowd,
   completions: ReadonlyArray<Micros>,
   blobs: ReadonlyArray<CrowdBlob>,
   what: string
 ): string | undefined => {
-  // Agents of one rate have one floor, and the slow ones are the last.
+  // Agents of equal rates have equal floors, and the slow agents are the last ones.
   const slowFrom = spec.agents - (spec.links.slow?.agents ?? 0)
   const floors = [floorOf(spec, 0, blobs), floorOf(spec, spec.agents - 1, blobs)] as const
-  const floor = (agent: number): number => floors[agent < slowFrom ? 0 : 1]
-  const agent = completions.findIndex((at, index) => !(at / 1e6 >= floor(index) - tolerance))
-  return agent === -1
+  const early = completions
+    .map((at, agent) => ({ agent, seconds: at / 1e6, floor: floors[agent < slowFrom ? 0 : 1] }))
+    .find(({ seconds, floor }) => !(seconds >= floor - tolerance))
+  return early === undefined
     ? undefined
-    : `agent ${agent + 1} ${what} after ${completions[agent]! / 1e6} s, before the floor of one host, ${floor(agent)} s`
+    : `agent ${early.agent + 1} ${what} after ${early.seconds} s, before the floor of one host, ${early.floor} s`
 }
 
 const lateBlob = ({ completions, blobCompletions }: CrowdOutcome): string | undefined => {
-  const agent = completions.findIndex(
-    (at, index) =>
-      blobCompletions.every((blob) => blob[index]! < at) || blobCompletions.some((blob) => blob[index]! > at)
-  )
+  const lastBlobOf = (agent: number): number =>
+    Math.max(...blobCompletions.map((blob) => blob[agent] ?? Number.NaN))
+  const agent = completions.findIndex((at, index) => lastBlobOf(index) !== at)
   return agent === -1
     ? undefined
-    : `agent ${agent + 1} had the image after ${completions[agent]} us, which is not when it had the last of its blobs`
+    : `agent ${agent + 1} had the image after ${completions[agent]} us, which is not when it had its last blob`
 }
 
 const lostBytes = ({ agents, blobs }: FlashCrowd, outcome: CrowdOutcome): string | undefined => {

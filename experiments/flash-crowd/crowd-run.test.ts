@@ -1,5 +1,5 @@
-// Holds runs of the shipped roles to what a wave may vary: link models, shared links of racks, rules of the swarm; and to
-// failing, in words, when a wave does not end.
+// Tests of flash crowds of the shipped roles: link models, shared links of racks, rules of the swarm, and failures in
+// words when a flash crowd does not end.
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
@@ -24,7 +24,7 @@ const run = (of: FlashCrowd, overrides: CrowdOverrides = {}) =>
 const last = (completions: ReadonlyArray<number>): number => Math.max(...completions) / 1e6
 
 describe("runFlashCrowd", () => {
-  it("runs on every model of the links, none faster than the bound", async () => {
+  it("runs on every link model, on none faster than the bound", async () => {
     for (const model of ["queue", "fair", "fair-exact"] as const) {
       const { completions } = await run({ ...spec, links: { ...spec.links, model } })
       assert.isAtLeast(last(completions), boundOf(spec).seconds, model)
@@ -34,7 +34,7 @@ describe("runFlashCrowd", () => {
 
   it("puts hosts into racks whose links they share", async () => {
     const fair = { ...spec, links: { ...spec.links, model: "fair" as const } }
-    // Agents alone in the second rack: whatever they have first came over its link.
+    // Only agents are in the second rack, so the first copy of every byte comes over its link.
     const place = (role: string) => ({ rack: role === "agent" ? "agents" : "others" })
     const racks = { uplink: 4e6, downlink: 4e6 }
     const { completions } = await run(fair, { place, world: { racks } })
@@ -42,20 +42,20 @@ describe("runFlashCrowd", () => {
     await run(fair, { place })
   })
 
-  it("gives other rules to peers and trackers", async () => {
+  it("applies other rules to peers and trackers", async () => {
     const { agents: shipped } = await run(spec)
     const { agents: sparse } = await run(spec, { rules: { targetNeighbours: 2, maxNeighbours: 3 } })
     assert.isBelow(sparse.connectionsAccepted, shipped.connectionsAccepted)
   })
 
-  it("says how many pulls are missing when patience ends", async () => {
+  it("names the number of missing pulls when it takes too long", async () => {
     const failure = await Effect.runPromise(
       Effect.flip(runFlashCrowd({ ...spec, patience: 50_000 }, {}, silentProgress))
     )
     assert.match(failure.message, /^\d+ of 16 pulls are not done after 0.05 s/)
   })
 
-  it("fails in words when the network cannot be as it was asked for", async () => {
+  it("fails in words when the network is impossible", async () => {
     const racks = { uplink: 4e6, downlink: 4e6 }
     const failure = await Effect.runPromise(
       Effect.flip(runFlashCrowd(spec, { world: { racks } }, silentProgress))

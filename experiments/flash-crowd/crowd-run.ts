@@ -1,5 +1,5 @@
-// Decides how a wave is run with the roles that ship: a cluster as the spec says, the image on its owners, every agent
-// asked at once, and an outcome that is refused when it is too good to be true.
+// Runs a flash crowd with the shipped roles: a cluster as specified, the image on its owners, and all agents asked at
+// the same instant. A run whose outcome is not credible fails.
 
 import { Data, Effect } from "effect"
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
@@ -10,16 +10,16 @@ import { type ShoalOutcome, watchFlashCrowd } from "./crowd-watch.ts"
 import type { FlashCrowd } from "./flash-crowd.ts"
 import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
 
-/** The wave never ended, a host failed, or the outcome is not to be believed; `message` says which. */
+/** The flash crowd did not end, a host failed, or the outcome is not credible; `message` says which. */
 export class CrowdFailed extends Data.TaggedError("CrowdFailed")<{ readonly message: string }> {}
 
-/** What is not as it ships. */
+/** Parts of the cluster that are not as shipped. */
 export type CrowdOverrides = Pick<ClusterOptions, "rules" | "place" | "world">
 
-/** Samples in the time that the bound takes: enough for a smooth chart, and for copies sent to half a percent. */
+/** Number of samples in the time of the bound: enough for a smooth chart, and for copies sent to half a percent. */
 const samplesInBound = 200
 
-/** Runs a wave of the shipped roles. The same spec and overrides give the same outcome. */
+/** Runs a flash crowd of the shipped roles. Equal specs and overrides give equal outcomes. */
 export const runFlashCrowd = (
   spec: FlashCrowd,
   overrides: CrowdOverrides,
@@ -45,9 +45,9 @@ export const runFlashCrowd = (
   )
 
 /**
- * Bytes of memory that a wave of the shipped roles needs, estimated: a process, and for every agent its machine, its
- * connections and what it knows of each piece. Fitted on what the bench's waves and `scale`'s largest complete with;
- * where there is more, more is taken before it is collected.
+ * Estimated bytes of memory of a flash crowd of the shipped roles: those of a process, and for each agent those of its
+ * machine, its connections and its state of each piece. The constants are fitted on the least memory in which the flash
+ * crowds of the bench and the largest of `scale` complete; with more memory, Node collects later.
  */
 export const crowdMemory = ({ agents, blobs }: FlashCrowd): number => {
   const pieces = blobs.reduce((sum, blob) => sum + pieceCount(blob), 0)

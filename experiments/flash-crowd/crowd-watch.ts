@@ -1,8 +1,10 @@
-// Decides what is observed while a wave of agents pulls an image: when each agent had each blob, how the bytes spread,
-// and when every piece existed outside the origins. It only reads: counters of the peer machines, and pieces as they
-// are stored. Instants are virtual microseconds since all agents were asked.
+// Observation of a flash crowd of the shipped roles: when each agent had each blob, how the bytes spread, and when
+// every piece existed outside the origins. It only reads: counters of the peer machines, and pieces as they are stored.
+// Instants are virtual microseconds since all agents were asked.
 
 import { Effect } from "effect"
+import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { PeerHostCounters } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
@@ -15,10 +17,11 @@ import { observingPieces, type PieceStored } from "./piece-observer.ts"
 import { type CrowdStuck, runInSlices } from "./run-in-slices.ts"
 import type { SimulatedCluster } from "./simulated-cluster.ts"
 
-/** A wave of the shipped roles: what every wave tells, and what their machines counted. */
+/** The outcome of a flash crowd of the shipped roles, with the counters of their machines. */
 export interface ShoalOutcome extends CrowdOutcome {
-  /** When each agent had stored the first piece of the image, and the last. */
+  /** When each agent had stored the first piece of the image. */
   readonly firstPieces: ReadonlyArray<Micros>
+  /** When each agent had stored the last piece of the image. */
   readonly lastPieces: ReadonlyArray<Micros>
   readonly agents: PeerHostCounters
   readonly origins: PeerHostCounters
@@ -29,7 +32,7 @@ export interface WatchOptions {
   /** The image, preloaded. */
   readonly torrents: ReadonlyArray<Torrent>
   readonly agents: number
-  /** Between two samples at first; doubled whenever there are too many. */
+  /** Time between two samples; it doubles whenever there are too many. */
   readonly sampleEvery: Micros
   readonly patience: Micros
   readonly progress: Progress
@@ -37,18 +40,20 @@ export interface WatchOptions {
 
 const namespace = "experiment"
 
-/** Kept at most; then every second one goes. */
+/** The most samples that are kept: enough for a chart. When there are more, every second one is dropped. */
 const maxSamples = 400
 
 const sumOfCounters = (all: ReadonlyArray<PeerHostCounters>): PeerHostCounters => {
-  const sum = { ...all[0]! }
+  const [first] = all
+  invariant(first !== undefined, "a flash crowd has agents and origins")
+  const sum = { ...first }
   for (const key of Object.keys(sum) as ReadonlyArray<keyof PeerHostCounters>) {
     sum[key] = all.reduce((total, counters) => total + counters[key], 0)
   }
   return sum
 }
 
-/** Starts the cluster, asks every agent for every blob at once, and ends when all have all or one has failed. */
+/** Starts the cluster, asks all agents for all blobs at once, and ends when all pulls are done or one fails. */
 export const watchFlashCrowd = (
   options: WatchOptions
 ): Effect.Effect<ShoalOutcome, HostProgramError | PullError | CrowdStuck> =>
@@ -63,8 +68,8 @@ export const watchFlashCrowd = (
     let storedBytes = 0
     let pieceTransfers = 0
     let inside = metainfos.reduce((pieces, metainfo) => pieces + pieceCount(metainfo), 0)
-    const isOutside = new Map<Digest, Uint8Array>(
-      metainfos.map((metainfo) => [metainfo.digest, new Uint8Array(pieceCount(metainfo))])
+    const isOutside = new Map<Digest, Bitfield>(
+      metainfos.map((metainfo) => [metainfo.digest, new Bitfield(pieceCount(metainfo))])
     )
     const firstPieces: Array<Micros> = new Array(count)
     const lastPieces: Array<Micros> = new Array(count)
@@ -72,15 +77,16 @@ export const watchFlashCrowd = (
     const observe =
       (agent: number) =>
       (metainfo: Metainfo): PieceStored => {
-        const outside = isOutside.get(metainfo.digest)!
+        const outside = isOutside.get(metainfo.digest)
+        invariant(outside !== undefined, `agents store blobs of the image only, not ${metainfo.digest}`)
         return (piece) => {
           const at = kernel.now - began
           storedBytes += pieceSize(metainfo, piece)
           pieceTransfers++
           lastPieces[agent] = at
           firstPieces[agent] ??= at
-          if (outside[piece] === 1) return
-          outside[piece] = 1
+          if (outside.has(piece)) return
+          outside.set(piece)
           if (--inside === 0) allOutside = { at, sentByOrigins: sentByOrigins() }
         }
       }
@@ -110,18 +116,16 @@ export const watchFlashCrowd = (
 
     began = kernel.now
     const completions: Array<Micros> = new Array(count)
-    const blobCompletions = metainfos.map((): Array<Micros> => new Array(count))
+    const blobs = metainfos.map(({ digest }) => ({ digest, completions: new Array<Micros>(count) }))
     let missing = count * metainfos.length
-    const wishes = running.agents.flatMap((agent, index) =>
-      metainfos.map(({ digest }, blob) => ({ agent, index, digest, blob }))
-    )
+    const downloads = running.agents.flatMap((agent, index) => blobs.map((blob) => ({ agent, index, blob })))
     const pulls = Effect.forEach(
-      wishes,
-      ({ agent, index, digest, blob }) =>
-        Effect.map(agent.role.pull(namespace, digest), () => {
-          // The last blob to come is the latest: it overwrites the others' instants.
+      downloads,
+      ({ agent, index, blob }) =>
+        Effect.map(agent.role.pull(namespace, blob.digest), () => {
+          // The last blob of an agent overwrites the instants of the others.
           completions[index] = kernel.now - began
-          blobCompletions[blob]![index] = kernel.now - began
+          blob.completions[index] = kernel.now - began
           missing--
         }),
       { concurrency: "unbounded", discard: true }
@@ -140,7 +144,7 @@ export const watchFlashCrowd = (
       traceHash: simulation.traceHash(),
       events: stats.events,
       completions,
-      blobCompletions,
+      blobCompletions: blobs.map((blob) => blob.completions),
       samples,
       allOutside,
       pieceTransfers,

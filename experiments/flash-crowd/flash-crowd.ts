@@ -1,6 +1,6 @@
-// Decides what a wave is, for every strategy alike: hosts that all want the same image at one instant, over links that
-// are given, and what is told of it afterwards. Plain data both ways, so that a wave can run in another thread and its
-// outcome can be kept. Who runs it, shipped roles or a rival, is strategies/.
+// A flash crowd, for every strategy: hosts that all want the same image at the same instant over given links, and the
+// outcome. Both are plain data, so that a flash crowd can run in another thread and its outcome can be kept. It does
+// not know what runs it, the shipped roles or a rival (strategies/).
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
@@ -10,30 +10,32 @@ export interface CrowdBlob {
   readonly name: string
   /** Bytes. */
   readonly length: number
-  /** Bytes of every piece but the last. */
+  /** Bytes of each piece except the last. */
   readonly pieceLength: number
 }
 
 export interface CrowdLinks {
   readonly model: LinkModel
-  /** Bytes a second, each way, of every host. */
+  /** Bytes per second, each way, of every host. */
   readonly rate: number
-  /** Bytes that each host's token buckets hold, if its rate is kept by buckets. 0: the links themselves have the rate. */
+  /**
+   * Bytes that the token buckets of each host hold. 0: there are no buckets, and the links themselves keep the rate.
+   */
   readonly burst: number
   /** One way, between any two hosts. */
   readonly latency: Micros
-  /** So many of the agents, the last ones, have links of this rate instead. None when absent. */
+  /** The last `agents` of the agents have links of this rate instead. */
   readonly slow?: { readonly agents: number; readonly rate: number }
 }
 
-/** Links under token buckets are so many times faster than the buckets, so that a burst can pass. */
+/** How many times faster links are than the token buckets above them, so that a burst can pass. */
 const lineOverBuckets = 4
 
-/** Bytes a second, each way, of the links themselves of a host whose rate is `rate`. */
+/** Bytes per second, each way, of the links of a host whose rate is `rate`. */
 export const lineRate = ({ burst }: CrowdLinks, rate: number): number =>
   burst === 0 ? rate : lineOverBuckets * rate
 
-/** Bytes a second, each way, of agent 0, 1, ... of a wave; one that came later is not among the slow. */
+/** Bytes per second, each way, of agent 0, 1, ...; an agent that comes later is not slow. */
 export const rateOf = ({ links, agents }: Pick<FlashCrowd, "links" | "agents">, agent: number): number =>
   links.slow !== undefined && agent >= agents - links.slow.agents && agent < agents
     ? links.slow.rate
@@ -44,14 +46,14 @@ export interface FlashCrowd {
   readonly agents: number
   readonly origins: number
   readonly trackers: number
-  /** The image: every agent pulls all of these at once and is done when it has them all. */
+  /** The image: every agent pulls all blobs at once and is done when it has all of them. */
   readonly blobs: readonly [CrowdBlob, ...ReadonlyArray<CrowdBlob>]
   readonly links: CrowdLinks
-  /** Virtual time after which the wave counts as stuck. */
+  /** Virtual time after which the flash crowd counts as stuck. */
   readonly patience: Micros
 }
 
-/** What the world looked like at one instant. Bytes are piece payloads. */
+/** The state at one instant. Bytes are payloads of pieces. */
 export interface CrowdSample {
   readonly at: Micros
   readonly storedBytes: number
@@ -59,28 +61,30 @@ export interface CrowdSample {
   readonly sentByOrigins: number
 }
 
-/** All instants are since every agent was asked. */
+/** Instants are since all agents were asked. */
 export interface CrowdOutcome {
   readonly traceHash: string
   readonly events: number
-  /** One an agent: when it had every blob of the image. */
+  /** When each agent had all blobs of the image. */
   readonly completions: ReadonlyArray<Micros>
-  /** One a blob and agent, in the spec's order of blobs. */
+  /** For each blob, in the order of the spec, when each agent had it. */
   readonly blobCompletions: ReadonlyArray<ReadonlyArray<Micros>>
-  /** Evenly spaced, the first at 0, the last when all were done; at most a few hundred. */
+  /** Evenly spaced, the first at 0, the last when all agents are done; at most a few hundred. */
   readonly samples: ReadonlyArray<CrowdSample>
-  /** When every piece was stored by some agent, and the piece bytes that origins had sent by then. */
+  /** When each piece was stored by at least one agent, and the piece bytes that origins had sent by then. */
   readonly allOutside: { readonly at: Micros; readonly sentByOrigins: number }
-  /** Pieces that agents stored. */
+  /** Number of pieces that agents stored. */
   readonly pieceTransfers: number
-  /** Piece bytes that agents received, by who sent them. */
+  /** Piece bytes that agents received from origins. */
   readonly bytesFromOrigins: number
+  /** Piece bytes that agents received from agents. */
   readonly bytesFromAgents: number
-  /** Everything on the wire, frames and control included. */
+  /** All bytes on the wire, with frames and control messages. */
   readonly bytesSent: number
-  /** When each agent had stored the first piece of the image, and the last; of strategies that tell it. */
+  /** When each agent had stored its first piece; absent when the strategy does not record it. */
   readonly firstPieces?: ReadonlyArray<Micros>
+  /** When each agent had stored its last piece; absent when the strategy does not record it. */
   readonly lastPieces?: ReadonlyArray<Micros>
-  /** What a strategy counts besides: requests, rejects, duplicates ... by name. */
+  /** Further counts of the strategy by name: requests, rejects, duplicates ... */
   readonly counts: Readonly<Record<string, number>>
 }

@@ -1,5 +1,5 @@
-// Decides how an experiment sees pieces arrive without asking the agents: it stands between a role and its store, and
-// is told of every piece that was verified and stored. The role does not notice; nothing is delayed or changed.
+// Observer between a role and its store: it is called for every piece that is verified and stored, so that an
+// experiment sees pieces arrive without calling the agents. The role does not notice it; it delays and changes nothing.
 
 import { Effect } from "effect"
 import type { Bitfield } from "../../src/protocol/kit/bitfield.ts"
@@ -13,7 +13,7 @@ import { HostStorage } from "../../src/roles/services/host-storage.ts"
 /** Called at the instant in which the role learns that the piece is stored. */
 export type PieceStored = (piece: number) => void
 
-/** Gives, for a blob that the role begins to store, who is told of its pieces. */
+/** Gives the callback for the pieces of a blob that the role begins to store. */
 export type ObserveBlob = (metainfo: Metainfo) => PieceStored
 
 class ObservedFile implements PieceFile {
@@ -65,7 +65,7 @@ class ObservedStore extends BlobStoreLayer {
   }
 }
 
-/** The same program, whose stored pieces are told. */
+/** The same program with an observer of its stored pieces. */
 export const observingPieces = <Role extends StartedRole>(
   program: HostProgram<Role>,
   observe: ObserveBlob

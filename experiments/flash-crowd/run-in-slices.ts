@@ -1,12 +1,12 @@
-// Decides how an experiment looks at a simulation while it runs: virtual time passes in slices, with a look at the
-// world between two of them, until the work is done or patience ends. Between slices the host's event loop turns, so
-// that a signal is heard. Looking changes nothing.
+// Runs work in a simulation while an experiment looks at it: virtual time passes in slices, with a look at the world
+// between two of them, until the work ends or takes too long. Between slices the event loop of the machine turns, so
+// that a signal is noticed. Looking changes nothing.
 
 import { Data, Duration, Effect, Fiber } from "effect"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { Simulation } from "../../src/runtime-sim/simulation.ts"
 
-/** The work took more virtual time than allowed. */
+/** The work takes more virtual time than it may. */
 export class CrowdStuck extends Data.TaggedError("CrowdStuck")<{ readonly message: string }> {}
 
 export interface Slices {
@@ -16,17 +16,17 @@ export interface Slices {
   readonly look: () => void
   /** Virtual time that the work may take. */
   readonly patience: Micros
-  /** What is not done, for the message when patience ends. */
+  /** The part that is not done, for the message of CrowdStuck. */
   readonly missing: () => string
 }
 
-/** Lets the host's event loop turn: signals are heard, and nothing of the simulation moves. */
+/** Lets the event loop of the machine turn once: signals are noticed, and the simulation stands still. */
 const breathe = Effect.callback<void>((resume) => {
   const turn = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(turn))
 })
 
-/** Runs `work` in the simulation to its end and gives what it gave. */
+/** Runs `work` in the simulation to its end and gives its result. */
 export const runInSlices = <A, E>(
   simulation: Simulation,
   work: Effect.Effect<A, E>,

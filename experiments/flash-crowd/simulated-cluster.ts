@@ -1,10 +1,10 @@
-// Decides what a cluster of an experiment is: the shipped role programs, each on a simulated host of its own, trackers
-// and origins that find each other by configuration, and agents that know the trackers. A blob lies on its owners by the
-// origins' own ring, as if it had been pushed and copied. Every default is the one that ships; what an experiment
-// varies comes in as an argument.
+// A cluster of the shipped role programs, each on a simulated host of its own. Trackers and origins find each other by
+// configuration, and agents know the trackers. A blob is on its owners by the ring of the origins, as if it had been
+// pushed and copied. All defaults are the shipped ones; what an experiment varies is an argument.
 
 import { Effect } from "effect"
 import { ringOwners } from "../../src/protocol/kit/hash-ring.ts"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Torrent } from "../../src/protocol/wire/metainfo.ts"
 import { type Agent, agent } from "../../src/roles/agent/agent.ts"
 import { agentConfig } from "../../src/roles/agent/config.ts"
@@ -26,29 +26,29 @@ import { type CrowdBlob, type FlashCrowd, lineRate, rateOf } from "./flash-crowd
 
 export interface ClusterOptions
   extends Pick<FlashCrowd, "seed" | "agents" | "origins" | "trackers" | "links"> {
-  /** Limits of peers and hand-outs that are not the shipped ones, for every host alike. */
+  /** Limits of peers and hand-outs that differ from the shipped ones, for all hosts. */
   readonly rules?: Partial<SwarmRules>
-  /** Where each host stands, by its role ("agent", "origin", "tracker", "build-index") and its number in it, 0, 1, ... */
+  /** The place of each host, by its role ("agent", "origin", "tracker", "build-index") and its number: 0, 1, ... */
   readonly place?: (role: string, index: number) => Place
   /**
-   * What else of the simulated world is not its default: disks, hashing, detection of failures, loss, links of racks and
-   * zones. A latency given here must not be below the wave's: bounds count with that one.
+   * Other parts of the simulated world that differ from the defaults: disks, hashing, detection of failures, loss,
+   * links of racks and zones. A latency in it must not be below that of `links`, with which the bounds are computed.
    */
   readonly world?: Omit<SimulationOptions, "seed" | "uplink" | "downlink" | "linkModel">
 }
 
-/** May stand between an agent and its world. */
+/** Wraps the program of an agent, to observe it. */
 type Observe = (program: HostProgram<Agent>, agent: number) => HostProgram<Agent>
 
 export interface SimulatedCluster {
   readonly simulation: Simulation
-  /** Puts a blob on the origins that own it. Before start. */
+  /** Puts a blob on the origins that own it. To be called before `start`. */
   readonly preload: (blob: CrowdBlob) => Torrent
-  /** Starts everything; agents last. */
+  /** Starts all hosts, the agents last. */
   readonly start: (observe: Observe) => Effect.Effect<RunningCluster, HostProgramError>
-  /** One more agent, or one that starts again: 0, 1, ... */
+  /** Starts one more agent, or one of 0, 1, ... again. */
   readonly startAgent: (agent: number, observe: Observe) => Effect.Effect<SimHost<Agent>, HostProgramError>
-  /** A tracker that starts again: 0, 1, ... */
+  /** Starts one of the trackers 0, 1, ... again. */
   readonly startTracker: (tracker: number) => Effect.Effect<SimHost, HostProgramError>
 }
 
@@ -69,14 +69,14 @@ const urls = (role: string, count: number, port: number): Urls =>
 const listen = (host: string, port: number) => ({ host, port })
 const originUrls = (count: number): Urls => urls("origin", count, ports.origin)
 
-/** The origins 0, 1, ... that own a blob, first owner first. */
+/** The numbers of the origins that own a blob, the first owner first. */
 export const ownersOf = (blob: CrowdBlob, origins: number): ReadonlyArray<number> => {
   const members = originUrls(origins)
   const { digest } = new SymbolicBlob(blob)
   return ringOwners(digest, members, askLimits.originReplicas).map((url) => members.indexOf(url))
 }
 
-/** A cluster that is not started yet, in a simulation of its own. */
+/** Makes a cluster that is not started yet, in a simulation of its own. */
 export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
   const { links, world = {}, rules = {}, place } = options
   const line = lineRate(links, links.rate)
@@ -90,7 +90,7 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
   })
   const origins = originUrls(options.origins)
   const trackers = urls("tracker", options.trackers, ports.tracker)
-  /** What agents have in common, so that thousands of them share it. */
+  /** The part of the configuration that thousands of agents share. */
   const everyAgent = agentConfig({
     data,
     peer: listen("agent", ports.peer),
@@ -99,7 +99,7 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
     buildIndexes: urls("build-index", 1, ports.buildIndex)
   })
 
-  /** Of the transport: none when the links themselves keep the rate. */
+  /** The rates of the transport: unlimited when the links themselves keep the rate. */
   const bucketsOf = (rate: number) =>
     links.burst === 0 ? unlimited : { egress: rate, ingress: rate, burst: links.burst }
 
@@ -128,7 +128,7 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
           rates: bucketsOf(links.rate),
           http: listen(name, ports.origin),
           origins,
-          self: origins[index]!
+          self: `http://${name}:${ports.origin}`
         })
       )
     )
@@ -164,11 +164,12 @@ export const makeCluster = (options: ClusterOptions): SimulatedCluster => {
     preload: (blob) => {
       const [torrent] = ownersOf(blob, options.origins).map((owner) => {
         const name = nameOf("origin", owner)
-        // A machine stands where it is first said to be.
+        // The first mention of a machine sets its place.
         simulation.machine(name, undefined, place?.("origin", owner))
         return simulation.preloadSymbolicBlob(name, data, blob)
       })
-      return torrent!
+      invariant(torrent !== undefined, `an origin owns ${blob.name}`)
+      return torrent
     },
     start: (observe) =>
       Effect.gen(function* () {
