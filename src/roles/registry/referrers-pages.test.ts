@@ -36,9 +36,11 @@ interface Kept {
   readonly listed: ReadonlyArray<number>
   readonly deleted: ReadonlySet<number>
   readonly fallback?: { readonly mediaType: string; readonly text: string }
+  /** The most referrers that the source gives at once, whatever the limit of the page. */
+  readonly atOnce?: number
 }
 
-const sourceOf = ({ referrers, listed, deleted, fallback }: Kept): ImageSource => {
+const sourceOf = ({ referrers, listed, deleted, fallback, atOnce = 100 }: Kept): ImageSource => {
   const index = fallback ?? {
     mediaType: mediaTypes.ociIndex,
     text: JSON.stringify({ manifests: listed.map((number) => referrer(number, 2)) })
@@ -63,8 +65,8 @@ const sourceOf = ({ referrers, listed, deleted, fallback }: Kept): ImageSource =
         .filter((one) => artifactType === undefined || one.artifactType === artifactType)
         .filter((one) => last === undefined || one.digest > last)
       return Effect.succeed({
-        referrers: found.slice(0, limit),
-        more: found.length > limit,
+        referrers: found.slice(0, Math.min(limit, atOnce)),
+        more: found.length > Math.min(limit, atOnce),
         fallback: { digest: digest(1000), mediaType: index.mediaType, size: 1 }
       })
     }
@@ -115,9 +117,10 @@ describe("the pages of referrers", () => {
         fc.uniqueArray(fc.nat(30), { maxLength: 12 }),
         fc.option(fc.constantFrom("type/0", "type/1"), { nil: undefined }),
         fc.integer({ min: 1, max: 6 }),
-        async (referrers, listed, deletedListed, artifactType, n) => {
+        fc.integer({ min: 1, max: 8 }),
+        async (referrers, listed, deletedListed, artifactType, n, atOnce) => {
           const deleted = new Set(deletedListed.filter((number) => !referrers.includes(number)))
-          const source = sourceOf({ referrers, listed, deleted })
+          const source = sourceOf({ referrers, listed, deleted, atOnce })
           const query = { n: String(n), ...(artifactType === undefined ? {} : { artifactType }) }
           const pages = await Effect.runPromise(allPages(source, query))
           const present = [...referrers, ...listed.filter((number) => !deleted.has(number))]
@@ -133,7 +136,7 @@ describe("the pages of referrers", () => {
             assert.isAtMost(referrers.length, n)
             assert.strictEqual(filters, artifactType === undefined ? undefined : "artifactType")
           }
-          for (const { referrers } of pages.slice(0, -1)) assert.strictEqual(referrers.length, n)
+          if (pages.length > 1) for (const { referrers } of pages) assert.isAtLeast(referrers.length, 1)
         }
       )
     ))
