@@ -1,6 +1,7 @@
-// The groups of tests. "here" is what `npm run check` runs, in less than two minutes. "processes" holds the tests of the
-// `shoal` command as a person starts it, which would make that half as long again. "clients" holds those with real container
-// clients, one file at a time, after the others. `npm test` runs all three. "long" holds soaks and runs on request.
+// The groups of tests. "here" is what `npm run check` runs, in less than two minutes. "processes" holds the tests of
+// the `shoal` command as a person starts it, which would make that half as long again. "clients" holds those with real
+// container clients, one file at a time, after the others. `npm test` runs all three. "long" holds soaks and runs on
+// request.
 
 import { defineConfig } from "vitest/config"
 
@@ -21,7 +22,8 @@ const together = {
 
 export default defineConfig({
   test: {
-    // What roles log is shown for tests that fail. A test that cannot run here says so on stderr, which is always shown.
+    // What roles log is shown for tests that fail. A test that cannot run here says so on stderr, which is always
+    // shown.
     silent: "passed-only",
     // A line for each file, and for tests that a person waits for.
     slowTestThreshold: 5000,

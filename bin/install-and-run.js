@@ -1,5 +1,5 @@
-// Runs a command of an npm script on a clone in any state: installs packages that are missing or older than the lock file,
-// then runs the command with the pinned Node first in PATH. Plain JavaScript without dependencies.
+// Runs a command of an npm script on a clone in any state: installs packages that are missing or older than the lock
+// file, then runs the command with the pinned Node first in PATH. Plain JavaScript without dependencies.
 //
 //   node bin/install-and-run.js COMMAND [ARGUMENT ...]     COMMAND: `shoal`, `node` or a program of node_modules/.bin
 

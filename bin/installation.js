@@ -1,6 +1,6 @@
-// The state of an installation: the root of the clone, the Node that runs the sources, and whether the packages are there
-// and as new as the lock file. Plain JavaScript without dependencies for any Node from 12.20, because it runs before
-// anything is installed. Does not know what is run.
+// The state of an installation: the root of the clone, the Node that runs the sources, and whether the packages are
+// there and as new as the lock file. Plain JavaScript without dependencies for any Node from 12.20, because it runs
+// before anything is installed. Does not know what is run.
 //
 // Invariant: every problem is one line that names the command which solves it.
 

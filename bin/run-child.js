@@ -1,5 +1,5 @@
-// A launcher in front of the program that it starts: the child has the terminal, receives the signals, and its exit code
-// or signal becomes the launcher's own. Plain JavaScript without dependencies.
+// A launcher in front of the program that it starts: the child has the terminal, receives the signals, and its exit
+// code or signal becomes the launcher's own. Plain JavaScript without dependencies.
 
 import { spawn } from "node:child_process"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Starts the `shoal` command on whatever Node a machine has: in this process if this Node can run the sources, otherwise in
-// a child on the pinned one. Plain JavaScript without dependencies. A missing installation or runtime is reported in one
-// line, never as a stack.
+// Starts the `shoal` command on whatever Node a machine has: in this process if this Node can run the sources,
+// otherwise in a child on the pinned one. Plain JavaScript without dependencies. A missing installation or runtime is
+// reported in one line, never as a stack.
 
 import { realpathSync } from "node:fs"
 import * as module from "node:module"

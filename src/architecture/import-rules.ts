@@ -1,5 +1,6 @@
-// Rules about imports: protocol <- roles <- runtime-sim | runtime-net <- cli, experiments; no cycles of files or folders; no
-// file that nothing imports. A rule takes the sources and returns one line per breach, which says what to do.
+// Rules about imports: protocol <- roles <- runtime-sim | runtime-net <- cli, experiments; no cycles of files or
+// folders; no file that nothing imports. A rule takes the sources and returns one line per breach, which says what to
+// do.
 
 import { posix } from "node:path"
 import { type Import, importedPath, importersOf, type SourceFile } from "./source-files.ts"
@@ -146,7 +147,10 @@ const roleOf = (path: string): string | undefined => {
   return folder !== undefined && roleFolders.includes(folder) ? folder : undefined
 }
 
-/** A role imports another role only through its client (src/roles/client/). A herd runs several roles and may import them. */
+/**
+ * A role imports another role only through its client (src/roles/client/). A herd runs several roles and may import
+ * them.
+ */
 export const rolesMeetByClients: Rule = (files) =>
   eachImport(
     files.filter(({ path }) => !isTest(path)),

@@ -1,5 +1,5 @@
-// The files that the architecture rules look at, and the imports of each: static, dynamic and type imports, re-exports, and
-// the files named by `new URL("./file", import.meta.url)`, as workers are. Paths are relative to the root of the
+// The files that the architecture rules look at, and the imports of each: static, dynamic and type imports, re-exports,
+// and the files named by `new URL("./file", import.meta.url)`, as workers are. Paths are relative to the root of the
 // repository, with slashes.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs"

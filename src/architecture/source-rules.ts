@@ -1,6 +1,6 @@
 // Rules about sources: no ambient time, randomness or promises where a world must be able to replace them, a header in
-// every file, and a size that a person can read. A rule takes the sources and returns one line per breach, which names the
-// replacement.
+// every file, and a size that a person can read. A rule takes the sources and returns one line per breach, which names
+// the replacement.
 
 import { isTest, type Rule } from "./import-rules.ts"
 import type { SourceFile } from "./source-files.ts"

@@ -1,5 +1,5 @@
-// Rules about texts and package.json: no unfinished work, no paths of one machine, no golden file that no command renews, no
-// name of a file that does not exist; exact versions, and a pinned runtime that may install itself.
+// Rules about texts and package.json: no unfinished work, no paths of one machine, no golden file that no command
+// renews, no name of a file that does not exist; exact versions, and a pinned runtime that may install itself.
 
 interface Text {
   readonly path: string

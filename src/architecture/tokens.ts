@@ -1,6 +1,6 @@
-// The tokens of a TypeScript source, as far as the architecture rules need them: words, strings and signs with their lines,
-// without comments, so that a rule never trips over a comment or a quoted example. Not a parser: it knows strings,
-// templates, comments and regular expressions, and no other grammar.
+// The tokens of a TypeScript source, as far as the architecture rules need them: words, strings and signs with their
+// lines, without comments, so that a rule never trips over a comment or a quoted example. Not a parser: it knows
+// strings, templates, comments and regular expressions, and no other grammar.
 
 export interface Token {
   readonly kind: "word" | "string" | "template" | "regex" | "sign"

@@ -1,4 +1,5 @@
-// The flags of `shoal build-index`. role-command.ts runs the role, and src/roles/build-index/build-index.ts is its program.
+// The flags of `shoal build-index`. role-command.ts runs the role, and src/roles/build-index/build-index.ts is its
+// program.
 
 import { BuildIndexConfig } from "../roles/build-index/config.ts"
 import { data, listen, log } from "./config-flags.ts"

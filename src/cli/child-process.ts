@@ -61,7 +61,8 @@ const start = (options: ChildOptions): ChildProcess => {
   if (existsSync(options.logFile)) renameSync(options.logFile, previousLog(options.logFile))
   const log = openSync(options.logFile, "w")
   try {
-    // The child has its own process group, so Ctrl-C reaches this process alone, which then stops its children in order.
+    // The child has its own process group, so Ctrl-C reaches this process alone, which then stops its children in
+    // order.
     return spawn(process.execPath, [launcher, ...options.args], {
       stdio: ["ignore", log, log, "ipc"],
       detached: true

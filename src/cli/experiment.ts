@@ -1,6 +1,6 @@
-// The subcommands of `shoal experiment`: list, run, verify, render and index. Each experiment is a subcommand of run, with its
-// own options as flags and some flags for all. Experiments and reports are in experiments/; they are loaded only when the
-// command line names them.
+// The subcommands of `shoal experiment`: list, run, verify, render and index. Each experiment is a subcommand of run,
+// with its own options as flags and some flags for all. Experiments and reports are in experiments/; they are loaded
+// only when the command line names them.
 
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"

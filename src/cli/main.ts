@@ -1,8 +1,8 @@
-// The `shoal` command: its subcommands, how it reports a wrong command line, and how the process ends. Composition only;
-// each subcommand is a file beside this one.
+// The `shoal` command: its subcommands, how it reports a wrong command line, and how the process ends. Composition
+// only; each subcommand is a file beside this one.
 //
-// Invariants: a wrong command line prints one line and exits with 2; a failure prints one line and exits with 1; a signal,
-// or the end of a parent that keeps a channel to this process, stops everything in order and exits with 0.
+// Invariants: a wrong command line prints one line and exits with 2; a failure prints one line and exits with 1; a
+// signal, or the end of a parent that keeps a channel to this process, stops everything in order and exits with 0.
 
 import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

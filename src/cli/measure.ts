@@ -1,5 +1,5 @@
-// The flags of `shoal measure`. measurement.ts does the work and is loaded when the command runs, so that other commands
-// start quickly.
+// The flags of `shoal measure`. measurement.ts does the work and is loaded when the command runs, so that other
+// commands start quickly.
 
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"

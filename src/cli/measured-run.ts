@@ -1,8 +1,8 @@
-// One measured run of real processes: a herd and agents as processes of their own on loopback, with a rate limit each. A
-// blob of random bytes is pushed, and every agent is asked for it at the same time
+// One measured run of real processes: a herd and agents as processes of their own on loopback, with a rate limit each.
+// A blob of random bytes is pushed, and every agent is asked for it at the same time
 // (experiments/sim-versus-net/registry-pull.ts). Each run has new processes and folders and removes them at its end.
 //
-//   started -> ready -> warmed up with another blob -> pushed -> machine quiet -> pulls begin -> pulls end -> stopped, folder removed
+//   started -> ready -> warmed up with another blob -> pushed -> quiet -> pulls begin -> pulls end -> stopped, removed
 //
 // Invariants: nothing is left running, whatever fails; every step has a time limit.
 

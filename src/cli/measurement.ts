@@ -2,8 +2,8 @@
 // first. Then real processes run several times on a quiet machine. Both are written to measured.json under a name and
 // replace an earlier entry of that name. measured-run.ts does a single run.
 //
-// Invariants: a run on a busier machine than allowed is reported and dropped; the file is written once, after all runs; a
-// prediction is never made after its measurement.
+// Invariants: a run on a busier machine than allowed is reported and dropped; the file is written once, after all runs;
+// a prediction is never made after its measurement.
 
 import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"

@@ -1,5 +1,5 @@
-// Shows that docs/metrics.md lists every metric of every role, as its definition says it. `npm run golden` writes the page
-// anew.
+// Shows that docs/metrics.md lists every metric of every role, as its definition says it. `npm run golden` writes the
+// page anew.
 
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"

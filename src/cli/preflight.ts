@@ -1,9 +1,9 @@
-// Checks whether `shoal up` can start: its folder is writable and not in use, and its ports are free. Each refusal is one
-// line that says what to do. Another process can still take a port after this check; then the process that needs the port
-// reports it.
+// Checks whether `shoal up` can start: its folder is writable and not in use, and its ports are free. Each refusal is
+// one line that says what to do. Another process can still take a port after this check; then the process that needs
+// the port reports it.
 //
-// Invariant: the lock of the folder is a lock of the operating system (SQLite's), so it ends with the process, however the
-// process ends.
+// Invariant: the lock of the folder is a lock of the operating system (SQLite's), so it ends with the process, however
+// the process ends.
 
 import { mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"

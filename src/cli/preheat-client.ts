@@ -1,5 +1,5 @@
-// Orders a preheat at a proxy for `shoal preheat` and follows it to its end. Prints a line at the beginning, one for each
-// agent that failed, and one at the end. Ctrl-C leaves the preheat running under the id that was printed.
+// Orders a preheat at a proxy for `shoal preheat` and follows it to its end. Prints a line at the beginning, one for
+// each agent that failed, and one at the end. Ctrl-C leaves the preheat running under the id that was printed.
 
 import { Console, Effect } from "effect"
 import { apiClient } from "../roles/client/api-client.ts"

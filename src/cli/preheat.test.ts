@@ -1,5 +1,5 @@
-// The scope of `shoal preheat` is all agents, those of a zone, or a number of them. Any other text is refused, so that a
-// misspelt scope never becomes another one.
+// The scope of `shoal preheat` is all agents, those of a zone, or a number of them. Any other text is refused, so that
+// a misspelt scope never becomes another one.
 
 import { expect, test } from "vitest"
 import { parseScope } from "./preheat.ts"

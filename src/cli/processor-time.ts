@@ -1,5 +1,5 @@
-// The use of processors between two instants, by given processes and by the whole machine. Reads Linux's /proc; on other
-// systems it fails with one line.
+// The use of processors between two instants, by given processes and by the whole machine. Reads Linux's /proc; on
+// other systems it fails with one line.
 
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"

@@ -1,6 +1,6 @@
-// Runs one role as a process: reads the configuration and opens nothing before it is valid, starts the program of the role
-// over sockets and disks, and keeps it until a signal arrives. The program and its world are loaded when they are run, so
-// that --help is quick.
+// Runs one role as a process: reads the configuration and opens nothing before it is valid, starts the program of the
+// role over sockets and disks, and keeps it until a signal arrives. The program and its world are loaded when they are
+// run, so that --help is quick.
 
 import { Effect, type Schema } from "effect"
 import { Command, Flag } from "effect/cli"

@@ -1,5 +1,5 @@
-// The plan of `shoal up`: a herd and agents on loopback, with the ports, the configuration and the folder of each, and the
-// examples that are printed. Kraken's devcluster has the same shape. Pure: opens, starts and writes nothing.
+// The plan of `shoal up`: a herd and agents on loopback, with the ports, the configuration and the folder of each, and
+// the examples that are printed. Kraken's devcluster has the same shape. Pure: opens, starts and writes nothing.
 //
 //   base          proxy (push here)           base + 1000k      registry of agent k (pull here), k = 1, 2, ...
 //   base + 1      origin, peers               base + 1000k + 1  agent k, peers

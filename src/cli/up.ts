@@ -1,5 +1,6 @@
-// `shoal up`, the embedded default: one command starts a herd and agents as processes on loopback, prints where everything
-// listens and how to use it, and stays until Ctrl-C or until one of the processes ends. up-plan.ts says what is started.
+// `shoal up`, the embedded default: one command starts a herd and agents as processes on loopback, prints where
+// everything listens and how to use it, and stays until Ctrl-C or until one of the processes ends. up-plan.ts says what
+// is started.
 //
 //   checked -> started -> ready ("shoal is ready") -> Ctrl-C: all stopped, exit code 0
 //                                                  -> one ended: which and why, the rest stopped, exit code 1

@@ -1,5 +1,6 @@
-// The scenario suite on loopback sockets and real folders. SHOAL_SCENARIO selects by a part of the name. Scenarios spend
-// most of their time waiting for what is slow on purpose, so a few are played at once, each in a world of its own.
+// The scenario suite on loopback sockets and real folders. SHOAL_SCENARIO selects by a part of the name. Scenarios
+// spend most of their time waiting for what is slow on purpose, so a few are played at once, each in a world of its
+// own.
 
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,12 +1,12 @@
-// A set of pieces, 32 to a word, with its count. It knows nothing of peers or blobs. Wire form: bit i is 0x80 >> (i & 7)
-// of byte i >> 3 (BEP 3), and spare bits are zero. A word holds four such bytes, the lowest first, each with its bits
-// reversed, so both conversions go byte by byte.
+// A set of pieces, 32 to a word, with its count. It knows nothing of peers or blobs. Wire form: bit i is 0x80 >> (i &
+// 7) of byte i >> 3 (BEP 3), and spare bits are zero. A word holds four such bytes, the lowest first, each with its
+// bits reversed, so both conversions go byte by byte.
 
 import { InvariantViolation, invariant } from "./invariant.ts"
 
 /**
- * Words of 32 bits, as signed integers, in a plain array: for most blobs it takes a third of the memory of a typed array,
- * and a host has one per neighbour.
+ * Words of 32 bits, as signed integers, in a plain array: for most blobs it takes a third of the memory of a typed
+ * array, and a host has one per neighbour.
  */
 export type Words = number[]
 

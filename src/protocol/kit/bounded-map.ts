@@ -1,7 +1,7 @@
 // Map with a maximum number of entries: the entry that was set longest ago makes room for a new one.
 //
-// Invariants: at most `limit` entries; iteration goes from the oldest entry to the newest; setting a key makes its entry
-// the newest, also when the key is there already. It does not know how long an entry is valid.
+// Invariants: at most `limit` entries; iteration goes from the oldest entry to the newest; setting a key makes its
+// entry the newest, also when the key is there already. It does not know how long an entry is valid.
 
 export class BoundedMap<K, V> extends Map<K, V> {
   readonly limit: number

@@ -1,8 +1,8 @@
 // The timers of a host, as a binary heap of deadlines that know their own slot, so that moving one costs O(log n) and
 // allocates nothing: a neighbour's deadline moves several times per piece.
 //
-// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It does not know
-// what a deadline is for, and what time it is.
+// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It does not
+// know what a deadline is for, and what time it is.
 
 import type { Micros } from "./time.ts"
 

@@ -1,12 +1,13 @@
-// The owners of a key among the members of a ring, by rendezvous hashing (highest random weight; Thaler and Ravishankar,
-// 1998). Every member has a score for the key, and the members with the highest scores own it.
+// The owners of a key among the members of a ring, by rendezvous hashing (highest random weight; Thaler and
+// Ravishankar, 1998). Every member has a score for the key, and the members with the highest scores own it.
 //
-// Invariants: a pure function of the key and of the SET of members, so that everyone who knows the same members names the
-// same owners in the same order; the arrival or departure of a member moves only the keys that it owns. It does not know
-// which members are healthy: a caller that wants the next healthy owner asks for more owners and walks down the list.
+// Invariants: a pure function of the key and of the SET of members, so that everyone who knows the same members names
+// the same owners in the same order; the arrival or departure of a member moves only the keys that it owns. It does not
+// know which members are healthy: a caller that wants the next healthy owner asks for more owners and walks down the
+// list.
 //
-// A score is the upper 53 bits of a 64-bit hash of key and member: two lanes of 32 bits that mix with each other, in the
-// manner of MurmurHash3 x86 (public domain, A. Appleby), fed with UTF-16 code units.
+// A score is the upper 53 bits of a 64-bit hash of key and member: two lanes of 32 bits that mix with each other, in
+// the manner of MurmurHash3 x86 (public domain, A. Appleby), fed with UTF-16 code units.
 
 interface Scored {
   readonly member: string
@@ -14,8 +15,8 @@ interface Scored {
 }
 
 /**
- * The `count` owners of `key` among `members`, the first owner first; all members when there are fewer. A member that is
- * listed twice counts once.
+ * The `count` owners of `key` among `members`, the first owner first; all members when there are fewer. A member that
+ * is listed twice counts once.
  */
 export const ringOwners = (key: string, members: readonly string[], count: number): readonly string[] => {
   const afterKey = absorb({ high: 0x2545f491, low: 0x9e3779b9 }, key)

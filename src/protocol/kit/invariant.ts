@@ -1,5 +1,5 @@
-// Assertions of invariants. A broken invariant stops the program, because only a defect can cause it. Expected failures are
-// tagged values elsewhere.
+// Assertions of invariants. A broken invariant stops the program, because only a defect can cause it. Expected failures
+// are tagged values elsewhere.
 
 export class InvariantViolation extends Error {
   override readonly name = "InvariantViolation"

@@ -1,6 +1,6 @@
 // A list of members in the order in which they were last heard of: doubly linked through the members themselves, oldest
-// first. Adding, removing and reading the oldest cost a few assignments, whatever the length. Invariant: a member is in at
-// most one list. It does not know what the members are and at what age they expire.
+// first. Adding, removing and reading the oldest cost a few assignments, whatever the length. Invariant: a member is in
+// at most one list. It does not know what the members are and at what age they expire.
 
 /** The links that a member carries. Only the list writes them. */
 export interface RecencyLinks<A> {

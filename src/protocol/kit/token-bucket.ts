@@ -1,12 +1,12 @@
-// A token bucket, which decides when bytes may go under a rate limit. It is kept as one instant, at which the bucket is full
-// again (the virtual scheduling of GCRA, ITU-T I.371). A request moves that instant by the time of its bytes at the rate, and
-// may go when the bucket holds all of it: the time of one burst before the instant.
+// A token bucket, which decides when bytes may go under a rate limit. It is kept as one instant, at which the bucket is
+// full again (the virtual scheduling of GCRA, ITU-T I.371). A request moves that instant by the time of its bytes at
+// the rate, and may go when the bucket holds all of it: the time of one burst before the instant.
 //
-// Invariants: the bytes granted up to any instant t are at most burst + rate x (t - start); in any window [a, b] at most
-// burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come, first served); rounding
-// does not add up, because the part of a microsecond is kept as a remainder. A request larger than the burst is granted
-// too: it waits for as many refills as it needs. It does not know what the bytes are (the units of `take` may be requests),
-// and whether they went: a reservation is spent.
+// Invariants: the bytes granted up to any instant t are at most burst + rate x (t - start); in any window [a, b] at
+// most burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come, first served);
+// rounding does not add up, because the part of a microsecond is kept as a remainder. A request larger than the burst
+// is granted too: it waits for as many refills as it needs. It does not know what the bytes are (the units of `take`
+// may be requests), and whether they went: a reservation is spent.
 
 import { invariant } from "./invariant.ts"
 import type { Micros } from "./time.ts"

@@ -1,12 +1,12 @@
 // Decides when a swarm's neighbours hear of a new piece: at once when they heard of the last ones haveBatchDelay ago or
 // longer, else with the next piece for which that is so, or after haveBatchPatience delays when none comes. A timer in
-// between would tell of one piece a moment before the next. Whoever is sent a Request or a Reject hears with it. Have is
-// most of the traffic, so batching and leaving out who has the piece anyway is most of what can be saved. The delay grows
-// with the pieces, so that a batch holds some at any piece length.
+// between would tell of one piece a moment before the next. Whoever is sent a Request or a Reject hears with it. Have
+// is most of the traffic, so batching and leaving out who has the piece anyway is most of what can be saved. The delay
+// grows with the pieces, so that a batch holds some at any piece length.
 //
 // A neighbour that could ask us for plenty already (a havePlentyPart of the blob's pieces) is in no hurry: it hears of
-// haveHoldPieces at a time, or after haveHoldPatience delays. Where one source feeds all, neighbours differ by less than
-// that, and what is new is what they wait for.
+// haveHoldPieces at a time, or after haveHoldPatience delays. Where one source feeds all, neighbours differ by less
+// than that, and what is new is what they wait for.
 //
 // Invariants: a neighbour hears of a piece at most once, only after it was stored, and hears of all that it lacks;
 // pieces that a neighbour's Open told of already are not repeated. Origins hear of everything: they steer by it.
@@ -79,7 +79,10 @@ export class HaveBatch {
     this.#send(neighbour, this.#log.slice(from))
   }
 
-  /** A neighbour said that it has `pieces` more: it may have less to ask us for. What it has is not counted anew until then. */
+  /**
+   * A neighbour said that it has `pieces` more: it may have less to ask us for. What it has is not counted anew until
+   * then.
+   */
   haveReceived(neighbour: Neighbour, pieces: number): void {
     neighbour.plenty -= pieces
   }

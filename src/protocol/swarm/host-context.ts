@@ -56,7 +56,9 @@ export interface PeerHostRules {
   readonly readerPatience: number
   readonly maxSuggestions: number
   readonly initialUploadTimePerMiB: Micros
-  /** Replaced by experiments alone: which piece is asked for where nothing else decides, and whether origins suggest. */
+  /**
+   * Replaced by experiments alone: which piece is asked for where nothing else decides, and whether origins suggest.
+   */
   readonly pieceChoice?: PieceChoice
   readonly suggest?: boolean
 }

@@ -1,5 +1,6 @@
 // Decides what goes into and comes out of a host's peer machine (peer-host.ts): facts in, orders out. Inputs are past
-// tense, they have happened; outputs are imperatives, the driver (roles/peer/peer-host-driver.ts) carries them out in order.
+// tense, they have happened; outputs are imperatives, the driver (roles/peer/peer-host-driver.ts) carries them out in
+// order.
 //
 // Invariants of the driver: one input at a time; outputs of a step are carried out before the next input; every Dial
 // is answered by Connected or DialFailed; every LoadPiece by PieceLoaded or PieceLoadFailed; every StorePiece by
@@ -12,7 +13,9 @@ import type { Metainfo } from "../wire/metainfo.ts"
 import type { Payload } from "../wire/payload.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 
-/** A connection's number on this host: positive when the machine dialled it, negative when the transport accepted it. */
+/**
+ * A connection's number on this host: positive when the machine dialled it, negative when the transport accepted it.
+ */
 export type ConnectionId = number
 
 /** A seeder's own part of a blob that others seed as well: pieces from firstPiece up to endPiece. */
@@ -22,7 +25,10 @@ export interface SeedArc {
 }
 
 export type PeerHostInput =
-  /** The host takes part in a swarm. `have` is what is verified in its store; the machine keeps the object and adds to it. */
+  /**
+   * The host takes part in a swarm. `have` is what is verified in its store; the machine keeps the object and adds to
+   * it.
+   */
   | {
       readonly tag: "SwarmOpened"
       readonly swarm: SwarmId

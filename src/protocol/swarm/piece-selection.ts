@@ -43,7 +43,9 @@ export interface SelectionCandidates {
   readonly suggested: readonly number[]
   /** "rarest" when absent. */
   readonly choice?: PieceChoice | undefined
-  /** Words that "windowed" looks at from the first that misses a piece: more only when nothing of them can be asked for. */
+  /**
+   * Words that "windowed" looks at from the first that misses a piece: more only when nothing of them can be asked for.
+   */
   readonly windowWords?: number | undefined
 }
 

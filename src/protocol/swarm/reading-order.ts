@@ -1,7 +1,7 @@
 // Decides which pieces of a swarm go before the rarest: those that waiting clients read next, and at the end the rest
-// nearly in order, since the check of the whole digest follows the front and is then done soon after the last piece. The
-// order is by a window, in which the rarest goes first: hosts that all ask for the same next piece have nothing to give
-// each other.
+// nearly in order, since the check of the whole digest follows the front and is then done soon after the last piece.
+// The order is by a window, in which the rarest goes first: hosts that all ask for the same next piece have nothing to
+// give each other.
 //
 // Invariants: at most maxReaders readers have precedence; once the ordered tail has begun it stays; a reader that waits
 // for one piece while readerPatience others come is urgent. It refuses to know

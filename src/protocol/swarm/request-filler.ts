@@ -312,8 +312,8 @@ export class RequestFiller {
   }
 
   /**
-   * A neighbour's next wake-up: at the latest at its earliest timeout, or at the end of its backoff. A timeout moves away
-   * with every answer, and hardly ever comes: so a wake-up that is early already is left alone.
+   * A neighbour's next wake-up: at the latest at its earliest timeout, or at the end of its backoff. A timeout moves
+   * away with every answer, and hardly ever comes: so a wake-up that is early already is left alone.
    */
   #reschedule(neighbour: Neighbour): void {
     const { backoffUntil, deadline } = neighbour

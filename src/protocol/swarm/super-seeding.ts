@@ -1,17 +1,17 @@
-// Decides which pieces an origin would rather be asked for. With one source the makespan is the number of copies it
-// has to send before the swarm can live without it, so in the first round every piece goes out once before any goes
-// out again: each neighbour is suggested pieces that nobody outside has and that were suggested least, and a request
-// for a piece that is outside already is steered to a suggestion while there are some left. A neighbour is always told all
+// Decides which pieces an origin would rather be asked for. With one source the makespan is the number of copies it has
+// to send before the swarm can live without it, so in the first round every piece goes out once before any goes out
+// again: each neighbour is suggested pieces that nobody outside has and that were suggested least, and a request for a
+// piece that is outside already is steered to a suggestion while there are some left. A neighbour is always told all
 // that is suggested to it: one that followed what it was told long ago would be refused until its patience ends.
 //
-// Of several seeders each has an arc of the blob. It suggests nothing else while there is something of its arc to suggest,
-// even if that is suggested to many: what the others gave a moment ago is not heard of yet. Then it helps the one before
-// it, backwards from its own beginning, so that the two meet where neither has been.
+// Of several seeders each has an arc of the blob. It suggests nothing else while there is something of its arc to
+// suggest, even if that is suggested to many: what the others gave a moment ago is not heard of yet. Then it helps the
+// one before it, backwards from its own beginning, so that the two meet where neither has been.
 //
 // Invariants: the round is over when every piece was given or seen outside, and nothing is suggested or steered after
 // it; a neighbour is steered at most maxSteers times in a row, so that who only wants one piece gets it; a neighbour
-// alone is not steered at all, nobody could take its place; nor is one that declined, which reads on demand and could not
-// follow. It refuses to know the uplink's queue.
+// alone is not steered at all, nobody could take its place; nor is one that declined, which reads on demand and could
+// not follow. It refuses to know the uplink's queue.
 
 import { Bitfield } from "../kit/bitfield.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
@@ -117,7 +117,9 @@ export class SuperSeeding {
     this.#passed = 0
   }
 
-  /** Brings a neighbour's suggestions up to the number that it may ask for at once, and tells it when they are others. */
+  /**
+   * Brings a neighbour's suggestions up to the number that it may ask for at once, and tells it when they are others.
+   */
   #suggest(neighbour: Neighbour): void {
     if (this.#byNeighbour.size < 2) return
     const suggestions = this.#byNeighbour.get(neighbour)

@@ -301,8 +301,8 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   /**
-   * What the neighbour suggests from now on, instead of what it suggested before. An empty list says that it chooses for
-   * itself: it reads on demand.
+   * What the neighbour suggests from now on, instead of what it suggested before. An empty list says that it chooses
+   * for itself: it reads on demand.
    */
   onSuggest(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
     for (const piece of pieces) {

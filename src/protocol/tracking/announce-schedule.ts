@@ -92,7 +92,10 @@ export class AnnounceSchedule {
     if (this.#underWay === undefined) this.#due = now
   }
 
-  /** The member has few neighbours: it announces as soon as the minimum interval allows, unless it waits after a failure. */
+  /**
+   * The member has few neighbours: it announces as soon as the minimum interval allows, unless it waits after a
+   * failure.
+   */
   fewNeighbours(now: Micros): void {
     if (this.#phase !== "downloading" || this.#failures > 0) return
     if (this.#due === undefined || this.#lastBegun === undefined) return

@@ -1,5 +1,5 @@
-// Peer table of one swarm at a tracker, and how peers are chosen from it. The goal is a near-regular random graph in which
-// every peer has about targetNeighbours neighbours.
+// Peer table of one swarm at a tracker, and how peers are chosen from it. The goal is a near-regular random graph in
+// which every peer has about targetNeighbours neighbours.
 //
 //   The degree of a peer is estimated: the neighbours that it reported last, plus the hand-outs since then in which it
 //   took part, on either side. Of a few peers that are probed at random, the one with the lowest degree is chosen. The
@@ -11,10 +11,10 @@
 //   neighbours that it lacks, since others that lack some receive it. In a swarm of at most the target and one more,
 //   every peer receives all others.
 //
-// Invariants: an answer names no peer twice and never the peer that asks; a peer that was silent for announceMisses of its
-// intervals is not handed out; at most maxPeersPerSwarm peers are kept, and the one nearest to its expiry is dropped first;
-// a choice costs a bounded number of probes, whatever the size of the swarm. The same calls with the same random numbers
-// give the same answers. It does not know who is connected to whom.
+// Invariants: an answer names no peer twice and never the peer that asks; a peer that was silent for announceMisses of
+// its intervals is not handed out; at most maxPeersPerSwarm peers are kept, and the one nearest to its expiry is
+// dropped first; a choice costs a bounded number of probes, whatever the size of the swarm. The same calls with the
+// same random numbers give the same answers. It does not know who is connected to whom.
 
 import type { RandomSource } from "../kit/random-source.ts"
 import { type RecencyLinks, RecencyList } from "../kit/recency-list.ts"
@@ -56,8 +56,8 @@ interface Entry extends RecencyLinks<Entry> {
 
 /**
  * Peers that are compared for one place. With 5,000 peers that join one after the other, the standard deviation of the
- * degree and the diameter in hops are: one 4.6 and 6, two 3.3 and 6, three 2.6 and 7, five 2.0 and 8. A round of announces
- * later: 3.3 and 5, 1.9 and 5, 1.2 and 6, 0.7 and 7.
+ * degree and the diameter in hops are: one 4.6 and 6, two 3.3 and 6, three 2.6 and 7, five 2.0 and 8. A round of
+ * announces later: 3.3 and 5, 1.9 and 5, 1.2 and 6, 0.7 and 7.
  */
 const comparedPeers = 3
 /** Probes for one place, including those that meet a peer that is already named or full. */
@@ -110,8 +110,8 @@ export class HandOut {
   }
 
   /**
-   * Peers that `forPeer` should dial: agents first, then `seeds` from a random one on; at most `wanted` agents and at most
-   * maxHandOut in all. Empty when none is wanted, and for a peer that announced itself complete.
+   * Peers that `forPeer` should dial: agents first, then `seeds` from a random one on; at most `wanted` agents and at
+   * most maxHandOut in all. Empty when none is wanted, and for a peer that announced itself complete.
    */
   choose(
     forPeer: PeerId,
@@ -152,7 +152,9 @@ export class HandOut {
     }
   }
 
-  /** The seeds except the asking peer, each once, from a random one on, so that a dialler that stops early spreads load. */
+  /**
+   * The seeds except the asking peer, each once, from a random one on, so that a dialler that stops early spreads load.
+   */
   #seedsFor(
     forPeer: PeerId,
     seeds: readonly PeerAddress[],
@@ -174,7 +176,8 @@ export class HandOut {
   /** An entry that this choice has not named yet; undefined when a bounded search finds none. */
   #lowestOfFew(choice: number, random: RandomSource): Entry | undefined {
     const entries = this.#entries
-    // When probing could miss the last few entries, every entry is examined instead, from a random one on because of ties.
+    // When probing could miss the last few entries, every entry is examined instead, from a random one on because of
+    // ties.
     if (entries.length <= maxProbes) {
       let lowest: Entry | undefined
       const first = entries.length > 1 ? random.nextInt(entries.length) : 0

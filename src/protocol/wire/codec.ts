@@ -12,9 +12,9 @@
 //  10 Bye      u8 reason
 //
 // Every future version keeps Hello up to its version number, and Bye, so that two hosts of different versions can tell
-// each other the reason. Invariants: a frame decodes to one message or to a CodecError, whatever its bytes are; a message
-// has one frame, so a frame with a surplus byte is refused. A host encodes only its own messages, so a value out of range
-// is a broken invariant there. It does not know connections, and which channels and pieces exist.
+// each other the reason. Invariants: a frame decodes to one message or to a CodecError, whatever its bytes are; a
+// message has one frame, so a frame with a surplus byte is refused. A host encodes only its own messages, so a value
+// out of range is a broken invariant there. It does not know connections, and which channels and pieces exist.
 
 import { invariant } from "../kit/invariant.ts"
 import { limits } from "../limits.ts"
@@ -77,8 +77,8 @@ export const encodedLength = (message: Message): number => {
 }
 
 /**
- * The frame of a message, freshly allocated. The payload of a Piece must be a Uint8Array and is copied behind the header;
- * a transport that can send two buffers uses writePieceHeader instead.
+ * The frame of a message, freshly allocated. The payload of a Piece must be a Uint8Array and is copied behind the
+ * header; a transport that can send two buffers uses writePieceHeader instead.
  */
 export const encodeMessage = (message: Message): Uint8Array<ArrayBuffer> => {
   const frame = new Uint8Array(encodedLength(message))
@@ -127,7 +127,9 @@ export const encodeMessage = (message: Message): Uint8Array<ArrayBuffer> => {
   }
 }
 
-/** Writes the header of a Piece, pieceHeaderBytes long, at `offset` of `target`. The payload follows it in the frame. */
+/**
+ * Writes the header of a Piece, pieceHeaderBytes long, at `offset` of `target`. The payload follows it in the frame.
+ */
 export const writePieceHeader = (
   target: Uint8Array,
   offset: number,
@@ -218,8 +220,8 @@ const refused = (reason: string, bye: ByeReason = "protocol-error"): CodecError 
 })
 
 /**
- * The message of a frame, or the reason why it is none. Never throws. The payload of a Piece and the bitfield of an Open
- * are views of the frame, so the frame must not change afterwards.
+ * The message of a frame, or the reason why it is none. Never throws. The payload of a Piece and the bitfield of an
+ * Open are views of the frame, so the frame must not change afterwards.
  */
 export const decodeMessage = (frame: Uint8Array): Message | CodecError => {
   const length = frame.length

@@ -1,5 +1,5 @@
-// Content digests: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor, Digests). Invariant: a
-// digest has one spelling. This file only reads and writes the name; a service computes digests.
+// Content digests: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor, Digests).
+// Invariant: a digest has one spelling. This file only reads and writes the name; a service computes digests.
 
 import { invariant } from "../kit/invariant.ts"
 

@@ -1,5 +1,6 @@
-// The numbers of the wire: the byte of each message tag, reason and kind, and the sizes of all fixed parts. codec.ts shows
-// the layouts and uses these. Invariant: a number keeps its meaning in every version; a new name takes the next free number.
+// The numbers of the wire: the byte of each message tag, reason and kind, and the sizes of all fixed parts. codec.ts
+// shows the layouts and uses these. Invariant: a number keeps its meaning in every version; a new name takes the next
+// free number.
 
 import type { ByeReason, CloseReason, Message, RejectReason } from "./message.ts"
 import type { PeerKind } from "./peer-id.ts"

@@ -9,7 +9,8 @@
 // SENDER gave in Open. Every Request has exactly one answer, Piece or Reject, also after a Cancel (BEP 6).
 //
 // Every Open is answered by exactly one Open for the same swarm, in order. A refused Open is answered by Open(none) and
-// Close. A Close is answered by a Close of the other side's channel, and stands for the answers that its sender still owes.
+// Close. A Close is answered by a Close of the other side's channel, and stands for the answers that its sender still
+// owes.
 
 import type { Micros } from "../kit/time.ts"
 import type { Payload } from "./payload.ts"
@@ -20,7 +21,9 @@ export type SwarmId = string & { readonly SwarmId: unique symbol }
 
 export const protocolVersion = 1
 
-/** The pieces of the sender: all, none, or the bytes of a bitfield (bit i of byte i>>3 is 0x80 >> (i & 7), as in BEP 3). */
+/**
+ * The pieces of the sender: all, none, or the bytes of a bitfield (bit i of byte i>>3 is 0x80 >> (i & 7), as in BEP 3).
+ */
 export type Have = "all" | "none" | Uint8Array
 
 /** Reason why a Request was refused. */

@@ -1,6 +1,6 @@
-// Metainfo: how a blob is divided into pieces, with a SHA-256 for each, and its canonical bytes. Two origins that agree on
-// digest, length and piece length agree on these bytes, and so on the id of the swarm. It does not know how a hash is
-// computed.
+// Metainfo: how a blob is divided into pieces, with a SHA-256 for each, and its canonical bytes. Two origins that agree
+// on digest, length and piece length agree on these bytes, and so on the id of the swarm. It does not know how a hash
+// is computed.
 //
 // Canonical bytes (big-endian): "SHOALMI1" | u8 digest length | digest as ASCII | u64 length | u32 piece length |
 // 32 bytes per piece.

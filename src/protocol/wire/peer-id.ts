@@ -1,5 +1,5 @@
-// Names and addresses of peers. A PeerId is 40 lower-case hex digits (20 bytes, as in BitTorrent and Kraken) and stays the
-// same over restarts of its host. An address is "host:port" ("[v6]:port") of the peer listener.
+// Names and addresses of peers. A PeerId is 40 lower-case hex digits (20 bytes, as in BitTorrent and Kraken) and stays
+// the same over restarts of its host. An address is "host:port" ("[v6]:port") of the peer listener.
 
 export type PeerId = string & { readonly PeerId: unique symbol }
 

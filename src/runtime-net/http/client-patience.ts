@@ -1,5 +1,5 @@
-// Recognises a client that keeps an exchange waiting: a reader or a sender that stops or crawls. Only the slowness of the
-// client counts: the count starts again while the server wants no bytes or has none to send.
+// Recognises a client that keeps an exchange waiting: a reader or a sender that stops or crawls. Only the slowness of
+// the client counts: the count starts again while the server wants no bytes or has none to send.
 //
 //   the exchange waited at every look of the window, and fewer than minBytes moved in it -> cut
 //

@@ -1,5 +1,5 @@
-// The HTTP client of a host: undici, with connections that are kept alive and a maximum of them per remote host. Callers set
-// their own timeouts, except for the connection itself.
+// The HTTP client of a host: undici, with connections that are kept alive and a maximum of them per remote host.
+// Callers set their own timeouts, except for the connection itself.
 
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer } from "effect"

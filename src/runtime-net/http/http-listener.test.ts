@@ -1,5 +1,5 @@
-// What a listener does not serve: shapes of requests that two readers could take for different ones, clients that keep it
-// waiting. Everything over sockets, byte by byte.
+// What a listener does not serve: shapes of requests that two readers could take for different ones, clients that keep
+// it waiting. Everything over sockets, byte by byte.
 
 import type { Server } from "node:http"
 import { it } from "@effect/vitest"

@@ -1,6 +1,6 @@
 // Refuses what is not a request that a listener may answer: bytes that are not HTTP, shapes that two readers could
-// understand differently (request-shape.ts), late headers, and more connections than the listener holds. The answer is an
-// error in OCI's form, and the connection is closed, because the start of whatever follows on it cannot be trusted.
+// understand differently (request-shape.ts), late headers, and more connections than the listener holds. The answer is
+// an error in OCI's form, and the connection is closed, because the start of whatever follows on it cannot be trusted.
 
 import type { IncomingMessage, Server } from "node:http"
 import type { Socket } from "node:net"
@@ -41,7 +41,10 @@ const refusalText = (status: string, message: string): string => {
   return `${head.join("\r\n")}\r\n\r\n${body}`
 }
 
-/** Answers on the bare socket and closes it. Bytes that still arrive are dropped for a moment, so that the answer gets through. */
+/**
+ * Answers on the bare socket and closes it. Bytes that still arrive are dropped for a moment, so that the answer gets
+ * through.
+ */
 const refuse = (socket: Socket, status: string, message: string, { refusalLinger }: ListenerLimits): void => {
   socket.end(refusalText(status, message))
   const linger = setTimeout(() => socket.destroy(), refusalLinger / 1000)

@@ -1,4 +1,5 @@
-// What a listener holds and for how long: connections of all clients and of one, and the requests that run when it stops.
+// What a listener holds and for how long: connections of all clients and of one, and the requests that run when it
+// stops.
 
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"

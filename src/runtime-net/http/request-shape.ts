@@ -1,6 +1,6 @@
-// Requests that are refused although Node's parser accepts them: two readers of HTTP may understand them differently (RFC
-// 9112, sections 3.2, 6.1, 11.2: request smuggling), or they ask for a forward proxy, which this server is not. It does not
-// know bodies; the parser refuses broken ones.
+// Requests that are refused although Node's parser accepts them: two readers of HTTP may understand them differently
+// (RFC 9112, sections 3.2, 6.1, 11.2: request smuggling), or they ask for a forward proxy, which this server is not. It
+// does not know bodies; the parser refuses broken ones.
 
 export interface RequestShape {
   readonly method: string

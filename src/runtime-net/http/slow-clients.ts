@@ -1,6 +1,6 @@
-// Cuts clients that keep a listener waiting: by silence, and by how many bytes move (client-patience.ts). An exchange waits
-// for its client when the body of the request is wanted and does not arrive, or when bytes of the response are not read. A
-// handler that is busy, or that slows an upload on purpose, is not a reason to cut.
+// Cuts clients that keep a listener waiting: by silence, and by how many bytes move (client-patience.ts). An exchange
+// waits for its client when the body of the request is wanted and does not arrive, or when bytes of the response are
+// not read. A handler that is busy, or that slows an upload on purpose, is not a reason to cut.
 
 import type { Server } from "node:http"
 import type { Socket } from "node:net"

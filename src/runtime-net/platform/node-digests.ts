@@ -1,5 +1,5 @@
-// Digests on this machine: OpenSSL through node:crypto, in this thread (1.4 GB/s of SHA-256 with SHA-NI). A caller therefore
-// passes one piece, chunk or document at a time. It does not know files.
+// Digests on this machine: OpenSSL through node:crypto, in this thread (1.4 GB/s of SHA-256 with SHA-NI). A caller
+// therefore passes one piece, chunk or document at a time. It does not know files.
 
 import { createHash, hash } from "node:crypto"
 import { Layer } from "effect"

@@ -1,5 +1,5 @@
-// The time of the data plane on this machine: microseconds of the monotonic clock since the process began, and the host's
-// own timers. A timer fires at its instant or about a millisecond later, never earlier.
+// The time of the data plane on this machine: microseconds of the monotonic clock since the process began, and the
+// host's own timers. A timer fires at its instant or about a millisecond later, never earlier.
 
 import { Layer } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"

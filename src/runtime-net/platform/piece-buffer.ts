@@ -1,6 +1,6 @@
 // Buffers of pieces that can be sent without a copy: each has room in front of its bytes for the header of the Piece
-// message. Only a payload that is made here has such room. The room is lent once, because two frames of one payload may be
-// in flight at the same time.
+// message. Only a payload that is made here has such room. The room is lent once, because two frames of one payload may
+// be in flight at the same time.
 
 import { pieceHeaderBytes } from "../../protocol/wire/codec.ts"
 

@@ -1,5 +1,5 @@
-// The data folders of a host: each name that a role gives, under one root, has blobs/ and the other folders of a store, a
-// table file, and the identity of the host. It does not know which role asks.
+// The data folders of a host: each name that a role gives, under one root, has blobs/ and the other folders of a store,
+// a table file, and the identity of the host. It does not know which role asks.
 
 import { randomBytes } from "node:crypto"
 import { join, resolve } from "node:path"

@@ -1,5 +1,5 @@
-// Log lines of a process: Effect's logger hands each to pino, as JSON, or as one readable line on a terminal. They go to
-// standard error, so that standard output stays for what a command prints.
+// Log lines of a process: Effect's logger hands each to pino, as JSON, or as one readable line on a terminal. They go
+// to standard error, so that standard output stays for what a command prints.
 
 import { Cause, Layer, Logger, References } from "effect"
 import { type DestinationStream, destination, type Level, type Logger as Pino, pino } from "pino"

@@ -1,6 +1,6 @@
-// Runs a host program on this machine: gives it real storage, sockets, timers, digests and an HTTP client, and serves its
-// apps where its listeners say. A start is all or nothing: when a listener cannot be bound, everything that has started stops
-// again. A stop goes the other way round: listeners first, then the program.
+// Runs a host program on this machine: gives it real storage, sockets, timers, digests and an HTTP client, and serves
+// its apps where its listeners say. A start is all or nothing: when a listener cannot be bound, everything that has
+// started stops again. A stop goes the other way round: listeners first, then the program.
 
 import { Effect, Layer, type Scope } from "effect"
 import type { HttpClient } from "effect/http"

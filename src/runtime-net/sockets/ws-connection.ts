@@ -1,13 +1,13 @@
-// Messages on one open WebSocket: one binary frame each. A piece goes out only while the buffer of the socket has room and
-// the egress rate allows it; every other message goes out at once. A piece that arrives faster than the ingress rate pauses
-// the reading of this connection and of no other.
+// Messages on one open WebSocket: one binary frame each. A piece goes out only while the buffer of the socket has room
+// and the egress rate allows it; every other message goes out at once. A piece that arrives faster than the ingress
+// rate pauses the reading of this connection and of no other.
 //
 //   open --disconnect--> closing: sent messages go out, then the close handshake, within disconnectDrain
 //   open | closing --bytes that are not the protocol--> broken: reported once, then as closing, nothing more is received
 //   any --socket gone--> closed: reported once, last
 //
-// Order: a message may overtake pieces that wait for room or rate, except Close and Bye, which nothing overtakes, so the
-// messages that matter to a channel stay in order. Invariant: nothing is reported from inside send or disconnect.
+// Order: a message may overtake pieces that wait for room or rate, except Close and Bye, which nothing overtakes, so
+// the messages that matter to a channel stay in order. Invariant: nothing is reported from inside send or disconnect.
 
 import type { Socket } from "node:net"
 import { WebSocket } from "ws"

@@ -32,7 +32,9 @@ const count = 9
 /** Milliseconds in which this rate and its burst let so many pieces pass. */
 const timeOf = (pieces: number): number => ((pieces * size - burst) * 1000) / limited
 
-/** The transport's clock and timers stand still until the test moves them: a busy machine delays and reorders nothing. */
+/**
+ * The transport's clock and timers stand still until the test moves them: a busy machine delays and reorders nothing.
+ */
 const stoppedClock = Effect.acquireRelease(
   Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] })),
   () => Effect.sync(() => vi.useRealTimers())

@@ -1,6 +1,7 @@
-// Listens for peers and dials them: WebSocket over HTTP on one path, without compression, with frames no longer than the
-// longest piece and a time limit for handshakes. A dialler masks with zeros, which costs nothing on either side: masking
-// protects caches that do not know the protocol, and no cache stands between peers. ws-connection.ts moves messages.
+// Listens for peers and dials them: WebSocket over HTTP on one path, without compression, with frames no longer than
+// the longest piece and a time limit for handshakes. A dialler masks with zeros, which costs nothing on either side:
+// masking protects caches that do not know the protocol, and no cache stands between peers. ws-connection.ts moves
+// messages.
 //
 //   dial: dialling --opened--> connected --> disconnected        accept: connected --> disconnected
 //             |--refused, late, or disconnect--> dial failed
@@ -232,7 +233,9 @@ const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.me
 
 type Interfaces = ReturnType<typeof networkInterfaces>
 
-/** An address of this machine that others can reach, for a listener on every address. Loopback when there is no other. */
+/**
+ * An address of this machine that others can reach, for a listener on every address. Loopback when there is no other.
+ */
 export const outsideAddress = (listensOn: string, interfaces: Interfaces): string => {
   const outside = Object.values(interfaces)
     .flatMap((addresses) => addresses ?? [])

@@ -12,7 +12,9 @@ import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"
 
 export interface AppendWriter {
-  /** Takes a chunk, which must not change any more. If this returns a wait, the caller runs it before the next offer. */
+  /**
+   * Takes a chunk, which must not change any more. If this returns a wait, the caller runs it before the next offer.
+   */
   readonly offer: (chunk: Uint8Array) => Effect.Effect<void, BlobStoreError> | undefined
   /** Waits until everything that was offered is written. */
   readonly flush: Effect.Effect<void, BlobStoreError>

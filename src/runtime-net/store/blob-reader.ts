@@ -1,5 +1,5 @@
-// Streams the bytes of a file in chunks of at most 1 MiB, and reads the next chunk while the consumer works on the last one.
-// The file stays readable to the end of the stream even if it is removed meanwhile.
+// Streams the bytes of a file in chunks of at most 1 MiB, and reads the next chunk while the consumer works on the last
+// one. The file stays readable to the end of the stream even if it is removed meanwhile.
 
 import { Cause, Effect, type Pull, Stream } from "effect"
 import { BlobStoreError } from "../../roles/services/blob-store.ts"

@@ -1,5 +1,5 @@
-// Disk calls as Effects for the stores. A failure is a BlobStoreError that says what, where and what to do. A small file is
-// replaced so that a crash leaves the old one or the new one, never a mixture.
+// Disk calls as Effects for the stores. A failure is a BlobStoreError that says what, where and what to do. A small
+// file is replaced so that a crash leaves the old one or the new one, never a mixture.
 //
 // Invariant: when replaceFile, installFile, removeFile or makeFolder succeeds, a crash does not undo it.
 

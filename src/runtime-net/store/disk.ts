@@ -1,6 +1,7 @@
-// The only way in which runtime-net touches a disk: about a dozen calls with a callback, each of which does its whole work (a
-// write writes every byte, a read stops short only at the end of the file). It is an interface, so that a test can fill a
-// disk and a scenario can kill a host: a fenced disk changes nothing any more. It does not know what the files mean.
+// The only way in which runtime-net touches a disk: about a dozen calls with a callback, each of which does its whole
+// work (a write writes every byte, a read stops short only at the end of the file). It is an interface, so that a test
+// can fill a disk and a scenario can kill a host: a fenced disk changes nothing any more. It does not know what the
+// files mean.
 
 import fs from "node:fs"
 
@@ -21,7 +22,10 @@ export interface FileStat {
 export interface Disk {
   readonly open: (path: string, mode: OpenMode, done: DiskDone<number>) => void
   readonly close: (file: number, done: DiskDone<void>) => void
-  /** Fills `target` from `position`. `value` is the number of bytes read, less than its length only at the end of the file. */
+  /**
+   * Fills `target` from `position`. `value` is the number of bytes read, less than its length only at the end of the
+   * file.
+   */
   readonly read: (file: number, target: Uint8Array, position: number, done: DiskDone<number>) => void
   /** Writes all `chunks` in order from `position`. They must not change before `done`. */
   readonly write: (

@@ -1,9 +1,9 @@
-// A blob store in a folder (blob-folders.ts shows its layout). Uploads, metainfo and pieces have files of their own; this file
-// puts them together, with complete blobs and with the repair of a store that is opened after a crash.
+// A blob store in a folder (blob-folders.ts shows its layout). Uploads, metainfo and pieces have files of their own;
+// this file puts them together, with complete blobs and with the repair of a store that is opened after a crash.
 //
-// Invariants: a name under blobs/ is whole, synced content of that digest. Opening removes leftovers in temporary/, downloads
-// that can never be resumed, and uploads that nobody touched for two session lifetimes. Two processes must not open one
-// folder (folder-lock.ts).
+// Invariants: a name under blobs/ is whole, synced content of that digest. Opening removes leftovers in temporary/,
+// downloads that can never be resumed, and uploads that nobody touched for two session lifetimes. Two processes must
+// not open one folder (folder-lock.ts).
 
 import { basename, join } from "node:path"
 import { Effect, Option, type Scope, Stream } from "effect"

@@ -1,5 +1,6 @@
-// Lock of a data folder for one process at a time: an exclusive lock of SQLite on a small file, which the system releases when
-// the process ends, however it ends. Without it a second process would clean away what the first is writing.
+// Lock of a data folder for one process at a time: an exclusive lock of SQLite on a small file, which the system
+// releases when the process ends, however it ends. Without it a second process would clean away what the first is
+// writing.
 
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"

@@ -1,5 +1,5 @@
-// A lock per name: work under one name runs in order while work under other names runs beside it. The semaphore of a name
-// exists only while someone holds it or waits for it.
+// A lock per name: work under one name runs in order while work under other names runs beside it. The semaphore of a
+// name exists only while someone holds it or waits for it.
 
 import { Effect, Semaphore } from "effect"
 

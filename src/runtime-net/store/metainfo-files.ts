@@ -1,6 +1,6 @@
-// Metainfo of blobs and downloads: canonical bytes in a file named by the digest, and an index from swarm id to digest. The
-// entry of the index is written first, so metainfo that exists can be found. An entry that leads to other metainfo, or to
-// none, counts as absent.
+// Metainfo of blobs and downloads: canonical bytes in a file named by the digest, and an index from swarm id to digest.
+// The entry of the index is written first, so metainfo that exists can be found. An entry that leads to other metainfo,
+// or to none, counts as absent.
 //
 // Invariant: metainfo that is returned decodes and belongs to the digest that was asked for.
 

@@ -1,12 +1,12 @@
-// One blob that is open piece by piece: a download that fills, or a complete blob that is read. A piece is verified before it
-// is written, written before it is reported as stored, and only then loaded again.
+// One blob that is open piece by piece: a download that fills, or a complete blob that is read. A piece is verified
+// before it is written, written before it is reported as stored, and only then loaded again.
 //
 //   downloading --complete, digest right--> complete
 //        |--complete, digest wrong--> discarded
 //        |--removed--> discarded               (a removed complete blob stays readable until it is closed)
 //
-// Invariants: `have` names only pieces whose bytes this process has hashed; every callback comes later than its call; the
-// file is closed only when no operation on it is running.
+// Invariants: `have` names only pieces whose bytes this process has hashed; every callback comes later than its call;
+// the file is closed only when no operation on it is running.
 
 import { Effect } from "effect"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"

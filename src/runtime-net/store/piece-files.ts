@@ -1,8 +1,10 @@
-// The blobs that are open piece by piece: one open file per digest, however often it is opened, so that a host continues to
-// seed what it has just completed. It opens, resumes, completes and discards downloads; piece-file.ts moves the pieces.
+// The blobs that are open piece by piece: one open file per digest, however often it is opened, so that a host
+// continues to seed what it has just completed. It opens, resumes, completes and discards downloads; piece-file.ts
+// moves the pieces.
 //
-// Invariants: a download becomes a blob only by its whole digest, and is synced before it is renamed. At a mismatch the pieces
-// and the metainfo that led to them are removed. After a crash, pieces count only once they have been hashed again.
+// Invariants: a download becomes a blob only by its whole digest, and is synced before it is renamed. At a mismatch the
+// pieces and the metainfo that led to them are removed. After a crash, pieces count only once they have been hashed
+// again.
 
 import { dirname } from "node:path"
 import { Effect, Option, type Scope, Semaphore } from "effect"

@@ -1,6 +1,6 @@
-// Hints of a download over a restart: one bit per piece that was written, in a small file beside the download. The pieces that
-// it names are read and hashed again before anyone relies on them. The file therefore needs no sync and may lag behind, and a
-// failure to write it costs at most these pieces.
+// Hints of a download over a restart: one bit per piece that was written, in a small file beside the download. The
+// pieces that it names are read and hashed again before anyone relies on them. The file therefore needs no sync and may
+// lag behind, and a failure to write it costs at most these pieces.
 
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Disk } from "./disk.ts"

@@ -1,6 +1,6 @@
-// The whole digest of a download, known soon after the last piece although pieces arrive in any order. The digest follows the
-// front of the blob: it takes a piece from memory when it is next, and from disk when the front reaches pieces that arrived
-// earlier. One piece is hashed at a time, and the event loop turns between two.
+// The whole digest of a download, known soon after the last piece although pieces arrive in any order. The digest
+// follows the front of the blob: it takes a piece from memory when it is next, and from disk when the front reaches
+// pieces that arrived earlier. One piece is hashed at a time, and the event loop turns between two.
 //
 //   resting --next piece is there--> reading --hashed, next is there--> reading --next is missing--> resting
 //   any --read error--> failed            resting, all hashed: finished

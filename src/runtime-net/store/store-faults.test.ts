@@ -37,7 +37,9 @@ const unsyncedDisk: Disk = {
   syncFolder: (_, done) => setImmediate(done, null, undefined)
 }
 
-/** What happens to the change with this number: it is made, the host dies before or in the middle of it, or an error. */
+/**
+ * What happens to the change with this number: it is made, the host dies before or in the middle of it, or an error.
+ */
 type Fate = "made" | "dies" | "torn" | "ENOSPC"
 
 /** A disk whose changes meet a fate each; after a death nothing changes any more. */

@@ -1,7 +1,7 @@
-// Bytes that a folder takes on the medium, measured on its files, so that no count of our own can go wrong in a crash. A file
-// counts with its length, or with the bytes allocated to it if these are more (one byte takes a block). A download is a file
-// with holes and counts with its allocated bytes. Folders themselves do not count. The time of the last use is the time of
-// modification of the file: a write sets it, and a read is noted there.
+// Bytes that a folder takes on the medium, measured on its files, so that no count of our own can go wrong in a crash.
+// A file counts with its length, or with the bytes allocated to it if these are more (one byte takes a block). A
+// download is a file with holes and counts with its allocated bytes. Folders themselves do not count. The time of the
+// last use is the time of modification of the file: a write sets it, and a read is noted there.
 
 import { join } from "node:path"
 import { Effect, Option } from "effect"

@@ -1,13 +1,13 @@
-// Uploads in files: how one grows and becomes a blob. Bytes go to uploads/<id> at their offset, and each append ends with a
-// sync, so a size that a client was told survives a crash. A process hashes what it appends, so that the commit need not read
-// the file again; after a restart, or for SHA-512, the commit reads it once.
+// Uploads in files: how one grows and becomes a blob. Bytes go to uploads/<id> at their offset, and each append ends
+// with a sync, so a size that a client was told survives a crash. A process hashes what it appends, so that the commit
+// need not read the file again; after a restart, or for SHA-512, the commit reads it once.
 //
 //   none --create--> growing --append--> growing --commit, digest right--> blob
 //                                          |--commit, digest wrong--> none
 //                                          |--abort--> none
 //
-// Invariants: an upload has one append or commit at a time. Bytes beyond the acknowledged size stay in the file after a crash
-// and count from then on (docs/decisions.md).
+// Invariants: an upload has one append or commit at a time. Bytes beyond the acknowledged size stay in the file after a
+// crash and count from then on (docs/decisions.md).
 
 import { randomBytes } from "node:crypto"
 import { dirname } from "node:path"
@@ -81,7 +81,8 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders, limits: Stor
       yield* files.sync(path, file)
       if (known !== undefined) known.size = writer.written()
     }).pipe(
-      // Bytes that did not reach the disk whole are cut off. The running digest is ahead of the file then, so it is dropped.
+      // Bytes that did not reach the disk whole are cut off. The running digest is ahead of the file then, so it is
+      // dropped.
       Effect.onError(() => {
         seen.delete(upload)
         return Effect.ignore(files.truncate(path, file, writer.written()))

@@ -26,7 +26,9 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Write number `index`: of the same three rows now and then, large enough that logs are checkpointed and begun anew. */
+/**
+ * Write number `index`: of the same three rows now and then, large enough that logs are checkpointed and begun anew.
+ */
 const writeOf = (index: number): ReadonlyArray<TableWrite> =>
   [0, 1, 2].map((row) => {
     const key = `${row}-${index % 7}`

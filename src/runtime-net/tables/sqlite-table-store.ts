@@ -1,6 +1,6 @@
-// Tables of text in SQLite: one file, one row per key, a write-ahead log, and a sync at every commit, so that a successful
-// write survives a crash. The text encoding is UTF-16BE, because SQLite compares text byte by byte and this gives the order
-// of UTF-16 code units that the contract asks for. Calls are synchronous and short.
+// Tables of text in SQLite: one file, one row per key, a write-ahead log, and a sync at every commit, so that a
+// successful write survives a crash. The text encoding is UTF-16BE, because SQLite compares text byte by byte and this
+// gives the order of UTF-16 code units that the contract asks for. Calls are synchronous and short.
 
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -36,7 +36,8 @@ const openDatabase = (folder: string): DatabaseSync => {
     database.exec("PRAGMA encoding = 'UTF-16be'")
     database.exec("PRAGMA journal_mode = WAL")
     database.exec("PRAGMA synchronous = FULL")
-    // On macOS a plain sync leaves bytes in the memory of the drive; Node's own sync does not. Elsewhere these change nothing.
+    // On macOS a plain sync leaves bytes in the memory of the drive; Node's own sync does not. Elsewhere these change
+    // nothing.
     database.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
     database.exec(
       "CREATE TABLE IF NOT EXISTS rows (" +
