@@ -2,7 +2,7 @@
 // and reads the answer by the endpoint's schemas. A handler's failure becomes the call's failure.
 //
 // It does for these APIs what Effect's HttpApiClient does for all, without the layers that make a tag lookup a
-// seventh slower (docs/decisions.md): a body is JSON, bytes or text, never a form or a stream, and a status has one
+// fifth slower (docs/decisions.md): a body is JSON, bytes or text, never a form or a stream, and a status has one
 // schema.
 //
 // A client belongs to no host and to no member of a cluster, so all hosts of a process share one. Upstreams.call
