@@ -5,8 +5,10 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
+import { UpstreamLimits } from "../upstream/limits.ts"
 import { makeMirrorNames } from "../upstream/mirror-names.ts"
 import { withDefaultUpstream } from "./default-upstream.ts"
 
@@ -49,6 +51,36 @@ const makeSource = () => {
 
 const names = makeMirrorNames([{ name: "docker.io", aliases: [] }], "docker.io")
 const tag = (name: string) => ({ tag: "Tag", name }) as const
+
+describe("what a name refers to", () => {
+  it.effect("is remembered for maxUpstreamAnswers names", () =>
+    Effect.gen(function* () {
+      const { state, source } = makeSource()
+      let looks = 0
+      const counting = {
+        ...source,
+        tags: (...[repository, page]: Parameters<ImageSource["tags"]>) => {
+          looks++
+          return source.tags(repository, page)
+        }
+      }
+      const images = yield* withLimits(withDefaultUpstream(counting, names), UpstreamLimits, {
+        maxUpstreamAnswers: 2
+      })
+      const resolve = (name: string) => images.resolve(name, tag("1"))
+      for (const name of ["library/a", "library/b", "library/a", "library/c"]) yield* resolve(name)
+      assert.strictEqual(looks, 3)
+      yield* resolve("library/b")
+      assert.strictEqual(looks, 4, "forgotten among the fresh answers")
+      state.isAway = true
+      yield* TestClock.adjust("1 hours")
+      const outcomes = yield* Effect.forEach(["library/a", "library/b", "library/c"], (name) =>
+        Effect.match(resolve(name), { onSuccess: () => "known", onFailure: () => "forgotten" })
+      )
+      assert.deepStrictEqual(outcomes, ["forgotten", "known", "known"])
+    })
+  )
+})
 
 describe("a repository name without ns", () => {
   it.effect("is the upstream's only if the cluster has no repository of that name", () =>

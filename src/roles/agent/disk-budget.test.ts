@@ -8,12 +8,14 @@ import { TestClock } from "effect/testing"
 import { clockTimers } from "../../../testing/roles/clock-timers.ts"
 import { type MemoryBlobs, makeMemoryBlobs } from "../../../testing/roles/memory-blob-store.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
+import { seconds } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { BlobStoreError } from "../services/blob-store.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
 import { type BoundedDisk, makeDiskBudget } from "./disk-budget.ts"
-import { agentLimits } from "./limits.ts"
+import { AgentLimits, agentLimits } from "./limits.ts"
 
 const digestOf = (bytes: Uint8Array): Digest => `sha256:${hash("sha256", bytes, "hex")}` as Digest
 
@@ -199,6 +201,22 @@ describe("disk budget", () => {
       made.gate = Effect.void
       yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.diskRetryPause)))
       expect(evicted.length).toBe(3)
+    })
+  )
+
+  it.effect("surveys the store every diskSurveyInterval", () =>
+    Effect.gen(function* () {
+      const { metrics, store } = yield* withLimits(stage, AgentLimits, { diskSurveyInterval: seconds(10) })
+      const used = () => gaugeOf(metrics(), "shoal_disk_used_bytes")
+      const surveyed: number[] = []
+      for (let second = 1; second <= 35; second++) {
+        // Bytes that nobody reports: a survey finds them.
+        store.uploads.set(`upload-${second}`, new Uint8Array(1))
+        const before = used()
+        yield* TestClock.adjust(Duration.seconds(1))
+        if (used() !== before) surveyed.push(second)
+      }
+      expect(surveyed).toEqual([10, 20, 30])
     })
   )
 

@@ -17,6 +17,7 @@ import type { PeerEngine } from "../peer/peer-engine.ts"
 import type { BlobStore, PieceFile } from "../services/blob-store.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
+import type { DiskBudget } from "./disk-budget.ts"
 import { type Downloads, makeDownloads } from "./downloads.ts"
 import { agentLimits } from "./limits.ts"
 
@@ -44,87 +45,92 @@ interface Stage {
   readonly armed: ClockTimers["armed"]
 }
 
-const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () {
-  const asked = { metainfo: 0, opened: 0, removed: 0 }
-  const answers: Stage["tracker"] = { answer: "known" }
-  const ahead: string[] = []
-  const timers = yield* clockTimers
-  let open: SwarmEntry | undefined
-  const file = {
-    ...torrent,
-    have: () => new Bitfield(3),
-    load: (piece: number, done: (outcome: { tag: "Loaded"; payload: Uint8Array }) => void) =>
-      done({ tag: "Loaded", payload: content.subarray(4 * piece, 4 * piece + 4) })
-  } as Partial<PieceFile> as PieceFile
-  const engine = {
-    open: (_metainfo, { onDemand }) =>
-      Effect.acquireRelease(
-        Effect.gen(function* () {
-          asked.opened++
-          open = new SwarmEntry(
-            file,
-            yield* Scope.make(),
-            timers,
-            {
-              feed: (input) => {
-                if (input.tag === "ReaderMoved") ahead.push(`${input.firstPiece}-${input.endPiece}`)
-                if (input.tag === "ReaderLeft") ahead.push("left")
-                if (input.tag === "DemandChanged") ahead.push(input.whole ? "whole" : "on demand")
+const stageOn = (disk?: DiskBudget): Effect.Effect<Stage, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const asked = { metainfo: 0, opened: 0, removed: 0 }
+    const answers: Stage["tracker"] = { answer: "known" }
+    const ahead: string[] = []
+    const timers = yield* clockTimers
+    let open: SwarmEntry | undefined
+    const file = {
+      ...torrent,
+      have: () => new Bitfield(3),
+      load: (piece: number, done: (outcome: { tag: "Loaded"; payload: Uint8Array }) => void) =>
+        done({ tag: "Loaded", payload: content.subarray(4 * piece, 4 * piece + 4) })
+    } as Partial<PieceFile> as PieceFile
+    const engine = {
+      open: (_metainfo, { onDemand }) =>
+        Effect.acquireRelease(
+          Effect.gen(function* () {
+            asked.opened++
+            open = new SwarmEntry(
+              file,
+              yield* Scope.make(),
+              timers,
+              {
+                feed: (input) => {
+                  if (input.tag === "ReaderMoved") ahead.push(`${input.firstPiece}-${input.endPiece}`)
+                  if (input.tag === "ReaderLeft") ahead.push("left")
+                  if (input.tag === "DemandChanged") ahead.push(input.whole ? "whole" : "on demand")
+                },
+                status: () => undefined,
+                breakSwarm: (_, why) => open?.markBroken(why)
               },
-              status: () => undefined,
-              breakSwarm: (_, why) => open?.markBroken(why)
-            },
-            onDemand
-          )
-          if (onDemand) ahead.push("on demand")
-          return open
-        }),
-        () =>
-          Effect.sync(() => {
-            open = undefined
-          })
-      )
-  } as Partial<PeerEngine> as PeerEngine
-  const tracker = {
-    metainfo: () =>
-      Effect.suspend((): ReturnType<TrackerClient["metainfo"]> => {
-        asked.metainfo++
-        if (answers.answer === "known") return Effect.succeed(torrent)
-        return answers.answer === "unknown"
-          ? Effect.fail(blobUnknown(digest, []))
-          : Effect.fail(new TrackerUnavailable({ message: "no tracker answered" }))
-      })
-  } as Partial<TrackerClient> as TrackerClient
-  const blobs = {
-    stat: () => Effect.succeed(Option.none()),
-    metainfo: () => Effect.succeed(Option.none()),
-    remove: () => Effect.sync(() => void asked.removed++)
-  } as Partial<BlobStore> as BlobStore
-  const announcer = {
-    join: () => Effect.void,
-    completed: () => Effect.void
-  } as Partial<Announcer> as Announcer
-  const downloads = yield* makeDownloads({
-    blobs,
-    engine,
-    tracker,
-    announcer,
-    metrics: makeRoleMetrics("agent")
-  }).pipe(Effect.provideService(Timers, timers))
-  return {
-    downloads,
-    swarm: () => open,
-    store: (piece) => {
-      open?.have.set(piece)
-      open?.stored(piece)
-    },
-    complete: Effect.suspend(() => Effect.asVoid(Deferred.succeed(open!.done, undefined))),
-    asked,
-    tracker: answers,
-    ahead,
-    armed: timers.armed
-  }
-})
+              onDemand
+            )
+            if (onDemand) ahead.push("on demand")
+            return open
+          }),
+          () =>
+            Effect.sync(() => {
+              open = undefined
+            })
+        )
+    } as Partial<PeerEngine> as PeerEngine
+    const tracker = {
+      metainfo: () =>
+        Effect.suspend((): ReturnType<TrackerClient["metainfo"]> => {
+          asked.metainfo++
+          if (answers.answer === "known") return Effect.succeed(torrent)
+          return answers.answer === "unknown"
+            ? Effect.fail(blobUnknown(digest, []))
+            : Effect.fail(new TrackerUnavailable({ message: "no tracker answered" }))
+        })
+    } as Partial<TrackerClient> as TrackerClient
+    const blobs = {
+      stat: () => Effect.succeed(Option.none()),
+      metainfo: () => Effect.succeed(Option.none()),
+      putMetainfo: () => Effect.succeed(torrent),
+      remove: () => Effect.sync(() => void asked.removed++)
+    } as Partial<BlobStore> as BlobStore
+    const announcer = {
+      join: () => Effect.void,
+      completed: () => Effect.void
+    } as Partial<Announcer> as Announcer
+    const downloads = yield* makeDownloads({
+      blobs,
+      engine,
+      tracker,
+      announcer,
+      metrics: makeRoleMetrics("agent"),
+      ...(disk === undefined ? {} : { disk })
+    }).pipe(Effect.provideService(Timers, timers))
+    return {
+      downloads,
+      swarm: () => open,
+      store: (piece) => {
+        open?.have.set(piece)
+        open?.stored(piece)
+      },
+      complete: Effect.suspend(() => Effect.asVoid(Deferred.succeed(open!.done, undefined))),
+      asked,
+      tracker: answers,
+      ahead,
+      armed: timers.armed
+    }
+  })
+
+const stage = stageOn()
 
 const rangesOf = (...ranges: ReadonlyArray<readonly [number, number]>): BlobSelection => ({
   ranges: ranges.map(([start, end]) => ({ start, end })),
@@ -135,6 +141,37 @@ const settle = TestClock.adjust(Duration.millis(1))
 
 const bytesOf = (stream: ReturnType<Downloads["read"]>, into: number[]) =>
   Stream.runForEach(stream, (chunk) => Effect.sync(() => void into.push(...chunk)))
+
+describe("a download on a disk with a budget", () => {
+  it.effect(
+    "asks for room for every piece that its ranges touch, and for the whole blob when it is wanted whole",
+    () =>
+      Effect.gen(function* () {
+        const admitted: Array<readonly [length: number, more: number]> = []
+        const { downloads } = yield* stageOn({
+          hold: () => Effect.void,
+          admit: (_, length, more) => Effect.sync(() => void admitted.push([length, more]))
+        })
+        for (const selection of [
+          rangesOf([0, 1]),
+          rangesOf([3, 5]),
+          rangesOf([0, 1], [9, 10]),
+          rangesOf([4, 8]),
+          wholeOf(10)
+        ]) {
+          yield* downloads.prepare("demo", digest, selection)
+        }
+        // Pieces of four bytes, the last one counted like the others.
+        expect(admitted).toEqual([
+          [10, 4],
+          [10, 8],
+          [10, 8],
+          [10, 4],
+          [10, 10]
+        ])
+      })
+  )
+})
 
 describe("downloads", () => {
   it.effect("deliver bytes in order as pieces arrive, the last piece after the check of the whole", () =>

@@ -5,7 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
-import type { BlobSelection } from "../oci/byte-range.ts"
+import { type BlobSelection, wholeOf } from "../oci/byte-range.ts"
 import type { OpenSwarm } from "../peer/open-swarm.ts"
 import { agentLimits } from "./limits.ts"
 import { readPieces, windowsFrom, windowsOfReader } from "./piece-reader.ts"
@@ -40,13 +40,17 @@ const promptSwarm = (length: number) => {
   const windows = new Map<number, { readonly first: number; readonly end: number }>()
   const asked = new Set<number>()
   const loads: number[] = []
+  const sizesSeen: number[] = []
   const swarm: Partial<OpenSwarm> = {
     metainfo: { length, pieceLength } as OpenSwarm["metainfo"],
     have: new Bitfield(count + 1),
     completed: Effect.void,
     readAhead: (reader, range) => {
       if (range === undefined) windows.delete(reader)
-      else windows.set(reader, range)
+      else {
+        windows.set(reader, range)
+        sizesSeen.push(range.end - range.first)
+      }
       for (let piece = range?.first ?? 0; piece < (range?.end ?? 0); piece++) asked.add(piece)
     },
     whenStored: (piece, ready) => {
@@ -60,7 +64,7 @@ const promptSwarm = (length: number) => {
       done({ tag: "Loaded", payload })
     }
   }
-  return { swarm: swarm as OpenSwarm, content, windows, asked, loads }
+  return { swarm: swarm as OpenSwarm, content, windows, asked, loads, sizesSeen }
 }
 
 describe("a reader of a swarm", () => {
@@ -116,6 +120,22 @@ describe("a reader of a swarm", () => {
         })
       )
     )
+  )
+
+  it.effect(
+    "of a whole blob asks for readAheadPieces pieces first, and of ranges for one more with each piece",
+    () =>
+      Effect.promise(async () => {
+        const limits = { ...agentLimits, readAheadPieces: 3, rangeAheadPieces: 2 }
+        const sizes = async (selection: BlobSelection) => {
+          const { swarm, sizesSeen } = promptSwarm(10 * pieceLength)
+          await Effect.runPromise(Stream.runDrain(readPieces(swarm, 0, selection, limits)))
+          return sizesSeen
+        }
+        expect((await sizes(wholeOf(10 * pieceLength))).slice(0, 4)).toEqual([3, 3, 3, 3])
+        const range = { ranges: [{ start: 0, end: 8 * pieceLength }], isWhole: false }
+        expect((await sizes(range)).slice(0, 5)).toEqual([2, 3, 3, 3, 3])
+      })
   )
 
   it("has as many reader numbers as windows", () => {

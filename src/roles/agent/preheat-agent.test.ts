@@ -5,14 +5,14 @@ import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
-import { type Exchange, send } from "../../../testing/roles/exchange.ts"
+import { type Exchange, errorCode, send } from "../../../testing/roles/exchange.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { settle } from "../../../testing/roles/settle.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { askLimits } from "../client/limits.ts"
 import { makeHttpApp } from "../http/http-app.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
-import { agentLimits } from "./limits.ts"
+import { type AgentLimits, agentLimits } from "./limits.ts"
 import { preheatAgentRoutes } from "./preheat-agent.ts"
 
 describe("an agent that preheats", () => {
@@ -23,13 +23,19 @@ describe("an agent that preheats", () => {
   const ask = { repository: "demo/app", contents: digests.map((digest) => ({ digest, size: 10 })) }
 
   /** The preheat route alone, over pulls that wait for the test. */
-  const startAgent = (options: { readonly has?: ReadonlyArray<Digest>; readonly fails?: Digest } = {}) =>
+  const startAgent = (
+    options: {
+      readonly has?: ReadonlyArray<Digest>
+      readonly fails?: Digest
+      readonly limits?: Partial<AgentLimits>
+    } = {}
+  ) =>
     Effect.gen(function* () {
       const world = makeMemoryWorld(() => "sha256:0" as Digest)
       const go = yield* Deferred.make<void>()
       const seen = { pulling: 0, most: 0, pulled: [] as Digest[], interrupted: 0 }
       const routes = yield* preheatAgentRoutes({
-        limits: agentLimits,
+        limits: { ...agentLimits, ...options.limits },
         asking: askLimits,
         counter: () => {},
         has: (digest) => Effect.succeed(options.has?.includes(digest) ?? false),
@@ -108,6 +114,18 @@ describe("an agent that preheats", () => {
       yield* Fiber.interrupt(asked)
       yield* settle
       assert.deepStrictEqual([seen.pulling, seen.interrupted], [0, agentLimits.maxPreheatPulls])
+    })
+  )
+
+  it.effect("takes requests of at most maxPreheatAskBytes", () =>
+    Effect.gen(function* () {
+      const { length } = JSON.stringify(ask)
+      const { go, post } = yield* startAgent({ limits: { maxPreheatAskBytes: length } })
+      yield* Deferred.succeed(go, undefined)
+      assert.strictEqual((yield* post(ask)).status, 200)
+      const refused = yield* post({ ...ask, more: 1 })
+      assert.strictEqual(errorCode(refused), "SIZE_INVALID")
+      assert.include(refused.text, `it has more than ${length} bytes`)
     })
   )
 
