@@ -1,5 +1,5 @@
-// Checks the binomial pipeline's schedule by playing it: in a step a host sends one piece and receives one, and what
-// came goes on from the next step at the earliest.
+// Test of the schedule of the binomial pipeline by playing it: in a step a host sends one piece and receives one, and
+// can send a received piece from the next step on.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
@@ -8,7 +8,7 @@ import { cubeSchedule } from "./binomial-schedule.ts"
 
 const sizes = [fc.integer({ min: 1, max: 140 }), fc.integer({ min: 1, max: 40 })] as const
 
-test("every host gets every piece once, in the steps of the counting bound", () => {
+test("every host gets every piece once, in as many steps as the counting bound", () => {
   fc.assert(
     fc.property(...sizes, (hosts, pieces) => {
       const { source, hosts: lists, steps } = cubeSchedule(hosts, pieces)

@@ -1,24 +1,26 @@
-// Decides who sends which piece to whom, and in which order, in a binomial pipeline (Ganesan and Seshadri, ICDCS 2005;
-// RDMC, DSN 2018): the hosts are the corners of a hypercube of d dimensions, corner 0 is the source, and in step t every
-// corner talks to its neighbour across dimension t mod d: the source sends piece t, every other corner the newest piece
-// that it has. M pieces reach all 2^d - 1 corners in M + d - 1 steps, which is the counting bound.
+// Schedule of a binomial pipeline (Ganesan and Seshadri, ICDCS 2005; RDMC, DSN 2018): who sends which piece to whom, in
+// which order. The hosts are the corners of a hypercube of d dimensions, corner 0 is the source, and in step t every
+// corner exchanges with its neighbour across dimension t mod d: the source sends piece t, every other corner the newest
+// piece that it has. M pieces reach all 2^d - 1 corners in M + d - 1 steps, which is the counting bound.
 //
-// Any number of hosts: a corner is one host or a pair. To the others a pair is one corner. In a step one of the pair
-// sends what the corner has to send and the other receives what comes; the one that receives has its uplink free and
-// gives its partner, whose downlink is free, the oldest piece that the partner lacks. A pair lags by a piece or two, and
-// catches up at the end. Several sources: each has a cube of its own with its share of the hosts.
+// For any number of hosts, a corner is one host or a pair, and a pair is one corner to the others. In a step, one host
+// of the pair sends the piece of the corner and the other receives the incoming one. The receiver's uplink is free, so
+// it gives its partner, whose downlink is free, the oldest piece that the partner lacks. A pair lags by a piece or two
+// and catches up at the end. With several sources, each has a cube of its own with its share of the hosts.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 
-/** One send a step: the receiver's position in the cube's list of hosts, then the piece; both -1 when nothing is sent. */
+/**
+ * One send per step: position of the receiver in the list of the cube, then the piece; both -1 when nothing is sent.
+ */
 export type Sends = Array<number>
 
 export interface CubeSchedule {
-  /** Of the source. */
+  /** Sends of the source. */
   readonly source: Sends
-  /** By host. */
+  /** Sends by host. */
   readonly hosts: ReadonlyArray<Sends>
-  /** Steps until all have all, when every step takes the same time. */
+  /** Number of steps until all hosts have all pieces, if every step takes the same time. */
   readonly steps: number
 }
 
@@ -28,7 +30,8 @@ const sentBy = (corner: number, step: number, dimensions: number, pieces: number
   const to = corner ^ (1 << dimension)
   if (to === 0) return -1
   if (corner === 0) return Math.min(step, pieces - 1)
-  // The newest piece came across the next dimension, from this one on, in which the corner differs from the source.
+  // The newest piece came across the next dimension, starting with this one, in which the corner differs from the
+  // source.
   let ahead = 0
   while ((corner & (1 << ((dimension + ahead) % dimensions))) === 0) ahead++
   return Math.min(step - dimensions + ahead, pieces - 1)
@@ -36,9 +39,9 @@ const sentBy = (corner: number, step: number, dimensions: number, pieces: number
 
 /** Two hosts that are one corner. */
 class Pair {
-  /** By side, what it has. */
+  /** By side: the pieces that it has. */
   readonly #has: readonly [Uint8Array, Uint8Array]
-  /** By side, what it lacks and its partner has, oldest first from `#from`. */
+  /** By side: the pieces that it lacks and its partner has, the oldest first, from `#from` on. */
   readonly #lacks: readonly [Array<number>, Array<number>] = [[], []]
   readonly #from: [number, number] = [0, 0]
 
@@ -50,7 +53,7 @@ class Pair {
     return this.#lacks[side].length - this.#from[side]
   }
 
-  /** The side that sends `piece`, the other one receives: side 0 if it can. -1: nothing is sent. */
+  /** The side that sends `piece`, or -1 for none: side 0 if it has the piece. The other side receives. */
   sender(piece: number): 0 | 1 {
     if (piece >= 0) {
       if (this.#has[0][piece] === 0) return 1
@@ -63,7 +66,7 @@ class Pair {
     return this.#has[side][piece] === 1
   }
 
-  /** The oldest piece that the side lacks and gets now, or -1. */
+  /** Gives the side the oldest piece that it lacks; -1 when it lacks none. */
   catchUp(side: 0 | 1): number {
     const lacks = this.#lacks[side]
     if (this.lacking(side) === 0) return -1
@@ -79,13 +82,13 @@ class Pair {
   }
 }
 
-/** The schedule of `hosts` hosts and one source, for `pieces` pieces; both at least 1. */
+/** The schedule of `hosts` hosts and one source for `pieces` pieces; both numbers are at least 1. */
 export const cubeSchedule = (hosts: number, pieces: number): CubeSchedule => {
-  invariant(hosts >= 1 && pieces >= 1, "binomial pipeline of nothing")
+  invariant(hosts >= 1 && pieces >= 1, "a binomial pipeline has hosts and pieces")
   let dimensions = 1
   while (2 ** (dimensions + 1) <= hosts + 1) dimensions++
   const corners = 2 ** dimensions
-  /** Corner c has host c - 1, and host corners - 1 + c - 1 when there is one. */
+  /** Corner c consists of host c - 1, and of host corners - 1 + c - 1 if there is one. */
   const second = (corner: number): number => (corner + corners - 2 < hosts ? corner + corners - 2 : -1)
   const pairs = Array.from({ length: corners }, (_, corner) =>
     corner > 0 && second(corner) >= 0 ? new Pair(pieces) : undefined
@@ -113,7 +116,7 @@ export const cubeSchedule = (hosts: number, pieces: number): CubeSchedule => {
         pairs[corner] === undefined ? sendersOf(corner) : sends[hostAt(corner, sideOf(senders, corner))]!
       list.push(hostAt(to, receiver), piece)
     }
-    // What partners give each other goes out in this step too, of what they had before it.
+    // Partners give each other pieces in the same step, of those that they had before it.
     for (let corner = 1; corner < corners; corner++) {
       const pair = pairs[corner]
       if (pair === undefined) continue

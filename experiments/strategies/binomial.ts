@@ -1,13 +1,14 @@
-// Decides how hosts play a binomial pipeline: each knows the whole schedule beforehand (binomial-schedule.ts), dials
-// whom it will send to, and sends in the schedule's order, each piece as soon as it has it, two on their way. Nobody
-// waits for a clock: the schedule keeps step by its order alone, as RDMC does.
+// The strategy `binomial`, the optimum for equal links: hosts play a binomial pipeline. Each host knows the whole
+// schedule beforehand (binomial-schedule.ts), dials the hosts to which it sends, and sends in the order of the
+// schedule, each piece as soon as it has it, two of them under way. No host waits for a clock: the order of the
+// schedule alone keeps step, as in RDMC. It does not handle failures.
 //
 //   strand:  waiting --go--> sending --last piece left--> done (and the next source is told to go)
 //
-// The image is one row of pieces. Agents are divided among as many cubes as a blob has owners; in a cube the source is
-// each blob's owner in turn, and one that is done tells the next to go on. Interleaved: pieces are dealt to several
-// schedules, each with a strand of its own, so that what a piece waits for (latency, hashing, disk) does not hold up
-// the next step.
+// The image is one row of pieces. Agents are divided among as many cubes as a blob has owners. In a cube the source is
+// the owner of each blob in turn, and one that is done tells the next to continue. Interleaved, the pieces are dealt to
+// several schedules with a strand each, so that the delays of a piece (latency, hashing, disk) do not hold up the next
+// step.
 
 import { countText } from "../engine/option-text.ts"
 import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
@@ -21,12 +22,12 @@ const goOn = 1
 const goOnBytes = 64
 const piecesUnderWay = 2
 
-/** What all hosts of a wave know. */
+/** The plan that all hosts of a flash crowd know. */
 class Plan {
   readonly stage: Stage
-  /** Schedules that share the pieces. */
+  /** Number of schedules that share the pieces. */
   readonly interleaved: number
-  /** Cubes, one a source. */
+  /** Number of cubes, one per source. */
   readonly cubes: number
   readonly #schedules = new Map<string, CubeSchedule>()
 
@@ -34,10 +35,10 @@ class Plan {
     const { cast, image } = stage
     this.stage = stage
     this.interleaved = Math.min(interleaved, image.pieces)
-    this.cubes = Math.min(cast.owners[0]!.length, cast.agents)
+    this.cubes = Math.min(cast.owners[0]?.length ?? 1, cast.agents)
   }
 
-  /** The strands of a host, none but the first sources' ones with leave to start. */
+  /** The strands of a host. Of those of sources only the first may start. */
   strandsOf(host: number): ReadonlyArray<Strand> {
     const { cast, image } = this.stage
     const strands: Array<Strand> = []
@@ -64,7 +65,7 @@ class Plan {
     return strands
   }
 
-  /** Names a strand of a source; an agent's strands are numbered by deal. */
+  /** Number of a strand of a source; the strands of an agent are numbered by deal. */
   strandNumber(cube: number, deal: number, blob: number): number {
     return (blob * this.cubes + cube) * this.interleaved + deal
   }
@@ -89,7 +90,7 @@ class Plan {
     return schedule
   }
 
-  /** A schedule's sends as hosts and pieces of the image, without the steps in which nothing is sent. */
+  /** The sends of a schedule as hosts and pieces of the image, without the steps in which nothing is sent. */
   #placed(sends: Sends, cube: number, deal: number): Sends {
     const placed: Sends = []
     for (let at = 0; at < sends.length; at += 2) {
@@ -103,7 +104,7 @@ class Plan {
 class Strand {
   readonly sends: Sends
   readonly number: number
-  /** The host that goes on with the next blob, or -1. */
+  /** The host that continues with the next blob, or -1. */
   readonly next: number
   readonly blob: number
   mayStart: boolean
@@ -128,9 +129,11 @@ class CubeMember extends RivalMachine {
   readonly #plan: Plan
   readonly #strands: ReadonlyMap<number, Strand>
   readonly #has: Uint8Array
-  /** The link to a host that is sent to, and whether it is open. */
+  /** Links by the host to which this one sends. */
   readonly #links = new Map<number, LinkNumber>()
+  /** Hosts by link. */
   readonly #peers: Array<number> = []
+  /** By link: whether it is open. */
   readonly #open: Array<boolean> = []
 
   constructor(io: RivalIo, plan: Plan) {
@@ -219,7 +222,7 @@ export interface BinomialParameters {
   readonly interleaved: number
 }
 
-/** Apart from the registry's entry so that a test can give it a world without disks. */
+/** Runs the strategy; a test can give it a world without disks. */
 export const runBinomial = (
   spec: FlashCrowd,
   { interleaved }: BinomialParameters,
@@ -243,15 +246,11 @@ export const runBinomial = (
 
 export const binomial = defineStrategy<BinomialParameters>({
   name: "binomial",
-  title: "Binomial pipeline",
-  explanation:
-    "The optimum for equal links (Ganesan and Seshadri): a hypercube of hosts in which every host knows beforehand " +
-    "when it sends which piece to whom. Hosts beyond a power of two share a corner in pairs. No failure is provided for.",
   parameters: {
     interleaved: parameter(
       countText(1, 64),
       "1",
-      "Schedules that share the pieces: 1 as published; more hide a step's latency, hashing and disk behind the others."
+      "Schedules that share the pieces: 1 as published; more hide latency, hashing and disk of a step behind the others."
     )
   },
   tuned: { interleaved: "4" },

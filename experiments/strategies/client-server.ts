@@ -1,6 +1,7 @@
-// Decides the strategy that every peer-to-peer one is measured against: origins send every byte. An agent opens one
-// stream a blob, to one of the blob's owners by turns; an origin serves so many streams at once, the others wait in the
-// order in which they came. A stream is piece after piece, two on their way.
+// The strategy `client-server`, with which every peer-to-peer one is compared: a plain registry with as many replicas
+// as the cluster has copies. Origins send every byte. An agent opens one stream per blob, to one of the owners of the
+// blob by turns. An origin serves a limited number of streams at the same time; the others wait in the order in which
+// they came. A stream is piece after piece, two of them under way.
 //
 //   agent:  dial -> Get blob -> pieces ... -> done          origin:  waiting -> served -> done
 
@@ -15,7 +16,7 @@ const getBlob = 1
 /** Bytes of a request with its headers. */
 const requestBytes = 300
 
-/** Pieces of a stream that are read or sent at once: the next is read while one is sent. */
+/** Pieces of a stream that are read or sent at the same time: the next is read while one is sent. */
 const piecesUnderWay = 2
 
 class Client extends RivalMachine {
@@ -48,12 +49,13 @@ class Client extends RivalMachine {
 class Server extends RivalMachine {
   readonly #io: RivalIo
   readonly #image: Image
-  /** Streams that may be served besides those that are. */
+  /** Number of further streams that may be served. */
   #free: number
   readonly #waiting: Array<readonly [link: LinkNumber, blob: number]> = []
   #firstWaiting = 0
-  /** By link: the next piece to send, and how many are sent and told of until the last. */
+  /** By link: the next piece to send. */
   readonly #next: Array<number> = []
+  /** By link: pieces whose sending has not ended. */
   readonly #left: Array<number> = []
 
   constructor(io: RivalIo, image: Image, streams: number) {
@@ -94,12 +96,12 @@ class Server extends RivalMachine {
 
 export const clientServer = defineStrategy({
   name: "client-server",
-  title: "Client and server",
-  explanation:
-    "Every host downloads every blob from the origins that hold it, and hosts send each other nothing: a plain " +
-    "registry with as many replicas as the cluster has copies. An origin serves a limited number of streams at once.",
   parameters: {
-    streams: parameter(countText(1, 100_000), "100", "Streams that an origin serves at once; others wait.")
+    streams: parameter(
+      countText(1, 100_000),
+      "100",
+      "Streams that an origin serves at the same time; the others wait."
+    )
   },
   run: (spec, { streams }, progress) =>
     runRival(

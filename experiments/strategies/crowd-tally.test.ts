@@ -1,4 +1,4 @@
-// Checks what is kept of a rival's wave, and the tables that it is about.
+// Tests of the record of a rival's flash crowd, and of its tables.
 
 import { expect, test } from "vitest"
 import { CrowdTally } from "./crowd-tally.ts"
@@ -10,13 +10,13 @@ const image = imageOf([
 ])
 const cast: Cast = { agents: 2, origins: 1, helpers: 0, owners: [[2], [2]] }
 
-test("pieces of all blobs are numbered through", () => {
+test("pieces are numbered through all blobs", () => {
   expect([...image.first]).toEqual([0, 3, 4])
   expect([...image.sizes]).toEqual([10, 10, 5, 20])
   expect([...image.blobOf]).toEqual([0, 0, 0, 1])
 })
 
-test("an agent is done with its last blob, the wave with its last agent", () => {
+test("an agent is done with its last blob, the flash crowd with its last agent", () => {
   const tally = new CrowdTally(image, cast, 1)
   tally.sent(2, 3)
   tally.received(2, 3)
@@ -34,13 +34,13 @@ test("an agent is done with its last blob, the wave with its last agent", () => 
   expect([tally.bytesFromOrigins, tally.bytesFromAgents, tally.storedBytes]).toEqual([20, 10, 45])
 })
 
-test("a piece that is stored twice is a defect", () => {
+test("storing a piece twice is a defect", () => {
   const tally = new CrowdTally(image, cast, 1)
   tally.stored(1, 2, 0)
   expect(() => tally.stored(1, 2, 1)).toThrow(/twice/)
 })
 
-test("samples stay even however long it takes", () => {
+test("samples stay evenly spaced however long it takes", () => {
   const tally = new CrowdTally(image, cast, 1)
   let at = 0
   for (let look = 0; look < 5_000; look++) {

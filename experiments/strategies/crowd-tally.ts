@@ -1,13 +1,13 @@
-// Decides what is kept of a rival's wave: who stored what when, who sent it, and when each agent was done. It only
-// counts; the machines cannot see it, so a rival cannot claim more than it did. A blob is complete a commit after its
-// last piece was stored.
+// Record of a rival's flash crowd: who stored what and when, who sent it, and when each agent was done. It only counts;
+// machines cannot see it, so a rival cannot claim more than it did. A blob is complete one commit after its last piece
+// was stored.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { CrowdSample } from "../flash-crowd/flash-crowd.ts"
 import { type Cast, type Image, isOrigin } from "./image.ts"
 
-/** Samples kept at most; then every second one goes. */
+/** The most samples that are kept: enough for a chart. When there are more, every second one is dropped. */
 const maxSamples = 401
 
 export class CrowdTally {
@@ -20,9 +20,9 @@ export class CrowdTally {
   bytesFromAgents = 0
   sentByOrigins = 0
   allOutside = { at: 0, sentByOrigins: 0 }
-  /** Agents that do not have the image yet. */
+  /** Number of agents that do not have the image yet. */
   missing: number
-  /** Between two samples, for now. */
+  /** Present time between two samples. */
   sampleEvery: Micros
   readonly #image: Image
   readonly #cast: Cast
@@ -53,7 +53,7 @@ export class CrowdTally {
     }
   }
 
-  /** A piece has left a host. */
+  /** A host has sent a piece. */
   sent(from: number, piece: number): void {
     if (isOrigin(this.#cast, from)) this.sentByOrigins += this.#image.sizes[piece]!
   }
@@ -64,7 +64,7 @@ export class CrowdTally {
     else this.bytesFromAgents += bytes
   }
 
-  /** An agent stored a piece; says whether its blob is whole now. */
+  /** An agent stored a piece. Returns whether its blob is complete now. */
   stored(agent: number, piece: number, at: Micros): boolean {
     const { pieces, sizes, blobOf, blobs } = this.#image
     const cell = agent * pieces + piece
@@ -79,7 +79,7 @@ export class CrowdTally {
     return --this.#piecesLeft[agent * blobs + blobOf[piece]!]! === 0
   }
 
-  /** An agent has a whole blob; says whether all agents have all now. */
+  /** An agent has a complete blob. Returns whether all agents have all blobs now. */
   completed(agent: number, blob: number, at: Micros): boolean {
     this.blobCompletions[blob]![agent] = at
     if (--this.#blobsLeft[agent]! > 0) return false

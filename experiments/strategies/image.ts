@@ -1,5 +1,5 @@
-// Decides how rivals see what a wave is about: the pieces of all blobs of the image numbered through, and the hosts
-// numbered by role. Both are plain tables, made once a wave and shared by every machine.
+// Image and hosts as rivals see them: pieces are numbered through all blobs of the image, and hosts by role. Both are
+// plain tables, made once per flash crowd and shared by all machines.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { CrowdBlob, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
@@ -7,9 +7,9 @@ import { ownersOf } from "../flash-crowd/simulated-cluster.ts"
 
 export interface Image {
   readonly blobs: number
-  /** Of all blobs together. */
+  /** Number of pieces of all blobs together. */
   readonly pieces: number
-  /** The first piece of each blob, and one entry more: the pieces of blob b are first[b] to first[b + 1] - 1. */
+  /** The first piece of each blob, and one more entry: the pieces of blob b are first[b] to first[b + 1] - 1. */
   readonly first: Int32Array
   /** Bytes, by piece. */
   readonly sizes: Int32Array
@@ -17,7 +17,7 @@ export interface Image {
   readonly blobOf: Uint16Array
 }
 
-/** Messages have room for no higher number. */
+/** Messages have no room for higher numbers. */
 const mostPieces = 2 ** 25
 
 export const imageOf = (blobs: ReadonlyArray<CrowdBlob>): Image => {
@@ -38,12 +38,12 @@ export const imageOf = (blobs: ReadonlyArray<CrowdBlob>): Image => {
   return { blobs: blobs.length, pieces, first, sizes, blobOf }
 }
 
-/** Hosts by number: agents from 0, then origins, then whatever else a strategy needs (trackers, supernodes). */
+/** Hosts by number: agents from 0 on, then origins, then the other hosts of a strategy (trackers, supernodes). */
 export interface Cast {
   readonly agents: number
   readonly origins: number
   readonly helpers: number
-  /** By blob: the hosts among the origins that hold it, first owner first, as in a cluster of the shipped roles. */
+  /** By blob: the origins that hold it, the first owner first, as in a cluster of the shipped roles. */
   readonly owners: ReadonlyArray<ReadonlyArray<number>>
 }
 

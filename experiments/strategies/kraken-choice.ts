@@ -1,23 +1,27 @@
-// Decides the order in which a Kraken peer takes pieces to ask for. "rarest-first" is what its agents are shipped with;
-// "random" is the scheduler's other policy.
+// Order in which a Kraken peer requests pieces. "rarest-first" is the policy with which its agents ship; "random" is
+// the other policy of the scheduler.
 //
-// Rarest first, in detail: Kraken fills a binary heap in order of index and lets it decide among pieces that are equally
-// rare. So ties fall the same way on every host, and hosts that see the same ask for the same pieces in the same order.
+// Rarest first in detail: Kraken fills a binary heap in the order of the indexes, and the heap decides among equally
+// rare pieces. So ties fall the same way on every host, and hosts with the same view request the same pieces in the
+// same order.
 
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 
-/** Takes offers, gives them back in the policy's order. One serves all peers of a wave, since none keeps anything in it. */
+/**
+ * Takes offers and returns them in the order of the policy. All peers of a flash crowd share one, since it keeps no
+ * state.
+ */
 export interface PieceChoice {
   readonly size: number
   readonly clear: () => void
-  /** `peers`: connected peers that are known to have it. */
+  /** `peers` is the number of connected peers that are known to have the piece. */
   readonly offer: (piece: number, peers: number) => void
   readonly take: (random: RandomSource) => number
 }
 
 export const pieceChoices = ["rarest-first", "random"] as const
 
-/** For torrents of at most `pieces` pieces. */
+/** Makes a choice for torrents of at most `pieces` pieces. */
 export const pieceChoice = (policy: (typeof pieceChoices)[number], pieces: number): PieceChoice =>
   policy === "random" ? new AnyOrder(pieces) : new RarestFirst(pieces)
 
@@ -45,7 +49,7 @@ class AnyOrder implements PieceChoice {
   }
 }
 
-/** Go's container/heap on (piece, peers) by peers alone, step for step, so that ties fall as they do in Kraken. */
+/** The steps of Go's container/heap on (piece, peers), ordered by peers alone, so that ties fall as in Kraken. */
 class RarestFirst implements PieceChoice {
   readonly #pieces: Int32Array
   readonly #peers: Int32Array

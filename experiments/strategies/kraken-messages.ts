@@ -1,13 +1,13 @@
-// Decides what Kraken's hosts say to each other, and how long it is on the wire: length-prefixed protobuf between
-// peers, JSON over HTTP to the tracker (peer ids as arrays of twenty numbers).
+// Messages of Kraken's hosts and their sizes on the wire: length-prefixed protobuf between peers, JSON over HTTP to the
+// tracker (peer identifiers are arrays of twenty numbers).
 
 export const kinds = {
-  /** Peer to peer: argument is a piece of the image. */
+  /** Between peers; the argument is a piece of the image. */
   request: 1,
   announcePiece: 2,
-  /** Argument is the blob. */
+  /** Between peers; the argument is the blob. */
   complete: 3,
-  /** To and from the tracker: argument is the blob. */
+  /** To and from the tracker; the argument is the blob. */
   getMetainfo: 4,
   metainfo: 5,
   announce: 6,
@@ -21,19 +21,19 @@ export const sizes = {
   httpRequest: 300,
   announce: 600,
   emptyHandOut: 300,
-  /** Of a peer in a hand-out. */
+  /** Per peer in a hand-out. */
   handedPeer: 180,
-  /** Of metainfo and of a handshake, besides what counts pieces. */
+  /** Of metainfo and of a handshake, without the part that grows with the pieces. */
   metainfo: 400,
   handshake: 160,
-  /** Of a piece's sum in metainfo. */
+  /** Per piece in metainfo: its checksum. */
   pieceSum: 11
 } as const
 
-/** First message of either side of a peer connection. */
+/** First message of both sides of a connection between peers. */
 export class Handshake {
   readonly blob: number
-  /** Pieces that the sender has, 32 a word. */
+  /** Pieces of the sender, 32 per word. */
   readonly words: Uint32Array
 
   constructor(blob: number, words: Uint32Array) {
@@ -42,10 +42,10 @@ export class Handshake {
   }
 }
 
-/** The tracker's answer to an announce. */
+/** Answer of the tracker to an announce. */
 export class HandOut {
   readonly blob: number
-  /** Best first. */
+  /** The best first. */
   readonly peers: ReadonlyArray<number>
 
   constructor(blob: number, peers: ReadonlyArray<number>) {

@@ -1,4 +1,5 @@
-// Checks Kraken's hosts one by one, in a world of the test's own: who is dialled, who is let in, what is said when.
+// Tests of Kraken's hosts one by one, in a world that the test controls: whom they dial, whom they accept, what they
+// send.
 
 import { describe, expect, test } from "vitest"
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
@@ -17,7 +18,7 @@ const second = 1_000_000
 
 const even: RandomSource = { nextInt: () => 0 }
 
-/** Writes down what a machine asks for. */
+/** Records the actions that a machine requests. */
 class Notebook implements RivalIo {
   readonly host: number
   readonly random = even
@@ -61,7 +62,7 @@ class Notebook implements RivalIo {
 
   wakeAt(): void {}
 
-  /** What was said since the last look. */
+  /** The messages since the last call. */
   heard(kind: number): Array<readonly [link: number, argument: number]> {
     const heard = this.said
       .filter((one) => one[1] === kind)
@@ -98,7 +99,7 @@ const worldOf = (): KrakenWorld => ({
 const all = (): Uint32Array => new Uint32Array([0xffffffff, 0xffffffff])
 const none = (): Uint32Array => new Uint32Array(2)
 
-/** An agent that has metainfo and has announced. Its link 0 is the tracker's. */
+/** An agent that has metainfo and has announced. Its link 0 leads to the tracker. */
 const makeAgent = () => {
   const io = new Notebook(0)
   const world = worldOf()
@@ -121,13 +122,13 @@ const numbers = (from: number, to: number): Array<number> =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
 describe("connections", () => {
-  test("it dials from the hand-out in order, at most ten, never itself or anyone twice", () => {
+  test("it dials the peers of the hand-out in order, at most ten, never itself or a peer twice", () => {
     const { io, handOut } = makeAgent()
     handOut([5, 0, origin, ...numbers(1, 40)])
     expect(io.dialled.slice(1)).toEqual([5, origin, 1, 2, 3, 4, 6, 7, 8, 9])
   })
 
-  test("who comes when there is no room is closed, and so is a second connection of a pair", () => {
+  test("it closes a peer for which there is no room, and a second connection of a pair", () => {
     const { io, accept, world } = makeAgent()
     for (const peer of numbers(1, 10)) accept(peer)
     expect(io.closed).toEqual([])
@@ -140,7 +141,7 @@ describe("connections", () => {
     expect(again.io.closed).toEqual([twin])
   })
 
-  test("who refused is not dialled for thirty seconds", () => {
+  test("it does not dial a peer that refused for thirty seconds", () => {
     const { io, agent, handOut } = makeAgent()
     handOut([7])
     agent.opened(1)
@@ -157,7 +158,7 @@ describe("connections", () => {
     expect(io.dialled.slice(1)).toEqual([7, 8, 7])
   })
 
-  test("a saturated blob is not announced, another time it is", () => {
+  test("it announces a blob only while there is room for connections", () => {
     const { io, agent, accept } = makeAgent()
     agent.woken(0)
     expect(io.heard(kinds.announce)).toEqual([[0, 0]])
@@ -167,7 +168,7 @@ describe("connections", () => {
     expect(io.heard(kinds.announce)).toEqual([])
   })
 
-  test("a connection without a useful piece for thirty seconds is closed", () => {
+  test("it closes a connection without a useful piece for thirty seconds", () => {
     const { io, agent, accept } = makeAgent()
     const [idle, busy] = [accept(1), accept(2, all())]
     io.now = 20 * second
@@ -180,7 +181,7 @@ describe("connections", () => {
 })
 
 describe("pieces", () => {
-  test("three requests outstanding to an agent, five to an origin", () => {
+  test("three requests are outstanding to an agent, five to an origin", () => {
     const { io, agent, accept, handOut } = makeAgent()
     const peer = accept(1, all())
     expect(io.heard(kinds.request).map(([link]) => link)).toEqual([peer, peer, peer])
@@ -191,7 +192,7 @@ describe("pieces", () => {
     expect(io.heard(kinds.request).map(([to]) => to)).toEqual([link, link, link, link, link])
   })
 
-  test("a stored piece is announced to every other peer at once, and its sender asked for more", () => {
+  test("a stored piece is announced to all other peers at once, and its sender gets another request", () => {
     const { io, agent, accept } = makeAgent()
     const sender = accept(1, all())
     const others = [accept(2), accept(3)]
@@ -205,7 +206,7 @@ describe("pieces", () => {
     expect(io.heard(kinds.request)).toHaveLength(1)
   })
 
-  test("a second copy is thrown away", () => {
+  test("a second copy is dropped", () => {
     const { io, agent, accept, world } = makeAgent()
     const peer = accept(1, all())
     agent.arrived(peer, 4)
@@ -216,7 +217,7 @@ describe("pieces", () => {
     expect(world.counts.duplicate_pieces).toBe(2)
   })
 
-  test("every request is answered, however many there are", () => {
+  test("every request is served, however many there are", () => {
     const io = new Notebook(origin)
     const seeder = new KrakenPeer(io, worldOf())
     seeder.started()
@@ -227,7 +228,7 @@ describe("pieces", () => {
     expect(io.dialled).toEqual([])
   })
 
-  test("in endgame the last pieces are asked of several", () => {
+  test("in endgame the last pieces are requested from several peers", () => {
     const { io, agent, accept } = makeAgent()
     const first = accept(1, all())
     for (const piece of numbers(0, 60)) {
@@ -236,11 +237,11 @@ describe("pieces", () => {
     }
     io.said.length = 0
     const other = accept(2, all())
-    // The first of equally rare ones, then from the last backwards; all of them are under way from the first peer.
+    // The first of the equally rare pieces, then from the last backwards; all are under way from the first peer.
     expect(io.heard(kinds.request)).toEqual([61, 63, 62].map((piece) => [other, piece]))
   })
 
-  test("when it is complete it says so to those that are not, and closes those that are", () => {
+  test("when it is complete it tells the incomplete peers, and closes the complete ones", () => {
     const { io, agent, accept } = makeAgent()
     const [seeder, leecher] = [accept(1, all()), accept(2)]
     for (const piece of numbers(0, 63)) {
@@ -257,7 +258,7 @@ describe("pieces", () => {
     expect(io.closed).toEqual([seeder, leecher])
   })
 
-  test("a request that took too long goes to another peer", () => {
+  test("a request that takes too long goes to another peer", () => {
     const { io, agent, accept, world } = makeAgent()
     const slow = accept(1, all())
     const asked = io.heard(kinds.request)

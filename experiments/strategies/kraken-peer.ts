@@ -1,14 +1,15 @@
-// Decides what a Kraken agent or origin does (lib/torrent/scheduler at commit 2a7fbcb): one connection a blob and peer,
-// at most so many a blob, pending ones counted; a handshake is refused by closing when there is no room; whoever's
-// connection failed or closed is not dialled for a while. A request is answered when the link gets to it, never refused.
+// A Kraken agent or origin (lib/torrent/scheduler at commit 2a7fbcb). It has one connection per blob and peer, and a
+// limited number per blob, pending ones included. Without room it refuses a handshake by closing. A peer whose
+// connection failed or closed is not dialled for a while. A request is served when the link gets to it, and never
+// refused.
 //
 //   dialling side:   pending --handshake answered--> active --closed--> blacklisted
 //                       +--closed: no room there--> blacklisted
 //   answering side:  handshake --room, and no connection of the pair--> active, else closed
 //
-// An agent asks its tracker for metainfo, announces at once, and then by a tick that serves one blob at a time, those
-// whose connections are not all taken. It dials from the hand-out in order until there is no room. Origins never
-// announce and never dial. Each new piece is announced to every other peer at once. Peers that are complete close
+// An agent requests metainfo from its tracker, announces at once, and then by a tick that serves one blob at a time,
+// among those with free or pending connections. It dials the peers of the hand-out in order until there is no room.
+// Origins neither announce nor dial. Each new piece is announced to all other peers at once. Complete peers close
 // connections between them. A connection without a useful piece for a while is closed.
 //
 // Not modelled: loss of a connection's process, restarts, the 5 minutes after which idle torrents are dropped.
@@ -40,19 +41,19 @@ interface KrakenCounts {
   announces: number
 }
 
-/** What all peers of a wave share. */
+/** The part that all peers of a flash crowd share. */
 export interface KrakenWorld {
   readonly stage: Stage
   readonly rules: KrakenRules
   readonly counts: KrakenCounts
-  /** The tracker's host, by blob. */
+  /** Host of the tracker by blob. */
   readonly trackers: ReadonlyArray<number>
   /** By blob. */
   readonly requestTimeouts: ReadonlyArray<Micros>
   readonly choice: PieceChoice
 }
 
-// Timers; from sweepTimer on one a blob.
+// Numbers of the timers; from sweepTimer on there is one per blob.
 const announceTimer = 0
 const idleTimer = 1
 const sweepTimer = 2
@@ -60,15 +61,16 @@ const sweepTimer = 2
 export class KrakenPeer extends RivalMachine {
   readonly #io: RivalIo
   readonly #world: KrakenWorld
-  /** By blob, once there is metainfo; of an origin only what it holds. */
+  /** By blob, once there is metainfo; an origin has only those of the blobs that it holds. */
   readonly #torrents: Array<KrakenTorrent | undefined> = []
-  /** By link to a peer: the blob, the connection, and whether this side dialled. */
+  /** By link to a peer: the blob. */
   readonly #blobs: Array<number> = []
+  /** By link to a peer: the connection. */
   readonly #conns: Array<KrakenConn | undefined> = []
-  /** By link accepted: who dialled. */
+  /** By accepted link: the host that dialled. */
   readonly #from: Array<number> = []
   readonly #trackerLinks = new Map<number, LinkNumber>()
-  /** Blobs to announce, next first. */
+  /** Blobs to announce, the next first. */
   #announceQueue: Array<number> = []
 
   constructor(io: RivalIo, world: KrakenWorld) {
@@ -84,7 +86,7 @@ export class KrakenPeer extends RivalMachine {
   override started(): void {
     const { stage, trackers, rules } = this.#world
     const { now, random } = this.#io
-    // Hosts have run for a while: their ticks are anywhere in the interval.
+    // Hosts have been running for a while, so their ticks are anywhere in the interval.
     this.#io.wakeAt(now + 1 + random.nextInt(rules.idleTimeout), idleTimer)
     if (isOrigin(stage.cast, this.#io.host)) return
     this.#io.wakeAt(now + 1 + random.nextInt(rules.announceInterval), announceTimer)
@@ -192,7 +194,7 @@ export class KrakenPeer extends RivalMachine {
     }
   }
 
-  /** Metainfo is here. */
+  /** Metainfo has arrived. */
   #begin(blob: number): void {
     this.#torrents[blob] = torrentOf(this.#world.stage.image.first, blob, false)
     this.#announceQueue.push(blob)
@@ -213,7 +215,8 @@ export class KrakenPeer extends RivalMachine {
       return conns.length < rules.connections || conns.some(({ isActive }) => !isActive)
     })
     if (next >= 0) {
-      // Those skipped go behind the others; the announced one comes back when it is answered, which is soon enough.
+      // Skipped blobs go behind the others. The announced one goes to the end at once, not when its answer comes as in
+      // Kraken, which makes no difference.
       const queue = this.#announceQueue
       const blob = queue[next]!
       this.#announceQueue = [...queue.slice(next + 1), ...queue.slice(0, next), blob]
@@ -235,7 +238,7 @@ export class KrakenPeer extends RivalMachine {
     }
   }
 
-  /** A handshake came from a host that dialled. */
+  /** A host that dialled sent its handshake. */
   #answer(link: LinkNumber, { blob, words }: Handshake): void {
     const { rules, stage, counts } = this.#world
     const torrent = this.#torrents[blob]
@@ -264,7 +267,7 @@ export class KrakenPeer extends RivalMachine {
     this.#requestMore(conn, torrent)
   }
 
-  /** The own bitfield goes with it, and those of all neighbours. */
+  /** A handshake contains the own bitfield and those of all neighbours. */
   #sendHandshake(link: LinkNumber, torrent: KrakenTorrent): void {
     const bitfields = 1 + torrent.conns.filter(({ isActive }) => isActive).length
     const bytes = sizes.handshake + bitfields * (28 + 4 * torrent.have.length)
@@ -302,7 +305,7 @@ export class KrakenPeer extends RivalMachine {
     return Math.ceil(this.#world.requestTimeouts[blob]! / 2)
   }
 
-  /** Requests that took too long are asked of another peer, one that is free for it. */
+  /** Requests that take too long go to another peer that has a free request. */
   #sweep(blob: number): void {
     const torrent = this.#torrents[blob]!
     if (torrent.isComplete) return

@@ -1,4 +1,4 @@
-// Checks what a Kraken peer asks for: limits, rarity, ties as Go's heap has them, endgame, expiry.
+// Tests of the requests of a Kraken peer: limits, rarity, ties as in Go's heap, endgame, expiry.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
@@ -28,13 +28,13 @@ const torrentWith = <Peers extends ReadonlyArray<ReadonlyArray<number>>>(pieces:
   return { torrent, conns, ask }
 }
 
-test("of pieces that are equally rare the first comes first, then from the last backwards", () => {
+test("among equally rare pieces the first comes first, then the others from the last backwards", () => {
   const choice = pieceChoice("rarest-first", 6)
   for (let piece = 0; piece < 6; piece++) choice.offer(piece, 4)
   expect(Array.from({ length: 6 }, () => choice.take(random))).toEqual([0, 5, 4, 3, 2, 1])
 })
 
-test("whatever is offered comes back, rarest first or in any order", () => {
+test("all offers come back, the rarest first or in any order", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(9), { minLength: 1, maxLength: 60 }), (peers) => {
       const rarest = pieceChoice("rarest-first", peers.length)
@@ -51,7 +51,7 @@ test("whatever is offered comes back, rarest first or in any order", () => {
   )
 })
 
-test("at most so many requests a peer, the rarest first, none twice", () => {
+test("requests to a peer are limited, the rarest first, none twice", () => {
   const { conns, ask } = torrentWith(5, [0, 1, 2, 3, 4], [0, 1, 2], [0, 1])
   expect(ask(conns[0], 3)).toEqual([3, 4, 2])
   expect(ask(conns[0], 3)).toEqual([])
@@ -60,7 +60,7 @@ test("at most so many requests a peer, the rarest first, none twice", () => {
   expect(ask(conns[2], 3, true)).toEqual([0, 1])
 })
 
-test("a stored piece frees every request for it", () => {
+test("a stored piece frees all requests for it", () => {
   const { torrent, conns, ask } = torrentWith(3, [0, 1, 2], [0, 1, 2])
   ask(conns[0], 3)
   ask(conns[1], 3, true)
@@ -69,7 +69,7 @@ test("a stored piece frees every request for it", () => {
   expect(torrent.has(0) && !torrent.isComplete).toBe(true)
 })
 
-test("when a peer goes, what was asked of it may be asked of others", () => {
+test("when a peer leaves, its pieces may be requested from others", () => {
   const { torrent, conns, ask } = torrentWith(2, [0, 1], [0, 1])
   ask(conns[0], 5)
   expect(ask(conns[1], 5)).toEqual([])
@@ -77,7 +77,7 @@ test("when a peer goes, what was asked of it may be asked of others", () => {
   expect(ask(conns[1], 5)).toEqual([0, 1])
 })
 
-test("old requests expire and go to another peer once", () => {
+test("old requests expire and go to one other peer", () => {
   const { torrent, conns, ask } = torrentWith(2, [0, 1], [1])
   ask(conns[0], 5)
   expect(torrent.expire(0)).toEqual([])
@@ -87,7 +87,7 @@ test("old requests expire and go to another peer once", () => {
   expect(torrent.askFor(conns[0], 1, 3, 5)).toBe(false)
 })
 
-test("a peer that has all is known as complete", () => {
+test("a peer with all pieces is complete", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 100 }), (pieces) => {
       const { torrent, conns } = torrentWith(pieces, [])

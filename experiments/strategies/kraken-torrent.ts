@@ -1,26 +1,27 @@
-// Decides which pieces a Kraken peer asks of whom, for one blob: by its policy among what the other has and this host
-// lacks, so many requests outstanding a connection, duplicates only in endgame. It knows no messages and no connection
-// states. Pieces are counted from the blob's first.
+// Requests of a Kraken peer for one blob: pieces are chosen by its policy among those that the other peer has and this
+// host lacks, with a limited number of outstanding requests per connection, and duplicates only in endgame. It knows no
+// messages and no states of connections. Pieces are counted from the first one of the blob.
 //
-// Kept as it is in Kraken (lib/torrent/scheduler/dispatch at commit 2a7fbcb): rarity counts the connected peers, and drifts (pieces that were served and COMPLETE set bits
-// that are not counted, a disconnect uncounts all bits).
+// As in Kraken (lib/torrent/scheduler/dispatch at commit 2a7fbcb), rarity counts the connected peers and drifts: pieces
+// that were served and COMPLETE set bits that are not counted, and a disconnect uncounts all bits.
 
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { PieceChoice } from "./kraken-choice.ts"
 
-/** Peers of a torrent that handshakes have joined, or are about to. */
+/** A peer of a torrent, whose handshake is complete or under way. */
 export class KrakenConn {
   readonly link: number
   readonly peer: number
   readonly isOrigin: boolean
   isActive = false
-  /** What the other has, once active. */
+  /** The pieces of the peer, once it is active. */
   words: Uint32Array = nothing
-  /** Requests outstanding, oldest first, and when they were sent. */
+  /** Outstanding requests, the oldest first. */
   readonly asked: Array<number> = []
+  /** When each outstanding request was sent. */
   readonly askedAt: Array<number> = []
-  /** Last useful piece, either way, or the handshake. */
+  /** When the last useful piece was sent or received, or the handshake completed. */
   progressAt = 0
 
   constructor(link: number, peer: number, isOrigin: boolean) {
@@ -33,29 +34,30 @@ export class KrakenConn {
 const nothing = new Uint32Array(0)
 
 export interface AskRules {
-  /** Requests outstanding to one peer. */
+  /** Outstanding requests to one peer. */
   readonly limit: number
-  /** Pieces may be asked of several peers. */
+  /** Whether a piece may be requested from several peers. */
   readonly duplicates: boolean
   readonly now: Micros
 }
 
 export class KrakenTorrent {
   readonly blob: number
-  /** The image's number of this blob's first piece. */
+  /** Number of the first piece of this blob in the image. */
   readonly first: number
   readonly pieces: number
   readonly have: Uint32Array
   haveCount = 0
-  /** Pending and active. */
+  /** Pending and active connections. */
   readonly conns: Array<KrakenConn> = []
   /** When a peer may be dialled again. */
   readonly blacklist = new Map<number, number>()
-  /** By piece: the link from which it came, while it is written; -1 otherwise. */
+  /** By piece: the link from which it came while it is written, else -1. */
   readonly writing: Int32Array
   readonly #peersByPiece: Int32Array
-  /** By piece, requests outstanding; and the same as bits. */
+  /** By piece: outstanding requests. */
   readonly #requests: Uint8Array
+  /** Bits of the pieces with outstanding requests. */
   readonly #requested: Uint32Array
 
   constructor(blob: number, first: number, pieces: number, isComplete: boolean) {
@@ -78,7 +80,7 @@ export class KrakenTorrent {
     return (this.have[piece >>> 5]! & (1 << (piece & 31))) !== 0
   }
 
-  /** A piece was stored: nobody is asked for it any more. */
+  /** A piece was stored: its outstanding requests are forgotten. */
   gained(piece: number): void {
     this.have[piece >>> 5]! |= 1 << (piece & 31)
     this.haveCount++
@@ -99,13 +101,13 @@ export class KrakenTorrent {
     this.#countBits(conn.words, -1)
   }
 
-  /** The peer says that it has a piece. */
+  /** The peer announced a piece. */
   peerHas(conn: KrakenConn, piece: number): void {
     conn.words[piece >>> 5]! |= 1 << (piece & 31)
     this.#peersByPiece[piece]!++
   }
 
-  /** A piece was sent to the peer: it is assumed to have it. */
+  /** A piece was sent to the peer, which is assumed to have it. */
   peerGets(conn: KrakenConn, piece: number): void {
     conn.words[piece >>> 5]! |= 1 << (piece & 31)
   }
@@ -121,7 +123,7 @@ export class KrakenTorrent {
     return words[words.length - 1] === (rest === 0 ? 0xffffffff : 2 ** rest - 1)
   }
 
-  /** Chooses pieces to ask of a peer until `limit` are outstanding, notes the requests, and tells each. */
+  /** Chooses pieces to request from a peer until `limit` are outstanding, records the requests and calls `each`. */
   ask(
     conn: KrakenConn,
     { limit, duplicates, now }: AskRules,
@@ -154,7 +156,7 @@ export class KrakenTorrent {
     }
   }
 
-  /** Forgets requests older than `before`; gives them as (piece, link) pairs. */
+  /** Forgets requests from before `before`, and gives them as (piece, link) pairs. */
   expire(before: number): Array<number> {
     const expired: Array<number> = []
     for (const conn of this.conns) {
@@ -167,7 +169,7 @@ export class KrakenTorrent {
     return expired
   }
 
-  /** Asks one peer for one piece if it has it, may be asked, and nobody else is; says whether. */
+  /** Requests one piece from one peer if the peer has it and a free request, and no other request is outstanding. */
   askFor(conn: KrakenConn, piece: number, limit: number, now: number): boolean {
     const has = conn.isActive && (conn.words[piece >>> 5]! & (1 << (piece & 31))) !== 0
     if (!has || conn.asked.length >= limit || this.has(piece) || this.#requests[piece] !== 0) return false

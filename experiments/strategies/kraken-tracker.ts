@@ -1,6 +1,6 @@
-// Decides what Kraken's tracker hands out: up to fifty peers at random of those that have announced the blob (the asker
-// may be among them), and all origins that hold it, sorted by completeness: complete peers, then origins, then the
-// others. Who announces as complete gets nothing. Metainfo is answered from the cache of its nginx. It computes no graph.
+// Kraken's tracker. It hands out up to fifty random peers of those that have announced the blob (the caller may be
+// among them), and all origins that hold it, sorted by completeness: complete peers, then origins, then the others. A
+// peer that announces as complete gets nothing. Metainfo comes from the cache of its nginx. It computes no graph.
 
 import { HandOut, kinds, sizes } from "./kraken-messages.ts"
 import { type LinkNumber, type RivalIo, RivalMachine } from "./rival.ts"
@@ -11,10 +11,11 @@ export class KrakenTracker extends RivalMachine {
   readonly #stage: Stage
   readonly #handOut: number
   readonly #counts: { announces: number }
-  /** The announcer, by link. */
+  /** Agents by link. */
   readonly #from: Array<number> = []
-  /** By blob: who has announced it, in no order that means anything; and 1 known, 2 complete, by agent. */
+  /** By blob: the agents that have announced it, in any order. */
   readonly #peers: ReadonlyArray<Array<number>>
+  /** By blob and agent: 0 unknown, 1 known, 2 complete. */
   readonly #known: ReadonlyArray<Uint8Array>
 
   constructor(io: RivalIo, stage: Stage, handOut: number, counts: { announces: number }) {
@@ -57,7 +58,7 @@ export class KrakenTracker extends RivalMachine {
     const count = Math.min(this.#handOut, peers.length)
     const complete: Array<number> = []
     const others: Array<number> = []
-    // The first `count` places of a shuffle.
+    // The first `count` positions of a shuffle.
     for (let place = 0; place < count; place++) {
       const other = place + this.#io.random.nextInt(peers.length - place)
       const peer = peers[other]!

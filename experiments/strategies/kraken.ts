@@ -1,5 +1,9 @@
-// Decides how Kraken's cluster stands in a wave: agents, the origins with a blob on its owners, trackers chosen by a
-// ring over the blob. Its defaults are those of its configuration as shipped. kraken-peer.ts says what peers do.
+// The strategy `kraken`, Uber's Kraken with the policies of its source: a graph that emerges from random hand-outs and
+// ten connections per blob; the rarest piece first, equally rare ones in an order that is the same on every host; three
+// outstanding requests per peer, which the receiver queues; every new piece announced to every neighbour; a peer
+// without room blacklisted for 30 s; announces every 3 s by turns. The cluster has agents, origins with each blob on
+// its owners, and trackers chosen by a ring over the blob. Defaults are those of Kraken's configuration. kraken-peer.ts
+// has the peers.
 
 import { ringOwners } from "../../src/protocol/kit/hash-ring.ts"
 import { seconds } from "../../src/protocol/kit/time.ts"
@@ -20,29 +24,32 @@ const requestTimeout = (pieceLength: number): number =>
 
 export const kraken = defineStrategy({
   name: "kraken",
-  title: "Kraken",
-  explanation:
-    "Uber's Kraken with its policies as they are: a graph that emerges from random hand-outs and ten connections a " +
-    "blob, rarest piece first (equally rare ones in an order that is the same on every host), three requests outstanding a peer, requests queued at whoever was asked, every new " +
-    "piece announced to every neighbour, a peer without room blacklisted for 30 s, announces every 3 s by turns.",
   parameters: {
-    connections: parameter(countText(1, 1_000), "10", "Connections of a host, a blob."),
+    connections: parameter(countText(1, 1_000), "10", "Connections of a host per blob."),
     handOut: parameter(countText(1, 1_000), "50", "Peers in a hand-out besides origins."),
-    announce: parameter(durationText, "3s", "Between two announces of an agent, whatever it downloads."),
-    blacklist: parameter(durationText, "30s", "A peer that refused or closed is not dialled for this long."),
-    pipeline: parameter(countText(1, 250), "3", "Requests outstanding to an agent."),
-    originPipeline: parameter(countText(1, 250), "5", "Requests outstanding to an origin."),
-    choice: parameter(choiceText(pieceChoices), "rarest-first", "Which piece to ask for."),
-    endgame: parameter(countText(0, 250), "3", "Pieces missing from which on any may be asked of several."),
-    idle: parameter(durationText, "30s", "A connection without a useful piece for this long is closed.")
+    announce: parameter(
+      durationText,
+      "3s",
+      "Time between two announces of an agent, however many blobs it downloads."
+    ),
+    blacklist: parameter(durationText, "30s", "Time for which a peer that refused or closed is not dialled."),
+    pipeline: parameter(countText(1, 250), "3", "Outstanding requests to an agent."),
+    originPipeline: parameter(countText(1, 250), "5", "Outstanding requests to an origin."),
+    choice: parameter(choiceText(pieceChoices), "rarest-first", "Piece that is requested next."),
+    endgame: parameter(
+      countText(0, 250),
+      "3",
+      "Number of missing pieces from which on each may be requested from several peers."
+    ),
+    idle: parameter(durationText, "30s", "Time without a useful piece after which a connection is closed.")
   },
-  // Shorter queues at the uploaders, and no order of pieces that is the same on every host.
+  // Shorter queues at the uploaders, and another order of pieces on every host.
   tuned: { choice: "random", pipeline: "1", originPipeline: "2" },
   refuse: (spec, { announce, idle }) =>
     spec.trackers === 0
       ? "it needs a tracker"
       : announce === 0 || idle === 0
-        ? "announce and idle must be longer than nothing"
+        ? "announce and idle must be longer than zero"
         : undefined,
   run: (spec, values, progress) => {
     const counts = {

@@ -1,4 +1,4 @@
-// Checks what a token bucket does to a connection's frames: a burst, then the rate, in order.
+// Tests of the token bucket of a connection: a burst, then the rate, in order.
 
 import { Effect } from "effect"
 import { expect, test } from "vitest"
@@ -18,7 +18,7 @@ const passed = (
   return seen
 }
 
-test("what the burst covers goes at once, the rest at the rate", () => {
+test("frames within the burst go at once, the others at the rate", () => {
   const seen = passed((add) => {
     for (let frame = 0; frame < 5; frame++) add(frame, 1_000)
   })
@@ -31,7 +31,7 @@ test("what the burst covers goes at once, the rest at the rate", () => {
   ])
 })
 
-test("a frame without tokens waits for those before it, and for no tokens", () => {
+test("a frame without tokens waits only for those before it", () => {
   const seen = passed((add) => {
     add(1, 0)
     add(2, 3_000)
@@ -48,7 +48,7 @@ test("a frame without tokens waits for those before it, and for no tokens", () =
   ])
 })
 
-test("a frame without tokens does not wait for another connection's", () => {
+test("a frame without tokens does not wait for another connection", () => {
   const kernel = new Kernel({ seed: "1" })
   const bucket = new TokenBucket({ bytesPerSecond: 1_000, burstBytes: 1_000 }, 0)
   const seen: Array<FrameBody> = []

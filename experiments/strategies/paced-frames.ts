@@ -1,5 +1,5 @@
-// Decides what a host's token bucket does to one direction of a connection, in Kraken's manner: a piece's tokens are
-// reserved whole when it has become the first of its connection, and what follows waits behind it, in order.
+// Token bucket of a host in one direction of a connection, as in Kraken: the tokens of a piece are reserved as a whole
+// when it becomes the first of its connection, and later frames wait behind it in order.
 
 import type { TokenBucket } from "../../src/protocol/kit/token-bucket.ts"
 import type { EventTarget } from "../../src/runtime-sim/kernel/event-queue.ts"
@@ -14,7 +14,7 @@ export class PacedFrames implements EventTarget {
   readonly #host: number
   readonly #pass: (body: FrameBody, bytes: number) => void
   readonly #bodies: Array<FrameBody> = []
-  /** Bytes on the wire and tokens, frame by frame. */
+  /** Bytes on the wire and tokens of each frame. */
   readonly #sizes: Array<number> = []
 
   constructor(
@@ -31,7 +31,7 @@ export class PacedFrames implements EventTarget {
     this.#pass = pass
   }
 
-  /** Passes the frame on now, or when its turn has come. No tokens: it waits for those before it only. */
+  /** Passes the frame on, now or when it may go. A frame without tokens waits only for those before it. */
   add(body: FrameBody, bytes: number, tokens: number): void {
     if (this.#bodies.length === 0 && !this.#mustWait(tokens)) {
       this.#pass(body, bytes)
@@ -47,7 +47,7 @@ export class PacedFrames implements EventTarget {
   }
 
   fire(): void {
-    // The first has waited for its turn; the others take theirs as they come up.
+    // The first frame has its tokens; each of the others reserves its own when it becomes the first.
     while (this.#bodies.length > 0) {
       const body = this.#bodies.shift()!
       const bytes = this.#sizes.shift()!

@@ -1,4 +1,4 @@
-// Decides which strategies there are, in the order in which reports show them.
+// All strategies, shipped roles and rivals, in the order in which reports show them.
 
 import { Effect } from "effect"
 import { namingTheChoices } from "../engine/nearest-name.ts"
@@ -12,7 +12,7 @@ import { tree } from "./tree.ts"
 
 export const strategies: ReadonlyArray<Strategy> = [shoal, kraken, clientServer, supernode, tree, binomial]
 
-/** The strategy of that name; an unknown one is refused with the nearest. */
+/** The strategy of that name. The error for an unknown name suggests the nearest one. */
 export const findStrategy = (name: string): Effect.Effect<Strategy, StrategyFailed> => {
   const found = strategies.find((strategy) => strategy.name === name)
   if (found !== undefined) return Effect.succeed(found)

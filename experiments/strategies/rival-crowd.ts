@@ -1,6 +1,5 @@
-// Decides how a rival's wave is run: a simulation as the spec says, one machine a host, everyone started at one
-// instant, and an outcome that is refused when it is too good to be true. Links, latency, disks and hashing cost what
-// they cost the shipped roles.
+// Runs a flash crowd of a rival: a simulation as specified, one machine per host, all started at the same instant.
+// Links, latency, disks and hashing cost what they cost the shipped roles. A run whose outcome is not credible fails.
 
 import { Effect } from "effect"
 import { makeSimulation, type SimulationOptions } from "../../src/runtime-sim/simulation.ts"
@@ -15,7 +14,7 @@ import type { RivalIo, RivalMachine } from "./rival.ts"
 import { RivalHost, type RivalWorld } from "./rival-host.ts"
 import { StrategyFailed } from "./strategy.ts"
 
-/** What a wave's machines are made of. */
+/** The image and the hosts of a flash crowd. */
 export interface Stage {
   readonly image: Image
   readonly cast: Cast
@@ -23,23 +22,24 @@ export interface Stage {
 
 export interface Rival {
   readonly strategy: string
-  /** Hosts besides agents and origins. */
+  /** Number of hosts besides agents and origins. */
   readonly helpers: number
-  /** Makes the machine of each host; called once, hosts in the order of their numbers. */
+  /** Makes the machine of each host. Called once per host, in the order of their numbers. */
   readonly machines: (stage: Stage) => (io: RivalIo) => RivalMachine
-  /** What the machines count, by name. Read at the end. */
+  /** Counts of the machines by name, read at the end. */
   readonly counts: Readonly<Record<string, number>>
 }
 
-/** Of the simulated world, what is not its default. */
+/** Parts of the simulated world that differ from the defaults. */
 export type RivalWorldOptions = Omit<
   SimulationOptions,
   "seed" | "uplink" | "downlink" | "latency" | "linkModel"
 >
 
+/** Number of samples in the time of the bound: enough for a smooth chart. */
 const samplesInBound = 100
 
-/** Runs one wave. The same spec and rival give the same outcome. */
+/** Runs one flash crowd. Equal specs and rivals give equal outcomes. */
 export const runRival = (
   spec: FlashCrowd,
   rival: Rival,
@@ -81,9 +81,9 @@ export const runRival = (
 
     const pulls = Effect.callback<void>((resume) => {
       allDone = () => resume(Effect.void)
-      // Origins and helpers first: they are there when the agents come.
-      for (let host = hosts.length - 1; host >= agents; host--) hosts[host]!.machine.started()
-      for (let agent = 0; agent < agents; agent++) hosts[agent]!.machine.started()
+      // Origins and helpers start first, so that agents find them.
+      for (const { machine } of hosts.slice(agents).reverse()) machine.started()
+      for (const { machine } of hosts.slice(0, agents)) machine.started()
     })
     const wanted = image.sizes.reduce((sum, size) => sum + size, 0) * agents
     yield* runInSlices(simulation, pulls, {

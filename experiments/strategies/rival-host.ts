@@ -1,8 +1,8 @@
-// Decides how a rival's machine lives on a simulated host: its messages are frames of the same network as the shipped
-// roles', its pieces are read, hashed and written by the same disk, and its rate is kept by links or by token buckets
-// as the spec says. Frame sizes: a piece has a header of `pieceHeader` bytes, other messages what their sender says.
+// A simulated host for the machine of a rival: its messages are frames of the same network as those of the shipped
+// roles, its pieces are read, hashed and written by the same disk, and links or token buckets keep its rate. The frame
+// of a piece has a header of `pieceHeader` bytes; the sender gives the size of other messages.
 //
-// Invariant: a machine is told nothing of a connection after `closed`.
+// Invariant: a machine receives no event of a connection after `closed`.
 
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
@@ -30,13 +30,13 @@ const port = 4001
 const argumentBits = 25
 const argumentMask = (1 << argumentBits) - 1
 
-/** What the hosts of a wave share. */
+/** The part that all hosts of a flash crowd share. */
 export interface RivalWorld {
   readonly kernel: Kernel
   readonly connections: Connections
   readonly image: Image
   readonly tally: CrowdTally
-  /** The network's names by host number. */
+  /** Names in the network by number of the host. */
   readonly names: ReadonlyArray<string>
   /** Called when every agent has the image. */
   readonly done: () => void
@@ -123,7 +123,7 @@ export class RivalHost implements RivalIo, EventTarget {
     this.machine.closed(link.number)
   }
 
-  /** A frame has come through link and bucket. */
+  /** A frame has passed link and bucket. */
   deliver(link: Link, body: FrameBody): void {
     if (link.ended) return
     if (typeof body !== "number") {
@@ -159,7 +159,7 @@ export class RivalHost implements RivalIo, EventTarget {
   }
 
   #accept(end: ConnectionEnd): ConnectionSink {
-    // Hosts join the network in the order of their numbers, which it counts from 1.
+    // Hosts join the network in the order of their numbers, and the network counts from 1.
     const link = this.#newLink(end.peer.hostIndex - 1, true)
     link.end = end
     return link
@@ -199,7 +199,7 @@ class Link implements ConnectionSink {
     }
   }
 
-  /** `tokens`: bytes that the bucket counts. */
+  /** `tokens` is the number of bytes that the bucket counts. */
   send(body: FrameBody, bytes: number, tokens: number): void {
     if (this.#egress === undefined) this.#transmit(body, bytes)
     else this.#egress.add(body, bytes, tokens)

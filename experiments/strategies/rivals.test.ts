@@ -1,5 +1,5 @@
-// Checks that every rival plays a whole wave by the rules of all: it completes, repeats itself, keeps to its bound, and
-// loses no byte. What cannot be believed fails inside of run, by the same checks as the shipped roles' waves.
+// Tests of all rivals in whole flash crowds: each completes, repeats itself, keeps to its bound and loses no byte. An
+// outcome that is not credible fails the run, by the same checks as those of the shipped roles.
 
 import { Effect, Exit } from "effect"
 import { describe, expect, test } from "vitest"
@@ -43,12 +43,12 @@ const secondsOf = (completions: ReadonlyArray<number>): number => Math.max(...co
 
 const rivals = strategies.map(({ name }) => name).filter((name) => name !== "shoal")
 
-test("the rivals of the issue are there", () => {
+test("the registry holds five rivals", () => {
   expect(rivals).toEqual(["kraken", "client-server", "supernode", "tree", "binomial"])
 })
 
 describe.each(rivals)("%s", (name) => {
-  test("completes on 60 hosts, the same each time, not before the bound", async () => {
+  test("completes on 60 hosts, with the same trace each time, not before the bound", async () => {
     const first = await run(name, spec)
     expect(first.completions.every((at) => at > 0)).toBe(true)
     expect(secondsOf(first.completions)).toBeGreaterThanOrEqual(boundOf(spec).seconds)
@@ -67,7 +67,7 @@ describe.each(rivals)("%s", (name) => {
     }
   })
 
-  test("keeps its rate by token buckets when the spec says so", async () => {
+  test("keeps its rate by token buckets when there is a burst", async () => {
     const { links } = image
     const outcome = await run(name, {
       ...image,
@@ -78,7 +78,7 @@ describe.each(rivals)("%s", (name) => {
     expect(secondsOf(outcome.completions)).toBeGreaterThan(boundOf(image).seconds / 10)
   })
 
-  test("runs on links that are shared fairly", async () => {
+  test("runs on fair links", async () => {
     const outcome = await run(name, { ...image, agents: 8, links: { ...image.links, model: "fair" } })
     expect(outcome.completions).toHaveLength(8)
   })
@@ -89,7 +89,7 @@ describe.each(rivals)("%s", (name) => {
     expect(outcome.completions[29]! / 1e6).toBeGreaterThanOrEqual((27 * 4 * megabyte) / slow.rate)
   })
 
-  test("a wave that takes too long fails with the reason", async () => {
+  test("a flash crowd that takes too long fails with the reason", async () => {
     const exit = await Effect.runPromiseExit(
       Effect.flatMap(findStrategy(name), (strategy) =>
         strategy.run({ ...image, patience: 10_000 }, {}, silentProgress)
@@ -99,7 +99,7 @@ describe.each(rivals)("%s", (name) => {
   })
 })
 
-test("client-server takes the time of the origins' uplinks", async () => {
+test("client-server takes the time of the uplinks of the origins", async () => {
   const outcome = await run("client-server", spec)
   const fluid = (60 * 160 * megabyte) / (3 * 300 * megabyte)
   expect(secondsOf(outcome.completions)).toBeGreaterThan(fluid)
@@ -107,7 +107,7 @@ test("client-server takes the time of the origins' uplinks", async () => {
   expect(outcome.bytesFromAgents).toBe(0)
 })
 
-describe("the binomial pipeline reaches the counting bound where nothing but links costs time", () => {
+describe("the binomial pipeline reaches the counting bound where only links cost time", () => {
   const free = {
     readRate: Number.POSITIVE_INFINITY,
     writeRate: Number.POSITIVE_INFINITY,
@@ -137,7 +137,7 @@ test.each(
   expect(secondsOf(faster.completions)).toBeLessThan(0.9 * secondsOf(published.completions))
 })
 
-test("a chain is filled slowly, a wide tree shares its uplinks", async () => {
+test("a chain fills slowly, and a wide tree shares its uplinks", async () => {
   const times = await Promise.all(
     ["1", "2", "4"].map(async (arity) => secondsOf((await run("tree", spec, { arity })).completions))
   )
@@ -147,7 +147,7 @@ test("a chain is filled slowly, a wide tree shares its uplinks", async () => {
   expect(times[2]).toBeGreaterThan(4 * line)
 })
 
-test("a supernode takes its time for each piece", async () => {
+test("a supernode needs time for each piece", async () => {
   const slow = await run("supernode", spec, { decision: "2ms" })
   expect(secondsOf(slow.completions)).toBeGreaterThan(60 * 40 * 0.002)
   expect(slow.counts).toMatchObject({ decisions: 60 * 40 })
@@ -155,7 +155,7 @@ test("a supernode takes its time for each piece", async () => {
   expect(secondsOf(shared.completions)).toBeLessThan(secondsOf(slow.completions))
 })
 
-test("without a tracker Kraken is refused", async () => {
+test("Kraken is refused without a tracker", async () => {
   const exit = await Effect.runPromiseExit(
     Effect.flatMap(findStrategy("kraken"), (strategy) =>
       strategy.run({ ...spec, trackers: 0 }, {}, silentProgress)

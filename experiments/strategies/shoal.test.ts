@@ -1,5 +1,5 @@
-// Holds the strategy `shoal` to what an image of several blobs needs: all of it everywhere, from the owners of each blob,
-// the same twice, and other rules when its parameters say so.
+// Tests of the strategy `shoal` with an image of several blobs: all blobs reach all agents from the owners of each
+// blob, equal runs are equal, and parameters change rules.
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
@@ -27,7 +27,7 @@ const run = (of: FlashCrowd, parameters: Readonly<Record<string, string>> = {}):
   Effect.runPromise(shoal.run(of, parameters, silentProgress))
 
 describe("shoal", () => {
-  it("brings every blob of an image to every agent, and is the same twice", async () => {
+  it("brings every blob of an image to every agent, twice with the same trace", async () => {
     const [first, second] = [await run(spec), await run(spec)]
     assert.deepStrictEqual(second, first)
     assert.strictEqual(first.pieceTransfers, 30 * (40 + 7))
@@ -36,14 +36,14 @@ describe("shoal", () => {
     assert.strictEqual(first.samples.at(-1)!.storedBytes, 30 * (13 * MiB + 1000))
   })
 
-  it("keeps a slow agent's rate, and no other's", async () => {
+  it("keeps the rate of a slow agent, and slows no other one", async () => {
     const slow = { ...spec, links: { ...spec.links, slow: { agents: 1, rate: 5e6 } } }
     const { completions } = await run(slow)
     assert.isAbove(completions[29]!, (13 * MiB * 1e6) / 5e6)
     assert.isBelow(Math.max(...completions.slice(0, 29)), (13 * MiB * 1e6) / 5e6)
   })
 
-  it("completes where five pieces take longer than one may by its length", async () => {
+  it("completes where five pieces take longer than the timeout of one", async () => {
     const slow = {
       ...spec,
       blobs: [{ name: "layer", length: 4 * MiB, pieceLength: MiB / 4 }] as const,
@@ -55,14 +55,14 @@ describe("shoal", () => {
     assert.isBelow(counts.duplicate_pieces!, 12)
   })
 
-  it("lets token buckets keep the rate when there is a burst", async () => {
+  it("keeps the rate by token buckets when there is a burst", async () => {
     const burst = { ...spec, links: { ...spec.links, burst: MiB } }
     const { completions } = await run(burst)
     assert.isAtLeast(Math.max(...completions) / 1e6, boundOf(burst).seconds)
     assert.isBelow(Math.max(...completions) / 1e6, 3 * boundOf(spec).seconds)
   })
 
-  it("takes other rules from its parameters, for peers and trackers", async () => {
+  it("applies its parameters to peers and trackers", async () => {
     const [shipped, sparse] = [
       await run(spec),
       await run(spec, { targetNeighbours: "3", maxNeighbours: "4", maxRequestsPerSwarm: "1" })
@@ -71,7 +71,7 @@ describe("shoal", () => {
     assert.isAbove(Math.max(...sparse.completions), Math.max(...shipped.completions))
   })
 
-  it("refuses what cannot be, with the reason", () => {
+  it("refuses impossible parameters with the reason", () => {
     assert.isUndefined(shoal.refusal(spec, {}))
     assert.include(shoal.refusal(spec, { targetNeighbours: "30" }), "30 neighbours")
     assert.include(shoal.refusal(spec, { maxUploadQueue: "1" }), "queue of 1")

@@ -1,5 +1,5 @@
-// Decides what the strategy `shoal` is: the roles and the protocol that ship, with the rules that ship. Its parameters
-// replace single rules of the peers and trackers; src/protocol/limits.ts says what each means.
+// The strategy `shoal`: the shipped roles and protocol with the shipped rules. Its parameters replace single rules of
+// peers and trackers; src/protocol/limits.ts explains each.
 
 import { Effect } from "effect"
 import { limits } from "../../src/protocol/limits.ts"
@@ -10,7 +10,7 @@ import { defineStrategy, type Parameter, parameter, StrategyFailed } from "./str
 
 const name = "shoal"
 
-/** A rule of limits.ts whose default is the shipped one. */
+/** A rule of limits.ts, with the shipped value as its default. */
 const shipped = (
   rule:
     | "targetNeighbours"
@@ -31,61 +31,60 @@ const shipped = (
 
 export const shoal = defineStrategy({
   name,
-  title: "Shoal",
-  explanation:
-    "What this project ships: agents, origins and trackers as they run on hosts. The tracker hands out peers so that " +
-    "degrees stay near a target; origins suggest what they have sent least; an uploader with a full queue answers " +
-    "Reject with the time after which to ask again, and the asker turns to another.",
   parameters: {
     targetNeighbours: shipped(
       "targetNeighbours",
       countText(1, 64),
-      "Neighbours that a peer asks for, a blob."
+      "Neighbours of a blob that a peer asks for."
     ),
     newcomerNeighbours: shipped(
       "newcomerNeighbours",
       countText(1, 64),
-      "Neighbours that a tracker gives a newcomer, a blob."
+      "Neighbours of a blob that a tracker gives to a newcomer."
     ),
-    maxNeighbours: shipped("maxNeighbours", countText(1, 256), "Neighbours that a peer accepts, a blob."),
-    maxRequestsPerSwarm: shipped("maxRequestsPerSwarm", countText(1, 256), "Requests outstanding, a blob."),
+    maxNeighbours: shipped("maxNeighbours", countText(1, 256), "Neighbours of a blob that a peer accepts."),
+    maxRequestsPerSwarm: shipped("maxRequestsPerSwarm", countText(1, 256), "Outstanding requests per blob."),
     maxRequestsPerNeighbour: shipped(
       "maxRequestsPerNeighbour",
       countText(1, 64),
-      "Requests outstanding to one neighbour, a blob."
+      "Outstanding requests per blob and neighbour."
     ),
-    maxUploadQueue: shipped("maxUploadQueue", countText(1, 64), "Pieces queued before an uploader rejects."),
-    haveBatchDelay: shipped("haveBatchDelay", durationText, "Time that Have messages wait for company."),
+    maxUploadQueue: shipped(
+      "maxUploadQueue",
+      countText(1, 64),
+      "Queued pieces with which an uploader rejects."
+    ),
+    haveBatchDelay: shipped("haveBatchDelay", durationText, "Time that Have messages wait for more pieces."),
     haveBatchDelayPerMiB: shipped(
       "haveBatchDelayPerMiB",
       durationText,
-      "What is added to it for each MiB of a piece."
+      "Additional time for each MiB of a piece."
     ),
     secondAnnounceDelay: shipped(
       "secondAnnounceDelay",
       durationText,
-      "From a download's first announce to its second, shortened by up to half by chance."
+      "Time from the first announce of a download to the second, reduced by up to half at random."
     ),
     pieceChoice: parameter(
       choiceText(pieceChoices),
       "rarest",
-      "Which piece to ask for where nothing else decides; windowed is the rarest of the first missing ones."
+      "Piece that is requested where nothing else decides; windowed is the rarest of the first missing ones."
     ),
     orderedTail: parameter(
       countText(0, 100),
       String(100 * limits.orderedTail),
       "Percent of the pieces that are fetched in order at the end."
     ),
-    suggest: parameter(choiceText(["on", "off"]), "on", "Whether origins suggest what to ask them for."),
+    suggest: parameter(choiceText(["on", "off"]), "on", "Whether origins suggest pieces."),
     endgamePieces: shipped(
       "endgamePieces",
       countText(0, 1_000),
-      "Pieces missing from which on a late one is asked of another."
+      "Number of missing pieces from which on a late one is requested from another peer."
     ),
     maxEndgameCopies: shipped(
       "maxEndgameCopies",
       countText(1, 16),
-      "Requests of one piece under way then, the first included."
+      "Requests of one piece at the same time then, with the first."
     )
   },
   refuse: (spec, { targetNeighbours, maxNeighbours, maxUploadQueue }) => {
@@ -98,7 +97,7 @@ export const shoal = defineStrategy({
     const long = spec.blobs.find(({ pieceLength }) => pieceLength > limits.maxPieceLength)
     return long === undefined
       ? undefined
-      : `pieces of ${long.name} have ${long.pieceLength} bytes, more than the ${limits.maxPieceLength} that any may have`
+      : `pieces of ${long.name} have ${long.pieceLength} bytes, more than the ${limits.maxPieceLength} of the longest allowed piece`
   },
   run: (spec, { orderedTail, suggest, ...rest }, progress) =>
     runFlashCrowd(

@@ -1,4 +1,4 @@
-// Checks how strategies are found and how their parameters are read.
+// Tests of the registry of strategies, and of decoding parameters.
 
 import { Effect } from "effect"
 import { expect, test } from "vitest"
@@ -20,8 +20,6 @@ const spec: FlashCrowd = {
 
 const echo = defineStrategy<{ readonly hosts: number }>({
   name: "echo",
-  title: "Echo",
-  explanation: "Fails with what it was given.",
   parameters: { hosts: parameter(countText(1, 100), "7", "Hosts.") },
   refuse: ({ agents }, { hosts }) => (hosts > agents ? `${hosts} hosts are more than ${agents}` : undefined),
   run: (_, { hosts }) => Effect.fail(new StrategyFailed({ strategy: "echo", message: `ran with ${hosts}` }))
@@ -30,17 +28,16 @@ const echo = defineStrategy<{ readonly hosts: number }>({
 const messageOf = (parameters: Readonly<Record<string, string>>) =>
   Effect.runSync(Effect.flip(echo.run(spec, parameters, silentProgress))).message
 
-test("names are unlike, and what a report says of a strategy is there", () => {
+test("names differ, and every strategy runs with its defaults and as tuned", () => {
   expect(new Set(strategies.map(({ name }) => name)).size).toBe(strategies.length)
-  for (const { title, explanation, parameters, refusal, tuned = {}, name } of strategies) {
-    expect(title.length * explanation.length).toBeGreaterThan(0)
-    const byDefault = Object.fromEntries(parameters.map((one) => [one.name, one.byDefault]))
+  for (const { parameters, refusal, tuned = {}, name } of strategies) {
+    const byDefault = Object.fromEntries(parameters.map((known) => [known.name, known.byDefault]))
     expect(refusal(spec, byDefault), name).toBeUndefined()
     expect(refusal(spec, tuned), name).toBeUndefined()
   }
 })
 
-test("an unknown strategy is refused with the nearest", () => {
+test("an unknown strategy is refused, and the nearest name suggested", () => {
   const error = Effect.runSync(Effect.flip(findStrategy("krakn")))
   expect(error.message).toMatch(/unknown strategy krakn: did you mean kraken\?/)
 })

@@ -1,6 +1,6 @@
-// Decides what a strategy is to an experiment: a name, parameters that are typed as text, and a run that turns a wave's
-// spec into its outcome, for shipped roles and rivals alike. Invariant: the same spec and parameters give the same
-// outcome, whatever ran before. It refuses to know how a wave is run: that is each strategy's own.
+// A strategy as experiments see it: a name, parameters that are typed as text, and a run that turns a flash crowd into
+// its outcome, for shipped roles and rivals. Invariant: equal flash crowds and parameters give equal outcomes, whatever
+// ran before. It does not know how a strategy runs.
 
 import { Data, Effect, Exit, Schema } from "effect"
 import { namingTheChoices } from "../engine/nearest-name.ts"
@@ -8,7 +8,7 @@ import type { OptionCodec } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
-/** The wave cannot be run so, or it did not end: `message` says why and what to change. */
+/** The flash crowd cannot run with these parameters, or did not end. `message` says why and what to change. */
 export class StrategyFailed extends Data.TaggedError("StrategyFailed")<{
   readonly strategy: string
   readonly message: string
@@ -18,22 +18,22 @@ interface StrategyParameter {
   readonly name: string
   /** A line, with the unit. */
   readonly meaning: string
-  /** Canonical text of the default: the strategy's published one. */
+  /** Canonical text of the default, which is the published one. */
   readonly byDefault: string
 }
 
 export interface Strategy {
   /** Lower case with hyphens, as it is typed. */
   readonly name: string
-  readonly title: string
-  /** What it does and whose it is, in a few sentences. */
-  readonly explanation: string
   readonly parameters: ReadonlyArray<StrategyParameter>
-  /** Parameters that make it plainly faster than its published ones do, where there are such. */
+  /** Parameters that make it clearly faster than the published ones, if there are any. */
   readonly tuned: Readonly<Record<string, string>> | undefined
-  /** Why this wave cannot be run with these parameters, or undefined. Cheap; ask it before anything runs. */
+  /**
+   * Why this flash crowd cannot run with these parameters, or undefined. It is cheap, to be called before anything
+   * runs.
+   */
   readonly refusal: (spec: FlashCrowd, parameters: Readonly<Record<string, string>>) => string | undefined
-  /** Runs one wave. Absent parameters take their defaults; what is refused fails. */
+  /** Runs one flash crowd. Absent parameters take their defaults. It fails where `refusal` gives a reason. */
   readonly run: (
     spec: FlashCrowd,
     parameters: Readonly<Record<string, string>>,
@@ -56,12 +56,10 @@ export const parameter = <A>(codec: OptionCodec<A>, byDefault: string, meaning: 
 
 export interface StrategyDefinition<Values extends object> {
   readonly name: string
-  readonly title: string
-  readonly explanation: string
   readonly parameters: { readonly [Key in keyof Values]: Parameter<Values[Key]> }
   /** As in Strategy. */
   readonly tuned?: { readonly [Key in keyof NoInfer<Values>]?: string }
-  /** Why the values cannot stand beside this wave. */
+  /** Why this flash crowd cannot run with these values. */
   readonly refuse?: (spec: FlashCrowd, values: Values) => string | undefined
   readonly run: (
     spec: FlashCrowd,
@@ -70,12 +68,12 @@ export interface StrategyDefinition<Values extends object> {
   ) => Effect.Effect<CrowdOutcome, StrategyFailed>
 }
 
-/** Hides the type of the parameters, so that a registry can hold many strategies. */
+/** Hides the type of the parameters, so that one registry holds all strategies. */
 export const defineStrategy = <Values extends object>(definition: StrategyDefinition<Values>): Strategy => {
-  const { name, title, explanation, parameters } = definition
+  const { name, parameters } = definition
   const keys = Object.keys(parameters) as unknown as ReadonlyArray<Extract<keyof Values, string>>
 
-  /** The values, or why they are none. */
+  /** The values, or why the texts are invalid. */
   const decode = (texts: Readonly<Record<string, string>>): Values | string => {
     for (const key of Object.keys(texts)) {
       if (!(keys as ReadonlyArray<string>).includes(key)) {
@@ -101,8 +99,6 @@ export const defineStrategy = <Values extends object>(definition: StrategyDefini
 
   return {
     name,
-    title,
-    explanation,
     parameters: keys.map((key) => ({
       name: key,
       meaning: parameters[key].meaning,

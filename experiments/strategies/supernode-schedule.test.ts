@@ -1,5 +1,5 @@
-// Checks a supernode's decisions over random orders of reports: everyone gets everything, within all limits, from hosts
-// that have it.
+// Tests of the decisions of a supernode over random orders of reports: every host gets every piece, within all limits,
+// from hosts that have it.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
@@ -63,27 +63,27 @@ test.each(["wait", "origin"] as const)("limits hold and all is fetched: %s", (wh
   )
 })
 
-test("the piece that the fewest have comes first, then the nearest to what is fetched", () => {
+test("the piece that the fewest hosts have comes first, then the nearest to those under way", () => {
   const schedule = make("origin")
   expect(schedule.next(0, 0, even)).toEqual([0, origin, 1, origin, 2, origin])
   schedule.fetched(0, 1)
-  // Nobody has 0 and 2 to 8; the middle of 0 and 2 is 1, and 0 and 2 are under way.
+  // No host has 0 and 2 to 8; 0 and 2 are under way, and their middle is 1.
   expect(schedule.next(0, 0, even)).toEqual([3, origin])
   expect(schedule.next(1, 0, even)).toEqual([0, origin, 2, origin, 3, origin])
 })
 
-test("a host is served by turns, and waits when all are busy", () => {
+test("hosts serve by turns, and a host waits when all are busy", () => {
   const schedule = make("wait")
   expect(schedule.next(0, 1, even)).toEqual([9, origin, 10, origin])
   schedule.fetched(0, 9)
-  // The origin has one slot again: the rarest from there, then what host 0 has.
+  // The origin has a free slot again: the rarest piece comes from there, then the one of host 0.
   expect(schedule.next(1, 1, even)).toEqual([10, origin, 9, 0])
   expect(schedule.isHungry(1, 1)).toBe(true)
   expect(schedule.next(2, 1, even)).toEqual([9, 0])
   expect(schedule.next(3, 1, even)).toEqual([])
 })
 
-test("a host that was busy serves again when one of its pieces has come", () => {
+test("a busy host serves again when one of its pieces has arrived", () => {
   const schedule = make("wait")
   schedule.next(0, 1, even)
   for (const piece of [9, 10]) schedule.fetched(0, piece)

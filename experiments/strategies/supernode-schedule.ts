@@ -1,24 +1,24 @@
-// Decides what a Dragonfly supernode decides (supernode/daemon/mgr/scheduler of dragonflyoss/Dragonfly 1.0): which
-// pieces a host fetches next, and from whom. Of the pieces that the host lacks it takes the one that the fewest hosts
-// have, then the one nearest to the middle of what the host fetches now; from the first host by turns that has it and
-// an upload slot free. When none has: from an origin, whatever its load (as in the source), or, as origins have slots
-// too, the host waits.
+// Decisions of a Dragonfly supernode (supernode/daemon/mgr/scheduler of dragonflyoss/Dragonfly 1.0): the pieces that a
+// host fetches next, and their servers. Among the pieces that the host lacks it takes the one that the fewest hosts
+// have, then the one nearest to the middle of those under way, from the next host by turns that has it and a free
+// upload slot. If no host has one, the piece comes from an origin, whatever its load (as in the source), or the host
+// waits, since origins have slots too.
 //
-// It knows everything of its own hosts and nothing else: no messages, no time.
+// It knows its own hosts only, no messages and no time.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import type { Image } from "./image.ts"
 
 export interface SupernodeRules {
-  /** Pieces that a host fetches at once, a blob. */
+  /** Pieces of a blob that a host fetches at the same time. */
   readonly downLimit: number
-  /** Pieces that a host serves at once, a blob. */
+  /** Pieces of a blob that a host serves at the same time. */
   readonly upLimit: number
   readonly whenBusy: "origin" | "wait"
 }
 
-// What a host has of a piece; above fetched: the server's number and one.
+// State of a piece at a host; while it is fetched, the number of the server plus one.
 const lacks = 0
 const has = -1
 
@@ -31,17 +31,19 @@ export class SupernodeSchedule {
   readonly #owners: ReadonlyArray<ReadonlyArray<number>>
   /** By own host and piece. */
   readonly #state: Int32Array
-  /** By piece: own hosts that have it, and whose turn it is. */
+  /** By piece: own hosts that have it. */
   readonly #holders: ReadonlyArray<Array<number>>
+  /** By piece: the holder that served it last. */
   readonly #turns: Int32Array
-  /** By host and blob: pieces being served. */
+  /** By host and blob: pieces that the host serves. */
   readonly #load: Int32Array
-  /** By own host and blob: pieces being fetched, and the sum of their numbers. */
+  /** By own host and blob: pieces that the host fetches. */
   readonly #fetching: Int32Array
+  /** By own host and blob: sum of the numbers of the pieces that the host fetches. */
   readonly #sums: Float64Array
-  /** By own host and blob: pieces that it neither has nor fetches. */
+  /** By own host and blob: pieces that the host neither has nor fetches. */
   readonly #wanted: Int32Array
-  /** By piece: holders that could serve one more. */
+  /** By piece: holders with a free upload slot. */
   readonly #free: Int32Array
 
   constructor(
@@ -75,7 +77,7 @@ export class SupernodeSchedule {
     const { pieces, blobs, blobOf } = this.#image
     const own = Math.floor(host / this.#shares)
     const server = this.#state[own * pieces + piece]! - 1
-    invariant(server >= 0, "supernode: a piece was fetched that nobody was told to fetch")
+    invariant(server >= 0, "supernode: a host fetches only the pieces that it is told to fetch")
     const blob = blobOf[piece]!
     this.#state[own * pieces + piece] = has
     this.#holders[piece]!.push(host)
@@ -85,7 +87,7 @@ export class SupernodeSchedule {
     this.#sums[own * blobs + blob]! -= piece
   }
 
-  /** What the host fetches next besides what it does: pieces and servers in turn. Empty when it has to wait. */
+  /** What the host fetches next in addition: pieces and servers in turn. Empty when the host has to wait. */
   next(host: number, blob: number, random: RandomSource): Array<number> {
     const { blobs, pieces } = this.#image
     const own = Math.floor(host / this.#shares)
@@ -108,7 +110,7 @@ export class SupernodeSchedule {
     return chosen
   }
 
-  /** Whether the host could fetch more of the blob than it does. */
+  /** Whether the host may fetch more of the blob. */
   isHungry(host: number, blob: number): boolean {
     const task = Math.floor(host / this.#shares) * this.#image.blobs + blob
     return this.#fetching[task]! < this.#rules.downLimit && this.#wanted[task]! > 0
@@ -136,7 +138,7 @@ export class SupernodeSchedule {
     return best
   }
 
-  /** The next by turns of those that have it and a slot free; there is one. */
+  /** The next holder by turns with a free slot; there must be one. */
   #holderOf(piece: number, blob: number): number {
     const { blobs } = this.#image
     const holders = this.#holders[piece]!
@@ -147,7 +149,7 @@ export class SupernodeSchedule {
     return holders[turn]!
   }
 
-  /** The origin of the blob that serves least, or -1 when it has no slot either. */
+  /** The origin of the blob with the least load, or -1 when it has no free slot either. */
   #originFor(blob: number): number {
     const { blobs } = this.#image
     let idlest = -1
@@ -159,7 +161,7 @@ export class SupernodeSchedule {
     return whenBusy === "origin" || this.#load[idlest * blobs + blob]! < upLimit ? idlest : -1
   }
 
-  /** A host has no slot free any more, or one again. */
+  /** A host lost its last free slot, or has one again. */
   #countFree(host: number, blob: number, step: number): void {
     if (host >= this.#agents) return
     const { first, pieces } = this.#image

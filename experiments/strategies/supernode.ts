@@ -1,7 +1,8 @@
-// Decides how hosts live under a supernode: an agent registers, is told which pieces to fetch from whom, fetches each
-// by a connection of its own as dfget does, and reports each before it is told the next. A supernode takes one message
-// at a time and needs a while for each piece that it decides; meanwhile the others wait. Several supernodes each have
-// their share of the agents, who hear nothing of the others; all draw from the origins.
+// The strategy `supernode`, Dragonfly's first design: a supernode knows the state of all hosts and decides for each
+// host, piece by piece, from whom it fetches next. An agent registers, receives pieces and servers, fetches each piece
+// by a connection of its own as dfget does, and reports it before it receives the next. A supernode handles one message
+// at a time and needs a while for each piece that it decides; meanwhile the others wait. Each of several supernodes has
+// its share of the agents, which do not know the others; all use the same origins.
 //
 //   agent:      registered -> [ told -> dial -> Get piece -> stored -> report ]*
 //   supernode:  idle -> deciding -> answered -> idle or the next message
@@ -17,7 +18,7 @@ import { type SupernodeRules, SupernodeSchedule } from "./supernode-schedule.ts"
 const kinds = { register: 1, report: 2, get: 3 } as const
 const sizes = { register: 400, report: 300, get: 250, answer: 200, task: 120 } as const
 
-/** A supernode's answer: pieces and servers in turn. */
+/** The answer of a supernode: pieces and servers in turn. */
 class Tasks {
   readonly list: ReadonlyArray<number>
 
@@ -92,16 +93,17 @@ class Supernode extends RivalMachine {
   readonly #schedule: SupernodeSchedule
   readonly #decision: Micros
   readonly #counts: SupernodeCounts
-  /** By link, and back. */
+  /** Agents by link. */
   readonly #agents: Array<number> = []
+  /** Links by agent. */
   readonly #links = new Map<number, LinkNumber>()
-  /** Messages not looked at: agent, kind, argument. */
+  /** Messages that are not handled yet: agent, kind, argument. */
   #inbox: Array<number> = []
   #read = 0
   #isDeciding = false
-  /** Agents and tasks that were decided last, to be told when the time for it is over. */
+  /** The last decisions, which are sent when the time for them is over. */
   readonly #answers: Array<readonly [agent: number, tasks: Tasks]> = []
-  /** Agents and blobs that got less than they may fetch, first come first; and which those are. */
+  /** Agents and blobs that got less than they may fetch, in the order in which they came. */
   readonly #waiting: Array<number> = []
   #served = 0
   readonly #isWaiting: Uint8Array
@@ -155,7 +157,7 @@ class Supernode extends RivalMachine {
     if (kind === kinds.report) {
       this.#schedule.fetched(agent, argument)
       decided += this.#decide(agent, image.blobOf[argument]!)
-      // A slot is free now: two of those that wait look for it.
+      // A slot is free now: two of the waiting agents try to get it.
       for (let turn = 0; turn < 2 && this.#served < this.#waiting.length; turn++) {
         const waiting = this.#waiting[this.#served++]!
         this.#isWaiting[waiting] = 0
@@ -166,7 +168,7 @@ class Supernode extends RivalMachine {
     this.#io.wakeAt(this.#io.now + this.#decision * Math.max(1, decided), 0)
   }
 
-  /** Says how many pieces an agent is to fetch. */
+  /** Decides for one agent. Returns the number of pieces that it is to fetch. */
   #decide(agent: number, blob: number): number {
     const tasks = this.#schedule.next(agent, blob, this.#io.random)
     const decided = tasks.length / 2
@@ -184,28 +186,21 @@ class Supernode extends RivalMachine {
 
 export const supernode = defineStrategy({
   name: "supernode",
-  title: "Supernode",
-  explanation:
-    "Dragonfly's first design: a supernode knows who has what and decides for every host, piece by piece, from whom " +
-    "it fetches next. A decision takes time, and a supernode makes one at a time. Limits are Dragonfly's; a host waits " +
-    "when everybody is busy, because of many hosts that start at once all would else queue at the origins.",
+  // Limits are Dragonfly's. A host waits when all are busy: else the many hosts that start at once queue at the
+  // origins.
   parameters: {
-    supernodes: parameter(
-      countText(1, 100),
-      "1",
-      "Supernodes; each has its share of the hosts, apart from the others'."
-    ),
+    supernodes: parameter(countText(1, 100), "1", "Supernodes, each of which has its share of the hosts."),
     decision: parameter(
       durationText,
       "100us",
       "Time that a supernode needs to decide one piece for one host."
     ),
-    downLimit: parameter(countText(1, 1_000), "4", "Pieces that a host fetches at once, a blob."),
-    upLimit: parameter(countText(1, 1_000), "5", "Pieces that a host serves at once, a blob."),
+    downLimit: parameter(countText(1, 1_000), "4", "Pieces of a blob that a host fetches at the same time."),
+    upLimit: parameter(countText(1, 1_000), "5", "Pieces of a blob that a host serves at the same time."),
     whenBusy: parameter(
       choiceText(["wait", "origin"]),
       "wait",
-      "When all who have a piece are busy: wait, or fetch it from an origin, however busy, as Dragonfly's source does."
+      "When all holders of a piece are busy: wait, or fetch it from an origin, however busy, as Dragonfly's source does."
     )
   },
   refuse: (spec, { supernodes }) =>

@@ -1,10 +1,10 @@
-// Checks the shape of the static tree: who is whose child, how many children, and how deep it is.
+// Tests of the shape of the static tree: parents, number of children, and depth.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { parentOf } from "./tree.ts"
 
-test("everyone comes to a root, nobody has more children than the arity", () => {
+test("every agent has a path to a root, and no host has more children than the arity", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 300 }),

@@ -1,9 +1,11 @@
-// Decides the static tree: every agent has one parent for all time and at most `arity` children, an origin is the root
-// of its share of the agents. A host sends every piece to each of its children as soon as it has stored it (store and
-// forward of whole pieces, pipelined), two pieces on their way a child. A child dials its parent and asks for a blob.
+// The strategy `tree`, a static k-ary tree under each origin: every agent has one parent for all time and at most
+// `arity` children, and an origin is the root of its share of the agents. A host sends each piece to each child as soon
+// as it has stored it (store and forward of whole pieces, pipelined), two pieces per child under way. A child dials its
+// parent and requests a blob. With arity 1 it is a chain: full speed once it is filled, and a start that grows with the
+// hosts.
 //
-// Agent a belongs to root a mod S; in its share it is node i = floor(a / S), whose parent is floor(i / arity) - 1, -1
-// being the root. What is left idle: the uplinks of all leaves, which are most of the hosts.
+// Agent a belongs to root a mod S; in its share it is node i = floor(a / S), whose parent is floor(i / arity) - 1,
+// where -1 is the root. The uplinks of all leaves, which are most of the hosts, are idle.
 
 import { countText } from "../engine/option-text.ts"
 import { type Image, isOrigin } from "./image.ts"
@@ -15,7 +17,7 @@ const join = 1
 const joinBytes = 64
 const piecesUnderWay = 2
 
-/** The host from which `agent` gets a blob whose owners are these. */
+/** The host from which `agent` gets a blob that has these owners. */
 export const parentOf = (agent: number, owners: ReadonlyArray<number>, arity: number): number => {
   const roots = owners.length
   const node = Math.floor(agent / roots)
@@ -27,13 +29,15 @@ class TreeNode extends RivalMachine {
   readonly #io: RivalIo
   readonly #stage: Stage
   readonly #arity: number
-  /** By blob: what is here, in the order in which it came. */
+  /** By blob: the stored pieces in the order in which they came. */
   readonly #here: ReadonlyArray<Array<number>>
   /** By blob: links to children. */
   readonly #children: ReadonlyArray<Array<LinkNumber>>
-  /** By link: the blob, pieces of `#here` that were sent, and pieces on their way. */
+  /** By link: the blob. */
   readonly #blobs: Array<number> = []
+  /** By link: how many of `#here` were sent. */
   readonly #given: Array<number> = []
+  /** By link: pieces under way. */
   readonly #underWay: Array<number> = []
 
   constructor(io: RivalIo, stage: Stage, arity: number) {
@@ -96,10 +100,6 @@ const piecesOf = ({ first }: Image, blob: number): Array<number> =>
 
 export const tree = defineStrategy({
   name: "tree",
-  title: "Static tree",
-  explanation:
-    "A k-ary tree under each origin, fixed before the wave: every host passes each piece on to its children as soon " +
-    "as it has stored it. With arity 1 it is a chain: full speed once filled, and a start that grows with the hosts.",
   parameters: { arity: parameter(countText(1, 1_000), "2", "Children of a host.") },
   run: (spec, { arity }, progress) =>
     runRival(
