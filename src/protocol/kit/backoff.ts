@@ -3,9 +3,8 @@
 //   step(attempt) = min(max, min x 2^attempt)                  attempt 0 is the first wait
 //   delay         = uniform in [step - floor(step / 2), step]
 //
-// A wait is never shorter than half of min and never longer than max. Its mean is 3/4 of the step, and hosts that
-// failed at the same instant come back spread over half a step. All numbers are integers. It does not know what failed
-// and when to give up.
+// A wait is at least half of min and at most max, its mean is 3/4 of the step, and hosts that fail at the same instant
+// come back spread over half a step. All numbers are integers. It does not know what failed or when to give up.
 
 import { invariant } from "./invariant.ts"
 import type { RandomSource } from "./random-source.ts"
@@ -28,11 +27,11 @@ export const backoffStep = (attempt: number, { min, max }: BackoffRange): Micros
   return Math.min(step, max)
 }
 
-/** The wait after failure number `attempt` (0, 1, 2, ...). Draws once from `random`. */
+/** The wait after failure number `attempt` (0, 1, 2, ...). Takes one draw from `random`. */
 export const backoffDelay = (attempt: number, range: BackoffRange, random: RandomSource): Micros => {
   const step = backoffStep(attempt, range)
   const choices = Math.floor(step / 2) + 1
-  // A source draws below 2^31; a longer range (over an hour) is drawn in grains of a few microseconds.
+  // A source draws numbers below 2^31, so a range of over an hour is drawn in grains of a few microseconds.
   const grain = Math.ceil(choices / 0x80000000)
   return step - random.nextInt(Math.ceil(choices / grain)) * grain
 }

@@ -1,21 +1,21 @@
-// A set of pieces, 32 to a word, with its count. It knows nothing of peers or blobs. Wire form: bit i is 0x80 >> (i &
-// 7) of byte i >> 3 (BEP 3), and spare bits are zero. A word holds four such bytes, the lowest first, each with its
-// bits reversed, so both conversions go byte by byte.
+// Set of pieces: 32 bits per word, and the number of members in a field. It knows nothing of peers or blobs.
+// Wire form: bit i is 0x80 >> (i & 7) of byte i >> 3 (BEP 3), spare bits zero. A word holds four such bytes, the first
+// one lowest, each with its bits reversed, so conversions go byte by byte.
 
 import { InvariantViolation, invariant } from "./invariant.ts"
 
 /**
- * Words of 32 bits, as signed integers, in a plain array: for most blobs it takes a third of the memory of a typed
- * array, and a host has one per neighbour.
+ * Words of 32 bits, as signed integers. A plain array takes a third of the memory of a typed array at the size of most
+ * blobs, and a host has one for every neighbour.
  */
 export type Words = number[]
 
-/** Zeroed words for `bits` bits. */
+/** Words for this number of bits, all of them zero. */
 export const makeWords = (bits: number): Words => new Array<number>(Math.ceil(bits / 32)).fill(0)
 
 export class Bitfield {
   readonly length: number
-  /** Bit i is bit i & 31 of word i >>> 5. Spare bits of the last word are zero. Only set and clear change it. */
+  /** Bit i is word i >>> 5, bit i & 31. Spare bits of the last word are zero. Read-only outside of this class. */
   readonly words: Words
   #count = 0
 
@@ -31,7 +31,7 @@ export class Bitfield {
     return field
   }
 
-  /** The set that wire bytes describe, or undefined when they are too few, too many, or set a spare bit. */
+  /** The set that wire bytes describe; undefined when their number is wrong or a spare bit is set. */
   static fromBytes(bytes: Uint8Array, length: number): Bitfield | undefined {
     if (bytes.length !== Math.ceil(length / 8)) return undefined
     const spare = bytes.length * 8 - length
@@ -73,7 +73,7 @@ export class Bitfield {
     return (this.words[index >>> 5]! & (1 << (index & 31))) !== 0
   }
 
-  /** Adds `index` and returns whether it was absent. */
+  /** Adds `index`; true when it was absent. */
   set(index: number): boolean {
     if (index >>> 0 !== index || index >= this.length) this.#outside(index)
     const word = index >>> 5
@@ -85,7 +85,7 @@ export class Bitfield {
     return true
   }
 
-  /** Removes `index` and returns whether it was present. */
+  /** Removes `index`; true when it was present. */
   clear(index: number): boolean {
     if (index >>> 0 !== index || index >= this.length) this.#outside(index)
     const word = index >>> 5
@@ -97,7 +97,7 @@ export class Bitfield {
     return true
   }
 
-  /** Number of members that are not in `other`, a set of the same length. */
+  /** The number of members that are not in `other`, a set of the same length. */
   countWithout(other: Bitfield): number {
     let count = 0
     for (let word = 0; word < this.words.length; word++)
@@ -112,20 +112,20 @@ export class Bitfield {
     this.#count = this.length
   }
 
-  /** Kept out of set and clear, so that the message is built only when it is needed. */
+  /** Separate from set and clear, so that they build no message when the index is in range. */
   #outside(index: number): never {
     throw new InvariantViolation(`bitfield: ${index} is outside 0..${this.length - 1}`)
   }
 }
 
-/** Each byte value with its bits reversed. */
+/** Every byte with its bits reversed. */
 const turned = Uint8Array.from({ length: 256 }, (_, byte) => {
   let reversed = 0
   for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) reversed |= 0x80 >> bit
   return reversed
 })
 
-/** Number of set bits of a word. */
+/** The number of bits that are set in a word. */
 const ones = (word: number): number => {
   const pairs = word - ((word >>> 1) & 0x55555555)
   const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)

@@ -1,15 +1,15 @@
-// The timers of a host, as a binary heap of deadlines that know their own slot, so that moving one costs O(log n) and
-// allocates nothing: a neighbour's deadline moves several times per piece.
+// Timer queue of a host: a binary heap of deadlines. Each deadline knows its own slot, so moving one costs O(log n) and
+// allocates nothing; the deadline of a neighbour moves several times per piece.
 //
-// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It does not
-// know what a deadline is for, and what time it is.
+// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It does not know
+// what a deadline is for or what time it is.
 
 import type { Micros } from "./time.ts"
 
 export class Deadline {
   /** The instant at which it fires; undefined while it is not scheduled. */
   at: Micros | undefined = undefined
-  /** Place in the heap, -1 when not in it. Only DeadlineQueue writes it. */
+  /** Slot in the heap; -1 while it is not scheduled. Only DeadlineQueue writes it. */
   slot = -1
   readonly order: number
   readonly #fire: (now: Micros, subject: never) => void
@@ -29,25 +29,25 @@ export class Deadline {
 export class DeadlineQueue {
   readonly #heap: Deadline[] = []
   #made = 0
-  /** The earliest instant at which a deadline is due. Kept up to date, because every step reads it. */
+  /** The earliest instant at which something is due. It is read after every step, so it is kept in a field. */
   next: Micros | undefined = undefined
 
-  /** A deadline that is not scheduled yet. `fire` is called once each time it is due. */
+  /** A deadline that is not scheduled yet. `fire` is called once each time it comes due. */
   make(fire: (now: Micros) => void): Deadline {
     return new Deadline(this.#made++, fire, undefined)
   }
 
-  /** Like `make`, for one of many owners that share `fire`, which receives the owner. */
+  /** Like `make`, for one of many subjects: their deadlines share `fire`, which gets the subject. */
   makeFor<Subject>(subject: Subject, fire: (now: Micros, subject: Subject) => void): Deadline {
     return new Deadline(this.#made++, fire, subject)
   }
 
-  /** Number of scheduled deadlines. */
+  /** The number of scheduled deadlines. */
   get size(): number {
     return this.#heap.length
   }
 
-  /** Moves `deadline` to `at`, or takes it out when `at` is undefined. */
+  /** Schedules `deadline` for `at`, or cancels it when `at` is undefined. */
   set(deadline: Deadline, at: Micros | undefined): void {
     if (at === deadline.at) return
     if (at === undefined) {
@@ -67,8 +67,8 @@ export class DeadlineQueue {
   }
 
   /**
-   * Makes sure that `deadline` fires at `at` or before. A deadline that fires earlier stays unchanged. This serves
-   * timeouts that move away with every answer: their owner checks again when it is woken too early.
+   * Makes sure that `deadline` fires no later than `at`. A deadline that fires earlier stays where it is. This is for
+   * timeouts that move away with every answer: their owner checks again when it is woken early.
    */
   setAtLatest(deadline: Deadline, at: Micros): void {
     if (deadline.at === undefined || at < deadline.at) this.set(deadline, at)

@@ -1,13 +1,12 @@
-// The owners of a key among the members of a ring, by rendezvous hashing (highest random weight; Thaler and
-// Ravishankar, 1998). Every member has a score for the key, and the members with the highest scores own it.
+// Owners of a key among members, by rendezvous hashing (highest random weight; Thaler and Ravishankar, 1998). Every
+// member has a score for the key, and the owners are the members with the highest scores.
 //
-// Invariants: a pure function of the key and of the SET of members, so that everyone who knows the same members names
-// the same owners in the same order; the arrival or departure of a member moves only the keys that it owns. It does not
-// know which members are healthy: a caller that wants the next healthy owner asks for more owners and walks down the
-// list.
+// Invariants: the result is a pure function of the key and of the SET of members, so all hosts that know the same members
+// name the same owners in the same order; when a member arrives or departs, only the keys that it owns move. It does not
+// know which members are healthy: a caller that wants the next healthy owner asks for more owners and tries them in turn.
 //
-// A score is the upper 53 bits of a 64-bit hash of key and member: two lanes of 32 bits that mix with each other, in
-// the manner of MurmurHash3 x86 (public domain, A. Appleby), fed with UTF-16 code units.
+// A score is the upper 53 bits of a 64-bit hash of key and member. The hash has two lanes of 32 bits that are mixed into
+// each other, as in MurmurHash3 x86 (public domain, A. Appleby), and takes UTF-16 code units.
 
 interface Scored {
   readonly member: string
@@ -15,8 +14,8 @@ interface Scored {
 }
 
 /**
- * The `count` owners of `key` among `members`, the first owner first; all members when there are fewer. A member that
- * is listed twice counts once.
+ * The `count` owners of `key` among `members`, the first owner first; all members when there are fewer. A member that is
+ * listed twice counts once.
  */
 export const ringOwners = (key: string, members: readonly string[], count: number): readonly string[] => {
   const afterKey = absorb({ high: 0x2545f491, low: 0x9e3779b9 }, key)
@@ -41,7 +40,7 @@ interface Lanes {
   readonly low: number
 }
 
-/** The state after `text` and an end mark, so that ("a", "bc") and ("ab", "c") differ. */
+/** The state after `text` and an end mark; the mark makes ("a", "bc") and ("ab", "c") differ. */
 const absorb = (before: Lanes, text: string): Lanes => {
   let { high, low } = before
   for (let index = 0; index <= text.length; index++) {
@@ -67,7 +66,7 @@ const score = ({ high, low }: Lanes): number => {
   return ((first + second) >>> 0) * 0x200000 + (second >>> 11)
 }
 
-/** MurmurHash3's fmix32: every bit of the input affects every bit of the output. */
+/** fmix32 of MurmurHash3: every bit of the input affects every bit of the output. */
 const avalanche = (value: number): number => {
   let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)

@@ -1,8 +1,8 @@
-// A list of members in the order in which they were last heard of: doubly linked through the members themselves, oldest
-// first. Adding, removing and reading the oldest cost a few assignments, whatever the length. Invariant: a member is in
-// at most one list. It does not know what the members are and at what age they expire.
+// Doubly linked list of elements in the order of their last use, oldest first. The links are fields of the elements, so
+// adding, removing and reading the oldest one take a few assignments each, whatever the length. Invariant: an element is
+// in at most one list. The list does not know what its elements are or when one is too old.
 
-/** The links that a member carries. Only the list writes them. */
+/** Fields that an element has for its list. Only the list writes them. */
 export interface RecencyLinks<A> {
   older: A | undefined
   newer: A | undefined
@@ -16,7 +16,7 @@ export class RecencyList<A extends RecencyLinks<A>> {
     return this.#oldest
   }
 
-  /** Adds a member that is in no list, as the newest. */
+  /** Adds an element that is in no list, as the newest. */
   add(element: A): void {
     element.older = this.#newest
     element.newer = undefined
@@ -25,7 +25,7 @@ export class RecencyList<A extends RecencyLinks<A>> {
     this.#newest = element
   }
 
-  /** Removes a member of this list. */
+  /** Removes an element that is in this list. */
   remove(element: A): void {
     if (element.older === undefined) this.#oldest = element.newer
     else element.older.newer = element.newer

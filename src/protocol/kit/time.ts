@@ -1,5 +1,5 @@
-// The time of the protocol: integer microseconds since an origin that the world chooses (the start of a simulation or
-// of a process). Machines compare and add instants, and never ask for the current one.
+// Time of the protocol: integer microseconds since an origin that the world chooses, such as the start of a simulation
+// or of a process. Machines compare and add instants; they never read a clock.
 
 /** An instant or a duration in integer microseconds. */
 export type Micros = number

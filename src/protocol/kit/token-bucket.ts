@@ -1,12 +1,12 @@
-// A token bucket, which decides when bytes may go under a rate limit. It is kept as one instant, at which the bucket is
-// full again (the virtual scheduling of GCRA, ITU-T I.371). A request moves that instant by the time of its bytes at
-// the rate, and may go when the bucket holds all of it: the time of one burst before the instant.
+// Token bucket: the instant at which bytes may be sent under a rate limit. The state is one instant, at which the bucket
+// is full again (virtual scheduling of GCRA, ITU-T I.371). A request moves this instant by the time that its bytes take
+// at the rate, and may go when the bucket holds all of it: the time of `burst` before the instant.
 //
-// Invariants: the bytes granted up to any instant t are at most burst + rate x (t - start); in any window [a, b] at
-// most burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come, first served);
-// rounding does not add up, because the part of a microsecond is kept as a remainder. A request larger than the burst
-// is granted too: it waits for as many refills as it needs. It does not know what the bytes are (the units of `take`
-// may be requests), and whether they went: a reservation is spent.
+// Invariants: the bytes granted up to any instant t are at most burst + rate x (t - start); those granted in any window
+// [a, b] are at most burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come,
+// first served); rounding errors do not add up, since fractions of a microsecond are kept as a remainder. A request
+// larger than the burst is granted as well, after as many refills as it needs. The bucket does not know what the bytes
+// are (the units of `take` may be requests) or whether they were sent: a reservation is spent.
 
 import { invariant } from "./invariant.ts"
 import type { Micros } from "./time.ts"
@@ -16,13 +16,13 @@ const microsPerSecond = 1_000_000
 export interface TokenRate {
   /** Refill, an integer >= 1. */
   readonly bytesPerSecond: number
-  /** Bytes in an idle bucket, an integer >= 0. */
+  /** Capacity of the bucket, an integer >= 0. */
   readonly burstBytes: number
 }
 
 export class TokenBucket {
   readonly #rate: number
-  /** The time that a refill of the burst takes: whole microseconds, and a remainder in 1/rate of a microsecond. */
+  /** The time that a refill of the burst takes: whole microseconds, and a remainder in units of 1/rate of one. */
   readonly #burstMicros: Micros
   readonly #burstRest: number
   /** The instant at which the bucket is full again, in the same two parts. */
@@ -43,8 +43,8 @@ export class TokenBucket {
   }
 
   /**
-   * Takes `bytes` (an integer of at most 9 GB) and returns the instant at which they may go: `now` or later. Earlier
-   * requests go first. If `now` runs backwards, the bucket only becomes stricter.
+   * Takes `bytes` (an integer of at most 9 GB) and returns the instant at which they may go, `now` or later. Earlier
+   * requests go first. `now` should not run backwards; if it does, the bucket only becomes stricter.
    */
   reserve(bytes: number, now: Micros): Micros {
     if (this.#fullAt < now) {

@@ -1,22 +1,22 @@
-// What channels see of a swarm, and how an Open says which pieces a host has. Invariant: what openingHave writes,
-// parseHave reads back as the same set.
+// A swarm as its channels see it, and the pieces of a host as an Open states them. Invariant: parseHave reads the set that
+// openingHave wrote.
 
 import { Bitfield } from "../kit/bitfield.ts"
 import type { HaveBatch } from "../swarm/have-batch.ts"
 import type { NeighbourSwarm } from "../swarm/neighbour.ts"
 import type { Have } from "../wire/message.ts"
 
-/** A swarm, as far as its channels are concerned. */
+/** A swarm, as its channels see it. */
 export interface ChannelSwarm extends NeighbourSwarm {
   readonly have: Bitfield
   readonly haves: Pick<HaveBatch, "end">
-  /** Being closed on this host: nothing is begun any more. */
+  /** The swarm is being closed on this host: nothing is started any more. */
   closing: boolean
-  /** Connections being made for this swarm. */
+  /** Number of connections that are being made for this swarm. */
   dialling: number
   readonly wantsPieces: boolean
   readonly isStarving: boolean
-  /** Neighbours joined, being opened or being dialled. */
+  /** Number of neighbours that are joined, being opened or being dialled. */
   readonly degree: number
   readonly close: () => void
 }
@@ -24,7 +24,7 @@ export interface ChannelSwarm extends NeighbourSwarm {
 export const openingHave = (have: Bitfield): Have =>
   have.isFull ? "all" : have.count === 0 ? "none" : have.toBytes()
 
-/** The set of pieces that an Open names; undefined when it is a bitfield of another length. */
+/** The pieces that an Open states; undefined when its bitfield has another length. */
 export const parseHave = (have: Have, pieces: number): Bitfield | undefined => {
   if (have === "all") return Bitfield.full(pieces)
   if (have === "none") return new Bitfield(pieces)

@@ -1,12 +1,13 @@
-// Decides how swarms are opened and closed on connections, and asks the driver about swarms that this host is not in.
+// Channels: how swarms are opened and closed on connections, and how the driver is asked about swarms that this host is
+// not in.
 //
-//   this side: none -- open --> opening -- the peer's Open --> joined -- leave, or the peer's Close --> none
+//   this side: none -- open --> opening -- the peer's Open --> joined -- close, or the peer's Close --> none
 //   a peer's Open of a swarm this host is not in: asked -- SwarmOpened --> joined; -- SwarmUnknown --> refused
-//   refused: Open(none), Close(reason), since a Close carries the number of an own Open
+//   refused: Open(none), Close(reason), since a Close carries the number of an Open of its sender
 //
-// A Close ends its sender's channel and answers whatever was requested of its sender; the other side closes its own in
-// return. Invariants: neighbours of a swarm within the maximum of this kind of host; pending asks within
-// maxPendingAsks. It refuses to know what is exchanged on a channel.
+// A Close ends the channel of its sender and replaces the answers that its sender owes; the other side closes its own
+// channel in return. Invariants: a swarm has at most as many neighbours as its kind of host may have; there are at most
+// maxPendingAsks pending asks. It does not know what is exchanged on a channel.
 
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
@@ -21,7 +22,7 @@ import { indexNeighbour, type NeighbourIndex, unindexNeighbour } from "./neighbo
 import { NeighbourSearch } from "./neighbour-search.ts"
 import { type PeerSession, type RemoteChannel, sessionOf } from "./peer-session.ts"
 
-/** Own Opens of one swarm that a peer may leave unanswered before no more are sent. */
+/** Opens of one swarm that a peer may leave unanswered; no more are sent after them. */
 const maxUnanswered = 4
 
 interface Entry<S> {
@@ -29,11 +30,11 @@ interface Entry<S> {
   readonly search: NeighbourSearch
 }
 
-/** What Channels needs of the connections. */
+/** What the channels need from the connections. */
 export interface Dialler {
-  /** Begins a connection for a swarm; false when there is no place for one. */
+  /** Dials a peer for a swarm; false when there is no room for a connection. */
   readonly dial: (peer: PeerAddress, swarm: SwarmId, now: Micros) => boolean
-  /** The session has no channel any more. */
+  /** The session has no channels any more. */
   readonly idled: (session: PeerSession, now: Micros) => void
   readonly violation: (session: PeerSession, reason: string, now: Micros) => void
 }
@@ -45,7 +46,7 @@ export class Channels<S extends ChannelSwarm> {
   readonly #dialler: Dialler
   readonly #index: NeighbourIndex
   readonly #entries = new Map<SwarmId, Entry<S>>()
-  /** Sessions on which a swarm was opened that the driver was asked about. */
+  /** The pending asks: sessions on which peers opened a swarm that the driver was asked about. */
   #asks: Map<SwarmId, PeerSession[]> | undefined
   #stopping = false
 
@@ -63,7 +64,7 @@ export class Channels<S extends ChannelSwarm> {
     this.#index = index
   }
 
-  /** The peer did not answer an Open in time. */
+  /** The peer has not answered an Open in time. */
   readonly #unanswered = (now: Micros, neighbour: Neighbour): void =>
     this.close(neighbour, "not-interested", now)
 
@@ -118,7 +119,7 @@ export class Channels<S extends ChannelSwarm> {
     this.seek(id, now)
   }
 
-  /** Dials or opens candidates until the swarm has its neighbours; a starving swarm takes more than its target. */
+  /** Dials candidates, or opens the swarm on their connections, until it has enough; a starving swarm takes more. */
   seek(id: SwarmId, now: Micros): void {
     const entry = this.#entries.get(id)
     if (entry === undefined || this.#stopping || !entry.swarm.wantsPieces) return
@@ -148,7 +149,7 @@ export class Channels<S extends ChannelSwarm> {
     search.wakeAt(swarm.degree < goal ? again : undefined)
   }
 
-  /** A connection is ready, or failed: the swarms that wanted it hear of it. */
+  /** A connection is open or has failed: its swarms open their channels, or look elsewhere. */
   intentsDone(session: PeerSession, succeeded: boolean, now: Micros): void {
     const intents = session.takeIntents()
     for (const id of intents) {
@@ -160,7 +161,7 @@ export class Channels<S extends ChannelSwarm> {
     if (!succeeded) for (const id of intents) this.seek(id, now)
   }
 
-  /** A connection makes way for another of the same peer: what it was wanted for is wanted there. */
+  /** Another connection to the same peer replaces this one, which the swarms do not wait for any more. */
   withdrawIntents(session: PeerSession): void {
     for (const id of session.takeIntents()) {
       const swarm = this.swarm(id)
@@ -168,7 +169,7 @@ export class Channels<S extends ChannelSwarm> {
     }
   }
 
-  /** Opens a swarm that this host takes part in, or leaves it to the handshake when that is not over. */
+  /** Opens a swarm of this host, at once or after the handshake. */
   openIfWanted(session: PeerSession, id: SwarmId, now: Micros): void {
     const swarm = this.swarm(id)
     if (swarm === undefined) return
@@ -179,7 +180,7 @@ export class Channels<S extends ChannelSwarm> {
     }
   }
 
-  /** Opens a swarm on a connection, and joins when the peer had opened it before. */
+  /** Opens a swarm on a connection, and joins it when the peer has opened it before. */
   open(session: PeerSession, id: SwarmId, now: Micros): void {
     const { swarm } = this.#entry(id)
     if (session.neighbourOf(id) !== undefined || session.unanswered(id) >= maxUnanswered) return
@@ -249,7 +250,7 @@ export class Channels<S extends ChannelSwarm> {
     return undefined
   }
 
-  /** Ends this host's side of a channel; what the peer still says on its own is passed over until its Close. */
+  /** Closes this host's side of a channel. Messages of the peer are ignored from then on, until its Close. */
   close(neighbour: Neighbour, reason: CloseReason, now: Micros): void {
     const session = sessionOf(neighbour)
     this.#uploader.channelClosed(neighbour, true)
@@ -265,7 +266,7 @@ export class Channels<S extends ChannelSwarm> {
     this.#checkIdle(session, now)
   }
 
-  /** The connection has ended: all of its channels with it. */
+  /** The connection has ended, and all its channels with it. */
   endSession(session: PeerSession, now: Micros): void {
     const swarms = session.neighbours.map(({ swarm }) => swarm.id)
     for (const neighbour of session.neighbours) this.#removeNeighbour(neighbour, now)
@@ -274,13 +275,14 @@ export class Channels<S extends ChannelSwarm> {
     for (const id of swarms) this.seek(id, now)
   }
 
-  /** No more neighbours are looked for, no more asks are made. */
+  /** The host stops: it looks for no more neighbours and makes no more asks. */
   stop(): void {
     this.#stopping = true
   }
 
   #accept(session: PeerSession, remote: RemoteChannel, now: Micros): void {
-    // Only the joined count: when many hosts dial each other at once, those that they count on refuse them in turn.
+    // Only joined neighbours count. If those being dialled counted too, hosts that dial each other at the same time would
+    // all refuse each other.
     if (this.#stopping || this.#isFull(this.#entry(remote.swarm).swarm)) {
       this.#refuse(session, remote, "too-many", now)
     } else {
@@ -302,7 +304,7 @@ export class Channels<S extends ChannelSwarm> {
     this.#checkIdle(session, now)
   }
 
-  /** The answer to an Open that is not wanted. */
+  /** Answers an Open that is refused. */
   #openAndClose(session: PeerSession, swarm: SwarmId, reason: CloseReason): void {
     const channel = session.freeChannel(true)
     invariant(channel !== undefined, "channels: no number is left for a refusal")
@@ -333,14 +335,14 @@ export class Channels<S extends ChannelSwarm> {
     if (neighbour.isOrigin) this.seek(swarm.id, now)
   }
 
-  /** A peer with whom a channel was closed is not tried again for a while: shortly when there only was no place. */
+  /** A peer whose channel was closed is not tried again for a while; for a short while when it only had no room. */
   #coolDown(id: SwarmId, session: PeerSession, reason: CloseReason, now: Micros): void {
     const { minRedialDelay, maxRedialDelay } = this.#context.rules
     const patience = reason === "too-many" ? 2 * minRedialDelay : maxRedialDelay
     this.#entry(id).search.refused(peerOf(session), now + patience)
   }
 
-  /** Takes the neighbour out of its session and swarm; nothing is said to it. */
+  /** Removes the neighbour from its session and its swarm. It sends nothing. */
   #removeNeighbour(neighbour: Neighbour, now: Micros): void {
     const session = sessionOf(neighbour)
     session.removeNeighbour(neighbour)

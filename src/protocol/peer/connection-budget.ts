@@ -1,8 +1,7 @@
-// Decides how many connections a host has and with whom: the limit, one connection a peer, bans that expire, and how
-// long a failed or refused peer is left alone.
+// Connections of a host: their limit, one connection per peer, bans that expire, and the backoff of peers that failed.
 //
-// Invariants: connections of all states together never exceed maxConnections; at most one open session a peer; bans
-// and redial records are bounded, the oldest goes first. It refuses to know swarms and messages.
+// Invariants: connections of all states together never exceed maxConnections; a peer has at most one open session; bans
+// and redial records are bounded, and the oldest one makes room. It does not know swarms and messages.
 
 import { backoffDelay } from "../kit/backoff.ts"
 import { BoundedMap } from "../kit/bounded-map.ts"
@@ -25,9 +24,9 @@ export class ConnectionBudget {
   readonly #random: RandomSource
   readonly #sessions = new Map<ConnectionId, PeerSession>()
   readonly #open = new Map<PeerId, PeerSession>()
-  /** Being dialled or greeted, by whom the tracker said is there. */
+  /** Sessions before the end of their handshake, by the peer that the tracker named. */
   readonly #pending = new Map<PeerId, PeerSession>()
-  // Made with their first entry: most hosts never have one.
+  // Created with their first entry: most hosts never have one.
   #bans: BoundedMap<PeerId, { readonly until: Micros; readonly reason: string }> | undefined
   #redials: BoundedMap<PeerId, Redial> | undefined
 
@@ -52,7 +51,7 @@ export class ConnectionBudget {
     return this.#sessions.get(connection)
   }
 
-  /** The open connection with a peer. */
+  /** The open connection to a peer. */
   openWith(peerId: PeerId): PeerSession | undefined {
     return this.#open.get(peerId)
   }
@@ -68,7 +67,7 @@ export class ConnectionBudget {
     if (session.expected !== undefined) this.#pending.set(session.expected, session)
   }
 
-  /** The handshake is done: the session stands for its peer. */
+  /** The handshake is done: the session is the one of its peer. */
   opened(session: PeerSession): void {
     this.#forgetPending(session)
     const peerId = peerOf(session)
@@ -76,7 +75,7 @@ export class ConnectionBudget {
     this.#redials?.delete(peerId)
   }
 
-  /** This host has ended the session; its connection counts until it is gone. */
+  /** This host ends the session. Its connection counts until it is gone. */
   closing(session: PeerSession): void {
     this.#forgetPending(session)
     if (session.peerId !== undefined && this.#open.get(session.peerId) === session) {
@@ -106,7 +105,7 @@ export class ConnectionBudget {
     return [...(this.#bans ?? [])].map(([peerId, ban]) => ({ peerId, ...ban }))
   }
 
-  /** A connection with the peer failed or was refused: it is not dialled for a while, longer each time. */
+  /** A connection to the peer failed or was refused: the peer is not dialled for a while, longer each time. */
   recordFailure(peerId: PeerId, now: Micros): void {
     this.#redials ??= new BoundedMap(this.#rules.maxRedialsRemembered)
     const attempts = this.#redials.get(peerId)?.attempts ?? 0
@@ -115,7 +114,7 @@ export class ConnectionBudget {
     this.#redials.set(peerId, { attempts: attempts + 1, notBefore: now + delay })
   }
 
-  /** When the peer may be dialled: 0 when nothing is held against it. */
+  /** When the peer may be dialled; 0 when it has no failures. */
   dialNotBefore(peerId: PeerId): Micros {
     return this.#redials?.get(peerId)?.notBefore ?? 0
   }

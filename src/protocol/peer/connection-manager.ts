@@ -1,12 +1,12 @@
-// Decides when connections are made, greeted and ended.
+// Life of connections: dialling and accepting, the handshake, and the end.
 //
 //   Dial -> dialling -- Connected --> greeting -- Hello --> open -- end --> closing -- Disconnected --> gone
 //   accepted ------- Connected -----> greeting
 //
-// A dialler says Hello when connected, an acceptor answers with its own, or with a Bye that says why not; rules in
-// handshake.ts. Invariants: nothing but Hello or Bye is taken in greeting, and no second Hello; a peer that breaks the
-// protocol gets Bye protocol-error and is banned once its name is known; a connection counts against the budget until
-// the transport says that it is gone. It refuses to know what happens on channels.
+// The dialler sends Hello when it is connected; the acceptor answers with its own Hello, or with a Bye that has the reason
+// (rules: handshake.ts). Invariants: only Hello or Bye is accepted in greeting, and no second Hello; a peer that breaks the
+// protocol gets Bye protocol-error, and is banned if its id is known; a connection counts against the budget until the
+// transport reports its end. It does not know what happens on channels.
 
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
@@ -21,11 +21,11 @@ import { PeerSession } from "./peer-session.ts"
 
 type Hello = Extract<Message, { tag: "Hello" }>
 
-/** What the connections need of the channels. */
+/** What the connections need from the channels. */
 export interface ConnectionChannels {
-  /** The handshake is done, or the connection failed: the swarms that waited for it are opened, or look elsewhere. */
+  /** A connection is open or has failed: its swarms open their channels, or look elsewhere. */
   readonly intentsDone: (session: PeerSession, succeeded: boolean, now: Micros) => void
-  /** The swarms that waited for this connection wait for another one to the same peer. */
+  /** Another connection to the same peer replaces this one, which the swarms do not wait for any more. */
   readonly withdrawIntents: (session: PeerSession) => void
   readonly openIfWanted: (session: PeerSession, swarm: SwarmId, now: Micros) => void
   /** The connection has ended, and its channels with it. */
@@ -37,12 +37,12 @@ export class ConnectionManager {
   readonly #budget: ConnectionBudget
   readonly #uploader: Pick<Uploader, "disconnected">
   readonly #channels: () => ConnectionChannels
-  /** Accepted and ended in the same breath; nothing they say matters. */
+  /** Connections that were refused when they were accepted. What they send is ignored. */
   #refused: Set<ConnectionId> | undefined
   #lastDialled: ConnectionId = 0
   #stopping = false
 
-  /** `channels` is asked for late: the two know each other. */
+  /** @param channels A function, because channels and connections refer to each other. */
   constructor(
     context: HostContext,
     budget: ConnectionBudget,
@@ -55,7 +55,7 @@ export class ConnectionManager {
     this.#channels = channels
   }
 
-  /** The session of a connection, or undefined when what it says is to be passed over. */
+  /** The session of a connection; undefined when what it sends is ignored. */
   receiving(connection: ConnectionId): PeerSession | undefined {
     const session = this.#budget.session(connection)
     if (session === undefined) {
@@ -171,7 +171,7 @@ export class ConnectionManager {
     this.end(session, undefined, `the peer said Bye: ${reason}`, now)
   }
 
-  /** The peer broke the protocol: it is told, counted, and banned when its name is known. */
+  /** The peer broke the protocol: it gets a Bye, is counted, and is banned if its id is known. */
   violation(session: PeerSession, reason: string, now: Micros): void {
     if (session.state === "closing") return
     this.#context.counters.protocolErrors++
@@ -180,7 +180,7 @@ export class ConnectionManager {
     this.end(session, "protocol-error", `protocol error: ${reason}`, now)
   }
 
-  /** The transport could not read a frame; only another version is no violation. */
+  /** The transport could not read a frame. That is a violation, unless the frame is of another version. */
   broken(session: PeerSession, bye: ByeReason, reason: string, now: Micros): void {
     if (bye !== "version") {
       this.violation(session, reason, now)
@@ -197,7 +197,7 @@ export class ConnectionManager {
     if (session !== undefined) this.end(session, "banned", `banned: ${reason}`, now)
   }
 
-  /** Ends a connection on which nothing moves. */
+  /** Ends a connection that makes no progress. */
   drop(session: PeerSession, reason: string, now: Micros): void {
     this.#recordFailure(session, now)
     this.end(session, undefined, reason, now)
@@ -208,7 +208,7 @@ export class ConnectionManager {
     this.#wakeAt(session, now + this.#context.rules.idleConnectionTimeout)
   }
 
-  /** Says Bye to everyone; nothing is dialled or accepted any more. */
+  /** Sends Bye to all peers. Nothing is dialled or accepted any more. */
   stop(now: Micros): void {
     this.#stopping = true
     for (const session of [...this.#budget.sessions()]) this.end(session, "shutdown", "shutting down", now)
@@ -216,7 +216,7 @@ export class ConnectionManager {
 
   end(session: PeerSession, bye: ByeReason | undefined, reason: string, now: Micros): void {
     if (session.state === "closing") return
-    // A dial cannot be taken back; it is ended when the transport has answered it.
+    // A dial cannot be cancelled; the connection is ended once the transport has answered.
     if (session.state !== "dialling") {
       if (bye !== undefined) sendMessage(this.#context, session, { tag: "Bye", reason: bye })
       this.#context.outputs.push({ tag: "Disconnect", connection: session.connection, reason })
@@ -255,7 +255,7 @@ export class ConnectionManager {
     return session
   }
 
-  /** Two connections with one peer: `loser` ends, its swarms go on over `kept`. */
+  /** Of two connections to one peer, `loser` ends, and its swarms continue on `kept`. */
   #replace(loser: PeerSession, kept: PeerSession, now: Micros): void {
     const swarms = [...loser.neighbours.map(({ swarm }) => swarm.id), ...loser.intents]
     this.#channels().withdrawIntents(loser)

@@ -1,12 +1,12 @@
-// Decides who may speak: the Hello that this host says, and what to answer to a peer's. Pure rules; peer-host.ts
-// carries them out.
+// Rules of the handshake: the Hello of this host, and the answer to the Hello of a peer. Pure functions;
+// connection-manager.ts applies them.
 //
 //   dialler  -- Hello -->  acceptor      refused: Bye with the reason instead of a Hello, then the end
 //   dialler  <-- Hello --  acceptor
 //
-// Of two connections between the same two hosts both ends must drop the same one, without asking each other: kept is
-// the one dialled by the lower peer id; when one host dialled both, the newer one, since it only dials again when the
-// older is dead to it.
+// Of two connections between the same two hosts, both ends must drop the same one without asking each other. They keep the
+// one that the lower peer id dialled; when one host dialled both, they keep the newer one, since a host dials again only
+// when the older connection is dead on its side.
 
 import type { HostIdentity } from "../swarm/host-context.ts"
 import { type ByeReason, type Message, protocolVersion } from "../wire/message.ts"
@@ -26,7 +26,7 @@ export const makeHello = (self: HostIdentity): Hello => ({
   credentials: noCredentials
 })
 
-/** Why a peer's Hello is refused, or undefined when it is welcome. */
+/** Why the Hello of a peer is refused; undefined when it is accepted. */
 export const refuseHello = (
   self: HostIdentity,
   hello: Hello,
@@ -38,7 +38,7 @@ export const refuseHello = (
   return undefined
 }
 
-/** Of two connections with the same peer, the one that both ends keep. `newer` was opened after `older`. */
+/** Of two connections to the same peer, the one that both ends keep. `newer` was opened after `older`. */
 export const keptOfTwo = (
   self: PeerId,
   peer: PeerId,

@@ -1,40 +1,39 @@
-// Decides how the neighbour that a message is for is found: by connection and the peer's channel number, in one small
-// table, without going through the connection. Of two neighbours that share a place the one that joined last has it;
-// the other is found through its session. It exists for speed alone: a host of a large simulation has been pushed out
-// of the cache when its next message comes, and every object on the way to a neighbour is another wait for memory.
+// Index of joined neighbours by connection and by the peer's channel number: one small table, in which the neighbour of a
+// message is found without reading its connection. Of two neighbours with the same slot, the one that joined last has it;
+// the other one is found through its session. The index exists for speed only: in a large simulation a host is out of the
+// CPU's cache when its next message comes, and every object that leads to the neighbour is another wait for memory.
 //
-// Invariant: what is found is joined.
+// Invariant: a neighbour that is found is joined.
 
 import type { Neighbour } from "../swarm/neighbour.ts"
 import type { ConnectionId } from "../swarm/peer-host-io.ts"
 
-/** A power of two, several times the usual neighbours of a host. */
-const places = 64
+/** A power of two, several times the usual number of neighbours of a host. */
+const slots = 64
 
-/** One array and nothing around it, for the same reason. */
+/** A plain array without an object around it, for the same reason. */
 export type NeighbourIndex = Array<Neighbour | undefined>
 
 export const makeNeighbourIndex = (): NeighbourIndex =>
-  new Array<Neighbour | undefined>(places).fill(undefined)
+  new Array<Neighbour | undefined>(slots).fill(undefined)
 
-/** The neighbour to whom a message on that channel belongs; undefined when there is none, or another has its place. */
+/** The neighbour with that channel; undefined when there is none, or another neighbour has its slot. */
 export const findNeighbour = (
   index: NeighbourIndex,
   connection: ConnectionId,
   channel: number
 ): Neighbour | undefined => {
-  const neighbour = index[placeOf(connection, channel)]
+  const neighbour = index[slotOf(connection, channel)]
   return neighbour?.connection === connection && neighbour.theirChannel === channel ? neighbour : undefined
 }
 
 export const indexNeighbour = (index: NeighbourIndex, neighbour: Neighbour): void => {
-  index[placeOf(neighbour.connection, neighbour.theirChannel)] = neighbour
+  index[slotOf(neighbour.connection, neighbour.theirChannel)] = neighbour
 }
 
 export const unindexNeighbour = (index: NeighbourIndex, neighbour: Neighbour): void => {
-  const place = placeOf(neighbour.connection, neighbour.theirChannel)
-  if (index[place] === neighbour) index[place] = undefined
+  const slot = slotOf(neighbour.connection, neighbour.theirChannel)
+  if (index[slot] === neighbour) index[slot] = undefined
 }
 
-const placeOf = (connection: ConnectionId, channel: number): number =>
-  (2 * connection + channel) & (places - 1)
+const slotOf = (connection: ConnectionId, channel: number): number => (2 * connection + channel) & (slots - 1)

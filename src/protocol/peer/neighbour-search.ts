@@ -1,8 +1,8 @@
-// Decides whom a swarm should try next as a neighbour: the peers of the latest hand-outs, first offered first, without
-// those that refused a short while ago.
+// Candidates of a swarm for new neighbours: the peers of the latest hand-outs, in the order of the offers, and when those
+// that refused may be tried again.
 //
-// Invariants: at most maxCandidates peers and as many refusals are remembered. It refuses to know connections; the
-// caller says which candidates can be tried now.
+// Invariants: at most maxCandidates peers and as many refusals are remembered. It does not know connections; the caller
+// decides which candidates it can try now.
 
 import { BoundedMap } from "../kit/bounded-map.ts"
 import type { Deadline } from "../kit/deadlines.ts"
@@ -16,7 +16,7 @@ export class NeighbourSearch {
   #refusals: BoundedMap<PeerId, Micros> | undefined
   readonly #deadline: Deadline
 
-  /** `seek` is called when a candidate that was left alone may be tried again. */
+  /** @param seek Called when a candidate that was backing off may be tried again. */
   constructor(context: HostContext, seek: (now: Micros) => void) {
     this.#context = context
     this.#deadline = context.deadlines.make(seek)
@@ -26,7 +26,7 @@ export class NeighbourSearch {
     return this.#candidates
   }
 
-  /** A hand-out came: its peers go before earlier ones. */
+  /** Adds the peers of a hand-out before earlier ones. */
   offer(peers: readonly PeerAddress[]): void {
     const seen = new Set<PeerId>([this.#context.self.peerId])
     const merged: PeerAddress[] = []
@@ -38,22 +38,22 @@ export class NeighbourSearch {
         merged.push(peer)
       }
     }
-    // A copy is no larger than what is in it.
+    // A copy has no spare capacity.
     this.#candidates = merged.slice()
   }
 
-  /** A peer closed the channel, or could not be spoken to: not tried again for a while. */
+  /** A peer closed its channel: it is not tried again before `until`. */
   refused(peerId: PeerId, until: Micros): void {
     this.#refusals ??= new BoundedMap(this.#context.rules.maxCandidates)
     this.#refusals.set(peerId, until)
   }
 
-  /** When a peer may be tried as far as its own refusals go. */
+  /** When a peer may be tried, considering only its refusals in this swarm. */
   notBefore(peerId: PeerId): Micros {
     return this.#refusals?.get(peerId) ?? 0
   }
 
-  /** Seeks again at `at`. */
+  /** Schedules the next search. */
   wakeAt(at: Micros | undefined): void {
     this.#context.deadlines.set(this.#deadline, at)
   }

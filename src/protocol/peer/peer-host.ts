@@ -1,12 +1,12 @@
-// Decides what a host does as a peer: takes one input at a time and gives the outputs, by the mechanisms beside it.
+// Peer machine of a host: takes one input at a time and returns its outputs. It consists of:
 //
 //   connections: connection-manager.ts (connection-budget.ts, handshake.ts, peer-session.ts)
 //   channels:    channels.ts (neighbour-search.ts, neighbour.ts)
 //   a blob:      swarm.ts (request-filler.ts, request-window.ts, piece-selection.ts, have-batch.ts, super-seeding.ts)
 //   the uplink:  uploader.ts, one for all blobs
 //
-// Invariants: a step is a plain call, changes the state in place, and throws only when this program or its driver is
-// wrong, never for what a peer sent; the same inputs and the same chance give the same outputs. It refuses to know
+// Invariants: a step is a plain call that changes the state in place; it throws only for a defect of this program or its
+// driver, never for what a peer sent; the same inputs and the same random numbers give the same outputs. It does not know
 // sockets, disks, clocks and trackers.
 
 import { DeadlineQueue } from "../kit/deadlines.ts"
@@ -34,18 +34,18 @@ import { type PeerSession, sessionOf } from "./peer-session.ts"
 
 export interface PeerHostOptions extends HostIdentity {
   readonly random: RandomSource
-  /** Limits that a strategy varies; the rest are those of limits.ts. */
+  /** Limits that an experiment varies; all others are those of limits.ts. */
   readonly limits?: Partial<PeerHostRules>
 }
 
-/** One neighbour, as metrics and debugging see it. */
+/** State of one neighbour, for metrics and debugging. */
 export interface NeighbourSnapshot {
   readonly peerId: PeerId
   readonly kind: PeerKind
   readonly address: string
   readonly have: number
   readonly requests: number
-  /** When it is asked again, if it refused. */
+  /** When it is asked again, if it backs off. */
   readonly backoffUntil: Micros | undefined
 }
 
@@ -55,7 +55,7 @@ export interface BanSnapshot {
   readonly reason: string
 }
 
-/** Messages on a channel that is joined. */
+/** Messages on a joined channel. */
 type Exchange = Exclude<Message, { readonly tag: "Hello" | "Bye" | "Open" | "Close" }>
 
 const isExchange = (message: Message): message is Exchange =>
@@ -102,19 +102,19 @@ export class PeerHost {
   }
 
   /**
-   * One step. The outputs are to be carried out in order before the next step; the array is reused by the next call.
-   * `now` never goes back.
+   * One step. The driver carries out the outputs in order before the next step, which reuses the array. `now` never goes
+   * back.
    */
   handle(input: PeerHostInput, now: Micros): readonly PeerHostOutput[] {
     invariant(now >= this.#now, `peer host: time went back from ${this.#now} to ${now}`)
     this.#now = now
-    // Not by its length: that would give back its memory, to be asked for anew by every step.
+    // Setting the length to 0 would free the memory of the array, and every step would allocate it again.
     while (this.#outputs.length > 0) this.#outputs.pop()
     this.#step(input, now)
     return this.#outputs
   }
 
-  /** When Woken is wanted next; it may lie in the past after a step, then at once. */
+  /** When Woken is due next. After a step it may lie in the past; then it is due at once. */
   nextWake(): Micros | undefined {
     return this.#deadlines.next
   }
@@ -132,17 +132,17 @@ export class PeerHost {
     }
   }
 
-  /** Whether a piece of this swarm is on its way to a peer. */
+  /** Whether a piece of this swarm is in the upload queue. */
   isServing(id: SwarmId): boolean {
     return this.#uploader.isServing(id)
   }
 
-  /** Connections of all states. */
+  /** Number of connections in all states. */
   get connections(): number {
     return this.#budget.size
   }
 
-  /** What the uploader holds: pieces queued, pieces that a peer does not take, bytes of both. */
+  /** The upload queue: queued pieces, stalled pieces, and the bytes of both. */
   get uploads(): { readonly pieces: number; readonly stalled: number; readonly bytes: number } {
     const { queued, stalled, queuedBytes } = this.#uploader
     return { pieces: queued, stalled, bytes: queuedBytes }
@@ -262,7 +262,7 @@ export class PeerHost {
     if (violation !== undefined) this.#connections.violation(session, violation, now)
   }
 
-  /** A message of an open session; a string says how it breaks the protocol. */
+  /** A message of an open session. A string tells how it breaks the protocol. */
   #receiveOpen(
     session: PeerSession,
     message: Exclude<Message, { tag: "Hello" | "Bye" }>,
@@ -285,7 +285,7 @@ export class PeerHost {
     return this.#exchange(neighbour, message, now)
   }
 
-  /** What neighbours say to each other in a swarm. */
+  /** A message between neighbours of a swarm. */
   #exchange(neighbour: Neighbour, message: Exchange, now: Micros): string | undefined {
     const { swarm } = neighbour
     switch (message.tag) {
@@ -307,7 +307,7 @@ export class PeerHost {
     }
   }
 
-  /** A piece that crossed this host's Close: its bytes came for nothing. */
+  /** A piece that crossed this host's Close: its bytes are wasted. */
   #pieceAfterClose(session: PeerSession, bytes: number): void {
     if (session.kind === "origin") this.counters.bytesReceivedFromOrigins += bytes
     else this.counters.bytesReceivedFromAgents += bytes

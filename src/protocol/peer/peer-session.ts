@@ -1,16 +1,17 @@
-// Decides what one connection is: who is at its other end, and which channels are open on it, in both directions.
+// Session: one connection, the peer at its other end, and the channels that are open on it in both directions.
 //
 //   dialling -- Connected --> greeting -- Hello --> open -- Bye, violation, idle, ... --> closing -- Disconnected --> gone
 //
 // Every Open is answered by one Open, so the first Open of one side pairs with the first of the other, the second with
-// the second: an Open that arrives answers this side's oldest unanswered one, even if that was closed meanwhile.
+// the second, and so on: an Open that arrives answers the oldest unanswered Open of this side, even if that was closed
+// meanwhile.
 //
-// A channel is its sender's own number. A peer's channel ("remote") is: asked (this host is not in the swarm, its
-// driver was asked), joined to a neighbour, or draining (this host closed its side, the peer's Close is still to come:
-// what it says meanwhile crossed that Close and is passed over).
+// Each side numbers its own channels. A channel of the peer ("remote") is asked (this host is not in the swarm, and its
+// driver was asked), joined to a neighbour, or draining (this host has closed its side, and the peer's Close is still to
+// come: messages until then have crossed the Close of this host and are ignored).
 //
-// Invariants: at most maxChannels numbers each way; one channel a swarm each way; a violation of these by the peer is
-// a reason given back, never an exception. It refuses to know pieces and what a swarm decides.
+// Invariants: there are at most maxChannels numbers, and one channel per swarm, in each direction; a violation of these by
+// the peer is a reason that is returned, never an exception. It does not know pieces or the decisions of a swarm.
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -19,13 +20,13 @@ import type { ConnectionId } from "../swarm/peer-host-io.ts"
 import type { Have, SwarmId } from "../wire/message.ts"
 import type { PeerId, PeerKind } from "../wire/peer-id.ts"
 
-/** What most sessions have most of the time, for all of them. */
+/** An empty list that all sessions share: most have no neighbours or intents most of the time. */
 const nothing: readonly never[] = []
 
 export interface RemoteChannel {
   readonly number: number
   readonly swarm: SwarmId
-  /** What the peer had when it opened; dropped once joined. */
+  /** The pieces that the peer stated in its Open; dropped once joined. */
   have: Have | undefined
   /** Set when this host is in the swarm on this connection. */
   neighbour: Neighbour | undefined
@@ -34,26 +35,26 @@ export interface RemoteChannel {
 
 export class PeerSession implements NeighbourSession {
   readonly connection: ConnectionId
-  /** Whether this host dialled it. */
+  /** Whether this host dialled. */
   readonly dialled: boolean
   state: "dialling" | "greeting" | "open" | "closing" = "greeting"
-  /** The address dialled, or the one that the peer's Hello named. */
+  /** The address that was dialled, or the one in the peer's Hello. */
   address: string
-  /** Whom the tracker said is there; what Hello says holds. */
+  /** The peer that the tracker named. The Hello decides who it is. */
   readonly expected: PeerId | undefined
   /** Set by Hello. */
   peerId: PeerId | undefined = undefined
   kind: PeerKind = "agent"
   /** Swarms to open once the handshake is done. */
   intents: readonly SwarmId[] = nothing
-  /** This host's side of the channels, one a swarm; few, and looked up only when one opens or closes. */
+  /** This host's side of the channels, one per swarm. They are few, and searched only when one opens or closes. */
   neighbours: readonly Neighbour[] = nothing
-  /** Own Opens of a swarm that were closed before the peer's Open came; the next ones from the peer answer them. */
+  /** Number of Opens of this host, by swarm, that were closed unanswered; the peer's next Opens answer them. */
   #closedUnanswered: Map<SwarmId, number> | undefined
-  // Most sessions have one channel: an array that begins with a place for it stays that small.
+  // Most sessions have one channel, and an array that begins with one slot stays that small.
   readonly #remote: Array<RemoteChannel | undefined> = [undefined]
   readonly #maxChannels: number
-  /** Handshake, then idleness. */
+  /** Timeout of the handshake, then of idleness. */
   deadline: Deadline | undefined = undefined
 
   constructor(
@@ -72,7 +73,7 @@ export class PeerSession implements NeighbourSession {
     this.#maxChannels = options.maxChannels
   }
 
-  /** No channel that is used; one that only waits for the peer's Close does not count. */
+  /** Whether no channel is used. One that only waits for the peer's Close is not used. */
   get isIdle(): boolean {
     return this.neighbours.length === 0 && !this.#remote.some((channel) => channel?.draining === false)
   }
@@ -82,7 +83,7 @@ export class PeerSession implements NeighbourSession {
   }
 
   addNeighbour(neighbour: Neighbour): void {
-    // Not by a spread: that makes room for 16 more.
+    // A spread would reserve room for 16 more.
     this.neighbours = this.neighbours.concat(neighbour)
   }
 
@@ -92,8 +93,8 @@ export class PeerSession implements NeighbourSession {
   }
 
   /**
-   * The lowest number of this host that no neighbour has; undefined when all are in use. One number is kept for
-   * refusals, which need it for a moment.
+   * The lowest channel number that is not in use; undefined when all are. One number is reserved for refusals, which use it
+   * only for a moment.
    */
   freeChannel(forRefusal = false): number | undefined {
     if (this.neighbours.length === 0) return 0
@@ -103,7 +104,7 @@ export class PeerSession implements NeighbourSession {
     return undefined
   }
 
-  /** Once the handshake is done, the swarm is to be opened. */
+  /** The swarm is to be opened once the handshake is done. */
   addIntent(swarm: SwarmId): void {
     this.intents = this.intents.concat(swarm)
   }
@@ -112,25 +113,25 @@ export class PeerSession implements NeighbourSession {
     this.intents = this.intents.filter((other) => other !== swarm)
   }
 
-  /** Gives what was to be opened, which is then forgotten. */
+  /** Removes and returns the swarms that are to be opened. */
   takeIntents(): readonly SwarmId[] {
     const { intents } = this
     this.intents = nothing
     return intents
   }
 
-  /** An own Open was closed before it was answered. */
+  /** This host has closed a channel before the peer answered its Open. */
   closedUnanswered(swarm: SwarmId): void {
     this.#closedUnanswered ??= new Map()
     this.#closedUnanswered.set(swarm, this.unanswered(swarm) + 1)
   }
 
-  /** How many own Opens of a swarm were closed and are still to be answered. */
+  /** Number of closed Opens of a swarm that the peer has not answered yet. */
   unanswered(swarm: SwarmId): number {
     return this.#closedUnanswered?.get(swarm) ?? 0
   }
 
-  /** Whether an Open that just came answers one that was closed meanwhile. */
+  /** Whether an Open that has just come answers a closed one, which is then answered. */
   answersClosed(swarm: SwarmId): boolean {
     const closed = this.#closedUnanswered
     const count = closed?.get(swarm)
@@ -140,7 +141,7 @@ export class PeerSession implements NeighbourSession {
     return true
   }
 
-  /** The peer opened a channel; a string says how that breaks the protocol. */
+  /** The peer opens a channel. A string tells how that breaks the protocol. */
   openRemote(number: number, swarm: SwarmId, have: Have): RemoteChannel | string {
     if (!(number >= 0 && number < this.#maxChannels)) return `Open of channel ${number}, beyond the limit`
     if (this.#remote[number] !== undefined) return `Open of channel ${number}, which is open`
@@ -172,7 +173,7 @@ export class PeerSession implements NeighbourSession {
   }
 }
 
-/** The session of a neighbour. A swarm sees less of it than it is; every neighbour's connection is a PeerSession. */
+/** The session of a neighbour, which a swarm sees only in part. The connection of every neighbour is a PeerSession. */
 export const sessionOf = ({ session }: Pick<Neighbour, "session">): PeerSession => {
   invariant(session instanceof PeerSession, "session: a neighbour has another kind of connection")
   return session

@@ -1,9 +1,9 @@
-// Decides how long a swarm waits for an answer: how long answers take of late, and from that when a request is given
-// up and when a copy is worth asking for in endgame. A host on a slow link waits longer for each piece, since all that
-// it asked for shares the link; a timeout that did not know would give up what is still coming and ask for it again.
+// Response time of a swarm's neighbours: from recent responses it derives when a request is given up, and when a duplicate
+// request is worthwhile in endgame. On a slow link every piece takes longer, since all requests share the link; a fixed
+// timeout would give up pieces that are still arriving and request them again.
 //
-//   timeout = max(base + perMiB x piece length, 4 x usual answer); doubled when requests expire, at most once in half
-//   a timeout, up to maxRequestTimeout; the next answer sets it back.  (TCP's retransmission timer does the same, RFC 6298.)
+//   timeout = max(base + perMiB x piece length, 4 x usual response); doubled when requests expire, at most once per half
+//   timeout, up to maxRequestTimeout; the next response resets it.  (As TCP's retransmission timer, RFC 6298.)
 //
 // Invariants: the timeout is never shorter than the first, and never longer than maxRequestTimeout unless the first is.
 
@@ -17,7 +17,7 @@ export class AnswerTime {
   readonly #longest: Micros
   #timeout: Micros
   #raisedAt: Micros = Number.NEGATIVE_INFINITY
-  /** Smoothed time from a request to its piece; 0 before the first. */
+  /** Smoothed time from a request to its piece; 0 before the first piece. */
   #usual = 0
 
   /** @param pieceLength Bytes. */
@@ -28,23 +28,23 @@ export class AnswerTime {
     this.#timeout = this.#shortest
   }
 
-  /** A request sent now is given up after this. */
+  /** The time after which a request that is sent now is given up. */
   get timeout(): Micros {
     return this.#timeout
   }
 
-  /** An endgame request older than this is worth a copy. */
+  /** The age at which a request is late enough for a duplicate in endgame. */
   get patience(): Micros {
     return this.#usual === 0 ? this.#shortest >> 1 : Math.round(2 * this.#usual)
   }
 
-  /** A piece came, in time or late, this long after it was asked for. */
+  /** A piece has arrived, in time or late, this long after its request. */
   answered(took: Micros): void {
     this.#usual = this.#usual === 0 ? took : this.#usual + (took - this.#usual) / 8
     this.#timeout = Math.min(Math.max(this.#shortest, Math.round(4 * this.#usual)), this.#longest)
   }
 
-  /** Requests were given up. */
+  /** Requests have expired. */
   expired(now: Micros): void {
     if (now - this.#raisedAt < this.#timeout >> 1) return
     this.#raisedAt = now

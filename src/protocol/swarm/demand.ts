@@ -1,11 +1,11 @@
-// Decides which pieces a swarm asks for at all: every missing one while somebody wants the blob whole, else only those
-// in the windows of its readers, so that a reader who hangs up leaves nothing that is still asked for.
+// Pieces that a swarm wants: every missing piece while the whole blob is wanted, else only those in the windows of its
+// readers, so that nothing is requested for a reader that has hung up.
 //
-//   fetching <-- a wanted piece is missing, or none is --> resting;  either -- complete, failed or closed --> ended
+//   fetching <-- whether a wanted piece is missing --> resting;  either -- complete, failed or closed --> ended
 //
-// Invariants: `wanted` is a subset of `missing`, and while the whole is wanted it is `missing` itself; a swarm counts
-// among the host's fetching ones exactly while fetching, so that one that rests leaves its share of requests to others.
-// There are as many windows as the driver has readers. It refuses to know who is asked, and what goes first
+// Invariants: `wanted` is a subset of `missing`, and is `missing` itself while the whole blob is wanted; a swarm counts as
+// a fetching one of the host exactly while it fetches, so that a resting swarm leaves its share of requests to others.
+// There is one window for each reader of the driver. It does not know who is asked, or which piece goes first
 // (reading-order.ts).
 
 import { makeWords, type Words } from "../kit/bitfield.ts"
@@ -15,19 +15,19 @@ import type { ReaderWindow } from "./piece-selection.ts"
 import { ReadingOrder } from "./reading-order.ts"
 
 export class Demand {
-  /** Words of the pieces that may be asked for. */
+  /** Words of the pieces that may be requested. */
   wanted: Words
   isWhole: boolean
   isFetching = false
   readonly reading: ReadingOrder
   readonly #context: HostContext
   readonly #missing: Words
-  /** Made with the first reader. */
+  /** Created with the first reader. */
   #windows: Map<number, ReaderWindow> | undefined
   readonly #onMore: (now: Micros) => void
   #ended = false
 
-  /** @param more Asks for what is wanted now and was not before. */
+  /** @param more Requests what has become wanted. */
   constructor(
     context: HostContext,
     pieces: { readonly count: number; readonly missing: Words; readonly isComplete: boolean },
@@ -48,7 +48,7 @@ export class Demand {
     return (this.wanted[piece >>> 5]! & (1 << (piece & 31))) !== 0
   }
 
-  /** Somebody wants all of it, or nobody does any more. */
+  /** Sets whether the whole blob is wanted. */
   setWhole(isWhole: boolean, now: Micros): void {
     if (isWhole === this.isWhole) return
     this.isWhole = isWhole
@@ -57,7 +57,7 @@ export class Demand {
     this.#onMore(now)
   }
 
-  /** A client reads on from here. */
+  /** Sets the window of a reader. */
   readerMoved(reader: number, window: ReaderWindow, now: Micros): void {
     const hasPrecedence = this.reading.readerMoved(reader, window)
     this.#windows ??= new Map()
@@ -71,7 +71,7 @@ export class Demand {
     if (this.#windows?.delete(reader)) this.#recompute()
   }
 
-  /** The piece is not missing any more; so many are. */
+  /** Called once a piece is stored; `missing` is how many remain. */
   pieceStored(piece: number, missing: number): void {
     this.reading.missingChanged(missing)
     if (this.isWhole) return
@@ -79,7 +79,7 @@ export class Demand {
     this.#updateFetching()
   }
 
-  /** Nothing is asked for any more. */
+  /** Nothing is wanted any more. */
   end(): void {
     this.#ended = true
     this.#updateFetching()

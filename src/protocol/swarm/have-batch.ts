@@ -1,15 +1,15 @@
-// Decides when a swarm's neighbours hear of a new piece: at once when they heard of the last ones haveBatchDelay ago or
-// longer, else with the next piece for which that is so, or after haveBatchPatience delays when none comes. A timer in
-// between would tell of one piece a moment before the next. Whoever is sent a Request or a Reject hears with it. Have
-// is most of the traffic, so batching and leaving out who has the piece anyway is most of what can be saved. The delay
-// grows with the pieces, so that a batch holds some at any piece length.
+// Have messages of a swarm, batched. A new piece is announced at once when the last batch went out haveBatchDelay ago or
+// longer; else with the first later piece for which this holds, or after haveBatchPatience delays when there is none. A
+// shorter timer would announce one piece just before the next. A neighbour that is sent a Request or a Reject gets its
+// Haves along with it. Most messages are Haves, so most savings come from batching, and from not announcing a piece to
+// neighbours that have it. The delay grows with the piece length, so that a batch has several pieces at any length.
 //
-// A neighbour that could ask us for plenty already (a havePlentyPart of the blob's pieces) is in no hurry: it hears of
-// haveHoldPieces at a time, or after haveHoldPatience delays. Where one source feeds all, neighbours differ by less
-// than that, and what is new is what they wait for.
+// A neighbour that can already request at least havePlentyPart of the blob gets Haves in groups of haveHoldPieces, or
+// after haveHoldPatience delays. Where one source feeds all hosts, neighbours differ by less than that, and they wait for
+// exactly the new pieces.
 //
-// Invariants: a neighbour hears of a piece at most once, only after it was stored, and hears of all that it lacks;
-// pieces that a neighbour's Open told of already are not repeated. Origins hear of everything: they steer by it.
+// Invariants: a neighbour gets a Have for every piece that it lacks, once, after the piece is stored; pieces in the Open
+// to a neighbour are not announced again. Origins get all Haves, because super-seeding depends on them.
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"
@@ -20,24 +20,24 @@ import type { Neighbour } from "./neighbour.ts"
 const MiB = 1024 * 1024
 
 export class HaveBatch {
-  /** Pieces stored since the swarm was opened, in that order. */
+  /** Pieces stored since the swarm was opened, in the order of storing. */
   readonly #log: number[] = []
   readonly #context: HostContext
   readonly #neighbours: readonly Neighbour[]
   readonly #deadline: Deadline
   readonly #delay: Micros
-  /** The longest that a piece waits. */
+  /** The longest time for which a Have waits. */
   readonly #patience: Micros
-  /** The longest that a piece waits for a neighbour that has plenty. */
+  /** The longest time for which a Have waits when the neighbour has plenty to request. */
   readonly #holdPatience: Micros
   readonly #have: Bitfield
   #flushedAt: Micros = Number.NEGATIVE_INFINITY
-  /** When all neighbours were told of all last. */
+  /** When all Haves were last sent to all neighbours. */
   #allSentAt: Micros = Number.NEGATIVE_INFINITY
 
   /**
    * @param pieceLength Bytes of a piece.
-   * @param have What is stored here, and `neighbours` the joined ones; both kept up to date by the swarm.
+   * @param have The stored pieces. The swarm keeps them up to date, as well as `neighbours`, the joined ones.
    */
   constructor(context: HostContext, pieceLength: number, have: Bitfield, neighbours: readonly Neighbour[]) {
     const { haveBatchDelay, haveBatchDelayPerMiB, haveBatchPatience, haveHoldPatience } = context.rules
@@ -50,7 +50,7 @@ export class HaveBatch {
     this.#deadline = context.deadlines.make((now) => this.flush(now))
   }
 
-  /** How far a neighbour that is told our bitfield now need not be told again. */
+  /** Length of the log: a neighbour that gets our bitfield now needs no Haves before this position. */
   get end(): number {
     return this.#log.length
   }
@@ -61,7 +61,7 @@ export class HaveBatch {
     else this.schedule(now)
   }
 
-  /** Makes sure that what a neighbour was not told yet goes out in time. */
+  /** Makes sure that waiting Haves go out in time. */
   schedule(now: Micros): void {
     if (this.#deadline.at !== undefined) return
     this.#context.deadlines.set(this.#deadline, Math.max(now, this.#flushedAt + this.#patience))
@@ -71,7 +71,7 @@ export class HaveBatch {
     this.#context.deadlines.set(this.#deadline, undefined)
   }
 
-  /** Tells one neighbour, to whom a message goes anyway: on the wire both are one segment. */
+  /** Sends the waiting Haves of a neighbour that gets another message anyway: both go out in one segment. */
   piggyback(neighbour: Neighbour): void {
     const from = neighbour.havesSent
     if (from === this.#log.length) return
@@ -79,10 +79,7 @@ export class HaveBatch {
     this.#send(neighbour, this.#log.slice(from))
   }
 
-  /**
-   * A neighbour said that it has `pieces` more: it may have less to ask us for. What it has is not counted anew until
-   * then.
-   */
+  /** The neighbour has announced `pieces` more pieces, so it may have less to request here. */
   haveReceived(neighbour: Neighbour, pieces: number): void {
     neighbour.plenty -= pieces
   }
@@ -112,7 +109,7 @@ export class HaveBatch {
     if (held) this.#context.deadlines.set(this.#deadline, this.#allSentAt + this.#holdPatience)
   }
 
-  /** Whether a neighbour can wait for more: few pieces are new to it, and it has plenty to ask us for. */
+  /** Whether the Haves of a neighbour can wait: they are few, and it has plenty to request here. */
   #canWait(neighbour: Neighbour): boolean {
     const { haveHoldPieces, havePlentyPart } = this.#context.rules
     if (this.#log.length - neighbour.havesSent >= haveHoldPieces) return false

@@ -1,6 +1,5 @@
-// Decides what the mechanisms of one host share: its rules (the limits that a strategy may vary), its chance, its
-// counters, its deadlines and its outputs; and the few things that a mechanism asks of the host as a whole. It decides
-// nothing else.
+// What the machines of one host share: its rules (the limits that an experiment may vary), random numbers, counters,
+// deadlines and outputs, and the few things that a machine asks of the host as a whole. It decides nothing.
 
 import type { DeadlineQueue } from "../kit/deadlines.ts"
 import type { RandomSource } from "../kit/random-source.ts"
@@ -12,7 +11,7 @@ import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { ConnectionId, PeerHostCounters, PeerHostOutput } from "./peer-host-io.ts"
 import type { PieceChoice } from "./piece-selection.ts"
 
-/** The limits of a peer machine; limits.ts says what each means. */
+/** The limits of a peer machine; limits.ts explains each of them. */
 export interface PeerHostRules {
   readonly maxPieces: number
   readonly maxPiecesPerMessage: number
@@ -56,16 +55,14 @@ export interface PeerHostRules {
   readonly readerPatience: number
   readonly maxSuggestions: number
   readonly initialUploadTimePerMiB: Micros
-  /**
-   * Replaced by experiments alone: which piece is asked for where nothing else decides, and whether origins suggest.
-   */
+  /** Set by experiments only: which piece is chosen where nothing else decides, and whether origins suggest. */
   readonly pieceChoice?: PieceChoice
   readonly suggest?: boolean
 }
 
 const rulesMade = new WeakMap<Partial<PeerHostRules>, PeerHostRules>()
 
-/** The shipped limits with some of them replaced; the same object for the same overrides, so that hosts share it. */
+/** The default limits with some of them replaced. The same overrides give the same object, which hosts share. */
 export const peerHostRules = (overrides: Partial<PeerHostRules>): PeerHostRules => {
   let rules = rulesMade.get(overrides)
   if (rules === undefined) {
@@ -88,13 +85,13 @@ export interface HostContext {
   readonly counters: PeerHostCounters
   readonly deadlines: DeadlineQueue
   readonly outputs: PeerHostOutput[]
-  /** Swarms that still fetch pieces. */
+  /** Number of swarms that still fetch pieces. */
   fetching: number
-  /** Ends this host's part in a channel, telling the peer why. */
+  /** Closes this host's side of a channel, with the reason for the peer. */
   readonly closeChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
-  /** Drops a connection on which nothing moves; its peer may be dialled again after a while. */
+  /** Drops a connection that makes no progress; its peer may be dialled again after a while. */
   readonly dropSession: (session: NeighbourSession, reason: string, now: Micros) => void
-  /** Stops speaking to a peer for banDuration, connected or not. */
+  /** Bans a peer for banDuration, whether it is connected or not. */
   readonly banPeer: (peerId: PeerId, address: string, reason: string, now: Micros) => void
 }
 

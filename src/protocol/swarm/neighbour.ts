@@ -1,11 +1,11 @@
-// Decides what a host remembers of ONE peer in ONE swarm: their pieces, what was asked of them, when to ask again.
+// State of ONE peer in ONE swarm: its pieces, the requests to it, and when it may be asked again.
 //
 //   opening ---- their Open ----> joined ---- Close of either side, or the connection goes ----> left
 //      |                                                                                          ^
 //      +------------------------- no Open in time, Close, or the connection goes ------------------+
 //
-// Invariants: requests exist only while joined; `left` is final, a peer that comes again gets a new neighbour. It
-// holds data and refuses to decide: request-filler.ts asks, swarm.ts keeps the sums.
+// Invariants: requests exist only while it is joined; `left` is final, and a peer that returns is a new neighbour. It holds
+// data and decides nothing: request-filler.ts sends requests, swarm.ts keeps the sums.
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"
@@ -17,11 +17,11 @@ import type { PeerId, PeerKind } from "../wire/peer-id.ts"
 import type { ConnectionId } from "./peer-host-io.ts"
 import { NeighbourRequests } from "./request-window.ts"
 
-/** The connection of a neighbour, as far as a swarm looks at it. */
+/** The connection of a neighbour, as a swarm sees it. */
 export interface NeighbourSession {
   readonly connection: ConnectionId
   readonly state: "dialling" | "greeting" | "open" | "closing"
-  /** The address dialled, or the one that the peer's Hello named. */
+  /** The address that was dialled, or the one in the peer's Hello. */
   readonly address: string
   /** Set once the handshake is done. */
   readonly peerId: PeerId | undefined
@@ -35,14 +35,14 @@ export const peerOf = ({ peerId, connection }: NeighbourSession): PeerId => {
 }
 
 /**
- * The swarm of a neighbour, as the channels see it: they join the neighbour, hand it the neighbour's messages, and let
- * the neighbour leave. A string that a message gives says how it breaks the protocol.
+ * The swarm of a neighbour, as the channels see it: they join the neighbour, pass its messages on, and make it leave. A
+ * string that a message returns tells how the message breaks the protocol.
  */
 export interface NeighbourSwarm {
   readonly id: SwarmId
   readonly pieces: number
   readonly neighbours: readonly Neighbour[]
-  /** Neighbours that this host opened and that have not answered yet. */
+  /** Number of neighbours that this host opened and that have not answered yet. */
   opening: number
   readonly join: (neighbour: Neighbour, theirs: Bitfield, now: Micros) => void
   readonly leave: (neighbour: Neighbour, now: Micros) => void
@@ -63,34 +63,34 @@ export interface NeighbourSwarm {
 export class Neighbour {
   readonly session: NeighbourSession
   readonly swarm: NeighbourSwarm
-  /** The session's, at hand: to say or hear something, the session is not looked at. */
+  /** Copied from the session, which is then not read to send or receive a message. */
   readonly connection: ConnectionId
   readonly isOrigin: boolean
-  /** The number that this host gave the channel. */
+  /** Number of the channel on this host. */
   readonly channel: number
-  /** The number that the peer gave the channel; -1 before the neighbour has joined. */
+  /** Number of the channel on the peer; -1 before the neighbour has joined. */
   theirChannel = -1
   state: "opening" | "joined" | "left" = "opening"
   /** Set while joined. */
   theirs: Bitfield | undefined = undefined
-  /** How much of the swarm's have log it was told. */
+  /** Length of the swarm's log of Haves that it has got. */
   havesSent: number
-  /** It has plenty to ask us for at least until it has told us of so many pieces; have-batch.ts keeps it. */
+  /** It has plenty to request here at least until it has announced this many pieces. Set by have-batch.ts. */
   plenty = 0
-  /** Whether `theirs` is summed in the swarm's availability; seeds are not, they change no order. */
+  /** Whether `theirs` counts in the availability of the swarm. Seeds do not count: they change no order. */
   counted = false
   readonly requests = new NeighbourRequests()
-  /** Not asked before this instant, because it was busy or slow; undefined when it may be asked. */
+  /** It was busy or slow and is not asked before this instant; undefined when it may be asked. */
   backoffUntil: Micros | undefined = undefined
-  /** Has room, and nothing was wanted of it when it was looked at last. request-filler.ts keeps it. */
+  /** It has room, and had nothing to be asked for at the last check. Set by request-filler.ts. */
   isIdle = false
   /** Timeouts and Rejects since its last Piece. */
   failures = 0
-  /** Pieces that it would rather be asked for, in its order. */
+  /** Pieces that it prefers to be asked for, in its order. */
   suggested: readonly number[] = []
-  /** Its next timeout or the end of its backoff. */
+  /** Fires at its next timeout or at the end of its backoff. */
   deadline: Deadline | undefined = undefined
-  /** The uploader's turn counter when this neighbour was served last. */
+  /** Turn of the uploader at which this neighbour was last served. */
   servedAt = 0
 
   constructor(session: NeighbourSession, swarm: NeighbourSwarm, channel: number, havesSent: number) {

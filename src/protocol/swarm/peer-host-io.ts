@@ -1,11 +1,10 @@
-// Decides what goes into and comes out of a host's peer machine (peer-host.ts): facts in, orders out. Inputs are past
-// tense, they have happened; outputs are imperatives, the driver (roles/peer/peer-host-driver.ts) carries them out in
-// order.
+// Inputs and outputs of the peer machine of a host (peer-host.ts). Inputs are events, in the past tense; outputs are
+// commands, in the imperative, which the driver (roles/peer/peer-host-driver.ts) carries out in order.
 //
-// Invariants of the driver: one input at a time; outputs of a step are carried out before the next input; every Dial
-// is answered by Connected or DialFailed; every LoadPiece by PieceLoaded or PieceLoadFailed; every StorePiece by
-// PieceStored, PieceCorrupt or PieceStoreFailed; every Send of a Piece by PieceSent, unless the connection went first
-// (Disconnected says so, once, whoever ended it).
+// Invariants of the driver: it gives one input at a time, and carries out the outputs of a step before the next input. It
+// answers every Dial by Connected or DialFailed; every LoadPiece by PieceLoaded or PieceLoadFailed; every StorePiece by
+// PieceStored, PieceCorrupt or PieceStoreFailed; every Send of a Piece by PieceSent, unless the connection ends first. The
+// end of a connection is reported once, by Disconnected, whichever side ended it.
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { ByeReason, Message, SwarmId } from "../wire/message.ts"
@@ -13,42 +12,37 @@ import type { Metainfo } from "../wire/metainfo.ts"
 import type { Payload } from "../wire/payload.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 
-/**
- * A connection's number on this host: positive when the machine dialled it, negative when the transport accepted it.
- */
+/** Number of a connection on this host: positive when this host dialled, negative when it accepted. */
 export type ConnectionId = number
 
-/** A seeder's own part of a blob that others seed as well: pieces from firstPiece up to endPiece. */
+/** A seeder's own part of a blob that others seed as well: the pieces firstPiece <= piece < endPiece. */
 export interface SeedArc {
   readonly firstPiece: number
   readonly endPiece: number
 }
 
 export type PeerHostInput =
-  /**
-   * The host takes part in a swarm. `have` is what is verified in its store; the machine keeps the object and adds to
-   * it.
-   */
+  /** The host joins a swarm. `have` is what its store has verified; the machine keeps the object and adds to it. */
   | {
       readonly tag: "SwarmOpened"
       readonly swarm: SwarmId
       readonly metainfo: Metainfo
       readonly have: Bitfield
-      /** What a seeder suggests first, when several share the blob; all of it, from a piece drawn, when absent. */
+      /** What a seeder suggests first when several seed the blob. When absent: everything, from a random piece on. */
       readonly seedArc?: SeedArc | undefined
-      /** Only what readers wait for is asked for, until DemandChanged. */
+      /** Only what readers wait for is requested, until DemandChanged. */
       readonly onDemand?: boolean
     }
-  /** Somebody wants the whole blob; or nobody does, and only what readers wait for is asked for. */
+  /** Whether the whole blob is wanted. When it is not, only what readers wait for is requested. */
   | { readonly tag: "DemandChanged"; readonly swarm: SwarmId; readonly whole: boolean }
   | { readonly tag: "SwarmClosed"; readonly swarm: SwarmId }
   /** The answer to SwarmAsked when the store has no such blob. */
   | { readonly tag: "SwarmUnknown"; readonly swarm: SwarmId }
-  /** Peers that may have what is missing, from a tracker. */
+  /** Peers from a tracker, which may have what is missing. */
   | { readonly tag: "PeersOffered"; readonly swarm: SwarmId; readonly peers: readonly PeerAddress[] }
   /**
-   * A client waits for these pieces, in order: they go before everything else, and on demand nothing else is asked for.
-   * Replaces the reader's earlier range.
+   * A client waits for these pieces, in order: they are requested before all others, and on demand nothing else is
+   * requested. It replaces the earlier range of the reader.
    */
   | {
       readonly tag: "ReaderMoved"
@@ -61,16 +55,16 @@ export type PeerHostInput =
   | { readonly tag: "Connected"; readonly connection: ConnectionId }
   | { readonly tag: "DialFailed"; readonly connection: ConnectionId; readonly reason: string }
   | { readonly tag: "Received"; readonly connection: ConnectionId; readonly message: Message }
-  /** The transport met bytes that are not the protocol; it has closed the connection or will on Disconnect. */
+  /** The transport received bytes that are not the protocol. It has closed the connection, or will on Disconnect. */
   | {
       readonly tag: "ProtocolBroken"
       readonly connection: ConnectionId
       readonly reason: string
-      /** What to say in parting: "version" to a stranger of another version, who is not held to have done wrong. */
+      /** Reason for the Bye: "version" to a peer of another version, which is not taken for a violation. */
       readonly bye: ByeReason
     }
   | { readonly tag: "Disconnected"; readonly connection: ConnectionId; readonly reason: string }
-  /** A Piece left this host: the oldest unanswered Send of that piece on that connection. */
+  /** A Piece has left this host: the oldest Send of that piece on that connection that was not reported yet. */
   | {
       readonly tag: "PieceSent"
       readonly connection: ConnectionId
@@ -97,14 +91,14 @@ export type PeerHostInput =
       readonly piece: number
       readonly reason: string
     }
-  /** The instant asked for by nextWake has come (or any later one). */
+  /** The instant of nextWake has come, or a later one. */
   | { readonly tag: "Woken" }
-  /** The host is about to stop: say Bye to everyone. */
+  /** The host is about to stop: every peer gets a Bye. */
   | { readonly tag: "Stopping" }
 
 export type PeerHostOutput =
   | { readonly tag: "Dial"; readonly connection: ConnectionId; readonly address: string }
-  /** `swarm` is set on a Piece, for PieceSent. */
+  /** `swarm` is set for a Piece, and returns in PieceSent. */
   | {
       readonly tag: "Send"
       readonly connection: ConnectionId
@@ -113,22 +107,22 @@ export type PeerHostOutput =
     }
   | { readonly tag: "Disconnect"; readonly connection: ConnectionId; readonly reason: string }
   | { readonly tag: "LoadPiece"; readonly swarm: SwarmId; readonly piece: number }
-  /** Verify against the metainfo, then store. */
+  /** Verify the piece against the metainfo, then store it. */
   | {
       readonly tag: "StorePiece"
       readonly swarm: SwarmId
       readonly piece: number
       readonly payload: Payload
     }
-  /** A peer opened a swarm that this host is not in; answer by SwarmOpened or SwarmUnknown. */
+  /** A peer opened a swarm that this host is not in. The answer is SwarmOpened or SwarmUnknown. */
   | { readonly tag: "SwarmAsked"; readonly swarm: SwarmId }
-  /** The last piece was stored. The whole digest is the driver's to check. */
+  /** The last piece is stored. The driver checks the digest of the whole blob. */
   | { readonly tag: "SwarmCompleted"; readonly swarm: SwarmId }
   | { readonly tag: "PeerBanned"; readonly peerId: PeerId; readonly reason: string; readonly address: string }
-  /** No storage for a piece (disk full, ...): the download cannot go on. */
+  /** A piece cannot be stored (disk full, ...): the download cannot go on. */
   | { readonly tag: "SwarmFailed"; readonly swarm: SwarmId; readonly reason: string }
 
-/** What the announce loop and the metrics ask of a swarm. */
+/** State of a swarm, for the announce loop and the metrics. */
 export interface SwarmStatus {
   readonly swarm: SwarmId
   readonly pieces: number
@@ -138,7 +132,7 @@ export interface SwarmStatus {
   readonly requested: number
 }
 
-/** Counters since the machine was made; plain numbers, read by the metrics. Bytes are piece payloads. */
+/** Counters since the start of the machine, read by the metrics. Bytes are payloads of pieces. */
 export interface PeerHostCounters {
   bytesReceivedFromAgents: number
   bytesReceivedFromOrigins: number

@@ -1,5 +1,5 @@
-// Decides how a swarm remembers the pieces that are being stored and who sent each. They are few, so they lie in an
-// array and are searched one by one: a map would be more memory to wait for than all of them.
+// Pieces of a swarm that are being stored, each with the session that sent it. They are few, so they are in an array and
+// a search reads all of them: a map would touch more memory than the whole array.
 
 import type { NeighbourSession } from "./neighbour.ts"
 
@@ -13,7 +13,7 @@ export const isBeingWritten = (pending: readonly PendingWrite[], piece: number):
   return false
 }
 
-/** Takes the piece out; undefined when it is not being stored. */
+/** Removes the write of a piece; undefined when the piece is not being stored. */
 export const takePendingWrite = (pending: PendingWrite[], piece: number): PendingWrite | undefined => {
   for (let index = 0; index < pending.length; index++) {
     if (pending[index]!.piece === piece) return pending.splice(index, 1)[0]

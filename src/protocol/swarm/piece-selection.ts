@@ -1,17 +1,17 @@
-// Decides which piece to ask of ONE neighbour next. Candidates are the pieces that are missing here, not requested
-// yet, and the neighbour's. Rules, the first that finds a piece wins:
+// Piece selection: the piece to request from ONE neighbour next. Candidates are the pieces that are missing here, are not
+// requested yet, and the neighbour has. The first rule that finds a piece wins:
 //
-//   1. in order for a waiting client: the lowest candidate of a reader's window; among several readers the one whose
-//      piece lies nearest to where it reads (ties: the reader named first);
-//   2. suggested: the neighbour's first suggestion that is a candidate, so that an origin sends each piece out once
-//      before it repeats itself;
-//   3. rarest first: a candidate of the lowest availability, each of the tied ones equally likely. The end of a blob,
-//      and an experiment, may have others: any candidate equally likely; the lowest; or the rarest of the lowest
-//      missing pieces.
+//   1. in order for a waiting client: the lowest candidate in a reader's window; of several readers the one whose piece is
+//      nearest to the beginning of its window (ties: the reader that is listed first);
+//   2. suggested: the first suggestion of the neighbour that is a candidate, so that a seeder uploads every piece once
+//      before any piece twice;
+//   3. rarest first: a candidate of the lowest availability, with equal probability for each of the tied ones. The tail of
+//      a blob, and experiments, have other choices: any candidate with equal probability; the lowest; or the rarest of the
+//      lowest missing pieces.
 //
-// Invariants: the answer is a candidate or -1; nothing is changed and nothing allocated; chance is drawn at most once
-// a call. It refuses to know requests, timeouts and endgame: a caller in endgame passes words of `requested` that leave
-// out what may be asked twice.
+// Invariants: the result is a candidate or -1; nothing is changed or allocated; a call draws at most one random number.
+// It does not know requests, timeouts and endgame: a caller in endgame passes words of `requested` without the pieces that
+// may be requested twice.
 
 import type { Bitfield, Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -23,33 +23,31 @@ export interface ReaderWindow {
   readonly endPiece: number
 }
 
-/** The last rule; "rarest" is what ships, until the tail. */
+/** Choices of the last rule. "rarest" is the default before the tail. */
 export const pieceChoices = ["rarest", "random", "windowed", "in-order"] as const
 export type PieceChoice = (typeof pieceChoices)[number]
 
-/** Words of the choice "windowed" where none are named. */
+/** Words of the window of "windowed" when the caller names none. */
 const usualWindow = 2
 
 export interface SelectionCandidates {
   /** Words (bit i is word i >>> 5, bit i & 31, spare bits zero) of the pieces that are not stored here. */
   readonly missing: Words
-  /** Words of the pieces that were asked for already; they are left out. */
+  /** Words of the pieces that are requested already; they are no candidates. */
   readonly requested: Words
   readonly theirs: Bitfield
-  /** How many neighbours have each piece. */
+  /** Number of neighbours that have each piece. */
   readonly availability: Uint16Array
   readonly readers: readonly ReaderWindow[]
-  /** What the neighbour would rather be asked for, in its order; numbers outside the blob are passed over. */
+  /** Pieces that the neighbour prefers to be asked for, in its order; numbers outside of the blob are ignored. */
   readonly suggested: readonly number[]
   /** "rarest" when absent. */
   readonly choice?: PieceChoice | undefined
-  /**
-   * Words that "windowed" looks at from the first that misses a piece: more only when nothing of them can be asked for.
-   */
+  /** Words of the window of "windowed", from the first with a missing piece on; more when they have no candidate. */
   readonly windowWords?: number | undefined
 }
 
-/** The piece to ask of this neighbour next, or -1 when it has nothing that is wanted. */
+/** The piece to request from this neighbour next; -1 when it has nothing that is wanted. */
 export const selectPiece = (candidates: SelectionCandidates, random: RandomSource): number => {
   invariant(
     candidates.missing.length === candidates.theirs.words.length &&
@@ -110,7 +108,7 @@ const firstSuggested = (candidates: SelectionCandidates): number => {
   return -1
 }
 
-/** One scan: ties go to the highest of ranks that a number drawn for this call gives every piece. */
+/** A single scan: of tied pieces the one with the highest rank wins; the ranks depend on a number drawn per call. */
 const rarest = (candidates: SelectionCandidates, random: RandomSource): number => {
   const { missing, requested, availability, choice, windowWords = usualWindow } = candidates
   const theirs = candidates.theirs.words
@@ -139,11 +137,11 @@ const rarest = (candidates: SelectionCandidates, random: RandomSource): number =
   return best
 }
 
-/** A number that looks drawn anew for every pair of piece and seed: a bijection of the piece, so ranks never tie. */
+/** A pseudo-random number for a piece and a seed: a bijection of the piece, so ranks never tie. */
 const rankOf = (piece: number, seed: number): number => {
   const mixed = Math.imul(piece ^ seed, 0x9e3779b1)
   return Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b)
 }
 
-/** The index of the lowest bit that is set; `bits` is not zero. */
+/** Index of the lowest bit that is set; `bits` is not zero. */
 const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits)

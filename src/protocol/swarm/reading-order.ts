@@ -1,11 +1,11 @@
-// Decides which pieces of a swarm go before the rarest: those that waiting clients read next, and at the end the rest
-// nearly in order, since the check of the whole digest follows the front and is then done soon after the last piece.
-// The order is by a window, in which the rarest goes first: hosts that all ask for the same next piece have nothing to
-// give each other.
+// Pieces of a swarm that take precedence over the rarest ones: those that waiting clients read next, and, at the end of a
+// download, the rest nearly in order. The digest of the whole blob is computed in order, so it is then complete soon after
+// the last piece. The order is that of a window, within which the rarest piece goes first: hosts that all request the same
+// next piece have nothing to give each other.
 //
-// Invariants: at most maxReaders readers have precedence; once the ordered tail has begun it stays; a reader that waits
-// for one piece while readerPatience others come is urgent. It refuses to know
-// who is asked (request-filler.ts) and how a piece is picked from the windows (piece-selection.ts).
+// Invariants: at most maxReaders readers have precedence; the ordered tail does not end once it has begun; a reader that
+// waits for one piece while readerPatience others arrive is urgent. It does not know who is asked (request-filler.ts) or
+// how a piece is picked from the windows (piece-selection.ts).
 
 import type { ReaderWindow, SelectionCandidates } from "./piece-selection.ts"
 
@@ -14,27 +14,27 @@ type TailChoice = Pick<SelectionCandidates, "choice" | "windowWords">
 interface Reader {
   readonly number: number
   window: ReaderWindow
-  /** Pieces missing when it began to wait for the first one of its window. */
+  /** Number of missing pieces when it began to wait for the first piece of its window. */
   waitingSince: number
 }
 
 export class ReadingOrder {
-  /** What goes first, of the readers in the order of their coming. */
+  /** Windows of the readers with precedence, in the order of arrival of the readers. */
   windows: readonly ReaderWindow[] = []
-  /** How the rest is chosen, from the beginning of the tail on. */
+  /** How other pieces are chosen once the tail has begun. */
   tail: TailChoice | undefined = undefined
   readonly #readers: Reader[] = []
   readonly #maxReaders: number
   /** The tail begins when this many pieces are missing. */
   readonly #tailPieces: number
   readonly #tailChoice: TailChoice
-  /** Pieces that may come while a reader waits for another. */
+  /** Pieces that may arrive while a reader waits for another one. */
   readonly #patience: number
   #missing: number
-  /** A reader waited so long that what it waits for goes before what seeders suggest. */
+  /** A reader has waited so long that its piece takes precedence over what seeders suggest. */
   isUrgent = false
 
-  /** @param rules Of limits.ts; orderedTail and tailWindow are parts of all pieces, 0 to 1. */
+  /** @param rules See limits.ts; orderedTail and tailWindow are parts of all pieces, 0 to 1. */
   constructor(
     pieces: number,
     rules: {
@@ -52,14 +52,14 @@ export class ReadingOrder {
     this.#tailChoice = windowWords === 0 ? { choice: "in-order" } : { choice: "windowed", windowWords }
   }
 
-  /** Says how many pieces are missing now. */
+  /** Sets the number of missing pieces. */
   missingChanged(pieces: number): void {
     this.#missing = pieces
     if (this.#readers.length > 0) this.#updateUrgency()
     if (pieces <= this.#tailPieces) this.tail = this.#tailChoice
   }
 
-  /** A client reads on from here; says whether it has precedence. */
+  /** Sets the window of a reader. True when the reader has precedence. */
   readerMoved(number: number, window: ReaderWindow): boolean {
     const reader = this.#readers.find((other) => other.number === number)
     if (reader === undefined) {

@@ -1,11 +1,11 @@
-// Decides what a swarm asks of whom, and when again: fills the request window, looks after timeouts, Rejects and the
-// endgame.
+// Requests of a swarm: keeps the request window full, and handles timeouts, Rejects and the endgame.
 //
-// Invariants: a neighbour is asked only while joined, not backing off, and with room under both limits; the least
-// loaded neighbour is asked first; a refused piece is asked of another at once, the refusing neighbour is left alone
-// as long as it said, within limits and with a little chance, so that refused askers do not come back together; in
-// endgame a piece is asked a second time only when its request is older than twice the usual answer, so that copies
-// stay rare. It refuses to know which piece is best (piece-selection.ts) and what becomes of a piece that arrived.
+// Invariants: a request goes to a neighbour only while it is joined, is not backing off, and has room under both limits;
+// the least loaded neighbour is asked first; a piece that is refused is requested from another neighbour at once; the
+// neighbour that refused is not asked for as long as it said, within limits and with some jitter, so that refused hosts do
+// not return together; in endgame a piece is requested a second time only when its request is older than twice the usual
+// response time, so that duplicates are rare. It does not know which piece is best (piece-selection.ts) or what becomes
+// of a piece that has arrived.
 
 import { backoffDelay } from "../kit/backoff.ts"
 import type { Bitfield } from "../kit/bitfield.ts"
@@ -22,7 +22,7 @@ import type { OutstandingRequest, RequestWindow } from "./request-window.ts"
 
 const noReaders: readonly never[] = []
 
-/** A swarm, as far as it takes part in choosing what is asked of whom. */
+/** A swarm, as the request filler sees it. */
 export interface RequestedSwarm {
   readonly metainfo: Metainfo
   /** Joined neighbours, in the order of joining. */
@@ -41,13 +41,13 @@ export interface RequestedSwarm {
 export class RequestFiller {
   readonly #context: HostContext
   readonly #swarm: RequestedSwarm
-  /** Wakes in endgame, when the oldest request is due for a copy. */
+  /** Fires in endgame, when the oldest request is late enough for a duplicate. */
   readonly #endgameTimer: Deadline
   readonly #answers: AnswerTime
   /**
-   * Neighbours with room of which nothing was wanted when they were looked at last, longest idle first. The others
-   * have all they may have, or wait for the end of their backoff; so a piece that has to be asked for anew looks here.
-   * `isIdle` of a neighbour says whether it is among them.
+   * Neighbours that have room and had nothing to be asked for at the last check, the longest idle first. All others have as
+   * many requests as they may, or are backing off; so a piece that must be requested again is offered to these.
+   * `isIdle` of a neighbour tells whether it is in this list.
    */
   readonly #idle: Neighbour[] = []
 
@@ -62,17 +62,17 @@ export class RequestFiller {
     this.#context.deadlines.set(this.#endgameTimer, undefined)
   }
 
-  /** Asks one neighbour for as much as it may be asked. */
+  /** Sends a neighbour as many requests as it may have. */
   fill(neighbour: Neighbour, now: Micros): void {
     this.#endBackoff(neighbour, now)
     while (this.#mayRequest(neighbour) && this.#requestOne(neighbour, now)) {
-      // until there is no room, or nothing is wanted
+      // Until it has no room, or nothing that is wanted.
     }
     this.#updateIdle(neighbour)
     this.#reschedule(neighbour)
   }
 
-  /** Asks the idle neighbours, the least loaded first, the longest idle first among them. */
+  /** Sends requests to the idle neighbours: the least loaded first, and among these the longest idle first. */
   fillIdle(now: Micros): void {
     const idle = this.#idle
     if (idle.length === 0 || !this.#swarm.mayRequestMore) return
@@ -88,7 +88,7 @@ export class RequestFiller {
     }
   }
 
-  /** A neighbour's backoff or request timeout has come, or may have come: its deadline may be early. */
+  /** The deadline of a neighbour fires: its backoff or a timeout has ended, or it was woken early. */
   readonly onDeadline = (now: Micros, neighbour: Neighbour): void => {
     let expired = false
     for (const request of neighbour.requests.outstanding) {
@@ -120,14 +120,14 @@ export class RequestFiller {
     }
   }
 
-  /** A request was answered by its piece; the neighbour is filled next. */
+  /** The piece of a request has arrived. The caller fills the neighbour next. */
   pieceReceived(neighbour: Neighbour, request: OutstandingRequest, now: Micros): void {
     neighbour.failures = 0
     if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
     this.#answers.answered(now - request.sentAt)
   }
 
-  /** A request was refused. */
+  /** The neighbour has refused a request. */
   rejected(neighbour: Neighbour, request: OutstandingRequest, retryAfter: Micros, now: Micros): void {
     const wasLive = request.state === "live"
     if (wasLive) {
@@ -147,7 +147,7 @@ export class RequestFiller {
     this.#reschedule(neighbour)
   }
 
-  /** Takes back all requests of a neighbour that leaves. */
+  /** Releases all requests of a neighbour that leaves. */
   releaseAll(neighbour: Neighbour): void {
     for (const request of neighbour.requests.outstanding) {
       if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
@@ -157,7 +157,7 @@ export class RequestFiller {
     if (neighbour.deadline !== undefined) this.#context.deadlines.set(neighbour.deadline, undefined)
   }
 
-  /** The piece came from `but`; whoever else was asked is told to forget it. */
+  /** The piece has come from `but`: its requests to all others are cancelled. */
   cancelDuplicates(piece: number, but: Neighbour | undefined, now: Micros): void {
     for (const neighbour of this.#swarm.neighbours) {
       if (neighbour === but) continue
@@ -198,7 +198,7 @@ export class RequestFiller {
     )
   }
 
-  /** Puts a neighbour among the idle ones, or takes it out. One that backs off only wakes for something wanted. */
+  /** Updates whether a neighbour is idle. One that backs off is idle while it has nothing that is wanted. */
   #updateIdle(neighbour: Neighbour): void {
     const hasTime = neighbour.backoffUntil === undefined || !this.#isInterestedIn(neighbour)
     this.#setIdle(neighbour, this.#hasRoom(neighbour) && hasTime)
@@ -211,7 +211,7 @@ export class RequestFiller {
     else this.#idle.splice(this.#idle.indexOf(neighbour), 1)
   }
 
-  /** Whether the neighbour has a piece that could be asked of it: unrequested, or any wanted one in endgame. */
+  /** Whether the neighbour has a wanted piece that could be requested: an unrequested one, or any in endgame. */
   #isInterestedIn(neighbour: Neighbour): boolean {
     const { demand, window, isEndgame } = this.#swarm
     const missing = demand.wanted
@@ -243,7 +243,7 @@ export class RequestFiller {
   #select(neighbour: Neighbour): number {
     const swarm = this.#swarm
     const { outstanding, live } = neighbour.requests
-    // What was given up on or cancelled here is still owed an answer, and not asked again meanwhile.
+    // A request that expired or was cancelled still gets its answer. Until then its piece is not requested here again.
     let masked: number[] | undefined
     if (outstanding.length > live) {
       masked = []
@@ -260,8 +260,8 @@ export class RequestFiller {
         requested: swarm.window.requested,
         theirs: neighbour.theirs!,
         availability: swarm.availability,
-        // Whoever suggests is a source that all want: there a suggestion goes before the reader, who is served by
-        // the others' copies sooner than by everyone asking the source for the same piece; but not for long.
+        // A neighbour that suggests is a source that all hosts ask. There suggestions go first: a reader gets its
+        // piece sooner from the copies of others than when all ask the source for the same piece. But not for long.
         readers: this.#prefersSuggestions(neighbour.suggested) ? noReaders : swarm.demand.reading.windows,
         suggested: neighbour.suggested,
         choice: tail === undefined ? this.#context.rules.pieceChoice : tail.choice,
@@ -273,13 +273,13 @@ export class RequestFiller {
     return piece
   }
 
-  /** Whether suggestions go before what readers wait for. */
+  /** Whether suggestions take precedence over what readers wait for. */
   #prefersSuggestions(suggested: readonly number[]): boolean {
     const { isWhole, reading } = this.#swarm.demand
     return suggested.length > 0 && isWhole && !reading.isUrgent
   }
 
-  /** In endgame, the piece whose request is the oldest and overdue, if this neighbour can give a copy; else -1. */
+  /** In endgame, the piece with the oldest late request that this neighbour can serve as well; else -1. */
   #endgameDuplicate(neighbour: Neighbour, now: Micros): number {
     const swarm = this.#swarm
     const { maxEndgameCopies } = this.#context.rules
@@ -312,8 +312,8 @@ export class RequestFiller {
   }
 
   /**
-   * A neighbour's next wake-up: at the latest at its earliest timeout, or at the end of its backoff. A timeout moves
-   * away with every answer, and hardly ever comes: so a wake-up that is early already is left alone.
+   * Schedules the neighbour's deadline no later than its earliest timeout and the end of its backoff. Timeouts move away
+   * with every answer and rarely come, so a deadline that is too early already is not moved.
    */
   #reschedule(neighbour: Neighbour): void {
     const { backoffUntil, deadline } = neighbour

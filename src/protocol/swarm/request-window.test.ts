@@ -47,7 +47,7 @@ describe("the requests of a swarm", () => {
     const window = new RequestWindow(pieces)
     const requests = new NeighbourRequests()
     window.add(requests, 3, 0, 10)
-    expect(() => window.add(requests, 3, 1, 10)).toThrow("piece 3 is asked twice of a neighbour")
+    expect(() => window.add(requests, 3, 1, 10)).toThrow("piece 3 is requested twice from a neighbour")
   })
 
   it("make a piece requested until its last copy is over", () => {

@@ -1,4 +1,4 @@
-// Decides which requests are outstanding: for one neighbour (NeighbourRequests) and for a swarm (RequestWindow).
+// Outstanding requests: of one neighbour (NeighbourRequests) and of a swarm (RequestWindow).
 //
 //   live ----> answered (Piece or Reject), the request is gone
 //    |  \
@@ -6,10 +6,10 @@
 //    v
 //   expired: given up after the timeout, the piece may be asked of others; its one answer is still owed
 //
-// Invariants: a piece is asked of a neighbour at most once until that request is answered; the words of `requested`
-// hold the pieces with a live request or being stored; live requests never exceed the limits; requests owed an answer
-// are at most twice the limit a neighbour, so a silent neighbour costs a bounded table. It refuses to know why a
-// piece is asked for, and what time it is.
+// Invariants: a piece is requested from a neighbour at most once until that request is answered; the words of `requested`
+// hold the pieces that have a live request or are being stored; live requests never exceed the limits; the unanswered
+// requests of a neighbour are at most twice its limit, so that the table of a silent neighbour is bounded. It does not
+// know why a piece is requested, or what time it is.
 
 import { makeWords, type Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -19,12 +19,12 @@ export interface OutstandingRequest {
   readonly piece: number
   readonly sentAt: Micros
   state: "live" | "expired" | "cancelled"
-  /** When the state is given up on. */
+  /** When it is given up: a live request expires, and any other one costs the neighbour its connection. */
   expiresAt: Micros
 }
 
 export class NeighbourRequests {
-  /** Requests without an answer, oldest first. */
+  /** Unanswered requests, the oldest first. */
   readonly outstanding: OutstandingRequest[] = []
   live = 0
 
@@ -33,7 +33,7 @@ export class NeighbourRequests {
     return undefined
   }
 
-  /** Removes the request for `piece` because its answer came; undefined when there was none. */
+  /** Removes the request for `piece` when its answer comes; undefined when there is none. */
   take(piece: number): OutstandingRequest | undefined {
     const outstanding = this.outstanding
     for (let index = 0; index < outstanding.length; index++) {
@@ -45,12 +45,12 @@ export class NeighbourRequests {
     return undefined
   }
 
-  /** Whether one more may be sent under a limit of live requests. */
+  /** Whether one more request may be sent, given a limit of live requests. */
   hasRoom(maxLive: number): boolean {
     return this.live < maxLive && this.outstanding.length < 2 * maxLive
   }
 
-  /** The earliest instant at which a request is given up on. */
+  /** The earliest instant at which a request is given up. */
   nextExpiry(): Micros | undefined {
     let next: Micros | undefined
     for (const request of this.outstanding) {
@@ -61,11 +61,11 @@ export class NeighbourRequests {
 }
 
 export class RequestWindow {
-  /** Words of the pieces that are asked for or being stored. */
+  /** Words of the pieces that are requested or being stored. */
   readonly requested: Words
   /** Live requests of all neighbours. */
   live = 0
-  /** Copies beyond the first, in endgame. */
+  /** Requests of a piece beyond the first one, in endgame. */
   #extraCopies: Map<number, number> | undefined
 
   constructor(pieces: number) {
@@ -76,16 +76,16 @@ export class RequestWindow {
     return (this.requested[piece >>> 5]! & (1 << (piece & 31))) !== 0
   }
 
-  /** Live requests for a piece that isRequested and is not being stored. */
+  /** Number of live requests for a piece that is requested and is not being stored. */
   copies(piece: number): number {
     return 1 + (this.#extraCopies?.get(piece) ?? 0)
   }
 
-  /** Records a request just sent. */
+  /** Records a request that is being sent. */
   add(requests: NeighbourRequests, piece: number, now: Micros, timeout: Micros): void {
     invariant(
       requests.find(piece) === undefined,
-      `request window: piece ${piece} is asked twice of a neighbour`
+      `request window: piece ${piece} is requested twice from a neighbour`
     )
     if (this.isRequested(piece)) {
       this.#extraCopies ??= new Map()
@@ -96,7 +96,7 @@ export class RequestWindow {
     this.live++
   }
 
-  /** A live request is over; the piece may be asked of others unless a copy is still out. */
+  /** A live request is over. The piece may be requested from others, unless another request for it is live. */
   release(requests: NeighbourRequests, request: OutstandingRequest): void {
     requests.live--
     this.live--
@@ -107,7 +107,7 @@ export class RequestWindow {
     else copies.set(request.piece, extra - 1)
   }
 
-  /** The piece arrived: it is being stored, so nobody else is asked. */
+  /** The piece is being stored, so it is not requested from anyone. */
   mark(piece: number): void {
     this.requested[piece >>> 5]! |= 1 << (piece & 31)
   }

@@ -1,28 +1,29 @@
-// Decides which pieces an origin would rather be asked for. With one source the makespan is the number of copies it has
-// to send before the swarm can live without it, so in the first round every piece goes out once before any goes out
-// again: each neighbour is suggested pieces that nobody outside has and that were suggested least, and a request for a
-// piece that is outside already is steered to a suggestion while there are some left. A neighbour is always told all
-// that is suggested to it: one that followed what it was told long ago would be refused until its patience ends.
+// Super-seeding (BEP 16): the pieces that an origin suggests. With a single source, a flash crowd takes as long as the
+// source needs to upload enough copies for the swarm to go on without it. So in the first round every piece is uploaded
+// once before any is uploaded twice: each neighbour gets suggestions of pieces that nobody else has and that were suggested
+// least, and a request for a piece that is outside already is steered, that is refused in favour of a suggestion, while
+// there are suggestions left. A neighbour always gets the full list of its suggestions: one that followed an outdated list
+// would be refused until it loses patience.
 //
-// Of several seeders each has an arc of the blob. It suggests nothing else while there is something of its arc to
-// suggest, even if that is suggested to many: what the others gave a moment ago is not heard of yet. Then it helps the
-// one before it, backwards from its own beginning, so that the two meet where neither has been.
+// Of several seeders each has an arc of the blob. It suggests nothing else while anything of its arc can be suggested, even
+// if that was suggested to many, because it does not know yet what the others have just uploaded. Then it helps the seeder
+// before it, backwards from its own beginning, so that the two meet where neither has been.
 //
-// Invariants: the round is over when every piece was given or seen outside, and nothing is suggested or steered after
-// it; a neighbour is steered at most maxSteers times in a row, so that who only wants one piece gets it; a neighbour
-// alone is not steered at all, nobody could take its place; nor is one that declined, which reads on demand and could
-// not follow. It refuses to know the uplink's queue.
+// Invariants: the round ends when every piece was uploaded or seen at a neighbour, and nothing is suggested or steered
+// after it; a neighbour is steered at most maxSteers times in a row, so that a neighbour that wants a single piece gets it;
+// a neighbour that is alone is not steered, since no other could take its place; nor is one that has declined, which reads
+// on demand and cannot follow. It does not know the upload queue.
 
 import { Bitfield } from "../kit/bitfield.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
 import type { SeedArc } from "./peer-host-io.ts"
 
-/** Refusals in a row before a neighbour gets what it insists on. */
+/** Refusals in a row after which a neighbour gets the piece that it insists on. */
 const maxSteers = 64
 
 interface Suggestions {
-  /** Suggested, and not known to be outside when that was looked at last. */
+  /** Suggested pieces that were not outside at the last check. */
   pieces: number[]
   steers: number
   declined: boolean
@@ -30,20 +31,20 @@ interface Suggestions {
 
 export class SuperSeeding {
   readonly #context: HostContext
-  /** Pieces given to somebody or seen at a neighbour. */
+  /** Pieces that were uploaded or seen at a neighbour. */
   readonly #outside: Bitfield
-  /** Copies that the uploader took on. */
+  /** Uploads of each piece that were accepted. */
   readonly #given: Uint16Array
-  /** Neighbours that hold a suggestion of the piece. */
+  /** Number of neighbours to which each piece is suggested. */
   readonly #pending: Uint16Array
   readonly #byNeighbour = new Map<Neighbour, Suggestions>()
   readonly #first: number
-  /** Pieces of the own arc. */
+  /** Number of pieces of the own arc. */
   readonly #own: number
-  /** Steps from the first piece that are all outside. */
+  /** Number of steps from the first piece whose pieces are all outside. */
   #passed = 0
 
-  /** @param arc All pieces, from one that is drawn, when absent. */
+  /** @param arc When absent: all pieces, from a random one on. */
   constructor(context: HostContext, pieces: number, arc?: SeedArc) {
     this.#context = context
     this.#outside = new Bitfield(pieces)
@@ -69,7 +70,7 @@ export class SuperSeeding {
     this.#byNeighbour.delete(neighbour)
   }
 
-  /** The neighbour chooses for itself: nothing is suggested to it any more. */
+  /** The neighbour chooses by itself: nothing is suggested to it any more. */
   declined(neighbour: Neighbour): void {
     const suggestions = this.#byNeighbour.get(neighbour)
     if (suggestions === undefined) return
@@ -78,7 +79,7 @@ export class SuperSeeding {
     suggestions.declined = true
   }
 
-  /** A neighbour said that it has these pieces. */
+  /** A neighbour has announced these pieces. */
   haveReceived(neighbour: Neighbour, pieces: readonly number[]): void {
     if (this.#outside.isFull) return
     for (const piece of pieces) this.#outside.set(piece)
@@ -86,8 +87,8 @@ export class SuperSeeding {
   }
 
   /**
-   * Whether a request that could be taken on should be refused, so that the neighbour asks for something that nobody
-   * has yet.
+   * Whether a request that could be accepted should be refused, so that the neighbour requests something that nobody has
+   * yet.
    */
   shouldSteer(neighbour: Neighbour, piece: number): boolean {
     if (this.#outside.isFull || !this.#outside.has(piece) || this.#byNeighbour.size < 2) return false
@@ -99,7 +100,7 @@ export class SuperSeeding {
     return true
   }
 
-  /** The uploader took the request on. */
+  /** The uploader accepts a request. */
   uploadAccepted(neighbour: Neighbour, piece: number): void {
     if (this.#given[piece]! < 0xffff) this.#given[piece]!++
     const suggestions = this.#byNeighbour.get(neighbour)
@@ -109,7 +110,7 @@ export class SuperSeeding {
     this.#suggest(neighbour)
   }
 
-  /** What was taken on did not go out. `seen` is how many neighbours have the piece. */
+  /** A piece that was accepted is not uploaded after all. `seen` is the number of neighbours that have it. */
   uploadAborted(piece: number, seen: number): void {
     this.#given[piece]!--
     if (this.#given[piece]! > 0 || seen > 0) return
@@ -117,9 +118,7 @@ export class SuperSeeding {
     this.#passed = 0
   }
 
-  /**
-   * Brings a neighbour's suggestions up to the number that it may ask for at once, and tells it when they are others.
-   */
+  /** Completes the suggestions of a neighbour to the number that it may request at once; sends them when they change. */
   #suggest(neighbour: Neighbour): void {
     if (this.#byNeighbour.size < 2) return
     const suggestions = this.#byNeighbour.get(neighbour)
@@ -161,7 +160,7 @@ export class SuperSeeding {
     return best
   }
 
-  /** The own arc in order, then backwards from its beginning. */
+  /** The own arc in order, then the rest backwards from its beginning. */
   #pieceAt(step: number): number {
     const pieces = this.#outside.length
     const piece = step < this.#own ? this.#first + step : this.#first - 1 - (step - this.#own)

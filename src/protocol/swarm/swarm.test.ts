@@ -151,7 +151,7 @@ describe("the neighbours of a swarm", () => {
     expect(out()).toEqual(["1:0"])
     swarm.leave(one, context.now)
     expect([out(), one.state, one.deadline!.at, two.requests.live]).toEqual([["2:0"], "left", undefined, 1])
-    expect(() => swarm.leave(one, context.now)).toThrow("a neighbour leaves that is not joined")
+    expect(() => swarm.leave(one, context.now)).toThrow("a neighbour that is not joined leaves")
   })
 
   it("are left when both ends are complete", () => {

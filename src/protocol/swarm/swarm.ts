@@ -1,15 +1,16 @@
-// Decides the life of one blob on one host, across all neighbours that share it.
+// One blob on one host, with all neighbours that share it.
 //
-//   a piece: missing -> requested -> storing -- PieceStored --> have (told to others, served)
-//               ^           |           |
-//               +-----------+-----------+---- Reject, timeout, neighbour gone; PieceCorrupt (its sender is banned)
+//   a piece: missing -> requested -> being stored -- PieceStored --> have (announced and served)
+//               ^           |               |
+//               +-----------+---------------+---- Reject, timeout, neighbour gone; PieceCorrupt (bans the sender)
 //
 //   the swarm: fetching -- last piece stored --> complete; fetching -- no storage --> failed (it still serves)
-//              fetching <-- wanted pieces are missing, or not --> resting (it only serves)
+//              fetching <-- whether wanted pieces are missing --> resting (it only serves)
 //
-// Invariants: a piece is announced and served only after PieceStored; `availability` counts the joined neighbours
-// that are not seeds, exactly; a corrupt piece is held against the one peer that sent it. It refuses to know
-// connections (peer-host.ts), what to ask next (request-filler.ts) and who waits for the uplink (uploader.ts).
+// Invariants: a piece is announced and served only after PieceStored; `availability` is the exact number of joined
+// neighbours, seeds excluded, that have each piece; only the peer that sent a corrupt piece is banned for it. The swarm
+// does not know connections (peer-host.ts), what to request next (request-filler.ts) or who waits for the uplink
+// (uploader.ts).
 
 import { type Bitfield, makeWords, type Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -38,25 +39,25 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   readonly id: SwarmId
   readonly metainfo: Metainfo
   readonly pieces: number
-  /** Verified and stored. The driver's object; this machine adds to it. */
+  /** Verified and stored pieces. The object belongs to the driver; this machine adds to it. */
   readonly have: Bitfield
   /** Words of the pieces that are not in `have`. */
   readonly missing: Words
-  /** Which of the missing pieces are asked for. */
+  /** Which of the missing pieces are wanted. */
   readonly demand: Demand
   readonly window: RequestWindow
-  /** Joined neighbours, seeds left out, that have each piece. */
+  /** Number of joined neighbours, seeds excluded, that have each piece. */
   readonly availability: Uint16Array
-  /** Joined, in the order of joining. */
+  /** Joined neighbours, in the order of joining. */
   readonly neighbours: Neighbour[] = []
-  /** Opened by this host and not answered yet. */
+  /** Neighbours that this host opened and that have not answered yet. */
   opening = 0
-  /** Connections being made for this swarm. */
+  /** Connections that are being made for this swarm. */
   dialling = 0
   servedAt = 0
-  /** No storage: nothing is asked for any more, what is here is still served. */
+  /** A piece could not be stored: nothing is requested any more, what is stored is still served. */
   failed = false
-  /** Being closed on this host: nothing is begun any more. */
+  /** The swarm is being closed on this host: nothing is started any more. */
   closing = false
   readonly haves: HaveBatch
   #origins = 0
@@ -105,17 +106,17 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     return this.have.isFull
   }
 
-  /** Whether it asks for pieces at all. */
+  /** Whether it requests pieces at all. */
   get wantsPieces(): boolean {
     return !this.have.isFull && !this.failed && !this.closing
   }
 
-  /** Whether one more request may be sent. Pieces being stored are in memory, so they count against a bound too. */
+  /** Whether one more request may be sent. Pieces that are being stored are in memory, so they are bounded as well. */
   get mayRequestMore(): boolean {
     return this.window.live < this.#requestShare && this.wantsPieces && this.#hasMemory
   }
 
-  /** Requests that may be outstanding: of what the host may ask, its swarms have equal shares. */
+  /** Live requests that the swarm may have: an equal share of those of the host. */
   get #requestShare(): number {
     const { maxRequestsPerSwarm, maxRequestsPerHost } = this.#context.rules
     const share = Math.floor(maxRequestsPerHost / Math.max(1, this.#context.fetching))
@@ -126,7 +127,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     return this.window.live + this.#pendingWrites.length < 2 * this.#context.rules.maxRequestsPerSwarm
   }
 
-  /** Few pieces are asked for, so that one slow answer may be all that is waited for. */
+  /** Few pieces are wanted, so a single slow answer may delay everything. */
   get isEndgame(): boolean {
     return !this.demand.isWhole || this.pieces - this.have.count <= this.#context.rules.endgamePieces
   }
@@ -141,14 +142,14 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   /**
-   * Neighbours joined, being opened or being dialled. Origins that have joined do not count: everyone asks them, so
-   * they give each little, and a host that counted on them would be short of neighbours.
+   * Neighbours that are joined, being opened or being dialled. Joined origins do not count: all hosts ask them, so each
+   * gets little, and a host that counted them would have too few neighbours.
    */
   get degree(): number {
     return this.neighbours.length - this.#origins + this.opening + this.dialling
   }
 
-  /** Nothing under way and no neighbour has anything that is wanted here. */
+  /** Nothing is requested or being stored, and no neighbour has anything that is wanted here. */
   get isStarving(): boolean {
     if (!this.wantsPieces || !this.demand.isFetching) return false
     if (this.window.live > 0 || this.#pendingWrites.length > 0) return false
@@ -162,12 +163,12 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     return true
   }
 
-  /** Requests under way and pieces being stored. */
+  /** Live requests and pieces that are being stored. */
   get requested(): number {
     return this.window.live + this.#pendingWrites.length
   }
 
-  /** Both sides have opened the channel; `theirs` is what the peer has. */
+  /** Both sides have opened the channel. `theirs` is what the peer has. */
   join(neighbour: Neighbour, theirs: Bitfield, now: Micros): void {
     neighbour.state = "joined"
     neighbour.theirs = theirs
@@ -184,10 +185,10 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.#filler.fill(neighbour, now)
   }
 
-  /** The channel or the connection is over; what was asked of the neighbour is asked of others. */
+  /** The channel or the connection has ended; the requests of the neighbour go to others. */
   leave(neighbour: Neighbour, now: Micros): void {
     const index = this.neighbours.indexOf(neighbour)
-    invariant(index >= 0, "swarm: a neighbour leaves that is not joined")
+    invariant(index >= 0, "swarm: a neighbour that is not joined leaves")
     this.neighbours.splice(index, 1)
     if (neighbour.isOrigin) this.#origins--
     neighbour.state = "left"
@@ -197,7 +198,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.#filler.fillIdle(now)
   }
 
-  /** The swarm is closed on this host. Its neighbours have left. */
+  /** The swarm is closed on this host, after its neighbours have left. */
   close(): void {
     this.demand.end()
     this.haves.stop()
@@ -206,7 +207,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
 
   onHave(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
     const theirs = neighbour.theirs!
-    // Most Haves come while enough is asked for: then nothing else of the swarm is looked at.
+    // Most Haves come while enough is requested: then nothing else of the swarm is read.
     const mayAsk = neighbour.backoffUntil !== undefined || this.mayRequestMore
     const isEndgame = mayAsk && this.isEndgame
     let news = false
@@ -259,7 +260,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     if (neighbour.isOrigin) counters.bytesReceivedFromOrigins += payload.byteLength
     else counters.bytesReceivedFromAgents += payload.byteLength
     this.#filler.pieceReceived(neighbour, request, now)
-    // An answer that comes after its timeout is welcome, unless the store is so far behind that memory would grow.
+    // A piece that comes after its timeout is kept, unless the store is so far behind that memory would grow.
     const surplus = request.state !== "live" && !this.window.isRequested(piece) && !this.#hasMemory
     if (this.have.has(piece) || isBeingWritten(this.#pendingWrites, piece) || this.failed || surplus) {
       counters.piecesDuplicate++
@@ -301,8 +302,8 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   /**
-   * What the neighbour suggests from now on, instead of what it suggested before. An empty list says that it chooses
-   * for itself: it reads on demand.
+   * The suggestions of the neighbour, which replace its earlier ones. An empty list declines suggestions of this host: the
+   * neighbour reads on demand and chooses by itself.
    */
   onSuggest(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
     for (const piece of pieces) {
@@ -360,7 +361,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.#superSeeding?.uploadAborted(piece, this.availability[piece]!)
   }
 
-  /** Two complete ends have nothing to say to each other. */
+  /** Closes the channel when both ends are complete, since they have nothing to exchange. */
   #closeIfFinished(neighbour: Neighbour, now: Micros): boolean {
     if (!this.have.isFull || !neighbour.theirs!.isFull) return false
     this.#context.closeChannel(neighbour, "finished", now)

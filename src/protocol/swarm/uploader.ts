@@ -1,17 +1,18 @@
-// Decides what a host sends, over all its swarms: ONE short queue for the one uplink. Beyond the queue the answer is
-// Reject busy, at once, so that an asker turns elsewhere.
+// Upload queue of a host, for all its swarms: ONE short queue for the one uplink. A request that does not fit is refused
+// at once with Reject busy, so that the requester turns elsewhere; requests that pile up make the tail of a download.
 //
 //   Request -> waiting -> loading -> sending -- PieceSent --> gone
 //                 |           |         |
 //                 |           |         +-- far longer than expected --> stalled -- PieceSent, or dropped --> gone
 //                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
 //
-// Invariants: every Request is answered by exactly one Piece or Reject while its channel and connection live; waiting,
-// loading and sending pieces together keep within maxUploadQueue, and with the stalled ones within maxUploadBytes; a
-// peer that does not take its piece (stalled) blocks nobody else: it lends its place, at most maxUploadQueue pieces
-// do so, and its connection is dropped when the asker must have given up; a piece is loaded once however many wait
-// for it; a load that nobody waits for any more is dropped when it comes back. Turns go round: the swarm
-// served longest ago first, in it the neighbour served longest ago. It refuses to know what a piece is worth.
+// Invariants: every Request gets exactly one Piece or Reject while its channel and connection exist; the pieces that are
+// waiting, loading or being sent fit into maxUploadQueue, and together with the stalled ones into maxUploadBytes; a peer
+// that does not take its piece (stalled) blocks no other: its place in the queue is free for others, at most
+// maxUploadQueue pieces are stalled, and its connection is dropped when the requester must have given up; a piece is
+// loaded once for all neighbours that wait for it; a load that nobody waits for any more is dropped when it returns.
+// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The uploader does
+// not know what a piece is worth.
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -24,12 +25,12 @@ import type { ConnectionId } from "./peer-host-io.ts"
 
 const MiB = 1024 * 1024
 
-/** A swarm as the uploader sees it. */
+/** A swarm, as the uploader sees it. */
 export interface UploadSwarm {
   readonly id: SwarmId
-  /** The uploader's turn counter when this swarm was served last. */
+  /** Turn of the uploader at which this swarm was last served. */
   servedAt: number
-  /** A piece that was admitted is not going out after all. */
+  /** Called when a piece that was queued is not sent after all. */
   readonly uploadAborted: (neighbour: Neighbour, piece: number) => void
 }
 
@@ -39,20 +40,20 @@ interface UploadJob {
   readonly piece: number
   readonly bytes: number
   state: "waiting" | "loading" | "sending" | "stalled"
-  /** When it was handed to the transport. */
+  /** When the transport got it. */
   sentAt: Micros
 }
 
 export class Uploader {
-  /** In order of arrival. */
+  /** In the order of arrival. */
   readonly #jobs: UploadJob[] = []
   #bytes = 0
   #stalled = 0
   readonly #stallCheck: Deadline
   #turn = 0
-  /** Loads asked of the store and not answered; at most maxUploadsInFlight. */
+  /** Loads that the store has not answered; at most maxUploadsInFlight. */
   readonly #loads: Array<{ readonly swarm: SwarmId; readonly piece: number }> = []
-  /** Measured uplink time of a byte, smoothed. */
+  /** Time of a byte on the uplink: measured and smoothed. */
   #microsPerByte: number
   #lastSentAt: Micros = 0
   readonly #context: HostContext
@@ -76,28 +77,28 @@ export class Uploader {
     return this.#bytes
   }
 
-  /** Whether a request of `bytes` would be taken now. An oversized piece is taken when nothing else is queued. */
+  /** Whether a request of `bytes` fits now. A piece above the limit fits when nothing else is queued. */
   hasRoom(bytes: number): boolean {
     const { maxUploadQueue, maxUploadBytes } = this.#context.rules
     return this.queued < maxUploadQueue && (this.#bytes + bytes <= maxUploadBytes || this.#bytes === 0)
   }
 
-  /** Takes a request; the caller has checked hasRoom and that the piece is stored. */
+  /** Queues a request. The caller has checked hasRoom, and that the piece is stored. */
   enqueue(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number): void {
     this.#jobs.push({ swarm, neighbour, piece, bytes, state: "waiting", sentAt: 0 })
     this.#bytes += bytes
     this.#pump()
   }
 
-  /** Half of the time until the queue is expected to be empty. */
+  /** Half of the time in which the queue is expected to drain. */
   retryAfter(): Micros {
     const half = Math.round((this.#bytes * this.#microsPerByte) / 2)
     return Math.min(half, this.#context.rules.maxRejectBackoff)
   }
 
   /**
-   * When the queue is full of one swarm and another has nothing in it, the newest waiting piece of the fullest swarm
-   * makes place, so that two blobs share the uplink. Says whether there is room now.
+   * Makes room for a swarm that has nothing in the queue, so that blobs share the uplink: the newest waiting piece of the
+   * swarm with the most pieces is refused, unless it is that swarm's only piece. True when there is room now.
    */
   makeRoomFor(swarm: UploadSwarm, bytes: number): boolean {
     const held = new Map<UploadSwarm, number>()
@@ -117,7 +118,7 @@ export class Uploader {
     return this.hasRoom(bytes)
   }
 
-  /** The asker no longer wants a piece. One that is being sent arrives nevertheless, and is the answer. */
+  /** The neighbour cancels a request. A piece that is being sent arrives nevertheless, and is the answer. */
   cancel(neighbour: Neighbour, piece: number): void {
     for (const job of this.#jobs) {
       if (job.neighbour !== neighbour || job.piece !== piece || isOut(job)) continue
@@ -135,7 +136,7 @@ export class Uploader {
     return false
   }
 
-  /** Whether a piece of this swarm waits, is loaded or being sent. */
+  /** Whether any piece of this swarm is in the queue. */
   isServing(swarm: SwarmId): boolean {
     for (const job of this.#jobs) if (job.swarm.id === swarm) return true
     return false
@@ -181,7 +182,7 @@ export class Uploader {
     this.#pump()
   }
 
-  /** The channel closes: what waits is refused, what is being sent still goes out. */
+  /** The channel closes: what waits is refused (silently unless `answer`), what is being sent still goes out. */
   channelClosed(neighbour: Neighbour, answer: boolean): void {
     this.#removeWhere((job) => job.neighbour === neighbour && !isOut(job), answer ? "closed" : undefined)
     this.#pump()
@@ -210,14 +211,14 @@ export class Uploader {
     if (isOut(job)) this.#scheduleStallCheck()
   }
 
-  /** The uplink's time is what passed since the last piece left, or since this one was handed over. */
+  /** The time on the uplink runs from when the last piece left, or from when the transport got this one. */
   #measure(job: UploadJob, now: Micros): void {
     const took = now - Math.max(this.#lastSentAt, job.sentAt)
     this.#microsPerByte += (took / job.bytes - this.#microsPerByte) / 8
     this.#lastSentAt = now
   }
 
-  /** When a piece being sent counts as stalled, or a stalled one is given up with its connection. */
+  /** When a piece that is being sent becomes stalled, or the connection of a stalled one is dropped. */
   #stallDeadline(job: UploadJob): Micros {
     const { uploadStallTime, requestTimeoutBase, requestTimeoutPerMiB } = this.#context.rules
     const giveUp = 2 * (requestTimeoutBase + Math.round((requestTimeoutPerMiB * job.bytes) / MiB))
@@ -230,7 +231,7 @@ export class Uploader {
     for (const job of this.#jobs) {
       if (!isOut(job)) continue
       const at = this.#stallDeadline(job)
-      // Mostly the check is due before: then the session is not looked at.
+      // Mostly the check is due earlier anyway; then the session is not read.
       if (this.#stallCheck.at !== undefined && this.#stallCheck.at <= at) continue
       if (job.neighbour.session.state !== "closing") this.#context.deadlines.set(this.#stallCheck, at)
     }
@@ -280,7 +281,7 @@ export class Uploader {
     this.#loads.splice(index, 1)
   }
 
-  /** Pieces in memory or on their way there: loading, sending, and loads that nobody waits for any more. */
+  /** Pieces in memory or about to be: loading, being sent, and loads that nobody waits for any more. */
   #inFlight(): number {
     let count = 0
     for (const job of this.#jobs) if (job.state === "loading" || job.state === "sending") count++
@@ -293,7 +294,7 @@ export class Uploader {
     return count
   }
 
-  /** Loads as many as may be on their way at once. */
+  /** Starts as many loads as may be in flight. */
   #pump(): void {
     while (this.#inFlight() < this.#context.rules.maxUploadsInFlight) {
       const job = this.#nextWaiting()
@@ -324,5 +325,5 @@ export class Uploader {
   }
 }
 
-/** Handed to the transport: it arrives, or the connection goes. */
+/** Whether the transport has it: it arrives, or the connection ends. */
 const isOut = (job: UploadJob): boolean => job.state === "sending" || job.state === "stalled"

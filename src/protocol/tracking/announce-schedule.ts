@@ -1,4 +1,4 @@
-// The schedule of announces of one member of a swarm: when it announces itself next, and in which state.
+// Announces of one member of a swarm: when the next one is due, and with which event.
 //
 //               announced                completed
 //   [joining] ------------> [downloading] -------> [complete]
@@ -7,15 +7,15 @@
 //       +--------- left ---------+-------- left --------+----> [left] -- "stopped" was tried once --> nothing due
 //
 //   joining      due at once; after a failure, after a backoff
-//   downloading  due secondAnnounceDelay after the first, then after each interval that the tracker gave (clamped to
-//                the limits); sooner with few neighbours
+//   downloading  due secondAnnounceDelay after the first, then at every interval of the tracker (clamped to the limits);
+//                sooner with few neighbours
 //   complete     due at once, then every interval
-//   left         "stopped" is due at once, unless the tracker never heard of the member
+//   left         "stopped" is due at once, unless the member never announced itself
 //
-// Invariants: one announce runs at a time; two announces are at least minAnnounceInterval apart, except the second, the
-// first "complete" and "stopped", which happen once; until the member has left, an announce is running or due within
-// maxAnnounceInterval. An interval is shortened at random by up to an eighth, so that hosts that joined together do not
-// announce together. It does not know trackers and how an announce travels.
+// Invariants: there is one announce at a time; announces are at least minAnnounceInterval apart, except the second, the
+// first "complete" and "stopped", which happen once; until the member has left, an announce is in progress or due within
+// maxAnnounceInterval. Intervals are shortened by up to an eighth at random, so that hosts that joined together do not
+// announce together. It does not know trackers, or how an announce is sent.
 
 import { backoffDelay } from "../kit/backoff.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -23,7 +23,7 @@ import type { RandomSource } from "../kit/random-source.ts"
 import { type Micros, milliseconds } from "../kit/time.ts"
 import { limits } from "../limits.ts"
 
-/** The state in which a member announces itself. */
+/** Event of an announce. */
 export type AnnounceEvent = "downloading" | "complete" | "stopped"
 
 export type AnnouncePhase = "joining" | "downloading" | "complete" | "left"
@@ -38,7 +38,7 @@ export class AnnounceSchedule {
   #failures = 0
   readonly #secondDelay: Micros
 
-  /** A member that joined at `now`. `complete` says that it has every piece already; experiments vary `secondDelay`. */
+  /** A member that joins at `now`, `complete` when it has every piece. Experiments vary `secondDelay`. */
   constructor(complete: boolean, now: Micros, secondDelay: Micros = limits.secondAnnounceDelay) {
     this.#secondDelay = secondDelay
     this.#phase = complete ? "complete" : "joining"
@@ -49,12 +49,12 @@ export class AnnounceSchedule {
     return this.#phase
   }
 
-  /** The instant of the next announce, possibly in the past; undefined while one is running and after the last. */
+  /** When the next announce is due, which may have passed; undefined during an announce and after the last one. */
   get nextAnnounceAt(): Micros | undefined {
     return this.#underWay === undefined ? this.#due : undefined
   }
 
-  /** Starts the announce that is due, at `now`, and returns its state. succeeded or failed must follow. */
+  /** Begins an announce that is due, and returns its event. It must be followed by succeeded or failed. */
   begun(now: Micros): AnnounceEvent {
     invariant(this.#underWay === undefined, "announce schedule: an announce is under way")
     invariant(this.#due !== undefined && this.#due <= now, "announce schedule: no announce is due")
@@ -65,7 +65,7 @@ export class AnnounceSchedule {
     return this.#underWay
   }
 
-  /** The tracker answered and expects the next announce after `intervalMilliseconds`. */
+  /** The tracker has answered, and wants the next announce after `intervalMilliseconds`. */
   succeeded(intervalMilliseconds: number, now: Micros, random: RandomSource): void {
     const event = this.#ended()
     this.#failures = 0
@@ -76,7 +76,7 @@ export class AnnounceSchedule {
     else if (event !== "stopped") this.#due = now + jittered(clampInterval(intervalMilliseconds), random)
   }
 
-  /** No tracker answered. */
+  /** No tracker has answered. */
   failed(now: Micros, random: RandomSource): void {
     const event = this.#ended()
     const delay = backoffDelay(this.#failures, backoffRange, random)
@@ -85,17 +85,14 @@ export class AnnounceSchedule {
     else if (event !== "stopped") this.#due = now + delay
   }
 
-  /** The last piece is stored. */
+  /** The member has all pieces. */
   completed(now: Micros): void {
     if (this.#phase === "complete" || this.#phase === "left") return
     this.#phase = "complete"
     if (this.#underWay === undefined) this.#due = now
   }
 
-  /**
-   * The member has few neighbours: it announces as soon as the minimum interval allows, unless it waits after a
-   * failure.
-   */
+  /** The member has few neighbours: it announces as soon as the floor allows, unless it backs off. */
   fewNeighbours(now: Micros): void {
     if (this.#phase !== "downloading" || this.#failures > 0) return
     if (this.#due === undefined || this.#lastBegun === undefined) return
@@ -116,7 +113,7 @@ export class AnnounceSchedule {
     return event
   }
 
-  /** Whether the state changed during the announce, so that the next one is due at once. */
+  /** Whether the event became outdated during its announce; then the current one is due at once. */
   #overtaken(event: AnnounceEvent): boolean {
     if (this.#phase === "left") return event !== "stopped"
     return this.#phase === "complete" && event === "downloading"

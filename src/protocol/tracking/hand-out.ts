@@ -1,20 +1,20 @@
-// Peer table of one swarm at a tracker, and how peers are chosen from it. The goal is a near-regular random graph in
-// which every peer has about targetNeighbours neighbours.
+// Peer table of one swarm on a tracker, and how peers are chosen from it. The goal is a near-regular random graph in which
+// every peer has about targetNeighbours neighbours.
 //
-//   The degree of a peer is estimated: the neighbours that it reported last, plus the hand-outs since then in which it
-//   took part, on either side. Of a few peers that are probed at random, the one with the lowest degree is chosen. The
-//   randomness makes the graph an expander (choosing the lowest of ALL would chain every newcomer to the few before
-//   it), and the comparison keeps degrees close together. Peers at maxNeighbours are skipped, because they would refuse.
+//   The degree of a peer is estimated: the neighbours in its last announce, and the hand-outs since then in which it took
+//   part, on either side. Of a few peers that are probed at random, the one with the lowest degree is chosen. Random probes
+//   make the graph an expander (choosing the lowest of ALL would chain every newcomer to the few before it); the comparison
+//   keeps degrees similar; peers at maxNeighbours are skipped, since they would refuse.
 //
-//   A newcomer receives a few neighbours, enough to begin with: when hosts join together, the first know nobody and the
-//   last are known to nobody. When it announces again, soon after, the others are known. Then it receives half of the
-//   neighbours that it lacks, since others that lack some receive it. In a swarm of at most the target and one more,
-//   every peer receives all others.
+//   A newcomer gets a few neighbours to begin with: of hosts that join together, the first ones are handed out nobody and
+//   the last ones are handed out to nobody. When it announces again, soon after, all of them are here: then it gets half of
+//   what it lacks, since it is handed out to others that lack neighbours as well. In a swarm of at most targetNeighbours + 1
+//   peers, every peer gets all others.
 //
-// Invariants: an answer names no peer twice and never the peer that asks; a peer that was silent for announceMisses of
-// its intervals is not handed out; at most maxPeersPerSwarm peers are kept, and the one nearest to its expiry is
-// dropped first; a choice costs a bounded number of probes, whatever the size of the swarm. The same calls with the
-// same random numbers give the same answers. It does not know who is connected to whom.
+// Invariants: the answer has no peer twice, and never the requester; a peer that has not announced for announceMisses of
+// its intervals is not handed out; at most maxPeersPerSwarm peers are kept, and the one that expires first makes room; a
+// choice takes a bounded number of probes, whatever the size of the swarm. The same calls with the same random numbers
+// give the same answers. It does not know which peers are connected.
 
 import type { RandomSource } from "../kit/random-source.ts"
 import { type RecencyLinks, RecencyList } from "../kit/recency-list.ts"
@@ -22,7 +22,7 @@ import type { Micros } from "../kit/time.ts"
 import { limits } from "../limits.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 
-/** The limits of a hand-out; limits.ts explains each. */
+/** The limits of a hand-out; limits.ts explains each of them. */
 export interface HandOutRules {
   readonly targetNeighbours: number
   readonly newcomerNeighbours: number
@@ -30,11 +30,11 @@ export interface HandOutRules {
   readonly maxHandOut: number
 }
 
-/** The announce of a peer in one swarm. */
+/** Announce of a peer in one swarm. */
 export interface PeerAnnounce {
   readonly peer: PeerAddress
   readonly complete: boolean
-  /** Number of verified pieces. The choice ignores it. */
+  /** Number of verified pieces. The choice does not use it. */
   readonly have?: number
   readonly neighbours: number
   /** The peer leaves the swarm. */
@@ -46,21 +46,21 @@ interface Entry extends RecencyLinks<Entry> {
   complete: boolean
   degree: number
   expiresAt: Micros
-  /** Index in the array that is probed. */
+  /** Its index in the array that is probed. */
   slot: number
-  /** Whether it has received peers before. */
+  /** It has got a hand-out before. */
   served: boolean
-  /** Number of the last choice that named it, or was made for it. */
+  /** The last choice that included it or was made for it. */
   namedIn: number
 }
 
 /**
- * Peers that are compared for one place. With 5,000 peers that join one after the other, the standard deviation of the
- * degree and the diameter in hops are: one 4.6 and 6, two 3.3 and 6, three 2.6 and 7, five 2.0 and 8. A round of
- * announces later: 3.3 and 5, 1.9 and 5, 1.2 and 6, 0.7 and 7.
+ * Peers that are compared for a place. Measured with 5,000 peers that join one after another: the standard deviation of
+ * the degree and the diameter in hops are, after joining, 4.6 and 6 with one compared peer, 3.3 and 6 with two, 2.6 and 7
+ * with three, 2.0 and 8 with five; after another round of announces 3.3 and 5, 1.9 and 5, 1.2 and 6, 0.7 and 7.
  */
 const comparedPeers = 3
-/** Probes for one place, including those that meet a peer that is already named or full. */
+/** Probes for a place, including those of peers that are chosen already or full. */
 const maxProbes = 12
 
 const timeToLive = (complete: boolean): Micros =>
@@ -68,26 +68,26 @@ const timeToLive = (complete: boolean): Micros =>
 
 export class HandOut {
   readonly #byId = new Map<PeerId, Entry>()
-  /** All entries, in no meaningful order: a removal moves the last entry into the gap. */
+  /** All entries, unordered: removal moves the last entry into the gap. */
   readonly #entries: Entry[] = []
-  /** Each list is in the order of expiry, since its members live equally long. */
+  /** Each list is in the order of expiry, since its entries live equally long. */
   readonly #downloading = new RecencyList<Entry>()
   readonly #complete = new RecencyList<Entry>()
   readonly #rules: HandOutRules
   #choices = 0
   #completeCount = 0
 
-  /** @param rules Limits that an experiment varies; limits.ts has the others. */
+  /** @param rules Limits that an experiment varies; all others are those of limits.ts. */
   constructor(rules: Partial<HandOutRules> = {}) {
     this.#rules = { ...limits, ...rules }
   }
 
-  /** Number of peers. Expired ones count until the next call that carries an instant. */
+  /** Number of peers. Expired ones count until the next call with an instant. */
   get size(): number {
     return this.#entries.length
   }
 
-  /** Number of complete peers. */
+  /** Number of peers that are complete. */
   get completeCount(): number {
     return this.#completeCount
   }
@@ -110,8 +110,8 @@ export class HandOut {
   }
 
   /**
-   * Peers that `forPeer` should dial: agents first, then `seeds` from a random one on; at most `wanted` agents and at
-   * most maxHandOut in all. Empty when none is wanted, and for a peer that announced itself complete.
+   * Peers for `forPeer` to dial: agents first, then `seeds` from a random one on; at most `wanted` agents, and at most
+   * maxHandOut peers in all. Empty when nothing is wanted, and for a peer that has announced itself complete.
    */
   choose(
     forPeer: PeerId,
@@ -143,7 +143,7 @@ export class HandOut {
     return answer
   }
 
-  /** Drops expired peers. Every other call does this first; a tracker calls it for its own sweep. */
+  /** Removes expired peers. Every other call does this first; the tracker calls it for swarms without announces. */
   expire(now: Micros): void {
     for (const list of [this.#downloading, this.#complete]) {
       for (let entry = list.oldest; entry !== undefined && entry.expiresAt <= now; entry = list.oldest) {
@@ -152,9 +152,7 @@ export class HandOut {
     }
   }
 
-  /**
-   * The seeds except the asking peer, each once, from a random one on, so that a dialler that stops early spreads load.
-   */
+  /** The seeds except the requester, each once, from a random one on: diallers that stop early spread the load. */
   #seedsFor(
     forPeer: PeerId,
     seeds: readonly PeerAddress[],
@@ -173,11 +171,10 @@ export class HandOut {
     return chosen
   }
 
-  /** An entry that this choice has not named yet; undefined when a bounded search finds none. */
+  /** An entry that is not in this choice; undefined when a bounded search finds none. */
   #lowestOfFew(choice: number, random: RandomSource): Entry | undefined {
     const entries = this.#entries
-    // When probing could miss the last few entries, every entry is examined instead, from a random one on because of
-    // ties.
+    // In a small table probes could miss the last few, so all entries are read, from a random one on because of ties.
     if (entries.length <= maxProbes) {
       let lowest: Entry | undefined
       const first = entries.length > 1 ? random.nextInt(entries.length) : 0

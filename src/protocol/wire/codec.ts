@@ -1,4 +1,4 @@
-// The bytes of a message: one message is one frame. Integers are big-endian, and the first byte is the tag.
+// Binary form of messages: one message is one frame. Integers are big-endian; the first byte is the tag.
 //
 //   1 Hello    "SHOAL" | u16 version | 20 peer id | u8 kind | u16 length, address | u16 length, credentials
 //   2 Open     u16 channel | 32 swarm | u8 form (0 none, 1 all, 2 bitfield) | bitfield's bytes to the frame's end
@@ -11,10 +11,10 @@
 //   9 Suggest  as Have
 //  10 Bye      u8 reason
 //
-// Every future version keeps Hello up to its version number, and Bye, so that two hosts of different versions can tell
-// each other the reason. Invariants: a frame decodes to one message or to a CodecError, whatever its bytes are; a
-// message has one frame, so a frame with a surplus byte is refused. A host encodes only its own messages, so a value
-// out of range is a broken invariant there. It does not know connections, and which channels and pieces exist.
+// Every future version keeps Bye, and Hello up to its version field, so that two hosts of different versions can tell each
+// other why they disconnect. Invariants: any bytes decode to one message or to a CodecError; a message has exactly one
+// frame, so a frame with an extra byte is refused. This host chooses what it encodes, so a value out of range is a broken
+// invariant there. The codec does not know connections, or which channels and pieces exist.
 
 import { invariant } from "../kit/invariant.ts"
 import { limits } from "../limits.ts"
@@ -42,17 +42,17 @@ import {
 import { type ByeReason, type Have, type Message, protocolVersion, type SwarmId } from "./message.ts"
 import type { PeerId } from "./peer-id.ts"
 
-/** The reason why bytes are not a message, and the reason of the Bye that should end their connection. */
+/** Why bytes are not a message, and the reason for the Bye that ends their connection. */
 export interface CodecError {
   readonly tag: "CodecError"
   readonly reason: string
   readonly bye: ByeReason
 }
 
-/** Bytes of a Piece frame in front of the payload. */
+/** Bytes of a Piece frame before the payload. */
 export const pieceHeaderBytes = 7
 
-/** Length of the frame of a message, in bytes. Does not read the bytes of a payload. */
+/** Length of the message's frame in bytes. It works for any payload, since it does not read the payload's bytes. */
 export const encodedLength = (message: Message): number => {
   switch (message.tag) {
     case "Request":
@@ -77,8 +77,8 @@ export const encodedLength = (message: Message): number => {
 }
 
 /**
- * The frame of a message, freshly allocated. The payload of a Piece must be a Uint8Array and is copied behind the
- * header; a transport that can send two buffers uses writePieceHeader instead.
+ * The message's frame, newly allocated. The payload of a Piece must be a Uint8Array and is copied behind the header; a
+ * transport that sends two buffers uses writePieceHeader instead.
  */
 export const encodeMessage = (message: Message): Uint8Array<ArrayBuffer> => {
   const frame = new Uint8Array(encodedLength(message))
@@ -127,9 +127,7 @@ export const encodeMessage = (message: Message): Uint8Array<ArrayBuffer> => {
   }
 }
 
-/**
- * Writes the header of a Piece, pieceHeaderBytes long, at `offset` of `target`. The payload follows it in the frame.
- */
+/** Writes the header of a Piece, pieceHeaderBytes long, at `offset`; the payload follows it in the frame. */
 export const writePieceHeader = (
   target: Uint8Array,
   offset: number,
@@ -220,8 +218,8 @@ const refused = (reason: string, bye: ByeReason = "protocol-error"): CodecError 
 })
 
 /**
- * The message of a frame, or the reason why it is none. Never throws. The payload of a Piece and the bitfield of an
- * Open are views of the frame, so the frame must not change afterwards.
+ * The message of a frame, or why there is none; it never throws. The payload of a Piece and the bitfield of an Open are
+ * views of the frame, so the frame must not change afterwards.
  */
 export const decodeMessage = (frame: Uint8Array): Message | CodecError => {
   const length = frame.length

@@ -1,5 +1,5 @@
-// Content digests: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor, Digests).
-// Invariant: a digest has one spelling. This file only reads and writes the name; a service computes digests.
+// Content digest: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor, Digests). Invariant: a
+// digest has one spelling. This file reads and writes the text of a digest; a service computes it.
 
 import { invariant } from "../kit/invariant.ts"
 
@@ -10,7 +10,7 @@ export type Digest = string & { readonly Digest: unique symbol }
 const hexLength: Record<DigestAlgorithm, number> = { sha256: 64, sha512: 128 }
 const hex = /^[0-9a-f]+$/
 
-/** The digest that `text` names, or undefined when it is malformed or of an unsupported algorithm. */
+/** The digest in `text`; undefined when it is malformed or its algorithm is not supported. */
 export const parseDigest = (text: string): Digest | undefined => {
   const colon = text.indexOf(":")
   const algorithm = text.slice(0, colon)
@@ -25,7 +25,7 @@ export const digestAlgorithm = (digest: Digest): DigestAlgorithm =>
 /** The part after the colon. */
 export const digestEncoded = (digest: Digest): string => digest.slice(7)
 
-/** The digest with the given hash: 32 (sha256) or 64 (sha512) bytes. */
+/** The digest for the result of a hash function, which has 32 bytes (sha256) or 64 bytes (sha512). */
 export const makeDigest = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest => {
   invariant(bytes.length * 2 === hexLength[algorithm], "digest: a hash of the wrong length for its algorithm")
   return `${algorithm}:${toHex(bytes)}` as Digest
@@ -39,7 +39,7 @@ export const toHex = (bytes: Uint8Array): string => {
   return text
 }
 
-/** The bytes of an even-length lower-case hex text that the caller has already checked. */
+/** The bytes of a lower-case hex text of even length, which the caller has checked. */
 export const fromHex = (text: string): Uint8Array => {
   const bytes = new Uint8Array(text.length >> 1)
   for (let index = 0; index < bytes.length; index++) {

@@ -1,6 +1,5 @@
-// The numbers of the wire: the byte of each message tag, reason and kind, and the sizes of all fixed parts. codec.ts
-// shows the layouts and uses these. Invariant: a number keeps its meaning in every version; a new name takes the next
-// free number.
+// Constants of the wire format: the byte of every message tag, reason and kind, and the sizes of fixed parts. codec.ts
+// shows the layouts. Invariant: a number keeps its meaning in every version; a new name takes the next free number.
 
 import type { ByeReason, CloseReason, Message, RejectReason } from "./message.ts"
 import type { PeerKind } from "./peer-id.ts"
@@ -42,7 +41,7 @@ export const byeCodes: Record<ByeReason, number> = {
   "protocol-error": 6
 }
 
-/** The names by code. The codes of each table are 0, 1, 2 and so on, in the written order. */
+/** The names by code. The codes of a table are 0, 1, 2 and so on, in the order of the table. */
 const namesOf = <Name extends string>(codes: Record<Name, number>): readonly Name[] =>
   Object.keys(codes) as Name[]
 export const kinds = namesOf(kindCodes)

@@ -1,16 +1,15 @@
-// The messages between two peers. One message is one binary frame; codec.ts fixes its bytes.
+// Messages between two peers. One message is one binary frame; codec.ts defines its bytes.
 //
 //   dialler  -> Hello                      acceptor -> Hello          once each, first
-//   either   -> Open(channel, swarm, have)                            a swarm is joined when both sides opened it
+//   either   -> Open(channel, swarm, have)                            both sides have joined when both have opened
 //   either   -> Have, Request, Piece, Reject, Cancel, Suggest, Close  on an opened channel
 //   either   -> Bye(reason)                                           last
 //
-// A channel is the sender's own short number for a swarm on this connection: a message carries the number that its
-// SENDER gave in Open. Every Request has exactly one answer, Piece or Reject, also after a Cancel (BEP 6).
+// A channel is a short number for a swarm on this connection, chosen by each side for itself: a message carries the number
+// that its SENDER gave in Open. Every Request gets exactly one answer, Piece or Reject, also after a Cancel (BEP 6).
 //
-// Every Open is answered by exactly one Open for the same swarm, in order. A refused Open is answered by Open(none) and
-// Close. A Close is answered by a Close of the other side's channel, and stands for the answers that its sender still
-// owes.
+// Every Open is answered by exactly one Open for the same swarm, in order; Open(none) and Close refuse it. A Close is
+// answered by a Close of the other side's channel, and replaces the answers that its sender still owed.
 
 import type { Micros } from "../kit/time.ts"
 import type { Payload } from "./payload.ts"
@@ -21,18 +20,16 @@ export type SwarmId = string & { readonly SwarmId: unique symbol }
 
 export const protocolVersion = 1
 
-/**
- * The pieces of the sender: all, none, or the bytes of a bitfield (bit i of byte i>>3 is 0x80 >> (i & 7), as in BEP 3).
- */
+/** The pieces of the sender: all, none, or the bytes of a bitfield (bit i of byte i>>3 is 0x80 >> (i & 7), BEP 3). */
 export type Have = "all" | "none" | Uint8Array
 
-/** Reason why a Request was refused. */
+/** Why a Request is refused. */
 export type RejectReason = "busy" | "missing" | "cancelled" | "failed" | "closed"
 
-/** Reason why a channel was closed. */
+/** Why a channel is closed. */
 export type CloseReason = "unknown-swarm" | "not-interested" | "too-many" | "finished"
 
-/** Reason why a connection ended with a Bye. */
+/** Why a connection is ended by a Bye. */
 export type ByeReason = "shutdown" | "duplicate" | "full" | "banned" | "idle" | "version" | "protocol-error"
 
 export type Message =
@@ -41,9 +38,9 @@ export type Message =
       readonly version: number
       readonly peerId: PeerId
       readonly kind: PeerKind
-      /** "host:port" where the sender listens; empty when it does not listen. */
+      /** "host:port" of the sender's listener; empty when it has none. */
       readonly address: string
-      /** Reserved for a shared secret or token; at most maxCredentialBytes, empty when unused. */
+      /** Reserved for a shared secret or a token: at most maxCredentialBytes, empty when unused. */
       readonly credentials: Uint8Array
     }
   | { readonly tag: "Open"; readonly channel: number; readonly swarm: SwarmId; readonly have: Have }
@@ -60,6 +57,6 @@ export type Message =
       readonly retryAfter: Micros
     }
   | { readonly tag: "Cancel"; readonly channel: number; readonly piece: number }
-  /** Pieces that the sender prefers to be requested now: a seeder sends each piece out once before it repeats any. */
+  /** Pieces that the sender prefers to be asked for: a seeder uploads every piece once before any piece twice. */
   | { readonly tag: "Suggest"; readonly channel: number; readonly pieces: readonly number[] }
   | { readonly tag: "Bye"; readonly reason: ByeReason }

@@ -1,6 +1,6 @@
-// Metainfo: how a blob is divided into pieces, with a SHA-256 for each, and its canonical bytes. Two origins that agree
-// on digest, length and piece length agree on these bytes, and so on the id of the swarm. It does not know how a hash
-// is computed.
+// Metainfo of a blob: its length, its piece length and the SHA-256 of every piece, with their canonical bytes. Two
+// origins that agree on these agree on the canonical bytes, and so on the id of the swarm. It does not know how a hash is
+// computed.
 //
 // Canonical bytes (big-endian): "SHOALMI1" | u8 digest length | digest as ASCII | u64 length | u32 piece length |
 // 32 bytes per piece.
@@ -12,14 +12,14 @@ import type { SwarmId } from "./message.ts"
 
 export interface Metainfo {
   readonly digest: Digest
-  /** Length of the blob in bytes. 0 is allowed and has no pieces. */
+  /** Length of the blob in bytes. A blob of length 0 has no pieces. */
   readonly length: number
   readonly pieceLength: number
-  /** 32 bytes per piece, in the order of pieces. */
+  /** 32 bytes per piece, in the order of the pieces. */
   readonly pieceHashes: Uint8Array
 }
 
-/** A metainfo with the id of its swarm: the SHA-256 of its canonical bytes. */
+/** A metainfo and the id of its swarm, the SHA-256 of the canonical bytes. */
 export interface Torrent {
   readonly swarm: SwarmId
   readonly metainfo: Metainfo
@@ -45,7 +45,7 @@ export const choosePieceLength = (length: number): number => {
 export const pieceCount = (blob: { readonly length: number; readonly pieceLength: number }): number =>
   Math.ceil(blob.length / blob.pieceLength)
 
-/** Length of piece `piece` in bytes: pieceLength, except for the last. */
+/** Bytes of piece `piece`: pieceLength, except for the last piece. */
 export const pieceSize = (
   blob: { readonly length: number; readonly pieceLength: number },
   piece: number
@@ -73,7 +73,7 @@ export const encodeMetainfo = (metainfo: Metainfo): Uint8Array<ArrayBuffer> => {
   return bytes
 }
 
-/** Reads canonical bytes. Refuses any other byte string with a reason, and never throws. */
+/** Reads canonical bytes. Any other bytes are refused with a reason; it never throws. */
 export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid => {
   const invalid = (reason: string): MetainfoInvalid => ({ tag: "MetainfoInvalid", reason })
   if (bytes.length < magic.length + 1) return invalid("shorter than its header")
@@ -85,7 +85,7 @@ export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid =>
   const afterDigest = magic.length + 1 + digestLength
   if (bytes.length < afterDigest + 12) return invalid("shorter than its header")
   const digest = parseDigest(new TextDecoder().decode(bytes.subarray(magic.length + 1, afterDigest)))
-  // The decoder drops a byte order mark. Without this comparison two byte strings would give one metainfo.
+  // The decoder drops a byte order mark. Without the comparison, two byte strings would stand for one metainfo.
   if (digest === undefined || digest.length !== digestLength) return invalid("its digest is malformed")
   const length = view.getBigUint64(afterDigest)
   if (length > BigInt(Number.MAX_SAFE_INTEGER)) return invalid("its length is not a safe integer")
@@ -100,7 +100,7 @@ export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid =>
   if (bytes.length !== afterDigest + 12 + pieces * pieceHashBytes) {
     return invalid(`it names ${pieces} pieces but its size fits another number`)
   }
-  // On Node's Buffer, slice would be a view that keeps the whole message and changes with it.
+  // `slice` of a Node Buffer is a view, which would keep the whole message in memory and change with it.
   return { ...metainfo, pieceHashes: new Uint8Array(bytes.subarray(afterDigest + 12)) }
 }
 

@@ -1,9 +1,9 @@
-// Names and addresses of peers. A PeerId is 40 lower-case hex digits (20 bytes, as in BitTorrent and Kraken) and stays
-// the same over restarts of its host. An address is "host:port" ("[v6]:port") of the peer listener.
+// Identity and address of a peer. A PeerId is 40 lower-case hex digits (20 bytes, as in BitTorrent and Kraken) and stays
+// the same over restarts of its host; an address is the "host:port" ("[v6]:port") of the peer listener.
 
 export type PeerId = string & { readonly PeerId: unique symbol }
 
-/** The kind of a host in the swarm. Origins are dedicated seeders. */
+/** Kind of a host in a swarm: origins are dedicated seeders. */
 export type PeerKind = "agent" | "origin"
 
 /** A peer in a hand-out of the tracker. */
