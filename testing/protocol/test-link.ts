@@ -1,5 +1,5 @@
-// Decides what a connection of a test world is, and watches what is said on it: throws when a host opens or announces an
-// unverified piece, announces one twice, serves one it does not have, asks too much, or answers a Request twice or
+// Decides what a connection of a test world is, and watches what is said on it: throws when a host opens or announces
+// an unverified piece, announces one twice, serves one it does not have, asks too much, or answers a Request twice or
 // unasked. For tests only.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"

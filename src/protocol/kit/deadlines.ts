@@ -1,8 +1,8 @@
 // Timer queue of a host: a binary heap of deadlines. Each deadline knows its own slot, so moving one costs O(log n) and
 // allocates nothing; the deadline of a neighbour moves several times per piece.
 //
-// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It does not know
-// what a deadline is for or what time it is.
+// Invariants: `next` is exact; deadlines of the same instant fire in the order in which they were made. It does not
+// know what a deadline is for or what time it is.
 
 import type { Micros } from "./time.ts"
 

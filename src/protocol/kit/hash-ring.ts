@@ -1,12 +1,13 @@
 // Owners of a key among members, by rendezvous hashing (highest random weight; Thaler and Ravishankar, 1998). Every
 // member has a score for the key, and the owners are the members with the highest scores.
 //
-// Invariants: the result is a pure function of the key and of the SET of members, so all hosts that know the same members
-// name the same owners in the same order; when a member arrives or departs, only the keys that it owns move. It does not
-// know which members are healthy: a caller that wants the next healthy owner asks for more owners and tries them in turn.
+// Invariants: the result is a pure function of the key and of the SET of members, so all hosts that know the same
+// members name the same owners in the same order; when a member arrives or departs, only the keys that it owns move. It
+// does not know which members are healthy: a caller that wants the next healthy owner asks for more owners and tries
+// them in turn.
 //
-// A score is the upper 53 bits of a 64-bit hash of key and member. The hash has two lanes of 32 bits that are mixed into
-// each other, as in MurmurHash3 x86 (public domain, A. Appleby), and takes UTF-16 code units.
+// A score is the upper 53 bits of a 64-bit hash of key and member. The hash has two lanes of 32 bits that are mixed
+// into each other, as in MurmurHash3 x86 (public domain, A. Appleby), and takes UTF-16 code units.
 
 interface Scored {
   readonly member: string
@@ -14,8 +15,8 @@ interface Scored {
 }
 
 /**
- * The `count` owners of `key` among `members`, the first owner first; all members when there are fewer. A member that is
- * listed twice counts once.
+ * The `count` owners of `key` among `members`, the first owner first; all members when there are fewer. A member that
+ * is listed twice counts once.
  */
 export const ringOwners = (key: string, members: readonly string[], count: number): readonly string[] => {
   const afterKey = absorb({ high: 0x2545f491, low: 0x9e3779b9 }, key)

@@ -1,6 +1,6 @@
 // Doubly linked list of elements in the order of their last use, oldest first. The links are fields of the elements, so
-// adding, removing and reading the oldest one take a few assignments each, whatever the length. Invariant: an element is
-// in at most one list. The list does not know what its elements are or when one is too old.
+// adding, removing and reading the oldest one take a few assignments each, whatever the length. Invariant: an element
+// is in at most one list. The list does not know what its elements are or when one is too old.
 
 /** Fields that an element has for its list. Only the list writes them. */
 export interface RecencyLinks<A> {

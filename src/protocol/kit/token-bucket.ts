@@ -1,6 +1,6 @@
-// Token bucket: the instant at which bytes may be sent under a rate limit. The state is one instant, at which the bucket
-// is full again (virtual scheduling of GCRA, ITU-T I.371). A request moves this instant by the time that its bytes take
-// at the rate, and may go when the bucket holds all of it: the time of `burst` before the instant.
+// Token bucket: the instant at which bytes may be sent under a rate limit. The state is one instant, at which the
+// bucket is full again (virtual scheduling of GCRA, ITU-T I.371). A request moves this instant by the time that its
+// bytes take at the rate, and may go when the bucket holds all of it: the time of `burst` before the instant.
 //
 // Invariants: the bytes granted up to any instant t are at most burst + rate x (t - start); those granted in any window
 // [a, b] are at most burst + rate x (b - a + 1 microsecond) + the largest request; answers never decrease (first come,

@@ -1,5 +1,5 @@
-// A swarm as its channels see it, and the pieces of a host as an Open states them. Invariant: parseHave reads the set that
-// openingHave wrote.
+// A swarm as its channels see it, and the pieces of a host as an Open states them. Invariant: parseHave reads the set
+// that openingHave wrote.
 
 import { Bitfield } from "../kit/bitfield.ts"
 import type { HaveBatch } from "../swarm/have-batch.ts"

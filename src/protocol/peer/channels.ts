@@ -281,8 +281,8 @@ export class Channels<S extends ChannelSwarm> {
   }
 
   #accept(session: PeerSession, remote: RemoteChannel, now: Micros): void {
-    // Only joined neighbours count. If those being dialled counted too, hosts that dial each other at the same time would
-    // all refuse each other.
+    // Only joined neighbours count. If those being dialled counted too, hosts that dial each other at the same time
+    // would all refuse each other.
     if (this.#stopping || this.#isFull(this.#entry(remote.swarm).swarm)) {
       this.#refuse(session, remote, "too-many", now)
     } else {

@@ -3,10 +3,10 @@
 //   Dial -> dialling -- Connected --> greeting -- Hello --> open -- end --> closing -- Disconnected --> gone
 //   accepted ------- Connected -----> greeting
 //
-// The dialler sends Hello when it is connected; the acceptor answers with its own Hello, or with a Bye that has the reason
-// (rules: handshake.ts). Invariants: only Hello or Bye is accepted in greeting, and no second Hello; a peer that breaks the
-// protocol gets Bye protocol-error, and is banned if its id is known; a connection counts against the budget until the
-// transport reports its end. It does not know what happens on channels.
+// The dialler sends Hello when it is connected; the acceptor answers with its own Hello, or with a Bye that has the
+// reason (rules: handshake.ts). Invariants: only Hello or Bye is accepted in greeting, and no second Hello; a peer that
+// breaks the protocol gets Bye protocol-error, and is banned if its id is known; a connection counts against the budget
+// until the transport reports its end. It does not know what happens on channels.
 
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"

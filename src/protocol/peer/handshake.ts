@@ -4,9 +4,9 @@
 //   dialler  -- Hello -->  acceptor      refused: Bye with the reason instead of a Hello, then the end
 //   dialler  <-- Hello --  acceptor
 //
-// Of two connections between the same two hosts, both ends must drop the same one without asking each other. They keep the
-// one that the lower peer id dialled; when one host dialled both, they keep the newer one, since a host dials again only
-// when the older connection is dead on its side.
+// Of two connections between the same two hosts, both ends must drop the same one without asking each other. They keep
+// the one that the lower peer id dialled; when one host dialled both, they keep the newer one, since a host dials again
+// only when the older connection is dead on its side.
 
 import type { HostIdentity } from "../swarm/host-context.ts"
 import { type ByeReason, type Message, protocolVersion } from "../wire/message.ts"

@@ -1,5 +1,5 @@
-// Candidates of a swarm for new neighbours: the peers of the latest hand-outs, in the order of the offers, and when those
-// that refused may be tried again.
+// Candidates of a swarm for new neighbours: the peers of the latest hand-outs, in the order of the offers, and when
+// those that refused may be tried again.
 //
 // Invariants: at most maxCandidates peers and as many refusals are remembered. It does not know connections; the caller
 // decides which candidates it can try now.

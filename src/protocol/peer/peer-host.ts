@@ -5,9 +5,9 @@
 //   a blob:      swarm.ts (request-filler.ts, request-window.ts, piece-selection.ts, have-batch.ts, super-seeding.ts)
 //   the uplink:  uploader.ts, one for all blobs
 //
-// Invariants: a step is a plain call that changes the state in place; it throws only for a defect of this program or its
-// driver, never for what a peer sent; the same inputs and the same random numbers give the same outputs. It does not know
-// sockets, disks, clocks and trackers.
+// Invariants: a step is a plain call that changes the state in place; it throws only for a defect of this program or
+// its driver, never for what a peer sent; the same inputs and the same random numbers give the same outputs. It does
+// not know sockets, disks, clocks and trackers.
 
 import { DeadlineQueue } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -102,8 +102,8 @@ export class PeerHost {
   }
 
   /**
-   * One step. The driver carries out the outputs in order before the next step, which reuses the array. `now` never goes
-   * back.
+   * One step. The driver carries out the outputs in order before the next step, which reuses the array. `now` never
+   * goes back.
    */
   handle(input: PeerHostInput, now: Micros): readonly PeerHostOutput[] {
     invariant(now >= this.#now, `peer host: time went back from ${this.#now} to ${now}`)

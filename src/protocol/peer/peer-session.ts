@@ -1,17 +1,17 @@
 // Session: one connection, the peer at its other end, and the channels that are open on it in both directions.
 //
-//   dialling -- Connected --> greeting -- Hello --> open -- Bye, violation, idle, ... --> closing -- Disconnected --> gone
+//   dialling -- Connected --> greeting -- Hello --> open -- Bye, violation, idle --> closing -- Disconnected --> gone
 //
 // Every Open is answered by one Open, so the first Open of one side pairs with the first of the other, the second with
 // the second, and so on: an Open that arrives answers the oldest unanswered Open of this side, even if that was closed
 // meanwhile.
 //
 // Each side numbers its own channels. A channel of the peer ("remote") is asked (this host is not in the swarm, and its
-// driver was asked), joined to a neighbour, or draining (this host has closed its side, and the peer's Close is still to
-// come: messages until then have crossed the Close of this host and are ignored).
+// driver was asked), joined to a neighbour, or draining (this host has closed its side, and the peer's Close is still
+// to come: messages until then have crossed the Close of this host and are ignored).
 //
-// Invariants: there are at most maxChannels numbers, and one channel per swarm, in each direction; a violation of these by
-// the peer is a reason that is returned, never an exception. It does not know pieces or the decisions of a swarm.
+// Invariants: there are at most maxChannels numbers, and one channel per swarm, in each direction; a violation of these
+// by the peer is a reason that is returned, never an exception. It does not know pieces or the decisions of a swarm.
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -93,8 +93,8 @@ export class PeerSession implements NeighbourSession {
   }
 
   /**
-   * The lowest channel number that is not in use; undefined when all are. One number is reserved for refusals, which use it
-   * only for a moment.
+   * The lowest channel number that is not in use; undefined when all are. One number is reserved for refusals, which
+   * use it only for a moment.
    */
   freeChannel(forRefusal = false): number | undefined {
     if (this.neighbours.length === 0) return 0

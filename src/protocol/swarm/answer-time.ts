@@ -1,9 +1,9 @@
-// Response time of a swarm's neighbours: from recent responses it derives when a request is given up, and when a duplicate
-// request is worthwhile in endgame. On a slow link every piece takes longer, since all requests share the link; a fixed
-// timeout would give up pieces that are still arriving and request them again.
+// Response time of a swarm's neighbours: from recent responses it derives when a request is given up, and when a
+// duplicate request is worthwhile in endgame. On a slow link every piece takes longer, since all requests share the
+// link; a fixed timeout would give up pieces that are still arriving and request them again.
 //
-//   timeout = max(base + perMiB x piece length, 4 x usual response); doubled when requests expire, at most once per half
-//   timeout, up to maxRequestTimeout; the next response resets it.  (As TCP's retransmission timer, RFC 6298.)
+//   timeout = max(base + perMiB x piece length, 4 x usual response); doubled when requests expire, at most once per
+//   half timeout, up to maxRequestTimeout; the next response resets it.  (As TCP's retransmission timer, RFC 6298.)
 //
 // Invariants: the timeout is never shorter than the first, and never longer than maxRequestTimeout unless the first is.
 

@@ -3,9 +3,9 @@
 //
 //   fetching <-- whether a wanted piece is missing --> resting;  either -- complete, failed or closed --> ended
 //
-// Invariants: `wanted` is a subset of `missing`, and is `missing` itself while the whole blob is wanted; a swarm counts as
-// a fetching one of the host exactly while it fetches, so that a resting swarm leaves its share of requests to others.
-// There is one window for each reader of the driver. It does not know who is asked, or which piece goes first
+// Invariants: `wanted` is a subset of `missing`, and is `missing` itself while the whole blob is wanted; a swarm counts
+// as a fetching one of the host exactly while it fetches, so that a resting swarm leaves its share of requests to
+// others. There is one window for each reader of the driver. It does not know who is asked, or which piece goes first
 // (reading-order.ts).
 
 import { makeWords, type Words } from "../kit/bitfield.ts"

@@ -1,15 +1,16 @@
-// Have messages of a swarm, batched. A new piece is announced at once when the last batch went out haveBatchDelay ago or
-// longer; else with the first later piece for which this holds, or after haveBatchPatience delays when there is none. A
-// shorter timer would announce one piece just before the next. A neighbour that is sent a Request or a Reject gets its
-// Haves along with it. Most messages are Haves, so most savings come from batching, and from not announcing a piece to
-// neighbours that have it. The delay grows with the piece length, so that a batch has several pieces at any length.
+// Have messages of a swarm, batched. A new piece is announced at once when the last batch went out haveBatchDelay ago
+// or longer; else with the first later piece for which this holds, or after haveBatchPatience delays when there is
+// none. A shorter timer would announce one piece just before the next. A neighbour that is sent a Request or a Reject
+// gets its Haves along with it. Most messages are Haves, so most savings come from batching, and from not announcing a
+// piece to neighbours that have it. The delay grows with the piece length, so that a batch has several pieces at any
+// length.
 //
 // A neighbour that can already request at least havePlentyPart of the blob gets Haves in groups of haveHoldPieces, or
-// after haveHoldPatience delays. Where one source feeds all hosts, neighbours differ by less than that, and they wait for
-// exactly the new pieces.
+// after haveHoldPatience delays. Where one source feeds all hosts, neighbours differ by less than that, and they wait
+// for exactly the new pieces.
 //
-// Invariants: a neighbour gets a Have for every piece that it lacks, once, after the piece is stored; pieces in the Open
-// to a neighbour are not announced again. Origins get all Haves, because super-seeding depends on them.
+// Invariants: a neighbour gets a Have for every piece that it lacks, once, after the piece is stored; pieces in the
+// Open to a neighbour are not announced again. Origins get all Haves, because super-seeding depends on them.
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"

@@ -4,8 +4,8 @@
 //      |                                                                                          ^
 //      +------------------------- no Open in time, Close, or the connection goes ------------------+
 //
-// Invariants: requests exist only while it is joined; `left` is final, and a peer that returns is a new neighbour. It holds
-// data and decides nothing: request-filler.ts sends requests, swarm.ts keeps the sums.
+// Invariants: requests exist only while it is joined; `left` is final, and a peer that returns is a new neighbour. It
+// holds data and decides nothing: request-filler.ts sends requests, swarm.ts keeps the sums.
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"

@@ -1,10 +1,10 @@
 // Inputs and outputs of the peer machine of a host (peer-host.ts). Inputs are events, in the past tense; outputs are
 // commands, in the imperative, which the driver (roles/peer/peer-host-driver.ts) carries out in order.
 //
-// Invariants of the driver: it gives one input at a time, and carries out the outputs of a step before the next input. It
-// answers every Dial by Connected or DialFailed; every LoadPiece by PieceLoaded or PieceLoadFailed; every StorePiece by
-// PieceStored, PieceCorrupt or PieceStoreFailed; every Send of a Piece by PieceSent, unless the connection ends first. The
-// end of a connection is reported once, by Disconnected, whichever side ended it.
+// Invariants of the driver: it gives one input at a time, and carries out the outputs of a step before the next input.
+// It answers every Dial by Connected or DialFailed; every LoadPiece by PieceLoaded or PieceLoadFailed; every StorePiece
+// by PieceStored, PieceCorrupt or PieceStoreFailed; every Send of a Piece by PieceSent, unless the connection ends
+// first. The end of a connection is reported once, by Disconnected, whichever side ended it.
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { ByeReason, Message, SwarmId } from "../wire/message.ts"

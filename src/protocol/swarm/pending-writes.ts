@@ -1,5 +1,5 @@
-// Pieces of a swarm that are being stored, each with the session that sent it. They are few, so they are in an array and
-// a search reads all of them: a map would touch more memory than the whole array.
+// Pieces of a swarm that are being stored, each with the session that sent it. They are few, so they are in an array
+// and a search reads all of them: a map would touch more memory than the whole array.
 
 import type { NeighbourSession } from "./neighbour.ts"
 

@@ -1,17 +1,17 @@
-// Piece selection: the piece to request from ONE neighbour next. Candidates are the pieces that are missing here, are not
-// requested yet, and the neighbour has. The first rule that finds a piece wins:
+// Piece selection: the piece to request from ONE neighbour next. Candidates are the pieces that are missing here, are
+// not requested yet, and the neighbour has. The first rule that finds a piece wins:
 //
-//   1. in order for a waiting client: the lowest candidate in a reader's window; of several readers the one whose piece is
-//      nearest to the beginning of its window (ties: the reader that is listed first);
+//   1. in order for a waiting client: the lowest candidate in a reader's window; of several readers the one whose piece
+//      is nearest to the beginning of its window (ties: the reader that is listed first);
 //   2. suggested: the first suggestion of the neighbour that is a candidate, so that a seeder uploads every piece once
 //      before any piece twice;
-//   3. rarest first: a candidate of the lowest availability, with equal probability for each of the tied ones. The tail of
-//      a blob, and experiments, have other choices: any candidate with equal probability; the lowest; or the rarest of the
-//      lowest missing pieces.
+//   3. rarest first: a candidate of the lowest availability, with equal probability for each of the tied ones. The tail
+//      of a blob, and experiments, have other choices: any candidate with equal probability; the lowest; or the rarest
+//      of the lowest missing pieces.
 //
 // Invariants: the result is a candidate or -1; nothing is changed or allocated; a call draws at most one random number.
-// It does not know requests, timeouts and endgame: a caller in endgame passes words of `requested` without the pieces that
-// may be requested twice.
+// It does not know requests, timeouts and endgame: a caller in endgame passes words of `requested` without the pieces
+// that may be requested twice.
 
 import type { Bitfield, Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"

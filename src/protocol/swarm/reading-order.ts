@@ -1,11 +1,11 @@
-// Pieces of a swarm that take precedence over the rarest ones: those that waiting clients read next, and, at the end of a
-// download, the rest nearly in order. The digest of the whole blob is computed in order, so it is then complete soon after
-// the last piece. The order is that of a window, within which the rarest piece goes first: hosts that all request the same
-// next piece have nothing to give each other.
+// Pieces of a swarm that take precedence over the rarest ones: those that waiting clients read next, and, at the end of
+// a download, the rest nearly in order. The digest of the whole blob is computed in order, so it is then complete soon
+// after the last piece. The order is that of a window, within which the rarest piece goes first: hosts that all request
+// the same next piece have nothing to give each other.
 //
-// Invariants: at most maxReaders readers have precedence; the ordered tail does not end once it has begun; a reader that
-// waits for one piece while readerPatience others arrive is urgent. It does not know who is asked (request-filler.ts) or
-// how a piece is picked from the windows (piece-selection.ts).
+// Invariants: at most maxReaders readers have precedence; the ordered tail does not end once it has begun; a reader
+// that waits for one piece while readerPatience others arrive is urgent. It does not know who is asked
+// (request-filler.ts) or how a piece is picked from the windows (piece-selection.ts).
 
 import type { ReaderWindow, SelectionCandidates } from "./piece-selection.ts"
 

@@ -1,11 +1,11 @@
 // Requests of a swarm: keeps the request window full, and handles timeouts, Rejects and the endgame.
 //
-// Invariants: a request goes to a neighbour only while it is joined, is not backing off, and has room under both limits;
-// the least loaded neighbour is asked first; a piece that is refused is requested from another neighbour at once; the
-// neighbour that refused is not asked for as long as it said, within limits and with some jitter, so that refused hosts do
-// not return together; in endgame a piece is requested a second time only when its request is older than twice the usual
-// response time, so that duplicates are rare. It does not know which piece is best (piece-selection.ts) or what becomes
-// of a piece that has arrived.
+// Invariants: a request goes to a neighbour only while it is joined, is not backing off, and has room under both
+// limits; the least loaded neighbour is asked first; a piece that is refused is requested from another neighbour at
+// once; the neighbour that refused is not asked for as long as it said, within limits and with some jitter, so that
+// refused hosts do not return together; in endgame a piece is requested a second time only when its request is older
+// than twice the usual response time, so that duplicates are rare. It does not know which piece is best
+// (piece-selection.ts) or what becomes of a piece that has arrived.
 
 import { backoffDelay } from "../kit/backoff.ts"
 import type { Bitfield } from "../kit/bitfield.ts"
@@ -45,8 +45,8 @@ export class RequestFiller {
   readonly #endgameTimer: Deadline
   readonly #answers: AnswerTime
   /**
-   * Neighbours that have room and had nothing to be asked for at the last check, the longest idle first. All others have as
-   * many requests as they may, or are backing off; so a piece that must be requested again is offered to these.
+   * Neighbours that have room and had nothing to be asked for at the last check, the longest idle first. All others
+   * have as many requests as they may, or are backing off; so a piece that must be requested again is offered to these.
    * `isIdle` of a neighbour tells whether it is in this list.
    */
   readonly #idle: Neighbour[] = []
@@ -312,8 +312,8 @@ export class RequestFiller {
   }
 
   /**
-   * Schedules the neighbour's deadline no later than its earliest timeout and the end of its backoff. Timeouts move away
-   * with every answer and rarely come, so a deadline that is too early already is not moved.
+   * Schedules the neighbour's deadline no later than its earliest timeout and the end of its backoff. Timeouts move
+   * away with every answer and rarely come, so a deadline that is too early already is not moved.
    */
   #reschedule(neighbour: Neighbour): void {
     const { backoffUntil, deadline } = neighbour

@@ -6,10 +6,10 @@
 //    v
 //   expired: given up after the timeout, the piece may be asked of others; its one answer is still owed
 //
-// Invariants: a piece is requested from a neighbour at most once until that request is answered; the words of `requested`
-// hold the pieces that have a live request or are being stored; live requests never exceed the limits; the unanswered
-// requests of a neighbour are at most twice its limit, so that the table of a silent neighbour is bounded. It does not
-// know why a piece is requested, or what time it is.
+// Invariants: a piece is requested from a neighbour at most once until that request is answered; the words of
+// `requested` hold the pieces that have a live request or are being stored; live requests never exceed the limits; the
+// unanswered requests of a neighbour are at most twice its limit, so that the table of a silent neighbour is bounded.
+// It does not know why a piece is requested, or what time it is.
 
 import { makeWords, type Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"

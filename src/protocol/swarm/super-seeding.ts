@@ -1,18 +1,18 @@
 // Super-seeding (BEP 16): the pieces that an origin suggests. With a single source, a flash crowd takes as long as the
 // source needs to upload enough copies for the swarm to go on without it. So in the first round every piece is uploaded
-// once before any is uploaded twice: each neighbour gets suggestions of pieces that nobody else has and that were suggested
-// least, and a request for a piece that is outside already is steered, that is refused in favour of a suggestion, while
-// there are suggestions left. A neighbour always gets the full list of its suggestions: one that followed an outdated list
-// would be refused until it loses patience.
+// once before any is uploaded twice: each neighbour gets suggestions of pieces that nobody else has and that were
+// suggested least, and a request for a piece that is outside already is steered, that is refused in favour of a
+// suggestion, while there are suggestions left. A neighbour always gets the full list of its suggestions: one that
+// followed an outdated list would be refused until it loses patience.
 //
-// Of several seeders each has an arc of the blob. It suggests nothing else while anything of its arc can be suggested, even
-// if that was suggested to many, because it does not know yet what the others have just uploaded. Then it helps the seeder
-// before it, backwards from its own beginning, so that the two meet where neither has been.
+// Of several seeders each has an arc of the blob. It suggests nothing else while anything of its arc can be suggested,
+// even if that was suggested to many, because it does not know yet what the others have just uploaded. Then it helps
+// the seeder before it, backwards from its own beginning, so that the two meet where neither has been.
 //
 // Invariants: the round ends when every piece was uploaded or seen at a neighbour, and nothing is suggested or steered
-// after it; a neighbour is steered at most maxSteers times in a row, so that a neighbour that wants a single piece gets it;
-// a neighbour that is alone is not steered, since no other could take its place; nor is one that has declined, which reads
-// on demand and cannot follow. It does not know the upload queue.
+// after it; a neighbour is steered at most maxSteers times in a row, so that a neighbour that wants a single piece gets
+// it; a neighbour that is alone is not steered, since no other could take its place; nor is one that has declined,
+// which reads on demand and cannot follow. It does not know the upload queue.
 
 import { Bitfield } from "../kit/bitfield.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
@@ -87,8 +87,8 @@ export class SuperSeeding {
   }
 
   /**
-   * Whether a request that could be accepted should be refused, so that the neighbour requests something that nobody has
-   * yet.
+   * Whether a request that could be accepted should be refused, so that the neighbour requests something that nobody
+   * has yet.
    */
   shouldSteer(neighbour: Neighbour, piece: number): boolean {
     if (this.#outside.isFull || !this.#outside.has(piece) || this.#byNeighbour.size < 2) return false
@@ -118,7 +118,9 @@ export class SuperSeeding {
     this.#passed = 0
   }
 
-  /** Completes the suggestions of a neighbour to the number that it may request at once; sends them when they change. */
+  /**
+   * Completes the suggestions of a neighbour to the number that it may request at once; sends them when they change.
+   */
   #suggest(neighbour: Neighbour): void {
     if (this.#byNeighbour.size < 2) return
     const suggestions = this.#byNeighbour.get(neighbour)

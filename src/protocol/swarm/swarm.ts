@@ -302,8 +302,8 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   /**
-   * The suggestions of the neighbour, which replace its earlier ones. An empty list declines suggestions of this host: the
-   * neighbour reads on demand and chooses by itself.
+   * The suggestions of the neighbour, which replace its earlier ones. An empty list declines suggestions of this host:
+   * the neighbour reads on demand and chooses by itself.
    */
   onSuggest(neighbour: Neighbour, pieces: readonly number[], now: Micros): string | undefined {
     for (const piece of pieces) {

@@ -1,18 +1,19 @@
-// Upload queue of a host, for all its swarms: ONE short queue for the one uplink. A request that does not fit is refused
-// at once with Reject busy, so that the requester turns elsewhere; requests that pile up make the tail of a download.
+// Upload queue of a host, for all its swarms: ONE short queue for the one uplink. A request that does not fit is
+// refused at once with Reject busy, so that the requester turns elsewhere; requests that pile up make the tail of a
+// download.
 //
 //   Request -> waiting -> loading -> sending -- PieceSent --> gone
 //                 |           |         |
 //                 |           |         +-- far longer than expected --> stalled -- PieceSent, or dropped --> gone
 //                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
 //
-// Invariants: every Request gets exactly one Piece or Reject while its channel and connection exist; the pieces that are
-// waiting, loading or being sent fit into maxUploadQueue, and together with the stalled ones into maxUploadBytes; a peer
-// that does not take its piece (stalled) blocks no other: its place in the queue is free for others, at most
+// Invariants: every Request gets exactly one Piece or Reject while its channel and connection exist; the pieces that
+// are waiting, loading or being sent fit into maxUploadQueue, and together with the stalled ones into maxUploadBytes; a
+// peer that does not take its piece (stalled) blocks no other: its place in the queue is free for others, at most
 // maxUploadQueue pieces are stalled, and its connection is dropped when the requester must have given up; a piece is
 // loaded once for all neighbours that wait for it; a load that nobody waits for any more is dropped when it returns.
-// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The uploader does
-// not know what a piece is worth.
+// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The uploader
+// does not know what a piece is worth.
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -97,8 +98,8 @@ export class Uploader {
   }
 
   /**
-   * Makes room for a swarm that has nothing in the queue, so that blobs share the uplink: the newest waiting piece of the
-   * swarm with the most pieces is refused, unless it is that swarm's only piece. True when there is room now.
+   * Makes room for a swarm that has nothing in the queue, so that blobs share the uplink: the newest waiting piece of
+   * the swarm with the most pieces is refused, unless it is that swarm's only piece. True when there is room now.
    */
   makeRoomFor(swarm: UploadSwarm, bytes: number): boolean {
     const held = new Map<UploadSwarm, number>()

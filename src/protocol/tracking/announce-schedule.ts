@@ -6,16 +6,16 @@
 //       |                        |                      |
 //       +--------- left ---------+-------- left --------+----> [left] -- "stopped" was tried once --> nothing due
 //
-//   joining      due at once; after a failure, after a backoff
-//   downloading  due secondAnnounceDelay after the first, then at every interval of the tracker (clamped to the limits);
+//   joining      due at once; after a failure, after a backoff downloading  due secondAnnounceDelay after the first,
+//   then at every interval of the tracker (clamped to the limits);
 //                sooner with few neighbours
 //   complete     due at once, then every interval
 //   left         "stopped" is due at once, unless the member never announced itself
 //
 // Invariants: there is one announce at a time; announces are at least minAnnounceInterval apart, except the second, the
-// first "complete" and "stopped", which happen once; until the member has left, an announce is in progress or due within
-// maxAnnounceInterval. Intervals are shortened by up to an eighth at random, so that hosts that joined together do not
-// announce together. It does not know trackers, or how an announce is sent.
+// first "complete" and "stopped", which happen once; until the member has left, an announce is in progress or due
+// within maxAnnounceInterval. Intervals are shortened by up to an eighth at random, so that hosts that joined together
+// do not announce together. It does not know trackers, or how an announce is sent.
 
 import { backoffDelay } from "../kit/backoff.ts"
 import { invariant } from "../kit/invariant.ts"

@@ -1,20 +1,20 @@
-// Peer table of one swarm on a tracker, and how peers are chosen from it. The goal is a near-regular random graph in which
-// every peer has about targetNeighbours neighbours.
+// Peer table of one swarm on a tracker, and how peers are chosen from it. The goal is a near-regular random graph in
+// which every peer has about targetNeighbours neighbours.
 //
-//   The degree of a peer is estimated: the neighbours in its last announce, and the hand-outs since then in which it took
-//   part, on either side. Of a few peers that are probed at random, the one with the lowest degree is chosen. Random probes
-//   make the graph an expander (choosing the lowest of ALL would chain every newcomer to the few before it); the comparison
-//   keeps degrees similar; peers at maxNeighbours are skipped, since they would refuse.
+//   The degree of a peer is estimated: the neighbours in its last announce, and the hand-outs since then in which it
+//   took part, on either side. Of a few peers that are probed at random, the one with the lowest degree is chosen.
+//   Random probes make the graph an expander (choosing the lowest of ALL would chain every newcomer to the few before
+//   it); the comparison keeps degrees similar; peers at maxNeighbours are skipped, since they would refuse.
 //
-//   A newcomer gets a few neighbours to begin with: of hosts that join together, the first ones are handed out nobody and
-//   the last ones are handed out to nobody. When it announces again, soon after, all of them are here: then it gets half of
-//   what it lacks, since it is handed out to others that lack neighbours as well. In a swarm of at most targetNeighbours + 1
-//   peers, every peer gets all others.
+//   A newcomer gets a few neighbours to begin with: of hosts that join together, the first ones are handed out nobody
+//   and the last ones are handed out to nobody. When it announces again, soon after, all of them are here: then it gets
+//   half of what it lacks, since it is handed out to others that lack neighbours as well. In a swarm of at most
+//   targetNeighbours + 1 peers, every peer gets all others.
 //
-// Invariants: the answer has no peer twice, and never the requester; a peer that has not announced for announceMisses of
-// its intervals is not handed out; at most maxPeersPerSwarm peers are kept, and the one that expires first makes room; a
-// choice takes a bounded number of probes, whatever the size of the swarm. The same calls with the same random numbers
-// give the same answers. It does not know which peers are connected.
+// Invariants: the answer has no peer twice, and never the requester; a peer that has not announced for announceMisses
+// of its intervals is not handed out; at most maxPeersPerSwarm peers are kept, and the one that expires first makes
+// room; a choice takes a bounded number of probes, whatever the size of the swarm. The same calls with the same random
+// numbers give the same answers. It does not know which peers are connected.
 
 import type { RandomSource } from "../kit/random-source.ts"
 import { type RecencyLinks, RecencyList } from "../kit/recency-list.ts"
@@ -56,8 +56,8 @@ interface Entry extends RecencyLinks<Entry> {
 
 /**
  * Peers that are compared for a place. Measured with 5,000 peers that join one after another: the standard deviation of
- * the degree and the diameter in hops are, after joining, 4.6 and 6 with one compared peer, 3.3 and 6 with two, 2.6 and 7
- * with three, 2.0 and 8 with five; after another round of announces 3.3 and 5, 1.9 and 5, 1.2 and 6, 0.7 and 7.
+ * the degree and the diameter in hops are, after joining, 4.6 and 6 with one compared peer, 3.3 and 6 with two, 2.6 and
+ * 7 with three, 2.0 and 8 with five; after another round of announces 3.3 and 5, 1.9 and 5, 1.2 and 6, 0.7 and 7.
  */
 const comparedPeers = 3
 /** Probes for a place, including those of peers that are chosen already or full. */

@@ -11,10 +11,10 @@
 //   9 Suggest  as Have
 //  10 Bye      u8 reason
 //
-// Every future version keeps Bye, and Hello up to its version field, so that two hosts of different versions can tell each
-// other why they disconnect. Invariants: any bytes decode to one message or to a CodecError; a message has exactly one
-// frame, so a frame with an extra byte is refused. This host chooses what it encodes, so a value out of range is a broken
-// invariant there. The codec does not know connections, or which channels and pieces exist.
+// Every future version keeps Bye, and Hello up to its version field, so that two hosts of different versions can tell
+// each other why they disconnect. Invariants: any bytes decode to one message or to a CodecError; a message has exactly
+// one frame, so a frame with an extra byte is refused. This host chooses what it encodes, so a value out of range is a
+// broken invariant there. The codec does not know connections, or which channels and pieces exist.
 
 import { invariant } from "../kit/invariant.ts"
 import { limits } from "../limits.ts"

@@ -1,5 +1,5 @@
-// Content digest: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor, Digests). Invariant: a
-// digest has one spelling. This file reads and writes the text of a digest; a service computes it.
+// Content digest: "sha256:<64 hex>" or "sha512:<128 hex>", lower case (OCI image spec, descriptor, Digests). Invariant:
+// a digest has one spelling. This file reads and writes the text of a digest; a service computes it.
 
 import { invariant } from "../kit/invariant.ts"
 

@@ -5,8 +5,9 @@
 //   either   -> Have, Request, Piece, Reject, Cancel, Suggest, Close  on an opened channel
 //   either   -> Bye(reason)                                           last
 //
-// A channel is a short number for a swarm on this connection, chosen by each side for itself: a message carries the number
-// that its SENDER gave in Open. Every Request gets exactly one answer, Piece or Reject, also after a Cancel (BEP 6).
+// A channel is a short number for a swarm on this connection, chosen by each side for itself: a message carries the
+// number that its SENDER gave in Open. Every Request gets exactly one answer, Piece or Reject, also after a Cancel (BEP
+// 6).
 //
 // Every Open is answered by exactly one Open for the same swarm, in order; Open(none) and Close refuse it. A Close is
 // answered by a Close of the other side's channel, and replaces the answers that its sender still owed.

@@ -1,6 +1,6 @@
 // Metainfo of a blob: its length, its piece length and the SHA-256 of every piece, with their canonical bytes. Two
-// origins that agree on these agree on the canonical bytes, and so on the id of the swarm. It does not know how a hash is
-// computed.
+// origins that agree on these agree on the canonical bytes, and so on the id of the swarm. It does not know how a hash
+// is computed.
 //
 // Canonical bytes (big-endian): "SHOALMI1" | u8 digest length | digest as ASCII | u64 length | u32 piece length |
 // 32 bytes per piece.

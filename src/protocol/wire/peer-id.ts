@@ -1,5 +1,5 @@
-// Identity and address of a peer. A PeerId is 40 lower-case hex digits (20 bytes, as in BitTorrent and Kraken) and stays
-// the same over restarts of its host; an address is the "host:port" ("[v6]:port") of the peer listener.
+// Identity and address of a peer. A PeerId is 40 lower-case hex digits (20 bytes, as in BitTorrent and Kraken) and
+// stays the same over restarts of its host; an address is the "host:port" ("[v6]:port") of the peer listener.
 
 export type PeerId = string & { readonly PeerId: unique symbol }
 
