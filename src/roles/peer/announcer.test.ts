@@ -1,7 +1,7 @@
 // Tests of the announcer over a tracker that records the announces, on a test clock.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { type ClockTimers, clockTimers } from "../../../testing/roles/clock-timers.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
@@ -14,6 +14,7 @@ import type { PeerAddress, PeerId } from "../../protocol/wire/peer-id.ts"
 import { AskLimits } from "../client/limits.ts"
 import { type TrackerClient, TrackerUnavailable } from "../client/tracker-client.ts"
 import type { AnnounceBatch } from "../client/tracker-wire.ts"
+import type { BlobStore } from "../services/blob-store.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
 import { type Announcer, makeAnnouncer } from "./announcer.ts"
@@ -37,7 +38,15 @@ interface Stage {
   readonly announcer: Announcer
   readonly told: AnnounceBatch[]
   readonly offered: Array<readonly [SwarmId, readonly PeerAddress[]]>
-  readonly answers: { away: boolean; intervalMs: number; neighbours: number | undefined }
+  readonly answers: {
+    away: boolean
+    intervalMs: number
+    neighbours: number | undefined
+    peers: readonly PeerAddress[]
+    /** A swarm that the answers do not name. */
+    leftOut: SwarmId | undefined
+    delay: Duration.Duration
+  }
   readonly armed: ClockTimers["armed"]
   readonly metrics: () => string
 }
@@ -45,16 +54,25 @@ interface Stage {
 const stage: Effect.Effect<Stage, never, Scope.Scope> = Effect.gen(function* () {
   const told: AnnounceBatch[] = []
   const offered: Array<readonly [SwarmId, readonly PeerAddress[]]> = []
-  const answers: Stage["answers"] = { away: false, intervalMs: 3_000, neighbours: undefined }
+  const answers: Stage["answers"] = {
+    away: false,
+    intervalMs: 3_000,
+    neighbours: undefined,
+    peers: [peer],
+    leftOut: undefined,
+    delay: Duration.zero
+  }
   const metrics = makeRoleMetrics("agent")
   const tracker = {
     announce: (batch: AnnounceBatch) => {
       told.push(batch)
       return answers.away
         ? Effect.fail(new TrackerUnavailable({ message: "away" }))
-        : Effect.succeed(
-            batch.swarms.map(({ swarm }) => ({ swarm, intervalMs: answers.intervalMs, peers: [peer] }))
-          )
+        : Effect.sync(() =>
+            batch.swarms
+              .filter(({ swarm }) => swarm !== answers.leftOut)
+              .map(({ swarm }) => ({ swarm, intervalMs: answers.intervalMs, peers: answers.peers }))
+          ).pipe((answer) => (Duration.isZero(answers.delay) ? answer : Effect.delay(answer, answers.delay)))
     }
   } as Partial<TrackerClient> as TrackerClient
   const engine = {
@@ -202,6 +220,98 @@ describe("announcer", () => {
       yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
       yield* settle
       expect(events(told).at(-1)).toBe("1 downloading")
+    })
+  )
+
+  it.effect("tells what the host has of a blob, and how many neighbours it has there", () =>
+    Effect.gen(function* () {
+      const { announcer, told, answers } = yield* stage
+      yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* announcer.join(torrent("2"), "other", openSwarm(Bitfield.full(2)))
+      yield* settle
+      const { metainfo } = torrent("1")
+      const common = { swarm: torrent("1").swarm, digest: metainfo.digest, namespace: "demo" }
+      expect(told[0]?.peer).toEqual({ peerId: "a".repeat(40), address: "a:1" })
+      expect(told[0]?.swarms[0]).toEqual({ ...common, event: "downloading", neighbours: 0, have: 0 })
+      expect(told[0]?.swarms[1]).toMatchObject({ namespace: "other", event: "complete", have: 2 })
+      answers.neighbours = 3
+      yield* announcer.completed(torrent("1").swarm)
+      yield* settle
+      expect(told[1]?.swarms).toEqual([{ ...common, event: "complete", neighbours: 3, have: 0 }])
+    })
+  )
+
+  it.effect("announces the whole blobs of a restarted host that have metainfo", () =>
+    Effect.gen(function* () {
+      const { announcer, told, metrics } = yield* stage
+      const digests = ["1", "2", "3"].map((digit) => torrent(digit).metainfo.digest)
+      const blobs = {
+        list: Effect.succeed(digests.map((digest) => ({ digest, length: 2 }))),
+        metainfo: (digest: Digest) =>
+          Effect.succeed(digest === digests[1] ? Option.none() : Option.some(torrent(digest.charAt(7))))
+      } as Partial<BlobStore> as BlobStore
+      yield* announcer.seedAll(blobs)
+      yield* settle
+      expect(events(told)).toEqual(["1 complete, 3 complete"])
+      expect(told[0]?.swarms.map(({ namespace, have }) => [namespace, have])).toEqual([
+        ["-", 2],
+        ["-", 2]
+      ])
+      expect(metrics()).toMatch(/^shoal_swarms_announced\{[^}]*\} 2$/m)
+    })
+  )
+
+  it.effect("announces a swarm once for all downloads of it, and never one that left before", () =>
+    Effect.gen(function* () {
+      const { announcer, told, metrics } = yield* stage
+      const join = announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* Effect.scoped(announcer.join(torrent("2"), "demo", openSwarm(new Bitfield(2))))
+      yield* Effect.scoped(Effect.andThen(join, join))
+      yield* settle
+      expect(told).toEqual([])
+      expect(metrics()).toMatch(/^shoal_swarms_announced\{[^}]*\} 0$/m)
+      yield* join
+      yield* join
+      yield* settle
+      expect(events(told)).toEqual(["1 downloading"])
+      expect(metrics()).toMatch(/^shoal_swarms_announced\{[^}]*\} 1$/m)
+    })
+  )
+
+  it.effect("forgets a swarm once its end was announced, unless it was joined again meanwhile", () =>
+    Effect.gen(function* () {
+      const { announcer, told, answers, metrics } = yield* stage
+      const join = announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* Effect.scoped(Effect.andThen(join, settle))
+      yield* settle
+      expect(events(told)).toEqual(["1 downloading", "1 stopped"])
+      expect(metrics()).toMatch(/^shoal_swarms_announced\{[^}]*\} 0$/m)
+      answers.delay = Duration.seconds(1)
+      yield* Effect.scoped(Effect.andThen(join, TestClock.adjust(Duration.seconds(1.2))))
+      yield* settle
+      expect(events(told).slice(2)).toEqual(["1 downloading", "1 stopped"])
+      yield* join
+      yield* TestClock.adjust(Duration.seconds(2))
+      expect(metrics()).toMatch(/^shoal_swarms_announced\{[^}]*\} 1$/m)
+      expect(events(told).at(-1)).toBe("1 downloading")
+    })
+  )
+
+  it.effect("announces a swarm again that the answer leaves out, and offers no empty hand-out", () =>
+    Effect.gen(function* () {
+      const { announcer, told, offered, answers } = yield* stage
+      answers.peers = []
+      yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* settle
+      expect(offered).toEqual([])
+      answers.leftOut = torrent("2").swarm
+      yield* announcer.join(torrent("2"), "demo", openSwarm(new Bitfield(2)))
+      yield* settle
+      expect(events(told)).toEqual(["1 downloading", "2 downloading"])
+      answers.intervalMs = 60_000
+      yield* TestClock.adjust(Duration.micros(BigInt(limits.maxAnnounceBackoff)))
+      const announced = told.flatMap(({ swarms }) => swarms).filter(({ swarm }) => swarm === answers.leftOut)
+      expect(announced.length).toBeGreaterThanOrEqual(2)
     })
   )
 })
