@@ -150,6 +150,8 @@ export const makeOriginReplication = (
           return yield* remove(key)
         }
         failedCopies(1)
+        // Without a row the queue was full: the copy was not intended, so it is not tried again.
+        if (Option.isNone(yield* tables.get(table, key))) return
         const delay = Math.min(
           limits.minReplicationDelay * 2 ** Math.min(attempts, 20),
           limits.maxReplicationDelay
