@@ -286,8 +286,8 @@ describe("announcer", () => {
       yield* settle
       expect(events(told)).toEqual(["1 downloading", "1 stopped"])
       expect(metrics()).toMatch(/^shoal_swarms_announced\{[^}]*\} 0$/m)
+      yield* Effect.scoped(Effect.andThen(join, settle))
       answers.delay = Duration.seconds(1)
-      yield* Effect.scoped(Effect.andThen(join, TestClock.adjust(Duration.seconds(1.2))))
       yield* settle
       expect(events(told).slice(2)).toEqual(["1 downloading", "1 stopped"])
       yield* join
