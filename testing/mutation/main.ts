@@ -1,14 +1,14 @@
 // The command npm run mutation: inserts small faults into sources and reports those that npm run check would not
 // notice.
 
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join, posix, relative, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { readSources } from "../../src/architecture/source-files.ts"
 import { staleEquivalents } from "./equivalent.ts"
 import { type Mutant, mutantsOf, sampleOf } from "./mutants.ts"
 import { productOf } from "./product.ts"
-import { jsonOf, survivors, totalsLine, totalsOf } from "./report.ts"
+import { deathsOf, jsonOf, survivors, totalsLine, totalsOf } from "./report.ts"
 import { type Finding, Survey, TestsFail } from "./survey.ts"
 
 const help = `npm run mutation -- FILE[:LINE]...          mutants of these files, or of these lines
@@ -20,6 +20,7 @@ npm run mutation -- --sample 300 --seed 1   a sample of all mutants of the produ
   --workers N     mutants at the same time; each takes a core and a half (default 1)
   --budget N      seconds of tests that a mutant meets alone before others join it (default 15)
   --together N    most mutants that join in one run (default 12)
+  --again FILE    takes the dead of an earlier --out for dead, and judges the others
   --out FILE      every mutant and its fate as JSON, renewed while it runs
 `
 
@@ -60,6 +61,7 @@ const options = () => {
       workers: { type: "string", default: "1" },
       budget: { type: "string", default: "15" },
       together: { type: "string", default: "12" },
+      again: { type: "string" },
       out: { type: "string" },
       help: { type: "boolean", default: false }
     }
@@ -74,8 +76,16 @@ const options = () => {
   }
 }
 
+const earlierDeaths = (path: string): ReturnType<typeof deathsOf> => {
+  try {
+    return deathsOf(readFileSync(path, "utf8"))
+  } catch (error) {
+    throw new UsageError(`--again ${path} is not what --out writes: ${(error as Error).message}`)
+  }
+}
+
 const run = async (): Promise<void> => {
-  const { places, sample, seed, tests, workers, budget, together, out, help: wantsHelp } = options()
+  const { places, sample, seed, tests, workers, budget, together, again, out, help: wantsHelp } = options()
   if (wantsHelp) {
     process.stdout.write(help)
     return
@@ -106,10 +116,17 @@ const run = async (): Promise<void> => {
   for (const { file, line } of staleEquivalents(whole)) {
     say(`equivalent.json names no mutant of ${file} any more: ${line}`)
   }
+  const deaths = again === undefined ? () => undefined : earlierDeaths(again)
+  const judged = mutants.filter((mutant) => {
+    const death = deaths(mutant)
+    if (death !== undefined) findings.set(mutant, death)
+    return death === undefined
+  })
+  if (again !== undefined) say(`${mutants.length - judged.length} are dead already`)
   const survey = new Survey({
     repository: root,
     files,
-    mutants,
+    mutants: judged,
     tests,
     workers,
     budget: budget * 1000,

@@ -4,7 +4,7 @@ import { expect, test } from "vitest"
 import { importedPath, sourceFile } from "../../src/architecture/source-files.ts"
 import { type Mutant, mutantsOf } from "./mutants.ts"
 import { loadersOf, productOf } from "./product.ts"
-import { jsonOf, survivors, totalsOf } from "./report.ts"
+import { deathsOf, jsonOf, survivors, totalsOf } from "./report.ts"
 import type { Finding } from "./survey.ts"
 import { typeErrors } from "./type-check.ts"
 
@@ -45,6 +45,14 @@ test("the JSON has every mutant", () => {
   expect(json.seed).toBe("1")
   expect(json.mutants).toHaveLength(6)
   expect(json.mutants[0]).toMatchObject({ path: "src/0.ts", change: "true -> false", tag: "Killed" })
+})
+
+test("the dead of a report are known again, wherever their files are by then", () => {
+  const known = deathsOf(jsonOf(found, "1"))
+  const moved = [...found.keys()].map((mutant) =>
+    known({ ...mutant, path: `src/a/${mutant.path.slice(4)}`, line: 9 })
+  )
+  expect(moved).toEqual([...findings.slice(0, 3), undefined, undefined, undefined])
 })
 
 test("complaints about the form are not errors", () => {

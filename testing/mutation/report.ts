@@ -2,7 +2,8 @@
 // score is the share of killed mutants among those that are not known to be equivalent. Mutants that the compiler
 // rejects count as killed, because npm run check fails, and are also listed separately.
 
-import { changeOf, type Mutant } from "./mutants.ts"
+import { posix } from "node:path"
+import { changeOf, type Mutant, nameOf } from "./mutants.ts"
 import type { Finding } from "./survey.ts"
 
 export type Findings = ReadonlyMap<Mutant, Finding>
@@ -81,9 +82,26 @@ export const jsonOf = (findings: Findings, seed: string | undefined): string =>
         operator: mutant.operator,
         text: mutant.lineText,
         change: changeOf(mutant),
+        occurrence: mutant.occurrence,
         ...finding
       }))
     },
     undefined,
     2
   )}\n`
+
+/** What a report as JSON says of a mutant that was killed or rejected; undefined of any other. */
+export const deathsOf = (json: string): ((mutant: Mutant) => Finding | undefined) => {
+  const key = (...parts: ReadonlyArray<unknown>): string => JSON.stringify(parts)
+  const deaths = new Map<string, Finding>()
+  for (const { path, text, change, occurrence, ...finding } of JSON.parse(json).mutants) {
+    const { tag, by, why, error } = finding
+    const name = key(posix.basename(path), text, change, occurrence)
+    if (tag === "Killed") deaths.set(name, { tag, by, why })
+    if (tag === "Rejected") deaths.set(name, { tag, error })
+  }
+  return (mutant) => {
+    const { file, line, change } = nameOf(mutant)
+    return deaths.get(key(file, line, change, mutant.occurrence))
+  }
+}
