@@ -38,6 +38,17 @@ describe("a swarm that is offered peers", () => {
     expect(before.take().called).toEqual([])
   })
 
+  it("dials nobody when it has completed since the offer", () => {
+    const { channels, room, addSwarm, offer, take, idOf } = setUp()
+    const swarm = addSwarm()
+    room.left = 0
+    offer(1)
+    swarm.isComplete = true
+    room.left = 9
+    channels.seek(idOf(1), 0)
+    expect(take().called).toEqual([])
+  })
+
   it("goes on when the dialler has no place, and later finds the peer again", () => {
     const { channels, room, addSwarm, offer, take, idOf } = setUp()
     addSwarm()

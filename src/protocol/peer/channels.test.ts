@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest"
 import { setUpChannels as setUp } from "../../../testing/protocol/test-channels.ts"
+import { testPeer } from "../../../testing/protocol/test-values.ts"
 import { Bitfield } from "../kit/bitfield.ts"
 
 describe("a swarm that a peer opens", () => {
@@ -130,6 +131,28 @@ describe("a swarm that a peer opens", () => {
     }
   })
 
+  it("is refused on the one channel that is kept for it when all others are in use", () => {
+    const { addSwarm, connect, opens, take } = setUp({ maxPendingAsks: 0 })
+    addSwarm()
+    const session = connect(-1, 1, 2)
+    opens(session, 0)
+    take()
+    opens(session, 1, 2)
+    expect(take().out).toEqual(["-1 <- Open 1 of 2, none", "-1 <- Close 1 too-many"])
+  })
+
+  it("is still answered on a connection when another one that asked, or did not ask, has ended", () => {
+    const { channels, addSwarm, connect, opens, take } = setUp()
+    const [one, two, three] = [connect(-1), connect(-2), connect(-3)]
+    opens(one, 3)
+    opens(two, 3)
+    channels.endSession(three, 0)
+    channels.endSession(one, 0)
+    take()
+    addSwarm()
+    expect(take().out).toEqual(["-2 <- Open 0 of 1, none"])
+  })
+
   it("is refused while maxPendingAsks swarms are asked for, and by a host that stops", () => {
     const { channels, connect, opens, take } = setUp({ maxPendingAsks: 1 })
     const session = connect(-1)
@@ -175,7 +198,7 @@ describe("a swarm that this host opens", () => {
   })
 
   it("is joined when the peer's Open comes", () => {
-    const { context, addSwarm, connect, open, opens, take } = setUp()
+    const { context, addSwarm, connect, open, opens, take, neighbourOf } = setUp()
     const swarm = addSwarm()
     const session = connect(1)
     open(session)
@@ -183,6 +206,7 @@ describe("a swarm that this host opens", () => {
     opens(session, 2, 1, "all")
     expect(take()).toEqual({ out: [], called: ["1 joins 1 with 8"] })
     expect([swarm.opening, context.deadlines.next]).toEqual([0, undefined])
+    expect(neighbourOf(session).deadline).toBeUndefined()
   })
 
   it("finds no channel when all are in use but the one for refusals", () => {
@@ -301,28 +325,41 @@ describe("a swarm that this host closes", () => {
     ])
     channels.removeSwarm(idOf(1), context.now)
     expect(take().called).toEqual([])
-    expect(context.deadlines.next).toBeUndefined()
     addSwarm()
     expect(() => addSwarm()).toThrow("is opened twice")
   })
 })
 
+it("a swarm that this host closes wakes for no peer that it has left alone", () => {
+  const { context, budget, channels, addSwarm, offer, idOf } = setUp()
+  addSwarm()
+  budget.recordFailure(testPeer(1).peerId, 0)
+  offer(1)
+  expect(context.deadlines.next).toBe(1000)
+  channels.removeSwarm(idOf(1), 0)
+  expect(context.deadlines.next).toBeUndefined()
+})
+
 describe("a connection that ends", () => {
   it("takes its channels, asks and intents with it", () => {
-    const { context, channels, addSwarm, connect, opens, open, take, find } = setUp()
+    const { context, channels, addSwarm, connect, opens, open, take, find, neighbourOf, idOf } = setUp()
     const swarm = addSwarm()
-    addSwarm(2)
+    const second = addSwarm(2)
     const session = connect(-1)
     opens(session, 3)
     open(session, 2)
     opens(session, 4, 3)
     expect(channels.pendingAsks).toBe(1)
+    const opened = neighbourOf(session, 2)
+    session.addIntent(idOf(2))
+    second.dialling = 1
     take()
     channels.endSession(session, context.now)
     expect(take()).toEqual({
       out: [],
       called: ["-1 takes no uploads", "-1 leaves 1", "-1 takes no uploads"]
     })
+    expect([opened.state, second.dialling, session.intents]).toEqual(["left", 0, []])
     expect([swarm.neighbours, session.neighbours, find(-1, 3)]).toEqual([[], [], undefined])
     // Nothing wakes up for the swarm that was being opened.
     expect(context.deadlines.next).toBeUndefined()

@@ -31,18 +31,20 @@ describe("the end of a connection", () => {
 
   it("by the peer is held against it, and takes back its uploads", () => {
     const { context, budget, manager, accept, take, heldAgainst } = setUp()
-    accept(-1, 7)
+    const session = accept(-1, 7)
     take()
     manager.disconnected(-1, 0)
+    expect(session.state).toBe("closing")
     expect(take()).toEqual({ out: [], called: ["-1 has ended", "-1 takes no uploads"] })
     expect([heldAgainst(7), budget.size, context.deadlines.next]).toEqual([1000, 0, undefined])
     expect(() => manager.disconnected(-1, 0)).toThrow("connection -1 is not known")
   })
 
   it("by this host is over when the transport says so, and is held against nobody", () => {
-    const { budget, manager, accept, take, heldAgainst } = setUp()
+    const { context, budget, manager, accept, take, heldAgainst } = setUp()
     const session = accept(-1, 7)
     manager.end(session, "idle", "why", 0)
+    expect(context.deadlines.next).toBeUndefined()
     take()
     manager.end(session, "idle", "why", 0)
     expect(budget.size).toBe(1)

@@ -64,8 +64,8 @@ describe("a connection that this host dials", () => {
 
   it("makes room only by connections that are open", () => {
     const { dial, connected, take } = setUp({ maxConnections: 2 })
-    dial(7)
     connected(-1)
+    dial(7)
     take()
     expect(dial(8)).toBe(false)
     expect(take().out).toEqual([])
@@ -112,7 +112,7 @@ describe("a connection that this host dials", () => {
 
 describe("a connection that a peer dials", () => {
   it("is greeted after the peer's Hello, by which it is named", () => {
-    const { context, session, connected, hello, take } = setUp()
+    const { context, manager, session, connected, hello, take } = setUp()
     connected(-1)
     expect(take().out).toEqual([])
     expect(session(-1)).toMatchObject({ state: "greeting", dialled: false, address: "" })
@@ -121,6 +121,7 @@ describe("a connection that a peer dials", () => {
     hello(-1, 7, "origin")
     expect(take()).toEqual({ out: ["-1 <- Hello"], called: ["-1 is ready"] })
     expect(session(-1)).toMatchObject({ state: "open", address: "host-7:1", kind: "origin" })
+    expect(manager.receiving(-1)).toBe(session(-1))
     expect(context.deadlines.next).toBe(2100)
   })
 
@@ -136,7 +137,9 @@ describe("a connection that a peer dials", () => {
       "-2 ends: full"
     ])
     expect(context.counters.connectionsAccepted).toBe(1)
-    expect(manager.receiving(-2)).toBeUndefined()
+    connected(-3)
+    take()
+    expect([manager.receiving(-2), manager.receiving(-3)]).toEqual([undefined, undefined])
     manager.disconnected(-2, 0)
     expect(take().called).toEqual([])
     expect(budget.size).toBe(1)

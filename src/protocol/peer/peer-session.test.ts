@@ -4,9 +4,9 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { namedSwarm } from "../../../testing/protocol/test-context.ts"
 import { dialledSession, openSession } from "../../../testing/protocol/test-session.ts"
-import { testSwarm } from "../../../testing/protocol/test-values.ts"
+import { testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { Neighbour } from "../swarm/neighbour.ts"
-import { type PeerSession, type RemoteChannel, sessionOf } from "./peer-session.ts"
+import { PeerSession, type RemoteChannel, sessionOf } from "./peer-session.ts"
 
 const [one, two, three] = [testSwarm(1), testSwarm(2), testSwarm(3)] as const
 
@@ -21,6 +21,22 @@ const neighbourOn = (session: PeerSession, channel: number, swarm = one): Neighb
   session.addNeighbour(neighbour)
   return neighbour
 }
+
+describe("a new session", () => {
+  it("is greeting a peer of unknown name", () => {
+    const options = { dialled: true, address: "host-7:1", expected: undefined, maxChannels: 4 }
+    expect(new PeerSession(3, options)).toMatchObject({
+      connection: 3,
+      dialled: true,
+      address: "host-7:1",
+      expected: undefined,
+      state: "greeting",
+      peerId: undefined,
+      kind: "agent"
+    })
+    expect(dialledSession(4, 7).expected).toBe(testPeer(7).peerId)
+  })
+})
 
 describe("the channels of the peer", () => {
   it("have any free number below the limit", () => {
@@ -44,6 +60,13 @@ describe("the channels of the peer", () => {
       undefined,
       one
     ])
+  })
+
+  it("stay where they are when a higher number is opened", () => {
+    const session = openSession(-1, 1)
+    const [low, high] = [opened(session, 0, two), opened(session, 3)]
+    expect([session.remoteChannel(0), session.remoteChannel(3)]).toEqual([low, high])
+    expect([session.remoteChannel(1), session.remoteChannel(2)]).toEqual([undefined, undefined])
   })
 
   it("are found by their swarm until they drain, and free their number when they close", () => {

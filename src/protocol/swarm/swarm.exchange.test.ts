@@ -173,12 +173,12 @@ describe("super-seeding", () => {
       have: all,
       seedArc: { firstPiece: 4, endPiece: 8 }
     })
-    const one = join(1)
-    join(2)
+    join(1)
+    const two = join(2)
     expect(out()).toEqual(["1 Suggest 4 5", "2 Suggest 6 7"])
-    swarm.leave(one, 0)
+    swarm.leave(two, 0)
     join(3)
-    expect(out()).toEqual(["3 Suggest 4 5"])
+    expect(out()).toEqual(["3 Suggest 6 7"])
   })
 })
 
@@ -331,9 +331,10 @@ describe("a Cancel", () => {
     const { swarm, join, uploads } = setUp()
     const one = join(1)
     expect(swarm.onCancel(one, 7)).toBeUndefined()
+    expect(swarm.onCancel(one, 0)).toBeUndefined()
     expect(swarm.onCancel(one, 8)).toBe("Cancel of piece 8 of 8")
     expect(swarm.onCancel(one, -1)).toBe("Cancel of piece -1 of 8")
-    expect(uploads).toEqual(["1:!7"])
+    expect(uploads).toEqual(["1:!7", "1:!0"])
   })
 })
 
@@ -374,7 +375,7 @@ describe("a Suggest", () => {
     join(2)
     out()
     swarm.onSuggest(one, [], 0)
-    swarm.onRequest(one, 2)
+    swarm.onRequest(one, 0)
     expect(out()).toEqual([])
   })
 

@@ -35,6 +35,13 @@ describe("a swarm that is opened", () => {
   })
 })
 
+it("a swarm on demand asks its idle neighbours for what a reader comes to wait for", () => {
+  const { swarm, join, out } = setUp({ onDemand: true })
+  join(1, all)
+  swarm.demand.readerMoved(1, { firstPiece: 4, endPiece: 5 }, 0)
+  expect(out()).toEqual(["1:4"])
+})
+
 describe("what a swarm may request", () => {
   it("is its share of what the host may, at least one piece and at most maxRequestsPerSwarm", () => {
     const asked = (fetching: number, maxRequestsPerHost: number): number => {
@@ -91,7 +98,7 @@ describe("what a swarm may request", () => {
 describe("the neighbours of a swarm", () => {
   it("count when they are joined, opened or dialled, but for joined origins", () => {
     const { context, swarm, join } = setUp()
-    join(1)
+    const agent = join(1)
     const origin = join(2, [], "origin")
     join(3, [], "origin")
     swarm.opening = 4
@@ -99,7 +106,9 @@ describe("the neighbours of a swarm", () => {
     expect(swarm.degree).toBe(13)
     swarm.leave(origin, context.now)
     expect(swarm.degree).toBe(13)
-    expect(swarm.neighbours.map(({ connection }) => connection)).toEqual([1, 3])
+    swarm.leave(agent, context.now)
+    expect(swarm.degree).toBe(12)
+    expect(swarm.neighbours.map(({ connection }) => connection)).toEqual([3])
   })
 
   it("are joined with what they have, and asked at once", () => {
@@ -187,6 +196,23 @@ describe("a starving swarm", () => {
     const one = join(1, [35])
     reject(one, 35)
     expect([swarm.requested, swarm.isStarving]).toEqual([0, false])
+  })
+
+  it("does not starve while anything is requested or being stored, whoever has left since", () => {
+    const { context, swarm, join, piece } = setUp({ pieces: 40 })
+    const one = join(1, [35])
+    one.theirs!.clear(35)
+    expect([swarm.requested, swarm.isStarving]).toEqual([1, false])
+    piece(one, 35)
+    swarm.leave(one, context.now)
+    expect([swarm.requested, swarm.isStarving]).toEqual([1, false])
+    const early = setUp({ pieces: 40 })
+    early.reject(early.join(1, [3]), 3)
+    expect([early.swarm.requested, early.swarm.isStarving]).toEqual([0, false])
+  })
+
+  it("does not starve when it is being closed", () => {
+    const { swarm } = setUp()
     swarm.closing = true
     expect(swarm.isStarving).toBe(false)
   })
@@ -241,7 +267,7 @@ describe("a piece that is stored", () => {
     stored(7)
     expect(out()).toEqual(["2 Have 7", "completed"])
     expect(context.asked).toEqual(["close 1 finished", "close 3 finished"])
-    expect([swarm.isComplete, context.fetching]).toEqual([true, 0])
+    expect([swarm.id, swarm.isComplete, context.fetching]).toEqual([testSwarm(1), true, 0])
   })
 
   it("tells all that waits when it is the last one", () => {

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest"
 import { limits } from "../limits.ts"
 import { decodeMessage, encodedLength, encodeMessage, pieceHeaderBytes, writePieceHeader } from "./codec.ts"
 import { toHex } from "./digest.ts"
+import { tags } from "./frame-layout.ts"
 import { type Message, protocolVersion, type SwarmId } from "./message.ts"
 import type { PeerId } from "./peer-id.ts"
 
@@ -177,6 +178,7 @@ describe("the layout", () => {
     const swarmId = "ab".repeat(32) as SwarmId
     expect(hex(request)).toBe("05000100000002")
     expect(hex({ tag: "Cancel", channel: 256, piece: 0x01020 })).toBe("08010000001020")
+    expect(hex({ tag: "Piece", channel: 1, piece: 2, payload: new Uint8Array([9]) })).toBe("0600010000000209")
     expect(hex({ tag: "Have", channel: 2, pieces: [1, 258] })).toBe("04000200020000000100000102")
     expect(hex({ tag: "Suggest", channel: 2, pieces: [] })).toBe("0900020000")
     expect(hex({ tag: "Reject", channel: 1, piece: 3, reason: "failed", retryAfter: 500_000 })).toBe(
@@ -237,6 +239,25 @@ describe("refusals", () => {
     expect(refusal(withByte(open, 35, 3))).toBe("Open: unknown form 3 of what the sender has")
   })
 
+  test("name the message whose frame has the wrong length, and blame the peer", () => {
+    for (const [name, tag] of Object.entries(tags)) {
+      expect(decodeMessage(Uint8Array.of(tag))).toEqual({
+        tag: "CodecError",
+        reason: `${name}: a frame of 1 bytes has the wrong length`,
+        bye: "protocol-error"
+      })
+    }
+    expect(refusal(new Uint8Array(0))).toBe("an empty frame")
+  })
+
+  test("do not meet the longest control frame, nor a Piece without bytes", () => {
+    const longest = new Uint8Array(limits.maxControlFrame)
+    longest.set([2, 0, 1])
+    longest[35] = 2
+    expect(decodeMessage(longest)).toMatchObject({ tag: "Open", channel: 1 })
+    expect(decodeMessage(Uint8Array.of(6, 0, 1, 0, 0, 0, 2))).toMatchObject({ tag: "Piece", piece: 2 })
+  })
+
   test("name another version, whatever its Hello holds after it, and ask for that Bye", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 0xffff }), fc.uint8Array({ maxLength: 80 }), (version, rest) => {
@@ -273,18 +294,22 @@ describe("refusals", () => {
     expect(refusal(control)).toContain("longer than")
     const long = new Uint8Array(pieceHeaderBytes + limits.maxPieceLength + 1)
     long[0] = 6
-    expect(refusal(long)).toContain(`more than ${limits.maxPieceLength}`)
+    expect(refusal(long)).toBe(
+      `Piece: ${limits.maxPieceLength + 1} bytes are more than ${limits.maxPieceLength}`
+    )
     expect(decodeMessage(long.subarray(0, long.length - 1)).tag).toBe("Piece")
   })
 
   test("meet a piece number that no blob has", () => {
     for (const tag of ["Request", "Cancel"] as const) {
-      expect(refusal(withByte({ tag, channel: 0, piece: 0 }, 4, 0x10))).toContain("is not below")
+      expect(refusal(withByte({ tag, channel: 0, piece: 0 }, 4, 0x10))).toBe(
+        `${tag}: piece ${limits.maxPieces} is not below ${limits.maxPieces}`
+      )
     }
     const reject: Message = { tag: "Reject", channel: 0, piece: 0, reason: "busy", retryAfter: 0 }
-    expect(refusal(withByte(reject, 4, 0x10))).toContain("is not below")
+    expect(refusal(withByte(reject, 4, 0x10))).toContain("Reject: piece")
     const sent: Message = { tag: "Piece", channel: 0, piece: 0, payload: new Uint8Array(1) }
-    expect(refusal(withByte(sent, 4, 0x10))).toContain("is not below")
+    expect(refusal(withByte(sent, 4, 0x10))).toContain("Piece: piece")
     expect(refusal(withByte({ tag: "Have", channel: 0, pieces: [0] }, 6, 0x10))).toContain("is not below")
   })
 })
