@@ -100,27 +100,31 @@ const touched = (ranges: ReadonlyArray<readonly [number, number]>): number => {
 }
 
 const firstByte: Scenario = {
-  name: "the first byte of a cold blob arrives before a tenth of the blob, for one agent and in a flash crowd",
+  name: "the first byte of a cold blob waits for a bounded number of other pieces, for one agent and in a flash crowd",
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, slow)
       const image = yield* pushImage(world, cluster.proxy, "demo/first", "1", [32 * MiB])
       const pieces = (32 * MiB) / pieceLength
-      const readFirst = (host: { readonly url: string }) => {
-        let stored = 0
-        const count = Effect.map(storedPieces(world, host.url), (now) => {
-          stored = now
-        })
-        return Effect.map(
-          readSome(world, host.url, largestOf(image), undefined, pieceLength, count),
-          () => stored
+      // The agent itself counts at the first byte: on a busy machine, a later look at its pieces would find more.
+      const readFirst = (host: { readonly url: string }) =>
+        Effect.andThen(
+          readSome(world, host.url, largestOf(image), undefined, 1),
+          Effect.all([
+            metric(world, host.url, "shoal_cold_reads_total"),
+            metric(world, host.url, "shoal_cold_read_pieces_total")
+          ])
         )
-      }
       const counts = [yield* readFirst(yield* cluster.startAgent("agent-1"))]
       const crowd = yield* agents(cluster, ["agent-2", "agent-3", "agent-4"])
       counts.push(...(yield* Effect.forEach(crowd, readFirst, { concurrency: "unbounded" })))
-      for (const stored of counts) {
-        yield* expectThat(stored < pieces / 10, `the first byte came after ${stored} of ${pieces} pieces`)
+      // Suggestions may go before a reader's piece for readerPatience pieces; then it goes first, behind what is already
+      // requested or being stored. How many do go before it is a matter of time, which only the simulator controls
+      // (src/runtime-sim/large-blob.test.ts: less than a tenth).
+      const most = limits.readerPatience + 2 * limits.maxRequestsPerHost
+      for (const [reads, stored] of counts) {
+        yield* expectThat(reads === 1, `${reads} reads of a cold blob were counted`)
+        yield* expectThat(stored <= most, `the first byte came after ${stored} of ${pieces} pieces`)
       }
     })
 }

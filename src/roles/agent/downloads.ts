@@ -23,7 +23,7 @@ import { readEach } from "../registry/multipart-ranges.ts"
 import { atEnd, held } from "../scoped.ts"
 import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { toDuration } from "../services/clock.ts"
-import { gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
 import { type DiskBudget, type DiskBudgetSpent, unboundedDisk } from "./disk-budget.ts"
 import { AgentLimits } from "./limits.ts"
@@ -96,6 +96,16 @@ const downloadsUnderway = gaugeMetric("shoal_downloads_underway", {
   description: "Blobs that are being downloaded"
 })
 
+const firstBytes = counterMetric("shoal_cold_reads_total", {
+  of: "agents",
+  description: "Reads of blobs that were being downloaded, counted at their first byte"
+})
+
+const firstBytePieces = counterMetric("shoal_cold_read_pieces_total", {
+  of: "agents",
+  description: "Pieces of the blob that were stored at the first byte of such reads, added up"
+})
+
 export const makeDownloads = (
   options: DownloadsOptions
 ): Effect.Effect<Downloads, never, Timers | Scope.Scope> =>
@@ -126,6 +136,8 @@ class SharedDownloads implements Downloads {
   readonly #asking: AskLimits
   #count = 0
   #readers = 0
+  #firstBytes = 0
+  #firstBytePieces = 0
 
   constructor(
     options: DownloadsOptions,
@@ -142,6 +154,10 @@ class SharedDownloads implements Downloads {
     this.#limits = limits
     this.#asking = asking
     options.metrics.readGauge(downloadsUnderway, () => this.#count)
+    options.metrics.readAll(() => [
+      { metric: firstBytes, value: this.#firstBytes },
+      { metric: firstBytePieces, value: this.#firstBytePieces }
+    ])
   }
 
   torrent(namespace: string, digest: Digest): Effect.Effect<Torrent, PullError> {
@@ -210,7 +226,15 @@ class SharedDownloads implements Downloads {
         if (isWhole) yield* wantWhole(swarm)
         const reader = this.#readers
         this.#readers += windowsOfReader(this.#limits)
-        return Stream.mapError(readPieces(swarm, reader, selection, this.#limits), broken(digest))
+        return readPieces(swarm, reader, selection, this.#limits).pipe(
+          Stream.mapError(broken(digest)),
+          Stream.onFirst(() =>
+            Effect.sync(() => {
+              this.#firstBytes++
+              this.#firstBytePieces += swarm.have.count
+            })
+          )
+        )
       })
     )
   }
