@@ -12,11 +12,6 @@ export class RecentMap<A> {
     this.most = most
   }
 
-  private get entries(): BoundedMap<string, A> {
-    this.made ??= new BoundedMap(this.most)
-    return this.made
-  }
-
   get(key: string): A | undefined {
     return this.made?.use(key)
   }
@@ -27,7 +22,8 @@ export class RecentMap<A> {
   }
 
   set(key: string, value: A): void {
-    this.entries.set(key, value)
+    this.made ??= new BoundedMap(this.most)
+    this.made.set(key, value)
   }
 
   delete(key: string): void {
@@ -36,9 +32,8 @@ export class RecentMap<A> {
 
   /** The keys that setting `key` would drop. */
   displacedBy(key: string): ReadonlyArray<string> {
-    const oldest = this.entries.oldest
-    if (oldest === undefined || this.entries.has(key) || this.entries.size < this.most) return []
-    return [oldest]
+    const oldest = this.made?.oldest
+    return oldest === undefined || this.peek(key) !== undefined || this.size < this.most ? [] : [oldest]
   }
 
   get size(): number {
