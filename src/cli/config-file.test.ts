@@ -1,5 +1,5 @@
-// Shows that a configuration is read from YAML or JSON, that flags win over it, and that whatever is wrong is one line
-// which names its source, its path and the problem.
+// Configurations are read from YAML or JSON, and flags override them. Every problem is one line with its source, its
+// path and the reason.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

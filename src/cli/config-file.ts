@@ -1,6 +1,6 @@
-// Decides how a role is configured: a YAML or JSON file, then flags over it, then the role's schema, which refuses
-// unknown keys. Every problem names its source (the file or the flag), the path and what is wrong, in one line.
-// Knows no role: each has its schema in a config.ts of its own.
+// Reads the configuration of a role: a YAML or JSON file, then flags over it, then the schema of the role, which
+// refuses unknown keys. Every problem is one line with its source (the file or the flag), its path and the reason. It
+// knows no role: each has its schema in its own config.ts.
 
 import { readFileSync } from "node:fs"
 import { Effect, Schema, SchemaIssue } from "effect"

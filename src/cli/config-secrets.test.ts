@@ -1,5 +1,5 @@
-// Shows that a secret in a configuration is never shown: not by the decoded configuration, not by an error about what
-// stands around it, not by a log line; and that a secret that is only named is read before a role starts.
+// No secret of a configuration is ever shown: not by the decoded configuration, not by an error about its surroundings,
+// not by a log line. A secret that the configuration only names is read before a role starts.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

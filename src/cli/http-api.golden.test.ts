@@ -1,5 +1,5 @@
-// Shows that the documents of the roles' HTTP APIs are what their definitions say: an OpenAPI document for each role in
-// docs/openapi/, and the tables of docs/protocol.md between their markers. `npm run golden` writes them anew.
+// The documents of the roles' HTTP APIs equal their definitions: one OpenAPI document per role in docs/openapi/, and
+// the tables of docs/protocol.md between their markers. `npm run golden` renews them.
 
 import { readFileSync } from "node:fs"
 import { join } from "node:path"

@@ -1,5 +1,4 @@
-// Shows that docs/metrics.md lists every metric of every role, as its definition says it. `npm run golden` writes the
-// page anew.
+// docs/metrics.md lists every metric of every role as its definition describes it. `npm run golden` renews the page.
 
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"

@@ -1,5 +1,5 @@
-// Shows what is read off the roles' schemas: that docs/settings.md has every setting as it is, and that --help tells
-// meanings and defaults. `npm run golden` writes docs/settings.md anew.
+// docs/settings.md and --help equal the schemas of the roles: every setting with its meaning and default. `npm run
+// golden` renews the page.
 
 import { expect, test } from "vitest"
 import { AgentConfig } from "../roles/agent/config.ts"

@@ -1,5 +1,4 @@
-// Shows that the plan of `shoal up` is what the roles' own schemas accept, that no port is used twice, and that the
-// default ports are Kraken's.
+// The schemas of the roles accept the plan of `shoal up`. No port is used twice, and the default ports are Kraken's.
 
 import { Schema } from "effect"
 import { expect, test } from "vitest"

@@ -1,6 +1,6 @@
-// Decides what a host of a test world is: a peer machine, stores that know a corrupt piece, links that carry one piece
-// after another each way, and faults. It carries out what the machine orders, and throws when the machine exceeds a
-// limit, stores a piece twice, or says that it is complete when it is not. For tests only.
+// A host of a test world: a peer machine, stores that recognise a corrupt piece, links that carry one piece after
+// another in each direction, and faults. It carries out the outputs of the machine, and throws when the machine exceeds
+// a limit, stores a piece twice, or claims to be complete when it is not.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"

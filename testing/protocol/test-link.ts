@@ -1,6 +1,6 @@
-// Decides what a connection of a test world is, and watches what is said on it: throws when a host opens or announces
-// an unverified piece, announces one twice, serves one it does not have, asks too much, or answers a Request twice or
-// unasked. For tests only.
+// A connection of a test world, with a watch over its messages: it throws when a host opens or announces an unverified
+// piece, announces one twice, serves one that it does not have, requests too much, or answers a Request twice or
+// unasked.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"

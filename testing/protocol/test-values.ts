@@ -1,4 +1,4 @@
-// Decides the values that tests of the peer machine share: chance, names, metainfo. For tests only.
+// Values that tests of the peer machine share: random numbers, names, metainfo.
 
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import { parseDigest } from "../../src/protocol/wire/digest.ts"

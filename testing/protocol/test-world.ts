@@ -1,7 +1,7 @@
-// Decides how tests run the peer machine. TestWorld runs many hosts in one process: a clock of integer microseconds,
-// events in (time, order), connections that keep the order of messages, a tracker that hands out peers; what is
-// watched is in test-host.ts and test-link.ts. Stage runs one host by single steps, its peers played by the test. For
-// tests only; the simulator proper is runtime-sim.
+// Worlds for tests of the peer machine. TestWorld runs many hosts in one process: a clock of integer microseconds,
+// events in the order of (time, sequence), connections that keep the order of messages, and a tracker that hands out
+// peers; test-host.ts and test-link.ts watch them. Stage runs one host by single steps, and the test plays its peers.
+// The simulator proper is runtime-sim.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
