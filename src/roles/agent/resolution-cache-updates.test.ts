@@ -149,7 +149,11 @@ describe("an update of a manifest", () => {
 
   it("deletes the row of a blob that was gone and is named again", () => {
     const cache = makeCache()
-    done(cache.updateManifest(repository, digest(1), manifest(1, { names: [digest(2), digest(3)] }), 10))
+    const named = manifest(1, { names: [digest(2), digest(3)] })
+    expect(done(cache.updateManifest(repository, digest(1), named, 10))).toEqual([
+      "changed",
+      "Put manifests 1"
+    ])
     done(cache.updateBlob(repository, digest(2), "gone", 20))
     done(cache.updateBlob(repository, digest(3), "gone", 20))
     const again = manifest(4, { names: [digest(2), digest(3)], missing: [digest(3)], deletions: 1 })
@@ -158,6 +162,19 @@ describe("an update of a manifest", () => {
     ])
     expect(cache.blob(repository, digest(2), 30)?.value.gone).toBeUndefined()
     expect(cache.blob(repository, digest(3), 30)?.value.gone).toBe(true)
+  })
+})
+
+describe("a manifest that names a blob", () => {
+  it("does not revive it by an answer that knows fewer deletions, or as many and was asked before", () => {
+    const cache = makeCache()
+    const name = (deletions: number, at: number) => {
+      done(cache.updateManifest(repository, digest(at), manifest(at, { names: [digest(2)], deletions }), at))
+      return cache.blob(repository, digest(2), 100)?.value.gone
+    }
+    expect(name(1, 10)).toBeUndefined()
+    done(cache.updateBlob(repository, digest(2), "gone", 30))
+    expect([name(0, 40), name(1, 29), name(1, 30)]).toEqual([true, true, undefined])
   })
 })
 
@@ -208,8 +225,11 @@ describe("a repository", () => {
     expect(ages(40)).toEqual([30, 30, 30])
     done(cache.updateBlob(repository, digest(7), { epoch: "e", deletions: 0 }, 50))
     expect(ages(50)).toEqual([40, 40, 40])
+    done(cache.updateBlob(repository, digest(6), { epoch: "e", deletions: 1 }, 35))
     done(cache.updateManifest(repository, digest(1), manifest(1, { deletions: 1 }), 60))
     done(cache.updateBlob(repository, digest(8), { epoch: "e", deletions: 1 }, 70))
+    expect(ages(70)).toEqual([60, 0, 60])
+    done(cache.updateBlob(repository, digest(6), { epoch: "e", deletions: 1 }, 65))
     expect(ages(70)).toEqual([60, 0, 60])
   })
 
@@ -219,6 +239,8 @@ describe("a repository", () => {
     done(cache.updateBlob(repository, digest(2), { epoch: "f", deletions: 0 }, 9))
     expect(cache.blob(repository, digest(1), 20)?.age).toBe(10)
     expect(cache.blob(repository, digest(2), 20)?.age).toBe(11)
+    done(cache.updateBlob(repository, digest(3), { epoch: "f", deletions: 0 }, 10))
+    expect(cache.blob(repository, digest(2), 20)?.age).toBe(10)
     done(cache.updateBlob(repository, digest(3), { epoch: "f", deletions: 0 }, 15))
     expect(cache.blob(repository, digest(1), 20)?.age).toBe(10)
     expect(cache.blob(repository, digest(2), 20)?.age).toBe(5)
@@ -263,6 +285,14 @@ describe("rows of an earlier run", () => {
     expect(done(cache.updateTag(repository, "a", "same", 60_009))).toEqual(["same"])
     expect(done(cache.updateTag(repository, "a", "same", 60_010))).toEqual(["same", "Put tags a"])
     expect(done(cache.updateBlob(repository, digest(2), "gone", 20))).toEqual(["gone"])
+  })
+
+  it("are not made older by an answer to an older question", () => {
+    const cache = makeCache()
+    const row = { ...manifest(1), at: 20 }
+    cache.restore("facts-manifests", [{ key: `${repository} ${digest(1)}`, value: JSON.stringify(row) }])
+    done(cache.updateBlob(repository, digest(2), told, 10))
+    expect(cache.manifest(repository, digest(1), 25)?.age).toBe(5)
   })
 })
 
