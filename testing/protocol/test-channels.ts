@@ -1,5 +1,5 @@
 // Channels with a scripted swarm, dialler and uploader around them, for their tests. Redials wait 1000 to 8000
-// microseconds, an Open is waited for 500. For tests only.
+// microseconds, an Open is waited for 500.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import type { ChannelSwarm } from "../../src/protocol/peer/channel-swarm.ts"

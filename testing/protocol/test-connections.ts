@@ -1,5 +1,5 @@
 // A connection manager whose channels and uploader only record their calls, for its tests. Redials wait 1000
-// microseconds after the first failure, so dialNotBefore tells who has one. For tests only.
+// microseconds after the first failure, so dialNotBefore tells who has one.
 
 import { ConnectionBudget } from "../../src/protocol/peer/connection-budget.ts"
 import { type ConnectionChannels, ConnectionManager } from "../../src/protocol/peer/connection-manager.ts"

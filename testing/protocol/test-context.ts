@@ -1,5 +1,5 @@
 // Surroundings of one machine of a swarm, for tests that build the machine alone: a HostContext that records what the
-// machine asks of its host, and neighbours whose connection and swarm are only names. For tests only.
+// machine asks of its host, and neighbours whose connection and swarm are only names.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { DeadlineQueue } from "../../src/protocol/kit/deadlines.ts"

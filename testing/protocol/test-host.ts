@@ -1,6 +1,6 @@
-// A host of a test world: a peer machine, stores that recognise a corrupt piece, links that carry one piece after
-// another in each direction, and faults. It carries out the outputs of the machine, and throws when the machine exceeds
-// a limit, stores a piece twice, or claims to be complete when it is not.
+// Host of a test world: a peer machine, stores that recognise a corrupt piece, links that carry one piece after another
+// in each direction, and faults. It carries out the outputs of the machine, and throws when the machine exceeds a
+// limit, stores a piece twice, or claims to be complete when it is not.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
@@ -21,15 +21,15 @@ interface TestPayload extends Payload {
   readonly corrupt: boolean
 }
 
-/** What a dishonest or unlucky host does instead of what it should. */
+/** Faults of a dishonest or unlucky host. */
 export interface Faults {
-  /** Of a hundred pieces that it sends, so many are corrupt. */
+  /** Percentage of the pieces that it sends corrupt. */
   corruptPercent: number
-  /** It swallows requests without an answer. */
+  /** It never answers requests. */
   silent: boolean
-  /** Of a hundred loads, so many fail. */
+  /** Percentage of its loads that fail. */
   loadFailPercent: number
-  /** It says that it has every piece. */
+  /** It claims to have every piece. */
   liesAboutHave: boolean
 }
 
@@ -38,11 +38,11 @@ export const noFaults: Faults = { corruptPercent: 0, silent: false, loadFailPerc
 export interface TestHostOptions {
   readonly kind?: PeerKind
   readonly faults?: Faults
-  /** Microseconds a byte, each way; 0 is a link without limit. */
+  /** Microseconds per byte, in each direction; 0 for a link without a limit. */
   readonly linkMicrosPerByte?: number
 }
 
-/** The world of a host, as far as the host uses it. */
+/** The world of a host, as the host sees it. */
 export interface HostWorld {
   readonly seed: number
   readonly rules: Partial<PeerHostRules>
@@ -68,7 +68,7 @@ export class TestHost {
   >()
   readonly completedAt = new Map<SwarmId, Micros>()
   readonly events: PeerHostOutput[] = []
-  /** What the tracker and SwarmAsked find here though the swarm is not opened yet. */
+  /** Swarms that the tracker and SwarmAsked find here before they are opened. */
   readonly library = new Map<SwarmId, { readonly metainfo: Metainfo; readonly verified: Bitfield }>()
   readonly linkMicrosPerByte: number
   uplinkFree: Micros = 0
@@ -90,7 +90,7 @@ export class TestHost {
     })
   }
 
-  /** Opens a swarm with what is verified here. */
+  /** Opens a swarm with the pieces that are verified here. */
   open(swarm: SwarmId, metainfo: Metainfo, have: Bitfield): void {
     this.stores.set(swarm, { metainfo, verified: have.copy() })
     const claimed = this.faults.liesAboutHave ? Bitfield.full(have.length) : have

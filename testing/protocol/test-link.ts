@@ -1,6 +1,6 @@
-// A connection of a test world, with a watch over its messages: it throws when a host opens or announces an unverified
-// piece, announces one twice, serves one that it does not have, requests too much, or answers a Request twice or
-// unasked.
+// Connection of a test world, which checks every message on it: it throws when a host opens with or announces an
+// unverified piece, announces a piece twice, serves a piece that it does not have, sends too many requests, or answers
+// a Request twice or one that was not sent.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
@@ -11,7 +11,7 @@ import type { ConnectionId } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
 import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
 
-/** A host, as far as a link judges what it says. */
+/** A host, as a link sees it. */
 export interface LinkedHost {
   readonly faults: { readonly liesAboutHave: boolean }
   readonly stores: ReadonlyMap<SwarmId, { readonly metainfo: Metainfo; readonly verified: Bitfield }>
@@ -27,23 +27,23 @@ export interface Link<Host extends LinkedHost = LinkedHost> {
 export interface LinkEnd<Host extends LinkedHost = LinkedHost> {
   readonly host: Host
   readonly connection: ConnectionId
-  /** Nothing that is sent from here arrives earlier. */
+  /** Nothing that is sent from here arrives before this instant. */
   lastArrival: Micros
-  /** Disconnected was told to this end. */
+  /** This end has got Disconnected. */
   told: boolean
-  /** What this end opened, by the channel number that it gave; `opening` tells one Open from the next. */
+  /** Channels that this end opened, by its numbers; `opening` numbers the Opens. */
   readonly channels: Map<
     number,
     { readonly swarm: SwarmId; readonly opening: number; readonly told: Set<number> }
   >
   openings: number
-  /** Requests sent by this end and not answered yet, as "swarm piece opening". */
+  /** Unanswered requests of this end, as "swarm piece opening". */
   readonly owed: Set<string>
-  /** Those that have arrived at the other end, "swarm piece" to the name in `owed`. */
+  /** Those that have arrived at the other end, from "swarm piece" to the name in `owed`. */
   readonly arrived: Map<string, string>
 }
 
-/** One side of a connection that was just made. */
+/** One side of a new connection. */
 export const newEnd = <Host extends LinkedHost>(host: Host, connection: ConnectionId): LinkEnd<Host> => ({
   host,
   connection,
@@ -55,7 +55,7 @@ export const newEnd = <Host extends LinkedHost>(host: Host, connection: Connecti
   arrived: new Map()
 })
 
-/** Throws when a message breaks a promise of its sender; gives the name of the request it is about. */
+/** Throws when a message breaks an invariant of its sender. Returns the name of the request that it is about. */
 export const watchSend = (end: LinkEnd, other: LinkEnd, message: Message): string => {
   const { host } = end
   if (message.tag === "Open") {
@@ -118,7 +118,7 @@ export const watchSend = (end: LinkEnd, other: LinkEnd, message: Message): strin
   }
 }
 
-/** Notes what has reached its receiver; `name` is what watchSend gave. */
+/** Records a message that has arrived; `name` is the result of watchSend. */
 export const watchArrival = (from: LinkEnd, to: LinkEnd, message: Message, name: string): void => {
   if (message.tag === "Request") {
     from.arrived.set(name.slice(0, name.lastIndexOf(" ")), name)

@@ -1,5 +1,5 @@
 // A request filler with a swarm of numbers around it, for its tests: what is wanted, who has what and how many requests
-// may be out is set by hand. For tests only.
+// may be out is set by hand.
 
 import { Bitfield, makeWords } from "../../src/protocol/kit/bitfield.ts"
 import { Demand } from "../../src/protocol/swarm/demand.ts"

@@ -1,5 +1,4 @@
-// Sessions for tests of what holds connections: a peer's number names its id, its address and its connection. For tests
-// only.
+// Sessions for tests of what holds connections: a peer's number names its id, its address and its connection.
 
 import { PeerSession } from "../../src/protocol/peer/peer-session.ts"
 import type { PeerKind } from "../../src/protocol/wire/peer-id.ts"

@@ -1,5 +1,5 @@
 // A swarm with a scripted uploader around it, for its tests. It asks for pieces in order, two of a neighbour at a time,
-// and waits 1000 microseconds for each. For tests only.
+// and waits 1000 microseconds for each.
 
 import type { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"

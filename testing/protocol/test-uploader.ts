@@ -1,5 +1,5 @@
 // An uploader alone, for its tests: two swarms that record what does not go out, and ten neighbours whose requests and
-// answers are single calls. For tests only.
+// answers are single calls.
 
 import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
 import { Uploader, type UploadSwarm } from "../../src/protocol/swarm/uploader.ts"

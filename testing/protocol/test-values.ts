@@ -1,4 +1,4 @@
-// Values that tests of the peer machine share: random numbers, names, metainfo.
+// Values that tests of the peer machine share: random numbers, ids and metainfo.
 
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
 import { parseDigest } from "../../src/protocol/wire/digest.ts"
@@ -6,7 +6,7 @@ import type { SwarmId } from "../../src/protocol/wire/message.ts"
 import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
 import { type PeerAddress, type PeerKind, parsePeerId } from "../../src/protocol/wire/peer-id.ts"
 
-/** A small generator (mulberry32): enough chance for a test, the same everywhere. */
+/** A small generator of random numbers (mulberry32), whose results are the same everywhere. */
 export const seededRandom = (seed: number): RandomSource => {
   let state = seed >>> 0
   return {
@@ -27,7 +27,7 @@ export const testPeer = (index: number, kind: PeerKind = "agent"): PeerAddress =
 
 export const testSwarm = (index: number): SwarmId => index.toString(16).padStart(64, "0") as SwarmId
 
-/** A metainfo whose hashes mean nothing: the store of this world knows by itself what is corrupt. */
+/** A metainfo without real hashes: the store of a test world knows which pieces are corrupt. */
 export const testMetainfo = (pieces: number, pieceLength: number, shortBy = 0): Metainfo => ({
   digest: parseDigest(`sha256:${"ab".repeat(32)}`)!,
   length: pieces * pieceLength - shortBy,

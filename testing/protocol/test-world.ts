@@ -1,7 +1,7 @@
-// Worlds for tests of the peer machine. TestWorld runs many hosts in one process: a clock of integer microseconds,
-// events in the order of (time, sequence), connections that keep the order of messages, and a tracker that hands out
-// peers; test-host.ts and test-link.ts watch them. Stage runs one host by single steps, and the test plays its peers.
-// The simulator proper is runtime-sim.
+// Two ways in which tests run the peer machine. TestWorld runs many hosts in one process: a clock of integer
+// microseconds, events ordered by time and number, connections that keep the order of messages, and a tracker that
+// hands out peers; test-host.ts and test-link.ts check the hosts. Stage runs one host by single steps, and the test
+// plays its peers. The real simulator is runtime-sim.
 
 import { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
@@ -31,7 +31,7 @@ export class TestWorld implements HostWorld {
   trace = 0
   networkDelay: readonly [Micros, Micros] = [500, 500]
   diskDelay: readonly [Micros, Micros] = [100, 300]
-  /** Of a hundred dials, so many fail. */
+  /** Percentage of the dials that fail. */
   dialFailPercent = 0
   readonly #random: RandomSource
   readonly #events: Event[] = []
@@ -49,7 +49,7 @@ export class TestWorld implements HostWorld {
     return host
   }
 
-  /** Counts a step and folds it into the trace: two runs of one plan end with the same trace. */
+  /** Counts a step and adds it to the trace. Two runs of one plan have the same trace. */
   note(host: TestHost, input: PeerHostInput, outputs: readonly PeerHostOutput[]): void {
     this.steps++
     let trace = this.trace
@@ -94,7 +94,7 @@ export class TestWorld implements HostWorld {
     events[slot] = event
   }
 
-  /** Runs until nothing is left, `until` has come, or `done` says so; gives whether `done` did. */
+  /** Runs until no events are left, until `until`, or until `done`; true in the last case. */
   run(until: Micros, done: () => boolean = () => false): boolean {
     while (this.#events.length > 0 && this.#events[0]!.at <= until) {
       const event = this.#pop()
@@ -125,7 +125,7 @@ export class TestWorld implements HostWorld {
     return first
   }
 
-  /** A tracker: each incomplete host is offered `count` others that take part, every `interval`. */
+  /** A tracker: offers every incomplete host `count` other members of the swarm, every `interval`. */
   track(swarm: SwarmId, count: number, interval: Micros): void {
     const announce = (host: TestHost): void => {
       if (host.alive && host.stores.has(swarm) && !host.isComplete(swarm)) {
@@ -167,7 +167,7 @@ export class TestWorld implements HostWorld {
     })
   }
 
-  /** One end hangs up: it is told soon, the other after what was sent. */
+  /** One end disconnects: it is told soon, the other end after what was sent before. */
   disconnect(host: TestHost, connection: ConnectionId): void {
     const place = host.links.get(connection)
     invariant(place !== undefined, "test world: disconnects what is not connected")
@@ -177,7 +177,7 @@ export class TestWorld implements HostWorld {
     )
   }
 
-  /** A connection is lost for both ends, with what is on its way. */
+  /** A connection is lost for both ends, with everything that is in flight. */
   cut(host: TestHost, connection: ConnectionId): void {
     const place = host.links.get(connection)
     if (place === undefined) return
@@ -186,7 +186,7 @@ export class TestWorld implements HostWorld {
     this.#tellGone(place.other)
   }
 
-  /** A host is gone without a word; who was connected hears of it. */
+  /** A host fails; its connections are lost. */
   kill(host: TestHost): void {
     host.alive = false
     for (const connection of [...host.links.keys()]) this.cut(host, connection)
@@ -199,7 +199,7 @@ export class TestWorld implements HostWorld {
     end.host.step({ tag: "Disconnected", connection: end.connection, reason: "gone" })
   }
 
-  /** Requests that were sent and never answered, on connections that live. */
+  /** Number of unanswered requests on connections that exist. */
   unanswered(): number {
     let count = 0
     for (const host of this.hosts) for (const { end } of host.links.values()) count += end.owed.size
@@ -214,7 +214,7 @@ export const swarm = testSwarm(1)
 export const pieces = 8
 export const metainfo = testMetainfo(pieces, 1000)
 
-/** One host and a clock; peers are played by calling it. */
+/** One host and a clock. The test plays the peers by calls. */
 export class Stage {
   readonly host: PeerHost
   now = 0
@@ -238,7 +238,7 @@ export class Stage {
     return messages(this.step({ tag: "Received", connection, message }), connection)
   }
 
-  /** A peer that has dialled this host and said Hello. */
+  /** Connects a peer that dials this host and sends Hello. */
   accept(peer: number, kind: PeerKind = "agent"): ConnectionId {
     const connection = --this.#accepted
     this.step({ tag: "Connected", connection })
@@ -246,14 +246,14 @@ export class Stage {
     return connection
   }
 
-  /** The same, with the swarm joined: the peer's channel is 5. */
+  /** Connects a peer, which joins the swarm on its channel 5. */
   join(peer: number, have: Have, kind: PeerKind = "agent"): ConnectionId {
     const connection = this.accept(peer, kind)
     this.receive(connection, { tag: "Open", channel: 5, swarm, have })
     return connection
   }
 
-  /** Goes on to the next wake-up. */
+  /** Advances to the next wake-up. */
   wake(): readonly PeerHostOutput[] {
     this.now = Math.max(this.now, this.host.nextWake()!)
     return this.step({ tag: "Woken" })

@@ -6,7 +6,7 @@ import { backoffDelay, backoffStep } from "./backoff.ts"
 import { InvariantViolation } from "./invariant.ts"
 import type { RandomSource } from "./random-source.ts"
 
-/** Answers every draw at the given part of its bound, and checks the bound. */
+/** Draws the given part of every bound, and checks the bound. */
 const at = (part: number): RandomSource => ({
   nextInt: (bound) => {
     expect(Number.isInteger(bound) && bound >= 1 && bound <= 2 ** 31).toBe(true)
@@ -28,7 +28,7 @@ test("a delay is an integer within half a step of the step, which is min x 2^att
       const delay = backoffDelay(failures, bounds, at(drawn))
       expect(Number.isSafeInteger(delay)).toBe(true)
       expect(delay).toBeLessThanOrEqual(step)
-      // One grain of slack where the range is longer than a source can draw.
+      // One grain of slack, since the range is longer than a source can draw.
       expect(delay).toBeGreaterThanOrEqual(step / 2 - Math.floor(step / 2 ** 32))
     }),
     { numRuns: 1000 }
@@ -46,7 +46,7 @@ test("the whole of [step/2, step] is reached, evenly", () => {
   expect(backoffDelay(50, bounds, at(0))).toBe(1000)
 })
 
-test("a range that makes no sense is a defect", () => {
+test("an invalid range is a defect", () => {
   for (const bounds of [
     { min: 0, max: 10 },
     { min: 11, max: 10 },

@@ -1,4 +1,4 @@
-// Checks the bitfield against a Set, and its wire form against the definition of BEP 3.
+// Bitfield against a Set, and its wire form against the definition of BEP 3.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"

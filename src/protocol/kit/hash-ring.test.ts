@@ -1,5 +1,5 @@
-// Checks that membership moves only the keys that it must, that load is even, and that the ring never changes by
-// accident: blobs are where an earlier version put them.
+// Hash ring: a change of members moves only the keys that it must, the load is even, and the owners of given keys never
+// change, since blobs are where an earlier version put them.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -14,12 +14,12 @@ const count = fc.integer({ min: 1, max: 5 })
 
 const hosts = (size: number): readonly string[] =>
   Array.from({ length: size }, (_, index) => `origin-${index}.shoal:15001`)
-/** Keys as alike as keys get. */
+/** Keys that differ as little as possible. */
 const keys = (size: number): readonly string[] =>
   Array.from({ length: size }, (_, index) => `sha256:${index.toString(16).padStart(64, "0")}`)
 
 describe("the owners of a key", () => {
-  test("are that many different members, or all of them", () => {
+  test("are as many different members as asked for, or all of them", () => {
     fc.assert(
       fc.property(key, members, fc.nat(15), (name, all, wanted) => {
         const owners = ringOwners(name, all, wanted)
@@ -31,7 +31,7 @@ describe("the owners of a key", () => {
     expect(ringOwners("key", [], 3)).toEqual([])
   })
 
-  test("do not depend on the order of the members, nor on one named twice", () => {
+  test("do not depend on the order of the members, or on a member that is listed twice", () => {
     fc.assert(
       fc.property(key, members, count, fc.infiniteStream(fc.nat(1000)), (name, all, wanted, ranks) => {
         const shuffled = all
@@ -54,7 +54,7 @@ describe("the owners of a key", () => {
     )
   })
 
-  test("stay, in order, when a member leaves; only its own place is taken by the next", () => {
+  test("keep their order when a member leaves, and the next one takes its place", () => {
     fc.assert(
       fc.property(key, members, count, fc.nat(), (name, all, wanted, pick) => {
         const leaver = all[pick % all.length]!
@@ -68,7 +68,7 @@ describe("the owners of a key", () => {
     )
   })
 
-  test("stay when a member comes, but for the places that it takes for itself", () => {
+  test("stay when a member joins, except for the places that it takes", () => {
     fc.assert(
       fc.property(key, members, count, fc.string(), (name, all, wanted, comer) => {
         fc.pre(!all.includes(comer))
@@ -88,7 +88,7 @@ describe("load", () => {
     expect(Math.abs(observed - size * share)).toBeLessThan(5 * Math.sqrt(size * share * (1 - share)))
   }
 
-  test("is even over members as alike as names get, for every place in the order", () => {
+  test("is even over members with similar names, for every place in the order", () => {
     for (const size of [2, 3, 5, 16]) {
       const all = hosts(size)
       const counts = Array.from({ length: Math.min(3, size) }, () => new Map<string, number>())
@@ -104,7 +104,7 @@ describe("load", () => {
     }
   })
 
-  test("of a member that left spreads evenly over the others", () => {
+  test("of a member that left is spread evenly over the others", () => {
     const all = hosts(6)
     const heirs = new Map<string, number>()
     let moved = 0
@@ -138,7 +138,7 @@ describe("load", () => {
   })
 })
 
-test("the ring is where it was: another hash would orphan stored blobs", () => {
+test("the owners of given keys never change, since another hash would orphan stored blobs", () => {
   const owners = keys(6).map((name) => ringOwners(name, hosts(5), 2).map((owner) => owner.slice(7, 8)))
   expect(owners.map((pair) => pair.join())).toEqual(["1,4", "4,3", "4,2", "0,2", "1,2", "1,2"])
 })

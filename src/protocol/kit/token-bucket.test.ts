@@ -1,4 +1,4 @@
-// Checks the bucket's promise over arbitrary schedules, in exact arithmetic, and that millions of calls do not drift.
+// Invariants of the token bucket under arbitrary schedules, in exact arithmetic; millions of calls do not drift.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -69,7 +69,7 @@ describe("any schedule", () => {
           let bytes = 0n
           for (let last = first; last < grants.length; last++) {
             bytes += BigInt(grants[last]!.bytes)
-            // Both ends count: an answer is rounded up to a microsecond.
+            // Both ends count, since an answer is rounded up to a microsecond.
             const window = BigInt(grants[last]!.at - grants[first]!.at + 1)
             const allowed =
               (BigInt(limit.burstBytes) + largest) * 1_000_000n + BigInt(limit.bytesPerSecond) * window
@@ -81,7 +81,7 @@ describe("any schedule", () => {
     )
   })
 
-  test("grants since the start at most burst + rate x time: no request is let out before it is paid", () => {
+  test("grants since the start at most burst + rate x time: no request goes before it is paid for", () => {
     fc.assert(
       fc.property(rate, schedule, (limit, requests) => {
         let bytes = 0n
@@ -96,10 +96,10 @@ describe("any schedule", () => {
     )
   })
 
-  test("never waits longer than it must: a microsecond earlier the bucket held too little", () => {
+  test("never waits longer than necessary: a microsecond earlier the bucket holds too little", () => {
     fc.assert(
       fc.property(rate, schedule, (limit, requests) => {
-        // The bucket by its definition, exactly: tokens x 10^6, capped at the burst only while nobody waits.
+        // The exact definition of the bucket: tokens x 10^6, capped at the burst only while nothing waits.
         const grants = run(limit, requests)
         const refill = BigInt(limit.bytesPerSecond)
         const burst = BigInt(limit.burstBytes) * 1_000_000n
@@ -129,7 +129,7 @@ describe("a bucket", () => {
     expect(bucket.reserve(1, seconds(3600))).toBe(seconds(3600) + 1000)
   })
 
-  test("smaller than a piece lets the piece out after as many refills as it needs", () => {
+  test("smaller than a piece grants the piece after as many refills as it needs", () => {
     const bucket = bucketOf(1000, 250)
     expect(bucket.reserve(4000, 0)).toBe(seconds(3.75))
     expect(bucket.reserve(4000, 0)).toBe(seconds(7.75))
@@ -156,7 +156,7 @@ describe("a bucket", () => {
     expect(now).toBe(Math.ceil((7_000_000 * 1_000_000) / bytesPerSecond))
   })
 
-  test("refuses a rate or a request that is no number of bytes", () => {
+  test("refuses a rate or a request that is not a number of bytes", () => {
     expect(() => bucketOf(0, 1)).toThrow(InvariantViolation)
     expect(() => bucketOf(1.5, 1)).toThrow(InvariantViolation)
     expect(() => bucketOf(1, -1)).toThrow(InvariantViolation)
@@ -167,7 +167,7 @@ describe("a bucket", () => {
 })
 
 describe("take", () => {
-  test("lets through at most burst and refill, refuses without spending, and says when it will do", () => {
+  test("grants at most burst and refill, refuses without spending, and tells when it will grant", () => {
     fc.assert(
       fc.property(rate, schedule, (limit, requests) => {
         const bucket = new TokenBucket(limit, 0)
@@ -177,7 +177,7 @@ describe("take", () => {
           now += wait
           const refused = bucket.take(bytes, now)
           if (refused > 0) {
-            // Refusing cost nothing: at the told instant it may go, a microsecond before it may not.
+            // A refusal costs nothing: the request may go at the instant that was told, not a microsecond earlier.
             if (bytes <= limit.burstBytes) {
               expect(bucket.take(bytes, now + refused - 1)).toBeGreaterThan(0)
               now += refused

@@ -1,4 +1,4 @@
-// Whom a swarm tries next, behind the peer machine, by single steps.
+// Candidates of a swarm, through the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
 import { testPeer } from "../../../testing/protocol/test-values.ts"
@@ -6,14 +6,14 @@ import { bitsOf, hello, pieces, Stage, swarm } from "../../../testing/protocol/t
 import { Bitfield } from "../kit/bitfield.ts"
 
 describe("peer host, finding neighbours", () => {
-  it("replaces a neighbour that goes by the next candidate", () => {
+  it("replaces a neighbour that leaves by the next candidate", () => {
     const stage = new Stage("agent", { targetNeighbours: 1 })
     stage.open(new Bitfield(pieces))
     stage.step({ tag: "PeersOffered", swarm, peers: [testPeer(1)] })
     stage.step({ tag: "Connected", connection: 1 })
     stage.receive(1, hello(1))
     stage.receive(1, { tag: "Open", channel: 5, swarm, have: bitsOf(0).toBytes() })
-    // The swarm has all the neighbours it wants, so the second is kept in reserve.
+    // The swarm has enough neighbours, so the second peer is kept as a candidate.
     expect(stage.step({ tag: "PeersOffered", swarm, peers: [testPeer(2)] })).toEqual([])
     expect(stage.step({ tag: "Disconnected", connection: 1, reason: "reset" })).toEqual([
       { tag: "Dial", connection: 2, address: "host-2:1" }

@@ -1,4 +1,4 @@
-// What a host asks for when nobody wants a blob whole, behind the peer machine, by single steps.
+// Requests of a swarm on demand, through the peer machine, by single steps.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -27,7 +27,7 @@ const read = (stage: Stage, reader: number, firstPiece: number, endPiece: number
   stage.step({ tag: "ReaderMoved", swarm, reader, firstPiece, endPiece })
 
 describe("a swarm on demand", () => {
-  it("asks for nothing but what its readers read next, all of them together", () => {
+  it("requests only what its readers read next, of all readers together", () => {
     const stage = onDemand()
     const one = stage.join(1, "all")
     expect(requested(messages(stage.outputs, one))).toEqual([])
@@ -37,14 +37,14 @@ describe("a swarm on demand", () => {
     expect(requested(messages(stage.step({ tag: "PieceStored", swarm, piece: 4 }), one))).toEqual([])
   })
 
-  it("asks for what its readers read, however many go before others", () => {
+  it("requests what its readers read, with or without precedence", () => {
     const stage = onDemand({ maxReaders: 1 })
     const one = stage.join(1, "all")
     expect(requested(messages(read(stage, 1, 6, 7), one))).toEqual([6])
     expect(requested(messages(read(stage, 2, 0, 1), one))).toEqual([0])
   })
 
-  it("asks for nothing more once the readers have left, even for what was refused or came corrupt", () => {
+  it("requests nothing once the readers have left, not even what was refused or corrupt", () => {
     const stage = onDemand({ maxRequestsPerNeighbour: 1 })
     const one = stage.join(1, "all")
     const two = stage.join(2, "all")
@@ -58,7 +58,7 @@ describe("a swarm on demand", () => {
     expect(stage.host.swarmStatus(swarm)!.requested).toBe(0)
   })
 
-  it("asks for no copy of what nobody waits for any more, however late it is", () => {
+  it("requests no duplicate of a late piece that no reader waits for any more", () => {
     const stage = onDemand({ maxRequestsPerNeighbour: 1 })
     stage.join(1, "all")
     read(stage, 1, 0, 1)
@@ -67,7 +67,7 @@ describe("a swarm on demand", () => {
     expect(requested(stage.wakeUntil(seconds(3)).flatMap((output) => messages([output], two)))).toEqual([])
   })
 
-  it("asks for everything while somebody wants the whole, and no longer", () => {
+  it("requests everything while the whole blob is wanted, and no longer", () => {
     const stage = onDemand({ maxRequestsPerSwarm: 3 })
     const one = stage.join(1, "all")
     const whole = (wanted: boolean) => stage.step({ tag: "DemandChanged", swarm, whole: wanted })
@@ -82,7 +82,7 @@ describe("a swarm on demand", () => {
     expect(requested(messages(whole(true), one))).toHaveLength(3)
   })
 
-  it("leaves its share of the host's requests to others while nothing of it is wanted", () => {
+  it("leaves its share of the host's requests to others while nothing is wanted", () => {
     const asked = (window: readonly [number, number] | undefined): number => {
       const stage = new Stage("agent", { maxRequestsPerNeighbour: 8, maxRequestsPerHost: 6 })
       const other = testSwarm(2)
@@ -109,7 +109,7 @@ describe("a swarm on demand", () => {
     expect(stage.outputs).toContainEqual({ tag: "SwarmCompleted", swarm })
   })
 
-  it("never has more under way or stored than its readers' windows held", () => {
+  it("never requests or stores more than the windows of its readers", () => {
     const window = fc
       .tuple(fc.nat(pieces - 1), fc.integer({ min: 1, max: 3 }))
       .map(([first, length]) => [first, Math.min(pieces, first + length)] as const)
@@ -158,7 +158,7 @@ describe("a swarm on demand", () => {
 })
 
 describe("suggestions and readers", () => {
-  it("are declined on demand, and an origin then neither suggests nor steers", () => {
+  it("are declined on demand, and the origin then neither suggests nor steers", () => {
     const reader = onDemand()
     const source = reader.join(1, "all", "origin")
     expect(reader.receive(source, { tag: "Suggest", channel: 5, pieces: [7] })).toEqual([
@@ -175,7 +175,7 @@ describe("suggestions and readers", () => {
     expect(origin.receive(two, { tag: "Request", channel: 5, piece: 3 })).toEqual([])
   })
 
-  it("go before a reader of the whole for a while, then the piece that it waits for goes first", () => {
+  it("take precedence over a reader for a while, then the piece of the reader goes first", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1, readerPatience: 2 })
     stage.open(bitsOf())
     read(stage, 1, 0, 1)

@@ -1,5 +1,5 @@
-// A peer that says anything, well-formed as messages and in any order: nothing it says makes the machine throw, and
-// what it can make the machine hold is bounded.
+// A peer that sends any well-formed messages in any order: none of them makes the machine throw, and what the machine
+// holds for the peer is bounded.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -97,7 +97,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   }
 )
 
-/** Messages of two peers, and what the driver does meanwhile. */
+/** Messages of two peers, and inputs of the driver between them. */
 const anyStep = fc.oneof(
   { weight: 12, arbitrary: fc.record({ from: fc.constantFrom(-1, -2, 1), message: anyMessage }) },
   {
@@ -191,10 +191,10 @@ const run = (
 }
 
 describe("peer host, garbage", () => {
-  it("throws for nothing that a peer says", () => {
+  it("throws for nothing that a peer sends", () => {
     fc.assert(
       fc.property(fc.array(anyStep, { minLength: 5, maxLength: 120, size: "max" }), (steps) => {
-        // Most runs get past the handshake; what follows is as it comes.
+        // Most runs get past the handshake; after it anything may follow.
         const greeting: Message = { tag: "Hello", version: 1, ...testPeer(1), credentials: new Uint8Array(0) }
         const opening: Message = { tag: "Open", channel: 1, swarm: testSwarm(0), have: "all" }
         run([{ from: -1, message: greeting }, { from: -1, message: opening }, ...steps])

@@ -1,4 +1,4 @@
-// When a host tells its neighbours of the pieces that it has stored, behind the peer machine, by single steps.
+// Have messages of a host, through the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
 import {
@@ -16,7 +16,7 @@ import { limits } from "../limits.ts"
 import type { PeerHostOutput } from "../swarm/peer-host-io.ts"
 
 describe("peer host, Have", () => {
-  it("waits longer before it tells of larger pieces", () => {
+  it("waits longer with the Haves of larger pieces", () => {
     const MiB = 1024 * 1024
     const told = (haveBatchDelayPerMiB: number): readonly number[] => {
       const rules = {
@@ -40,7 +40,7 @@ describe("peer host, Have", () => {
     expect(told(4 * MiB)).toEqual([0, 0, 1])
   })
 
-  it("tells a piece at once after a quiet while, and those that follow together", () => {
+  it("announces a piece at once after a quiet time, and those that follow together", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
     stage.open(new Bitfield(pieces))
     const source = stage.join(1, bitsOf(1, 2, 3).toBytes())
@@ -59,7 +59,7 @@ describe("peer host, Have", () => {
     ])
   })
 
-  it("tells of waiting pieces with the first that is stored after the delay", () => {
+  it("announces waiting pieces with the first one that is stored after the delay", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
     stage.open(new Bitfield(pieces))
     const source = stage.join(1, bitsOf(1, 2, 3).toBytes())
@@ -74,7 +74,7 @@ describe("peer host, Have", () => {
     expect(stored(3)).toEqual([{ tag: "Have", channel: 0, pieces: [1, 3] }])
   })
 
-  it("tells of waiting pieces along with a request or a refusal", () => {
+  it("announces waiting pieces along with a Request or a Reject", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
     stage.open(new Bitfield(pieces))
     const source = stage.join(1, bitsOf(1, 2).toBytes())
@@ -93,7 +93,7 @@ describe("peer host, Have", () => {
     expect(messages(stage.outputs, asked)).toEqual([])
   })
 
-  it("tells at once when the last piece is stored", () => {
+  it("announces the last piece at once", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
     stage.open(bitsOf(0, 3, 4, 5, 6, 7))
     const source = stage.join(1, bitsOf(1, 2).toBytes())
@@ -105,7 +105,7 @@ describe("peer host, Have", () => {
     expect(messages(stage.outputs, other)).toEqual([{ tag: "Have", channel: 0, pieces: [1] }])
   })
 
-  it("tells pieces together, and to those who join meanwhile only what their Open did not tell", () => {
+  it("announces pieces together, and to neighbours that join meanwhile only what was not in their Open", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 3 })
     stage.open(new Bitfield(pieces))
     const source = stage.join(1, bitsOf(1, 2, 3).toBytes())
@@ -128,7 +128,7 @@ describe("peer host, Have", () => {
     expect(told(late)).toEqual([[3]])
   })
 
-  it("tells a neighbour that can ask for plenty of several pieces at a time, or after a while", () => {
+  it("announces groups of pieces, or after a while, to a neighbour that has plenty to request", () => {
     const many = 96
     const blob = { ...metainfo, length: many * metainfo.pieceLength, pieceHashes: new Uint8Array(32 * many) }
     const rules = { maxRequestsPerNeighbour: 9, maxRequestsPerSwarm: 20, maxRequestsPerHost: 20 }

@@ -1,6 +1,6 @@
 // The peer machine against a model: worlds of a few hosts with small limits, in which fast-check chooses hosts, faults
-// and their times. test-world.ts throws when a host breaks a promise; here it is asked that all honest hosts complete
-// once the faults stop, and that nothing is left behind.
+// and their times. test-world.ts throws when a host breaks an invariant; these tests check that all honest hosts
+// complete once the faults stop, and that nothing is left over.
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -74,7 +74,7 @@ const build = (plan: Plan): TestWorld => {
   const swarms = swarmsOf(plan)
   for (let index = 0; index < plan.origins; index++) {
     const origin = world.add({ kind: "origin", linkMicrosPerByte: plan.link })
-    // Half of the origins learn of a swarm only when somebody opens it.
+    // Half of the origins learn of a swarm only when a peer opens it.
     for (const swarm of swarms) {
       if (index % 2 === 0) origin.open(swarm, metainfo, Bitfield.full(plan.pieces))
       else origin.library.set(swarm, { metainfo, verified: Bitfield.full(plan.pieces) })
@@ -126,14 +126,14 @@ const strike = (world: TestWorld, host: TestHost, swarm: SwarmId, what: string):
       return
     }
     case "stall":
-      // The path goes dead without a word: both ends believe in it until they notice.
+      // The path fails silently, and both ends take a while to notice.
       for (const { link } of host.links.values()) link.up = false
       return
     case "read":
       host.step({ tag: "ReaderMoved", swarm, reader: world.nextInt(3), firstPiece: 0, endPiece: 4 })
       return
     case "rest":
-      // For a while only what its readers read is wanted.
+      // For a while only the windows of its readers are wanted.
       host.step({ tag: "DemandChanged", swarm, whole: false })
       world.after(seconds(2), () => host.step({ tag: "DemandChanged", swarm, whole: true }))
       return
@@ -160,7 +160,7 @@ const check = (plan: Plan): void => {
       )
     throw new Error(`not complete after ${world.now}:\n${state.join("\n")}`)
   }
-  // What is under way comes to its end: every request on a connection that lives was answered.
+  // In the end every request on a connection that exists is answered.
   const honest = world.hosts.every((host) => !host.faults.silent && host.alive)
   world.run(world.now + seconds(3))
   if (honest && !plan.events.some((event) => event.what === "stall")) expect(world.unanswered()).toBe(0)
@@ -168,14 +168,14 @@ const check = (plan: Plan): void => {
     const { counters } = host.machine
     const answered = counters.piecesStored + counters.piecesCorrupt + counters.piecesDuplicate
     expect(answered).toBeLessThanOrEqual(counters.requestsSent)
-    // Dishonest hosts here lie with well-formed messages, so whoever counts a protocol error met a defect.
+    // Dishonest hosts lie with well-formed messages only, so a protocol error is a defect.
     expect(counters.protocolErrors).toBe(0)
     for (const value of Object.values(counters)) expect(value).toBeGreaterThanOrEqual(0)
   }
 }
 
 describe("peer host, model", () => {
-  it("keeps its promises under faults, and completes when they stop", () => {
+  it("keeps its invariants under faults, and completes when they stop", () => {
     fc.assert(fc.property(anyPlan, check), { numRuns: 150 })
   })
 

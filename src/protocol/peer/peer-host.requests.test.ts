@@ -1,4 +1,4 @@
-// What a host asks for, of whom and when, behind the peer machine, by single steps.
+// Requests of a host, through the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
 import { testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
@@ -18,7 +18,7 @@ import { milliseconds, seconds } from "../kit/time.ts"
 import { limits } from "../limits.ts"
 
 describe("peer host, requests", () => {
-  it("asks each neighbour for as much as the limits allow", () => {
+  it("requests as much from each neighbour as the limits allow", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 2, maxRequestsPerSwarm: 3 })
     stage.open(new Bitfield(pieces))
     const one = stage.join(1, "all")
@@ -28,7 +28,7 @@ describe("peer host, requests", () => {
     expect(stage.host.swarmStatus(swarm)!.requested).toBe(3)
   })
 
-  it("shares what the host may ask among the swarms that still fetch", () => {
+  it("shares the requests of the host among the swarms that still fetch", () => {
     const askedBeside = (...others: readonly Bitfield[]): number => {
       const rules = { maxRequestsPerNeighbour: 8, maxRequestsPerSwarm: 5, maxRequestsPerHost: 6 }
       const stage = new Stage("agent", rules)
@@ -46,7 +46,7 @@ describe("peer host, requests", () => {
     expect(askedBeside(Bitfield.full(pieces))).toBe(5)
   })
 
-  it("gives the share of a swarm that ends to the others", () => {
+  it("gives the share of a swarm that closes to the others", () => {
     const rules = { maxRequestsPerNeighbour: 8, maxRequestsPerSwarm: 5, maxRequestsPerHost: 6 }
     const stage = new Stage("agent", rules)
     const other = testSwarm(2)
@@ -57,7 +57,7 @@ describe("peer host, requests", () => {
     expect(requested(messages(stage.outputs, one))).toHaveLength(5)
   })
 
-  it("stores a piece before it tells or serves it", () => {
+  it("stores a piece before it announces or serves it", () => {
     const stage = new Stage()
     stage.open(new Bitfield(pieces))
     const source = stage.join(1, bitsOf(4).toBytes())
@@ -72,7 +72,7 @@ describe("peer host, requests", () => {
       ...stage.step({ tag: "PieceStored", swarm, piece: 4 }),
       ...stage.wakeUntil(stage.now + 2 * limits.haveBatchDelay)
     ]
-    // The source has the piece: only the other is told.
+    // The source has the piece, so only the other neighbour gets a Have.
     expect(told).toEqual([
       { tag: "Send", connection: other, message: { tag: "Have", channel: 0, pieces: [4] } }
     ])
@@ -83,7 +83,7 @@ describe("peer host, requests", () => {
     ).toEqual(["LoadPiece"])
   })
 
-  it("asks for the last pieces in order, so that the whole digest is soon checked", () => {
+  it("requests the last pieces in order, so that the digest of the blob is soon complete", () => {
     const asked = (orderedTail: number) => {
       const rules = { maxRequestsPerNeighbour: 6, maxRequestsPerSwarm: 6, orderedTail }
       const stage = new Stage("agent", rules)
@@ -95,7 +95,7 @@ describe("peer host, requests", () => {
     expect(asked(5 / pieces)).not.toEqual([0, 2, 3, 5, 6, 7])
   })
 
-  it("goes through the last pieces by a window, in which the rarest is first", () => {
+  it("requests the rarest piece first within the window of the tail", () => {
     const asked = (tailWindow: number) => {
       const stage = new Stage("agent", { maxRequestsPerNeighbour: 1, orderedTail: 1, tailWindow })
       stage.open(bitsOf(1, 4))
@@ -111,7 +111,7 @@ describe("peer host, requests", () => {
     expect([[5], [6], [7]]).toContainEqual(asked(32 / pieces))
   })
 
-  it("asks another when one is busy, and comes back when it was told to", () => {
+  it("asks another neighbour when one is busy, and returns to it when it may", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
     const one = stage.join(1, "all")
@@ -126,12 +126,12 @@ describe("peer host, requests", () => {
     expect(stage.host.nextWake()).toBeGreaterThanOrEqual(0.75 * retryAfter)
     expect(stage.host.nextWake()).toBeLessThanOrEqual(1.25 * retryAfter)
     expect(requested(messages(stage.wake(), one))).toEqual([7])
-    // A peer does not decide to be left alone for as long as it likes.
+    // The wait that a peer names is bounded.
     const again = stage.host.neighbours(swarm)[1]!.backoffUntil!
     expect(again).toBeLessThanOrEqual(1.25 * limits.maxRejectBackoff)
   })
 
-  it("does not ask again for a piece that a peer turned out not to have", () => {
+  it("does not request a piece again from a peer that does not have it", () => {
     const stage = new Stage()
     stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
     const one = stage.join(1, "all")
@@ -140,7 +140,7 @@ describe("peer host, requests", () => {
     expect(stage.host.neighbours(swarm)[0]?.have).toBe(7)
   })
 
-  it("gives up on a request after its timeout, takes the piece when it comes late, and drops who never answers", () => {
+  it("gives up a request after its timeout, keeps a late piece, and drops a peer that never answers", () => {
     const stage = new Stage("agent", { requestTimeoutPerMiB: 0, maxRequestsPerNeighbour: 1 })
     stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
     const one = stage.join(1, "all")
@@ -148,7 +148,7 @@ describe("peer host, requests", () => {
     stage.now = limits.requestTimeoutBase
     expect(requested(messages(stage.wake(), two))).toEqual([7])
     expect(stage.host.counters.requestsTimedOut).toBe(1)
-    // The late piece is welcome; the other request is cancelled.
+    // The late piece is kept, and the other request is cancelled.
     expect(stage.receive(one, piece(7))).toEqual([])
     expect(tags(stage.outputs)).toEqual(["Cancel", "StorePiece"])
     expect(
@@ -163,7 +163,7 @@ describe("peer host, requests", () => {
     expect(lonely.host.counters.requestsTimedOut).toBe(2)
   })
 
-  it("counts a second copy as a duplicate and no violation", () => {
+  it("counts a second copy as a duplicate, not as a violation", () => {
     const stage = new Stage("agent", { requestTimeoutPerMiB: 0, maxRequestsPerNeighbour: 1 })
     stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
     const one = stage.join(1, "all")
@@ -179,7 +179,7 @@ describe("peer host, requests", () => {
     expect(stage.host.counters.protocolErrors).toBe(0)
   })
 
-  it("bans exactly the peer that sent a corrupt piece, and asks another for it", () => {
+  it("bans the peer that sent a corrupt piece, and requests it from another", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
     const one = stage.join(1, "all")
@@ -194,7 +194,7 @@ describe("peer host, requests", () => {
     expect(stage.outputs).toEqual([])
   })
 
-  it("fails the swarm when there is no storage, and goes on serving", () => {
+  it("fails the swarm when a piece cannot be stored, and goes on serving", () => {
     const stage = new Stage()
     stage.open(bitsOf(0))
     const one = stage.join(1, bitsOf(1).toBytes())
@@ -207,7 +207,7 @@ describe("peer host, requests", () => {
     expect(tags(stage.outputs)).toEqual(["LoadPiece"])
   })
 
-  it("asks for what a waiting client reads next before anything else", () => {
+  it("requests what a waiting client reads next before anything else", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(new Bitfield(pieces))
     stage.step({ tag: "ReaderMoved", swarm, reader: 1, firstPiece: 5, endPiece: 7 })
@@ -218,7 +218,7 @@ describe("peer host, requests", () => {
     expect(requested(stage.receive(one, piece(6)))).toEqual([2])
   })
 
-  it("asks a source for what it suggests", () => {
+  it("requests what a source suggests", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(new Bitfield(pieces))
     const one = stage.join(1, "all", "origin")
@@ -229,7 +229,7 @@ describe("peer host, requests", () => {
     expect(requested(stage.receive(one, piece(suggested[0]!)))).toEqual([suggested[1]])
   })
 
-  it("forgets what a source suggested before", () => {
+  it("replaces the earlier suggestions of a source", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(new Bitfield(pieces))
     const one = stage.join(1, "all", "origin")
@@ -240,7 +240,7 @@ describe("peer host, requests", () => {
     expect(requested(stage.receive(one, piece(first!)))).toEqual([newer])
   })
 
-  it("asks a second neighbour in endgame only when the first takes too long", () => {
+  it("asks a second neighbour in endgame only when the first is late", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(bitsOf(0, 1, 2, 3, 4, 5))
     const one = stage.join(1, bitsOf(6).toBytes())
@@ -256,7 +256,7 @@ describe("peer host, requests", () => {
     expect(messages(stage.outputs, one)).toEqual([{ tag: "Cancel", channel: 0, piece: 7 }])
   })
 
-  it("returns the requests of a connection that goes", () => {
+  it("releases the requests of a connection that ends", () => {
     const stage = new Stage()
     stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
     const one = stage.join(1, "all")
@@ -266,7 +266,7 @@ describe("peer host, requests", () => {
     expect(stage.host.swarmStatus(swarm)).toMatchObject({ neighbours: 1, requested: 1 })
   })
 
-  it("subtracts what a neighbour had when it goes, so that the rarest piece is the rarest", () => {
+  it("subtracts the pieces of a neighbour that leaves from the availability", () => {
     const stage = new Stage("agent", { maxRequestsPerSwarm: 1 })
     stage.open(new Bitfield(pieces))
     const busy = stage.join(1, bitsOf(0).toBytes())
@@ -280,7 +280,7 @@ describe("peer host, requests", () => {
     expect(requested(messages(stage.outputs, last))).toEqual([1])
   })
 
-  it("asks for no more while too many pieces are being stored", () => {
+  it("requests nothing while too many pieces are being stored", () => {
     const stage = new Stage("agent", { maxRequestsPerSwarm: 1, maxRequestsPerNeighbour: 1 })
     stage.open(new Bitfield(pieces))
     const source = stage.join(1, "all")
@@ -291,7 +291,7 @@ describe("peer host, requests", () => {
     expect(requested(messages(stage.outputs, source))).toHaveLength(1)
   })
 
-  it("does not keep late answers beyond its memory for pieces being stored", () => {
+  it("drops late pieces beyond the limit of pieces that are being stored", () => {
     const rules = { maxRequestsPerSwarm: 1, maxRequestsPerNeighbour: 1, requestTimeoutPerMiB: 0 }
     const stage = new Stage("agent", rules)
     stage.open(new Bitfield(pieces))
@@ -301,11 +301,11 @@ describe("peer host, requests", () => {
     stage.wakeUntil(stage.now + limits.requestTimeoutBase)
     const three = stage.join(3, bitsOf(3).toBytes())
     expect(requested(messages(stage.outputs, three))).toEqual([3])
-    // Piece 1 is being stored and 3 under way: that is all there is room for.
+    // Piece 1 is being stored and piece 3 is requested, which is the limit.
     stage.receive(two, piece(2))
     expect(tags(stage.outputs)).not.toContain("StorePiece")
     expect(stage.host.counters.piecesDuplicate).toBe(1)
-    // With the store up to date again it is asked for anew.
+    // Once the store has caught up, the piece is requested again.
     stage.step({ tag: "PieceStored", swarm, piece: 1 })
     stage.receive(three, piece(3))
     stage.step({ tag: "PieceStored", swarm, piece: 3 })
@@ -326,7 +326,7 @@ describe("peer host, requests", () => {
     expect(requested(stage.receive(source, piece(suggested[1]!)))).toEqual([suggested[2]])
   })
 
-  it("wakes for a copy in endgame from a neighbour that was busy before", () => {
+  it("wakes in endgame for a duplicate from a neighbour that was busy before", () => {
     const stage = new Stage("agent", { maxRequestsPerNeighbour: 1 })
     stage.open(bitsOf(0, 1, 2, 3, 4, 5, 6))
     const two = stage.join(2, "all")

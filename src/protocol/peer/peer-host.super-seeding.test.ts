@@ -1,4 +1,4 @@
-// What an origin suggests and whom it steers, behind the peer machine, by single steps.
+// Super-seeding of an origin, through the peer machine, by single steps.
 
 import { describe, expect, it } from "vitest"
 import { messages, metainfo, pieces, Stage, swarm, tags } from "../../../testing/protocol/test-world.ts"
@@ -29,7 +29,7 @@ describe("peer host, an origin's suggestions", () => {
     return stage
   }
 
-  it("suggests nothing but its arc while there is something of it to suggest", () => {
+  it("suggests only its arc while anything of it can be suggested", () => {
     for (const [firstPiece, endPiece] of [
       [0, 4],
       [5, 8]
@@ -63,20 +63,20 @@ describe("peer host, an origin's suggestions", () => {
     expect(given).toEqual([3, 4, 2, 1, 0, 7, 6, 5])
   })
 
-  it("tells a neighbour all that is suggested to it, whenever that changes", () => {
+  it("sends a neighbour the full list of its suggestions whenever that changes", () => {
     const stage = openWithArc(0, pieces)
     const one = stage.join(1, "none")
     const two = stage.join(2, "none")
     expect(suggested(messages(stage.outputs, one))).toEqual([0, 1])
     stage.receive(two, { tag: "Request", channel: 5, piece: 0 })
     expect(suggested(messages(stage.outputs, one))).toEqual([])
-    // It follows an old suggestion: it is refused, and told what is suggested now.
+    // It follows an outdated suggestion, is refused, and gets the current ones.
     stage.receive(one, { tag: "Request", channel: 5, piece: 0 })
     expect(tags(stage.outputs)).not.toContain("LoadPiece")
     expect(suggested(messages(stage.outputs, one))[0]).toBe(1)
   })
 
-  it("suggests again what was taken on and did not go out", () => {
+  it("suggests a piece again whose upload was aborted", () => {
     const stage = openWithArc(0, pieces)
     const one = stage.join(1, "none")
     stage.join(2, "none")
@@ -86,7 +86,7 @@ describe("peer host, an origin's suggestions", () => {
     expect(suggested(messages(stage.outputs, three))).toContain(0)
   })
 
-  it("steers a request for what somebody got already, and gives in when nothing else is left to suggest", () => {
+  it("steers a request for a piece that is outside, until nothing is left to suggest", () => {
     const stage = new Stage("origin", { maxRequestsPerNeighbour: 1, maxUploadQueue: 20 })
     stage.open(Bitfield.full(pieces))
     const one = stage.join(1, "none")
@@ -108,7 +108,7 @@ describe("peer host, an origin's suggestions", () => {
     expect(stage.host.uploads.pieces).toBe(9)
   })
 
-  it("gives a neighbour that insists what it wants", () => {
+  it("uploads the piece that a neighbour insists on", () => {
     const stage = new Stage("origin", { maxUploadQueue: 4 })
     stage.open(Bitfield.full(pieces))
     const one = stage.join(1, "none")

@@ -1,4 +1,4 @@
-// The peer machine in whole worlds: how many copies it takes, who finds whom.
+// The peer machine in whole worlds: the copies that a source uploads, and how hosts find each other.
 
 import { describe, expect, it } from "vitest"
 import { testMetainfo, testSwarm } from "../../../testing/protocol/test-values.ts"
@@ -43,13 +43,13 @@ const firstWave = (seed: number, agents: number, origins: number, pieces: number
     received += counters.bytesReceivedFromAgents + counters.bytesReceivedFromOrigins
   }
   expect(stored).toBe(agents * pieces)
-  // Every byte that arrived was sent; what was sent last may not have arrived.
+  // Every byte that arrived was sent; the last bytes may still be in flight.
   expect(received).toBeLessThanOrEqual(sent)
   expect(received).toBe((stored + duplicates) * pieceLength)
   return { world, copies, duplicateShare: duplicates / stored, slots: world.now / slot }
 }
 
-describe("peer host, first wave", () => {
+describe("peer host, flash crowd", () => {
   it.each([1, 2, 3])(
     "needs little more than one copy from the origin, and few duplicates (seed %i)",
     (seed) => {
@@ -63,7 +63,7 @@ describe("peer host, first wave", () => {
 
   it("shares the first copies among origins", () => {
     const { copies, duplicateShare } = firstWave(4, 60, 3, 90)
-    // Each by itself would send a copy of its own.
+    // On its own, each origin would upload a full copy.
     expect(copies).toBeLessThanOrEqual(1.6)
     expect(duplicateShare).toBeLessThanOrEqual(0.01)
   })
@@ -86,7 +86,7 @@ describe("peer host, connections", () => {
         expect(host.machine.connections).toBe(1)
         expect(host.machine.neighbours(swarm)).toHaveLength(1)
       }
-      // Both ends dropped the same one: nobody had to dial again.
+      // Both ends dropped the same connection, so neither had to dial again.
       const { connectionsDialled } = one.machine.counters
       expect(connectionsDialled + two.machine.counters.connectionsDialled).toBeLessThanOrEqual(2)
       expect(one.machine.counters.protocolErrors + two.machine.counters.protocolErrors).toBe(0)
@@ -109,7 +109,7 @@ describe("peer host, connections", () => {
     expect(origin.machine.counters.connectionsAccepted).toBe(1)
   })
 
-  it("makes place for a source when all its neighbours have nothing that it lacks", () => {
+  it("makes room for a source when no neighbour has anything that it lacks", () => {
     const world = new TestWorld(1, { targetNeighbours: 2, maxNeighbours: 3 })
     const metainfo = testMetainfo(5, 1000)
     const origin = world.add({ kind: "origin" })
@@ -129,7 +129,7 @@ describe("peer host, connections", () => {
     expect(world.run(seconds(5), () => agents.every((agent) => agent.isComplete(swarm)))).toBe(true)
   })
 
-  it("downloads on when the origin is gone but all pieces are outside", () => {
+  it("completes when the origin has left but all pieces are outside", () => {
     const world = new TestWorld(3)
     const pieces = 30
     const metainfo = testMetainfo(pieces, pieceLength)

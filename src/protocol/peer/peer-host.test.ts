@@ -17,7 +17,7 @@ import { limits } from "../limits.ts"
 import type { Message } from "../wire/message.ts"
 
 describe("peer host, handshake", () => {
-  it("says Hello first when it dialled, and second when it was dialled", () => {
+  it("sends Hello first when it dials, and second when it is dialled", () => {
     const stage = new Stage()
     stage.open(new Bitfield(pieces))
     expect(stage.step({ tag: "PeersOffered", swarm, peers: [testPeer(1)] })).toEqual([
@@ -40,7 +40,7 @@ describe("peer host, handshake", () => {
     expect(tags(stage.outputs)).toEqual(["Bye", "Disconnect"])
   })
 
-  it("parts from a version that its transport cannot read by Bye version, without a ban", () => {
+  it("ends a connection to another version by Bye version, without a ban", () => {
     const stage = new Stage()
     stage.step({ tag: "Connected", connection: -1 })
     stage.step({ tag: "ProtocolBroken", connection: -1, reason: "version 2", bye: "version" })
@@ -49,7 +49,7 @@ describe("peer host, handshake", () => {
     expect(stage.host.counters.protocolErrors).toBe(0)
   })
 
-  it("takes nothing before Hello, and Hello only once", () => {
+  it("accepts nothing before Hello, and Hello only once", () => {
     for (const opening of [
       [{ tag: "Open", channel: 0, swarm, have: "none" } as Message],
       [hello(1), hello(1)]
@@ -62,14 +62,14 @@ describe("peer host, handshake", () => {
     }
   })
 
-  it("gives up on a peer that does not say Hello", () => {
+  it("gives up on a peer that does not send Hello", () => {
     const stage = new Stage()
     stage.step({ tag: "Connected", connection: -1 })
     expect(stage.host.nextWake()).toBe(limits.handshakeTimeout)
     expect(tags(stage.wake())).toEqual(["Disconnect"])
   })
 
-  it("bans who broke the protocol, until the ban is over", () => {
+  it("bans a peer that breaks the protocol, until the ban is over", () => {
     const stage = new Stage()
     const connection = stage.accept(1)
     stage.step({ tag: "ProtocolBroken", connection, reason: "nonsense", bye: "protocol-error" })
@@ -82,7 +82,7 @@ describe("peer host, handshake", () => {
     expect(stage.receive(-9, hello(1)).map(({ tag }) => tag)).toEqual(["Hello"])
   })
 
-  it("turns away more connections than it may have, and ends an idle one for the next", () => {
+  it("refuses more connections than it may have, and ends an idle one for the next", () => {
     const stage = new Stage("agent", { maxConnections: 2 })
     stage.accept(1)
     stage.accept(2)
@@ -102,7 +102,7 @@ describe("peer host, handshake", () => {
     expect(tags(stage.wake())).toEqual(["Bye", "Disconnect"])
   })
 
-  it("says Bye to all when it stops, and accepts nobody any more", () => {
+  it("sends Bye to all peers when it stops, and accepts no connection any more", () => {
     const stage = new Stage()
     stage.accept(1)
     stage.accept(2)
@@ -111,7 +111,7 @@ describe("peer host, handshake", () => {
     expect(messages(stage.outputs, -3)).toEqual([{ tag: "Bye", reason: "shutdown" }])
   })
 
-  it("leaves a failed address alone, longer each time", () => {
+  it("backs off from an address that fails, longer each time", () => {
     const stage = new Stage()
     stage.open(new Bitfield(pieces))
     stage.step({ tag: "PeersOffered", swarm, peers: [testPeer(1)] })
@@ -131,7 +131,7 @@ describe("peer host, handshake", () => {
 })
 
 describe("peer host, channels", () => {
-  it("asks its driver about a swarm that it is not in, once, and joins or refuses", () => {
+  it("asks its driver once about a swarm that it is not in, and joins or refuses", () => {
     const stage = new Stage()
     const one = stage.accept(1)
     const two = stage.accept(2)
@@ -171,7 +171,7 @@ describe("peer host, channels", () => {
       { tag: "Close", channel: 0, reason: "finished" }
     ])
     expect(stage.host.swarmStatus(swarm)!.neighbours).toBe(0)
-    // What crossed the Close is passed over; the peer's own Close ends the channel.
+    // Messages that crossed the Close are ignored; the Close of the peer ends the channel.
     expect(stage.receive(connection, { tag: "Request", channel: 5, piece: 1 })).toEqual([])
     expect(stage.receive(connection, { tag: "Close", channel: 5, reason: "finished" })).toEqual([])
     expect(tags(stage.wakeUntil(limits.idleConnectionTimeout))).toEqual(["Bye", "Disconnect"])
@@ -190,7 +190,7 @@ describe("peer host, channels", () => {
     }
   })
 
-  it("takes the Open that answers one it has closed for what it is", () => {
+  it("takes the Open that answers a closed one as its answer", () => {
     const stage = new Stage()
     stage.open(new Bitfield(pieces))
     stage.step({ tag: "PeersOffered", swarm, peers: [testPeer(1)] })
@@ -200,7 +200,7 @@ describe("peer host, channels", () => {
       { tag: "Close", channel: 0, reason: "not-interested" }
     ])
     stage.open(new Bitfield(pieces))
-    // The answer to the first Open crosses the Close: it is not a new Open, so it gets no Open in return.
+    // The answer to the first Open crosses the Close. It is not a new Open, so no Open answers it.
     expect(stage.receive(1, { tag: "Open", channel: 0, swarm, have: "all" })).toEqual([])
     expect(stage.receive(1, { tag: "Close", channel: 0, reason: "not-interested" })).toEqual([])
     expect(stage.receive(1, { tag: "Open", channel: 0, swarm, have: "all" })[0]).toMatchObject({

@@ -1,4 +1,4 @@
-// The uploader behind the peer machine: one host that is complete, its peers played by the test.
+// The uploader through the peer machine: one complete host, whose peers the test plays.
 
 import { describe, expect, it } from "vitest"
 import { seededRandom, testMetainfo, testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
@@ -14,7 +14,7 @@ const pieces = 16
 const pieceLength = 1 << 20
 const metainfo = testMetainfo(pieces, pieceLength)
 
-/** A complete host in two swarms; peer n talks on connection -n, channel 1 for the first swarm and 2 for the second. */
+/** A complete host in two swarms. Peer n is on connection -n: channel 1 for the first swarm, 2 for the second. */
 class Source {
   readonly host: PeerHost
   readonly swarms = [testSwarm(1), testSwarm(2)]
@@ -68,13 +68,13 @@ class Source {
     this.receive(-peer, { tag: "Request", channel: swarm + 1, piece })
   }
 
-  /** Answers the oldest load, and says what was sent for it. */
+  /** Answers the oldest load. */
   load(): void {
     const { swarm, piece } = this.loads.shift()!
     this.step({ tag: "PieceLoaded", swarm, piece, payload: { byteLength: pieceLength } })
   }
 
-  /** The oldest piece handed to the transport has left. */
+  /** Reports the oldest piece that is being sent as sent. */
   leave(): void {
     this.step({ tag: "PieceSent", ...this.sent.shift()! })
   }
@@ -89,7 +89,7 @@ class Source {
 }
 
 describe("uploader", () => {
-  it("loads as many as may be on their way, and the next when one has left", () => {
+  it("loads as many pieces as may be in flight, and the next when one is sent", () => {
     const source = new Source(4, { maxUploadsInFlight: 2, maxUploadQueue: 4 })
     for (let peer = 1; peer <= 4; peer++) source.request(peer, peer)
     expect(source.loads.map(({ piece }) => piece)).toEqual([1, 2])
@@ -103,7 +103,7 @@ describe("uploader", () => {
     expect(source.host.uploads).toEqual({ pieces: 3, stalled: 0, bytes: 3 * pieceLength })
   })
 
-  it("refuses beyond its queue at once, in pieces and in bytes", () => {
+  it("refuses at once what does not fit into its queue, in pieces and in bytes", () => {
     const source = new Source(6, { maxUploadQueue: 3 })
     for (let peer = 1; peer <= 6; peer++) source.request(peer, 0)
     expect(source.rejects.map(({ connection, reason }) => [connection, reason])).toEqual([
@@ -114,7 +114,7 @@ describe("uploader", () => {
     const narrow = new Source(6, { maxUploadQueue: 4, maxUploadBytes: 2 * pieceLength })
     for (let peer = 1; peer <= 6; peer++) narrow.request(peer, 0)
     expect(narrow.rejects).toHaveLength(4)
-    // A piece that is larger than the bound is sent alone.
+    // A piece above the limit is sent alone.
     const tiny = new Source(2, { maxUploadBytes: 10 })
     tiny.request(1, 0)
     tiny.request(2, 0)
@@ -122,7 +122,7 @@ describe("uploader", () => {
     expect(tiny.rejects).toHaveLength(1)
   })
 
-  it("says how long to stay away by what sends took", () => {
+  it("names a wait that follows the time of its sends", () => {
     const source = new Source(6, { maxUploadQueue: 2, maxUploadsInFlight: 1 })
     source.request(1, 0)
     source.request(2, 0)
@@ -143,7 +143,7 @@ describe("uploader", () => {
     expect(measured).toBeGreaterThan(2 * assumed)
   })
 
-  it("loads a piece once for all who wait for it", () => {
+  it("loads a piece once for all neighbours that wait for it", () => {
     const source = new Source(3, { maxUploadsInFlight: 3 })
     for (let peer = 1; peer <= 3; peer++) source.request(peer, 7)
     expect(source.loads).toHaveLength(1)
@@ -168,7 +168,7 @@ describe("uploader", () => {
     expect(order).toEqual([0, 9, 3, 10, 1, 2])
   })
 
-  it("makes room for a swarm that has nothing in a queue full of another", () => {
+  it("makes room for a swarm that has nothing in the queue", () => {
     const source = new Source(4, { maxUploadQueue: 3, maxUploadsInFlight: 1 })
     source.request(1, 0)
     source.request(2, 1)
@@ -181,7 +181,7 @@ describe("uploader", () => {
     expect(source.rejects[1]).toMatchObject({ connection: -3, piece: 10 })
   })
 
-  it("answers a cancelled request once, by a Reject before it was handed over and by the Piece after", () => {
+  it("answers a cancelled request once: by Reject before the piece is sent, by the Piece after", () => {
     const source = new Source(2, { maxUploadsInFlight: 1 })
     source.request(1, 0)
     source.request(1, 1)
@@ -194,7 +194,7 @@ describe("uploader", () => {
     expect(source.sent).toMatchObject([{ piece: 0 }])
   })
 
-  it("counts a load that nobody waits for any more, and drops it when it comes", () => {
+  it("counts a load that nobody waits for any more, and drops it when it returns", () => {
     const source = new Source(2, { maxUploadsInFlight: 1 })
     source.request(1, 0)
     source.receive(-1, { tag: "Cancel", channel: 1, piece: 0 })
@@ -205,7 +205,7 @@ describe("uploader", () => {
     expect(source.loads.map(({ piece }) => piece)).toEqual([5])
   })
 
-  it("refuses what cannot be loaded", () => {
+  it("refuses a piece that cannot be loaded", () => {
     const source = new Source(2)
     source.request(1, 3)
     source.request(2, 3)
@@ -214,7 +214,7 @@ describe("uploader", () => {
     expect(source.host.uploads).toEqual({ pieces: 0, stalled: 0, bytes: 0 })
   })
 
-  it("answers what waits when a swarm closes, and lets what is under way go out", () => {
+  it("refuses what waits when a swarm closes, and still sends what is being sent", () => {
     const source = new Source(2, { maxUploadsInFlight: 1 })
     source.request(1, 0)
     source.request(2, 1)
@@ -226,7 +226,7 @@ describe("uploader", () => {
     expect(source.host.uploads.pieces).toBe(0)
   })
 
-  it("forgets what a lost connection had asked for", () => {
+  it("forgets the requests of a lost connection", () => {
     const source = new Source(3, { maxUploadsInFlight: 1 })
     source.request(1, 0)
     source.load()
@@ -238,7 +238,7 @@ describe("uploader", () => {
     expect(source.rejects).toEqual([])
   })
 
-  it("takes the same request twice for a protocol error", () => {
+  it("treats the same request twice as a protocol error", () => {
     const source = new Source(1)
     source.request(1, 0)
     source.request(1, 0)
@@ -246,7 +246,7 @@ describe("uploader", () => {
     expect(source.disconnected).toEqual([-1])
   })
 
-  it("does not let a peer that takes nothing stop the others, and drops it in the end", () => {
+  it("does not let a peer that takes nothing block others, and drops it in the end", () => {
     const source = new Source(3, { maxUploadsInFlight: 1, maxUploadQueue: 2 })
     source.request(1, 0)
     source.request(2, 1)

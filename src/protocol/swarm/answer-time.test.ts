@@ -1,4 +1,4 @@
-// Checks that patience follows what answers take, and goes back when they are quick again.
+// Response time: timeouts follow the responses, and return when these are fast again.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -11,8 +11,8 @@ const MiB = 1024 * 1024
 const rules = peerHostRules({})
 const shortest = limits.requestTimeoutBase + 4 * limits.requestTimeoutPerMiB
 
-describe("the time that answers take", () => {
-  test("begins with what the piece length says", () => {
+describe("the response time", () => {
+  test("begins with the timeout of the piece length", () => {
     const times = new AnswerTime(rules, 4 * MiB)
     expect(times.timeout).toBe(shortest)
     expect(times.patience).toBe(shortest / 2)
@@ -31,7 +31,7 @@ describe("the time that answers take", () => {
     expect([times.timeout, times.patience]).toEqual([402, 201])
   })
 
-  test("is doubled once for requests that expire together, and again half a timeout later", () => {
+  test("doubles once for requests that expire together, and again half a timeout later", () => {
     const times = new AnswerTime(rules, 4 * MiB)
     times.expired(seconds(20))
     times.expired(seconds(21))
@@ -40,7 +40,7 @@ describe("the time that answers take", () => {
     expect(times.timeout).toBe(4 * shortest)
   })
 
-  test("follows answers that come late, and forgets expiries when they are quick", () => {
+  test("follows late responses, and resets after fast ones", () => {
     const times = new AnswerTime(rules, 4 * MiB)
     times.answered(seconds(40))
     expect(times.timeout).toBe(seconds(160))
@@ -49,7 +49,7 @@ describe("the time that answers take", () => {
     expect(times.patience).toBeLessThan(milliseconds(60))
   })
 
-  test("stays within its bounds under any history", () => {
+  test("stays within its bounds in any history", () => {
     const step = fc.oneof(
       fc.record({ answered: fc.nat(seconds(3600)) }),
       fc.record({ later: fc.nat(seconds(60)) })

@@ -1,4 +1,4 @@
-// Checks the choice of a piece against the rules written plainly over sets, and that ties are broken fairly.
+// Piece selection against its rules, written plainly over sets; ties are broken fairly.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -74,7 +74,7 @@ const select = (given: Scene, random: RandomSource): number =>
 
 const wordOf = (piece: number): number => piece >>> 5
 
-/** Of the pieces that are wanted those in the window from the first missing one, or in the first word beyond. */
+/** The wanted pieces in the window from the first missing one, or in the first word beyond it. */
 const inWindow = (given: Scene, wanted: readonly number[]): readonly number[] => {
   const first = Math.min(...given.missing.map(wordOf))
   const window = wanted.filter((piece) => wordOf(piece) < first + (given.windowWords ?? 2))
@@ -136,7 +136,7 @@ describe("the next piece", () => {
     expect(wordOf(select({ ...gap, windowWords: 2 }, seeded(1)))).toBe(0)
   })
 
-  test("by chance is any candidate, the common ones as well", () => {
+  test("at random is any candidate, including common ones", () => {
     const given = { ...everything(20), availability: Array.from({ length: 20 }, (_, piece) => piece) }
     const random = seeded(3)
     const chosen = new Set(Array.from({ length: 400 }, () => select({ ...given, choice: "random" }, random)))
@@ -160,7 +160,7 @@ describe("the next piece", () => {
     )
   })
 
-  test("is the same for the same chance, and nothing that was given is changed", () => {
+  test("is the same for the same random numbers, and the arguments do not change", () => {
     fc.assert(
       fc.property(scene, fc.nat(), (given, seed) => {
         const candidates = {
@@ -180,7 +180,7 @@ describe("the next piece", () => {
     )
   })
 
-  test("serves the reader that waits nearest, the first of two that wait alike", () => {
+  test("is for the reader whose piece is nearest, the first of two that tie", () => {
     const all = everything(100)
     const readers = [
       { firstPiece: 10, endPiece: 20 },
@@ -191,7 +191,7 @@ describe("the next piece", () => {
     expect(select({ ...all, readers, requested: [10, 60] }, seeded(1))).toBe(11)
   })
 
-  test("keeps to a reader before a suggestion, and to a suggestion before the rarest", () => {
+  test("is for a reader before a suggestion, and a suggestion before the rarest", () => {
     const all = { ...everything(64), availability: Array.from({ length: 64 }, (_, piece) => 64 - piece) }
     expect(select(all, seeded(1))).toBe(63)
     expect(select({ ...all, suggested: [40, 41] }, seeded(1))).toBe(40)
@@ -203,7 +203,7 @@ describe("the next piece", () => {
 })
 
 describe("ties", () => {
-  // Chi-square with k-1 degrees of freedom; 1.75 times that is far beyond chance for k >= 60 and these seeds.
+  // Chi-square with k-1 degrees of freedom: for k >= 60 and these seeds, 1.75 times that is far beyond chance.
   const chiSquare = (given: Scene, tied: readonly number[], draws: number): number => {
     const random = seeded(7)
     const counts = new Map<number, number>()
@@ -215,7 +215,7 @@ describe("ties", () => {
     return tied.reduce((sum, piece) => sum + ((counts.get(piece) ?? 0) - expected) ** 2 / expected, 0)
   }
 
-  test("are fair among neighbouring pieces, among scattered ones, and beside a crowd", () => {
+  test("are broken fairly among adjacent pieces, among scattered ones, and beside a dense range", () => {
     const dense = everything(100)
     expect(chiSquare(dense, dense.missing, 20_000)).toBeLessThan(1.75 * 99)
 
@@ -228,7 +228,7 @@ describe("ties", () => {
     expect(chiSquare(lopsided, crowd, 12_200)).toBeLessThan(1.75 * 60)
   })
 
-  test("of two pieces fall to either half of the time", () => {
+  test("of two pieces go to each half of the time", () => {
     for (const pair of [
       [0, 1],
       [0, 64],

@@ -1,4 +1,4 @@
-// Checks the schedule under arbitrary histories: never more often than the floor, always due in the end.
+// Announce schedule under arbitrary histories: never more often than the floor, and always due again in the end.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -44,7 +44,7 @@ interface Announced {
   readonly at: Micros
 }
 
-/** Plays the steps that apply; `announce` waits for the instant due, as a role does. */
+/** Plays the steps that apply; `announce` waits until the announce is due, as a role does. */
 const play = (complete: boolean, steps: readonly Step[], random: RandomSource) => {
   let now = seconds(1)
   const schedule = new AnnounceSchedule(complete, now)
@@ -79,11 +79,11 @@ const play = (complete: boolean, steps: readonly Step[], random: RandomSource) =
 }
 
 describe("any history", () => {
-  test("has announces at least the floor apart, but for the second, the first complete and stopped", () => {
+  test("has announces at least the floor apart, except the second, the first complete and stopped", () => {
     fc.assert(
       fc.property(fc.boolean(), history, chance, (complete, steps, random) => {
         const { announced } = play(complete, steps, random)
-        // One gap is shorter: from the first announce that a tracker answered to the next.
+        // One gap is shorter: between the first announce that a tracker answered and the next one.
         let secondTold = false
         announced.forEach(({ event, at }, index) => {
           const before = announced[index - 1]
@@ -101,7 +101,7 @@ describe("any history", () => {
     )
   })
 
-  test("tells downloading, then complete, then stopped once, and nothing after it", () => {
+  test("announces downloading, then complete, then stopped once, and nothing after it", () => {
     fc.assert(
       fc.property(fc.boolean(), history, chance, (complete, steps, random) => {
         const ranks = play(complete, steps, random).announced.map(({ event }) =>
@@ -123,7 +123,7 @@ const join = (schedule: AnnounceSchedule): void => {
 }
 
 describe("a member", () => {
-  test("announces at once, soon again, then at the interval told, shortened by at most an eighth", () => {
+  test("announces at once, soon again, then at the interval of the tracker, shortened by at most an eighth", () => {
     for (const [random, soon, expected] of [
       [smallest, limits.secondAnnounceDelay, seconds(3)],
       [largest, limits.secondAnnounceDelay / 2 + 1, seconds(3) - seconds(3) / 8]
@@ -141,7 +141,7 @@ describe("a member", () => {
     }
   })
 
-  test("does not believe an interval beyond the limits", () => {
+  test("keeps an interval of the tracker within the limits", () => {
     for (const [told, kept] of [
       [0, limits.minAnnounceInterval],
       [1e12, limits.maxAnnounceInterval]
@@ -155,7 +155,7 @@ describe("a member", () => {
     }
   })
 
-  test("tells at once that it is complete, also when that happened during an announce", () => {
+  test("announces at once that it is complete, also when it completes during an announce", () => {
     const schedule = new AnnounceSchedule(false, 0)
     schedule.begun(0)
     schedule.completed(10)
@@ -173,7 +173,7 @@ describe("a member", () => {
     expect(waiting.nextAnnounceAt).toBe(10)
   })
 
-  test("backs off while trackers fail, from 1-2 s to 7.5-15 s, and forgets that on success", () => {
+  test("backs off while trackers fail, from 1-2 s to 7.5-15 s, and resets the backoff on success", () => {
     const waits = (random: RandomSource): readonly Micros[] => {
       const schedule = new AnnounceSchedule(false, 0)
       return Array.from({ length: 5 }, () => {
@@ -196,7 +196,7 @@ describe("a member", () => {
     expect(schedule.nextAnnounceAt).toBe(seconds(2 + 4 + 2) + limits.secondAnnounceDelay)
   })
 
-  test("asks sooner with few neighbours, at the floor, but not against a backoff nor when complete", () => {
+  test("announces earlier with few neighbours, at the floor, but not during a backoff or when complete", () => {
     const schedule = new AnnounceSchedule(false, 0)
     schedule.fewNeighbours(0)
     schedule.begun(0)
@@ -222,7 +222,7 @@ describe("a member", () => {
     expect(schedule.nextAnnounceAt).toBe(seconds(64))
   })
 
-  test("that leaves says so once, at once, and not at all when no tracker can know of it", () => {
+  test("that leaves announces stopped once, at once, and not at all when no tracker can know it", () => {
     const silent = new AnnounceSchedule(false, 0)
     silent.left(1)
     expect(silent.nextAnnounceAt).toBeUndefined()
@@ -238,7 +238,7 @@ describe("a member", () => {
     expect(known.phase).toBe("left")
   })
 
-  test("is announced by one announce at a time, and only when it is due", () => {
+  test("has one announce at a time, and only when it is due", () => {
     const schedule = new AnnounceSchedule(false, 10)
     expect(() => schedule.begun(9)).toThrow(InvariantViolation)
     schedule.begun(10)

@@ -1,5 +1,5 @@
-// Checks the peer table against a plain one, and the graph that grows from hand-outs: connected, of near-equal
-// degrees, few hops across.
+// Hand-out: the peer table against a plain one, and the graph that results from hand-outs, which is connected, has
+// similar degrees and a small diameter.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -53,7 +53,7 @@ describe("the table, under any history,", () => {
     wait: fc.nat(12_000_000)
   })
 
-  test("holds who announced in time and did not stop, and hands out only them and the seeds", () => {
+  test("holds the peers that announced in time and did not stop, and hands out only them and the seeds", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120, size: "max" }), fc.nat(), (steps, seed) => {
         const table = new HandOut()
@@ -98,7 +98,7 @@ describe("the table, under any history,", () => {
 })
 
 describe("a hand-out", () => {
-  test("has the address that a peer announced last", () => {
+  test("has the latest address of a peer", () => {
     const table = new HandOut()
     table.announce(downloading(1), 0)
     table.announce({ ...downloading(1), peer: { ...peer(1), address: "10.0.0.9:1" } }, 1)
@@ -107,7 +107,7 @@ describe("a hand-out", () => {
     ])
   })
 
-  test("is of peers heard of within three of their intervals, to the microsecond", () => {
+  test("has peers that announced within three of their intervals, to the microsecond", () => {
     const table = new HandOut()
     table.announce(downloading(1), 0)
     table.announce({ ...downloading(2), complete: true }, 0)
@@ -119,7 +119,7 @@ describe("a hand-out", () => {
     expect(handed(seconds(180))).toEqual([])
   })
 
-  test("is of those with the fewest neighbours where the swarm is small enough to look at all", () => {
+  test("has the peers with the fewest neighbours when the swarm is small enough to read all", () => {
     for (let seed = 0; seed < 10; seed++) {
       const table = new HandOut()
       for (let index = 0; index < 9; index++) table.announce(downloading(index, (index * 5) % 9), 0)
@@ -127,7 +127,7 @@ describe("a hand-out", () => {
     }
   })
 
-  test("names an origin once that is a seed and announces too, and never the asking seed", () => {
+  test("has an origin once that is a seed and announces as well, and never the requesting seed", () => {
     const table = new HandOut()
     table.announce({ peer: seeds[0]!, complete: true, neighbours: 3, stopped: false }, 0)
     table.announce(downloading(1), 0)
@@ -136,7 +136,7 @@ describe("a hand-out", () => {
     expect(table.choose(seeds[1]!.peerId, 5, seeds, seeded(1), 0).map(indexOf).sort()).toEqual([1, 900, 902])
   })
 
-  test("begins its seeds at every one of them in turn of chance", () => {
+  test("begins its seeds at a random one", () => {
     const table = new HandOut()
     const random = seeded(5)
     const firsts = new Set<number>()
@@ -146,7 +146,7 @@ describe("a hand-out", () => {
     expect([...firsts].sort()).toEqual([900, 901, 902])
   })
 
-  test("prefers peers with few neighbours, and passes over those that would refuse", () => {
+  test("prefers peers with few neighbours, and skips those that would refuse", () => {
     const table = new HandOut()
     for (let index = 0; index < 200; index++) {
       table.announce(downloading(index, index % 2 === 0 ? limits.maxNeighbours : 6), 0)
@@ -164,7 +164,7 @@ describe("a hand-out", () => {
     expect(full).toBeLessThanOrEqual(2)
   })
 
-  test("counts what it gave: a hundred askers between two reports meet everybody about alike", () => {
+  test("counts its own hand-outs: a hundred requests between two announces spread over all peers evenly", () => {
     const table = new HandOut()
     for (let index = 0; index < 100; index++) table.announce(downloading(index), 0)
     const random = seeded(9)
@@ -176,7 +176,7 @@ describe("a hand-out", () => {
     expect(Math.max(...given)).toBeLessThanOrEqual(limits.newcomerNeighbours + 2)
   })
 
-  test("is the same for the same calls and the same chance", () => {
+  test("is the same for the same calls and the same random numbers", () => {
     const run = (): readonly (readonly number[])[] => {
       const table = new HandOut()
       const random = seeded(77)
@@ -191,7 +191,7 @@ describe("a hand-out", () => {
     expect(run()).toEqual(run())
   })
 
-  test("costs the same from a full table, and a full table gives up its oldest for a newcomer", () => {
+  test("costs the same from a full table, and a full table drops its oldest peer for a newcomer", () => {
     const table = new HandOut()
     for (let index = 0; index < limits.maxPeersPerSwarm; index++)
       table.announce(downloading(index, 10), index)
@@ -214,7 +214,7 @@ describe("a hand-out", () => {
 })
 
 describe("the graph of a flash crowd", () => {
-  /** Joiners that dial what they are handed until they have a target; an acceptor takes up to maxNeighbours. */
+  /** Peers that dial their hand-outs until they have targetNeighbours; they accept up to maxNeighbours. */
   class Crowd {
     readonly neighbours: Set<number>[] = []
     readonly #table = new HandOut()
@@ -248,14 +248,14 @@ describe("the graph of a flash crowd", () => {
       }
     }
 
-    /** A host vanishes: its neighbours notice, the tracker does not. */
+    /** A host fails: its neighbours notice, the tracker does not. */
     kill(index: number): void {
       for (const theirs of this.neighbours) theirs.delete(index)
       this.neighbours[index]?.clear()
       this.#dead.add(index)
     }
 
-    /** Hops from `start` to the farthest peer, and how many peers are reached. */
+    /** Hops from `start` to the farthest peer, and the number of peers that are reached. */
     reach(start: number): { readonly hops: number; readonly peers: number } {
       const hops = new Map([[start, 0]])
       for (const [index, distance] of hops) {
@@ -321,7 +321,7 @@ describe("the graph of a flash crowd", () => {
     round(crowd, seconds(3))
     for (let index = 0; index < peers; index += 3) crowd.kill(index)
     const living = Array.from({ length: peers }, (_, index) => index).filter((index) => index % 3 !== 0)
-    // Until their records expire, 9 s after they spoke last, a third of the dials goes to the dead.
+    // Until their records expire, 9 s after their last announce, a third of the dials goes to failed hosts.
     for (const at of [6, 9, 12, 15]) for (const index of living) crowd.announce(index, seconds(at) + index)
     expect(crowd.reach(1).peers).toBe(living.length)
     const sizes = living.map((index) => crowd.neighbours[index]!.size)
@@ -329,7 +329,7 @@ describe("the graph of a flash crowd", () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(limits.maxNeighbours)
   })
 
-  test("is everybody with everybody in a swarm no larger than a target and one", () => {
+  test("is complete in a swarm of at most targetNeighbours + 1 peers", () => {
     const crowd = new Crowd(1)
     for (let index = 0; index <= limits.targetNeighbours; index++) crowd.join(index)
     expect(crowd.degrees.least).toBe(limits.targetNeighbours)
@@ -341,7 +341,7 @@ describe("other rules", () => {
     for (let index = from; index <= to; index++) table.announce(downloading(index, neighbours), 0)
   }
 
-  test("give a newcomer what they say, later half of what is missing, and no more peers in all than they allow", () => {
+  test("set what a newcomer gets, and the maximum; later a peer gets half of what it lacks", () => {
     for (const newcomerNeighbours of [2, 3, 5]) {
       const table = new HandOut({ newcomerNeighbours })
       fill(table, 1, 100, 0)
@@ -355,7 +355,7 @@ describe("other rules", () => {
     expect(short.choose(peer(500).peerId, 10, seeds, seeded(1), 0)).toHaveLength(4)
   })
 
-  test("say which peers are full, and others are looked for", () => {
+  test("set when a peer is full and is skipped", () => {
     const chosenOfBusy = (maxNeighbours: number): number => {
       const table = new HandOut({ maxNeighbours })
       fill(table, 1, 300, 6)

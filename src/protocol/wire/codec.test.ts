@@ -1,4 +1,4 @@
-// Checks that every message survives its frame, that a frame has one reading, and that no bytes crash the decoder.
+// Codec: every message survives its frame, a frame has one meaning, and no bytes make the decoder throw.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -60,7 +60,7 @@ const messages: Record<Message["tag"], fc.Arbitrary<Message>> = {
 
 const anyMessage = fc.oneof(...Object.values(messages))
 
-/** Bytes that are likely to pass for a message: a known tag, then whatever comes. */
+/** Bytes that are likely to decode: a known tag, then anything. */
 const likelyFrame = fc
   .tuple(fc.integer({ min: 0, max: 12 }), fc.uint8Array({ maxLength: 64 }))
   .map(([tag, rest]) => new Uint8Array([tag, ...rest]))
@@ -83,7 +83,7 @@ describe("a frame", () => {
     })
   }
 
-  test("is as long as encodedLength says", () => {
+  test("has the length of encodedLength", () => {
     fc.assert(
       fc.property(anyMessage, (message) => {
         expect(encodedLength(message)).toBe(encodeMessage(message).length)
@@ -96,7 +96,7 @@ describe("a frame", () => {
     expect(encodedLength({ tag: "Piece", channel: 0, piece: 0, payload })).toBe(4_000_000 + pieceHeaderBytes)
   })
 
-  test("never makes the decoder throw, and is one message's only frame", () => {
+  test("never makes the decoder throw, and is the only frame of its message", () => {
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array(), likelyFrame), (frame) => {
         const decoded = decodeMessage(frame)
@@ -107,7 +107,7 @@ describe("a frame", () => {
     )
   })
 
-  test("that lost its end is refused, but for a Piece or a bitfield that only got shorter", () => {
+  test("that is cut is refused, except a Piece or a bitfield that is only shorter", () => {
     fc.assert(
       fc.property(anyMessage, fc.nat(), (message, cut) => {
         const whole = encodeMessage(message)
@@ -123,7 +123,7 @@ describe("a frame", () => {
     )
   })
 
-  test("with bytes after its end is refused, but for a Piece or a bitfield that only got longer", () => {
+  test("with bytes after its end is refused, except a Piece or a bitfield that is only longer", () => {
     fc.assert(
       fc.property(anyMessage, fc.uint8Array({ minLength: 1, maxLength: 9 }), (message, rest) => {
         const decoded = decodeMessage(new Uint8Array([...encodeMessage(message), ...rest]))
@@ -135,7 +135,7 @@ describe("a frame", () => {
     )
   })
 
-  test("with zeros after its end is refused too, though they could pass for one more piece", () => {
+  test("with zeros after its end is refused as well, though they could stand for one more piece", () => {
     for (const tag of ["Hello", "Have", "Suggest", "Request", "Reject", "Cancel", "Close", "Bye"] as const) {
       fc.assert(
         fc.property(messages[tag], fc.integer({ min: 1, max: 8 }), (message, zeros) => {
@@ -155,14 +155,14 @@ describe("a frame", () => {
     expect(decodeMessage(larger.subarray(3, 3 + frame.length))).toEqual(request)
   })
 
-  test("lends its bytes to a Piece's payload without a copy", () => {
+  test("shares its bytes with the payload of a Piece", () => {
     const frame = encodeMessage({ tag: "Piece", channel: 7, piece: 9, payload: new Uint8Array([1, 2, 3]) })
     const decoded = decodeMessage(frame)
     if (decoded.tag !== "Piece") throw new Error("not a Piece")
     expect((decoded.payload as Uint8Array).buffer).toBe(frame.buffer)
   })
 
-  test("of a Piece is the header that writePieceHeader puts before the payload", () => {
+  test("of a Piece is the header of writePieceHeader and the payload", () => {
     const payload = new Uint8Array([5, 6, 7])
     const target = new Uint8Array(2 + pieceHeaderBytes + payload.length)
     writePieceHeader(target, 2, 513, 70_000)
@@ -250,7 +250,7 @@ describe("refusals", () => {
     expect(refusal(new Uint8Array(0))).toBe("an empty frame")
   })
 
-  test("do not meet the longest control frame, nor a Piece without bytes", () => {
+  test("do not cover the longest control frame, or a Piece without bytes", () => {
     const longest = new Uint8Array(limits.maxControlFrame)
     longest.set([2, 0, 1])
     longest[35] = 2
@@ -258,7 +258,7 @@ describe("refusals", () => {
     expect(decodeMessage(Uint8Array.of(6, 0, 1, 0, 0, 0, 2))).toMatchObject({ tag: "Piece", piece: 2 })
   })
 
-  test("name another version, whatever its Hello holds after it, and ask for that Bye", () => {
+  test("name another version, whatever follows it in the Hello, and ask for Bye version", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 0xffff }), fc.uint8Array({ maxLength: 80 }), (version, rest) => {
         fc.pre(version !== protocolVersion)
@@ -272,14 +272,14 @@ describe("refusals", () => {
     )
   })
 
-  test("meet a stranger's Hello, an address with a line break, and lengths beyond the limits", () => {
+  test("cover an invalid handshake, an address with a line break, and lengths beyond the limits", () => {
     expect(refusal(withByte(hello, 1, 0x47))).toContain("not a Shoal peer")
     expect(refusal(withByte(hello, 31, 0x0a))).toContain("not printable")
     expect(refusal(withByte(hello, 29, 0x10))).toContain(`longer than ${limits.maxAddressBytes}`)
     expect(refusal(withByte(hello, 37, 0x11))).toContain(`more than ${limits.maxCredentialBytes}`)
   })
 
-  test("meet a list that is too long, by its count", () => {
+  test("cover a list that is too long, by its count", () => {
     const count = limits.maxPiecesPerMessage + 1
     for (const tag of [4, 9]) {
       const frame = new Uint8Array(5 + 4 * count)
@@ -288,7 +288,7 @@ describe("refusals", () => {
     }
   })
 
-  test("meet frames that are too long: control and Piece", () => {
+  test("cover frames that are too long: control and Piece", () => {
     const control = new Uint8Array(limits.maxControlFrame + 1)
     control[0] = 2
     expect(refusal(control)).toContain("longer than")
@@ -300,7 +300,7 @@ describe("refusals", () => {
     expect(decodeMessage(long.subarray(0, long.length - 1)).tag).toBe("Piece")
   })
 
-  test("meet a piece number that no blob has", () => {
+  test("cover a piece number that no blob has", () => {
     for (const tag of ["Request", "Cancel"] as const) {
       expect(refusal(withByte({ tag, channel: 0, piece: 0 }, 4, 0x10))).toBe(
         `${tag}: piece ${limits.maxPieces} is not below ${limits.maxPieces}`
@@ -315,7 +315,7 @@ describe("refusals", () => {
 })
 
 describe("encoding", () => {
-  test("stops at what this host must not say", () => {
+  test("throws for what this host must not send", () => {
     const tooMany = new Array<number>(limits.maxPiecesPerMessage + 1).fill(0)
     const wrong: readonly Message[] = [
       { tag: "Have", channel: 0, pieces: tooMany },

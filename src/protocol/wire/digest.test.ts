@@ -1,4 +1,4 @@
-// Checks that a digest has one spelling, and that bytes and hex are two forms of one thing.
+// Digest: it has one spelling; bytes and hex convert into each other.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -15,7 +15,7 @@ const hashed = algorithm.chain((name) =>
 )
 
 describe("a digest", () => {
-  test("made from a hash parses, and names its algorithm and its hex", () => {
+  test("made from a hash parses, and has its algorithm and its hex", () => {
     fc.assert(
       fc.property(hashed, ({ name, bytes }) => {
         const digest = makeDigest(name, bytes)
@@ -27,7 +27,7 @@ describe("a digest", () => {
     )
   })
 
-  test("is never found in other text", () => {
+  test("is never read from other text", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         expect(parseDigest(text)).toBeUndefined()
@@ -35,7 +35,7 @@ describe("a digest", () => {
     )
   })
 
-  test("is spoilt by any single change of its text, unless that is another hex digit", () => {
+  test("is made invalid by any single change of its text, unless to another hex digit", () => {
     fc.assert(
       fc.property(hashed, fc.nat(), fc.string({ minLength: 0, maxLength: 2 }), ({ name, bytes }, at, put) => {
         const digest = makeDigest(name, bytes)
@@ -47,7 +47,7 @@ describe("a digest", () => {
     )
   })
 
-  test("must be lower case, whole, of a known algorithm and without company", () => {
+  test("is lower case, complete, of a known algorithm, with nothing around it", () => {
     const hex = "ab".repeat(32)
     expect(parseDigest(`sha256:${hex}`)).toBeDefined()
     for (const text of [
@@ -77,7 +77,7 @@ describe("a digest", () => {
   })
 })
 
-test("hex and bytes are two forms of one thing", () => {
+test("hex and bytes convert into each other", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
       expect([...fromHex(toHex(bytes))]).toEqual([...bytes])

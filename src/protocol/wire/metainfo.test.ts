@@ -1,4 +1,4 @@
-// Checks that metainfo has one spelling in bytes, and how a blob is cut.
+// Metainfo: its canonical bytes, and the pieces of a blob.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
@@ -76,7 +76,7 @@ describe("canonical bytes", () => {
     expect(bytes.length).toBe(92 + 65537 * 32)
   })
 
-  test("changed, cut or lengthened never throw, and never read as if they were others' canonical bytes", () => {
+  test("that are changed, cut or lengthened never throw, and never decode unless they are canonical", () => {
     const edit = fc.record({
       at: fc.nat(),
       remove: fc.integer({ min: 0, max: 4 }),
@@ -97,7 +97,7 @@ describe("canonical bytes", () => {
     )
   })
 
-  test("are not found in arbitrary bytes, with or without the magic in front", () => {
+  test("are never read from arbitrary bytes, with or without the magic in front", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (rest, withMagic) => {
         const bytes = withMagic ? [...new TextEncoder().encode("SHOALMI1"), ...rest] : [...rest]
@@ -131,7 +131,7 @@ describe("canonical bytes", () => {
     expect(refusal(new Uint8Array([...bytes, 0]))).toContain("names 3 pieces but")
   })
 
-  test("decoded from a larger buffer do not keep it, nor change with it", () => {
+  test("decoded from a larger buffer do not keep it, or change with it", () => {
     const bytes = encodeMetainfo(small)
     const received = Buffer.concat([Buffer.alloc(100), bytes]).subarray(100)
     const decoded = decodeMetainfo(received)
@@ -141,12 +141,12 @@ describe("canonical bytes", () => {
     expect(decoded.pieceHashes.buffer.byteLength).toBe(small.pieceHashes.length)
   })
 
-  test("are not made of hashes that do not fit the pieces", () => {
+  test("are not made from hashes that do not fit the pieces", () => {
     expect(() => encodeMetainfo({ ...small, length: 13 })).toThrow(InvariantViolation)
   })
 })
 
-describe("the cut", () => {
+describe("a blob", () => {
   test("has the smallest power of two >= length/1024 as piece length, within the limits", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 44 }), (length) => {
@@ -162,7 +162,7 @@ describe("the cut", () => {
     expect(choosePieceLength(2 ** 40)).toBe(16 * 1024 * 1024)
   })
 
-  test("has pieces whose sizes add up to the blob, each but the last of the piece length", () => {
+  test("has pieces whose sizes add up to its length, all but the last of the piece length", () => {
     fc.assert(
       fc.property(fc.nat(100_000), fc.integer({ min: 100, max: 9000 }), (length, pieceLength) => {
         const blob = { length, pieceLength }
