@@ -1,4 +1,4 @@
-// Metainfo: its canonical bytes, and the pieces of a blob.
+// Metainfo: its canonical bytes have one form, and the pieces of a blob have the sizes that its length gives.
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
