@@ -22,8 +22,8 @@ const page = (): string => `# Metrics
 
 Every role answers \`GET /metrics\` with these in the Prometheus text format. Each series has the label \`role\`, since a
 process may run several roles. What is named \`_total\` counts from the start of the process; everything else is as it is
-at the time of the scrape. The definitions stand where the values are known; \`npm run golden\` writes this page from them.
-docs/operations.md says what to watch.
+at the time of the scrape. The definitions stand where the values are known, and \`npm run golden\` writes this page from
+them. docs/operations.md says what to watch.
 
 | metric | type | of | labels | meaning |
 |---|---|---|---|---|

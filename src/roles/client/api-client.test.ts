@@ -186,6 +186,15 @@ describe("an API between roles", () => {
     })
   )
 
+  it.effect("leaves the check of a body to the member that is asked", () =>
+    Effect.gen(function* () {
+      const { upstreams } = yield* member()
+      const long = shelf.book.put({ ...book, payload: { title: "longer" } })
+      const error = yield* Effect.flip(upstreams.call(url, within, long))
+      assert.deepInclude(error, { _tag: "OciError", status: 400 })
+    })
+  )
+
   it.effect("refuses misfits in OCI's words, and methods that a path does not have", () =>
     Effect.gen(function* () {
       const { send, counted } = yield* member()
