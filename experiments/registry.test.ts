@@ -36,6 +36,11 @@ describe("every experiment", () => {
     assert.isTrue(existsSync(join(import.meta.dirname, name, `${name}.ts`)))
   })
 
+  it.each(experiments)("$name has its question in docs/laboratory.md", ({ name, question }) => {
+    const page = readFileSync(join(import.meta.dirname, "..", "docs", "laboratory.md"), "utf8")
+    assert.include(page, `| \`${name}\` | ${question} |`)
+  })
+
   it("is found by its name, and a wrong name is answered with the nearest", async () => {
     for (const experiment of experiments) {
       const found = await Effect.runPromise(findExperiment(experiment.name, experiments))

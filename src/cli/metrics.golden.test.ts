@@ -20,10 +20,10 @@ const row = (metric: MetricDefinition): string =>
 
 const page = (): string => `# Metrics
 
-Every role answers \`GET /metrics\` with these in the Prometheus text format. Each series has the label \`role\`, since a
-process may run several roles. What is named \`_total\` counts from the start of the process; everything else is as it is
-at the time of the scrape. The definitions stand where the values are known, and \`npm run golden\` writes this page from
-them. docs/operations.md says what to watch.
+A role answers \`GET /metrics\` in the Prometheus text format, with the metrics that the column "of" assigns to it. Each
+series has the label \`role\`, since a process may run several roles. A metric whose name ends in \`_total\` counts from the
+start of the process; any other has its value at the time of the scrape. \`npm run golden\` generates this page from the
+definitions in the code. docs/operations.md says what to watch.
 
 | metric | type | of | labels | meaning |
 |---|---|---|---|---|

@@ -30,7 +30,7 @@ const row = ({ path, type, meaning, isRequired, byDefault, former }: Setting): s
 
 const page = (): string => `# Settings
 
-Every key of every role's configuration, read off the schemas (\`config.ts\` in each role's folder); \`npm run golden\`
+Every key of every role's configuration, generated from the schemas (\`config.ts\` in each role's folder); \`npm run golden\`
 writes this page. Keys are nested: \`rates.egress\` is \`egress\` below \`rates\`, and \`upstreams[].name\` stands for each
 element of the list.
 

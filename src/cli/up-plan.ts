@@ -153,7 +153,7 @@ export const describeUp = (
     `  skopeo copy --src-tls-verify=false docker://${agent}/demo/app:1 oci:app:1`,
     `  docker pull ${dockerAgent}/demo/app:1`,
     "have every agent pull it beforehand:",
-    `  shoal preheat demo/app:1 --proxy http://${proxy}`,
+    `  npx shoal preheat demo/app:1 --proxy http://${proxy}`,
     "stop with Ctrl-C"
   ]
 }

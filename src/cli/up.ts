@@ -22,17 +22,17 @@ const oneLookMilliseconds = 2000
 
 const flags = {
   agents: Flag.Int("agents").pipe(
-    Flag.withDescription("Number of agents; their registries are 1000 ports apart"),
+    Flag.withDescription("Number of agents; their registries are 1000 ports apart (2)"),
     Flag.withDefault(2)
   ),
   data: Flag.String("data").pipe(
     Flag.withMetavar("DIR"),
-    Flag.withDescription("Folder of all data"),
+    Flag.withDescription("Folder of all data (.shoal)"),
     Flag.withDefault(".shoal")
   ),
   portBase: Flag.Int("port-base").pipe(
     Flag.withMetavar("PORT"),
-    Flag.withDescription("Port of the proxy; all other ports are relative to it"),
+    Flag.withDescription("Port of the proxy; all other ports are relative to it (15000)"),
     Flag.withDefault(15_000)
   ),
   ownNames: Flag.String("own-name").pipe(
@@ -42,12 +42,14 @@ const flags = {
   ),
   host: Flag.String("host").pipe(
     Flag.withMetavar("HOST"),
-    Flag.withDescription("Address of all listeners: an IPv4 address, an IPv6 address such as ::1, or a name"),
+    Flag.withDescription(
+      "Address of all listeners: an IPv4 address, an IPv6 address such as ::1, or a name (127.0.0.1)"
+    ),
     Flag.map((host) => host.replace(/^\[(.*)\]$/, "$1").toLowerCase()),
     Flag.withDefault("127.0.0.1")
   ),
   logLevel: Flag.Literals("log", ["trace", "debug", "info", "warn", "error", "silent"]).pipe(
-    Flag.withDescription("Lowest level of the lines in the log files"),
+    Flag.withDescription("Lowest level of the lines in the log files (info)"),
     Flag.withDefault("info" as const)
   )
 }

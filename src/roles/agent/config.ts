@@ -12,11 +12,13 @@ import { RegistryName } from "../upstream/mirror-names.ts"
 
 /** How much of the disk an agent may take, measured on its own files (disk-budget.ts). */
 export const DiskBudgetConfig = Schema.Struct({
-  budget: required(size("100GB"), "What may be kept on this disk; beyond it goes what was used longest ago", [
-    { key: "budgetBytes" }
-  ]),
-  highWatermark: withDefault(Fraction, 0.9, "The part of the budget above which something goes"),
-  lowWatermark: withDefault(Fraction, 0.8, "The part of the budget down to which it goes")
+  budget: required(
+    size("100GB"),
+    "Bytes that the agent may store; above it the agent evicts the blobs that were used longest ago",
+    [{ key: "budgetBytes" }]
+  ),
+  highWatermark: withDefault(Fraction, 0.9, "Eviction begins above this part of the budget"),
+  lowWatermark: withDefault(Fraction, 0.8, "Eviction ends at this part of the budget")
 }).check(
   Schema.makeFilter(({ highWatermark, lowWatermark }) =>
     lowWatermark < highWatermark
@@ -28,7 +30,7 @@ export type DiskBudgetConfig = typeof DiskBudgetConfig.Type
 
 const Registration = Schema.Struct({
   url: required(HttpUrl, "How proxies reach this agent, which can then be preheated"),
-  zone: optional(ZoneName, "The zone that the agent stands in"),
+  zone: optional(ZoneName, "The agent's zone"),
   listen: optional(Listen, "Where proxies alone are served; without it they ask at `registry`")
 })
 
@@ -39,7 +41,10 @@ export const AgentConfig = Schema.Struct({
   ...clientLimitKeys,
   trackers: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the trackers"),
   buildIndexes: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the build-indexes"),
-  proxy: optional(HttpUrl, "The proxy that takes pushes: named to a client, or forwarded to"),
+  proxy: optional(
+    HttpUrl,
+    "The proxy that takes pushes: the agent tells clients its address, or forwards their pushes to it"
+  ),
   // Every pull of a tag that is older asks the build-index, a question that is answered 304 without a body.
   freshness: withDefault(
     duration({ least: 0, most: "1 day" }),
@@ -61,7 +66,7 @@ export const AgentConfig = Schema.Struct({
   ...namingKeys,
   defaultUpstream: optional(
     RegistryName,
-    "One of `mirrors`: where a name without a registry is looked up that the cluster does not have (docker)"
+    "One of `mirrors`: the registry of names that name none and that the cluster does not have (docker)"
   )
 })
 export type AgentConfig = typeof AgentConfig.Type

@@ -31,7 +31,7 @@ const RetentionRule = Schema.Struct({
   ),
   untaggedOlderThan: optional(
     duration({ least: "1 second" }),
-    "Age after which a manifest goes that no tag, manifest or subject keeps; without it they stay"
+    "A manifest that no tag, index or subject keeps is removed at this age; never when absent"
   )
 })
 export type RetentionRule = typeof RetentionRule.Type

@@ -97,7 +97,10 @@ const link = HttpApiGroup.make("link").add(
     query: { renew: Schema.optionalKey(Schema.String) },
     success: LinkAnswer,
     error: reads
-  }).annotate(OpenApi.Summary, "Whether the repository has the blob; with renew it stays for the grace"),
+  }).annotate(
+    OpenApi.Summary,
+    "Whether the repository has the blob; with renew it stays for the grace period"
+  ),
   HttpApiEndpoint.put("put", "/repositories/:repository/blobs/:digest", {
     params: ofDigest,
     payload: LinkPut,

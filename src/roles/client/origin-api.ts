@@ -19,7 +19,7 @@ const blob = HttpApiGroup.make("blob").add(
     headers: { range: Schema.optionalKey(Schema.String) },
     success: [stream, Bytes.pipe(HttpApiSchema.status(206))],
     error: refusesWith(400, 404, 503)
-  }).annotate(OpenApi.Summary, "The blob, whole or by ranges. HEAD keeps it for the grace"),
+  }).annotate(OpenApi.Summary, "The blob, whole or by ranges. HEAD keeps it for the grace period"),
   HttpApiEndpoint.put("put", "/namespace/:namespace/blobs/:digest", {
     params: ofBlob,
     payload: stream,
@@ -48,7 +48,7 @@ const ownmetainfo = HttpApiGroup.make("ownmetainfo").add(
     error: refusesWith(400, 404, 503)
   }).annotate(
     OpenApi.Summary,
-    "The metainfo of a blob that this origin has itself. HEAD keeps it for the grace"
+    "The metainfo of a blob that this origin has itself. HEAD keeps it for the grace period"
   )
 )
 

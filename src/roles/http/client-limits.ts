@@ -21,7 +21,7 @@ const clients = gaugeMetric("shoal_clients", {
 })
 const requestsRefused = counterMetric("shoal_requests_refused_total", {
   of: "agents and proxies",
-  description: "Requests refused because their client asked too often"
+  description: "HTTP requests refused because their client sends too many"
 })
 
 const isProbe = (url: string): boolean => url === "/health" || url === "/readiness"

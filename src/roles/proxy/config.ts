@@ -24,7 +24,7 @@ export const PreheatRules = Schema.Struct({
   scope: withDefault(
     PreheatScope,
     { kind: "all" },
-    "The agents that get those images, and those of a request without a scope"
+    "The agents that pull these images, and the images of requests without a scope"
   )
 })
 export type PreheatRules = typeof PreheatRules.Type
