@@ -319,7 +319,7 @@ const storeFailed =
   (error: BlobStoreError | BlobMissing): PullFailed =>
     new PullFailed({
       digest,
-      message: "message" in error ? error.message : `${digest} was removed from the store`
+      message: error._tag === "BlobMissing" ? `${digest} was removed from the store` : error.message
     })
 
 const broken =
