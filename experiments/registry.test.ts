@@ -1,6 +1,6 @@
-// Holds every experiment of the registry to what the runner relies on: full and quick versions are understood, labels of
-// cells differ, inputs are plain data, estimates are numbers, and the module is where its sources are sought. Answers of the
-// reports that are kept here are plain, and those of quick results are what their figures say.
+// Tests of every experiment of the registry: full and quick versions are understood, labels of cells differ, inputs are
+// plain data, estimates are numbers, and the module is in the file of its name. Answers of the kept reports are plain,
+// and those of quick results follow from their figures.
 
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -41,7 +41,7 @@ describe("every experiment", () => {
     assert.include(page, `| \`${name}\` | ${question} |`)
   })
 
-  it("is found by its name, and a wrong name is answered with the nearest", async () => {
+  it("is found by its name, and a wrong name gets the nearest one suggested", async () => {
     for (const experiment of experiments) {
       const found = await Effect.runPromise(findExperiment(experiment.name, experiments))
       assert.strictEqual(found, experiment)
@@ -65,7 +65,7 @@ describe("the kept report", () => {
   })
 
   it.each(experiments)(
-    "of $name, quick, answers as its figures say, in short sentences",
+    "of $name, quick, answers from its figures, in short sentences",
     async (experiment) => {
       const result = await kept("quick", experiment.name)
       const plan = await Effect.runPromise(planReport(experiment, quickRequest(experiment)))

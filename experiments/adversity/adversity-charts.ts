@@ -1,5 +1,5 @@
-// Decides what is drawn of the experiment `adversity`: for every scenario how far each kind of host was above its bound,
-// the slowest and the median, with the aim as a rule.
+// Chart of the experiment adversity: for each scenario how far each kind of host is above its bound, the slowest and
+// the median, with the aim as a rule.
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour, type PaletteName } from "../report/chart-theme.ts"
@@ -50,10 +50,11 @@ export const ratioChart = (scenarios: ReadonlyArray<ScenarioRatios>, aim: number
   const label = `aim ${aim}`
   return {
     name: "chart",
-    title: "How far above its bound each kind of host was",
+    title: "How far each kind of host is above its bound",
     caption:
-      "The line of a kind goes from half of its hosts to the slowest, which has the dot. Each kind has a bound of its own: " +
-      "hosts on slow links are held against their own downlink, hosts that came later against theirs since they asked.",
+      "The line of a kind goes from the median host to the slowest, which has the dot. Each kind has a bound of " +
+      "its own: that of hosts on slow links is their own downlink, that of hosts that came later theirs since they " +
+      "asked.",
     spec: {
       $schema: vegaLiteSchema,
       description: "Completion over the bound for each scenario and kind of host, with the aim as a rule.",

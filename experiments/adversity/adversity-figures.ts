@@ -1,12 +1,12 @@
-// Decides how hosts that went through trouble are held against the links as they are: each kind of host against a bound
-// of its own, so that a slow link excuses only its own host. A host that was faster than it could be fails the run.
+// Figures of hosts in trouble, compared with the links as they are: each kind of host has a bound of its own, so that a
+// slow link excuses only its own host. A host that is faster than possible fails the run.
 //
-//   fast, there from the start   the counting bound of the fast survivors: those that left may have helped, and all who
-//                                ever uploaded are still at most S doubling, so it stays a lower bound
-//   slow, there from the start   its own floor: its bytes over its own downlink, and one latency
-//   came later                   the same floor, since it was asked, or since a tracker was there to ask
+//   fast, there from the start   the counting bound of the fast survivors: hosts that left may have helped, and all
+//                                hosts that ever uploaded are still at most S doubling, so it stays a lower bound
+//   slow, there from the start   its floor: its bytes over its downlink, and one latency
+//   came later                   the same floor, since it asked, or since a tracker was there to be asked
 //
-// Loss, cuts and absence take more than these bounds say; none of that is excused but a tracker's absence.
+// Loss, cuts and absence take longer than these bounds; they excuse nothing except the absence of a tracker.
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { boundOf, floorOf } from "../flash-crowd/crowd-bound.ts"
@@ -15,33 +15,33 @@ import type { Adversity, AdversityOptions } from "./adversity-scenarios.ts"
 import { crowdOf } from "./adversity-scenarios.ts"
 import type { AdverseOutcome, HostStory } from "./adversity-watch.ts"
 
-/** What is told of a scenario's hosts; a kind without hosts has no times. */
+/** Figures of the hosts of a scenario. A kind without hosts has no times. */
 export interface AdversityFigures {
   readonly fast: Times
   readonly slow?: Times
   readonly came?: Times
-  /** The worst ratio of all hosts to their bounds. */
+  /** The worst ratio of a host to its bound. */
   readonly worstRatio: number
   readonly survivors: number
   readonly left: number
-  /** Of those that left, the ones that still pulled. */
+  /** Hosts that left while they pulled. */
   readonly leftPulling: number
   readonly arrived: number
-  /** Hosts in the zone that was cut, those that left included. */
+  /** Hosts in the zone that was cut off, with those that left. */
   readonly cut: number
   readonly failedPulls: number
 }
 
 const tolerance = 1e-6
 
-/** Seconds from when the host could begin until it was done; undefined when it left. */
+/** Seconds from the instant at which the host could begin until it was done; undefined when it left. */
 const tookOf = ({ askedAt, doneAt, leftAt }: HostStory, begin: Micros): number | undefined =>
   leftAt !== undefined || doneAt === undefined ? undefined : (doneAt - Math.max(askedAt, begin)) / 1e6
 
 const defined = (values: ReadonlyArray<number | undefined>): ReadonlyArray<number> =>
   values.filter((value) => value !== undefined)
 
-/** The figures, or why they cannot be believed. */
+/** The figures, or why they are not credible. */
 export const figuresOf = (
   options: AdversityOptions,
   adversity: Adversity,

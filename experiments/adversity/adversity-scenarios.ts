@@ -1,5 +1,5 @@
-// Decides what goes wrong in the experiment `adversity`, singly and together, and when. Instants are shares of the time
-// that the wave takes at best, so that trouble comes while everyone still pulls. Scenarios are plain data.
+// Scenarios of the experiment adversity: what goes wrong, alone and together, and when. Instants are shares of the
+// least time of the flash crowd, so that trouble comes while all hosts still pull. Scenarios are plain data.
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
@@ -13,10 +13,11 @@ export interface AdversityOptions {
   readonly size: number
   readonly rate: number
   readonly latency: Micros
-  /** Percent of the agents that leave in a minute, and of the frames that are lost. */
+  /** Percent of the agents that leave per minute. */
   readonly churn: number
+  /** Percent of the frames that are lost. */
   readonly loss: number
-  /** Bytes a second of the slow tenth. */
+  /** Bytes per second of the slow tenth. */
   readonly "slow-rate": number
 }
 
@@ -27,26 +28,26 @@ export interface Span {
 
 /** What goes wrong. Instants are since all agents were asked. */
 export interface Adversity {
-  /** Between two departures, each followed by the arrival of another host. */
+  /** Time between two departures, each of which is followed by the arrival of another host. */
   readonly leaveEvery?: Micros
   /** Probability that a copy of a frame is lost. */
   readonly loss?: number
-  /** The first origin is gone from then on. */
+  /** The first origin is gone from this instant on. */
   readonly originGone?: Micros
   readonly trackersAway?: Span
-  /** Agents 0, 1, ... below `agents` reach each other and nobody else. */
+  /** Agents 0, 1, ... below `agents` reach only each other. */
   readonly zoneCut?: Span & { readonly agents: number }
   readonly slow?: { readonly agents: number; readonly rate: number }
 }
 
 export interface Scenario {
   readonly name: string
-  /** What happens, in a line for people. */
+  /** What happens, in a line for reports. */
   readonly meaning: string
   readonly adversity: Adversity
 }
 
-/** The wave without anything going wrong. */
+/** The flash crowd in which nothing goes wrong. */
 const calmCrowd = (options: AdversityOptions, seed: number): FlashCrowd => ({
   seed,
   agents: options.agents,
@@ -60,7 +61,7 @@ const calmCrowd = (options: AdversityOptions, seed: number): FlashCrowd => ({
 /** Virtual time after which a run counts as stuck, as a multiple of the bound. */
 const patience = 12
 
-/** The wave of a scenario: its slow agents are the last ones. */
+/** The flash crowd of a scenario: its slow agents are the last ones. */
 export const crowdOf = (options: AdversityOptions, { slow }: Adversity, seed: number): FlashCrowd => {
   const calm = calmCrowd(options, seed)
   const spec = slow === undefined ? calm : { ...calm, links: { ...calm.links, slow } }
@@ -84,7 +85,7 @@ export const scenariosOf = (options: AdversityOptions): ReadonlyArray<Scenario> 
     { name: "calm", meaning: "nothing goes wrong", adversity: {} },
     {
       name: "churn",
-      meaning: `${churn} % of the hosts a minute are switched off for good, and as many new ones come`,
+      meaning: `${churn} % of the hosts per minute are switched off for good, and as many new ones come`,
       adversity: leaveEvery
     },
     {
@@ -99,7 +100,9 @@ export const scenariosOf = (options: AdversityOptions): ReadonlyArray<Scenario> 
     },
     {
       name: "trackers away",
-      meaning: `all trackers are away from ${text(trackersAway.trackersAway.from)} to ${text(trackersAway.trackersAway.until)}, and have forgotten everything`,
+      meaning:
+        `all trackers are away from ${text(trackersAway.trackersAway.from)} to ` +
+        `${text(trackersAway.trackersAway.until)}, and come back without memory`,
       adversity: trackersAway
     },
     {
@@ -109,12 +112,14 @@ export const scenariosOf = (options: AdversityOptions): ReadonlyArray<Scenario> 
     },
     {
       name: "zone cut",
-      meaning: `a third of the hosts reaches only itself from ${text(zoneCut.zoneCut.from)} to ${text(zoneCut.zoneCut.until)}`,
+      meaning:
+        `a third of the hosts reaches only itself from ${text(zoneCut.zoneCut.from)} to ` +
+        text(zoneCut.zoneCut.until),
       adversity: zoneCut
     },
     {
       name: "together",
-      meaning: "all of it at once",
+      meaning: "all of these at once",
       adversity: {
         ...leaveEvery,
         loss: loss / 100,

@@ -1,6 +1,6 @@
-// Decides how a wave is run while things go wrong, and what is told of every host: when it was asked, when it had the
-// blob, when it left. A pull that fails is asked again a second later, as a container runtime would; nothing else helps
-// the hosts. The run ends when every host that did not leave has the blob.
+// Runs a flash crowd while things go wrong, and records of every host when it was asked, when it had the blob, and when
+// it left. A pull that fails is repeated a second later, as a container runtime does; hosts get no other help. The run
+// ends when all hosts that did not leave have the blob.
 //
 //   host:  asked --pull ends well--> done
 //            |  ^--failed, 1 s-+
@@ -26,17 +26,18 @@ export interface HostStory {
   /** Absent when it left before. */
   readonly doneAt?: Micros
   readonly leftAt?: Micros
-  /** Pulls that failed and were asked again. */
+  /** Pulls that failed and were repeated. */
   readonly failedPulls: number
 }
 
 export interface AdverseOutcome {
   readonly traceHash: string
   readonly events: number
-  /** The initial hosts in their order, then those that came, in the order in which they came. */
+  /** The initial hosts in their order, then the others in the order in which they came. */
   readonly hosts: ReadonlyArray<HostStory>
-  /** Bytes on the wire, and of those the ones that were lost. */
+  /** Bytes on the wire. */
   readonly bytesSent: number
+  /** Bytes on the wire that were lost. */
   readonly bytesLost: number
 }
 
@@ -51,7 +52,7 @@ interface WatchedHost {
 
 const namespace = "experiment"
 const pauseBeforeNextPull = Duration.seconds(1)
-/** Looks at the world in the time that the bound takes. */
+/** Number of looks at the world in the time of the bound: enough for a line of progress. */
 const looksInBound = 50
 
 const until = (micros: Micros): Effect.Effect<void> => Effect.sleep(Duration.millis(micros / 1_000))
@@ -118,7 +119,7 @@ class AdverseWorld {
     this.began = began
   }
 
-  /** Asks all, lets things go wrong, and ends when every host that is still there has the blob. */
+  /** Asks all hosts, lets things go wrong, and ends when all hosts that are still there have the blob. */
   run(adversity: Adversity): Effect.Effect<void, HostProgramError> {
     return Effect.gen({ self: this }, function* () {
       const initial = yield* Effect.forEach(this.#running.agents, (host) =>
@@ -128,7 +129,7 @@ class AdverseWorld {
       const trouble = yield* Effect.forkChild(this.#trouble(adversity))
       const churn = yield* Effect.forkChild(this.#churn(adversity, came))
       yield* Fiber.joinAll(initial)
-      // Hosts leave and come for as long as one of the first still pulls.
+      // Hosts leave and come while one of the first still pulls.
       yield* Fiber.interrupt(churn)
       yield* Fiber.joinAll(came)
       yield* Fiber.join(trouble)
@@ -158,9 +159,10 @@ class AdverseWorld {
     return Effect.raceFirst(untilDone, Deferred.await(watched.gone))
   }
 
-  /** Everything that happens once. */
+  /** All events that happen once. */
   #trouble({ originGone, trackersAway, zoneCut }: Adversity): Effect.Effect<void, HostProgramError> {
     const { trackers, origins } = this.#running
+    const [firstOrigin] = origins
     const { networkFaults, machine, network } = this.#cluster.simulation
     const during = (
       span: Span | undefined,
@@ -175,16 +177,16 @@ class AdverseWorld {
           )
     const cut = Effect.sync(() => {
       const zone = new Set(
-        this.#running.agents.slice(0, zoneCut!.agents).map(({ name }) => machine(name).host)
+        this.#running.agents.slice(0, zoneCut?.agents ?? 0).map(({ name }) => machine(name).host)
       )
-      // The zone is the part that is not named: hosts that come meanwhile belong to the others.
+      // The zone is the part that is not listed: hosts that come meanwhile belong to the others.
       networkFaults.partition([network.hosts.filter((host) => !zone.has(host))])
     })
     return Effect.all(
       [
-        originGone === undefined
+        originGone === undefined || firstOrigin === undefined
           ? Effect.void
-          : Effect.andThen(until(originGone), this.#switchOff(origins[0]!)),
+          : Effect.andThen(until(originGone), this.#switchOff(firstOrigin)),
         during(
           trackersAway,
           Effect.forEach(trackers, ({ kill }) => kill, { discard: true }),
@@ -200,7 +202,7 @@ class AdverseWorld {
     )
   }
 
-  /** A host leaves and another comes, again and again. */
+  /** Again and again, a host leaves and another one comes. */
   #churn(
     { leaveEvery }: Adversity,
     came: Array<Fiber.Fiber<void, HostProgramError>>
@@ -222,7 +224,7 @@ class AdverseWorld {
     })
   }
 
-  /** The machine goes silent for good: nobody is told. */
+  /** The machine goes silent for good: no peer gets a message. */
   #switchOff({ name, kill }: SimHost): Effect.Effect<void> {
     const { networkFaults, machine } = this.#cluster.simulation
     return Effect.andThen(

@@ -1,5 +1,5 @@
-// Holds the experiment `adversity` to its word at a small size: every scenario does to the hosts what it says, those that
-// stay complete, and figures that cannot be are refused.
+// Tests of the experiment adversity at a small size: every scenario does to the hosts what it says, the hosts that stay
+// complete, and impossible figures are refused.
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
@@ -8,7 +8,7 @@ import { silentProgress } from "../engine/progress.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { adversity } from "./adversity.ts"
 import { figuresOf } from "./adversity-figures.ts"
-import { type AdversityOptions, crowdOf, scenariosOf } from "./adversity-scenarios.ts"
+import { type Adversity, type AdversityOptions, crowdOf, scenariosOf } from "./adversity-scenarios.ts"
 import { type AdverseOutcome, watchAdversity } from "./adversity-watch.ts"
 
 const options: AdversityOptions = {
@@ -23,7 +23,11 @@ const options: AdversityOptions = {
   "slow-rate": 500_000
 }
 
-const scenario = (name: string) => scenariosOf(options).find((known) => known.name === name)!.adversity
+const scenario = (name: string): Adversity => {
+  const found = scenariosOf(options).find((known) => known.name === name)
+  assert.isDefined(found, name)
+  return found.adversity
+}
 
 const run = (name: string): Promise<AdverseOutcome> =>
   Effect.runPromise(watchAdversity(crowdOf(options, scenario(name), 1), scenario(name), silentProgress))
@@ -34,8 +38,8 @@ const figures = async (name: string) => {
   return found
 }
 
-describe("a wave in trouble", () => {
-  it("loses hosts for good and gets others, all of which complete", async () => {
+describe("a flash crowd in trouble", () => {
+  it("loses hosts for good and gets others, which all complete", async () => {
     const churned = await figures("churn")
     assert.isAbove(churned.left, 0)
     assert.strictEqual(churned.arrived, churned.left)
@@ -45,13 +49,13 @@ describe("a wave in trouble", () => {
 
   it("loses frames, and counts their bytes", async () => {
     const outcome = await run("loss")
-    // A few hundred pieces: chance takes the share of their bytes some way from one in a hundred.
+    // There are only a few hundred pieces, so the share of lost bytes differs from one in a hundred.
     assert.isAbove(outcome.bytesLost / outcome.bytesSent, 0.002)
     assert.isBelow(outcome.bytesLost / outcome.bytesSent, 0.03)
     assert.strictEqual((await run("calm")).bytesLost, 0)
   })
 
-  it("goes on without an origin, without trackers, and when a part is cut off", async () => {
+  it("continues without an origin, without trackers, and while a part is cut off", async () => {
     for (const name of ["origin gone", "trackers away", "zone cut"]) {
       const { survivors, fast } = await figures(name)
       assert.strictEqual(survivors, options.agents, name)
@@ -59,7 +63,7 @@ describe("a wave in trouble", () => {
     }
   })
 
-  it("survives everything at once, and is the same twice", async () => {
+  it("survives all troubles at once, twice with the same outcome", async () => {
     const [first, second] = [await run("together"), await run("together")]
     assert.deepStrictEqual(second, first)
     const together = figuresOf(options, scenario("together"), 1, first)
@@ -69,7 +73,7 @@ describe("a wave in trouble", () => {
   })
 })
 
-describe("figures of a wave in trouble", () => {
+describe("figures of a flash crowd in trouble", () => {
   const spec = crowdOf(options, {}, 1)
   const bound = Math.ceil(boundOf(spec).seconds * 1e6)
   const outcome = (doneAt: ReadonlyArray<number>): AdverseOutcome => ({
@@ -81,25 +85,25 @@ describe("figures of a wave in trouble", () => {
   })
   const all = Array.from({ length: options.agents }, () => bound)
 
-  it("are not believed when a host was faster than its links", () => {
+  it("are not credible when a host is faster than its links", () => {
     assert.include(figuresOf(options, {}, 1, outcome(all.with(3, 9_000_000))) as string, "a fast host")
     assert.include(figuresOf(options, {}, 1, outcome(all.map((at) => at - 2))) as string, "counting bound")
     const slow = { slow: { agents: 2, rate: 500_000 } }
     assert.include(figuresOf(options, slow, 1, outcome(all)) as string, "a slow host")
   })
 
-  it("count a host that came from when it could ask", () => {
+  it("count the time of a host that came later since it could ask", () => {
     const away = { trackersAway: { from: 5_000_000, until: 30_000_000 } }
     const came = { askedAt: 10_000_000, doneAt: 30_000_000 + 10_100_000, failedPulls: 1 }
     const found = figuresOf(options, away, 1, { ...outcome(all), hosts: [...outcome(all).hosts, came] })
     assert(typeof found !== "string")
-    assert.closeTo(found.came!.p50_s, 10.1, 1e-9)
+    assert.closeTo(found.came?.p50_s ?? 0, 10.1, 1e-9)
     assert.strictEqual(found.failedPulls, 1)
   })
 })
 
 describe("adversity", () => {
-  it("tells every scenario and names the aims that are missed", async () => {
+  it("shows every scenario and names those that miss the aim", async () => {
     const prepared = await Effect.runPromise(adversity.prepare({}, [1, 2]))
     assert.lengthOf(prepared.cells, 16)
     const times = { p50_s: 1, p99_s: 1, p999_s: 1, max_s: 1, bound_s: 1 }
@@ -131,7 +135,7 @@ describe("adversity", () => {
       assertPlain(prepared.answer({ seeds: "1,2", strategies, figures: none.figures })),
       "the worst host takes 1.250 times its bound, without any 1.250 times. Every scenario meets the aim of 1.25."
     )
-    assert.strictEqual(measured.figures.ratio_loss!.value, 1.3)
+    assert.strictEqual(measured.figures.ratio_loss?.value, 1.3)
     assert.strictEqual(measured.tables?.[0]?.rows.length, 8)
   })
 })

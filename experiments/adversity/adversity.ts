@@ -1,8 +1,9 @@
-// Decides the question what trouble costs a wave: hosts that leave for good and others that come, lost frames, an origin
-// that dies, trackers that are away, slow hosts, a zone that is cut off; each alone, and all at once. Every host that
-// stays has to get the blob; how late it may be is held against the links as they are.
+// The experiment adversity: what trouble costs a flash crowd. Hosts leave for good and others come, frames are lost, an
+// origin dies, trackers are away, hosts are slow, a zone is cut off; each alone, and all at once. Every host that stays
+// has to get the blob, and its time is compared with a bound of the links as they are.
 
 import { Effect, Schema } from "effect"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 import { askLimits } from "../../src/roles/client/limits.ts"
 import {
   type Cell,
@@ -33,7 +34,7 @@ const options = Schema.Struct({
   ),
   trackers: option(countText(1, 16), "3", "Trackers that the agents know."),
   size: option(byteSizeText, "4GB", "Length of the blob."),
-  rate: option(byteRateText, "20MB/s", "Uplink and downlink of every host, each, but for the slow."),
+  rate: option(byteRateText, "20MB/s", "Uplink and downlink of every host, each, except the slow ones."),
   "slow-rate": option(byteRateText, "5MB/s", "The same of the slow tenth."),
   latency: option(durationText, "0.5ms", "One way, between any two hosts."),
   churn: option(countText(1, 1_000), "1", "Percent of the hosts that leave in a minute."),
@@ -48,7 +49,7 @@ interface Input {
 
 interface Outcome extends CellOutcome {
   readonly figures: AdversityFigures
-  /** Of the bytes on the wire, those lost. */
+  /** Share of the bytes on the wire that were lost. */
   readonly lostShare: number
 }
 
@@ -57,7 +58,7 @@ const cells = (options: AdversityOptions, seeds: ReadonlyArray<number>): Readonl
     seeds.map((seed) => ({
       label: `${scenario}, seed ${seed}`,
       input: { options, scenario, seed },
-      // Runs with slow hosts go on for longer, though with little to do.
+      // Runs with slow hosts take longer, with little to do.
       cost: adversity.slow === undefined ? 1 : 1.5,
       memory: crowdMemory(crowdOf(options, adversity, seed))
     }))
@@ -68,7 +69,9 @@ const measure = (
   progress: Progress
 ): Effect.Effect<Outcome, ExperimentFailed> =>
   Effect.gen(function* () {
-    const { adversity } = scenariosOf(options).find((known) => known.name === scenario)!
+    const known = scenariosOf(options).find(({ name }) => name === scenario)
+    invariant(known !== undefined, `adversity: ${scenario} is a scenario`)
+    const { adversity } = known
     const outcome = yield* watchAdversity(crowdOf(options, adversity, seed), adversity, progress)
     const figures = figuresOf(options, adversity, seed, outcome)
     if (typeof figures === "string") return yield* failed(scenario, figures)
@@ -87,14 +90,15 @@ interface Result extends Outcome {
   readonly meaning: string
 }
 
-/** Of the runs of one scenario the one with the worst ratio. */
+/** The run of a scenario with the worst ratio. */
 const worst = (left: Outcome, right: Outcome): Outcome =>
   right.figures.worstRatio > left.figures.worstRatio ? right : left
 
 const tableOf = (results: ReadonlyArray<Result>): Table => ({
   title: "Every scenario",
   caption:
-    "Ratios are of the slowest host of a kind to the bound of that kind. A pull that failed was asked again a second later.",
+    "Ratios are of the slowest host of a kind to the bound of that kind. A pull that fails is repeated a second " +
+    "later.",
   columns: [
     "scenario",
     "what happens",
@@ -128,7 +132,7 @@ const ratioFigure = ({ scenario, figures, meaning }: Result): readonly [string, 
   { value: figures.worstRatio, unit: "", meaning: `The worst ratio of any host to its bound: ${meaning}.` }
 ]
 
-/** Times of each kind of host of a scenario, as the report lists them. */
+/** Times of each kind of host in a scenario, as the report lists them. */
 const timesOf = ({ scenario, figures }: Result) => {
   const { fast, slow, came } = figures
   return [
@@ -153,8 +157,8 @@ const conclude = (
     )
     return {
       bound:
-        "the counting bound of the survivors with full links that were there from the start; for hosts on slow links and " +
-        "hosts that came later, the time that their own downlink needs.",
+        "the counting bound of the survivors with full links that were there from the start; for hosts on slow " +
+        "links and hosts that came later, the time that their own downlink needs.",
       strategies: Object.fromEntries(results.flatMap(timesOf)),
       figures: Object.fromEntries(results.map(ratioFigure)),
       tables: [tableOf(results)],
@@ -165,27 +169,32 @@ const conclude = (
 export const adversity = defineExperiment({
   name,
   title: "Adversity",
-  question: "What do churn, loss, dead origins, absent trackers, slow hosts and a cut network cost a wave?",
+  question:
+    "What do churn, loss, dead origins, absent trackers, slow hosts and a cut network cost a flash crowd?",
   options,
   method: [
-    "A wave as in first-wave, of the programs that ship with the defaults that ship, on links that are slow enough for " +
-      "the wave to last minutes, so that a percent of the hosts a minute is a number of hosts. Trouble comes alone and all " +
-      "at once; the table says what and when, and how many hosts it hit. Hosts that leave, and the origin that dies, are " +
-      "switched off: their peers are told nothing and find out by themselves. For every host that leaves, another " +
-      "comes and asks for the blob, until the last of the first hosts is done.",
-    "A host counts as complete when the whole blob is verified and committed. A pull that fails is asked again a " +
-      "second later, as a container runtime would; the table counts these. A run in which a host that stayed does not complete fails.",
-    "Bounds are of the links as they are, for each kind of host: the counting bound for the survivors that were there from the " +
-      "start; the own downlink for hosts on slow links, and for hosts that came later, from when they asked (or from " +
-      "when a tracker was there to be asked). What loss and cuts take is not in the bounds. With several seeds the worst run of each scenario is told."
+    "A flash crowd as in first-wave, of the shipped programs with the shipped defaults, on links so slow that it " +
+      "lasts minutes: then a percent of the hosts per minute is a number of hosts. Troubles come one by one and " +
+      "all at once; the table says what happens when, and to how many hosts. Hosts that leave, and the origin that " +
+      "dies, are switched off: their peers get no message and find out by themselves. For every host that leaves, " +
+      "another one comes and asks for the blob, until the last of the first hosts is done.",
+    "A host is complete when the whole blob is verified and committed. A pull that fails is repeated a second " +
+      "later, as a container runtime does; the table counts these. A run in which a host that stays does not " +
+      "complete fails.",
+    "Bounds are of the links as they are, for each kind of host: the counting bound for the survivors that were " +
+      "there from the start; the own downlink for hosts on slow links, and for hosts that came later, since they " +
+      "asked (or since a tracker was there to be asked). Bounds do not include the time that loss and cuts take. " +
+      "With several seeds, the worst run of each scenario is shown."
   ],
   limits: [
-    "The slow rates here are above the one at which a host's outstanding requests outlast their timeout. Below it a host " +
-      "did not complete at all: with 4 MiB pieces at 1 MB/s, and with 256 KiB pieces at 125 kB/s, the run ended as stuck.",
-    "The quick version is smaller and shorter than the full one, and its ratios are lower: it is no evidence for the aim.",
-    "The slow hosts' own uplinks are slow as well; how much others wait for them is in the others' ratio.",
-    "A lost frame waits for a timeout of fixed length and is sent again; congestion control is not modelled.",
-    "The build-index is not asked in a pull by digest, so it is not among what fails."
+    "The slow rates are above the one at which the outstanding requests of a host outlast their timeout. Below it " +
+      "a host did not complete at all: with 4 MiB pieces at 1 MB/s, and with 256 KiB pieces at 125 kB/s, the run " +
+      "was stuck.",
+    "The quick version is smaller and shorter than the full one, and its ratios are lower: it is no evidence for " +
+      "the aim.",
+    "The uplinks of slow hosts are slow as well; the ratio of the other hosts shows how long they wait for them.",
+    "A lost frame is sent again after a timeout of fixed length; congestion control is not modelled.",
+    "A pull by digest does not use the build-index, so it is not among the parts that fail."
   ],
   quick: { agents: "40", size: "80MB", rate: "1MB/s", "slow-rate": "400kB/s", churn: "10" },
   seeds: "1",

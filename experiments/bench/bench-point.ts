@@ -1,6 +1,6 @@
-// Decides what a child process of `npm run bench` does: it runs the one wave that its argument tells and prints what it
-// took, as JSON in a line. A process of its own, so that peak memory is this wave's alone. The clock is taken before a
-// simulation forbids it.
+// Child process of `npm run bench`: it runs the flash crowd of its argument and prints the cost as JSON in a line. It
+// is a process of its own, so that peak memory is that of this flash crowd. It binds the clock before a simulation
+// forbids it.
 
 import { writeSync } from "node:fs"
 import { Effect } from "effect"
@@ -10,7 +10,7 @@ import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import type { BenchCost } from "./bench-table.ts"
 
 const now = performance.now.bind(performance)
-const spec = JSON.parse(process.argv[2]!) as FlashCrowd
+const spec = JSON.parse(process.argv[2] ?? "") as FlashCrowd
 const progress = makeProgress(
   {
     isTTY: process.stderr.isTTY === true,
@@ -31,7 +31,7 @@ if (result._tag === "Failure") {
   const { events, pieceTransfers } = result.success
   const cost: BenchCost = {
     seconds,
-    // Node tells it in KiB.
+    // Node gives KiB.
     memory: process.resourceUsage().maxRSS * 1024,
     events,
     transfers: pieceTransfers

@@ -1,5 +1,5 @@
-// Decides which waves `npm run bench` measures: a row of clusters that grow by hosts, one by bytes, and the four sizes
-// for which the project promises a speed, with the promised limits. Plain data.
+// Flash crowds that `npm run bench` measures: a row of clusters that grow by hosts, one that grows by bytes, and the
+// four sizes for which the project promises a speed, with the promised limits. Plain data.
 
 import { limits } from "../../src/protocol/limits.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
@@ -7,7 +7,7 @@ import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
 export interface BenchPoint {
   readonly label: string
-  /** Seconds of wall time and bytes of memory that it may take; absent where only completing counts. */
+  /** The most seconds of wall time and bytes of memory; absent where only completing counts. */
   readonly limit?: { readonly seconds?: number; readonly memory?: number }
   readonly spec: FlashCrowd
 }
@@ -20,12 +20,12 @@ const krakenPiece = 4 * MB
 interface Size {
   readonly agents: number
   readonly blobs: number
-  /** Of a blob. */
+  /** Bytes of one blob. */
   readonly bytes: number
   readonly pieceLength: number
 }
 
-/** Kraken's links, origins and trackers. The virtual time is not limited: a bench asks how fast the simulator is. */
+/** Kraken's links, origins and trackers. Virtual time is not limited: the bench measures the speed of the simulator. */
 const specOf = ({ agents, blobs, bytes, pieceLength }: Size): FlashCrowd => {
   const blob = (index: number) => ({ name: `bench ${index + 1}`, length: bytes, pieceLength })
   return {
@@ -46,19 +46,19 @@ const growing = (agents: number, pieces: number): BenchPoint => ({
 
 const [fewAgents, fewPieces] = [250, 128]
 
-/** Of equally many pieces, more and more agents. */
+/** More and more agents, with equally many pieces. */
 export const overAgents: ReadonlyArray<BenchPoint> = [125, fewAgents, 500, 1000].map((agents) =>
   growing(agents, fewPieces)
 )
 
-/** Of equally many agents, more and more pieces. */
+/** More and more pieces, with equally many agents. */
 export const overBytes: ReadonlyArray<BenchPoint> = [64, fewPieces, 256, 512].map((pieces) =>
   growing(fewAgents, pieces)
 )
 
 const small = 4 * MB
 
-/** What the project promises of one core of a small machine. */
+/** Sizes with a speed that the project promises on one core of a small machine. */
 export const promised: ReadonlyArray<BenchPoint> = [
   {
     label: "Kraken's test: 2,600 agents, two blobs of 1.5 GB, 4 MB pieces",
@@ -82,6 +82,6 @@ export const promised: ReadonlyArray<BenchPoint> = [
   }
 ]
 
-/** Pieces that agents have to store. */
+/** Number of pieces that agents have to store. */
 export const transfersOf = ({ spec: { agents, blobs } }: BenchPoint): number =>
   agents * blobs.reduce((sum, { length, pieceLength }) => sum + Math.ceil(length / pieceLength), 0)

@@ -1,14 +1,14 @@
-// Decides how the costs of waves are told: medians over the runs, how they grow beside the work, and whether a promise
-// is kept; as lines of text in columns. Pure.
+// Tables of the costs of flash crowds as lines of text in columns: medians over the runs, their growth relative to the
+// work, and whether a promise is kept. Pure.
 
 import { ascending, quantile } from "../report/quantiles.ts"
 import type { BenchPoint } from "./bench-points.ts"
 
-/** What one run took. */
+/** The cost of one run. */
 export interface BenchCost {
-  /** Wall time of the wave. */
+  /** Wall time of the flash crowd. */
   readonly seconds: number
-  /** Bytes: the most that the process ever had. */
+  /** Peak memory of the process in bytes. */
   readonly memory: number
   readonly events: number
   /** Pieces that agents stored. */
@@ -17,7 +17,7 @@ export interface BenchCost {
 
 export interface BenchedPoint {
   readonly point: BenchPoint
-  /** One a run. */
+  /** One per run. */
   readonly costs: ReadonlyArray<BenchCost>
 }
 
@@ -32,12 +32,12 @@ const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB
 const thousands = (value: number): string => `${Math.round(value / 1000)} k`
 const millions = (value: number): string => `${(value / 1e6).toFixed(2)} M`
 
-/** Columns side by side, the first to the left, the others to the right. */
+/** Columns side by side, the first aligned to the left, the others to the right. */
 export const alignedLines = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  const widthOf = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0))
   return rows.map((row) =>
     row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .map((cell, column) => (column === 0 ? cell.padEnd(widthOf(column)) : cell.padStart(widthOf(column))))
       .join("  ")
       .trimEnd()
   )
@@ -54,7 +54,7 @@ const costCells = ({ seconds, memory, events, transfers }: BenchCost): ReadonlyA
   `${millions(events / seconds)}`
 ]
 
-/** How much more than its share of the work a point costs beside the first of its row: 1 is linear, less is better. */
+/** The cost of a point over its share of the work, relative to the first of its row: 1 is linear, less is better. */
 export const overLinear = (
   first: BenchCost,
   cost: BenchCost
@@ -63,23 +63,23 @@ export const overLinear = (
   return { time: cost.seconds / first.seconds / work, memory: cost.memory / first.memory / work }
 }
 
-/** A row of points of which each has more work than the one before. */
+/** The table of a row of points, each with more work than the one before. */
 export const growthLines = (title: string, row: ReadonlyArray<BenchedPoint>): ReadonlyArray<string> => {
-  const first = medianCost(row[0]!)
+  const costs = row.map(medianCost)
   return [
     title,
     ...alignedLines([
       ["", ...costHeads, "time over linear", "memory over linear"],
       ...row.map((benched) => {
         const cost = medianCost(benched)
-        const over = overLinear(first, cost)
+        const over = overLinear(costs[0] ?? cost, cost)
         return [benched.point.label, ...costCells(cost), over.time.toFixed(2), over.memory.toFixed(2)]
       })
     ])
   ]
 }
 
-/** What a promise says, and whether this cost keeps it. */
+/** The promise of a point, and whether this cost keeps it. */
 export const verdictOf = ({ limit = {} }: BenchPoint, { seconds, memory }: BenchCost): string => {
   const told = [
     ...(limit.seconds === undefined ? [] : [`${limit.seconds} s`]),
@@ -91,14 +91,14 @@ export const verdictOf = ({ limit = {} }: BenchPoint, { seconds, memory }: Bench
   return told.length === 0 ? "completes: yes" : `at most ${told.join(", ")}: ${isKept ? "kept" : "NOT KEPT"}`
 }
 
-/** A line for each point that a speed is promised for. */
+/** The table of the points with a promised speed. */
 export const promiseLines = (benched: ReadonlyArray<BenchedPoint>): ReadonlyArray<string> => [
-  "What is promised, one run each",
+  "Promised sizes, one run each",
   ...alignedLines([
     ["", ...costHeads, "promise"],
-    ...benched.map((one) => {
-      const cost = medianCost(one)
-      return [one.point.label, ...costCells(cost), verdictOf(one.point, cost)]
+    ...benched.map(({ point, costs }) => {
+      const cost = medianCost({ point, costs })
+      return [point.label, ...costCells(cost), verdictOf(point, cost)]
     })
   ])
 ]

@@ -1,5 +1,5 @@
-// Decides what is drawn of a first wave: when hosts finished, close up, with the bound as a rule; and how the bytes
-// spread from the start, by who sent them, under the fastest spread that the counting bound allows.
+// Charts of first-wave: when hosts finish, magnified, with the bound as a rule; and how the bytes spread from the
+// start, by sender, below the fastest spread that the counting bound allows.
 
 import { landedBySlot } from "../flash-crowd/bounds.ts"
 import type { ChartSource } from "../report/chart.ts"
@@ -7,10 +7,10 @@ import { chartWidth, lightColour } from "../report/chart-theme.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { rounded } from "../report/result.ts"
 
-/** Points of a curve: enough for its shape at the chart's width, few enough for a small file. */
+/** The most points of a curve: enough for its shape at the width of the chart, and for a small file. */
 const maxPoints = 300
 
-/** At most `maxPoints` indexes of 0 .. count - 1, evenly spread, the first and the last among them. */
+/** At most `maxPoints` indexes of 0 .. count - 1, evenly spread, with the first and the last. */
 const spreadIndexes = (count: number): ReadonlyArray<number> => {
   const points = Math.min(count, maxPoints)
   if (points < 2) return count === 0 ? [] : [0]
@@ -21,7 +21,7 @@ const secondsAxis = (title: string) => ({ title, grid: true, tickCount: 7, label
 const shareAxis = { title: null, grid: true, tickCount: 5, format: ".0%" }
 
 export interface CompletionCurve {
-  /** Seconds from each agent's start until it had the whole blob, in any order. */
+  /** Seconds from the start of each agent until it had the whole blob, in any order. */
   readonly completions: ReadonlyArray<number>
   /** Seconds. */
   readonly bound: number
@@ -30,17 +30,17 @@ export interface CompletionCurve {
 /** Share of agents that have the blob over time. */
 export const completionChart = (curve: CompletionCurve): ChartSource => {
   const sorted = ascending(curve.completions)
-  const first = sorted[0]!
+  const first = quantile(sorted, 1)
   const median = quantile(sorted, 500)
   const slowest = quantile(sorted, 1000)
   const low = Math.min(first, curve.bound)
   const span = Math.max(slowest - low, slowest * 0.01)
   const from = Math.max(0, low - 0.3 * span)
   const to = slowest + 0.4 * span
-  const steps = spreadIndexes(sorted.length).map((index) => ({
-    seconds: rounded(sorted[index]!),
-    share: rounded((index + 1) / sorted.length)
-  }))
+  const shown = new Set(spreadIndexes(sorted.length))
+  const steps = sorted.flatMap((seconds, index) =>
+    shown.has(index) ? [{ seconds: rounded(seconds), share: rounded((index + 1) / sorted.length) }] : []
+  )
   const marked = [
     { seconds: rounded(median), share: 0.5, label: `half after ${median.toFixed(3)} s` },
     { seconds: rounded(slowest), share: 1, label: `all after ${slowest.toFixed(3)} s` }
@@ -61,8 +61,9 @@ export const completionChart = (curve: CompletionCurve): ChartSource => {
     name: "chart",
     title: "Agents that have the whole blob",
     caption:
-      "Each step of the curve is agents that completed, verified to the last byte. The vertical rule is the counting " +
-      "bound: no protocol that sends whole pieces can serve the last agent before it. The time axis is cut to the part where agents finish.",
+      "The curve steps up as agents complete, verified to the last byte. The vertical rule is the counting bound: " +
+      "no protocol that sends whole pieces can serve the last agent before it. The time axis shows the part in " +
+      "which agents finish.",
     spec: {
       $schema: vegaLiteSchema,
       description:
@@ -113,7 +114,7 @@ export const completionChart = (curve: CompletionCurve): ChartSource => {
 
 const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 
-/** Bytes that agents had received at an instant, by who had sent them. */
+/** Bytes that agents had received at an instant, by sender. */
 interface SpreadSample {
   /** Seconds since the start. */
   readonly seconds: number
@@ -127,18 +128,18 @@ export interface SpreadCurve {
   readonly origins: number
   readonly bytes: number
   readonly pieceLength: number
-  /** Bytes a second. */
+  /** Bytes per second. */
   readonly rate: number
   /** Seconds. */
   readonly latency: number
 }
 
-/** Share of all bytes wanted that has arrived, over time, against the fastest spread possible. */
+/** Share of the wanted bytes that has arrived over time, beside the fastest possible spread. */
 export const spreadChart = (curve: SpreadCurve): ChartSource => {
   const wanted = curve.agents * curve.bytes
   const slot = curve.pieceLength / curve.rate
   const pieces = curve.bytes / curve.pieceLength
-  const end = curve.samples.at(-1)!.seconds
+  const end = curve.samples.at(-1)?.seconds ?? 0
   const fastest = spreadIndexes(Math.floor((end - curve.latency) / slot) + 1).map((at) => ({
     seconds: rounded(at * slot + curve.latency),
     share: rounded(Math.min(1, landedBySlot(curve.agents, curve.origins, at) / (curve.agents * pieces)))
@@ -165,8 +166,8 @@ export const spreadChart = (curve: SpreadCurve): ChartSource => {
     name: "spread",
     title: "Bytes that have arrived, of all that agents want",
     caption:
-      "Areas show verified pieces by who sent them. The dashed line is the fastest spread that the counting bound allows: " +
-      "uploaders double in every slot until all links are busy. What lies between line and area is time lost.",
+      "Areas show verified pieces by sender. The dashed line is the fastest spread that the counting bound allows: " +
+      "uploaders double in every slot until all links are busy. The space between line and area is lost time.",
     spec: {
       $schema: vegaLiteSchema,
       description: "Bytes received over time by source, with the fastest possible spread as a dashed line.",

@@ -1,5 +1,5 @@
-// Decides which figures tell where a wave's time and bytes went: from the first piece to the last, the digest after it,
-// how busy the links were in between, who sent the bytes, and what was asked in vain.
+// Figures on where the time and the bytes of a flash crowd go: from the first piece to the last, the digest after it,
+// the use of the links in between, the senders of the bytes, and requests in vain.
 
 import { pieceCount } from "../../src/protocol/wire/metainfo.ts"
 import { countingSlots } from "../flash-crowd/bounds.ts"
@@ -13,30 +13,31 @@ const figure = (value: number, unit: string, meaning: string): Figure => ({ valu
 
 const time = (micros: number, meaning: string): Figure => figure(micros / 1e6, "s", meaning)
 
-/** When this share of all bytes had arrived, in microseconds, by a straight line between two samples. */
-const arrivedAt = (samples: ReadonlyArray<CrowdSample>, share: number): number => {
-  const bytes = samples.at(-1)!.storedBytes * share
+/** When this many bytes had arrived, in microseconds, interpolated between two samples. */
+const arrivedAt = (samples: ReadonlyArray<CrowdSample>, bytes: number): number => {
   const after = samples.findIndex((sample) => sample.storedBytes >= bytes)
-  if (after <= 0) return samples[0]!.at
-  const [left, right] = [samples[after - 1]!, samples[after]!]
+  const right = samples[after]
+  const left = samples[after - 1]
+  if (right === undefined || left === undefined) return samples[0]?.at ?? 0
   const part = (bytes - left.storedBytes) / (right.storedBytes - left.storedBytes)
   return left.at + part * (right.at - left.at)
 }
 
-/** Share of all downlinks' capacity in use while the second to the fourth fifth of the bytes arrived. */
+/** Share of the capacity of all downlinks in use while the second to the fourth fifth of the bytes arrived. */
 const linkUse = ({ samples }: ShoalOutcome, { agents, links }: FlashCrowd): number => {
-  const span = (arrivedAt(samples, 0.8) - arrivedAt(samples, 0.2)) / 1e6
-  return span === 0 ? 1 : (0.6 * samples.at(-1)!.storedBytes) / (span * agents * links.rate)
+  const bytes = samples.at(-1)?.storedBytes ?? 0
+  const span = (arrivedAt(samples, 0.8 * bytes) - arrivedAt(samples, 0.2 * bytes)) / 1e6
+  return span === 0 ? 1 : (0.6 * bytes) / (span * agents * links.rate)
 }
 
-/** Named figures of a wave of one blob, in the order in which a reader wants them. */
+/** Named figures of a flash crowd that wants one blob, in the order in which a reader wants them. */
 export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Record<string, Figure>> => {
   const { agents, origins } = outcome
   const [blob] = spec.blobs
   const { length: bytes, pieceLength } = blob
   const firsts = ascending(outcome.firstPieces)
   const lasts = ascending(outcome.lastPieces)
-  const afterwards = ascending(outcome.completions.map((at, agent) => at - outcome.lastPieces[agent]!))
+  const afterwards = ascending(outcome.completions.map((at, agent) => at - (outcome.lastPieces[agent] ?? 0)))
   const payload = agents.bytesSent + origins.bytesSent
   const received = agents.bytesReceivedFromOrigins + agents.bytesReceivedFromAgents
   return {
@@ -45,7 +46,7 @@ export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Rec
       "slots",
       "The counting bound in slots; a slot is one piece at link rate."
     ),
-    piece_length: figure(pieceLength, "B", "Bytes of a piece, the last one excepted."),
+    piece_length: figure(pieceLength, "B", "Bytes of a piece, except the last one."),
     first_piece: time(
       quantile(firsts, 1),
       "Until the first agent had its first piece: metainfo, announce, dial, request."
@@ -54,7 +55,7 @@ export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Rec
     first_piece_max: time(quantile(firsts, 1000), "Until every agent had its first piece."),
     all_pieces_outside: time(
       outcome.allOutside.at,
-      "Until every piece was stored by some agent: before this nobody can be done."
+      "Until every piece was stored by at least one agent: no agent can be done before."
     ),
     origin_copies_until_outside: figure(
       outcome.allOutside.sentByOrigins / bytes,
@@ -64,7 +65,7 @@ export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Rec
     link_use: figure(
       linkUse(outcome, spec),
       "",
-      "Share of all downlinks in use between a fifth and four fifths of the bytes."
+      "Share of the downlinks in use between one fifth and four fifths of the bytes."
     ),
     last_piece_p50: time(quantile(lasts, 500), "Until half of the agents had stored their last piece."),
     last_piece_max: time(quantile(lasts, 1000), "Until every agent had stored its last piece."),
@@ -72,7 +73,7 @@ export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Rec
       quantile(afterwards, 500),
       "From an agent's last piece until it was done, median: the rest of the whole digest, and the commit."
     ),
-    after_last_piece_max: time(quantile(afterwards, 1000), "The same, of the agent that waited longest."),
+    after_last_piece_max: time(quantile(afterwards, 1000), "The same for the agent that waited longest."),
     origin_copies: figure(
       origins.bytesSent / bytes,
       "copies",
@@ -91,13 +92,13 @@ export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Rec
     share_from_agents: figure(
       agents.bytesReceivedFromAgents / received,
       "",
-      "Of all piece bytes received, those that came from agents."
+      "Share of the received piece bytes that came from agents."
     ),
     piece_transfers: figure(agents.piecesStored, "", "Pieces that agents verified and stored."),
     duplicate_pieces: figure(
       agents.piecesDuplicate,
       "",
-      "Pieces that came twice: endgame, and requests given up too early."
+      "Pieces that came twice: endgame, and requests that timed out too early."
     ),
     requests_timed_out: figure(
       agents.requestsTimedOut,
@@ -112,7 +113,7 @@ export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Rec
     overhead: figure(
       outcome.bytesSent / payload - 1,
       "",
-      "Bytes sent beside piece payloads (messages, frames, HTTP), as a share of the payloads."
+      "Bytes sent besides the payloads of pieces (messages, frames, HTTP), as a share of the payloads."
     )
   }
 }

@@ -1,5 +1,5 @@
 // The trace hashes of ten small runs of first-wave are those of golden-hashes.json, so that a change of behaviour shows
-// in review. `npm run golden` writes the file anew.
+// in review. `npm run golden` writes the file again.
 
 import { Effect } from "effect"
 import { assert, describe, expect, it } from "vitest"
@@ -18,7 +18,7 @@ const hashOf = (seed: string) =>
   )
 
 describe("golden hashes of first-wave", () => {
-  it("of ten seeds are those that are kept, each its own", async () => {
+  it("of ten seeds are the kept ones, all different", async () => {
     const hashes: Record<string, string> = {}
     for (const seed of seeds) hashes[seed] = await hashOf(seed)
     assert.strictEqual(new Set(Object.values(hashes)).size, seeds.length)

@@ -1,5 +1,4 @@
-// Holds the first wave to its word at a small size: the same seed gives the same report byte for byte, here and in
-// another process.
+// Tests of first-wave at a small size: equal seeds give equal reports byte by byte, in this process and in another one.
 
 import { execFile } from "node:child_process"
 import { mkdtemp, readFile, rm } from "node:fs/promises"
@@ -57,7 +56,7 @@ describe("first wave", () => {
       assert.strictEqual(await readFile(join(folder, "first-wave", file.name), "utf8"), file.text, file.name)
   })
 
-  it("measures an empty world as it is: one agent, one piece", async () => {
+  it("measures one agent that pulls one piece", async () => {
     const { result } = await reportOf({ agents: "1", size: "1kB" })
     assert.strictEqual(result.figures.piece_transfers?.value, 1)
     assert.strictEqual(result.figures.share_from_agents?.value, 0)

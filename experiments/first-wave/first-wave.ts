@@ -1,8 +1,9 @@
-// Decides the question that every deployment meets first: a blob that no host has yet is wanted by all hosts at once.
-// The shipped agents, origins and trackers run on the simulator; the experiment only starts them, asks every agent at
-// the same instant, and counts. A run that is too good to be true, or that loses bytes, fails.
+// The experiment first-wave, a question that every deployment meets first: all hosts want a blob at once that no host
+// has yet. The shipped agents, origins and trackers run on the simulator; the experiment only starts them, asks every
+// agent at the same instant, and counts. A run whose outcome is not credible, or that loses bytes, fails.
 
 import { Effect, Schema } from "effect"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import { askLimits } from "../../src/roles/client/limits.ts"
@@ -34,7 +35,7 @@ const options = Schema.Struct({
 })
 type Options = typeof options.Type
 
-/** Virtual time that a run may take, as a multiple of its bound, before it counts as stuck. */
+/** The most virtual time of a run, as a multiple of its bound; then it counts as stuck. */
 const patience = 100
 
 const specOf = (options: Options, seed: number): FlashCrowd => {
@@ -69,7 +70,7 @@ const chartsOf = (options: Options, outcome: ShoalOutcome, bound: number) => [
   })
 ]
 
-/** One wave of one seed. */
+/** One flash crowd of one seed. */
 interface Input {
   readonly options: Options
   readonly seed: number
@@ -95,13 +96,15 @@ const conclude = (
   outcomes: ReadonlyArray<ShoalOutcome>
 ): Effect.Effect<Measured, ExperimentFailed> =>
   Effect.sync(() => {
-    const spec = specOf(options, seeds[0]!)
+    const [seed] = seeds
+    const [outcome] = outcomes
+    invariant(seed !== undefined && outcome !== undefined, "first-wave: a report has a seed")
+    const spec = specOf(options, seed)
     const bound = boundOf(spec)
     const times = timesAgainst(
       bound.seconds,
-      outcomes.flatMap((outcome) => outcome.completions.map(seconds))
+      outcomes.flatMap(({ completions }) => completions.map(seconds))
     )
-    const outcome = outcomes[0]!
     return {
       bound: `the ${bound.name}, with one latency.`,
       strategies: { shoal: { blob: times } },
@@ -119,22 +122,22 @@ export const firstWave = defineExperiment({
   question: "How long do N agents take to pull one blob at once from S origins?",
   options,
   method: [
-    "The programs that ship (agent, origin, tracker, build-index) run on the simulator, each on a host of its own, with " +
-      "the defaults that ship. The origins hold the blob as if it had been pushed and copied; no agent has any of it. At " +
-      "one instant every agent is asked to pull the blob, and finds everything else by itself: metainfo and peers " +
-      "from its tracker, pieces from origins and other agents. An agent is done when every piece and the whole digest " +
-      "are verified and the blob is committed.",
-    "Times are virtual seconds since that instant, percentiles by nearest rank. The bound is the counting bound: the smallest T with " +
-      "the sum over t < T of min(N, S * 2^t) at least N * M, for N agents, S origins and M pieces, in slots of one piece at " +
-      "link rate, and one latency more. No protocol that sends whole pieces is faster, so a last agent before the " +
-      "bound fails the run, and so does an agent that is done before its own downlink could have carried the blob. " +
-      "Bytes are conserved: every byte sent is received, lost or under way, or the run fails."
+    "The shipped programs (agent, origin, tracker, build-index) run on the simulator with the shipped defaults, " +
+      "each on a host of its own. The origins hold the blob as if it had been pushed and copied, and no agent has " +
+      "a part of it. At one instant every agent is asked to pull the blob. It finds metainfo and peers through its " +
+      "tracker, and gets pieces from origins and other agents. An agent is done when every piece and the whole " +
+      "digest are verified and the blob is committed.",
+    "Times are virtual seconds since that instant, percentiles by nearest rank. The bound is the counting bound: " +
+      "the smallest T with the sum over t < T of min(N, S * 2^t) at least N * M, for N agents, S origins and M " +
+      "pieces, in slots of one piece at link rate, and one latency more. No protocol that sends whole pieces is " +
+      "faster, so a run fails when its last agent beats the bound, or an agent is done before its own downlink can " +
+      "have carried the blob. A run also fails unless every byte sent is received, lost or under way."
   ],
   limits: [
     "All links are equal and nothing fails: no slow host, no loss, no churn.",
     "Links are the only bottleneck of the network: no racks, no shared uplinks, one latency for all.",
     "Disks and hashing cost virtual time at fixed rates; processors cost none.",
-    "The spread over seeds is not told: with several seeds the times of all runs stand together."
+    "The spread over seeds is not shown: with several seeds, the times of all runs are taken together."
   ],
   quick: { agents: "100", size: "32MiB" },
   seeds: "1",

@@ -1,5 +1,5 @@
-// Decides what is drawn of Kraken's test: when the hosts of every contender finished, and p99.9 side by side, both with
-// the bound and, for the published test, Kraken's published points. Bars are on a log axis: contenders are decades apart.
+// Charts of Kraken's test: when the hosts of each contender finish, and p99.9 side by side, both with the bound and,
+// for the published test, Kraken's published points. Bars are on a log axis, because contenders are decades apart.
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour, type PaletteName, palette } from "../report/chart-theme.ts"
@@ -9,14 +9,14 @@ import type { ContenderOutcome } from "./kraken-benchmark-figures.ts"
 
 export interface Shown {
   readonly name: string
-  /** The strategy's name. */
+  /** Name of the strategy. */
   readonly strategy: string
   readonly outcome: ContenderOutcome
 }
 
 const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 
-/** By place among the variants of one strategy. */
+/** Dashes by position among the variants of one strategy. */
 const dashes = [
   [1, 0],
   [6, 3],
@@ -28,9 +28,12 @@ const colourOf = (strategy: string): string =>
   lightColour(strategy in palette ? (strategy as PaletteName) : "muted")
 
 const dashOf = (shown: ReadonlyArray<Shown>, index: number): ReadonlyArray<number> => {
-  const before = shown.slice(0, index).filter(({ strategy }) => strategy === shown[index]!.strategy).length
-  return dashes[before % dashes.length]!
+  const before = shown.slice(0, index).filter(({ strategy }) => strategy === shown[index]?.strategy).length
+  return dashes[before % dashes.length] ?? dashes[0]
 }
+
+/** The bound of the first contender, on the links that all have. */
+const boundOf = ([first]: ReadonlyArray<Shown>): number => first?.outcome.image.bound_s ?? 0
 
 const secondsAxis = {
   title: "seconds since all hosts asked",
@@ -44,17 +47,17 @@ const boundRule = (bound: number, x: object) => ({
   encoding: { x: { ...x, field: "seconds" } }
 })
 
-/** The time axis ends at this many times the bound: beyond it differences no longer matter, and near it they do. */
+/** The time axis ends at this multiple of the bound: differences matter near the bound, not beyond. */
 const shownBounds = 3
 
-/** Share of hosts done over time, a line a contender; those that begin to be done later are named and not drawn. */
+/** Share of hosts that are done over time, one line per contender; those that begin later are named and not drawn. */
 export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArray<Shown>): ChartSource => {
-  const bound = shown[0]!.outcome.image.bound_s
+  const bound = boundOf(shown)
   const end = shownBounds * bound
   const isDrawn = ({ outcome }: Shown): boolean =>
     outcome.curve.some(([seconds, share]) => share > 0 && seconds <= end)
   const drawn = shown.filter(isDrawn)
-  const beyond = shown.filter((one) => !isDrawn(one)).map(({ name }) => name)
+  const beyond = shown.filter((contender) => !isDrawn(contender)).map(({ name }) => name)
   const names = drawn.map(({ name }) => name)
   const values = drawn.flatMap(({ name, outcome }) =>
     outcome.curve.map(([seconds, share]) => ({ seconds: rounded(seconds), share: rounded(share), name }))
@@ -83,7 +86,7 @@ export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArra
     name: "chart",
     title: "Hosts that have the whole image",
     caption:
-      `A line a contender, up to ${shownBounds} times the bound` +
+      `One line per contender, up to ${shownBounds} times the bound` +
       (beyond.length === 0 ? ". " : ` (later: ${beyond.join(", ")}). `) +
       "The dashed rule is the counting bound: no protocol that sends whole pieces can serve the last host before it." +
       (points.length === 0 ? "" : " Diamonds are Kraken's published figures."),
@@ -135,9 +138,9 @@ export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArra
   }
 }
 
-/** p99.9 of every contender as a bar from the bound on. */
+/** p99.9 of every contender as a bar. */
 export const tailChart = (options: KrakenTestOptions, shown: ReadonlyArray<Shown>): ChartSource => {
-  const bound = shown[0]!.outcome.image.bound_s
+  const bound = boundOf(shown)
   const bars = [
     ...shown.map(({ name, strategy, outcome: { image } }) => ({
       name,
@@ -171,9 +174,10 @@ export const tailChart = (options: KrakenTestOptions, shown: ReadonlyArray<Shown
   }
   return {
     name: "tail",
-    title: "Time until all hosts but one in a thousand have the image",
+    title: "Time until all hosts except one in a thousand have the image",
     caption:
-      "p99.9 by nearest rank, which of fewer than a thousand hosts is the slowest; logarithmic. The dashed rule is the counting bound.",
+      "p99.9 by nearest rank, which is the slowest of fewer than a thousand hosts; logarithmic. The dashed rule is " +
+      "the counting bound.",
     spec: {
       $schema: vegaLiteSchema,
       description: "p99.9 of every contender in seconds, with the bound.",

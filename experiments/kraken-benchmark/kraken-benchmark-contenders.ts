@@ -1,6 +1,5 @@
-// Decides who runs Kraken's published test, and on which terms: which strategy with which parameters, pieces and links.
-// All pull the same image at the same rate and latency; what differs is written here and shown in the report. What they
-// reach is kraken-benchmark.ts.
+// Contenders of Kraken's published test and their terms: strategy, parameters, pieces and links. All pull the same
+// image at the same rate and latency; the differences are written here and shown in the report.
 
 import { Schema } from "effect"
 import type { Micros } from "../../src/protocol/kit/time.ts"
@@ -35,17 +34,17 @@ export interface KrakenTestOptions {
 export interface Contender {
   /** As charts and tables call it. */
   readonly name: string
-  /** What is special about it, in a line. */
+  /** The particulars of the contender, in a line. */
   readonly terms: string
   readonly strategy: Strategy
   readonly parameters: Readonly<Record<string, string>>
   /** Bytes of a piece. */
   readonly pieceLength: number
-  /** Rates are kept by token buckets with a burst instead of by the links. */
+  /** Whether token buckets with a burst keep the rates, instead of the links. */
   readonly hasBuckets: boolean
 }
 
-/** What the answer speaks of. */
+/** The contenders that the answer names. */
 export const named = {
   shipped: "shoal",
   aim: "shoal, as the aim states",
@@ -58,10 +57,10 @@ export const named = {
 
 const durationOf = Schema.encodeSync(durationText)
 
-/** Neighbours that a peer looks for, so that about this many places are left for those that come later. */
+/** Number of neighbours that a peer looks for: it leaves room for those that come later. */
 const targetOf = (degree: number): number => Math.max(1, Math.floor((degree * 4) / 5))
 
-/** The contenders of the strategies that take part, in the order in which the report shows them. */
+/** Contenders of the strategies that take part, in the order in which the report shows them. */
 export const contendersOf = (options: KrakenTestOptions): ReadonlyArray<Contender> =>
   allContenders(options).filter(({ strategy }) => options.strategies.includes(strategy.name))
 
@@ -69,12 +68,12 @@ const allContenders = (options: KrakenTestOptions): ReadonlyArray<Contender> => 
   const { degree, have, piece, burst, size } = options
   const base = { parameters: {}, pieceLength: piece, hasBuckets: false }
   return [
-    { ...base, name: named.shipped, strategy: shoal, terms: "everything as it ships but for the pieces" },
+    { ...base, name: named.shipped, strategy: shoal, terms: "everything as it ships except the pieces" },
     {
       ...base,
       name: named.ownPieces,
       strategy: shoal,
-      terms: "everything as it ships, the length of pieces too",
+      terms: "everything as it ships, also the length of pieces",
       pieceLength: choosePieceLength(size)
     },
     {
@@ -93,14 +92,14 @@ const allContenders = (options: KrakenTestOptions): ReadonlyArray<Contender> => 
       ...base,
       name: named.krakenBuckets,
       strategy: kraken,
-      terms: `its policies as they are, rates kept by token buckets that hold ${durationOf(burst)} of rate`,
+      terms: `its policies, rates kept by token buckets that hold ${durationOf(burst)} of rate`,
       hasBuckets: true
     },
     {
       ...base,
       name: named.kraken,
       strategy: kraken,
-      terms: "its policies as they are, rates kept by the links as for all others"
+      terms: "its policies, rates kept by the links as for all others"
     },
     {
       ...base,
@@ -127,10 +126,10 @@ const tunedOf = (strategy: Strategy) => ({
 
 const layer = (index: number): string => `layer ${index + 1}`
 
-/** Virtual time beside multiples of the bound, for connections that time out. */
+/** Additional virtual time for connections that time out. */
 const patienceBeside: Micros = 120_000_000
 
-/** The wave of a contender. It counts as stuck when even one origin alone could have served everyone three times. */
+/** The flash crowd of a contender. It counts as stuck when one origin alone could have served everyone three times. */
 export const crowdOf = (contender: Contender, options: KrakenTestOptions, seed: number): FlashCrowd => {
   const { agents, origins, trackers, blobs, size, rate, latency, burst } = options
   const { pieceLength, hasBuckets } = contender
@@ -151,9 +150,9 @@ export const crowdOf = (contender: Contender, options: KrakenTestOptions, seed: 
   }
 }
 
-/** Whether these are the options of the test that Kraken's README reports. */
+/** Whether these are the options of the test in Kraken's README. */
 export const isPublishedTest = ({ agents, origins, trackers, blobs, size, rate }: KrakenTestOptions) =>
   agents === 2600 && origins === 5 && trackers === 5 && blobs === 2 && size === 1.5e9 && rate === 3e8
 
-/** Seconds, of that README. */
+/** Seconds from that README. */
 export const published = { p50_s: 10, p99_s: 18, p999_s: 22 } as const

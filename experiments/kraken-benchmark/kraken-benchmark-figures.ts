@@ -1,5 +1,5 @@
-// Decides what is kept of a contender's run of Kraken's test, and where its time went: until a host's first piece, while
-// its pieces came, after the last one. Pure functions of a wave's outcome, plain data both ways.
+// The kept part of the run of a contender in Kraken's test, and the parts of its time: until the first piece of a host,
+// while its pieces come, after the last one. Pure functions of the outcome of a flash crowd; all are plain data.
 
 import type { CellOutcome } from "../engine/experiment.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
@@ -8,7 +8,7 @@ import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
 import type { KrakenTestOptions } from "./kraken-benchmark-contenders.ts"
 
-/** Where the time of hosts went, in seconds; quantiles over hosts. */
+/** Parts of the time of hosts in seconds; quantiles over hosts. */
 export interface TimeParts {
   readonly firstPieceP50: number
   readonly lastPieceP50: number
@@ -22,38 +22,42 @@ export interface ContenderOutcome extends CellOutcome {
   readonly image: Times
   /** Of all blobs together, each against the bound of one blob alone. */
   readonly blob: Times
-  /** Seconds at which evenly spread shares of the hosts were done, the first host first. */
+  /** Seconds after which evenly spread shares of the hosts were done, the first host first. */
   readonly curve: ReadonlyArray<readonly [seconds: number, share: number]>
-  /** Copies of the image that origins had sent when every piece was stored by some agent. */
+  /** Copies of the image that origins had sent when every piece was stored by at least one agent. */
   readonly copiesUntilOutside: number
   /** Copies of the image that agents received from origins in all. */
   readonly copiesFromOrigins: number
-  /** Of the piece bytes that agents received, those that came from origins. */
+  /** Share of the piece bytes received by agents that came from origins. */
   readonly originShare: number
-  /** Requests refused for each piece stored; absent when the strategy refuses none. */
+  /** Refused requests per stored piece; absent when the strategy refuses none. */
   readonly rejectsPerPiece?: number
   readonly duplicatesPerPiece?: number
-  /** Absent when the strategy does not tell. */
+  /** Absent when the strategy does not record them. */
   readonly parts?: TimeParts
 }
 
-/** Points of a curve: enough for its shape, few enough for a small report. */
+/** The most points of a curve: enough for its shape, and for a small report. */
 const curvePoints = 100
 
 const seconds = (micros: number): number => micros / 1e6
 
 const curveOf = (sorted: ReadonlyArray<number>): ContenderOutcome["curve"] => {
   const points = Math.min(curvePoints, sorted.length)
-  return Array.from({ length: points }, (_, point) => {
-    const index = points === 1 ? 0 : Math.round((point * (sorted.length - 1)) / (points - 1))
-    return [sorted[index]!, (index + 1) / sorted.length] as const
-  })
+  const shown = new Set(
+    Array.from({ length: points }, (_, point) =>
+      points === 1 ? 0 : Math.round((point * (sorted.length - 1)) / (points - 1))
+    )
+  )
+  return sorted.flatMap((seconds, index) =>
+    shown.has(index) ? [[seconds, (index + 1) / sorted.length] as const] : []
+  )
 }
 
 const partsOf = ({ completions, firstPieces, lastPieces }: CrowdOutcome): TimeParts | undefined => {
   if (firstPieces === undefined || lastPieces === undefined) return undefined
   const [firsts, lasts] = [ascending(firstPieces), ascending(lastPieces)]
-  const afterwards = ascending(completions.map((at, agent) => at - lastPieces[agent]!))
+  const afterwards = ascending(completions.map((at, agent) => at - (lastPieces[agent] ?? 0)))
   return {
     firstPieceP50: seconds(quantile(firsts, 500)),
     lastPieceP50: seconds(quantile(lasts, 500)),

@@ -1,5 +1,5 @@
-// Holds the experiment `kraken-benchmark` to its contenders and its words: everyone has the same image and links but for
-// what its terms say, options that cannot be are refused, and the answer names the aims that are missed.
+// Tests of the experiment kraken-benchmark: all contenders have the same image and links except for their terms,
+// impossible options are refused, and the answer names the aims that are missed.
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
@@ -60,7 +60,7 @@ const outcome = (p50: number, p999: number, max: number): ContenderOutcome => {
 }
 
 describe("contenders", () => {
-  it("are all strategies, on the published test by default", async () => {
+  it("are all strategies, with the options of the published test by default", async () => {
     const used = new Set(contendersOf(published).map(({ strategy }) => strategy.name))
     assert.deepStrictEqual([...used].sort(), strategies.map(({ name }) => name).sort())
     assert.isTrue(isPublishedTest(published))
@@ -69,7 +69,7 @@ describe("contenders", () => {
     assert.strictEqual(options.piece, "4MB")
   })
 
-  it("pull the same bytes over the same links, but for buckets and the length of pieces", () => {
+  it("pull the same bytes over the same links, except for buckets and the length of pieces", () => {
     const crowds = contendersOf(published).map((contender) => crowdOf(contender, published, 1))
     for (const { agents, links, blobs } of crowds) {
       assert.strictEqual(agents, 2600)
@@ -85,7 +85,7 @@ describe("contenders", () => {
     )
   })
 
-  it("are refused together when one of them cannot run", async () => {
+  it("are refused together when one of them is impossible", async () => {
     const refusal = async (texts: Readonly<Record<string, string>>) =>
       (await Effect.runPromise(Effect.flip(krakenBenchmark.prepare(texts, [1])))).message
     assert.include(await refusal({ agents: "10" }), "at most 9 others")

@@ -1,8 +1,9 @@
-// Decides the question how shoal stands beside Kraken's published test and the other strategies: the same image, hosts
-// and links for all, a cell a contender. Who contends is kraken-benchmark-contenders.ts, what is said of it
-// kraken-benchmark-answer.ts.
+// The experiment kraken-benchmark: shoal in Kraken's published test, beside Kraken's policies and the other strategies.
+// All have the same image, hosts and links; each contender is a cell. kraken-benchmark-contenders.ts has the
+// contenders, kraken-benchmark-answer.ts the words of the answer.
 
 import { Effect, Result, Schema } from "effect"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
 import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
@@ -17,22 +18,26 @@ import { type ContenderOutcome, linkUseOf, outcomeOf, type TimeParts } from "./k
 const name = "kraken-benchmark"
 
 const options = Schema.Struct({
-  strategies: option(namesText, strategies.map((strategy) => strategy.name).join(","), "Which take part."),
+  strategies: option(
+    namesText,
+    strategies.map((strategy) => strategy.name).join(","),
+    "Strategies that take part."
+  ),
   agents: option(countText(2, 100_000), "2600", "Hosts that pull, all at the same instant."),
-  origins: option(countText(1, 64), "5", "Origins; each layer lies on at most three of them."),
+  origins: option(countText(1, 64), "5", "Origins; each layer is on at most three of them."),
   trackers: option(countText(1, 16), "5", "Trackers that the agents know."),
   blobs: option(countText(1, 16), "2", "Layers of the image."),
   size: option(byteSizeText, "1.5GB", "Length of a layer."),
-  piece: option(byteSizeText, "4MB", "Length of a piece, but where a contender has its own."),
+  piece: option(byteSizeText, "4MB", "Length of a piece, except where a contender has its own."),
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
   latency: option(durationText, "0.5ms", "One way, between any two hosts."),
-  burst: option(durationText, "1s", "What the token buckets of Kraken hold, as a time of their rate."),
+  burst: option(durationText, "1s", "Contents of Kraken's token buckets, as a time of their rate."),
   degree: option(
     countText(1, 256),
     "10",
-    "Agents that a host has as neighbours at most, where shoal runs as the aim states."
+    "The most agents that a host has as neighbours, where shoal runs as the aim states."
   ),
-  have: option(durationText, "20ms", "How long Have messages wait there.")
+  have: option(durationText, "20ms", "Time that Have messages wait there.")
 })
 type Options = typeof options.Type
 
@@ -75,7 +80,8 @@ const measure = (
   { options, contender: wanted, seed }: Input,
   progress: Progress
 ): Effect.Effect<ContenderOutcome, ExperimentFailed> => {
-  const contender = contendersOf(options).find((known) => known.name === wanted)!
+  const contender = contendersOf(options).find((known) => known.name === wanted)
+  invariant(contender !== undefined, `kraken-benchmark: ${wanted} is a contender`)
   const spec = crowdOf(contender, options, seed)
   return contender.strategy.run(spec, contender.parameters, progress).pipe(
     Effect.map((outcome) => outcomeOf(spec, outcome)),
@@ -85,7 +91,7 @@ const measure = (
   )
 }
 
-/** Of a contender's runs the one whose slow hosts took longest. */
+/** The run of a contender whose slow hosts took longest. */
 const worst = (left: ContenderOutcome, right: ContenderOutcome): ContenderOutcome =>
   right.image.p999_s > left.image.p999_s ? right : left
 
@@ -94,7 +100,8 @@ const count = (value: number | undefined): number | string => value ?? ""
 const tableOf = (options: Options, shown: ReadonlyArray<Shown & { readonly terms: string }>): Table => ({
   title: "Every contender",
   caption:
-    "Seconds until hosts have the whole image, and the same over the contender's own bound. Copies are of the whole image.",
+    "Seconds until hosts have the whole image, and the same over the bound of the contender. Copies are of the " +
+    "whole image.",
   columns: [
     "contender",
     "terms",
@@ -134,7 +141,7 @@ const tableOf = (options: Options, shown: ReadonlyArray<Shown & { readonly terms
       ? [
           [
             "kraken, published",
-            "as its README tells, measured on real hosts",
+            "as in its README, measured on real hosts",
             published.p50_s,
             published.p99_s,
             published.p999_s,
@@ -147,7 +154,7 @@ const tableOf = (options: Options, shown: ReadonlyArray<Shown & { readonly terms
 
 const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
 
-/** Where the time went, of shoal as the aim states. */
+/** Parts of the time of shoal as the aim states. */
 const partFigures = (options: Options, parts: TimeParts): Readonly<Record<string, Figure>> => ({
   aim_first_piece_p50: figure(parts.firstPieceP50, "s", "Until the median host had its first piece."),
   aim_link_use: figure(
@@ -187,7 +194,7 @@ const figuresOf = (
           aim_copies_until_outside: figure(
             aim.copiesUntilOutside,
             "copies",
-            "Copies that origins had sent when every piece was stored by some agent; 1 is the least."
+            "Copies that origins had sent when every piece was stored by at least one agent; 1 is the least."
           ),
           ...(aim.parts === undefined ? {} : partFigures(options, aim.parts))
         }),
@@ -217,8 +224,8 @@ const conclude = (
     const find = (wanted: string) => shown.find(({ name: contender }) => contender === wanted)?.outcome
     return {
       bound:
-        "the counting bound of the image over its origins, with one latency; of a blob, the bound of that blob alone. " +
-        "With token buckets, what they hold at first is taken off.",
+        "the counting bound of the image over its origins, with one latency; for a blob, the bound of that blob " +
+        "alone. With token buckets, their initial contents are subtracted.",
       strategies: Object.fromEntries(
         shown.map(({ name: contender, outcome: { image, blob } }) => [contender, { image, blob }])
       ),
@@ -235,26 +242,31 @@ export const krakenBenchmark = defineExperiment({
     "How does shoal stand in Kraken's published test, beside Kraken's policies and the other strategies?",
   options,
   method: [
-    "The test that Kraken's README reports: an image of two layers, pulled by all hosts at one instant over links of 300 MB/s " +
-      "each way, from five origins of which three hold each layer. Published are 10 s for the median, 18 s for p99, 22 s for p99.9. " +
-      "A host is done when every layer is verified to the last byte. Every contender has the same hosts, links, latency, disks " +
-      "and cost of hashing; the table tells each one's terms.",
-    "Shoal runs as it ships, with pieces as in the test; with the pieces that it would choose itself; and as the aim is " +
-      "stated: few neighbours, and Have messages that wait for company. The limit of neighbours is among agents: the origins " +
-      "of a layer, three at most, come on top of it.",
-    "Kraken's policies are those of its source. Its rarest-first order breaks ties alike on every host, so that all ask for " +
-      "the same pieces and the origins stay the bottleneck; other runs choose at random, or are tuned. Kraken keeps its rates by token buckets that hold a second of rate, so one of its " +
-      "runs has them, over links that are four times as fast; the other runs are on the links that everybody has. With " +
-      "several seeds the run with the largest p99.9 of each contender is told.",
-    "Layers are pulled at the same time and share a host's downlink, so a layer alone takes about as long as the image; " +
-      "its ratio is to the bound of that layer alone."
+    "The test is the one that Kraken's README reports: all hosts pull an image of two layers at the same instant " +
+      "over links of 300 MB/s each way, from five origins of which three hold each layer. Published are 10 s for " +
+      "the median, 18 s for p99, 22 s for p99.9. A host is done when every layer is verified to the last byte. All " +
+      "contenders have the same hosts, links, latency, disks and cost of hashing; the table shows the terms of " +
+      "each.",
+    "Shoal runs as it ships, with pieces as in the test; with the pieces that it chooses itself; and as the aim " +
+      "states: with few neighbours, and Have messages that wait for more pieces. The limit of neighbours counts " +
+      "agents; the origins of a layer, three at most, come in addition.",
+    "Kraken's policies are those of its source. Its rarest-first order breaks ties alike on every host, so that " +
+      "all ask for the same pieces and the origins stay the bottleneck; other runs choose at random, or are tuned. " +
+      "Kraken keeps its rates by token buckets that hold a second of rate, so one of its runs has them, over links " +
+      "that are four times as fast; the other runs use the same links as all contenders. With several seeds, the " +
+      "run of each contender with the largest p99.9 is shown.",
+    "Layers are pulled at the same time and share the downlink of a host, so a layer takes about as long as the " +
+      "image; its ratio is to the bound of that layer alone."
   ],
   limits: [
-    "All links are equal and nothing fails; disks and hashing cost virtual time at fixed rates, processors cost none.",
-    "The published figures are of real hosts whose links, disks and start were not told in full; the simulated Kraken is its policies, not its program.",
+    "All links are equal and nothing fails; disks and hashing cost virtual time at fixed rates, processors cost " +
+      "none.",
+    "The published figures are of real hosts whose links, disks and start are not fully described; the simulated " +
+      "Kraken has its policies, not its program.",
     "Connections cost a round trip, without slow start and congestion."
   ],
-  // A burst of a second must stay as small beside the wave as in the full test, so links are slow as well.
+  // The ratio of a burst of one second to the whole time must be as small as in the full test, so links are slow as
+  // well.
   quick: { agents: "60", size: "50MB", piece: "1MB", rate: "10MB/s" },
   seeds: "1",
   refuse,

@@ -1,4 +1,5 @@
-// The answer of policies in words: how many rules ship with their best value, which do not, and what ships reaches. Pure.
+// The answer of policies in words: how many rules ship with their best value, which do not, and what ships reaches.
+// Pure.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import { figureValue, percent } from "../report/findings.ts"

@@ -1,6 +1,5 @@
-// Decides what is drawn of the experiment `policies`: every factor a row of its own, every value a line from the median
-// host to the slowest, over the bound, so that values can be compared at a glance; and the copies that origins had to
-// send.
+// Charts of the experiment policies: each value is a line from the median host to the slowest, over the bound, in rows
+// by factor, so that values can be compared at a glance; and the copies that origins had to send.
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour } from "../report/chart-theme.ts"
@@ -12,7 +11,7 @@ const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 const kinds = ["as it ships, in pieces of the option", "other"] as const
 const colours = [lightColour("shoal"), lightColour("origin")]
 
-/** Rows of a chart: each value, under the name of its factor. */
+/** Rows of a chart: each value with the name of its factor. */
 const rowsOf = (factors: ReadonlyArray<MeasuredFactor>, of: (value: MeasuredValue) => object) =>
   factors.flatMap(({ name, values }) =>
     values.map((value) => ({
@@ -38,7 +37,7 @@ const encodingOf = (rows: ReadonlyArray<{ readonly row: string }>) => ({
 
 const rowHeight = 19
 
-/** Of every value p50, p99.9 and max over the bound: medians over the seeds, and the worst max. */
+/** p50, p99.9 and maximum of every value over the bound: medians over the seeds, and the worst maximum. */
 export const ratiosChart = (factors: ReadonlyArray<MeasuredFactor>, agents: number): ChartSource => {
   const rows = rowsOf(factors, ({ ratios: { p50, p999, max } }) => ({
     p50: rounded(p50.median),
@@ -56,8 +55,8 @@ export const ratiosChart = (factors: ReadonlyArray<MeasuredFactor>, agents: numb
     name: "chart",
     title: `One rule at a time, ${agents} hosts`,
     caption:
-      "A line goes from the median host to the slowest, which has the dot, both as medians over the seeds; the tick is the " +
-      "slowest host of the worst seed, the ring p99.9.",
+      "A line goes from the median host to the slowest, which has the dot, both as medians over the seeds. The " +
+      "tick is the slowest host of the worst seed, and the ring is p99.9.",
     spec: {
       $schema: vegaLiteSchema,
       description: "Completion over the bound for every value of every factor.",
@@ -100,8 +99,8 @@ export const copiesChart = (factors: ReadonlyArray<MeasuredFactor>): ChartSource
   }
   return {
     name: "copies",
-    title: "What origins had sent when every piece was outside",
-    caption: "The dot is the median over the seeds, the tick the worst seed; the dashed rule is the aim.",
+    title: "Copies that origins had sent when every piece was outside",
+    caption: "The dot is the median over the seeds, the tick the worst seed, and the dashed rule the aim.",
     spec: {
       $schema: vegaLiteSchema,
       description:

@@ -1,5 +1,5 @@
-// Decides what the experiment `policies` varies: one rule of the protocol at a time, a few values around the one that
-// ships, on the wave of its options. The shipped value stands in every factor and is measured once. Plain data.
+// Factors of the experiment policies: one rule of the protocol at a time, with a few values around the shipped one. The
+// shipped value is in every factor and is measured once. Plain data.
 
 import { Schema } from "effect"
 import { type Micros, milliseconds } from "../../src/protocol/kit/time.ts"
@@ -22,7 +22,10 @@ export interface PolicyOptions {
   readonly "confirm-agents": number
 }
 
-/** What a run has that is not as it ships: parameters of the strategy `shoal`, and the length of pieces. */
+/**
+ * The parts of a run that may differ from the shipped ones: parameters of the strategy `shoal`, and the length of
+ * pieces.
+ */
 export interface Setting {
   readonly parameters: Readonly<Record<string, string>>
   /** Bytes. */
@@ -30,9 +33,9 @@ export interface Setting {
 }
 
 export interface Value extends Setting {
-  /** As charts and tables call it. */
+  /** Name in charts and tables. */
   readonly label: string
-  /** What every other factor runs with: the shipped value, and the length of pieces of the options. */
+  /** Whether every other factor runs with it: the shipped value, or the length of pieces of the options. */
   readonly isBase: boolean
 }
 
@@ -46,13 +49,13 @@ export interface Factor {
 const durationOf = Schema.encodeSync(durationText)
 const sizeOf = Schema.encodeSync(byteSizeText)
 
-/** The factor whose base is an option, not what ships: what ships is the own choice. */
+/** The factor whose base is an option, not the shipped value, which is the own choice. */
 export const pieceFactor = "piece"
 
 const settingText = ({ pieceLength, parameters }: Setting): string =>
   JSON.stringify([pieceLength, ...Object.entries(parameters)])
 
-/** Values with the shipped one among them, in ascending order. */
+/** The values with the shipped one, in ascending order. */
 const around = (shipped: number, others: ReadonlyArray<number>): ReadonlyArray<number> =>
   [...new Set([shipped, ...others])].sort((left, right) => left - right)
 
@@ -61,7 +64,9 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
     parameters,
     pieceLength: piece
   })
-  /** A factor of whole numbers or durations; the shipped value has no parameters, so that all factors share its runs. */
+  /**
+   * A factor of whole numbers or durations; the shipped value has no parameters, so that all factors share its runs.
+   */
   const numbers = (
     name: string,
     title: string,
@@ -175,7 +180,7 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
   ]
 }
 
-/** Names of all factors, in the order of the report. */
+/** Names of all factors in the order of the report. */
 export const factorNames: ReadonlyArray<string> = [
   pieceFactor,
   "degree",
@@ -190,16 +195,16 @@ export const factorNames: ReadonlyArray<string> = [
   "second-announce"
 ]
 
-/** The factors that were asked for, in the order of the report. */
+/** The factors of the options, in the order of the report. */
 export const factorsOf = (options: PolicyOptions): ReadonlyArray<Factor> =>
   allFactors(options).filter(({ name }) => options.factors.includes(name))
 
-/** A run of the sweep: a setting, and the first value that has it, for its label. */
+/** A setting of the sweep, with the label of the first value that has it. */
 export interface Variant extends Setting {
   readonly label: string
 }
 
-/** Everything that is measured, each setting once, the shipped one first. */
+/** All settings that are measured, each once, the shipped one first. */
 export const variantsOf = (options: PolicyOptions): ReadonlyArray<Variant> => {
   const variants = new Map<string, Variant>()
   const add = (label: string, { parameters, pieceLength }: Setting) => {
@@ -213,13 +218,13 @@ export const variantsOf = (options: PolicyOptions): ReadonlyArray<Variant> => {
   return [...variants.values()]
 }
 
-/** The place of a value's setting among the variants. */
+/** The position of the setting of a value among the variants. */
 export const variantIndex = (variants: ReadonlyArray<Variant>, value: Setting): number => {
   const key = settingText(value)
   return variants.findIndex((variant) => settingText(variant) === key)
 }
 
-/** Virtual time that a wave may take, as a multiple of its bound, and beside it, before it counts as stuck. */
+/** The most virtual time of a flash crowd: a multiple of its bound, and this in addition. */
 const patience = 20
 const patienceBeside: Micros = 60_000_000
 

@@ -1,5 +1,5 @@
-// What is kept of a run of the experiment `policies`, and how the runs of several seeds become the figures of one value.
-// Pure.
+// What is kept of a run of the experiment `policies`, and how the runs of several seeds become the figures of one
+// value. Pure.
 
 import type { CellOutcome } from "../engine/experiment.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
@@ -8,12 +8,12 @@ import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
 import { type Factor, type PolicyOptions, type Value, variantIndex, variantsOf } from "./policies-factors.ts"
 
-/** Copies of the blob that origins may have sent when every piece exists outside: the aim of the issue. */
+/** The aim: copies of the blob that origins have sent, at most, when every piece exists outside. */
 export const copiesAim = 1.1
 
 export interface PolicyOutcome extends CellOutcome {
   readonly times: Times
-  /** Copies of the blob that origins had sent when every piece was stored by some agent. */
+  /** Copies of the blob that origins had sent when every piece was stored by at least one agent. */
   readonly copiesUntilOutside: number
   readonly rejectsPerPiece: number
   readonly duplicatesPerPiece: number
@@ -29,26 +29,26 @@ export const outcomeOf = (spec: FlashCrowd, outcome: CrowdOutcome): PolicyOutcom
       completions.map((at) => at / 1e6)
     ),
     copiesUntilOutside: allOutside.sentByOrigins / spec.blobs[0].length,
-    rejectsPerPiece: counts.rejects_received! / pieceTransfers,
-    duplicatesPerPiece: counts.duplicate_pieces! / pieceTransfers
+    rejectsPerPiece: (counts.rejects_received ?? 0) / pieceTransfers,
+    duplicatesPerPiece: (counts.duplicate_pieces ?? 0) / pieceTransfers
   }
 }
 
-/** Over the seeds. */
+/** Median and worst value over the seeds. */
 export interface Spread {
   readonly median: number
   readonly worst: number
 }
 
 export interface MeasuredRuns {
-  /** Over the bound of each value's own pieces. */
+  /** Times over the bound of the pieces of each value. */
   readonly ratios: {
     readonly p50: Spread
     readonly p99: Spread
     readonly p999: Spread
     readonly max: Spread
   }
-  /** Seconds of the slowest host: what lengths of pieces are compared by, since each has a bound of its own. */
+  /** Seconds of the slowest host, by which lengths of pieces are compared, since each has a bound of its own. */
   readonly slowest: Spread
   readonly copies: Spread
   readonly rejects: Spread
@@ -68,7 +68,7 @@ const spreadOf = (values: ReadonlyArray<number>): Spread => {
   return { median: quantile(sorted, 500), worst: quantile(sorted, 1000) }
 }
 
-/** Runs of one setting, one a seed. */
+/** Summary of the runs of one setting, one per seed. */
 export const summaryOf = (runs: ReadonlyArray<PolicyOutcome>): MeasuredRuns => {
   const spread = (of: (run: PolicyOutcome) => number): Spread => spreadOf(runs.map(of))
   return {
@@ -88,7 +88,7 @@ export const summaryOf = (runs: ReadonlyArray<PolicyOutcome>): MeasuredRuns => {
   }
 }
 
-/** The factors with what their values reached; `outcomes` are those of the variants, the seeds of each together. */
+/** The factors with the figures of their values. `outcomes` are those of the variants, the seeds of each together. */
 export const measuredFactors = (
   options: PolicyOptions,
   factors: ReadonlyArray<Factor>,
@@ -96,9 +96,10 @@ export const measuredFactors = (
   outcomes: ReadonlyArray<PolicyOutcome>
 ): ReadonlyArray<MeasuredFactor> => {
   const variants = variantsOf(options)
-  const summaries = variants.map((_, index) => summaryOf(outcomes.slice(index * seeds, (index + 1) * seeds)))
+  const summaryOfVariant = (index: number): MeasuredRuns =>
+    summaryOf(outcomes.slice(index * seeds, (index + 1) * seeds))
   return factors.map((factor) => ({
     ...factor,
-    values: factor.values.map((value) => ({ ...value, ...summaries[variantIndex(variants, value)]! }))
+    values: factor.values.map((value) => ({ ...value, ...summaryOfVariant(variantIndex(variants, value)) }))
   }))
 }

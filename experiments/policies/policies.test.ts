@@ -1,5 +1,5 @@
-// Holds the experiment `policies` to one factor at a time: the shipped value stands in each and is measured once, what a
-// factor changes reaches the swarm, and the answer names the values that are better than what ships.
+// Tests of the experiment policies: the shipped value is in each factor and is measured once, factors change the swarm,
+// and the answer names the rules with better values than the shipped ones.
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
@@ -38,7 +38,7 @@ const outcome = (seconds: number): PolicyOutcome => {
 }
 
 describe("factors", () => {
-  it("have names that are known, and the shipped value once among others", () => {
+  it("have known names, and the shipped value once among others", () => {
     assert.deepStrictEqual(
       factorsOf(options).map(({ name }) => name),
       factorNames
@@ -54,7 +54,7 @@ describe("factors", () => {
     }
   })
 
-  it("share the runs of what ships", () => {
+  it("share the runs of the shipped values", () => {
     const variants = variantsOf(options)
     const factors = factorsOf(options)
     assert.lengthOf(variants, 1 + factors.reduce((sum, { values }) => sum + values.length - 1, 0))
@@ -63,7 +63,7 @@ describe("factors", () => {
     }
   })
 
-  it("confirm on seeds that the sweep has not seen", async () => {
+  it("confirm on seeds that are not in the sweep", async () => {
     const { cells } = await Effect.runPromise(policies.prepare({ factors: "suggest" }, [1, 2, 3, 4, 5]))
     assert.lengthOf(cells, 2 * 5 + 10)
     assert.deepStrictEqual(
@@ -72,7 +72,7 @@ describe("factors", () => {
     )
   })
 
-  it("are refused when there is none of that name", async () => {
+  it("are refused by an unknown name", async () => {
     const error = await Effect.runPromise(Effect.flip(policies.prepare({ factors: "windw" }, [1])))
     assert.include(error.message, "did you mean window?")
   })
@@ -89,17 +89,17 @@ describe("the answer", () => {
     return assertPlain(prepared.answer({ seeds: "1-3", strategies, figures, tables: tables! }))
   }
 
-  it("says that all is well when nothing is better, whatever lengths of pieces give", async () => {
+  it("says that every rule ships with its best value, whatever lengths of pieces give", async () => {
     assert.strictEqual(
       await answer((label) =>
         label.startsWith("as shipped, 2600 hosts") ? 11 : label.startsWith("piece") ? 5 : 10.2
       ),
-      "Every rule ships with its best value, by the slowest host. What ships takes 1.100 times the bound at the median " +
-        "and 1.100 at the slowest of 2600 hosts on unseen seeds; the aim of 1.1 copies is met."
+      "Every rule ships with its best value, by the slowest host. What ships takes 1.100 times the bound at the " +
+        "median and 1.100 at the slowest of 2600 hosts on unseen seeds; the aim of 1.1 copies is met."
     )
   })
 
-  it("names what is better, by how much, and not because of one lucky seed", async () => {
+  it("names rules with better values, by how much, but not because of one lucky seed", async () => {
     const text = await answer((label) =>
       label.startsWith("queue 2,") ? 10 : label === "suggest no, seed 2" ? 5 : 10.5
     )
@@ -107,7 +107,7 @@ describe("the answer", () => {
     assert.include(text, "Other values make the slowest host at most 4.8 % faster: queue.")
   })
 
-  it("speaks of the sweep when nothing is confirmed, and passes over what cannot be noticed", async () => {
+  it("gives the figures of the sweep without confirmation, and ignores small differences", async () => {
     const text = await answer((label) => (label.startsWith("queue 2,") ? 10.491 : 10.5), "0")
     assert.include(text, "Every rule ships with its best value")
     assert.include(text, "1.050 at the slowest of 500 hosts;")
@@ -133,8 +133,8 @@ describe("policies", () => {
     const hashes = outcomes.map(({ traceHash }) => traceHash)
     assert.strictEqual(new Set(hashes).size, hashes.length)
     const measured = await Effect.runPromise(prepared.conclude(JSON.parse(JSON.stringify(outcomes))))
-    assert.isAtLeast(measured.figures.shipped_max!.value, 1)
-    assert.isAtLeast(measured.figures.confirmed_max!.value, 1)
+    assert.isAtLeast(measured.figures.shipped_max?.value ?? 0, 1)
+    assert.isAtLeast(measured.figures.confirmed_max?.value ?? 0, 1)
     assert.deepStrictEqual(
       measured.charts.map(({ name }) => name),
       ["chart", "copies"]

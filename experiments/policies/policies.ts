@@ -1,6 +1,6 @@
-// Decides the question whether the defaults that ship are the best: one rule at a time is given other values around the
-// shipped one, on several seeds, and what ships is then confirmed with many more hosts on seeds that the choice has not
-// seen. Which rules and values is policies-factors.ts.
+// The experiment policies: whether the shipped defaults are the best. One rule at a time gets other values around the
+// shipped one, on several seeds. The shipped values are then confirmed with many more hosts, on seeds that no choice
+// was made on. policies-factors.ts has the rules and values.
 
 import { Effect, Schema } from "effect"
 import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } from "../engine/experiment.ts"
@@ -28,17 +28,17 @@ const name = "policies"
 
 const options = Schema.Struct({
   agents: option(countText(2, 100_000), "500", "Hosts of the sweep, all asked at the same instant."),
-  origins: option(countText(1, 64), "5", "Origins; the blob lies on at most three of them."),
+  origins: option(countText(1, 64), "5", "Origins; the blob is on at most three of them."),
   trackers: option(countText(1, 16), "5", "Trackers that the agents know."),
   size: option(byteSizeText, "1.5GB", "Length of the blob."),
-  piece: option(byteSizeText, "4MB", "Length of a piece, but where it is what varies."),
+  piece: option(byteSizeText, "4MB", "Length of a piece, except where it varies."),
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
   latency: option(durationText, "0.5ms", "One way, between any two hosts."),
-  factors: option(namesText, factorNames.join(","), "What is varied."),
+  factors: option(namesText, factorNames.join(","), "Factors that are varied."),
   confirm: option(
     countText(0, 100),
     "10",
-    "Runs that confirm what ships, on the seeds after the last of the sweep."
+    "Runs that confirm the shipped values, on the seeds after the last one of the sweep."
   ),
   "confirm-agents": option(countText(2, 100_000), "2600", "Hosts of those runs.")
 })
@@ -126,7 +126,8 @@ const cellsOf = ({ ratios, slowest, copies, rejects, duplicates }: MeasuredRuns)
 const tableOf = (factor: MeasuredFactor): Table => ({
   title: factor.title,
   caption:
-    "Median over the seeds / worst seed. Base is what all other factors run with: what ships, in pieces of the option.",
+    "Median over the seeds / worst seed. The base is the value that all other factors run with: the shipped one, " +
+    "in pieces of the option.",
   columns: ["value", "", ...columns],
   rows: factor.values.map((value) => [value.label, value.isBase ? baseMark : "", ...cellsOf(value)])
 })
@@ -163,7 +164,7 @@ const conclude = (
   Effect.sync(() => {
     const variants = variantsOf(options)
     const factors = measuredFactors(options, factorsOf(options), seeds.length, outcomes)
-    // The shipped setting is the first variant; what confirms it comes after all of them.
+    // The shipped setting is the first variant; the runs that confirm it come after all variants.
     const shipped = summaryOf(outcomes.slice(0, seeds.length))
     const rest = outcomes.slice(variants.length * seeds.length)
     const confirmed = rest.length === 0 ? undefined : summaryOf(rest)
@@ -203,18 +204,20 @@ export const policies = defineExperiment({
   question: "Which values of the swarm's rules are the best, and does what ships follow from them?",
   options,
   method: [
-    "A wave of the programs that ship: one blob, all hosts asked at one instant. One rule at a time has another value, all " +
-      "others are as they ship; degree means the neighbours that a peer asks for and those that it accepts, moved together. " +
-      "Every value runs on every seed; told are the median over the seeds and the worst seed.",
-    "The best value of a factor is the one whose slowest host is done first, by the median over the seeds; in seconds, because " +
-      "shorter pieces have a lower bound. Copies are what origins had sent when every piece was stored by some agent.",
-    "What ships is then run with more hosts on seeds that no choice was made on. To try another value there, change limits.ts " +
-      "and run the experiment again: its fingerprint tells that the report is of other sources."
+    "A flash crowd of the shipped programs: one blob, all hosts asked at the same instant. One rule at a time has " +
+      "another value, and all others are as shipped. Degree means the neighbours that a peer asks for and those " +
+      "that it accepts, varied together. Every value runs on every seed; the tables show the median over the seeds " +
+      "and the worst seed.",
+    "The best value of a factor is the one whose slowest host is done first, by the median over the seeds; in " +
+      "seconds, because shorter pieces have a lower bound. Copies are those that origins had sent when every piece " +
+      "was stored by at least one agent.",
+    "The shipped values then run with more hosts, on seeds that no choice was made on. To try another value there, " +
+      "change limits.ts and run the experiment again: the index marks reports of other code."
   ],
   limits: [
-    "Rules are varied one at a time: what two of them do together is not looked at.",
-    "One size of blob, equal links, no failures: adversity and scale look at others.",
-    "Five seeds tell differences of some thousandths at best."
+    "Rules are varied one at a time: the effect of two of them together is not measured.",
+    "One size of blob, equal links, no failures: adversity and scale have others.",
+    "Five seeds show differences of some thousandths at best."
   ],
   quick: {
     agents: "40",

@@ -1,4 +1,4 @@
-// Holds percentiles to the nearest rank: a value that was measured, at the rank that the definition gives.
+// Tests of percentiles by nearest rank: a measured value, at the rank of the definition.
 
 import fc from "fast-check"
 import { assert, describe, it } from "vitest"
@@ -17,7 +17,7 @@ describe("quantile", () => {
     assert.strictEqual(quantile([10, 20, 30], 999), 30)
   })
 
-  it("is the smallest value that at least that share does not exceed", () => {
+  it("is the smallest value that at least that share of the values does not exceed", () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 300 }),
@@ -32,7 +32,7 @@ describe("quantile", () => {
     )
   })
 
-  it("does not change what it is given", () => {
+  it("does not change its input", () => {
     const values = [3, 1, 2]
     timesAgainst(1, values)
     assert.deepStrictEqual(values, [3, 1, 2])

@@ -1,5 +1,5 @@
-// The answer of scale in words: up to how many hosts, and from which size of a blob on, the slowest host gets a good share
-// of its line rate, and what it gets when everyone asks one origin at once. Pure.
+// The answer of scale in words: up to how many hosts, and from which size of a blob on, the slowest host gets a good
+// share of its line rate, and what it gets when everyone asks one origin at once. Pure.
 
 import { Schema } from "effect"
 import { byteSizeText } from "../engine/option-text.ts"

@@ -1,5 +1,5 @@
-// Decides what is drawn of the experiment `scale`: time over hosts, time over bytes, and what the slowest host got of
-// its line rate over bytes; the number that grows is on a log axis.
+// Charts of the experiment scale: time over hosts, time over bytes, and the share of its line rate that the slowest
+// host gets over bytes; hosts and bytes are on a log axis.
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour, type PaletteName } from "../report/chart-theme.ts"
@@ -24,7 +24,7 @@ interface LinesOver {
 
 const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 
-/** Lines with a mark at every point, x on a log axis. */
+/** A chart of lines with a mark at every point, x on a log axis. */
 const linesOver = ({ name, title, caption, x, y, lines }: LinesOver): ChartSource => {
   const values = lines.flatMap(({ label, points }) =>
     points.map((point) => ({ x: point.x, y: rounded(point.y), line: label }))
@@ -96,8 +96,8 @@ export const hostsChart = (points: ReadonlyArray<MeasuredPoint>, blob: string): 
     name: "chart",
     title: `Time until ${blob} is on every host, over the number of hosts`,
     caption:
-      "Each point is a wave of its own: so many hosts that all ask at one instant. The dashed line is the counting bound, " +
-      "which grows by one piece's time whenever the hosts double.",
+      "Each point is a flash crowd of that many hosts, which all ask at the same instant. The dashed line is the " +
+      "counting bound, which grows by the time of one piece whenever the hosts double.",
     x: hostsAxis,
     y: { title: "seconds" },
     lines: [
@@ -122,8 +122,8 @@ export const bytesChart = (points: ReadonlyArray<MeasuredPoint>, hosts: string):
     name: "bytes",
     title: `Time until the blob is on ${hosts}, over its size`,
     caption:
-      "Both axes are logarithmic. Where the line runs beside the bound, the links decide; where it bends away from it, on " +
-      "the left, finding metainfo and peers and the digest at the end do.",
+      "Both axes are logarithmic. Where the line is close to the bound, the links decide; on the left, where it is " +
+      "not, finding metainfo and peers and computing the digest at the end do.",
     x: bytesAxis,
     y: { title: "seconds", log: true },
     lines: [
@@ -137,7 +137,7 @@ export const bytesChart = (points: ReadonlyArray<MeasuredPoint>, hosts: string):
     ]
   })
 
-/** What the slowest host got of its line rate, for clusters and for one seeder. */
+/** Share of its line rate that the slowest host gets, for clusters and for one seeder. */
 export const lineShareChart = (
   cluster: ReadonlyArray<MeasuredPoint>,
   clusterLabel: string,
@@ -146,9 +146,9 @@ export const lineShareChart = (
 ): ChartSource =>
   linesOver({
     name: "line-share",
-    title: "What the slowest host gets of its line rate",
+    title: "Share of its line rate that the slowest host gets",
     caption:
-      "The blob's bytes over the slowest host's time, from the instant at which it asked, as a share of its link's rate.",
+      "The bytes of the blob over the time of the slowest host since it asked, as a share of the rate of its link.",
     x: bytesAxis,
     y: { title: "share of line rate", share: true },
     lines: [

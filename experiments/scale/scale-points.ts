@@ -1,7 +1,8 @@
-// Decides which sizes of cluster and of blob the experiment `scale` measures, and what it keeps of each. A point may
-// belong to several series and is measured once. Points are plain data.
+// Points of the experiment scale: the sizes of cluster and of blob that it measures, and the kept part of each run. A
+// point may belong to several series and is measured once. Points are plain data.
 
 import { Schema } from "effect"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
 import type { CellOutcome } from "../engine/experiment.ts"
@@ -24,28 +25,28 @@ export interface ScaleOptions {
   readonly latency: Micros
 }
 
-/** One wave: so many hosts, one blob, so many origins that own it. */
+/** One flash crowd: its number of hosts, its blob, and the number of origins. */
 export interface ScalePoint {
   readonly agents: number
   readonly bytes: number
   readonly origins: number
 }
 
-/** What is kept of a point's run. */
+/** The kept part of the run of a point. */
 export interface PointOutcome extends CellOutcome {
   readonly times: Times
-  /** Copies of the blob that origins had sent when every piece was stored by some agent. */
+  /** Copies of the blob that origins had sent when every piece was stored by at least one agent. */
   readonly copiesUntilOutside: number
 }
 
 export interface ScaleSeries {
   /** One blob, more and more hosts. */
   readonly overHosts: ReadonlyArray<ScalePoint>
-  /** So many hosts, longer and longer blobs. */
+  /** The same hosts, longer and longer blobs. */
   readonly overBytes: ReadonlyArray<ScalePoint>
-  /** The longest blob of all. */
+  /** The longest blob. */
   readonly huge: ScalePoint
-  /** One seeder, everyone at once, longer and longer blobs. */
+  /** One seeder, all hosts at once, longer and longer blobs. */
   readonly oneSeeder: ReadonlyArray<ScalePoint>
 }
 
@@ -93,7 +94,7 @@ export const pointsOf = (options: ScaleOptions): ReadonlyArray<ScalePoint> => {
   ]
 }
 
-/** Virtual time that a wave may take, as a multiple of its bound, and beside it, before it counts as stuck. */
+/** The most virtual time of a flash crowd: a multiple of its bound, and this in addition. */
 const patience = 20
 const patienceBeside: Micros = 60_000_000
 
@@ -111,11 +112,11 @@ export const crowdAt = (point: ScalePoint, options: ScaleOptions, seed: number):
   return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) + patienceBeside }
 }
 
-/** What was measured at a point over all seeds: of each percentile the worst. */
+/** The measurement of a point over all seeds: the worst of each percentile. */
 export interface MeasuredPoint extends ScalePoint {
   readonly times: Times
   readonly copiesUntilOutside: number
-  /** What the slowest host got of its line rate, start and end included. */
+  /** Share of its line rate that the slowest host got, with start and end. */
   readonly lineShare: number
 }
 
@@ -132,7 +133,7 @@ const worst = (left: Times, right: Times): Times => {
   }
 }
 
-/** Finds what was measured at a point; `outcomes` are in the order of the points, the seeds of each together. */
+/** Finds the measurement of a point. `outcomes` are in the order of the points, the seeds of each together. */
 export const measuredAt = (
   options: ScaleOptions,
   seeds: number,
@@ -147,5 +148,9 @@ export const measuredAt = (
       return [keyOf(point), { ...point, times, copiesUntilOutside, lineShare }] as const
     })
   )
-  return (point) => byKey.get(keyOf(point))!
+  return (point) => {
+    const found = byKey.get(keyOf(point))
+    invariant(found !== undefined, `scale: ${labelOf(point)} is measured`)
+    return found
+  }
 }

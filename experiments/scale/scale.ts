@@ -1,6 +1,6 @@
-// Decides the question where size begins to matter: the same cluster with more and more hosts, the same hosts with
-// longer and longer blobs, and one seeder against everyone. Every point is a wave of the shipped roles of its own, held
-// against its bound, and a cell of its own.
+// The experiment scale: where size begins to matter. The same cluster has more and more hosts, the same hosts pull
+// longer and longer blobs, and one seeder serves everyone. Every point is a flash crowd of the shipped roles, compared
+// with its bound, and a cell of its own.
 
 import { Effect, Schema } from "effect"
 import { askLimits } from "../../src/roles/client/limits.ts"
@@ -33,18 +33,18 @@ const options = Schema.Struct({
   size: option(
     byteSizeText,
     "1GB",
-    "Length of the blob in the series over hosts; of one seeder's once, 3 and 10 times."
+    "Length of the blob in the series over hosts; one seeder has blobs of 1, 3 and 10 times that."
   ),
-  "most-hosts": option(hosts, "15000", "Last of the series over hosts, which begins at 10."),
+  "most-hosts": option(hosts, "15000", "Last point of the series over hosts, which begins at 10."),
   hosts: option(hosts, "1000", "Hosts of the series over sizes."),
-  largest: option(byteSizeText, "20GB", "Last of the series over sizes, which begins at 1 MB."),
+  largest: option(byteSizeText, "20GB", "Last point of the series over sizes, which begins at 1 MB."),
   huge: option(byteSizeText, "100GB", "Length of one more blob."),
   "huge-hosts": option(hosts, "500", "Hosts that pull that one."),
   "seeder-hosts": option(hosts, "3000", "Hosts that pull at once from one origin."),
   origins: option(
     countText(1, 64),
     "3",
-    `Origins; a blob lies on at most ${askLimits.originReplicas} of them.`
+    `Origins; a blob is on at most ${askLimits.originReplicas} of them.`
   ),
   trackers: option(countText(1, 16), "3", "Trackers that the agents know."),
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
@@ -96,8 +96,9 @@ const measure = (
 }
 
 const tableOf = (points: ReadonlyArray<MeasuredPoint>): Table => ({
-  title: "Every wave",
-  caption: "Times in seconds since all hosts asked. The share is what the slowest got of its line rate.",
+  title: "Every point",
+  caption:
+    "Times in seconds since all hosts asked. The share is that of the line rate that the slowest host got.",
   columns: [
     "hosts",
     "blob",
@@ -141,20 +142,21 @@ const conclude = (
       series.overBytes.map(at),
       series.oneSeeder.map(at)
     ]
-    const huge = at(series.huge)
-    const seeder = oneSeeder[0]!
     const all = pointsOf(options).map(at)
+    const shown: ReadonlyArray<readonly [name: string, point: MeasuredPoint | undefined]> = [
+      ["line_share_most_hosts", overHosts.at(-1)],
+      ["line_share_largest", overBytes.at(-1)],
+      ["line_share_huge", at(series.huge)],
+      ["line_share_one_seeder", oneSeeder[0]],
+      ["line_share_one_seeder_3", oneSeeder[1]],
+      ["line_share_one_seeder_10", oneSeeder[2]]
+    ]
     return {
-      bound: "the counting bound of each wave, with one latency.",
+      bound: "the counting bound of each flash crowd, with one latency.",
       strategies: Object.fromEntries(all.map((point) => [`shoal, ${labelOf(point)}`, { blob: point.times }])),
-      figures: {
-        line_share_most_hosts: shareFigure(overHosts.at(-1)!),
-        line_share_largest: shareFigure(overBytes.at(-1)!),
-        line_share_huge: shareFigure(huge),
-        line_share_one_seeder: shareFigure(seeder),
-        line_share_one_seeder_3: shareFigure(oneSeeder[1]!),
-        line_share_one_seeder_10: shareFigure(oneSeeder[2]!)
-      },
+      figures: Object.fromEntries(
+        shown.flatMap(([name, point]) => (point === undefined ? [] : [[name, shareFigure(point)]]))
+      ),
       tables: [tableOf(all)],
       charts: [
         hostsChart(overHosts, sizeText(options.size)),
@@ -175,19 +177,21 @@ export const scale = defineExperiment({
   question: "From how many hosts, and from which size of a blob on, does size matter?",
   options,
   method: [
-    "Each point is a wave as in first-wave: the programs that ship, the defaults that ship, every agent asked at one " +
-      "instant, times in virtual seconds since then until the blob is verified and committed. Kraken says that neither the " +
-      "number of hosts nor the size of the image matters much; the series look for where that ends, by what the slowest host gets of its line rate.",
-    "One seeder: a single origin has the blob, and all hosts ask at the same instant, which is harder than within the " +
-      "same second. Kraken gives 80 % of the line rate in theory and 60 % in practice for such a start; the aim here is " +
-      "90 % for the slowest with 1 GB, and 95 % with 3 GB and more.",
-    "With several seeds, each percentile is the worst of all seeds. The pieces of a blob are as long as the project's " +
-      "rule makes them: 256 KiB at least, 16 MiB at most, about a thousand in between."
+    "Each point is a flash crowd as in first-wave: the shipped programs with the shipped defaults, all agents " +
+      "asked at the same instant, times in virtual seconds since then until the blob is verified and committed. " +
+      "Kraken says that neither the number of hosts nor the size of the image matters much. The series show where " +
+      "that ends, by the share of its line rate that the slowest host gets.",
+    "One seeder: a single origin has the blob, and all hosts ask at the same instant, which is harder than within " +
+      "the same second. Kraken gives 80 % of the line rate in theory and 60 % in practice for such a start; the " +
+      "aim here is 90 % for the slowest with 1 GB, and 95 % with 3 GB and more.",
+    "With several seeds, each percentile is the worst of all seeds. The length of pieces follows the rule of the " +
+      "project: 256 KiB at least, 16 MiB at most, and about a thousand pieces in between."
   ],
   limits: [
-    "All links are equal and nothing fails; disks and hashing cost virtual time at fixed rates, processors cost none.",
-    "Trackers answer at no cost of processing: what many hosts cost a tracker is only its link.",
-    "Hosts that come later than the first wave are not looked at."
+    "All links are equal and nothing fails; disks and hashing cost virtual time at fixed rates, processors cost " +
+      "none.",
+    "Trackers answer without cost of processing: many hosts cost a tracker only its link.",
+    "No host comes later than the others."
   ],
   quick: {
     size: "8MB",

@@ -1,4 +1,4 @@
-// The form of measured.json: what is written is read again, nothing unknown gets in, and means are what they say.
+// Tests of the form of measured.json: it reads back, refuses unknown keys, and its means are correct.
 
 import { describe, expect, it } from "vitest"
 import { type MeasuredFile, meanTimes, measuredFileOf, measuredText } from "./measured.ts"
@@ -33,16 +33,16 @@ const file: MeasuredFile = {
 }
 
 describe("measured.json", () => {
-  it("is read as it was written", () => {
+  it("reads back as it was written", () => {
     expect(measuredFileOf(measuredText(file))).toEqual(file)
     expect(measuredFileOf(measuredText({ ...file, measurements: [] })).measurements).toEqual([])
   })
 
-  it("refuses a key that is not of its form", () => {
+  it("refuses an unknown key", () => {
     expect(() => measuredFileOf(measuredText(file).replace('"cores"', '"kernels"'))).toThrow()
   })
 
-  it("that is kept fits its form, has one calibration, and every prediction was written down", () => {
+  it("fits its form, with one calibration and a prediction for all other measurements", () => {
     const { measurements } = readMeasured()
     expect(measurements.filter(({ role }) => role === "calibration")).toHaveLength(1)
     for (const { role, predicted, options, runs } of measurements) {

@@ -1,6 +1,6 @@
-// Decides the form of measured.json: what real processes took on a named machine, with the options that the simulated
-// twin takes too, and what had been predicted when the measuring began. It is an input of a report: nothing in it can
-// be made again to the byte, so it is read, never regenerated.
+// Form of measured.json: the times of real processes on a named machine, with the options that the simulated twin takes
+// too, and the predictions that were written down before the measuring. It is an input of a report: it cannot be made
+// again to the byte, so it is read and never regenerated.
 
 import { Schema } from "effect"
 import { ascending, quantile } from "../report/quantiles.ts"
@@ -14,7 +14,7 @@ const MeasuredOptions = Schema.Struct({
   agents: Count,
   /** Bytes. */
   size: Count,
-  /** Bytes a second, each way, of every agent and of the origin. */
+  /** Bytes per second, each way, of every agent and of the origin. */
   rate: Count,
   /** Bytes. */
   burst: Count
@@ -25,13 +25,13 @@ export const CompletionTimes = Schema.Struct({ p50_s: Seconds, max_s: Seconds })
 export type CompletionTimes = typeof CompletionTimes.Type
 
 export const MeasuredRun = Schema.Struct({
-  /** Seconds from the ask until each agent was done, ascending. */
+  /** Seconds from the request until each agent was done, ascending. */
   completions_s: Schema.NonEmptyArray(Seconds),
-  /** Of all cores, by the herd, the agents and the measuring process, while the pulls ran. */
+  /** Share of all cores that the herd, the agents and the measuring process used while the pulls ran. */
   cpu_share: Share,
-  /** The same, by everything on the machine. */
+  /** Share of all cores that everything on the machine used. */
   machine_busy: Share,
-  /** The load average of a minute when they were asked; the start of the processes is in it. */
+  /** The load average of a minute at the request, with the start of the processes. */
   load_before: Schema.Finite
 })
 export type MeasuredRun = typeof MeasuredRun.Type
@@ -39,13 +39,13 @@ export type MeasuredRun = typeof MeasuredRun.Type
 export const Measurement = Schema.Struct({
   name: Schema.NonEmptyString,
   options: MeasuredOptions,
-  /** Calibrated constants were fitted on it; the others were predicted. */
+  /** Constants were fitted on the calibration; the others were predicted. */
   role: Schema.Literals(["calibration", "prediction"]),
-  /** What the twin said before the first run; absent of a calibration. */
+  /** Times of the twin before the first run; absent for the calibration. */
   predicted: Schema.optionalKey(CompletionTimes),
-  /** The commit whose programs ran. A protocol that changed since takes other times. */
+  /** The commit whose programs ran. After a change of the protocol the times are different. */
   sources: Schema.NonEmptyString,
-  /** What else ran on the machine, and which of them went first. */
+  /** Other work on the machine, and the order of the runs. */
   conditions: Schema.NonEmptyString,
   /** UTC, to the minute. */
   date: Schema.NonEmptyString,
@@ -59,7 +59,7 @@ const MeasuredMachine = Schema.Struct({
   memory_gib: Schema.Finite,
   kernel: Schema.NonEmptyString,
   node: Schema.NonEmptyString,
-  /** Where the hosts' data lay. */
+  /** File system of the hosts' data. */
   storage: Schema.NonEmptyString
 })
 
@@ -82,7 +82,7 @@ export const meanTimes = (runs: ReadonlyArray<ReadonlyArray<number>>): Completio
   return { p50_s: mean(500), max_s: mean(1000) }
 }
 
-/** One line a run, so that a difference between two versions can be read. */
+/** One line per run, so that a difference between two versions is readable. */
 export const measuredText = ({ machine, measurements }: MeasuredFile): string => {
   const lines = measurements.map(({ runs, ...about }) => {
     const head = JSON.stringify(about).slice(0, -1)

@@ -1,14 +1,14 @@
-// Decides what is asked of a cluster whose parts are reached by HTTP alone, so that the same words can be said to real
-// processes and to simulated hosts: one blob of random bytes is pushed to a registry, then every agent's registry is
-// asked for it at the same instant. An agent is done when the last byte of the answer has come: it holds the last piece
-// back until the blob is whole, checked and committed. Needs a client, a clock and bytes; knows no world.
+// Requests to a cluster that is reached by HTTP alone, so that real processes and simulated hosts get the same ones: a
+// blob of random bytes is pushed to a registry, then the registries of all agents are asked for it at the same instant.
+// An agent is done when the last byte of its answer arrives: it holds the last piece back until the blob is complete,
+// verified and committed. It needs a client, a clock and bytes, and knows no world.
 
 import { createCipheriv, createHash, hash } from "node:crypto"
 import { Data, Duration, Effect, Stream } from "effect"
 import { type HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 
-/** A registry's base URL and the client that speaks to it. */
+/** The base URL of a registry, and the client for it. */
 export interface AskedRegistry {
   readonly url: string
   readonly client: HttpClient.HttpClient
@@ -20,17 +20,17 @@ export interface RandomBlob {
   readonly bytes: Uint8Array
 }
 
-/** A registry answered with another status, or with another number of bytes. */
+/** A registry answered with another status or another number of bytes. */
 export class RegistryRefused extends Data.TaggedError("RegistryRefused")<{ readonly message: string }> {}
 
-/** Bytes of the blob that agents pull before the measured one: a process does all of it once before it is as fast as it gets. */
+/** Bytes of the blob that agents pull before the measured one: a process is at full speed only after a first pull. */
 export const warmUpBytes = 4 * 1024 * 1024
-/** Between the warm-up and the ask: buckets are full again. */
+/** Time between the warm-up and the request, in which buckets fill up again. */
 export const settleMillis = 6_000
 
 const repository = "measured/blob"
 
-/** Bytes that do not repeat, the same for the same seed: the key stream of AES-256 in counter mode. */
+/** Bytes that do not repeat, and are equal for equal seeds: the key stream of AES-256 in counter mode. */
 export const randomBlob = (seed: string, length: number): RandomBlob => {
   const key = hash("sha256", seed, "buffer")
   const bytes = createCipheriv("aes-256-ctr", key, Buffer.alloc(16)).update(Buffer.alloc(length))
@@ -40,7 +40,7 @@ export const randomBlob = (seed: string, length: number): RandomBlob => {
 const refused = (what: string, expected: number, got: number): RegistryRefused =>
   new RegistryRefused({ message: `${what}: expected ${expected}, got ${got}` })
 
-/** Pushes a blob as container tools do: a session, then all bytes with the digest. */
+/** Pushes a blob as container tools do: it opens a session, then sends all bytes with the digest. */
 export const pushBlob = (
   { url, client }: AskedRegistry,
   { digest, bytes }: RandomBlob
@@ -60,8 +60,8 @@ export const pushBlob = (
   })
 
 /**
- * Asks every registry for the blob at once, or each `stagger` after the one before, and throws its bytes away; gives
- * when each was done, since the first was asked.
+ * Asks all registries for the blob at once, or each `stagger` after the one before, and discards the bytes. Gives when
+ * each was done, since the first was asked.
  */
 export const pullAtOnce = (
   registries: ReadonlyArray<AskedRegistry>,

@@ -1,5 +1,5 @@
-// The answer of sim-versus-net in words: how far predictions are from what was measured, and whether that is near enough.
-// Pure.
+// The answer of sim-versus-net in words: how far predictions are from what was measured, and whether that is near
+// enough. Pure.
 
 import { figureValue, percent } from "../report/findings.ts"
 import type { Findings } from "../report/result.ts"

@@ -1,5 +1,5 @@
-// Decides what is drawn of simulated and measured times: their ratio for each configuration, median and slowest, on an
-// axis about 1, with the range in which they count as equal.
+// Chart of simulated and measured times: their ratio for each configuration, median and slowest, on an axis around 1,
+// with the range in which they count as equal.
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour } from "../report/chart-theme.ts"
@@ -31,7 +31,7 @@ export const agreementChart = (all: ReadonlyArray<Agreement>, good: number): Cha
   return {
     name: "chart",
     title: "Simulated over measured",
-    caption: `At 1 the simulator and real processes agree. Between the dashed rules they differ by less than ${Math.round(100 * good)} %.`,
+    caption: `At 1 the simulator agrees with real processes. Between the dashed rules they differ by less than ${Math.round(100 * good)} %.`,
     spec: {
       $schema: "https://vega.github.io/schema/vega-lite/v6.json",
       description: "Ratio of simulated to measured completion times for each configuration.",

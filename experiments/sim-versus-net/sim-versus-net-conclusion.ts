@@ -1,6 +1,5 @@
-// Decides what real processes and their simulated twin say together: for each measurement the ratio of simulated to
-// measured times, apart for the one that constants were fitted on and for those that were predicted, and whether every
-// prediction is as near as it should be. Pure.
+// Comparison of real processes with their simulated twin: for each measurement the ratio of simulated to measured
+// times, separately for the one on which constants were fitted and for the predictions. Pure.
 
 import { Schema } from "effect"
 import type { Measured } from "../engine/experiment.ts"
@@ -12,7 +11,7 @@ import { comparisonTitle, goodWithin } from "./sim-versus-net-answer.ts"
 import { agreementChart } from "./sim-versus-net-chart.ts"
 import type { LoopbackCosts } from "./simulated-loopback.ts"
 
-/** A measurement beside the twin's times by the sources as they are. */
+/** A measurement beside the times of the twin by the present sources. */
 export interface Compared {
   readonly measurement: Measurement
   /** Means over the runs. */
@@ -32,7 +31,7 @@ const ratios = (said: CompletionTimes, measured: CompletionTimes): CompletionTim
   max_s: said.max_s / measured.max_s
 })
 
-/** The larger of the two differences of p50 and max from what was measured, as a share of that. */
+/** The larger difference of p50 and maximum from the measured ones, as a share of those. */
 const offBy = (said: CompletionTimes, measured: CompletionTimes): number => {
   const { p50_s, max_s } = ratios(said, measured)
   return Math.max(Math.abs(p50_s - 1), Math.abs(max_s - 1))
@@ -40,14 +39,14 @@ const offBy = (said: CompletionTimes, measured: CompletionTimes): number => {
 
 const simulatedOff = ({ simulated, measured }: Compared): number => offBy(simulated, measured)
 
-/** As it was written down before the first run. */
+/** Difference of the times that were written down before the first run. */
 const predictedOff = ({ measurement, measured }: Compared): number =>
   measurement.predicted === undefined ? 0 : offBy(measurement.predicted, measured)
 
 const sizeText = Schema.encodeSync(byteSizeText)
 const rateText = Schema.encodeSync(byteRateText)
 
-/** What was varied, in a few words. */
+/** The options of a measurement in a few words. */
 const optionsText = ({ agents, size, rate }: Measurement["options"]): string =>
   `${agents} agents, ${sizeText(size)}, ${rateText(rate)}`
 
@@ -55,7 +54,7 @@ const seconds = (value: number): string => value.toFixed(2)
 
 const times = ({ p50_s, max_s }: CompletionTimes): ReadonlyArray<string> => [seconds(p50_s), seconds(max_s)]
 
-/** Seconds, and in brackets their ratio to what was measured. */
+/** Seconds, and in brackets their ratio to the measured ones. */
 const timesOver = (said: CompletionTimes | undefined, measured: CompletionTimes): ReadonlyArray<string> => {
   if (said === undefined) return ["", ""]
   const { p50_s, max_s } = ratios(said, measured)
@@ -65,9 +64,9 @@ const timesOver = (said: CompletionTimes | undefined, measured: CompletionTimes)
 const comparison = (all: ReadonlyArray<Compared>): Table => ({
   title: comparisonTitle,
   caption:
-    "Seconds from the ask until half of the agents, and the last one, had the blob: means over runs or seeds, in brackets " +
-    "over what was measured. What was predicted was written down before the first run; simulated is what the sources " +
-    "of this report say.",
+    "Seconds from the request until half of the agents, and the last one, had the blob: means over runs or seeds, " +
+    "in brackets over the measured ones. Predicted times were written down before the first run; simulated times " +
+    "come from the sources of this report.",
   columns: ["options", "role", "measured p50", "max", "predicted p50", "max", "simulated p50", "max"],
   rows: all.map(({ measurement, measured, simulated }) => [
     optionsText(measurement.options),
@@ -81,7 +80,7 @@ const comparison = (all: ReadonlyArray<Compared>): Table => ({
 const measuredRuns = (all: ReadonlyArray<Compared>): Table => ({
   title: "Every measured run",
   caption:
-    "Shares of all processors while agents pulled: of the measured processes, the one that asks included, and of " +
+    "Shares of all processors while agents pulled: of the measured processes with the asking one, and of " +
     `everything on the machine. ${[...new Set(all.map(({ measurement }) => `Conditions: ${measurement.conditions}.`))].join(" ")}`,
   columns: ["options", "date", "sources", "p50", "max", "processors", "machine", "load average"],
   rows: all.flatMap(({ measurement }) =>
@@ -104,7 +103,7 @@ const machineTable = ({ cpu, cores, memory_gib, kernel, node, storage }: Measure
   rows: [[cpu, cores, memory_gib, kernel, node, storage]]
 })
 
-/** The report's content. `all` is in the order of the file and not empty. */
+/** The content of the report. `all` is in the order of the file and not empty. */
 export const concludeSimVersusNet = (
   machine: MeasuredFile["machine"],
   costs: LoopbackCosts,
@@ -122,17 +121,18 @@ export const concludeSimVersusNet = (
       worst_simulated: figure(
         Math.max(0, ...predictions.map(simulatedOff)),
         "",
-        "Largest difference of a simulated p50 or max from what was measured, as a share of that, where nothing was fitted."
+        "Largest difference of a simulated p50 or maximum from the measured one, as a share of it, where nothing " +
+          "was fitted."
       ),
       worst_predicted: figure(
         Math.max(0, ...predictions.map(predictedOff)),
         "",
-        "The same of what was written down before the measuring."
+        "The same for the times that were written down before the measuring."
       ),
       worst_calibration: figure(
         Math.max(0, ...calibrations.map(simulatedOff)),
         "",
-        "The same as simulated, where constants were fitted."
+        "The same for simulated times where constants were fitted."
       ),
       processors_at_most: figure(
         processors,
@@ -148,7 +148,7 @@ export const concludeSimVersusNet = (
       hand_over: figure(
         costs.handOver,
         "B/s",
-        "Calibrated: what the processors hand to the asking process, for all agents together."
+        "Calibrated: the rate at which the processors hand all blobs to the asking process."
       )
     },
     tables: [comparison(all), measuredRuns(all), machineTable(machine)],

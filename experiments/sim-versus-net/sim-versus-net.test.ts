@@ -1,5 +1,5 @@
-// The twin is a function of its options, costs and seed, keeps to the rates, and answers as a registry does; what is
-// concluded tells calibration and prediction apart.
+// Tests of the simulated twin, which is a function of its options, costs and seed, keeps to the rates and answers as a
+// registry does, and of the comparison, which separates calibration and predictions.
 
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
@@ -25,7 +25,7 @@ describe("the simulated twin", () => {
     expect(run.completions).toHaveLength(options.agents)
   })
 
-  it("takes as long as the origin's bucket and hardly longer, at any rate", () => {
+  it("takes as long as the bucket of the origin and hardly longer, at any rate", () => {
     for (const rate of [1_000_000, 4_000_000]) {
       const { completions } = simulateLoopback({ ...options, agents: 1, rate }, costs, 1)
       const floor = ((size - options.burst) / rate) * 1e6
@@ -34,7 +34,7 @@ describe("the simulated twin", () => {
     }
   })
 
-  it("is later by what its costs are", () => {
+  it("takes longer with higher costs", () => {
     const later = simulateLoopback({ ...options, agents: 1 }, { ...costs, latency: 30_000 }, 1)
     expect(last(later.completions)).toBeGreaterThan(
       last(simulateLoopback({ ...options, agents: 1 }, costs, 1).completions)
@@ -58,7 +58,7 @@ const measurement = (
 })
 
 describe("sim-versus-net", () => {
-  it("tells calibration and predictions apart, and how far the worst prediction is off", () => {
+  it("separates calibration and predictions, and gives the error of the worst prediction", () => {
     const machine = { cpu: "a", cores: 2, memory_gib: 1, kernel: "k", node: "n", storage: "s" }
     const { figures, tables } = concludeSimVersusNet(machine, costs, [
       comparedWith(measurement("calibration", "calibration", [10, 20]), { p50_s: 10, max_s: 21 }),
@@ -79,7 +79,7 @@ describe("sim-versus-net", () => {
     ])
   })
 
-  it("answers without a prediction, and that an aim is met", () => {
+  it("answers without a prediction, and says when the aim is met", () => {
     const findings = (off: number, rows: ReadonlyArray<ReadonlyArray<string>>): Findings => {
       const names = ["worst_predicted", "worst_simulated", "worst_calibration"]
       const figures = Object.fromEntries(names.map((name) => [name, { value: off, unit: "", meaning: name }]))
@@ -98,7 +98,7 @@ describe("sim-versus-net", () => {
     expect(new Set(cells.map(({ label }) => label)).size).toBe(cells.length)
   })
 
-  it("measures a cell without what its input does not say", async () => {
+  it("measures a cell from its input alone", async () => {
     const input = { measured: options, costs, seed: 1 }
     const outcome = await Effect.runPromise(simVersusNet.measure(input, silentProgress))
     expect(outcome).toEqual(simulateLoopback(options, costs, 1))

@@ -1,7 +1,5 @@
-// Decides how far the simulator can be believed: real processes were measured on loopback (measured.json, taken by
-// `shoal measure`), and each of these measurements is simulated here with the same options. Three constants are fitted
-// on one of them; the others were predicted before they were measured. A cell is one measurement and one seed; what the
-// figures mean together is sim-versus-net-conclusion.ts.
+// The experiment sim-versus-net: whether the simulator predicts how long real processes take. Each measurement of real
+// processes is a cell: the same options on simulated hosts. sim-versus-net-conclusion.ts compares the figures.
 
 import { readFileSync } from "node:fs"
 import { Effect, Schema } from "effect"
@@ -23,7 +21,7 @@ const name = "sim-versus-net"
 
 const measuredFile = new URL("./measured.json", import.meta.url)
 
-/** The measurements that the report is about. Throws when the file does not fit its schema. */
+/** The measurements of the report. Throws when the file does not fit its schema. */
 export const readMeasured = (): MeasuredFile => measuredFileOf(readFileSync(measuredFile, "utf8"))
 
 const options = Schema.Struct({
@@ -40,7 +38,7 @@ const options = Schema.Struct({
   "hand-over": option(
     byteRateText,
     `${calibratedCosts.handOver / 1e6}MB/s`,
-    "What the processors hand to the asking process, for all agents together; calibrated."
+    "Rate at which the processors hand all blobs to the asking process; calibrated."
   )
 })
 type Options = typeof options.Type
@@ -55,13 +53,13 @@ interface Outcome extends CellOutcome {
   readonly completions: ReadonlyArray<Micros>
 }
 
-/** Bytes that a simulated host needs, with what of its pieces is not shared. */
+/** Bytes that a simulated host needs, with the part of its pieces that it does not share. */
 const memoryPerHost = 8 * 1024 ** 2
 
 const failed = (reason: string): ExperimentFailed =>
   new ExperimentFailed({ experiment: name, message: `${name}: ${reason}` })
 
-/** Seconds before which no agent can be done: every piece has to leave the only origin, whose bucket holds a burst. */
+/** The least seconds of an agent: every piece has to leave the only origin, whose bucket holds a burst. */
 const floorOf = ({ size, rate, burst }: Measurement["options"]): number => Math.max(0, size - burst) / rate
 
 const costsOf = (options: Options): LoopbackCosts => ({
@@ -119,28 +117,33 @@ export const simVersusNet = defineExperiment({
   quick: { seed: "1" },
   seeds: "1-5",
   method: [
-    "Measured: a herd and agents run as processes of their own with the shipped command, on loopback, with a limit on what " +
-      "each sends and receives (config `rates`, token buckets), so low that processors do not decide. Every process " +
-      "first pulls another blob, as a host does that has run for a while. A blob of random bytes is pushed to the proxy; then one " +
-      "process asks every agent's registry for it at once. An agent is done when the last byte of its answer has come, which it " +
-      "holds back until the blob is whole, checked and committed. Processes and folders are new for each run. " +
-      "`npm run shoal -- measure --help` says how; the results are experiments/sim-versus-net/measured.json.",
-    "Simulated: the same programs with the same configuration on simulated hosts, asked in the same words; pieces are " +
-      "paced by the same token buckets, links are fast, bytes are real. Three constants stand for what no configuration names: the time of a " +
-      "message between two processes, the processor time until an agent begins, and how fast the machine's processors hand all blobs to the process that asked. They were fitted on the measurement that " +
-      "is called calibration; the times of the others were written down before their first run (predicted). Those that " +
-      "are compared (simulated) come from the sources of this report.",
-    "The first three predictions (16 and 8 agents at 1 MB/s) were made without the third constant and came out short by up to 11 %. The cause was " +
-      "looked for in the processes: the origin's bucket was busy all the time in both worlds, but clients had received hardly " +
-      "anything of a blob until its last pieces came, and then all of it moved at once through the processors that all share. With " +
-      "that in the model, and the latency fitted again, both on the calibration's times, the last two predictions were made: only these test the model as it is.",
-    "No agent can be done before every piece has left the only origin once; a simulated agent that is fails the run."
+    "Measured: a herd and agents run as separate processes of the shipped command on loopback. Token buckets " +
+      "(config `rates`) limit what each sends and receives, so that processors do not decide. Every process first " +
+      "pulls another blob, like a host that has been running for a while. A blob of random bytes is pushed to the " +
+      "proxy; then one process asks the registries of all agents for it at once. An agent is done when the last " +
+      "byte of its answer arrives, which it holds back until the blob is complete, verified and committed. " +
+      "Processes and folders are new for each run. `npm run shoal -- measure --help` explains how; the results are " +
+      "in experiments/sim-versus-net/measured.json.",
+    "Simulated: the same programs run with the same configuration on simulated hosts and get the same requests; " +
+      "the same token buckets pace pieces, links are fast, and bytes are real. Three constants stand for what no " +
+      "configuration names: the time of a message between two processes, the processor time until an agent begins, " +
+      "and the rate at which the processors hand all blobs to the asking process. They are fitted on the " +
+      "measurement that is called calibration. The times of the others were written down before their first run " +
+      "(predicted). The times that are compared (simulated) come from the sources of this report.",
+    "The first three predictions (16 and 8 agents at 1 MB/s) were made without the third constant and were up to " +
+      "11 % too short. In both worlds the bucket of the origin was always busy, but clients received hardly " +
+      "anything of a blob until its last pieces came; then all of it moved at once through the shared processors. " +
+      "The last two predictions were made with that in the model and with the latency fitted again, both on the " +
+      "times of the calibration: only these two test the model as it is.",
+    "No agent can be done before every piece has left the only origin once; a run with an earlier agent fails."
   ],
   limits: [
-    "All processes share one machine: what they do with processors, and what else runs there, is in the measured times.",
-    "Rates are low, so that this sharing does not decide; that the simulator is right at line rate is not shown.",
-    "The processes ran the sources that are named with each run; where the protocol has changed since, the simulated times differ for that reason too.",
-    "A few runs on one machine; they cannot be made again to the byte."
+    "All processes share one machine: their use of the processors, and other work on it, are in the measured times.",
+    "Rates are low, so that this sharing does not decide; the report does not show that the simulator is right at " +
+      "line rate.",
+    "The processes ran the sources that are named with each run; where the protocol has changed since, the " +
+      "simulated times differ for that reason too.",
+    "These are a few runs on one machine, which cannot be repeated to the byte."
   ],
   cells,
   measure,

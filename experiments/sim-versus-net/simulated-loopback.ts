@@ -1,8 +1,8 @@
-// Decides the simulated twin of processes on loopback: a herd and agents with the same configuration as the real ones,
-// each on a simulated host, and a client on each agent's host that asks as the measuring process does. Piece bytes are
-// paced by the shipped token buckets; links stand for loopback. Bytes are real, so that the registry can be asked.
+// The simulated twin of processes on loopback: a herd and agents with the same configuration as the real ones, each on
+// a simulated host, and on the host of each agent a client that asks as the measuring process does. The shipped token
+// buckets pace the bytes of pieces; links stand for loopback. Bytes are real, so that the registry can serve them.
 //
-// What a machine adds that no configuration names is in `LoopbackCosts`, the only constants that are calibrated.
+// `LoopbackCosts` has what a machine adds and no configuration names: the only constants that are calibrated.
 
 import { Duration, Effect } from "effect"
 import type { Micros } from "../../src/protocol/kit/time.ts"
@@ -21,40 +21,42 @@ import {
   warmUpBytes
 } from "./registry-pull.ts"
 
-/** What is varied in both worlds. */
+/** The options that vary in both worlds. */
 export interface LoopbackOptions {
   readonly agents: number
   /** Bytes of the blob. */
   readonly size: number
-  /** Bytes a second that every agent and the origin may send, and receive. */
+  /** Bytes per second that every agent and the origin may send, and receive. */
   readonly rate: number
   /** Bytes that each of these token buckets holds. */
   readonly burst: number
 }
 
 export interface LoopbackCosts {
-  /** From a host's message to its peer's answer, half: socket, scheduling, decoding. */
+  /** Half of the time from a message to the answer of the peer: socket, scheduling, decoding. */
   readonly latency: Micros
-  /** Processor time until an agent begins; the agents share the processors, so each begins this much after the last. */
+  /**
+   * Processor time until an agent begins; agents share the processors, so each begins this much after the one before.
+   */
   readonly stagger: Micros
   /**
-   * Bytes a second at which the machine hands blobs to the process that asked, for all agents together: pieces come in
+   * Bytes per second at which the machine hands blobs to the asking process, for all agents together. Pieces come in
    * any order and the answer is in order, so most of it moves at the end, through the processors that all share.
    */
   readonly handOver: number
 }
 
-/** Fitted on the measurement called calibration (16 agents, 16 MiB, 500 kB/s), on seeds 1 to 5. */
+/** Fitted on the measurement that is called calibration (16 agents, 16 MiB, 500 kB/s), on seeds 1 to 5. */
 export const calibratedCosts: LoopbackCosts = { latency: 15_000, stagger: 5_000, handOver: 200_000_000 }
 
 export interface LoopbackRun {
-  /** One an agent, in the agents' order. */
+  /** One per agent, in their order. */
   readonly completions: ReadonlyArray<Micros>
   readonly traceHash: string
   readonly events: number
 }
 
-/** Bytes a second of a loopback link, each way: so fast that buckets alone pace. */
+/** Bytes per second of a loopback link, each way: so fast that only buckets pace. */
 const linkRate = 2_500_000_000
 
 const ports = { proxy: 5000, peer: 5001, origin: 5002, tracker: 5003, buildIndex: 5004 } as const
@@ -103,7 +105,7 @@ const startCluster = (
     )
   })
 
-/** Runs one wave of the twin. Throws when a host does not start or a pull fails. */
+/** Runs one flash crowd of the twin. Throws when a host does not start or a pull fails. */
 export const simulateLoopback = (
   options: LoopbackOptions,
   costs: LoopbackCosts,
