@@ -81,7 +81,7 @@ export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid =>
     if (bytes[index] !== magic[index]) return invalid("not metainfo: the magic bytes differ")
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const digestLength = bytes[magic.length]!
+  const digestLength = view.getUint8(magic.length)
   const afterDigest = magic.length + 1 + digestLength
   if (bytes.length < afterDigest + 12) return invalid("shorter than its header")
   const digest = parseDigest(new TextDecoder().decode(bytes.subarray(magic.length + 1, afterDigest)))
