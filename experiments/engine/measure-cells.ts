@@ -40,7 +40,7 @@ const describe = (cells: ReadonlyArray<Cell<unknown>>, kept: number, pool: CellP
   const where =
     cells.length === 0
       ? "nothing is left to do"
-      : `${threads === 1 ? "one" : threads} at a time, about ${mebibytes(Math.min(memory, pool.budget))} of memory at most`
+      : `${threads === 1 ? "one" : threads} at a time, which need about ${mebibytes(Math.min(memory, pool.budget))} of memory`
   return `${total === 1 ? "1 run" : `${total} runs`}${keptText}; ${where}`
 }
 

@@ -136,7 +136,7 @@ const printCosts = (began: number, events: number) =>
     const seconds = (wallMilliseconds() - began) / 1000
     const peak = Math.round(process.resourceUsage().maxRSS / 1024)
     return Console.log(
-      `${seconds.toFixed(1)} s of wall time, ${peak} MiB at most, ${(events / 1e6).toFixed(1)} million events`
+      `${seconds.toFixed(1)} s of wall time, ${peak} MiB of memory at the peak, ${events.toLocaleString("en")} events`
     )
   })
 
