@@ -14,6 +14,7 @@ import {
 } from "./architecture/import-rules.ts"
 import { readSources, readTexts } from "./architecture/source-files.ts"
 import {
+  commentsArePlain,
   everyFileHasHeader,
   filesAreShort,
   type LongFile,
@@ -57,6 +58,7 @@ const rules = {
   "types are not argued away": typesAreHonest,
   "tests print nothing": testsPrintNothing,
   "every file opens with a header": everyFileHasHeader,
+  "comments are plain and fit the page": commentsArePlain,
   "files are short": filesAreShort(longFiles),
   "the launcher is JavaScript that old Nodes read": launcherIsOldJavaScript
 }

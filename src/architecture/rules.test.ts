@@ -12,6 +12,7 @@ import {
 } from "./import-rules.ts"
 import { sourceFile } from "./source-files.ts"
 import {
+  commentsArePlain,
   everyFileHasHeader,
   filesAreShort,
   launcherIsOldJavaScript,
@@ -243,6 +244,19 @@ test("a file without a header is named; a shebang may come first", () => {
       })
     ).map((breach) => breach.slice(0, 4))
   ).toEqual(["b.ts", "c.ts"])
+})
+
+test("wide comments, and headers by formula, are named; code is the formatter's matter", () => {
+  const wide = `// ${"x".repeat(120)}`
+  const files = made({
+    "a.ts": `${wide}\nconst a = "${"x".repeat(200)}"\n * ok`,
+    "b.ts": `// ${"Decides"} what is what.\n// It ${"refuses"} to know more.`
+  })
+  expect(commentsArePlain(files).map((breach) => breach.split(":").slice(0, 2).join(":"))).toEqual([
+    "a.ts:1",
+    "b.ts:1",
+    "b.ts:2"
+  ])
 })
 
 test("long files are named, and list entries that are no longer needed", () => {

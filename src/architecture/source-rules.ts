@@ -90,6 +90,24 @@ export const everyFileHasHeader: Rule = (files) =>
       : [`${path}:1: opens without a header: say in a comment what it is and what it does not know`]
   })
 
+/** Most columns of a line of a comment; the formatter keeps code shorter. */
+const widestComment = 120
+
+/** Comments fit the page, and a header states what its file is instead of what it "decides". */
+export const commentsArePlain: Rule = (files) =>
+  files.flatMap(({ path, text }) =>
+    text.split("\n").flatMap((line, index) => {
+      if (!/^\s*(\/\/|\/?\*)/.test(line)) return []
+      if (line.length > widestComment) {
+        return [`${path}:${index + 1}: ${line.length} columns: wrap comments at ${widestComment}`]
+      }
+      if (/^\/\/ Decides\b/.test(line)) return [`${path}:${index + 1}: "Decides ...": state what the file is`]
+      return /refuses? to know/.test(line)
+        ? [`${path}:${index + 1}: "refuses to know": write "does not know"`]
+        : []
+    })
+  )
+
 /** Most lines of a file. */
 const longestFile = 400
 

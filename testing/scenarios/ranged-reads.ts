@@ -118,9 +118,9 @@ const firstByte: Scenario = {
       const counts = [yield* readFirst(yield* cluster.startAgent("agent-1"))]
       const crowd = yield* agents(cluster, ["agent-2", "agent-3", "agent-4"])
       counts.push(...(yield* Effect.forEach(crowd, readFirst, { concurrency: "unbounded" })))
-      // Suggestions may go before a reader's piece for readerPatience pieces; then it goes first, behind what is already
-      // requested or being stored. How many do go before it is a matter of time, which only the simulator controls
-      // (src/runtime-sim/large-blob.test.ts: less than a tenth).
+      // Suggestions may go before a reader's piece for readerPatience pieces; then it goes first, behind what is
+      // already requested or being stored. How many do go before it is a matter of time, which only the simulator
+      // controls (src/runtime-sim/large-blob.test.ts: less than a tenth).
       const most = limits.readerPatience + 2 * limits.maxRequestsPerHost
       for (const [reads, stored] of counts) {
         yield* expectThat(reads === 1, `${reads} reads of a cold blob were counted`)

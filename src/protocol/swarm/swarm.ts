@@ -9,8 +9,8 @@
 //
 // Invariants: a piece is announced and served only after PieceStored; `availability` is the exact number of joined
 // neighbours, seeds excluded, that have each piece; only the peer that sent a corrupt piece is banned for it. The swarm
-// does not know connections (connection-manager.ts), what to request next (request-filler.ts) or who waits for the uplink
-// (uploader.ts).
+// does not know connections (connection-manager.ts), what to request next (request-filler.ts) or who waits for the
+// uplink (uploader.ts).
 
 import { type Bitfield, makeWords, type Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"

@@ -3,7 +3,7 @@
 // ends with a reason. All clients of a blob share one download.
 //
 //   wanted -> metainfo (retried while trackers are away) -> in the swarm -> whole -> read from the store
-//                 \ 404: BlobUnknown        \ stalled, no room, wrong content: PullFailed; the next request starts again
+//                 \ 404: BlobUnknown        \ stalled, no room, wrong content: PullFailed; a request starts again
 //
 // Invariant: no byte of an unverified piece reaches a client. It knows no HTTP and no peer.
 

@@ -1,5 +1,6 @@
 // Tests of the image resolver's questions over a scripted build-index: which readers share one, when a build-index that
-// did not answer is asked again, and what of the answers is stored. The answers themselves are in image-resolver.test.ts.
+// did not answer is asked again, and what of the answers is stored. The answers themselves are in
+// image-resolver.test.ts.
 
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option, type Scope } from "effect"

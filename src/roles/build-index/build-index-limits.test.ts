@@ -1,5 +1,5 @@
-// The limits of a build-index, each reached with an entry or two: bytes of requests, pages, lines of a report, and what is
-// remembered of upstreams.
+// The limits of a build-index, each reached with an entry or two: bytes of requests, pages, lines of a report, and what
+// is remembered of upstreams.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"

@@ -1,5 +1,5 @@
-// Time limits of the questions that one role asks another, measured at members that take a request and never answer, and
-// how many members are asked at once.
+// Time limits of the questions that one role asks another, measured at members that take a request and never answer,
+// and how many members are asked at once.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"

@@ -1,5 +1,5 @@
-// The limits of an origin's copies, repairs and fetches, each reached with an entry or two over members that are away or
-// never answer.
+// The limits of an origin's copies, repairs and fetches, each reached with an entry or two over members that are away
+// or never answer.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"

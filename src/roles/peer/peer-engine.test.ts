@@ -1,5 +1,5 @@
-// Tests of the peer engine over a transport without peers, on a test clock: what remains after its host stopped, and how
-// long it keeps an idle swarm.
+// Tests of the peer engine over a transport without peers, on a test clock: what remains after its host stopped, and
+// how long it keeps an idle swarm.
 
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Option, type Scope } from "effect"

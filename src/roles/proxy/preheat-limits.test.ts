@@ -1,5 +1,5 @@
-// The limits of preheats, each reached with an entry or two: agents asked at once, contents and indexes of an image, bytes
-// of requests, jobs under way, and how long an agent may take.
+// The limits of preheats, each reached with an entry or two: agents asked at once, contents and indexes of an image,
+// bytes of requests, jobs under way, and how long an agent may take.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"

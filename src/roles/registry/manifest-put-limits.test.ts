@@ -1,5 +1,5 @@
-// Tests of manifest pushes over a sink of the test: the limits of size and number, the tags of a push by digest, and the
-// explanation of missing content.
+// Tests of manifest pushes over a sink of the test: the limits of size and number, the tags of a push by digest, and
+// the explanation of missing content.
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"

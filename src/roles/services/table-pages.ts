@@ -1,7 +1,7 @@
 // Reads a table page by page, in key order, so that no more than a page is in memory at a time.
 //
-// Invariant: every row that is there from the beginning to the end of the walk is visited once. A visit may delete rows of
-// its page; rows that others write meanwhile are visited if their key comes after the last page.
+// Invariant: every row that is there from the beginning to the end of the walk is visited once. A visit may delete rows
+// of its page; rows that others write meanwhile are visited if their key comes after the last page.
 
 import { Effect } from "effect"
 import type { TableRow, TableStore, TableStoreError } from "./table-store.ts"

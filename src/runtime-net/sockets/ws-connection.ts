@@ -3,7 +3,7 @@
 // rate pauses the reading of this connection and of no other.
 //
 //   open --disconnect--> closing: sent messages go out, then the close handshake, within disconnectDrain
-//   open | closing --bytes that are not the protocol--> broken: reported once, then as closing, nothing more is received
+//   open | closing --bytes that are not the protocol--> broken: reported once, then as closing, receives no more
 //   any --socket gone--> closed: reported once, last
 //
 // Order: a message may overtake pieces that wait for room or rate, except Close and Bye, which nothing overtakes, so
