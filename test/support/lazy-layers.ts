@@ -3,6 +3,8 @@
 // (containers-storage-zstd-chunked(5); the eStargz specification), not from their code.
 
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import { Effect, Stream } from "effect"
+import { Tar } from "effect/encoding"
 import { deterministicBytes, sha256 } from "./deterministic-bytes.ts"
 
 /** A file's content in a layer: compressed bytes [offset, end) of the blob. */
@@ -29,16 +31,20 @@ export const layerFiles = (count: number): ReadonlyArray<LayerFile> =>
     }
   })
 
-const tarHeader = ({ name, content }: LayerFile): Buffer => {
-  const header = Buffer.alloc(512)
-  header.write(name, 0)
-  header.write("0000644\0", 100)
-  header.write(`${content.byteLength.toString(8).padStart(11, "0")}\0`, 124)
-  header.write("ustar\x0000", 257)
-  return header
-}
+/** A tar archive of one file: its header, its content, padding to whole blocks, and the two blocks at the end. */
+const archiveOf = ({ name, content }: LayerFile): Buffer =>
+  Buffer.concat(
+    Effect.runSync(
+      Stream.succeed(Tar.file(name, content)).pipe(Stream.pipeThroughChannel(Tar.encode()), Stream.runCollect)
+    )
+  )
 
-const padding = ({ content }: LayerFile): Buffer => Buffer.alloc((512 - (content.byteLength % 512)) % 512)
+const block = 512
+
+const tarHeader = (file: LayerFile): Buffer => archiveOf(file).subarray(0, block)
+
+const padding = (file: LayerFile): Buffer =>
+  archiveOf(file).subarray(block + file.content.byteLength, -2 * block)
 
 const lay = (
   files: ReadonlyArray<LayerFile>,
@@ -125,7 +131,7 @@ export const eStargz = (
     JSON.stringify({ version: 1, entries: entries.map((entry) => ({ type: "reg", ...entry })) })
   )
   const toc = { name: "stargz.index.json", content }
-  const member = gzipSync(Buffer.concat([tarHeader(toc), content, padding(toc), Buffer.alloc(1024)]))
+  const member = gzipSync(archiveOf(toc))
   return {
     blob: Buffer.concat([body, member, stargzFooter(body.byteLength)]),
     prefetch: entries[prioritized]!.offset
@@ -139,7 +145,11 @@ export const stargzTocOffset = (footer: Uint8Array): number =>
 export const gzipContent = (members: Uint8Array): Buffer => gunzipSync(members)
 
 export const stargzToc = (member: Uint8Array): ReadonlyArray<TocEntry> => {
-  const tar = gzipContent(member)
-  const size = Number.parseInt(tar.subarray(124, 135).toString(), 8)
-  return JSON.parse(tar.subarray(512, 512 + size).toString()).entries
+  const contents = Stream.succeed(gzipContent(member)).pipe(
+    Stream.pipeThroughChannel(Tar.decode()),
+    Stream.flatMap(({ body }) => body),
+    Stream.runCollect,
+    Effect.runSync
+  )
+  return JSON.parse(Buffer.concat(contents).toString()).entries
 }
