@@ -193,7 +193,9 @@ export const makeMirroredIndex = (
           return Option.none()
         }
         if (Option.isNone(kept)) return yield* error
-        yield* Effect.logWarning(`${repository}:${name} is served as it was last known: ${error.message}`)
+        yield* Effect.logWarning("a tag is served as it was last known:", error.message).pipe(
+          Effect.annotateLogs({ repository, tag: name })
+        )
         return Option.some(aged(kept.value, now - (at ?? kept.value.changedAt)))
       })
 

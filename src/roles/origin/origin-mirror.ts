@@ -109,14 +109,16 @@ export const makeOriginMirror = (
         Effect.tap((metainfo) => Deferred.succeed(outcome, Option.some(metainfo)))
       )
       return replication.aroundCommit(digest, commit).pipe(
-        Effect.andThen(Effect.logInfo(`fetched ${digest} from ${mirrored.registry.name}`)),
+        Effect.andThen(Effect.logInfo("fetched a blob from its upstream")),
         Effect.tap(() => Effect.sync(() => done(1))),
         Effect.catch((error) =>
           Effect.gen(function* () {
             failed(1)
             failedUntil.set(digest, (yield* Clock.currentTimeMillis) + upstreamLacksLifetime / 1000)
             yield* Effect.logWarning(
-              `${digest} could not be fetched from ${mirrored.registry.name}: ${error._tag}: ${"message" in error ? error.message : ""}`
+              "a blob could not be fetched from its upstream:",
+              error._tag,
+              "message" in error ? error.message : ""
             )
           })
         ),
@@ -126,7 +128,9 @@ export const makeOriginMirror = (
             underway.delete(digest)
             return Deferred.succeed(outcome, Option.none())
           })
-        )
+        ),
+        Effect.annotateLogs({ digest, upstream: mirrored.registry.name }),
+        Effect.withSpan("origin.mirror", { attributes: { digest, upstream: mirrored.registry.name } })
       )
     }
 
@@ -148,7 +152,9 @@ export const makeOriginMirror = (
         if (until !== undefined && (yield* Clock.currentTimeMillis) < until) return Option.none()
         failedUntil.delete(digest)
         if (underway.size >= limits.maxQueuedUpstreamFetches) {
-          yield* Effect.logWarning(`${digest} is not fetched now: ${underway.size} others wait`)
+          yield* Effect.logWarning("a blob is not fetched now: too many others wait").pipe(
+            Effect.annotateLogs({ digest, waiting: underway.size })
+          )
           return Option.none()
         }
         const outcome = Deferred.makeUnsafe<Outcome>()

@@ -74,14 +74,14 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
         .receive(digest, readFromOrigins({ upstreams, order, namespace, digest, start: 0, end: length }))
         .pipe(
           Effect.andThen(blobs.putMetainfo(offer.metainfo)),
-          Effect.andThen(Effect.logInfo(`repaired ${digest}: copied from ${offer.url}`)),
+          Effect.andThen(Effect.logInfo("repaired a blob by a copy from another owner")),
           Effect.catch((error) =>
-            Effect.logWarning(
-              `${digest} could not be copied from ${offer.url}: ${error._tag}: ${error.message}`
-            )
+            Effect.logWarning("a blob could not be copied from another owner:", error._tag, error.message)
           ),
           atOnce.withPermits(1),
-          Effect.asVoid
+          Effect.asVoid,
+          Effect.annotateLogs({ digest, from: offer.url }),
+          Effect.withSpan("origin.repair", { attributes: { digest, from: offer.url } })
         )
     }
 
@@ -104,7 +104,9 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
       Effect.gen(function* () {
         if (!ownersOf(digest).includes(self)) return
         if ((yield* FiberMap.size(repairs)) >= maxQueuedRepairs) {
-          return yield* Effect.logWarning(`${digest} is not repaired now: ${maxQueuedRepairs} others wait`)
+          return yield* Effect.logWarning("a blob is not repaired now: too many others wait").pipe(
+            Effect.annotateLogs({ digest, waiting: maxQueuedRepairs })
+          )
         }
         yield* FiberMap.run(repairs, digest, fetchFrom(namespace, offer), { onlyIfMissing: true })
       })

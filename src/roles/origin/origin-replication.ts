@@ -146,7 +146,7 @@ export const makeOriginReplication = (
           return yield* remove(key)
         }
         if (failure._tag === "NothingToCopy") {
-          yield* Effect.logWarning(`no copy of ${digest} for ${target}: ${failure.message}`)
+          yield* Effect.logWarning("a blob is not copied to another owner:", failure.message)
           return yield* remove(key)
         }
         failedCopies(1)
@@ -156,12 +156,15 @@ export const makeOriginReplication = (
           limits.minReplicationDelay * 2 ** Math.min(attempts, 20),
           limits.maxReplicationDelay
         )
-        yield* Effect.logWarning(
-          `copy ${attempts + 1} of ${digest} to ${target} failed, next in ${delay / 1_000_000} s: ${failure.message}`
+        yield* Effect.logWarning("a copy to another owner failed:", failure.message).pipe(
+          Effect.annotateLogs({ attempts: attempts + 1, nextInSeconds: delay / 1_000_000 })
         )
         const now = yield* Clock.currentTimeMillis
         yield* put(key, { attempts: attempts + 1, notBefore: now + delay / 1_000 })
-      })
+      }).pipe(
+        Effect.annotateLogs({ digest, target }),
+        Effect.withSpan("origin.replicate", { attributes: { digest, target, attempts } })
+      )
 
     /** Runs `work` unless a copy of the pair is running. */
     const exclusively = (key: string, work: Effect.Effect<void, TableStoreError>) =>
@@ -178,7 +181,9 @@ export const makeOriginReplication = (
         const target = key.slice(space + 1)
         const waiting = decodeWaiting(value)
         if (digest === undefined || !targetsOf(digest).includes(target) || Option.isNone(waiting)) {
-          yield* Effect.logWarning(`dropped a waiting copy that is no longer wanted: ${key}`)
+          yield* Effect.annotateLogs(Effect.logWarning("dropped a waiting copy that is no longer wanted"), {
+            key
+          })
           return yield* remove(key)
         }
         if (committing.has(digest) || waiting.value.notBefore > (yield* Clock.currentTimeMillis)) return

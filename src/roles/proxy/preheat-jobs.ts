@@ -186,17 +186,22 @@ export const makePreheatJobs = (options: {
         })
         const took = (job.endedAt ?? job.startedAt) - job.startedAt
         yield* job.state === "done"
-          ? Effect.logInfo(`preheated ${job.image} at ${agents.length} agents in ${took} ms`)
-          : Effect.logWarning(`preheat of ${job.image}: ${job.message}`)
+          ? Effect.annotateLogs(Effect.logInfo("preheated an image"), {
+              agents: agents.length,
+              milliseconds: took
+            })
+          : Effect.logWarning("a preheat failed:", job.message)
       }).pipe(
         Effect.catch((error) =>
           Effect.gen(function* () {
             job.failed(error.message, yield* Clock.currentTimeMillis)
             yield* Deferred.fail(resolved, error)
-            yield* Effect.logWarning(`preheat of ${job.image}: ${error.message}`)
+            yield* Effect.logWarning("a preheat failed:", error.message)
           })
         ),
-        Effect.ensuring(Effect.asVoid(Deferred.succeed(resolved, undefined)))
+        Effect.ensuring(Effect.asVoid(Deferred.succeed(resolved, undefined))),
+        Effect.annotateLogs({ image: job.image }),
+        Effect.withSpan("proxy.preheat", { attributes: { image: job.image } })
       )
 
     /** Ids are numbers, because one of the forms requires them. A restarted proxy must not repeat them. */

@@ -53,7 +53,10 @@ export const preheatingWrite = (write: RegistryWrite, options: PreheatRoutesOpti
       const { repository, reference } = endpoint
       if (reference.tag !== "Tag") return Effect.void
       return Effect.catch(beginPushed(options, [{ repository, reference, tag: reference.name }]), (error) =>
-        Effect.logWarning(`${repository}:${reference.name} was pushed but is not preheated: ${error.message}`)
+        Effect.annotateLogs(Effect.logWarning("a pushed image is not preheated:", error.message), {
+          repository,
+          tag: reference.name
+        })
       )
     })
 }

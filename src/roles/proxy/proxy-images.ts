@@ -111,7 +111,10 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
       }
       forwarded.delete(digest)
       return Effect.catch(blobs.remove(digest), (error) =>
-        Effect.logWarning(`${digest} stays in the proxy's store until the next start: ${error.message}`)
+        Effect.annotateLogs(
+          Effect.logWarning("a blob stays in the proxy's store until the next start:", error.message),
+          { digest }
+        )
       )
     })
 
