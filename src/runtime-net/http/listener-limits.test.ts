@@ -7,10 +7,11 @@ import { it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
-import { describe, expect } from "vitest"
+import { describe, expect, test } from "vitest"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { rawConnection } from "../../../testing/runtime-net/raw-connection.ts"
 import { seconds } from "../../protocol/kit/time.ts"
+import { configLimits } from "../../roles/config/limits.ts"
 import type { HttpApp } from "../../roles/http/http-app.ts"
 import { serveListener } from "./http-listener.ts"
 import { boundConnections } from "./http-refusals.ts"
@@ -66,6 +67,13 @@ describe("a listener holds", () => {
     })
   )
 })
+
+test("a listener waits for headers and bodies as long as is configured when its role says nothing", () =>
+  Effect.gen(function* () {
+    const { server } = yield* serve(Effect.succeed(HttpServerResponse.empty()))
+    expect(server.headersTimeout).toBe(configLimits.requestHeadersTimeout / 1000)
+    expect(server.timeout).toBe(configLimits.httpSilence / 1000)
+  }).pipe(Effect.scoped, Effect.runPromise))
 
 describe("a listener that stops", () => {
   it.effect("lets a request end within stopDrain, and cuts it then", () =>

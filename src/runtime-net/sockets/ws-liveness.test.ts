@@ -128,7 +128,7 @@ describe("liveness of a connection", () => {
 
   it.live("a peer for which too many messages wait behind a piece is cut", () =>
     Effect.gen(function* () {
-      const few = { maxSocketBuffer: 1, maxQueuedMessages: 5 }
+      const few = { maxSocketBuffer: 1, maxStuckBytes: 1e9, maxQueuedMessages: 5 }
       const { tested, peer, events, closed } = yield* connection(unlimited, few)
       peer.pause()
       const payload = new Uint8Array(limits.maxPieceLength)

@@ -9,6 +9,7 @@ import { WebSocket } from "ws"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { rawConnection } from "../../../testing/runtime-net/raw-connection.ts"
 import { connectedPair, listenWatched } from "../../../testing/runtime-net/transport-pair.ts"
+import { milliseconds } from "../../protocol/kit/time.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { Message, SwarmId } from "../../protocol/wire/message.ts"
 import { unlimited } from "../../roles/config/process-keys.ts"
@@ -130,6 +131,22 @@ describe("peer transport", () => {
       }
       yield* acceptor.observed("Refused", 2)
       expect(acceptor.events.some((event) => event.tag === "Connected")).toBe(false)
+    })
+  )
+
+  it.live("a listener pings its peers every pingInterval", () =>
+    Effect.gen(function* () {
+      const { endpoint } = yield* withLimits(listenWatched(), SocketLimits, {
+        pingInterval: milliseconds(20)
+      })
+      const peer = new WebSocket(`ws://${endpoint.address}${peerPath}`)
+      yield* Effect.addFinalizer(() => Effect.sync(() => peer.terminate()))
+      const pings = (count: number) =>
+        Effect.callback<void>((resume) => {
+          let seen = 0
+          peer.on("ping", () => ++seen === count && resume(Effect.void))
+        })
+      yield* pings(2)
     })
   )
 

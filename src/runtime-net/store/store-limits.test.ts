@@ -145,6 +145,35 @@ describe("a store", () => {
     })
   )
 
+  it.live("looks at maxParallelLooks files at once when it is listed and measured", () =>
+    Effect.gen(function* () {
+      let now = 0
+      let most = 0
+      const disk: Disk = {
+        ...nodeDisk,
+        stat: (path, done) => {
+          most = Math.max(most, ++now)
+          nodeDisk.stat(path, (...outcome) => {
+            now--
+            done(...outcome)
+          })
+        }
+      }
+      const blobs = yield* withLimits(openFileBlobStore(disk, yield* makeFolder), StoreLimits, {
+        maxParallelLooks: 2
+      })
+      for (const seed of [1, 2, 3, 4, 5]) {
+        const bytes = sampleBytes(seed, 10)
+        yield* blobs.commitUpload(yield* append(blobs, bytes), sha256(bytes))
+      }
+      for (const look of [blobs.list, blobs.usage] as const) {
+        most = 0
+        yield* Effect.asVoid<unknown, unknown, never>(look)
+        expect(most).toBe(2)
+      }
+    })
+  )
+
   it.live("drops an upload that nobody touched for two session lifetimes when it is opened", () =>
     Effect.gen(function* () {
       const folder = yield* makeFolder
