@@ -12,6 +12,7 @@ import {
   pureLayersImportNoPlatform,
   rolesMeetByClients
 } from "./architecture/import-rules.ts"
+import { limitsAreUsed, limitsCanBeSet } from "./architecture/limit-rules.ts"
 import { readSources, readTexts } from "./architecture/source-files.ts"
 import {
   commentsArePlain,
@@ -56,6 +57,8 @@ const rules = {
   "every file is used": everyFileIsUsed,
   "protocol and roles use no ambient time, randomness or promises": pureLayersAskForEffects,
   "types are not argued away": typesAreHonest,
+  "limits are used": limitsAreUsed,
+  "limits can be set in a test": limitsCanBeSet,
   "tests print nothing": testsPrintNothing,
   "every file opens with a header": everyFileHasHeader,
   "comments are plain and fit the page": commentsArePlain,

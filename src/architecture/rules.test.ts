@@ -10,6 +10,7 @@ import {
   pureLayersImportNoPlatform,
   rolesMeetByClients
 } from "./import-rules.ts"
+import { limitsAreUsed, limitsCanBeSet } from "./limit-rules.ts"
 import { sourceFile } from "./source-files.ts"
 import {
   commentsArePlain,
@@ -229,6 +230,18 @@ test("tests that print are named, programs that they start in text are not", () 
     expect.stringContaining("src/cli/a.test.ts:1: console"),
     expect.stringContaining("test/b.ts:1: console")
   ])
+})
+
+test("limits that nothing reads, and tables that no test can set, are named", () => {
+  const files = made({
+    "src/roles/agent/limits.ts": "export const agentLimits = {\n  /** Used. */\n  most: 1,\n  never: 2\n}",
+    "src/roles/agent/agent.ts": "use(limits.most)",
+    "src/roles/agent/agent.test.ts": "use(limits.never)",
+    "src/roles/proxy/limits.ts": "Context.Reference(name)",
+    "src/protocol/limits.ts": "export const limits = {}"
+  })
+  expect(limitsAreUsed(files)).toEqual(["src/roles/agent/limits.ts:4: nothing reads never: delete it"])
+  expect(limitsCanBeSet(files)).toEqual([expect.stringContaining("src/roles/agent/limits.ts:1: no test")])
 })
 
 test("a file without a header is named; a shebang may come first", () => {
