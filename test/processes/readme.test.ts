@@ -75,7 +75,7 @@ const covered: Readonly<Record<string, () => Promise<void>>> = {
 const elsewhere: ReadonlyArray<readonly [RegExp, string]> = [
   [/^skopeo copy /, "test/clients/clients.test.ts"],
   [/^docker pull /, "test/clients/clients.test.ts"],
-  [/^curl -s http:\/\/127\.0\.0\.1:17000\/metrics/, "test/processes/up.test.ts"],
+  [/^curl -s http:\/\/127\.0\.0\.1:16000\/metrics/, "test/processes/up.test.ts"],
   [/^npm run experiment -- first-wave$/, "experiments/first-wave/first-wave.test.ts"],
   // The small version of every experiment is repeated and compared, as in npm run reports:verify.
   [/^npm run experiment -- kraken-benchmark --quick$/, ".ci/run"],
