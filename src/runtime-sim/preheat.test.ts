@@ -83,6 +83,7 @@ it("an agent limits its preheats at once and refuses more until some have ended"
       const asked = Array.from({ length: agentLimits.maxPreheatsPerAgent + 1 }, () =>
         Effect.gen(function* () {
           const response = yield* client.execute(ask)
+          if (response.status === 429) expect(response.headers["retry-after"]).toBe("2")
           return [response.status, (yield* response.text).trimEnd().split("\n").at(-1)!] as const
         })
       )

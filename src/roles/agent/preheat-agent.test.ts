@@ -135,6 +135,7 @@ describe("an agent that preheats", () => {
       const refused = [
         { ...ask, repository: "http://elsewhere/x" },
         { ...ask, contents: [] },
+        { ...ask, contents: Array.from({ length: askLimits.maxPreheatContents + 1 }, () => ask.contents[0]) },
         { ...ask, contents: [{ digest: "http://elsewhere", size: 1 }] },
         { ...ask, contents: [{ digest: digests[0], size: -1 }] },
         { url: "http://elsewhere" },

@@ -15,9 +15,11 @@ import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
+import { askLimits } from "../client/limits.ts"
 import type { OriginClient } from "../client/origin-client.ts"
 import { HttpLimits } from "../http/limits.ts"
-import { OciLimits } from "../oci/limits.ts"
+import { OciLimits, ociLimits } from "../oci/limits.ts"
+import { registryLimits } from "../registry/limits.ts"
 import { ServiceLimits, serviceLimits } from "../services/limits.ts"
 import { UpstreamLimits } from "../upstream/limits.ts"
 import { UpstreamLacks } from "../upstream/upstream-errors.ts"
@@ -80,6 +82,39 @@ describe("a build-index", () => {
         assert.include(refused.text, "it has more than 400 bytes")
       }
     }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "refuses more than its schemas allow, and its client cuts the name of who changes something",
+    () =>
+      Effect.gen(function* () {
+        const { world, client } = yield* started
+        const { maxTagsPerPut, maxChangedByLength } = registryLimits
+        const { largestManifestBytes, maxManifestNames } = ociLimits
+        const put = { record: record("a"), tags: [] as ReadonlyArray<string>, by: "me", operation: "1" }
+        const many = (count: number) => Array.from({ length: count }, (_, index) => index)
+        const digests = (count: number) =>
+          many(count).map((index) => `sha256:${`${index}`.padStart(64, "0")}`)
+        const at = `${path}/manifests/${digest("a")}`
+        for (const [to, body] of [
+          [at, { ...put, tags: many(maxTagsPerPut + 1).map((index) => `t${index}`) }],
+          [at, { ...put, by: "x".repeat(maxChangedByLength + 1) }],
+          [at, { ...put, record: { ...record("a"), size: largestManifestBytes + 1 } }],
+          [at, { ...put, record: { ...record("a"), names: digests(maxManifestNames + 1) } }],
+          [`${url}/references`, { digests: digests(askLimits.maxReferencesAsked + 1) }]
+        ] as const) {
+          const method = to === at ? "PUT" : "POST"
+          const refused = yield* send(world, method, to, { body: JSON.stringify(body) })
+          assert.strictEqual(errorCode(refused), "MANIFEST_INVALID")
+        }
+        yield* client.putManifest(repository, record("a"), ["1"], "x".repeat(maxChangedByLength + 1))
+        yield* client.deleteTag(repository, "1", "y".repeat(maxChangedByLength + 1))
+        const history = yield* client.history(repository, "1")
+        assert.deepStrictEqual(
+          history.map(({ by }) => by),
+          ["y", "x"].map((letter) => letter.repeat(maxChangedByLength))
+        )
+      }).pipe(Effect.scoped)
   )
 
   it.effect("lists defaultPageSize names, or maxPageSize and one more when it is asked for more", () =>

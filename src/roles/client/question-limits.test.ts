@@ -123,6 +123,49 @@ describe("a question that is never answered ends", () => {
   )
 })
 
+describe("an answer that lists more than the wire allows", () => {
+  const answered = <A, E>(body: object, make: Made<() => Effect.Effect<A, E>>) =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld(
+        Effect.succeed(HttpServerResponse.text(JSON.stringify(body), { contentType: "application/json" }))
+      )
+      const ask = yield* Effect.provideContext(make, world.services)
+      return yield* Effect.exit(ask())
+    })
+  const numbered = (count: number) => Array.from({ length: count }, (_, index) => index)
+
+  it.effect("is no answer", () =>
+    Effect.gen(function* () {
+      const agents = (count: number) => ({
+        agents: numbered(count).map((index) => ({ url: `http://a-${index}:1` }))
+      })
+      const find = Effect.map(makeAgentFinder(urls(1)), (found) => () => found)
+      const most = askLimits.maxRegisteredAgents
+      assert.strictEqual((yield* answered(agents(most), find))._tag, "Success")
+      assert.strictEqual((yield* answered(agents(most + 1), find))._tag, "Failure")
+      const handOuts = (count: number) => ({
+        swarms: numbered(count).map((index) => ({
+          swarm: `${index}`.padStart(64, "0"),
+          intervalMs: 1,
+          peers: []
+        }))
+      })
+      const peer = { peerId: "a".repeat(40) as PeerId, address: "a:1" }
+      const swarm = {
+        ...{ swarm: "1".repeat(64) as SwarmId, digest, namespace: "demo/app" },
+        ...{ event: "downloading" as const, neighbours: 0, have: 0 }
+      }
+      const announce = Effect.map(
+        makeTrackerClient(urls(1)),
+        (client) => () => client.announce({ peer, swarms: [swarm] })
+      )
+      const swarms = askLimits.maxSwarmsPerAnnounce
+      assert.strictEqual((yield* answered(handOuts(swarms), announce))._tag, "Success")
+      assert.strictEqual((yield* answered(handOuts(swarms + 1), announce))._tag, "Failure")
+    })
+  )
+})
+
 describe("a blob that is sent", () => {
   const MiB = 1024 * 1024
   const sent = (app: HttpApp, bytes: Stream.Stream<Uint8Array, unknown>) =>
@@ -238,6 +281,10 @@ describe("a registration", () => {
           }
           return times.slice(1).map((time, index) => time - times[index]!)
         })
+      takes = false
+      assert.isAtMost((yield* run(30))[0]!, 5 + 4 + 1, "the first pause is short")
+      takes = true
+      yield* run(60)
       for (const pause of yield* run(250)) {
         assert.isAtLeast(pause, 30)
         assert.isAtMost(pause, 41)
