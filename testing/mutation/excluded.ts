@@ -21,7 +21,7 @@ export const calleeName = (call: Node, text: string): string => {
 
 const isCall = (node: Node): boolean => node.type === "CallExpression" || node.type === "NewExpression"
 
-/** Whether the node is an invariant or writes a log, alone or at the end of its own pipe. */
+/** Whether the node is an invariant or writes a log, alone or as a step of a pipe. */
 export const isDiagnostic = (node: Node, text: string): boolean => {
   if (node.type === "YieldExpression" || node.type === "AwaitExpression") {
     const argument = child(node, "argument")
@@ -29,6 +29,11 @@ export const isDiagnostic = (node: Node, text: string): boolean => {
   }
   if (node.type !== "CallExpression") return false
   const name = calleeName(node, text)
+  if (/^Effect\.(andThen|tap)$/.test(name)) {
+    const [step] = children(node, "arguments")
+    const effect = step?.type === "ArrowFunctionExpression" ? child(step, "body") : step
+    return effect !== undefined && isDiagnostic(effect, text)
+  }
   return name === "invariant" || diagnostics.test(name)
 }
 

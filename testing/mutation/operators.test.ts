@@ -92,6 +92,8 @@ describe("left alone", () => {
     expect(by("pipe step", 'x = a.pipe(Effect.withSpan("b"), c)')).toEqual([
       'x = a.pipe(Effect.withSpan("b"))'
     ])
+    const logs = ['Effect.andThen(Effect.logInfo("b"))', 'Effect.tap(() => Effect.logInfo("b"))']
+    for (const log of logs) expect(by("pipe step", `x = a.pipe(${log}, c)`)).toEqual([`x = a.pipe(${log})`])
   })
 })
 
