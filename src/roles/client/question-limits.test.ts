@@ -237,6 +237,7 @@ describe("members are asked at once", () => {
       assert.strictEqual(yield* mostAtOnce(index, ({ repositories }) => repositories({ limit: 1 })), 2)
       assert.strictEqual(yield* mostAtOnce(index, ({ referenced }) => referenced([digest])), 2)
       assert.strictEqual(yield* mostAtOnce(index, ({ notReady }) => notReady), 2)
+      assert.strictEqual(yield* mostAtOnce(makeUpstreams, (upstreams) => noneHealthy(upstreams, urls(5))), 2)
       assert.strictEqual(yield* mostAtOnce(makeAgentFinder(urls(5)), (find) => find), 2)
       const peer = { peerId: "a".repeat(40) as PeerId, address: "a:1" }
       const swarms = Array.from({ length: 9 }, (_, number) => ({

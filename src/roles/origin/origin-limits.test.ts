@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Option, Stream } from "effect"
+import { Deferred, Duration, Effect, Fiber, Option, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
@@ -327,6 +327,17 @@ describe("fetches from an upstream", () => {
         assert.strictEqual(yield* waitsOf(1), 7 + 5 + 7)
       }).pipe(Effect.scoped)
   )
+})
+
+it("an origin keeps what nobody needs for a day unless it is configured", () => {
+  const settings = {
+    data: "x",
+    peer: { host: "x", port: 2 },
+    http: { host: "x", port: 1 },
+    origins: [self],
+    self
+  } as const
+  assert.strictEqual(Duration.toHours(originConfig(settings).collect.grace), 24)
 })
 
 describe("a collection at an origin", () => {
