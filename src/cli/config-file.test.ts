@@ -45,6 +45,12 @@ describe("reading a file", () => {
     expect(read("a.json", JSON.stringify(keys, undefined, 2))).toEqual(Result.succeed(keys))
   })
 
+  test("a secret that YAML takes for something else is not shown", () => {
+    const message = failure(read("alias.yaml", "password: *hunter2"))
+    expect(message).toContain("alias.yaml: not YAML")
+    expect(message).not.toContain("hunter2")
+  })
+
   test("an empty file has no keys", () => {
     expect(read("empty.yaml", "# nothing yet\n")).toEqual(Result.succeed({}))
   })
@@ -232,6 +238,13 @@ test("a disk budget has watermarks in order, and defaults for them", () => {
   )
   expect(failure(decode({ budget: 0 }))).toContain("disk.budget")
   expect(failure(decode({ budget: 1000, highWatermark: 1.5 }))).toContain("disk.highWatermark")
+})
+
+test("credentials before an @ are not shown, whatever is in them", () => {
+  const keys = { http: { port: 1 }, data: "d", origins: ["http://u:hun/ter2@host", "u:hunter2@host"] }
+  const message = failure(index(keys))
+  expect(message).not.toMatch(/hun|ter2/)
+  expect(message).toContain("...@host")
 })
 
 test("listen addresses", () => {

@@ -28,8 +28,8 @@ const reasonOf = (error: unknown): string => {
   if (code === "EISDIR") return "it is a folder, not a file"
   if (code === "EACCES") return "it may not be read"
   const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n", 1)
-  // JSON's parser quotes what stands around the wrong character, which may be a secret.
-  return line.replace(/, .* is not valid JSON$/, "")
+  // Parsers quote the text around the wrong character, which may be a secret.
+  return line.replace(/, .* is not valid JSON$/, "").replace(/'[*&!][^']*'/g, "...")
 }
 
 /** The file's content as plain data; `.json` is JSON, anything else YAML. An empty file has no keys. */
@@ -58,8 +58,8 @@ export const readConfigFile = (file: string): Effect.Effect<Keys, CliFailure> =>
 const kindOf = (value: unknown): string => {
   if (Array.isArray(value)) return "a list"
   if (isKeys(value)) return "keys and values"
-  // Credentials in a URL, where none belong.
-  return JSON.stringify(value)?.replace(/\/\/[^/]*@/, "//...@") ?? "nothing"
+  // Credentials in a URL or a name, where none belong.
+  return JSON.stringify(value)?.replace(/^"(\w+:\/\/)?.*@/, '"$1...@') ?? "nothing"
 }
 
 const put = (keys: Keys, path: ReadonlyArray<string>, value: unknown): Keys => {

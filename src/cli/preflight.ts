@@ -14,6 +14,11 @@ import type { PlannedPort, PlannedProcess } from "./up-plan.ts"
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
+const cannotWrite = (data: string) => (error: unknown) =>
+  new CliFailure({
+    message: `cannot write the folder ${data}: ${messageOf(error)}; name another with --data DIR`
+  })
+
 /** Makes the folder, the folders of the logs, and the configuration of each process. */
 export const writeFolder = (
   data: string,
@@ -27,16 +32,14 @@ export const writeFolder = (
         writeFileSync(configFile, `${JSON.stringify(config, undefined, 2)}\n`)
       }
     },
-    catch: (error) =>
-      new CliFailure({
-        message: `cannot write the folder ${data}: ${messageOf(error)}; name another with --data DIR`
-      })
+    catch: cannotWrite(data)
   })
 
-/** Locks the folder, which must exist, against another `shoal up` until the scope closes. */
+/** Makes the folder if there is none, and locks it against another `shoal up` until the scope closes. */
 export const lockFolder = (data: string): Effect.Effect<void, CliFailure, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.gen(function* () {
+      yield* Effect.try({ try: () => mkdirSync(data, { recursive: true }), catch: cannotWrite(data) })
       const { DatabaseSync } = yield* Effect.promise(() => import("node:sqlite"))
       return yield* Effect.try({
         try: () => {

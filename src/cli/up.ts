@@ -111,9 +111,10 @@ const runUp = (options: UpOptions) =>
   Effect.gen(function* () {
     yield* checkOptions(options)
     const plan = planUp({ ...options, register: true })
-    yield* writeFolder(options.data, plan)
     yield* lockFolder(options.data)
     yield* checkPorts(plan)
+    // Only now: a cluster that runs here keeps its configuration.
+    yield* writeFolder(options.data, plan)
     const children = yield* Effect.forEach(
       plan,
       ({ name, role, configFile, logFile }) =>

@@ -98,7 +98,7 @@ test("an unreadable secret is named with its place, and nothing is opened", asyn
       `    credentials: { username: robot, password: "@${join(folder, "no-such-file")}" }\n`
   )
   expect(await refused("build-index", "--config", file)).toMatch(
-    /^shoal: .*secret\.yaml: upstreams\.0\.credentials\.password: cannot read a secret from .*no-such-file: ENOENT/
+    /^shoal: .*secret\.yaml: upstreams\.0\.credentials\.password: cannot read a secret from .*no-such-file: there is no such file/
   )
   expect(existsSync(data)).toBe(false)
 })

@@ -78,8 +78,11 @@ describe("a cluster", () => {
 
   test("keeps its folder for itself: another `shoal up` says so in one line", async () => {
     const other = await freePortBase(0)
+    const written = () => readFileSync(join(folder, "data", "config", "herd.json"), "utf8")
+    const before = written()
     const { code, stderr } = await shoal("up", "--data", join(folder, "data"), "--port-base", String(other))
     expect(code).toBe(1)
+    expect(written(), "the running cluster keeps its configuration").toBe(before)
     expect(stderr).toMatch(/^shoal: the folder .* is in use by another "shoal up"; .*\n$/)
   })
 

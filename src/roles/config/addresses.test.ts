@@ -27,6 +27,15 @@ test("a listener's host is a name or an address; IPv6 may have brackets", () => 
   expect(listen({ port: 1 }).host).toBe("127.0.0.1")
 })
 
+test("a host is not empty, since nothing would mean every address, and has no blanks", () => {
+  for (const host of ["", " ", "a b", "host\n"]) expect(() => listen({ host, port: 1 }), host).toThrow()
+})
+
+test("a URL's port is at most 65535", () => {
+  expect(httpUrl("http://a:65535")).toBe("http://a:65535")
+  for (const port of ["65536", "99999", "70000"]) expect(() => httpUrl(`http://a:${port}`), port).toThrow()
+})
+
 test("a URL names a host, which may be an IPv6 address in brackets, an optional port, and nothing else", () => {
   for (const url of [
     "http://tracker:15003",

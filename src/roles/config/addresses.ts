@@ -8,16 +8,20 @@ const Port = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
 
 /** "http://host:port" or "http://[::1]:port", without a path and credentials. */
 export const HttpUrl = Schema.String.check(
-  Schema.isPattern(/^https?:\/\/(?:\[[0-9a-fA-F:.]+\]|[^/\s:@[\]?#]+)(?::[0-9]{1,5})?\/?$/)
+  Schema.isPattern(
+    /^https?:\/\/(?:\[[0-9a-fA-F:.]+\]|[^/\s:@[\]?#]+)(?::(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?\/?$/
+  )
 ).annotate({ title: "URL" })
 
 /** A name or an address. An IPv6 address may have brackets, as in a URL. */
-const Host = Schema.String.pipe(
-  Schema.decode({
-    decode: SchemaGetter.transform((text: string) => text.replace(/^\[(.*)\]$/, "$1")),
-    encode: SchemaGetter.transform((text: string) => text)
-  })
-).annotate({ title: "host" })
+const Host = Schema.String.check(Schema.isPattern(/^\S+$/))
+  .pipe(
+    Schema.decode({
+      decode: SchemaGetter.transform((text: string) => text.replace(/^\[(.*)\]$/, "$1")),
+      encode: SchemaGetter.transform((text: string) => text)
+    })
+  )
+  .annotate({ title: "host" })
 
 const listenKeys = {
   host: withDefault(Host, "127.0.0.1", "The name or address to bind"),

@@ -36,13 +36,13 @@ export const ClientLimits = Schema.Struct({
     [{ key: "manifestBytes" }]
   ),
   headerTimeout: withDefault(
-    duration({ least: "1 second" }),
+    duration({ least: "1 second", most: "1 day" }),
     writtenMicros(configLimits.requestHeadersTimeout),
     "Time for the headers of a request, after which the client gets 408",
     [{ key: "headerSeconds" }]
   ),
   bodyTimeout: withDefault(
-    duration({ least: "1 second" }),
+    duration({ least: "1 second", most: "1 day" }),
     writtenMicros(configLimits.httpSilence),
     "Time for which a client may keep a body waiting before its connection is closed",
     [{ key: "bodySeconds" }]

@@ -42,7 +42,7 @@ const makeServer = (patience: NonNullable<HttpListener["patience"]>, limits: Lis
   const server = createServer({
     // A layer may take hours to arrive; only slowness ends it (slow-clients.ts).
     requestTimeout: 0,
-    headersTimeout: patience.headers / 1000,
+    headersTimeout: Math.ceil(patience.headers / 1000),
     // Late headers are noticed at most a tenth of their time late.
     connectionsCheckingInterval: Math.min(limits.connectionCheck, patience.headers / 10) / 1000,
     keepAliveTimeout: limits.httpKeepAlive / 1000,

@@ -38,7 +38,7 @@ export const cutSlowClients = (server: Server, patience: Micros, limits: Listene
     watched.set(socket, new ClientPatience(limits.slowClientLooks, limits.minClientBytes))
     socket.once("close", () => watched.delete(socket))
   })
-  server.timeout = patience / 1000
+  server.timeout = Math.ceil(patience / 1000)
   server.on("timeout", (socket) => {
     const exchange = exchangeOf(socket)
     // Between two exchanges the keep-alive timeout applies, before the first one the timeout of the headers.

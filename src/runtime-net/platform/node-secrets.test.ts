@@ -43,13 +43,17 @@ it.effect("a secret that is missing, empty or too large is named with its source
     const { read } = yield* Secrets
     const path = yield* temporaryFile
     const problem = Effect.map(Effect.flip(read({ tag: "File", path })), ({ message }) => message)
-    assert.include(yield* problem, `cannot read a secret from ${path}: ENOENT`)
+    assert.include(yield* problem, `cannot read a secret from ${path}: there is no such file`)
     writeFileSync(path, "\n")
     assert.include(yield* problem, "it is empty")
     writeFileSync(path, "hunter2".repeat(10_000))
     const tooLarge = yield* problem
     assert.include(tooLarge, "it has more than 65536 bytes")
     assert.notInclude(tooLarge, "hunter2")
+    assert.include(
+      (yield* Effect.flip(read({ tag: "File", path: "/dev/zero" }))).message,
+      "it is no regular file"
+    )
     const unset = yield* Effect.flip(read({ tag: "Environment", variable: "SHOAL_TEST_NO_SUCH" }))
     assert.include(unset.message, "the environment variable SHOAL_TEST_NO_SUCH: it is not set")
   }).pipe(Effect.provide(nodeSecrets))
