@@ -1,13 +1,11 @@
 // Arbitrary requests to any listener of a cluster in memory are answered with 200 to 499, refusals in OCI's form, and
 // leave nothing behind: no upload without its session, no blob that nobody may name, no series per request.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { describe } from "vitest"
-import { makeDigest } from "../../src/protocol/wire/digest.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../testing/roles/memory-world.ts"
 import { someBytes } from "../../testing/roles/push.ts"
 import { settle } from "../../testing/roles/settle.ts"
@@ -16,16 +14,13 @@ import { type HostileRequest, hostileChunks, hostileRequest } from "./hostile-re
 
 const runs = Number(process.env.SHOAL_FUZZ_RUNS ?? 200)
 
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
-
 /** Plays each of many cases on one cluster, in one scope. */
 const onCluster = <A>(
   test: (cluster: HostileCluster, world: MemoryWorld) => Effect.Effect<A, unknown>
 ): Effect.Effect<A, unknown> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       return yield* test(yield* startHostileCluster(world), world)
     })
   )

@@ -27,15 +27,7 @@ export const chunked = (bytes: Uint8Array, size = 1000): Stream.Stream<Uint8Arra
 }
 
 export const readAll = (blobs: BlobStore, digest: Digest, start: number, end: number) =>
-  Effect.map(Stream.runCollect(blobs.read(digest, start, end)), (chunks) => {
-    const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
-    let at = 0
-    for (const chunk of chunks) {
-      whole.set(chunk, at)
-      at += chunk.length
-    }
-    return whole
-  })
+  Stream.mkUint8Array(blobs.read(digest, start, end))
 
 /** Commits `bytes` as one upload. */
 export const commitBytes = Effect.fnUntraced(function* (blobs: BlobStore, bytes: Uint8Array, digest: Digest) {

@@ -7,6 +7,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
 import type { HostProgram, StartedRole } from "../../src/roles/host-program.ts"
 import type { HttpApp } from "../../src/roles/http/http-app.ts"
+import { digestOf } from "../../src/runtime-net/platform/node-digests.ts"
 
 interface SeenRequest {
   readonly at: "registry" | "tokens" | "blobs"
@@ -290,14 +291,13 @@ interface PublishedImage<Layers extends ReadonlyArray<Uint8Array>> {
 /** Adds an image with these layers to the upstream and returns its digests. */
 export const publishImage = <const Layers extends ReadonlyArray<Uint8Array>>(
   state: FakeUpstreamState,
-  hash: (bytes: Uint8Array) => Digest,
   repository: string,
   tag: string,
   layers: Layers
 ): PublishedImage<Layers> => {
   const mediaType = "application/vnd.oci.image.manifest.v1+json"
   const put = (type: string, bytes: Uint8Array) => {
-    const digest = hash(bytes)
+    const digest = digestOf("sha256", bytes)
     state.blobs.set(digest, bytes)
     return { mediaType: type, digest, size: bytes.byteLength }
   }
@@ -311,7 +311,7 @@ export const publishImage = <const Layers extends ReadonlyArray<Uint8Array>>(
   const bytes = new TextEncoder().encode(
     JSON.stringify({ schemaVersion: 2, mediaType, config, layers: described })
   )
-  const digest = hash(bytes)
+  const digest = digestOf("sha256", bytes)
   state.manifests.set(`${repository} ${digest}`, { bytes, mediaType })
   state.tags.set(`${repository} ${tag}`, digest)
   const digests = described.map((layer) => layer.digest)

@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect"
 import { type HerdSettings, herdConfig } from "../../src/roles/herd/config.ts"
 import { herd } from "../../src/roles/herd/herd.ts"
 import type { HostProgramError } from "../../src/roles/host-program.ts"
-import type { MemoryWorld } from "./memory-world.ts"
+import { type MemoryWorld, makeMemoryWorld } from "./memory-world.ts"
 
 const listen = (port: number) => ({ host: "herd", port })
 
@@ -30,3 +30,13 @@ export const startHerd = (
       (running) => running.stop
     )
   )
+
+/** Runs a test beside a herd in a world of its own. */
+export const inHerd = <A, E>(
+  test: (world: MemoryWorld) => Effect.Effect<A, E>
+): Effect.Effect<void, E | HostProgramError> =>
+  Effect.gen(function* () {
+    const world = makeMemoryWorld()
+    yield* startHerd(world)
+    yield* test(world)
+  }).pipe(Effect.scoped)

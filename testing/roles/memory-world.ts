@@ -1,6 +1,5 @@
 // Memory world, in which tests of roles run host programs: storage in memory, and HTTP requests that call the app of
-// the listening host. Its peer transport reaches no peer. Hash functions come from the test, because only tests may
-// use node:crypto.
+// the listening host. Its peer transport reaches no peer.
 
 import { Context, Effect, Exit, Option, Scope } from "effect"
 import {
@@ -10,7 +9,6 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
-import type { Digest, DigestAlgorithm } from "../../src/protocol/wire/digest.ts"
 import { digestEncoded } from "../../src/protocol/wire/digest.ts"
 import type { SwarmId } from "../../src/protocol/wire/message.ts"
 import { encodeMetainfo } from "../../src/protocol/wire/metainfo.ts"
@@ -25,6 +23,7 @@ import { Digests } from "../../src/roles/services/digests.ts"
 import { HostStorage } from "../../src/roles/services/host-storage.ts"
 import { PeerTransport } from "../../src/roles/services/peer-transport.ts"
 import { Timers } from "../../src/roles/services/timers.ts"
+import { digestOf } from "../../src/runtime-net/platform/node-digests.ts"
 import { type MemoryBlobs, makeMemoryBlobs } from "./memory-blob-store.ts"
 import { type MemoryTables, makeMemoryTables } from "./memory-table-store.ts"
 
@@ -56,9 +55,8 @@ export interface MemoryWorld {
   ) => HttpServerResponse.HttpServerResponse
 }
 
-export const makeMemoryWorld = (
-  hash: (algorithm: DigestAlgorithm, bytes: Uint8Array) => Digest
-): MemoryWorld => {
+/** A world whose digests are true, unless the test gives a `hash` of its own. */
+export const makeMemoryWorld = (hash: Digests["Service"]["digest"] = digestOf): MemoryWorld => {
   const digests: Digests["Service"] = {
     digest: hash,
     swarmId: (metainfo) => digestEncoded(hash("sha256", encodeMetainfo(metainfo))) as SwarmId

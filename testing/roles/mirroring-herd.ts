@@ -3,7 +3,6 @@
 import { Context, Effect, Redacted } from "effect"
 import { herdConfig } from "../../src/roles/herd/config.ts"
 import { herd } from "../../src/roles/herd/herd.ts"
-import type { Digests } from "../../src/roles/services/digests.ts"
 import { Secrets } from "../../src/roles/services/secrets.ts"
 import type { UpstreamSettings } from "../../src/roles/upstream/mirror-config.ts"
 import { send } from "./exchange.ts"
@@ -19,22 +18,22 @@ const upstream: UpstreamSettings = {
 }
 
 /** Runs a test over a herd that mirrors docker.io; the upstream requires tokens and redirects to a blob store. */
-export const mirroringHerd =
-  (digest: Digests["Service"]["digest"]) =>
-  <A, E>(test: (world: MemoryWorld, state: FakeUpstreamState) => Effect.Effect<A, E>) =>
-    Effect.gen(function* () {
-      const world = makeMemoryWorld(digest)
-      const registry = yield* world.start(fakeUpstream(dockerHub))
-      const { state } = registry.role
-      state.auth = "bearer"
-      state.credentials = { username: "robot", password: "secret" }
-      state.redirectBlobs = true
-      const secrets: Secrets = { read: () => Effect.succeed(Redacted.make("secret")) }
-      const running = yield* world
-        .start(herd(herdConfig({ ...herdSettings, upstreams: [upstream], ownNames: ["registry.example"] })))
-        .pipe(Effect.provideContext(Context.make(Secrets, secrets)))
-      yield* Effect.ensuring(test(world, state), Effect.andThen(running.stop, registry.stop))
-    })
+export const withMirroringHerd = <A, E>(
+  test: (world: MemoryWorld, state: FakeUpstreamState) => Effect.Effect<A, E>
+) =>
+  Effect.gen(function* () {
+    const world = makeMemoryWorld()
+    const registry = yield* world.start(fakeUpstream(dockerHub))
+    const { state } = registry.role
+    state.auth = "bearer"
+    state.credentials = { username: "robot", password: "secret" }
+    state.redirectBlobs = true
+    const secrets: Secrets = { read: () => Effect.succeed(Redacted.make("secret")) }
+    const running = yield* world
+      .start(herd(herdConfig({ ...herdSettings, upstreams: [upstream], ownNames: ["registry.example"] })))
+      .pipe(Effect.provideContext(Context.make(Secrets, secrets)))
+    yield* Effect.ensuring(test(world, state), Effect.andThen(running.stop, registry.stop))
+  })
 
 /** The requests that the upstream got. */
 export const at = (

@@ -32,17 +32,13 @@ export interface PreheatingHerd {
   ) => Effect.Effect<{ readonly status: number; readonly json: ReturnType<JSON["parse"]> }, unknown>
 }
 
-/**
- * Runs a test over a herd that preheats by these rules. `hash` comes from the test, because only tests may use
- * node:crypto.
- */
+/** Runs a test over a herd that preheats by these rules. */
 export const inPreheatingHerd = <E>(
-  hash: Parameters<typeof makeMemoryWorld>[0],
   test: (running: PreheatingHerd) => Effect.Effect<void, E, Scope.Scope>,
   preheat: NonNullable<HerdSettings["preheat"]> = {}
 ) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld(hash)
+    const world = makeMemoryWorld()
     yield* Effect.acquireRelease(
       world.start(herd(herdConfig({ ...herdSettings, preheat }))),
       ({ stop }) => stop

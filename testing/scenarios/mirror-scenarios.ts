@@ -43,14 +43,13 @@ const publish = (
   repository: string,
   lengths: ReadonlyArray<number>
 ): PushedImage => {
-  const hash = (bytes: Uint8Array) => world.digests.digest("sha256", bytes)
   const layers = lengths.map((length, index) => world.bytes(`${repository}/${index}`, length))
-  const image = publishImage(state, hash, repository, "1", layers)
+  const image = publishImage(state, repository, "1", layers)
   return {
     repository: `docker.io/${repository}`,
     tag: "1",
     manifest: image.digest,
-    layers: layers.map((bytes) => ({ bytes, digest: hash(bytes) }))
+    layers: layers.map((bytes) => ({ bytes, digest: world.digests.digest("sha256", bytes) }))
   }
 }
 

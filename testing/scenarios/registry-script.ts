@@ -38,23 +38,7 @@ export const request = (
 export const bodyBytes = (
   response: HttpClientResponse.HttpClientResponse
 ): Effect.Effect<Uint8Array, ScenarioFailed> =>
-  response.stream.pipe(
-    Stream.runFold(
-      () => [] as Uint8Array[],
-      (chunks, chunk) => {
-        chunks.push(chunk)
-        return chunks
-      }
-    ),
-    Effect.map((chunks) => {
-      const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.byteLength, 0))
-      let offset = 0
-      for (const chunk of chunks) {
-        bytes.set(chunk, offset)
-        offset += chunk.byteLength
-      }
-      return bytes
-    }),
+  Stream.mkUint8Array(response.stream).pipe(
     Effect.mapError((error) => new ScenarioFailed({ message: `reading a body failed: ${error.message}` }))
   )
 

@@ -1,14 +1,13 @@
 // Tests of the image resolver over a build-index in memory: when it asks, which readers share a question, and what it
 // answers while the build-index is away.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { makeMemoryTables } from "../../../testing/roles/memory-table-store.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import { buildIndexConfig } from "../build-index/config.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
@@ -40,9 +39,7 @@ interface Setting {
 
 const setting = <A, E>(test: (setting: Setting) => Effect.Effect<A, E, Scope.Scope>) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world = makeMemoryWorld()
     const http = { host: "index", port: 1 }
     yield* world.start(buildIndex(buildIndexConfig({ data: "index", http })))
     const client = yield* Effect.provide(makeBuildIndexClient(["http://index:1"]), world.services)

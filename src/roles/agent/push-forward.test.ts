@@ -1,6 +1,5 @@
 // Tests of push forwarding, over a herd in memory and over a proxy that records the requests that it gets.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Ref, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -9,15 +8,11 @@ import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage, someBytes } from "../../../testing/roles/push.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { agent } from "./agent.ts"
 import { type AgentSettings, agentConfig } from "./config.ts"
 import { agentLimits } from "./limits.ts"
 import { makePushForward } from "./push-forward.ts"
-
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
 const agentUrl = "http://agent:1"
 const settings: AgentSettings = {
@@ -40,7 +35,7 @@ const startAgent = (
 
 const inHerd = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E, Scope.Scope>) =>
   Effect.gen(function* () {
-    const world = makeWorld()
+    const world = makeMemoryWorld()
     yield* startHerd(world)
     yield* startAgent(world)
     yield* test(world)
@@ -161,7 +156,7 @@ describe("a push to an agent that forwards", () => {
 
   it.effect("forwards the query, the body and the end-to-end headers, not the connection's", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       const told = yield* startToldProxy(
         world,
         HttpServerResponse.empty({
@@ -200,7 +195,7 @@ describe("a push to an agent that forwards", () => {
 
   it.effect("fails if the proxy's answer is too long", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* startToldProxy(
         world,
         HttpServerResponse.uint8Array(new Uint8Array(agentLimits.maxForwardedAnswerBytes + 1), {
@@ -214,7 +209,7 @@ describe("a push to an agent that forwards", () => {
 
   it.effect("reports a successful write before the client gets the answer, and no other", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       const told = yield* startToldProxy(world, HttpServerResponse.empty({ status: 202 }))
       const written = yield* Ref.make<ReadonlyArray<string>>([])
       const forward = makePushForward({
@@ -241,14 +236,14 @@ describe("an agent's configuration", () => {
   it.effect("with push forward and no proxy is refused", () =>
     Effect.gen(function* () {
       const { proxy: _, ...rest } = settings
-      const error = yield* Effect.flip(makeWorld().start(agent(agentConfig(rest))))
+      const error = yield* Effect.flip(makeMemoryWorld().start(agent(agentConfig(rest))))
       assert.match(error.message, /push is forward, but proxy is not set/)
     })
   )
 
   it.effect("without push refuses pushes and names the proxy", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       const { push: _, ...rest } = settings
       yield* world.start(agent(agentConfig(rest)))
       const refused = yield* send(world, "POST", `${agentUrl}/v2/demo/app/blobs/uploads/`)

@@ -1,7 +1,6 @@
 // The collector of a build-index over HTTP: the dry run, removed and kept content, recorded pulls, and immutable
 // tags.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { TestClock } from "effect/testing"
@@ -10,7 +9,7 @@ import { send } from "../../../testing/roles/exchange.ts"
 import { digest, record } from "../../../testing/roles/index-records.ts"
 import { makeMemoryTables } from "../../../testing/roles/memory-table-store.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { serviceLimits } from "../services/limits.ts"
 import { buildIndex } from "./build-index.ts"
@@ -30,9 +29,7 @@ const withIndex = <A, E>(
   test: (world: MemoryWorld, client: Client) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world = makeMemoryWorld()
     const http = { host: "index", port: 1 }
     const running = yield* world.start(buildIndex(buildIndexConfig({ data: "index", http, ...settings })))
     const client = yield* Effect.provide(makeBuildIndexClient(["http://index:1"]), world.services)

@@ -1,7 +1,6 @@
 // The limits of a build-index, each reached with an entry or two: bytes of requests, pages, lines of a report, and what
 // is remembered of upstreams.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
@@ -13,7 +12,7 @@ import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { settle } from "../../../testing/roles/settle.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { askLimits } from "../client/limits.ts"
 import type { OriginClient } from "../client/origin-client.ts"
@@ -38,9 +37,7 @@ const path = `${url}/repositories/${encodeURIComponent(repository)}`
 
 /** Starts a build-index in the limits of the fiber that runs this. */
 const started = Effect.gen(function* () {
-  const world = makeMemoryWorld((algorithm, bytes) =>
-    makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-  )
+  const world = makeMemoryWorld()
   /** The limits of the pages that it read of its tables. */
   const pages: number[] = []
   const tables = world.tables("index")

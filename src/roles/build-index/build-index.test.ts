@@ -1,6 +1,5 @@
 // Build-indexes in memory: tags that move, repositories that are separate and distributed, and a member that is down.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -11,14 +10,11 @@ import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { digest, record } from "../../../testing/roles/index-records.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { askLimits } from "../client/limits.ts"
 import { buildIndex } from "./build-index.ts"
 import { buildIndexConfig } from "./config.ts"
-
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
 const names = ["index-a", "index-b", "index-c"]
 const urls = names.map((name) => `http://${name}:1`)
@@ -34,7 +30,7 @@ const inCluster = <A, E>(
   ) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
-    const world = makeWorld()
+    const world = makeMemoryWorld()
     const running = yield* Effect.forEach(names, (name) => startIndex(world, name))
     const client = yield* Effect.provide(makeBuildIndexClient(urls), world.services)
     yield* Effect.ensuring(
@@ -130,7 +126,7 @@ describe("a build-index", () => {
 
   it.effect("keeps acknowledged changes over a restart, and answers 503 when its tables fail", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       const first = yield* startIndex(world, "index-a")
       const url = tagUrl("demo/app", "1")
       const put = (letter: string) =>

@@ -1,7 +1,6 @@
 // The client of origins over a cluster in memory: failover, broken bodies, and the difference of unknown and
 // unreachable.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -20,16 +19,12 @@ import {
   startOrigin
 } from "../../../testing/roles/origin-cluster.ts"
 import { settle } from "../../../testing/roles/settle.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
-
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
 describe("the client of origins", () => {
   const outgoing = (bytes: Uint8Array) => ({ length: bytes.byteLength, bytes: Stream.succeed(bytes) })
 
   it.effect("puts to the first owner, and to the next one when that is down", () =>
-    inCluster(makeWorld(), (world, running) =>
+    inCluster(makeMemoryWorld(), (world, running) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const { bytes, digest } = blob(world, 20)
@@ -45,7 +40,7 @@ describe("the client of origins", () => {
   )
 
   it.effect("does not send an existing blob, and does not retry a wrong one", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const { bytes, digest } = blob(world, 21)
@@ -65,7 +60,7 @@ describe("the client of origins", () => {
   )
 
   it.effect("continues at another origin where one broke off", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const { bytes, digest } = blob(world, 22, 50_000)
@@ -85,7 +80,7 @@ describe("the client of origins", () => {
   )
 
   it.effect("notices a body that ends early, and one that stalls", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const { bytes, digest } = blob(world, 23, 20_000)
@@ -113,7 +108,7 @@ describe("the client of origins", () => {
   )
 
   it.effect("distinguishes unknown from unreachable", () =>
-    inCluster(makeWorld(), (world, running) =>
+    inCluster(makeMemoryWorld(), (world, running) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const certain = yield* Effect.flip(client.stat("demo/app", nothing))
@@ -141,7 +136,7 @@ describe("the client of origins", () => {
   )
 
   it.effect("names the owners as seeds, and stand-ins for those that are down", () =>
-    inCluster(makeWorld(), (world, running) =>
+    inCluster(makeMemoryWorld(), (world, running) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const owners = ownersOf(nothing)
@@ -164,7 +159,7 @@ describe("the client of origins", () => {
   )
 
   it.effect("gives up an origin that reads bytes and then stalls", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const client = yield* clientOf(world)
         const { bytes, digest } = blob(world, 24)

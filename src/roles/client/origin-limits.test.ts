@@ -1,7 +1,6 @@
 // The limits of the client of origins: how long it believes their peer addresses, and whom it tells that a blob is
 // relied on.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -10,7 +9,7 @@ import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { settle } from "../../../testing/roles/settle.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { AskLimits } from "./limits.ts"
 import { makeOriginClient } from "./origin-client.ts"
 
@@ -20,9 +19,7 @@ const urls = Array.from({ length: 6 }, (_, index) => `http://origin-${index}:1`)
 /** A client of six origins that have every blob and take a second to say so, and the hosts that it asks. */
 const stage = (limits: Partial<AskLimits>) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world = makeMemoryWorld()
     const asked: string[] = []
     for (const [index, url] of urls.entries()) {
       const host = new URL(url).hostname

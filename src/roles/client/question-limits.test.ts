@@ -1,7 +1,6 @@
 // Time limits of the questions that one role asks another, measured at members that take a request and never answer,
 // and how many members are asked at once.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -11,7 +10,7 @@ import { record } from "../../../testing/roles/index-records.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerId } from "../../protocol/wire/peer-id.ts"
 import type { HostServices } from "../host-program.ts"
@@ -30,9 +29,7 @@ const urls = (count: number) => Array.from({ length: count }, (_, index) => `htt
 
 const makeWorld = (app: HttpApp, count = 1) =>
   Effect.gen(function* () {
-    const world: MemoryWorld = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world: MemoryWorld = makeMemoryWorld()
     for (let index = 0; index < count; index++) {
       const listen = { host: `member-${index}`, port: 1 }
       yield* world.start(Effect.succeed({ listeners: [{ name: "member", listen, app }] }))

@@ -1,7 +1,6 @@
 // The parts of a herd find each other, report their readiness together, and refuse ports on which they could not be
 // found.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe } from "vitest"
@@ -9,20 +8,16 @@ import { send } from "../../../testing/roles/exchange.ts"
 import { herdSettings, proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushImage } from "../../../testing/roles/push.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { localUrl } from "../http/host-and-port.ts"
 import { herdConfig } from "./config.ts"
 import { herd } from "./herd.ts"
-
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
 describe("a herd", () => {
   it.effect(
     "is ready on every port, and keeps pushed images over a restart, each part in its own folder",
     () =>
       Effect.gen(function* () {
-        const world = makeWorld()
+        const world = makeMemoryWorld()
         const image = yield* Effect.scoped(
           Effect.gen(function* () {
             yield* startHerd(world)
@@ -43,7 +38,7 @@ describe("a herd", () => {
 
   it.effect("names at the proxy a part that does not answer", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* startHerd(world)
       world.unreachable.add("herd:15004")
       const readiness = yield* send(world, "GET", `${proxyUrl}/readiness`)
@@ -54,7 +49,7 @@ describe("a herd", () => {
 
   it.effect("refuses port 0, because nobody could find the part", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       const error = yield* Effect.flip(
         world.start(herd(herdConfig({ ...herdSettings, tracker: { host: "herd", port: 0 } })))
       )

@@ -1,7 +1,6 @@
 // A herd whose upstream registry is unreachable, refuses, sends wrong bytes or lacks an image: it serves cached
 // images, with their age, and answers at once for images that are not cached.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
@@ -9,14 +8,8 @@ import { describe } from "vitest"
 import { send } from "../../../testing/roles/exchange.ts"
 import { type FakeUpstreamState, publishImage } from "../../../testing/roles/fake-upstream.ts"
 import type { MemoryWorld } from "../../../testing/roles/memory-world.ts"
-import { at, get, manifests, mirroringHerd } from "../../../testing/roles/mirroring-herd.ts"
+import { at, get, manifests, withMirroringHerd } from "../../../testing/roles/mirroring-herd.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
-import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
-
-const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
-  makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-const hash = (bytes: Uint8Array) => digestOf("sha256", bytes)
-const withMirroringHerd = mirroringHerd(digestOf)
 
 const answerWith = (state: FakeUpstreamState, status: number): void => {
   state.failing = { status }
@@ -33,8 +26,8 @@ describe("a mirror whose upstream is in trouble", () => {
       withMirroringHerd((world, state) =>
         Effect.gen(function* () {
           const layer = someBytes(1, 5000)
-          const image = publishImage(state, hash, "a/b", "1", [layer, someBytes(2, 5000)])
-          publishImage(state, hash, "a/b", "2", [])
+          const image = publishImage(state, "a/b", "1", [layer, someBytes(2, 5000)])
+          publishImage(state, "a/b", "2", [])
           yield* get(world, "a/b/manifests/1?ns=docker.io")
           yield* get(world, `a/b/blobs/${image.layers[0]}?ns=docker.io`)
           yield* TestClock.adjust("10 minutes")
@@ -60,7 +53,7 @@ describe("a mirror whose upstream is in trouble", () => {
   it.effect("states the age of a tag that it cannot check", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
-        publishImage(state, hash, "a/b", "1", [])
+        publishImage(state, "a/b", "1", [])
         const tag = "http://herd:15004/repositories/docker.io%2Fa%2Fb/tags/1"
         const age = Effect.map(
           send(world, "GET", tag),
@@ -83,7 +76,7 @@ describe("a mirror whose upstream is in trouble", () => {
   it.effect("keeps no bytes with a wrong digest, and does not fetch them again at once", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
-        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 5000)])
+        const image = publishImage(state, "a/b", "1", [someBytes(1, 5000)])
         yield* get(world, "a/b/manifests/1?ns=docker.io")
         state.corrupt = true
         const blob = `a/b/blobs/${image.layers[0]}?ns=docker.io`
@@ -105,7 +98,7 @@ describe("a mirror whose upstream is in trouble", () => {
         assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 404)
         assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 404)
         assert.strictEqual(manifests(state, "HEAD").length, 1)
-        publishImage(state, hash, "a/b", "1", [])
+        publishImage(state, "a/b", "1", [])
         yield* TestClock.adjust("5 seconds")
         assert.strictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).status, 200)
       })
@@ -117,7 +110,7 @@ describe("a mirror whose upstream is in trouble", () => {
     () =>
       withMirroringHerd((world, state) =>
         Effect.gen(function* () {
-          publishImage(state, hash, "a/b", "1", [])
+          publishImage(state, "a/b", "1", [])
           const status = Effect.map(get(world, "a/b/manifests/1?ns=docker.io"), (answer) => answer.status)
           assert.strictEqual(yield* status, 200)
           yield* TestClock.adjust("2 minutes")

@@ -1,7 +1,6 @@
 // A herd that mirrors an upstream registry, in memory: names, the requests to the upstream and their number, and
 // operations that it refuses. mirror-away.test.ts covers an upstream that does not answer.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
@@ -9,21 +8,15 @@ import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { publishImage } from "../../../testing/roles/fake-upstream.ts"
 import { proxyUrl } from "../../../testing/roles/herd.ts"
-import { at, get, manifests, mirroringHerd } from "../../../testing/roles/mirroring-herd.ts"
+import { at, get, manifests, withMirroringHerd } from "../../../testing/roles/mirroring-herd.ts"
 import { pushImage, someBytes } from "../../../testing/roles/push.ts"
-import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
-
-const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
-  makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-const hash = (bytes: Uint8Array) => digestOf("sha256", bytes)
-const withMirroringHerd = mirroringHerd(digestOf)
 
 describe("a herd that mirrors an upstream", () => {
   it.effect("serves its images by ns and by path, each fetched once, verified and stored", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         const layer = someBytes(1, 30_000)
-        const image = publishImage(state, hash, "library/alpine", "3", [layer])
+        const image = publishImage(state, "library/alpine", "3", [layer])
         const byTag = yield* get(world, "library/alpine/manifests/3?ns=docker.io", {
           authorization: "Basic Y2xpZW50OnNlY3JldA=="
         })
@@ -63,7 +56,7 @@ describe("a herd that mirrors an upstream", () => {
   it.effect("answers an unlisted ns with 404 at once, without a request", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
-        publishImage(state, hash, "library/alpine", "3", [])
+        publishImage(state, "library/alpine", "3", [])
         yield* pushImage(world, proxyUrl, "library/alpine", "3", 1)
         for (const ns of [
           "quay.io",
@@ -98,7 +91,7 @@ describe("a herd that mirrors an upstream", () => {
           get(world, "a/b/manifests/1?ns=docker.io"),
           ({ headers }) => headers["docker-content-digest"]
         )
-        const first = publishImage(state, hash, "a/b", "1", [someBytes(1, 10)])
+        const first = publishImage(state, "a/b", "1", [someBytes(1, 10)])
         assert.strictEqual(yield* digestOf, first.digest)
         yield* TestClock.adjust("59 seconds")
         assert.strictEqual(yield* digestOf, first.digest)
@@ -106,7 +99,7 @@ describe("a herd that mirrors an upstream", () => {
         yield* TestClock.adjust("1 second")
         assert.strictEqual(yield* digestOf, first.digest)
         assert.deepStrictEqual([manifests(state, "HEAD").length, manifests(state, "GET").length], [2, 1])
-        const second = publishImage(state, hash, "a/b", "1", [someBytes(2, 10)])
+        const second = publishImage(state, "a/b", "1", [someBytes(2, 10)])
         assert.strictEqual(yield* digestOf, first.digest)
         yield* TestClock.adjust("60 seconds")
         assert.strictEqual(yield* digestOf, second.digest)
@@ -132,7 +125,7 @@ describe("a herd that mirrors an upstream", () => {
         const held = yield* Deferred.make<void>()
         state.hold = Deferred.await(held)
         const layer = someBytes(1, 20_000)
-        const image = publishImage(state, hash, "a/b", "1", [layer])
+        const image = publishImage(state, "a/b", "1", [layer])
         const ask = (path: string) =>
           Effect.forEach(Array.from({ length: 20 }), () => get(world, path), { concurrency: "unbounded" })
         const tags = yield* ask("a/b/manifests/1?ns=docker.io")
@@ -155,7 +148,7 @@ describe("a herd that mirrors an upstream", () => {
   it.effect("refuses pushes into an upstream's repository, and drops its cache on a deletion", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
-        const image = publishImage(state, hash, "a/b", "1", [])
+        const image = publishImage(state, "a/b", "1", [])
         yield* get(world, "a/b/manifests/1?ns=docker.io")
         for (const [method, path] of [
           ["POST", "docker.io/a/b/blobs/uploads/"],
@@ -189,8 +182,8 @@ describe("a herd that mirrors an upstream", () => {
   it.effect("lists tags, and answers for blobs that no manifest named", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
-        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 100)])
-        publishImage(state, hash, "a/b", "2", [])
+        const image = publishImage(state, "a/b", "1", [someBytes(1, 100)])
+        publishImage(state, "a/b", "2", [])
         const tags = yield* get(world, "a/b/tags/list?ns=docker.io&n=1")
         assert.deepStrictEqual(JSON.parse(tags.text), { name: "docker.io/a/b", tags: ["1"] })
         const next = /<(.+)>/.exec(tags.headers.link ?? "")![1]!
@@ -207,7 +200,10 @@ describe("a herd that mirrors an upstream", () => {
           ({ url, authorization }) => url.includes("/blobs/") && authorization !== undefined
         )
         assert.strictEqual(heads.length, 1)
-        const absent = yield* get(world, `a/b/blobs/${hash(someBytes(9, 9))}?ns=docker.io`)
+        const absent = yield* get(
+          world,
+          `a/b/blobs/${world.digests.digest("sha256", someBytes(9, 9))}?ns=docker.io`
+        )
         assert.strictEqual(absent.status, 404)
         // While the upstream is down, the list has the cached tags.
         yield* get(world, "a/b/manifests/2?ns=docker.io")
@@ -222,9 +218,9 @@ describe("a herd that mirrors an upstream", () => {
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
         state.saysDigest = false
-        const first = publishImage(state, hash, "a/b", "1", [])
+        const first = publishImage(state, "a/b", "1", [])
         assert.deepStrictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).bytes, first.bytes)
-        const second = publishImage(state, hash, "a/b", "1", [someBytes(1, 10)])
+        const second = publishImage(state, "a/b", "1", [someBytes(1, 10)])
         yield* TestClock.adjust("60 seconds")
         assert.deepStrictEqual((yield* get(world, "a/b/manifests/1?ns=docker.io")).bytes, second.bytes)
       })
@@ -234,8 +230,8 @@ describe("a herd that mirrors an upstream", () => {
   it.effect("returns the referrers of an image, from the endpoint or the fallback tag", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
-        const image = publishImage(state, hash, "a/b", "1", [])
-        const signature = publishImage(state, hash, "a/b", "signature", [someBytes(1, 10)])
+        const image = publishImage(state, "a/b", "1", [])
+        const signature = publishImage(state, "a/b", "signature", [someBytes(1, 10)])
         const descriptor = {
           mediaType: "application/vnd.oci.image.manifest.v1+json",
           digest: signature.digest,
@@ -260,11 +256,11 @@ describe("a herd that mirrors an upstream", () => {
             manifests: [descriptor]
           })
         )
-        state.manifests.set(`a/b ${hash(index)}`, {
+        state.manifests.set(`a/b ${world.digests.digest("sha256", index)}`, {
           bytes: index,
           mediaType: "application/vnd.oci.image.index.v1+json"
         })
-        state.tags.set(`a/b ${image.digest.replace(":", "-")}`, hash(index))
+        state.tags.set(`a/b ${image.digest.replace(":", "-")}`, world.digests.digest("sha256", index))
         yield* TestClock.adjust("60 seconds")
         assert.deepStrictEqual(yield* referrers(), [descriptor])
       })

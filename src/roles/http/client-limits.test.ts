@@ -1,7 +1,6 @@
 // The limits of a registry's clients, over a herd in memory: requests per second, uploads, bytes of uploads per
 // second and bytes of a manifest; and defaults that do not hinder ordinary use.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -11,7 +10,6 @@ import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushImage, someBytes } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { ClientLimits } from "../config/client-limits.ts"
 
 const withLimits = <A, E>(
@@ -19,9 +17,7 @@ const withLimits = <A, E>(
   test: (world: MemoryWorld) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world = makeMemoryWorld()
     world.clientAddress = "192.0.2.1"
     yield* startHerd(world, { limits: allowed })
     yield* test(world)

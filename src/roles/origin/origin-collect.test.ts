@@ -2,7 +2,6 @@
 // blobs that a link, a manifest, a touch or an unreachable build-index keeps; touches that reach every owner, and
 // late links.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -20,7 +19,6 @@ import {
   urls,
   waiting
 } from "../../../testing/roles/origin-cluster.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { buildIndex } from "../build-index/build-index.ts"
 import { buildIndexConfig } from "../build-index/config.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
@@ -53,9 +51,7 @@ const inCluster = <A, E>(
   settings: Partial<OriginSettings> = {}
 ) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world = makeMemoryWorld()
     const running = []
     for (const name of indexes) {
       const http = { host: name, port: 1 }

@@ -1,6 +1,5 @@
 // Origins as a cluster in memory: they store blobs, copies wait and arrive, and lost blobs are repaired.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -24,16 +23,12 @@ import {
 } from "../../../testing/roles/origin-cluster.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { decodeMetainfo, encodeMetainfo } from "../../protocol/wire/metainfo.ts"
 import { formatBlobPath } from "../client/blob-path.ts"
 
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
-
 describe("an origin", () => {
   it.effect("stores a blob, checks it, makes its metainfo and copies it to the other owners", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 1)
         const owners = ownersOf(digest)
@@ -55,7 +50,7 @@ describe("an origin", () => {
   )
 
   it.effect("refuses content that does not match its digest, and keeps nothing of it", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const put = yield* send(world, "PUT", blobUrl("origin-a", nothing), { body: someBytes(2, 100) })
         assert.strictEqual(put.status, 400)
@@ -69,7 +64,7 @@ describe("an origin", () => {
   )
 
   it.effect("keeps nothing of an upload that broke off or that a crash cut", () =>
-    inCluster(makeWorld(), (world, running) =>
+    inCluster(makeMemoryWorld(), (world, running) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 3)
         const broken = yield* send(world, "PUT", blobUrl("origin-a", digest), {
@@ -91,7 +86,7 @@ describe("an origin", () => {
   )
 
   it.effect("answers a PUT of an existing blob without reading it again", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 4)
         const name = ownersOf(digest)[0]
@@ -105,7 +100,7 @@ describe("an origin", () => {
   )
 
   it.effect("serves ranges, and reports missing blobs and invalid requests in OCI's form", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 5)
         const name = ownersOf(digest)[0]
@@ -139,7 +134,7 @@ describe("an origin", () => {
   )
 
   it.effect("serves its peer address, which stays the same over restarts", () =>
-    inCluster(makeWorld(), (world, running) =>
+    inCluster(makeMemoryWorld(), (world, running) =>
       Effect.gen(function* () {
         const ask = send(world, "GET", `${url("origin-a")}/internal/peer`)
         const before = JSON.parse((yield* ask).text)
@@ -153,7 +148,7 @@ describe("an origin", () => {
   )
 
   it.effect("is ready when its store answers, and says so on the common routes", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         assert.strictEqual((yield* send(world, "GET", `${url("origin-a")}/health`)).status, 200)
         assert.strictEqual((yield* send(world, "GET", `${url("origin-a")}/readiness`)).status, 200)
@@ -165,7 +160,7 @@ describe("an origin", () => {
 
   it.effect("does not start when its own URL is not among the origins", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       const error = yield* Effect.flip(startOrigin(world, "origin-a", [url("origin-b")]))
       assert.strictEqual(error._tag, "RoleMisconfigured")
       assert.include(error.message, "http://origin-a:1")
@@ -175,7 +170,7 @@ describe("an origin", () => {
 
 describe("copies to other owners", () => {
   it.effect("wait durably for an owner that is down, and reach it when it is back", () =>
-    inCluster(makeWorld(), (world, running) =>
+    inCluster(makeMemoryWorld(), (world, running) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 10)
         const [first, second, third] = ownersOf(digest)
@@ -197,7 +192,7 @@ describe("copies to other owners", () => {
   )
 
   it.effect("reach the owners of a blob whose origin was killed before it made the metainfo", () =>
-    inCluster(makeWorld(), (world, running) =>
+    inCluster(makeMemoryWorld(), (world, running) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 16)
         const [first, second, third] = ownersOf(digest)
@@ -221,7 +216,7 @@ describe("copies to other owners", () => {
   )
 
   it.effect("are retried with growing pauses", () =>
-    inCluster(makeWorld(), (world, running) =>
+    inCluster(makeMemoryWorld(), (world, running) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 11)
         const [first, , third] = ownersOf(digest)
@@ -242,7 +237,7 @@ describe("copies to other owners", () => {
   )
 
   it.effect("stay intended while the blob is still being received", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 15)
         const [first] = ownersOf(digest)
@@ -265,7 +260,7 @@ describe("copies to other owners", () => {
   )
 
   it.effect("are refused when the metainfo in front is not the blob's", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 12)
         const at = (length: number | string) =>
@@ -293,7 +288,7 @@ describe("copies to other owners", () => {
   )
 
   it.effect("repair an owner that lost the blob when its metainfo is requested", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 13)
         const [first, second] = ownersOf(digest)
@@ -312,7 +307,7 @@ describe("copies to other owners", () => {
   )
 
   it.effect("are not made at an origin that does not own the blob", () =>
-    inCluster(makeWorld(), (world) =>
+    inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {
         const { bytes, digest } = blob(world, 14)
         yield* send(world, "PUT", blobUrl(ownersOf(digest)[0], digest), { body: bytes })

@@ -1,7 +1,6 @@
 // The limits of preheats, each reached with an entry or two: agents asked at once, contents and indexes of an image,
 // bytes of requests, jobs under way, and how long an agent may take.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { type Context, Deferred, Effect, type Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -14,7 +13,6 @@ import { inPreheatingHerd, type PreheatingHerd } from "../../../testing/roles/sc
 import { settle } from "../../../testing/roles/settle.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { AskLimits } from "../client/limits.ts"
 import { mediaTypes } from "../oci/manifest.ts"
 import { ProxyLimits } from "./limits.ts"
@@ -27,15 +25,7 @@ const inHerd = <Limits extends object, E>(
   reference: Context.Reference<Limits>,
   limits: Partial<Limits>,
   test: (herd: PreheatingHerd) => Effect.Effect<void, E, Scope.Scope>
-) =>
-  withLimits(
-    inPreheatingHerd(
-      (algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()),
-      test
-    ),
-    reference,
-    limits
-  )
+) => withLimits(inPreheatingHerd(test), reference, limits)
 
 const begin = (herd: PreheatingHerd, order: object) => herd.post("/preheat", order)
 const stateOf = (herd: PreheatingHerd, answer: { readonly text: string }) =>

@@ -1,7 +1,6 @@
 // A proxy that preheats, over a herd in memory and agents with scripted answers. preheat-agent.test.ts covers the
 // agents.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, type Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -13,7 +12,7 @@ import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage } from "../../../testing/roles/push.ts"
 import { inPreheatingHerd, type PreheatingHerd, trackerUrl } from "../../../testing/roles/scripted-agents.ts"
 import { settle } from "../../../testing/roles/settle.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { agent } from "../agent/agent.ts"
 import { agentConfig } from "../agent/config.ts"
 import { askLimits } from "../client/limits.ts"
@@ -36,13 +35,8 @@ const hasAll = ({ contents }: PreheatAsk) => lines(line(), line({ done: contents
 
 const inHerd = <E>(
   test: (running: PreheatingHerd) => Effect.Effect<void, E, Scope.Scope>,
-  rules?: Parameters<typeof inPreheatingHerd>[2]
-) =>
-  inPreheatingHerd(
-    (algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()),
-    test,
-    rules
-  )
+  rules?: Parameters<typeof inPreheatingHerd>[1]
+) => inPreheatingHerd(test, rules)
 
 const ended = (herd: PreheatingHerd, id: string) =>
   Effect.gen(function* () {

@@ -1,16 +1,14 @@
 // Tests of refused requests of blob uploads over a herd in memory: each error has its code, its status and the headers
 // with which a client goes on, and the upload stays as it was.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
-import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { inHerd, proxyUrl } from "../../../testing/roles/herd.ts"
+import type { MemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { BlobStoreError } from "../services/blob-store.ts"
 import { TableStoreError } from "../services/table-store.ts"
 import { uploadFailure } from "./blob-upload.ts"
@@ -19,15 +17,6 @@ import { storeFailure } from "./store-failure.ts"
 import { TooManyUploads, UploadBusy } from "./upload-sessions.ts"
 
 const uploadsUrl = `${proxyUrl}/v2/demo/app/blobs/uploads/`
-
-const inHerd = <E>(test: (world: MemoryWorld) => Effect.Effect<void, E>) =>
-  Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
-    yield* startHerd(world)
-    yield* test(world)
-  }).pipe(Effect.scoped)
 
 /** An upload with 1000 bytes. */
 const begun = (world: MemoryWorld) =>

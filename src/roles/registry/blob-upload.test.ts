@@ -1,18 +1,13 @@
 // Tests of blob uploads over a herd in memory: the requests of real clients, failures, and what remains after them.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
-import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
+import { inHerd, proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, someBytes } from "../../../testing/roles/push.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
-
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
 
 const uploadsUrl = `${proxyUrl}/v2/demo/app/blobs/uploads/`
 const nothing = `sha256:${"0".repeat(64)}`
@@ -23,13 +18,6 @@ const begin = (world: MemoryWorld) =>
     path: session.headers.location!,
     url: `${proxyUrl}${session.headers.location}`
   }))
-
-const inHerd = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E>) =>
-  Effect.gen(function* () {
-    const world = makeWorld()
-    yield* startHerd(world)
-    yield* test(world)
-  }).pipe(Effect.scoped)
 
 const stored = (world: MemoryWorld, digest: string) =>
   send(world, "GET", `${proxyUrl}/v2/demo/app/blobs/${digest}`)
@@ -192,7 +180,7 @@ describe("uploads", () => {
 
   it.effect("survive a restart of the proxy", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       const bytes = someBytes(7, 2000)
       const url = yield* Effect.scoped(
         Effect.gen(function* () {

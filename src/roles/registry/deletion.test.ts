@@ -1,27 +1,15 @@
 // Tests of deletions over a herd in memory: 202, then 404 for every later read, and no other content is deleted.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
-import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { inHerd, proxyUrl } from "../../../testing/roles/herd.ts"
 import { pushBlob, pushImage, someBytes } from "../../../testing/roles/push.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { mediaTypes } from "../oci/manifest.ts"
 
 const nothing = `sha256:${"0".repeat(64)}`
 const base = `${proxyUrl}/v2/demo/app`
-
-const inHerd = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E>) =>
-  Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
-    yield* startHerd(world)
-    yield* test(world)
-  }).pipe(Effect.scoped)
 
 describe("DELETE", () => {
   it.effect("of a tag leaves the manifest and its other tags", () =>

@@ -1,29 +1,17 @@
 // Tests of manifest pushes over a herd in memory: which are stored unchanged, and which are refused with a reason.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
-import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { inHerd, proxyUrl } from "../../../testing/roles/herd.ts"
+import type { MemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage } from "../../../testing/roles/push.ts"
-import { makeDigest } from "../../protocol/wire/digest.ts"
 import { ociLimits } from "../oci/limits.ts"
 import { mediaTypes } from "../oci/manifest.ts"
 import { registryLimits } from "./limits.ts"
 
 const nothing = `sha256:${"0".repeat(64)}`
-
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
-
-const inHerd = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E>) =>
-  Effect.gen(function* () {
-    const world = makeWorld()
-    yield* startHerd(world)
-    yield* test(world)
-  }).pipe(Effect.scoped)
 
 describe("manifests", () => {
   const put = (

@@ -1,28 +1,18 @@
 // Tests of the referrers API over a herd in memory: filters, pages, and the entries of the fallback tag.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
-import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
-import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { inHerd, proxyUrl } from "../../../testing/roles/herd.ts"
+import type { MemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage } from "../../../testing/roles/push.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { mediaTypes } from "../oci/manifest.ts"
 
 const nothing = `sha256:${"0".repeat(64)}`
 const base = `${proxyUrl}/v2/demo/app`
 const encoder = new TextEncoder()
-
-const inHerd = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E>) =>
-  Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
-    yield* startHerd(world)
-    yield* test(world)
-  }).pipe(Effect.scoped)
 
 interface Listed {
   readonly manifests: ReadonlyArray<{

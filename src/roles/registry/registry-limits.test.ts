@@ -1,6 +1,5 @@
 // The limits of the registry API over a herd in memory, each reached with an entry or two.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { type Context, Deferred, Effect, Fiber, Stream } from "effect"
 import { HttpServerRequest } from "effect/http"
@@ -11,7 +10,7 @@ import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory
 import { pushBlob } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { OciLimits } from "../oci/limits.ts"
 import { mediaTypes } from "../oci/manifest.ts"
 import { ServiceLimits } from "../services/limits.ts"
@@ -28,9 +27,7 @@ const inHerd = <Limits extends object, A, E>(
   test: (world: MemoryWorld) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world = makeMemoryWorld()
     yield* withLimits(startHerd(world), reference, limits)
     yield* test(world)
   }).pipe(Effect.scoped)
@@ -139,9 +136,7 @@ describe("a registry", () => {
 
   it.effect("finds its upload sessions after a restart in pages of tableScanPage", () =>
     Effect.gen(function* () {
-      const world = makeMemoryWorld((algorithm, bytes) =>
-        makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-      )
+      const world = makeMemoryWorld()
       const pages: number[] = []
       const tables = world.tables("herd/proxy")
       const { scan } = tables

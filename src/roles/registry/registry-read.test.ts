@@ -1,6 +1,5 @@
 // Tests of registry reads over a herd in memory, and over image sources that fail, never answer or count.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { describe } from "vitest"
@@ -9,7 +8,7 @@ import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage, someBytes } from "../../../testing/roles/push.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeHttpApp } from "../http/http-app.ts"
 import { makeRequestCounter } from "../http/http-requests.ts"
 import { ociLimits } from "../oci/limits.ts"
@@ -17,15 +16,12 @@ import { makeRoleMetrics } from "../services/metrics.ts"
 import { type ImageSource, ImageUnavailable, ImageUnknown } from "./image-source.ts"
 import { readOnlyRegistryRoutes } from "./registry-routes.ts"
 
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
-
 const nothing = `sha256:${"0".repeat(64)}` as Digest
 
 describe("reads from a registry", () => {
   it.effect("serves pushed content by tag and by digest, byte for byte", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* startHerd(world)
       const image = yield* pushImage(world, proxyUrl, "demo/app", "1", 1)
       assert.strictEqual(image.put.status, 201)
@@ -49,7 +45,7 @@ describe("reads from a registry", () => {
 
   it.effect("serves blobs whole, by range, or without a body if the client has them", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* startHerd(world)
       const bytes = someBytes(2, 20_480)
       const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", bytes)
@@ -131,7 +127,7 @@ describe("reads from a registry", () => {
 
   it.effect("serves a blob only from repositories that have it", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* startHerd(world)
       const { digest } = yield* pushBlob(world, proxyUrl, "demo/app", someBytes(2, 100))
       for (const method of ["GET", "HEAD"] as const) {
@@ -144,7 +140,7 @@ describe("reads from a registry", () => {
 
   it.effect("answers unknown content in the OCI error form", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* startHerd(world)
       yield* pushImage(world, proxyUrl, "demo/app", "1", 3)
       const cases = [
@@ -171,7 +167,7 @@ describe("reads from a registry", () => {
 
   it.effect("lists tags and repositories sorted, in pages that link to the next", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* startHerd(world)
       const { manifest } = yield* pushImage(world, proxyUrl, "demo/app", "b", 4)
       const headers = { "content-type": "application/vnd.oci.image.manifest.v1+json" }
@@ -216,7 +212,7 @@ describe("reads from a registry", () => {
 describe("a listing", () => {
   it.effect("of more entries than the largest page links to the next page, whatever n is", () =>
     Effect.gen(function* () {
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* startHerd(world)
       const rows = Array.from({ length: ociLimits.maxPageSize + 1 }, (_, number) => ({
         tag: "Put" as const,
@@ -271,7 +267,7 @@ describe("a read-only registry", () => {
         }),
         { role: "agent", metrics, notReady: Effect.succeed([]) }
       )
-      const world = makeWorld()
+      const world = makeMemoryWorld()
       yield* world.start(
         Effect.succeed({ listeners: [{ name: "registry", listen: { host: "agent", port: 1 }, app }] })
       )

@@ -26,9 +26,7 @@ const digestOf = (number: number) => makeDigest("sha256", createHash("sha256").u
 /** A tracker whose only origin serves `app`. */
 const withTracker = (app: HttpApp, limits: Partial<TrackerLimits>, asking: Partial<AskLimits> = {}) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world = makeMemoryWorld()
     yield* world.start(
       Effect.succeed({ listeners: [{ name: "origin", listen: { host: "origin", port: 1 }, app }] })
     )

@@ -1,6 +1,5 @@
 // Trackers in memory, with their client: introductions, metainfo that is passed on, refusals, and forgotten swarms.
 
-import { createHash } from "node:crypto"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { HttpServerResponse } from "effect/http"
@@ -11,7 +10,7 @@ import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory
 import { someBytes } from "../../../testing/roles/push.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
-import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { PeerId } from "../../protocol/wire/peer-id.ts"
 import { formatBlobPath } from "../client/blob-path.ts"
@@ -25,9 +24,6 @@ import { trackerLimits } from "./limits.ts"
 import { tracker } from "./tracker.ts"
 import { makeTrackerSwarms } from "./tracker-swarms.ts"
 
-const makeWorld = () =>
-  makeMemoryWorld((algorithm, bytes) => makeDigest(algorithm, createHash(algorithm).update(bytes).digest()))
-
 const originUrl = "http://origin:1"
 const trackerNames = ["tracker-a", "tracker-b"]
 const trackerUrls = trackerNames.map((name) => `http://${name}:1`)
@@ -37,7 +33,7 @@ const digestOf = (number: number) => `sha256:${number.toString(16).padStart(64, 
 
 const inCluster = <A, E>(test: (world: MemoryWorld) => Effect.Effect<A, E>) =>
   Effect.gen(function* () {
-    const world = makeWorld()
+    const world = makeMemoryWorld()
     const started = [
       yield* world.start(
         origin(

@@ -41,9 +41,7 @@ const withUpstream = <A, E>(
   test: (registry: UpstreamRegistry, state: FakeUpstreamState, world: MemoryWorld) => Effect.Effect<A, E>
 ) =>
   Effect.gen(function* () {
-    const world = makeMemoryWorld((algorithm, bytes) =>
-      makeDigest(algorithm, createHash(algorithm).update(bytes).digest())
-    )
+    const world = makeMemoryWorld()
     const running = yield* world.start(fakeUpstream(dockerHub))
     const services = Context.add(world.services, Secrets, secrets)
     const registry = yield* Effect.provide(makeUpstreamRegistry(upstreamConfig(upstream)), services)
@@ -62,7 +60,7 @@ describe("an upstream registry", () => {
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
         const layer = someBytes(1, 30_000)
-        const image = publishImage(state, hash, "library/alpine", "3", [layer])
+        const image = publishImage(state, "library/alpine", "3", [layer])
         assert.strictEqual(yield* registry.head("library/alpine", tag("3")), image.digest)
         const manifest = yield* registry.manifest("library/alpine", tag("3"))
         assert.strictEqual(manifest.digest, image.digest)
@@ -96,7 +94,7 @@ describe("an upstream registry", () => {
         state.auth = "bearer"
         state.credentials = { username: "robot", password: "secret" }
         state.redirectBlobs = true
-        const image = publishImage(state, hash, "library/alpine", "3", [someBytes(1, 9000)])
+        const image = publishImage(state, "library/alpine", "3", [someBytes(1, 9000)])
         yield* registry.manifest("library/alpine", tag("3"))
         yield* registry.head("library/alpine", tag("3"))
         yield* read(registry, "library/alpine", image.layers[0])
@@ -113,7 +111,7 @@ describe("an upstream registry", () => {
           at(state, "blobs").map(({ authorization }) => authorization),
           [undefined]
         )
-        publishImage(state, hash, "library/other", "1", [])
+        publishImage(state, "library/other", "1", [])
         yield* registry.head("library/other", tag("1"))
         assert.strictEqual(at(state, "tokens").length, 2)
       })
@@ -125,7 +123,7 @@ describe("an upstream registry", () => {
       Effect.gen(function* () {
         state.auth = "bearer"
         state.tokenLifetime = 100
-        publishImage(state, hash, "a/b", "1", [])
+        publishImage(state, "a/b", "1", [])
         yield* registry.head("a/b", tag("1"))
         yield* TestClock.adjust("79 seconds")
         yield* registry.head("a/b", tag("1"))
@@ -145,7 +143,7 @@ describe("an upstream registry", () => {
       Effect.gen(function* () {
         state.auth = "basic"
         state.credentials = { username: "robot", password: "secret" }
-        publishImage(state, hash, "a/b", "1", [])
+        publishImage(state, "a/b", "1", [])
         yield* registry.head("a/b", tag("1"))
         yield* registry.head("a/b", tag("1"))
         assert.deepStrictEqual(
@@ -168,7 +166,7 @@ describe("an upstream registry", () => {
       withUpstream({ ...place, credentials }, (registry, state) =>
         Effect.gen(function* () {
           state.auth = "bearer"
-          publishImage(state, hash, "a/b", "1", [])
+          publishImage(state, "a/b", "1", [])
           for (const status of [401, 403]) {
             state.tokensFailing = status
             const denied = yield* Effect.flip(registry.head("a/b", tag("1")))
@@ -192,7 +190,7 @@ describe("an upstream registry", () => {
     withUpstream({ ...place, credentials }, (registry, state) =>
       Effect.gen(function* () {
         state.redirectBlobs = true
-        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 10)])
+        const image = publishImage(state, "a/b", "1", [someBytes(1, 10)])
         const challenge = 'Bearer realm="https://auth.docker.io:2/token",service="fake"'
         state.blobsFailing = { status: 401, headers: { "www-authenticate": challenge } }
         const denied = yield* Effect.flip(read(registry, "a/b", image.layers[0]))
@@ -236,7 +234,7 @@ describe("an upstream registry", () => {
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
         state.redirectBlobs = true
-        const image = publishImage(state, hash, "a/b", "1", [someBytes(1, 10)])
+        const image = publishImage(state, "a/b", "1", [someBytes(1, 10)])
         for (const location of [
           "http://cdn.example:3/x",
           "https://127.0.0.1:3/x",
@@ -259,7 +257,7 @@ describe("an upstream registry", () => {
   it.effect("is not trusted when a manifest does not match its digest", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
-        const image = publishImage(state, hash, "a/b", "1", [])
+        const image = publishImage(state, "a/b", "1", [])
         state.corrupt = true
         for (const reference of [tag("1"), byDigest(image.digest)]) {
           const refused = yield* Effect.flip(registry.manifest("a/b", reference))
@@ -282,7 +280,7 @@ describe("an upstream registry", () => {
       withUpstream(place, (registry, state) =>
         Effect.gen(function* () {
           const layer = someBytes(3, 50_000)
-          const image = publishImage(state, hash, "a/b", "1", [layer])
+          const image = publishImage(state, "a/b", "1", [layer])
           state.ranges = ranges
           state.breakOff = { after: ranges ? 17_000 : 20_000, times: ranges ? 2 : 1 }
           assert.deepStrictEqual(yield* read(registry, "a/b", image.layers[0]), layer)
@@ -303,7 +301,7 @@ describe("an upstream registry", () => {
   it.effect("that answers with another range is not trusted", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
-        const image = publishImage(state, hash, "a/b", "1", [someBytes(3, 50_000)])
+        const image = publishImage(state, "a/b", "1", [someBytes(3, 50_000)])
         state.breakOff = { after: 20_000, times: 1 }
         state.rangeShift = 1
         const refused = yield* Effect.flip(read(registry, "a/b", image.layers[0]))
@@ -315,7 +313,7 @@ describe("an upstream registry", () => {
   it.effect("that asks for a very long pause is asked again earlier", () =>
     withUpstream(place, (registry, state) =>
       Effect.gen(function* () {
-        publishImage(state, hash, "a/b", "1", [])
+        publishImage(state, "a/b", "1", [])
         state.failing = { status: 429, headers: { "retry-after": "86400" } }
         yield* Effect.flip(registry.head("a/b", tag("1")))
         state.failing = undefined
@@ -328,7 +326,7 @@ describe("an upstream registry", () => {
   it.effect("that is overloaded or unreachable gets a pause, and is then asked again", () =>
     withUpstream(place, (registry, state, world) =>
       Effect.gen(function* () {
-        publishImage(state, hash, "a/b", "1", [])
+        publishImage(state, "a/b", "1", [])
         state.failing = { status: 429, headers: { "retry-after": "60" } }
         const limited = yield* Effect.flip(registry.head("a/b", tag("1")))
         assert.strictEqual(limited._tag, "UpstreamAway")

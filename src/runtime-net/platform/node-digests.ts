@@ -8,7 +8,7 @@ import type { SwarmId } from "../../protocol/wire/message.ts"
 import { encodeMetainfo, type Metainfo, pieceHash, type Torrent } from "../../protocol/wire/metainfo.ts"
 import { Digests } from "../../roles/services/digests.ts"
 
-const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
+export const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
   `${algorithm}:${hash(algorithm, bytes, "hex")}` as Digest
 
 /** SHA-256 of the canonical bytes of the metainfo. */
