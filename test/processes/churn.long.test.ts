@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest"
 import { deterministicBytes } from "../support/deterministic-bytes.ts"
 import { freePortBase } from "../support/free-ports.ts"
 import { pullBlob, pushImage } from "../support/registry-client.ts"
-import { type ShoalProcess, startShoal, stopShoal } from "../support/shoal-process.ts"
+import { type ShoalProcess, startShoal, stopShoal, untilReady } from "../support/shoal-process.ts"
 
 const rounds = Number(process.env.SHOAL_SOAK_ROUNDS ?? 20)
 const agentCount = 4
@@ -31,13 +31,6 @@ const startAgent = (index: number): ShoalProcess =>
     ...["--ingress", "40000000", "--burst", "1000000"]
   ])
 
-const untilReady = async (shoal: ShoalProcess, port: number) => {
-  while ((await fetch(`http://127.0.0.1:${port}/readiness`).catch(() => undefined))?.status !== 200) {
-    if (shoal.child.exitCode !== null) throw new Error(`ended before it was ready: ${shoal.stderr()}`)
-    await sleep(50)
-  }
-}
-
 const residentKilobytes = (pid: number): number =>
   Number(/VmRSS:\s+([0-9]+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])
 
@@ -50,9 +43,9 @@ beforeAll(async () => {
     ...["--proxy", `${base}`, "--peer", `${base + 1}`, "--origin-http", `${base + 2}`],
     ...["--tracker", `${base + 3}`, "--build-index", `${base + 4}`]
   ])
-  await untilReady(herd, base)
+  await untilReady(herd, `127.0.0.1:${base}`)
   for (let index = 0; index < agentCount; index++) agents.push(startAgent(index))
-  await Promise.all(agents.map((agent, index) => untilReady(agent, registry(index))))
+  await Promise.all(agents.map((agent, index) => untilReady(agent, `127.0.0.1:${registry(index)}`)))
 })
 
 afterAll(async () => {
@@ -75,7 +68,7 @@ test(`${rounds} rounds of pulls with an agent killed in each`, async () => {
     agents[victim]!.child.kill("SIGKILL")
     await agents[victim]!.ended
     agents[victim] = startAgent(victim)
-    await untilReady(agents[victim]!, registry(victim))
+    await untilReady(agents[victim]!, `127.0.0.1:${registry(victim)}`)
     const outcomes = await Promise.all(pulls)
     for (const [index, outcome] of outcomes.entries()) {
       if (index !== victim) expect(outcome, `round ${round}, agent ${index}`).toEqual(image.layers)

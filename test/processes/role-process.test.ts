@@ -12,7 +12,7 @@ import { freePortBase } from "../support/free-ports.ts"
 import { metricsOf, sumOf } from "../support/prometheus.ts"
 import { pullBlob, pushImage } from "../support/registry-client.ts"
 import { runToEnd } from "../support/run-program.ts"
-import { launcher, type ShoalProcess, startShoal, stopShoal } from "../support/shoal-process.ts"
+import { launcher, type ShoalProcess, startShoal, stopShoal, untilReady } from "../support/shoal-process.ts"
 
 let folder: string
 let base: number
@@ -30,15 +30,6 @@ const start = (...args: ReadonlyArray<string>): ShoalProcess => {
   const shoal = startShoal(args)
   started.push(shoal)
   return shoal
-}
-
-const untilReady = async (shoal: ShoalProcess, port: number) => {
-  for (;;) {
-    const response = await fetch(`http://127.0.0.1:${port}/readiness`).catch(() => undefined)
-    if (response?.status === 200) return
-    if (shoal.child.exitCode !== null) throw new Error(`ended before it was ready: ${shoal.stderr()}`)
-    await sleep(30)
-  }
 }
 
 const refused = async (...args: ReadonlyArray<string>) => {
@@ -123,7 +114,7 @@ test("roles from a file, with flags over it", async () => {
     `data: ${join(folder, "index")}\nhttp: { port: 1 }\nlog: { level: error }\n`
   )
   const index = start("build-index", "--config", file, "--http", String(base))
-  await untilReady(index, base)
+  await untilReady(index, `127.0.0.1:${base}`)
   await stopShoal(index)
   expect(await index.ended).toEqual({ code: 0, signal: null })
   expect(index.stdout() + index.stderr()).toBe("")
@@ -131,7 +122,7 @@ test("roles from a file, with flags over it", async () => {
 
 test("an agent that is killed during a download resumes where it was", async () => {
   const herd = start(...herdFlags())
-  await untilReady(herd, base)
+  await untilReady(herd, `127.0.0.1:${base}`)
   const bytes = deterministicBytes("killed", 24_000_000)
   const { layers } = await pushImage(`127.0.0.1:${base}`, "demo/app", "1", [bytes])
   const layer = layers[0]
@@ -140,7 +131,7 @@ test("an agent that is killed during a download resumes where it was", async () 
 
   // A third of the blob comes in a burst, the rest would take minutes: the kill is in the middle on any machine.
   const first = start(...agentFlags("--ingress", "100000", "--burst", "9000000"))
-  await untilReady(first, base + 1000)
+  await untilReady(first, `127.0.0.1:${base + 1000}`)
   const cut = pullBlob(registry, "demo/app", layer).catch((error: unknown) => error)
   let before = 0
   while (before < bytes.length / 3) {
@@ -152,7 +143,7 @@ test("an agent that is killed during a download resumes where it was", async () 
   expect(await cut).toBeInstanceOf(Error)
 
   const second = start(...agentFlags())
-  await untilReady(second, base + 1000)
+  await untilReady(second, `127.0.0.1:${base + 1000}`)
   expect(await pullBlob(registry, "demo/app", layer)).toBe(layer)
   const after = await received()
   expect(after).toBeGreaterThan(0)

@@ -57,10 +57,26 @@ export const stopShoal = async (shoal: ShoalProcess): Promise<void> => {
   await shoal.ended
 }
 
-/** Waits until a role of the process at `host` ("127.0.0.1:PORT") is ready. Throws when the process ends first. */
+/** Less than the time of a hook, so that a start that hangs says what it printed. */
+const readyWithinMillis = 100_000
+
+/**
+ * Waits until a role of the process at `host` ("127.0.0.1:PORT") is ready. Throws with the output of the process when
+ * it has ended, whoever answers at that port, or when it is not ready after a long time.
+ */
 export const untilReady = async (shoal: ShoalProcess, host: string): Promise<void> => {
-  while ((await fetch(`http://${host}/readiness`).catch(() => undefined))?.status !== 200) {
-    if (shoal.child.exitCode !== null) throw new Error(`ended before it was ready: ${shoal.stderr()}`)
+  const { child } = shoal
+  const until = performance.now() + readyWithinMillis
+  const failed = (what: string) => new Error(`shoal at ${host} ${what}:\n${shoal.stdout()}${shoal.stderr()}`)
+  for (;;) {
+    const answer = await fetch(`http://${host}/readiness`).catch(() => undefined)
+    const body = await answer?.text().catch(() => undefined)
+    if (child.exitCode !== null || child.signalCode !== null) {
+      await shoal.ended
+      throw failed("ended before it was ready")
+    }
+    if (answer?.status === 200) return
+    if (performance.now() > until) throw failed(`is not ready and says ${body ?? "nothing"}`)
     await sleep(50)
   }
 }
@@ -89,7 +105,9 @@ export const startUp = async (
     ...["--port-base", String(portBase)],
     ...more
   ])
-  await shoal.says("shoal is ready")
+  await shoal.says("shoal is ready").catch((error: Error) => {
+    throw new Error(`${error.message}${logsOf(data)}`)
+  })
   const host = more.indexOf("--host")
   const at = (port: number) => hostAndPort(host === -1 ? "127.0.0.1" : more[host + 1]!, port)
   return {

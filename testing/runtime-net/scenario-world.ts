@@ -4,7 +4,6 @@
 
 import { createCipheriv, hash } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
@@ -19,6 +18,7 @@ import { type RunningHost, runHost } from "../../src/runtime-net/process/run-hos
 import { makeWsTransport } from "../../src/runtime-net/sockets/ws-transport.ts"
 import { type Disk, fenceDisk, nodeDisk } from "../../src/runtime-net/store/disk.ts"
 import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "../scenarios/world.ts"
+import { reservePorts } from "./reserved-ports.ts"
 
 const hostAddress = "127.0.0.1"
 
@@ -153,28 +153,25 @@ const bytes = (seed: string, length: number): Uint8Array =>
 const lowest = 12_000
 const highest = 32_000
 
-/** The start of the next world's search: worlds that run at the same time must not find the same ports. */
+/** The start of the next world's search. Processes begin in different places, so that they seldom meet. */
 let nextPort = lowest + Math.floor(Math.random() * (highest - lowest))
 
 /**
- * Adjacent ports that were free a moment ago, below the range of the ports of outgoing connections, so that none of
- * those takes one before a host does.
+ * Ports that nobody else uses while the scope is open, below the range of the ports of outgoing connections, so that
+ * none of those takes one before a host does.
  */
-const freePorts = (count: number): Effect.Effect<Array<number>> =>
+const freePorts = (count: number): Effect.Effect<Array<number>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const found: Array<number> = []
     for (let looked = 0; found.length < count; looked++) {
       invariant(looked < highest - lowest, "scenario: this machine has hardly a free port")
       const port = nextPort++
       if (nextPort === highest) nextPort = lowest
-      if (yield* isFree(port)) found.push(port)
+      const release = yield* Effect.acquireRelease(
+        Effect.promise(() => reservePorts([port])),
+        (reserved) => Effect.sync(() => reserved?.())
+      )
+      if (release !== undefined) found.push(port)
     }
     return found
-  })
-
-const isFree = (port: number): Effect.Effect<boolean> =>
-  Effect.callback<boolean>((resume) => {
-    const probe: Server = createServer()
-    probe.once("error", () => resume(Effect.succeed(false)))
-    probe.listen(port, hostAddress, () => probe.close(() => resume(Effect.succeed(true))))
   })
