@@ -8,7 +8,7 @@ import type { SecretSource } from "../config/secret.ts"
 /** A secret that is somewhere else than in the configuration. */
 export type SecretReference = Exclude<SecretSource, { readonly tag: "Literal" }>
 
-/** `message` names the source, never the secret. */
+/** `message` says why, and neither the secret nor the name of its source, which may be a secret that was mistyped. */
 export class SecretUnavailable extends Data.TaggedError("SecretUnavailable")<{ readonly message: string }> {}
 
 export interface Secrets {

@@ -76,7 +76,8 @@ export const makeUpstreamTokens = (
     }
 
     const away = (why: string) => new UpstreamAway({ message: `${name}: ${why}` })
-    const noSecret = (error: SecretUnavailable) => away(error.message)
+    const noSecret = (error: SecretUnavailable) =>
+      away(`the password of its credentials cannot be read: ${error.message}`)
 
     const basic: Effect.Effect<Authorization | undefined, UpstreamAway> = Effect.suspend(() => {
       if (credentials === undefined) return Effect.succeed(undefined)

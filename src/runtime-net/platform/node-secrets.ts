@@ -1,5 +1,6 @@
-// Where secrets are on this machine: in files and in the environment of the process. A file is read whole and is small;
-// an error says which source and why, and nothing of its content.
+// Where secrets are on this machine: in files and in the environment of the process. A file is read whole and is small.
+// An error says why a source cannot be read, but neither its content nor its name, because a name may be a password
+// that was taken for one ("@hunter2").
 
 import { closeSync, openSync, readSync, statSync } from "node:fs"
 import { Effect, Layer, Redacted } from "effect"
@@ -10,7 +11,7 @@ const maxSecretBytes = 64 * 1024
 
 const readStart = (path: string): string => {
   // A pipe or a device could hold up the whole process.
-  if (!statSync(path).isFile()) throw new Error("it is no regular file")
+  if (!statSync(path).isFile()) throw new Error("is no regular file")
   const file = openSync(path, "r")
   try {
     const bytes = Buffer.alloc(maxSecretBytes + 1)
@@ -18,7 +19,7 @@ const readStart = (path: string): string => {
     for (;;) {
       const read = readSync(file, bytes, length, bytes.length - length, null)
       length += read
-      if (length > maxSecretBytes) throw new Error(`it has more than ${maxSecretBytes} bytes`)
+      if (length > maxSecretBytes) throw new Error(`has more than ${maxSecretBytes} bytes`)
       if (read === 0) return bytes.toString("utf8", 0, length)
     }
   } finally {
@@ -29,19 +30,18 @@ const readStart = (path: string): string => {
 const read = (source: SecretReference): string => {
   const text =
     source.tag === "File" ? readStart(source.path).replace(/\r?\n$/, "") : process.env[source.variable]
-  if (text === undefined) throw new Error("it is not set")
-  if (text === "") throw new Error("it is empty")
+  if (text === undefined) throw new Error("is not set")
+  if (text === "") throw new Error("is empty")
   return text
 }
 
-const nameOf = (source: SecretReference): string =>
-  source.tag === "File" ? source.path : `the environment variable ${source.variable}`
+const kindOf = (source: SecretReference): string => (source.tag === "File" ? "file" : "environment variable")
 
-/** The system's own messages name the path again. */
+/** The system's own messages hold the path, so only their codes are shown. */
 const whyUnreadable = (error: unknown): string => {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === "ENOENT") return "there is no such file"
-  return code === "EACCES" ? "it may not be read" : message
+  if (code === undefined) return message
+  return `${code === "ENOENT" ? "does not exist" : "cannot be read"} (${code})`
 }
 
 export const readSecret: Secrets["read"] = (source) =>
@@ -49,7 +49,7 @@ export const readSecret: Secrets["read"] = (source) =>
     try: () => Redacted.make(read(source)),
     catch: (error) =>
       new SecretUnavailable({
-        message: `cannot read a secret from ${nameOf(source)}: ${whyUnreadable(error)}`
+        message: `the ${kindOf(source)} that it names ${whyUnreadable(error)}`
       })
   })
 
