@@ -2,9 +2,10 @@
 // tried again, and what the log says. Evictions in general are in disk-budget.test.ts.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Logger, Option, Scope } from "effect"
+import { Duration, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { clockTimers } from "../../../testing/roles/clock-timers.ts"
+import { logged } from "../../../testing/roles/logged.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -85,17 +86,6 @@ const scene = (kept: Readonly<Record<string, number>> = {}) =>
   )
 
 const settle = TestClock.adjust(Duration.millis(1))
-
-/** Collects what is logged while the effect runs. */
-const logged = <A, E, R>(effect: Effect.Effect<A, E, R>, into: string[]) =>
-  Effect.provide(
-    effect,
-    Logger.layer([
-      Logger.make(({ logLevel, message }) => {
-        into.push(`${logLevel} ${(Array.isArray(message) ? message : [message]).map(String).join(" ")}`)
-      })
-    ])
-  )
 
 describe("downloads that wait for room", () => {
   it.effect("are admitted as soon as they fit, and a smaller one need not wait for a larger one", () =>

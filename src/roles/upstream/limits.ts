@@ -37,6 +37,11 @@ export const upstreamLimits = {
    */
   upstreamPause: seconds(5),
   maxUpstreamPause: seconds(300),
+  /**
+   * An upstream that accepts and refuses the configured credentials in turn, as one may that judges by repository, gets
+   * one warning in this time. A change within it is told late or not at all.
+   */
+  credentialWarningPause: seconds(60),
   /** Time for which a mirrored tag is served before its upstream is asked again, when not configured. */
   upstreamFreshness: seconds(60),
   /** An upstream's "not found" is cached for this time. */

@@ -118,15 +118,20 @@ export const makeUpstreamRequests = (
         const { repository, path, method } = question
         const start = new URL(`${baseUrl(upstream.url)}/v2/${repository}/${path}`)
         const what = `${method} ${repository}/${path}`
-        const known = yield* tokens.known(repository)
-        let answered = yield* follow(question, start, known)
+        let authorization = yield* tokens.known(repository)
+        let answered = yield* follow(question, start, authorization)
         if (answered.response.status === 401 && boundary.isUpstream(answered.url)) {
           const header = answered.response.headers["www-authenticate"]
           yield* discardBody(answered.response, limits.maxRefusalBytes)
-          answered = yield* follow(question, start, yield* tokens.answer(repository, header, known))
+          authorization = yield* tokens.answer(repository, header, authorization)
+          answered = yield* follow(question, start, authorization)
         }
         const { response, url } = answered
-        if (response.status === 200 || response.status === 206) return response
+        const isFound = response.status === 200 || response.status === 206
+        if (isFound || (response.status === 401 && boundary.isUpstream(url))) {
+          yield* tokens.judged(authorization, isFound)
+        }
+        if (isFound) return response
         return yield* refusal(what, response, url.host)
       }).pipe(
         Effect.timeoutOrElse({

@@ -15,6 +15,7 @@ import { toDuration } from "../services/clock.ts"
 import { Secrets, type SecretUnavailable, secretOf } from "../services/secrets.ts"
 import { boundedBody, reasonIn } from "./bounded-body.ts"
 import { type Challenge, parseChallenges } from "./challenge.ts"
+import { makeCredentialWatch } from "./credential-watch.ts"
 import { UpstreamLimits } from "./limits.ts"
 import type { Upstream } from "./mirror-config.ts"
 import { isDistrusted, type TrustBoundary } from "./trust-boundary.ts"
@@ -32,6 +33,8 @@ export interface UpstreamTokens {
     header: string | undefined,
     refused: Authorization | undefined
   ) => Effect.Effect<Authorization, UpstreamError>
+  /** What the upstream itself said to a request with this Authorization. */
+  readonly judged: (authorization: Authorization | undefined, isAccepted: boolean) => Effect.Effect<void>
 }
 
 interface Token {
@@ -56,6 +59,10 @@ const decoder = new TextDecoder()
 const isSame = (one: Authorization, other: Authorization | undefined): boolean =>
   other !== undefined && Redacted.value(one) === Redacted.value(other)
 
+const refusedBasic = "it answered 401 to its credentials"
+
+const isBasic = (authorization: Authorization): boolean => Redacted.value(authorization).startsWith("Basic ")
+
 /** Whether a text may stand in a header: a token server must not write lines of the next request. */
 const isTokenText = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
 
@@ -68,6 +75,7 @@ export const makeUpstreamTokens = (
     const limits = yield* UpstreamLimits
     const secrets = yield* Secrets
     const { credentials, name } = upstream
+    const watch = yield* makeCredentialWatch(name)
     /** Oldest first. */
     const ways = new BoundedMap<string, Way>(limits.maxUpstreamTokens)
 
@@ -83,6 +91,7 @@ export const makeUpstreamTokens = (
       if (credentials === undefined) return Effect.succeed(undefined)
       const { password, username } = credentials
       return secretOf(secrets, password).pipe(
+        Effect.tapError(({ message }) => watch.refused(`the password cannot be read: ${message}`)),
         Effect.mapError(noSecret),
         Effect.map((secret) =>
           Redacted.make(`Basic ${Base64.encode(`${username}:${Redacted.value(secret)}`)}`)
@@ -105,10 +114,11 @@ export const makeUpstreamTokens = (
         )
         if (response.status !== 200) {
           const reason = `the token server ${host} answered ${response.status}: ${yield* reasonIn(response, limits.maxTokenBytes)}`
-          return yield* response.status === 401 || response.status === 403
-            ? new UpstreamLacks({ denied: true, message: `${name}: ${reason}` })
-            : away(reason)
+          if (response.status !== 401 && response.status !== 403) return yield* away(reason)
+          if (authorization !== undefined) yield* watch.refused(reason)
+          return yield* new UpstreamLacks({ denied: true, message: `${name}: ${reason}` })
         }
+        if (authorization !== undefined) yield* watch.accepted
         const bytes = yield* boundedBody(response, `the token of ${host}`, limits.maxTokenBytes)
         const answer = yield* Effect.mapError(decodeToken(decoder.decode(bytes)), () =>
           away(`the token server ${host} answered something other than a token`)
@@ -166,11 +176,10 @@ export const makeUpstreamTokens = (
         return Effect.succeed({ tag: "Basic" })
       }
       const schemes = challenges.map(({ scheme }) => scheme).join(", ")
-      return Effect.fail(
-        new UpstreamLacks({
-          denied: true,
-          message: `${name} requires credentials (${schemes}), and its configuration has none for that`
-        })
+      const why = `requires credentials (${schemes}), and its configuration has none for that`
+      return Effect.andThen(
+        watch.refused(`it ${why}`),
+        new UpstreamLacks({ denied: true, message: `${name} ${why}` })
       )
     }
 
@@ -195,6 +204,7 @@ export const makeUpstreamTokens = (
           }
           const authorization = yield* authorize(way)
           if (authorization === undefined || (way.tag === "Basic" && isSame(authorization, refused))) {
+            yield* watch.refused(refusedBasic)
             return yield* new UpstreamLacks({
               denied: true,
               message: `${name} does not accept the configured credentials`
@@ -202,6 +212,11 @@ export const makeUpstreamTokens = (
           }
           learn(repository, way)
           return authorization
-        })
+        }),
+      judged: (authorization, isAccepted) => {
+        // What is said to a token is about a repository; its token server judged the credentials.
+        if (authorization === undefined || !isBasic(authorization)) return Effect.void
+        return isAccepted ? watch.accepted : watch.refused(refusedBasic)
+      }
     }
   })
