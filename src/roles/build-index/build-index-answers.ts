@@ -6,8 +6,9 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { BuildIndexApi, names } from "../client/build-index-api.ts"
-import { LinkPut, ManifestPut, References, tagEntity } from "../client/build-index-records.ts"
+import { LinkPut, ManifestPut, References, tagStateName } from "../client/build-index-records.ts"
 import { jsonBody } from "../http/json-body.ts"
+import { entityTag, matchesEntityTag } from "../oci/entity-tag.ts"
 import type { OciLimits } from "../oci/limits.ts"
 import { parsePage } from "../oci/listing.ts"
 import { OciError, type OciErrorCode, ociError } from "../oci/oci-error.ts"
@@ -112,9 +113,10 @@ export const buildIndexAnswers = (
           Effect.map(
             asked(params.repository, index.tag(params.repository, params.tag), names.tag(params)),
             (record) => {
-              const etag = tagEntity(record)
+              const state = tagStateName(record)
+              const etag = entityTag(state)
               // A mirrored tag is always answered with its age.
-              return record.age === undefined && headers["if-none-match"] === etag
+              return record.age === undefined && matchesEntityTag(headers["if-none-match"], state)
                 ? HttpServerResponse.empty({ status: 304, headers: { etag } })
                 : HttpServerResponse.text(JSON.stringify(record), {
                     headers: { etag },

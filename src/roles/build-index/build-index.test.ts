@@ -62,8 +62,18 @@ describe("a build-index", () => {
           deletions: 0
         })
         assert.strictEqual(tag.headers.etag, `"${epoch}.1.0"`)
-        const same = yield* send(world, "GET", url, { headers: { "if-none-match": `"${epoch}.1.0"` } })
-        assert.strictEqual(same.status, 304)
+        for (const [condition, status] of [
+          [`"${epoch}.1.0"`, 304],
+          [`W/"${epoch}.1.0"`, 304],
+          [`"x", W/"${epoch}.1.0"`, 304],
+          ["*", 304],
+          [`"${epoch}.1.1"`, 200],
+          [`"x${epoch}.1.0"`, 200]
+        ] as const) {
+          const same = yield* send(world, "GET", url, { headers: { "if-none-match": condition } })
+          assert.strictEqual(same.status, status, condition)
+          assert.strictEqual(same.headers.etag, tag.headers.etag, condition)
+        }
         assert.deepStrictEqual(JSON.parse((yield* send(world, "GET", byDigest)).text), {
           ...record("a"),
           putAt: 0,

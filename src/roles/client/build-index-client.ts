@@ -9,6 +9,7 @@ import type { HttpClient } from "effect/http"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import { entityTag } from "../oci/entity-tag.ts"
 import type { OciError } from "../oci/oci-error.ts"
 import type { PageRequest } from "../registry/image-source.ts"
 import { registryLimits } from "../registry/limits.ts"
@@ -22,7 +23,7 @@ import {
   type Referrers,
   type RepositoryState,
   type TagAnswer,
-  tagEntity
+  tagStateName
 } from "./build-index-records.ts"
 import {
   baseUrl,
@@ -233,7 +234,7 @@ export const makeBuildIndexClient = (
 
     const tagSince: BuildIndexClient["tagSince"] = (repository, tag, known) => {
       const params = { repository, tag }
-      const headers = { "if-none-match": tagEntity(known) }
+      const headers = { "if-none-match": entityTag(tagStateName(known)) }
       return Effect.map(getOf(repository, names.tag(params), api.tag.get({ params, headers })), (answer) =>
         Option.fromUndefinedOr(answer ?? undefined)
       )

@@ -159,9 +159,9 @@ export const References = Schema.Struct({
   digests: Schema.Array(DigestText).check(Schema.isMaxLength(askLimits.maxReferencesAsked))
 }).annotate({ identifier: "References" })
 
-/** The entity tag of a tag's answer: while it stays the same, so does the answer. */
-export const tagEntity = ({
+/** The name of the state of a tag's answer, for its entity tag: while it stays the same, so does the answer. */
+export const tagStateName = ({
   epoch,
   version,
   deletions
-}: RepositoryState & { readonly version: number }): string => `"${epoch}.${version}.${deletions}"`
+}: RepositoryState & { readonly version: number }): string => `${epoch}.${version}.${deletions}`
