@@ -18,6 +18,7 @@ import type {
   HostServices,
   StartedRole
 } from "../../src/roles/host-program.ts"
+import { UndeclaredStatus } from "../../src/roles/http/api-routes.ts"
 import type { HttpApp } from "../../src/roles/http/http-app.ts"
 import { Digests } from "../../src/roles/services/digests.ts"
 import { HostStorage } from "../../src/roles/services/host-storage.ts"
@@ -119,6 +120,7 @@ export const makeMemoryWorld = (hash: Digests["Service"]["digest"] = digestOf): 
           disconnect: () => {}
         })
     }),
+    Context.add(UndeclaredStatus, (message) => Effect.die(new Error(message))),
     Context.add(Timers, { now: () => 0, wakeAt: () => () => {} })
   )
 

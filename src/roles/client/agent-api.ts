@@ -3,7 +3,7 @@
 // hand (agent/preheat-agent.ts, proxy/preheat-ask.ts), because they take hours.
 
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { refusesWith } from "../http/api-refusals.ts"
+import { everyPath, refusesWith } from "../http/api-refusals.ts"
 import { Answering } from "../http/api-routes.ts"
 import { PreheatAsk, PreheatProgress } from "./preheat-wire.ts"
 
@@ -19,3 +19,4 @@ export const AgentApi = HttpApi.make("agent")
   .add(preheat)
   .middleware(Answering)
   .annotate(OpenApi.Title, "Shoal agent")
+  .annotate(OpenApi.Description, everyPath)

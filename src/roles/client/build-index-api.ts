@@ -6,7 +6,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { refusesWith } from "../http/api-refusals.ts"
+import { everyPath, refusesWith } from "../http/api-refusals.ts"
 import { Answering } from "../http/api-routes.ts"
 import { DigestText, RepositoryText, TagText } from "../http/wire-schema.ts"
 import {
@@ -152,3 +152,4 @@ export const BuildIndexApi = HttpApi.make("build-index")
   .add(tag, history, manifest, link, referrers, tags, repositories, references)
   .middleware(Answering)
   .annotate(OpenApi.Title, "Shoal build-index")
+  .annotate(OpenApi.Description, everyPath)

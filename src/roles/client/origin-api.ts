@@ -5,7 +5,7 @@
 
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { refusesWith } from "../http/api-refusals.ts"
+import { everyPath, refusesWith } from "../http/api-refusals.ts"
 import { Answering } from "../http/api-routes.ts"
 import { DigestText, PeerAddressJson } from "../http/wire-schema.ts"
 import { Bytes, metainfoGroup, ofBlob } from "./metainfo-api.ts"
@@ -16,15 +16,20 @@ const stream = HttpApiSchema.StreamUint8Array()
 const blob = HttpApiGroup.make("blob").add(
   HttpApiEndpoint.get("get", "/namespace/:namespace/blobs/:digest", {
     params: ofBlob,
-    headers: { range: Schema.optionalKey(Schema.String) },
-    success: [stream, Bytes.pipe(HttpApiSchema.status(206))],
-    error: refusesWith(400, 404, 503)
+    headers: {
+      range: Schema.optionalKey(Schema.String),
+      "if-range": Schema.optionalKey(Schema.String),
+      "if-match": Schema.optionalKey(Schema.String),
+      "if-none-match": Schema.optionalKey(Schema.String)
+    },
+    success: [stream, Bytes.pipe(HttpApiSchema.status(206)), HttpApiSchema.Empty(304)],
+    error: refusesWith(400, 404, 412, 416, 503)
   }).annotate(OpenApi.Summary, "The blob, whole or by ranges. HEAD keeps it for the grace period"),
   HttpApiEndpoint.put("put", "/namespace/:namespace/blobs/:digest", {
     params: ofBlob,
     payload: stream,
     success: [HttpApiSchema.Created, HttpApiSchema.Empty(200)],
-    error: refusesWith(400, 503)
+    error: refusesWith(400, 503, 507)
   }).annotate(
     OpenApi.Summary,
     "Stores the blob, cuts it, copies it to its other owners; 200 when it is here already"
@@ -37,7 +42,7 @@ const copy = HttpApiGroup.make("copy").add(
     query: { metainfo: Schema.optionalKey(Schema.String) },
     payload: stream,
     success: [HttpApiSchema.Created, HttpApiSchema.Empty(200)],
-    error: refusesWith(400, 503)
+    error: refusesWith(400, 503, 507)
   }).annotate(OpenApi.Summary, "A copy from another owner: `metainfo` bytes of metainfo, then the blob")
 )
 
@@ -63,3 +68,4 @@ export const OriginApi = HttpApi.make("origin")
   .add(blob, metainfoGroup, copy, ownmetainfo, peer)
   .middleware(Answering)
   .annotate(OpenApi.Title, "Shoal origin")
+  .annotate(OpenApi.Description, everyPath)

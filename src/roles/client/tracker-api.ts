@@ -2,7 +2,7 @@
 // a swarm get its metainfo. tracker-wire.ts and registration-wire.ts define the JSON.
 
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { refusesWith } from "../http/api-refusals.ts"
+import { everyPath, refusesWith } from "../http/api-refusals.ts"
 import { Answering } from "../http/api-routes.ts"
 import { metainfoGroup } from "./metainfo-api.ts"
 import { AgentRegistration, RegisteredAgents } from "./registration-wire.ts"
@@ -35,3 +35,4 @@ export const TrackerApi = HttpApi.make("tracker")
   .add(announce, register, agents, metainfoGroup)
   .middleware(Answering)
   .annotate(OpenApi.Title, "Shoal tracker")
+  .annotate(OpenApi.Description, everyPath)

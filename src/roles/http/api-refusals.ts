@@ -9,7 +9,7 @@ import { type HttpApiError, HttpApiSchema } from "effect/http-api"
 import { OciError, OciErrorDocument, ociError } from "../oci/oci-error.ts"
 import { digestInvalid, maxRepositoryLength, nameInvalid, tagInvalid } from "../oci/repository-path.ts"
 
-type RefusalStatus = 400 | 403 | 404 | 429 | 503
+type RefusalStatus = 400 | 403 | 404 | 409 | 412 | 416 | 422 | 429 | 503 | 507
 
 /** A refusal with this status, in an endpoint's list of errors. */
 const refusal = (status: RefusalStatus) =>
@@ -30,9 +30,18 @@ const refusals = {
   400: refusal(400),
   403: refusal(403),
   404: refusal(404),
+  409: refusal(409),
+  412: refusal(412),
+  416: refusal(416),
+  422: refusal(422),
   429: refusal(429),
-  503: refusal(503)
+  503: refusal(503),
+  507: refusal(507)
 }
+
+/** What the documents say of every path of an API, whose endpoints do not each declare it. */
+export const everyPath =
+  "Every path answers 405, with Allow, to a method that it does not have, and 500 when the role fails."
 
 /** The errors of an endpoint that refuses with these statuses. */
 export const refusesWith = <const Statuses extends ReadonlyArray<RefusalStatus>>(

@@ -2,7 +2,8 @@
 // request is counted under its group's name, and a handler's failure becomes an answer.
 //
 // Invariants: every 4xx or 5xx answer is OCI's error document; a defect is logged and answered with 500; an answer
-// without a body says so, so that a client need not wait for the end of the connection.
+// without a body says so, so that a client need not wait for the end of the connection; a status that the endpoint
+// does not declare is an error of ours, in the log here and the end of a test in a memory world.
 
 import { Context, Effect, FileSystem, Layer, Path } from "effect"
 import { Etag, HttpPlatform, HttpRouter, HttpServerResponse } from "effect/http"
@@ -15,6 +16,12 @@ import { countedHandler, type RequestCounter } from "./http-requests.ts"
 
 /** Wraps every handler of an API. */
 export class Answering extends HttpApiMiddleware.Service<Answering>()("shoal/http/Answering") {}
+
+/** Told of an answer whose status its endpoint does not declare. The client gets the answer if this succeeds. */
+export const UndeclaredStatus: Context.Reference<(message: string) => Effect.Effect<void>> =
+  Context.Reference("shoal/http/UndeclaredStatus", {
+    defaultValue: () => (message: string) => Effect.logError(message)
+  })
 
 export interface ApiRoutesOptions {
   /** For people: "the build-index". */
@@ -47,6 +54,25 @@ const refused = (
   return Effect.map(HttpRouter.RouteContext, ({ params }) => ociErrorResponse(misfitRefusal(error, params)))
 }
 
+const isStream = (schema: object): boolean => "_tag" in schema && String(schema._tag).startsWith("Stream")
+
+/** The statuses of each endpoint: those that it declares, and 500 for a defect. */
+const declaredStatuses = <Id extends string, Groups extends HttpApiGroup.Constraint>(
+  api: HttpApi.HttpApi<Id, Groups>
+): ((group: string, endpoint: string) => ReadonlySet<number>) => {
+  const declared = new Map<string, ReadonlySet<number>>()
+  HttpApi.reflect(api, {
+    onGroup: () => {},
+    onEndpoint: ({ group, endpoint, successes, errors }) => {
+      const statuses = new Set([...successes.keys(), ...errors.keys(), 500])
+      // Streams are not among the successes; they have no status of their own.
+      if ([...endpoint.success].some(isStream)) statuses.add(200)
+      declared.set(`${group.identifier} ${endpoint.identifier}`, statuses)
+    }
+  })
+  return (group, endpoint) => declared.get(`${group} ${endpoint}`) ?? new Set()
+}
+
 /** The routes of every group of the API, and a refusal for methods that a path does not have. */
 export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
@@ -58,12 +84,22 @@ export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.Constra
       countedHandler(counter, route, handler, () =>
         ociErrorResponse(ociError("UNKNOWN", { message: `${role} failed; its log says where` }))
       )
-    const answering = Layer.succeed(Answering, (answer, { group, endpoint }) =>
-      counted(
+    const undeclared = yield* UndeclaredStatus
+    const statusesOf = declaredStatuses(api)
+    const answering = Layer.succeed(Answering, (answer, { group, endpoint }) => {
+      const declared = statusesOf(group.identifier, endpoint.identifier)
+      const handler = counted(
         routeName(group.identifier, endpoint.identifier),
         Effect.map(Effect.catch(answer, refused), withLength)
       )
-    )
+      return Effect.tap(handler, ({ status }) =>
+        declared.has(status)
+          ? Effect.void
+          : undeclared(
+              `${role} answers ${status} to ${endpoint.method} ${endpoint.path}, which its API does not declare`
+            )
+      )
+    })
     const routes: HttpRoute[] = []
     const router = HttpRouter.HttpRouter.of({
       ...(yield* HttpRouter.make),

@@ -49,6 +49,34 @@ describe("an origin", () => {
     )
   )
 
+  it.effect("answers conditions and ranges of a blob as HTTP has them, and a full disk with 507", () =>
+    inCluster(makeMemoryWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 1)
+        const [owner] = ownersOf(digest)
+        const at = blobUrl(owner, digest)
+        assert.strictEqual((yield* send(world, "PUT", at, { body: bytes })).status, 201)
+        assert.strictEqual((yield* send(world, "PUT", at, { body: bytes })).status, 200)
+        for (const [headers, status] of [
+          [{}, 200],
+          [{ range: "bytes=0-9" }, 206],
+          [{ "if-none-match": `W/"${digest}"` }, 304],
+          [{ range: `bytes=${",0-0".repeat(2000).slice(1)}` }, 400],
+          [{ "if-match": '"x"' }, 412],
+          [{ range: `bytes=${bytes.byteLength}-` }, 416]
+        ] as const) {
+          assert.strictEqual((yield* send(world, "GET", at, { headers })).status, status, `${status}`)
+        }
+        assert.strictEqual((yield* send(world, "GET", blobUrl(owner, nothing))).status, 404)
+        const other = blob(world, 2)
+        const [full] = ownersOf(other.digest)
+        world.blobs(full).room = 10
+        const put = yield* send(world, "PUT", blobUrl(full, other.digest), { body: other.bytes })
+        assert.deepStrictEqual([put.status, errorCode(put)], [507, "UNAVAILABLE"])
+      })
+    )
+  )
+
   it.effect("refuses content that does not match its digest, and keeps nothing of it", () =>
     inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {

@@ -5,7 +5,7 @@
 
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { refusesWith } from "../http/api-refusals.ts"
+import { everyPath, refusesWith } from "../http/api-refusals.ts"
 import { Answering } from "../http/api-routes.ts"
 import {
   AgentState,
@@ -20,7 +20,7 @@ const ofPreheat = { id: Schema.String }
 /** The document is in the requester's own form, which preheat-status.ts writes. */
 const foreign = Schema.Record(Schema.String, Schema.Unknown)
 const there = Schema.String.pipe(HttpApiSchema.asText())
-const begins = refusesWith(400, 404, 429, 503)
+const begins = refusesWith(400, 404, 409, 422, 429, 503, 507)
 
 const preheat = HttpApiGroup.make("preheat").add(
   HttpApiEndpoint.post("begin", "/preheat", {
@@ -89,3 +89,4 @@ export const PreheatApi = HttpApi.make("proxy")
   .add(preheat, notifications, dragonfly)
   .middleware(Answering)
   .annotate(OpenApi.Title, "Shoal proxy, preheating")
+  .annotate(OpenApi.Description, everyPath)
