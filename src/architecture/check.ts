@@ -7,9 +7,10 @@
 //
 // Types, lint, format and unused exports take seconds for the whole tree, so only tests are chosen.
 
-import { execFileSync, spawnSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
+import { changedSince, UnknownCommit } from "./changed-files.ts"
 import { nearestTests } from "./nearest-tests.ts"
 import { readSources } from "./source-files.ts"
 
@@ -41,20 +42,9 @@ const recordedDurations = (): ReadonlyMap<string, number> => {
   return durations
 }
 
-const linesOf = (...args: ReadonlyArray<string>): ReadonlyArray<string> =>
-  execFileSync("git", args, { cwd: root, encoding: "utf8" })
-    .split("\n")
-    .filter((line) => line !== "")
-
-/** Paths that differ from `commit` or are new, also when they are gone: what imported them is to be tested. */
-const changedSince = (commit: string): ReadonlyArray<string> => [
-  ...linesOf("diff", "--name-only", "--no-renames", "--relative", "--end-of-options", commit),
-  ...linesOf("ls-files", "--others", "--exclude-standard")
-]
-
 const testsOfChange = (commit: string): Step => {
   const durations = recordedDurations()
-  const changed = changedSince(commit)
+  const changed = changedSince(root, commit)
   const { chosen, left } = nearestTests(
     readSources(root),
     changed,
@@ -78,7 +68,18 @@ const stepsFor = (args: ReadonlyArray<string>): ReadonlyArray<Step> | undefined 
   return undefined
 }
 
-const steps = stepsFor(process.argv.slice(2))
+/** Ends the program when the arguments name no commit. */
+const chosenSteps = (): ReturnType<typeof stepsFor> => {
+  try {
+    return stepsFor(process.argv.slice(2))
+  } catch (error) {
+    if (!(error instanceof UnknownCommit)) throw error
+    console.error(`check: ${error.message}`)
+    return process.exit(2)
+  }
+}
+
+const steps = chosenSteps()
 if (steps === undefined) {
   console.error(
     "check: takes nothing, --all or --changed [COMMIT]; npm run unit -- PATH runs the tests of a path"

@@ -13,6 +13,10 @@ const files = Object.entries({
   "src/c.ts": 'import "./b.ts"',
   "src/c.test.ts": 'import "./c.ts"',
   "src/other.test.ts": "",
+  "src/golden.test.ts": 'snapshot("./golden-hashes.json")',
+  "src/pages.golden.test.ts": "page(`../docs/openapi/${" + 'role}.json`, "../docs/settings.md")',
+  "src/versions.ts": 'read(join(root, "package.json"))',
+  "src/versions.test.ts": 'import "./versions.ts"',
   "src/a.long.test.ts": 'import "./a.ts"',
   "test/processes/a.test.ts": 'import "../../src/a.ts"'
 }).map(([path, text]) => sourceFile(path, text))
@@ -42,6 +46,15 @@ describe("the tests chosen after a change", () => {
       chosen: ["src/c.test.ts"],
       left: ["src/a.test.ts", "src/fast.test.ts", "src/b.test.ts"]
     })
+  })
+
+  test.each([
+    ["src/golden-hashes.json", "src/golden.test.ts"],
+    ["package.json", "src/versions.test.ts"],
+    ["docs/settings.md", "src/pages.golden.test.ts"],
+    ["docs/openapi/agent.json", "src/pages.golden.test.ts"]
+  ])("are, for %s that is no source, those whose sources name it", (path, test) => {
+    expect(after([path], 1000)).toEqual({ chosen: [test], left: [] })
   })
 
   test("are none when nothing needs what changed", () => {

@@ -1,8 +1,9 @@
 // Chooses the tests to run after a change: the nearest by imports first, as many as a budget of their recorded time
-// allows. A choice, not a proof: what is left out may fail, and `npm run check` without arguments runs everything.
+// allows. A file that is no source, such as package.json or a golden file, counts as imported by the sources that name
+// it. A choice, not a proof: what is left out may fail, and `npm run check` without arguments runs everything.
 // Does not know how files change or how tests are run.
 
-import { importersOf, type SourceFile } from "./source-files.ts"
+import { importersOf, namesFile, type SourceFile } from "./source-files.ts"
 
 export interface Choice {
   readonly chosen: ReadonlyArray<string>
@@ -21,6 +22,11 @@ const distancesFrom = (
 ): ReadonlyMap<string, number> => {
   const importers = importersOf(files)
   const distances = new Map(changed.map((path) => [path, 0]))
+  for (const path of changed.filter((path) => !/\.[jt]s$/.test(path))) {
+    for (const source of files) {
+      if (!distances.has(source.path) && namesFile(source, path)) distances.set(source.path, 1)
+    }
+  }
   // A map gives what was added while it is walked, in order: breadth first.
   for (const [path, distance] of distances) {
     for (const importer of importers.get(path) ?? []) {

@@ -79,6 +79,18 @@ export const importersOf = (files: ReadonlyArray<SourceFile>): ReadonlyMap<strin
   return importers
 }
 
+/**
+ * Whether a text of the source names the file, which is no source: by its name, or by its folder when the name is put
+ * together (`docs/openapi/${role}.json`).
+ */
+export const namesFile = (source: SourceFile, path: string): boolean => {
+  const { dir, base } = posix.parse(path)
+  return source.tokens.some(({ kind, text }) => {
+    if (kind !== "string" && kind !== "template") return false
+    return text.includes(base) || (kind === "template" && dir.includes("/") && text.includes(`${dir}/`))
+  })
+}
+
 const filesUnder = (root: string, folder: string): ReadonlyArray<string> =>
   readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`
