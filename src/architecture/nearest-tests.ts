@@ -11,9 +11,9 @@ export interface Choice {
   readonly left: ReadonlyArray<string>
 }
 
-/** Tests that `npm run check` leaves to `npm test` and `npm run test:long`, as in vitest.config.ts. */
-const isElsewhere = (path: string): boolean =>
-  /^test\/(processes|clients)\//.test(path) || path.endsWith(".long.test.ts")
+/** Whether `npm run check` runs the test; others are for `npm test` and `npm run test:long` (vitest.config.ts). */
+export const isOfCheck = (path: string): boolean =>
+  path.endsWith(".test.ts") && !path.endsWith(".long.test.ts") && !/^test\/(processes|clients)\//.test(path)
 
 /** How many imports lie between a file and the nearest changed one, for every file that needs one of them. */
 const distancesFrom = (
@@ -47,7 +47,7 @@ export const nearestTests = (
   budget: number
 ): Choice => {
   const tests = [...distancesFrom(changed, files)]
-    .filter(([path]) => path.endsWith(".test.ts") && !isElsewhere(path))
+    .filter(([path]) => isOfCheck(path))
     .map(([path, distance]) => ({ path, distance, cost: milliseconds(path) }))
     .sort((a, b) => a.distance - b.distance || a.cost - b.cost || (a.path < b.path ? -1 : 1))
   const chosen: Array<string> = []

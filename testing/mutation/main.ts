@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { join, posix, relative, resolve } from "node:path"
 import { parseArgs } from "node:util"
+import { isOfCheck } from "../../src/architecture/nearest-tests.ts"
 import { readSources } from "../../src/architecture/source-files.ts"
 import { staleEquivalents } from "./equivalent.ts"
 import { type Mutant, mutantsOf, sampleOf } from "./mutants.ts"
@@ -104,10 +105,22 @@ const run = async (): Promise<void> => {
       places.length === 0 ||
       places.some((one) => one.path === path && (one.line === undefined || one.line === line))
   )
-  if (all.length === 0) throw new UsageError("there is nothing to mutate")
+  const bare = places.find(
+    ({ path, line }) => !all.some((mutant) => mutant.path === path && (line ?? mutant.line) === mutant.line)
+  )
+  if (bare !== undefined) {
+    const line = bare.line === undefined ? "" : `:${bare.line}`
+    throw new UsageError(`${bare.path}${line} has nothing to mutate`)
+  }
+  if (!files.some(({ path }) => isOfCheck(path) && path.includes(tests))) {
+    throw new UsageError(`--tests ${tests} is in the path of no test file of npm run check`)
+  }
   const mutants = sample === undefined ? all : sampleOf(all, sample, seed)
   const findings = new Map<Mutant, Finding>()
   const drawn = sample === undefined ? undefined : seed
+  const keep = (): void => {
+    if (out !== undefined) writeFileSync(out, jsonOf(findings, drawn))
+  }
   const began = performance.now()
   const say = (text: string): void => {
     process.stderr.write(`${Math.round((performance.now() - began) / 1000)} s  ${text}\n`)
@@ -122,6 +135,11 @@ const run = async (): Promise<void> => {
     if (death !== undefined) findings.set(mutant, death)
     return death === undefined
   })
+  try {
+    keep()
+  } catch (error) {
+    throw new UsageError(`--out ${out}: ${(error as Error).message}`)
+  }
   if (again !== undefined) say(`${mutants.length - judged.length} are dead already`)
   const survey = new Survey({
     repository: root,
@@ -134,16 +152,23 @@ const run = async (): Promise<void> => {
     onProgress: say,
     onFinding: (mutant, finding) => {
       findings.set(mutant, finding)
-      if (out !== undefined) writeFileSync(out, jsonOf(findings, drawn))
+      keep()
     }
   })
+  let interrupted = false
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      survey.end()
-      process.exit(130)
+      interrupted = true
+      void survey.end().finally(() => process.exit(130))
     })
   }
-  await survey.run()
+  try {
+    await survey.run()
+  } catch (error) {
+    // What a killed program says of its end is no news.
+    if (!interrupted) throw error
+    return
+  }
   process.stdout.write(`${[...survivors(findings), totalsLine(totalsOf(findings))].join("\n")}\n`)
 }
 

@@ -54,6 +54,9 @@ export class Survey {
   readonly #sources: ReadonlyMap<string, string>
   readonly #sandboxes: Array<Sandbox> = []
   readonly #runs: Array<TestRuns> = []
+  readonly #stop = new AbortController()
+  /** Settles when no compiler runs. */
+  #compiled: Promise<unknown> = Promise.resolve()
 
   constructor(options: SurveyOptions) {
     this.#options = options
@@ -69,18 +72,22 @@ export class Survey {
         return reason === undefined
       })
       const sandbox = this.#sandbox()
-      const rejected = await rejectedByTypes(unknown, sandbox, onProgress)
+      const compiling = rejectedByTypes(unknown, sandbox, onProgress, this.#stop.signal)
+      this.#compiled = compiling.catch(() => undefined)
+      const rejected = await compiling
       for (const [mutant, error] of rejected) onFinding(mutant, { tag: "Rejected", error })
       const standing = unknown.filter((mutant) => !rejected.has(mutant))
       const reach = await this.#reach(sandbox, standing)
       await this.#hunt(standing, reach)
     } finally {
-      this.end()
+      await this.end()
     }
   }
 
   /** Kills and removes everything that the survey started and made. */
-  end(): void {
+  async end(): Promise<void> {
+    this.#stop.abort()
+    await this.#compiled
     for (const runs of this.#runs.splice(0)) runs.kill()
     for (const sandbox of this.#sandboxes.splice(0)) sandbox.remove()
   }

@@ -3,7 +3,7 @@
 // a name that nothing reads any more, kill nothing, because nobody would make that mistake and leave them. For the
 // same reason the linter, which reports a condition that is the word `true`, kills nothing here.
 
-import { execFile } from "node:child_process"
+import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { byPath, type Mutant } from "./mutants.ts"
 import type { Sandbox } from "./sandbox.ts"
@@ -15,13 +15,35 @@ const formOnly = /error TS(6133|6138|6192|6196|6198|6199|7027|7028)\b/
 export const typeErrors = (output: string): ReadonlyArray<string> =>
   output.split("\n").filter((line) => /^\S.*: error TS\d+/.test(line) && !formOnly.test(line))
 
-/** The compiler's errors in the sandbox as it is. */
-const compile = (root: string): Promise<ReadonlyArray<string>> =>
+/**
+ * The compiler's errors in the sandbox as it is. A stop ends the compiler with its children, and the promise settles
+ * when none of them writes any more.
+ */
+const compile = (root: string, stop: AbortSignal): Promise<ReadonlyArray<string>> =>
   new Promise((resolve, reject) => {
-    const compiler = join(root, "node_modules", ".bin", "tsc")
-    const options = { cwd: root, maxBuffer: 64 * 1024 * 1024 }
-    execFile(compiler, ["-b", "--pretty", "false"], options, (error, stdout, stderr) => {
-      if (error !== null && stdout === "") reject(new Error(`tsc fails: ${stderr.trim() || error.message}`))
+    stop.throwIfAborted()
+    const compiler = spawn(join(root, "node_modules", ".bin", "tsc"), ["-b", "--pretty", "false"], {
+      cwd: root,
+      // The process group is its own, so that a kill reaches the program behind the launcher.
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    const kill = (): void => {
+      if (compiler.pid !== undefined) process.kill(-compiler.pid, "SIGKILL")
+    }
+    stop.addEventListener("abort", kill, { once: true })
+    let [stdout, stderr] = ["", ""]
+    compiler.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text
+    })
+    compiler.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text
+    })
+    const fail = (why: string): void => reject(new Error(`tsc fails: ${why}`))
+    compiler.once("error", ({ message }) => fail(message))
+    compiler.once("close", (code) => {
+      stop.removeEventListener("abort", kill)
+      if (code !== 0 && stdout === "") fail(stderr.trim() || `exit code ${code}`)
       else resolve(typeErrors(stdout))
     })
   })
@@ -41,13 +63,14 @@ const onePerFile = (mutants: ReadonlyArray<Mutant>): ReadonlyArray<ReadonlyArray
 export const rejectedByTypes = async (
   mutants: ReadonlyArray<Mutant>,
   sandbox: Sandbox,
-  onProgress: (text: string) => void
+  onProgress: (text: string) => void,
+  stop: AbortSignal
 ): Promise<ReadonlyMap<Mutant, string>> => {
   const rejected = new Map<Mutant, string>()
   let judged = 0
   const errorsOf = (group: ReadonlyArray<Mutant>): Promise<ReadonlyArray<string>> => {
     sandbox.hold(group)
-    return compile(sandbox.root)
+    return compile(sandbox.root, stop)
   }
   const judge = async (group: ReadonlyArray<Mutant>): Promise<void> => {
     const errors = group.length === 0 ? [] : await errorsOf(group)
