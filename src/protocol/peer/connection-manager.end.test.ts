@@ -83,6 +83,17 @@ describe("the end of a connection", () => {
     expect(take()).toEqual({ out: ["-1 ends: stalled"], called: ["-1 has ended"] })
     expect(heldAgainst(7)).toBe(1000)
   })
+
+  it("is held against the peer once, however many of its swarms give the connection up", () => {
+    const { manager, accept, take, heldAgainst } = setUp()
+    const session = accept(-1, 7)
+    take()
+    manager.drop(session, "silent", 0)
+    take()
+    manager.drop(session, "stalled", 0)
+    expect(take()).toEqual({ out: [], called: [] })
+    expect(heldAgainst(7)).toBe(1000)
+  })
 })
 
 describe("a peer that breaks the protocol", () => {

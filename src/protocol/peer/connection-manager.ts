@@ -199,6 +199,8 @@ export class ConnectionManager {
 
   /** Ends a connection that makes no progress. */
   drop(session: PeerSession, reason: string, now: Micros): void {
+    // Its end has been recorded already, if it is to be.
+    if (session.state === "closing") return
     this.#recordFailure(session, now)
     this.end(session, undefined, reason, now)
   }
