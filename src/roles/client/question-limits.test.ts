@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { record } from "../../../testing/roles/index-records.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { silentApp } from "../../../testing/roles/requests-at-once.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -212,20 +213,12 @@ describe("members are asked at once", () => {
   /** The most requests at a time that members of a cluster of five got. */
   const mostAtOnce = <A>(make: Made<A>, ask: (client: A) => Effect.Effect<unknown, unknown>) =>
     Effect.gen(function* () {
-      let now = 0
-      let most = 0
-      const app: HttpApp = Effect.acquireUseRelease(
-        Effect.sync(() => {
-          most = Math.max(most, ++now)
-        }),
-        () => Effect.never,
-        () => Effect.sync(() => void now--)
-      )
+      const { app, most } = silentApp()
       const world = yield* makeWorld(app, 5)
       const limited = withLimits(make, AskLimits, { ...timeouts, maxParallelAsks: 2 })
       const client = yield* Effect.provideContext(limited, world.services)
       yield* secondsOf(ask(client))
-      return most
+      return most()
     })
 
   it.effect("maxParallelAsks of them", () =>

@@ -12,6 +12,7 @@ import { makeMemoryBlobs } from "../../../testing/roles/memory-blob-store.ts"
 import { makeMemoryTables } from "../../../testing/roles/memory-table-store.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
+import { silentApp } from "../../../testing/roles/requests-at-once.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import { type Digest, makeDigest } from "../../protocol/wire/digest.ts"
@@ -142,15 +143,7 @@ describe("copies of a blob to other origins", () => {
 
   it.effect("go to maxParallelAsks members at once, each asked for askTimeout whether it has the blob", () =>
     Effect.gen(function* () {
-      let now = 0
-      let most = 0
-      const app: HttpApp = Effect.acquireUseRelease(
-        Effect.sync(() => {
-          most = Math.max(most, ++now)
-        }),
-        () => Effect.never,
-        () => Effect.sync(() => void now--)
-      )
+      const { app, most } = silentApp()
       const asking = { maxParallelAsks: 2 }
       // The worker, which takes what was left, begins after the longest look at this.
       const limits = { minReplicationDelay: seconds(100), maxReplicationDelay: seconds(100) }
@@ -161,7 +154,7 @@ describe("copies of a blob to other origins", () => {
       yield* eachSecond(20, (second) => {
         if (copying.pollUnsafe() !== undefined) ended ??= second
       })
-      assert.deepStrictEqual([most, ended], [2, 10])
+      assert.deepStrictEqual([most(), ended], [2, 10])
     }).pipe(Effect.scoped)
   )
 })

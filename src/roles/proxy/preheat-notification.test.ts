@@ -2,6 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { anyJson } from "../../../testing/roles/any-json.ts"
 import { OciError } from "../oci/oci-error.ts"
 import { proxyLimits } from "./limits.ts"
 import { parseNotification } from "./preheat-notification.ts"
@@ -105,15 +106,7 @@ describe("a notification", () => {
       "__proto__",
       "digest"
     )
-    const anything = fc.letrec((tie) => ({
-      json: fc.oneof(
-        { maxDepth: 4 },
-        fc.constant("push"),
-        fc.array(tie("json")),
-        fc.dictionary(key, tie("json")),
-        fc.jsonValue()
-      )
-    })).json
+    const anything = anyJson(key, fc.constant("push"), 4)
     fc.assert(
       fc.property(anything, (json) => {
         const parsed = parseNotification(json)

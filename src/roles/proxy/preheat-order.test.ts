@@ -2,6 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { anyJson } from "../../../testing/roles/any-json.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { OciError } from "../oci/oci-error.ts"
 import { makeMirrorNames } from "../upstream/mirror-names.ts"
@@ -164,15 +165,7 @@ describe("Harbor's form", () => {
 it("anything else is refused, and the result contains only names of the cluster", () => {
   const key = fc.constantFrom("image", "type", "args", "url", "scope", "platforms", "kind", "tag", "digest")
   const value = fc.constantFrom("image", "preheat", "demo/app:1", "all", "count", "../../x", 1, null)
-  const anything = fc.letrec((tie) => ({
-    json: fc.oneof(
-      { maxDepth: 3 },
-      value,
-      fc.array(tie("json")),
-      fc.dictionary(key, tie("json")),
-      fc.jsonValue()
-    )
-  })).json
+  const anything = anyJson(key, value, 3)
   fc.assert(
     fc.property(anything, (json) => {
       for (const order of [parsePreheat(json), parseDragonflyJob(json)]) {

@@ -42,36 +42,30 @@ export const makeManifestPut = (
   const tooLarge = (): OciError =>
     ociError("SIZE_INVALID", { status: 413, message: `a manifest has at most ${maxBytes} bytes` })
 
-  const gather = (request: HttpServerRequest.HttpServerRequest, chunks: Uint8Array[]) => {
-    let length = 0
-    return Stream.runForEach(request.stream, (chunk) => {
-      chunks.push(chunk)
-      length += chunk.byteLength
-      gathered += chunk.byteLength
-      if (length > maxBytes) return tooLarge()
-      return gathered > limits.maxGatheredManifests ? tooMany() : Effect.void
-    }).pipe(
-      Effect.ensuring(
-        Effect.sync(() => {
-          gathered -= length
-        })
+  /** Counts what passes until the stream ends, and fails as soon as it is too much. */
+  const bounded = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
+    Stream.suspend(() => {
+      let length = 0
+      return bytes.pipe(
+        Stream.tap((chunk) => {
+          length += chunk.byteLength
+          gathered += chunk.byteLength
+          if (length > maxBytes) return tooLarge()
+          return gathered > limits.maxGatheredManifests ? tooMany() : Effect.void
+        }),
+        Stream.ensuring(
+          Effect.sync(() => {
+            gathered -= length
+          })
+        )
       )
-    )
-  }
+    })
 
   /** The request's body; fails as soon as it is too large. */
   const body = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     if (Number(request.headers["content-length"] ?? 0) > maxBytes) return yield* tooLarge()
-    const chunks: Uint8Array[] = []
-    yield* gather(request, chunks)
-    const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.byteLength, 0))
-    let at = 0
-    for (const chunk of chunks) {
-      bytes.set(chunk, at)
-      at += chunk.byteLength
-    }
-    return bytes
+    return yield* Stream.mkUint8Array(bounded(request.stream))
   })
 
   /** The tags of a push by digest: ?tag=a&tag=b. */
