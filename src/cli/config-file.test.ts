@@ -51,6 +51,18 @@ describe("reading a file", () => {
     expect(message).not.toContain("hunter2")
   })
 
+  test("a byte order mark before it is no part of it", () => {
+    expect(read("a.json", '\uFEFF{"data": "d"}')).toEqual(Result.succeed({ data: "d" }))
+    expect(read("a.yaml", "\uFEFFdata: d\n")).toEqual(Result.succeed({ data: "d" }))
+  })
+
+  test("two equal keys of JSON are refused, however they are written", () => {
+    for (const text of ['{"a":1,"a":2}', '{\n\t"b": {"a": 1,\n\t\t"\\u0061": 1}\n}']) {
+      expect(failure(read("twice.json", text))).toMatch(/twice\.json: not JSON: Duplicate key 'a' at /)
+    }
+    expect(read("once.json", '{"a":[{"b":1},{"b":1}]}')).toEqual(Result.succeed({ a: [{ b: 1 }, { b: 1 }] }))
+  })
+
   test("an empty file has no keys", () => {
     expect(read("empty.yaml", "# nothing yet\n")).toEqual(Result.succeed({}))
   })

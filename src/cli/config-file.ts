@@ -32,15 +32,29 @@ const reasonOf = (error: unknown): string => {
   return line.replace(/, .* is not valid JSON$/, "").replace(/'[*&!][^']*'/g, "...")
 }
 
-/** The file's content as plain data; `.json` is JSON, anything else YAML. An empty file has no keys. */
+/** Of two equal keys JSON.parse keeps the last in silence. YAML contains JSON, and its parser refuses them. */
+const parseJson = (text: string): unknown => {
+  const value: unknown = JSON.parse(text)
+  try {
+    Yaml.parse(text)
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith("Duplicate key")) throw error
+  }
+  return value
+}
+
+/**
+ * The file's content as plain data; `.json` is JSON, anything else YAML. An empty file has no keys. Some editors begin
+ * a file with a byte order mark, which JSON does not know.
+ */
 export const readConfigFile = (file: string): Effect.Effect<Keys, CliFailure> =>
   Effect.gen(function* () {
     const text = yield* Effect.try({
-      try: () => readFileSync(file, "utf8"),
+      try: () => readFileSync(file, "utf8").replace(/^\uFEFF/, ""),
       catch: (error) => new CliFailure({ message: `cannot read ${file}: ${reasonOf(error)}` })
     })
     const parsed = yield* Effect.try({
-      try: (): unknown => (file.endsWith(".json") ? JSON.parse(text) : Yaml.parse(text)),
+      try: (): unknown => (file.endsWith(".json") ? parseJson(text) : Yaml.parse(text)),
       catch: (error) =>
         new CliFailure({
           message: `${file}: not ${file.endsWith(".json") ? "JSON" : "YAML"}: ${reasonOf(error)}`

@@ -40,6 +40,8 @@ export interface Agent extends StartedRole {
 
 export const agent = (config: AgentConfig): HostProgram<Agent> =>
   Effect.gen(function* () {
+    const names = makeMirrorNames(config.mirrors, config.defaultUpstream)
+    yield* checkTogether(config, names)
     const storage = yield* HostStorage
     const metrics = makeRoleMetrics("agent")
     const store = yield* storage.blobs(config.data)
@@ -58,12 +60,6 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
       metrics
     })
     const tracker = yield* makeTrackerClient(config.trackers)
-    const names = makeMirrorNames(config.mirrors, config.defaultUpstream)
-    if (config.defaultUpstream !== undefined && names.defaultPrefix === undefined) {
-      return yield* new RoleMisconfigured({
-        message: `agent: defaultUpstream is ${config.defaultUpstream}, which is not one of mirrors: add it to mirrors`
-      })
-    }
     const buildIndex = yield* Effect.cached(
       Effect.provideContext(
         makeBuildIndexClient(config.buildIndexes, names.isMirrored),
@@ -161,17 +157,27 @@ const keptMirrored = (names: MirrorNames, { write, headBlob }: PushForward): Pus
   headBlob: (endpoint, own) => (names.isMirrored(endpoint.repository) ? own : headBlob(endpoint, own))
 })
 
+/** Settings that do not fit together, found before anything is opened. */
+const checkTogether = (config: AgentConfig, names: MirrorNames): Effect.Effect<void, RoleMisconfigured> => {
+  if (config.push === "forward" && config.proxy === undefined) {
+    return new RoleMisconfigured({
+      message: "agent: push is forward, but proxy is not set: set it to the proxy that takes pushes"
+    })
+  }
+  if (config.defaultUpstream !== undefined && names.defaultPrefix === undefined) {
+    return new RoleMisconfigured({
+      message: `agent: defaultUpstream is ${config.defaultUpstream}, which is not one of mirrors: add it to mirrors`
+    })
+  }
+  return Effect.void
+}
+
 const pushForward = (
   config: AgentConfig,
   written: (repository: string) => Effect.Effect<void>
-): Effect.Effect<PushForward | undefined, RoleMisconfigured, HttpClient.HttpClient> =>
+): Effect.Effect<PushForward | undefined, never, HttpClient.HttpClient> =>
   Effect.gen(function* () {
-    if (config.push !== "forward") return undefined
-    if (config.proxy === undefined) {
-      return yield* new RoleMisconfigured({
-        message: "agent: push is forward, but proxy is not set: set it to the proxy that takes pushes"
-      })
-    }
+    if (config.push !== "forward" || config.proxy === undefined) return undefined
     return makePushForward({
       client: yield* HttpClient.HttpClient,
       proxy: config.proxy,

@@ -28,6 +28,11 @@ import { makeMirroredIndex } from "./mirrored-index.ts"
 
 export const buildIndex = (config: BuildIndexConfig): HostProgram =>
   Effect.gen(function* () {
+    if (config.upstreams.length > 0 && config.origins === undefined) {
+      return yield* new RoleMisconfigured({
+        message: "build-index: upstreams are given, but not origins: name those that keep what is mirrored"
+      })
+    }
     const storage = yield* HostStorage
     const store = yield* storage.tables(config.data)
     const limits = { ...(yield* BuildIndexLimits), ...(yield* ServiceLimits), ...(yield* OciLimits) }
@@ -71,14 +76,9 @@ const mirrored = (
   { upstreams, origins }: BuildIndexConfig,
   index: BuildIndexStore,
   changes: BuildIndexChanges
-): Effect.Effect<BuildIndexStore<UpstreamAway>, RoleMisconfigured, HostServices> =>
+): Effect.Effect<BuildIndexStore<UpstreamAway>, never, HostServices> =>
   Effect.gen(function* () {
-    if (upstreams.length === 0) return index
-    if (origins === undefined) {
-      return yield* new RoleMisconfigured({
-        message: "build-index: upstreams are given, but not origins: name those that keep what is mirrored"
-      })
-    }
+    if (upstreams.length === 0 || origins === undefined) return index
     return yield* makeMirroredIndex({
       index,
       changes,

@@ -25,6 +25,14 @@ export interface Preheat {
 /** Whether there are any rules: an operator that writes them wants preheating. */
 const areGiven = ({ onPush, scope }: PreheatRules): boolean => onPush.length > 0 || scope.kind !== "all"
 
+/** Rules need trackers. This is found before anything is opened. */
+export const checkPreheat = ({ trackers, preheat }: ProxyConfig): Effect.Effect<void, RoleMisconfigured> =>
+  trackers === undefined && areGiven(preheat)
+    ? new RoleMisconfigured({
+        message: "proxy: preheat is given, but trackers are not: name the trackers, which know the agents"
+      })
+    : Effect.void
+
 export const makePreheat = (
   config: ProxyConfig,
   options: {
@@ -33,15 +41,10 @@ export const makePreheat = (
     readonly counter: RequestCounter
     readonly names: MirrorNames
   }
-): Effect.Effect<Preheat, RoleMisconfigured, HttpClient.HttpClient | Scope.Scope> =>
+): Effect.Effect<Preheat, never, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function* () {
     const { trackers, preheat: rules } = config
-    if (trackers === undefined) {
-      if (!areGiven(rules)) return { routes: [], triggeredBy: (write) => write }
-      return yield* new RoleMisconfigured({
-        message: "proxy: preheat is given, but trackers are not: name the trackers, which know the agents"
-      })
-    }
+    if (trackers === undefined) return { routes: [], triggeredBy: (write) => write }
     const { source, metrics, counter, names } = options
     const findAgents = yield* makeAgentFinder(trackers)
     const jobs = yield* makePreheatJobs({ source, findAgents, scope: rules.scope, metrics })

@@ -22,7 +22,7 @@ import { makeMirrorNames } from "../upstream/mirror-names.ts"
 import { keepMirrored, makeMirrorScope } from "../upstream/mirror-scope.ts"
 import type { ProxyConfig } from "./config.ts"
 import { fetchingOrigins } from "./fetching-origins.ts"
-import { makePreheat } from "./preheat.ts"
+import { checkPreheat, makePreheat } from "./preheat.ts"
 import { makeProxySink, makeProxySource } from "./proxy-images.ts"
 
 const uploadsOpen = gaugeMetric("shoal_uploads_open", {
@@ -32,6 +32,7 @@ const uploadsOpen = gaugeMetric("shoal_uploads_open", {
 
 export const proxy = (config: ProxyConfig): HostProgram =>
   Effect.gen(function* () {
+    yield* checkPreheat(config)
     const storage = yield* HostStorage
     const digests = yield* Digests
     const metrics = makeRoleMetrics("proxy")
