@@ -6,6 +6,8 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 export const ociLimits = {
+  /** Characters of a repository's name. Many clients limit host and name together to 255; both ends agree on it. */
+  maxRepositoryLength: 255,
   /** Bytes of a manifest (OCI: registries should accept at least 4 MiB). */
   maxManifestBytes: 4 * MiB,
   /** Maximum of that limit in a configuration: a manifest is held in memory while it is checked and sent. */

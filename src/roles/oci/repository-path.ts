@@ -6,6 +6,7 @@
 // gives the same endpoint.
 
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
+import { ociLimits } from "./limits.ts"
 import { type OciError, ociError } from "./oci-error.ts"
 
 export type ManifestReference =
@@ -24,8 +25,7 @@ export type RegistryEndpoint =
   /** The last changes of a tag; an extension of Shoal. */
   | { readonly tag: "History"; readonly repository: string; readonly name: string }
 
-/** Characters of a repository name; many clients limit host and name together to 255. */
-export const maxRepositoryLength = 255
+const { maxRepositoryLength } = ociLimits
 
 export const repositoryPattern =
   /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/

@@ -19,6 +19,11 @@ export const proxyLimits = {
   /** Jobs that a proxy remembers, and agents in all of them together (about 200 bytes each). Ended jobs make room. */
   maxPreheatJobs: 256,
   maxPreheatRecords: 200_000,
+  /**
+   * Agents that one answer in Dragonfly's form lists, of those that are done and of those that failed. Each has about
+   * 200 bytes.
+   */
+  maxDragonflyTasks: 1000,
   /** Time for which the status of an ended job is available. */
   preheatJobLifetime: seconds(3600),
   /** Agents that a proxy asks at once, over all jobs. Each costs a connection; more at once swarm better. */

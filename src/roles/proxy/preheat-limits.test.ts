@@ -57,6 +57,27 @@ describe("a proxy that preheats", () => {
     )
   )
 
+  it.effect("lists maxDragonflyTasks agents that are done in Dragonfly's form", () =>
+    inHerd(ProxyLimits, { maxDragonflyTasks: 2 }, (herd) =>
+      Effect.gen(function* () {
+        yield* pushImage(herd.world, proxyUrl, "demo/app", "1", 1)
+        for (const name of ["a", "b", "c"]) {
+          yield* herd.agent(name, ({ contents }) =>
+            HttpServerResponse.uint8Array(line({ done: contents.length, ended: true }))
+          )
+        }
+        const url = `${proxyUrl}/v2/demo/app/manifests/1`
+        const args = { type: "image", url }
+        const answer = yield* herd.post("/oapi/v1/jobs", { type: "preheat", args })
+        yield* settle
+        const { json } = yield* herd.get(`/oapi/v1/jobs/${JSON.parse(answer.text).id}`)
+        assert.strictEqual(json.state, "SUCCESS")
+        const [{ results }] = json.result.job_states
+        assert.lengthOf(results[0].success_tasks, 2)
+      })
+    )
+  )
+
   it.effect("gives up an agent that goes on reporting for preheatPatience", () =>
     inHerd(ProxyLimits, { preheatPatience: seconds(60) }, (herd) =>
       Effect.gen(function* () {

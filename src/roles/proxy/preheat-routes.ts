@@ -15,6 +15,7 @@ import type { MirrorNames } from "../upstream/mirror-names.ts"
 import type { PreheatRules } from "./config.ts"
 import type { ProxyLimits } from "./limits.ts"
 import { PreheatApi } from "./preheat-api.ts"
+import type { PreheatJob } from "./preheat-job.ts"
 import type { BegunPreheat, PreheatJobs } from "./preheat-jobs.ts"
 import { type PushedTag, parseNotification } from "./preheat-notification.ts"
 import { type PreheatOrder, parseDragonflyJob, parsePreheat } from "./preheat-order.ts"
@@ -94,6 +95,8 @@ export const preheatRoutes = (options: PreheatRoutesOptions): Effect.Effect<Read
       return job
     })
 
+  const forDragonfly = (job: PreheatJob) => describeForDragonfly(job, limits)
+
   const named = ({ id }: { readonly id: string }) =>
     Effect.flatMap(jobs.get(id), (job) =>
       job !== undefined
@@ -141,8 +144,8 @@ export const preheatRoutes = (options: PreheatRoutesOptions): Effect.Effect<Read
     ),
     HttpApiBuilder.group(api, "dragonfly", (handlers) =>
       handlers
-        .handleRaw("begin", () => Effect.map(begun(parseDragonflyJob), describeForDragonfly))
-        .handle("status", ({ params }) => Effect.map(named(params), describeForDragonfly))
+        .handleRaw("begin", () => Effect.map(begun(parseDragonflyJob), forDragonfly))
+        .handle("status", ({ params }) => Effect.map(named(params), forDragonfly))
         .handleRaw("beginFirst", () => Effect.map(begun(parsePreheat), ({ id }) => ({ ID: id })))
         .handle("statusFirst", ({ params }) => Effect.map(named(params), describeForFirstDragonfly))
         .handle("healthy", () => Effect.succeed("ok\n"))

@@ -2,11 +2,9 @@
 // (Dragonfly's jobs; the first Dragonfly's preheats).
 
 import { DateTime, Option } from "effect"
+import type { ProxyLimits } from "./limits.ts"
 import type { PreheatStatus, PreheatSummary } from "./preheat-forms.ts"
 import type { PreheatedAgent, PreheatJob } from "./preheat-job.ts"
-
-/** Maximum of agents that one answer in Dragonfly's form lists, of those that are done and of those that failed. */
-const mostTasks = 1000
 
 const time = (millis: number): string =>
   DateTime.make(millis).pipe(
@@ -58,7 +56,7 @@ const hostOf = (url: string) => {
 }
 
 /** A job of Dragonfly's open API. Its ids are numbers, and every end other than success is a failure. */
-export const describeForDragonfly = (job: PreheatJob) => {
+export const describeForDragonfly = (job: PreheatJob, { maxDragonflyTasks }: ProxyLimits) => {
   const agents = [...job.agents.values()]
   const task = (agent: PreheatedAgent) => ({ url: job.image, ...hostOf(agent.url) })
   const failures = agents.filter(({ state }) => state === "failed")
@@ -76,10 +74,10 @@ export const describeForDragonfly = (job: PreheatJob) => {
             {
               success_tasks: agents
                 .filter(({ state }) => state === "done")
-                .slice(0, mostTasks)
+                .slice(0, maxDragonflyTasks)
                 .map(task),
               failure_tasks: failures
-                .slice(0, mostTasks)
+                .slice(0, maxDragonflyTasks)
                 .map((agent) => ({ ...task(agent), description: agent.message ?? "" })),
               scheduler_cluster_id: 1
             }

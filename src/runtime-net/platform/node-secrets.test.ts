@@ -6,7 +6,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { Secrets } from "../../roles/services/secrets.ts"
+import { PlatformLimits } from "./limits.ts"
 import { nodeSecrets } from "./node-secrets.ts"
 
 const temporaryFile = Effect.map(
@@ -48,9 +50,10 @@ it.effect(
       assert.strictEqual(yield* problem, "the file that it names does not exist (ENOENT)")
       writeFileSync(path, "\n")
       assert.strictEqual(yield* problem, "the file that it names is empty")
-      writeFileSync(path, "hunter2".repeat(10_000))
-      const tooLarge = yield* problem
-      assert.strictEqual(tooLarge, "the file that it names has more than 65536 bytes")
+      writeFileSync(path, "hunter2")
+      assert.strictEqual(Redacted.value(yield* read({ tag: "File", path })), "hunter2")
+      const tooLarge = yield* withLimits(problem, PlatformLimits, { maxSecretBytes: 6 })
+      assert.strictEqual(tooLarge, "the file that it names has more than 6 bytes")
       assert.include(
         (yield* Effect.flip(read({ tag: "File", path: "/dev/zero" }))).message,
         "is no regular file"

@@ -5,11 +5,9 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs"
 import { Effect, Layer, Redacted } from "effect"
 import { type SecretReference, Secrets, SecretUnavailable } from "../../roles/services/secrets.ts"
+import { PlatformLimits } from "./limits.ts"
 
-/** Of a file. Passwords and tokens are shorter; a file named by mistake may be endless (/dev/zero). */
-const maxSecretBytes = 64 * 1024
-
-const readStart = (path: string): string => {
+const readStart = (path: string, maxSecretBytes: number): string => {
   // A pipe or a device could hold up the whole process.
   if (!statSync(path).isFile()) throw new Error("is no regular file")
   const file = openSync(path, "r")
@@ -27,9 +25,11 @@ const readStart = (path: string): string => {
   }
 }
 
-const read = (source: SecretReference): string => {
+const read = (source: SecretReference, { maxSecretBytes }: PlatformLimits): string => {
   const text =
-    source.tag === "File" ? readStart(source.path).replace(/\r?\n$/, "") : process.env[source.variable]
+    source.tag === "File"
+      ? readStart(source.path, maxSecretBytes).replace(/\r?\n$/, "")
+      : process.env[source.variable]
   if (text === undefined) throw new Error("is not set")
   if (text === "") throw new Error("is empty")
   return text
@@ -45,12 +45,14 @@ const whyUnreadable = (error: unknown): string => {
 }
 
 export const readSecret: Secrets["read"] = (source) =>
-  Effect.try({
-    try: () => Redacted.make(read(source)),
-    catch: (error) =>
-      new SecretUnavailable({
-        message: `the ${kindOf(source)} that it names ${whyUnreadable(error)}`
-      })
-  })
+  Effect.flatMap(PlatformLimits, (limits) =>
+    Effect.try({
+      try: () => Redacted.make(read(source, limits)),
+      catch: (error) =>
+        new SecretUnavailable({
+          message: `the ${kindOf(source)} that it names ${whyUnreadable(error)}`
+        })
+    })
+  )
 
 export const nodeSecrets: Layer.Layer<never> = Layer.succeed(Secrets, { read: readSecret })

@@ -1,11 +1,10 @@
-// Streams the bytes of a file in chunks of at most 1 MiB, and reads the next chunk while the consumer works on the last
-// one. The file stays readable to the end of the stream even if it is removed meanwhile.
+// Streams the bytes of a file in chunks of at most `readChunkBytes`, and reads the next chunk while the consumer works
+// on the last one. The file stays readable to the end of the stream even if it is removed meanwhile.
 
 import { Cause, Effect, type Pull, Stream } from "effect"
 import { BlobStoreError } from "../../roles/services/blob-store.ts"
 import { type DiskFiles, diskError } from "./disk-files.ts"
-
-const readChunkBytes = 1024 * 1024
+import { StoreLimits } from "./limits.ts"
 
 /** Bytes [start, end) of the file at `path`; fails when the file ends before `end`. */
 export const readFileRange = (
@@ -18,6 +17,7 @@ export const readFileRange = (
     Stream.fromPull(
       Effect.gen(function* () {
         const file = yield* Effect.acquireRelease(openForReading(files, path), (opened) => opened.release)
+        const { readChunkBytes } = yield* StoreLimits
         let at = start
         const readNext = (): ChunkRead | undefined => {
           if (at >= end) return undefined

@@ -11,6 +11,8 @@ const storeLimits = {
   maxClosedDownloadsKept: 256,
   /** Bytes of an upload that are gathered for the next write before the source waits. */
   maxGatheredWrite: 4 * MiB,
+  /** Bytes of a read of a file that is streamed. Two are in memory per reader; smaller ones cost more system calls. */
+  readChunkBytes: 1 * MiB,
   /** Files whose size is read at once while a store is listed or measured. */
   maxParallelLooks: 8
 }

@@ -71,6 +71,19 @@ const storePiece = (file: PieceFile, bytes: Uint8Array) =>
   Effect.callback<string>((resume) => file.store(0, bytes, ({ tag }) => resume(Effect.succeed(tag))))
 
 describe("a store", () => {
+  it.live("streams a blob in chunks of readChunkBytes", () =>
+    Effect.gen(function* () {
+      const blobs = yield* openFileBlobStore(nodeDisk, yield* makeFolder)
+      const bytes = sampleBytes(1, 25)
+      const digest = sha256(bytes)
+      yield* blobs.commitUpload(yield* append(blobs, bytes), digest)
+      const chunks = yield* withLimits(Stream.runCollect(blobs.read(digest, 0, 25)), StoreLimits, {
+        readChunkBytes: 10
+      })
+      expect([...chunks].map(({ length }) => length)).toEqual([10, 10, 5])
+    }).pipe(Effect.scoped)
+  )
+
   it.live(
     "keeps the running digest of maxUploadsHashed uploads, and reads the others again at their commit",
     () =>
