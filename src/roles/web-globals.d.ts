@@ -28,3 +28,8 @@ declare class URL {
   hash: string
   readonly searchParams: { append(name: string, value: string): void; set(name: string, value: string): void }
 }
+
+/** Frames that an Error records. Engines other than V8 do not read it. */
+interface ErrorConstructor {
+  stackTraceLimit: number
+}

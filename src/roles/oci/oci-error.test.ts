@@ -67,3 +67,10 @@ describe("an OCI error", () => {
     }
   )
 })
+
+it("a refusal records no stack, and leaves those of other errors as they are", () => {
+  const { stackTraceLimit } = Error
+  expect(ociError("BLOB_UNKNOWN", { message: "not here" }).stack).not.toMatch(/\n\s+at /)
+  expect(Error.stackTraceLimit).toBe(stackTraceLimit)
+  expect(new Error("why").stack).toMatch(/\n\s+at /)
+})

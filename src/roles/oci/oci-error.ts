@@ -51,17 +51,25 @@ export class OciError extends Schema.TaggedError<OciError>()("OciError", {
   headers: Schema.Record(Schema.String, Schema.String)
 }) {}
 
-export const ociError = (code: OciErrorCode, options: OciErrorOptions): OciError =>
-  new OciError(
-    {
-      code,
-      status: options.status ?? statusOf[code],
-      message: options.message,
-      detail: options.detail ?? null,
-      headers: options.headers ?? {}
-    },
-    { disableChecks: true }
-  )
+/** Without a stack: a refusal is an answer, no fault of the program, and a stack costs more than all of the rest. */
+export const ociError = (code: OciErrorCode, options: OciErrorOptions): OciError => {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return new OciError(
+      {
+        code,
+        status: options.status ?? statusOf[code],
+        message: options.message,
+        detail: options.detail ?? null,
+        headers: options.headers ?? {}
+      },
+      { disableChecks: true }
+    )
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
 
 /** The error document as the specification has it. */
 export const OciErrorDocument = Schema.Struct({
