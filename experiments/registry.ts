@@ -4,6 +4,7 @@ import { adversity } from "./adversity/adversity.ts"
 import type { Experiment } from "./engine/experiment.ts"
 import { firstWave } from "./first-wave/first-wave.ts"
 import { krakenBenchmark } from "./kraken-benchmark/kraken-benchmark.ts"
+import { krakenVersusNet } from "./kraken-versus-net/kraken-versus-net.ts"
 import { policies } from "./policies/policies.ts"
 import { scale } from "./scale/scale.ts"
 import { simVersusNet } from "./sim-versus-net/sim-versus-net.ts"
@@ -14,5 +15,6 @@ export const experiments: ReadonlyArray<Experiment> = [
   policies,
   scale,
   adversity,
-  simVersusNet
+  simVersusNet,
+  krakenVersusNet
 ]

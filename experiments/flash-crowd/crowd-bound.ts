@@ -19,6 +19,10 @@ const bytesOf = (blobs: ReadonlyArray<CrowdBlob>): number =>
 export const sourcesOf = (spec: Pick<FlashCrowd, "blobs" | "origins">): number =>
   new Set(spec.blobs.flatMap((blob) => ownersOf(blob, spec.origins))).size
 
+/** Number of sources with links of `rate` that can send at least as much as the origins that own a blob. */
+const equalSources = (spec: FlashCrowd, rate: number): number =>
+  sourcesOf(spec) * Math.max(1, Math.ceil((spec.links.originRate ?? rate) / rate))
+
 /** Bytes per second, each way, of all agents together. */
 const agentsRate = ({ agents, links }: FlashCrowd): number => {
   const slow = Math.min(agents, links.slow?.agents ?? 0)
@@ -39,19 +43,27 @@ const aheadOf = ({ agents, origins, blobs, links }: FlashCrowd): number =>
 export const boundOf = (spec: FlashCrowd): NamedBound => {
   const { agents, blobs, links } = spec
   const { rate, slow, burst } = links
-  const sources = sourcesOf(spec)
   const latency = links.latency / 1e6
   const ahead = aheadOf(spec)
   const counting = (every: number): NamedBound => {
-    const equal = { blobs, receivers: agents, sources, latency }
-    const buckets = imageBound({ ...equal, rate: every, burst, ahead })
+    const equal = (linkRate: number) => ({
+      blobs,
+      receivers: agents,
+      sources: equalSources(spec, linkRate),
+      latency,
+      rate: linkRate
+    })
     // The links below the buckets have no burst.
     return {
       name: "counting bound",
-      seconds: Math.max(buckets, imageBound({ ...equal, rate: lineRate(links, every) }))
+      seconds: Math.max(
+        imageBound({ ...equal(every), burst, ahead }),
+        imageBound(equal(lineRate(links, every)))
+      )
     }
   }
   if (slow === undefined || slow.agents === 0) return counting(rate)
+  const sources = equalSources(spec, rate)
   const fluid: NamedBound = {
     name: "fluid bound",
     seconds:
@@ -80,7 +92,7 @@ export const floorOf = (spec: FlashCrowd, agent: number, blobs: ReadonlyArray<Cr
   const buckets = hostFloor({
     bytes,
     downlink: rate,
-    othersUplink: agentsRate(spec) - rate + origins * links.rate,
+    othersUplink: agentsRate(spec) - rate + origins * Math.max(links.rate, links.originRate ?? 0),
     latency,
     burst: links.burst,
     othersBurst: (agents - 1 + origins) * links.burst,

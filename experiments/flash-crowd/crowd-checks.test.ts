@@ -53,6 +53,20 @@ describe("doubtOf", () => {
     assert.include(doubtOf(spec(), outcome(spec(), { completions })), "before the counting bound")
   })
 
+  it("counts an origin with faster links as several, and believes an early last agent of a spread start", () => {
+    const two = spec({ agents: 8 })
+    const fast = spec({ agents: 8, links: { ...two.links, originRate: 4e8 } })
+    const four = spec({ agents: 8, links: { ...two.links, originRate: 3.1e8 } })
+    assert.isBelow(boundOf(fast).seconds, boundOf(two).seconds)
+    assert.strictEqual(boundOf(four).seconds, boundOf(fast).seconds)
+    assert.closeTo(boundOf(fast).seconds, (17 * 2 ** 18) / 1e8 + 0.0005, 1e-9)
+    const early = outcome(two, {
+      completions: two.blobs.flatMap(() => Array(8).fill(micros(boundOf(fast).seconds)))
+    })
+    assert.include(doubtOf(two, early), "before the counting bound")
+    assert.isUndefined(doubtOf({ ...two, spread: 1 }, early))
+  })
+
   it("doubts one agent before its floor, even if the last is late", () => {
     const bound = micros(boundOf(spec()).seconds)
     const floor = floorOf(spec(), 0, [layer]) * 1e6

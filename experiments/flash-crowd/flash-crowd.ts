@@ -22,6 +22,10 @@ export interface CrowdLinks {
    * Bytes that the token buckets of each host hold. 0: there are no buckets, and the links themselves keep the rate.
    */
   readonly burst: number
+  /** Bytes per second of the links below token buckets, each way, instead of a multiple of `rate`. */
+  readonly line?: number
+  /** Bytes per second of the links of origins, each way. Origins then have no token buckets. */
+  readonly originRate?: number
   /** One way, between any two hosts. */
   readonly latency: Micros
   /** The last `agents` of the agents have links of this rate instead. */
@@ -32,8 +36,8 @@ export interface CrowdLinks {
 const lineOverBuckets = 4
 
 /** Bytes per second, each way, of the links of a host whose rate is `rate`. */
-export const lineRate = ({ burst }: CrowdLinks, rate: number): number =>
-  burst === 0 ? rate : lineOverBuckets * rate
+export const lineRate = ({ burst, line }: CrowdLinks, rate: number): number =>
+  burst === 0 ? rate : (line ?? lineOverBuckets * rate)
 
 /** Bytes per second, each way, of agent 0, 1, ...; an agent that comes later is not slow. */
 export const rateOf = ({ links, agents }: Pick<FlashCrowd, "links" | "agents">, agent: number): number =>
@@ -49,6 +53,8 @@ export interface FlashCrowd {
   /** The image: every agent pulls all blobs at once and is done when it has all of them. */
   readonly blobs: readonly [CrowdBlob, ...ReadonlyArray<CrowdBlob>]
   readonly links: CrowdLinks
+  /** Agents are asked at random instants within this time; all at once when it is absent. */
+  readonly spread?: Micros
   /** Virtual time after which the flash crowd counts as stuck. */
   readonly patience: Micros
 }
@@ -61,7 +67,7 @@ export interface CrowdSample {
   readonly sentByOrigins: number
 }
 
-/** Instants are since all agents were asked. */
+/** Instants are since the first agent was asked; completions of an agent are since that agent was asked. */
 export interface CrowdOutcome {
   readonly traceHash: string
   readonly events: number

@@ -32,6 +32,12 @@ const options = Schema.Struct({
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
   latency: option(durationText, "0.5ms", "One way, between any two hosts."),
   burst: option(durationText, "1s", "Contents of Kraken's token buckets, as a time of their rate."),
+  "origin-rate": option(
+    byteRateText,
+    "1250MB/s",
+    "Uplink and downlink of an origin, each, where only agents are capped."
+  ),
+  spread: option(durationText, "5s", "Time within which hosts begin, where they do not begin at once."),
   degree: option(
     countText(1, 256),
     "10",
@@ -267,7 +273,7 @@ export const krakenBenchmark = defineExperiment({
   ],
   // The ratio of a burst of one second to the whole time must be as small as in the full test, so links are slow as
   // well.
-  quick: { agents: "60", size: "50MB", piece: "1MB", rate: "10MB/s" },
+  quick: { agents: "60", size: "50MB", piece: "1MB", rate: "10MB/s", "origin-rate": "42MB/s" },
   seeds: "1",
   refuse,
   cells,

@@ -3,7 +3,7 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import type { RandomSource } from "../../src/protocol/kit/random-source.ts"
-import { pieceChoice } from "./kraken-choice.ts"
+import { pieceChoice, type pieceChoices } from "./kraken-choice.ts"
 import { KrakenConn, KrakenTorrent } from "./kraken-torrent.ts"
 
 const random: RandomSource = { nextInt: (bound) => bound - 1 }
@@ -28,27 +28,58 @@ const torrentWith = <Peers extends ReadonlyArray<ReadonlyArray<number>>>(pieces:
   return { torrent, conns, ask }
 }
 
+/** What a policy selects from pieces 0, 1, ... that this many peers have. */
+const selected = (
+  policy: (typeof pieceChoices)[number],
+  peers: ReadonlyArray<number>,
+  limit: number,
+  nextInt: RandomSource["nextInt"] = random.nextInt,
+  isValid: (piece: number) => boolean = () => true
+): ReadonlyArray<number> => {
+  const choice = pieceChoice(policy, peers.length)
+  const pieces: Array<number> = []
+  choice.clear()
+  for (const [piece, count] of peers.entries()) choice.offer(piece, count)
+  choice.select(limit, isValid, { nextInt }, (piece) => pieces.push(piece))
+  return pieces
+}
+
 test("among equally rare pieces the first comes first, then the others from the last backwards", () => {
-  const choice = pieceChoice("rarest-first", 6)
-  for (let piece = 0; piece < 6; piece++) choice.offer(piece, 4)
-  expect(Array.from({ length: 6 }, () => choice.take(random))).toEqual([0, 5, 4, 3, 2, 1])
+  expect(selected("rarest-first", [4, 4, 4, 4, 4, 4], 6)).toEqual([0, 5, 4, 3, 2, 1])
 })
 
-test("all offers come back, the rarest first or in any order", () => {
+test("a policy selects as many valid pieces as it may, the rarest first or in any order", () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(9), { minLength: 1, maxLength: 60 }), (peers) => {
-      const rarest = pieceChoice("rarest-first", peers.length)
-      const any = pieceChoice("random", peers.length)
-      for (const [piece, count] of peers.entries()) {
-        rarest.offer(piece, count)
-        any.offer(piece, count)
+    fc.property(
+      fc.array(fc.nat(9), { minLength: 1, maxLength: 60 }),
+      fc.nat(70),
+      fc.integer(),
+      (peers, limit, seed) => {
+        const isValid = (piece: number): boolean => piece % 3 !== 0
+        const valid = peers.filter((_, piece) => isValid(piece))
+        const count = Math.min(limit, valid.length)
+        const order = selected("rarest-first", peers, limit, random.nextInt, isValid)
+        expect(order.map((piece) => peers[piece])).toEqual(
+          valid.toSorted((left, right) => left - right).slice(0, count)
+        )
+        let next = Math.abs(seed)
+        const any = selected("random", peers, limit, (bound) => next++ % bound, isValid)
+        expect(new Set(any).size).toBe(count)
+        expect(any.every(isValid)).toBe(true)
       }
-      const order = peers.map(() => rarest.take(random))
-      expect(order.map((piece) => peers[piece])).toEqual(peers.toSorted((left, right) => left - right))
-      expect(new Set(peers.map(() => any.take(random))).size).toBe(peers.length)
-      expect(rarest.size + any.size).toBe(0)
-    })
+    )
   )
+})
+
+test("the reservoir has the off-by-one of Kraken's: of several pieces, a single request is never for the first", () => {
+  const firsts = [0, 1, 2, 3].map(
+    (draw) => selected("random", [1, 1, 1, 1, 1], 1, (bound) => draw % bound)[0]
+  )
+  expect(firsts).not.toContain(0)
+  expect(selected("random", [1], 1)).toEqual([0])
+  // The fourth piece always gets in, for the place is drawn from three; the fifth is drawn from four.
+  expect(selected("random", [1, 1, 1, 1], 3, () => 1)).toEqual([0, 3, 2])
+  expect(selected("random", [1, 1, 1, 1, 1], 3, (bound) => bound - 1)).toEqual([0, 1, 3])
 })
 
 test("requests to a peer are limited, the rarest first, none twice", () => {

@@ -132,8 +132,7 @@ export class KrakenTorrent {
     each: (piece: number) => void
   ): void {
     const { words, asked } = conn
-    let quota = limit - asked.length
-    if (quota <= 0 || !this.#offersSomething(words, duplicates)) return
+    if (asked.length >= limit || !this.#offersSomething(words, duplicates)) return
     choice.clear()
     for (let index = 0; index < words.length; index++) {
       let bits = words[index]! & ~this.have[index]!
@@ -144,16 +143,15 @@ export class KrakenTorrent {
         bits ^= low
       }
     }
-    while (quota > 0 && choice.size > 0) {
-      const piece = choice.take(random)
-      if (this.#requests[piece] !== 0 && (!duplicates || asked.includes(piece))) continue
+    const isValid = (piece: number): boolean =>
+      this.#requests[piece] === 0 || (duplicates && !asked.includes(piece))
+    choice.select(limit - asked.length, isValid, random, (piece) => {
       asked.push(piece)
       conn.askedAt.push(now)
       this.#requests[piece]!++
       this.#requested[piece >>> 5]! |= 1 << (piece & 31)
-      quota--
       each(piece)
-    }
+    })
   }
 
   /** Forgets requests from before `before`, and gives them as (piece, link) pairs. */

@@ -4,6 +4,24 @@
 // without room blacklisted for 30 s; announces every 3 s by turns. The cluster has agents, origins with each blob on
 // its owners, and trackers chosen by a ring over the blob. Defaults are those of Kraken's configuration. kraken-peer.ts
 // has the peers.
+//
+// It was held against the source at commit 2a7fbcb and against real runs (experiments/kraken-versus-net/) on
+// 2026-11-30. What differed, one by one:
+//
+//   part                 the model until then            Kraken, and the model since
+//   header of a piece    goes with the piece             goes before tokens are reserved, at both ends at once
+//   random pieces        an even sample                  a reservoir with an off-by-one: with one free request, never
+//                                                        the first of several pieces (kraken-choice.ts)
+//   bandwidth of origins the same buckets as agents      as shipped none; FlashCrowd has both
+//
+// What was the same: rarest first with the heap's order of ties, announces that raise the count and served pieces that
+// do not, the limits of outstanding requests, endgame from three missing pieces on, connection states, blacklist, idle
+// connections, turns of announces, hand-outs, whole pieces that reserve their tokens first come, first served.
+//
+// What still differs: tokens are bytes, where Kraken's are MiB, rounded down (equal for pieces and rates of whole MiB);
+// a request that has timed out counts until the next sweep, and is sent again once, where Kraken stops counting it at
+// once and sends it again at every sweep; a sender is never blocked by a reader that waits for tokens, as full buffers
+// of a socket block it; idle torrents are never dropped.
 
 import { ringOwners } from "../../src/protocol/kit/hash-ring.ts"
 import { seconds } from "../../src/protocol/kit/time.ts"

@@ -57,3 +57,23 @@ test("a frame without tokens does not wait for another connection", () => {
   other!.add(2, 20, 0)
   expect(seen).toEqual([2])
 })
+
+test("a frame with tokens begins when it is the first, before it has them", () => {
+  const kernel = new Kernel({ seed: "1" })
+  const bucket = new TokenBucket({ bytesPerSecond: 1_000, burstBytes: 1_000 }, 0)
+  const seen: Array<[string, FrameBody, number]> = []
+  const note = (what: string) => (body: FrameBody) => seen.push([what, body, kernel.now])
+  const paced = new PacedFrames(kernel, bucket, 100, 1, note("passed"), note("begun"))
+  for (const body of [1, 2, 3]) paced.add(body, 2_048, 2_000)
+  paced.add(4, 20, 0)
+  kernel.runExit(Effect.sleep("10 seconds"))
+  expect(seen).toEqual([
+    ["begun", 1, 0],
+    ["passed", 1, 1_000_000],
+    ["begun", 2, 1_000_000],
+    ["passed", 2, 3_000_000],
+    ["begun", 3, 3_000_000],
+    ["passed", 3, 5_000_000],
+    ["passed", 4, 5_000_000]
+  ])
+})

@@ -1,4 +1,5 @@
-// Runs a flash crowd of a rival: a simulation as specified, one machine per host, all started at the same instant.
+// Runs a flash crowd of a rival: a simulation as specified, one machine per host, all started at the same instant or
+// spread over a time. The times of an agent are since its own start.
 // Links, latency, disks and hashing cost what they cost the shipped roles. A run whose outcome is not credible fails.
 
 import { Effect } from "effect"
@@ -47,7 +48,7 @@ export const runRival = (
   worldOptions: RivalWorldOptions = {}
 ): Effect.Effect<CrowdOutcome, StrategyFailed> =>
   Effect.gen(function* () {
-    const { links, agents } = spec
+    const { links, agents, spread = 0 } = spec
     const line = lineRate(links, links.rate)
     const simulation = makeSimulation({
       ...worldOptions,
@@ -58,23 +59,33 @@ export const runRival = (
       linkModel: links.model
     })
     const { kernel, connections } = simulation
+    const starts = kernel.stream("starts")
     const image = imageOf(spec.blobs)
     const cast = castOf(spec, rival.helpers)
     const bound = boundOf(spec).seconds
     const tally = new CrowdTally(image, cast, Math.ceil((bound * 1e6) / samplesInBound))
     const names = Array.from({ length: agents + cast.origins + cast.helpers }, (_, host) => `host-${host}`)
     let allDone = (): void => {}
-    const world: RivalWorld = { kernel, connections, image, tally, names, done: () => allDone() }
+    const world: RivalWorld = {
+      kernel,
+      connections,
+      image,
+      tally,
+      names,
+      hasBuckets: links.burst > 0,
+      done: () => allDone()
+    }
     const makeMachine = rival.machines({ image, cast })
     const hosts = names.map((name, number) => {
       const rate = number < agents ? rateOf(spec, number) : links.rate
-      const own = lineRate(links, rate)
+      const free = number >= agents && number < agents + cast.origins ? links.originRate : undefined
+      const own = free ?? lineRate(links, rate)
       const machine = simulation.machine(name, { uplink: own, downlink: own })
       return new RivalHost(
         world,
         number,
         machine,
-        links.burst === 0 ? undefined : { rate, burst: links.burst }
+        links.burst === 0 || free !== undefined ? undefined : { rate, burst: links.burst }
       )
     })
     for (const host of hosts) host.machine = makeMachine(host)
@@ -83,7 +94,10 @@ export const runRival = (
       allDone = () => resume(Effect.void)
       // Origins and helpers start first, so that agents find them.
       for (const { machine } of hosts.slice(agents).reverse()) machine.started()
-      for (const { machine } of hosts.slice(0, agents)) machine.started()
+      for (const host of hosts.slice(0, agents)) {
+        if (spread === 0) host.machine.started()
+        else host.startAt(kernel.now + starts.nextInt(spread + 1))
+      }
     })
     const wanted = image.sizes.reduce((sum, size) => sum + size, 0) * agents
     yield* runInSlices(simulation, pulls, {

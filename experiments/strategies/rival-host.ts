@@ -1,6 +1,7 @@
 // A simulated host for the machine of a rival: its messages are frames of the same network as those of the shipped
-// roles, its pieces are read, hashed and written by the same disk, and links or token buckets keep its rate. The frame
-// of a piece has a header of `pieceHeader` bytes; the sender gives the size of other messages.
+// roles, its pieces are read, hashed and written by the same disk, and links or token buckets keep its rate. A piece
+// has a header of `pieceHeader` bytes, which is a frame of its own where there are buckets (paced-frames.ts says why);
+// the sender gives the size of other messages.
 //
 // Invariant: a machine receives no event of a connection after `closed`.
 
@@ -19,16 +20,25 @@ import type { Image } from "./image.ts"
 import { type FrameBody, PacedFrames } from "./paced-frames.ts"
 import type { LinkNumber, RivalIo, RivalMachine } from "./rival.ts"
 
-const kinds = { read: 96, stored: 97, committed: 98, timer: 99, egress: 100, ingress: 101 } as const
+const kinds = {
+  read: 96,
+  stored: 97,
+  committed: 98,
+  timer: 99,
+  egress: 100,
+  ingress: 101,
+  start: 102
+} as const
 
 /** Bytes of a piece's frame besides the piece. */
 const pieceHeader = 48
 
 const port = 4001
 
-/** Frames of two numbers: kind x 2^25 + argument; kind 0 is a piece. */
+/** Frames of two numbers: kind x 2^25 + argument; kind 0 is a piece, and the last kind the header of one. */
 const argumentBits = 25
 const argumentMask = (1 << argumentBits) - 1
+const headerKind = 31
 
 /** The part that all hosts of a flash crowd share. */
 export interface RivalWorld {
@@ -38,6 +48,8 @@ export interface RivalWorld {
   readonly tally: CrowdTally
   /** Names in the network by number of the host. */
   readonly names: ReadonlyArray<string>
+  /** Whether token buckets keep the rates, instead of the links. */
+  readonly hasBuckets: boolean
   /** Called when every agent has the image. */
   readonly done: () => void
 }
@@ -57,6 +69,7 @@ export class RivalHost implements RivalIo, EventTarget {
   readonly place: NetworkHost
   readonly #disk: SimDisk
   readonly #links: Array<Link | undefined> = []
+  #startedAt: Micros = 0
 
   constructor(world: RivalWorld, host: number, place: Machine, buckets: Buckets | undefined) {
     this.world = world
@@ -73,6 +86,12 @@ export class RivalHost implements RivalIo, EventTarget {
     return this.world.kernel.now
   }
 
+  /** Starts the machine at that time. */
+  startAt(at: Micros): void {
+    this.#startedAt = at
+    this.world.kernel.schedule(at, this, kinds.start, this.place.index, undefined)
+  }
+
   dial(host: number): LinkNumber {
     const { connections, names } = this.world
     const link = this.#newLink(host, false)
@@ -85,11 +104,11 @@ export class RivalHost implements RivalIo, EventTarget {
   }
 
   say(link: LinkNumber, kind: number, argument: number, bytes: number): void {
-    this.#links[link]?.send((kind << argumentBits) | argument, bytes, 0)
+    this.#links[link]?.sendMessage((kind << argumentBits) | argument, bytes)
   }
 
   tell(link: LinkNumber, body: object, bytes: number): void {
-    this.#links[link]?.send(body, bytes, 0)
+    this.#links[link]?.sendMessage(body, bytes)
   }
 
   upload(link: LinkNumber, piece: number): void {
@@ -115,6 +134,7 @@ export class RivalHost implements RivalIo, EventTarget {
     if (kind === kinds.read) this.#sendPiece(subject as Link, detail)
     else if (kind === kinds.stored) this.#stored(detail)
     else if (kind === kinds.timer) this.machine.woken(detail)
+    else if (kind === kinds.start) this.machine.started()
     else this.#committed(detail)
   }
 
@@ -140,8 +160,7 @@ export class RivalHost implements RivalIo, EventTarget {
   }
 
   #sendPiece(link: Link, piece: number): void {
-    const bytes = this.world.image.sizes[piece]!
-    link.send(piece, bytes + pieceHeader, bytes)
+    link.sendPiece(piece, this.world.image.sizes[piece]!)
   }
 
   #stored(piece: number): void {
@@ -155,7 +174,7 @@ export class RivalHost implements RivalIo, EventTarget {
 
   #committed(blob: number): void {
     const { tally, kernel, done } = this.world
-    if (tally.completed(this.host, blob, kernel.now)) done()
+    if (tally.completed(this.host, blob, kernel.now - this.#startedAt)) done()
   }
 
   #accept(end: ConnectionEnd): ConnectionSink {
@@ -190,19 +209,31 @@ class Link implements ConnectionSink {
     const { egress, ingress, place, world } = host
     if (egress !== undefined && ingress !== undefined) {
       const { kernel } = world
-      this.#egress = new PacedFrames(kernel, egress, kinds.egress, place.index, (body, bytes) =>
-        this.#transmit(body, bytes)
+      this.#egress = new PacedFrames(
+        kernel,
+        egress,
+        kinds.egress,
+        place.index,
+        (body, bytes) => this.#transmit(body, bytes),
+        (body) => this.#transmit(headerOf(body as number), pieceHeader)
       )
-      this.#ingress = new PacedFrames(kernel, ingress, kinds.ingress, place.index, (body) =>
-        host.deliver(this, body)
-      )
+      this.#ingress = new PacedFrames(kernel, ingress, kinds.ingress, place.index, (body) => {
+        if (!isHeader(body)) host.deliver(this, body)
+      })
     }
   }
 
-  /** `tokens` is the number of bytes that the bucket counts. */
-  send(body: FrameBody, bytes: number, tokens: number): void {
+  sendMessage(body: FrameBody, bytes: number): void {
     if (this.#egress === undefined) this.#transmit(body, bytes)
-    else this.#egress.add(body, bytes, tokens)
+    else this.#egress.add(body, bytes, 0)
+  }
+
+  sendPiece(piece: number, bytes: number): void {
+    if (this.#egress !== undefined) this.#egress.add(piece, bytes, bytes)
+    else if (this.#host.world.hasBuckets) {
+      this.#transmit(headerOf(piece), pieceHeader)
+      this.#transmit(piece, bytes)
+    } else this.#transmit(piece, bytes + pieceHeader)
   }
 
   close(): void {
@@ -223,8 +254,13 @@ class Link implements ConnectionSink {
 
   received(payload: unknown, size: number): void {
     const body = payload as FrameBody
-    if (this.#ingress === undefined) this.#host.deliver(this, body)
-    else this.#ingress.add(body, size, isPiece(body) ? size - pieceHeader : 0)
+    if (this.#ingress !== undefined) this.#ingress.add(body, size, this.#tokensOf(body))
+    else if (!isHeader(body)) this.#host.deliver(this, body)
+  }
+
+  /** The header stands for its piece, which comes behind it and waits for nothing else. */
+  #tokensOf(body: FrameBody): number {
+    return isHeader(body) ? this.#host.world.image.sizes[body & argumentMask]! : 0
   }
 
   sent(payload: unknown): void {
@@ -249,6 +285,11 @@ class Link implements ConnectionSink {
 }
 
 const isPiece = (body: FrameBody): boolean => typeof body === "number" && body >> argumentBits === 0
+
+const headerOf = (piece: number): number => (headerKind << argumentBits) | piece
+
+const isHeader = (body: FrameBody): body is number =>
+  typeof body === "number" && body >> argumentBits === headerKind
 
 const bucketOf = (buckets: Buckets | undefined, kernel: Kernel): TokenBucket | undefined =>
   buckets && new TokenBucket({ bytesPerSecond: buckets.rate, burstBytes: buckets.burst }, kernel.now)

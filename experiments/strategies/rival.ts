@@ -17,7 +17,7 @@ export interface RivalIo {
   readonly dial: (host: number) => LinkNumber
   /** Ends a connection after everything that was sent before. */
   readonly close: (link: LinkNumber) => void
-  /** Sends two numbers: a kind from 1 to 31 and an argument below 2^25. `bytes` is the size on the wire. */
+  /** Sends two numbers: a kind from 1 to 30 and an argument below 2^25. `bytes` is the size on the wire. */
   readonly say: (link: LinkNumber, kind: number, argument: number, bytes: number) => void
   /** Sends a message that does not fit into two numbers. The body must not change afterwards. */
   readonly tell: (link: LinkNumber, body: object, bytes: number) => void

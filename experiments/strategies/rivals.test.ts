@@ -99,6 +99,28 @@ describe.each(rivals)("%s", (name) => {
   })
 })
 
+test("origins without buckets send at the rate of their links, and the receivers keep theirs", async () => {
+  const links = {
+    ...spec.links,
+    model: "fair",
+    rate: 10 * megabyte,
+    burst: 10 * megabyte,
+    line: 1e9
+  } as const
+  const capped = await run("client-server", { ...spec, links })
+  const free = await run("client-server", { ...spec, links: { ...links, originRate: 1e9 } })
+  const floor = (160 * megabyte - links.burst) / links.rate
+  expect(secondsOf(free.completions)).toBeGreaterThanOrEqual(floor)
+  expect(secondsOf(free.completions)).toBeLessThan(1.05 * floor)
+  expect(secondsOf(capped.completions)).toBeGreaterThan(10 * floor)
+})
+
+test("a spread start counts the time of each agent from its own start", async () => {
+  const outcome = await run("client-server", { ...spec, agents: 3, spread: 60_000_000 })
+  expect(outcome.samples.at(-1)!.at / 1e6).toBeGreaterThan(5)
+  expect(secondsOf(outcome.completions)).toBeLessThan(1)
+})
+
 test("client-server takes the time of the uplinks of the origins", async () => {
   const outcome = await run("client-server", spec)
   const fluid = (60 * 160 * megabyte) / (3 * 300 * megabyte)
@@ -153,6 +175,13 @@ test("a supernode needs time for each piece", async () => {
   expect(slow.counts).toMatchObject({ decisions: 60 * 40 })
   const shared = await run("supernode", spec, { decision: "2ms", supernodes: "4" })
   expect(secondsOf(shared.completions)).toBeLessThan(secondsOf(slow.completions))
+})
+
+test("shoal is refused with links that only rivals have", async () => {
+  const refusal = (crowd: FlashCrowd) => strategies.find(({ name }) => name === "shoal")!.refusal(crowd, {})
+  expect(refusal(spec)).toBeUndefined()
+  expect(refusal({ ...spec, spread: 1 })).toMatch(/asks? all agents at once/)
+  expect(refusal({ ...spec, links: { ...spec.links, originRate: 1e9 } })).toMatch(/equal links/)
 })
 
 test("Kraken is refused without a tracker", async () => {

@@ -88,6 +88,9 @@ export const shoal = defineStrategy({
     )
   },
   refuse: (spec, { targetNeighbours, maxNeighbours, maxUploadQueue }) => {
+    if (spec.links.originRate !== undefined || spec.links.line !== undefined || spec.spread !== undefined) {
+      return "its clusters have equal links, and ask all agents at once"
+    }
     if (targetNeighbours > maxNeighbours) {
       return `a target of ${targetNeighbours} neighbours is above the ${maxNeighbours} that a peer accepts`
     }
