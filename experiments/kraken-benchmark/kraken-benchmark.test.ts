@@ -28,7 +28,7 @@ const published: KrakenTestOptions = {
   latency: 500,
   burst: 1_000_000,
   "origin-rate": 1.25e9,
-  spread: 5_000_000,
+  spread: 10_000_000,
   degree: 10,
   have: 20_000
 }
@@ -99,7 +99,7 @@ describe("contenders", () => {
       ),
       [
         [1.25e9, undefined],
-        [1.25e9, 5_000_000],
+        [1.25e9, 10_000_000],
         [1.25e9, undefined]
       ]
     )
