@@ -65,6 +65,8 @@ export class ConnectionEnd {
   lastFrame: Frame | undefined
   /** The newest bulk frame whose arrival is not known yet. Later control frames travel behind it. */
   lastBulk: Frame | undefined
+  /** Number of the flow of its bulk frames under the fair models, or 0. */
+  flow = 0
   readonly latency: Micros
   readonly host: NetworkHost
   /** Reason of the end, or of the end that is about to come. */

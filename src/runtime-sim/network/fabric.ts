@@ -7,7 +7,6 @@
 // without a zone form one zone. A rack is identified by its zone and name together. The core is never a bottleneck.
 
 import type { Micros } from "../../protocol/kit/time.ts"
-import { FairLink } from "./fair-shares.ts"
 import type { LinkRates } from "./links.ts"
 
 export interface Place {
@@ -37,48 +36,67 @@ export const latencyBetween = (distances: LatencyByDistance, from: Place, to: Pl
 const isSameRack = (from: Place, to: Place): boolean =>
   from.rack !== undefined && from.rack === to.rack && from.zone === to.zone
 
+/** The numbers of the links between a rack or zone and what is above it. */
 interface BothWays {
-  readonly uplink: FairLink
-  readonly downlink: FairLink
+  readonly uplink: number
+  readonly downlink: number
 }
 
-/** The shared links of a network. Each is made when the first flow needs it. */
+const noLink = -1
+const unlimited: BothWays = { uplink: noLink, downlink: noLink }
+
+/** Where a host is attached to the fabric. Hosts of one rack or zone share the object of it. */
+export interface Attachment {
+  readonly rack: BothWays | undefined
+  readonly zone: BothWays
+}
+
+/** The shared links of a network. Those of a rack or zone are made when its first host is attached. */
 export class Fabric {
   readonly #options: FabricOptions
+  readonly #addLink: (bytesPerSecond: number) => number
   readonly #racks = new Map<string, BothWays>()
   readonly #zones = new Map<string, BothWays>()
+  readonly #outside: BothWays = { ...unlimited }
 
-  constructor(options: FabricOptions) {
+  constructor(options: FabricOptions, addLink: (bytesPerSecond: number) => number) {
     this.#options = options
+    this.#addLink = addLink
   }
 
-  /** The shared links from one place to another, in the order of the route. */
-  between(from: Place, to: Place): ReadonlyArray<FairLink> {
-    const links: FairLink[] = []
-    if (isSameRack(from, to)) return links
-    const acrossZones = from.zone !== to.zone
+  attach({ rack, zone }: Place): Attachment {
     const { racks, zones } = this.#options
-    if (racks !== undefined && from.rack !== undefined) links.push(this.#rack(from, racks).uplink)
-    if (acrossZones && zones !== undefined && from.zone !== undefined) {
-      links.push(joint(this.#zones, from.zone, zones).uplink)
+    return {
+      rack: rack === undefined ? undefined : this.#joint(this.#racks, JSON.stringify([zone, rack]), racks),
+      zone: zone === undefined ? this.#outside : this.#joint(this.#zones, zone, zones)
     }
-    if (acrossZones && zones !== undefined && to.zone !== undefined) {
-      links.push(joint(this.#zones, to.zone, zones).downlink)
-    }
-    if (racks !== undefined && to.rack !== undefined) links.push(this.#rack(to, racks).downlink)
-    return links
   }
 
-  #rack({ zone, rack }: Place, rates: LinkRates): BothWays {
-    return joint(this.#racks, JSON.stringify([zone, rack]), rates)
+  #joint(known: Map<string, BothWays>, name: string, rates: LinkRates | undefined): BothWays {
+    let links = known.get(name)
+    if (links === undefined) {
+      links =
+        rates === undefined
+          ? { ...unlimited }
+          : { uplink: this.#addLink(rates.uplink), downlink: this.#addLink(rates.downlink) }
+      known.set(name, links)
+    }
+    return links
   }
 }
 
-const joint = (known: Map<string, BothWays>, name: string, { uplink, downlink }: LinkRates): BothWays => {
-  let links = known.get(name)
-  if (links === undefined) {
-    links = { uplink: new FairLink(uplink / 1e6), downlink: new FairLink(downlink / 1e6) }
-    known.set(name, links)
+/** Adds the shared links from one host to another to `route`, in their order. */
+export const addShared = (route: number[], from: Attachment, to: Attachment): void => {
+  if (from.rack !== undefined && from.rack === to.rack) return
+  const acrossZones = from.zone !== to.zone
+  add(route, from.rack?.uplink)
+  if (acrossZones) {
+    add(route, from.zone.uplink)
+    add(route, to.zone.downlink)
   }
-  return links
+  add(route, to.rack?.downlink)
+}
+
+const add = (route: number[], link: number | undefined): void => {
+  if (link !== undefined && link !== noLink) route.push(link)
 }

@@ -3,7 +3,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { waterFilling } from "../../../testing/runtime-sim/water-filling.ts"
-import { FairFlow, FairLink, FairShares } from "./fair-shares.ts"
+import { FairShares, type SharesFollower } from "./fair-shares.ts"
 
 const linkCount = 14
 
@@ -40,14 +40,24 @@ const play = fc.record({
   changes: fc.array(change, { minLength: 1, maxLength: 80 })
 })
 
-class NumberedFlow extends FairFlow {
-  readonly numbers: ReadonlyArray<number>
-  /** The rate that was last reported. */
-  known = 0
+interface OpenFlow {
+  readonly flow: number
+  readonly route: ReadonlyArray<number>
+}
 
-  constructor(numbers: ReadonlyArray<number>, links: ReadonlyArray<FairLink>) {
-    super(numbers.map((number) => links[number]!))
-    this.numbers = numbers
+/** Keeps the link that limits each flow as it is told, and fails when it is told about a link that was not touched. */
+class Told implements SharesFollower {
+  readonly limits = new Map<number, number>()
+  readonly #touched = new Set<number>()
+
+  touched(link: number) {
+    this.#touched.add(link)
+  }
+  moved(flow: number, from: number, to: number) {
+    expect(this.limits.get(flow)).toBe(from)
+    expect(this.#touched).toContain(from)
+    expect(this.#touched).toContain(to)
+    this.limits.set(flow, to)
   }
 }
 
@@ -55,34 +65,41 @@ class NumberedFlow extends FairFlow {
 const playAll = (
   { capacities, changes }: typeof play extends fc.Arbitrary<infer Play> ? Play : never,
   tolerance: number,
-  look: (links: ReadonlyArray<FairLink>, open: ReadonlyArray<NumberedFlow>) => void
+  look: (shares: FairShares, open: ReadonlyArray<OpenFlow>) => void
 ) => {
-  const shares = new FairShares<NumberedFlow>(tolerance)
-  const links = capacities.map((each) => new FairLink(each))
-  const open: NumberedFlow[] = []
+  const told = new Told()
+  const shares = new FairShares(tolerance, told)
+  for (const each of capacities) shares.addLink(each)
+  const open: OpenFlow[] = []
+  const closed: number[] = []
   const solveAndLook = () => {
-    shares.solve((flow) => {
-      expect(open).toContain(flow)
-      flow.known = flow.rate
-    })
-    for (const flow of open) expect(flow.known).toBe(flow.rate)
-    look(links, open)
+    shares.solve()
+    for (const { flow, route } of open) {
+      expect(told.limits.get(flow)).toBe(shares.limit(flow))
+      const least = Math.min(...route.map((link) => shares.offer(link)))
+      expect(relative(shares.offer(shares.limit(flow)), least)).toBeLessThan(1e-9)
+    }
+    look(shares, open)
   }
   for (const each of changes) {
     if (each.kind === "open") {
-      const flow = new NumberedFlow(each.way, links)
-      open.push(flow)
-      shares.open(flow)
+      const flow = closed.pop() ?? open.length + 1
+      open.push({ flow, route: each.way })
+      told.limits.set(flow, shares.open(flow, each.way))
     } else if (each.kind === "capacity") {
-      shares.setCapacity(links[each.link]!, each.capacity)
+      shares.setCapacity(each.link, each.capacity)
     } else if (open.length > 0) {
-      const [flow] = open.splice(each.which % open.length, 1)
-      shares.close(flow!)
+      const [gone] = open.splice(each.which % open.length, 1)
+      shares.close(gone!.flow)
+      closed.push(gone!.flow)
     }
     if (each.solve) solveAndLook()
   }
   solveAndLook()
 }
+
+const linksOf = (shares: FairShares) =>
+  Array.from({ length: linkCount }, (_, link) => ({ link, capacity: shares.capacity(link) }))
 
 const relative = (value: number, expected: number): number => Math.abs(value - expected) / expected
 
@@ -90,13 +107,13 @@ describe("fair shares", () => {
   it("without a tolerance are the max-min rates, to one part in 10^9", () => {
     fc.assert(
       fc.property(play, (plan) => {
-        playAll(plan, 0, (links, open) => {
+        playAll(plan, 0, (shares, open) => {
           const rates = waterFilling(
-            links.map((link) => link.capacity),
-            open.map(({ numbers }) => ({ links: numbers }))
+            linksOf(shares).map(({ capacity: can }) => can),
+            open.map(({ route }) => ({ links: route }))
           )
-          for (const [index, flow] of open.entries()) {
-            expect(relative(flow.rate, rates[index]!)).toBeLessThan(1e-9)
+          for (const [index, { flow }] of open.entries()) {
+            expect(relative(shares.rate(flow), rates[index]!)).toBeLessThan(1e-9)
           }
         })
       }),
@@ -108,17 +125,19 @@ describe("fair shares", () => {
     const tolerance = 0.005
     fc.assert(
       fc.property(play, (plan) => {
-        playAll(plan, tolerance, (links, open) => {
-          for (const { capacity: can, flows, load, level } of links) {
-            const carried = flows.reduce((sum, { rate }) => sum + rate, 0)
+        playAll(plan, tolerance, (shares, open) => {
+          for (const { link, capacity: can } of linksOf(shares)) {
+            const on = open.filter(({ route }) => route.includes(link))
+            expect(shares.flowsOn(link)).toBe(on.length)
+            const carried = on.reduce((sum, { flow }) => sum + shares.rate(flow), 0)
             expect(carried).toBeLessThanOrEqual(can * (1 + 1e-9))
-            expect(relative(carried + 1, load + 1)).toBeLessThan(1e-9)
-            expect(level).toBeLessThanOrEqual(can)
+            const isLimiting = on.some(({ flow }) => shares.limit(flow) === link)
+            if (isLimiting) expect(carried).toBeGreaterThan(can * (1 - tolerance - 1e-9))
           }
-          for (const flow of open) {
-            const limiting = flow.links.find(({ level }) => level === flow.rate)!
-            const spare = limiting.capacity - limiting.load
-            expect(spare).toBeLessThanOrEqual(tolerance * flow.rate * limiting.flows.length + 1e-9)
+          for (const { flow } of open) {
+            const limit = shares.limit(flow)
+            expect(shares.level(limit)).toBeLessThanOrEqual(shares.offer(limit) * (1 + 1e-9))
+            expect(shares.level(limit)).toBeGreaterThan(shares.offer(limit) * (1 - tolerance - 1e-9))
           }
         })
       }),
@@ -126,25 +145,26 @@ describe("fair shares", () => {
     )
   })
 
-  it("of a crowd leave half the tolerance to later flows, and seldom recompute a level", () => {
-    const shares = new FairShares<FairFlow>(0.005)
-    const origin = new FairLink(1000)
-    const join = () => shares.open(new FairFlow([origin, new FairLink(100)]))
-    for (let flow = 0; flow < 4000; flow++) join()
-    shares.solve(() => {})
-    expect(origin.load).toBeLessThanOrEqual(1000)
-    expect(origin.load).toBeGreaterThan(994)
-    const { level } = origin
-    let reports = 0
-    for (let flow = 0; flow < 5; flow++) {
-      join()
-      shares.solve(() => reports++)
+  it("of a crowd change without a look at its other links while the offer holds", () => {
+    const touched: number[] = []
+    const shares = new FairShares(0.01, { touched: (link) => touched.push(link), moved: () => {} })
+    const origin = shares.addLink(1000)
+    const flows = 400
+    const join = (flow: number) => shares.open(flow, [origin, shares.addLink(100)])
+    for (let flow = 1; flow <= flows; flow++) join(flow)
+    shares.solve()
+    expect(shares.level(origin)).toBeCloseTo(1000 / flows, 12)
+    const offer = shares.offer(origin)
+    expect(offer).toBeGreaterThan(shares.level(origin) * 1.004)
+    for (const [step, count] of [400, 401, 402, 401, 400, 399].entries()) {
+      if (step > 0 && count > [400, 401, 402, 401, 400, 399][step - 1]!) join(count)
+      else if (step > 0) shares.close(count + 1)
+      touched.length = 0
+      shares.solve()
+      expect(shares.offer(origin)).toBe(offer)
+      expect(shares.level(origin)).toBeCloseTo(1000 / count, 12)
+      expect(new Set(touched)).toEqual(step === 0 ? new Set() : new Set([origin]))
     }
-    expect([origin.level, reports]).toEqual([level, 5])
-    for (let flow = 0; flow < 20; flow++) join()
-    shares.solve(() => {})
-    expect(origin.level).toBeLessThan(level)
-    expect(origin.load).toBeLessThanOrEqual(1000)
   })
 })
 
