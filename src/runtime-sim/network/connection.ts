@@ -21,7 +21,10 @@ export interface ConnectionSink {
   readonly refused: (reason: string) => void
   /** A frame of `size` bytes arrived; the payload is the object that was sent. */
   readonly received: (payload: unknown, size: number) => void
-  /** The oldest frame that was sent with `reportSent` and not yet reported has left this host. */
+  /**
+   * The oldest frame that was sent with `reportSent` and not yet reported has left this host, or is in the buffer of
+   * its socket.
+   */
   readonly sent: (payload: unknown) => void
   /** The connection is gone, whichever end closed it. Called once. */
   readonly closed: (reason: string) => void
@@ -44,6 +47,16 @@ export interface NetworkHost {
 /** Answers a dial: returns the sink of the new end, or undefined to refuse. */
 export type PortListener = (end: ConnectionEnd) => ConnectionSink | undefined
 
+/** The bulk frames that one end sent through a buffered socket (socket-buffers.ts). */
+export interface SendBuffer {
+  /** Bytes since the start. */
+  queued: number
+  left: number
+  /** The frames that are to be reported: their payloads, and `queued` at their ends. */
+  readonly waiting: Array<{ readonly payload: unknown; readonly end: number }>
+  isTaking: boolean
+}
+
 export class ConnectionEnd {
   // The fields that every frame touches come first, in one cache line.
   state: EndState = "connecting"
@@ -65,6 +78,8 @@ export class ConnectionEnd {
   lastFrame: Frame | undefined
   /** The newest bulk frame whose arrival is not known yet. Later control frames travel behind it. */
   lastBulk: Frame | undefined
+  /** Absent before the first bulk frame, and where sockets have no buffers. */
+  sendBuffer: SendBuffer | undefined
   /** Number of the flow of its bulk frames under the fair models, or 0. */
   flow = 0
   readonly latency: Micros

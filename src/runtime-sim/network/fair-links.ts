@@ -11,7 +11,7 @@
 //
 // One event is scheduled, for the frame that leaves next; the others wait in the queue of fair-service.ts.
 //
-// A bulk frame is longer by the bytes of the control frames that passed it before it began (access-loads.ts), on all its
+// A bulk frame is longer by the bytes of the control frames that passed before it began (access-loads.ts), on all its
 // links. Shared links keep no account of control themselves.
 //
 // Invariant: no link carries more than its rate, except for control frames that passed bulk that has not begun yet.

@@ -17,6 +17,7 @@ import { FrameLoss, type FrameLossOptions } from "./frame-loss.ts"
 import { type BulkCarrier, type BulkLinks, type LinkModel, NetworkRefused } from "./link-model.ts"
 import { AccessLinks, bulkThreshold, type LinkRates } from "./links.ts"
 import { QueueLinks } from "./queue-links.ts"
+import { SocketBuffers } from "./socket-buffers.ts"
 
 const arrived = eventKinds.network
 
@@ -38,6 +39,11 @@ export interface CarriageOptions extends FabricOptions {
   readonly linkModel?: LinkModel | undefined
   /** No frame is lost when absent. */
   readonly loss?: FrameLossOptions | undefined
+  /**
+   * Bytes of a connection that the kernel of a host takes before they leave: senders are told `sent` that much
+   * earlier. 0 when absent.
+   */
+  readonly socketBuffer?: number | undefined
 }
 
 export class Network implements EventTarget, BulkCarrier {
@@ -45,6 +51,7 @@ export class Network implements EventTarget, BulkCarrier {
   readonly links = new AccessLinks<Frame>()
   readonly #bulk: BulkLinks
   readonly #loss: FrameLoss | undefined
+  readonly #buffers: SocketBuffers | undefined
   readonly #kernel: Kernel
   readonly #lifecycle: LifecycleFrames
   readonly #byName = new Map<string, NetworkHost>()
@@ -56,7 +63,8 @@ export class Network implements EventTarget, BulkCarrier {
     this.#kernel = kernel
     this.#lifecycle = lifecycle
     this.#bulk = makeBulkLinks(options, kernel, this.links, this)
-    const { loss } = options
+    const { loss, socketBuffer = 0 } = options
+    if (socketBuffer > 0) this.#buffers = new SocketBuffers(kernel, socketBuffer)
     if (loss !== undefined && loss.probability !== 0) {
       this.#loss = new FrameLoss(loss, kernel.stream("network/loss"))
     }
@@ -101,7 +109,7 @@ export class Network implements EventTarget, BulkCarrier {
 
   /**
    * Sends `payload` as `size` bytes to the other end. `mark` stands for its content in the trace, at its arrival.
-   * With the flag `reportSent`, the sender is told when the frame has left.
+   * With the flag `reportSent`, the sender is told when the frame has left, or is in the buffer of its socket.
    */
   transmit(from: ConnectionEnd, payload: unknown, size: number, mark: number, flags: number): void {
     const { links } = this
@@ -124,6 +132,7 @@ export class Network implements EventTarget, BulkCarrier {
       this.#deliverAt(frame, from, now + loopbackLatency + size * loopbackCost)
     } else if (size > bulkThreshold) {
       from.lastBulk = frame
+      this.#buffers?.queue(from, frame)
       this.#bulk.send(frame)
     } else {
       const whole = links.sendControl(host, to, size, now)
@@ -152,7 +161,9 @@ export class Network implements EventTarget, BulkCarrier {
     if (from.lastBulk === frame) from.lastBulk = undefined
     this.#deliverAt(frame, from, whole + this.#lossDelay(frame, from))
     if (frame.followers !== undefined) this.#deliverLateFollowers(frame.followers, from)
-    if ((frame.flags & frameFlags.reportSent) !== 0) {
+    if (this.#buffers !== undefined) {
+      this.#buffers.left(from, frame.size)
+    } else if ((frame.flags & frameFlags.reportSent) !== 0) {
       frame.flags &= ~frameFlags.reportSent
       from.sink.sent(frame.payload)
     }
