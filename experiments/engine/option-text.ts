@@ -53,6 +53,13 @@ const byteUnits: ReadonlyArray<readonly [name: string, bytes: number]> = [
   ["B", 1]
 ]
 
+/** Rates of links are often given in bits; they are read, and written in bytes. */
+const bitUnits: ReadonlyArray<readonly [name: string, bytes: number]> = [
+  ["Gbit", 125e6],
+  ["Mbit", 125e3],
+  ["kbit", 125]
+]
+
 const durationUnits: ReadonlyArray<readonly [name: string, micros: number]> = [
   ["s", 1_000_000],
   ["ms", 1_000],
@@ -96,9 +103,9 @@ export const byteSizeText: OptionCodec<number> = fromText(
 /** A rate in bytes per second, at least 1. */
 export const byteRateText: OptionCodec<number> = fromText(
   Schema.Number,
-  `bytes a second such as 300MB/s`,
+  `a rate such as 300MB/s or 20Mbit/s`,
   (text) => {
-    const bytes = parseQuantity(text.replace(/\/s$/, ""), byteUnits, 1)
+    const bytes = parseQuantity(text.replace(/\/s$/, ""), [...byteUnits, ...bitUnits], 1)
     return bytes !== undefined && bytes > 0 ? bytes : undefined
   },
   (bytes) => `${formatQuantity(bytes, byteUnits)}/s`

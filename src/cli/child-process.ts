@@ -16,8 +16,10 @@ export interface ChildOptions {
   /** Arguments of the launcher. */
   readonly args: ReadonlyArray<string>
   readonly logFile: string
-  /** Between SIGTERM and SIGKILL. */
-  readonly patience: Duration.Input
+  /** Between SIGTERM and SIGKILL; "none" kills it at once, when nothing that it holds matters. */
+  readonly patience: Duration.Input | "none"
+  /** Name of the network namespace that it runs in; this process's own when absent. */
+  readonly namespace?: string
 }
 
 export interface RunningChild {
@@ -63,7 +65,11 @@ const start = (options: ChildOptions): ChildProcess => {
   try {
     // The child has its own process group, so Ctrl-C reaches this process alone, which then stops its children in
     // order.
-    return spawn(process.execPath, [launcher, ...options.args], {
+    const { namespace } = options
+    // `ip netns exec` becomes the program, so id and channel are the child's.
+    const enter = namespace === undefined ? [] : ["ip", "netns", "exec", namespace]
+    const [program, ...args] = [...enter, process.execPath, launcher, ...options.args]
+    return spawn(program!, args, {
       stdio: ["ignore", log, log, "ipc"],
       detached: true
     })
@@ -84,10 +90,12 @@ export const runChild = (options: ChildOptions): Effect.Effect<RunningChild, Cli
       }),
       (child) =>
         Effect.gen(function* () {
-          child.kill("SIGTERM")
+          const { patience } = options
+          child.kill(patience === "none" ? "SIGKILL" : "SIGTERM")
+          if (patience === "none") return yield* Deferred.await(ended)
           yield* Deferred.await(ended).pipe(
             Effect.timeoutOrElse({
-              duration: options.patience,
+              duration: patience,
               orElse: () =>
                 Effect.gen(function* () {
                   yield* Effect.sync(() =>

@@ -7,13 +7,18 @@ import { CliError } from "effect/cli"
 /** A command that cannot do what was asked. `message` says what, where and what to do, in one line. */
 export class CliFailure extends Data.TaggedError("CliFailure")<{ readonly message: string }> {}
 
+/** This machine cannot do what was asked, whoever asks; on another one the same command line works. */
+export class NotPossibleHere extends Data.TaggedError("NotPossibleHere")<{ readonly message: string }> {}
+
 const exitCodes = {
   /** The command finished, or a signal stopped it in order. */
   ok: 0,
   /** The command was understood and failed. */
   failed: 1,
   /** The command line or the configuration was not understood. */
-  usage: 2
+  usage: 2,
+  /** NotPossibleHere: a test may skip what the machine lacks. */
+  notPossibleHere: 3
 } as const
 
 export interface Verdict {
@@ -39,7 +44,7 @@ export const verdictOf = (exit: Exit.Exit<unknown, unknown>): Verdict => {
     }
   }
   return {
-    code: exitCodes.failed,
+    code: error instanceof NotPossibleHere ? exitCodes.notPossibleHere : exitCodes.failed,
     lines: [`shoal: ${hasMessage(error) ? error.message.split("\n", 1)[0] : String(error)}`]
   }
 }

@@ -1,43 +1,114 @@
-// The flags of `shoal measure`. measurement.ts does the work and is loaded when the command runs, so that other
-// commands start quickly.
+// The flags of `shoal measure`. measurement.ts and namespace-measurement.ts do the work and are loaded when the command
+// runs, so that other commands start quickly.
 
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { byteRateText, byteSizeText } from "../../experiments/engine/option-text.ts"
+import { byteRateText, byteSizeText, durationText } from "../../experiments/engine/option-text.ts"
+import { CliFailure } from "./cli-failure.ts"
+import { shapers } from "./namespace-plan.ts"
+
+const inNamespaces = (text: string): string => `With --namespaces: ${text}`
 
 const flags = {
-  name: Flag.String("name").pipe(Flag.withDescription("Name of the measurement in the file")),
+  namespaces: Flag.Boolean("namespaces").pipe(
+    Flag.withDescription(
+      "Run each process in a network namespace with a link that the kernel shapes, and print the result beside the " +
+        "prediction; needs root, ip and tc"
+    ),
+    Flag.withDefault(false)
+  ),
+  name: Flag.String("name").pipe(
+    Flag.withDescription("Name of the measurement in the file; required without --namespaces"),
+    Flag.optional
+  ),
   role: Flag.Literals("role", ["calibration", "prediction"]).pipe(
     Flag.withDescription("Whether constants are fitted to it, or it is predicted"),
     Flag.withDefault("prediction" as const)
   ),
-  agents: Flag.Int("agents").pipe(Flag.withDescription("Agents, one process each"), Flag.withDefault(16)),
+  agents: Flag.Int("agents").pipe(
+    Flag.withDescription("Agents, one process each (16; 12 with --namespaces, where 2 to 16 are allowed)"),
+    Flag.optional
+  ),
   size: Flag.String("size").pipe(
-    Flag.withDefault("16MiB"),
     Flag.withSchema(byteSizeText),
-    Flag.withDescription("Bytes of the blob (16MiB)")
+    Flag.withDescription("Bytes of the blob (16MiB; 64MiB with --namespaces)"),
+    Flag.optional
   ),
   rate: Flag.String("rate").pipe(
-    Flag.withDefault("500kB/s"),
     Flag.withSchema(byteRateText),
-    Flag.withDescription("Rate at which each agent and the origin may send and receive (500kB/s)")
+    Flag.withDescription(
+      "Rate at which each agent and the origin may send and receive (500kB/s); with --namespaces that of the links, " +
+        "headers included (20Mbit/s)"
+    ),
+    Flag.optional
   ),
   burst: Flag.String("burst").pipe(
-    Flag.withDefault("1MiB"),
     Flag.withSchema(byteSizeText),
-    Flag.withDescription("Size of each token bucket (1MiB)")
+    Flag.withDescription("Size of each token bucket (1MiB); with --namespaces of the kernel's (16KiB)"),
+    Flag.optional
+  ),
+  pieces: Flag.String("pieces").pipe(
+    Flag.withMetavar("SIZE"),
+    Flag.withSchema(byteSizeText),
+    Flag.withDescription(inNamespaces("bytes of a piece (by the size of the blob, as an origin chooses)")),
+    Flag.optional
+  ),
+  limiter: Flag.Int("limiter").pipe(
+    Flag.withMetavar("PERCENT"),
+    Flag.withDescription(
+      inNamespaces("the product's own rate limits, in percent of what a link leaves for pieces; 0 is off (0)")
+    ),
+    Flag.withDefault(0)
+  ),
+  shaper: Flag.Literals("shaper", shapers).pipe(
+    Flag.withDescription(inNamespaces("the kernel's shaper (tbf)")),
+    Flag.withDefault("tbf" as const)
+  ),
+  queue: Flag.String("queue").pipe(
+    Flag.withMetavar("SIZE"),
+    Flag.withSchema(byteSizeText),
+    Flag.withDescription(inNamespaces("bytes that wait at a shaper before packets are dropped (128KiB)")),
+    Flag.optional
+  ),
+  delay: Flag.String("delay").pipe(
+    Flag.withMetavar("TIME"),
+    Flag.withSchema(durationText),
+    Flag.withDescription(inNamespaces("delay of each packet, one way, if the kernel has netem (none)")),
+    Flag.optional
+  ),
+  congestion: Flag.String("congestion").pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription(inNamespaces("TCP's congestion control, such as cubic (the machine's)")),
+    Flag.optional
+  ),
+  seeds: Flag.Int("seeds").pipe(
+    Flag.withDescription(inNamespaces("simulated seeds of the prediction; 0 predicts nothing (5)")),
+    Flag.withDefault(5)
+  ),
+  perHost: Flag.Boolean("per-host").pipe(
+    Flag.withDescription(inNamespaces("print a line for each host")),
+    Flag.withDefault(false)
+  ),
+  out: Flag.String("out").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(inNamespaces("write the numbers of all runs there, as JSON")),
+    Flag.optional
   ),
   conditions: Flag.String("conditions").pipe(
     Flag.withDescription("Description of what else runs on the machine"),
     Flag.withDefault("nothing else ran")
   ),
-  runs: Flag.Int("runs").pipe(Flag.withDescription("Runs to keep"), Flag.withDefault(3)),
+  runs: Flag.Int("runs").pipe(Flag.withDescription("Runs to keep (3)"), Flag.withDefault(3)),
   maxBusy: Flag.Finite("max-busy").pipe(
-    Flag.withDescription("A run is dropped when more than this share of all processors is in use by others"),
+    Flag.withDescription(
+      "A run is dropped, or marked with --namespaces, when more than this share of all processors is in use (0.6)"
+    ),
     Flag.withDefault(0.6)
   ),
   quietBelow: Flag.Finite("quiet-below").pipe(
-    Flag.withDescription("The pulls begin when less than this share of all processors is in use"),
+    Flag.withDescription(
+      "The pulls begin when less than this share of all processors is in use (0.1); not with --namespaces"
+    ),
     Flag.withDefault(0.1)
   ),
   file: Flag.String("file").pipe(
@@ -48,28 +119,91 @@ const flags = {
   storage: Flag.String("storage").pipe(
     Flag.withMetavar("DIR"),
     Flag.withDescription(
-      "Where the hosts' folders are made: memory, so that one disk does not stand under all"
+      "Where the hosts' folders are made: memory, so that one disk does not stand under all (/dev/shm)"
     ),
     Flag.withDefault("/dev/shm")
   ),
   portBase: Flag.Int("port-base").pipe(
     Flag.withMetavar("PORT"),
-    Flag.withDescription("Port of the proxy; the ports of agents are 1000 apart"),
+    Flag.withDescription(
+      "Port of the proxy; the ports of agents are 1000 apart (7500); not with --namespaces"
+    ),
     Flag.withDefault(7500)
   )
 }
 
-export const measureCommand = Command.make("measure", flags, (given) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./measurement.ts")),
-    ({ takeMeasurement }) => takeMeasurement(given)
+const KiB = 1024
+const MiB = 1024 * KiB
+
+const onLoopback = { agents: 16, size: 16 * MiB, rate: 500_000, burst: MiB } as const
+const onShapedLinks = {
+  agents: 12,
+  size: 64 * MiB,
+  rate: 2_500_000,
+  burst: 16 * KiB,
+  queue: 128 * KiB
+} as const
+
+const optionally = <Name extends string, A>(
+  name: Name,
+  given: Option.Option<A>
+): { readonly [key in Name]?: A } =>
+  Option.isSome(given) ? ({ [name]: given.value } as { readonly [key in Name]: A }) : {}
+
+export const measureCommand = Command.make("measure", flags, (given) => {
+  const { agents, size, rate, burst, queue, delay, name } = given
+  if (!given.namespaces) {
+    if (Option.isNone(name)) {
+      return new CliFailure({ message: "--name is missing: the name of the measurement in the file" })
+    }
+    const { role, conditions, runs, maxBusy, quietBelow, file, storage, portBase } = given
+    return Effect.flatMap(
+      Effect.promise(() => import("./measurement.ts")),
+      ({ takeMeasurement }) =>
+        takeMeasurement({
+          name: name.value,
+          ...{ role, conditions, runs, maxBusy, quietBelow, file, storage, portBase },
+          agents: Option.getOrElse(agents, () => onLoopback.agents),
+          size: Option.getOrElse(size, () => onLoopback.size),
+          rate: Option.getOrElse(rate, () => onLoopback.rate),
+          burst: Option.getOrElse(burst, () => onLoopback.burst)
+        })
+    )
+  }
+  const { shaper, limiter, runs, seeds, maxBusy, perHost, storage } = given
+  return Effect.flatMap(
+    Effect.promise(() => import("./namespace-measurement.ts")),
+    ({ measureInNamespaces }) =>
+      measureInNamespaces({
+        ...{ limiter, runs, seeds, maxBusy, perHost, storage },
+        agents: Option.getOrElse(agents, () => onShapedLinks.agents),
+        size: Option.getOrElse(size, () => onShapedLinks.size),
+        shape: {
+          shaper,
+          rate: Option.getOrElse(rate, () => onShapedLinks.rate),
+          burst: Option.getOrElse(burst, () => onShapedLinks.burst),
+          queue: Option.getOrElse(queue, () => onShapedLinks.queue),
+          delay: Option.getOrElse(delay, () => 0)
+        },
+        ...optionally("pieceLength", given.pieces),
+        ...optionally("congestion", given.congestion),
+        ...optionally("out", given.out)
+      })
   )
-).pipe(
-  Command.withDescription("Measure real processes on this machine for the experiment sim-versus-net"),
+}).pipe(
+  Command.withDescription("Measure real processes on this machine against the simulator's prediction"),
   Command.withExamples([
     {
+      command: "shoal measure --namespaces",
+      description: "12 agents pull 64 MiB over links of 20 Mbit/s in network namespaces, three times"
+    },
+    {
+      command: "shoal measure --namespaces --pieces 1MiB --limiter 95 --runs 1 --per-host",
+      description: "The same with longer pieces and with the product's own limits, once, in detail"
+    },
+    {
       command: "shoal measure --name rate --rate 1MB/s",
-      description: "16 agents pull 16 MiB at 1 MB/s each, three times"
+      description: "On loopback: 16 agents pull 16 MiB at 1 MB/s each, three times, kept in the file"
     }
   ])
 )

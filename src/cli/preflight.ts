@@ -8,7 +8,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname, join } from "node:path"
-import { Effect, type Scope } from "effect"
+import { Data, Effect, type Scope } from "effect"
 import { CliFailure } from "./cli-failure.ts"
 import type { PlannedPort, PlannedProcess } from "./up-plan.ts"
 
@@ -35,28 +35,41 @@ export const writeFolder = (
     catch: cannotWrite(data)
   })
 
-/** Makes the folder if there is none, and locks it against another `shoal up` until the scope closes. */
-export const lockFolder = (data: string): Effect.Effect<void, CliFailure, Scope.Scope> =>
+/** Another process holds the lock. */
+class LockTaken extends Data.TaggedError("LockTaken")<{ readonly file: string }> {}
+
+/** Holds a lock of the operating system on `file` until the scope closes; the file itself stays. */
+export const lockFile = (file: string): Effect.Effect<void, LockTaken | CliFailure, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.gen(function* () {
-      yield* Effect.try({ try: () => mkdirSync(data, { recursive: true }), catch: cannotWrite(data) })
       const { DatabaseSync } = yield* Effect.promise(() => import("node:sqlite"))
       return yield* Effect.try({
         try: () => {
-          const database = new DatabaseSync(join(data, "in-use.lock"))
+          const database = new DatabaseSync(file)
           database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
           return database
         },
         catch: (error) =>
-          new CliFailure({
-            message: messageOf(error).includes("locked")
-              ? `the folder ${data} is in use by another "shoal up"; stop that one or name another with --data DIR`
-              : `cannot lock the folder ${data}: ${messageOf(error)}; name another with --data DIR`
-          })
+          messageOf(error).includes("locked")
+            ? new LockTaken({ file })
+            : new CliFailure({ message: `cannot lock ${file}: ${messageOf(error)}` })
       })
     }),
     (database) => Effect.sync(() => database.close())
   ).pipe(Effect.asVoid)
+
+/** Makes the folder if there is none, and locks it against another `shoal up` until the scope closes. */
+export const lockFolder = (data: string): Effect.Effect<void, CliFailure, Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* Effect.try({ try: () => mkdirSync(data, { recursive: true }), catch: cannotWrite(data) })
+    yield* Effect.mapError(lockFile(join(data, "in-use.lock")), (error) =>
+      error._tag === "LockTaken"
+        ? new CliFailure({
+            message: `the folder ${data} is in use by another "shoal up"; stop that one or name another with --data DIR`
+          })
+        : new CliFailure({ message: `${error.message}; name another with --data DIR` })
+    )
+  })
 
 const portProblem = ({ use, host, port }: PlannedPort): Effect.Effect<string | undefined> =>
   Effect.callback<string | undefined>((resume) => {
