@@ -78,7 +78,7 @@ const flags = {
   ),
   congestion: Flag.String("congestion").pipe(
     Flag.withMetavar("NAME"),
-    Flag.withDescription(inNamespaces("TCP's congestion control, such as cubic (the machine's)")),
+    Flag.withDescription(inNamespaces("TCP's congestion control (cubic, or the machine's without it)")),
     Flag.optional
   ),
   seeds: Flag.Int("seeds").pipe(

@@ -41,19 +41,22 @@ export interface NamespaceRequest {
   readonly out?: string
 }
 
+/** What Linux uses unless told otherwise; a machine may differ. */
+const usualCongestion = "cubic"
 const leastAgents = 2
 const mostAgents = 16
 
 const optionsOf = (given: NamespaceRequest): Effect.Effect<NamespaceRunOptions, CliFailure> => {
-  const { agents, size, pieceLength, limiter, shape, congestion, storage } = given
+  const { agents, size, pieceLength, limiter, shape, storage } = given
   const refuse = (message: string) => new CliFailure({ message })
   if (agents < leastAgents || agents > mostAgents) {
     return refuse(`--agents ${agents}: expected ${leastAgents} to ${mostAgents} in namespaces`)
   }
   if (limiter < 0 || limiter > 100) return refuse(`--limiter ${limiter}: expected a percentage, 0 to 100`)
   if (given.runs < 1) return refuse(`--runs ${given.runs}: expected at least 1`)
-  const { known } = congestionControls()
-  if (congestion !== undefined && !known.includes(congestion)) {
+  const { known, own } = congestionControls()
+  const congestion = given.congestion ?? (known.includes(usualCongestion) ? usualCongestion : own)
+  if (!known.includes(congestion)) {
     return refuse(`--congestion ${congestion}: this kernel has ${known.join(", ")}`)
   }
   return Effect.succeed({
@@ -64,7 +67,7 @@ const optionsOf = (given: NamespaceRequest): Effect.Effect<NamespaceRunOptions, 
     ...(limiter === 0 ? {} : { limiter: limiter / 100 }),
     shape,
     storage,
-    ...(congestion === undefined ? {} : { congestion })
+    congestion
   })
 }
 
@@ -97,7 +100,7 @@ export const measureInNamespaces = (
   Effect.gen(function* () {
     const options = yield* optionsOf(given)
     yield* reserveNamespaces(options.shape, options.storage)
-    yield* say(setUpLines(options, given.congestion ?? congestionControls().own))
+    yield* say(setUpLines(options))
     const predicted = given.seeds === 0 ? undefined : yield* predict(options, given.seeds)
     if (predicted !== undefined) {
       yield* Console.log(predictedLine("fair", predicted.times, options, predicted.rejectsPerPiece))

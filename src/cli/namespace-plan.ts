@@ -44,7 +44,7 @@ interface NamespaceHost {
 }
 
 export interface ProgramCall {
-  readonly program: "ip" | "tc" | "sysctl"
+  readonly program: "ip" | "tc"
   readonly args: ReadonlyArray<string>
 }
 
@@ -93,8 +93,8 @@ export interface NetworkRequest {
   readonly id: number
   readonly agents: number
   readonly shape: LinkShape
-  /** Name of TCP's congestion control; the machine's when absent. */
-  readonly congestion?: string
+  /** Name of TCP's congestion control. */
+  readonly congestion: string
 }
 
 export const planNamespaces = ({ id, agents, shape, congestion }: NetworkRequest): NamespacePlan => {
@@ -110,7 +110,6 @@ export const planNamespaces = ({ id, agents, shape, congestion }: NetworkRequest
   )
   const switchNamespace = `${prefix}switch`
   const inSwitch = `-n ${switchNamespace}`
-  const settings = congestion === undefined ? [] : [`net.ipv4.tcp_congestion_control=${congestion}`]
   const calls = [
     ip(`netns add ${switchNamespace}`),
     ip(`${inSwitch} link add bridge0 type bridge`),
@@ -132,11 +131,10 @@ export const planNamespaces = ({ id, agents, shape, congestion }: NetworkRequest
         ip(`link set ${here} up`),
         ip(`${inHost} addr add ${control}/30 dev control`),
         ip(`${inHost} link set control up`),
-        ...settings.map(
-          (setting): ProgramCall => ({
-            program: "ip",
-            args: ["netns", "exec", namespace, "sysctl", "-qw", setting]
-          })
+        // A route says it, because a namespace may not set another default than the machine allows.
+        ip(
+          `${inHost} route replace 198.18.0.0/24 dev ${shapedDevice} proto kernel scope link ` +
+            `src ${address} congctl ${congestion}`
         ),
         ...shapeOf(namespace, shapedDevice, shape, shape.delay),
         ...shapeOf(switchNamespace, port, shape, 0)

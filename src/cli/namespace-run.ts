@@ -47,7 +47,8 @@ import { untilReady } from "./up.ts"
 
 export interface NamespaceRunOptions extends ShapedLinks {
   readonly shape: LinkShape
-  readonly congestion?: string
+  /** Name of TCP's congestion control. */
+  readonly congestion: string
   /** Parent of the data folders of the hosts. */
   readonly storage: string
 }
@@ -128,12 +129,7 @@ export const runInNamespaces = (
     const { agents, size, pieceLength, shape, congestion, storage } = options
     const data = yield* folderBelow(storage)
     told("makes the namespaces")
-    const plan = planNamespaces({
-      id: process.pid,
-      agents,
-      shape,
-      ...(congestion === undefined ? {} : { congestion })
-    })
+    const plan = planNamespaces({ id: process.pid, agents, shape, congestion })
     yield* makeNamespaces(plan)
     const limit = limitOf(options)
     const processes = planProcesses({

@@ -44,8 +44,8 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 const againstBound = ({ p50, slowest }: WaveTimes, bound: number): string =>
   `p50 ${p50.toFixed(2)} s (${(p50 / bound).toFixed(3)}), slowest ${slowest.toFixed(2)} s (${(slowest / bound).toFixed(3)})`
 
-export const setUpLines = (options: NamespaceRunOptions, congestion: string): ReadonlyArray<string> => {
-  const { agents, size, pieceLength, rate, shape } = options
+export const setUpLines = (options: NamespaceRunOptions): ReadonlyArray<string> => {
+  const { agents, size, pieceLength, rate, shape, congestion } = options
   const limit = limitOf(options)
   const pieces = Math.ceil(size / pieceLength)
   return [
