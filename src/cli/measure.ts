@@ -81,6 +81,15 @@ const flags = {
     Flag.withDescription(inNamespaces("TCP's congestion control (cubic, or the machine's without it)")),
     Flag.optional
   ),
+  settings: Flag.String("sysctl").pipe(
+    Flag.withMetavar("NAME=VALUE"),
+    Flag.withDescription(
+      inNamespaces(
+        "a setting of the kernel for every host, such as net.ipv4.tcp_notsent_lowat=16384; may be repeated"
+      )
+    ),
+    Flag.atLeast(0)
+  ),
   seeds: Flag.Int("seeds").pipe(
     Flag.withDescription(inNamespaces("simulated seeds of the prediction; 0 predicts nothing (5)")),
     Flag.withDefault(5)
@@ -170,12 +179,12 @@ export const measureCommand = Command.make("measure", flags, (given) => {
         })
     )
   }
-  const { shaper, limiter, runs, seeds, maxBusy, perHost, storage } = given
+  const { shaper, limiter, runs, seeds, maxBusy, perHost, settings, storage } = given
   return Effect.flatMap(
     Effect.promise(() => import("./namespace-measurement.ts")),
     ({ measureInNamespaces }) =>
       measureInNamespaces({
-        ...{ limiter, runs, seeds, maxBusy, perHost, storage },
+        ...{ limiter, runs, seeds, maxBusy, perHost, settings, storage },
         agents: Option.getOrElse(agents, () => onShapedLinks.agents),
         size: Option.getOrElse(size, () => onShapedLinks.size),
         shape: {

@@ -6,10 +6,10 @@
 
 import { writeFileSync } from "node:fs"
 import { Console, Effect } from "effect"
-import { simulateLinks } from "../../experiments/sim-versus-net/simulated-links.ts"
+import { boundOfLinks, simulateLinks } from "../../experiments/sim-versus-net/simulated-links.ts"
 import { choosePieceLength } from "../protocol/wire/metainfo.ts"
 import { CliFailure, type NotPossibleHere } from "./cli-failure.ts"
-import type { LinkShape } from "./namespace-plan.ts"
+import { type LinkShape, settingPattern } from "./namespace-plan.ts"
 import { type NamespaceRun, type NamespaceRunOptions, runInNamespaces } from "./namespace-run.ts"
 import {
   conclusionLines,
@@ -31,6 +31,7 @@ export interface NamespaceRequest {
   readonly limiter: number
   readonly shape: LinkShape
   readonly congestion?: string
+  readonly settings: ReadonlyArray<string>
   readonly runs: number
   /** Simulated seeds; 0 predicts nothing. */
   readonly seeds: number
@@ -47,7 +48,7 @@ const leastAgents = 2
 const mostAgents = 16
 
 const optionsOf = (given: NamespaceRequest): Effect.Effect<NamespaceRunOptions, CliFailure> => {
-  const { agents, size, pieceLength, limiter, shape, storage } = given
+  const { agents, size, pieceLength, limiter, shape, settings, storage } = given
   const refuse = (message: string) => new CliFailure({ message })
   if (agents < leastAgents || agents > mostAgents) {
     return refuse(`--agents ${agents}: expected ${leastAgents} to ${mostAgents} in namespaces`)
@@ -59,6 +60,8 @@ const optionsOf = (given: NamespaceRequest): Effect.Effect<NamespaceRunOptions, 
   if (!known.includes(congestion)) {
     return refuse(`--congestion ${congestion}: this kernel has ${known.join(", ")}`)
   }
+  const unknown = settings.find((setting) => !settingPattern.test(setting))
+  if (unknown !== undefined) return refuse(`--sysctl ${unknown}: expected net.NAME=NUMBERS`)
   return Effect.succeed({
     agents,
     size,
@@ -67,7 +70,8 @@ const optionsOf = (given: NamespaceRequest): Effect.Effect<NamespaceRunOptions, 
     ...(limiter === 0 ? {} : { limiter: limiter / 100 }),
     shape,
     storage,
-    congestion
+    congestion,
+    settings
   })
 }
 
@@ -120,7 +124,10 @@ export const measureInNamespaces = (
     if (out !== undefined) {
       yield* Effect.try({
         try: () =>
-          writeFileSync(out, `${JSON.stringify({ options, predicted, measured, runs }, undefined, 1)}\n`),
+          writeFileSync(
+            out,
+            `${JSON.stringify({ options, bound: boundOfLinks(options), predicted, measured, runs }, undefined, 1)}\n`
+          ),
         catch: (error) => new CliFailure({ message: `cannot write ${out}: ${error}` })
       })
     }

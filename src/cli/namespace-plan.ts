@@ -88,6 +88,9 @@ const shapeOf = (
   ]
 }
 
+/** A setting of the kernel for every host, as sysctl writes it: "net.ipv4.tcp_notsent_lowat=16384". */
+export const settingPattern = /^net\.[a-z0-9_.]+=[0-9 ]+$/
+
 export interface NetworkRequest {
   /** Distinguishes the namespaces of two commands. */
   readonly id: number
@@ -95,9 +98,16 @@ export interface NetworkRequest {
   readonly shape: LinkShape
   /** Name of TCP's congestion control. */
   readonly congestion: string
+  readonly settings: ReadonlyArray<string>
 }
 
-export const planNamespaces = ({ id, agents, shape, congestion }: NetworkRequest): NamespacePlan => {
+export const planNamespaces = ({
+  id,
+  agents,
+  shape,
+  congestion,
+  settings
+}: NetworkRequest): NamespacePlan => {
   const prefix = `${namePrefix}${id}-`
   const names = ["herd", ...Array.from({ length: agents }, (_, index) => `agent-${index + 1}`)]
   const hosts = names.map(
@@ -131,6 +141,12 @@ export const planNamespaces = ({ id, agents, shape, congestion }: NetworkRequest
         ip(`link set ${here} up`),
         ip(`${inHost} addr add ${control}/30 dev control`),
         ip(`${inHost} link set control up`),
+        ...settings.map(
+          (setting): ProgramCall => ({
+            program: "ip",
+            args: ["netns", "exec", namespace, "sysctl", "-qw", setting]
+          })
+        ),
         // A route says it, because a namespace may not set another default than the machine allows.
         ip(
           `${inHost} route replace 198.18.0.0/24 dev ${shapedDevice} proto kernel scope link ` +

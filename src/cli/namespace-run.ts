@@ -40,6 +40,7 @@ import { runChild } from "./child-process.ts"
 import { CliFailure } from "./cli-failure.ts"
 import { countedBetween, type HostCounters, readCounters } from "./namespace-counters.ts"
 import { type LinkShape, namePrefix, planNamespaces, planProcesses } from "./namespace-plan.ts"
+import { type SocketsSummary, withSocketsWatched } from "./namespace-sockets.ts"
 import { makeNamespaces } from "./network-namespaces.ts"
 import { writeFolder } from "./preflight.ts"
 import { processorUseDuring } from "./processor-time.ts"
@@ -49,6 +50,8 @@ export interface NamespaceRunOptions extends ShapedLinks {
   readonly shape: LinkShape
   /** Name of TCP's congestion control. */
   readonly congestion: string
+  /** Further settings of the kernel, for every host. */
+  readonly settings: ReadonlyArray<string>
   /** Parent of the data folders of the hosts. */
   readonly storage: string
 }
@@ -64,6 +67,8 @@ export interface NamespaceRun {
   readonly machine: number
   /** What each host counted, the herd first. */
   readonly hosts: ReadonlyArray<HostCounters>
+  /** What the peer sockets of an agent held in the kernel. */
+  readonly sockets: SocketsSummary
 }
 
 /** Time limit of a wave: a multiple of the bound, and a constant. */
@@ -126,10 +131,10 @@ export const runInNamespaces = (
   told: (step: string) => void
 ): Effect.Effect<NamespaceRun, CliFailure> =>
   Effect.gen(function* () {
-    const { agents, size, pieceLength, shape, congestion, storage } = options
+    const { agents, size, pieceLength, shape, congestion, settings, storage } = options
     const data = yield* folderBelow(storage)
     told("makes the namespaces")
-    const plan = planNamespaces({ id: process.pid, agents, shape, congestion })
+    const plan = planNamespaces({ id: process.pid, agents, shape, congestion, settings })
     yield* makeNamespaces(plan)
     const limit = limitOf(options)
     const processes = planProcesses({
@@ -188,14 +193,15 @@ export const runInNamespaces = (
       told("pulls")
       const began = Date.now() / 1000
       const pids = [process.pid, ...children.map(({ pid }) => pid)]
-      const [done, use] = yield* processorUseDuring(pids, pull(blob))
+      const [[done, sockets], use] = yield* processorUseDuring(pids, withSocketsWatched(plan, pull(blob)))
       const after = yield* readCounters(plan, processes)
       return {
         delivered: done.map((micros) => micros / 1e6),
         completed: others.map(({ name }) => committedAt(join(data, name), blob) - began),
         cpu: use.own,
         machine: use.machine,
-        hosts: countedBetween(before, after)
+        hosts: countedBetween(before, after),
+        sockets
       }
     })
     return yield* Effect.raceFirst(run, anyDied)

@@ -38,6 +38,7 @@ export const medianTimes = (all: ReadonlyArray<WaveTimes>): WaveTimes => ({
 
 const percentText = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`
 const signedPercent = (share: number): string => `${share < 0 ? "" : "+"}${percentText(share, 1)}`
+const kilobytes = (bytes: number): string => `${(bytes / 1e3).toFixed(0)} kB`
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
 /** Seconds, and in brackets their ratio to the bound. */
@@ -45,13 +46,13 @@ const againstBound = ({ p50, slowest }: WaveTimes, bound: number): string =>
   `p50 ${p50.toFixed(2)} s (${(p50 / bound).toFixed(3)}), slowest ${slowest.toFixed(2)} s (${(slowest / bound).toFixed(3)})`
 
 export const setUpLines = (options: NamespaceRunOptions): ReadonlyArray<string> => {
-  const { agents, size, pieceLength, rate, shape, congestion } = options
+  const { agents, size, pieceLength, rate, shape, congestion, settings } = options
   const limit = limitOf(options)
   const pieces = Math.ceil(size / pieceLength)
   return [
     `${agents} agents and a herd, each in a namespace of its own; links of ${(8 * rate) / 1e6} Mbit/s each way ` +
       `(${shape.shaper}, burst ${sizeText(shape.burst)}, queue ${sizeText(shape.queue)}, ` +
-      `${shape.delay === 0 ? "no added delay" : `${delayText(shape.delay)} of delay`}), ${congestion}`,
+      `${shape.delay === 0 ? "no added delay" : `${delayText(shape.delay)} of delay`}), ${[congestion, ...settings].join(", ")}`,
     `blob of ${sizeText(size)} in ${pieces} pieces of ${sizeText(pieceLength)}; own limits ` +
       `${limit === undefined ? "off" : `on at ${rateText(limit)}, ${percentText(options.limiter ?? 0)} of the goodput`}`,
     `goodput ${rateText(goodputOfLinks(options))} of ${rateText(rate)}: segments of ${mtu - 52} bytes in frames of ` +
@@ -88,7 +89,9 @@ export const runLines = (
       `${all.piecesWasted} pieces twice; ${percentText(all.segmentsRetransmitted / all.segmentsSent, 2)} of segments again, ` +
       `${all.uplinkDrops} and ${all.downlinkDrops} packets dropped (up, down)`,
     `       origin sent ${megabytes(herd!.pieceBytesSent)} (${(herd!.pieceBytesSent / links.size).toFixed(2)} copies), ` +
-      `links carried ${percentText(overhead(all), 1)} more than pieces`
+      `links carried ${percentText(overhead(all), 1)} more than pieces`,
+    `       an agent's kernel held ${kilobytes(run.sockets.bytes)} (${percentText(run.sockets.unsent / Math.max(1, run.sockets.bytes))} ` +
+      `not sent yet) of ${run.sockets.sending.toFixed(1)} peers, at most ${kilobytes(run.sockets.most)} of one`
   ]
 }
 
