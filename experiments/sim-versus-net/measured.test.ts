@@ -29,13 +29,29 @@ const file: MeasuredFile = {
         { completions_s: [1.5, 2.5], cpu_share: 0.2, machine_busy: 0.3, load_before: 0.5 }
       ]
     }
+  ],
+  shaped: [
+    {
+      name: "links",
+      options: { agents: 2, size: 10, pieceLength: 5, rate: 10, limiter: 0.95 },
+      links: "tbf",
+      predicted: { p50_s: 1, max_s: 2 },
+      sources: "abc",
+      conditions: "nothing else ran",
+      kernel: "Linux 6",
+      date: "2026-01-01T00:02Z",
+      runs: [
+        { completions_s: [1, 2], cpu_share: 0.2, machine_busy: 0.3, rejects_per_piece: 0.5, resent_share: 0 }
+      ]
+    }
   ]
 }
 
 describe("measured.json", () => {
   it("reads back as it was written", () => {
     expect(measuredFileOf(measuredText(file))).toEqual(file)
-    expect(measuredFileOf(measuredText({ ...file, measurements: [] })).measurements).toEqual([])
+    const empty = { ...file, measurements: [], shaped: [] }
+    expect(measuredFileOf(measuredText(empty))).toEqual(empty)
   })
 
   it("refuses an unknown key", () => {
@@ -43,10 +59,16 @@ describe("measured.json", () => {
   })
 
   it("fits its form, with one calibration and a prediction for all other measurements", () => {
-    const { measurements } = readMeasured()
+    const { measurements, shaped } = readMeasured()
     expect(measurements.filter(({ role }) => role === "calibration")).toHaveLength(1)
     for (const { role, predicted, options, runs } of measurements) {
       expect(predicted === undefined).toBe(role === "calibration")
+      for (const { completions_s, cpu_share } of runs) {
+        expect(completions_s).toHaveLength(options.agents)
+        expect(cpu_share).toBeLessThan(0.6)
+      }
+    }
+    for (const { options, runs } of shaped) {
       for (const { completions_s, cpu_share } of runs) {
         expect(completions_s).toHaveLength(options.agents)
         expect(cpu_share).toBeLessThan(0.6)

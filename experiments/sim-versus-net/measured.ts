@@ -1,6 +1,6 @@
-// Form of measured.json: the times of real processes on a named machine, with the options that the simulated twin takes
-// too, and the predictions that were written down before the measuring. It is an input of a report: it cannot be made
-// again to the byte, so it is read and never regenerated.
+// Form of measured.json: the times of real processes on a named machine, on loopback and on links that the kernel
+// shapes, with the options that the simulated twin takes too, and the predictions that were written down before the
+// measuring. It is an input of a report: it cannot be made again to the byte, so it is read and never regenerated.
 
 import { Schema } from "effect"
 import { ascending, quantile } from "../report/quantiles.ts"
@@ -53,6 +53,44 @@ export const Measurement = Schema.Struct({
 })
 export type Measurement = typeof Measurement.Type
 
+const ShapedOptions = Schema.Struct({
+  agents: Count,
+  /** Bytes of the blob, and of each of its pieces except the last. */
+  size: Count,
+  pieceLength: Count,
+  /** Bytes per second, each way, that the kernel lets pass at every host, headers included. */
+  rate: Count,
+  /** The product's own limit, as a share of what the link leaves for pieces; absent when it was off. */
+  limiter: Schema.optionalKey(Share)
+})
+
+export const ShapedRun = Schema.Struct({
+  /** Seconds from the request until each agent had verified and committed the blob, ascending. */
+  completions_s: Schema.NonEmptyArray(Seconds),
+  cpu_share: Share,
+  machine_busy: Share,
+  rejects_per_piece: Schema.Finite,
+  /** Share of TCP's segments that were sent again. */
+  resent_share: Share
+})
+export type ShapedRun = typeof ShapedRun.Type
+
+/** Real processes in network namespaces, always predicted. */
+export const ShapedMeasurement = Schema.Struct({
+  name: Schema.NonEmptyString,
+  options: ShapedOptions,
+  /** The kernel's shaper and queue, TCP's congestion control, and other settings. */
+  links: Schema.NonEmptyString,
+  predicted: CompletionTimes,
+  sources: Schema.NonEmptyString,
+  conditions: Schema.NonEmptyString,
+  kernel: Schema.NonEmptyString,
+  /** UTC, to the minute. */
+  date: Schema.NonEmptyString,
+  runs: Schema.NonEmptyArray(ShapedRun)
+})
+export type ShapedMeasurement = typeof ShapedMeasurement.Type
+
 const MeasuredMachine = Schema.Struct({
   cpu: Schema.NonEmptyString,
   cores: Count,
@@ -65,7 +103,8 @@ const MeasuredMachine = Schema.Struct({
 
 export const MeasuredFile = Schema.Struct({
   machine: MeasuredMachine,
-  measurements: Schema.Array(Measurement)
+  measurements: Schema.Array(Measurement),
+  shaped: Schema.Array(ShapedMeasurement)
 })
 export type MeasuredFile = typeof MeasuredFile.Type
 
@@ -83,10 +122,14 @@ export const meanTimes = (runs: ReadonlyArray<ReadonlyArray<number>>): Completio
 }
 
 /** One line per run, so that a difference between two versions is readable. */
-export const measuredText = ({ machine, measurements }: MeasuredFile): string => {
-  const lines = measurements.map(({ runs, ...about }) => {
-    const head = JSON.stringify(about).slice(0, -1)
-    return `    ${head},\n      "runs": [\n${runs.map((run) => `        ${JSON.stringify(run)}`).join(",\n")}\n      ]}`
-  })
-  return `{\n  "machine": ${JSON.stringify(machine)},\n  "measurements": [\n${lines.join(",\n")}\n  ]\n}\n`
-}
+const linesOf = (all: ReadonlyArray<{ readonly runs: ReadonlyArray<unknown> }>): string =>
+  all
+    .map(({ runs, ...about }) => {
+      const head = JSON.stringify(about).slice(0, -1)
+      return `    ${head},\n      "runs": [\n${runs.map((run) => `        ${JSON.stringify(run)}`).join(",\n")}\n      ]}`
+    })
+    .join(",\n")
+
+export const measuredText = ({ machine, measurements, shaped }: MeasuredFile): string =>
+  `{\n  "machine": ${JSON.stringify(machine)},\n  "measurements": [\n${linesOf(measurements)}\n  ],\n` +
+  `  "shaped": [\n${linesOf(shaped)}\n  ]\n}\n`

@@ -17,10 +17,19 @@ export const answerOf = (findings: Findings): string => {
   if (predictions === 0) {
     return `Nothing is predicted yet. Where constants were fitted, times are off by at most ${off("worst_calibration")}.`
   }
-  const worst = Math.max(figureValue(findings, "worst_predicted"), figureValue(findings, "worst_simulated"))
+  const shaped = figureValue(findings, "shaped_measurements")
+  const onShaped = (name: string, count: string): string =>
+    shaped === 0 ? "" : `, ${count}on shaped links by ${off(name)}`
+  const worst = Math.max(
+    ...["worst_predicted", "worst_simulated", "worst_shaped_predicted", "worst_shaped_simulated"].map(
+      (name) => figureValue(findings, name)
+    )
+  )
   return [
-    `Predicted before the measuring, p50 and maximum of ${predictions} measurements are off by at most ${off("worst_predicted")}.`,
-    `Simulated by the sources of this report, they are off by at most ${off("worst_simulated")}.`,
+    `Predicted before the measuring, p50 and maximum of ${predictions} measurements are off by at most ` +
+      `${off("worst_predicted")}${onShaped("worst_shaped_predicted", `those of ${shaped} `)}.`,
+    "Simulated by the sources of this report, they are off by at most " +
+      `${off("worst_simulated")}${onShaped("worst_shaped_simulated", "")}.`,
     `The aim of ${percent(goodWithin)} is ${worst > goodWithin ? "missed" : "met"}.`
   ].join(" ")
 }

@@ -1,5 +1,5 @@
 // Comparison of real processes with their simulated twin: for each measurement the ratio of simulated to measured
-// times, separately for the one on which constants were fitted and for the predictions. Pure.
+// times, separately for the one on which constants were fitted, for the predictions, and for shaped links. Pure.
 
 import { Schema } from "effect"
 import type { Measured } from "../engine/experiment.ts"
@@ -9,7 +9,9 @@ import type { Table } from "../report/result.ts"
 import { type CompletionTimes, type MeasuredFile, type Measurement, meanTimes } from "./measured.ts"
 import { comparisonTitle, goodWithin } from "./sim-versus-net-answer.ts"
 import { agreementChart } from "./sim-versus-net-chart.ts"
+import { type ShapedCompared, shapedComparison, shapedLabel, shapedRuns } from "./sim-versus-net-shaped.ts"
 import type { LoopbackCosts } from "./simulated-loopback.ts"
+import { offBy, ratios } from "./time-ratios.ts"
 
 /** A measurement beside the times of the twin by the present sources. */
 export interface Compared {
@@ -25,17 +27,6 @@ export const comparedWith = (measurement: Measurement, simulated: CompletionTime
   measured: meanTimes(measurement.runs.map((run) => run.completions_s)),
   simulated
 })
-
-const ratios = (said: CompletionTimes, measured: CompletionTimes): CompletionTimes => ({
-  p50_s: said.p50_s / measured.p50_s,
-  max_s: said.max_s / measured.max_s
-})
-
-/** The larger difference of p50 and maximum from the measured ones, as a share of those. */
-const offBy = (said: CompletionTimes, measured: CompletionTimes): number => {
-  const { p50_s, max_s } = ratios(said, measured)
-  return Math.max(Math.abs(p50_s - 1), Math.abs(max_s - 1))
-}
 
 const simulatedOff = ({ simulated, measured }: Compared): number => offBy(simulated, measured)
 
@@ -103,16 +94,26 @@ const machineTable = ({ cpu, cores, memory_gib, kernel, node, storage }: Measure
   rows: [[cpu, cores, memory_gib, kernel, node, storage]]
 })
 
+const labelOf = ({ measurement: { options, role } }: Compared): string =>
+  `${optionsText(options)}${role === "calibration" ? " (calibration)" : ""}`
+
+const agreement = (compared: { readonly simulated: CompletionTimes; readonly measured: CompletionTimes }) => {
+  const { p50_s, max_s } = ratios(compared.simulated, compared.measured)
+  return { p50: p50_s, max: max_s }
+}
+
 /** The content of the report. `all` is in the order of the file and not empty. */
 export const concludeSimVersusNet = (
   machine: MeasuredFile["machine"],
   costs: LoopbackCosts,
-  all: ReadonlyArray<Compared>
+  all: ReadonlyArray<Compared>,
+  shaped: ReadonlyArray<ShapedCompared>
 ): Measured => {
   const predictions = all.filter(({ measurement }) => measurement.role === "prediction")
   const calibrations = all.filter(({ measurement }) => measurement.role === "calibration")
   const processors = Math.max(
-    ...all.flatMap(({ measurement }) => measurement.runs.map((run) => run.cpu_share))
+    ...all.flatMap(({ measurement }) => measurement.runs.map((run) => run.cpu_share)),
+    ...shaped.flatMap(({ measurement }) => measurement.runs.map((run) => run.cpu_share))
   )
   const figure = (value: number, unit: string, meaning: string) => ({ value, unit, meaning })
   return {
@@ -134,6 +135,17 @@ export const concludeSimVersusNet = (
         "",
         "The same for simulated times where constants were fitted."
       ),
+      shaped_measurements: figure(shaped.length, "", "Measurements on links that the kernel shapes."),
+      worst_shaped_simulated: figure(
+        Math.max(0, ...shaped.map(({ simulated, measured }) => offBy(simulated, measured))),
+        "",
+        "Largest difference of a simulated p50 or maximum from the measured one on shaped links."
+      ),
+      worst_shaped_predicted: figure(
+        Math.max(0, ...shaped.map(({ measurement, measured }) => offBy(measurement.predicted, measured))),
+        "",
+        "The same for the times that were written down before the measuring."
+      ),
       processors_at_most: figure(
         processors,
         "",
@@ -151,14 +163,19 @@ export const concludeSimVersusNet = (
         "Calibrated: the rate at which the processors hand all blobs to the asking process."
       )
     },
-    tables: [comparison(all), measuredRuns(all), machineTable(machine)],
+    tables: [
+      comparison(all),
+      ...(shaped.length === 0 ? [] : [shapedComparison(shaped)]),
+      measuredRuns(all),
+      ...(shaped.length === 0 ? [] : [shapedRuns(shaped)]),
+      machineTable(machine)
+    ],
     charts: [
       agreementChart(
-        all.map((compared) => ({
-          label: `${optionsText(compared.measurement.options)}${compared.measurement.role === "calibration" ? " (calibration)" : ""}`,
-          p50: ratios(compared.simulated, compared.measured).p50_s,
-          max: ratios(compared.simulated, compared.measured).max_s
-        })),
+        [
+          ...all.map((compared) => ({ label: labelOf(compared), ...agreement(compared) })),
+          ...shaped.map((compared) => ({ label: shapedLabel(compared), ...agreement(compared) }))
+        ],
         goodWithin
       )
     ]

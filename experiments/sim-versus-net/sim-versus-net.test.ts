@@ -6,10 +6,11 @@ import { describe, expect, it } from "vitest"
 import { assertPlain } from "../../testing/experiments/plain-answer.ts"
 import { silentProgress } from "../engine/progress.ts"
 import type { Findings } from "../report/result.ts"
-import type { Measurement } from "./measured.ts"
+import type { Measurement, ShapedMeasurement } from "./measured.ts"
 import { simVersusNet } from "./sim-versus-net.ts"
 import { answerOf } from "./sim-versus-net-answer.ts"
 import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
+import { boundOfLinks, simulateLinks } from "./simulated-links.ts"
 import { simulateLoopback } from "./simulated-loopback.ts"
 
 const size = 2 * 1024 * 1024
@@ -60,11 +61,16 @@ const measurement = (
 describe("sim-versus-net", () => {
   it("separates calibration and predictions, and gives the error of the worst prediction", () => {
     const machine = { cpu: "a", cores: 2, memory_gib: 1, kernel: "k", node: "n", storage: "s" }
-    const { figures, tables } = concludeSimVersusNet(machine, costs, [
-      comparedWith(measurement("calibration", "calibration", [10, 20]), { p50_s: 10, max_s: 21 }),
-      comparedWith(measurement("near", "prediction", [10, 20]), { p50_s: 10.5, max_s: 20 }),
-      comparedWith(measurement("far", "prediction", [10, 20]), { p50_s: 10, max_s: 16 })
-    ])
+    const { figures, tables } = concludeSimVersusNet(
+      machine,
+      costs,
+      [
+        comparedWith(measurement("calibration", "calibration", [10, 20]), { p50_s: 10, max_s: 21 }),
+        comparedWith(measurement("near", "prediction", [10, 20]), { p50_s: 10.5, max_s: 20 }),
+        comparedWith(measurement("far", "prediction", [10, 20]), { p50_s: 10, max_s: 16 })
+      ],
+      []
+    )
     expect(assertPlain(answerOf({ seeds: "1", strategies: {}, figures, tables: tables! }))).toBe(
       "Predicted before the measuring, p50 and maximum of 2 measurements are off by at most 5.0 %. " +
         "Simulated by the sources of this report, they are off by at most 20.0 %. The aim of 10.0 % is missed."
@@ -79,9 +85,63 @@ describe("sim-versus-net", () => {
     ])
   })
 
+  it("compares on shaped links with the bound, and counts them in the answer", () => {
+    const links = { agents: 2, size, pieceLength: 262_144, rate: 1_000_000 }
+    const shaped = {
+      name: "links",
+      options: links,
+      links: "tbf, burst 16KiB, queue 128KiB, cubic",
+      predicted: { p50_s: 2.2, max_s: 4 },
+      sources: "abc",
+      conditions: "nothing else ran",
+      kernel: "Linux 6",
+      date: "2026-01-01T00:00Z",
+      runs: [
+        {
+          completions_s: [2, 4],
+          cpu_share: 0.2,
+          machine_busy: 0.3,
+          rejects_per_piece: 0.5,
+          resent_share: 0.01
+        }
+      ]
+    } satisfies ShapedMeasurement
+    const machine = { cpu: "a", cores: 2, memory_gib: 1, kernel: "k", node: "n", storage: "s" }
+    const { figures, tables } = concludeSimVersusNet(
+      machine,
+      costs,
+      [comparedWith(measurement("near", "prediction", [10, 20]), { p50_s: 10, max_s: 20 })],
+      [{ measurement: shaped, measured: { p50_s: 2, max_s: 4 }, simulated: { p50_s: 2, max_s: 3 } }]
+    )
+    expect(assertPlain(answerOf({ seeds: "1", strategies: {}, figures, tables: tables! }))).toBe(
+      "Predicted before the measuring, p50 and maximum of 1 measurements are off by at most 5.0 %, those of 1 on " +
+        "shaped links by 10.0 %. Simulated by the sources of this report, they are off by at most 0.0 %, on shaped " +
+        "links by 25.0 %. The aim of 10.0 % is missed."
+    )
+    const bound = boundOfLinks(links)
+    expect(tables?.find(({ title }) => title === "Links that the kernel shapes")?.rows).toEqual([
+      [
+        "2 agents, 2MiB in 256KiB",
+        "8 Mbit/s",
+        "cubic",
+        bound.toFixed(2),
+        ...[2 / bound, 4 / bound].map((ratio) => ratio.toFixed(3)),
+        `${(2.2 / bound).toFixed(3)} (1.100)`,
+        `${(4 / bound).toFixed(3)} (1.000)`,
+        `${(2 / bound).toFixed(3)} (1.000)`,
+        `${(3 / bound).toFixed(3)} (0.750)`,
+        "0.50",
+        "20.0 %"
+      ]
+    ])
+  })
+
   it("answers without a prediction, and says when the aim is met", () => {
     const findings = (off: number, rows: ReadonlyArray<ReadonlyArray<string>>): Findings => {
-      const names = ["worst_predicted", "worst_simulated", "worst_calibration"]
+      const names = [
+        ...["worst_predicted", "worst_simulated", "worst_calibration"],
+        ...["shaped_measurements", "worst_shaped_predicted", "worst_shaped_simulated"]
+      ]
       const figures = Object.fromEntries(names.map((name) => [name, { value: off, unit: "", meaning: name }]))
       const tables = [{ title: "Simulated and measured", caption: "", columns: ["options", "role"], rows }]
       return { seeds: "1", strategies: {}, figures, tables }
@@ -102,5 +162,9 @@ describe("sim-versus-net", () => {
     const input = { measured: options, costs, seed: 1 }
     const outcome = await Effect.runPromise(simVersusNet.measure(input, silentProgress))
     expect(outcome).toEqual(simulateLoopback(options, costs, 1))
+    const shaped = { agents: 2, size, pieceLength: 262_144, rate: 1_000_000 }
+    expect(await Effect.runPromise(simVersusNet.measure({ shaped, costs, seed: 1 }, silentProgress))).toEqual(
+      await Effect.runPromise(simulateLinks(shaped, "fair", 1))
+    )
   })
 })

@@ -1,8 +1,10 @@
-// The experiment sim-versus-net: whether the simulator predicts how long real processes take. Each measurement of real
-// processes is a cell: the same options on simulated hosts. sim-versus-net-conclusion.ts compares the figures.
+// The experiment sim-versus-net: whether the simulator predicts how long real processes take, on loopback with the
+// product's own limits and on links that the kernel shapes. Each measurement of real processes is a cell: the same
+// options on simulated hosts. sim-versus-net-conclusion.ts compares the figures.
 
 import { readFileSync } from "node:fs"
 import { Effect, Schema } from "effect"
+import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import {
   type Cell,
@@ -12,9 +14,16 @@ import {
   option
 } from "../engine/experiment.ts"
 import { byteRateText, durationText } from "../engine/option-text.ts"
-import { type MeasuredFile, type Measurement, meanTimes, measuredFileOf } from "./measured.ts"
+import {
+  type MeasuredFile,
+  type Measurement,
+  meanTimes,
+  measuredFileOf,
+  type ShapedMeasurement
+} from "./measured.ts"
 import { answerOf } from "./sim-versus-net-answer.ts"
 import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
+import { simulateLinks } from "./simulated-links.ts"
 import { calibratedCosts, type LoopbackCosts, simulateLoopback } from "./simulated-loopback.ts"
 
 const name = "sim-versus-net"
@@ -43,8 +52,10 @@ const options = Schema.Struct({
 })
 type Options = typeof options.Type
 
+/** Exactly one of `measured`, on loopback, and `shaped`. */
 interface Input {
-  readonly measured: Measurement["options"]
+  readonly measured?: Measurement["options"]
+  readonly shaped?: ShapedMeasurement["options"]
   readonly costs: LoopbackCosts
   readonly seed: number
 }
@@ -68,20 +79,26 @@ const costsOf = (options: Options): LoopbackCosts => ({
   handOver: options["hand-over"]
 })
 
-const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> =>
-  readMeasured().measurements.flatMap((measurement) =>
-    seeds.map((seed) => {
-      const { agents, size } = measurement.options
-      return {
-        label: `${measurement.name}, seed ${seed}`,
-        input: { measured: measurement.options, costs: costsOf(options), seed },
-        cost: agents * size,
-        memory: agents * memoryPerHost + 3 * size
-      }
-    })
-  )
+const cells = (options: Options, seeds: ReadonlyArray<number>): ReadonlyArray<Cell<Input>> => {
+  const { measurements, shaped } = readMeasured()
+  const costs = costsOf(options)
+  const cell = (
+    { name, options: { agents, size } }: Measurement | ShapedMeasurement,
+    which: Pick<Input, "measured" | "shaped">
+  ) =>
+    seeds.map((seed) => ({
+      label: `${name}, seed ${seed}`,
+      input: { ...which, costs, seed },
+      cost: agents * size,
+      memory: agents * memoryPerHost + 3 * size
+    }))
+  return [
+    ...measurements.flatMap((measurement) => cell(measurement, { measured: measurement.options })),
+    ...shaped.flatMap((measurement) => cell(measurement, { shaped: measurement.options }))
+  ]
+}
 
-const measure = ({ measured, costs, seed }: Input): Effect.Effect<Outcome, ExperimentFailed> =>
+const measureLoopback = (measured: Measurement["options"], { costs, seed }: Input) =>
   Effect.gen(function* () {
     const run = simulateLoopback(measured, costs, seed)
     const early = run.completions.find((at) => at / 1e6 < floorOf(measured))
@@ -91,22 +108,36 @@ const measure = ({ measured, costs, seed }: Input): Effect.Effect<Outcome, Exper
     )
   })
 
+const measure = (input: Input): Effect.Effect<Outcome, ExperimentFailed> => {
+  const { measured, shaped, seed } = input
+  if (measured !== undefined) return measureLoopback(measured, input)
+  invariant(shaped !== undefined, "a cell has a measurement of one of the two kinds")
+  return Effect.mapError(simulateLinks(shaped, "fair", seed), ({ message }) => failed(message))
+}
+
 const conclude = (options: Options, seeds: ReadonlyArray<number>, outcomes: ReadonlyArray<Outcome>) =>
   Effect.gen(function* () {
-    const { machine, measurements } = readMeasured()
+    const { machine, measurements, shaped } = readMeasured()
     if (measurements.length === 0) {
-      return yield* failed(
-        "measured.json holds no measurement: take one with npm run shoal -- measure --help"
-      )
+      return yield* failed("measured.json holds no measurement: take one with npm run measure -- --help")
     }
-    const compared = measurements.map((measurement, index) => {
-      const own = outcomes.slice(index * seeds.length, (index + 1) * seeds.length)
-      return comparedWith(
-        measurement,
-        meanTimes(own.map(({ completions }) => completions.map((at) => at / 1e6)))
+    /** Means over the seeds of measurement `index` of both kinds. */
+    const simulated = (index: number) =>
+      meanTimes(
+        outcomes
+          .slice(index * seeds.length, (index + 1) * seeds.length)
+          .map(({ completions }) => completions.map((at) => at / 1e6))
       )
-    })
-    return concludeSimVersusNet(machine, costsOf(options), compared)
+    return concludeSimVersusNet(
+      machine,
+      costsOf(options),
+      measurements.map((measurement, index) => comparedWith(measurement, simulated(index))),
+      shaped.map((measurement, index) => ({
+        measurement,
+        measured: meanTimes(measurement.runs.map((run) => run.completions_s)),
+        simulated: simulated(measurements.length + index)
+      }))
+    )
   })
 
 export const simVersusNet = defineExperiment({
@@ -122,7 +153,7 @@ export const simVersusNet = defineExperiment({
       "pulls another blob, like a host that has been running for a while. A blob of random bytes is pushed to the " +
       "proxy; then one process asks the registries of all agents for it at once. An agent is done when the last " +
       "byte of its answer arrives, which it holds back until the blob is complete, verified and committed. " +
-      "Processes and folders are new for each run. `npm run shoal -- measure --help` explains how; the results are " +
+      "Processes and folders are new for each run. `npm run measure -- --help` explains how; the results are " +
       "in experiments/sim-versus-net/measured.json.",
     "Simulated: the same programs run with the same configuration on simulated hosts and get the same requests; " +
       "the same token buckets pace pieces, links are fast, and bytes are real. Three constants stand for what no " +
@@ -135,12 +166,19 @@ export const simVersusNet = defineExperiment({
       "anything of a blob until its last pieces came; then all of it moved at once through the shared processors. " +
       "The last two predictions were made with that in the model and with the latency fitted again, both on the " +
       "times of the calibration: only these two test the model as it is.",
+    "On shaped links: a herd and agents run in network namespaces, one for each, with a link that the kernel shapes " +
+      "each way (`npm run measure -- --namespaces`); an agent is done when it has verified and committed the blob. " +
+      "The simulator has links of the goodput, which is what headers and acknowledgements leave, in the model `fair`, " +
+      "and nothing is fitted. Ratios are to the counting bound of the goodput, or of the product's own limit where " +
+      "that is on.",
     "No agent can be done before every piece has left the only origin once; a run with an earlier agent fails."
   ],
   limits: [
     "All processes share one machine: their use of the processors, and other work on it, are in the measured times.",
     "Rates are low, so that this sharing does not decide; the report does not show that the simulator is right at " +
       "line rate.",
+    "Shaped links have no latency besides that of their queues, TCP's congestion control is that of the table, and " +
+      "no packet is lost but where a queue is full.",
     "The processes ran the sources that are named with each run; where the protocol has changed since, the " +
       "simulated times differ for that reason too.",
     "These are a few runs on one machine, which cannot be repeated to the byte."

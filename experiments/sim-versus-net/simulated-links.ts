@@ -3,6 +3,7 @@
 // (wire-share.ts). Blobs have no bytes here, and agents are asked without a client.
 
 import { Effect } from "effect"
+import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { makespanBound } from "../flash-crowd/bounds.ts"
@@ -72,10 +73,11 @@ export const boundOfLinks = (links: ShapedLinks): number =>
   })
 
 export interface SimulatedWave {
-  /** Seconds, one per agent. */
-  readonly completions: ReadonlyArray<number>
+  /** One per agent. */
+  readonly completions: ReadonlyArray<Micros>
   readonly rejects: number
-  readonly requests: number
+  readonly traceHash: string
+  readonly events: number
 }
 
 /** Runs one wave of the twin. */
@@ -86,9 +88,10 @@ export const simulateLinks = (
 ): Effect.Effect<SimulatedWave, { readonly message: string }> =>
   Effect.map(
     runFlashCrowd(crowdOf(links, model, seed), {}, silentProgress),
-    ({ completions, counts }): SimulatedWave => ({
-      completions: completions.map((micros) => micros / 1e6),
+    ({ completions, counts, traceHash, events }): SimulatedWave => ({
+      completions,
       rejects: counts.rejects_received ?? 0,
-      requests: counts.requests_sent ?? 0
+      traceHash,
+      events
     })
   )

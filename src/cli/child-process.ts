@@ -18,8 +18,8 @@ export interface ChildOptions {
   readonly logFile: string
   /** Between SIGTERM and SIGKILL; "none" kills it at once, when nothing that it holds matters. */
   readonly patience: Duration.Input | "none"
-  /** Name of the network namespace that it runs in; this process's own when absent. */
-  readonly namespace?: string
+  /** Programs with their arguments that become the child in the end, such as `ip netns exec NAME`. */
+  readonly through?: ReadonlyArray<string>
 }
 
 export interface RunningChild {
@@ -65,10 +65,8 @@ const start = (options: ChildOptions): ChildProcess => {
   try {
     // The child has its own process group, so Ctrl-C reaches this process alone, which then stops its children in
     // order.
-    const { namespace } = options
-    // `ip netns exec` becomes the program, so id and channel are the child's.
-    const enter = namespace === undefined ? [] : ["ip", "netns", "exec", namespace]
-    const [program, ...args] = [...enter, process.execPath, launcher, ...options.args]
+    // A program that becomes the child keeps its id and its channel.
+    const [program, ...args] = [...(options.through ?? []), process.execPath, launcher, ...options.args]
     return spawn(program!, args, {
       stdio: ["ignore", log, log, "ipc"],
       detached: true

@@ -18,7 +18,9 @@ const flags = {
     Flag.withDefault(false)
   ),
   name: Flag.String("name").pipe(
-    Flag.withDescription("Name of the measurement in the file; required without --namespaces"),
+    Flag.withDescription(
+      "Name of the measurement in the file; with --namespaces nothing is kept without one"
+    ),
     Flag.optional
   ),
   role: Flag.Literals("role", ["calibration", "prediction"]).pipe(
@@ -179,12 +181,12 @@ export const measureCommand = Command.make("measure", flags, (given) => {
         })
     )
   }
-  const { shaper, limiter, runs, seeds, maxBusy, perHost, settings, storage } = given
+  const { shaper, limiter, runs, seeds, maxBusy, perHost, settings, storage, file, conditions } = given
   return Effect.flatMap(
     Effect.promise(() => import("./namespace-measurement.ts")),
     ({ measureInNamespaces }) =>
       measureInNamespaces({
-        ...{ limiter, runs, seeds, maxBusy, perHost, settings, storage },
+        ...{ limiter, runs, seeds, maxBusy, perHost, settings, storage, file, conditions },
         agents: Option.getOrElse(agents, () => onShapedLinks.agents),
         size: Option.getOrElse(size, () => onShapedLinks.size),
         shape: {
@@ -194,6 +196,7 @@ export const measureCommand = Command.make("measure", flags, (given) => {
           queue: Option.getOrElse(queue, () => onShapedLinks.queue),
           delay: Option.getOrElse(delay, () => 0)
         },
+        ...optionally("name", name),
         ...optionally("pieceLength", given.pieces),
         ...optionally("congestion", given.congestion),
         ...optionally("out", given.out)

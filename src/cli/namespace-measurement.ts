@@ -6,18 +6,22 @@
 
 import { writeFileSync } from "node:fs"
 import { Console, Effect } from "effect"
+import { type CompletionTimes, meanTimes } from "../../experiments/sim-versus-net/measured.ts"
 import { boundOfLinks, simulateLinks } from "../../experiments/sim-versus-net/simulated-links.ts"
 import { choosePieceLength } from "../protocol/wire/metainfo.ts"
 import { CliFailure, type NotPossibleHere } from "./cli-failure.ts"
+import { measuredFileAt } from "./measured-file.ts"
 import { type LinkShape, settingPattern } from "./namespace-plan.ts"
 import { type NamespaceRun, type NamespaceRunOptions, runInNamespaces } from "./namespace-run.ts"
 import {
   conclusionLines,
   hostLines,
+  linksText,
   medianTimes,
   predictedLine,
   runLines,
   setUpLines,
+  shapedRunOf,
   timesOf
 } from "./namespace-text.ts"
 import { congestionControls, reserveNamespaces } from "./network-namespaces.ts"
@@ -40,6 +44,10 @@ export interface NamespaceRequest {
   readonly storage: string
   /** Where the numbers of all runs are written, as JSON. */
   readonly out?: string
+  /** Name under which the measurement is kept in `file`; it is not kept without one. */
+  readonly name?: string
+  readonly file: string
+  readonly conditions: string
 }
 
 /** What Linux uses unless told otherwise; a machine may differ. */
@@ -54,6 +62,9 @@ const optionsOf = (given: NamespaceRequest): Effect.Effect<NamespaceRunOptions, 
     return refuse(`--agents ${agents}: expected ${leastAgents} to ${mostAgents} in namespaces`)
   }
   if (limiter < 0 || limiter > 100) return refuse(`--limiter ${limiter}: expected a percentage, 0 to 100`)
+  if (given.name !== undefined && given.seeds < 1) {
+    return refuse("--seeds 0: what is kept under a name is predicted first")
+  }
   if (given.runs < 1) return refuse(`--runs ${given.runs}: expected at least 1`)
   const { known, own } = congestionControls()
   const congestion = given.congestion ?? (known.includes(usualCongestion) ? usualCongestion : own)
@@ -82,8 +93,10 @@ const predict = (options: NamespaceRunOptions, seeds: number) =>
       (seed) => simulateLinks(options, "fair", seed)
     )
     const rejects = waves.reduce((sum, wave) => sum + wave.rejects, 0) / seeds
+    const seconds = waves.map(({ completions }) => completions.map((micros) => micros / 1e6))
     return {
-      times: medianTimes(waves.map(({ completions }) => timesOf(completions))),
+      means: meanTimes(seconds),
+      times: medianTimes(seconds.map(timesOf)),
       rejectsPerPiece: rejects / (options.agents * Math.ceil(options.size / options.pieceLength))
     }
   }).pipe(Effect.mapError(({ message }) => new CliFailure({ message: `the prediction failed: ${message}` })))
@@ -97,7 +110,28 @@ const step = (number: number) => (what: string) => {
     process.stderr.write(`\r\u001b[2K${what === "" ? "" : `run ${number}: ${what} ...`}`)
 }
 
-/** Measures and prints; keeps nothing but the file that `out` names. */
+/** Keeps the measurement for the report of sim-versus-net. */
+const keep = (
+  given: NamespaceRequest,
+  options: NamespaceRunOptions,
+  predicted: CompletionTimes,
+  runs: ReadonlyArray<NamespaceRun>
+): Effect.Effect<void, CliFailure> => {
+  const { name, file, storage, conditions } = given
+  if (name === undefined) return Effect.void
+  const { agents, size, pieceLength, rate, limiter } = options
+  const [first, ...others] = runs.map((run) => shapedRunOf(run, options))
+  return measuredFileAt(file, storage).keepShaped({
+    name,
+    options: { agents, size, pieceLength, rate, ...(limiter === undefined ? {} : { limiter }) },
+    links: linksText(options),
+    predicted,
+    conditions,
+    runs: [first!, ...others]
+  })
+}
+
+/** Measures and prints. */
 export const measureInNamespaces = (
   given: NamespaceRequest
 ): Effect.Effect<void, CliFailure | NotPossibleHere> =>
@@ -120,6 +154,7 @@ export const measureInNamespaces = (
     }
     const measured = medianTimes(runs.map(({ completed }) => timesOf(completed)))
     yield* say(conclusionLines(measured, runs.length, predicted?.times, options))
+    if (predicted !== undefined) yield* keep(given, options, predicted.means, runs)
     const { out } = given
     if (out !== undefined) {
       yield* Effect.try({

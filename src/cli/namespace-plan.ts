@@ -59,7 +59,7 @@ export const shapedDevice = "peers0"
 /** The switch's end of the link of host `index`. */
 export const portOf = (index: number): string => `port${index}`
 
-const ports = { registry: 5000, peer: 5001, origin: 5002, tracker: 5003, buildIndex: 5004 } as const
+export const ports = { registry: 5000, peer: 5001, origin: 5002, tracker: 5003, buildIndex: 5004 } as const
 
 const words = (text: string): ReadonlyArray<string> => text.split(" ")
 const ip = (text: string): ProgramCall => ({ program: "ip", args: words(text) })

@@ -3,7 +3,7 @@
 
 import { execFile } from "node:child_process"
 import { Duration, Effect } from "effect"
-import type { NamespacePlan } from "./namespace-plan.ts"
+import { type NamespacePlan, ports } from "./namespace-plan.ts"
 
 /** The sockets of one host at one instant. */
 interface SocketsSeen {
@@ -20,6 +20,7 @@ export interface SocketsSummary extends SocketsSeen {
   readonly looks: number
 }
 
+const peerSockets = `( sport = :${ports.peer} or dport = :${ports.peer} )`
 const betweenLooks = Duration.millis(250)
 const lookMilliseconds = 5_000
 
@@ -42,10 +43,9 @@ export const socketsIn = (text: string): SocketsSeen => {
 
 const look = (namespace: string): Effect.Effect<SocketsSeen | undefined> =>
   Effect.callback((resume) => {
-    const filter = ["state", "established", "( sport = :5001 or dport = :5001 )"]
     execFile(
       "ip",
-      ["netns", "exec", namespace, "ss", "-tinOH", ...filter],
+      ["netns", "exec", namespace, "ss", "-tinOH", peerSockets],
       { timeout: lookMilliseconds },
       (error, stdout) => resume(Effect.succeed(error === null ? socketsIn(stdout) : undefined))
     )

@@ -3,6 +3,8 @@
 import { Schema } from "effect"
 import { byteRateText, byteSizeText, durationText } from "../../experiments/engine/option-text.ts"
 import { ascending, quantile } from "../../experiments/report/quantiles.ts"
+import { rounded } from "../../experiments/report/result.ts"
+import type { ShapedRun } from "../../experiments/sim-versus-net/measured.ts"
 import {
   boundOfLinks,
   goodputOfLinks,
@@ -45,14 +47,22 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 const againstBound = ({ p50, slowest }: WaveTimes, bound: number): string =>
   `p50 ${p50.toFixed(2)} s (${(p50 / bound).toFixed(3)}), slowest ${slowest.toFixed(2)} s (${(slowest / bound).toFixed(3)})`
 
+/** Shaper, queue and TCP in a few words. */
+export const linksText = ({ shape, congestion, settings }: NamespaceRunOptions): string =>
+  [
+    `${shape.shaper}, burst ${sizeText(shape.burst)}, queue ${sizeText(shape.queue)}`,
+    ...(shape.delay === 0 ? [] : [`${delayText(shape.delay)} of delay`]),
+    congestion,
+    ...settings
+  ].join(", ")
+
 export const setUpLines = (options: NamespaceRunOptions): ReadonlyArray<string> => {
-  const { agents, size, pieceLength, rate, shape, congestion, settings } = options
+  const { agents, size, pieceLength, rate } = options
   const limit = limitOf(options)
   const pieces = Math.ceil(size / pieceLength)
   return [
     `${agents} agents and a herd, each in a namespace of its own; links of ${(8 * rate) / 1e6} Mbit/s each way ` +
-      `(${shape.shaper}, burst ${sizeText(shape.burst)}, queue ${sizeText(shape.queue)}, ` +
-      `${shape.delay === 0 ? "no added delay" : `${delayText(shape.delay)} of delay`}), ${[congestion, ...settings].join(", ")}`,
+      `(${linksText(options)})`,
     `blob of ${sizeText(size)} in ${pieces} pieces of ${sizeText(pieceLength)}; own limits ` +
       `${limit === undefined ? "off" : `on at ${rateText(limit)}, ${percentText(options.limiter ?? 0)} of the goodput`}`,
     `goodput ${rateText(goodputOfLinks(options))} of ${rateText(rate)}: segments of ${mtu - 52} bytes in frames of ` +
@@ -93,6 +103,21 @@ export const runLines = (
     `       an agent's kernel held ${kilobytes(run.sockets.bytes)} (${percentText(run.sockets.unsent / Math.max(1, run.sockets.bytes))} ` +
       `not sent yet) of ${run.sockets.sending.toFixed(1)} peers, at most ${kilobytes(run.sockets.most)} of one`
   ]
+}
+
+const thousandths = (value: number): number => rounded(Math.round(value * 1000) / 1000)
+
+/** A run in the form of measured.json. */
+export const shapedRunOf = (run: NamespaceRun, links: ShapedLinks): ShapedRun => {
+  const all = sumOfCounters(run.hosts)
+  const [first, ...others] = ascending(run.completed).map(thousandths)
+  return {
+    completions_s: [first!, ...others],
+    cpu_share: thousandths(run.cpu),
+    machine_busy: thousandths(run.machine),
+    rejects_per_piece: thousandths(all.rejectsSent / transfers(links)),
+    resent_share: rounded(all.segmentsRetransmitted / all.segmentsSent)
+  }
 }
 
 /** One line per host. */

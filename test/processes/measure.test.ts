@@ -20,10 +20,10 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(storage, { recursive: true, force: true }))
 
-const small = () => [
+const small = (agents = 4, size = "8MiB") => [
   "measure",
   "--namespaces",
-  ...["--agents", "4", "--size", "8MiB", "--rate", "80Mbit/s", "--runs", "1", "--seeds", "1"],
+  ...["--agents", String(agents), "--size", size, "--rate", "80Mbit/s", "--runs", "1", "--seeds", "1"],
   ...["--storage", storage]
 ]
 
@@ -78,7 +78,7 @@ test.each(["SIGINT", "SIGKILL"] as const)("after %s no namespace and no process 
     return nothingIsLeft(stopped.pid)
   }
   // The next command removes what a killed one left; its hosts end with it.
-  const next = startShoal([...small(), "--agents", "2", "--size", "1MiB"])
+  const next = startShoal(small(2, "1MiB"))
   expect((await next.ended).code).toBe(0)
   nothingIsLeft(stopped.pid)
   nothingIsLeft(next.pid)
@@ -92,7 +92,7 @@ test("a machine without the programs is told from a failure", async () => {
 })
 
 test("refuses a number of agents that it cannot run, in one line", async () => {
-  const { code, stderr } = await runToEnd(process.execPath, [launcher, ...small(), "--agents", "17"])
+  const { code, stderr } = await runToEnd(process.execPath, [launcher, ...small(17)])
   expect(code).toBe(1)
   expect(stderr).toBe("shoal: --agents 17: expected 2 to 16 in namespaces\n")
 })
