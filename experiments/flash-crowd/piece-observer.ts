@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import type { Bitfield } from "../../src/protocol/kit/bitfield.ts"
 import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
-import type { Payload } from "../../src/protocol/wire/payload.ts"
+import type { HashProof, Payload } from "../../src/protocol/wire/payload.ts"
 import type { HostProgram, StartedRole } from "../../src/roles/host-program.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../../src/roles/services/blob-store.ts"
 import { BlobStoreLayer } from "../../src/roles/services/blob-store-layer.ts"
@@ -41,8 +41,8 @@ class ObservedFile implements PieceFile {
     this.#file.load(piece, done)
   }
 
-  store(piece: number, payload: Payload, done: (outcome: StoreOutcome) => void): void {
-    this.#file.store(piece, payload, (outcome) => {
+  store(piece: number, payload: Payload, proof: HashProof, done: (outcome: StoreOutcome) => void): void {
+    this.#file.store(piece, payload, proof, (outcome) => {
       if (outcome.tag === "Stored") this.#stored(piece)
       done(outcome)
     })

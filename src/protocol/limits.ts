@@ -15,8 +15,10 @@ export const limits = {
   minPieceLength: 256 * KiB,
   /** Bytes. A piece is held in memory while it is verified; above this a slow peer holds too much. */
   maxPieceLength: 16 * MiB,
-  /** Pieces per blob. 16 MiB pieces x this = 16 TiB; a bitfield is at most 128 KiB, metainfo 32 MiB. */
+  /** Pieces per blob. 16 MiB pieces x this = 16 TiB; a bitfield is at most 128 KiB, the hashes kept 64 MiB. */
   maxPieces: 1 << 20,
+  /** Hashes of the longest proof, one for each level above maxPieces pieces: at most 640 bytes of a Piece. */
+  maxProofHashes: 20,
   /** Bytes of the longest Hello credential. */
   maxCredentialBytes: 4 * KiB,
   /** Bytes of the longest "host:port". */
@@ -172,6 +174,7 @@ export const limits = {
 } as const
 
 invariant(limits.minPieceLength <= limits.maxPieceLength, "limits: minPieceLength > maxPieceLength")
+invariant(limits.maxPieces <= 2 ** limits.maxProofHashes, "limits: a proof is shorter than a tree is high")
 invariant(
   limits.maxPieces / 8 + 256 <= limits.maxControlFrame,
   "limits: a bitfield does not fit a control frame"

@@ -13,11 +13,10 @@ import { agents, MiB, storedPieces, until } from "../../testing/scenarios/scenar
 import type { ScenarioWorld } from "../../testing/scenarios/world.ts"
 import { limits } from "../protocol/limits.ts"
 import { makeDigest } from "../protocol/wire/digest.ts"
-import { choosePieceLength, pieceCount, pieceHashBytes } from "../protocol/wire/metainfo.ts"
+import { choosePieceLength, pieceCount } from "../protocol/wire/metainfo.ts"
 import { agentLimits } from "../roles/agent/limits.ts"
 import type { HostProgramError } from "../roles/host-program.ts"
 import { RealContent } from "./disk/blob-content.ts"
-import { payloadHash } from "./disk/sim-digests.ts"
 import { putTorrent } from "./disk/sim-disk.ts"
 
 const length = 4 * 1024 * MiB
@@ -52,12 +51,8 @@ const play = (
   const { disk } = simulation.machine("origin")
   const folder = disk.folder("origin")
   disk.allocate(length)
-  const pieceHashes = new Uint8Array(pieces * pieceHashBytes)
-  for (let piece = 0; piece < pieces; piece++) {
-    pieceHashes.set(payloadHash(content.piece(piece, pieceLength)), piece * pieceHashBytes)
-  }
   folder.blobs.set(digest, content)
-  putTorrent(folder, { digest, length, pieceLength, pieceHashes })
+  putTorrent(folder, content.metainfo(digest, pieceLength))
   simulation.run(
     Effect.scoped(
       Effect.gen(function* () {

@@ -67,7 +67,10 @@ export interface Simulation {
   readonly stats: () => SimulationStats
 }
 
-/** Gigabit links, half a millisecond apart; disks like NVMe; SHA-256 at the speed of one core. */
+/**
+ * Gigabit links, half a millisecond apart; disks like NVMe; SHA-256 at the speed of one core, for trees as well (1.7
+ * GB/s measured with leaves of 16 KiB, 2.0 flat).
+ */
 const defaultOptions: NetworkOptions & DiskOptions = {
   uplink: 125_000_000,
   downlink: 125_000_000,

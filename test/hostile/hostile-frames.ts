@@ -94,6 +94,7 @@ export const anyTalk = (swarm: SwarmId): fc.Arbitrary<Message> => {
       tag: fc.constant("Piece" as const),
       channel,
       piece,
+      proof: fc.nat(3).map((hashes) => new Uint8Array(32 * hashes)),
       payload: fc.uint8Array({ maxLength: 2000 })
     })
   )

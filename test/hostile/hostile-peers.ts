@@ -132,7 +132,7 @@ const brokenTalk = (swarm: SwarmId): fc.Arbitrary<Said> =>
         fc.array(anyTalk(swarm), { maxLength: 6 }),
         fc.constantFrom<Message>(
           { tag: "Request", channel: 9, piece: 0 },
-          { tag: "Piece", channel: 9, piece: 0, payload: new Uint8Array(9) },
+          { tag: "Piece", channel: 9, piece: 0, proof: new Uint8Array(32), payload: new Uint8Array(9) },
           { tag: "Open", channel: limits.maxChannels, swarm, have: "none" }
         )
       )

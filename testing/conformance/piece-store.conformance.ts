@@ -2,10 +2,11 @@
 // resumes after a kill with stored pieces only, and becomes a blob only if the whole digest matches.
 
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
-import { type Digest, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
-import { type Metainfo, pieceCount, pieceSize } from "../../src/protocol/wire/metainfo.ts"
-import type { Payload } from "../../src/protocol/wire/payload.ts"
+import type { Digest } from "../../src/protocol/wire/digest.ts"
+import { type Metainfo, pieceSize } from "../../src/protocol/wire/metainfo.ts"
+import type { HashProof, Payload } from "../../src/protocol/wire/payload.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../../src/roles/services/blob-store.ts"
+import { type TestTree, testTree } from "../roles/test-trees.ts"
 import { commitBytes, openBlobs, readAll } from "./blob-store.conformance.ts"
 import {
   type ConformanceCase,
@@ -18,29 +19,26 @@ import {
   sampleBytes
 } from "./conformance.ts"
 
-const pieceLength = 1024
+export const pieceLength = 32 * 1024
 
-const metainfoOf = (place: StoragePlace, bytes: Uint8Array, digest?: Digest): Metainfo => {
-  const blob = { length: bytes.length, pieceLength }
-  const pieceHashes = new Uint8Array(32 * pieceCount(blob))
-  for (let piece = 0; piece < pieceCount(blob); piece++) {
-    const hash = place.digests.digest("sha256", pieceOf(bytes, piece))
-    pieceHashes.set(fromHex(digestEncoded(hash)), 32 * piece)
-  }
-  return { ...blob, digest: digest ?? place.digests.digest("sha256", bytes), pieceHashes }
-}
+export const treeOf = (place: StoragePlace, bytes: Uint8Array): TestTree =>
+  testTree(place.digests.digest, bytes, pieceLength)
 
-const pieceOf = (bytes: Uint8Array, piece: number): Uint8Array =>
+const metainfoOf = (place: StoragePlace, bytes: Uint8Array, digest?: Digest): Metainfo =>
+  testTree(place.digests.digest, bytes, pieceLength, digest).metainfo
+
+export const pieceOf = (bytes: Uint8Array, piece: number): Uint8Array =>
   bytes.slice(piece * pieceLength, (piece + 1) * pieceLength)
 
-const store = (
+export const store = (
   file: PieceFile,
   piece: number,
-  payload: Payload
+  payload: Payload,
+  proof: HashProof
 ): Effect.Effect<StoreOutcome, ConformanceFailed> =>
-  later("store", (done) => file.store(piece, payload, done))
+  later("store", (done) => file.store(piece, payload, proof, done))
 
-const load = (file: PieceFile, piece: number): Effect.Effect<LoadOutcome> =>
+export const load = (file: PieceFile, piece: number): Effect.Effect<LoadOutcome> =>
   Effect.callback((resume) => file.load(piece, (outcome) => resume(Effect.succeed(outcome))))
 
 /** Awaits the callback of a call, which must not come before the call returns. */
@@ -60,13 +58,15 @@ const later = <A>(
     inside = false
   })
 
-const storePieces = Effect.fnUntraced(function* (
+export const storePieces = Effect.fnUntraced(function* (
+  place: StoragePlace,
   file: PieceFile,
   bytes: Uint8Array,
   pieces: Iterable<number>
 ) {
+  const { proof } = treeOf(place, bytes)
   for (const piece of pieces) {
-    const outcome = yield* store(file, piece, pieceOf(bytes, piece))
+    const outcome = yield* store(file, piece, pieceOf(bytes, piece), proof(piece))
     yield* expectThat(outcome.tag === "Stored", `piece ${piece} was not stored but ${outcome.tag}`)
   }
 })
@@ -84,7 +84,7 @@ const expectPiece = Effect.fnUntraced(function* (
   )
 })
 
-const range = (count: number): Array<number> => Array.from({ length: count }, (_, index) => index)
+export const range = (count: number): Array<number> => Array.from({ length: count }, (_, index) => index)
 
 const count = (file: PieceFile): number => file.have().count
 
@@ -99,11 +99,11 @@ const downloads = conformanceCase("a download fills in any order and becomes a b
         yield* expectThat(count(file) === 0 && file.have().length === 11, "a new download has pieces")
         yield* expectThat(file.swarm === place.digests.swarmId(metainfo), "the swarm is another one")
         yield* expectThat((yield* load(file, 3)).tag === "Failed", "a missing piece was loaded")
-        yield* storePieces(file, bytes, [10, 3, 4, 0, 9, 1, 2, 8])
+        yield* storePieces(place, file, bytes, [10, 3, 4, 0, 9, 1, 2, 8])
         yield* expectThat(count(file) === 8, `${count(file)} pieces after 8 were stored`)
         yield* expectThat(Option.isNone(yield* blobs.stat(metainfo.digest)), "a blob before it is whole")
         yield* expectPiece(place, file, bytes, 10)
-        yield* storePieces(file, bytes, [7, 6, 5, 5])
+        yield* storePieces(place, file, bytes, [7, 6, 5, 5])
         yield* file.complete
         yield* file.complete
         yield* expectPiece(place, file, bytes, 6)
@@ -125,15 +125,16 @@ const corruptPieces = conformanceCase("a piece with wrong bytes is never stored"
     const blobs = yield* openBlobs(place)
     const bytes = sampleBytes(21, 3 * pieceLength)
     const file = yield* blobs.openPieces(metainfoOf(place, bytes))
+    const { proof } = treeOf(place, bytes)
     const right = pieceOf(bytes, 1)
     const flipped = right.slice()
     flipped[500]! ^= 1
     for (const wrong of [flipped, right.slice(1), pieceOf(bytes, 0), new Uint8Array(0)]) {
-      const outcome = yield* store(file, 1, wrong)
+      const outcome = yield* store(file, 1, wrong, proof(1))
       yield* expectThat(outcome.tag === "Corrupt", `wrong bytes were ${outcome.tag}`)
     }
     yield* expectThat(count(file) === 0, "a corrupt piece counts as there")
-    yield* storePieces(file, bytes, [1])
+    yield* storePieces(place, file, bytes, [1])
   })
 )
 
@@ -145,7 +146,7 @@ const resumes = conformanceCase("a download resumes after a kill with its stored
     yield* Effect.scoped(
       Effect.gen(function* () {
         const file = yield* (yield* openBlobs(place)).openPieces(metainfo)
-        yield* storePieces(file, bytes, stored)
+        yield* storePieces(place, file, bytes, stored)
         yield* place.kill
       })
     )
@@ -159,6 +160,7 @@ const resumes = conformanceCase("a download resumes after a kill with its stored
     yield* expectThat(have.count >= 1, "nothing of the download is left")
     for (const piece of range(9)) if (have.has(piece)) yield* expectPiece(place, file, bytes, piece)
     yield* storePieces(
+      place,
       file,
       bytes,
       range(9).filter((piece) => !have.has(piece))
@@ -175,14 +177,14 @@ const reopened = conformanceCase("a closed download is opened again with its pie
     const metainfo = metainfoOf(place, bytes)
     for (const piece of [2, 0, 3]) {
       yield* Effect.scoped(
-        Effect.flatMap(blobs.openPieces(metainfo), (file) => storePieces(file, bytes, [piece]))
+        Effect.flatMap(blobs.openPieces(metainfo), (file) => storePieces(place, file, bytes, [piece]))
       )
     }
     const file = yield* blobs.openPieces(metainfo)
     const have = file.have()
     yield* expectThat(have.count === 3 && !have.has(1), `${have.count} of 3 pieces are there`)
     yield* expectPiece(place, file, bytes, 2)
-    yield* storePieces(file, bytes, [1])
+    yield* storePieces(place, file, bytes, [1])
     yield* file.complete
     yield* expectThat(Option.isSome(yield* blobs.stat(metainfo.digest)), "the completed blob is missing")
   })
@@ -197,7 +199,7 @@ const wrongWhole = conformanceCase("a wrong whole digest discards pieces and met
     yield* Effect.scoped(
       Effect.gen(function* () {
         const file = yield* blobs.openPieces(metainfo)
-        yield* storePieces(file, bytes, range(4))
+        yield* storePieces(place, file, bytes, range(4))
         const wrong = yield* expectFailure(file.complete, "DigestMismatch")
         yield* expectThat(wrong.actual === place.digests.digest("sha256", bytes), "another digest is named")
       })
@@ -217,10 +219,10 @@ const shared = conformanceCase("a blob that is open twice is one blob", (place) 
     const second = yield* Effect.scoped(
       Effect.gen(function* () {
         const first = yield* blobs.openPieces(metainfo)
-        yield* storePieces(first, bytes, [0])
+        yield* storePieces(place, first, bytes, [0])
         const inner = yield* blobs.openPieces(metainfo)
         yield* expectThat(inner.have().has(0), "the second opening does not see the piece of the first")
-        yield* storePieces(inner, bytes, [1, 2])
+        yield* storePieces(place, inner, bytes, [1, 2])
         yield* first.complete
         return inner
       })
@@ -239,9 +241,10 @@ const removedWhileOpen = conformanceCase("removing an open download ends it", (p
     yield* Effect.scoped(
       Effect.gen(function* () {
         const file = yield* blobs.openPieces(metainfo)
-        yield* storePieces(file, bytes, [0])
+        yield* storePieces(place, file, bytes, [0])
         yield* blobs.remove(metainfo.digest)
-        const outcome = yield* store(file, 1, pieceOf(bytes, 1))
+        const { proof } = treeOf(place, bytes)
+        const outcome = yield* store(file, 1, pieceOf(bytes, 1), proof(1))
         yield* expectThat(outcome.tag === "Failed", `a piece of a removed download was ${outcome.tag}`)
       })
     )
@@ -260,7 +263,7 @@ const closedWhileCompleting = conformanceCase(
       const metainfo = metainfoOf(place, bytes)
       const scope = yield* Scope.make()
       const file = yield* Scope.provide(blobs.openPieces(metainfo), scope)
-      yield* storePieces(file, bytes, range(6))
+      yield* storePieces(place, file, bytes, range(6))
       const completing = yield* Effect.forkChild(file.complete, { startImmediately: true })
       yield* Scope.close(scope, Exit.void)
       yield* Fiber.join(completing)
@@ -331,7 +334,7 @@ const expectFound = Effect.fnUntraced(function* (
 ) {
   const kept = yield* blobs.metainfo(metainfo.digest)
   yield* expectThat(
-    Option.isSome(kept) && sameBytes(kept.value.metainfo.pieceHashes, metainfo.pieceHashes),
+    Option.isSome(kept) && sameBytes(kept.value.metainfo.root, metainfo.root),
     "the metainfo is missing or another"
   )
   if (Option.isNone(kept)) return

@@ -2,8 +2,9 @@
 // and the last use of each blob.
 
 import { Effect, Option } from "effect"
-import { type Digest, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
+import type { Digest } from "../../src/protocol/wire/digest.ts"
 import type { BlobStore, PieceFile, StoreUsage } from "../../src/roles/services/blob-store.ts"
+import { testTree } from "../roles/test-trees.ts"
 import { chunked, commitBytes, openBlobs } from "./blob-store.conformance.ts"
 import { type ConformanceCase, conformanceCase, expectThat, sampleBytes } from "./conformance.ts"
 
@@ -26,7 +27,7 @@ const measured = conformanceCase(
           )
           yield* commitBytes(blobs, bytes, digest)
           const bare = Option.getOrThrow(yield* blobs.measure(digest))
-          yield* blobs.makeMetainfo(digest, 1024)
+          yield* blobs.makeMetainfo(digest, 16 * 1024)
           const whole = Option.getOrThrow(yield* blobs.measure(digest))
           yield* expectThat(whole.complete && whole.bytes >= bytes.length, `measured ${whole.bytes} bytes`)
           yield* expectThat(whole.bytes > bare.bytes, "the metainfo takes nothing")
@@ -83,8 +84,8 @@ const usesAreNoted = conformanceCase("the last use of a blob outlives a kill", (
 
 const pieces = Array.from({ length: 32 }, (_, piece) => piece)
 
-const store = (file: PieceFile, piece: number, bytes: Uint8Array) =>
-  Effect.callback<void>((resume) => file.store(piece, bytes, () => resume(Effect.void)))
+const store = (file: PieceFile, piece: number, bytes: Uint8Array, proof: Uint8Array) =>
+  Effect.callback<void>((resume) => file.store(piece, bytes, proof, () => resume(Effect.void)))
 
 const downloadIsMeasured = conformanceCase(
   "a download is measured by its stored pieces, and as nothing after its removal",
@@ -92,13 +93,8 @@ const downloadIsMeasured = conformanceCase(
     Effect.gen(function* () {
       const long = 64 * 1024
       const bytes = sampleBytes(31, 32 * long)
-      const blob = { length: bytes.length, pieceLength: long }
-      const pieceHashes = new Uint8Array(32 * 32)
+      const { metainfo, proof } = testTree(place.digests.digest, bytes, long)
       const at = (piece: number) => bytes.slice(piece * long, (piece + 1) * long)
-      for (const piece of pieces) {
-        pieceHashes.set(fromHex(digestEncoded(place.digests.digest("sha256", at(piece)))), 32 * piece)
-      }
-      const metainfo = { ...blob, digest: place.digests.digest("sha256", bytes), pieceHashes }
       const takes = (blobs: BlobStore) =>
         Effect.map(
           blobs.measure(metainfo.digest),
@@ -110,7 +106,7 @@ const downloadIsMeasured = conformanceCase(
           const file = yield* blobs.openPieces(metainfo)
           const opened = yield* takes(blobs)
           yield* expectThat(opened > 0 && opened < long, `an empty download takes ${opened} bytes`)
-          for (const piece of [3, 20, 31]) yield* store(file, piece, at(piece))
+          for (const piece of [3, 20, 31]) yield* store(file, piece, at(piece), proof(piece))
           const some = yield* takes(blobs)
           yield* expectThat(some >= 3 * long && some < 16 * long, `three of 32 pieces take ${some} bytes`)
           yield* place.kill
@@ -124,7 +120,7 @@ const downloadIsMeasured = conformanceCase(
         `after a kill the download takes ${left?.bytes} bytes`
       )
       const file = yield* blobs.openPieces(metainfo)
-      for (const piece of pieces) yield* store(file, piece, at(piece))
+      for (const piece of pieces) yield* store(file, piece, at(piece), proof(piece))
       yield* file.complete
       const whole = Option.getOrThrow(yield* blobs.measure(metainfo.digest))
       yield* expectThat(

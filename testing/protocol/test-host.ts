@@ -9,6 +9,7 @@ import { limits } from "../../src/protocol/limits.ts"
 import { PeerHost } from "../../src/protocol/peer/peer-host.ts"
 import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
 import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../src/protocol/swarm/peer-host-io.ts"
+import { hashBytes, levelsAbove, unclesMissing } from "../../src/protocol/wire/hash-tree.ts"
 import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
 import { type Metainfo, pieceSize } from "../../src/protocol/wire/metainfo.ts"
 import type { Payload } from "../../src/protocol/wire/payload.ts"
@@ -146,7 +147,8 @@ export class TestHost {
           else {
             const corrupt = !store.verified.has(piece) || world.chance(this.faults.corruptPercent)
             const payload: TestPayload = { byteLength: pieceSize(store.metainfo, piece), piece, corrupt }
-            this.step({ tag: "PieceLoaded", swarm, piece, payload })
+            const proof = new Uint8Array(hashBytes * levelsAbove(store.verified.length))
+            this.step({ tag: "PieceLoaded", swarm, piece, payload, proof })
           }
         })
         return
@@ -162,6 +164,10 @@ export class TestHost {
             return
           }
           if (store !== undefined) {
+            invariant(
+              output.proof.byteLength >= hashBytes * unclesMissing(store.verified, piece),
+              "test world: a proof lacks uncles that the receiver does not have"
+            )
             invariant(
               this.stores.get(swarm) !== store || store.verified.set(piece),
               "test world: a piece is stored twice"

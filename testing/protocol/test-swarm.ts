@@ -104,7 +104,11 @@ export const setUpSwarm = ({
   }
   const out = (): readonly string[] => context.take().map(textOf)
   const piece = (from: Neighbour, number: number, bytes = number === pieces - 1 ? 700 : 1000) =>
-    swarm.onPiece(from, number, { byteLength: bytes }, context.now)
+    swarm.onPiece(
+      from,
+      { tag: "Piece", channel: 5, piece: number, proof: new Uint8Array(0), payload: { byteLength: bytes } },
+      context.now
+    )
   const stored = (number: number): void => swarm.pieceStored(number, context.now)
   const reject = (
     from: Neighbour,

@@ -22,6 +22,9 @@ export const watchedSwarm = (number: number): Watched => {
   }
 }
 
+/** What the store loads: a piece of 1000 bytes, and the proof of one of 2^20 pieces. */
+export const loadedBytes = { payload: { byteLength: 1000 }, proof: new Uint8Array(20 * 32) }
+
 /** An uploader, two swarms, and neighbours 1 to 9 of each. One byte takes one microsecond until a send is measured. */
 export const setUpUploader = (rules: Partial<PeerHostRules> = {}) => {
   const context = new TestContext({ initialUploadTimePerMiB: MiB, ...rules })
@@ -31,7 +34,7 @@ export const setUpUploader = (rules: Partial<PeerHostRules> = {}) => {
   const enqueue = (connection: number, piece: number, { swarm = 0, bytes = 1000 } = {}): void =>
     uploader.enqueue(swarms[swarm]!, neighbours[connection]!, piece, bytes)
   const loaded = (piece: number, swarm = 0): void =>
-    uploader.pieceLoaded(swarms[swarm]!.id, piece, { byteLength: 1000 }, context.now)
+    uploader.pieceLoaded({ swarm: swarms[swarm]!.id, piece, ...loadedBytes }, context.now)
   const sent = (connection: number, piece: number, swarm = 0): void =>
     uploader.pieceSent(connection, swarms[swarm]!.id, piece, context.now)
   /** What went out since the last call: loads, pieces and refusals, as text. */

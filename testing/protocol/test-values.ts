@@ -32,5 +32,5 @@ export const testMetainfo = (pieces: number, pieceLength: number, shortBy = 0): 
   digest: parseDigest(`sha256:${"ab".repeat(32)}`)!,
   length: pieces * pieceLength - shortBy,
   pieceLength,
-  pieceHashes: new Uint8Array(32 * pieces)
+  root: new Uint8Array(32)
 })

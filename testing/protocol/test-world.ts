@@ -11,6 +11,7 @@ import { PeerHost } from "../../src/protocol/peer/peer-host.ts"
 import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
 import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { Have, Message, SwarmId } from "../../src/protocol/wire/message.ts"
+import { protocolVersion } from "../../src/protocol/wire/message.ts"
 import type { PeerKind } from "../../src/protocol/wire/peer-id.ts"
 import { type HostWorld, TestHost, type TestHostOptions } from "./test-host.ts"
 import { type Link, type LinkEnd, newEnd } from "./test-link.ts"
@@ -271,7 +272,7 @@ export class Stage {
 
 export const hello = (peer: number, kind: PeerKind = "agent"): Message => ({
   tag: "Hello",
-  version: 1,
+  version: protocolVersion,
   ...testPeer(peer, kind),
   credentials: new Uint8Array(0)
 })
@@ -291,6 +292,7 @@ export const piece = (number: number, corrupt = false): Message => ({
   tag: "Piece",
   channel: 5,
   piece: number,
+  proof: new Uint8Array(0),
   payload: { byteLength: 1000, piece: number, corrupt } as { byteLength: number }
 })
 

@@ -2,14 +2,9 @@
 // support downloads by piece, because no test of these roles downloads.
 
 import { Effect, Option, Stream } from "effect"
-import { type Digest, digestAlgorithm, digestEncoded, fromHex } from "../../src/protocol/wire/digest.ts"
-import {
-  type Metainfo,
-  pieceCount,
-  pieceHashBytes,
-  pieceSize,
-  type Torrent
-} from "../../src/protocol/wire/metainfo.ts"
+import { type Digest, digestAlgorithm } from "../../src/protocol/wire/digest.ts"
+import { leafBytes, levelsAbove, rootOfBytes } from "../../src/protocol/wire/hash-tree.ts"
+import type { Metainfo, Torrent } from "../../src/protocol/wire/metainfo.ts"
 import {
   BlobMissing,
   type BlobStore,
@@ -20,6 +15,7 @@ import {
   UploadUnknown
 } from "../../src/roles/services/blob-store.ts"
 import type { Digests } from "../../src/roles/services/digests.ts"
+import { sha256By } from "./test-trees.ts"
 
 export interface MemoryBlobs extends BlobStore {
   readonly blobs: Map<Digest, Uint8Array>
@@ -141,13 +137,10 @@ export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
         const kept = torrents.get(digest)
         if (kept !== undefined) return Effect.succeed(kept)
         const shape = { length: bytes.byteLength, pieceLength }
-        const pieceHashes = new Uint8Array(pieceCount(shape) * pieceHashBytes)
-        for (let piece = 0; piece < pieceCount(shape); piece++) {
-          const at = piece * pieceLength
-          const hash = digests.digest("sha256", bytes.subarray(at, at + pieceSize(shape, piece)))
-          pieceHashes.set(fromHex(digestEncoded(hash)), piece * pieceHashBytes)
-        }
-        return Effect.succeed(keep({ digest, ...shape, pieceHashes }))
+        const levels = levelsAbove(Math.ceil(bytes.byteLength / leafBytes))
+        return Effect.succeed(
+          keep({ digest, ...shape, root: rootOfBytes(bytes, levels, sha256By(digests.digest)) })
+        )
       }),
     putMetainfo: (metainfo) => Effect.sync(() => keep(metainfo)),
     findSwarm: (swarm) =>

@@ -142,7 +142,7 @@ const corrupting = (file: PieceFile): PieceFile => ({
       invariant(outcome.payload instanceof Uint8Array, "scenario: a payload is not bytes")
       const payload = outcome.payload.slice()
       payload[payload.length >> 1]! ^= 1
-      done({ tag: "Loaded", payload })
+      done({ tag: "Loaded", payload, proof: outcome.proof })
     })
 })
 

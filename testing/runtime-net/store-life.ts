@@ -7,24 +7,33 @@ import { expect } from "vitest"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
 import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../../src/roles/services/blob-store.ts"
+import { digestOf } from "../../src/runtime-net/platform/node-digests.ts"
 import { sameBytes, sampleBytes } from "../conformance/conformance.ts"
+import { type TestTree, testTree } from "../roles/test-trees.ts"
 
 export const sha256 = (bytes: Uint8Array): Digest => `sha256:${hash("sha256", bytes, "hex")}` as Digest
 
-const pieceLength = 4096
+const pieceLength = 16 * 1024
 
-export const metainfoOf = (bytes: Uint8Array, digest = sha256(bytes)): Metainfo => {
-  const hashes: Array<Uint8Array> = []
-  for (let at = 0; at < bytes.length; at += pieceLength) {
-    hashes.push(hash("sha256", bytes.subarray(at, at + pieceLength), "buffer"))
-  }
-  return { digest, length: bytes.length, pieceLength, pieceHashes: new Uint8Array(Buffer.concat(hashes)) }
+export const metainfoOf = (bytes: Uint8Array, digest?: Digest): Metainfo =>
+  testTree(digestOf, bytes, pieceLength, digest).metainfo
+
+const trees = new WeakMap<Uint8Array, TestTree>()
+
+/** Computed once, because a test stores hundreds of pieces. */
+const treeOf = (bytes: Uint8Array): TestTree => {
+  const tree = trees.get(bytes) ?? testTree(digestOf, bytes, pieceLength)
+  trees.set(bytes, tree)
+  return tree
 }
 
 export const store = (file: PieceFile, bytes: Uint8Array, piece: number) =>
   Effect.callback<StoreOutcome>((resume) =>
-    file.store(piece, bytes.slice(piece * pieceLength, (piece + 1) * pieceLength), (outcome) =>
-      resume(Effect.succeed(outcome))
+    file.store(
+      piece,
+      bytes.slice(piece * pieceLength, (piece + 1) * pieceLength),
+      treeOf(bytes).proof(piece),
+      (outcome) => resume(Effect.succeed(outcome))
     )
   )
 

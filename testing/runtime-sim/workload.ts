@@ -88,11 +88,12 @@ const gossiper = (name: string, torrent: Torrent) =>
             }
             file.load(piece, (outcome) => {
               if (outcome.tag === "Failed") return
-              endpoint.send(connection, { tag: "Piece", channel: 1, piece, payload: outcome.payload }, swarm)
+              const { payload, proof } = outcome
+              endpoint.send(connection, { tag: "Piece", channel: 1, piece, proof, payload }, swarm)
             })
           } else if (message.tag === "Piece") {
-            const { piece, payload } = message
-            file.store(piece, payload, (outcome) => {
+            const { piece, payload, proof } = message
+            file.store(piece, payload, proof, (outcome) => {
               if (outcome.tag === "Stored") have.set(piece)
               ask(connection)
             })

@@ -175,7 +175,7 @@ describe("a Hello", () => {
   })
 
   it.each<[ByeReason, object]>([
-    ["version", { version: 2 }],
+    ["version", { version: 1 }],
     ["duplicate", { peerId: testPeer(50).peerId }],
     ["banned", {}]
   ])("is refused by Bye %s", (reason, other) => {

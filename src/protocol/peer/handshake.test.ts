@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest"
 import { openSession } from "../../../testing/protocol/test-session.ts"
 import { testPeer } from "../../../testing/protocol/test-values.ts"
+import { protocolVersion } from "../wire/message.ts"
 import { keptOfTwo, makeHello, refuseHello } from "./handshake.ts"
 
 const self = testPeer(5, "origin")
@@ -12,7 +13,7 @@ describe("the Hello of a host", () => {
   it("names it", () => {
     expect(makeHello(self)).toEqual({
       tag: "Hello",
-      version: 1,
+      version: protocolVersion,
       ...self,
       credentials: new Uint8Array(0)
     })
@@ -26,7 +27,7 @@ describe("a peer's Hello", () => {
 
   it("is refused for its version first, then when it is this host's own, then for a ban", () => {
     const everyone = () => true
-    expect(refuseHello(self, { ...hello, version: 2 }, everyone)).toBe("version")
+    expect(refuseHello(self, { ...hello, version: 1 }, everyone)).toBe("version")
     expect(refuseHello(self, { ...hello, peerId: self.peerId }, everyone)).toBe("duplicate")
     expect(refuseHello(self, hello, (peerId) => peerId === hello.peerId)).toBe("banned")
   })

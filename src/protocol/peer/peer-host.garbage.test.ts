@@ -6,7 +6,14 @@ import { describe, expect, it } from "vitest"
 import { seededRandom, testMetainfo, testPeer, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { Bitfield } from "../kit/bitfield.ts"
 import type { PeerHostInput } from "../swarm/peer-host-io.ts"
-import type { ByeReason, CloseReason, Have, Message, RejectReason } from "../wire/message.ts"
+import {
+  type ByeReason,
+  type CloseReason,
+  type Have,
+  type Message,
+  protocolVersion,
+  type RejectReason
+} from "../wire/message.ts"
 import { PeerHost } from "./peer-host.ts"
 
 const pieces = 11
@@ -32,7 +39,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       tag: fc.constant("Hello" as const),
-      version: fc.constantFrom(1, 1, 1, 2),
+      version: fc.constantFrom(protocolVersion, protocolVersion, protocolVersion, 1),
       peerId: fc.constantFrom(1, 2, 9).map((peer) => testPeer(peer).peerId),
       kind: fc.constantFrom("agent" as const, "origin" as const),
       address: fc.constantFrom("", "host-1:1"),
@@ -78,6 +85,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
       tag: fc.constant("Piece" as const),
       channel: anyChannel,
       piece: anyPiece,
+      proof: fc.constantFrom(0, 32, 640).map((length) => new Uint8Array(length)),
       payload: anyPayload
     })
   },
@@ -123,7 +131,12 @@ const run = (
     for (const output of [...host.handle(input, now)]) {
       switch (output.tag) {
         case "LoadPiece":
-          answers.push({ ...output, tag: "PieceLoaded", payload: { byteLength: 1000 } })
+          answers.push({
+            ...output,
+            tag: "PieceLoaded",
+            payload: { byteLength: 1000 },
+            proof: new Uint8Array(96)
+          })
           break
         case "StorePiece":
           answers.push({ tag: "PieceStored", swarm: output.swarm, piece: output.piece })
@@ -195,7 +208,12 @@ describe("peer host, garbage", () => {
     fc.assert(
       fc.property(fc.array(anyStep, { minLength: 5, maxLength: 120, size: "max" }), (steps) => {
         // Most runs get past the handshake; after it anything may follow.
-        const greeting: Message = { tag: "Hello", version: 1, ...testPeer(1), credentials: new Uint8Array(0) }
+        const greeting: Message = {
+          tag: "Hello",
+          version: protocolVersion,
+          ...testPeer(1),
+          credentials: new Uint8Array(0)
+        }
         const opening: Message = { tag: "Open", channel: 1, swarm: testSwarm(0), have: "all" }
         run([{ from: -1, message: greeting }, { from: -1, message: opening }, ...steps])
       }),

@@ -130,7 +130,7 @@ describe("peer host, Have", () => {
 
   it("announces groups of pieces, or after a while, to a neighbour that has plenty to request", () => {
     const many = 96
-    const blob = { ...metainfo, length: many * metainfo.pieceLength, pieceHashes: new Uint8Array(32 * many) }
+    const blob = { ...metainfo, length: many * metainfo.pieceLength }
     const rules = { maxRequestsPerNeighbour: 9, maxRequestsPerSwarm: 20, maxRequestsPerHost: 20 }
     const stage = new Stage("agent", { ...rules, haveHoldPieces: 4 })
     const have = new Bitfield(many)

@@ -31,7 +31,7 @@ describe("peer host, handshake", () => {
   })
 
   it.each([
-    ["version", { ...hello(1), version: 2 } as Message],
+    ["version", { ...hello(1), version: 1 } as Message],
     ["duplicate", hello(50)]
   ])("refuses a Hello by Bye %s", (reason, first) => {
     const stage = new Stage()

@@ -185,7 +185,7 @@ export class PeerHost {
         this.#channels.swarm(input.swarm)?.pieceStored(input.piece, now)
         return
       case "PieceLoaded":
-        this.#uploader.pieceLoaded(input.swarm, input.piece, input.payload, now)
+        this.#uploader.pieceLoaded(input, now)
         return
       case "PieceSent":
         this.#uploader.pieceSent(input.connection, input.swarm, input.piece, now)
@@ -295,7 +295,7 @@ export class PeerHost {
       case "Request":
         return swarm.onRequest(neighbour, message.piece)
       case "Piece":
-        return swarm.onPiece(neighbour, message.piece, message.payload, now)
+        return swarm.onPiece(neighbour, message, now)
       case "Reject":
         return swarm.onReject(neighbour, message.piece, message.reason, message.retryAfter, now)
       case "Cancel":

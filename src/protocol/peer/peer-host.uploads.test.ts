@@ -7,12 +7,14 @@ import { milliseconds, seconds } from "../kit/time.ts"
 import { limits } from "../limits.ts"
 import type { PeerHostRules } from "../swarm/host-context.ts"
 import type { ConnectionId, PeerHostInput, PeerHostOutput } from "../swarm/peer-host-io.ts"
-import type { Message, RejectReason, SwarmId } from "../wire/message.ts"
+import { levelsAbove } from "../wire/hash-tree.ts"
+import { type Message, protocolVersion, type RejectReason, type SwarmId } from "../wire/message.ts"
 import { PeerHost } from "./peer-host.ts"
 
 const pieces = 16
 const pieceLength = 1 << 20
 const metainfo = testMetainfo(pieces, pieceLength)
+const wholeProof = new Uint8Array(32 * levelsAbove(pieces))
 
 /** A complete host in two swarms. Peer n is on connection -n: channel 1 for the first swarm, 2 for the second. */
 class Source {
@@ -40,7 +42,12 @@ class Source {
     }
     for (let peer = 1; peer <= peers; peer++) {
       this.step({ tag: "Connected", connection: -peer })
-      this.receive(-peer, { tag: "Hello", version: 1, ...testPeer(peer), credentials: new Uint8Array(0) })
+      this.receive(-peer, {
+        tag: "Hello",
+        version: protocolVersion,
+        ...testPeer(peer),
+        credentials: new Uint8Array(0)
+      })
       for (const [index, swarm] of this.swarms.entries()) {
         this.receive(-peer, { tag: "Open", channel: index + 1, swarm, have: "none" })
       }
@@ -71,7 +78,7 @@ class Source {
   /** Answers the oldest load. */
   load(): void {
     const { swarm, piece } = this.loads.shift()!
-    this.step({ tag: "PieceLoaded", swarm, piece, payload: { byteLength: pieceLength } })
+    this.step({ tag: "PieceLoaded", swarm, piece, payload: { byteLength: pieceLength }, proof: wholeProof })
   }
 
   /** Reports the oldest piece that is being sent as sent. */

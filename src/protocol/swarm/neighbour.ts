@@ -11,11 +11,13 @@ import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
-import type { RejectReason, SwarmId } from "../wire/message.ts"
-import type { Payload } from "../wire/payload.ts"
+import type { Message, RejectReason, SwarmId } from "../wire/message.ts"
 import type { PeerId, PeerKind } from "../wire/peer-id.ts"
 import type { ConnectionId } from "./peer-host-io.ts"
 import { NeighbourRequests } from "./request-window.ts"
+
+/** A Piece, with its proof. */
+export type ReceivedPiece = Message & { readonly tag: "Piece" }
 
 /** The connection of a neighbour, as a swarm sees it. */
 export interface NeighbourSession {
@@ -48,7 +50,7 @@ export interface NeighbourSwarm {
   readonly leave: (neighbour: Neighbour, now: Micros) => void
   readonly onHave: (neighbour: Neighbour, pieces: readonly number[], now: Micros) => string | undefined
   readonly onRequest: (neighbour: Neighbour, piece: number) => string | undefined
-  readonly onPiece: (neighbour: Neighbour, piece: number, payload: Payload, now: Micros) => string | undefined
+  readonly onPiece: (neighbour: Neighbour, received: ReceivedPiece, now: Micros) => string | undefined
   readonly onReject: (
     neighbour: Neighbour,
     piece: number,

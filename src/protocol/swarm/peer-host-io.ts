@@ -9,7 +9,7 @@
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { ByeReason, Message, SwarmId } from "../wire/message.ts"
 import type { Metainfo } from "../wire/metainfo.ts"
-import type { Payload } from "../wire/payload.ts"
+import type { HashProof, Payload } from "../wire/payload.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 
 /** Number of a connection on this host: positive when this host dialled, negative when it accepted. */
@@ -76,6 +76,8 @@ export type PeerHostInput =
       readonly swarm: SwarmId
       readonly piece: number
       readonly payload: Payload
+      /** All uncles of the piece in the hash tree. */
+      readonly proof: HashProof
     }
   | {
       readonly tag: "PieceLoadFailed"
@@ -107,12 +109,13 @@ export type PeerHostOutput =
     }
   | { readonly tag: "Disconnect"; readonly connection: ConnectionId; readonly reason: string }
   | { readonly tag: "LoadPiece"; readonly swarm: SwarmId; readonly piece: number }
-  /** Verify the piece against the metainfo, then store it. */
+  /** Verify the piece by its proof against the root of the metainfo, then store it. */
   | {
       readonly tag: "StorePiece"
       readonly swarm: SwarmId
       readonly piece: number
       readonly payload: Payload
+      readonly proof: HashProof
     }
   /** A peer opened a swarm that this host is not in. The answer is SwarmOpened or SwarmUnknown. */
   | { readonly tag: "SwarmAsked"; readonly swarm: SwarmId }

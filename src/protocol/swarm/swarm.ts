@@ -17,11 +17,10 @@ import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
 import { type Metainfo, pieceCount, pieceSize } from "../wire/metainfo.ts"
-import type { Payload } from "../wire/payload.ts"
 import { Demand } from "./demand.ts"
 import { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
-import { type Neighbour, type NeighbourSwarm, peerOf } from "./neighbour.ts"
+import { type Neighbour, type NeighbourSwarm, peerOf, type ReceivedPiece } from "./neighbour.ts"
 import type { SeedArc } from "./peer-host-io.ts"
 import { isBeingWritten, type PendingWrite, takePendingWrite } from "./pending-writes.ts"
 import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
@@ -246,7 +245,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     return undefined
   }
 
-  onPiece(neighbour: Neighbour, piece: number, payload: Payload, now: Micros): string | undefined {
+  onPiece(neighbour: Neighbour, { piece, proof, payload }: ReceivedPiece, now: Micros): string | undefined {
     const { counters } = this.#context
     const request = neighbour.requests.take(piece)
     if (request === undefined) {
@@ -268,7 +267,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
       if (this.window.isRequested(piece)) this.#filler.cancelDuplicates(piece, neighbour, now)
       this.window.mark(piece)
       this.#pendingWrites.push({ piece, from: neighbour.session })
-      this.#context.outputs.push({ tag: "StorePiece", swarm: this.id, piece, payload })
+      this.#context.outputs.push({ tag: "StorePiece", swarm: this.id, piece, payload, proof })
     }
     this.#filler.fill(neighbour, now)
     return undefined

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { counts, setUpUploader as setUp } from "../../../testing/protocol/test-uploader.ts"
+import { counts, loadedBytes, setUpUploader as setUp } from "../../../testing/protocol/test-uploader.ts"
 import type { Neighbour } from "./neighbour.ts"
 
 describe("the uploader under arbitrary calls", () => {
@@ -63,7 +63,7 @@ describe("the uploader under arbitrary calls", () => {
             const [swarm, piece] = load
             const id = swarms[swarm as 0 | 1].id
             if (one.tag === "failed") uploader.pieceLoadFailed(id, piece)
-            else uploader.pieceLoaded(id, piece, { byteLength: 1000 }, context.now)
+            else uploader.pieceLoaded({ swarm: id, piece, ...loadedBytes }, context.now)
           } else if (one.tag === "sent") {
             const send = pick(out)
             if (send === undefined) continue
@@ -97,7 +97,8 @@ describe("the uploader under arbitrary calls", () => {
             uploader.pieceSent(send[0], swarms[(send[0] % 2) as 0 | 1].id, send[1], context.now)
           } else if (load !== undefined) {
             loads = loads.slice(1)
-            uploader.pieceLoaded(swarms[load[0] as 0 | 1].id, load[1], { byteLength: 1000 }, context.now)
+            const [swarm, piece] = load
+            uploader.pieceLoaded({ swarm: swarms[swarm as 0 | 1].id, piece, ...loadedBytes }, context.now)
           }
           for (const output of context.take()) {
             if (output.tag === "LoadPiece") loads.push([output.swarm === swarms[0].id ? 0 : 1, output.piece])

@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from "vitest"
 import { testNeighbour } from "../../../testing/protocol/test-context.ts"
-import { counts, setUpUploader as setUp } from "../../../testing/protocol/test-uploader.ts"
+import { counts, loadedBytes, setUpUploader as setUp } from "../../../testing/protocol/test-uploader.ts"
 import { testSwarm } from "../../../testing/protocol/test-values.ts"
+import { levelsAbove } from "../wire/hash-tree.ts"
 
 describe("the uploader's room", () => {
   it("ends with the last piece of the queue", () => {
@@ -43,15 +44,35 @@ describe("what the uploader loads and sends", () => {
     const { context, uploader, swarms, enqueue } = setUp()
     enqueue(3, 7, { swarm: 1 })
     context.take()
-    const payload = { byteLength: 1000 }
-    uploader.pieceLoaded(swarms[1].id, 7, payload, 0)
+    const { payload, proof } = loadedBytes
+    uploader.pieceLoaded({ swarm: swarms[1].id, piece: 7, payload, proof }, 0)
     expect(context.take()).toEqual([
       {
         tag: "Send",
         connection: 3,
-        message: { tag: "Piece", channel: 103, piece: 7, payload },
+        message: { tag: "Piece", channel: 103, piece: 7, proof: expect.anything(), payload },
         swarm: swarms[1].id
       }
+    ])
+  })
+
+  it("sends each neighbour the uncles that the pieces that it announced do not vouch for", () => {
+    const { context, uploader, swarms, neighbours, enqueue } = setUp({ maxUploadsInFlight: 3 })
+    const count = neighbours[1]!.theirs!.length
+    const whole = Uint8Array.from({ length: 32 * levelsAbove(count) }, (_, index) => index >> 5)
+    neighbours[2]!.theirs!.set(6)
+    neighbours[3]!.theirs!.set(4)
+    for (const connection of [1, 2, 3]) enqueue(connection, 7)
+    context.take()
+    uploader.pieceLoaded({ swarm: swarms[0].id, piece: 7, payload: loadedBytes.payload, proof: whole }, 0)
+    const proofs = context.take().map((output) => {
+      if (output.tag !== "Send" || output.message.tag !== "Piece") throw new Error("not a Piece")
+      return [output.connection, Array.from(output.message.proof as Uint8Array)]
+    })
+    expect(proofs).toEqual([
+      [1, Array.from(whole)],
+      [2, []],
+      [3, Array.from(whole.subarray(0, 32))]
     ])
   })
 

@@ -18,11 +18,12 @@
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
+import { hashBytes, unclesMissing } from "../wire/hash-tree.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
-import type { Payload } from "../wire/payload.ts"
+import type { HashProof } from "../wire/payload.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour, NeighbourSession } from "./neighbour.ts"
-import type { ConnectionId } from "./peer-host-io.ts"
+import type { ConnectionId, PeerHostInput } from "./peer-host-io.ts"
 
 const MiB = 1024 * 1024
 
@@ -143,7 +144,8 @@ export class Uploader {
     return false
   }
 
-  pieceLoaded(swarm: SwarmId, piece: number, payload: Payload, now: Micros): void {
+  /** `proof` has all uncles of the piece; a neighbour is sent those that it cannot have yet. */
+  pieceLoaded({ swarm, piece, payload, proof }: LoadedPiece, now: Micros): void {
     this.#loadAnswered(swarm, piece)
     for (const job of this.#jobs) {
       if (job.state !== "loading" || job.piece !== piece || job.swarm.id !== swarm) continue
@@ -152,7 +154,13 @@ export class Uploader {
       this.#context.outputs.push({
         tag: "Send",
         connection: job.neighbour.connection,
-        message: { tag: "Piece", channel: job.neighbour.channel, piece, payload },
+        message: {
+          tag: "Piece",
+          channel: job.neighbour.channel,
+          piece,
+          proof: proofFor(job.neighbour, piece, proof),
+          payload
+        },
         swarm
       })
     }
@@ -324,6 +332,14 @@ export class Uploader {
     }
     return next
   }
+}
+
+type LoadedPiece = Omit<PeerHostInput & { readonly tag: "PieceLoaded" }, "tag">
+
+/** The neighbour has every uncle that the pieces that it announced vouch for. */
+const proofFor = ({ theirs }: Neighbour, piece: number, whole: HashProof): HashProof => {
+  invariant(theirs !== undefined, "uploader: a neighbour that is not joined is served")
+  return whole.subarray(0, hashBytes * unclesMissing(theirs, piece))
 }
 
 /** Whether the transport has it: it arrives, or the connection ends. */

@@ -3,7 +3,14 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { limits } from "../limits.ts"
-import { decodeMessage, encodedLength, encodeMessage, pieceHeaderBytes, writePieceHeader } from "./codec.ts"
+import {
+  decodeMessage,
+  encodedLength,
+  encodeMessage,
+  maxPieceHeaderBytes,
+  pieceHeaderBytes,
+  writePieceHeader
+} from "./codec.ts"
 import { toHex } from "./digest.ts"
 import { tags } from "./frame-layout.ts"
 import { type Message, protocolVersion, type SwarmId } from "./message.ts"
@@ -42,7 +49,13 @@ const messages: Record<Message["tag"], fc.Arbitrary<Message>> = {
   }),
   Have: fc.record({ tag: fc.constant("Have"), channel, pieces }),
   Request: fc.record({ tag: fc.constant("Request"), channel, piece }),
-  Piece: fc.record({ tag: fc.constant("Piece"), channel, piece, payload: bytesUpTo(400) }),
+  Piece: fc.record({
+    tag: fc.constant("Piece"),
+    channel,
+    piece,
+    proof: fc.integer({ min: 0, max: limits.maxProofHashes }).chain((hashes) => bytesOf(32 * hashes)),
+    payload: bytesUpTo(400)
+  }),
   Reject: fc.record({
     tag: fc.constant("Reject"),
     channel,
@@ -91,9 +104,12 @@ describe("a frame", () => {
     )
   })
 
-  test("has the length of a Piece whose payload is only a symbol", () => {
+  test("has the length of a Piece whose proof and payload are only symbols", () => {
     const payload = { byteLength: 4_000_000 }
-    expect(encodedLength({ tag: "Piece", channel: 0, piece: 0, payload })).toBe(4_000_000 + pieceHeaderBytes)
+    const proof = { byteLength: 96, subarray: () => proof }
+    expect(encodedLength({ tag: "Piece", channel: 0, piece: 0, proof, payload })).toBe(
+      4_000_096 + pieceHeaderBytes
+    )
   })
 
   test("never makes the decoder throw, and is the only frame of its message", () => {
@@ -156,18 +172,22 @@ describe("a frame", () => {
   })
 
   test("shares its bytes with the payload of a Piece", () => {
-    const frame = encodeMessage({ tag: "Piece", channel: 7, piece: 9, payload: new Uint8Array([1, 2, 3]) })
+    const payload = new Uint8Array([1, 2, 3])
+    const frame = encodeMessage({ tag: "Piece", channel: 7, piece: 9, proof: new Uint8Array(32), payload })
     const decoded = decodeMessage(frame)
     if (decoded.tag !== "Piece") throw new Error("not a Piece")
     expect((decoded.payload as Uint8Array).buffer).toBe(frame.buffer)
+    expect((decoded.proof as Uint8Array).buffer).toBe(frame.buffer)
   })
 
   test("of a Piece is the header of writePieceHeader and the payload", () => {
     const payload = new Uint8Array([5, 6, 7])
-    const target = new Uint8Array(2 + pieceHeaderBytes + payload.length)
-    writePieceHeader(target, 2, 513, 70_000)
-    target.set(payload, 2 + pieceHeaderBytes)
-    expect(target.subarray(2)).toEqual(encodeMessage({ tag: "Piece", channel: 513, piece: 70_000, payload }))
+    const proof = new Uint8Array(limits.maxProofHashes * 32).fill(9)
+    const message = { tag: "Piece", channel: 513, piece: 70_000, proof, payload } as const
+    const target = new Uint8Array(2 + maxPieceHeaderBytes + payload.length)
+    expect(writePieceHeader(target, 2, message)).toBe(2 + maxPieceHeaderBytes)
+    target.set(payload, 2 + maxPieceHeaderBytes)
+    expect(target.subarray(2)).toEqual(encodeMessage(message))
   })
 })
 
@@ -178,7 +198,14 @@ describe("the layout", () => {
     const swarmId = "ab".repeat(32) as SwarmId
     expect(hex(request)).toBe("05000100000002")
     expect(hex({ tag: "Cancel", channel: 256, piece: 0x01020 })).toBe("08010000001020")
-    expect(hex({ tag: "Piece", channel: 1, piece: 2, payload: new Uint8Array([9]) })).toBe("0600010000000209")
+    const payload = new Uint8Array([9])
+    expect(hex({ tag: "Piece", channel: 1, piece: 2, proof: new Uint8Array(0), payload })).toBe(
+      "060001000000020009"
+    )
+    const proof = new Uint8Array(64).fill(0xcd)
+    expect(hex({ tag: "Piece", channel: 1, piece: 2, proof, payload })).toBe(
+      `0600010000000202${"cd".repeat(64)}09`
+    )
     expect(hex({ tag: "Have", channel: 2, pieces: [1, 258] })).toBe("04000200020000000100000102")
     expect(hex({ tag: "Suggest", channel: 2, pieces: [] })).toBe("0900020000")
     expect(hex({ tag: "Reject", channel: 1, piece: 3, reason: "failed", retryAfter: 500_000 })).toBe(
@@ -194,13 +221,13 @@ describe("the layout", () => {
     expect(
       hex({
         tag: "Hello",
-        version: 1,
+        version: 2,
         peerId: "cd".repeat(20) as PeerId,
         kind: "origin",
         address: "h:1",
         credentials: new Uint8Array([0xff])
       })
-    ).toBe(`0153484f414c0001${"cd".repeat(20)}010003683a310001ff`)
+    ).toBe(`0153484f414c0002${"cd".repeat(20)}010003683a310001ff`)
   })
 
   test("of a bitfield at maxPieces fits a frame", () => {
@@ -255,7 +282,7 @@ describe("refusals", () => {
     longest.set([2, 0, 1])
     longest[35] = 2
     expect(decodeMessage(longest)).toMatchObject({ tag: "Open", channel: 1 })
-    expect(decodeMessage(Uint8Array.of(6, 0, 1, 0, 0, 0, 2))).toMatchObject({ tag: "Piece", piece: 2 })
+    expect(decodeMessage(Uint8Array.of(6, 0, 1, 0, 0, 0, 2, 0))).toMatchObject({ tag: "Piece", piece: 2 })
   })
 
   test("name another version, whatever follows it in the Hello, and ask for Bye version", () => {
@@ -300,6 +327,17 @@ describe("refusals", () => {
     expect(decodeMessage(long.subarray(0, long.length - 1)).tag).toBe("Piece")
   })
 
+  test("cover a proof that is longer than a tree is high, or cut", () => {
+    const most = new Uint8Array(pieceHeaderBytes + 32 * (limits.maxProofHashes + 1))
+    most.set([6, 0, 0, 0, 0, 0, 0, limits.maxProofHashes + 1])
+    expect(refusal(most)).toBe("Piece: a proof of 21 hashes is longer than 20")
+    most[7] = limits.maxProofHashes
+    expect(decodeMessage(most.subarray(0, most.length - 32)).tag).toBe("Piece")
+    expect(refusal(most.subarray(0, most.length - 33))).toBe(
+      "Piece: a frame of 647 bytes has the wrong length"
+    )
+  })
+
   test("cover a piece number that no blob has", () => {
     for (const tag of ["Request", "Cancel"] as const) {
       expect(refusal(withByte({ tag, channel: 0, piece: 0 }, 4, 0x10))).toBe(
@@ -308,7 +346,8 @@ describe("refusals", () => {
     }
     const reject: Message = { tag: "Reject", channel: 0, piece: 0, reason: "busy", retryAfter: 0 }
     expect(refusal(withByte(reject, 4, 0x10))).toContain("Reject: piece")
-    const sent: Message = { tag: "Piece", channel: 0, piece: 0, payload: new Uint8Array(1) }
+    const nothing = new Uint8Array(0)
+    const sent: Message = { tag: "Piece", channel: 0, piece: 0, proof: nothing, payload: nothing }
     expect(refusal(withByte(sent, 4, 0x10))).toContain("Piece: piece")
     expect(refusal(withByte({ tag: "Have", channel: 0, pieces: [0] }, 6, 0x10))).toContain("is not below")
   })
@@ -316,6 +355,7 @@ describe("refusals", () => {
 
 describe("encoding", () => {
   test("throws for what this host must not send", () => {
+    const nothing = new Uint8Array(0)
     const tooMany = new Array<number>(limits.maxPiecesPerMessage + 1).fill(0)
     const wrong: readonly Message[] = [
       { tag: "Have", channel: 0, pieces: tooMany },
@@ -326,7 +366,16 @@ describe("encoding", () => {
       { tag: "Request", channel: 0, piece: 0.5 },
       { tag: "Reject", channel: 0, piece: 0, reason: "busy", retryAfter: 0.5 },
       { tag: "Reject", channel: 0, piece: 0, reason: "busy", retryAfter: 2 ** 32 },
-      { tag: "Piece", channel: 0, piece: 0, payload: { byteLength: 3 } }
+      { tag: "Piece", channel: 0, piece: 0, proof: nothing, payload: { byteLength: 3 } },
+      {
+        tag: "Piece",
+        channel: 0,
+        piece: 0,
+        proof: { byteLength: 0, subarray: () => nothing },
+        payload: nothing
+      },
+      { tag: "Piece", channel: 0, piece: 0, proof: new Uint8Array(31), payload: nothing },
+      { tag: "Piece", channel: 0, piece: 0, proof: new Uint8Array(21 * 32), payload: nothing }
     ]
     for (const message of wrong) expect(() => encodeMessage(message)).toThrow("codec:")
   })

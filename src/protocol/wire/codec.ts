@@ -5,7 +5,7 @@
 //   3 Close    u16 channel | u8 reason
 //   4 Have     u16 channel | u16 count | u32 piece, count times
 //   5 Request  u16 channel | u32 piece
-//   6 Piece    u16 channel | u32 piece | payload to the frame's end
+//   6 Piece    u16 channel | u32 piece | u8 count | 32 uncle, count times | payload to the frame's end
 //   7 Reject   u16 channel | u32 piece | u8 reason | u32 retry after, microseconds
 //   8 Cancel   u16 channel | u32 piece
 //   9 Suggest  as Have
@@ -39,6 +39,7 @@ import {
   swarmIdBytes,
   tags
 } from "./frame-layout.ts"
+import { hashBytes } from "./hash-tree.ts"
 import { type ByeReason, type Have, type Message, protocolVersion, type SwarmId } from "./message.ts"
 import type { PeerId } from "./peer-id.ts"
 
@@ -49,8 +50,9 @@ export interface CodecError {
   readonly bye: ByeReason
 }
 
-/** Bytes of a Piece frame before the payload. */
-export const pieceHeaderBytes = 7
+/** Bytes of a Piece frame before its proof, and before the payload when the proof is the longest one. */
+export const pieceHeaderBytes = 8
+export const maxPieceHeaderBytes = pieceHeaderBytes + limits.maxProofHashes * hashBytes
 
 /** Length of the message's frame in bytes. It works for any payload, since it does not read the payload's bytes. */
 export const encodedLength = (message: Message): number => {
@@ -59,7 +61,7 @@ export const encodedLength = (message: Message): number => {
     case "Cancel":
       return 7
     case "Piece":
-      return pieceHeaderBytes + message.payload.byteLength
+      return pieceHeaderBytes + message.proof.byteLength + message.payload.byteLength
     case "Reject":
       return rejectBytes
     case "Have":
@@ -104,8 +106,7 @@ export const encodeMessage = (message: Message): Uint8Array<ArrayBuffer> => {
       const { payload } = message
       invariant(payload instanceof Uint8Array, "codec: only a payload of bytes can be encoded")
       invariant(payload.length <= limits.maxPieceLength, "codec: a piece is longer than maxPieceLength")
-      writePieceHeader(frame, 0, message.channel, message.piece)
-      frame.set(payload, pieceHeaderBytes)
+      frame.set(payload, writePieceHeader(frame, 0, message))
       return frame
     }
     case "Close":
@@ -127,16 +128,24 @@ export const encodeMessage = (message: Message): Uint8Array<ArrayBuffer> => {
   }
 }
 
-/** Writes the header of a Piece, pieceHeaderBytes long, at `offset`; the payload follows it in the frame. */
+/** Writes what stands before the payload of a Piece at `offset`; returns where the payload begins. */
 export const writePieceHeader = (
   target: Uint8Array,
   offset: number,
-  channel: number,
-  piece: number
-): void => {
+  { channel, piece, proof }: Message & { readonly tag: "Piece" }
+): number => {
+  invariant(proof instanceof Uint8Array, "codec: only a proof of bytes can be encoded")
+  const hashes = proof.length / hashBytes
+  invariant(
+    Number.isInteger(hashes) && hashes <= limits.maxProofHashes,
+    "codec: more hashes than a proof has"
+  )
   target[offset] = tags.Piece
   writeChannel(target, offset + 1, channel)
   writePiece(target, offset + 3, piece)
+  target[offset + 7] = hashes
+  target.set(proof, offset + pieceHeaderBytes)
+  return offset + pieceHeaderBytes + proof.length
 }
 
 const writeUint32 = (target: Uint8Array, offset: number, value: number): void => {
@@ -218,8 +227,8 @@ const refused = (reason: string, bye: ByeReason = "protocol-error"): CodecError 
 })
 
 /**
- * The message of a frame, or why there is none; it never throws. The payload of a Piece and the bitfield of an Open are
- * views of the frame, so the frame must not change afterwards.
+ * The message of a frame, or why there is none; it never throws. The proof and the payload of a Piece and the bitfield
+ * of an Open are views of the frame, so the frame must not change afterwards.
  */
 export const decodeMessage = (frame: Uint8Array): Message | CodecError => {
   const length = frame.length
@@ -278,12 +287,24 @@ const readUint32 = (frame: Uint8Array, offset: number): number =>
 
 const decodePiece = (frame: Uint8Array): Message | CodecError => {
   if (frame.length < pieceHeaderBytes) return wrongLength("Piece", frame.length)
-  if (frame.length > pieceHeaderBytes + limits.maxPieceLength) {
-    return refused(`Piece: ${frame.length - pieceHeaderBytes} bytes are more than ${limits.maxPieceLength}`)
-  }
   const piece = readUint32(frame, 3)
   if (piece >= limits.maxPieces) return noSuchPiece("Piece", piece)
-  return { tag: "Piece", channel: readUint16(frame, 1), piece, payload: frame.subarray(pieceHeaderBytes) }
+  const hashes = frame[7]!
+  if (hashes > limits.maxProofHashes) {
+    return refused(`Piece: a proof of ${hashes} hashes is longer than ${limits.maxProofHashes}`)
+  }
+  const payloadAt = pieceHeaderBytes + hashes * hashBytes
+  if (frame.length < payloadAt) return wrongLength("Piece", frame.length)
+  if (frame.length > payloadAt + limits.maxPieceLength) {
+    return refused(`Piece: ${frame.length - payloadAt} bytes are more than ${limits.maxPieceLength}`)
+  }
+  return {
+    tag: "Piece",
+    channel: readUint16(frame, 1),
+    piece,
+    proof: frame.subarray(pieceHeaderBytes, payloadAt),
+    payload: frame.subarray(payloadAt)
+  }
 }
 
 const decodeReject = (frame: Uint8Array): Message | CodecError => {

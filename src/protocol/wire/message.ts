@@ -13,13 +13,13 @@
 // answered by a Close of the other side's channel, and replaces the answers that its sender still owed.
 
 import type { Micros } from "../kit/time.ts"
-import type { Payload } from "./payload.ts"
+import type { HashProof, Payload } from "./payload.ts"
 import type { PeerId, PeerKind } from "./peer-id.ts"
 
 /** SHA-256 of the canonical bytes of the metainfo, 64 lower-case hex digits. */
 export type SwarmId = string & { readonly SwarmId: unique symbol }
 
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 /** The pieces of the sender: all, none, or the bytes of a bitfield (bit i of byte i>>3 is 0x80 >> (i & 7), BEP 3). */
 export type Have = "all" | "none" | Uint8Array
@@ -48,7 +48,14 @@ export type Message =
   | { readonly tag: "Close"; readonly channel: number; readonly reason: CloseReason }
   | { readonly tag: "Have"; readonly channel: number; readonly pieces: readonly number[] }
   | { readonly tag: "Request"; readonly channel: number; readonly piece: number }
-  | { readonly tag: "Piece"; readonly channel: number; readonly piece: number; readonly payload: Payload }
+  | {
+      readonly tag: "Piece"
+      readonly channel: number
+      readonly piece: number
+      /** The uncles that the receiver cannot have yet, judged by the pieces that it announced (unclesMissing). */
+      readonly proof: HashProof
+      readonly payload: Payload
+    }
   | {
       readonly tag: "Reject"
       readonly channel: number

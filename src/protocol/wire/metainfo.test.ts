@@ -10,9 +10,8 @@ import {
   decodeMetainfo,
   encodeMetainfo,
   type Metainfo,
+  metainfoBytes,
   pieceCount,
-  pieceHash,
-  pieceHashBytes,
   pieceSize
 } from "./metainfo.ts"
 
@@ -30,14 +29,11 @@ const metainfo: fc.Arbitrary<Metainfo> = fc
   )
   .chain(([name, pieceLength, pieces, last]) => {
     const length = pieces === 0 ? 0 : (pieces - 1) * pieceLength + 1 + (last % pieceLength)
-    const hashBytes = pieces * pieceHashBytes
     return fc.record({
       digest: fc.constant(name),
       length: fc.constant(length),
       pieceLength: fc.constant(pieceLength),
-      pieceHashes: fc
-        .uint8Array({ minLength: hashBytes, maxLength: hashBytes })
-        .map((bytes) => new Uint8Array(bytes))
+      root: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => new Uint8Array(bytes))
     })
   })
 
@@ -45,7 +41,7 @@ const small: Metainfo = {
   digest: makeDigest("sha256", new Uint8Array(32)),
   length: 10,
   pieceLength: 4,
-  pieceHashes: new Uint8Array(3 * pieceHashBytes)
+  root: new Uint8Array(32).fill(5)
 }
 
 const refusal = (bytes: Uint8Array): string => {
@@ -66,14 +62,15 @@ describe("canonical bytes", () => {
     const bytes = encodeMetainfo({
       ...small,
       length: 2 ** 40 + 1,
-      pieceLength: 2 ** 24,
-      pieceHashes: new Uint8Array(65537 * 32)
+      pieceLength: 2 ** 24
     })
-    expect(new TextDecoder().decode(bytes.subarray(0, 8))).toBe("SHOALMI1")
+    expect(new TextDecoder().decode(bytes.subarray(0, 8))).toBe("SHOALMI2")
     expect(bytes[8]).toBe(71)
     expect(new TextDecoder().decode(bytes.subarray(9, 80))).toBe(small.digest)
     expect([...bytes.subarray(80, 92)]).toEqual([0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0])
-    expect(bytes.length).toBe(92 + 65537 * 32)
+    expect([...bytes.subarray(92)]).toEqual(new Array(32).fill(5))
+    expect(bytes.length).toBe(124)
+    expect(metainfoBytes(small.digest.length)).toBe(124)
   })
 
   test("that are changed, cut or lengthened never throw, and never decode unless they are canonical", () => {
@@ -100,7 +97,7 @@ describe("canonical bytes", () => {
   test("are never read from arbitrary bytes, with or without the magic in front", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (rest, withMagic) => {
-        const bytes = withMagic ? [...new TextEncoder().encode("SHOALMI1"), ...rest] : [...rest]
+        const bytes = withMagic ? [...new TextEncoder().encode("SHOALMI2"), ...rest] : [...rest]
         expect(decodeMetainfo(Uint8Array.from(bytes))).toHaveProperty("tag", "MetainfoInvalid")
       })
     )
@@ -120,15 +117,15 @@ describe("canonical bytes", () => {
       return copy
     }
     expect(refusal(new Uint8Array(0))).toBe("shorter than its header")
-    expect(refusal(bytes.subarray(0, 40))).toBe("shorter than its header")
+    expect(refusal(bytes.subarray(0, 40))).toBe("it has 40 bytes instead of 124")
     expect(refusal(changed(0, 0))).toContain("magic")
     expect(refusal(changed(9, 0x53))).toBe("its digest is malformed")
     expect(refusal(changed(80, 0xff))).toBe("its length is not a safe integer")
     expect(refusal(changed(88, 0, 0, 0, 0))).toBe("its piece length is zero")
     expect(refusal(changed(88, 1, 0, 0, 1))).toContain("its piece length 16777217 is more than")
     expect(refusal(changed(84, 0xff))).toContain("more than 1048576")
-    expect(refusal(changed(87, 13))).toContain("names 4 pieces but")
-    expect(refusal(new Uint8Array([...bytes, 0]))).toContain("names 3 pieces but")
+    expect(refusal(new Uint8Array([...bytes, 0]))).toBe("it has 125 bytes instead of 124")
+    expect(refusal(changed(7, 0x31))).toBe("not metainfo of version 2: the magic bytes differ")
   })
 
   test("decoded from a larger buffer do not keep it, or change with it", () => {
@@ -137,12 +134,12 @@ describe("canonical bytes", () => {
     const decoded = decodeMetainfo(received)
     if ("tag" in decoded) throw new Error(decoded.reason)
     received.fill(7)
-    expect(decoded.pieceHashes).toEqual(small.pieceHashes)
-    expect(decoded.pieceHashes.buffer.byteLength).toBe(small.pieceHashes.length)
+    expect(decoded.root).toEqual(small.root)
+    expect(decoded.root.buffer.byteLength).toBe(32)
   })
 
-  test("are not made from hashes that do not fit the pieces", () => {
-    expect(() => encodeMetainfo({ ...small, length: 13 })).toThrow(InvariantViolation)
+  test("are not made from a root of another length", () => {
+    expect(() => encodeMetainfo({ ...small, root: new Uint8Array(31) })).toThrow(InvariantViolation)
   })
 })
 
@@ -172,10 +169,5 @@ describe("a blob", () => {
         for (const size of sizes) expect(size).toBeGreaterThan(0)
       })
     )
-  })
-
-  test("finds each piece's hash", () => {
-    const pieceHashes = Uint8Array.from({ length: 96 }, (_, index) => index)
-    expect([...pieceHash({ ...small, pieceHashes }, 1)]).toEqual([...pieceHashes.subarray(32, 64)])
   })
 })

@@ -1,13 +1,15 @@
-// Metainfo of a blob: its length, its piece length and the SHA-256 of every piece, with their canonical bytes. Two
-// origins that agree on these agree on the canonical bytes, and so on the id of the swarm. It does not know how a hash
+// Metainfo of a blob: its digest, its length, its piece length and the root of its hash tree (hash-tree.ts), with their
+// canonical bytes. Two origins that agree on these agree on the canonical bytes, and so on the id of the swarm. The
+// hashes of the pieces are not part of it: they come with the pieces, each with its proof. It does not know how a hash
 // is computed.
 //
-// Canonical bytes (big-endian): "SHOALMI1" | u8 digest length | digest as ASCII | u64 length | u32 piece length |
-// 32 bytes per piece.
+// Canonical bytes (big-endian): "SHOALMI2" | u8 digest length | digest as ASCII | u64 length | u32 piece length |
+// 32 bytes of the root.
 
 import { invariant } from "../kit/invariant.ts"
 import { limits } from "../limits.ts"
 import { type Digest, parseDigest } from "./digest.ts"
+import { hashBytes } from "./hash-tree.ts"
 import type { SwarmId } from "./message.ts"
 
 export interface Metainfo {
@@ -15,8 +17,8 @@ export interface Metainfo {
   /** Length of the blob in bytes. A blob of length 0 has no pieces. */
   readonly length: number
   readonly pieceLength: number
-  /** 32 bytes per piece, in the order of the pieces. */
-  readonly pieceHashes: Uint8Array
+  /** The root of the hash tree, 32 bytes. */
+  readonly root: Uint8Array
 }
 
 /** A metainfo and the id of its swarm, the SHA-256 of the canonical bytes. */
@@ -30,7 +32,8 @@ export interface MetainfoInvalid {
   readonly reason: string
 }
 
-export const pieceHashBytes = 32
+/** Bytes of the canonical bytes of a metainfo, for the length of its digest's text. */
+export const metainfoBytes = (digestLength: number): number => 8 + 1 + digestLength + 8 + 4 + hashBytes
 
 /**
  * The piece length for a blob of `length` bytes: the smallest power of two >= length/1024, clamped to
@@ -51,16 +54,13 @@ export const pieceSize = (
   piece: number
 ): number => Math.min(blob.pieceLength, blob.length - piece * blob.pieceLength)
 
-const magic = new TextEncoder().encode("SHOALMI1")
+const magic = new TextEncoder().encode("SHOALMI2")
 
 /** The canonical bytes, whose hash is the id of the swarm. */
 export const encodeMetainfo = (metainfo: Metainfo): Uint8Array<ArrayBuffer> => {
-  invariant(
-    metainfo.pieceHashes.length === pieceCount(metainfo) * pieceHashBytes,
-    "metainfo: the piece hashes do not fit the number of pieces"
-  )
+  invariant(metainfo.root.length === hashBytes, "metainfo: a root has 32 bytes")
   const digest = new TextEncoder().encode(metainfo.digest)
-  const bytes = new Uint8Array(magic.length + 1 + digest.length + 12 + metainfo.pieceHashes.length)
+  const bytes = new Uint8Array(metainfoBytes(digest.length))
   const view = new DataView(bytes.buffer)
   bytes.set(magic, 0)
   let at = magic.length
@@ -69,7 +69,7 @@ export const encodeMetainfo = (metainfo: Metainfo): Uint8Array<ArrayBuffer> => {
   at += 1 + digest.length
   view.setBigUint64(at, BigInt(metainfo.length))
   view.setUint32(at + 8, metainfo.pieceLength)
-  bytes.set(metainfo.pieceHashes, at + 12)
+  bytes.set(metainfo.root, at + 12)
   return bytes
 }
 
@@ -78,12 +78,14 @@ export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid =>
   const invalid = (reason: string): MetainfoInvalid => ({ tag: "MetainfoInvalid", reason })
   if (bytes.length < magic.length + 1) return invalid("shorter than its header")
   for (let index = 0; index < magic.length; index++) {
-    if (bytes[index] !== magic[index]) return invalid("not metainfo: the magic bytes differ")
+    if (bytes[index] !== magic[index]) return invalid("not metainfo of version 2: the magic bytes differ")
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const digestLength = view.getUint8(magic.length)
+  if (bytes.length !== metainfoBytes(digestLength)) {
+    return invalid(`it has ${bytes.length} bytes instead of ${metainfoBytes(digestLength)}`)
+  }
   const afterDigest = magic.length + 1 + digestLength
-  if (bytes.length < afterDigest + 12) return invalid("shorter than its header")
   const digest = parseDigest(new TextDecoder().decode(bytes.subarray(magic.length + 1, afterDigest)))
   // The decoder drops a byte order mark. Without the comparison, two byte strings would stand for one metainfo.
   if (digest === undefined || digest.length !== digestLength) return invalid("its digest is malformed")
@@ -94,16 +96,10 @@ export const decodeMetainfo = (bytes: Uint8Array): Metainfo | MetainfoInvalid =>
   if (pieceLength > limits.maxPieceLength) {
     return invalid(`its piece length ${pieceLength} is more than ${limits.maxPieceLength}`)
   }
-  const metainfo = { digest, length: Number(length), pieceLength }
+  // `slice` of a Node Buffer is a view, which would keep the whole message in memory and change with it.
+  const root = new Uint8Array(bytes.subarray(afterDigest + 12))
+  const metainfo = { digest, length: Number(length), pieceLength, root }
   const pieces = pieceCount(metainfo)
   if (pieces > limits.maxPieces) return invalid(`it has ${pieces} pieces, more than ${limits.maxPieces}`)
-  if (bytes.length !== afterDigest + 12 + pieces * pieceHashBytes) {
-    return invalid(`it names ${pieces} pieces but its size fits another number`)
-  }
-  // `slice` of a Node Buffer is a view, which would keep the whole message in memory and change with it.
-  return { ...metainfo, pieceHashes: new Uint8Array(bytes.subarray(afterDigest + 12)) }
+  return metainfo
 }
-
-/** The expected SHA-256 of piece `piece`, a view of 32 bytes. */
-export const pieceHash = (metainfo: Metainfo, piece: number): Uint8Array =>
-  metainfo.pieceHashes.subarray(piece * pieceHashBytes, (piece + 1) * pieceHashBytes)

@@ -55,7 +55,8 @@ const scene = (kept: Readonly<Record<string, number>> = {}) =>
       openPieces: () =>
         Effect.succeed({
           metainfo: { digest: three, length: 400, pieceLength: 100 },
-          store: (_: number, __: unknown, done: (outcome: StoreOutcome) => void) => done({ tag: "Stored" }),
+          store: (_: number, __: unknown, ___: unknown, done: (outcome: StoreOutcome) => void) =>
+            done({ tag: "Stored" }),
           complete: Effect.void
         } as unknown as PieceFile)
     } as unknown as BlobStore
@@ -177,11 +178,12 @@ describe("the fiber of a disk budget", () => {
       const { disk, run, evicted } = yield* scene({ 1: 400, 2: 400 })
       yield* run
       yield* disk.admit(three, 400, 400)
+      const noProof = new Uint8Array(0)
       const file = yield* disk.blobs.openPieces({ digest: three } as Metainfo)
-      file.store(0, new Uint8Array(100), () => {})
+      file.store(0, new Uint8Array(100), noProof, () => {})
       yield* settle
       expect(evicted).toEqual([])
-      file.store(1, new Uint8Array(100), () => {})
+      file.store(1, new Uint8Array(100), noProof, () => {})
       yield* settle
       expect(evicted).toEqual(["1"])
     })

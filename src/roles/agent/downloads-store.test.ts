@@ -27,7 +27,7 @@ import { AgentLimits } from "./limits.ts"
 const digestOf = (digit: string) => `sha256:${digit.repeat(64)}` as Digest
 const torrentOf = (digest: Digest): Torrent => ({
   swarm: digest.slice(7) as SwarmId,
-  metainfo: { digest, length: 10, pieceLength: 4, pieceHashes: new Uint8Array(96) }
+  metainfo: { digest, length: 10, pieceLength: 4, root: new Uint8Array(32) }
 })
 const digest = digestOf("1")
 const ioError = new BlobStoreError({ operation: "x", reason: "io", message: "no disk" })

@@ -14,7 +14,7 @@ import { type BlobSelection, wholeOf } from "../oci/byte-range.ts"
 import type { Announcer } from "../peer/announcer.ts"
 import { SwarmBroken, SwarmEntry } from "../peer/open-swarm.ts"
 import type { PeerEngine } from "../peer/peer-engine.ts"
-import type { BlobStore, PieceFile } from "../services/blob-store.ts"
+import type { BlobStore, LoadOutcome, PieceFile } from "../services/blob-store.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
 import type { DiskBudget } from "./disk-budget.ts"
@@ -26,7 +26,7 @@ const digest = `sha256:${"1".repeat(64)}` as Digest
 /** Three pieces of four bytes: 0123 4567 89. */
 const torrent: Torrent = {
   swarm: "1".repeat(64) as SwarmId,
-  metainfo: { digest, length: 10, pieceLength: 4, pieceHashes: new Uint8Array(96) }
+  metainfo: { digest, length: 10, pieceLength: 4, root: new Uint8Array(32) }
 }
 
 const content = Uint8Array.from({ length: 10 }, (_, index) => index)
@@ -55,8 +55,8 @@ const stageOn = (disk?: DiskBudget): Effect.Effect<Stage, never, Scope.Scope> =>
     const file = {
       ...torrent,
       have: () => new Bitfield(3),
-      load: (piece: number, done: (outcome: { tag: "Loaded"; payload: Uint8Array }) => void) =>
-        done({ tag: "Loaded", payload: content.subarray(4 * piece, 4 * piece + 4) })
+      load: (piece: number, done: (outcome: LoadOutcome) => void) =>
+        done({ tag: "Loaded", payload: content.subarray(4 * piece, 4 * piece + 4), proof: new Uint8Array(0) })
     } as Partial<PieceFile> as PieceFile
     const engine = {
       open: (_metainfo, { onDemand }) =>

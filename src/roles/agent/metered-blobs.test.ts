@@ -17,7 +17,7 @@ import {
 import { meteredBlobs } from "./metered-blobs.ts"
 
 const digest = `sha256:${"1".repeat(64)}` as Digest
-const metainfo: Metainfo = { digest, length: 10, pieceLength: 4, pieceHashes: new Uint8Array(96) }
+const metainfo: Metainfo = { digest, length: 10, pieceLength: 4, root: new Uint8Array(32) }
 const failure = new BlobStoreError({ operation: "x", reason: "io", message: "no disk" })
 
 /** A metered store over one whose every call is logged, with the reports of use in the same log. */
@@ -37,7 +37,7 @@ const scene = () => {
       log.push(`load ${piece}`)
       done({ tag: "Loaded", payload: new Uint8Array(1) })
     },
-    store: (piece: number, _: unknown, done: (outcome: StoreOutcome) => void) => {
+    store: (piece: number, _: unknown, __: unknown, done: (outcome: StoreOutcome) => void) => {
       log.push(`store ${piece}`)
       done(script.stored)
     },
@@ -94,11 +94,12 @@ describe("a metered blob store", () => {
         Effect.gen(function* () {
           const file = yield* blobs.openPieces(metainfo)
           expect([file.metainfo, file.swarm, file.have().isFull]).toEqual([metainfo, "1".repeat(64), true])
+          const proof = new Uint8Array(64)
           file.load(1, () => log.push("loaded"))
-          file.store(0, new Uint8Array(4), () => log.push("stored"))
-          file.store(2, new Uint8Array(2), () => {})
+          file.store(0, new Uint8Array(4), proof, () => log.push("stored"))
+          file.store(2, new Uint8Array(2), proof, () => {})
           script.stored = { tag: "Corrupt" }
-          file.store(1, new Uint8Array(4), ({ tag }) => log.push(tag))
+          file.store(1, new Uint8Array(4), proof, ({ tag }) => log.push(tag))
         })
       )
       expect(log).toEqual([

@@ -6,7 +6,7 @@ import { Effect, type Scope, Stream } from "effect"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { type Metainfo, pieceSize } from "../../protocol/wire/metainfo.ts"
-import type { Payload } from "../../protocol/wire/payload.ts"
+import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../services/blob-store.ts"
 import { BlobStoreLayer } from "../services/blob-store-layer.ts"
 
@@ -48,8 +48,8 @@ class MeteredFile implements PieceFile {
     this.#file.load(piece, done)
   }
 
-  store(piece: number, payload: Payload, done: (outcome: StoreOutcome) => void): void {
-    this.#file.store(piece, payload, (outcome) => {
+  store(piece: number, payload: Payload, proof: HashProof, done: (outcome: StoreOutcome) => void): void {
+    this.#file.store(piece, payload, proof, (outcome) => {
       if (outcome.tag === "Stored") this.#use.grew(this.metainfo.digest, pieceSize(this.metainfo, piece))
       done(outcome)
     })

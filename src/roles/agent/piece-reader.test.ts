@@ -61,7 +61,7 @@ const promptSwarm = (length: number) => {
     load: (piece, done) => {
       loads.push(piece)
       const payload = content.subarray(piece * pieceLength, (piece + 1) * pieceLength)
-      done({ tag: "Loaded", payload })
+      done({ tag: "Loaded", payload, proof: new Uint8Array(0) })
     }
   }
   return { swarm: swarm as OpenSwarm, content, windows, asked, loads, sizesSeen }

@@ -3,12 +3,12 @@
 //
 // Invariant: 201 to a PUT of a blob means that the blob is durable here, has metainfo, and is copied or queued for
 // copying. A client that gets 200 to a HEAD relies on the blob, which is touched; a client of a GET has its bytes
-// already.
+// already. Whoever takes a copy computes its hash tree itself, and refuses metainfo with another root.
 
 import { Effect, Layer, Option } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
-import type { Digest } from "../../protocol/wire/digest.ts"
+import { type Digest, toHex } from "../../protocol/wire/digest.ts"
 import { encodeMetainfo } from "../../protocol/wire/metainfo.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import { OriginApi } from "../client/origin-api.ts"
@@ -95,7 +95,13 @@ export const originAnswers = (options: OriginAnswersOptions) => {
           })
         }
       }
-      yield* blobs.putMetainfo(copy.metainfo)
+      const { pieceLength, root } = copy.metainfo
+      const own = yield* blobs.makeMetainfo(digest, pieceLength)
+      if (toHex(own.metainfo.root) !== toHex(root)) {
+        return yield* ociError("BLOB_UPLOAD_INVALID", {
+          message: `the tree of ${digest} has the root ${toHex(own.metainfo.root)}, its metainfo says ${toHex(root)}`
+        })
+      }
       return stored(201)
     }).pipe(Effect.scoped, (put) => touches.using(digest, put))
 

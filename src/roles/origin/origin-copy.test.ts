@@ -48,7 +48,7 @@ describe("a copy between origins", () => {
         digest,
         length: blob.byteLength,
         pieceLength: 262_144,
-        pieceHashes: someBytes(2, 32)
+        root: someBytes(2, 32)
       }
       const { body, metainfoLength } = encodeCopy(metainfo, cut(blob, [1000, 1]))
       const sent = yield* Stream.mkUint8Array(body.bytes)

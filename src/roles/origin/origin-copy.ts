@@ -3,18 +3,12 @@
 
 import { Effect, Pull, type Scope, Stream } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
-import { limits } from "../../protocol/limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import {
-  decodeMetainfo,
-  encodeMetainfo,
-  type Metainfo,
-  pieceHashBytes
-} from "../../protocol/wire/metainfo.ts"
+import { decodeMetainfo, encodeMetainfo, type Metainfo, metainfoBytes } from "../../protocol/wire/metainfo.ts"
 import type { OutgoingBlob } from "../client/blob-send.ts"
 
-/** Bytes of the longest metainfo: its header with the longest digest, and a hash for each of maxPieces. */
-const maxMetainfoBytes = 256 + limits.maxPieces * pieceHashBytes
+/** Bytes of the longest metainfo, that of a blob with a SHA-512 digest. */
+const maxMetainfoBytes = metainfoBytes("sha512:".length + 128)
 
 export const metainfoLengthParameter = "metainfo"
 

@@ -73,7 +73,7 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
       return transient
         .receive(digest, readFromOrigins({ upstreams, order, namespace, digest, start: 0, end: length }))
         .pipe(
-          Effect.andThen(blobs.putMetainfo(offer.metainfo)),
+          Effect.andThen(blobs.makeMetainfo(digest, offer.metainfo.pieceLength)),
           Effect.andThen(Effect.logInfo("repaired a blob by a copy from another owner")),
           Effect.catch((error) =>
             Effect.logWarning("a blob could not be copied from another owner:", error._tag, error.message)
@@ -92,10 +92,13 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
           const own = yield* blobs.metainfo(digest)
           if (Option.isSome(own)) return own.value.metainfo
           const offer = yield* offered(digest)
-          if (Option.isSome(offer)) return (yield* blobs.putMetainfo(offer.value.metainfo)).metainfo
           const stat = yield* blobs.stat(digest)
           if (Option.isNone(stat)) return yield* new BlobMissing({ digest })
-          return (yield* blobs.makeMetainfo(digest, choosePieceLength(stat.value.length))).metainfo
+          const pieceLength = Option.match(offer, {
+            onNone: () => choosePieceLength(stat.value.length),
+            onSome: ({ metainfo }) => metainfo.pieceLength
+          })
+          return (yield* blobs.makeMetainfo(digest, pieceLength)).metainfo
         }),
       { capacity: Number.POSITIVE_INFINITY, timeToLive: () => 0 }
     )

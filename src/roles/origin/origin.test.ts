@@ -297,20 +297,34 @@ describe("copies to other owners", () => {
           digest: nothing,
           length: bytes.byteLength,
           pieceLength: 262_144,
-          pieceHashes: new Uint8Array(32)
+          root: new Uint8Array(32)
         })
-        const body = Stream.fromArray([wrong, bytes])
-        for (const [length, reason] of [
-          [wrong.byteLength, /of sha256:000/],
-          [7, /malformed/],
-          ["x", /must be the bytes/],
-          [10_000_000, /ended within/]
+        for (const [length, reason, ...body] of [
+          [wrong.byteLength, /of sha256:000/, wrong, bytes],
+          [7, /malformed/, wrong, bytes],
+          ["x", /must be the bytes/, wrong, bytes],
+          [10_000_000, /must be the bytes/, wrong, bytes],
+          [150, /ended within/, wrong]
         ] as const) {
-          const got = yield* send(world, "PUT", at(length), { body })
+          const got = yield* send(world, "PUT", at(length), { body: Stream.fromArray(body) })
           assert.strictEqual(got.status, 400)
           assert.match(got.text, reason)
         }
         assert.deepStrictEqual(holders(world, digest), [])
+      })
+    )
+  )
+
+  it.effect("are refused when the root is not that of the bytes", () =>
+    inCluster(makeMemoryWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 16)
+        const length = bytes.byteLength
+        const wrong = encodeMetainfo({ digest, length, pieceLength: 262_144, root: new Uint8Array(32) })
+        const copy = `${url("origin-a")}${formatBlobPath({ tag: "Copy", digest })}?metainfo=${wrong.byteLength}`
+        const got = yield* send(world, "PUT", copy, { body: Stream.fromArray([wrong, bytes]) })
+        assert.strictEqual(got.status, 400)
+        assert.match(got.text, /has the root [0-9a-f]{64}, its metainfo says 0{64}/)
       })
     )
   )

@@ -28,7 +28,7 @@ const torrent = (digit: string): Torrent => ({
     digest: `sha256:${digit.repeat(64)}` as Digest,
     length: 2,
     pieceLength: 1,
-    pieceHashes: new Uint8Array(64)
+    root: new Uint8Array(32)
   }
 })
 

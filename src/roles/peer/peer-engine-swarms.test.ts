@@ -28,7 +28,7 @@ const digest = `sha256:${"1".repeat(64)}` as Digest
 const swarm = "1".repeat(64) as SwarmId
 const torrent: Torrent = {
   swarm,
-  metainfo: { digest, length: 10, pieceLength: 4, pieceHashes: new Uint8Array(96) }
+  metainfo: { digest, length: 10, pieceLength: 4, root: new Uint8Array(32) }
 }
 const ioError = new BlobStoreError({ operation: "open", reason: "io", message: "no disk" })
 

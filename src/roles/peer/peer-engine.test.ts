@@ -30,7 +30,7 @@ const torrent: Torrent = {
     digest: `sha256:${"1".repeat(64)}` as Digest,
     length: 10,
     pieceLength: 4,
-    pieceHashes: new Uint8Array(96)
+    root: new Uint8Array(32)
   }
 }
 

@@ -71,7 +71,7 @@ const opened = ({ driver, log }: ReturnType<typeof scene>) => {
     lastUse: 0,
     file: {
       load: (_: number, done: (outcome: LoadOutcome) => void) => done(answers.load),
-      store: (_: number, __: unknown, done: (outcome: StoreOutcome) => void) => {
+      store: (_: number, __: unknown, ___: unknown, done: (outcome: StoreOutcome) => void) => {
         const { store } = answers
         callbacks.push(() => done(store))
       }
@@ -205,12 +205,12 @@ describe("pieces of an open swarm", () => {
     const { answers, entry } = opened(made)
     script.set("Connected", orders("LoadPiece"))
     driver.connected(1)
-    answers.load = { tag: "Loaded", payload: new Uint8Array([7]) }
+    answers.load = { tag: "Loaded", payload: new Uint8Array([7]), proof: new Uint8Array([9]) }
     driver.connected(1)
     expect(inputs(log)).toEqual([
       "1000 PieceLoadFailed 4 no disk",
       "1000 Connected 1",
-      "1000 PieceLoaded 4 7"
+      "1000 PieceLoaded 4 7 9"
     ])
     expect(entry.lastUse).toBe(1000)
   })

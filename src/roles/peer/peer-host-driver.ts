@@ -178,18 +178,20 @@ export class PeerHostDriver implements PeerTransportHandlers {
     }
     entry.lastUse = this.#now()
     entry.file.load(piece, (outcome) => {
-      if (outcome.tag === "Loaded") this.feed({ tag: "PieceLoaded", swarm, piece, payload: outcome.payload })
-      else this.feed({ tag: "PieceLoadFailed", swarm, piece, reason: outcome.error.message })
+      if (outcome.tag === "Loaded") {
+        const { payload, proof } = outcome
+        this.feed({ tag: "PieceLoaded", swarm, piece, payload, proof })
+      } else this.feed({ tag: "PieceLoadFailed", swarm, piece, reason: outcome.error.message })
     })
   }
 
-  #storePiece({ swarm, piece, payload }: PeerHostOutput & { readonly tag: "StorePiece" }): void {
+  #storePiece({ swarm, piece, payload, proof }: PeerHostOutput & { readonly tag: "StorePiece" }): void {
     const entry = this.entries.get(swarm)
     if (entry === undefined) {
       this.#wait({ tag: "PieceStoreFailed", swarm, piece, reason: "the swarm was closed" })
       return
     }
-    entry.file.store(piece, payload, (outcome) => {
+    entry.file.store(piece, payload, proof, (outcome) => {
       if (outcome.tag === "Corrupt") {
         this.feed({ tag: "PieceCorrupt", swarm, piece })
       } else if (outcome.tag === "Failed") {

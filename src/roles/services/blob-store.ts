@@ -15,7 +15,7 @@ import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
-import type { Payload } from "../../protocol/wire/payload.ts"
+import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
 
 /** An operation failed: disk full, permission, I/O. `message` says what, where and what to do. */
 export class BlobStoreError extends Data.TaggedError("BlobStoreError")<{
@@ -49,7 +49,8 @@ export type StoreOutcome =
   | { readonly tag: "Failed"; readonly error: BlobStoreError }
 
 export type LoadOutcome =
-  | { readonly tag: "Loaded"; readonly payload: Payload }
+  /** The proof has all uncles of the piece. */
+  | { readonly tag: "Loaded"; readonly payload: Payload; readonly proof: HashProof }
   | { readonly tag: "Failed"; readonly error: BlobStoreError }
 
 /** A blob opened for access by piece, used by the data plane. `store` never calls back before it returns. */
@@ -58,8 +59,13 @@ export interface PieceFile extends Torrent {
   readonly have: () => Bitfield
   /** Reads a verified piece; calls back later, or before it returns if the piece is in memory. */
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
-  /** Verifies a piece against the metainfo, then writes it. */
-  readonly store: (piece: number, payload: Payload, done: (outcome: StoreOutcome) => void) => void
+  /** Verifies a piece by its proof against the root, then writes it, and keeps what the proof vouches for. */
+  readonly store: (
+    piece: number,
+    payload: Payload,
+    proof: HashProof,
+    done: (outcome: StoreOutcome) => void
+  ) => void
   /**
    * Called when every piece is stored: checks the whole digest, syncs, and makes a complete blob of the download. A
    * mismatch discards the pieces. `load` works until the scope closes.

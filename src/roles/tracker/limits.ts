@@ -8,7 +8,6 @@ import { seconds } from "../../protocol/kit/time.ts"
 import { askLimits } from "../client/limits.ts"
 
 const KiB = 1024
-const MiB = 1024 * KiB
 
 export const trackerLimits = {
   /** Swarms that a tracker keeps. The one announced longest ago is forgotten first, and announced again in time. */
@@ -17,9 +16,8 @@ export const trackerLimits = {
   maxAnnounceBytes: 512 * KiB,
   /** Bytes of a registration: an address and a zone. */
   maxRegistrationBytes: 1 * KiB,
-  /** Metainfo that a tracker keeps: entries, bytes of the longest one, and time. A miss is not cached. */
-  maxMetainfoCached: 256,
-  maxMetainfoBytesCached: MiB,
+  /** Metainfo that a tracker keeps: entries, at most 200 bytes each, and time. A miss is not cached. */
+  maxMetainfoCached: 4096,
   metainfoLifetime: seconds(300)
 }
 

@@ -102,10 +102,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       },
       {
         capacity: limits.maxMetainfoCached,
-        timeToLive: (exit) =>
-          Exit.isSuccess(exit) && exit.value.byteLength <= limits.maxMetainfoBytesCached
-            ? toDuration(limits.metainfoLifetime)
-            : 0
+        timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(limits.metainfoLifetime) : 0)
       }
     )
 

@@ -4,8 +4,9 @@
 import { createHash, hash } from "node:crypto"
 import { Layer } from "effect"
 import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
+import type { Sha256 } from "../../protocol/wire/hash-tree.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import { encodeMetainfo, type Metainfo, pieceHash, type Torrent } from "../../protocol/wire/metainfo.ts"
+import { encodeMetainfo, type Metainfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import { Digests } from "../../roles/services/digests.ts"
 
 export const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
@@ -17,9 +18,20 @@ export const swarmIdOf = (metainfo: Metainfo): SwarmId =>
 
 export const torrentOf = (metainfo: Metainfo): Torrent => ({ swarm: swarmIdOf(metainfo), metainfo })
 
-/** Whether `bytes` are piece `piece` of the blob. */
-export const isPiece = (metainfo: Metainfo, piece: number, bytes: Uint8Array): boolean =>
-  hash("sha256", bytes, "buffer").equals(pieceHash(metainfo, piece))
+/** For hash trees. */
+export const sha256: Sha256 = (bytes) => hash("sha256", bytes, "buffer")
+
+/** A SHA-256 of bytes that arrive in order, chunk by chunk. */
+export const runningHash = () => {
+  const running = createHash("sha256")
+  return {
+    update: (bytes: Uint8Array): void => {
+      running.update(bytes)
+    },
+    /** Ends the hash; neither function may be called again. */
+    finish: (): Uint8Array => running.digest()
+  }
+}
 
 /** A digest of bytes that arrive in order, chunk by chunk. */
 export interface RunningDigest {

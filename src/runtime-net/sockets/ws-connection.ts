@@ -15,12 +15,7 @@ import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { limits } from "../../protocol/limits.ts"
-import {
-  decodeMessage,
-  encodeMessage,
-  pieceHeaderBytes,
-  writePieceHeader
-} from "../../protocol/wire/codec.ts"
+import { decodeMessage, encodedLength, encodeMessage, writePieceHeader } from "../../protocol/wire/codec.ts"
 import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
 import { monotonicNow, wakeAt } from "../platform/node-timers.ts"
 import { takeFrame } from "../platform/piece-buffer.ts"
@@ -273,12 +268,11 @@ const pieceFrame = (message: PieceMessage): Uint8Array => {
   invariant(payload instanceof Uint8Array, "transport: a payload is not bytes")
   const frame = takeFrame(payload)
   if (frame === undefined) return encodeMessage(message)
-  invariant(
-    frame.length === pieceHeaderBytes + payload.length,
-    "transport: the room is not in front of the piece"
-  )
-  writePieceHeader(frame, 0, message.channel, message.piece)
-  return frame
+  const payloadAt = frame.length - payload.length
+  const from = payloadAt - (encodedLength(message) - payload.length)
+  const to = from < 0 ? undefined : writePieceHeader(frame, from, message)
+  invariant(to === payloadAt, "transport: the room is not in front of the piece")
+  return frame.subarray(from)
 }
 
 /** A close frame holds 123 bytes of reason. */

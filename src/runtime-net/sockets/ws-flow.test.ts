@@ -21,6 +21,7 @@ const piece = (number: number, length: number): Message => ({
   tag: "Piece",
   channel: 0,
   piece: number,
+  proof: new Uint8Array(64),
   payload: new Uint8Array(length)
 })
 

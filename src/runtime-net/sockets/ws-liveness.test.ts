@@ -133,7 +133,8 @@ describe("liveness of a connection", () => {
       peer.pause()
       const payload = new Uint8Array(limits.maxPieceLength)
       const swarm = "ab".repeat(32) as SwarmId
-      for (const piece of [1, 2]) tested.send({ tag: "Piece", channel: 1, piece, payload }, swarm)
+      for (const piece of [1, 2])
+        tested.send({ tag: "Piece", channel: 1, piece, proof: new Uint8Array(0), payload }, swarm)
       // The second piece waits for room, the Close for the piece, and what follows for the Close.
       tested.send({ tag: "Close", channel: 1, reason: "finished" }, undefined)
       for (let piece = 0; piece < 3; piece++)
@@ -152,7 +153,10 @@ describe("liveness of a connection", () => {
       peer.pause()
       const payload = new Uint8Array(limits.maxPieceLength)
       for (let piece = 0; piece < 4; piece++) {
-        tested.send({ tag: "Piece", channel: 1, piece, payload }, "ab".repeat(32) as SwarmId)
+        tested.send(
+          { tag: "Piece", channel: 1, piece, proof: new Uint8Array(0), payload },
+          "ab".repeat(32) as SwarmId
+        )
       }
       const cut = vi.spyOn(WebSocket.prototype, "terminate")
       vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] })

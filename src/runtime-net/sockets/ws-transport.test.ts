@@ -25,6 +25,7 @@ const pieceOf = (piece: number, payload: Uint8Array): Message => ({
   tag: "Piece",
   channel: 3,
   piece,
+  proof: new Uint8Array(32 * (piece % 21)).fill(piece),
   payload
 })
 
@@ -79,6 +80,8 @@ describe("peer transport", () => {
         expect(message.piece).toBe([0, 1, 2, 3, 77][index])
         const expected = before[message.piece === 77 ? 0 : message.piece]!
         expect(Buffer.compare(message.payload as Uint8Array, expected)).toBe(0)
+        const proof = new Uint8Array(32 * (message.piece % 21)).fill(message.piece)
+        expect(Buffer.compare(message.proof as Uint8Array, proof)).toBe(0)
       }
       const sent = yield* dialler.observed("PieceSent", 5)
       expect(sent.map((event) => event.piece)).toEqual([0, 1, 2, 3, 77])
@@ -94,8 +97,8 @@ describe("peer transport", () => {
         Buffer.from([]),
         Buffer.from([99, 1, 2, 3]),
         Buffer.alloc(limits.maxControlFrame + 1, 1),
-        Buffer.alloc(limits.maxPieceLength + 100, 6),
-        Buffer.from([1, ...Buffer.from("SHOAL"), 0, 2])
+        Buffer.alloc(limits.maxPieceLength + 700, 6),
+        Buffer.from([1, ...Buffer.from("SHOAL"), 0, 1])
       ]
       for (const [index, frame] of frames.entries()) {
         const socket = new WebSocket(`ws://${acceptor.endpoint.address}${peerPath}`)

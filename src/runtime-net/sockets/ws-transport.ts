@@ -17,7 +17,7 @@ import { WebSocket, WebSocketServer } from "ws"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { limits as protocolLimits } from "../../protocol/limits.ts"
 import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
-import { pieceHeaderBytes } from "../../protocol/wire/codec.ts"
+import { maxPieceHeaderBytes } from "../../protocol/wire/codec.ts"
 import { hostAndPort, isEveryAddress } from "../../roles/http/host-and-port.ts"
 import {
   type PeerEndpoint,
@@ -35,7 +35,7 @@ import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 export const peerPath = "/shoal/peer"
 
 const longestFrame = Math.max(
-  protocolLimits.maxPieceLength + pieceHeaderBytes,
+  protocolLimits.maxPieceLength + maxPieceHeaderBytes,
   protocolLimits.maxControlFrame
 )
 

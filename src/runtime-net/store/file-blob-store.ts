@@ -17,11 +17,12 @@ import {
 import { ServiceLimits } from "../../roles/services/limits.ts"
 import { type BlobFolders, blobFolders, digestsIn, makeBlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
+import { hashBlob } from "./blob-tree.ts"
 import type { Disk } from "./disk.ts"
 import { type DiskFiles, makeDiskFiles } from "./disk-files.ts"
 import { makeKeyLock } from "./key-lock.ts"
 import { StoreLimits } from "./limits.ts"
-import { hashPieces, makeMetainfoFiles } from "./metainfo-files.ts"
+import { makeMetainfoFiles } from "./metainfo-files.ts"
 import { makePieceFiles } from "./piece-files.ts"
 import { makeStoreUsage } from "./store-usage.ts"
 import { makeUploads } from "./upload-files.ts"
@@ -95,9 +96,12 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
       const { length } = yield* existing(digest)
       const kept = yield* metainfos.get(digest)
       if (Option.isSome(kept)) return kept.value
-      return yield* metainfos.put(
-        yield* hashPieces(files, folders.blob(digest), { digest, length, pieceLength })
-      )
+      const { metainfo, layer } = yield* hashBlob(files, folders.blob(digest), {
+        digest,
+        length,
+        pieceLength
+      })
+      return yield* metainfos.put(metainfo, layer)
     }).pipe(lock.withKey(digest))
 
   return {

@@ -13,10 +13,16 @@ import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { digestAlgorithm } from "../../protocol/wire/digest.ts"
+import { pieceHash } from "../../protocol/wire/hash-tree.ts"
 import { pieceCount, pieceSize, type Torrent } from "../../protocol/wire/metainfo.ts"
-import type { Payload } from "../../protocol/wire/payload.ts"
-import { BlobStoreError, type LoadOutcome, type StoreOutcome } from "../../roles/services/blob-store.ts"
-import { isPiece } from "../platform/node-digests.ts"
+import type { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
+import {
+  BlobStoreError,
+  type LoadOutcome,
+  type PieceFile,
+  type StoreOutcome
+} from "../../roles/services/blob-store.ts"
+import { sha256 } from "../platform/node-digests.ts"
 import { pieceBuffer } from "../platform/piece-buffer.ts"
 import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"
@@ -31,9 +37,11 @@ export interface OpenPieceFile {
   readonly file: number
   readonly state: () => PieceFileState
   readonly setState: (state: PieceFileState) => void
+  /** The hashes that are known to lead to the root; of all pieces in `have`, and of their uncles. */
+  readonly hashes: VerifiedHashes
   readonly have: () => Bitfield
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
-  readonly store: (piece: number, payload: Payload, done: (outcome: StoreOutcome) => void) => void
+  readonly store: PieceFile["store"]
   /** Reads a piece that an earlier process wrote and adds it to `have` if its hash is right. */
   readonly recheck: (piece: number) => Effect.Effect<void>
   /** The digest of the whole blob. Every piece must be stored. */
@@ -46,14 +54,16 @@ export interface OpenPieceFile {
 }
 
 /**
- * Takes over the open `file`. `hints` is the open file of a download's piece hints; `verified` are the pieces that this
- * process hashed when the download was open before.
+ * Takes over the open `file`. `hashes` are those that are known already, all of them for a complete blob; `hints` is
+ * the open file of a download's piece hints; `verified` are the pieces that this process hashed when the download was
+ * open before.
  */
 export const makePieceFile = (
   disk: Disk,
   torrent: Torrent,
   path: string,
   file: number,
+  hashes: VerifiedHashes,
   hints: number | undefined,
   verified?: Bitfield
 ): OpenPieceFile => {
@@ -97,7 +107,7 @@ export const makePieceFile = (
       read
     })
   let prefix = newPrefixDigest()
-  const hinted = hints === undefined ? undefined : keepPieceHints(disk, hints, have, began, ended)
+  const hinted = hints === undefined ? undefined : keepPieceHints(disk, hints, have, hashes, began, ended)
 
   const load: OpenPieceFile["load"] = (piece, done) => {
     if (state === "discarded" || !have.has(piece)) {
@@ -105,20 +115,26 @@ export const makePieceFile = (
       return
     }
     read(piece, (bytes) =>
-      done(bytes instanceof Uint8Array ? { tag: "Loaded", payload: bytes } : { tag: "Failed", error: bytes })
+      done(
+        bytes instanceof Uint8Array
+          ? { tag: "Loaded", payload: bytes, proof: hashes.proofOf(piece) }
+          : { tag: "Failed", error: bytes }
+      )
     )
   }
 
   /** Pieces that are being written, with the callbacks that wait for them. */
   const writing = new Map<number, Array<(outcome: StoreOutcome) => void>>()
 
-  const store: OpenPieceFile["store"] = (piece, payload, done) => {
+  const store: OpenPieceFile["store"] = (piece, payload, proof, done) => {
     invariant(payload instanceof Uint8Array, "piece file: a payload is not bytes")
+    invariant(proof instanceof Uint8Array, "piece file: a proof is not bytes")
     if (state === "discarded") {
       setImmediate(done, { tag: "Failed", error: failed(`store piece ${piece}`, "the download was removed") })
       return
     }
-    if (payload.length !== pieceSize(metainfo, piece) || !isPiece(metainfo, piece, payload)) {
+    const isWhole = payload.length === pieceSize(metainfo, piece)
+    if (!isWhole || !hashes.learn(piece, pieceHash(metainfo, payload, sha256), proof)) {
       setImmediate(done, { tag: "Corrupt" })
       return
     }
@@ -153,6 +169,7 @@ export const makePieceFile = (
     torrent,
     path,
     file,
+    hashes,
     state: () => state,
     setState: (to) => {
       state = to
@@ -163,7 +180,10 @@ export const makePieceFile = (
     recheck: (piece) =>
       Effect.callback((resume) =>
         read(piece, (bytes) => {
-          if (bytes instanceof Uint8Array && isPiece(metainfo, piece, bytes) && have.set(piece)) {
+          const isRight =
+            bytes instanceof Uint8Array &&
+            hashes.learn(piece, pieceHash(metainfo, bytes, sha256), new Uint8Array(0))
+          if (isRight && have.set(piece)) {
             prefix.stored(piece, bytes)
           }
           resume(Effect.void)

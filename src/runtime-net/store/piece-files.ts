@@ -8,24 +8,34 @@
 
 import { dirname } from "node:path"
 import { Effect, Option, type Scope, Semaphore } from "effect"
-import { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
-import type { Digest } from "../../protocol/wire/digest.ts"
+import { type Digest, toHex } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
+import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
 import { BlobStoreError, DigestMismatch, type PieceFile } from "../../roles/services/blob-store.ts"
-import { swarmIdOf } from "../platform/node-digests.ts"
+import { sha256, swarmIdOf } from "../platform/node-digests.ts"
 import type { BlobFolders } from "./blob-folders.ts"
+import { hashBlob } from "./blob-tree.ts"
 import type { DiskFiles } from "./disk-files.ts"
 import type { KeyLock } from "./key-lock.ts"
 import type { StoreLimits } from "./limits.ts"
 import type { MetainfoFiles } from "./metainfo-files.ts"
 import { makePieceFile, type OpenPieceFile } from "./piece-file.ts"
+import { readPieceHints } from "./piece-hints.ts"
 
 export interface PieceFiles {
   readonly open: (metainfo: Metainfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
   /** Called under the lock of the digest. Open files are detached; an open download takes no more pieces. */
   readonly detach: (digest: Digest) => void
+}
+
+/** What a closed download had. */
+interface Verified {
+  readonly swarm: SwarmId
+  readonly have: Bitfield
+  readonly hashes: VerifiedHashes
 }
 
 interface Shared {
@@ -45,11 +55,9 @@ export const makePieceFiles = (
 ): PieceFiles => {
   const opened = new Map<Digest, Shared>()
   /** Unfinished downloads that were closed. When this process opens one again, it hashes nothing again. */
-  const verified = new BoundedMap<Digest, { readonly swarm: SwarmId; readonly have: Bitfield }>(
-    limits.maxClosedDownloadsKept
-  )
+  const verified = new BoundedMap<Digest, Verified>(limits.maxClosedDownloadsKept)
   const keepVerified = (digest: Digest, open: OpenPieceFile): void => {
-    verified.set(digest, { swarm: open.torrent.swarm, have: open.have() })
+    verified.set(digest, { swarm: open.torrent.swarm, have: open.have(), hashes: open.hashes })
   }
 
   const complete = (open: OpenPieceFile): Effect.Effect<void, DigestMismatch | BlobStoreError> => {
@@ -58,6 +66,8 @@ export const makePieceFiles = (
       if (open.state() === "complete") return
       if (open.state() === "discarded") return yield* removedMeanwhile(digest)
       const blob = folders.blob(digest)
+      // With the hashes of its pieces the blob need not be read before it is served.
+      yield* metainfos.put(open.torrent.metainfo, open.hashes.layer)
       yield* files.makeFolder(dirname(blob))
       yield* files.installFile(open.path, blob)
       open.setState("complete")
@@ -100,9 +110,17 @@ export const makePieceFiles = (
   const openBlob = Effect.fnUntraced(function* (metainfo: Metainfo, length: number) {
     const path = folders.blob(metainfo.digest)
     if (length !== metainfo.length) return yield* otherLength(path, length, metainfo)
+    const hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
+    const kept = yield* metainfos.layer(metainfo.digest)
+    if (Option.isNone(kept) || !hashes.learnLayer(kept.value)) {
+      // It was stored by an older version, or by a process that was killed before it wrote the hashes.
+      const tree = yield* hashBlob(files, path, metainfo)
+      if (!hashes.learnLayer(tree.layer)) return yield* otherRoot(path, tree.metainfo, metainfo)
+      yield* metainfos.put(metainfo, tree.layer)
+    }
     const torrent = yield* metainfos.put(metainfo)
     const file = yield* files.openUnscoped(path, "read")
-    return share(makePieceFile(files.disk, torrent, path, file, undefined), [file])
+    return share(makePieceFile(files.disk, torrent, path, file, hashes, undefined), [file])
   })
 
   const openDownload = Effect.fnUntraced(function* (metainfo: Metainfo) {
@@ -116,7 +134,10 @@ export const makePieceFiles = (
     const resumes = Option.isSome(before) && before.value.swarm === torrent.swarm
     if (!resumes) yield* files.removeFile(hintsPath)
     const hints = resumes ? yield* files.readSmall(hintsPath) : Option.none<Uint8Array>()
-    const recorded = Option.isSome(hints) ? Bitfield.fromBytes(hints.value, pieceCount(metainfo)) : undefined
+    const hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
+    const recorded = Option.isSome(hints)
+      ? readPieceHints(hints.value, pieceCount(metainfo), hashes)
+      : undefined
     const descriptors: Array<number> = []
     return yield* Effect.gen(function* () {
       const file = yield* files.openUnscoped(path, "update")
@@ -127,9 +148,12 @@ export const makePieceFiles = (
       const known = verified.get(digest)
       verified.delete(digest)
       if (known !== undefined && known.swarm === torrent.swarm) {
-        return share(makePieceFile(files.disk, torrent, path, file, hintsFile, known.have), descriptors)
+        return share(
+          makePieceFile(files.disk, torrent, path, file, known.hashes, hintsFile, known.have),
+          descriptors
+        )
       }
-      const open = makePieceFile(files.disk, torrent, path, file, hintsFile)
+      const open = makePieceFile(files.disk, torrent, path, file, hashes, hintsFile)
       for (let piece = 0; recorded !== undefined && piece < recorded.length; piece++) {
         if (recorded.has(piece)) yield* open.recheck(piece)
       }
@@ -210,4 +234,13 @@ const otherLength = (path: string, length: number, metainfo: Metainfo): BlobStor
     operation: "open pieces",
     reason: "io",
     message: `cannot open ${path} by this metainfo: the blob has ${length} bytes, the metainfo says ${metainfo.length}`
+  })
+
+const otherRoot = (path: string, computed: Metainfo, { digest, root }: Metainfo): BlobStoreError =>
+  new BlobStoreError({
+    operation: "open pieces",
+    reason: "io",
+    message:
+      `cannot open ${path} by this metainfo of ${digest}: the tree of the blob has the root ` +
+      `${toHex(computed.root)}, the metainfo says ${toHex(root)}`
   })

@@ -2,7 +2,7 @@
 // is full; hints and files that a crash tore.
 
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { it } from "@effect/vitest"
@@ -275,7 +275,7 @@ describe("a disk that is full", () => {
           yield* blobs.remove(sha256(large))
           const fits = sampleBytes(97, 3 * 1024 * 1024)
           const file = yield* blobs.openPieces(metainfoOf(fits))
-          for (let piece = 0; piece < 768; piece++) yield* store(file, fits, piece)
+          for (let piece = 0; piece < 192; piece++) yield* store(file, fits, piece)
           yield* file.complete
           expect((yield* blobs.list).length).toBe(1)
         }).pipe(Effect.scoped)
@@ -340,7 +340,10 @@ describe("what a crash tore", () => {
       yield* withStore(nodeDisk, root, (blobs) =>
         Effect.flatMap(blobs.openPieces(metainfo), (file) => store(file, downloaded, 2))
       )
-      writeFileSync(folders.pieces(metainfo.digest), new Uint8Array([0b11111100]))
+      const hints = readFileSync(folders.pieces(metainfo.digest))
+      expect(hints.length).toBe(1 + 14 * 32)
+      hints[0] = 0b11111100
+      writeFileSync(folders.pieces(metainfo.digest), hints)
       writeFileSync(join(folders.temporary, "left-over"), "half a file")
       const orphan = folders.download(sha256(removed))
       mkdirSync(join(orphan, ".."), { recursive: true })

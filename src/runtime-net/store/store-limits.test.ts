@@ -8,17 +8,18 @@ import { it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { describe, expect } from "vitest"
 import { sampleBytes } from "../../../testing/conformance/conformance.ts"
+import { testTree } from "../../../testing/roles/test-trees.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 import type { BlobStore, PieceFile } from "../../roles/services/blob-store.ts"
 import { ServiceLimits } from "../../roles/services/limits.ts"
-import { runningDigest } from "../platform/node-digests.ts"
+import { digestOf, runningDigest } from "../platform/node-digests.ts"
 import { type Disk, nodeDisk } from "./disk.ts"
 import { openFileBlobStore } from "./file-blob-store.ts"
 import { StoreLimits } from "./limits.ts"
 
-const pieceLength = 10_000
+const pieceLength = 16 * 1024
 
 const makeFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "shoal-store-limits-"))),
@@ -32,12 +33,7 @@ const sha256 = (bytes: Uint8Array): Digest => {
 }
 
 /** A blob of one piece. */
-const metainfoOf = (bytes: Uint8Array): Metainfo => ({
-  digest: sha256(bytes),
-  length: bytes.length,
-  pieceLength,
-  pieceHashes: Buffer.from(sha256(bytes).slice("sha256:".length), "hex")
-})
+const metainfoOf = (bytes: Uint8Array): Metainfo => testTree(digestOf, bytes, pieceLength).metainfo
 
 /** A store, and what it read since it was asked last: bytes of blobs, uploads and downloads. */
 const openCounted = (limits: Partial<StoreLimits>) =>
@@ -68,7 +64,9 @@ const append = (blobs: BlobStore, bytes: Uint8Array) =>
   })
 
 const storePiece = (file: PieceFile, bytes: Uint8Array) =>
-  Effect.callback<string>((resume) => file.store(0, bytes, ({ tag }) => resume(Effect.succeed(tag))))
+  Effect.callback<string>((resume) =>
+    file.store(0, bytes, new Uint8Array(0), ({ tag }) => resume(Effect.succeed(tag)))
+  )
 
 describe("a store", () => {
   it.live("streams a blob in chunks of readChunkBytes", () =>

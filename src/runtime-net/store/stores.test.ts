@@ -8,6 +8,7 @@ import { Context, Effect, Layer } from "effect"
 import { describe } from "vitest"
 import { blobStoreConformance } from "../../../testing/conformance/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../../../testing/conformance/conformance.ts"
+import { pieceProofConformance } from "../../../testing/conformance/piece-proofs.conformance.ts"
 import { pieceStoreConformance } from "../../../testing/conformance/piece-store.conformance.ts"
 import { storeUsageConformance } from "../../../testing/conformance/store-usage.conformance.ts"
 import { tableStoreConformance } from "../../../testing/conformance/table-store.conformance.ts"
@@ -47,6 +48,7 @@ const makePlace = Effect.gen(function* () {
 const suites: Record<string, ReadonlyArray<ConformanceCase>> = {
   "file blob store": blobStoreConformance,
   "file piece store": pieceStoreConformance,
+  "file piece store's proofs": pieceProofConformance,
   "file store's usage": storeUsageConformance,
   "SQLite table store": tableStoreConformance
 }

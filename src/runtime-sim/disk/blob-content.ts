@@ -2,8 +2,13 @@
 // pieces as payloads, and bytes to readers; the bytes of a symbol are meaningless zeros.
 
 import { createHash } from "node:crypto"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import { type Digest, digestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
-import type { Payload } from "../../protocol/wire/payload.ts"
+import { hashBytes, rootOfLayer, type TreeShape } from "../../protocol/wire/hash-tree.ts"
+import { type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
+import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
+import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
+import { payloadHash, sha256 } from "./sim-digests.ts"
 import type { SymbolicBlob } from "./symbolic-blobs.ts"
 
 export interface BlobContent {
@@ -13,6 +18,10 @@ export interface BlobContent {
   readonly piece: (piece: number, pieceLength: number) => Payload
   /** Bytes [start, end), where end - start is at most a piece or a chunk. */
   readonly slice: (start: number, end: number) => Uint8Array
+  /** The metainfo of the blob in pieces of this length. */
+  readonly metainfo: (digest: Digest, pieceLength: number) => Metainfo
+  /** All uncles of a piece, by metainfo of this blob. */
+  readonly proof: (piece: number, metainfo: Metainfo) => HashProof
   /** The digest of the whole blob by the algorithm of `expected`. */
   readonly digest: (expected: Digest) => Digest
 }
@@ -23,11 +32,37 @@ export class RealContent implements BlobContent {
   readonly #parts: readonly Uint8Array[]
   readonly #partLength: number
   readonly #pieces = new Map<number, Uint8Array>()
+  #hashes: VerifiedHashes | undefined
+  #hashedFor = 0
 
   constructor(parts: readonly Uint8Array[], partLength: number, length: number) {
     this.#parts = parts
     this.#partLength = partLength
     this.length = length
+  }
+
+  metainfo(digest: Digest, pieceLength: number): Metainfo {
+    const shape = { length: this.length, pieceLength }
+    const root = rootOfLayer(shape, this.#layer(shape), sha256)
+    return { digest, ...shape, root: new Uint8Array(root) }
+  }
+
+  proof(piece: number, metainfo: Metainfo): HashProof {
+    if (this.#hashes === undefined || this.#hashedFor !== metainfo.pieceLength) {
+      this.#hashedFor = metainfo.pieceLength
+      this.#hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
+      const isRight = this.#hashes.learnLayer(this.#layer(metainfo))
+      invariant(isRight, `sim disk: the metainfo of ${metainfo.digest} is of another blob`)
+    }
+    return this.#hashes.proofOf(piece)
+  }
+
+  #layer(shape: TreeShape): Uint8Array {
+    const layer = new Uint8Array(pieceCount(shape) * hashBytes)
+    for (let piece = 0; piece < pieceCount(shape); piece++) {
+      layer.set(payloadHash(shape, this.piece(piece, shape.pieceLength)), piece * hashBytes)
+    }
+    return layer
   }
 
   static ofBytes(bytes: Uint8Array): RealContent {
@@ -85,6 +120,14 @@ export class SymbolicContent implements BlobContent {
 
   piece(piece: number): Payload {
     return this.blob.payload(piece)
+  }
+
+  metainfo(): Metainfo {
+    return this.blob.metainfo
+  }
+
+  proof(piece: number): HashProof {
+    return this.blob.proof(piece)
   }
 
   slice(start: number, end: number): Uint8Array {

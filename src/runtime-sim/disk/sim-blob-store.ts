@@ -4,13 +4,7 @@
 import { Cause, Effect, Option, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import {
-  encodeMetainfo,
-  type Metainfo,
-  pieceCount,
-  pieceHashBytes,
-  type Torrent
-} from "../../protocol/wire/metainfo.ts"
+import { encodeMetainfo, type Metainfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import {
   BlobMissing,
   type BlobStat,
@@ -24,7 +18,6 @@ import {
   type UploadUnknown
 } from "../../roles/services/blob-store.ts"
 import type { BlobContent } from "./blob-content.ts"
-import { payloadHash } from "./sim-digests.ts"
 import { putTorrent, removeTorrent, type SimFolder } from "./sim-disk.ts"
 import { SimPieceFiles } from "./sim-piece-files.ts"
 import { SimUploads } from "./sim-uploads.ts"
@@ -140,7 +133,7 @@ export class SimBlobStore implements BlobStore {
       const { disk } = this.#session
       const hashed = Math.max(disk.readDone(content.length), disk.hashDone(content.length))
       yield* this.#session.until(hashed, "hash the pieces of a blob")
-      return folder.torrents.get(digest) ?? putTorrent(folder, hashPieces(digest, content, pieceLength))
+      return folder.torrents.get(digest) ?? putTorrent(folder, content.metainfo(digest, pieceLength))
     })
   }
 
@@ -210,14 +203,4 @@ export class SimBlobStore implements BlobStore {
       (content?.length ?? 0) + stored + (metainfo === undefined ? 0 : encodeMetainfo(metainfo).byteLength)
     return { digest, bytes, complete: content !== undefined, usedAt: usedAt.get(digest) ?? 0 }
   }
-}
-
-const hashPieces = (digest: Digest, content: BlobContent, pieceLength: number): Metainfo => {
-  const { length } = content
-  const count = pieceCount({ length, pieceLength })
-  const pieceHashes = new Uint8Array(count * pieceHashBytes)
-  for (let piece = 0; piece < count; piece++) {
-    pieceHashes.set(payloadHash(content.piece(piece, pieceLength)), piece * pieceHashBytes)
-  }
-  return { digest, length, pieceLength, pieceHashes }
 }

@@ -1,17 +1,16 @@
-// Hashing in a simulated world: real bytes by node:crypto, symbols by looking up what they stand for. A payload never
-// changes, so each is hashed once per world however many hosts verify it. The store that asks for a hash charges its
-// host the time of hashing.
+// Hashing in a simulated world: real bytes by node:crypto; symbols need none. A payload never changes, so each is
+// hashed once per world however many hosts verify it. The store that asks for a hash charges its host the time.
 
-import { createHash } from "node:crypto"
+import { createHash, hash } from "node:crypto"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import { makeDigest, toHex } from "../../protocol/wire/digest.ts"
+import { pieceHash, pieceLevels, type Sha256, type TreeShape } from "../../protocol/wire/hash-tree.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { encodeMetainfo, type Metainfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import type { Payload } from "../../protocol/wire/payload.ts"
 import type { Digests } from "../../roles/services/digests.ts"
-import { SymbolicPayload } from "./symbolic-blobs.ts"
 
-const payloadHashes = new WeakMap<Uint8Array, Uint8Array>()
+const pieceHashes = new WeakMap<Uint8Array, { readonly levels: number; readonly hash: Uint8Array }>()
 const torrents = new WeakMap<Metainfo, Torrent>()
 
 /**
@@ -21,16 +20,19 @@ const torrents = new WeakMap<Metainfo, Torrent>()
 const shared = new Map<SwarmId, WeakRef<Torrent>>()
 const maxShared = 4096
 
-/** SHA-256 of a payload, 32 bytes. */
-export const payloadHash = (payload: Payload): Uint8Array => {
-  if (payload instanceof SymbolicPayload) return payload.hash
-  invariant(payload instanceof Uint8Array, "sim digests: a payload is neither bytes nor a symbol")
-  let hash = payloadHashes.get(payload)
-  if (hash === undefined) {
-    hash = createHash("sha256").update(payload).digest()
-    payloadHashes.set(payload, hash)
+/** For hash trees. */
+export const sha256: Sha256 = (bytes) => hash("sha256", bytes, "buffer")
+
+/** The hash of a piece of real bytes, in the tree of its blob. */
+export const payloadHash = (shape: TreeShape, payload: Payload): Uint8Array => {
+  invariant(payload instanceof Uint8Array, "sim digests: a payload that is hashed is bytes")
+  const levels = pieceLevels(shape)
+  let known = pieceHashes.get(payload)
+  if (known?.levels !== levels) {
+    known = { levels, hash: pieceHash(shape, payload, sha256) }
+    pieceHashes.set(payload, known)
   }
-  return hash
+  return known.hash
 }
 
 /** The metainfo with its swarm's id: one object for all equal ones. */

@@ -10,6 +10,7 @@ import type { Micros } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
+import type { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
 import { epochMillis, type Kernel } from "../kernel/kernel.ts"
 import type { RandomStream } from "../kernel/seeded-random.ts"
 import { type BlobContent, SymbolicContent } from "./blob-content.ts"
@@ -47,6 +48,8 @@ export interface StoredDownload {
   /** Bytes by piece, or the symbol whose parts all pieces are. */
   readonly bytes: Array<Uint8Array | undefined>
   symbol: SymbolicBlob | undefined
+  /** What the proofs of pieces of real bytes have taught; made for the first of them. */
+  hashes: VerifiedHashes | undefined
   /** Pieces that are not synced yet, each followed by the instant of its write, oldest first. */
   unsynced: number[]
 }

@@ -1,6 +1,7 @@
 // Simulated blobs that are open piece by piece: one open file per digest, shared by all its users. Verification is
-// real (the hash of the payload against the metainfo). Hashing and disk are charged in virtual time, and so is the
-// digest of the whole, which follows the run of pieces from the front like the file store's.
+// real: the hash of the payload leads by its proof to the root; a symbol says what it stands for. Hashing and disk are
+// charged in virtual time, and so is the digest of the whole, which follows the run of pieces from the front like the
+// file store's.
 //
 //   downloading --complete, digest right--> complete
 //        |--complete, digest wrong--> discarded
@@ -11,14 +12,10 @@ import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import {
-  type Metainfo,
-  pieceCount,
-  pieceHashBytes,
-  pieceSize,
-  type Torrent
-} from "../../protocol/wire/metainfo.ts"
-import type { Payload } from "../../protocol/wire/payload.ts"
+import { hashBytes, unclesMissing } from "../../protocol/wire/hash-tree.ts"
+import { type Metainfo, pieceCount, pieceSize, type Torrent } from "../../protocol/wire/metainfo.ts"
+import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
+import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
 import { held } from "../../roles/scoped.ts"
 import {
   type BlobStoreError,
@@ -30,10 +27,10 @@ import {
 import type { EventTarget } from "../kernel/event-queue.ts"
 import { eventKinds } from "../kernel/kernel.ts"
 import { type BlobContent, RealContent, SymbolicContent } from "./blob-content.ts"
-import { payloadHash, simDigests } from "./sim-digests.ts"
+import { payloadHash, sha256, simDigests } from "./sim-digests.ts"
 import { corrupted, putTorrent, removeTorrent, type SimFolder, type StoredDownload } from "./sim-disk.ts"
 import type { StorageSession } from "./storage-session.ts"
-import { SymbolicPayload } from "./symbolic-blobs.ts"
+import { type SymbolicBlob, SymbolicPayload, SymbolicProof } from "./symbolic-blobs.ts"
 
 const kinds = { loaded: eventKinds.storage + 1, stored: eventKinds.storage + 2 } as const
 
@@ -47,6 +44,7 @@ type LoadDone = (outcome: LoadOutcome) => void
 
 interface StoreRequest {
   readonly payload: Payload
+  readonly proof: HashProof
   readonly done: (outcome: StoreOutcome) => void
 }
 
@@ -100,6 +98,14 @@ export class SimPieceFiles {
           session.error("open pieces", `${digest} has ${content.length} bytes, not ${metainfo.length}`)
         )
       }
+      const isKnown = this.#folder.torrents.get(digest)?.swarm === simDigests.swarmId(metainfo)
+      if (
+        content !== undefined &&
+        !isKnown &&
+        !sameRoot(content.metainfo(digest, metainfo.pieceLength), metainfo)
+      ) {
+        return Effect.fail(session.error("open pieces", `the tree of ${digest} has another root`))
+      }
       const torrent = putTorrent(this.#folder, metainfo)
       const file = new OpenFile(session, this.#folder, torrent, content)
       this.#opened.set(digest, file)
@@ -124,6 +130,8 @@ class OpenFile implements PieceFile, EventTarget {
   readonly #folder: SimFolder
   readonly #download: StoredDownload | undefined
   #content: BlobContent | undefined
+  /** The symbol whose root is known to be that of the metainfo. */
+  #symbol: SymbolicBlob | undefined
   #discarded = false
   /** The digest of the whole blob as it grows: the pieces before this one are hashed, the last at `#prefixDoneAt`. */
   #prefix = 0
@@ -162,9 +170,9 @@ class OpenFile implements PieceFile, EventTarget {
     process.kernel.schedule(at, this, kinds.loaded, process.host.index, done, piece)
   }
 
-  store(piece: number, payload: Payload, done: StoreRequest["done"]): void {
+  store(piece: number, payload: Payload, proof: HashProof, done: StoreRequest["done"]): void {
     const { process, disk } = this.#session
-    const request: StoreRequest = { payload, done }
+    const request: StoreRequest = { payload, proof, done }
     const at = disk.verifiedAndWritten(payload.byteLength)
     process.kernel.schedule(at, this, kinds.stored, process.host.index, request, piece)
   }
@@ -175,7 +183,7 @@ class OpenFile implements PieceFile, EventTarget {
       ;(subject as LoadDone)(this.#load(piece))
     } else {
       const request = subject as StoreRequest
-      request.done(this.#store(piece, request.payload))
+      request.done(this.#store(piece, request.payload, request.proof))
     }
   }
 
@@ -204,17 +212,18 @@ class OpenFile implements PieceFile, EventTarget {
     }
     const { pieceLength } = this.metainfo
     const payload = this.#content?.piece(piece, pieceLength) ?? this.#stored(piece)
-    if (!this.#session.faults.corruptPieces) return { tag: "Loaded", payload }
-    return { tag: "Loaded", payload: corrupted(payload as Uint8Array | SymbolicPayload) }
+    const proof = this.#content?.proof(piece, this.metainfo) ?? this.#storedProof(piece)
+    if (!this.#session.faults.corruptPieces) return { tag: "Loaded", payload, proof }
+    return { tag: "Loaded", payload: corrupted(payload as Uint8Array | SymbolicPayload), proof }
   }
 
-  #store(piece: number, payload: Payload): StoreOutcome {
+  #store(piece: number, payload: Payload, proof: HashProof): StoreOutcome {
     const session = this.#session
     if (this.#discarded) {
       return { tag: "Failed", error: session.error(`store piece ${piece}`, "the download was removed") }
     }
     const size = pieceSize(this.metainfo, piece)
-    if (payload.byteLength !== size || !this.#matches(piece, payload)) return corruptOutcome
+    if (payload.byteLength !== size || !this.#matches(piece, payload, proof)) return corruptOutcome
     const download = this.#download
     if (download === undefined || download.have.has(piece)) return storedOutcome
     if (!session.disk.allocate(size)) return { tag: "Failed", error: session.full(`store piece ${piece}`) }
@@ -226,14 +235,33 @@ class OpenFile implements PieceFile, EventTarget {
     return storedOutcome
   }
 
-  #matches(piece: number, payload: Payload): boolean {
-    const actual = payloadHash(payload)
-    const expected = this.metainfo.pieceHashes
-    const start = piece * pieceHashBytes
-    for (let index = 0; index < pieceHashBytes; index++) {
-      if (actual[index] !== expected[start + index]) return false
+  #matches(piece: number, payload: Payload, proof: HashProof): boolean {
+    if (payload instanceof SymbolicPayload) return this.#provesSymbol(piece, payload, proof)
+    invariant(proof instanceof Uint8Array, "piece file: the proof of real bytes is not bytes")
+    return this.#hashes.learn(piece, payloadHash(this.metainfo, payload), proof)
+  }
+
+  #provesSymbol(
+    piece: number,
+    { blob, corrupted, piece: actual }: SymbolicPayload,
+    proof: HashProof
+  ): boolean {
+    invariant(proof instanceof SymbolicProof, "piece file: the proof of a symbol is no symbol")
+    if (corrupted || actual !== piece || proof.blob !== blob || proof.piece !== piece) return false
+    if (this.#symbol !== blob) {
+      if (!sameRoot(blob.metainfo, this.metainfo)) return false
+      this.#symbol = blob
     }
-    return true
+    const missing = this.#download === undefined ? 0 : unclesMissing(this.#download.have, piece)
+    return proof.byteLength >= missing * hashBytes
+  }
+
+  /** Those of a download, or those of a complete blob that is stored once more, which a proof can teach nothing. */
+  get #hashes(): VerifiedHashes {
+    const download = this.#download
+    if (download === undefined) return new VerifiedHashes(this.metainfo, this.metainfo.root, sha256)
+    download.hashes ??= new VerifiedHashes(this.metainfo, this.metainfo.root, sha256)
+    return download.hashes
   }
 
   #has(piece: number): boolean {
@@ -243,6 +271,11 @@ class OpenFile implements PieceFile, EventTarget {
   #stored(piece: number): Payload {
     const { bytes, symbol } = this.#download!
     return symbol === undefined ? bytes[piece]! : symbol.payload(piece)
+  }
+
+  #storedProof(piece: number): HashProof {
+    const { hashes, symbol } = this.#download!
+    return symbol === undefined ? hashes!.proofOf(piece) : symbol.proof(piece)
   }
 
   #noteUnsynced(download: StoredDownload, piece: number): void {
@@ -306,8 +339,12 @@ const openDownload = (folder: SimFolder, torrent: Torrent): StoredDownload => {
     have: new Bitfield(pieceCount(torrent.metainfo)),
     bytes: [],
     symbol: undefined,
+    hashes: undefined,
     unsynced: []
   }
   folder.downloads.set(digest, download)
   return download
 }
+
+const sameRoot = (one: Metainfo, other: Metainfo): boolean =>
+  one.root.every((byte, index) => byte === other.root[index])

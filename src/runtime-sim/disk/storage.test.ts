@@ -5,6 +5,7 @@ import { Effect, Exit } from "effect"
 import { describe, expect, it } from "vitest"
 import { blobStoreConformance } from "../../../testing/conformance/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../../../testing/conformance/conformance.ts"
+import { pieceProofConformance } from "../../../testing/conformance/piece-proofs.conformance.ts"
 import { pieceStoreConformance } from "../../../testing/conformance/piece-store.conformance.ts"
 import { storeUsageConformance } from "../../../testing/conformance/store-usage.conformance.ts"
 import { tableStoreConformance } from "../../../testing/conformance/table-store.conformance.ts"
@@ -50,5 +51,6 @@ const runCases = (cases: ReadonlyArray<ConformanceCase>) => {
 
 describe("blob store", () => runCases(blobStoreConformance))
 describe("piece store", () => runCases(pieceStoreConformance))
+describe("proofs of pieces", () => runCases(pieceProofConformance))
 describe("store usage", () => runCases(storeUsageConformance))
 describe("table store", () => runCases(tableStoreConformance))

@@ -25,6 +25,7 @@ const piece = (number: number, byteLength: number): Message => ({
   tag: "Piece",
   channel: 1,
   piece: number,
+  proof: new Uint8Array(0),
   payload: { byteLength }
 })
 

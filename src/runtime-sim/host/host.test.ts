@@ -5,9 +5,10 @@ import { Deferred, Duration, Effect, Fiber, Option, Random, Stream } from "effec
 import { HttpClient, HttpServerResponse } from "effect/http"
 import { describe, expect, it } from "vitest"
 import type { Message } from "../../protocol/wire/message.ts"
+import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
 import { unlimited } from "../../roles/config/process-keys.ts"
 import { makeHttpApp } from "../../roles/http/http-app.ts"
-import type { BlobStore } from "../../roles/services/blob-store.ts"
+import type { BlobStore, LoadOutcome } from "../../roles/services/blob-store.ts"
 import { Digests } from "../../roles/services/digests.ts"
 import { HostStorage } from "../../roles/services/host-storage.ts"
 import { makeRoleMetrics } from "../../roles/services/metrics.ts"
@@ -250,21 +251,27 @@ describe("a symbolic blob", () => {
           const source = yield* a.openPieces(torrent.metainfo)
           const sink = yield* b.openPieces(torrent.metainfo)
           const load = (piece: number) =>
-            Effect.callback<SymbolicPayload>((resume) =>
-              source.load(piece, (loaded) => {
-                if (loaded.tag === "Loaded") resume(Effect.succeed(loaded.payload as SymbolicPayload))
-              })
+            Effect.callback<LoadOutcome & { readonly tag: "Loaded" }>((resume) =>
+              source.load(piece, (loaded) => loaded.tag === "Loaded" && resume(Effect.succeed(loaded)))
             )
-          const store = (piece: number, payload: SymbolicPayload) =>
+          const store = (piece: number, payload: Payload, by: HashProof) =>
             Effect.callback<string>((resume) =>
-              sink.store(piece, payload, (stored) => resume(Effect.succeed(stored.tag)))
+              sink.store(piece, payload, by, (stored) => resume(Effect.succeed(stored.tag)))
             )
-          const payload = yield* load(3)
-          const lie = new SymbolicPayload(payload.blob, 3, payload.byteLength, true)
+          const { payload, proof } = yield* load(3)
+          const [two, other] = [yield* load(2), yield* load(4)]
+          const lie = new SymbolicPayload((payload as SymbolicPayload).blob, 3, payload.byteLength, true)
           const start = yield* Stream.runHead(a.read(torrent.metainfo.digest, 0, 10))
           return {
             length: Option.map(yield* a.stat(torrent.metainfo.digest), (stat) => stat.length),
-            outcomes: [yield* store(3, lie), yield* store(4, payload), yield* store(3, payload)],
+            outcomes: [
+              yield* store(3, lie, proof),
+              yield* store(4, payload, other.proof),
+              yield* store(3, payload, other.proof),
+              yield* store(3, payload, proof.subarray(0, proof.byteLength - 32)),
+              yield* store(3, payload, proof),
+              yield* store(2, two.payload, two.proof.subarray(0, 0))
+            ],
             have: sink.have().count,
             bytes: Option.map(start, (chunk) => chunk.byteLength)
           }
@@ -273,8 +280,8 @@ describe("a symbolic blob", () => {
     )
     expect(outcome).toEqual({
       length: Option.some(spec.length),
-      outcomes: ["Corrupt", "Corrupt", "Stored"],
-      have: 1,
+      outcomes: ["Corrupt", "Corrupt", "Corrupt", "Corrupt", "Stored", "Stored"],
+      have: 2,
       bytes: Option.some(10)
     })
   })
@@ -292,7 +299,12 @@ describe("a symbolic blob", () => {
             Effect.flatMap(blobs.openPieces(torrent.metainfo), (file) =>
               Effect.sync(() => {
                 for (let piece = from; piece < to; piece++) {
-                  file.store(piece, blob.piece(piece, spec.pieceLength), () => {})
+                  file.store(
+                    piece,
+                    blob.piece(piece, spec.pieceLength),
+                    blob.proof(piece, torrent.metainfo),
+                    () => {}
+                  )
                 }
               }).pipe(Effect.andThen(Effect.sleep(Duration.millis(millis))))
             )
@@ -325,9 +337,14 @@ describe("a symbolic blob", () => {
             const blob = simulation.machine("a").disk.folder("data").blobs.get(torrent.metainfo.digest)!
             const done = yield* Deferred.make<void>()
             for (let piece = 0; piece < 3; piece++) {
-              file.store(piece, blob.piece(piece, spec.pieceLength), () => {
-                if (piece === 2) Deferred.doneUnsafe(done, Effect.void)
-              })
+              file.store(
+                piece,
+                blob.piece(piece, spec.pieceLength),
+                blob.proof(piece, torrent.metainfo),
+                () => {
+                  if (piece === 2) Deferred.doneUnsafe(done, Effect.void)
+                }
+              )
             }
             const start = simulation.kernel.now
             yield* Deferred.await(done)
@@ -355,12 +372,12 @@ describe("a host with corrupt pieces", () => {
             const storage = yield* HostStorage
             const digests = yield* Digests
             const blobs = yield* storage.blobs("data")
-            const bytes = new Uint8Array(1000).fill(5)
+            const bytes = new Uint8Array(20_000).fill(5)
             const upload = yield* blobs.createUpload
             yield* blobs.appendUpload(upload, 0, Stream.succeed(bytes))
             const digest = digests.digest("sha256", bytes)
             yield* Effect.orDie(blobs.commitUpload(upload, digest))
-            const torrent = yield* Effect.orDie(blobs.makeMetainfo(digest, 500))
+            const torrent = yield* Effect.orDie(blobs.makeMetainfo(digest, 16 * 1024))
             return { listeners: [], blobs, torrent }
           }).pipe(Effect.orDie)
           const { role } = yield* simulation.startHost("a", program, { corruptPieces: true })
@@ -376,8 +393,8 @@ describe("a host with corrupt pieces", () => {
         })
       )
     )
-    expect((payloads[0] as Uint8Array).byteLength).toBe(500)
-    expect(payloads[0]).not.toEqual(new Uint8Array(500).fill(5))
+    expect((payloads[0] as Uint8Array).byteLength).toBe(3616)
+    expect(payloads[0]).not.toEqual(new Uint8Array(3616).fill(5))
     expect(payloads[1]).toMatchObject({ byteLength: 500, corrupted: true, piece: 1 })
   })
 })

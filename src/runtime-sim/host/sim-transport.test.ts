@@ -18,6 +18,7 @@ const piece = (number: number): Message => ({
   tag: "Piece",
   channel: 1,
   piece: number,
+  proof: new Uint8Array(0),
   payload: { byteLength: pieceBytes }
 })
 const request = (number: number): Message => ({ tag: "Request", channel: 1, piece: number })
