@@ -94,6 +94,7 @@ const scene = (disk?: Partial<DiskBudget>) =>
         })
     } as Partial<TrackerClient> as TrackerClient
     const announcer = {
+      used: () => say("used"),
       join: (torrent: Torrent, namespace: string) => say(`join ${torrent.swarm.charAt(0)} ${namespace}`),
       completed: () => say("announce complete")
     } as unknown as Announcer
@@ -131,7 +132,7 @@ describe("a blob that is whole in the store", () => {
       }
       yield* Stream.runDrain(downloads.read("demo", digest, ranges))
       yield* downloads.prepare("demo", digest, selection)
-      expect(log).toEqual(["read 4-6", "read 0-2"])
+      expect(log).toEqual(["used", "used", "read 4-6", "read 0-2"])
     })
   )
 

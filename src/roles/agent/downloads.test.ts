@@ -104,6 +104,7 @@ const stageOn = (disk?: DiskBudget): Effect.Effect<Stage, never, Scope.Scope> =>
       remove: () => Effect.sync(() => void asked.removed++)
     } as Partial<BlobStore> as BlobStore
     const announcer = {
+      used: () => Effect.void,
       join: () => Effect.void,
       completed: () => Effect.void
     } as Partial<Announcer> as Announcer

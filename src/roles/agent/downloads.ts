@@ -202,7 +202,7 @@ class SharedDownloads implements Downloads {
   pull(namespace: string, digest: Digest): Effect.Effect<void, PullError> {
     return Effect.gen({ self: this }, function* () {
       yield* this.#disk.hold(digest)
-      if (yield* this.#isWhole(digest)) return
+      if (yield* this.#isWhole(digest)) return yield* this.#options.announcer.used(digest)
       yield* this.#keepRoom(namespace, digest)
       const swarm = yield* RcMap.get(this.#underway, new DownloadKey(namespace, digest, true))
       yield* wantWhole(swarm)
@@ -215,7 +215,8 @@ class SharedDownloads implements Downloads {
       Effect.gen({ self: this }, function* () {
         yield* this.#disk.hold(digest)
         if (yield* this.#isWhole(digest)) {
-          const { blobs } = this.#options
+          const { announcer, blobs } = this.#options
+          yield* announcer.used(digest)
           return readEach(selection, (start, end) => blobs.read(digest, start, end)).pipe(
             Stream.mapError(storeFailed(digest))
           )

@@ -131,7 +131,9 @@ export const originAnswers = (options: OriginAnswersOptions) => {
       handlers.handle("get", ({ request, params: { digest } }) =>
         Effect.andThen(touchedByHead(request, digest), ownMetainfo(digest)).pipe(
           Effect.flatMap((found) =>
-            Option.isSome(found) ? Effect.succeed(encodeMetainfo(found.value)) : Effect.fail(unknown(digest))
+            Option.isSome(found)
+              ? Effect.succeed(encodeMetainfo(found.value))
+              : Effect.andThen(repair.missed(digest), Effect.fail(unknown(digest)))
           ),
           inOci
         )

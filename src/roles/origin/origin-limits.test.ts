@@ -258,6 +258,7 @@ describe("fetches from an upstream", () => {
             transient,
             repair: {
               completed: () => Effect.die("nothing is completed"),
+              missed: () => Effect.void,
               metainfo: () => Effect.succeedNone
             },
             replication: {

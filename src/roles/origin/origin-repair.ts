@@ -20,6 +20,11 @@ import type { TransientUploads } from "./transient-uploads.ts"
 export interface OriginRepair {
   /** The metainfo of a blob that is complete here. */
   readonly completed: (digest: Digest) => Effect.Effect<Metainfo, BlobStoreError | BlobMissing>
+  /**
+   * Another owner asked for metainfo that this origin does not have: if the blob is complete here (from a store of
+   * version 1, or after a crash), its metainfo is made in the background.
+   */
+  readonly missed: (digest: Digest) => Effect.Effect<void, BlobStoreError>
   /** The metainfo of a blob that this origin or another owner has. */
   readonly metainfo: (
     namespace: string,
@@ -116,6 +121,21 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
 
     return {
       completed: (digest) => Cache.get(completed, digest),
+      missed: (digest) =>
+        Effect.gen(function* () {
+          const stat = yield* blobs.stat(digest)
+          if (Option.isNone(stat) || (yield* FiberMap.size(repairs)) >= maxQueuedRepairs) return
+          const make = blobs.makeMetainfo(digest, choosePieceLength(stat.value.length)).pipe(
+            Effect.catch((error) =>
+              Effect.logWarning("the hash tree of a blob could not be made:", error._tag)
+            ),
+            atOnce.withPermits(1),
+            Effect.asVoid,
+            Effect.annotateLogs({ digest }),
+            Effect.withSpan("origin.hash", { attributes: { digest } })
+          )
+          yield* FiberMap.run(repairs, digest, make, { onlyIfMissing: true })
+        }),
       metainfo: (namespace, digest) =>
         Effect.gen(function* () {
           if (Option.isSome(yield* blobs.stat(digest)))

@@ -329,6 +329,24 @@ describe("copies to other owners", () => {
     )
   )
 
+  it.effect("of which an owner has no metainfo get it when another owner asks", () =>
+    inCluster(makeMemoryWorld(), (world) =>
+      Effect.gen(function* () {
+        const { bytes, digest } = blob(world, 17)
+        // As in stores of version 1, whose metainfo counts as absent.
+        for (const owner of ownersOf(digest)) world.blobs(owner).blobs.set(digest, bytes)
+        const [first, second, third] = ownersOf(digest)
+        const got = yield* send(world, "GET", metainfoUrl(first, digest))
+        assert.strictEqual(got.status, 200)
+        yield* settle
+        for (const other of [second, third]) {
+          const own = yield* send(world, "GET", url(other) + formatBlobPath({ tag: "OwnMetainfo", digest }))
+          assert.deepStrictEqual(own.bytes, got.bytes)
+        }
+      })
+    )
+  )
+
   it.effect("repair an owner that lost the blob when its metainfo is requested", () =>
     inCluster(makeMemoryWorld(), (world) =>
       Effect.gen(function* () {

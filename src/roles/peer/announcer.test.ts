@@ -261,6 +261,33 @@ describe("announcer", () => {
     })
   )
 
+  it.effect("makes the metainfo of a blob without any when it is used, once, and announces it then", () =>
+    Effect.gen(function* () {
+      const { announcer, told } = yield* stage
+      const { digest } = torrent("1").metainfo
+      let made = 0
+      const blobs = {
+        list: Effect.succeed([
+          { digest, length: 2 },
+          { digest: torrent("2").metainfo.digest, length: 2 }
+        ]),
+        metainfo: () => Effect.succeedNone,
+        makeMetainfo: (of: Digest, pieceLength: number) =>
+          Effect.sync(() => {
+            made++
+            expect(pieceLength).toBe(256 * 1024)
+            return torrent(of.charAt(7))
+          })
+      } as Partial<BlobStore> as BlobStore
+      yield* announcer.seedAll(blobs)
+      yield* settle
+      expect([made, events(told)]).toEqual([0, []])
+      for (let use = 0; use < 2; use++) yield* announcer.used(digest)
+      yield* settle
+      expect([made, events(told)]).toEqual([1, ["1 complete"]])
+    })
+  )
+
   it.effect("announces a swarm once for all downloads of it, and never one that left before", () =>
     Effect.gen(function* () {
       const { announcer, told, metrics } = yield* stage

@@ -10,13 +10,14 @@ import type { RandomSource } from "../../protocol/kit/random-source.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import { limits } from "../../protocol/limits.ts"
 import { AnnounceSchedule } from "../../protocol/tracking/announce-schedule.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import { pieceCount, type Torrent } from "../../protocol/wire/metainfo.ts"
+import { choosePieceLength, pieceCount, type Torrent } from "../../protocol/wire/metainfo.ts"
 import { AskLimits } from "../client/limits.ts"
 import type { TrackerClient } from "../client/tracker-client.ts"
 import type { SwarmAnnounce } from "../client/tracker-wire.ts"
 import { atEnd, type Fork, held, makeFork } from "../scoped.ts"
-import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
+import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { counterMetric, gaugeMetric, type MetricLabels, type RoleMetrics } from "../services/metrics.ts"
 import { randomSource } from "../services/random-source.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
@@ -36,8 +37,10 @@ export interface Announcer {
   readonly completed: (swarm: SwarmId) => Effect.Effect<void>
   /** The blob was removed: announces "stopped", so that the trackers no longer hand this host out. */
   readonly gone: (swarm: SwarmId) => Effect.Effect<void>
-  /** Announces every whole blob of the store, after a restart. */
+  /** Announces every whole blob of the store, after a restart. One without metainfo waits until it is used. */
   readonly seedAll: (blobs: BlobStore) => Effect.Effect<void, BlobStoreError>
+  /** A client read a whole blob. If it has no metainfo, it gets some in the background and is announced. */
+  readonly used: (digest: Digest) => Effect.Effect<void>
 }
 
 const failures = counterMetric("shoal_tracker_failures_total", {
@@ -103,6 +106,8 @@ class Announces implements Announcer {
   readonly #means: AnnouncerMeans
   readonly #failed: (increment: number) => void
   readonly #members = new Map<SwarmId, Member>()
+  /** Whole blobs without metainfo, of a store of version 1, with what makes it. */
+  #unhashed: Map<Digest, Effect.Effect<Torrent, BlobMissing | BlobStoreError>> | undefined
   #wakeAt = Number.POSITIVE_INFINITY
   #cancelWake: (() => void) | undefined
   #stopped = false
@@ -140,10 +145,29 @@ class Announces implements Announcer {
 
   seedAll(blobs: BlobStore): Effect.Effect<void, BlobStoreError> {
     return Effect.gen({ self: this }, function* () {
-      for (const { digest } of yield* blobs.list) {
+      for (const { digest, length } of yield* blobs.list) {
         const torrent = yield* blobs.metainfo(digest)
         if (Option.isSome(torrent)) this.#enter(torrent.value, seededNamespace, true)
+        else {
+          this.#unhashed ??= new Map()
+          const make = Effect.suspend(() => blobs.makeMetainfo(digest, choosePieceLength(length)))
+          this.#unhashed.set(digest, make)
+        }
       }
+    })
+  }
+
+  used(digest: Digest): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const make = this.#unhashed?.get(digest)
+      if (make === undefined) return
+      this.#unhashed?.delete(digest)
+      this.#means.fork(
+        Effect.match(make, {
+          onSuccess: (torrent) => void this.#enter(torrent, seededNamespace, true),
+          onFailure: () => undefined
+        }).pipe(Effect.withSpan("seed.hash", { attributes: { digest } }))
+      )
     })
   }
 
