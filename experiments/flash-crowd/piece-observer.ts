@@ -72,5 +72,6 @@ export const observingPieces = <Role extends StartedRole>(
 ): HostProgram<Role> =>
   Effect.updateService(program, HostStorage, (storage) => ({
     ...storage,
-    blobs: (folder) => Effect.map(storage.blobs(folder), (store) => new ObservedStore(store, observe))
+    blobs: (folder, use) =>
+      Effect.map(storage.blobs(folder, use), (store) => new ObservedStore(store, observe))
   }))

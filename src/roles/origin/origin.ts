@@ -58,7 +58,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
     const { originReplicas, healthTimeout } = yield* AskLimits
     const metrics = makeRoleMetrics("origin")
     const counter = makeRequestCounter(metrics)
-    const blobs = yield* storage.blobs(config.data)
+    const blobs = yield* storage.blobs(config.data, { seedsUploads: true })
     const tables = yield* storage.tables(config.data)
     const peerId = yield* peerIdOf(config.data)
     const { peer, rates } = config

@@ -50,11 +50,11 @@ export const hostStorage = (options: HostStorageOptions = {}): Layer.Layer<HostS
   })
 
   return Layer.succeed(HostStorage, {
-    blobs: (folder) =>
+    blobs: (folder, use) =>
       Effect.gen(function* () {
         yield* files.makeFolder(pathOf(folder))
         yield* holdFolder(pathOf(folder))
-        const store = yield* openFileBlobStore(disk, pathOf(folder))
+        const store = yield* openFileBlobStore(disk, pathOf(folder), use)
         return options.wrapBlobs?.(store) ?? store
       }),
     // SQLite syncs the names in the folder; the name of the folder itself is synced here.

@@ -3,7 +3,9 @@
 // pieces are made of them at the end.
 
 import { Effect, Stream } from "effect"
+import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
+import { limits } from "../../protocol/limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import {
   hashBytes,
@@ -20,6 +22,7 @@ import type { BlobStoreError } from "../../roles/services/blob-store.ts"
 import { runningHash, sha256 } from "../platform/node-digests.ts"
 import { readFileRange } from "./blob-reader.ts"
 import type { DiskFiles } from "./disk-files.ts"
+import type { StoreLimits } from "./limits.ts"
 
 /** A tree that grows with the bytes of a blob. */
 export interface RunningTree {
@@ -89,6 +92,36 @@ const treeOf = (
 ): BlobTree => {
   const { digest, length, pieceLength } = blob
   return { metainfo: { digest, length, pieceLength, root: rootOfLayer(blob, layer, sha256) }, layer }
+}
+
+/** The trees of uploads that were hashed while they came, until their metainfo is made. */
+export interface UploadTrees {
+  readonly begin: () => RunningTree
+  /** The upload became the blob `digest`. Beyond the limit the oldest is dropped, and its blob is read again. */
+  readonly committed: (digest: Digest, tree: RunningTree) => void
+  /** The tree of a blob, if it was kept and has pieces that are made of its stretches. */
+  readonly take: (blob: {
+    readonly digest: Digest
+    readonly length: number
+    readonly pieceLength: number
+  }) => BlobTree | undefined
+}
+
+export const makeUploadTrees = ({ maxUploadTreesKept }: StoreLimits): UploadTrees => {
+  const stretch = limits.minPieceLength
+  const kept = new BoundedMap<Digest, RunningTree>(maxUploadTreesKept)
+  return {
+    begin: () => runningTree(stretch),
+    committed: (digest, tree) => {
+      kept.set(digest, tree)
+    },
+    take: (blob) => {
+      const tree = kept.get(blob.digest)
+      kept.delete(blob.digest)
+      if (tree === undefined || blob.pieceLength < stretch) return undefined
+      return treeOf(blob, tree.finish(blob))
+    }
+  }
 }
 
 /** Reads a complete blob of `length` bytes at `path`. */

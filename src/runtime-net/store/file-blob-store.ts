@@ -14,10 +14,11 @@ import {
   type BlobStore,
   type BlobStoreError
 } from "../../roles/services/blob-store.ts"
+import type { BlobStoreUse } from "../../roles/services/host-storage.ts"
 import { ServiceLimits } from "../../roles/services/limits.ts"
 import { type BlobFolders, blobFolders, digestsIn, makeBlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
-import { hashBlob } from "./blob-tree.ts"
+import { hashBlob, makeUploadTrees } from "./blob-tree.ts"
 import type { Disk } from "./disk.ts"
 import { type DiskFiles, makeDiskFiles } from "./disk-files.ts"
 import { makeKeyLock } from "./key-lock.ts"
@@ -53,7 +54,8 @@ const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFold
 /** Opens the blob store in `root` and creates it if it does not exist. Its files close with the scope. */
 export const openFileBlobStore = Effect.fnUntraced(function* (
   disk: Disk,
-  root: string
+  root: string,
+  { seedsUploads = false }: BlobStoreUse = {}
 ): Effect.fn.Return<BlobStore, BlobStoreError, Scope.Scope> {
   const limits = yield* StoreLimits
   const files = makeDiskFiles(disk)
@@ -63,7 +65,8 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
   const lock = makeKeyLock()
   const metainfos = makeMetainfoFiles(files, folders)
   const pieces = makePieceFiles(files, folders, metainfos, lock, limits)
-  const uploads = makeUploads(files, folders, limits)
+  const trees = seedsUploads ? makeUploadTrees(limits) : undefined
+  const uploads = makeUploads(files, folders, limits, trees)
 
   const stat = (digest: Digest): Effect.Effect<Option.Option<BlobStat>, BlobStoreError> =>
     Effect.map(
@@ -96,11 +99,8 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
       const { length } = yield* existing(digest)
       const kept = yield* metainfos.get(digest)
       if (Option.isSome(kept)) return kept.value
-      const { metainfo, layer } = yield* hashBlob(files, folders.blob(digest), {
-        digest,
-        length,
-        pieceLength
-      })
+      const shape = { digest, length, pieceLength }
+      const { metainfo, layer } = trees?.take(shape) ?? (yield* hashBlob(files, folders.blob(digest), shape))
       return yield* metainfos.put(metainfo, layer)
     }).pipe(lock.withKey(digest))
 

@@ -7,6 +7,11 @@ const MiB = 1024 * 1024
 const storeLimits = {
   /** Uploads whose running digest is kept in memory. The oldest beyond it is read again at its commit. */
   maxUploadsHashed: 4096,
+  /**
+   * Hash trees of uploads that wait for their metainfo, at 128 KiB per GiB. The blob of the oldest beyond it is read
+   * again.
+   */
+  maxUploadTreesKept: 64,
   /** Closed, unfinished downloads whose verified pieces a store remembers. The oldest beyond it is hashed again. */
   maxClosedDownloadsKept: 256,
   /** Bytes of an upload that are gathered for the next write before the source waits. */

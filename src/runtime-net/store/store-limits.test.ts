@@ -13,6 +13,7 @@ import { withLimits } from "../../../testing/roles/with-limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { Metainfo } from "../../protocol/wire/metainfo.ts"
 import type { BlobStore, PieceFile } from "../../roles/services/blob-store.ts"
+import type { BlobStoreUse } from "../../roles/services/host-storage.ts"
 import { ServiceLimits } from "../../roles/services/limits.ts"
 import { digestOf, runningDigest } from "../platform/node-digests.ts"
 import { type Disk, nodeDisk } from "./disk.ts"
@@ -36,7 +37,7 @@ const sha256 = (bytes: Uint8Array): Digest => {
 const metainfoOf = (bytes: Uint8Array): Metainfo => testTree(digestOf, bytes, pieceLength).metainfo
 
 /** A store, and what it read since it was asked last: bytes of blobs, uploads and downloads. */
-const openCounted = (limits: Partial<StoreLimits>) =>
+const openCounted = (limits: Partial<StoreLimits>, use?: BlobStoreUse) =>
   Effect.gen(function* () {
     let read = 0
     const disk: Disk = {
@@ -47,7 +48,7 @@ const openCounted = (limits: Partial<StoreLimits>) =>
           done(error, count)
         })
     }
-    const blobs = yield* withLimits(openFileBlobStore(disk, yield* makeFolder), StoreLimits, limits)
+    const blobs = yield* withLimits(openFileBlobStore(disk, yield* makeFolder, use), StoreLimits, limits)
     const bytesRead = (): number => {
       const since = read
       read = 0
@@ -94,6 +95,47 @@ describe("a store", () => {
           Effect.map(blobs.commitUpload(upload, sha256(contents[index]!)), bytesRead)
         )
         expect(readAtCommit).toEqual([1000, 0, 0])
+      })
+  )
+
+  it.live(
+    "makes the metainfo of maxUploadTreesKept seeded uploads without reading them, in chunks of any size",
+    () =>
+      Effect.gen(function* () {
+        const { blobs, bytesRead } = yield* openCounted({ maxUploadTreesKept: 3 }, { seedsUploads: true })
+        const long = 256 * 1024
+        const lengths = [1, 100, long - 1, long, long + 1, 3 * long, 5 * long + 20_000]
+        const contents = lengths.map((length, seed) => sampleBytes(seed, length))
+        const cut = (bytes: Uint8Array, size: number) =>
+          Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+            bytes.subarray(at * size, (at + 1) * size)
+          )
+        for (const bytes of contents) {
+          for (const [size, pieces] of [
+            [7001, long],
+            [16 * 1024, long],
+            [100_000, 2 * long],
+            [bytes.length, 4 * long]
+          ] as const) {
+            const upload = yield* blobs.createUpload
+            yield* blobs.appendUpload(upload, 0, Stream.fromIterable(cut(bytes, size)))
+            yield* blobs.commitUpload(upload, sha256(bytes))
+            bytesRead()
+            const { metainfo } = yield* blobs.makeMetainfo(sha256(bytes), pieces)
+            expect(bytesRead()).toBe(0)
+            expect(metainfo).toEqual(testTree(digestOf, bytes, pieces).metainfo)
+            yield* blobs.remove(sha256(bytes))
+          }
+        }
+        for (const bytes of contents) {
+          const upload = yield* append(blobs, bytes)
+          yield* blobs.commitUpload(upload, sha256(bytes))
+        }
+        bytesRead()
+        const reads = yield* Effect.forEach(contents, (bytes) =>
+          Effect.map(blobs.makeMetainfo(sha256(bytes), long), bytesRead)
+        )
+        expect(reads).toEqual(lengths.map((length, index) => (index < 4 ? length : 0)))
       })
   )
 

@@ -1,6 +1,7 @@
 // Uploads in files: how one grows and becomes a blob. Bytes go to uploads/<id> at their offset, and each append ends
 // with a sync, so a size that a client was told survives a crash. A process hashes what it appends, so that the commit
-// need not read the file again; after a restart, or for SHA-512, the commit reads it once.
+// need not read the file again; after a restart, or for SHA-512, the commit reads it once. Where uploads are seeded,
+// their hash trees are computed in the same pass.
 //
 //   none --create--> growing --append--> growing --commit, digest right--> blob
 //                                          |--commit, digest wrong--> none
@@ -26,6 +27,7 @@ import { type RunningDigest, runningDigest } from "../platform/node-digests.ts"
 import { writeBehind } from "./append-writer.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
+import type { RunningTree, UploadTrees } from "./blob-tree.ts"
 import type { DiskFiles } from "./disk-files.ts"
 import { makeKeyLock } from "./key-lock.ts"
 import type { StoreLimits } from "./limits.ts"
@@ -39,17 +41,23 @@ type Uploads = Pick<
 interface SeenFromStart {
   size: number
   readonly digest: RunningDigest
+  readonly tree: RunningTree | undefined
 }
 
 const uploadName = /^[0-9a-f]{32}$/
 
-export const makeUploads = (files: DiskFiles, folders: BlobFolders, limits: StoreLimits): Uploads => {
+export const makeUploads = (
+  files: DiskFiles,
+  folders: BlobFolders,
+  limits: StoreLimits,
+  trees: UploadTrees | undefined
+): Uploads => {
   const lock = makeKeyLock()
   const seen = new BoundedMap<string, SeenFromStart>(limits.maxUploadsHashed)
 
   const remember = (upload: string): void => {
     // Beyond the limit the oldest is dropped: its commit reads the file again.
-    seen.set(upload, { size: 0, digest: runningDigest("sha256") })
+    seen.set(upload, { size: 0, digest: runningDigest("sha256"), tree: trees?.begin() })
   }
 
   const createUpload = Effect.gen(function* () {
@@ -94,6 +102,7 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders, limits: Stor
         const wait = writer.offer(chunk)
         // The disk writes while this thread hashes.
         known?.digest.update(chunk)
+        known?.tree?.update(chunk)
         return wait ?? Effect.void
       })
     ).pipe(Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : Effect.ignore(settle))))
@@ -128,6 +137,7 @@ export const makeUploads = (files: DiskFiles, folders: BlobFolders, limits: Stor
     // Every successful append ended with a sync, so only the name is new.
     if (!synced) yield* files.syncFile(path)
     yield* files.installFile(path, blob)
+    if (synced && known.tree !== undefined) trees?.committed(digest, known.tree)
     const stat: BlobStat = { digest, length: size }
     return stat
   })
