@@ -37,6 +37,14 @@ class ObservedFile implements PieceFile {
     return this.#file.have()
   }
 
+  recorded(): Bitfield {
+    return this.#file.recorded()
+  }
+
+  check(piece: number, done: (isThere: boolean) => void): void {
+    this.#file.check(piece, done)
+  }
+
   load(piece: number, done: (outcome: LoadOutcome) => void): void {
     this.#file.load(piece, done)
   }

@@ -83,6 +83,11 @@ export const limits = {
    * with 32, at 1.020 without.
    */
   tailWindow: 1 / 16,
+  /**
+   * Recorded pieces of a resumed download that are read and hashed at once: one is read while one is hashed. More would
+   * hold up the pieces that arrive meanwhile.
+   */
+  maxPieceChecks: 2,
   /** Copies of a request in endgame, including the first. */
   maxEndgameCopies: 2,
   /** A swarm is in endgame when every missing piece is requested and at most this many are missing. */

@@ -13,7 +13,16 @@ import {
   sameBytes,
   sampleBytes
 } from "./conformance.ts"
-import { load, pieceLength, pieceOf, range, store, storePieces, treeOf } from "./piece-store.conformance.ts"
+import {
+  checkAll,
+  load,
+  pieceLength,
+  pieceOf,
+  range,
+  store,
+  storePieces,
+  treeOf
+} from "./piece-store.conformance.ts"
 
 /** Proofs that prove piece 1 of three to nobody who knows the root alone. */
 const wrongProofs = (proof: (piece: number) => Uint8Array): ReadonlyArray<readonly [string, Uint8Array]> => {
@@ -90,6 +99,7 @@ const keepsProofs = conformanceCase("proofs are served after a restart, of downl
     yield* Effect.scoped(
       Effect.gen(function* () {
         const file = yield* (yield* openBlobs(place)).openPieces(metainfo)
+        yield* checkAll(file)
         const have = file.have()
         for (const piece of range(6)) {
           if (have.has(piece)) yield* expectProof(file, piece, proof(piece))

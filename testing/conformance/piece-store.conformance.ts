@@ -88,6 +88,17 @@ export const range = (count: number): Array<number> => Array.from({ length: coun
 
 const count = (file: PieceFile): number => file.have().count
 
+/** Has every recorded piece checked. */
+export const checkAll = Effect.fnUntraced(function* (file: PieceFile) {
+  const recorded = file.recorded()
+  for (const piece of range(recorded.length)) {
+    if (!recorded.has(piece)) continue
+    const isThere = yield* later<boolean>("check", (done) => file.check(piece, done))
+    yield* expectThat(isThere === file.have().has(piece), `piece ${piece} was checked, but does not count so`)
+  }
+  yield* expectThat(file.recorded().count === 0, "a piece that was checked is still recorded")
+})
+
 const downloads = conformanceCase("a download fills in any order and becomes a blob", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
@@ -152,6 +163,16 @@ const resumes = conformanceCase("a download resumes after a kill with its stored
     )
     const blobs = yield* openBlobs(place)
     const file = yield* blobs.openPieces(metainfo)
+    yield* expectThat(count(file) === 0, "a piece counts as there before it was checked")
+    const recorded = file.recorded()
+    for (const piece of range(9)) {
+      if (!recorded.has(piece)) continue
+      yield* expectThat(
+        (yield* load(file, piece)).tag === "Failed",
+        "a piece that was not checked was loaded"
+      )
+    }
+    yield* checkAll(file)
     const have = file.have()
     yield* expectThat(
       range(9).every((piece) => !have.has(piece) || stored.includes(piece)),

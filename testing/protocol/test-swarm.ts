@@ -11,6 +11,7 @@ import { lowest, piecesOf, TestContext, testNeighbour } from "./test-context.ts"
 import { testMetainfo, testSwarm } from "./test-values.ts"
 
 const textOf = (output: PeerHostOutput): string => {
+  if (output.tag === "CheckPiece") return `check ${output.piece}`
   if (output.tag === "StorePiece") return `store ${output.piece}`
   if (output.tag === "SwarmCompleted") return "completed"
   if (output.tag === "SwarmFailed") return `failed: ${output.reason}`
@@ -37,6 +38,7 @@ export interface SwarmSetUp {
   /** Pieces of the blob; the last one has 700 bytes, the others 1000. */
   readonly pieces?: number
   readonly have?: readonly number[]
+  readonly recorded?: readonly number[]
   readonly onDemand?: boolean
   readonly seedArc?: SeedArc
 }
@@ -46,6 +48,7 @@ export const setUpSwarm = ({
   kind = "agent",
   pieces = 8,
   have = [],
+  recorded = [],
   onDemand = false,
   seedArc
 }: SwarmSetUp = {}) => {
@@ -87,8 +90,10 @@ export const setUpSwarm = ({
     testMetainfo(pieces, 1000, 300),
     piecesOf(pieces, ...have),
     seedArc,
-    onDemand
+    onDemand,
+    piecesOf(pieces, ...recorded)
   )
+  swarm.recorded?.checkMore()
   /** A neighbour joins, with these pieces. */
   const join = (
     connection: number,
@@ -117,5 +122,6 @@ export const setUpSwarm = ({
     retryAfter = 400
   ) => swarm.onReject(from, number, reason, retryAfter, context.now)
   const has = (from: Neighbour, ...numbers: readonly number[]) => swarm.onHave(from, numbers, context.now)
-  return { context, swarm, uploader, uploads, join, out, piece, stored, reject, has }
+  const checked = (number: number, isThere: boolean): void => swarm.pieceChecked(number, isThere, context.now)
+  return { checked, context, swarm, uploader, uploads, join, out, piece, stored, reject, has }
 }

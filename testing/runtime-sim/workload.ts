@@ -59,6 +59,10 @@ const gossiper = (name: string, torrent: Torrent) =>
     const file = yield* blobs.openPieces(torrent.metainfo)
     const have = file.have()
     const pieces = pieceCount(torrent.metainfo)
+    const recorded = file.recorded()
+    for (let piece = 0; piece < pieces; piece++) {
+      if (recorded.has(piece)) file.check(piece, (isThere) => isThere && have.set(piece))
+    }
     const swarm: SwarmId = torrent.swarm
     const draw = (bound: number) => Math.floor(random.nextDoubleUnsafe() * bound)
 

@@ -194,10 +194,20 @@ export class PeerHost {
         this.#deadlines.fireDue(now)
         return
       case "SwarmOpened": {
-        const { swarm, metainfo, have, seedArc } = input
+        const { swarm, metainfo, have, seedArc, recorded } = input
         const onDemand = input.onDemand === true
-        const opened = new Swarm(this.#context, this.#uploader, swarm, metainfo, have, seedArc, onDemand)
+        const opened = new Swarm(
+          this.#context,
+          this.#uploader,
+          swarm,
+          metainfo,
+          have,
+          seedArc,
+          onDemand,
+          recorded
+        )
         this.#channels.addSwarm(opened, now)
+        opened.recorded?.checkMore()
         return
       }
       case "SwarmClosed":
@@ -234,6 +244,10 @@ export class PeerHost {
         return
       case "PieceLoadFailed":
         this.#uploader.pieceLoadFailed(input.swarm, input.piece)
+        return
+      case "PieceFound":
+      case "PieceLost":
+        this.#channels.swarm(input.swarm)?.pieceChecked(input.piece, input.tag === "PieceFound", now)
         return
       case "PieceCorrupt":
         this.#channels.swarm(input.swarm)?.pieceCorrupt(input.piece, now)

@@ -29,6 +29,7 @@ export interface PeerHostRules {
   readonly uploadStallTime: Micros
   readonly orderedTail: number
   readonly tailWindow: number
+  readonly maxPieceChecks: number
   readonly maxEndgameCopies: number
   readonly endgamePieces: number
   readonly requestTimeoutBase: Micros

@@ -2,9 +2,10 @@
 // commands, in the imperative, which the driver (roles/peer/peer-host-driver.ts) carries out in order.
 //
 // Invariants of the driver: it gives one input at a time, and carries out the outputs of a step before the next input.
-// It answers every Dial by Connected or DialFailed; every LoadPiece by PieceLoaded or PieceLoadFailed; every StorePiece
-// by PieceStored, PieceCorrupt or PieceStoreFailed; every Send of a Piece by PieceSent, unless the connection ends
-// first. The end of a connection is reported once, by Disconnected, whichever side ended it.
+// It answers every Dial by Connected or DialFailed; every LoadPiece by PieceLoaded or PieceLoadFailed; every CheckPiece
+// by PieceFound or PieceLost, unless the swarm is closed first; every StorePiece by PieceStored, PieceCorrupt or
+// PieceStoreFailed; every Send of a Piece by PieceSent, unless the connection ends first. The end of a connection is
+// reported once, by Disconnected, whichever side ended it.
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { ByeReason, Message, SwarmId } from "../wire/message.ts"
@@ -28,6 +29,8 @@ export type PeerHostInput =
       readonly swarm: SwarmId
       readonly metainfo: Metainfo
       readonly have: Bitfield
+      /** Pieces that an earlier process wrote, not in `have`. They are checked when they are wanted. */
+      readonly recorded?: Bitfield
       /** What a seeder suggests first when several seed the blob. When absent: everything, from a random piece on. */
       readonly seedArc?: SeedArc | undefined
       /** Only what readers wait for is requested, until DemandChanged. */
@@ -86,6 +89,8 @@ export type PeerHostInput =
       readonly reason: string
     }
   | { readonly tag: "PieceStored"; readonly swarm: SwarmId; readonly piece: number }
+  /** The answers to CheckPiece. */
+  | { readonly tag: "PieceFound" | "PieceLost"; readonly swarm: SwarmId; readonly piece: number }
   | { readonly tag: "PieceCorrupt"; readonly swarm: SwarmId; readonly piece: number }
   | {
       readonly tag: "PieceStoreFailed"
@@ -108,6 +113,8 @@ export type PeerHostOutput =
       readonly swarm?: SwarmId
     }
   | { readonly tag: "Disconnect"; readonly connection: ConnectionId; readonly reason: string }
+  /** Read a recorded piece and hash it. */
+  | { readonly tag: "CheckPiece"; readonly swarm: SwarmId; readonly piece: number }
   | { readonly tag: "LoadPiece"; readonly swarm: SwarmId; readonly piece: number }
   /** Verify the piece by its proof against the root of the metainfo, then store it. */
   | {

@@ -17,12 +17,14 @@ import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
 import { type Metainfo, pieceCount, pieceSize } from "../wire/metainfo.ts"
+import { addAvailability } from "./availability.ts"
 import { Demand } from "./demand.ts"
 import { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import { type Neighbour, type NeighbourSwarm, peerOf, type ReceivedPiece } from "./neighbour.ts"
 import type { SeedArc } from "./peer-host-io.ts"
 import { isBeingWritten, type PendingWrite, takePendingWrite } from "./pending-writes.ts"
+import { RecordedPieces } from "./recorded-pieces.ts"
 import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SuperSeeding } from "./super-seeding.ts"
@@ -59,6 +61,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   /** The swarm is being closed on this host: nothing is started any more. */
   closing = false
   readonly haves: HaveBatch
+  readonly recorded: RecordedPieces | undefined
   #origins = 0
   readonly #pendingWrites: PendingWrite[] = []
   readonly #filler: RequestFiller
@@ -73,7 +76,8 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     metainfo: Metainfo,
     have: Bitfield,
     seedArc: SeedArc | undefined,
-    onDemand: boolean
+    onDemand: boolean,
+    recorded?: Bitfield
   ) {
     this.id = id
     this.metainfo = metainfo
@@ -88,9 +92,10 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.availability = new Uint16Array(this.pieces)
     this.#context = context
     const { missing, pieces: count } = this
-    this.demand = new Demand(context, { count, missing, isComplete: have.isFull }, !onDemand, (now) =>
+    this.demand = new Demand(context, { count, missing, isComplete: have.isFull }, !onDemand, (now) => {
       this.#filler.fillIdle(now)
-    )
+      this.recorded?.checkMore()
+    })
     this.demand.reading.missingChanged(this.pieces - have.count)
     this.haves = new HaveBatch(context, metainfo.pieceLength, have, this.neighbours)
     this.#filler = new RequestFiller(context, this)
@@ -99,6 +104,8 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
         ? new SuperSeeding(context, this.pieces, seedArc)
         : undefined
     this.#uploader = uploader
+    this.recorded =
+      recorded === undefined || recorded.count === 0 ? undefined : new RecordedPieces(context, this, recorded)
   }
 
   get isComplete(): boolean {
@@ -175,7 +182,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     if (neighbour.isOrigin) this.#origins++
     if (!theirs.isFull) {
       neighbour.counted = true
-      this.#addAvailability(theirs, 1)
+      addAvailability(this.availability, theirs, 1)
     }
     if (neighbour.havesSent < this.haves.end) this.haves.schedule(now)
     if (this.#closeIfFinished(neighbour, now)) return
@@ -193,7 +200,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     neighbour.state = "left"
     this.#filler.releaseAll(neighbour)
     this.#superSeeding?.neighbourLeft(neighbour)
-    if (neighbour.counted) this.#addAvailability(neighbour.theirs!, -1)
+    if (neighbour.counted) addAvailability(this.availability, neighbour.theirs!, -1)
     this.#filler.fillIdle(now)
   }
 
@@ -322,9 +329,21 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   pieceStored(piece: number, now: Micros): void {
     if (takePendingWrite(this.#pendingWrites, piece) === undefined) return
     this.window.unmark(piece)
+    this.#context.counters.piecesStored++
+    this.#gained(piece, now)
+  }
+
+  /** A recorded piece was checked: it is there, or it is missing after all. */
+  pieceChecked(piece: number, isThere: boolean, now: Micros): void {
+    if (this.recorded?.checked(piece) !== true) return
+    if (isThere) this.#gained(piece, now)
+    else this.#filler.fillIdle(now)
+    this.recorded.checkMore()
+  }
+
+  #gained(piece: number, now: Micros): void {
     if (!this.have.set(piece)) return
     this.missing[piece >>> 5]! &= ~(1 << (piece & 31))
-    this.#context.counters.piecesStored++
     this.haves.pieceStored(piece, now)
     this.demand.pieceStored(piece, this.pieces - this.have.count)
     if (!this.have.isFull) {
@@ -377,16 +396,5 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
       reason,
       retryAfter
     })
-  }
-
-  #addAvailability(theirs: Bitfield, change: number): void {
-    if (theirs.count === 0) return
-    for (let word = 0; word < theirs.words.length; word++) {
-      if (theirs.words[word] === 0) continue
-      const end = Math.min((word + 1) << 5, this.pieces)
-      for (let piece = word << 5; piece < end; piece++) {
-        if (theirs.has(piece)) this.availability[piece]! += change
-      }
-    }
   }
 }

@@ -33,6 +33,11 @@ const scene = () => {
     swarm: "1".repeat(64) as SwarmId,
     metainfo,
     have: () => Bitfield.full(3),
+    recorded: () => new Bitfield(3),
+    check: (piece: number, done: (isThere: boolean) => void) => {
+      log.push(`check ${piece}`)
+      done(true)
+    },
     load: (piece: number, done: (outcome: unknown) => void) => {
       log.push(`load ${piece}`)
       done({ tag: "Loaded", payload: new Uint8Array(1) })
@@ -94,6 +99,8 @@ describe("a metered blob store", () => {
         Effect.gen(function* () {
           const file = yield* blobs.openPieces(metainfo)
           expect([file.metainfo, file.swarm, file.have().isFull]).toEqual([metainfo, "1".repeat(64), true])
+          expect(file.recorded().count).toBe(0)
+          file.check(2, (isThere) => log.push(`is there: ${isThere}`))
           const proof = new Uint8Array(64)
           file.load(1, () => log.push("loaded"))
           file.store(0, new Uint8Array(4), proof, () => log.push("stored"))
@@ -103,7 +110,7 @@ describe("a metered blob store", () => {
         })
       )
       expect(log).toEqual([
-        ...["open", "touched", "load 1", "loaded"],
+        ...["open", "check 2", "is there: true", "touched", "load 1", "loaded"],
         ...["store 0", "grew by 4", "stored", "store 2", "grew by 2", "store 1", "Corrupt"],
         ...["close", "changed"]
       ])

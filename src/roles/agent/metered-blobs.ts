@@ -43,6 +43,14 @@ class MeteredFile implements PieceFile {
     return this.#file.have()
   }
 
+  recorded(): Bitfield {
+    return this.#file.recorded()
+  }
+
+  check(piece: number, done: (isThere: boolean) => void): void {
+    this.#file.check(piece, done)
+  }
+
   load(piece: number, done: (outcome: LoadOutcome) => void): void {
     this.#use.touched(this.metainfo.digest)
     this.#file.load(piece, done)

@@ -64,6 +64,7 @@ const scene = (initial: Partial<Store> = {}) =>
             return {
               ...torrent,
               have: () => have,
+              recorded: () => new Bitfield(3),
               load: (_: number, done: (outcome: object) => void) => done({ tag: "Failed", error: ioError }),
               complete: Effect.suspend(() => store.completing)
             } as unknown as PieceFile

@@ -40,7 +40,12 @@ const stage = (limits: Partial<PeerLimits>) =>
     const timers = yield* clockTimers
     const files = { open: 0 }
     const have = Bitfield.full(3)
-    const file = { ...torrent, have: () => have, complete: Effect.void } as Partial<PieceFile> as PieceFile
+    const file = {
+      ...torrent,
+      have: () => have,
+      recorded: () => new Bitfield(0),
+      complete: Effect.void
+    } as Partial<PieceFile> as PieceFile
     const blobs = {
       putMetainfo: () => Effect.succeed(torrent),
       findSwarm: () => Effect.succeed(Option.some(torrent)),

@@ -245,7 +245,16 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
       const { have } = entry
       const whole = have.isFull
       this.driver.entries.set(swarm, entry)
-      this.feed({ tag: "SwarmOpened", swarm, metainfo, have, seedArc: seedArc?.(metainfo), onDemand })
+      const recorded = file.recorded()
+      this.feed({
+        tag: "SwarmOpened",
+        swarm,
+        metainfo,
+        have,
+        recorded,
+        seedArc: seedArc?.(metainfo),
+        onDemand
+      })
       if (whole && !entry.complete) this.completed(swarm)
       return entry
     })

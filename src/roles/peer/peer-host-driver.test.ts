@@ -61,16 +61,21 @@ const scene = (begun = true) => {
 
 /** An open swarm whose file answers as the test says. */
 const opened = ({ driver, log }: ReturnType<typeof scene>) => {
-  const answers: { load: LoadOutcome; store: StoreOutcome } = {
+  const answers: { isThere: boolean; load: LoadOutcome; store: StoreOutcome } = {
+    isThere: true,
     load: { tag: "Failed", error: failure },
     store: { tag: "Stored" }
   }
-  /** Results of stores, which never come before the call returns. */
+  /** Results of stores and checks, which never come before the call returns. */
   const callbacks: Array<() => void> = []
   const entry = {
     lastUse: 0,
     file: {
       load: (_: number, done: (outcome: LoadOutcome) => void) => done(answers.load),
+      check: (_: number, done: (isThere: boolean) => void) => {
+        const { isThere } = answers
+        callbacks.push(() => done(isThere))
+      },
       store: (_: number, __: unknown, ___: unknown, done: (outcome: StoreOutcome) => void) => {
         const { store } = answers
         callbacks.push(() => done(store))
@@ -195,7 +200,7 @@ describe("the wake-up of a peer machine", () => {
 })
 
 describe("pieces of an open swarm", () => {
-  const orders = (tag: "LoadPiece" | "StorePiece") =>
+  const orders = (tag: "CheckPiece" | "LoadPiece" | "StorePiece") =>
     [{ tag, swarm, piece: 4, payload: new Uint8Array(1) }] as unknown as ReadonlyArray<PeerHostOutput>
   const inputs = (log: ReadonlyArray<string>) => log.slice(1).map((line) => line.replace(` ${swarm}`, ""))
 
@@ -233,6 +238,18 @@ describe("pieces of an open swarm", () => {
       "1000 PieceCorrupt 4",
       "1000 PieceStoreFailed 4 no disk"
     ])
+  })
+
+  it("that were recorded are checked, and readers hear of those that are there", () => {
+    const made = scene()
+    const { driver, log, script } = made
+    const { answers, callbacks } = opened(made)
+    script.set("Connected", orders("CheckPiece"))
+    driver.connected(1)
+    answers.isThere = false
+    driver.connected(1)
+    for (const callback of callbacks) callback()
+    expect(inputs(log).slice(1)).toEqual(["1000 PieceFound 4", "stored 4", "1000 PieceLost 4"])
   })
 
   it("fail if the swarm was closed, after the outputs of the present input", () => {

@@ -147,6 +147,9 @@ export class PeerHostDriver implements PeerTransportHandlers {
       case "StorePiece":
         this.#storePiece(output)
         break
+      case "CheckPiece":
+        this.#checkPiece(output.swarm, output.piece)
+        break
       case "LoadPiece":
         this.#loadPiece(output.swarm, output.piece)
         break
@@ -182,6 +185,14 @@ export class PeerHostDriver implements PeerTransportHandlers {
         const { payload, proof } = outcome
         this.feed({ tag: "PieceLoaded", swarm, piece, payload, proof })
       } else this.feed({ tag: "PieceLoadFailed", swarm, piece, reason: outcome.error.message })
+    })
+  }
+
+  #checkPiece(swarm: SwarmId, piece: number): void {
+    const entry = this.entries.get(swarm)
+    entry?.file.check(piece, (isThere) => {
+      this.feed({ tag: isThere ? "PieceFound" : "PieceLost", swarm, piece })
+      if (isThere) entry.stored(piece)
     })
   }
 

@@ -55,8 +55,15 @@ export type LoadOutcome =
 
 /** A blob opened for access by piece, used by the data plane. `store` never calls back before it returns. */
 export interface PieceFile extends Torrent {
-  /** The pieces that were verified when the file was opened, as a new copy. */
+  /** The pieces that this process has verified, as a new copy. */
   readonly have: () => Bitfield
+  /** The pieces that an earlier process wrote and this one has not checked, as a new copy. */
+  readonly recorded: () => Bitfield
+  /**
+   * Reads and hashes a recorded piece, which then counts as stored or is missing. Calls back later, with whether the
+   * piece is there.
+   */
+  readonly check: (piece: number, done: (isThere: boolean) => void) => void
   /** Reads a verified piece; calls back later, or before it returns if the piece is in memory. */
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
   /** Verifies a piece by its proof against the root, then writes it, and keeps what the proof vouches for. */

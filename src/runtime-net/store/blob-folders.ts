@@ -3,7 +3,7 @@
 //   blobs/sha256/ab/<hex>        a complete blob, its digest checked; the name is the content
 //   downloads/sha256/ab/<hex>    pieces so far, at their place in the blob
 //   pieces/sha256/ab/<hex>       one bit per piece that was written, and the verified hashes of the tree: hints of a
-//                                download; each piece is hashed again at opening, and so are the hashes
+//                                download; each piece is hashed again before it counts, the hashes at opening
 //   metainfo/sha256/ab/<hex>     canonical bytes, of a blob or of a download; of a blob with the hashes of its pieces
 //   swarms/ab/<hex>              the digest whose metainfo has this hash: an index, checked when it is used
 //   uploads/<id>                 bytes so far

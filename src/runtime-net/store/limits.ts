@@ -12,7 +12,7 @@ const storeLimits = {
    * again.
    */
   maxUploadTreesKept: 64,
-  /** Closed, unfinished downloads whose verified pieces a store remembers. The oldest beyond it is hashed again. */
+  /** Closed, unfinished downloads whose verified pieces a store remembers. The oldest beyond it is checked again. */
   maxClosedDownloadsKept: 256,
   /** Bytes of an upload that are gathered for the next write before the source waits. */
   maxGatheredWrite: 4 * MiB,

@@ -42,8 +42,8 @@ export interface OpenPieceFile {
   readonly have: () => Bitfield
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
   readonly store: PieceFile["store"]
-  /** Reads a piece that an earlier process wrote and adds it to `have` if its hash is right. */
-  readonly recheck: (piece: number) => Effect.Effect<void>
+  readonly recorded: PieceFile["recorded"]
+  readonly check: PieceFile["check"]
   /** The digest of the whole blob. Every piece must be stored. */
   readonly wholeDigest: Effect.Effect<Digest, BlobStoreError>
   /** The file stays open while `effect` runs. */
@@ -56,7 +56,7 @@ export interface OpenPieceFile {
 /**
  * Takes over the open `file`. `hashes` are those that are known already, all of them for a complete blob; `hints` is
  * the open file of a download's piece hints; `verified` are the pieces that this process hashed when the download was
- * open before.
+ * open before, and `recorded` those that an earlier one wrote, whose hashes are known.
  */
 export const makePieceFile = (
   disk: Disk,
@@ -65,11 +65,13 @@ export const makePieceFile = (
   file: number,
   hashes: VerifiedHashes,
   hints: number | undefined,
-  verified?: Bitfield
+  verified?: Bitfield,
+  recorded?: Bitfield
 ): OpenPieceFile => {
   const { metainfo } = torrent
   const pieces = pieceCount(metainfo)
   const have = hints === undefined ? Bitfield.full(pieces) : (verified?.copy() ?? new Bitfield(pieces))
+  const unchecked = recorded?.copy() ?? new Bitfield(pieces)
   let state: PieceFileState = hints === undefined ? "complete" : "downloading"
 
   let underWay = 0
@@ -107,7 +109,10 @@ export const makePieceFile = (
       read
     })
   let prefix = newPrefixDigest()
-  const hinted = hints === undefined ? undefined : keepPieceHints(disk, hints, have, hashes, began, ended)
+  const hinted =
+    hints === undefined
+      ? undefined
+      : keepPieceHints(disk, hints, () => union(have, unchecked), hashes, began, ended)
 
   const load: OpenPieceFile["load"] = (piece, done) => {
     if (state === "discarded" || !have.has(piece)) {
@@ -152,6 +157,7 @@ export const makePieceFile = (
     began()
     disk.write(file, [payload], piece * metainfo.pieceLength, (error) => {
       writing.delete(piece)
+      if (error === null) unchecked.clear(piece)
       if (error === null && have.set(piece)) {
         prefix.stored(piece, payload)
         hinted?.changed()
@@ -177,18 +183,22 @@ export const makePieceFile = (
     have: () => have.copy(),
     load,
     store,
-    recheck: (piece) =>
-      Effect.callback((resume) =>
-        read(piece, (bytes) => {
-          const isRight =
-            bytes instanceof Uint8Array &&
-            hashes.learn(piece, pieceHash(metainfo, bytes, sha256), new Uint8Array(0))
-          if (isRight && have.set(piece)) {
-            prefix.stored(piece, bytes)
-          }
-          resume(Effect.void)
-        })
-      ),
+    recorded: () => unchecked.copy(),
+    check: (piece, done) => {
+      const known = unchecked.clear(piece)
+      read(piece, (bytes) => {
+        const isThere =
+          known &&
+          state === "downloading" &&
+          bytes instanceof Uint8Array &&
+          hashes.learn(piece, pieceHash(metainfo, bytes, sha256), new Uint8Array(0))
+        if (isThere && have.set(piece)) {
+          prefix.stored(piece, bytes)
+          hinted?.changed()
+        }
+        done(isThere || have.has(piece))
+      })
+    },
     wholeDigest: Effect.callback<DigestOutcome>((resume) => {
       invariant(have.isFull, "piece file: completed with pieces missing")
       prefix.whenFinished((outcome) => resume(Effect.succeed(outcome)))
@@ -211,4 +221,10 @@ export const makePieceFile = (
       else idleWaiters.push(() => resume(Effect.void))
     })
   }
+}
+
+const union = (one: Bitfield, other: Bitfield): Bitfield => {
+  const both = one.copy()
+  for (let piece = 0; piece < other.length; piece++) if (other.has(piece)) both.set(piece)
+  return both
 }

@@ -35,6 +35,7 @@ export interface PieceFiles {
 interface Verified {
   readonly swarm: SwarmId
   readonly have: Bitfield
+  readonly recorded: Bitfield
   readonly hashes: VerifiedHashes
 }
 
@@ -57,7 +58,12 @@ export const makePieceFiles = (
   /** Unfinished downloads that were closed. When this process opens one again, it hashes nothing again. */
   const verified = new BoundedMap<Digest, Verified>(limits.maxClosedDownloadsKept)
   const keepVerified = (digest: Digest, open: OpenPieceFile): void => {
-    verified.set(digest, { swarm: open.torrent.swarm, have: open.have(), hashes: open.hashes })
+    verified.set(digest, {
+      swarm: open.torrent.swarm,
+      have: open.have(),
+      recorded: open.recorded(),
+      hashes: open.hashes
+    })
   }
 
   const complete = (open: OpenPieceFile): Effect.Effect<void, DigestMismatch | BlobStoreError> => {
@@ -98,6 +104,8 @@ export const makePieceFiles = (
       swarm: open.torrent.swarm,
       metainfo: open.torrent.metainfo,
       have: open.have,
+      recorded: open.recorded,
+      check: open.check,
       load: open.load,
       store: open.store,
       complete: complete(open)
@@ -148,15 +156,19 @@ export const makePieceFiles = (
       const known = verified.get(digest)
       verified.delete(digest)
       if (known !== undefined && known.swarm === torrent.swarm) {
-        return share(
-          makePieceFile(files.disk, torrent, path, file, known.hashes, hintsFile, known.have),
-          descriptors
+        const open = makePieceFile(
+          files.disk,
+          torrent,
+          path,
+          file,
+          known.hashes,
+          hintsFile,
+          known.have,
+          known.recorded
         )
+        return share(open, descriptors)
       }
-      const open = makePieceFile(files.disk, torrent, path, file, hashes, hintsFile)
-      for (let piece = 0; recorded !== undefined && piece < recorded.length; piece++) {
-        if (recorded.has(piece)) yield* open.recheck(piece)
-      }
+      const open = makePieceFile(files.disk, torrent, path, file, hashes, hintsFile, undefined, recorded)
       return share(open, descriptors)
     }).pipe(
       Effect.onError(() =>

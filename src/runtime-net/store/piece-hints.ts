@@ -12,11 +12,14 @@ export interface PieceHints {
   readonly changed: () => void
 }
 
-/** Keeps the hints of a download in the open `file`. `began` and `ended` surround every write. */
+/**
+ * Keeps the hints of a download in the open `file`: `written` names its pieces. `began` and `ended` surround every
+ * write.
+ */
 export const keepPieceHints = (
   disk: Disk,
   file: number,
-  have: Bitfield,
+  written: () => Bitfield,
   hashes: VerifiedHashes,
   began: () => void,
   ended: () => void
@@ -29,7 +32,7 @@ export const keepPieceHints = (
     writing = true
     dirty = false
     began()
-    disk.write(file, [have.toBytes(), hashes.toBytes()], 0, (error) => {
+    disk.write(file, [written().toBytes(), hashes.toBytes()], 0, (error) => {
       writing = false
       if (dirty && error === null) changed()
       ended()

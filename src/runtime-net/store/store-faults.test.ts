@@ -351,6 +351,15 @@ describe("what a crash tore", () => {
       yield* withStore(nodeDisk, root, (blobs) =>
         Effect.gen(function* () {
           const file = yield* blobs.openPieces(metainfo)
+          expect(file.have().count).toBe(0)
+          // Its proof has taught the hash of its neighbour as well.
+          expect([...file.recorded().toBytes()]).toEqual([0b00110000])
+          const checks = [2, 3].map((piece) =>
+            Effect.callback<boolean>((resume) =>
+              file.check(piece, (isThere) => resume(Effect.succeed(isThere)))
+            )
+          )
+          expect(yield* Effect.all(checks)).toEqual([true, false])
           expect([...file.have().toBytes()]).toEqual([0b00100000])
         })
       )

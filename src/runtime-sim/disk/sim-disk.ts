@@ -13,6 +13,7 @@ import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
 import type { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
 import { epochMillis, type Kernel } from "../kernel/kernel.ts"
 import type { RandomStream } from "../kernel/seeded-random.ts"
+import type { SimProcess } from "../network/sim-process.ts"
 import { type BlobContent, SymbolicContent } from "./blob-content.ts"
 import { sharedTorrent } from "./sim-digests.ts"
 import { type SymbolicBlob, SymbolicPayload } from "./symbolic-blobs.ts"
@@ -52,6 +53,9 @@ export interface StoredDownload {
   hashes: VerifiedHashes | undefined
   /** Pieces that are not synced yet, each followed by the instant of its write, oldest first. */
   unsynced: number[]
+  /** The process that opened it last, and the pieces that an earlier one stored and it has not checked. */
+  openedBy: SimProcess
+  unchecked: Bitfield | undefined
 }
 
 export interface SimFolder {

@@ -32,7 +32,11 @@ import { corrupted, putTorrent, removeTorrent, type SimFolder, type StoredDownlo
 import type { StorageSession } from "./storage-session.ts"
 import { type SymbolicBlob, SymbolicPayload, SymbolicProof } from "./symbolic-blobs.ts"
 
-const kinds = { loaded: eventKinds.storage + 1, stored: eventKinds.storage + 2 } as const
+const kinds = {
+  loaded: eventKinds.storage + 1,
+  stored: eventKinds.storage + 2,
+  checked: eventKinds.storage + 3
+} as const
 
 /** Number of recorded unsynced pieces above which the synced ones among them are dropped. */
 const rememberedUnsynced = 64
@@ -109,13 +113,7 @@ export class SimPieceFiles {
       const torrent = putTorrent(this.#folder, metainfo)
       const file = new OpenFile(session, this.#folder, torrent, content)
       this.#opened.set(digest, file)
-      const { recheckBytes } = file
-      if (recheckBytes === 0) return Effect.succeed(file)
-      const { disk } = session
-      return Effect.as(
-        session.until(Math.max(disk.readDone(recheckBytes), disk.hashDone(recheckBytes)), "open pieces"),
-        file
-      )
+      return Effect.succeed(file)
     })
   }
 }
@@ -124,8 +122,6 @@ class OpenFile implements PieceFile, EventTarget {
   readonly metainfo: Metainfo
   readonly swarm: Torrent["swarm"]
   users = 1
-  /** Bytes that an earlier process stored, which are hashed again before they count. */
-  readonly recheckBytes: number
   readonly #session: StorageSession
   readonly #folder: SimFolder
   readonly #download: StoredDownload | undefined
@@ -148,16 +144,34 @@ class OpenFile implements PieceFile, EventTarget {
     this.metainfo = torrent.metainfo
     this.swarm = torrent.swarm
     this.#content = content
-    this.#download = content === undefined ? openDownload(folder, torrent) : undefined
+    this.#download = content === undefined ? openDownload(folder, torrent, session) : undefined
     if (content === undefined) session.disk.noteUse(folder, torrent.metainfo.digest)
-    const resumed = this.#download?.have.count ?? 0
-    this.recheckBytes = Math.min(resumed * torrent.metainfo.pieceLength, torrent.metainfo.length)
     this.#advancePrefix()
+  }
+
+  /** Pieces that an earlier process stored, which are hashed again before they count. */
+  get #unchecked(): Bitfield | undefined {
+    return this.#content === undefined ? this.#download?.unchecked : undefined
   }
 
   have(): Bitfield {
     const pieces = pieceCount(this.metainfo)
-    return this.#download === undefined ? Bitfield.full(pieces) : this.#download.have.copy()
+    if (this.#download === undefined) return Bitfield.full(pieces)
+    const have = this.#download.have.copy()
+    if (this.#unchecked === undefined) return have
+    for (let piece = 0; piece < pieces; piece++) if (this.#unchecked.has(piece)) have.clear(piece)
+    return have
+  }
+
+  recorded(): Bitfield {
+    return this.#unchecked?.copy() ?? new Bitfield(pieceCount(this.metainfo))
+  }
+
+  check(piece: number, done: (isThere: boolean) => void): void {
+    const { process, disk } = this.#session
+    const bytes = pieceSize(this.metainfo, piece)
+    const at = Math.max(disk.readDone(bytes), disk.hashDone(bytes))
+    process.kernel.schedule(at, this, kinds.checked, process.host.index, done, piece)
   }
 
   load(piece: number, done: LoadDone): void {
@@ -181,6 +195,9 @@ class OpenFile implements PieceFile, EventTarget {
     if (!this.#session.process.alive) return
     if (kind === kinds.loaded) {
       ;(subject as LoadDone)(this.#load(piece))
+    } else if (kind === kinds.checked) {
+      if (this.#unchecked?.clear(piece) === true) this.#advancePrefix()
+      ;(subject as (isThere: boolean) => void)(!this.#discarded && this.#has(piece))
     } else {
       const request = subject as StoreRequest
       request.done(this.#store(piece, request.payload, request.proof))
@@ -225,7 +242,10 @@ class OpenFile implements PieceFile, EventTarget {
     const size = pieceSize(this.metainfo, piece)
     if (payload.byteLength !== size || !this.#matches(piece, payload, proof)) return corruptOutcome
     const download = this.#download
-    if (download === undefined || download.have.has(piece)) return storedOutcome
+    if (download === undefined || download.have.has(piece)) {
+      if (this.#unchecked?.clear(piece) === true) this.#advancePrefix()
+      return storedOutcome
+    }
     if (!session.disk.allocate(size)) return { tag: "Failed", error: session.full(`store piece ${piece}`) }
     if (payload instanceof SymbolicPayload) download.symbol = payload.blob
     else download.bytes[piece] = payload as Uint8Array
@@ -265,7 +285,8 @@ class OpenFile implements PieceFile, EventTarget {
   }
 
   #has(piece: number): boolean {
-    return this.#download === undefined || this.#download.have.has(piece)
+    if (this.#download === undefined) return true
+    return this.#download.have.has(piece) && this.#unchecked?.has(piece) !== true
   }
 
   #stored(piece: number): Payload {
@@ -295,7 +316,7 @@ class OpenFile implements PieceFile, EventTarget {
     const { kernel } = this.#session.process
     const { hashRate } = this.#session.disk.options
     const pieces = pieceCount(this.metainfo)
-    while (this.#prefix < pieces && download.have.has(this.#prefix)) {
+    while (this.#prefix < pieces && this.#has(this.#prefix)) {
       const size = pieceSize(this.metainfo, this.#prefix++)
       this.#prefixDoneAt = Math.max(this.#prefixDoneAt, kernel.now) + (size / hashRate) * 1e6
     }
@@ -330,17 +351,24 @@ class OpenFile implements PieceFile, EventTarget {
   }
 }
 
-const openDownload = (folder: SimFolder, torrent: Torrent): StoredDownload => {
+const openDownload = (folder: SimFolder, torrent: Torrent, { process }: StorageSession): StoredDownload => {
   const { digest } = torrent.metainfo
   const before = folder.downloads.get(digest)
-  if (before?.torrent.swarm === torrent.swarm) return before
+  if (before?.torrent.swarm === torrent.swarm) {
+    if (before.openedBy !== process)
+      before.unchecked = before.have.count === 0 ? undefined : before.have.copy()
+    before.openedBy = process
+    return before
+  }
   const download: StoredDownload = {
     torrent,
     have: new Bitfield(pieceCount(torrent.metainfo)),
     bytes: [],
     symbol: undefined,
     hashes: undefined,
-    unsynced: []
+    unsynced: [],
+    openedBy: process,
+    unchecked: undefined
   }
   folder.downloads.set(digest, download)
   return download

@@ -310,7 +310,7 @@ describe("a symbolic blob", () => {
             )
           )
         const have = (blobs: BlobStore) =>
-          Effect.scoped(Effect.map(blobs.openPieces(torrent.metainfo), (file) => file.have().count))
+          Effect.scoped(Effect.map(blobs.openPieces(torrent.metainfo), (file) => file.recorded().count))
         const first = yield* simulation.startHost("b", host("b"))
         yield* store(first.role.parts.blobs, 0, 20, 600)
         yield* Effect.sleep("1 second")
