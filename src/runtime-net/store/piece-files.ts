@@ -72,8 +72,9 @@ export const makePieceFiles = (
       if (open.state() === "complete") return
       if (open.state() === "discarded") return yield* removedMeanwhile(digest)
       const blob = folders.blob(digest)
+      const { metainfo } = open.torrent
       // With the hashes of its pieces the blob need not be read before it is served.
-      yield* metainfos.put(open.torrent.metainfo, open.hashes.layer)
+      if (pieceCount(metainfo) > 1) yield* metainfos.put(metainfo, open.hashes.layer)
       yield* files.makeFolder(dirname(blob))
       yield* files.installFile(open.path, blob)
       open.setState("complete")
@@ -119,8 +120,13 @@ export const makePieceFiles = (
     const path = folders.blob(metainfo.digest)
     if (length !== metainfo.length) return yield* otherLength(path, length, metainfo)
     const hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
-    const kept = yield* metainfos.layer(metainfo.digest)
-    if (Option.isNone(kept) || !hashes.learnLayer(kept.value)) {
+    const kept = yield* metainfos.get(metainfo.digest)
+    const isKept = Option.isSome(kept) && kept.value.swarm === swarmIdOf(metainfo)
+    const layer = yield* metainfos.layer(metainfo.digest)
+    // The hash of a single piece is the root, so there is no other to keep.
+    const isKnown =
+      pieceCount(metainfo) <= 1 ? isKept : Option.isSome(layer) && hashes.learnLayer(layer.value)
+    if (!isKnown) {
       // It was stored by an older version, or by a process that was killed before it wrote the hashes.
       const tree = yield* hashBlob(files, path, metainfo)
       if (!hashes.learnLayer(tree.layer)) return yield* otherRoot(path, tree.metainfo, metainfo)
