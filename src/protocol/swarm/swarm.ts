@@ -329,7 +329,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   pieceStored(piece: number, now: Micros): void {
     if (takePendingWrite(this.#pendingWrites, piece) === undefined) return
     this.window.unmark(piece)
-    this.#context.counters.piecesStored++
+    if (!this.have.has(piece)) this.#context.counters.piecesStored++
     this.#gained(piece, now)
   }
 
