@@ -30,6 +30,8 @@ interface HostOptions {
   readonly place?: Place
   /** Changes every piece that its stores load, and keeps the length. */
   readonly corruptPieces?: boolean
+  /** Changes every proof of real bytes that its stores load. */
+  readonly corruptProofs?: boolean
   /** Bytes that its disk still accepts while it runs. */
   readonly diskRoom?: number
 }
@@ -132,8 +134,14 @@ export const makeSimulation = (options: SimulationOptions): Simulation => {
     connections,
     networkFaults,
     machine,
-    startHost: (name, program, { rates, place, corruptPieces = false, diskRoom } = {}) =>
-      Effect.suspend(() => startProcess(machine(name, rates, place), program, { corruptPieces, diskRoom })),
+    startHost: (
+      name,
+      program,
+      { rates, place, corruptPieces = false, corruptProofs = false, diskRoom } = {}
+    ) =>
+      Effect.suspend(() =>
+        startProcess(machine(name, rates, place), program, { corruptPieces, corruptProofs, diskRoom })
+      ),
     httpClient: (name) => {
       const { host } = machine(name)
       return makeHttpClient({ name, host, kernel, connections, alive: true })

@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { HttpClient, HttpClientError } from "effect/http"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
+import { hashBytes } from "../../src/protocol/wire/hash-tree.ts"
 import type { HostProgramError, StartedRole } from "../../src/roles/host-program.ts"
 import type { BlobStore, PieceFile } from "../../src/roles/services/blob-store.ts"
 import { Digests } from "../../src/roles/services/digests.ts"
@@ -68,7 +69,8 @@ const startHost = <Role extends StartedRole>(
         root,
         disk: fenced.disk,
         tablesClosed: () => (killed ? "the host was killed" : undefined),
-        ...(faults?.corruptPieces === true ? { wrapBlobs: corruptingPieces } : {})
+        ...(faults?.corruptPieces === true ? { wrapBlobs: corrupting(flipMiddle, same) } : {}),
+        ...(faults?.corruptProofs === true ? { wrapBlobs: corrupting(same, flipHashes) } : {})
       },
       transport: transport.layer,
       client: killableClient(() => killed)
@@ -125,26 +127,44 @@ const killableClient = (killed: () => boolean): Layer.Layer<HttpClient.HttpClien
     )
   ).pipe(Layer.provide(Layer.fresh(nodeHttpClient)))
 
-/** A store that corrupts pieces: every piece that it loads has one bit changed. */
-const corruptingPieces = (store: BlobStore): BlobStore => ({
-  ...store,
-  openPieces: (metainfo) => Effect.map(store.openPieces(metainfo), corrupting)
-})
+type Change = (bytes: Uint8Array) => Uint8Array
 
-const corrupting = (file: PieceFile): PieceFile => ({
-  ...file,
-  load: (piece, done) =>
-    file.load(piece, (outcome) => {
-      if (outcome.tag === "Failed") {
-        done(outcome)
-        return
-      }
-      invariant(outcome.payload instanceof Uint8Array, "scenario: a payload is not bytes")
-      const payload = outcome.payload.slice()
-      payload[payload.length >> 1]! ^= 1
-      done({ tag: "Loaded", payload, proof: outcome.proof })
-    })
-})
+const same: Change = (bytes) => bytes
+
+/** Changes one bit in the middle. */
+const flipMiddle: Change = (bytes) => {
+  const changed = bytes.slice()
+  changed[changed.length >> 1]! ^= 1
+  return changed
+}
+
+/** Changes one bit of every hash. */
+const flipHashes: Change = (proof) => proof.map((byte, index) => (index % hashBytes === 0 ? byte ^ 1 : byte))
+
+/** A store that changes every piece that it loads, or its proof. */
+const corrupting =
+  (changePiece: Change, changeProof: Change) =>
+  (store: BlobStore): BlobStore => ({
+    ...store,
+    openPieces: (metainfo) =>
+      Effect.map(
+        store.openPieces(metainfo),
+        (file): PieceFile => ({
+          ...file,
+          load: (piece, done) =>
+            file.load(piece, (outcome) => {
+              if (outcome.tag === "Failed") {
+                done(outcome)
+                return
+              }
+              const { payload, proof } = outcome
+              invariant(payload instanceof Uint8Array, "scenario: a payload is not bytes")
+              invariant(proof instanceof Uint8Array, "scenario: a proof is not bytes")
+              done({ tag: "Loaded", payload: changePiece(payload), proof: changeProof(proof) })
+            })
+        })
+      )
+  })
 
 /** The key stream of AES-256 in counter mode, with the hash of the seed as the key. */
 const bytes = (seed: string, length: number): Uint8Array =>

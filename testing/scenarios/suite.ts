@@ -21,6 +21,7 @@ import {
 } from "./registry-script.ts"
 import { agents, largest, MiB, received, type Scenario, storedPieces, until } from "./scenario.ts"
 import { tagScenarios } from "./tag-scenarios.ts"
+import type { ScenarioFaults } from "./world.ts"
 
 const pushThenPullEverywhere: Scenario = {
   name: "push, then pull everywhere",
@@ -107,15 +108,15 @@ const originStopped: Scenario = {
     })
 }
 
-const lyingPeer: Scenario = {
-  name: "a peer that sends wrong bytes is banned, and its bytes are not stored",
+const lyingPeer = (faults: ScenarioFaults, what: string): Scenario => ({
+  name: `a peer that sends wrong ${what} is banned, and its bytes are not stored`,
   run: (world) =>
     Effect.gen(function* () {
       const cluster = yield* startHerdCluster(world, {
         egress: 8 * MiB,
         burst: 256 * 1024
       })
-      const liar = yield* cluster.startAgent("agent-liar", { faults: { corruptPieces: true } })
+      const liar = yield* cluster.startAgent("agent-liar", { faults })
       const image = yield* pushImage(world, cluster.proxy, "demo/lie", "1", [8 * MiB])
       yield* liar.role
         .pull(image.repository, largest(image).digest)
@@ -131,9 +132,9 @@ const lyingPeer: Scenario = {
       })
       let banned = 0
       for (const host of honest) banned += yield* metric(world, host.url, "shoal_peers_banned_total")
-      yield* expectThat(banned >= 1, "nobody banned the peer that sent wrong bytes")
+      yield* expectThat(banned >= 1, `nobody banned the peer that sent wrong ${what}`)
     })
-}
+})
 
 const unknownBlob: Scenario = {
   name: "an unknown blob or tag is a 404 in the OCI error form",
@@ -241,7 +242,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
   joinsLate,
   killedAndResumes,
   originStopped,
-  lyingPeer,
+  lyingPeer({ corruptPieces: true }, "bytes"),
+  lyingPeer({ corruptProofs: true }, "proofs"),
   ...rangedReads,
   diskFull,
   unknownBlob,

@@ -42,6 +42,8 @@ export interface ScenarioWorld {
 export interface ScenarioFaults {
   /** Corrupts every piece that the host loads, without a change of its length, so the host sends wrong bytes. */
   readonly corruptPieces?: boolean
+  /** Corrupts the proof of every piece that the host loads; the pieces are right. Real bytes only. */
+  readonly corruptProofs?: boolean
   /** Bytes until the disk of the host is full. */
   readonly diskRoom?: number
 }

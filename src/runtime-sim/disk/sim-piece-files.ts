@@ -230,8 +230,12 @@ class OpenFile implements PieceFile, EventTarget {
     const { pieceLength } = this.metainfo
     const payload = this.#content?.piece(piece, pieceLength) ?? this.#stored(piece)
     const proof = this.#content?.proof(piece, this.metainfo) ?? this.#storedProof(piece)
-    if (!this.#session.faults.corruptPieces) return { tag: "Loaded", payload, proof }
-    return { tag: "Loaded", payload: corrupted(payload as Uint8Array | SymbolicPayload), proof }
+    const { corruptPieces, corruptProofs } = this.#session.faults
+    return {
+      tag: "Loaded",
+      payload: corruptPieces ? corrupted(payload as Uint8Array | SymbolicPayload) : payload,
+      proof: corruptProofs && proof instanceof Uint8Array ? proof.map((byte) => byte ^ 1) : proof
+    }
   }
 
   #store(piece: number, payload: Payload, proof: HashProof): StoreOutcome {

@@ -12,6 +12,8 @@ import type { SimDisk } from "./sim-disk.ts"
 export interface StorageFaults {
   /** Changes every piece that is loaded. */
   readonly corruptPieces: boolean
+  /** Changes every proof of real bytes that is loaded. */
+  readonly corruptProofs: boolean
   /** Bytes that the disk still accepts while this process runs; when undefined, the capacity decides. */
   readonly diskRoom: number | undefined
 }

@@ -28,7 +28,13 @@ const makePlace = (simulation: ReturnType<typeof makeSimulation>): StoragePlace 
         connections: simulation.connections,
         alive: true
       }
-      return makeHostStorage(new StorageSession(process, disk, { corruptPieces: false, diskRoom: undefined }))
+      return makeHostStorage(
+        new StorageSession(process, disk, {
+          corruptPieces: false,
+          corruptProofs: false,
+          diskRoom: undefined
+        })
+      )
     }),
     kill: Effect.sync(() => {
       process!.alive = false
