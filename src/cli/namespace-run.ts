@@ -8,7 +8,7 @@
 //
 // Invariants: nothing is left running, whatever fails; every step has a time limit.
 
-import { createHash, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs"
 import { setPriority } from "node:os"
 import { join } from "node:path"
@@ -30,8 +30,10 @@ import {
 } from "../../experiments/sim-versus-net/simulated-links.ts"
 import { invariant } from "../protocol/kit/invariant.ts"
 import { parseDigest } from "../protocol/wire/digest.ts"
-import { pieceCount, pieceHashBytes } from "../protocol/wire/metainfo.ts"
+import { hashBytes, pieceHash, rootOfLayer } from "../protocol/wire/hash-tree.ts"
+import { pieceCount } from "../protocol/wire/metainfo.ts"
 import { nodeHttpClient } from "../runtime-net/http/http-client.ts"
+import { sha256 } from "../runtime-net/platform/node-digests.ts"
 import { monotonicNow } from "../runtime-net/platform/node-timers.ts"
 import { blobFolders } from "../runtime-net/store/blob-folders.ts"
 import { nodeDisk } from "../runtime-net/store/disk.ts"
@@ -119,14 +121,15 @@ const layMetainfo = (folder: string, blob: RandomBlob, pieceLength: number) =>
   Effect.gen(function* () {
     const digest = digestOf(blob)
     const length = blob.bytes.byteLength
-    const pieces = pieceCount({ length, pieceLength })
-    const pieceHashes = new Uint8Array(pieces * pieceHashBytes)
-    for (let piece = 0; piece < pieces; piece++) {
+    const shape = { length, pieceLength }
+    const layer = new Uint8Array(pieceCount(shape) * hashBytes)
+    for (let piece = 0; piece < pieceCount(shape); piece++) {
       const bytes = blob.bytes.subarray(piece * pieceLength, (piece + 1) * pieceLength)
-      pieceHashes.set(createHash("sha256").update(bytes).digest(), piece * pieceHashBytes)
+      layer.set(pieceHash(shape, bytes, sha256), piece * hashBytes)
     }
+    const root = rootOfLayer(shape, layer, sha256)
     const store = yield* openFileBlobStore(nodeDisk, folder)
-    yield* store.putMetainfo({ digest, length, pieceLength, pieceHashes })
+    yield* store.putMetainfo({ digest, length, pieceLength, root })
   }).pipe(Effect.scoped, Effect.mapError(failed))
 
 /** When a blob got its name, which it gets when it is whole, verified and synced: the change time of its file. */
