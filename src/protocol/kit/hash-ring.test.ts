@@ -1,6 +1,7 @@
 // Hash ring: a change of members moves only the keys that it must, the load is even, and the owners of given keys never
 // change, since blobs are where an earlier version put them.
 
+import { createHash } from "node:crypto"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { ringOwners } from "./hash-ring.ts"
@@ -141,4 +142,11 @@ describe("load", () => {
 test("the owners of given keys never change, since another hash would orphan stored blobs", () => {
   const owners = keys(6).map((name) => ringOwners(name, hosts(5), 2).map((owner) => owner.slice(7, 8)))
   expect(owners.map((pair) => pair.join())).toEqual(["1,4", "4,3", "4,2", "0,2", "1,2", "1,2"])
+  // Every bit of the hash decides some of these: long and short texts, and some outside ASCII.
+  const texts = Array.from(
+    { length: 400 },
+    (_, index) => `${"\u{1f40b}é/".repeat(index % 7)}${index * index}`
+  )
+  const order = texts.map((name) => ringOwners(name, texts.slice(0, 30), 30).join())
+  expect(createHash("sha256").update(order.join("\n")).digest("hex").slice(0, 16)).toBe("201ba2dc67237b32")
 })

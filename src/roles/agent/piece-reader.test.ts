@@ -2,11 +2,13 @@
 // that ends early leaves no more requests than the bound allows.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, Exit, Fiber, Stream } from "effect"
 import fc from "fast-check"
+import { settle } from "../../../testing/roles/settle.ts"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import { type BlobSelection, wholeOf } from "../oci/byte-range.ts"
-import type { OpenSwarm } from "../peer/open-swarm.ts"
+import { type OpenSwarm, SwarmBroken } from "../peer/open-swarm.ts"
+import { BlobStoreError } from "../services/blob-store.ts"
 import { agentLimits } from "./limits.ts"
 import { readPieces, windowsFrom, windowsOfReader } from "./piece-reader.ts"
 
@@ -66,6 +68,37 @@ const promptSwarm = (length: number) => {
   }
   return { swarm: swarm as OpenSwarm, content, windows, asked, loads, sizesSeen }
 }
+
+/** A selection from pairs of a first byte and the byte after the last. */
+const rangesOf = (...ranges: ReadonlyArray<readonly [number, number]>): BlobSelection => ({
+  ranges: ranges.map(([start, end]) => ({ start, end })),
+  isWhole: false
+})
+
+describe("the windows of a reader", () => {
+  const windows = (selection: BlobSelection, index: number, offset: number, ahead: number) =>
+    windowsFrom(selection, pieceLength, index, offset, ahead).map(
+      ({ firstPiece, endPiece }) => `${firstPiece}-${endPiece}`
+    )
+
+  it("are shared by ranges in adjacent pieces, and others have their own", () => {
+    expect(windows(rangesOf([5, 12], [12, 25], [60, 95]), 0, 5, 9)).toEqual(["0-3", "6-10"])
+    expect(windows(rangesOf([0, 10], [10, 20]), 0, 0, 9)).toEqual(["0-2"])
+    expect(windows(rangesOf([0, 10], [20, 30]), 0, 0, 9)).toEqual(["0-1", "2-3"])
+    expect(windows(rangesOf([50, 60], [10, 20]), 0, 50, 9)).toEqual(["5-6", "1-2"])
+    expect(windows(rangesOf([0, 30], [5, 8], [30, 31]), 0, 0, 9)).toEqual(["0-4"])
+  })
+
+  it("begin at the byte that is read, and end after `ahead` more pieces", () => {
+    const selection = rangesOf([5, 12], [12, 25], [60, 95])
+    expect(windows(selection, 0, 5, 0)).toEqual(["0-1"])
+    expect(windows(selection, 0, 5, 1)).toEqual(["0-2"])
+    expect(windows(selection, 0, 5, 3)).toEqual(["0-3", "6-7"])
+    expect(windows(selection, 1, 20, 3)).toEqual(["2-3", "6-9"])
+    expect(windows(selection, 2, 70, 9)).toEqual(["7-10"])
+    expect(windows(selection, 3, 0, 9)).toEqual([])
+  })
+})
 
 describe("a reader of a swarm", () => {
   it("declares its current piece and at most `ahead` more, all touched by its ranges", () => {
@@ -136,6 +169,104 @@ describe("a reader of a swarm", () => {
         const range = { ranges: [{ start: 0, end: 8 * pieceLength }], isWhole: false }
         expect((await sizes(range)).slice(0, 5)).toEqual([2, 3, 3, 3, 3])
       })
+  )
+
+  it.effect("uses a reader number per window from its first on, and declares only what changes", () =>
+    Effect.gen(function* () {
+      const { swarm } = promptSwarm(100)
+      const told: string[] = []
+      const { readAhead } = swarm
+      const recorded: OpenSwarm = {
+        ...swarm,
+        readAhead: (reader, range) => {
+          told.push(`${reader}: ${range === undefined ? "none" : `${range.first}-${range.end}`}`)
+          readAhead(reader, range)
+        }
+      }
+      const limits = { ...agentLimits, rangeAheadPieces: 1 }
+      yield* Stream.runDrain(readPieces(recorded, 7, rangesOf([0, 5], [60, 62], [65, 70]), limits))
+      expect(told).toEqual(["7: 0-1", "8: 6-7", "7: 6-7", "8: none", "7: none"])
+    })
+  )
+
+  it.effect("declares nothing to a swarm that has every piece", () =>
+    Effect.gen(function* () {
+      const { swarm, content } = promptSwarm(30)
+      const full: OpenSwarm = {
+        ...swarm,
+        have: { isFull: true } as OpenSwarm["have"],
+        readAhead: (_, range) => expect(range).toBeUndefined(),
+        whenStored: (_, ready) => {
+          ready()
+          return () => {}
+        }
+      }
+      const chunks = yield* Stream.runCollect(readPieces(full, 0, wholeOf(30), agentLimits))
+      expect(Buffer.concat([...chunks])).toEqual(Buffer.from(content))
+    })
+  )
+
+  it.effect("holds the last piece of a whole blob back until its digest is checked, and no other", () =>
+    Effect.gen(function* () {
+      const broken = new SwarmBroken({ reason: "storage", message: "the digest differs" })
+      const read = (selection: BlobSelection) =>
+        Effect.gen(function* () {
+          const { swarm } = promptSwarm(25)
+          let bytes = 0
+          const all = readPieces({ ...swarm, completed: Effect.fail(broken) }, 0, selection, agentLimits)
+          const exit = yield* Effect.exit(
+            Stream.runForEach(all, (chunk) =>
+              Effect.sync(() => {
+                bytes += chunk.byteLength
+              })
+            )
+          )
+          return [bytes, Exit.isSuccess(exit)]
+        })
+      expect(yield* read(wholeOf(25))).toEqual([20, false])
+      expect(yield* read(rangesOf([0, 25]))).toEqual([20, false])
+      expect(yield* read(rangesOf([1, 25]))).toEqual([24, true])
+      expect(yield* read(rangesOf([0, 24]))).toEqual([24, true])
+      expect(yield* read(rangesOf([0, 25], [3, 4]))).toEqual([26, true])
+    })
+  )
+
+  it.effect("fails when a piece cannot be loaded, and when the swarm breaks while it waits", () =>
+    Effect.gen(function* () {
+      const { swarm } = promptSwarm(25)
+      const whyNot = (changes: Partial<OpenSwarm>) =>
+        Effect.flip(Stream.runDrain(readPieces({ ...swarm, ...changes }, 0, wholeOf(25), agentLimits)))
+      const error = new BlobStoreError({ operation: "read", reason: "io", message: "bad sector" })
+      const unread = yield* whyNot({ load: (_, done) => done({ tag: "Failed", error }) })
+      expect([unread.reason, unread.message]).toEqual(["storage", "bad sector"])
+      const closed = new SwarmBroken({ reason: "closed", message: "the host stops" })
+      const gone = yield* whyNot({
+        whenStored: (_, __, fail) => {
+          fail(closed)
+          return () => {}
+        }
+      })
+      expect(gone).toBe(closed)
+    })
+  )
+
+  it.effect("that hangs up no longer waits for a piece", () =>
+    Effect.gen(function* () {
+      const { swarm } = promptSwarm(25)
+      let waits = 0
+      const never: OpenSwarm = {
+        ...swarm,
+        whenStored: () => {
+          waits++
+          return () => waits--
+        }
+      }
+      const reading = yield* Effect.forkChild(Stream.runDrain(readPieces(never, 0, wholeOf(25), agentLimits)))
+      yield* settle
+      expect(waits).toBe(1)
+      yield* Fiber.interrupt(reading)
+      expect(waits).toBe(0)
+    })
   )
 
   it("has as many reader numbers as windows", () => {

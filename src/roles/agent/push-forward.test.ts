@@ -1,13 +1,14 @@
 // Tests of push forwarding, over a herd in memory and over a proxy that records the requests that it gets.
 
 import { assert, it } from "@effect/vitest"
-import { Effect, Ref, type Scope } from "effect"
+import { Effect, Ref, type Scope, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe } from "vitest"
-import { errorCode, send } from "../../../testing/roles/exchange.ts"
+import { type Exchange, errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
 import { pushBlob, pushImage, someBytes } from "../../../testing/roles/push.ts"
+import { parseDigest } from "../../protocol/wire/digest.ts"
 import type { HostProgramError } from "../host-program.ts"
 import { agent } from "./agent.ts"
 import { type AgentSettings, agentConfig } from "./config.ts"
@@ -49,13 +50,16 @@ interface Told {
 }
 
 /** A proxy that records its requests and gives the answers of the test. */
-const startToldProxy = (world: MemoryWorld, answer: HttpServerResponse.HttpServerResponse) =>
+const startToldProxy = (
+  world: MemoryWorld,
+  answer: HttpServerResponse.HttpServerResponse | (() => HttpServerResponse.HttpServerResponse)
+) =>
   Effect.gen(function* () {
     const told: Told[] = []
     const app = Effect.gen(function* () {
       const { method, url, headers, text } = yield* HttpServerRequest.HttpServerRequest
       told.push({ method, url, headers, body: yield* Effect.orDie(text) })
-      return answer
+      return typeof answer === "function" ? answer() : answer
     })
     yield* world.start(
       Effect.succeed({ listeners: [{ name: "proxy", listen: { host: "told", port: 1 }, app }] })
@@ -193,24 +197,159 @@ describe("a push to an agent that forwards", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails if the proxy's answer is too long", () =>
+  it.effect("drops every header of one connection, in both directions", () =>
     Effect.gen(function* () {
       const world = makeMemoryWorld()
-      yield* startToldProxy(
-        world,
-        HttpServerResponse.uint8Array(new Uint8Array(agentLimits.maxForwardedAnswerBytes + 1), {
-          status: 400
-        })
+      const hopByHop = [
+        ...["keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"],
+        ...["te", "trailer", "transfer-encoding", "upgrade", "x-mine", "x-other"]
+      ]
+      const headers = {
+        ...Object.fromEntries(hopByHop.map((name) => [name, "1"])),
+        connection: "X-Mine , x-other",
+        "x-kept": "1"
+      }
+      const told = yield* startToldProxy(world, HttpServerResponse.empty({ status: 202, headers }))
+      const answer = yield* send(world, "DELETE", `${agentUrl}/v2/a/manifests/1`, { headers })
+      assert.strictEqual(told[0]!.headers["x-kept"], "1")
+      assert.strictEqual(answer.headers["x-kept"], "1")
+      for (const name of ["connection", ...hopByHop]) {
+        assert.isUndefined(told[0]!.headers[name], `${name} reached the proxy`)
+        assert.isUndefined(answer.headers[name], `${name} reached the client`)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("forwards the whole query but ns, and none if nothing is left", () =>
+    Effect.gen(function* () {
+      const world = makeMemoryWorld()
+      const told = yield* startToldProxy(world, HttpServerResponse.empty({ status: 202 }))
+      const queries = ["", "?ns=a.io", "?a=1&ns=a.io&b=%2F", "?nsx=1", "?a=ns=1"]
+      const headers = { host: "a.io" }
+      for (const query of queries) {
+        yield* send(world, "DELETE", `${agentUrl}/v2/a/manifests/1${query}`, { headers })
+      }
+      assert.deepStrictEqual(
+        told.map(({ url }) => /\?.*/.exec(url)?.[0] ?? ""),
+        ["", "", "?a=1&b=%2F", "?nsx=1", "?a=ns=1"]
       )
-      const answer = yield* send(world, "DELETE", `${agentUrl}/v2/a/manifests/1`)
-      assert.deepStrictEqual([answer.status, errorCode(answer)], [503, "UNAVAILABLE"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("streams a body of unknown length, and sends none where there is none", () =>
+    Effect.gen(function* () {
+      const world = makeMemoryWorld()
+      const told = yield* startToldProxy(world, HttpServerResponse.empty({ status: 202 }))
+      const upload = `${agentUrl}/v2/a/blobs/uploads/u`
+      yield* send(world, "PATCH", upload, { body: Stream.make(someBytes(1, 3), someBytes(2, 4)) })
+      yield* send(world, "POST", `${agentUrl}/v2/a/blobs/uploads/`)
+      yield* send(world, "DELETE", upload, { headers: { "content-length": "9" } })
+      yield* send(world, "GET", upload)
+      assert.deepStrictEqual(
+        told.map(({ method, body, headers }) => [method, body.length > 0, headers["content-length"]]),
+        [
+          ["PATCH", true, undefined],
+          ["POST", false, undefined],
+          ["DELETE", false, undefined],
+          ["GET", false, undefined]
+        ]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("gives the proxy's documents and lengths back as they are", () =>
+    Effect.gen(function* () {
+      const world = makeMemoryWorld()
+      const proxyAnswers = [
+        HttpServerResponse.text("broken", { status: 400, contentType: "application/x" }),
+        HttpServerResponse.uint8Array(new Uint8Array([1, 2]), { status: 400 }).pipe(
+          HttpServerResponse.removeHeader("content-type")
+        ),
+        HttpServerResponse.empty({ status: 202, headers: { "content-length": "0" } }),
+        HttpServerResponse.empty({
+          status: 307,
+          headers: { location: "HTTPS://told:1", "content-length": "12" }
+        })
+      ]
+      const answers: Array<Exchange> = []
+      yield* startToldProxy(world, () => proxyAnswers.shift()!)
+      for (const _ of [...proxyAnswers]) {
+        answers.push(yield* send(world, "DELETE", `${agentUrl}/v2/a/manifests/1`))
+      }
+      assert.deepStrictEqual(
+        answers.map(({ status, text }) => [status, text]),
+        [
+          [400, "broken"],
+          [400, "\u0001\u0002"],
+          [202, ""],
+          [307, ""]
+        ]
+      )
+      assert.deepStrictEqual(
+        answers.map(({ headers }) => [headers["content-type"], headers["content-length"], headers.location]),
+        [
+          ["application/x", "6", undefined],
+          ["application/octet-stream", "2", undefined],
+          [undefined, "0", undefined],
+          [undefined, undefined, ""]
+        ]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("answers HEAD of a blob by the proxy unless it fails with 500 or more", () =>
+    Effect.gen(function* () {
+      const world = makeMemoryWorld()
+      const statuses = [200, 404, 499, 500]
+      yield* startToldProxy(world, () =>
+        HttpServerResponse.empty({ status: statuses.shift()!, headers: { "content-length": "77" } })
+      )
+      const forward = makePushForward({
+        maxAnswerBytes: 1,
+        client: world.client,
+        proxy: "http://told:1",
+        written: () => Effect.die("nothing is written")
+      })
+      const digest = parseDigest(`sha256:${"0".repeat(64)}`)!
+      const own = Effect.succeed(HttpServerResponse.empty({ status: 299 }))
+      const head = Effect.provideService(
+        forward.headBlob({ tag: "Blob", repository: "a", digest }, own),
+        HttpServerRequest.HttpServerRequest,
+        HttpServerRequest.fromWeb(new Request("http://agent/v2/x", { method: "HEAD" }))
+      ).pipe(Effect.provideService(HttpServerRequest.ParsedSearchParams, {}))
+      const heads = yield* Effect.replicateEffect(head, statuses.length)
+      assert.deepStrictEqual(
+        heads.map(({ status, headers }) => [status, headers["content-length"]]),
+        [
+          [200, "77"],
+          [404, "77"],
+          [499, "77"],
+          [299, undefined]
+        ]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("fails if the proxy's answer is longer than the limit", () =>
+    Effect.gen(function* () {
+      for (const [bytes, status] of [
+        [agentLimits.maxForwardedAnswerBytes, 400],
+        [agentLimits.maxForwardedAnswerBytes + 1, 503]
+      ] as const) {
+        const world = makeMemoryWorld()
+        yield* startToldProxy(world, HttpServerResponse.uint8Array(new Uint8Array(bytes), { status: 400 }))
+        const answer = yield* send(world, "DELETE", `${agentUrl}/v2/a/manifests/1`)
+        assert.strictEqual(answer.status, status)
+        if (status === 503) assert.strictEqual(errorCode(answer), "UNAVAILABLE")
+      }
     }).pipe(Effect.scoped)
   )
 
   it.effect("reports a successful write before the client gets the answer, and no other", () =>
     Effect.gen(function* () {
       const world = makeMemoryWorld()
-      const told = yield* startToldProxy(world, HttpServerResponse.empty({ status: 202 }))
+      let status = 299
+      const told = yield* startToldProxy(world, () => HttpServerResponse.empty({ status }))
       const written = yield* Ref.make<ReadonlyArray<string>>([])
       const forward = makePushForward({
         maxAnswerBytes: agentLimits.maxForwardedAnswerBytes,
@@ -218,15 +357,18 @@ describe("a push to an agent that forwards", () => {
         proxy: "http://told:1",
         written: (repository) => Ref.update(written, (all) => [...all, repository])
       })
-      const write = (method: "GET" | "DELETE", repository: string) =>
+      const write = (method: "GET" | "HEAD" | "DELETE", repository: string) =>
         Effect.provideService(
           forward.write(method, { tag: "Upload", repository, upload: "u" }),
           HttpServerRequest.HttpServerRequest,
           HttpServerRequest.fromWeb(new Request("http://agent/v2/x", { method }))
         ).pipe(Effect.provideService(HttpServerRequest.ParsedSearchParams, {}))
       yield* write("GET", "demo/read")
+      yield* write("HEAD", "demo/read")
       yield* write("DELETE", "demo/app")
-      assert.strictEqual(told.length, 2)
+      status = 300
+      yield* write("DELETE", "demo/elsewhere")
+      assert.strictEqual(told.length, 4)
       assert.deepStrictEqual(yield* Ref.get(written), ["demo/app"])
     }).pipe(Effect.scoped)
   )
