@@ -1,0 +1,248 @@
+// Tests of one open blob over a disk whose calls end when the test says so: what is verified, what is written once,
+// what fails, and when the file counts as idle.
+
+import { hash } from "node:crypto"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { sampleBytes } from "../../../testing/conformance/conformance.ts"
+import { settle } from "../../../testing/roles/settle.ts"
+import { Bitfield } from "../../protocol/kit/bitfield.ts"
+import type { Digest } from "../../protocol/wire/digest.ts"
+import type { Metainfo } from "../../protocol/wire/metainfo.ts"
+import type { LoadOutcome, StoreOutcome } from "../../roles/services/blob-store.ts"
+import { swarmIdOf } from "../platform/node-digests.ts"
+import type { Disk, DiskDone } from "./disk.ts"
+import { makePieceFile } from "./piece-file.ts"
+
+const pieceLength = 10
+const content = sampleBytes(1, 25)
+const pieceOf = (piece: number) => content.slice(piece * pieceLength, (piece + 1) * pieceLength)
+
+const metainfo: Metainfo = {
+  digest: `sha256:${hash("sha256", content, "hex")}` as Digest,
+  length: content.length,
+  pieceLength,
+  pieceHashes: Buffer.concat([0, 1, 2].map((piece) => hash("sha256", pieceOf(piece), "buffer")))
+}
+
+const failure = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code })
+
+/** A file in memory. Calls on it end in order, each when `end` is called, or at once when `prompt`. */
+const memoryDisk = (prompt: boolean) => {
+  const medium = new Uint8Array(content.length)
+  const state = { length: content.length, error: null as NodeJS.ErrnoException | null }
+  const writes: number[] = []
+  const hints: number[] = []
+  const calls: Array<() => void> = []
+  const later = (call: () => void): void => {
+    if (prompt) setImmediate(call)
+    else calls.push(call)
+  }
+  const disk = {
+    read: (_: number, target: Uint8Array, position: number, done: DiskDone<number>) =>
+      later(() => {
+        const bytes = medium.subarray(position, Math.min(state.length, position + target.length))
+        target.set(bytes)
+        done(state.error, bytes.length)
+      }),
+    write: (file: number, chunks: ReadonlyArray<Uint8Array>, position: number, done: DiskDone<void>) => {
+      if (file === 2) hints.push(chunks[0]![0]!)
+      else writes.push(position)
+      later(() => {
+        if (state.error === null && file === 1) medium.set(Buffer.concat(chunks), position)
+        done(state.error)
+      })
+    }
+  } as Partial<Disk> as Disk
+  const end = (): void => calls.shift()!()
+  return { disk, medium, state, writes, hints, calls, end }
+}
+
+const torrent = { swarm: swarmIdOf(metainfo), metainfo }
+
+/** A download, or a complete blob when `whole`. */
+const opened = ({ prompt = true, whole = false, verified = undefined as Bitfield | undefined } = {}) => {
+  const memory = memoryDisk(prompt)
+  const file = makePieceFile(memory.disk, torrent, "/data/x", 1, whole ? undefined : 2, verified)
+  const store = (piece: number, bytes = pieceOf(piece)) =>
+    new Promise<StoreOutcome>((resolve) => file.store(piece, bytes, resolve))
+  const load = (piece: number) => new Promise<LoadOutcome>((resolve) => file.load(piece, resolve))
+  return { ...memory, file, store, load }
+}
+
+const tagAndMessage = (outcome: StoreOutcome | LoadOutcome) =>
+  outcome.tag === "Failed" ? [outcome.tag, outcome.error.reason, outcome.error.message] : [outcome.tag]
+
+describe("an open download", () => {
+  it("has what is stored, and hints at it", async () => {
+    const { file, store, load, writes, hints } = opened()
+    expect(file.state()).toBe("downloading")
+    expect((await store(2)).tag).toBe("Stored")
+    expect(writes).toEqual([20])
+    expect(hints).toEqual([...file.have().toBytes()])
+    expect([0, 1, 2].map((piece) => file.have().has(piece))).toEqual([false, false, true])
+    expect(await load(2)).toEqual({ tag: "Loaded", payload: pieceOf(2) })
+  })
+
+  it("stores nothing of another length or other bytes", async () => {
+    const { file, store, writes } = opened()
+    const wrong = pieceOf(0)
+    wrong[9]! ^= 1
+    for (const bytes of [wrong, pieceOf(1), pieceOf(0).slice(0, 9), new Uint8Array(11), new Uint8Array(0)]) {
+      expect(await store(0, bytes)).toEqual({ tag: "Corrupt" })
+    }
+    expect(writes).toEqual([])
+    expect(file.have().has(0)).toBe(false)
+  })
+
+  it("writes a piece once, however often it arrives", async () => {
+    const { store, writes, calls, end } = opened({ prompt: false })
+    const both = Promise.all([store(1), store(1)])
+    expect(writes).toEqual([10])
+    end()
+    expect(await both).toEqual([{ tag: "Stored" }, { tag: "Stored" }])
+    expect(await store(1)).toEqual({ tag: "Stored" })
+    expect(writes).toEqual([10])
+    // The hints.
+    expect(calls).toHaveLength(1)
+  })
+
+  it("does not have a piece that could not be written, and writes it when it arrives again", async () => {
+    const { file, store, state, writes, hints } = opened()
+    state.error = failure("ENOSPC")
+    const [tag, reason, message] = tagAndMessage(await store(0))
+    expect([tag, reason]).toEqual(["Failed", "full"])
+    expect(message).toContain("write piece 0 of /data/x")
+    expect(file.have().has(0)).toBe(false)
+    expect(hints).toEqual([])
+    state.error = null
+    expect(await store(0)).toEqual({ tag: "Stored" })
+    expect(writes).toEqual([0, 0])
+  })
+
+  it("does not load what it lacks, what the disk fails to read, and what the file is too short for", async () => {
+    const { store, load, state } = opened()
+    await store(0)
+    expect(tagAndMessage(await load(1))).toEqual(["Failed", "io", expect.stringContaining("not there")])
+    state.error = failure("EIO")
+    expect(tagAndMessage(await load(0))).toEqual(["Failed", "io", expect.stringContaining("read piece 0")])
+    state.error = null
+    state.length = 9
+    expect(tagAndMessage(await load(0))).toEqual(["Failed", "io", expect.stringContaining("too short")])
+    state.length = 10
+    expect((await load(0)).tag).toBe("Loaded")
+  })
+
+  it("takes and gives nothing once it is discarded, and a complete one stays readable", async () => {
+    const { file, store, load } = opened()
+    await store(0)
+    file.setState("complete")
+    expect((await load(0)).tag).toBe("Loaded")
+    file.setState("discarded")
+    expect(file.state()).toBe("discarded")
+    expect(tagAndMessage(await load(0))).toEqual(["Failed", "io", expect.stringContaining("not there")])
+    expect(tagAndMessage(await store(1))).toEqual(["Failed", "io", expect.stringContaining("removed")])
+  })
+
+  it("answers every call later, also one that it refuses", async () => {
+    const { file } = opened()
+    let answers = 0
+    const count = () => answers++
+    file.load(0, count)
+    file.store(0, new Uint8Array(1), count)
+    file.setState("discarded")
+    file.store(0, pieceOf(0), count)
+    expect(answers).toBe(0)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(answers).toBe(3)
+  })
+
+  it.effect("counts a piece of an earlier process only when its hash is right", () =>
+    Effect.gen(function* () {
+      const { file, medium, state } = opened()
+      medium.set(content)
+      medium[15]! ^= 1
+      for (const piece of [0, 1, 2]) yield* file.recheck(piece)
+      expect([0, 1, 2].map((piece) => file.have().has(piece))).toEqual([true, false, true])
+      const broken = opened()
+      broken.medium.set(content)
+      broken.state.error = failure("EIO")
+      yield* broken.file.recheck(0)
+      expect(broken.file.have().has(0)).toBe(false)
+      expect(state.error).toBeNull()
+    })
+  )
+
+  it("begins with the pieces that this process verified before, and gives out copies", () => {
+    const verified = new Bitfield(3)
+    verified.set(1)
+    const { file } = opened({ verified })
+    expect(file.have().has(1)).toBe(true)
+    file.have().set(0)
+    verified.set(2)
+    expect([0, 1, 2].map((piece) => file.have().has(piece))).toEqual([false, true, false])
+  })
+
+  it.effect("has the digest of the whole blob once every piece is stored in any order", () =>
+    Effect.gen(function* () {
+      for (const order of [
+        [0, 1, 2],
+        [2, 1, 0],
+        [1, 2, 0]
+      ]) {
+        const { file, store } = opened()
+        for (const piece of order) yield* Effect.promise(() => store(piece))
+        expect(yield* file.wholeDigest).toBe(metainfo.digest)
+        expect(yield* file.wholeDigest).toBe(metainfo.digest)
+      }
+    })
+  )
+
+  it.effect("computes the digest anew after a read failed", () =>
+    Effect.gen(function* () {
+      const { file, medium, state } = opened({ whole: true })
+      medium.set(content)
+      state.error = failure("EIO")
+      expect((yield* Effect.flip(file.wholeDigest)).message).toContain("read piece 0")
+      state.error = null
+      expect(yield* file.wholeDigest).toBe(metainfo.digest)
+    })
+  )
+
+  it.effect("is settled when no read, no write and no other work is running", () =>
+    Effect.gen(function* () {
+      const { file, store, load, end } = opened({ prompt: false })
+      yield* file.settled
+      expect(file.isSettled()).toBe(true)
+      const stored = store(0)
+      expect(file.isSettled()).toBe(false)
+      const waiting = yield* Effect.forkChild(file.settled)
+      end()
+      yield* Effect.promise(() => stored)
+      yield* settle
+      // The hints are being written.
+      expect(file.isSettled()).toBe(false)
+      expect(waiting.pollUnsafe()).toBeUndefined()
+      end()
+      yield* Fiber.join(waiting)
+      expect(file.isSettled()).toBe(true)
+      const loaded = load(0)
+      expect(file.isSettled()).toBe(false)
+      end()
+      yield* Effect.promise(() => loaded)
+      expect(file.isSettled()).toBe(true)
+      expect(yield* file.whileBusy(Effect.sync(() => file.isSettled()))).toBe(false)
+      yield* Effect.exit(file.whileBusy(Effect.fail("any")))
+      expect(file.isSettled()).toBe(true)
+    })
+  )
+})
+
+it("a complete blob has every piece and keeps no hints", async () => {
+  const { file, load, medium, hints } = opened({ whole: true })
+  medium.set(content)
+  expect(file.state()).toBe("complete")
+  expect(file.have().isFull).toBe(true)
+  expect((await load(2)).tag).toBe("Loaded")
+  expect(hints).toEqual([])
+})
