@@ -64,7 +64,7 @@ const reporter = (vitest: () => Vitest) => ({
     const failure = failureOf(module)
     const test = relative(root, module.moduleId)
     tell({ tag: "Ended", test, millis: collectDuration + duration, failure })
-    // Vitest's own bail counts failed tests, and a file that does not load has none.
+    // Vitest's own bail ends a file at its first failed test, but a file that does not load has none.
     if (failure !== undefined && bail) void vitest().cancelCurrentRun("test-failure")
   }
 })
@@ -105,6 +105,7 @@ const specifications = new Map(
 process.on("message", async (request: RunRequest) => {
   for (const path of request.changed) vitest.invalidateFile(resolve(root, path))
   bail = request.bail
+  for (const { config } of vitest.projects) config.bail = bail ? 1 : 0
   const wanted = request.tests.flatMap((test) => specifications.get(test) ?? [])
   const { unhandledErrors } = await vitest.runTestSpecifications(wanted)
   tell({ tag: "Done", errors: unhandledErrors.map((error) => String((error as Error)?.message ?? error)) })
