@@ -35,7 +35,6 @@ it("a body waits for a proxy that does not read, continues when it reads, and br
       Effect.orDie
     )
     const app = yield* makeHttpApp([{ method: "PATCH", path: "/v2/*", handler }], {
-      role: "proxy",
       metrics: makeRoleMetrics("proxy"),
       notReady: Effect.succeed([])
     })

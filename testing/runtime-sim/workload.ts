@@ -41,7 +41,7 @@ const registry = Effect.gen(function* () {
         })
       }
     ],
-    { role: "registry", metrics: makeRoleMetrics("registry"), notReady: Effect.succeed([]) }
+    { metrics: makeRoleMetrics("registry"), notReady: Effect.succeed([]) }
   )
   return { listeners: [{ name: "http", listen: { host: "registry", port: 80 }, app }] }
 })

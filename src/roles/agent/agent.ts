@@ -88,7 +88,6 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     })
     const forward = yield* pushForward(config, (repository) => resolver.invalidate(repository))
     const health = {
-      role: "agent",
       metrics,
       notReady: Effect.gen(function* () {
         const asked = [(yield* buildIndex).notReady, tracker.notReady]

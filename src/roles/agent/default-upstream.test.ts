@@ -61,6 +61,7 @@ describe("what a name refers to", () => {
         ...source,
         tags: (...[repository, page]: Parameters<ImageSource["tags"]>) => {
           looks++
+          assert.deepStrictEqual(page, { limit: 1 }, "one tag shows that the repository exists")
           return source.tags(repository, page)
         }
       }

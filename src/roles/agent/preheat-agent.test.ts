@@ -60,7 +60,6 @@ describe("an agent that preheats", () => {
           )
       })
       const app = yield* makeHttpApp(routes, {
-        role: "agent",
         metrics: makeRoleMetrics("agent"),
         notReady: Effect.succeed([])
       })

@@ -301,6 +301,9 @@ describe("the client of build-indexes", () => {
         assert.strictEqual(referenced.size, 12)
         assert.isTrue(referenced.has(digest("a")))
         assert.isTrue(referenced.has(digests[1000]!))
+        const before = world.requests.length
+        yield* client.referenced(digests.slice(0, askLimits.maxReferencesAsked))
+        assert.lengthOf(world.requests.slice(before), 3, "one request to each build-index")
         world.unreachable.add("index-c:1")
         const asking = yield* Effect.forkChild(Effect.flip(client.referenced([digest("a")])))
         yield* TestClock.adjust("5 seconds")

@@ -67,7 +67,7 @@ export const buildIndex = (config: BuildIndexConfig): HostProgram =>
         onFailure: (error) => [`the tables in ${config.data} do not answer: ${error.message}`]
       })
     )
-    const app = yield* makeHttpApp([...routes, ...collecting], { role: "build-index", metrics, notReady })
+    const app = yield* makeHttpApp([...routes, ...collecting], { metrics, notReady })
     return { listeners: [{ name: "build-index", listen: config.http, app }] }
   })
 

@@ -94,7 +94,7 @@ const member = (
       routeName: (group) => `/shelf ${group}`
     })
     const metrics = makeRoleMetrics("shelf")
-    const app = yield* makeHttpApp(routes, { role: "shelf", metrics, notReady: Effect.succeed([]) })
+    const app = yield* makeHttpApp(routes, { metrics, notReady: Effect.succeed([]) })
     const client = HttpClient.make((request) =>
       app.pipe(
         Effect.provideService(
@@ -247,9 +247,7 @@ describe("an API between roles", () => {
       )
       const metrics = makeRoleMetrics("shelf")
       const app = yield* madeWhenAsked(
-        Effect.flatMap(routes, (made) =>
-          makeHttpApp(made, { role: "shelf", metrics, notReady: Effect.succeed([]) })
-        )
+        Effect.flatMap(routes, (made) => makeHttpApp(made, { metrics, notReady: Effect.succeed([]) }))
       )
       for (const shelfName of ["first", "second"]) {
         const request = HttpServerRequest.fromWeb(

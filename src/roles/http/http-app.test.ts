@@ -43,7 +43,7 @@ describe("an app of routes", () => {
         { method: "GET", path: "/hello", handler: hello },
         { method: "POST", path: "/broken", handler: broken }
       ] as const
-      const health = { role: "tracker", metrics, notReady: Effect.succeed(notReady) }
+      const health = { metrics, notReady: Effect.succeed(notReady) }
       const app = yield* makeHttpApp(routes, health)
       const request = HttpServerRequest.fromWeb(new Request(`http://tracker${path}`, { method }))
       const answer = yield* Effect.scoped(

@@ -17,7 +17,6 @@ export type HttpApp = Effect.Effect<
 >
 
 export interface RoleHealth {
-  readonly role: string
   readonly metrics: RoleMetrics
   /** Reasons why the role cannot serve, one line each; empty when it is ready. */
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
@@ -70,7 +69,7 @@ export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth
       Effect.map(health.notReady, (reasons) =>
         reasons.length === 0
           ? HttpServerResponse.text("ready\n")
-          : HttpServerResponse.text(reasons.map((reason) => `${health.role}: ${reason}\n`).join(""), {
+          : HttpServerResponse.text(reasons.map((reason) => `${health.metrics.role}: ${reason}\n`).join(""), {
               status: 503
             })
       )

@@ -127,6 +127,6 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         onFailure: (error) => [`the blob store in ${config.data} does not answer: ${error.message}`]
       })
     )
-    const app = yield* makeHttpApp([...routes, ...collecting], { role: "origin", metrics, notReady })
+    const app = yield* makeHttpApp([...routes, ...collecting], { metrics, notReady })
     return { listeners: [{ name: "origin", listen: config.http, app }], engine }
   })

@@ -141,6 +141,14 @@ describe("Harbor's form", () => {
     expect(parsePreheat(image)).toEqual(order)
     expect(parsePreheat({ ...image, image: "", tag: "" })).toEqual(order)
     expect(parsePreheat({ ...image, digest })).toMatchObject({ reference: { tag: "Digest", digest } })
+    const { type, image: name, url } = image
+    expect(parsePreheat({ type, image: name })).toMatchObject({ reference: byTag("latest") })
+    expect(parsePreheat({ type, image: name, digest })).toMatchObject({
+      repository: name,
+      reference: { tag: "Digest", digest }
+    })
+    expect(parsePreheat({ type, url })).toEqual({ ...order, scope: undefined })
+    refusal(parsePreheat({ type }))
   })
 
   it("is accepted as Dragonfly's job", () => {

@@ -74,7 +74,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
       Effect.all([origins.notReady, buildIndex.notReady], { concurrency: "unbounded" }),
       (reports) => reports.flat()
     )
-    const app = yield* makeHttpApp([...registry, ...preheat.routes], { role: "proxy", metrics, notReady })
+    const app = yield* makeHttpApp([...registry, ...preheat.routes], { metrics, notReady })
     const listener = {
       name: "registry",
       listen: config.registry,

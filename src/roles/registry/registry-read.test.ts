@@ -265,7 +265,7 @@ describe("a read-only registry", () => {
           pushTo: "http://proxy:15000",
           counter: makeRequestCounter(metrics)
         }),
-        { role: "agent", metrics, notReady: Effect.succeed([]) }
+        { metrics, notReady: Effect.succeed([]) }
       )
       const world = makeMemoryWorld()
       yield* world.start(

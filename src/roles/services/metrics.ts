@@ -50,6 +50,8 @@ export interface Reading {
 }
 
 export interface RoleMetrics {
+  /** The role whose metrics these are. */
+  readonly role: string
   /** A counter; the caller adds increments by the returned function. */
   readonly counter: (metric: MetricDefinition, labels?: MetricLabels) => (increment: number) => void
   /** A gauge that is read at each scrape. */
@@ -64,6 +66,7 @@ export interface RoleMetrics {
 export const makeRoleMetrics = (role: string): RoleMetrics => {
   const reads: Array<() => Iterable<Reading>> = []
   return {
+    role,
     counter: (metric, labels) => {
       let value = 0
       reads.push(() => [{ metric, labels, value }])

@@ -149,6 +149,6 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       counter,
       routeName: (group) => group
     })
-    const app = yield* makeHttpApp(routes, { role: "tracker", metrics, notReady: origins.notReady })
+    const app = yield* makeHttpApp(routes, { metrics, notReady: origins.notReady })
     return { listeners: [{ name: "tracker", listen: config.http, app }] }
   })

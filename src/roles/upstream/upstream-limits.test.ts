@@ -211,6 +211,38 @@ describe("the bytes of a blob", () => {
     })
   )
 
+  it.effect("are resumed only by the range that was asked for, or from the beginning", () =>
+    Effect.gen(function* () {
+      const rest = (status: number, range: string | undefined, bytes: ReadonlyArray<number>) =>
+        HttpServerResponse.uint8Array(new Uint8Array(bytes), {
+          status,
+          headers: range === undefined ? {} : { "content-range": range }
+        })
+      const pulled = (second: HttpServerResponse.HttpServerResponse) =>
+        Effect.gen(function* () {
+          let times = 0
+          const registry: Answer = () =>
+            Effect.sync(() =>
+              times++ === 0
+                ? HttpServerResponse.stream(Stream.succeed(new Uint8Array([1, 2])), { contentLength: 4 })
+                : second
+            )
+          const { registry: upstream } = yield* withRegistry({ registry }, { maxRefusalBytes: 1000 })
+          return yield* Effect.match(Stream.runCollect(upstream.blob("a/b", digest)), {
+            onSuccess: (chunks) => chunks.flatMap((chunk) => [...chunk]),
+            onFailure: ({ message }) => /another one|answered 203/.exec(message)?.[0] ?? message
+          })
+        })
+      assert.deepStrictEqual(yield* pulled(rest(206, "bytes 2-3/4", [3, 4])), [1, 2, 3, 4])
+      assert.deepStrictEqual(yield* pulled(rest(200, undefined, [1, 2, 3, 4])), [1, 2, 3, 4])
+      assert.deepStrictEqual(yield* pulled(rest(200, "bytes 2-3/4", [1, 2, 3, 4])), [1, 2, 3, 4])
+      for (const range of ["bytes 1-3/4", "bytes 2-3/*", "2-3/4", undefined]) {
+        assert.strictEqual(yield* pulled(rest(206, range, [3, 4])), "another one", range)
+      }
+      assert.strictEqual(yield* pulled(rest(203, undefined, [1, 2, 3, 4])), "answered 203")
+    })
+  )
+
   it.effect("of another range than the one asked for are not read beyond maxRefusalBytes", () =>
     Effect.gen(function* () {
       let times = 0

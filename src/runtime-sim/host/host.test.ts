@@ -67,7 +67,7 @@ const host = (name: string, heard: string[] = []) =>
           handler: Effect.as(Effect.sleep("1 second"), HttpServerResponse.text(name))
         }
       ],
-      { role: name, metrics: makeRoleMetrics(name), notReady: Effect.succeed([]) }
+      { metrics: makeRoleMetrics(name), notReady: Effect.succeed([]) }
     )
     const table = Effect.map(Effect.orDie(tables.get("t", "ended")), Option.getOrUndefined)
     return {

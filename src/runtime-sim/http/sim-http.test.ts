@@ -18,7 +18,6 @@ import { makeSimulation, type Simulation, type SimulationOptions } from "../simu
 const server = (routes: ReadonlyArray<HttpRoute>) =>
   Effect.gen(function* () {
     const app = yield* makeHttpApp(routes, {
-      role: "server",
       metrics: makeRoleMetrics("server"),
       notReady: Effect.succeed([])
     })
