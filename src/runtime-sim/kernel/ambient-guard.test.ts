@@ -59,3 +59,24 @@ it("is removed when a run fails", () => {
   ).toThrow("broken")
   expect(Date.now()).toBeGreaterThan(0)
 })
+
+it("gives everything back as it was", () => {
+  const owners = [globalThis, Math, process, Promise.prototype]
+  const before = owners.map((owner) => Object.getOwnPropertyDescriptors(owner))
+  const during = guarded(() => owners.map((owner) => Object.keys(owner)))
+  expect(during).toEqual(owners.map((owner) => Object.keys(owner)))
+  owners.forEach((owner, index) => {
+    for (const [key, descriptor] of Object.entries(before[index]!)) {
+      expect(Object.getOwnPropertyDescriptor(owner, key), key).toEqual(descriptor)
+    }
+  })
+})
+
+it("may be nested, and guards until the outermost run ends", () => {
+  guarded(() => {
+    guarded(() => {})
+    expect(() => Date.now()).toThrow(AmbientAccess)
+  })
+  expect(Date.now()).toBeGreaterThan(0)
+  expect(outside(() => Date.now())).toBeGreaterThan(0)
+})

@@ -37,6 +37,29 @@ it("differs for another number, another order and another end", () => {
   expect(mixNumbers(1, 2, 3)).not.toBe(mixNumbers(3, 2, 1))
 })
 
+it("differs for every part of an event", () => {
+  const one = [5, 1, 2, 3] as const
+  const others = [
+    ...one.map((_, part) => one.map((value, index) => (index === part ? value + 1 : value))),
+    one
+  ]
+  const digests = others.map(([time, sequence, kind, host]) => {
+    const trace = new Trace()
+    trace.event(time!, sequence!, kind!, host!)
+    return trace.digest()
+  })
+  expect(new Set(digests).size).toBe(5)
+})
+
+it("never changes for given events, because the hashes of kept runs would be worth nothing", () => {
+  expect(new Trace().digest()).toBe("92ca2f0ecb72770f")
+  expect(traceOf(3).digest()).toBe("d60287c691699556")
+  expect(traceOf(5000).digest()).toBe("02b81b367541d369")
+  expect([mixNumbers(0, 0, 0), mixNumbers(1, 2, 3), mixNumbers(-1, 2 ** 31, 7)]).toEqual([
+    -1712591764, 1043646223, 1890366630
+  ])
+})
+
 it("covers times beyond 32 bits", () => {
   const early = new Trace()
   early.event(5, 1, 1, 1)
