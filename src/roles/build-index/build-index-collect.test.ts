@@ -152,8 +152,10 @@ describe("a collection", () => {
         changes.collectManifest(repository, digest("a"), 60_000, change("11"))
       ]
       for (const refused of stays) assert.strictEqual((yield* Effect.flip(refused))._tag, "NotFound")
+      const before = [yield* tables.version, yield* tables.deletions(repository)]
       const gone = yield* changes.collectLinks(repository, [digest("1"), digest("2")], 60_000)
       assert.deepStrictEqual(gone, [])
+      assert.deepStrictEqual([yield* tables.version, yield* tables.deletions(repository)], before)
       assert.isTrue(Option.isSome(yield* tables.link(repository, digest("2"))))
     })
   )
