@@ -10,7 +10,7 @@ import type { Scenario } from "../scenarios/scenario.ts"
 import type { ScenarioWorld } from "../scenarios/world.ts"
 import { makeSimWorld } from "./scenario-world.ts"
 
-export interface ScenarioFigures {
+interface ScenarioFigures {
   readonly milliseconds: number
   readonly events: number
   readonly bytesSent: number

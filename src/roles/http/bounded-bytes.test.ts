@@ -1,4 +1,5 @@
-// Tests of bodies that are read into memory up to a bound.
+// Tests of bodies that are read into memory up to a bound, whatever their chunks: exactly the bound is accepted, and
+// nothing is read beyond the chunk that exceeds it.
 
 import { expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"

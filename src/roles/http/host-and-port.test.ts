@@ -1,4 +1,5 @@
-// Tests of addresses as URLs have them.
+// Tests of addresses as URLs have them: brackets around IPv6, and the loopback address by which this machine reaches a
+// listener on every address.
 
 import { expect, it } from "vitest"
 import { hostAndPort, isEveryAddress, localUrl } from "./host-and-port.ts"

@@ -129,28 +129,6 @@ describe("copies of a blob to other origins", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("are withdrawn when the commit fails, unless the blob is here or another commit of it runs", () =>
-    Effect.gen(function* () {
-      const { replication, put, waiting, tables } = yield* replicating({}, { members: 2 })
-      const failing = (digest: Digest) => Effect.exit(replication.aroundCommit(digest, Effect.fail("broken")))
-      const rows = Effect.map(waiting, (all) => all.length)
-      const absent = hash(someBytes(7, 10))
-      yield* failing(absent)
-      assert.strictEqual(yield* rows, 0)
-      const go = yield* Deferred.make<void>()
-      const other = yield* Effect.forkChild(Effect.exit(replication.aroundCommit(absent, Deferred.await(go))))
-      yield* turns
-      yield* failing(absent)
-      assert.strictEqual(yield* rows, 2)
-      yield* Fiber.interrupt(other)
-      assert.strictEqual(yield* rows, 0)
-      const { digest } = yield* put(1)
-      yield* failing(digest)
-      assert.strictEqual(yield* rows, 2)
-      assert.lengthOf(yield* tables.scan("replication", { prefix: digest, limit: 9 }), 2)
-    }).pipe(Effect.scoped)
-  )
-
   it.effect("are at most maxQueuedReplications in the queue, which is read in pages of replicationPage", () =>
     Effect.gen(function* () {
       const limits = { maxQueuedReplications: 2, replicationPage: 1 }

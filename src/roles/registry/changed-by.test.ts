@@ -1,4 +1,4 @@
-// The name of a client in the history of a tag.
+// The name of a client in the history of a tag: its address and its user agent, made printable and bounded in length.
 
 import { Option } from "effect"
 import { HttpServerRequest } from "effect/http"

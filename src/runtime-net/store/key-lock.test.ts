@@ -1,4 +1,4 @@
-// Tests of the lock per name.
+// Tests of the lock per name: order under one name, independence of the others, and release after a failure.
 
 import { expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
