@@ -283,6 +283,57 @@ describe("tokens", () => {
     })
   )
 
+  it.effect(
+    "are used for a part of the time that they are good for: a minute unless the server says more",
+    () =>
+      Effect.gen(function* () {
+        const usedFor = (more: object) =>
+          Effect.gen(function* () {
+            const tokens = () => Effect.succeed(tokenOf(more))
+            const { registry, seen } = yield* withRegistry({ registry: bearer, tokens }, { tokenUse: 0.5 })
+            yield* registry.head("a/b", tag)
+            for (let second = 0; second < 60; second++) {
+              seen.length = 0
+              yield* registry.head("a/b", tag)
+              if (seen.some((url) => url.startsWith("/token"))) return second
+              yield* TestClock.adjust("1 seconds")
+            }
+            return 60
+          })
+        assert.strictEqual(yield* usedFor({}), 30)
+        assert.strictEqual(yield* usedFor({ expires_in: 20 }), 10)
+        assert.strictEqual(yield* usedFor({ expires_in: 0 }), 0)
+        assert.strictEqual(yield* usedFor({ expires_in: -5 }), 0)
+      })
+  )
+
+  it.effect("are read from either key, and are refused when they are no text of a header", () =>
+    Effect.gen(function* () {
+      const headed = (document: object) =>
+        Effect.gen(function* () {
+          const authorizations: Array<string | undefined> = []
+          const registry: Answer = (request, authorization) => {
+            authorizations.push(authorization)
+            return bearer(request, authorization)
+          }
+          const tokens = () => Effect.succeed(HttpServerResponse.text(JSON.stringify(document)))
+          const upstream = yield* withRegistry({ registry, tokens }, {})
+          return yield* Effect.match(upstream.registry.head("a/b", tag), {
+            onSuccess: () => authorizations.at(-1),
+            onFailure: ({ message }) => /gave no token|other than a token/.exec(message)?.[0]
+          })
+        })
+      assert.strictEqual(yield* headed({ token: "one" }), "Bearer one")
+      assert.strictEqual(yield* headed({ access_token: "two" }), "Bearer two")
+      assert.strictEqual(yield* headed({ token: "one", access_token: "two" }), "Bearer one")
+      for (const token of ["", "a b", "a\nb", "é"]) {
+        assert.strictEqual(yield* headed({ token }), "gave no token", JSON.stringify(token))
+      }
+      assert.strictEqual(yield* headed({}), "gave no token")
+      assert.strictEqual(yield* headed({ token: 7 }), "other than a token")
+    })
+  )
+
   it.effect("are used for maxTokenLifetime at most, and kept for maxUpstreamTokens repositories", () =>
     Effect.gen(function* () {
       const tokens = () => Effect.succeed(tokenOf({ expires_in: 1_000_000 }))

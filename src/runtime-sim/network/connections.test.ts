@@ -142,6 +142,19 @@ describe("faults", () => {
     network.checkConservation()
   })
 
+  it("breaks at a cut while a control frame is in flight, and not once it has arrived", () => {
+    for (const inFlight of [true, false]) {
+      const { faults, pair, send, passTime } = makeWorld()
+      const { a, b, hostA, hostB } = pair()
+      send(a, "control", 100)
+      if (!inFlight) passTime(1000)
+      faults.cut(hostA, hostB)
+      passTime(2_000_000)
+      expect(b.arrivals).toHaveLength(inFlight ? 0 : 1)
+      expect([a.over, b.over]).toEqual([inFlight, inFlight])
+    }
+  })
+
   it("loses one direction at a one-way cut", () => {
     const { faults, pair, send, passTime } = makeWorld()
     const { a, b, hostA, hostB } = pair()
