@@ -1,0 +1,57 @@
+// What holds for every limit of every table: it bounds something, so it is a number above nothing, and a minimum is
+// not above the maximum of the same name. Each table asserts further relations when it loads.
+
+import { it } from "@effect/vitest"
+import { Effect } from "effect"
+import { expect } from "vitest"
+import { limits } from "./protocol/limits.ts"
+import { AgentLimits } from "./roles/agent/limits.ts"
+import { BuildIndexLimits } from "./roles/build-index/limits.ts"
+import { AskLimits } from "./roles/client/limits.ts"
+import { configLimits } from "./roles/config/limits.ts"
+import { HttpLimits } from "./roles/http/limits.ts"
+import { OciLimits } from "./roles/oci/limits.ts"
+import { OriginLimits } from "./roles/origin/limits.ts"
+import { PeerLimits } from "./roles/peer/limits.ts"
+import { ProxyLimits } from "./roles/proxy/limits.ts"
+import { RegistryLimits } from "./roles/registry/limits.ts"
+import { ServiceLimits } from "./roles/services/limits.ts"
+import { TrackerLimits } from "./roles/tracker/limits.ts"
+import { UpstreamLimits } from "./roles/upstream/limits.ts"
+import { ListenerLimits } from "./runtime-net/http/limits.ts"
+import { SocketLimits } from "./runtime-net/sockets/limits.ts"
+import { StoreLimits } from "./runtime-net/store/limits.ts"
+
+const references = {
+  agent: AgentLimits,
+  buildIndex: BuildIndexLimits,
+  ask: AskLimits,
+  http: HttpLimits,
+  oci: OciLimits,
+  origin: OriginLimits,
+  peer: PeerLimits,
+  proxy: ProxyLimits,
+  registry: RegistryLimits,
+  service: ServiceLimits,
+  tracker: TrackerLimits,
+  upstream: UpstreamLimits,
+  listener: ListenerLimits,
+  socket: SocketLimits,
+  store: StoreLimits
+}
+
+it.effect("every limit is a number above nothing, and a minimum is not above its maximum", () =>
+  Effect.gen(function* () {
+    const tables = { ...(yield* Effect.all(references)), protocol: limits, config: configLimits }
+    const wrong: Array<string> = []
+    for (const [table, values] of Object.entries(tables)) {
+      const entries = new Map(Object.entries(values))
+      for (const [name, value] of entries) {
+        if (!Number.isFinite(value) || value <= 0) wrong.push(`${table}.${name} is ${value}`)
+        const most = entries.get(name.replace(/^min/, "max"))
+        if (most !== undefined && value > most) wrong.push(`${table}.${name} is above its maximum`)
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+)
