@@ -94,4 +94,25 @@ describe("a listener that stops", () => {
       expect(yield* connection.closed).not.toContain("200 OK")
     })
   )
+
+  it.effect("closes a connection as soon as its last request has ended, and then has stopped", () =>
+    Effect.gen(function* () {
+      const entered = yield* Deferred.make<void>()
+      const finish = yield* Deferred.make<void>()
+      const app = Deferred.succeed(entered, undefined).pipe(
+        Effect.andThen(Deferred.await(finish)),
+        Effect.as(HttpServerResponse.text("ended in order"))
+      )
+      const scope = yield* Scope.make()
+      const { port } = yield* Scope.provide(serve(app), scope)
+      const connection = yield* rawConnection(port)
+      connection.write(request)
+      yield* Deferred.await(entered)
+      // The clock stands still: nothing is cut because time is up.
+      const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* Deferred.succeed(finish, undefined)
+      expect(yield* connection.closed).toContain("ended in order")
+      yield* Fiber.join(stopping)
+    })
+  )
 })
