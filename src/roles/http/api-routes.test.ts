@@ -41,7 +41,6 @@ const shelf = Effect.gen(function* () {
     routeName: (group) => group
   }).pipe(Effect.provideService(UndeclaredStatus, (message) => Effect.sync(() => void told.push(message))))
   const app = yield* makeHttpApp(routes, {
-    role: "shelf",
     metrics: makeRoleMetrics("shelf"),
     notReady: Effect.succeed([])
   })

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import { proxyLimits } from "./limits.ts"
 import { PreheatJob } from "./preheat-job.ts"
 import {
   describeBriefly,
@@ -105,21 +106,21 @@ describe("a preheat's own form", () => {
 
 describe("Dragonfly's form", () => {
   it("has a number as id, and any end but success is a failure", () => {
-    const states = Object.values(stages()).map((job) => describeForDragonfly(job).state)
+    const states = Object.values(stages()).map((job) => describeForDragonfly(job, proxyLimits).state)
     expect(states).toEqual(["PENDING", "PENDING", "SUCCESS", "FAILURE", "FAILURE", "FAILURE"])
     const { partly, running } = stages()
-    expect(describeForDragonfly(partly)).toMatchObject({
+    expect(describeForDragonfly(partly, proxyLimits)).toMatchObject({
       id: 12,
       type: "preheat",
       created_at: times(1),
       updated_at: times(4)
     })
-    expect(describeForDragonfly(running).updated_at).toBe(times(1))
+    expect(describeForDragonfly(running, proxyLimits).updated_at).toBe(times(1))
   })
 
   it("has the tasks that succeeded and those that failed, by host", () => {
     const { done, partly, lost, cancelled } = stages()
-    const jobOf = (job: PreheatJob) => describeForDragonfly(job).result.job_states[0]!
+    const jobOf = (job: PreheatJob) => describeForDragonfly(job, proxyLimits).result.job_states[0]!
     const taskA = { url: "demo/app:1", hostname: "agent-a:6001", ip: "agent-a" }
     const taskB = { url: "demo/app:1", hostname: "agent-b", ip: "agent-b" }
     expect(jobOf(done)).toEqual({
@@ -139,9 +140,9 @@ describe("Dragonfly's form", () => {
     expect([jobOf(lost).error, jobOf(cancelled).error]).toEqual(["there is no such image", "cancelled"])
   })
 
-  it("lists at most a thousand tasks of each kind", () => {
+  it("lists at most maxDragonflyTasks tasks of each kind", () => {
     const job = fresh()
-    const urls = Array.from({ length: 2200 }, (_, index) => `http://agent-${index}`)
+    const urls = Array.from({ length: 7 }, (_, index) => `http://agent-${index}`)
     job.resolved(
       { digest, contents },
       urls.map((url) => ({ url })),
@@ -152,8 +153,9 @@ describe("Dragonfly's form", () => {
       job.asked(url)
       job.agentEnded(url, index % 2 === 0 ? undefined : "why", second)
     }
-    const [tasks] = describeForDragonfly(job).result.job_states[0]!.results
-    expect([tasks!.success_tasks.length, tasks!.failure_tasks.length]).toEqual([1000, 1000])
+    const [tasks] = describeForDragonfly(job, { ...proxyLimits, maxDragonflyTasks: 2 }).result.job_states[0]!
+      .results
+    expect([tasks!.success_tasks.length, tasks!.failure_tasks.length]).toEqual([2, 2])
   })
 })
 
