@@ -19,6 +19,7 @@ const piece = (number: number, payload: Uint8Array = new Uint8Array(100)): Messa
   tag: "Piece",
   channel: 0,
   piece: number,
+  proof: new Uint8Array(0),
   payload
 })
 const request = (number: number): Message => ({ tag: "Request", channel: 0, piece: number })

@@ -1,29 +1,24 @@
 // Tests of one open blob over a disk whose calls end when the test says so: what is verified, what is written once,
 // what fails, and when the file counts as idle.
 
-import { hash } from "node:crypto"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { sampleBytes } from "../../../testing/conformance/conformance.ts"
 import { settle } from "../../../testing/roles/settle.ts"
+import { testTree } from "../../../testing/roles/test-trees.ts"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
-import type { Digest } from "../../protocol/wire/digest.ts"
-import type { Metainfo } from "../../protocol/wire/metainfo.ts"
+import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
 import type { LoadOutcome, StoreOutcome } from "../../roles/services/blob-store.ts"
-import { swarmIdOf } from "../platform/node-digests.ts"
+import { digestOf, sha256, torrentOf } from "../platform/node-digests.ts"
 import type { Disk, DiskDone } from "./disk.ts"
 import { makePieceFile } from "./piece-file.ts"
 
-const pieceLength = 10
-const content = sampleBytes(1, 25)
+const pieceLength = 16 * 1024
+const content = sampleBytes(1, 2.5 * pieceLength)
 const pieceOf = (piece: number) => content.slice(piece * pieceLength, (piece + 1) * pieceLength)
 
-const metainfo: Metainfo = {
-  digest: `sha256:${hash("sha256", content, "hex")}` as Digest,
-  length: content.length,
-  pieceLength,
-  pieceHashes: Buffer.concat([0, 1, 2].map((piece) => hash("sha256", pieceOf(piece), "buffer")))
-}
+const { metainfo, proof, layer } = testTree(digestOf, content, pieceLength)
+const torrent = torrentOf(metainfo)
 
 const failure = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code })
 
@@ -58,14 +53,21 @@ const memoryDisk = (prompt: boolean) => {
   return { disk, medium, state, writes, hints, calls, end }
 }
 
-const torrent = { swarm: swarmIdOf(metainfo), metainfo }
-
 /** A download, or a complete blob when `whole`. */
-const opened = ({ prompt = true, whole = false, verified = undefined as Bitfield | undefined } = {}) => {
+const opened = ({
+  prompt = true,
+  whole = false,
+  verified = undefined as Bitfield | undefined,
+  recorded = undefined as Bitfield | undefined
+} = {}) => {
   const memory = memoryDisk(prompt)
-  const file = makePieceFile(memory.disk, torrent, "/data/x", 1, whole ? undefined : 2, verified)
+  const hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
+  // The hashes of a complete blob, of verified pieces and of recorded ones are known.
+  if (whole || verified !== undefined || recorded !== undefined) hashes.learnLayer(layer)
+  const hints = whole ? undefined : 2
+  const file = makePieceFile(memory.disk, torrent, "/data/x", 1, hashes, hints, verified, recorded)
   const store = (piece: number, bytes = pieceOf(piece)) =>
-    new Promise<StoreOutcome>((resolve) => file.store(piece, bytes, resolve))
+    new Promise<StoreOutcome>((resolve) => file.store(piece, bytes, proof(piece), resolve))
   const load = (piece: number) => new Promise<LoadOutcome>((resolve) => file.load(piece, resolve))
   return { ...memory, file, store, load }
 }
@@ -78,17 +80,23 @@ describe("an open download", () => {
     const { file, store, load, writes, hints } = opened()
     expect(file.state()).toBe("downloading")
     expect((await store(2)).tag).toBe("Stored")
-    expect(writes).toEqual([20])
+    expect(writes).toEqual([2 * pieceLength])
     expect(hints).toEqual([...file.have().toBytes()])
     expect([0, 1, 2].map((piece) => file.have().has(piece))).toEqual([false, false, true])
-    expect(await load(2)).toEqual({ tag: "Loaded", payload: pieceOf(2) })
+    expect(await load(2)).toEqual({ tag: "Loaded", payload: pieceOf(2), proof: proof(2) })
   })
 
   it("stores nothing of another length or other bytes", async () => {
     const { file, store, writes } = opened()
     const wrong = pieceOf(0)
     wrong[9]! ^= 1
-    for (const bytes of [wrong, pieceOf(1), pieceOf(0).slice(0, 9), new Uint8Array(11), new Uint8Array(0)]) {
+    for (const bytes of [
+      wrong,
+      pieceOf(1),
+      pieceOf(0).slice(0, 9),
+      new Uint8Array(pieceLength + 1),
+      new Uint8Array(0)
+    ]) {
       expect(await store(0, bytes)).toEqual({ tag: "Corrupt" })
     }
     expect(writes).toEqual([])
@@ -98,11 +106,11 @@ describe("an open download", () => {
   it("writes a piece once, however often it arrives", async () => {
     const { store, writes, calls, end } = opened({ prompt: false })
     const both = Promise.all([store(1), store(1)])
-    expect(writes).toEqual([10])
+    expect(writes).toEqual([pieceLength])
     end()
     expect(await both).toEqual([{ tag: "Stored" }, { tag: "Stored" }])
     expect(await store(1)).toEqual({ tag: "Stored" })
-    expect(writes).toEqual([10])
+    expect(writes).toEqual([pieceLength])
     // The hints.
     expect(calls).toHaveLength(1)
   })
@@ -127,9 +135,9 @@ describe("an open download", () => {
     state.error = failure("EIO")
     expect(tagAndMessage(await load(0))).toEqual(["Failed", "io", expect.stringContaining("read piece 0")])
     state.error = null
-    state.length = 9
+    state.length = pieceLength - 1
     expect(tagAndMessage(await load(0))).toEqual(["Failed", "io", expect.stringContaining("too short")])
-    state.length = 10
+    state.length = pieceLength
     expect((await load(0)).tag).toBe("Loaded")
   })
 
@@ -149,29 +157,30 @@ describe("an open download", () => {
     let answers = 0
     const count = () => answers++
     file.load(0, count)
-    file.store(0, new Uint8Array(1), count)
+    file.store(0, new Uint8Array(1), proof(0), count)
     file.setState("discarded")
-    file.store(0, pieceOf(0), count)
+    file.store(0, pieceOf(0), proof(0), count)
     expect(answers).toBe(0)
     await new Promise((resolve) => setImmediate(resolve))
     expect(answers).toBe(3)
   })
 
-  it.effect("counts a piece of an earlier process only when its hash is right", () =>
-    Effect.gen(function* () {
-      const { file, medium, state } = opened()
-      medium.set(content)
-      medium[15]! ^= 1
-      for (const piece of [0, 1, 2]) yield* file.recheck(piece)
-      expect([0, 1, 2].map((piece) => file.have().has(piece))).toEqual([true, false, true])
-      const broken = opened()
-      broken.medium.set(content)
-      broken.state.error = failure("EIO")
-      yield* broken.file.recheck(0)
-      expect(broken.file.have().has(0)).toBe(false)
-      expect(state.error).toBeNull()
-    })
-  )
+  it("counts a piece of an earlier process only when its hash is right", async () => {
+    const recorded = Bitfield.full(3)
+    const { file, medium } = opened({ recorded })
+    const check = (piece: number, { check } = file) =>
+      new Promise<boolean>((resolve) => check(piece, resolve))
+    medium.set(content)
+    medium[pieceLength + 5]! ^= 1
+    expect([await check(0), await check(1), await check(2)]).toEqual([true, false, true])
+    expect([0, 1, 2].map((piece) => file.have().has(piece))).toEqual([true, false, true])
+    expect([0, 1, 2].map((piece) => file.recorded().has(piece))).toEqual([false, false, false])
+    const broken = opened({ recorded })
+    broken.medium.set(content)
+    broken.state.error = failure("EIO")
+    expect(await check(0, broken.file)).toBe(false)
+    expect(broken.file.have().has(0)).toBe(false)
+  })
 
   it("begins with the pieces that this process verified before, and gives out copies", () => {
     const verified = new Bitfield(3)

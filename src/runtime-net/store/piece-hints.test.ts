@@ -2,12 +2,20 @@
 
 import { describe, expect, test } from "vitest"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
+import { leafBytes } from "../../protocol/wire/hash-tree.ts"
+import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
+import { sha256 } from "../platform/node-digests.ts"
 import type { Disk, DiskDone } from "./disk.ts"
 import { keepPieceHints } from "./piece-hints.ts"
 
 /** Hints on a disk whose writes end when the test says so. */
 const staged = () => {
   const have = new Bitfield(8)
+  const hashes = new VerifiedHashes(
+    { length: 8 * leafBytes, pieceLength: leafBytes },
+    new Uint8Array(32),
+    sha256
+  )
   const writes: Array<{ readonly file: number; readonly bytes: ReadonlyArray<number>; readonly at: number }> =
     []
   const open: Array<DiskDone<void>> = []
@@ -19,7 +27,8 @@ const staged = () => {
   const hints = keepPieceHints(
     { write } as Partial<Disk> as Disk,
     7,
-    have,
+    () => have,
+    hashes,
     () => events.push("began"),
     () => events.push("ended")
   )
@@ -28,23 +37,23 @@ const staged = () => {
     hints.changed()
   }
   const end = (error: Error | null = null) => open.shift()!(error)
-  return { have, writes, events, store, end }
+  return { have, hashes, writes, events, store, end }
 }
 
 describe("piece hints", () => {
   test("are written at once, from the beginning of the file", () => {
-    const { have, writes, store } = staged()
+    const { have, hashes, writes, store } = staged()
     store(1)
-    expect(writes).toEqual([{ file: 7, bytes: [...have.toBytes()], at: 0 }])
+    expect(writes).toEqual([{ file: 7, bytes: [...have.toBytes(), ...hashes.toBytes()], at: 0 }])
   })
 
   test("of pieces that arrive during a write follow in one more write", () => {
-    const { have, writes, events, store, end } = staged()
+    const { have, hashes, writes, events, store, end } = staged()
     for (const piece of [0, 1, 2]) store(piece)
     expect(writes).toHaveLength(1)
     end()
     expect(writes).toHaveLength(2)
-    expect(writes[1]!.bytes).toEqual([...have.toBytes()])
+    expect(writes[1]!.bytes).toEqual([...have.toBytes(), ...hashes.toBytes()])
     end()
     expect(writes).toHaveLength(2)
     // The next write begins before the one before it counts as ended, so that nobody closes the file in between.
