@@ -3,6 +3,7 @@
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
@@ -13,6 +14,7 @@ export interface AdversityOptions {
   readonly size: number
   readonly rate: number
   readonly latency: Micros
+  readonly links: LinkModel
   /** Percent of the agents that leave per minute. */
   readonly churn: number
   /** Percent of the frames that are lost. */
@@ -54,7 +56,7 @@ const calmCrowd = (options: AdversityOptions, seed: number): FlashCrowd => ({
   origins: options.origins,
   trackers: options.trackers,
   blobs: [{ name: "adversity", length: options.size, pieceLength: choosePieceLength(options.size) }],
-  links: { model: "queue", rate: options.rate, burst: 0, latency: options.latency },
+  links: { model: options.links, rate: options.rate, burst: 0, latency: options.latency },
   patience: 0
 })
 

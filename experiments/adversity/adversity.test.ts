@@ -18,6 +18,7 @@ const options: AdversityOptions = {
   size: 10_000_000,
   rate: 1_000_000,
   latency: 500,
+  links: "fair",
   churn: 50,
   loss: 1,
   "slow-rate": 500_000

@@ -16,6 +16,7 @@ import {
 import { byteRateText, byteSizeText, countText, durationText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import { crowdMemory } from "../flash-crowd/crowd-run.ts"
+import { linksOption } from "../flash-crowd/links-option.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { aim, answerOf, ratioName } from "./adversity-answer.ts"
 import { ratioChart } from "./adversity-charts.ts"
@@ -37,6 +38,7 @@ const options = Schema.Struct({
   rate: option(byteRateText, "20MB/s", "Uplink and downlink of every host, each, except the slow ones."),
   "slow-rate": option(byteRateText, "5MB/s", "The same of the slow tenth."),
   latency: option(durationText, "0.5ms", "One way, between any two hosts."),
+  links: linksOption,
   churn: option(countText(1, 1_000), "1", "Percent of the hosts that leave in a minute."),
   loss: option(countText(1, 50), "1", "Percent of the frames that are lost.")
 })

@@ -34,7 +34,7 @@ const specOf = ({ agents, blobs, bytes, pieceLength }: Size): FlashCrowd => {
     origins: 5,
     trackers: 5,
     blobs: [blob(0), ...Array.from({ length: blobs - 1 }, (_, index) => blob(index + 1))],
-    links: { model: "queue", rate: 3e8, burst: 0, latency: 500 },
+    links: { model: "fair", rate: 3e8, burst: 0, latency: 500 },
     patience: 3_600_000_000
   }
 }

@@ -14,6 +14,7 @@ import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { crowdMemory, runFlashCrowd } from "../flash-crowd/crowd-run.ts"
 import type { ShoalOutcome } from "../flash-crowd/crowd-watch.ts"
 import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import { linksOption } from "../flash-crowd/links-option.ts"
 import { timesAgainst } from "../report/result.ts"
 import { answerOf } from "./first-wave-answer.ts"
 import { completionChart, spreadChart } from "./first-wave-charts.ts"
@@ -31,7 +32,8 @@ const options = Schema.Struct({
   trackers: option(countText(1, 16), "1", "Trackers that the agents know."),
   size: option(byteSizeText, "256MiB", "Length of the blob."),
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
-  latency: option(durationText, "0.5ms", "One way, between any two hosts.")
+  latency: option(durationText, "0.5ms", "One way, between any two hosts."),
+  links: linksOption
 })
 type Options = typeof options.Type
 
@@ -45,7 +47,7 @@ const specOf = (options: Options, seed: number): FlashCrowd => {
     origins: options.origins,
     trackers: options.trackers,
     blobs: [{ name, length: options.size, pieceLength: choosePieceLength(options.size) }],
-    links: { model: "queue", rate: options.rate, burst: 0, latency: options.latency },
+    links: { model: options.links, rate: options.rate, burst: 0, latency: options.latency },
     patience: 0
   }
   return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) }

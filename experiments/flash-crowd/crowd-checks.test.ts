@@ -14,7 +14,7 @@ const spec = (change: Partial<FlashCrowd> = {}): FlashCrowd => ({
   origins: 1,
   trackers: 1,
   blobs: [layer],
-  links: { model: "queue", rate: 1e8, burst: 0, latency: 500 },
+  links: { model: "fair", rate: 1e8, burst: 0, latency: 500 },
   patience: 1e9,
   ...change
 })

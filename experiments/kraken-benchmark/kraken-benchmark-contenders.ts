@@ -4,6 +4,7 @@
 import { Schema } from "effect"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
 import { byteRateText, durationText } from "../engine/option-text.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
@@ -26,6 +27,7 @@ export interface KrakenTestOptions {
   readonly piece: number
   readonly rate: number
   readonly latency: Micros
+  readonly links: LinkModel
   readonly burst: Micros
   readonly "origin-rate": number
   readonly spread: Micros
@@ -44,6 +46,8 @@ export interface Contender {
   readonly pieceLength: number
   /** What keeps the rates: the links; token buckets with a burst of all hosts; or such buckets of the agents alone. */
   readonly caps: "links" | "buckets" | "buckets of agents"
+  /** How its links are shared; absent when as for all others. */
+  readonly links?: LinkModel
   /** Agents begin at random instants within this time. */
   readonly spread?: Micros
 }
@@ -51,6 +55,7 @@ export interface Contender {
 /** The contenders that the answer names. */
 export const named = {
   shipped: "shoal",
+  shippedOnQueues: "shoal, links as queues",
   aim: "shoal, as the aim states",
   ownPieces: "shoal, own pieces",
   krakenBuckets: "kraken, with buckets",
@@ -88,6 +93,13 @@ const allContenders = (options: KrakenTestOptions): ReadonlyArray<Contender> => 
   const base = { parameters: {}, pieceLength: piece, caps: "links" } as const
   return [
     { ...base, name: named.shipped, strategy: shoal, terms: "everything as it ships except the pieces" },
+    {
+      ...base,
+      name: named.shippedOnQueues,
+      strategy: shoal,
+      terms: "the same, and frames leave one after the other at full rate",
+      links: "queue"
+    },
     {
       ...base,
       name: named.ownPieces,
@@ -183,7 +195,7 @@ export const crowdOf = (contender: Contender, options: KrakenTestOptions, seed: 
     trackers,
     blobs: [blob(0), ...Array.from({ length: blobs - 1 }, (_, index) => blob(index + 1))],
     links: {
-      model: "queue",
+      model: contender.links ?? options.links,
       rate,
       burst: caps === "links" ? 0 : Math.round((rate * burst) / 1e6),
       latency,

@@ -26,6 +26,7 @@ const published: KrakenTestOptions = {
   piece: 4e6,
   rate: 3e8,
   latency: 500,
+  links: "fair",
   burst: 1_000_000,
   "origin-rate": 1.25e9,
   spread: 10_000_000,

@@ -8,6 +8,7 @@ import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } 
 import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import { crowdMemory } from "../flash-crowd/crowd-run.ts"
+import { linksOption } from "../flash-crowd/links-option.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { findStrategy, strategies } from "../strategies/registry.ts"
 import { aims, answerOf } from "./kraken-benchmark-answer.ts"
@@ -31,6 +32,7 @@ const options = Schema.Struct({
   piece: option(byteSizeText, "4MB", "Length of a piece, except where a contender has its own."),
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
   latency: option(durationText, "0.5ms", "One way, between any two hosts."),
+  links: linksOption,
   burst: option(durationText, "1s", "Contents of Kraken's token buckets, as a time of their rate."),
   "origin-rate": option(
     byteRateText,

@@ -5,6 +5,7 @@ import { Schema } from "effect"
 import { type Micros, milliseconds } from "../../src/protocol/kit/time.ts"
 import { limits } from "../../src/protocol/limits.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
 import { byteSizeText, durationText } from "../engine/option-text.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
@@ -17,6 +18,7 @@ export interface PolicyOptions {
   readonly piece: number
   readonly rate: number
   readonly latency: Micros
+  readonly links: LinkModel
   readonly factors: ReadonlyArray<string>
   readonly confirm: number
   readonly "confirm-agents": number
@@ -122,10 +124,29 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
       (target) => ({ targetNeighbours: String(target), maxNeighbours: String(target + slack) }),
       (target) => `${target}, ${target + slack}`
     ),
-    numbers("window", "Requests outstanding, a blob", limits.maxRequestsPerSwarm, [3, 4, 6], (value) => ({
-      maxRequestsPerSwarm: String(value)
+    numbers(
+      "at-once",
+      "Pieces asked for, and sent, at once",
+      limits.maxRequestsPerHost,
+      [3, 4, 6, 8],
+      (value) => ({
+        maxRequestsPerSwarm: String(value),
+        maxRequestsPerHost: String(value),
+        maxUploadQueue: String(value),
+        maxUploadsInFlight: String(value)
+      })
+    ),
+    numbers(
+      "asked",
+      `Pieces asked for at once, of hosts that send ${limits.maxUploadsInFlight}`,
+      limits.maxRequestsPerHost,
+      [3, 4, 6, 8],
+      (value) => ({ maxRequestsPerSwarm: String(value), maxRequestsPerHost: String(value) })
+    ),
+    numbers("neighbour", "Requests to one neighbour", limits.maxRequestsPerNeighbour, [1, 3], (value) => ({
+      maxRequestsPerNeighbour: String(value)
     })),
-    numbers("queue", "Pieces queued before Reject", limits.maxUploadQueue, [2, 3, 6, 12], (value) => ({
+    numbers("queue", "Pieces queued before Reject", limits.maxUploadQueue, [6, 8, 12], (value) => ({
       maxUploadQueue: String(value)
     })),
     words("selection", "Piece to ask for", [
@@ -184,7 +205,9 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
 export const factorNames: ReadonlyArray<string> = [
   pieceFactor,
   "degree",
-  "window",
+  "at-once",
+  "asked",
+  "neighbour",
   "queue",
   "selection",
   "tail",
@@ -234,14 +257,14 @@ export const crowdWith = (
   agents: number,
   seed: number
 ): FlashCrowd => {
-  const { origins, trackers, size, rate, latency } = options
+  const { origins, trackers, size, rate, latency, links } = options
   const spec: FlashCrowd = {
     seed,
     agents,
     origins,
     trackers,
     blobs: [{ name: "policies", length: size, pieceLength }],
-    links: { model: "queue", rate, burst: 0, latency },
+    links: { model: links, rate, burst: 0, latency },
     patience: 0
   }
   return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) + patienceBeside }

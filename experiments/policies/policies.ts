@@ -8,6 +8,7 @@ import { namingTheChoices } from "../engine/nearest-name.ts"
 import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import { crowdMemory } from "../flash-crowd/crowd-run.ts"
+import { linksOption } from "../flash-crowd/links-option.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { shoal } from "../strategies/shoal.ts"
 import { answerOf, baseMark, slowestColumn } from "./policies-answer.ts"
@@ -34,6 +35,7 @@ const options = Schema.Struct({
   piece: option(byteSizeText, "4MB", "Length of a piece, except where it varies."),
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
   latency: option(durationText, "0.5ms", "One way, between any two hosts."),
+  links: linksOption,
   factors: option(namesText, factorNames.join(","), "Factors that are varied."),
   confirm: option(
     countText(0, 100),

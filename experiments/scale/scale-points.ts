@@ -5,6 +5,7 @@ import { Schema } from "effect"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
+import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
 import type { CellOutcome } from "../engine/experiment.ts"
 import { byteSizeText } from "../engine/option-text.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
@@ -23,6 +24,7 @@ export interface ScaleOptions {
   readonly trackers: number
   readonly rate: number
   readonly latency: Micros
+  readonly links: LinkModel
 }
 
 /** One flash crowd: its number of hosts, its blob, and the number of origins. */
@@ -106,7 +108,7 @@ export const crowdAt = (point: ScalePoint, options: ScaleOptions, seed: number):
     origins: point.origins,
     trackers: options.trackers,
     blobs: [{ name: "scale", length: bytes, pieceLength: choosePieceLength(bytes) }],
-    links: { model: "queue", rate: options.rate, burst: 0, latency: options.latency },
+    links: { model: options.links, rate: options.rate, burst: 0, latency: options.latency },
     patience: 0
   }
   return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) + patienceBeside }

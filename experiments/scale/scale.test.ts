@@ -30,7 +30,8 @@ const published: ScaleOptions = {
   origins: 3,
   trackers: 3,
   rate: 3e8,
-  latency: 500
+  latency: 500,
+  links: "fair"
 }
 
 const prepared = (seeds: ReadonlyArray<number>) => Effect.runPromise(scale.prepare(tiny, seeds))

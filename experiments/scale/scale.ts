@@ -9,6 +9,7 @@ import { byteRateText, byteSizeText, countText, durationText } from "../engine/o
 import type { Progress } from "../engine/progress.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { crowdMemory, runFlashCrowd } from "../flash-crowd/crowd-run.ts"
+import { linksOption } from "../flash-crowd/links-option.ts"
 import { percent } from "../report/findings.ts"
 import { type Figure, type Table, timesAgainst } from "../report/result.ts"
 import { answerOf } from "./scale-answer.ts"
@@ -48,7 +49,8 @@ const options = Schema.Struct({
   ),
   trackers: option(countText(1, 16), "3", "Trackers that the agents know."),
   rate: option(byteRateText, "300MB/s", "Uplink and downlink of every host, each."),
-  latency: option(durationText, "0.5ms", "One way, between any two hosts.")
+  latency: option(durationText, "0.5ms", "One way, between any two hosts."),
+  links: linksOption
 })
 
 interface Input {

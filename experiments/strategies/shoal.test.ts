@@ -19,7 +19,7 @@ const spec: FlashCrowd = {
     { name: "layer", length: 10 * MiB, pieceLength: MiB / 4 },
     { name: "small layer", length: 3 * MiB + 1000, pieceLength: MiB / 2 }
   ],
-  links: { model: "queue", rate: 5e7, burst: 0, latency: 500 },
+  links: { model: "fair", rate: 5e7, burst: 0, latency: 500 },
   patience: 60e6
 }
 

@@ -17,8 +17,10 @@ const shipped = (
     | "newcomerNeighbours"
     | "maxNeighbours"
     | "maxRequestsPerSwarm"
+    | "maxRequestsPerHost"
     | "maxRequestsPerNeighbour"
     | "maxUploadQueue"
+    | "maxUploadsInFlight"
     | "haveBatchDelay"
     | "haveBatchDelayPerMiB"
     | "secondAnnounceDelay"
@@ -44,6 +46,7 @@ export const shoal = defineStrategy({
     ),
     maxNeighbours: shipped("maxNeighbours", countText(1, 256), "Neighbours of a blob that a peer accepts."),
     maxRequestsPerSwarm: shipped("maxRequestsPerSwarm", countText(1, 256), "Outstanding requests per blob."),
+    maxRequestsPerHost: shipped("maxRequestsPerHost", countText(1, 256), "Outstanding requests of a host."),
     maxRequestsPerNeighbour: shipped(
       "maxRequestsPerNeighbour",
       countText(1, 64),
@@ -54,6 +57,7 @@ export const shoal = defineStrategy({
       countText(1, 64),
       "Queued pieces with which an uploader rejects."
     ),
+    maxUploadsInFlight: shipped("maxUploadsInFlight", countText(1, 64), "Pieces that are sent at once."),
     haveBatchDelay: shipped("haveBatchDelay", durationText, "Time that Have messages wait for more pieces."),
     haveBatchDelayPerMiB: shipped(
       "haveBatchDelayPerMiB",
@@ -87,15 +91,15 @@ export const shoal = defineStrategy({
       "Requests of one piece at the same time then, with the first."
     )
   },
-  refuse: (spec, { targetNeighbours, maxNeighbours, maxUploadQueue }) => {
+  refuse: (spec, { targetNeighbours, maxNeighbours, maxUploadQueue, maxUploadsInFlight }) => {
     if (spec.links.originRate !== undefined || spec.links.line !== undefined || spec.spread !== undefined) {
       return "its clusters have equal links, and ask all agents at once"
     }
     if (targetNeighbours > maxNeighbours) {
       return `a target of ${targetNeighbours} neighbours is above the ${maxNeighbours} that a peer accepts`
     }
-    if (maxUploadQueue < limits.maxUploadsInFlight) {
-      return `a queue of ${maxUploadQueue} is shorter than the ${limits.maxUploadsInFlight} pieces that are sent at once`
+    if (maxUploadQueue < maxUploadsInFlight) {
+      return `a queue of ${maxUploadQueue} is shorter than the ${maxUploadsInFlight} pieces that are sent at once`
     }
     const long = spec.blobs.find(({ pieceLength }) => pieceLength > limits.maxPieceLength)
     return long === undefined

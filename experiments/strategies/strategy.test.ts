@@ -14,7 +14,7 @@ const spec: FlashCrowd = {
   origins: 1,
   trackers: 1,
   blobs: [{ name: "layer", length: 1, pieceLength: 1 }],
-  links: { model: "queue", rate: 1, burst: 0, latency: 0 },
+  links: { model: "fair", rate: 1, burst: 0, latency: 0 },
   patience: 1
 }
 

@@ -45,30 +45,34 @@ export const limits = {
   maxSeederNeighbours: 64,
 
   /**
-   * Outstanding requests per swarm. Slightly more than the pieces that an uploader queues: more only meet busy
-   * uploaders (test-world.ts, 300 agents, 3 origins, 200 pieces of 4 MiB, maxNeighbours 12, two seeds: 16 gave 2.2
-   * Rejects per piece and a last completion of 1.18-1.20 of the bound, 6 gave 0.4 and 1.06; at maxNeighbours 20, 6
-   * gives 1.09-1.10). In first-wave (1,000 agents, one origin) 5 halves the Rejects of 6 at a lower ratio: 1.247
-   * against 1.272. It bounds throughput to 5 pieces per round trip, 1.25 MiB at the smallest.
+   * Outstanding requests of a host, and so the pieces that come in at once: as many as go out at once
+   * (maxUploadsInFlight). TCP shares links: with six requested and two sent at once, each of six flows gets a sixth of
+   * a downlink, and uplinks that send two of them stand idle for two thirds (docs/decisions.md). Fewer save
+   * time at the beginning of a download, when a piece must be whole before it goes on; more hide longer round trips.
+   * Links `fair`, p50 / slowest of the bound, medians of three seeds (of two with two blobs), for 3, 5, 6 and for 5
+   * requested, 4 queued, 2 sent as before: 100 agents, 128 MiB in 1 MiB 1.12 / 1.17, 1.12 / 1.19, 1.14 / 1.23 and
+   * 1.29 / 1.54; in 256 KiB 1.17 / 1.20, 1.10 / 1.17, 1.09 / 1.19 and 1.28 / 1.48; 200 agents, two blobs of 100 pieces
+   * 1.14 / 1.23, 1.14 / 1.20, 1.12 / 1.30 and 1.36 / 1.62; 2 ms one way, 400 MB in 1 MiB 1.35 / 1.40, 1.20 / 1.24,
+   * 1.18 / 1.23 and 1.33 / 1.44.
    */
+  maxRequestsPerHost: 5,
+  /** Outstanding requests per swarm. Fetching swarms share those of the host; each has at least one. */
   maxRequestsPerSwarm: 5,
-  /**
-   * Outstanding requests that all fetching swarms share, each with at least one: two layers at once with a window of
-   * 5 each met 0.9 Rejects per piece, with 3 each 0.25, and completed earlier (300 agents, two blobs of 190 pieces,
-   * two seeds).
-   */
-  maxRequestsPerHost: 6,
   /** Outstanding requests to one neighbour of a swarm: its next piece is requested while one is in flight. */
   maxRequestsPerNeighbour: 2,
-  /** Pieces that an uploader queues (in flight and waiting) before it answers Reject busy. */
-  maxUploadQueue: 4,
-  /** Pieces that an uploader hands to the transport at once. The next one is loaded while one is sent. */
-  maxUploadsInFlight: 2,
-  /** Bytes that an uploader may hold in memory: the queue at the longest piece. */
-  maxUploadBytes: 4 * 16 * MiB,
   /**
-   * A piece in flight gives up its place in the queue after this and 8 times the expected time of the queue. A peer
-   * that does not read must not stop the others, and a slow link must not be mistaken for such a peer.
+   * Pieces that an uploader queues (in flight and waiting) before it answers Reject busy. What waits, waits as a
+   * request at another host, which may turn to a third one, and not in a queue here.
+   */
+  maxUploadQueue: 5,
+  /** Pieces that an uploader hands to the transport at once: as many as a host requests. */
+  maxUploadsInFlight: 5,
+  /** Bytes that an uploader may hold in memory: the queue at the longest piece. */
+  maxUploadBytes: 5 * 16 * MiB,
+  /**
+   * A piece in flight gives up its place in the queue after this and 8 times the time that pieces usually take from
+   * the transport to the link. A peer that does not read must not stop the others, and a slow link must not be mistaken
+   * for such a peer: before a first piece has left, none gives up its place.
    */
   uploadStallTime: milliseconds(500),
   /**
@@ -186,6 +190,10 @@ invariant(
 )
 invariant(limits.targetNeighbours <= limits.maxNeighbours, "limits: targetNeighbours > maxNeighbours")
 invariant(limits.maxUploadsInFlight <= limits.maxUploadQueue, "limits: more uploads in flight than queued")
+invariant(
+  limits.maxUploadsInFlight === limits.maxRequestsPerHost,
+  "limits: as many pieces go out at once as come in"
+)
 invariant(limits.minRejectBackoff <= limits.maxRejectBackoff, "limits: reject backoff")
 invariant(
   limits.minAnnounceInterval <= limits.announceInterval &&

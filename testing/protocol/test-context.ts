@@ -29,6 +29,7 @@ export class TestContext implements HostContext {
   readonly deadlines = new DeadlineQueue()
   readonly outputs: PeerHostOutput[] = []
   fetching = 0
+  requested = 0
   /** Calls of closeChannel, dropSession and banPeer, as text. */
   readonly asked: string[] = []
   now: Micros = 0

@@ -30,7 +30,7 @@ export const setUpFiller = (
   for (let piece = 0; piece < pieces; piece++) missing[piece >>> 5]! |= 1 << (piece & 31)
   const demand = new Demand(context, { count: pieces, missing, isComplete: false }, isWhole, () => {})
   const neighbours: Neighbour[] = []
-  const window = new RequestWindow(pieces)
+  const window = new RequestWindow(pieces, context)
   /** Neighbours that were sent Haves along with a message. */
   const piggybacked: number[] = []
   const swarm = {

@@ -85,7 +85,12 @@ describe("peer host, requests", () => {
 
   it("requests the last pieces in order, so that the digest of the blob is soon complete", () => {
     const asked = (orderedTail: number) => {
-      const rules = { maxRequestsPerNeighbour: 6, maxRequestsPerSwarm: 6, orderedTail }
+      const rules = {
+        maxRequestsPerNeighbour: 6,
+        maxRequestsPerSwarm: 6,
+        maxRequestsPerHost: 6,
+        orderedTail
+      }
       const stage = new Stage("agent", rules)
       stage.open(bitsOf(1, 4))
       const source = stage.join(1, "all")

@@ -255,6 +255,11 @@ describe("uploader", () => {
 
   it("does not let a peer that takes nothing block others, and drops it in the end", () => {
     const source = new Source(3, { maxUploadsInFlight: 1, maxUploadQueue: 2 })
+    // A first piece says how long they take.
+    source.request(3, 2)
+    source.load()
+    source.now += milliseconds(10)
+    source.leave()
     source.request(1, 0)
     source.request(2, 1)
     source.load()
@@ -265,7 +270,7 @@ describe("uploader", () => {
     expect(source.disconnected).toEqual([])
     source.load()
     source.step({ tag: "PieceSent", ...source.sent[1]! })
-    source.wakeUntil(2 * (limits.requestTimeoutBase + limits.requestTimeoutPerMiB))
+    source.wakeUntil(milliseconds(10) + 2 * (limits.requestTimeoutBase + limits.requestTimeoutPerMiB))
     expect(source.disconnected).toEqual([-1])
     source.step({ tag: "Disconnected", connection: -1, reason: "" })
     expect(source.host.uploads).toEqual({ pieces: 0, stalled: 0, bytes: 0 })

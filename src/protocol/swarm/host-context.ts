@@ -88,6 +88,8 @@ export interface HostContext {
   readonly outputs: PeerHostOutput[]
   /** Number of swarms that still fetch pieces. */
   fetching: number
+  /** Number of live requests of all swarms. */
+  requested: number
   /** Closes this host's side of a channel, with the reason for the peer. */
   readonly closeChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
   /** Drops a connection that makes no progress; its peer may be dialled again after a while. */

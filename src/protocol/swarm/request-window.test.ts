@@ -44,14 +44,14 @@ describe("the requests of one neighbour", () => {
 
 describe("the requests of a swarm", () => {
   it("are not sent twice to one neighbour", () => {
-    const window = new RequestWindow(pieces)
+    const window = new RequestWindow(pieces, { requested: 0, fetching: 1 })
     const requests = new NeighbourRequests()
     window.add(requests, 3, 0, 10)
     expect(() => window.add(requests, 3, 1, 10)).toThrow("piece 3 is requested twice from a neighbour")
   })
 
   it("make a piece requested until its last copy is over", () => {
-    const window = new RequestWindow(pieces)
+    const window = new RequestWindow(pieces, { requested: 0, fetching: 1 })
     const neighbours = [0, 1, 2].map(() => new NeighbourRequests())
     for (const requests of neighbours) window.add(requests, 3, 0, 10)
     for (const [index, requests] of neighbours.entries()) {
@@ -71,7 +71,7 @@ describe("the requests of a swarm", () => {
     })
     fc.assert(
       fc.property(fc.array(call, { maxLength: 60 }), (calls) => {
-        const window = new RequestWindow(pieces)
+        const window = new RequestWindow(pieces, { requested: 0, fetching: 1 })
         const neighbours = [0, 1, 2, 3].map(() => new NeighbourRequests())
         const live = new Set<string>()
         let now = 0

@@ -60,6 +60,20 @@ export class NeighbourRequests {
   }
 }
 
+/** Limits of live requests (limits.ts). */
+interface RequestShares {
+  readonly maxRequestsPerHost: number
+  readonly maxRequestsPerSwarm: number
+}
+
+/** The host of a swarm, as its window sees it. */
+export interface HostRequests {
+  /** Live requests of all swarms. */
+  requested: number
+  /** Number of swarms that fetch. */
+  readonly fetching: number
+}
+
 export class RequestWindow {
   /** Words of the pieces that are requested or being stored. */
   readonly requested: Words
@@ -67,13 +81,23 @@ export class RequestWindow {
   live = 0
   /** Requests of a piece beyond the first one, in endgame. */
   #extraCopies: Map<number, number> | undefined
+  readonly #host: HostRequests
 
-  constructor(pieces: number) {
+  constructor(pieces: number, host: HostRequests) {
+    this.#host = host
     this.requested = makeWords(pieces)
   }
 
   isRequested(piece: number): boolean {
     return (this.requested[piece >>> 5]! & (1 << (piece & 31))) !== 0
+  }
+
+  /** Whether a request of the host is left for this swarm: each swarm has one, and at most its share rounded up. */
+  hasShare({ maxRequestsPerHost, maxRequestsPerSwarm }: RequestShares): boolean {
+    if (this.live === 0) return true
+    const { requested, fetching } = this.#host
+    const share = Math.ceil(maxRequestsPerHost / Math.max(1, fetching))
+    return this.live < Math.min(share, maxRequestsPerSwarm) && requested < maxRequestsPerHost
   }
 
   /** Number of live requests for a piece that is requested and is not being stored. */
@@ -94,12 +118,14 @@ export class RequestWindow {
     requests.outstanding.push({ piece, sentAt: now, state: "live", expiresAt: now + timeout })
     requests.live++
     this.live++
+    this.#host.requested++
   }
 
   /** A live request is over. The piece may be requested from others, unless another request for it is live. */
   release(requests: NeighbourRequests, request: OutstandingRequest): void {
     requests.live--
     this.live--
+    this.#host.requested--
     const copies = this.#extraCopies
     const extra = copies?.get(request.piece)
     if (copies === undefined || extra === undefined) this.unmark(request.piece)

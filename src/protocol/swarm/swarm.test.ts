@@ -43,7 +43,7 @@ it("a swarm on demand asks its idle neighbours for what a reader comes to wait f
 })
 
 describe("what a swarm may request", () => {
-  it("is its share of what the host may, at least one piece and at most maxRequestsPerSwarm", () => {
+  it("is its share of what the host may, rounded up, at least one piece and at most maxRequestsPerSwarm", () => {
     const asked = (fetching: number, maxRequestsPerHost: number): number => {
       const rules = { maxRequestsPerHost, maxRequestsPerSwarm: 3, maxRequestsPerNeighbour: 9 }
       const { context, join, out } = setUp({ rules })
@@ -51,7 +51,34 @@ describe("what a swarm may request", () => {
       join(1, all)
       return out().length
     }
-    expect([asked(1, 100), asked(2, 5), asked(3, 6), asked(9, 6), asked(0, 2)]).toEqual([3, 2, 2, 1, 2])
+    expect([asked(1, 100), asked(2, 4), asked(2, 5), asked(3, 6), asked(9, 6), asked(0, 2)]).toEqual([
+      3, 2, 3, 2, 1, 2
+    ])
+  })
+
+  it("is what other swarms leave of the host's requests, but one piece always", () => {
+    const rules = { maxRequestsPerHost: 4, maxRequestsPerSwarm: 4, maxRequestsPerNeighbour: 9 }
+    const asked = (byOthers: number): readonly [asked: number, ofHost: number] => {
+      const { context, join, out } = setUp({ rules })
+      context.requested = byOthers
+      join(1, all)
+      return [out().length, context.requested]
+    }
+    expect([asked(0), asked(2), asked(3), asked(4), asked(7)]).toEqual([
+      [4, 4],
+      [2, 4],
+      [1, 4],
+      [1, 5],
+      [1, 8]
+    ])
+  })
+
+  it("is given back when the neighbour leaves", () => {
+    const { context, swarm, join } = setUp()
+    const neighbour = join(1, all)
+    expect(context.requested).toBeGreaterThan(0)
+    swarm.leave(neighbour, 0)
+    expect(context.requested).toBe(0)
   })
 
   it("is bounded by the pieces that are being stored, too", () => {

@@ -88,7 +88,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     for (let word = 0; word < this.missing.length; word++) this.missing[word] = ~have.words[word]!
     const spare = this.missing.length * 32 - this.pieces
     if (spare > 0) this.missing[this.missing.length - 1]! &= 0xffffffff >>> spare
-    this.window = new RequestWindow(this.pieces)
+    this.window = new RequestWindow(this.pieces, context)
     this.availability = new Uint16Array(this.pieces)
     this.#context = context
     const { missing, pieces: count } = this
@@ -119,14 +119,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
 
   /** Whether one more request may be sent. Pieces that are being stored are in memory, so they are bounded as well. */
   get mayRequestMore(): boolean {
-    return this.window.live < this.#requestShare && this.wantsPieces && this.#hasMemory
-  }
-
-  /** Live requests that the swarm may have: an equal share of those of the host. */
-  get #requestShare(): number {
-    const { maxRequestsPerSwarm, maxRequestsPerHost } = this.#context.rules
-    const share = Math.floor(maxRequestsPerHost / Math.max(1, this.#context.fetching))
-    return Math.min(maxRequestsPerSwarm, Math.max(1, share))
+    return this.window.hasShare(this.#context.rules) && this.wantsPieces && this.#hasMemory
   }
 
   get #hasMemory(): boolean {

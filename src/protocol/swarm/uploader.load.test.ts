@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from "vitest"
 import { counts, setUpUploader as setUp, watchedSwarm } from "../../../testing/protocol/test-uploader.ts"
+import type { PeerHostRules } from "./host-context.ts"
 
 const MiB = 1024 * 1024
 
@@ -104,8 +105,8 @@ describe("the wait that the uploader names when it is busy", () => {
 })
 
 describe("a peer that does not take its piece", () => {
-  // 1000 bytes in the queue at a byte a microsecond: a piece is late 500 + 8 x 1000 microseconds after it was sent, and
-  // given up after 2 x (10,000 + 1000).
+  // Pieces of 1000 bytes take 1000 microseconds: one is late 500 + 8 x 1000 microseconds after it was sent, and given up
+  // after 2 x (10,000 + 1000).
   const rules = {
     uploadStallTime: 500,
     requestTimeoutBase: 10_000,
@@ -116,117 +117,148 @@ describe("a peer that does not take its piece", () => {
   const stalls = 8500
   const givenUp = 22_000
 
+  /** An uploader that has sent one piece of `bytes` in `micros`. Times of the tests begin then. */
+  const setUpMeasured = (changed: Partial<PeerHostRules> = rules, bytes = 1000, micros = 1000) => {
+    const { uploader, ...all } = setUp({ ...rules, ...changed })
+    all.enqueue(9, 99, { bytes })
+    all.loaded(99)
+    all.context.now = micros
+    all.sent(9, 99)
+    all.out()
+    return { ...all, uploader, wakeUntil: (time: number) => all.context.wakeUntil(micros + time) }
+  }
+
   it("lends its place to others once it is late, and is dropped when the asker has given up", () => {
-    const { context, uploader, enqueue, loaded, sent, out } = setUp(rules)
+    const { context, uploader, enqueue, loaded, sent, out, wakeUntil } = setUpMeasured()
     enqueue(1, 0)
-    context.wakeUntil(100)
+    wakeUntil(100)
     loaded(0)
-    context.wakeUntil(100 + stalls - 1)
+    wakeUntil(100 + stalls - 1)
     expect(counts(uploader)).toEqual([1, 0, 1000])
-    context.wakeUntil(100 + stalls)
+    wakeUntil(100 + stalls)
     expect(counts(uploader)).toEqual([0, 1, 1000])
     out()
     enqueue(2, 1)
     expect(out()).toEqual(["load 1"])
     loaded(1)
     sent(2, 1)
-    context.wakeUntil(100 + givenUp - 1)
+    wakeUntil(100 + givenUp - 1)
     expect(context.asked).toEqual([])
-    context.wakeUntil(100 + givenUp)
+    wakeUntil(100 + givenUp)
     expect(context.asked).toEqual(["drop 1 stalled: a piece does not get through"])
     expect(counts(uploader)).toEqual([0, 1, 1000])
   })
 
   it("is late, and given up, after whole microseconds", () => {
     // 8 x 1001 / 16 and 1001 / 2 end with half a microsecond.
-    const { context, uploader, enqueue, loaded } = setUp({
-      ...rules,
-      initialUploadTimePerMiB: MiB / 16,
-      requestTimeoutPerMiB: MiB / 2
-    })
+    const { context, uploader, enqueue, loaded } = setUpMeasured({ requestTimeoutPerMiB: MiB / 2 }, 1600, 100)
     enqueue(1, 0, { bytes: 1001 })
     loaded(0)
-    expect(context.deadlines.next).toBe(500 + 501)
-    context.wakeUntil(500 + 501)
+    expect(context.deadlines.next).toBe(100 + 500 + 501)
+    context.wakeUntil(100 + 500 + 501)
     expect(uploader.stalled).toBe(1)
-    expect(context.deadlines.next).toBe(2 * (10_000 + 501))
+    expect(context.deadlines.next).toBe(100 + 2 * (10_000 + 501))
   })
 
-  it("is late earlier when what was queued with its piece has left", () => {
-    const { context, uploader, enqueue, loaded, sent } = setUp({ ...rules, maxUploadsInFlight: 2 })
+  it("keeps its place until the asker has given up while no piece has left yet: the link may be slow", () => {
+    const { context, uploader, enqueue, loaded } = setUp({ ...rules, maxUploadsInFlight: 2 })
     enqueue(1, 0)
     enqueue(2, 1)
     loaded(0)
     loaded(1)
-    context.wakeUntil(1000)
+    context.wakeUntil(givenUp - 1)
+    expect(counts(uploader)).toEqual([2, 0, 2000])
+    context.wakeUntil(givenUp)
+    expect(context.asked).toContain("drop 1 stalled: a piece does not get through")
+  })
+
+  it("is late by the time of its own piece, smoothed, whatever else is queued", () => {
+    const { context, uploader, enqueue, loaded, sent, wakeUntil } = setUpMeasured({ maxUploadsInFlight: 3 })
+    enqueue(1, 0)
+    enqueue(2, 1)
+    loaded(0)
+    loaded(1)
+    // Both share the link, and each takes 1800: an eighth more for each of the two.
+    wakeUntil(1800)
     sent(1, 0)
-    context.wakeUntil(stalls)
-    expect(uploader.stalled).toBe(1)
+    sent(2, 1)
+    enqueue(3, 2)
+    loaded(2)
+    const usual = 1000 + 100 + (1800 - 1100) / 8
+    wakeUntil(1800 + 500 + 8 * usual - 1)
+    expect(uploader.stalled).toBe(0)
+    wakeUntil(1800 + 500 + 8 * usual)
+    expect([uploader.stalled, context.asked]).toEqual([1, []])
   })
 
   it("is dropped in the order of the queue", () => {
-    const { context, enqueue, loaded } = setUp({ ...rules, maxUploadsInFlight: 2, maxUploadQueue: 0 })
+    const { context, enqueue, loaded, wakeUntil } = setUpMeasured({
+      maxUploadsInFlight: 2,
+      maxUploadQueue: 0
+    })
     enqueue(2, 0)
     enqueue(1, 1)
     loaded(0)
     loaded(1)
-    context.wakeUntil(500 + 16_000)
+    wakeUntil(stalls)
     expect(context.asked.map((text) => text.slice(0, 6))).toEqual(["drop 2", "drop 1"])
   })
 
   it("lets the piece that waited for its place be loaded at once", () => {
-    const { context, enqueue, loaded, out } = setUp({ ...rules, uploadStallTime: 600 })
+    const { enqueue, loaded, out, wakeUntil } = setUpMeasured({ uploadStallTime: 600 })
     enqueue(1, 0)
     enqueue(2, 1)
     loaded(0)
     out()
-    // 2000 bytes are queued.
-    context.wakeUntil(600 + 16_000 - 1)
+    wakeUntil(600 + 8000 - 1)
     expect(out()).toEqual([])
-    context.wakeUntil(600 + 16_000)
+    wakeUntil(600 + 8000)
     expect(out()).toEqual(["load 1"])
   })
 
-  it("is not waited for longer than the asker waits, however long the queue", () => {
-    const { context, uploader, enqueue, loaded } = setUp({ ...rules, maxUploadQueue: 9 })
-    for (let piece = 0; piece < 4; piece++) enqueue(1, piece)
+  it("is not waited for longer than the asker waits, however slow pieces were", () => {
+    const { context, uploader, enqueue, loaded, wakeUntil } = setUpMeasured({}, 1000, 8000)
+    enqueue(1, 0)
     loaded(0)
-    context.wakeUntil(givenUp - 1)
+    wakeUntil(givenUp - 1)
     expect(uploader.stalled).toBe(0)
-    context.wakeUntil(givenUp)
+    wakeUntil(givenUp)
     expect(context.asked).toEqual(["drop 1 stalled: a piece does not get through"])
   })
 
   it("counts no more than before when its piece leaves after all", () => {
-    const { context, uploader, enqueue, loaded, sent } = setUp(rules)
+    const { context, uploader, enqueue, loaded, sent, wakeUntil } = setUpMeasured()
     enqueue(1, 0)
     loaded(0)
-    context.wakeUntil(stalls)
+    wakeUntil(stalls)
     expect(uploader.stalled).toBe(1)
     sent(1, 0)
     expect(counts(uploader)).toEqual([0, 0, 0])
-    expect(context.counters.piecesSent).toBe(1)
+    expect(context.counters.piecesSent).toBe(2)
     // The stall says nothing of the uplink: 1000 bytes are still assumed to take 1000 microseconds.
     enqueue(1, 1)
     expect(uploader.retryAfter()).toBe(500)
-    context.wakeUntil(1_000_000)
+    loaded(1)
+    wakeUntil(stalls + stalls)
+    expect(uploader.stalled).toBe(1)
+    sent(1, 1)
+    wakeUntil(1_000_000)
     expect(context.asked).toEqual([])
   })
 
   it("lends no more places than the queue has: the next one is dropped", () => {
-    const { context, uploader, enqueue, loaded } = setUp({ ...rules, maxUploadQueue: 1 })
+    const { context, uploader, enqueue, loaded, wakeUntil } = setUpMeasured({ maxUploadQueue: 1 })
     enqueue(1, 0)
     loaded(0)
-    context.wakeUntil(stalls)
+    wakeUntil(stalls)
     enqueue(2, 1)
     loaded(1)
     expect(context.asked).toEqual([])
-    // 2000 bytes are queued now.
-    context.wakeUntil(stalls + 500 + 16_000 - 1)
+    wakeUntil(stalls + stalls - 1)
     expect(counts(uploader)).toEqual([1, 1, 2000])
-    expect(context.asked).toEqual(["drop 1 stalled: a piece does not get through"])
-    context.wakeUntil(stalls + 500 + 16_000)
-    expect(context.asked.slice(1)).toContain("drop 2 stalled: a piece does not get through")
+    expect(context.asked).toEqual([])
+    wakeUntil(stalls + stalls)
+    expect(context.asked).toEqual(["drop 2 stalled: a piece does not get through"])
   })
 
   it("is left alone while its connection is being closed", () => {
@@ -238,22 +270,22 @@ describe("a peer that does not take its piece", () => {
   })
 
   it("is told from others that were handed their pieces later", () => {
-    const { context, uploader, enqueue, loaded } = setUp({
-      ...rules,
+    const { uploader, enqueue, loaded, wakeUntil } = setUpMeasured({
       maxUploadsInFlight: 2,
       maxUploadQueue: 9
     })
     enqueue(1, 0)
     loaded(0)
-    context.wakeUntil(4000)
+    wakeUntil(4000)
     enqueue(2, 1)
     loaded(1)
-    // 2000 bytes are queued since then; the check that was set for 1000 bytes comes too early.
-    context.wakeUntil(500 + 16_000 - 1)
+    wakeUntil(stalls - 1)
     expect(uploader.stalled).toBe(0)
-    context.wakeUntil(500 + 16_000)
+    wakeUntil(stalls)
     expect(uploader.stalled).toBe(1)
-    context.wakeUntil(4000 + 500 + 16_000)
+    wakeUntil(4000 + stalls - 1)
+    expect(uploader.stalled).toBe(1)
+    wakeUntil(4000 + stalls)
     expect(uploader.stalled).toBe(2)
   })
 })

@@ -58,6 +58,8 @@ export class Uploader {
   /** Time of a byte on the uplink: measured and smoothed. */
   #microsPerByte: number
   #lastSentAt: Micros = 0
+  /** Time of a byte from when the transport gets its piece until the piece has left: smoothed; undefined before one. */
+  #sendTimePerByte: number | undefined
   readonly #context: HostContext
 
   constructor(context: HostContext) {
@@ -225,6 +227,9 @@ export class Uploader {
     const took = now - Math.max(this.#lastSentAt, job.sentAt)
     this.#microsPerByte += (took / job.bytes - this.#microsPerByte) / 8
     this.#lastSentAt = now
+    const own = (now - job.sentAt) / job.bytes
+    this.#sendTimePerByte ??= own
+    this.#sendTimePerByte += (own - this.#sendTimePerByte) / 8
   }
 
   /** When a piece that is being sent becomes stalled, or the connection of a stalled one is dropped. */
@@ -232,7 +237,9 @@ export class Uploader {
     const { uploadStallTime, requestTimeoutBase, requestTimeoutPerMiB } = this.#context.rules
     const giveUp = 2 * (requestTimeoutBase + Math.round((requestTimeoutPerMiB * job.bytes) / MiB))
     if (job.state === "stalled") return job.sentAt + giveUp
-    const expected = Math.round(8 * this.#bytes * this.#microsPerByte)
+    // Pieces share the uplink, and at first nothing says how slow it is.
+    if (this.#sendTimePerByte === undefined) return job.sentAt + giveUp
+    const expected = Math.round(8 * job.bytes * this.#sendTimePerByte)
     return job.sentAt + Math.min(uploadStallTime + expected, giveUp)
   }
 

@@ -53,7 +53,7 @@ describe("a connection", () => {
   })
 
   it("delays bulk by the time of the control frames before it", () => {
-    const { pair, send, passTime } = makeWorld()
+    const { pair, send, passTime } = makeWorld({ linkModel: "queue" })
     const { a, b } = pair()
     send(a, "first", MB)
     for (let frame = 0; frame < 100; frame++) send(a, "control", 10_000)

@@ -103,8 +103,9 @@ describe.each(["fair", "fair-exact"] as const)("shared links with %s", (linkMode
 describe("the model queue", () => {
   it("refuses shared links and says what to do", () => {
     for (const options of [{ racks: shared }, { zones: shared }]) {
-      expect(() => makeWorld(options)).toThrow(NetworkRefused)
-      expect(() => makeWorld(options)).toThrow(/link model "fair"/)
+      const onQueues = () => makeWorld({ ...options, linkModel: "queue" })
+      expect(onQueues).toThrow(NetworkRefused)
+      expect(onQueues).toThrow(/link model "fair"/)
     }
   })
 })

@@ -35,7 +35,7 @@ export interface LifecycleFrames {
 
 /** Options of the carriage of frames. */
 export interface CarriageOptions extends FabricOptions {
-  /** "queue" when absent. */
+  /** "fair" when absent. */
   readonly linkModel?: LinkModel | undefined
   /** No frame is lost when absent. */
   readonly loss?: FrameLossOptions | undefined
@@ -307,7 +307,7 @@ const makeBulkLinks = (
   links: AccessLinks<Frame>,
   carrier: BulkCarrier
 ): BulkLinks => {
-  const { linkModel = "queue", racks, zones } = options
+  const { linkModel = "fair", racks, zones } = options
   if (linkModel !== "queue") return new FairLinks(kernel, links, carrier, { racks, zones }, linkModel)
   if (racks !== undefined || zones !== undefined) {
     const message =
