@@ -62,7 +62,8 @@ export const limits = {
   maxRequestsPerNeighbour: 2,
   /**
    * Pieces that an uploader queues (in flight and waiting) before it answers Reject busy. What waits, waits as a
-   * request at another host, which may turn to a third one, and not in a queue here.
+   * request at another host, which may turn to a third one, and not in a queue here. A swarm that has no piece in it
+   * has one place more, so that a blob that many ask for does not keep out the others.
    */
   maxUploadQueue: 5,
   /** Pieces that an uploader hands to the transport at once: as many as a host requests. */

@@ -234,7 +234,10 @@ export class TestHost {
   #check(): void {
     const { rules } = this.world
     const uploads = this.machine.uploads
-    invariant(uploads.pieces <= (rules.maxUploadQueue ?? limits.maxUploadQueue), "test world: upload queue")
+    invariant(
+      uploads.pieces <= (rules.maxUploadQueue ?? limits.maxUploadQueue) + 1,
+      "test world: upload queue"
+    )
     invariant(
       uploads.stalled <= (rules.maxUploadQueue ?? limits.maxUploadQueue),
       "test world: stalled uploads"

@@ -32,18 +32,30 @@ describe("room for a swarm that has nothing in the queue", () => {
     const { uploader, enqueue, out } = setUp({ maxUploadQueue: 2, maxUploadsInFlight: 0 })
     enqueue(1, 1)
     enqueue(2, 2, { swarm: 1 })
-    expect(uploader.makeRoomFor(watchedSwarm(3), 1000)).toBe(false)
+    uploader.makeRoomFor(watchedSwarm(3), 1000)
     expect(out()).toEqual([])
     expect(counts(uploader)).toEqual([2, 0, 2000])
   })
 
-  it("is not made by pieces that are loading", () => {
-    const { uploader, enqueue, out } = setUp({ maxUploadQueue: 2, maxUploadsInFlight: 2 })
+  it("is one place beyond the queue when no piece can be refused, and it is served next", () => {
+    const { uploader, swarms, enqueue, loaded, sent, out } = setUp({
+      maxUploadQueue: 2,
+      maxUploadsInFlight: 2,
+      maxUploadBytes: 3000
+    })
     enqueue(1, 1)
     enqueue(2, 2)
     out()
-    expect(uploader.makeRoomFor(watchedSwarm(3), 1000)).toBe(false)
+    expect(uploader.makeRoomFor(swarms[1], 1001)).toBe(false)
+    expect(uploader.makeRoomFor(swarms[1], 1000)).toBe(true)
+    enqueue(3, 3, { swarm: 1 })
+    expect(uploader.makeRoomFor(watchedSwarm(3), 0)).toBe(false)
     expect(out()).toEqual([])
+    expect(counts(uploader)).toEqual([3, 0, 3000])
+    loaded(1)
+    sent(1, 1)
+    expect(uploader.hasRoom(1000)).toBe(false)
+    expect(out()).toEqual(["1 <- piece 1", "load b3"])
   })
 
   it("is made by a swarm of two pieces", () => {
@@ -105,8 +117,8 @@ describe("the wait that the uploader names when it is busy", () => {
 })
 
 describe("a peer that does not take its piece", () => {
-  // Pieces of 1000 bytes take 1000 microseconds: one is late 500 + 8 x 1000 microseconds after it was sent, and given up
-  // after 2 x (10,000 + 1000).
+  // Pieces of 1000 bytes take 1000 microseconds: one is late 500 + 8 x 1000 microseconds after it was sent, and given
+  // up after 2 x (10,000 + 1000).
   const rules = {
     uploadStallTime: 500,
     requestTimeoutBase: 10_000,

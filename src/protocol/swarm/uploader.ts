@@ -8,10 +8,11 @@
 //                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
 //
 // Invariants: every Request gets exactly one Piece or Reject while its channel and connection exist; the pieces that
-// are waiting, loading or being sent fit into maxUploadQueue, and together with the stalled ones into maxUploadBytes; a
-// peer that does not take its piece (stalled) blocks no other: its place in the queue is free for others, at most
-// maxUploadQueue pieces are stalled, and its connection is dropped when the requester must have given up; a piece is
-// loaded once for all neighbours that wait for it; a load that nobody waits for any more is dropped when it returns.
+// are waiting, loading or being sent fit into maxUploadQueue and one place beyond it (makeRoomFor), and together with
+// the stalled ones into maxUploadBytes; a peer that does not take its piece (stalled) blocks no other: its place in the
+// queue is free for others, at most maxUploadQueue pieces are stalled, and its connection is dropped when the requester
+// must have given up; a piece is loaded once for all neighbours that wait for it; a load that nobody waits for any more
+// is dropped when it returns.
 // Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The uploader
 // does not know what a piece is worth.
 
@@ -102,7 +103,9 @@ export class Uploader {
 
   /**
    * Makes room for a swarm that has nothing in the queue, so that blobs share the uplink: the newest waiting piece of
-   * the swarm with the most pieces is refused, unless it is that swarm's only piece. True when there is room now.
+   * the swarm with the most pieces is refused, unless it is that swarm's only piece. When none can be refused,
+   * because all are on their way, the swarm waits in a place beyond the queue, which one swarm has at a time. True
+   * when there is room now.
    */
   makeRoomFor(swarm: UploadSwarm, bytes: number): boolean {
     const held = new Map<UploadSwarm, number>()
@@ -115,7 +118,10 @@ export class Uploader {
       if (job.state !== "waiting" || held.get(job.swarm)! < 2) continue
       if (victim === undefined || held.get(job.swarm)! >= held.get(victim.swarm)!) victim = job
     }
-    if (victim === undefined) return false
+    if (victim === undefined) {
+      const { maxUploadQueue, maxUploadBytes } = this.#context.rules
+      return this.queued === maxUploadQueue && this.#bytes + bytes <= maxUploadBytes
+    }
     this.#remove(victim)
     this.#abort(victim)
     this.#reject(victim, "busy")
