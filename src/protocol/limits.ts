@@ -61,6 +61,18 @@ export const limits = {
   /** Outstanding requests to one neighbour of a swarm: its next piece is requested while one is in flight. */
   maxRequestsPerNeighbour: 2,
   /**
+   * Outstanding requests of a swarm that has no piece yet; each piece that it has allows one more. The sooner its first
+   * piece is whole, the sooner it goes on to others. Links `fair`, p50 / slowest of the bound, medians of three seeds:
+   * 100 agents, 128 MiB in 1 MiB 1.11 / 1.17 instead of 1.12 / 1.20, 300 agents, 375 pieces of 4 MB 1.08 / 1.19
+   * instead of 1.08 / 1.27, and half as many Rejects.
+   */
+  requestsAtFirst: 1,
+  /**
+   * Pieces by which a neighbour is behind those that an uploader serves, on average, when it gets a place that the
+   * queue does not have. Otherwise a host or two of several hundred find every place taken for a whole download.
+   */
+  piecesBehind: 4,
+  /**
    * Pieces that an uploader queues (in flight and waiting) before it answers Reject busy. What waits, waits as a
    * request at another host, which may turn to a third one, and not in a queue here. A swarm that has no piece in it
    * has one place more, so that a blob that many ask for does not keep out the others.

@@ -39,7 +39,7 @@ export class TestContext implements HostContext {
     { kind = "agent", random = seededRandom(1) }: { kind?: PeerKind; random?: RandomSource } = {}
   ) {
     this.self = { ...testPeer(50), kind }
-    this.rules = peerHostRules(rules)
+    this.rules = peerHostRules({ requestsAtFirst: 100, ...rules })
     this.random = random
   }
 

@@ -223,7 +223,11 @@ export class Stage {
   #accepted = 0
 
   constructor(kind: PeerKind = "agent", rules: Partial<PeerHostRules> = {}) {
-    this.host = new PeerHost({ ...testPeer(50, kind), random: seededRandom(3), limits: rules })
+    this.host = new PeerHost({
+      ...testPeer(50, kind),
+      random: seededRandom(3),
+      limits: { requestsAtFirst: 100, ...rules }
+    })
   }
 
   step(input: PeerHostInput): readonly PeerHostOutput[] {

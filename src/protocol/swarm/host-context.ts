@@ -23,6 +23,8 @@ export interface PeerHostRules {
   readonly maxRequestsPerSwarm: number
   readonly maxRequestsPerHost: number
   readonly maxRequestsPerNeighbour: number
+  readonly requestsAtFirst: number
+  readonly piecesBehind: number
   readonly maxUploadQueue: number
   readonly maxUploadsInFlight: number
   readonly maxUploadBytes: number

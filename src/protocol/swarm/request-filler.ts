@@ -65,6 +65,8 @@ export class RequestFiller {
   /** Sends a neighbour as many requests as it may have. */
   fill(neighbour: Neighbour, now: Micros): void {
     this.#endBackoff(neighbour, now)
+    // Two pieces of one neighbour share its connection, and so come at the rate of one.
+    if (neighbour.requests.live > 0) this.#askUnasked(now)
     while (this.#mayRequest(neighbour) && this.#requestOne(neighbour, now)) {
       // Until it has no room, or nothing that is wanted.
     }
@@ -85,6 +87,16 @@ export class RequestFiller {
         }
         if (neighbour.isIdle) index++
       }
+    }
+  }
+
+  /** Asks the idle neighbours that have no request. */
+  #askUnasked(now: Micros): void {
+    const idle = this.#idle
+    for (let index = 0; index < idle.length && this.#swarm.mayRequestMore; ) {
+      const neighbour = idle[index]!
+      if (neighbour.requests.live === 0) this.#requestFromIdle(neighbour, now)
+      if (idle[index] === neighbour) index++
     }
   }
 

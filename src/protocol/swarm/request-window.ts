@@ -62,6 +62,7 @@ export class NeighbourRequests {
 
 /** Limits of live requests (limits.ts). */
 interface RequestShares {
+  readonly requestsAtFirst: number
   readonly maxRequestsPerHost: number
   readonly maxRequestsPerSwarm: number
 }
@@ -92,9 +93,16 @@ export class RequestWindow {
     return (this.requested[piece >>> 5]! & (1 << (piece & 31))) !== 0
   }
 
-  /** Whether a request of the host is left for this swarm: each swarm has one, and at most its share rounded up. */
-  hasShare({ maxRequestsPerHost, maxRequestsPerSwarm }: RequestShares): boolean {
+  /**
+   * Whether a request of the host is left for this swarm: each swarm has one, and at most its share rounded up. A host
+   * with few pieces, `have`, requests few at once: the sooner the first is whole, the sooner it goes on to others.
+   */
+  hasShare(
+    { requestsAtFirst, maxRequestsPerHost, maxRequestsPerSwarm }: RequestShares,
+    have: number
+  ): boolean {
     if (this.live === 0) return true
+    if (this.live >= requestsAtFirst + have) return false
     const { requested, fetching } = this.#host
     const share = Math.ceil(maxRequestsPerHost / Math.max(1, fetching))
     return this.live < Math.min(share, maxRequestsPerSwarm) && requested < maxRequestsPerHost

@@ -73,6 +73,22 @@ describe("what a swarm may request", () => {
     ])
   })
 
+  it("is one piece while it has none, and one more for each that it has, unless it reads on demand", () => {
+    const rules = {
+      maxRequestsPerHost: 4,
+      maxRequestsPerSwarm: 4,
+      maxRequestsPerNeighbour: 9,
+      requestsAtFirst: 1
+    }
+    const asked = (have: readonly number[], onDemand = false): number => {
+      const { swarm, join, out } = setUp({ rules, have, onDemand })
+      join(1, all)
+      if (onDemand) swarm.demand.readerMoved(1, { firstPiece: 0, endPiece: 8 }, 0)
+      return out().length
+    }
+    expect([asked([]), asked([0]), asked([0, 1]), asked([], true)]).toEqual([1, 2, 3, 4])
+  })
+
   it("is given back when the neighbour leaves", () => {
     const { context, swarm, join } = setUp()
     const neighbour = join(1, all)

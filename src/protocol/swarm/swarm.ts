@@ -119,7 +119,8 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
 
   /** Whether one more request may be sent. Pieces that are being stored are in memory, so they are bounded as well. */
   get mayRequestMore(): boolean {
-    return this.window.hasShare(this.#context.rules) && this.wantsPieces && this.#hasMemory
+    const have = this.demand.isWhole ? this.have.count : this.pieces
+    return this.window.hasShare(this.#context.rules, have) && this.wantsPieces && this.#hasMemory
   }
 
   get #hasMemory(): boolean {
@@ -232,7 +233,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     const uploader = this.#uploader
     if (uploader.has(neighbour, piece)) return `Request of piece ${piece}, which is requested already`
     const bytes = pieceSize(this.metainfo, piece)
-    if (!uploader.hasRoom(bytes) && !uploader.makeRoomFor(this, bytes)) {
+    if (!uploader.hasRoom(bytes, neighbour) && !uploader.makeRoomFor(this, bytes)) {
       this.#reject(neighbour, piece, "busy", uploader.retryAfter())
       return undefined
     }

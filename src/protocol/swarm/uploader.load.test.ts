@@ -2,6 +2,7 @@
 // their pieces.
 
 import { describe, expect, it } from "vitest"
+import { testNeighbour } from "../../../testing/protocol/test-context.ts"
 import { counts, setUpUploader as setUp, watchedSwarm } from "../../../testing/protocol/test-uploader.ts"
 import type { PeerHostRules } from "./host-context.ts"
 
@@ -54,7 +55,7 @@ describe("room for a swarm that has nothing in the queue", () => {
     expect(counts(uploader)).toEqual([3, 0, 3000])
     loaded(1)
     sent(1, 1)
-    expect(uploader.hasRoom(1000)).toBe(false)
+    expect(uploader.hasRoom(1000, testNeighbour(10))).toBe(false)
     expect(out()).toEqual(["1 <- piece 1", "load b3"])
   })
 

@@ -45,7 +45,7 @@ describe("the uploader under arbitrary calls", () => {
             "pick" in one && from.length > 0 ? from[one.pick % from.length] : undefined
           if (one.tag === "request") {
             const swarm = swarms[(one.from % 2) as 0 | 1]
-            const room = uploader.hasRoom(1000) || uploader.makeRoomFor(swarm, 1000)
+            const room = uploader.hasRoom(1000, neighbours[one.from]!) || uploader.makeRoomFor(swarm, 1000)
             if (room && !uploader.has(neighbours[one.from]!, one.piece)) {
               owed.set(`${one.from} ${one.piece}`, neighbours[one.from]!)
               enqueue(one.from, one.piece, { swarm: one.from % 2 })

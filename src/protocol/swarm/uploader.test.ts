@@ -1,28 +1,49 @@
 // The uploader alone, by single calls: its room, what it loads and sends, and how an upload ends.
 
 import { describe, expect, it } from "vitest"
-import { testNeighbour } from "../../../testing/protocol/test-context.ts"
+import { piecesOf, testNeighbour } from "../../../testing/protocol/test-context.ts"
 import { counts, loadedBytes, setUpUploader as setUp } from "../../../testing/protocol/test-uploader.ts"
 import { testSwarm } from "../../../testing/protocol/test-values.ts"
 import { levelsAbove } from "../wire/hash-tree.ts"
 
+it("has one place more for a neighbour that is behind those that are served", () => {
+  const { uploader, neighbours, enqueue } = setUp({ maxUploadQueue: 2, piecesBehind: 4 })
+  const has = (connection: number, count: number): void => {
+    const pieces = Array.from({ length: count }, (_, piece) => piece)
+    Object.assign(neighbours[connection]!, { theirs: piecesOf(40, ...pieces), swarm: neighbours[0]!.swarm })
+  }
+  has(1, 10)
+  has(2, 14)
+  enqueue(1, 0)
+  enqueue(2, 1)
+  const hasRoomAt = (count: number): boolean => {
+    has(3, count)
+    return uploader.hasRoom(1000, neighbours[3]!)
+  }
+  // Those that are served have 12 on average.
+  expect([hasRoomAt(12), hasRoomAt(8), hasRoomAt(7), hasRoomAt(0)]).toEqual([false, false, true, true])
+  enqueue(3, 2)
+  has(4, 0)
+  expect(uploader.hasRoom(1000, neighbours[4]!)).toBe(false)
+})
+
 describe("the uploader's room", () => {
   it("ends with the last piece of the queue", () => {
     const { uploader, enqueue } = setUp({ maxUploadQueue: 2 })
-    expect(uploader.hasRoom(1)).toBe(true)
+    expect(uploader.hasRoom(1, testNeighbour(10))).toBe(true)
     enqueue(1, 0)
-    expect(uploader.hasRoom(1)).toBe(true)
+    expect(uploader.hasRoom(1, testNeighbour(10))).toBe(true)
     enqueue(1, 1)
-    expect(uploader.hasRoom(1)).toBe(false)
+    expect(uploader.hasRoom(1, testNeighbour(10))).toBe(false)
     expect(counts(uploader)).toEqual([2, 0, 2000])
   })
 
   it("ends with the last byte; a piece above the bound has room alone", () => {
     const { uploader, enqueue } = setUp({ maxUploadQueue: 9, maxUploadBytes: 3000 })
-    expect(uploader.hasRoom(3001)).toBe(true)
+    expect(uploader.hasRoom(3001, testNeighbour(10))).toBe(true)
     enqueue(1, 0)
-    expect(uploader.hasRoom(2000)).toBe(true)
-    expect(uploader.hasRoom(2001)).toBe(false)
+    expect(uploader.hasRoom(2000, testNeighbour(10))).toBe(true)
+    expect(uploader.hasRoom(2001, testNeighbour(10))).toBe(false)
   })
 })
 

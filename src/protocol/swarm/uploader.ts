@@ -8,11 +8,11 @@
 //                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
 //
 // Invariants: every Request gets exactly one Piece or Reject while its channel and connection exist; the pieces that
-// are waiting, loading or being sent fit into maxUploadQueue and one place beyond it (makeRoomFor), and together with
-// the stalled ones into maxUploadBytes; a peer that does not take its piece (stalled) blocks no other: its place in the
-// queue is free for others, at most maxUploadQueue pieces are stalled, and its connection is dropped when the requester
-// must have given up; a piece is loaded once for all neighbours that wait for it; a load that nobody waits for any more
-// is dropped when it returns.
+// are waiting, loading or being sent fit into maxUploadQueue and one place beyond it (hasRoom, makeRoomFor), and
+// together with the stalled ones into maxUploadBytes; a peer that does not take its piece (stalled) blocks no other: its
+// place in the queue is free for others, at most maxUploadQueue pieces are stalled, and its connection is dropped when
+// the requester must have given up; a piece is loaded once for all neighbours that wait for it; a load that nobody waits
+// for any more is dropped when it returns.
 // Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The uploader
 // does not know what a piece is worth.
 
@@ -82,10 +82,31 @@ export class Uploader {
     return this.#bytes
   }
 
-  /** Whether a request of `bytes` fits now. A piece above the limit fits when nothing else is queued. */
-  hasRoom(bytes: number): boolean {
+  /**
+   * Whether a request of `bytes` fits now. A piece above the limit fits when nothing else is queued. One place more is
+   * kept for a neighbour that is behind those that are served: the next of these finds no room and turns elsewhere.
+   */
+  hasRoom(bytes: number, neighbour: Neighbour): boolean {
+    return this.#hasPlaceFor(bytes, this.#isBehind(neighbour) ? 1 : 0)
+  }
+
+  #hasPlaceFor(bytes: number, beyond: number): boolean {
     const { maxUploadQueue, maxUploadBytes } = this.#context.rules
-    return this.queued < maxUploadQueue && (this.#bytes + bytes <= maxUploadBytes || this.#bytes === 0)
+    const fits = this.#bytes + bytes <= maxUploadBytes || this.#bytes === 0
+    return this.queued < maxUploadQueue + beyond && fits
+  }
+
+  /** Whether a neighbour has clearly fewer pieces than those of its swarm that are served have on average. */
+  #isBehind(asker: Neighbour): boolean {
+    const { piecesBehind } = this.#context.rules
+    let ahead = 0
+    let others = 0
+    for (const { neighbour } of this.#jobs) {
+      if (neighbour.swarm !== asker.swarm) continue
+      ahead += announced(neighbour) - announced(asker)
+      others++
+    }
+    return ahead > piecesBehind * others
   }
 
   /** Queues a request. The caller has checked hasRoom, and that the piece is stored. */
@@ -125,7 +146,7 @@ export class Uploader {
     this.#remove(victim)
     this.#abort(victim)
     this.#reject(victim, "busy")
-    return this.hasRoom(bytes)
+    return this.#hasPlaceFor(bytes, 0)
   }
 
   /** The neighbour cancels a request. A piece that is being sent arrives nevertheless, and is the answer. */
@@ -354,6 +375,9 @@ const proofFor = ({ theirs }: Neighbour, piece: number, whole: HashProof): HashP
   invariant(theirs !== undefined, "uploader: a neighbour that is not joined is served")
   return whole.subarray(0, hashBytes * unclesMissing(theirs, piece))
 }
+
+/** Number of pieces that a neighbour has announced. */
+const announced = ({ theirs }: Neighbour): number => theirs?.count ?? 0
 
 /** Whether the transport has it: it arrives, or the connection ends. */
 const isOut = (job: UploadJob): boolean => job.state === "sending" || job.state === "stalled"
