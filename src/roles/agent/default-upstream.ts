@@ -4,10 +4,10 @@
 // Invariant: a repository of the cluster is never mixed with an upstream's. A repository that exists in the cluster
 // answers alone, also for tags that it lacks.
 
-import { Cache, Effect, Exit, Stream } from "effect"
+import { Effect, Exit, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import type { ImageSource, ImageUnavailable } from "../registry/image-source.ts"
-import { toDuration } from "../services/clock.ts"
+import { makeExpiringCache } from "../services/expiring-cache.ts"
 import { UpstreamLimits } from "../upstream/limits.ts"
 import { type MirrorNames, mirroredRepository } from "../upstream/mirror-names.ts"
 import { AgentLimits } from "./limits.ts"
@@ -36,16 +36,16 @@ export const withDefaultUpstream = (source: ImageSource, names: MirrorNames): Ef
         })
       )
 
-    const own = yield* Cache.makeWith(ask, {
+    const own = yield* makeExpiringCache(ask, {
       capacity: maxUpstreamAnswers,
-      timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(ownershipLifetime) : 0)
+      lifetime: (result) => (Exit.isSuccess(result) ? ownershipLifetime : 0)
     })
 
     /** The repository that a name refers to. */
     const meant = (repository: string): Effect.Effect<string, ImageUnavailable> => {
       const mirrored = names.isMirrored(repository) ? undefined : mirroredRepository(prefix, repository)
       if (mirrored === undefined) return Effect.succeed(repository)
-      return Effect.map(Cache.get(own, repository), (isOwn) => (isOwn ? repository : mirrored))
+      return Effect.map(own.get(repository), (isOwn) => (isOwn ? repository : mirrored))
     }
 
     const { prepareBlob } = source

@@ -13,7 +13,7 @@
 // Invariants: a manifest's bytes are durable at an origin before it is recorded; requests go only to upstreams of the
 // configuration's closed list; an answer comes within upstreamResolveTimeout.
 
-import { Cache, Clock, Effect, Exit, Option, Random, Stream } from "effect"
+import { Clock, Effect, Exit, Option, Random, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { milliseconds } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -28,6 +28,7 @@ import type { OriginClient } from "../client/origin-client.ts"
 import { isManifestRefused, parseManifest } from "../oci/manifest.ts"
 import type { ManifestReference } from "../oci/repository-path.ts"
 import { toDuration } from "../services/clock.ts"
+import { makeExpiringCache } from "../services/expiring-cache.ts"
 import type { TableStoreError } from "../services/table-store.ts"
 import { UpstreamLimits } from "../upstream/limits.ts"
 import { UpstreamAway, type UpstreamError, UpstreamLacks } from "../upstream/upstream-errors.ts"
@@ -143,9 +144,9 @@ export const makeMirroredIndex = (
           .pipe(Effect.catchTags({ NotFound: () => Effect.void, TagImmutable: () => Effect.void }))
       })
 
-    const lifetime = (exit: Exit.Exit<void, Failure>) =>
+    const lifetime = (result: Exit.Exit<void, Failure>) =>
       // An unknown name is not looked up again at once. A known name has its own freshness.
-      Exit.isFailure(exit) && isLacks(exit) ? toDuration(upstreamLacksLifetime) : 0
+      Exit.isFailure(result) && isLacks(result) ? upstreamLacksLifetime : 0
 
     const split = (key: string): readonly [string, string] => {
       const space = key.indexOf(" ")
@@ -153,16 +154,16 @@ export const makeMirroredIndex = (
     }
 
     /** By "{repository} {tag}". */
-    const revalidations = yield* Cache.makeWith(
+    const revalidations = yield* makeExpiringCache(
       (key: string): Effect.Effect<void, Failure> => {
         const [repository, name] = split(key)
         return inTime(`${repository}:${name}`, revalidate(repository, name, upstreams.of(repository)!))
       },
-      { capacity: maxUpstreamAnswers, timeToLive: lifetime }
+      { capacity: maxUpstreamAnswers, lifetime }
     )
 
     /** By "{repository} {digest}". */
-    const fetches = yield* Cache.makeWith(
+    const fetches = yield* makeExpiringCache(
       (key: string): Effect.Effect<void, Failure> => {
         const [repository, digest] = split(key) as [string, Digest]
         return inTime(
@@ -170,7 +171,7 @@ export const makeMirroredIndex = (
           adopt(repository, upstreams.of(repository)!, { tag: "Digest", digest }, [])
         )
       },
-      { capacity: maxUpstreamAnswers, timeToLive: lifetime }
+      { capacity: maxUpstreamAnswers, lifetime }
     )
 
     const tag = (repository: string, name: string, { registry, freshness }: MirroredRepository) =>
@@ -182,7 +183,7 @@ export const makeMirroredIndex = (
         if (Option.isSome(kept) && at !== undefined && milliseconds(now - at) < freshness) {
           return Option.some(aged(kept.value, now - at))
         }
-        const asked = yield* Effect.result(Cache.get(revalidations, key))
+        const asked = yield* Effect.result(revalidations.get(key))
         if (asked._tag === "Success") {
           return Option.map(yield* index.tag(repository, name), (found) => aged(found, 0))
         }
@@ -203,7 +204,7 @@ export const makeMirroredIndex = (
       Effect.gen(function* () {
         const kept = yield* index.manifest(repository, digest)
         if (Option.isSome(kept)) return kept
-        return yield* Cache.get(fetches, `${repository} ${digest}`).pipe(
+        return yield* fetches.get(`${repository} ${digest}`).pipe(
           Effect.andThen(index.manifest(repository, digest)),
           Effect.catchTag("UpstreamLacks", () => Effect.succeed(Option.none<ManifestAnswer>()))
         )

@@ -2,14 +2,14 @@
 // origin further down stands in for an owner that is down. Reads continue at another origin where one broke off. It
 // does not know what a blob is for.
 
-import { Cache, Clock, Effect, Exit, Option, type Stream } from "effect"
+import { Clock, Effect, Exit, Option, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { PeerAddress } from "../../protocol/wire/peer-id.ts"
 import type { BlobStat } from "../services/blob-store.ts"
-import { toDuration } from "../services/clock.ts"
+import { makeExpiringCache } from "../services/expiring-cache.ts"
 import { apiClient } from "./api-client.ts"
 import { askMetainfo } from "./ask-metainfo.ts"
 import { formatBlobPath } from "./blob-path.ts"
@@ -190,13 +190,13 @@ export const makeOriginClient = (
         return yield* new OriginUnavailable({ message: `no origin took ${digest}: ${failures.join("; ")}` })
       }).pipe(inRounds(limits, ({ _tag }) => _tag === "OriginUnavailable"))
 
-    const peers = yield* Cache.makeWith(
+    const peers = yield* makeExpiringCache(
       (url: string) =>
         upstreams.call(url, limits.healthTimeout, api.peer.get({})).pipe(unrefused(url, "its peer address")),
       {
         capacity: members.length,
-        timeToLive: (exit) =>
-          toDuration(Exit.isSuccess(exit) ? limits.originPeerLifetime : limits.originPeerFailureLifetime)
+        lifetime: (result) =>
+          Exit.isSuccess(result) ? limits.originPeerLifetime : limits.originPeerFailureLifetime
       }
     )
 
@@ -240,7 +240,7 @@ export const makeOriginClient = (
           const found: PeerAddress[] = []
           for (const url of yield* upstreams.preferred(order(digest))) {
             if (found.length >= limits.originReplicas) break
-            const peer = yield* Effect.option(Cache.get(peers, url))
+            const peer = yield* Effect.option(peers.get(url))
             if (Option.isSome(peer)) found.push(peer.value)
           }
           return found

@@ -16,8 +16,11 @@ import { makeOriginClient } from "./origin-client.ts"
 const digest = `sha256:${"1".repeat(64)}` as Digest
 const urls = Array.from({ length: 6 }, (_, index) => `http://origin-${index}:1`)
 
-/** A client of six origins that have every blob and take a second to say so, and the hosts that it asks. */
-const stage = (limits: Partial<AskLimits>) =>
+/**
+ * A client of six origins that have every blob and take a second to say so, and the hosts that it asks. They answer
+ * for their peer address once `ready` ends.
+ */
+const stage = (limits: Partial<AskLimits>, ready: Effect.Effect<void> = Effect.void) =>
   Effect.gen(function* () {
     const world = makeMemoryWorld()
     const asked: string[] = []
@@ -27,7 +30,10 @@ const stage = (limits: Partial<AskLimits>) =>
       const app = Effect.gen(function* () {
         const { method } = yield* HttpServerRequest.HttpServerRequest
         asked.push(host)
-        if (method === "GET") return HttpServerResponse.text(peer, { contentType: "application/json" })
+        if (method === "GET") {
+          yield* ready
+          return HttpServerResponse.text(peer, { contentType: "application/json" })
+        }
         yield* Effect.sleep("1 seconds")
         return HttpServerResponse.empty({ status: 200, headers: { "content-length": "7" } })
       })
@@ -50,6 +56,25 @@ it.effect("the client of origins believes a peer address for originPeerLifetime"
     yield* TestClock.adjust("1 seconds")
     yield* client.seeds(digest)
     assert.lengthOf(asked, 4)
+  })
+)
+
+it.effect("a peer address is believed no longer when the caller that asked for it first has gone", () =>
+  Effect.gen(function* () {
+    const limits = { originReplicas: 1, originPeerLifetime: seconds(60) }
+    const { client, asked } = yield* stage(limits, Effect.sleep("1 seconds"))
+    const first = yield* Effect.forkChild(client.seeds(digest))
+    yield* settle
+    const second = yield* Effect.forkChild(client.seeds(digest))
+    yield* settle
+    yield* Fiber.interrupt(first)
+    yield* TestClock.adjust("1 seconds")
+    assert.lengthOf(yield* Fiber.join(second), 1)
+    assert.lengthOf(asked, 1)
+    yield* TestClock.adjust("60 seconds")
+    yield* Effect.forkChild(client.seeds(digest))
+    yield* settle
+    assert.lengthOf(asked, 2)
   })
 )
 

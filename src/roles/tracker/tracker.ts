@@ -4,7 +4,7 @@
 //
 // Invariant: a peer learns only of peers that announced themselves or that an origin named as itself.
 
-import { Cache, Effect, Exit, Layer, Random } from "effect"
+import { Effect, Exit, Layer, Random } from "effect"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import { limits as protocolLimits } from "../../protocol/limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -21,6 +21,7 @@ import { makeRequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
 import { toDuration } from "../services/clock.ts"
+import { makeExpiringCache } from "../services/expiring-cache.ts"
 import { gaugeMetric, makeRoleMetrics } from "../services/metrics.ts"
 import { randomSource } from "../services/random-source.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
@@ -95,14 +96,14 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       })
 
     // Agents of a flash crowd all ask for the same at once, and one request goes to the origins.
-    const metainfos = yield* Cache.makeWith(
+    const metainfos = yield* makeExpiringCache(
       (key: string) => {
         const space = key.indexOf(" ")
         return origins.metainfo(key.slice(space + 1), key.slice(0, space) as Digest)
       },
       {
         capacity: limits.maxMetainfoCached,
-        timeToLive: (exit) => (Exit.isSuccess(exit) ? toDuration(limits.metainfoLifetime) : 0)
+        lifetime: (result) => (Exit.isSuccess(result) ? limits.metainfoLifetime : 0)
       }
     )
 
@@ -140,7 +141,7 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       ),
       HttpApiBuilder.group(api, "metainfo", (handlers) =>
         handlers.handle("get", ({ params: { namespace, digest } }) =>
-          Effect.catch(Cache.get(metainfos, `${digest} ${namespace}`), metainfoFailure)
+          Effect.catch(metainfos.get(`${digest} ${namespace}`), metainfoFailure)
         )
       )
     )

@@ -7,11 +7,13 @@
 // Invariants: credentials go to the upstream itself or to a trusted realm and nowhere else, and no redirect is
 // followed with them; a client's Authorization never comes here; no message contains a secret.
 
-import { Cache, Effect, Exit, Redacted, Schema } from "effect"
+import { Effect, Exit, Redacted, Schema } from "effect"
 import { Base64 } from "effect/encoding"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
+import { type Micros, seconds } from "../../protocol/kit/time.ts"
 import { toDuration } from "../services/clock.ts"
+import { makeExpiringCache } from "../services/expiring-cache.ts"
 import { Secrets, type SecretUnavailable, secretOf } from "../services/secrets.ts"
 import { boundedBody, reasonIn } from "./bounded-body.ts"
 import { type Challenge, parseChallenges } from "./challenge.ts"
@@ -39,8 +41,7 @@ export interface UpstreamTokens {
 
 interface Token {
   readonly authorization: Authorization
-  /** Seconds. */
-  readonly lifetime: number
+  readonly lifetime: Micros
 }
 
 /** How a repository's requests are authorized: the key of a token, or Basic. */
@@ -127,7 +128,7 @@ export const makeUpstreamTokens = (
         if (!isTokenText(token)) return yield* away(`the token server ${host} gave no token`)
         // The protocol says 60 seconds when the server does not.
         const expires = answer.expires_in ?? 60
-        const lifetime = Math.min(Math.max(0, expires * limits.tokenUse), limits.maxTokenLifetime / 1_000_000)
+        const lifetime = Math.min(Math.max(0, seconds(expires * limits.tokenUse)), limits.maxTokenLifetime)
         return { authorization: Redacted.make(`Bearer ${token}`), lifetime }
       }).pipe(
         Effect.catchTag("HttpClientError", (error) =>
@@ -146,13 +147,13 @@ export const makeUpstreamTokens = (
         })
       )
 
-    const tokens = yield* Cache.makeWith(askToken, {
+    const tokens = yield* makeExpiringCache(askToken, {
       capacity: limits.maxUpstreamTokens,
-      timeToLive: (exit) => (Exit.isSuccess(exit) ? `${Math.round(exit.value.lifetime * 1000)} millis` : 0)
+      lifetime: (result) => (Exit.isSuccess(result) ? result.value.lifetime : 0)
     })
 
     const authorize = (way: Way): Effect.Effect<Authorization | undefined, UpstreamError> =>
-      way.tag === "Basic" ? basic : Effect.map(Cache.get(tokens, way.key), (token) => token.authorization)
+      way.tag === "Basic" ? basic : Effect.map(tokens.get(way.key), (token) => token.authorization)
 
     /** The URL that issues the token for a Bearer challenge. */
     const tokenUrl = (challenge: Challenge, repository: string): Effect.Effect<string, UpstreamAway> => {
@@ -198,9 +199,8 @@ export const makeUpstreamTokens = (
             })
           }
           const way = yield* wayOf(repository, challenges)
-          const kept = way.tag === "Bearer" ? yield* Cache.getSuccess(tokens, way.key) : undefined
-          if (way.tag === "Bearer" && kept?._tag === "Some" && isSame(kept.value.authorization, refused)) {
-            yield* Cache.invalidate(tokens, way.key)
+          if (way.tag === "Bearer") {
+            yield* tokens.forgetWhen(way.key, (token) => isSame(token.authorization, refused))
           }
           const authorization = yield* authorize(way)
           if (authorization === undefined || (way.tag === "Basic" && isSame(authorization, refused))) {
