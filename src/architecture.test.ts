@@ -31,6 +31,7 @@ import {
   noCompilerLooksAway,
   noPathsOfAMachine,
   nothingIsLeftUndone,
+  pagesFit,
   versionsAreExact
 } from "./architecture/text-rules.ts"
 
@@ -80,6 +81,10 @@ test("nothing is left undone", () => {
 
 test("no path of a machine is written down", () => {
   expect(noPathsOfAMachine(texts)).toEqual([])
+})
+
+test("pages fit the page", () => {
+  expect(pagesFit(texts.filter(({ path }) => path !== "docs/gaps.md"))).toEqual([])
 })
 
 test("golden files are renewed by one command", () => {

@@ -28,6 +28,7 @@ import {
   noCompilerLooksAway,
   noPathsOfAMachine,
   nothingIsLeftUndone,
+  pagesFit,
   versionsAreExact
 } from "./text-rules.ts"
 import { tokensOf } from "./tokens.ts"
@@ -288,6 +289,17 @@ test("newer JavaScript in the launcher is named", () => {
     "bin/a.js:1",
     "bin/a.js:2",
     "bin/a.js:3"
+  ])
+})
+
+test("lines of pages that are too wide are named, but not tables, fenced code and addresses of links", () => {
+  const wide = "word ".repeat(25)
+  const text = [wide, `| ${wide} |`, "```sh", wide, "```", `see [it](https://${"x".repeat(150)})`].join("\n")
+  const texts = ["a.md", "b.yml", ".ci/run", "c.ts"].map((path) => ({ path, text }))
+  expect(pagesFit(texts)).toEqual([
+    "a.md:1: 125 columns: wrap at 120",
+    "b.yml:1: 125 columns: wrap at 120",
+    ".ci/run:1: 125 columns: wrap at 120"
   ])
 })
 

@@ -4,6 +4,7 @@
 
 import { isTest, type Rule } from "./import-rules.ts"
 import type { SourceFile } from "./source-files.ts"
+import { widestLine } from "./text-rules.ts"
 import type { Token } from "./tokens.ts"
 
 interface Ban {
@@ -90,16 +91,13 @@ export const everyFileHasHeader: Rule = (files) =>
       : [`${path}:1: opens without a header: say in a comment what it is and what it does not know`]
   })
 
-/** Most columns of a line of a comment; the formatter keeps code shorter. */
-const widestComment = 120
-
 /** Comments fit the page, and a header states what its file is instead of what it "decides". */
 export const commentsArePlain: Rule = (files) =>
   files.flatMap(({ path, text }) =>
     text.split("\n").flatMap((line, index) => {
       if (!/^\s*(\/\/|\/?\*)/.test(line)) return []
-      if (line.length > widestComment) {
-        return [`${path}:${index + 1}: ${line.length} columns: wrap comments at ${widestComment}`]
+      if (line.length > widestLine) {
+        return [`${path}:${index + 1}: ${line.length} columns: wrap comments at ${widestLine}`]
       }
       if (/^\/\/ Decides\b/.test(line)) return [`${path}:${index + 1}: "Decides ...": state what the file is`]
       return /refuses? to know/.test(line)

@@ -1,5 +1,6 @@
 // Rules about texts and package.json: no unfinished work, no paths of one machine, no golden file that no command
-// renews, no name of a file that does not exist; exact versions, and a pinned runtime that may install itself.
+// renews, no name of a file that does not exist, no line wider than the page; exact versions, and a pinned runtime that
+// may install itself.
 
 interface Text {
   readonly path: string
@@ -37,6 +38,23 @@ export const noPathsOfAMachine = (texts: ReadonlyArray<Text>): ReadonlyArray<str
     machinePath,
     "a path of one machine: use a path relative to the repository or a temporary folder"
   )
+
+/** Most columns of a line of prose or of a comment; the formatter keeps code shorter. */
+export const widestLine = 120
+
+/** Pages, workflows and the script of CI fit the page, except tables, fenced code and addresses of links. */
+export const pagesFit = (texts: ReadonlyArray<Text>): ReadonlyArray<string> =>
+  texts
+    .filter(({ path }) => /(\.md|\.ya?ml|^\.ci\/run)$/.test(path))
+    .flatMap(({ path, text }) => {
+      let fenced = false
+      return text.split("\n").flatMap((line, index) => {
+        if (/^\s*```/.test(line)) fenced = !fenced
+        if (fenced || /^\s*\|/.test(line)) return []
+        const columns = line.replace(/\]\([^)]*\)|https?:\S+/g, "").length
+        return columns > widestLine ? [`${path}:${index + 1}: ${columns} columns: wrap at ${widestLine}`] : []
+      })
+    })
 
 const fileSnapshot = `toMatch${"FileSnapshot"}`
 

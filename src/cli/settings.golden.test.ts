@@ -30,9 +30,9 @@ const row = ({ path, type, meaning, isRequired, byDefault, former }: Setting): s
 
 const page = (): string => `# Settings
 
-Every key of every role's configuration, generated from the schemas (\`config.ts\` in each role's folder); \`npm run golden\`
-writes this page. Keys are nested: \`rates.egress\` is \`egress\` below \`rates\`, and \`upstreams[].name\` stands for each
-element of the list.
+Every key of every role's configuration, generated from the schemas (\`config.ts\` in each role's folder); \`npm run
+golden\` writes this page. Keys are nested: \`rates.egress\` is \`egress\` below \`rates\`, and \`upstreams[].name\` stands
+for each element of the list.
 
 | type | is written as |
 |---|---|

@@ -9,10 +9,10 @@
 //
 // Invariants: every Request gets exactly one Piece or Reject while its channel and connection exist; the pieces that
 // are waiting, loading or being sent fit into maxUploadQueue and one place beyond it (hasRoom, makeRoomFor), and
-// together with the stalled ones into maxUploadBytes; a peer that does not take its piece (stalled) blocks no other: its
-// place in the queue is free for others, at most maxUploadQueue pieces are stalled, and its connection is dropped when
-// the requester must have given up; a piece is loaded once for all neighbours that wait for it; a load that nobody waits
-// for any more is dropped when it returns.
+// together with the stalled ones into maxUploadBytes; a peer that does not take its piece (stalled) blocks no other:
+// its place in the queue is free for others, at most maxUploadQueue pieces are stalled, and its connection is dropped
+// when the requester must have given up; a piece is loaded once for all neighbours that wait for it; a load that
+// nobody waits for any more is dropped when it returns.
 // Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The uploader
 // does not know what a piece is worth.
 
