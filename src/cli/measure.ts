@@ -11,10 +11,7 @@ const inNamespaces = (text: string): string => `With --namespaces: ${text}`
 
 const flags = {
   namespaces: Flag.Boolean("namespaces").pipe(
-    Flag.withDescription(
-      "Run each process in a network namespace with a link that the kernel shapes, and print the result beside the " +
-        "prediction; needs root, ip and tc"
-    ),
+    Flag.withDescription("Run each process in a network namespace on a shaped link; needs root, ip and tc"),
     Flag.withDefault(false)
   ),
   name: Flag.String("name").pipe(
@@ -39,8 +36,7 @@ const flags = {
   rate: Flag.String("rate").pipe(
     Flag.withSchema(byteRateText),
     Flag.withDescription(
-      "Rate at which each agent and the origin may send and receive (500kB/s); with --namespaces that of the links, " +
-        "headers included (20Mbit/s)"
+      "Rate of each host (500kB/s); with --namespaces of its link, headers included (20Mbit/s)"
     ),
     Flag.optional
   ),
@@ -58,7 +54,7 @@ const flags = {
   limiter: Flag.Int("limiter").pipe(
     Flag.withMetavar("PERCENT"),
     Flag.withDescription(
-      inNamespaces("the product's own rate limits, in percent of what a link leaves for pieces; 0 is off (0)")
+      inNamespaces("the product's own rate limits, in percent of a link's goodput; 0 is off (0)")
     ),
     Flag.withDefault(0)
   ),
@@ -86,9 +82,7 @@ const flags = {
   settings: Flag.String("sysctl").pipe(
     Flag.withMetavar("NAME=VALUE"),
     Flag.withDescription(
-      inNamespaces(
-        "a setting of the kernel for every host, such as net.ipv4.tcp_notsent_lowat=16384; may be repeated"
-      )
+      inNamespaces("a kernel setting, as net.ipv4.tcp_notsent_lowat=16384; may be repeated")
     ),
     Flag.atLeast(0)
   ),
@@ -112,13 +106,13 @@ const flags = {
   runs: Flag.Int("runs").pipe(Flag.withDescription("Runs to keep (3)"), Flag.withDefault(3)),
   maxBusy: Flag.Finite("max-busy").pipe(
     Flag.withDescription(
-      "A run is dropped, or marked with --namespaces, when more than this share of all processors is in use (0.6)"
+      "A run with more of all processors in use is dropped, with --namespaces only marked (0.6)"
     ),
     Flag.withDefault(0.6)
   ),
   quietBelow: Flag.Finite("quiet-below").pipe(
     Flag.withDescription(
-      "The pulls begin when less than this share of all processors is in use (0.1); not with --namespaces"
+      "The pulls begin when less of all processors is in use (0.1); not with --namespaces"
     ),
     Flag.withDefault(0.1)
   ),
@@ -129,9 +123,7 @@ const flags = {
   ),
   storage: Flag.String("storage").pipe(
     Flag.withMetavar("DIR"),
-    Flag.withDescription(
-      "Where the hosts' folders are made: memory, so that one disk does not stand under all (/dev/shm)"
-    ),
+    Flag.withDescription("Where the hosts' folders are made: memory, so that hosts share no disk (/dev/shm)"),
     Flag.withDefault("/dev/shm")
   ),
   portBase: Flag.Int("port-base").pipe(

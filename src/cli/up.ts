@@ -49,7 +49,7 @@ const flags = {
     Flag.withDefault("127.0.0.1")
   ),
   logLevel: Flag.Literals("log", ["trace", "debug", "info", "warn", "error", "silent"]).pipe(
-    Flag.withDescription("Lowest level of the lines in the log files (info)"),
+    Flag.withDescription("The lowest level in the log files (info)"),
     Flag.withDefault("info" as const)
   )
 }

@@ -43,13 +43,13 @@ export const AgentConfig = Schema.Struct({
   buildIndexes: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the build-indexes"),
   proxy: optional(
     HttpUrl,
-    "The proxy that takes pushes: the agent tells clients its address, or forwards their pushes to it"
+    "The proxy that takes pushes: the agent tells clients its address, or forwards pushes to it"
   ),
   // Every pull of a tag that is older asks the build-index, a question that is answered 304 without a body.
   freshness: withDefault(
     duration({ least: 0, most: "1 day" }),
     "5 seconds",
-    "How soon a moved tag or a deletion is seen; 0 asks the build-index at every request"
+    "How soon a moved tag or a deletion is seen; 0 asks at every request"
   ),
   serveStale: withDefault(
     Schema.Boolean,
@@ -59,7 +59,7 @@ export const AgentConfig = Schema.Struct({
   push: withDefault(
     Schema.Literals(["refuse", "forward"]),
     "refuse",
-    "What becomes of a push to this agent; forward needs `proxy`"
+    "What becomes of a push; forward needs `proxy`"
   ),
   register: optional(Registration, "Makes the agent known to the trackers, so that proxies can preheat it"),
   disk: optional(DiskBudgetConfig, "Bounds what is kept; without it an agent keeps everything"),

@@ -11,12 +11,12 @@ export const Log = Schema.Struct({
   level: withDefault(
     Schema.Literals(["trace", "debug", "info", "warn", "error", "silent"]),
     "info",
-    "The lowest level that is logged"
+    "The lowest logged level"
   ),
   format: withDefault(
     Schema.Literals(["auto", "json", "pretty"]),
     "auto",
-    "The format of log lines; auto is pretty on a terminal and JSON otherwise"
+    "Format of logs; auto is pretty on a terminal"
   )
 })
 

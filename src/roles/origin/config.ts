@@ -29,13 +29,13 @@ export const OriginConfig = Schema.Struct({
   http: required(Listen, "Where the origin listens for HTTP, with /metrics, /health and /readiness"),
   origins: required(
     Schema.NonEmptyArray(HttpUrl),
-    "Every origin of the cluster, including this one, by the URL that the others use: the members of the ring"
+    "Every origin of the ring, this one included, by the URL that the others use"
   ),
   self: required(HttpUrl, "This origin's own entry among the origins"),
   upstreams: withDefault(UpstreamList, [], "Registries whose blobs are fetched on request"),
   buildIndexes: optional(
     Schema.NonEmptyArray(HttpUrl),
-    "Every build-index of the cluster: blobs that none of them needs can be collected; without it none are"
+    "Every build-index of the cluster; without it no unneeded blob is collected"
   ),
   collect: withDefault(OriginCollect, {}, "When unneeded blobs are removed")
 })

@@ -37,7 +37,7 @@ export const ProxyConfig = Schema.Struct({
   buildIndexes: required(Schema.NonEmptyArray(HttpUrl), "The HTTP addresses of the build-indexes"),
   trackers: optional(
     Schema.NonEmptyArray(HttpUrl),
-    "The HTTP addresses of the trackers, which know the agents; without them there is no preheating"
+    "The HTTP addresses of the trackers; without them there is no preheating"
   ),
   preheat: withDefault(PreheatRules, {}, "What is preheated without a request, and where"),
   ...namingKeys
