@@ -11,7 +11,7 @@ const links: ShapedLinks = { agents: 4, size: 8 * MiB, pieceLength: MiB / 4, rat
 
 const secondsOf = (completions: ReadonlyArray<Micros>) => completions.map((micros) => micros / 1e6)
 
-describe("a simulated wave on shaped links", () => {
+describe("a simulated flash crowd on shaped links", () => {
   it("is the same for the same seed, and ends after the bound", async () => {
     const [first, again] = await Promise.all(
       [1, 1].map((seed) => Effect.runPromise(simulateLinks(links, "fair", seed)))

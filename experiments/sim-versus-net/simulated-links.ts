@@ -72,7 +72,7 @@ export const boundOfLinks = (links: ShapedLinks): number =>
     latency: latency / 1e6
   })
 
-export interface SimulatedWave {
+export interface SimulatedCrowd {
   /** One per agent. */
   readonly completions: ReadonlyArray<Micros>
   readonly rejects: number
@@ -80,15 +80,15 @@ export interface SimulatedWave {
   readonly events: number
 }
 
-/** Runs one wave of the twin. */
+/** Runs one flash crowd of the twin. */
 export const simulateLinks = (
   links: ShapedLinks,
   model: LinkModel,
   seed: number
-): Effect.Effect<SimulatedWave, { readonly message: string }> =>
+): Effect.Effect<SimulatedCrowd, { readonly message: string }> =>
   Effect.map(
     runFlashCrowd(crowdOf(links, model, seed), {}, silentProgress),
-    ({ completions, counts, traceHash, events }): SimulatedWave => ({
+    ({ completions, counts, traceHash, events }): SimulatedCrowd => ({
       completions,
       rejects: counts.rejects_received ?? 0,
       traceHash,

@@ -1,5 +1,5 @@
 // What the hosts of a measurement have counted, read from outside: the kernel's counters of each link and of TCP, and
-// the metrics of each process. Two looks and their difference give what a wave has cost.
+// the metrics of each process. Two looks and their difference give what a flash crowd has cost.
 //
 // Invariant: a counter that is missing is a failure, not a zero.
 

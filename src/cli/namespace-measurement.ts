@@ -1,4 +1,4 @@
-// `shoal measure --namespaces`: the simulator predicts a wave on shaped links, then real processes in network
+// `shoal measure --namespaces`: the simulator predicts a flash crowd on shaped links, then real processes in network
 // namespaces run it several times, and both are printed beside the bound that no protocol can beat. namespace-run.ts
 // does a single run.
 //
@@ -88,12 +88,12 @@ const optionsOf = (given: NamespaceRequest): Effect.Effect<NamespaceRunOptions, 
 
 const predict = (options: NamespaceRunOptions, seeds: number) =>
   Effect.gen(function* () {
-    const waves = yield* Effect.forEach(
+    const crowds = yield* Effect.forEach(
       Array.from({ length: seeds }, (_, index) => index + 1),
       (seed) => simulateLinks(options, "fair", seed)
     )
-    const rejects = waves.reduce((sum, wave) => sum + wave.rejects, 0) / seeds
-    const seconds = waves.map(({ completions }) => completions.map((micros) => micros / 1e6))
+    const rejects = crowds.reduce((sum, crowd) => sum + crowd.rejects, 0) / seeds
+    const seconds = crowds.map(({ completions }) => completions.map((micros) => micros / 1e6))
     return {
       means: meanTimes(seconds),
       times: medianTimes(seconds.map(timesOf)),

@@ -73,7 +73,7 @@ export interface NamespaceRun {
   readonly sockets: SocketsSummary
 }
 
-/** Time limit of a wave: a multiple of the bound, and a constant. */
+/** Time limit of a flash crowd: a multiple of the bound, and a constant. */
 const patienceFactor = 10
 const patienceSeconds = 60
 const pushWithin = "120 seconds"

@@ -1,5 +1,6 @@
-// What peer sockets hold in the kernel while a wave runs, seen with `ss`: bytes that the product gave to the kernel and
-// the receiver's kernel has not acknowledged. One host is looked at a few times a second, so that looking costs little.
+// What peer sockets hold in the kernel while a flash crowd runs, seen with `ss`: bytes that the product gave to the
+// kernel and the receiver's kernel has not acknowledged. One host is looked at a few times a second, so that looking
+// costs little.
 
 import { execFile } from "node:child_process"
 import { Duration, Effect } from "effect"

@@ -20,12 +20,12 @@ const rateText = Schema.encodeSync(byteRateText)
 const delayText = Schema.encodeSync(durationText)
 
 /** Half of the agents, and the last one; seconds, or ratios to the bound. */
-export interface WaveTimes {
+export interface CrowdTimes {
   readonly p50: number
   readonly slowest: number
 }
 
-export const timesOf = (completions: ReadonlyArray<number>): WaveTimes => {
+export const timesOf = (completions: ReadonlyArray<number>): CrowdTimes => {
   const sorted = ascending(completions)
   return { p50: quantile(sorted, 500), slowest: quantile(sorted, 1000) }
 }
@@ -33,7 +33,7 @@ export const timesOf = (completions: ReadonlyArray<number>): WaveTimes => {
 const middle = (values: ReadonlyArray<number>): number => quantile(ascending(values), 500)
 
 /** The medians over runs or seeds, of each number separately. */
-export const medianTimes = (all: ReadonlyArray<WaveTimes>): WaveTimes => ({
+export const medianTimes = (all: ReadonlyArray<CrowdTimes>): CrowdTimes => ({
   p50: middle(all.map(({ p50 }) => p50)),
   slowest: middle(all.map(({ slowest }) => slowest))
 })
@@ -44,7 +44,7 @@ const kilobytes = (bytes: number): string => `${(bytes / 1e3).toFixed(0)} kB`
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
 /** Seconds, and in brackets their ratio to the bound. */
-const againstBound = ({ p50, slowest }: WaveTimes, bound: number): string =>
+const againstBound = ({ p50, slowest }: CrowdTimes, bound: number): string =>
   `p50 ${p50.toFixed(2)} s (${(p50 / bound).toFixed(3)}), slowest ${slowest.toFixed(2)} s (${(slowest / bound).toFixed(3)})`
 
 /** Shaper, queue and TCP in a few words. */
@@ -71,10 +71,10 @@ export const setUpLines = (options: NamespaceRunOptions): ReadonlyArray<string> 
   ]
 }
 
-export const predictedLine = (name: string, times: WaveTimes, links: ShapedLinks, rejects: number): string =>
+export const predictedLine = (name: string, times: CrowdTimes, links: ShapedLinks, rejects: number): string =>
   `${name} predicts  ${againstBound(times, boundOfLinks(links))}, ${rejects.toFixed(2)} Rejects a piece`
 
-/** Piece transfers that the wave needs. */
+/** Piece transfers that the flash crowd needs. */
 const transfers = ({ agents, size, pieceLength }: ShapedLinks): number =>
   agents * Math.ceil(size / pieceLength)
 
@@ -155,9 +155,9 @@ export const hostLines = (run: NamespaceRun): ReadonlyArray<string> => {
 }
 
 export const conclusionLines = (
-  measured: WaveTimes,
+  measured: CrowdTimes,
   runs: number,
-  predicted: WaveTimes | undefined,
+  predicted: CrowdTimes | undefined,
   links: ShapedLinks
 ): ReadonlyArray<string> => [
   `measured  ${againstBound(measured, boundOfLinks(links))}${runs > 1 ? `, medians of ${runs} runs` : ""}`,
