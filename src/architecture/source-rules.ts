@@ -22,7 +22,7 @@ const onEffects = "write an Effect and let the world run it; promises escape the
 const ambient: ReadonlyArray<Ban> = [
   ban("Date", "take the instant as an argument, or ask the Timers service or Effect's Clock"),
   ban("performance", "take the instant as an argument, or ask the Timers service or Effect's Clock"),
-  ban("Math . random", "take a RandomSource (src/protocol/random-source.ts)"),
+  ban("Math . random", "take a RandomSource (src/protocol/kit/random-source.ts)"),
   ban("crypto", "ask the Digests service"),
   ban("setTimeout", onTimers),
   ban("setInterval", onTimers),
