@@ -28,7 +28,7 @@ export interface KrakenCase {
 
 /** Who ran it, and how. */
 export const krakenSources = {
-  processes: "Processes of agents, origin and tracker; one run each, the figures of issue 12",
+  processes: "Processes of agents, origin and tracker; one run each (docs/laboratory.md, Strategies)",
   schedulers:
     "The schedulers of eight agents and of the origin in one Go process, as Kraken's own tests start them, with a " +
     "tracker over HTTP and the policy and announce interval of its configuration; other work beside it",
