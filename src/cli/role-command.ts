@@ -64,7 +64,10 @@ export const roleCommand = <Config extends RoleConfig>(role: RoleCommand<Config>
       yield* Effect.gen(function* () {
         const { listeners } = yield* runHost(program(decoded))
         for (const { name, host, port } of listeners)
-          yield* Effect.logInfo(`${name} listens on ${hostAndPort(host, port)}`)
+          yield* Effect.annotateLogs(Effect.logInfo("listens"), {
+            listener: name,
+            address: hostAndPort(host, port)
+          })
         yield* Effect.never
       }).pipe(Effect.scoped, Effect.provide(pinoLogger(decoded.log)))
     })

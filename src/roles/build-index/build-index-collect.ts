@@ -164,9 +164,13 @@ export const makeBuildIndexCollect = (options: {
           if (!dryRun) {
             for (const [repository, plan] of plans) yield* apply(repository, plan, now)
             if (plans.size > 0) {
-              yield* Effect.logInfo(
-                `collected ${report.tags} tags, ${report.manifests} manifests, ${report.blobs} blobs, ${report.bytes} bytes`
-              )
+              const { tags, manifests, blobs, bytes } = report
+              yield* Effect.annotateLogs(Effect.logInfo("collected what no tag needs"), {
+                tags,
+                manifests,
+                blobs,
+                bytes
+              })
             }
           }
           return report
@@ -175,7 +179,7 @@ export const makeBuildIndexCollect = (options: {
 
     if (config.every !== undefined) {
       const again = Effect.catch(collect(false), (error) =>
-        Effect.logError(`the collection stops until the next interval: ${error.message}`)
+        Effect.logError("the collection stops until the next interval:", error.message)
       )
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(config.every), again)))
     }

@@ -182,8 +182,9 @@ export const makeOriginClient = (
           })
           if (failure === undefined) return
           if (failure._tag === "BlobRejected") return yield* failure
-          yield* Effect.logWarning(
-            `origin ${url} did not take ${digest}, the next is tried: ${failure.message}`
+          yield* Effect.annotateLogs(
+            Effect.logWarning("an origin did not take a blob, the next is tried:", failure.message),
+            { origin: url, digest }
           )
           failures.push(failure.message)
         }

@@ -43,7 +43,10 @@ export const countedHandler = (
   HttpServerRequest.HttpServerRequest.use((request) =>
     Effect.map(
       Effect.catchDefect(handler, (defect) =>
-        Effect.as(Effect.logError(`${request.method} ${route} failed: a defect`, defect), onDefect())
+        Effect.annotateLogs(Effect.logError("a request failed, a defect:", defect), {
+          method: request.method,
+          route
+        }).pipe(Effect.as(onDefect()))
       ),
       (response) => {
         counter(request.method, route, response.status)

@@ -102,11 +102,11 @@ export const makeOriginCollect = (options: {
         const bytes = bytesOf(gone)
         removed.blobs(gone.length)
         removed.bytes(bytes)
-        const some = gone.slice(0, 3).map(({ digest }) => digest)
-        const others = gone.length > some.length ? ` and ${gone.length - some.length} more` : ""
-        yield* Effect.logInfo(
-          `collected ${gone.length} blobs of ${bytes} bytes that no repository needs: ${some.join(", ")}${others}`
-        )
+        yield* Effect.annotateLogs(Effect.logInfo("collected blobs that no repository needs"), {
+          blobs: gone.length,
+          bytes,
+          first: gone.slice(0, 3).map(({ digest }) => digest)
+        })
         return gone
       })
 
@@ -135,7 +135,7 @@ export const makeOriginCollect = (options: {
 
     if (config.every !== undefined) {
       const again = Effect.catch(collect(false), (error) =>
-        Effect.logWarning(`the collection stops until the next interval: ${error.message}`)
+        Effect.logWarning("the collection stops until the next interval:", error.message)
       )
       yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(config.every), again)))
     }

@@ -204,9 +204,7 @@ export const makeOriginReplication = (
       yield* pass
       if (queued <= 0) latch.closeUnsafe()
     }).pipe(
-      Effect.catch((error) =>
-        Effect.logError(`the queue of copies to other origins fails: ${error.message}`)
-      ),
+      Effect.catch((error) => Effect.logError("the queue of copies to other origins fails:", error.message)),
       Effect.forever
     )
 
@@ -226,8 +224,9 @@ export const makeOriginReplication = (
           if (Option.isSome(yield* tables.get(table, key))) continue
           if (queued >= limits.maxQueuedReplications) {
             failedCopies(1)
-            yield* Effect.logError(
-              `the queue of copies is full (${queued}): ${digest} will be missing at ${target}`
+            yield* Effect.annotateLogs(
+              Effect.logError("the queue of copies is full: a blob will be missing at another owner"),
+              { digest, target, waiting: queued }
             )
             continue
           }
@@ -245,7 +244,7 @@ export const makeOriginReplication = (
       }).pipe(
         // The worker drops the rows when it finds nothing to copy.
         Effect.catch((error) =>
-          Effect.logWarning(`intended copies of ${digest} stay queued: ${error.message}`)
+          Effect.annotateLogs(Effect.logWarning("intended copies stay queued:", error.message), { digest })
         )
       )
 

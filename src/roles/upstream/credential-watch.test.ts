@@ -73,7 +73,7 @@ const withUpstream = (test: (scene: Scene) => Effect.Effect<void>, hasCredential
     yield* Effect.ensuring(test(scene), running.stop)
   })
 
-const again = "Info upstream docker.io accepts the configured credentials again"
+const again = "Info an upstream accepts the configured credentials again upstream=docker.io"
 
 describe("an upstream that refuses the configured credentials", () => {
   for (const auth of ["basic", "bearer"] as const) {
@@ -92,8 +92,8 @@ describe("an upstream that refuses the configured credentials", () => {
           assert.match(
             refused[0]!,
             auth === "basic"
-              ? /^Warn upstream docker\.io cannot be used as it is configured: it answered 401 to its credentials$/
-              : /^Warn upstream docker\.io cannot be used as it is configured: the token server auth\.docker\.io:2 answered 401/
+              ? /^Warn an upstream cannot be used as it is configured: it answered 401 to its credentials upstream=docker\.io$/
+              : /^Warn an upstream cannot be used as it is configured: the token server auth\.docker\.io:2 answered 401/
           )
           scene.secret = "secret"
           yield* scene.pull("a/b", "a/c")
@@ -133,7 +133,7 @@ describe("an upstream that refuses the configured credentials", () => {
           scene.secret = undefined
           yield* scene.pull("a/b", "a/c")
           assert.deepStrictEqual(scene.lines(), [
-            "Warn upstream docker.io cannot be used as it is configured: the password cannot be read: the file that it names does not exist"
+            "Warn an upstream cannot be used as it is configured: the password cannot be read: the file that it names does not exist upstream=docker.io"
           ])
         })
       )
@@ -143,7 +143,7 @@ describe("an upstream that refuses the configured credentials", () => {
             scene.state.auth = "basic"
             yield* scene.pull("a/b", "a/c")
             assert.deepStrictEqual(scene.lines(), [
-              "Warn upstream docker.io cannot be used as it is configured: it requires credentials (basic), and its configuration has none for that"
+              "Warn an upstream cannot be used as it is configured: it requires credentials (basic), and its configuration has none for that upstream=docker.io"
             ])
           }),
         false

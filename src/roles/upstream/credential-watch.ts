@@ -27,12 +27,17 @@ export const makeCredentialWatch = (name: string): Effect.Effect<CredentialWatch
           if (isRefused || now < quietUntil) return
           isRefused = true
           quietUntil = now + credentialWarningPause / 1000
-          yield* Effect.logWarning(`upstream ${name} cannot be used as it is configured: ${why}`)
+          yield* Effect.annotateLogs(
+            Effect.logWarning("an upstream cannot be used as it is configured:", why),
+            { upstream: name }
+          )
         }),
       accepted: Effect.suspend(() => {
         if (!isRefused) return Effect.void
         isRefused = false
-        return Effect.logInfo(`upstream ${name} accepts the configured credentials again`)
+        return Effect.annotateLogs(Effect.logInfo("an upstream accepts the configured credentials again"), {
+          upstream: name
+        })
       })
     }
   })

@@ -166,7 +166,10 @@ export const makeUpstreamRequests = (
       return Effect.flatMap(Clock.currentTimeMillis, (now) => {
         pausedUntil = now + pause / 1000
         pausedWhy = why
-        return Effect.logWarning(`upstream ${why}; not asked for ${Math.ceil(pause / 1_000_000)} s`)
+        return Effect.annotateLogs(Effect.logWarning("an upstream is not asked for a while:", why), {
+          upstream: name,
+          seconds: Math.ceil(pause / 1_000_000)
+        })
       })
     }
   })
