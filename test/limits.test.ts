@@ -19,8 +19,10 @@ import { ServiceLimits } from "../src/roles/services/limits.ts"
 import { TrackerLimits } from "../src/roles/tracker/limits.ts"
 import { UpstreamLimits } from "../src/roles/upstream/limits.ts"
 import { ListenerLimits } from "../src/runtime-net/http/limits.ts"
+import { PlatformLimits } from "../src/runtime-net/platform/limits.ts"
 import { SocketLimits } from "../src/runtime-net/sockets/limits.ts"
 import { StoreLimits } from "../src/runtime-net/store/limits.ts"
+import { TableLimits } from "../src/runtime-net/tables/limits.ts"
 
 const references = {
   agent: AgentLimits,
@@ -37,7 +39,9 @@ const references = {
   upstream: UpstreamLimits,
   listener: ListenerLimits,
   socket: SocketLimits,
-  store: StoreLimits
+  store: StoreLimits,
+  platform: PlatformLimits,
+  table: TableLimits
 }
 
 it.effect("every limit is a number above nothing, and a minimum is not above its maximum", () =>

@@ -29,6 +29,8 @@ export const limits = {
   maxPiecesPerMessage: 1024,
   /** Channels per connection, which is the number of swarms that two hosts can share at once. */
   maxChannels: 1024,
+  /** Opens of one swarm that a peer may leave unanswered; no more are sent after them. */
+  maxUnansweredOpens: 4,
 
   /** Connections of a host, dialled and accepted together: memory and sockets against reach. */
   maxConnections: 512,
@@ -191,6 +193,15 @@ export const limits = {
   announceMisses: 3,
   /** Peers in one hand-out. */
   maxHandOut: 24,
+  /**
+   * Peers that are compared for a place of a hand-out. Measured with 5,000 peers that join one after another: the
+   * standard deviation of the degree and the diameter in hops are, after joining, 4.6 and 6 with one compared peer, 3.3
+   * and 6 with two, 2.6 and 7 with three, 2.0 and 8 with five; after another round of announces 3.3 and 5, 1.9 and 5,
+   * 1.2 and 6, 0.7 and 7.
+   */
+  comparedPeers: 3,
+  /** Probes for a place of a hand-out, including those of peers that are chosen already or full. */
+  maxPeerProbes: 12,
   /** Peers of one swarm that a tracker keeps. */
   maxPeersPerSwarm: 100_000
 } as const

@@ -11,6 +11,7 @@
 
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
+import { limits } from "../limits.ts"
 import { type HostContext, sendMessage } from "../swarm/host-context.ts"
 import { Neighbour, type NeighbourSwarm, peerOf } from "../swarm/neighbour.ts"
 import type { Uploader } from "../swarm/uploader.ts"
@@ -21,9 +22,6 @@ import type { ConnectionBudget } from "./connection-budget.ts"
 import { indexNeighbour, type NeighbourIndex, unindexNeighbour } from "./neighbour-index.ts"
 import { NeighbourSearch } from "./neighbour-search.ts"
 import { type PeerSession, type RemoteChannel, sessionOf } from "./peer-session.ts"
-
-/** Opens of one swarm that a peer may leave unanswered; no more are sent after them. */
-const maxUnanswered = 4
 
 interface Entry<S> {
   readonly swarm: S
@@ -183,7 +181,7 @@ export class Channels<S extends ChannelSwarm> {
   /** Opens a swarm on a connection, and joins it when the peer has opened it before. */
   open(session: PeerSession, id: SwarmId, now: Micros): void {
     const { swarm } = this.#entry(id)
-    if (session.neighbourOf(id) !== undefined || session.unanswered(id) >= maxUnanswered) return
+    if (session.neighbourOf(id) !== undefined || session.unanswered(id) >= limits.maxUnansweredOpens) return
     const channel = session.freeChannel()
     if (channel === undefined) return
     const neighbour = new Neighbour(session, swarm, channel, swarm.haves.end)

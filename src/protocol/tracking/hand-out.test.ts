@@ -43,6 +43,18 @@ const downloading = (index: number, neighbours = 0) => ({
   stopped: false
 })
 
+test.each([
+  [{}, 3],
+  [{ comparedPeers: 1 }, 1],
+  [{ maxPeerProbes: 2 }, 2]
+] as const)("a place costs as many probes as its rules allow: %o", (rules, draws) => {
+  const table = new HandOut(rules)
+  for (let index = 0; index < 5000; index++) table.announce(downloading(index), 0)
+  const random = seeded(1)
+  expect(table.choose(peer(9999).peerId, 1, [], random, 0)).toHaveLength(1)
+  expect(random.draws).toBe(draws)
+})
+
 describe("the table, under any history,", () => {
   const step = fc.record({
     index: fc.nat(40),

@@ -28,6 +28,8 @@ export interface HandOutRules {
   readonly newcomerNeighbours: number
   readonly maxNeighbours: number
   readonly maxHandOut: number
+  readonly comparedPeers: number
+  readonly maxPeerProbes: number
 }
 
 /** Announce of a peer in one swarm. */
@@ -53,15 +55,6 @@ interface Entry extends RecencyLinks<Entry> {
   /** The last choice that included it or was made for it. */
   namedIn: number
 }
-
-/**
- * Peers that are compared for a place. Measured with 5,000 peers that join one after another: the standard deviation of
- * the degree and the diameter in hops are, after joining, 4.6 and 6 with one compared peer, 3.3 and 6 with two, 2.6 and
- * 7 with three, 2.0 and 8 with five; after another round of announces 3.3 and 5, 1.9 and 5, 1.2 and 6, 0.7 and 7.
- */
-const comparedPeers = 3
-/** Probes for a place, including those of peers that are chosen already or full. */
-const maxProbes = 12
 
 const timeToLive = (complete: boolean): Micros =>
   limits.announceMisses * (complete ? limits.seedAnnounceInterval : limits.announceInterval)
@@ -174,8 +167,9 @@ export class HandOut {
   /** An entry that is not in this choice; undefined when a bounded search finds none. */
   #lowestOfFew(choice: number, random: RandomSource): Entry | undefined {
     const entries = this.#entries
+    const { comparedPeers, maxPeerProbes, maxNeighbours } = this.#rules
     // In a small table probes could miss the last few, so all entries are read, from a random one on because of ties.
-    if (entries.length <= maxProbes) {
+    if (entries.length <= maxPeerProbes) {
       let lowest: Entry | undefined
       const first = entries.length > 1 ? random.nextInt(entries.length) : 0
       for (let offset = 0; offset < entries.length; offset++) {
@@ -186,10 +180,10 @@ export class HandOut {
     }
     let lowest: Entry | undefined
     let compared = 0
-    for (let probe = 0; probe < maxProbes && compared < comparedPeers; probe++) {
+    for (let probe = 0; probe < maxPeerProbes && compared < comparedPeers; probe++) {
       const entry = entries[random.nextInt(entries.length)]!
       if (entry.namedIn === choice) continue
-      if (entry.degree < this.#rules.maxNeighbours) compared++
+      if (entry.degree < maxNeighbours) compared++
       if (lowest === undefined || entry.degree < lowest.degree) lowest = entry
     }
     return lowest

@@ -336,10 +336,12 @@ const noRoom =
 const wantWhole = (swarm: OpenSwarm): Effect.Effect<unknown, never, Scope.Scope> =>
   held(swarm.wantWhole, (withdraw) => withdraw())
 
-const whileTrackersAreAway = ({ metainfoPatience }: AgentLimits) =>
-  Schedule.exponential(Duration.millis(100)).pipe(
-    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(2)))),
-    Schedule.upTo({ duration: toDuration(metainfoPatience) })
+const whileTrackersAreAway = (limits: AgentLimits) =>
+  Schedule.exponential(toDuration(limits.minMetainfoRetryDelay)).pipe(
+    Schedule.modifyDelay(({ duration }) =>
+      Effect.succeed(Duration.min(duration, toDuration(limits.maxMetainfoRetryDelay)))
+    ),
+    Schedule.upTo({ duration: toDuration(limits.metainfoPatience) })
   )
 
 const stalled = (status: SwarmStatus | undefined, after: Micros): SwarmBroken =>

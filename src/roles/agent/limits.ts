@@ -3,7 +3,7 @@
 
 import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
-import { seconds } from "../../protocol/kit/time.ts"
+import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import { askLimits } from "../client/limits.ts"
 import { configLimits } from "../config/limits.ts"
 
@@ -36,6 +36,9 @@ export const agentLimits = {
    * minute.
    */
   metainfoPatience: seconds(45),
+  /** Wait before it asks again. It doubles from the first to the last: soon after a restart, seldom in an outage. */
+  minMetainfoRetryDelay: milliseconds(100),
+  maxMetainfoRetryDelay: seconds(2),
   /** A pull without progress for this time fails with a reason. */
   stalledPullTimeout: seconds(120),
   /** A download without clients stays in its swarm for this time, without requests, because readers come back. */

@@ -1,5 +1,6 @@
-// Tables when the power goes in the middle of a write: what was acknowledged stands, and a write is there whole or not
-// at all, whether the log is torn or the checkpoint. Contracts that all table stores keep are in stores.test.ts.
+// Tables that another process locks, and tables when the power goes in the middle of a write: what was acknowledged
+// stands, and a write is there whole or not at all, whether the log is torn or the checkpoint. Contracts that all table
+// stores keep are in stores.test.ts.
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -8,6 +9,7 @@ import { DatabaseSync } from "node:sqlite"
 import { it } from "@effect/vitest"
 import { Effect } from "effect"
 import { afterEach, describe, expect, vi } from "vitest"
+import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { coinFlips } from "../../../testing/runtime-net/torn-content.ts"
 import {
   readTableFiles,
@@ -15,6 +17,7 @@ import {
   tornTableFiles
 } from "../../../testing/runtime-net/torn-tables.ts"
 import type { TableStore, TableWrite } from "../../roles/services/table-store.ts"
+import { TableLimits } from "./limits.ts"
 import { openSqliteTableStore } from "./sqlite-table-store.ts"
 
 const temporaryFolder = Effect.acquireRelease(
@@ -42,6 +45,25 @@ const rowsOf = (store: TableStore) =>
     store.scan("tags", { prefix: "", limit: 1_000 }),
     (rows) => new Map(rows.map(({ key, value }) => [key, value.split(" ", 1)[0]]))
   )
+
+describe("tables that another process locks", () => {
+  it.live("are waited for during tableLockPatience, and then the write fails", () =>
+    Effect.gen(function* () {
+      const opened = vi.spyOn(DatabaseSync.prototype, "exec")
+      const folder = yield* temporaryFolder
+      const store = yield* withLimits(openSqliteTableStore(folder), TableLimits, { tableLockPatience: 1000 })
+      const [database] = opened.mock.contexts
+      if (!(database instanceof DatabaseSync)) throw new Error("no database was opened")
+      expect(Object.values(database.prepare("PRAGMA busy_timeout").get()!)).toEqual([1])
+      const other = new DatabaseSync(join(folder, "tables.sqlite"))
+      other.exec("BEGIN IMMEDIATE")
+      const refused = yield* Effect.flip(store.write(writeOf(0)))
+      expect(refused.message).toMatch(/locked/)
+      other.close()
+      yield* store.write(writeOf(0))
+    }).pipe(Effect.scoped)
+  )
+})
 
 describe("tables when the power goes", () => {
   it.live("a commit is asked to reach the medium before it counts", () =>

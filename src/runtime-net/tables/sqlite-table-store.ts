@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { Effect, Option, type Scope } from "effect"
 import { type TableRow, type TableStore, TableStoreError } from "../../roles/services/table-store.ts"
+import { TableLimits } from "./limits.ts"
 
 const tableFile = "tables.sqlite"
 
@@ -21,17 +22,18 @@ export const openSqliteTableStore = (
   folder: string,
   closed: () => string | undefined = () => undefined
 ): Effect.Effect<TableStore, TableStoreError, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      attempt(folder, "open", () => openDatabase(folder)),
-      (database) => Effect.sync(() => database.close())
-    ),
-    (database) => tableStoreOf(database, closed)
-  )
+  Effect.gen(function* () {
+    const limits = yield* TableLimits
+    const database = yield* Effect.acquireRelease(
+      attempt(folder, "open", () => openDatabase(folder, limits)),
+      (opened) => Effect.sync(() => opened.close())
+    )
+    return tableStoreOf(database, closed)
+  })
 
-const openDatabase = (folder: string): DatabaseSync => {
+const openDatabase = (folder: string, { tableLockPatience }: TableLimits): DatabaseSync => {
   mkdirSync(folder, { recursive: true })
-  const database = new DatabaseSync(join(folder, tableFile), { timeout: 5_000 })
+  const database = new DatabaseSync(join(folder, tableFile), { timeout: tableLockPatience / 1000 })
   try {
     database.exec("PRAGMA encoding = 'UTF-16be'")
     database.exec("PRAGMA journal_mode = WAL")
