@@ -10,10 +10,10 @@ import { pieceStoreConformance } from "../../../testing/conformance/piece-store.
 import { storeUsageConformance } from "../../../testing/conformance/store-usage.conformance.ts"
 import { tableStoreConformance } from "../../../testing/conformance/table-store.conformance.ts"
 import type { Payload } from "../../protocol/wire/payload.ts"
+import { makeHostStorage } from "../host/host.ts"
 import type { SimProcess } from "../network/sim-process.ts"
 import { makeSimulation } from "../simulation.ts"
 import { simDigests } from "./sim-digests.ts"
-import { makeHostStorage } from "./sim-host-storage.ts"
 import { StorageSession } from "./storage-session.ts"
 
 const makePlace = (simulation: ReturnType<typeof makeSimulation>): StoragePlace => {

@@ -15,9 +15,10 @@ import { Digests } from "../../roles/services/digests.ts"
 import { HostStorage } from "../../roles/services/host-storage.ts"
 import { PeerTransport } from "../../roles/services/peer-transport.ts"
 import { Timers } from "../../roles/services/timers.ts"
+import { SimBlobStore } from "../disk/sim-blob-store.ts"
 import { simDigests } from "../disk/sim-digests.ts"
 import type { SimDisk } from "../disk/sim-disk.ts"
-import { makeHostStorage } from "../disk/sim-host-storage.ts"
+import { SimTableStore } from "../disk/sim-table-store.ts"
 import { type StorageFaults, StorageSession } from "../disk/storage-session.ts"
 import { makeHttpClient } from "../http/sim-http-client.ts"
 import { listenHttp } from "../http/sim-http-server.ts"
@@ -50,6 +51,13 @@ export interface SimHost<Role extends StartedRole = StartedRole> {
   readonly stop: Effect.Effect<void>
   readonly kill: Effect.Effect<void>
 }
+
+/** The storage of a process: its machine's disk by the names of its folders. */
+export const makeHostStorage = (session: StorageSession): HostStorage["Service"] => ({
+  blobs: (folder) => Effect.sync(() => new SimBlobStore(session, session.disk.folder(folder))),
+  tables: (folder) => Effect.sync(() => new SimTableStore(session, session.disk.folder(folder))),
+  identity: (folder) => Effect.sync(() => session.disk.identity(folder))
+})
 
 /** Starts a program on a machine and serves its apps. */
 export const startProcess = <Role extends StartedRole>(
