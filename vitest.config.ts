@@ -29,7 +29,7 @@ export default defineConfig({
     slowTestThreshold: 5000,
     // All cores: the default leaves one idle, half of a small machine.
     maxWorkers: "100%",
-    // Of the tests of a file that says that its tests may run at once.
+    // Most tests at once of a file that says that its tests may run at once.
     maxConcurrency: 4,
     projects: [
       { test: { name: "here", include: sources, exclude: [processes, clients, long], ...together } },

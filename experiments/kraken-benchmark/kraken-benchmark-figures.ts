@@ -20,7 +20,7 @@ export interface TimeParts {
 
 export interface ContenderOutcome extends CellOutcome {
   readonly image: Times
-  /** Of all blobs together, each against the bound of one blob alone. */
+  /** The times of all blobs together, each against the bound of one blob alone. */
   readonly blob: Times
   /** Seconds after which evenly spread shares of the hosts were done, the first host first. */
   readonly curve: ReadonlyArray<readonly [seconds: number, share: number]>

@@ -38,7 +38,7 @@ class Plan {
     this.cubes = Math.min(cast.owners[0]?.length ?? 1, cast.agents)
   }
 
-  /** The strands of a host. Of those of sources only the first may start. */
+  /** The strands of a host. Only the first strand of a source may start. */
   strandsOf(host: number): ReadonlyArray<Strand> {
     const { cast, image } = this.stage
     const strands: Array<Strand> = []

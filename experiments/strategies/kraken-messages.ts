@@ -23,7 +23,7 @@ export const sizes = {
   emptyHandOut: 300,
   /** Per peer in a hand-out. */
   handedPeer: 180,
-  /** Of metainfo and of a handshake, without the part that grows with the pieces. */
+  /** Metainfo and a handshake, without the part that grows with the pieces. */
   metainfo: 400,
   handshake: 160,
   /** Per piece in metainfo: its checksum. */

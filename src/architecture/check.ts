@@ -20,7 +20,7 @@ const programs = join(root, "node_modules", ".bin")
 /** Milliseconds of the tests' own time after a change: half of that on two cores, and as long again to load them. */
 const budget = 14_000
 
-/** Of a test that has not run here yet. */
+/** Milliseconds assumed of a test that has not run here yet. */
 const unknownDuration = 2000
 
 type Step = readonly [name: string, program: string, ...args: ReadonlyArray<string>]

@@ -32,7 +32,7 @@ const reasonOf = (error: unknown): string => {
   return line.replace(/, .* is not valid JSON$/, "").replace(/'[*&!][^']*'/g, "...")
 }
 
-/** Of two equal keys JSON.parse keeps the last in silence. YAML contains JSON, and its parser refuses them. */
+/** JSON.parse keeps the last of two equal keys in silence. YAML contains JSON, and its parser refuses them. */
 const parseJson = (text: string): unknown => {
   const value: unknown = JSON.parse(text)
   try {

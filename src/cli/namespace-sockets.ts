@@ -13,7 +13,7 @@ interface SocketsSeen {
   /** Bytes in the kernel, of all sockets and of the fullest one. */
   readonly bytes: number
   readonly most: number
-  /** Of those bytes, what TCP had not sent yet. */
+  /** The part of those bytes that TCP had not sent yet. */
   readonly unsent: number
 }
 

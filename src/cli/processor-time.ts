@@ -7,10 +7,10 @@ import { CliFailure } from "./cli-failure.ts"
 
 /** Ticks of 10 ms, Linux's unit for user space on every architecture. */
 interface ProcessorTicks {
-  /** Used by the given processes. */
+  /** Ticks that the given processes used. */
   readonly own: number
   readonly busy: number
-  /** Of all cores, idle time included. */
+  /** Ticks of all cores, idle time included. */
   readonly all: number
 }
 

@@ -1,6 +1,6 @@
 // podman pulls zstd:chunked layers in part through an agent: the table of contents with one range, then the missing
-// chunks with several ranges at once. Of a new version that differs in one file, it pulls that file only. Each chunk
-// is verified by its hash, so a wrong byte would fail the pull.
+// chunks with several ranges at once. It pulls only the file in which a new version differs. Each chunk is
+// verified by its hash, so a wrong byte would fail the pull.
 
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"

@@ -31,7 +31,7 @@ export interface HuntPlan {
   readonly onProgress: (text: string) => void
 }
 
-/** Of two equally promising files, the one nearer to the mutant is tried first. */
+/** The file nearer to the mutant is tried first when two are equally promising. */
 const nearness = (mutant: Mutant, test: string): number => {
   const [ours, theirs] = [mutant.path.split("/"), test.split("/")]
   const name = ours.at(-1)!.replace(/\.ts$/, "")

@@ -257,7 +257,7 @@ export class ConnectionManager {
     return session
   }
 
-  /** Of two connections to one peer, `loser` ends, and its swarms continue on `kept`. */
+  /** Ends `loser`, one of two connections to a peer, whose swarms continue on `kept`. */
   #replace(loser: PeerSession, kept: PeerSession, now: Micros): void {
     const swarms = [...loser.neighbours.map(({ swarm }) => swarm.id), ...loser.intents]
     this.#channels().withdrawIntents(loser)

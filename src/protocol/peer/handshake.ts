@@ -4,7 +4,7 @@
 //   dialler  -- Hello -->  acceptor      refused: Bye with the reason instead of a Hello, then the end
 //   dialler  <-- Hello --  acceptor
 //
-// Of two connections between the same two hosts, both ends must drop the same one without asking each other. They keep
+// When the same two hosts have two connections, both ends must drop the same one without asking each other. They keep
 // the one that the lower peer id dialled; when one host dialled both, they keep the newer one, since a host dials again
 // only when the older connection is dead on its side.
 
@@ -38,7 +38,7 @@ export const refuseHello = (
   return undefined
 }
 
-/** Of two connections to the same peer, the one that both ends keep. `newer` was opened after `older`. */
+/** The one of two connections to the same peer that both ends keep. `newer` was opened after `older`. */
 export const keptOfTwo = (
   self: PeerId,
   peer: PeerId,

@@ -1,7 +1,7 @@
 // Index of joined neighbours by connection and by the peer's channel number: one small table, in which the neighbour of
-// a message is found without reading its connection. Of two neighbours with the same slot, the one that joined last has
-// it; the other one is found through its session. The index exists for speed only: in a large simulation a host is out
-// of the CPU's cache when its next message comes, and every object that leads to the neighbour is another wait for
+// a message is found without reading its connection. When two neighbours have the same slot, the one that joined last
+// has it; the other one is found through its session. The index exists for speed only: in a large simulation a host is
+// out of the CPU's cache when its next message comes, and every object that leads to the neighbour is another wait for
 // memory.
 //
 // Invariant: a neighbour that is found is joined.

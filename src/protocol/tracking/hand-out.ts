@@ -2,12 +2,12 @@
 // which every peer has about targetNeighbours neighbours.
 //
 //   The degree of a peer is estimated: the neighbours in its last announce, and the hand-outs since then in which it
-//   took part, on either side. Of a few peers that are probed at random, the one with the lowest degree is chosen.
+//   took part, on either side. A few peers are probed at random, and the one with the lowest degree is chosen.
 //   Random probes make the graph an expander (choosing the lowest of ALL would chain every newcomer to the few before
 //   it); the comparison keeps degrees similar; peers at maxNeighbours are skipped, since they would refuse.
 //
-//   A newcomer gets a few neighbours to begin with: of hosts that join together, the first ones get nobody
-//   and the last ones are handed out to nobody. When it announces again, soon after, all of them are here: then it gets
+//   A newcomer gets a few neighbours to begin with: when hosts join together, the first ones get nobody and
+//   the last ones are handed out to nobody. When it announces again, soon after, all of them are here: then it gets
 //   half of what it lacks, since it is handed out to others that lack neighbours as well. In a swarm of at most
 //   targetNeighbours + 1 peers, every peer gets all others.
 //

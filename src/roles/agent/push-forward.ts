@@ -83,7 +83,7 @@ export const makePushForward = (options: {
   readonly proxy: string
   /** A write through this agent changed the repository: what the agent has cached of it is out of date. */
   readonly written: (repository: string) => Effect.Effect<void>
-  /** Of an answer of the proxy. */
+  /** Bytes of an answer of the proxy that are read. */
   readonly maxAnswerBytes: number
 }): PushForward => {
   const proxy = baseUrl(options.proxy)

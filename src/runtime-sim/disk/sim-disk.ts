@@ -1,6 +1,6 @@
 // The disk of a simulated machine, which survives its processes: folders with blobs, uploads, downloads and tables,
-// and the time that disk and hashing take. Acknowledged uploads, tables and complete blobs survive a kill. Of the
-// pieces of a download that are younger than the sync delay, a kill loses the newer half.
+// and the time that disk and hashing take. Acknowledged uploads, tables and complete blobs survive a kill. A
+// kill loses the newer half of the pieces of a download that are younger than the sync delay.
 //
 // Disk and hashing are one queue each per machine, first come, first served, at a rate. Idle time is not saved up.
 

@@ -136,7 +136,7 @@ class PeerConnection implements ConnectionSink {
   end!: ConnectionEnd
   readonly #egress: PacedMessages | undefined
   readonly #ingress: HeldMessages | undefined
-  /** Of the pieces that were sent and not yet reported, in order. */
+  /** The swarms of the pieces that were sent and not yet reported, in order. */
   #swarmsSent: Array<SwarmId | undefined> | undefined
   #ending: string | undefined
 

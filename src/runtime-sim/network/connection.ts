@@ -111,7 +111,7 @@ export class Frame implements QueuedFrame {
   nextQueued: Frame | undefined
   /** Control frames of the same connection that arrive together with this frame, directly behind it, in order. */
   followers: Frame[] | undefined
-  /** Of a control frame behind a bulk frame: the instant at which it could be whole at the other end by itself. */
+  /** The instant at which a control frame behind a bulk frame could be whole at the other end by itself. */
   readyAt = 0
 }
 

@@ -45,7 +45,7 @@ class Flow {
   /** The frame on the links, absent while it waits, and the last frame behind it. */
   head: Frame | undefined
   tail: Frame | undefined
-  /** Of a flow that waits: bytes that it got beyond its own. */
+  /** Bytes that a flow that waits got beyond its own. */
   surplus = 0
 }
 

@@ -41,7 +41,7 @@ export interface QueuedFrame {
 export interface HostBytes {
   readonly sent: number
   readonly received: number
-  /** Of the bytes that it sent. */
+  /** The part of the sent bytes that was lost. */
   readonly lost: number
 }
 
