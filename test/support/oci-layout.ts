@@ -5,6 +5,8 @@ import { createHash } from "node:crypto"
 import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync, zstdCompressSync } from "node:zlib"
+import { Effect, Stream } from "effect"
+import { Tar } from "effect/encoding"
 import { sha256 } from "./deterministic-bytes.ts"
 
 export const mediaTypes = {
@@ -37,34 +39,15 @@ export interface LayoutImage<Layers extends ReadonlyArray<Layer> = ReadonlyArray
   readonly layers: Layers
 }
 
-const block = 512
-
-/** The header block of a regular file (POSIX ustar). */
-const tarHeader = (name: string, size: number): Buffer => {
-  const header = Buffer.alloc(block)
-  const octal = (value: number, at: number, length: number) =>
-    header.write(`${value.toString(8).padStart(length - 1, "0")}\0`, at)
-  header.write(name, 0, 100)
-  octal(0o644, 100, 8)
-  octal(0, 108, 8)
-  octal(0, 116, 8)
-  octal(size, 124, 12)
-  octal(0, 136, 12)
-  header.write("        ", 148)
-  header.write("0ustar\0", 156)
-  header.write("00", 263)
-  octal(
-    header.reduce((sum, byte) => sum + byte, 0),
-    148,
-    7
-  )
-  return header
-}
-
-const padding = (size: number): number => (block - (size % block)) % block
-
-const tarOf = (name: string, content: Uint8Array): Buffer =>
-  Buffer.concat([tarHeader(name, content.length), content, Buffer.alloc(padding(content.length) + 2 * block)])
+/** A tar archive of one file that repeats `content`, part by part. */
+const archive = (name: string, content: Uint8Array, times: number): Stream.Stream<Uint8Array, Tar.TarError> =>
+  Stream.succeed(
+    Tar.fileStream(
+      name,
+      content.length * times,
+      Stream.map(Stream.range(1, times), () => content)
+    )
+  ).pipe(Stream.pipeThroughChannel(Tar.encode()))
 
 export interface Layout {
   readonly folder: string
@@ -103,13 +86,12 @@ export const makeLayout = (folder: string): Layout => {
     addBlob,
     addDocument,
     addLayer: (name, content, compression) => {
-      const tar = tarOf(name, content)
+      const tar = Buffer.concat(Effect.runSync(Stream.runCollect(archive(name, content, 1))))
       const stored =
         compression === "gzip" ? gzipSync(tar) : compression === "zstd" ? zstdCompressSync(tar) : tar
       return { ...addBlob(stored, layerTypes[compression]), diffId: sha256(tar) }
     },
     addLargeLayer: (name, content, times) => {
-      const length = content.length * times
       const unnamed = join(folder, "unnamed")
       const file = openSync(unnamed, "w")
       const hash = createHash("sha256")
@@ -119,9 +101,9 @@ export const makeLayout = (folder: string): Layout => {
         hash.update(bytes)
         size += bytes.length
       }
-      write(tarHeader(name, length))
-      for (let time = 0; time < times; time++) write(content)
-      write(Buffer.alloc(padding(length) + 2 * block))
+      Effect.runSync(
+        Stream.runForEach(archive(name, content, times), (bytes) => Effect.sync(() => write(bytes)))
+      )
       closeSync(file)
       const digest = `sha256:${hash.digest("hex")}`
       renameSync(unnamed, place(digest))
