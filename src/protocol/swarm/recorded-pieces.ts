@@ -23,7 +23,7 @@ interface RecordedSwarm {
 }
 
 export class RecordedPieces {
-  /** Not being checked yet. */
+  /** Recorded pieces that are not being checked yet. */
   readonly #waiting: Bitfield
   readonly #checking: number[] = []
   readonly #context: HostContext
