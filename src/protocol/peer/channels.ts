@@ -11,7 +11,6 @@
 
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
-import { limits } from "../limits.ts"
 import { type HostContext, sendMessage } from "../swarm/host-context.ts"
 import { Neighbour, type NeighbourSwarm, peerOf } from "../swarm/neighbour.ts"
 import type { Uploader } from "../swarm/uploader.ts"
@@ -181,7 +180,11 @@ export class Channels<S extends ChannelSwarm> {
   /** Opens a swarm on a connection, and joins it when the peer has opened it before. */
   open(session: PeerSession, id: SwarmId, now: Micros): void {
     const { swarm } = this.#entry(id)
-    if (session.neighbourOf(id) !== undefined || session.unanswered(id) >= limits.maxUnansweredOpens) return
+    if (
+      session.neighbourOf(id) !== undefined ||
+      session.unanswered(id) >= this.#context.rules.maxUnansweredOpens
+    )
+      return
     const channel = session.freeChannel()
     if (channel === undefined) return
     const neighbour = new Neighbour(session, swarm, channel, swarm.haves.end)

@@ -16,6 +16,7 @@ export interface PeerHostRules {
   readonly maxPieces: number
   readonly maxPiecesPerMessage: number
   readonly maxChannels: number
+  readonly maxUnansweredOpens: number
   readonly maxConnections: number
   readonly targetNeighbours: number
   readonly maxNeighbours: number
