@@ -167,6 +167,8 @@ export const limits = {
   readerPatience: 64,
   /** Suggestions of one neighbour that are kept: the first ones of its last message. */
   maxSuggestions: 16,
+  /** Refusals in a row by which an origin steers a neighbour to its suggestions; then it gets what it insists on. */
+  maxSteers: 64,
   /** Uplink time per MiB that an uploader assumes until it has measured a send: about 1 Gbit/s. */
   initialUploadTimePerMiB: milliseconds(8),
 

@@ -58,6 +58,7 @@ export interface PeerHostRules {
   readonly maxReaders: number
   readonly readerPatience: number
   readonly maxSuggestions: number
+  readonly maxSteers: number
   readonly initialUploadTimePerMiB: Micros
   /** Set by experiments only: which piece is chosen where nothing else decides, and whether origins suggest. */
   readonly pieceChoice?: PieceChoice

@@ -19,9 +19,6 @@ import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
 import type { SeedArc } from "./peer-host-io.ts"
 
-/** Refusals in a row after which a neighbour gets the piece that it insists on. */
-const maxSteers = 64
-
 interface Suggestions {
   /** Suggested pieces that were not outside at the last check. */
   pieces: number[]
@@ -93,7 +90,12 @@ export class SuperSeeding {
   shouldSteer(neighbour: Neighbour, piece: number): boolean {
     if (this.#outside.isFull || !this.#outside.has(piece) || this.#byNeighbour.size < 2) return false
     const suggestions = this.#byNeighbour.get(neighbour)
-    if (suggestions === undefined || suggestions.declined || suggestions.steers >= maxSteers) return false
+    if (
+      suggestions === undefined ||
+      suggestions.declined ||
+      suggestions.steers >= this.#context.rules.maxSteers
+    )
+      return false
     this.#suggest(neighbour)
     if (suggestions.pieces.length === 0) return false
     suggestions.steers++
