@@ -137,6 +137,22 @@ describe("the neighbours that wait for something to ask", () => {
     expect(asked()).toEqual(["2:1"])
   })
 
+  it("are asked before a neighbour gets a second request, since its pieces come one after the other", () => {
+    const { swarm, filler, join, asked } = setUpFiller({ maxRequestsPerNeighbour: 2 })
+    const one = join(1, 0)
+    filler.fill(one, 0)
+    const [two, three] = [join(2), join(3)]
+    for (const neighbour of [two, three]) filler.fill(neighbour, 0)
+    expect(asked()).toEqual(["1:0"])
+    for (const neighbour of [one, two, three]) for (const piece of [1, 2, 3, 4]) neighbour.theirs!.set(piece)
+    swarm.maxLive = 3
+    filler.fill(one, 0)
+    expect(asked()).toEqual(["2:1", "3:2"])
+    swarm.maxLive = 4
+    filler.fill(one, 0)
+    expect(asked()).toEqual(["1:3"])
+  })
+
   it("include one that backs off only while nothing is wanted of it", () => {
     const { window, filler, join, store, asked } = setUpFiller({}, { pieces: 40 })
     const one = join(1, 35)
