@@ -66,7 +66,7 @@ export class RequestFiller {
   fill(neighbour: Neighbour, now: Micros): void {
     this.#endBackoff(neighbour, now)
     // Two pieces of one neighbour share its connection, and so come at the rate of one.
-    if (neighbour.requests.live > 0) this.#askUnasked(now)
+    if (neighbour.requests.live > 0) this.#askIdle(0, now)
     while (this.#mayRequest(neighbour) && this.#requestOne(neighbour, now)) {
       // Until it has no room, or nothing that is wanted.
     }
@@ -76,27 +76,20 @@ export class RequestFiller {
 
   /** Sends requests to the idle neighbours: the least loaded first, and among these the longest idle first. */
   fillIdle(now: Micros): void {
-    const idle = this.#idle
-    if (idle.length === 0 || !this.#swarm.mayRequestMore) return
-    for (let load = 0; load < this.#context.rules.maxRequestsPerNeighbour; load++) {
-      for (let index = 0; index < idle.length; ) {
-        const neighbour = idle[index]!
-        if (neighbour.requests.live === load) {
-          this.#requestFromIdle(neighbour, now)
-          if (!this.#swarm.mayRequestMore) return
-        }
-        if (neighbour.isIdle) index++
-      }
-    }
+    for (let load = 0; load < this.#context.rules.maxRequestsPerNeighbour; load++) this.#askIdle(load, now)
   }
 
-  /** Asks the idle neighbours that have no request. */
-  #askUnasked(now: Micros): void {
+  /** Sends one request to each idle neighbour with `load` live ones, the longest idle first, while more may be sent. */
+  #askIdle(load: number, now: Micros): void {
     const idle = this.#idle
-    for (let index = 0; index < idle.length && this.#swarm.mayRequestMore; ) {
+    if (idle.length === 0 || !this.#swarm.mayRequestMore) return
+    for (let index = 0; index < idle.length; ) {
       const neighbour = idle[index]!
-      if (neighbour.requests.live === 0) this.#requestFromIdle(neighbour, now)
-      if (idle[index] === neighbour) index++
+      if (neighbour.requests.live === load) {
+        this.#requestFromIdle(neighbour, now)
+        if (!this.#swarm.mayRequestMore) return
+      }
+      if (neighbour.isIdle) index++
     }
   }
 
