@@ -86,8 +86,8 @@ export const limits = {
   maxUploadBytes: 5 * 16 * MiB,
   /**
    * A piece in flight gives up its place in the queue after this and 8 times the time that pieces usually take from
-   * the transport to the link. A peer that does not read must not stop the others, and a slow link must not be mistaken
-   * for such a peer: before a first piece has left, none gives up its place.
+   * the transport to the link, if maxUploadQueue later ones have left before it. A peer that does not read must not
+   * stop the others, and a slow link, or a rate limit after its burst, must not be mistaken for such a peer.
    */
   uploadStallTime: milliseconds(500),
   /**

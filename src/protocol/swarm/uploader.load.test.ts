@@ -118,159 +118,204 @@ describe("the wait that the uploader names when it is busy", () => {
 })
 
 describe("a peer that does not take its piece", () => {
-  // Pieces of 1000 bytes take 1000 microseconds: one is late 500 + 8 x 1000 microseconds after it was sent, and given
-  // up after 2 x (10,000 + 1000).
+  // Pieces of 1000 bytes take 1000 microseconds: one that two others have passed is late 500 + 8 x 1000 microseconds
+  // after it was sent, and given up after 2 x (10,000 + 1000).
   const rules = {
     uploadStallTime: 500,
     requestTimeoutBase: 10_000,
     requestTimeoutPerMiB: MiB,
-    maxUploadsInFlight: 1,
+    maxUploadsInFlight: 2,
     maxUploadQueue: 2
   }
   const stalls = 8500
   const givenUp = 22_000
 
-  /** An uploader that has sent one piece of `bytes` in `micros`. Times of the tests begin then. */
-  const setUpMeasured = (changed: Partial<PeerHostRules> = rules, bytes = 1000, micros = 1000) => {
-    const { uploader, ...all } = setUp({ ...rules, ...changed })
-    all.enqueue(9, 99, { bytes })
-    all.loaded(99)
-    all.context.now = micros
-    all.sent(9, 99)
-    all.out()
-    return { ...all, uploader, wakeUntil: (time: number) => all.context.wakeUntil(micros + time) }
+  /** An uploader, and `pass`, by which pieces of neighbour 9 are handed over and leave, one after the other. */
+  const setUpPassed = (changed: Partial<PeerHostRules> = {}) => {
+    const all = setUp({ ...rules, ...changed })
+    const pass = (times = 2, bytes = 1000, micros = 1000): void => {
+      for (let piece = 90; piece < 90 + times; piece++) {
+        all.enqueue(9, piece, { bytes })
+        all.loaded(piece)
+        all.context.wakeUntil(all.context.now + micros)
+        all.sent(9, piece)
+      }
+      all.out()
+    }
+    return { ...all, pass }
   }
 
   it("lends its place to others once it is late, and is dropped when the asker has given up", () => {
-    const { context, uploader, enqueue, loaded, sent, out, wakeUntil } = setUpMeasured()
+    const { context, uploader, enqueue, loaded, sent, out, pass } = setUpPassed()
     enqueue(1, 0)
-    wakeUntil(100)
+    context.wakeUntil(100)
     loaded(0)
-    wakeUntil(100 + stalls - 1)
+    pass()
+    context.wakeUntil(100 + stalls - 1)
     expect(counts(uploader)).toEqual([1, 0, 1000])
-    wakeUntil(100 + stalls)
+    context.wakeUntil(100 + stalls)
     expect(counts(uploader)).toEqual([0, 1, 1000])
-    out()
     enqueue(2, 1)
-    expect(out()).toEqual(["load 1"])
-    loaded(1)
-    sent(2, 1)
-    wakeUntil(100 + givenUp - 1)
+    enqueue(3, 2)
+    expect(out()).toEqual(["load 1", "load 2"])
+    for (const piece of [1, 2]) {
+      loaded(piece)
+      sent(piece + 1, piece)
+    }
+    context.wakeUntil(100 + givenUp - 1)
     expect(context.asked).toEqual([])
-    wakeUntil(100 + givenUp)
+    context.wakeUntil(100 + givenUp)
     expect(context.asked).toEqual(["drop 1 stalled: a piece does not get through"])
     expect(counts(uploader)).toEqual([0, 1, 1000])
   })
 
   it("is late, and given up, after whole microseconds", () => {
     // 8 x 1001 / 16 and 1001 / 2 end with half a microsecond.
-    const { context, uploader, enqueue, loaded } = setUpMeasured({ requestTimeoutPerMiB: MiB / 2 }, 1600, 100)
+    const { context, uploader, enqueue, loaded, pass } = setUpPassed({ requestTimeoutPerMiB: MiB / 2 })
     enqueue(1, 0, { bytes: 1001 })
     loaded(0)
-    expect(context.deadlines.next).toBe(100 + 500 + 501)
-    context.wakeUntil(100 + 500 + 501)
+    pass(2, 1600, 100)
+    expect(context.deadlines.next).toBe(500 + 501)
+    context.wakeUntil(500 + 501)
     expect(uploader.stalled).toBe(1)
-    expect(context.deadlines.next).toBe(100 + 2 * (10_000 + 501))
+    expect(context.deadlines.next).toBe(2 * (10_000 + 501))
   })
 
-  it("keeps its place until the asker has given up while no piece has left yet: the link may be slow", () => {
-    const { context, uploader, enqueue, loaded } = setUp({ ...rules, maxUploadsInFlight: 2 })
+  it("keeps its place until all that is queued must be given up while later pieces have not passed it", () => {
+    const { context, uploader, enqueue, loaded, pass } = setUpPassed({ maxUploadsInFlight: 3 })
     enqueue(1, 0)
     enqueue(2, 1)
     loaded(0)
     loaded(1)
-    context.wakeUntil(givenUp - 1)
+    pass(1)
+    context.wakeUntil(2 * (10_000 + 2000) - 1)
     expect(counts(uploader)).toEqual([2, 0, 2000])
-    context.wakeUntil(givenUp)
-    expect(context.asked).toContain("drop 1 stalled: a piece does not get through")
+    context.wakeUntil(2 * (10_000 + 2000))
+    expect(context.asked).toEqual([1, 2].map((peer) => `drop ${peer} stalled: a piece does not get through`))
+  })
+
+  it("is passed by pieces that were handed over later, and by no others", () => {
+    const { context, uploader, enqueue, loaded, sent } = setUpPassed({ maxUploadsInFlight: 3 })
+    for (const [connection, piece] of [
+      [2, 1],
+      [3, 2],
+      [1, 0]
+    ] as const) {
+      enqueue(connection, piece)
+      loaded(piece)
+    }
+    context.wakeUntil(1000)
+    sent(2, 1)
+    sent(3, 2)
+    context.wakeUntil(stalls)
+    expect(uploader.stalled).toBe(0)
+  })
+
+  it("is not late because a burst of its rate limit was fast", () => {
+    const { context, uploader, enqueue, loaded, sent, pass } = setUpPassed()
+    pass(9, 1000, 1)
+    for (const [connection, piece] of [
+      [1, 0],
+      [2, 1]
+    ] as const) {
+      enqueue(connection, piece)
+      loaded(piece)
+    }
+    context.wakeUntil(10_000)
+    sent(1, 0)
+    context.wakeUntil(20_000)
+    expect(uploader.stalled).toBe(0)
+    sent(2, 1)
+    expect(context.asked).toEqual([])
   })
 
   it("is late by the time of its own piece, smoothed, whatever else is queued", () => {
-    const { context, uploader, enqueue, loaded, sent, wakeUntil } = setUpMeasured({ maxUploadsInFlight: 3 })
-    enqueue(1, 0)
-    enqueue(2, 1)
-    loaded(0)
-    loaded(1)
-    // Both share the link, and each takes 1800: an eighth more for each of the two.
-    wakeUntil(1800)
-    sent(1, 0)
-    sent(2, 1)
+    const { context, uploader, enqueue, loaded, pass } = setUpPassed({ maxUploadsInFlight: 4 })
+    pass(1)
+    // An eighth more: 1100.
+    pass(1, 1000, 1800)
+    const from = context.now
     enqueue(3, 2)
     loaded(2)
-    const usual = 1000 + 100 + (1800 - 1100) / 8
-    wakeUntil(1800 + 500 + 8 * usual - 1)
+    pass(2, 1000, 1100)
+    enqueue(4, 3, { bytes: 5000 })
+    context.wakeUntil(from + 500 + 8 * 1100 - 1)
     expect(uploader.stalled).toBe(0)
-    wakeUntil(1800 + 500 + 8 * usual)
+    context.wakeUntil(from + 500 + 8 * 1100)
     expect([uploader.stalled, context.asked]).toEqual([1, []])
   })
 
   it("is dropped in the order of the queue", () => {
-    const { context, enqueue, loaded, wakeUntil } = setUpMeasured({
-      maxUploadsInFlight: 2,
-      maxUploadQueue: 0
-    })
+    const { context, enqueue, loaded, pass } = setUpPassed({ maxUploadQueue: 0 })
+    pass(1, 1000, 400)
     enqueue(2, 0)
     enqueue(1, 1)
     loaded(0)
     loaded(1)
-    wakeUntil(stalls)
+    context.wakeUntil(400 + 500 + 8 * 400)
     expect(context.asked.map((text) => text.slice(0, 6))).toEqual(["drop 2", "drop 1"])
   })
 
   it("lets the piece that waited for its place be loaded at once", () => {
-    const { enqueue, loaded, out, wakeUntil } = setUpMeasured({ uploadStallTime: 600 })
+    const { context, enqueue, loaded, out, pass } = setUpPassed({ uploadStallTime: 600 })
     enqueue(1, 0)
-    enqueue(2, 1)
     loaded(0)
-    out()
-    wakeUntil(600 + 8000 - 1)
-    expect(out()).toEqual([])
-    wakeUntil(600 + 8000)
+    pass()
+    enqueue(2, 1)
+    enqueue(3, 2)
     expect(out()).toEqual(["load 1"])
+    context.wakeUntil(600 + 8000 - 1)
+    expect(out()).toEqual([])
+    context.wakeUntil(600 + 8000)
+    expect(out()).toEqual(["load 2"])
   })
 
   it("is not waited for longer than the asker waits, however slow pieces were", () => {
-    const { context, uploader, enqueue, loaded, wakeUntil } = setUpMeasured({}, 1000, 8000)
+    const { context, uploader, enqueue, loaded, pass } = setUpPassed()
     enqueue(1, 0)
     loaded(0)
-    wakeUntil(givenUp - 1)
+    pass(2, 1000, 8000)
+    context.wakeUntil(givenUp - 1)
     expect(uploader.stalled).toBe(0)
-    wakeUntil(givenUp)
+    context.wakeUntil(givenUp)
     expect(context.asked).toEqual(["drop 1 stalled: a piece does not get through"])
   })
 
   it("counts no more than before when its piece leaves after all", () => {
-    const { context, uploader, enqueue, loaded, sent, wakeUntil } = setUpMeasured()
+    const { context, uploader, enqueue, loaded, sent, pass } = setUpPassed()
     enqueue(1, 0)
     loaded(0)
-    wakeUntil(stalls)
+    pass()
+    context.wakeUntil(stalls)
     expect(uploader.stalled).toBe(1)
     sent(1, 0)
     expect(counts(uploader)).toEqual([0, 0, 0])
-    expect(context.counters.piecesSent).toBe(2)
+    expect(context.counters.piecesSent).toBe(3)
     // The stall says nothing of the uplink: 1000 bytes are still assumed to take 1000 microseconds.
     enqueue(1, 1)
     expect(uploader.retryAfter()).toBe(500)
     loaded(1)
-    wakeUntil(stalls + stalls)
+    pass()
+    context.wakeUntil(stalls + stalls)
     expect(uploader.stalled).toBe(1)
     sent(1, 1)
-    wakeUntil(1_000_000)
+    context.wakeUntil(1_000_000)
     expect(context.asked).toEqual([])
   })
 
   it("lends no more places than the queue has: the next one is dropped", () => {
-    const { context, uploader, enqueue, loaded, wakeUntil } = setUpMeasured({ maxUploadQueue: 1 })
+    const { context, uploader, enqueue, loaded, pass } = setUpPassed({ maxUploadQueue: 1 })
     enqueue(1, 0)
     loaded(0)
-    wakeUntil(stalls)
+    pass()
+    context.wakeUntil(stalls)
     enqueue(2, 1)
     loaded(1)
-    expect(context.asked).toEqual([])
-    wakeUntil(stalls + stalls - 1)
+    pass()
+    context.wakeUntil(stalls + stalls - 1)
     expect(counts(uploader)).toEqual([1, 1, 2000])
     expect(context.asked).toEqual([])
-    wakeUntil(stalls + stalls)
+    context.wakeUntil(stalls + stalls)
     expect(context.asked).toEqual(["drop 2 stalled: a piece does not get through"])
   })
 
@@ -283,22 +328,21 @@ describe("a peer that does not take its piece", () => {
   })
 
   it("is told from others that were handed their pieces later", () => {
-    const { uploader, enqueue, loaded, wakeUntil } = setUpMeasured({
-      maxUploadsInFlight: 2,
-      maxUploadQueue: 9
-    })
+    const { context, uploader, enqueue, loaded, pass } = setUpPassed({ maxUploadsInFlight: 3 })
     enqueue(1, 0)
     loaded(0)
-    wakeUntil(4000)
+    pass()
+    context.wakeUntil(4000)
     enqueue(2, 1)
     loaded(1)
-    wakeUntil(stalls - 1)
+    pass()
+    context.wakeUntil(stalls - 1)
     expect(uploader.stalled).toBe(0)
-    wakeUntil(stalls)
+    context.wakeUntil(stalls)
     expect(uploader.stalled).toBe(1)
-    wakeUntil(4000 + stalls - 1)
+    context.wakeUntil(4000 + stalls - 1)
     expect(uploader.stalled).toBe(1)
-    wakeUntil(4000 + stalls)
+    context.wakeUntil(4000 + stalls)
     expect(uploader.stalled).toBe(2)
   })
 })

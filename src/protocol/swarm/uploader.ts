@@ -4,7 +4,7 @@
 //
 //   Request -> waiting -> loading -> sending -- PieceSent --> gone
 //                 |           |         |
-//                 |           |         +-- far longer than expected --> stalled -- PieceSent, or dropped --> gone
+//                 |           |         +-- late, others passed it --> stalled -- PieceSent, or dropped --> gone
 //                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
 //
 // Invariants: every Request gets exactly one Piece or Reject while its channel and connection exist; the pieces that
@@ -45,6 +45,10 @@ interface UploadJob {
   state: "waiting" | "loading" | "sending" | "stalled"
   /** When the transport got it. */
   sentAt: Micros
+  /** Number of pieces that the transport had got by then. */
+  order: number
+  /** Number of pieces that the transport got later and that have left. */
+  passedBy: number
 }
 
 export class Uploader {
@@ -59,8 +63,10 @@ export class Uploader {
   /** Time of a byte on the uplink: measured and smoothed. */
   #microsPerByte: number
   #lastSentAt: Micros = 0
-  /** Time of a byte from when the transport gets its piece until the piece has left: smoothed; undefined before one. */
-  #sendTimePerByte: number | undefined
+  /** Time of a byte from when the transport gets its piece until the piece has left: smoothed. */
+  #sendTimePerByte = 0
+  /** Number of pieces that the transport got. */
+  #handedOver = 0
   readonly #context: HostContext
 
   constructor(context: HostContext) {
@@ -87,7 +93,7 @@ export class Uploader {
    * kept for a neighbour that is behind those that are served: the next of these finds no room and turns elsewhere.
    */
   hasRoom(bytes: number, neighbour: Neighbour): boolean {
-    return this.#hasPlaceFor(bytes, this.#isBehind(neighbour) ? 1 : 0)
+    return this.#hasPlaceFor(bytes, 0) || (this.#hasPlaceFor(bytes, 1) && this.#isBehind(neighbour))
   }
 
   #hasPlaceFor(bytes: number, beyond: number): boolean {
@@ -111,7 +117,7 @@ export class Uploader {
 
   /** Queues a request. The caller has checked hasRoom, and that the piece is stored. */
   enqueue(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number): void {
-    this.#jobs.push({ swarm, neighbour, piece, bytes, state: "waiting", sentAt: 0 })
+    this.#jobs.push({ swarm, neighbour, piece, bytes, state: "waiting", sentAt: 0, order: 0, passedBy: 0 })
     this.#bytes += bytes
     this.#pump()
   }
@@ -139,10 +145,7 @@ export class Uploader {
       if (job.state !== "waiting" || held.get(job.swarm)! < 2) continue
       if (victim === undefined || held.get(job.swarm)! >= held.get(victim.swarm)!) victim = job
     }
-    if (victim === undefined) {
-      const { maxUploadQueue, maxUploadBytes } = this.#context.rules
-      return this.queued === maxUploadQueue && this.#bytes + bytes <= maxUploadBytes
-    }
+    if (victim === undefined) return this.#hasPlaceFor(bytes, 1)
     this.#remove(victim)
     this.#abort(victim)
     this.#reject(victim, "busy")
@@ -180,6 +183,7 @@ export class Uploader {
       if (job.state !== "loading" || job.piece !== piece || job.swarm.id !== swarm) continue
       job.state = "sending"
       job.sentAt = now
+      job.order = this.#handedOver++
       this.#context.outputs.push({
         tag: "Send",
         connection: job.neighbour.connection,
@@ -211,8 +215,9 @@ export class Uploader {
     for (const job of this.#jobs) {
       if (!isOut(job) || job.piece !== piece || job.swarm.id !== swarm) continue
       if (job.neighbour.connection !== connection) continue
-      this.#remove(job)
+      for (const other of this.#jobs) if (isOut(other) && other.order < job.order) other.passedBy++
       if (job.state === "sending") this.#measure(job, now)
+      this.#remove(job)
       this.#context.counters.piecesSent++
       this.#context.counters.bytesSent += job.bytes
       break
@@ -255,17 +260,19 @@ export class Uploader {
     this.#microsPerByte += (took / job.bytes - this.#microsPerByte) / 8
     this.#lastSentAt = now
     const own = (now - job.sentAt) / job.bytes
-    this.#sendTimePerByte ??= own
-    this.#sendTimePerByte += (own - this.#sendTimePerByte) / 8
+    this.#sendTimePerByte += (own - this.#sendTimePerByte) / (this.#sendTimePerByte === 0 ? 1 : 8)
   }
 
-  /** When a piece that is being sent becomes stalled, or the connection of a stalled one is dropped. */
+  /**
+   * When a piece that is being sent becomes stalled, or the connection of a stalled one is dropped. While others have
+   * not passed it, the uplink may be slow or wait for its rate, with all pieces that are queued for it.
+   */
   #stallDeadline(job: UploadJob): Micros {
-    const { uploadStallTime, requestTimeoutBase, requestTimeoutPerMiB } = this.#context.rules
-    const giveUp = 2 * (requestTimeoutBase + Math.round((requestTimeoutPerMiB * job.bytes) / MiB))
-    if (job.state === "stalled") return job.sentAt + giveUp
-    // Pieces share the uplink, and at first nothing says how slow it is.
-    if (this.#sendTimePerByte === undefined) return job.sentAt + giveUp
+    const { uploadStallTime, requestTimeoutBase, requestTimeoutPerMiB, maxUploadQueue } = this.#context.rules
+    const isPassed = job.passedBy >= maxUploadQueue
+    const bytes = isPassed ? job.bytes : this.#bytes
+    const giveUp = 2 * (requestTimeoutBase + Math.round((requestTimeoutPerMiB * bytes) / MiB))
+    if (job.state === "stalled" || !isPassed) return job.sentAt + giveUp
     const expected = Math.round(8 * job.bytes * this.#sendTimePerByte)
     return job.sentAt + Math.min(uploadStallTime + expected, giveUp)
   }
