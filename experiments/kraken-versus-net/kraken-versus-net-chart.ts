@@ -3,6 +3,7 @@
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour } from "../report/chart-theme.ts"
+import { ratioLayers } from "../report/ratio-chart.ts"
 import { rounded } from "../report/result.ts"
 
 export interface CaseRatios {
@@ -22,12 +23,6 @@ export const ratiosChart = (cases: ReadonlyArray<CaseRatios>, good: number): Cha
     { name, ratio: rounded(queue), which: kinds[2] }
   ])
   const reach = Math.max(1.2 * good, ...points.map(({ ratio }) => 1.1 * Math.abs(ratio - 1)))
-  const x = {
-    field: "ratio",
-    type: "quantitative" as const,
-    scale: { domain: [rounded(1 - reach), rounded(1 + reach)], nice: false },
-    axis: { title: "time over the mean of the measured runs", grid: true, tickCount: 9, format: ".2f" }
-  }
   return {
     name: "chart",
     title: "Time until the last agent has the blob, over that of the real Kraken",
@@ -37,39 +32,19 @@ export const ratiosChart = (cases: ReadonlyArray<CaseRatios>, good: number): Cha
       description: "Ratio of each measured and simulated makespan to the mean of the measured ones, by case.",
       width: chartWidth,
       height: rowHeight * cases.length,
-      layer: [
-        {
-          data: { values: [{ ratio: rounded(1 - good) }, { ratio: 1 }, { ratio: rounded(1 + good) }] },
-          mark: { type: "rule", color: lightColour("bound"), strokeWidth: 1.5, strokeDash: [5, 4] },
-          encoding: { x }
-        },
-        {
-          data: { values: points },
-          mark: { type: "point", filled: true, opacity: 0.9, size: 90 },
-          encoding: {
-            x,
-            y: {
-              field: "name",
-              type: "nominal",
-              sort: null,
-              axis: { title: null, grid: true, labelLimit: 320 }
-            },
-            color: {
-              field: "which",
-              type: "nominal",
-              scale: {
-                domain: [...kinds],
-                range: [lightColour("muted"), lightColour("kraken"), lightColour("origin")]
-              }
-            },
-            shape: {
-              field: "which",
-              type: "nominal",
-              scale: { domain: [...kinds], range: ["circle", "diamond", "square"] }
-            }
-          }
-        }
-      ]
+      layer: ratioLayers({
+        axisTitle: "time over the mean of the measured runs",
+        reach,
+        good,
+        row: "name",
+        points,
+        kinds: [
+          { name: kinds[0], colour: lightColour("muted"), shape: "circle" },
+          { name: kinds[1], colour: lightColour("kraken"), shape: "diamond" },
+          { name: kinds[2], colour: lightColour("origin"), shape: "square" }
+        ],
+        opacity: 0.9
+      })
     }
   }
 }
