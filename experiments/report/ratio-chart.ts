@@ -5,13 +5,13 @@ import type { TopLevelSpec } from "vega-lite"
 import { lightColour } from "./chart-theme.ts"
 import { rounded } from "./result.ts"
 
-export interface RatioKind {
+interface RatioKind {
   readonly name: string
   readonly colour: string
   readonly shape: "circle" | "diamond" | "square"
 }
 
-export interface RatioChart<Row extends string> {
+interface RatioChart<Row extends string> {
   readonly axisTitle: string
   /** The axis runs from 1 - `reach` to 1 + `reach`. */
   readonly reach: number
