@@ -13,7 +13,12 @@ import type { Machine } from "../../src/runtime-sim/host/host.ts"
 import type { EventTarget } from "../../src/runtime-sim/kernel/event-queue.ts"
 import type { Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
 import { mixNumbers } from "../../src/runtime-sim/kernel/trace.ts"
-import type { ConnectionEnd, ConnectionSink, NetworkHost } from "../../src/runtime-sim/network/connection.ts"
+import {
+  type ConnectionEnd,
+  type ConnectionSink,
+  frameFlags,
+  type NetworkHost
+} from "../../src/runtime-sim/network/connection.ts"
 import type { Connections } from "../../src/runtime-sim/network/connections.ts"
 import type { CrowdTally } from "./crowd-tally.ts"
 import type { Image } from "./image.ts"
@@ -280,7 +285,8 @@ class Link implements ConnectionSink {
 
   #transmit(body: FrameBody, bytes: number): void {
     const mark = typeof body === "number" ? mixNumbers(body, 0, 0) : 1
-    this.#host.world.connections.send(this.end, body, bytes, mark, isPiece(body))
+    const flags = isPiece(body) ? frameFlags.reportSent : 0
+    this.#host.world.connections.send(this.end, body, bytes, mark, flags)
   }
 }
 

@@ -4,7 +4,12 @@
 import { Duration, Effect } from "effect"
 import { expect } from "vitest"
 import { eventKinds, Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
-import type { ConnectionEnd, ConnectionSink, NetworkHost } from "../../src/runtime-sim/network/connection.ts"
+import {
+  type ConnectionEnd,
+  type ConnectionSink,
+  frameFlags,
+  type NetworkHost
+} from "../../src/runtime-sim/network/connection.ts"
 import { Connections, type NetworkOptions } from "../../src/runtime-sim/network/connections.ts"
 import { NetworkFaults } from "../../src/runtime-sim/network/faults.ts"
 
@@ -88,8 +93,8 @@ export const makeWorld = (changes: Partial<NetworkOptions> = {}) => {
     sink.end = connections.dial(from, to, port, sink)
     return sink
   }
-  const send = (from: Recorder, payload: unknown, size: number) =>
-    connections.send(from.end, payload, size, 0, true)
+  const send = (from: Recorder, payload: unknown, size: number, flags: number = frameFlags.reportSent) =>
+    connections.send(from.end, payload, size, 0, flags)
   /** Two hosts with an open connection, at 1 ms. */
   const pair = () => {
     const accepted = listen(connections.host("b"))

@@ -5,6 +5,7 @@
 import { Duration, Effect } from "effect"
 import { Kernel } from "../../src/runtime-sim/kernel/kernel.ts"
 import { randomStream } from "../../src/runtime-sim/kernel/seeded-random.ts"
+import { frameFlags } from "../../src/runtime-sim/network/connection.ts"
 import { Connections, type NetworkOptions } from "../../src/runtime-sim/network/connections.ts"
 import type { Place } from "../../src/runtime-sim/network/fabric.ts"
 import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
@@ -55,7 +56,7 @@ const makeNetwork = (load: RegistryLoad, linkModel: LinkModel) => {
   const upload = (from: number, to: number, number: number, sent: () => void) => {
     const end = connections.dial(hosts[from]!, `h${to}`, 1, {
       ...quiet,
-      opened: () => connections.send(end, number, load.size, 0, true),
+      opened: () => connections.send(end, number, load.size, 0, frameFlags.reportSent),
       received: () => {},
       sent
     })

@@ -68,3 +68,9 @@ export type Message =
   /** Pieces that the sender prefers to be asked for: a seeder uploads every piece once before any piece twice. */
   | { readonly tag: "Suggest"; readonly channel: number; readonly pieces: readonly number[] }
   | { readonly tag: "Bye"; readonly reason: ByeReason }
+
+/**
+ * Whether a message ends a channel or the connection. All others may overtake a Piece that was sent before them; this
+ * one arrives after every message that was sent before it, and before every later one.
+ */
+export const keepsOrder = ({ tag }: Message): boolean => tag === "Close" || tag === "Bye"

@@ -17,11 +17,15 @@ export const socketLimits = {
   /** Control messages that a connection queues behind pieces before it counts as stuck and is closed. */
   maxQueuedMessages: 16_384,
   /**
-   * Bytes beyond a full buffer and one piece at which a connection counts as stuck, because the peer does not read.
+   * Bytes of messages in the buffer of a socket at which a connection counts as stuck, because the peer does not read.
+   * Where pieces share the socket, a full buffer and one piece are added.
    */
   maxStuckBytes: 4 * MiB,
-  /** Peer sockets of a listener. Those beyond maxConnections get a Bye and are closed, and count until then. */
-  maxSockets: 1024,
+  /**
+   * Peer sockets of a listener, two for each connection. Those beyond maxConnections get a Bye and are closed, and
+   * count until then.
+   */
+  maxSockets: 2048,
   /** Interval of pings. The second limit is the silence after which a connection is dead. */
   pingInterval: seconds(15),
   deadConnectionTimeout: seconds(45),
@@ -44,6 +48,6 @@ invariant(
   "limits: a live peer would count as dead"
 )
 invariant(
-  limits.maxConnections < socketLimits.maxSockets,
+  2 * limits.maxConnections + 2 <= socketLimits.maxSockets,
   "limits: no socket is left to tell a peer that there are too many"
 )

@@ -1,24 +1,27 @@
-// Messages on one open WebSocket: one binary frame each. A piece goes out only while the buffer of the socket has room
-// and the egress rate allows it; every other message goes out at once. A piece that arrives faster than the ingress
-// rate pauses the reading of this connection and of no other.
+// Messages of one connection between peers: one binary frame each, pieces on one socket and all others on a second one
+// (lane.ts). A piece goes out only while the buffer of its socket has room and the egress rate allows it; every other
+// message goes out at once. A piece that arrives faster than the ingress rate pauses the reading of pieces from this
+// peer, and of nothing else.
 //
-//   open --disconnect--> closing: sent messages go out, then the close handshake, within disconnectDrain
+//   open --disconnect--> closing: sent messages go out, then the close handshakes, within disconnectDrain
 //   open | closing --bytes that are not the protocol--> broken: reported once, then as closing, receives no more
-//   any --socket gone--> closed: reported once, last
+//   any --both sockets gone--> closed: reported once, last
 //
-// Order: a message may overtake pieces that wait for room or rate, except Close and Bye, which nothing overtakes, so
-// the messages that matter to a channel stay in order. Invariant: nothing is reported from inside send or disconnect.
+// Order: a message may overtake pieces, except Close and Bye, which nothing overtakes, so the messages that matter to a
+// channel stay in order. A Close or Bye is sent with the number of pieces before it (protocol/wire/order-frame.ts), and
+// the receiver reads no further message until it has these. Invariant: nothing is reported from inside send or
+// disconnect.
 
-import type { Socket } from "node:net"
-import { WebSocket } from "ws"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { limits } from "../../protocol/limits.ts"
 import { decodeMessage, encodedLength, encodeMessage, writePieceHeader } from "../../protocol/wire/codec.ts"
-import type { ByeReason, Message, SwarmId } from "../../protocol/wire/message.ts"
+import { type ByeReason, keepsOrder, type Message, type SwarmId } from "../../protocol/wire/message.ts"
+import { decodeOrderFrame, encodeOrderFrame } from "../../protocol/wire/order-frame.ts"
 import { monotonicNow, wakeAt } from "../platform/node-timers.ts"
 import { takeFrame } from "../platform/piece-buffer.ts"
+import type { Lane, Lanes } from "./lane.ts"
 import type { SocketLimits } from "./limits.ts"
 
 export interface ConnectionEvents {
@@ -37,7 +40,7 @@ export interface ConnectionRates {
 type PieceMessage = Message & { readonly tag: "Piece" }
 
 type Waiting =
-  | { readonly tag: "Frame"; readonly frame: Uint8Array }
+  | { readonly tag: "Message"; readonly message: Message }
   | {
       readonly tag: "Piece"
       readonly message: PieceMessage
@@ -49,8 +52,10 @@ const closeNormal = 1000
 const closeProtocolError = 1002
 
 export class WsConnection {
-  readonly #socket: WebSocket
-  readonly #tcp: Socket
+  readonly #messages: Lane
+  readonly #pieces: Lane
+  /** One lane, or both. */
+  readonly #lanes: ReadonlyArray<Lane>
   readonly #rates: ConnectionRates
   readonly #events: ConnectionEvents
   readonly #limits: SocketLimits
@@ -60,34 +65,39 @@ export class WsConnection {
   #waiting: Array<Waiting> = []
   /** A Close or Bye waits, and nothing may overtake it. */
   #inOrder = false
+  #piecesWritten = 0
+  #piecesReceived = 0
+  /** Frames of messages that came behind an order frame, until the pieces before it are here. */
+  #held: { readonly untilPieces: number; readonly frames: Array<Buffer> } | undefined
+  #openLanes: number
   #cancelPump: (() => void) | undefined
   #cancelResume: (() => void) | undefined
   #cancelDrain: (() => void) | undefined
-  #bytesHeard: number
-  #heardAt: Micros
 
-  /** Takes over an open socket. `tcp` is the connection under it. */
+  /** Takes over the open sockets of both lanes. */
   constructor(
-    socket: WebSocket,
-    tcp: Socket,
+    { messages, pieces }: Lanes,
     rates: ConnectionRates,
     events: ConnectionEvents,
     limits: SocketLimits
   ) {
-    this.#socket = socket
-    this.#tcp = tcp
+    this.#messages = messages
+    this.#pieces = pieces
+    this.#lanes = messages === pieces ? [messages] : [messages, pieces]
+    this.#openLanes = this.#lanes.length
     this.#rates = rates
     this.#events = events
     this.#limits = limits
-    this.#bytesHeard = tcp.bytesRead
-    this.#heardAt = monotonicNow()
-    socket.on("message", (data, isBinary) => this.#received(data as Buffer, isBinary))
-    socket.on("error", (error: Error & { readonly code?: string }) => {
-      if (error.code?.startsWith("WS_ERR_") === true) this.#break(error.message)
-      else this.#why ??= error.message
-    })
-    socket.on("close", (code) => this.#closed(code))
-    tcp.on("drain", () => this.#pump())
+    for (const lane of this.#lanes) {
+      const { socket, tcp } = lane
+      socket.on("message", (data, isBinary) => this.#received(lane, data as Buffer, isBinary))
+      socket.on("error", (error: Error & { readonly code?: string }) => {
+        if (error.code?.startsWith("WS_ERR_") === true) this.#break(error.message)
+        else this.#why ??= error.message
+      })
+      socket.once("close", (code) => this.#laneClosed(code))
+      tcp.on("drain", () => this.#pump())
+    }
   }
 
   send(message: Message, swarm: SwarmId | undefined): void {
@@ -98,13 +108,11 @@ export class WsConnection {
       this.#pump()
       return
     }
-    const frame = encodeMessage(message)
-    const keepsPlace = message.tag === "Close" || message.tag === "Bye"
-    if (this.#waiting.length === 0 || (!keepsPlace && !this.#inOrder)) {
-      this.#write(frame)
+    if (this.#waiting.length === 0 || !(keepsOrder(message) || this.#inOrder)) {
+      this.#writeMessage(message)
     } else {
       this.#inOrder = true
-      this.#waiting.push({ tag: "Frame", frame })
+      this.#waiting.push({ tag: "Message", message })
     }
     if (this.#isStuck()) this.destroy("the peer does not read what is sent to it")
   }
@@ -121,36 +129,36 @@ export class WsConnection {
     if (this.#state === "closed") return
     this.#why ??= reason
     this.#waiting = []
-    this.#socket.terminate()
+    this.#terminate()
   }
 
   /** Keeps a live connection alive and cuts a dead one. Its owner calls it every pingInterval. */
   checkLiveness(now: Micros): void {
-    // A side that does not read hears nothing; the pings of the peer wait in the kernel.
-    if (this.#tcp.bytesRead !== this.#bytesHeard || this.#socket.isPaused) {
-      this.#bytesHeard = this.#tcp.bytesRead
-      this.#heardAt = now
+    for (const lane of this.#lanes) {
+      const silence = lane.silence(now)
+      if (silence >= this.#limits.deadConnectionTimeout) {
+        this.destroy(`nothing came for ${Math.round(silence / 1_000_000)} s`)
+        return
+      }
+      lane.ping()
     }
-    if (now - this.#heardAt >= this.#limits.deadConnectionTimeout) {
-      this.destroy(`nothing came for ${Math.round((now - this.#heardAt) / 1_000_000)} s`)
-      return
-    }
-    // The bytes in the buffer tell the peer as much as a ping.
-    if (this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount === 0) this.#socket.ping()
   }
 
   #isStuck(): boolean {
-    return (
-      this.#waiting.length > this.#limits.maxQueuedMessages ||
-      this.#socket.bufferedAmount >
-        this.#limits.maxSocketBuffer + limits.maxPieceLength + this.#limits.maxStuckBytes
-    )
+    const { maxQueuedMessages, maxSocketBuffer, maxStuckBytes } = this.#limits
+    const hasPieces = this.#messages === this.#pieces
+    const most = maxStuckBytes + (hasPieces ? maxSocketBuffer + limits.maxPieceLength : 0)
+    return this.#waiting.length > maxQueuedMessages || this.#messages.socket.bufferedAmount > most
   }
 
   // -- out --------------------------------------------------------------------------------------------------------
 
-  #write(frame: Uint8Array, sent?: (error?: Error) => void): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(frame, sent)
+  #writeMessage(message: Message): void {
+    const { socket, isOpen } = this.#messages
+    if (!isOpen) return
+    const hasPieces = this.#lanes.length > 1 && this.#piecesWritten > 0
+    if (hasPieces && keepsOrder(message)) socket.send(encodeOrderFrame(this.#piecesWritten))
+    socket.send(encodeMessage(message))
   }
 
   #pump(): void {
@@ -158,17 +166,17 @@ export class WsConnection {
     for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
       if (head.tag === "Piece" && !this.#mayGo(head)) return
       this.#waiting.shift()
-      if (head.tag === "Frame") this.#write(head.frame)
+      if (head.tag === "Message") this.#writeMessage(head.message)
       else this.#writePiece(head.message, head.swarm)
     }
     this.#inOrder = false
-    if (this.#state !== "open") this.#closeSocket()
+    if (this.#state !== "open") this.#closeSockets()
   }
 
   /** Whether the first waiting piece may be written now. If not, a later event calls #pump again. */
   #mayGo(head: Waiting & { readonly tag: "Piece" }): boolean {
     // The drain of the socket and the callback of each piece pump again.
-    if (this.#socket.bufferedAmount >= this.#limits.maxSocketBuffer) return false
+    if (this.#pieces.socket.bufferedAmount >= this.#limits.maxSocketBuffer) return false
     const now = monotonicNow()
     head.goesAt ??= this.#rates.egress?.reserve(head.message.payload.byteLength, now) ?? now
     if (head.goesAt <= now) return true
@@ -182,7 +190,9 @@ export class WsConnection {
 
   #writePiece(message: PieceMessage, swarm: SwarmId): void {
     const { piece } = message
-    this.#write(pieceFrame(message), (error) => {
+    if (!this.#pieces.isOpen) return
+    this.#piecesWritten++
+    this.#pieces.socket.send(pieceFrame(message), (error) => {
       if (error !== undefined && error !== null) return
       if (this.#state === "closed") return
       this.#events.pieceSent(swarm, piece)
@@ -192,26 +202,64 @@ export class WsConnection {
 
   // -- in ---------------------------------------------------------------------------------------------------------
 
-  #received(data: Buffer, isBinary: boolean): void {
+  #received(lane: Lane, data: Buffer, isBinary: boolean): void {
     if (this.#state !== "open") return
-    const message = isBinary ? decodeMessage(data) : textFrame
-    if (message.tag === "CodecError") {
-      this.#break(message.reason, message.bye)
+    if (!isBinary) this.#break("a text frame; every message is a binary frame")
+    else if (this.#lanes.length > 1 && lane === this.#messages) this.#receivedBesidePieces(data)
+    else this.#decode(lane, data)
+  }
+
+  /** A frame of the socket of messages, where pieces have another one. */
+  #receivedBesidePieces(data: Buffer): void {
+    if (this.#held !== undefined) {
+      // The socket is paused: only what was read with the order frame still comes.
+      this.#held.frames.push(data)
       return
     }
-    this.#events.received(message)
-    if (message.tag === "Piece") this.#limitIngress(message.payload.byteLength)
+    const pieces = decodeOrderFrame(data)
+    if (pieces === undefined) this.#decode(this.#messages, data)
+    else if (pieces > this.#piecesReceived) {
+      this.#held = { untilPieces: pieces, frames: [] }
+      this.#messages.socket.pause()
+    }
+  }
+
+  #decode(lane: Lane, data: Buffer): void {
+    const message = decodeMessage(data)
+    if (message.tag === "CodecError") this.#break(message.reason, message.bye)
+    else if (message.tag !== "Piece" && lane !== this.#messages) {
+      this.#break(`a ${message.tag} on the socket of pieces`)
+    } else if (message.tag === "Piece" && lane !== this.#pieces) {
+      this.#break("a Piece on the socket of messages")
+    } else {
+      this.#events.received(message)
+      if (message.tag !== "Piece") return
+      this.#piecesReceived++
+      this.#limitIngress(message.payload.byteLength)
+      this.#releaseHeld()
+    }
+  }
+
+  /** Reads the messages behind an order frame when the pieces before it are here. */
+  #releaseHeld(): void {
+    const held = this.#held
+    if (held === undefined || this.#piecesReceived < held.untilPieces) return
+    this.#held = undefined
+    this.#messages.socket.resume()
+    for (const frame of held.frames) {
+      if (this.#state === "open") this.#receivedBesidePieces(frame)
+    }
   }
 
   #limitIngress(bytes: number): void {
     const now = monotonicNow()
     const at = this.#rates.ingress?.reserve(bytes, now) ?? now
     if (at <= now || this.#state !== "open") return
-    this.#socket.pause()
+    this.#pieces.socket.pause()
     this.#cancelResume?.()
     this.#cancelResume = wakeAt(at, () => {
       this.#cancelResume = undefined
-      this.#socket.resume()
+      this.#pieces.socket.resume()
     })
   }
 
@@ -230,37 +278,52 @@ export class WsConnection {
   #finish(): void {
     if (this.#state === "closed") return
     if (this.#state === "open") this.#state = "closing"
-    // Reading resumes, so that the close handshake is heard.
+    // Reading resumes, so that the close handshakes are heard.
     this.#cancelResume?.()
-    if (this.#socket.isPaused) this.#socket.resume()
-    this.#cancelDrain ??= wakeAt(monotonicNow() + this.#limits.disconnectDrain, () =>
-      this.#socket.terminate()
-    )
+    for (const { socket } of this.#lanes) if (socket.isPaused) socket.resume()
+    this.#endInTime()
     this.#pump()
   }
 
-  #closeSocket(): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return
+  #closeSockets(): void {
     const code = this.#state === "broken" ? closeProtocolError : closeNormal
-    this.#socket.close(code, closeReason(this.#why ?? ""))
+    for (const { socket, isOpen } of this.#lanes) if (isOpen) socket.close(code, closeReason(this.#why ?? ""))
+  }
+
+  #terminate(): void {
+    for (const { socket } of this.#lanes) socket.terminate()
+  }
+
+  #endInTime(): void {
+    this.#cancelDrain ??= wakeAt(monotonicNow() + this.#limits.disconnectDrain, () => this.#terminate())
+  }
+
+  /** A socket has closed. A peer that ends in order closes the other one as well, when what it sent is out. */
+  #laneClosed(code: number): void {
+    if (this.#state === "closed") return
+    this.#openLanes--
+    if (this.#openLanes === 0) {
+      this.#closed(code)
+      return
+    }
+    if (code === 1006) {
+      this.#why ??= brokenReason
+      this.#terminate()
+    } else this.#endInTime()
   }
 
   #closed(code: number): void {
-    if (this.#state === "closed") return
     this.#state = "closed"
     this.#waiting = []
+    this.#held = undefined
     this.#cancelPump?.()
     this.#cancelResume?.()
     this.#cancelDrain?.()
-    this.#events.closed(this.#why ?? (code === 1006 ? "the connection broke" : "the peer closed it"))
+    this.#events.closed(this.#why ?? (code === 1006 ? brokenReason : "the peer closed it"))
   }
 }
 
-const textFrame = {
-  tag: "CodecError",
-  reason: "a text frame; every message is a binary frame",
-  bye: "protocol-error"
-} as const
+const brokenReason = "the connection broke"
 
 /** The frame of a piece. It needs no copy when the payload has room in front of it. */
 const pieceFrame = (message: PieceMessage): Uint8Array => {

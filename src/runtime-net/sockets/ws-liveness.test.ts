@@ -12,10 +12,16 @@ import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
+import { Lane, type Lanes } from "./lane.ts"
 import { type SocketLimits, socketLimits } from "./limits.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 
 const unlimited: ConnectionRates = { egress: undefined, ingress: undefined }
+
+const singleLane = (socket: WebSocket, tcp: net.Socket): Lanes => {
+  const lane = new Lane(socket, tcp)
+  return { messages: lane, pieces: lane }
+}
 
 /** A connection under test and the raw socket at its other end. */
 const connection = (rates: ConnectionRates = unlimited, changed: Partial<SocketLimits> = {}) =>
@@ -47,8 +53,7 @@ const connection = (rates: ConnectionRates = unlimited, changed: Partial<SocketL
           resume(
             Effect.succeed(
               new WsConnection(
-                accepted,
-                request.socket,
+                singleLane(accepted, request.socket),
                 rates,
                 {
                   received: (message) => events.push(message.tag),

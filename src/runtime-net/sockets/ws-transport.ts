@@ -1,7 +1,7 @@
 // Listens for peers and dials them: WebSocket over HTTP on one path, without compression, with frames no longer than
-// the longest piece and a time limit for handshakes. A dialler masks with zeros, which costs nothing on either side:
-// masking protects caches that do not know the protocol, and no cache stands between peers. ws-connection.ts moves
-// messages.
+// the longest piece and a time limit for handshakes. A connection is two sockets, which are dialled at once (lane.ts).
+// A dialler masks with zeros, which costs nothing on either side: masking protects caches that do not know the
+// protocol, and no cache stands between peers. ws-connection.ts moves messages.
 //
 //   dial: dialling --opened--> connected --> disconnected        accept: connected --> disconnected
 //             |--refused, late, or disconnect--> dial failed
@@ -28,6 +28,8 @@ import {
 } from "../../roles/services/peer-transport.ts"
 import { whyNotBound } from "../http/http-listener.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
+import { Lane, type LaneName, type Lanes, laneNames, laneOf, laneQuery, newConnectionId } from "./lane.ts"
+import { LanePairs } from "./lane-pairs.ts"
 import { SocketLimits } from "./limits.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
 
@@ -58,7 +60,8 @@ class WsEndpoint implements PeerEndpoint {
   readonly #rates: ConnectionRates
   readonly #limits: SocketLimits
   readonly #connections = new Map<ConnectionId, WsConnection>()
-  readonly #dialling = new Map<ConnectionId, WebSocket>()
+  readonly #dialling = new Map<ConnectionId, readonly WebSocket[]>()
+  readonly #pairs: LanePairs
   readonly #liveness: NodeJS.Timeout
   #nextAccepted = -1
   /** Set by a kill: nothing is reported and nothing is sent any more. */
@@ -80,6 +83,9 @@ class WsEndpoint implements PeerEndpoint {
       egress: bucket(rates.egress, rates.burst),
       ingress: bucket(rates.ingress, rates.burst)
     }
+    this.#pairs = new LanePairs(protocolLimits.handshakeTimeout, () =>
+      handlers.refused?.("one socket of a connection, whose other socket did not come")
+    )
     this.#accepting = new WebSocketServer({
       ...socketOptions(limits),
       noServer: true,
@@ -115,33 +121,55 @@ class WsEndpoint implements PeerEndpoint {
 
   dial(id: ConnectionId, address: string): void {
     if (this.#dead) return
-    let socket: WebSocket
+    const sockets: WebSocket[] = []
+    const lanes: Partial<Record<LaneName, Lane>> = {}
+    const connectionId = newConnectionId()
+    const failed = (error: Error): void => {
+      for (const socket of sockets) socket.terminate()
+      if (this.#dialling.delete(id) && !this.#dead) this.#handlers.dialFailed(id, error.message)
+      this.#noticeEmpty()
+    }
+    const opened = (name: LaneName, lane: Lane): void => {
+      lanes[name] = lane
+      const { messages, pieces } = lanes
+      if (messages === undefined || pieces === undefined || !this.#dialling.delete(id)) return
+      for (const { socket } of [messages, pieces]) socket.removeAllListeners()
+      this.#opened(id, { messages, pieces })
+      for (const { socket } of [messages, pieces]) socket.resume()
+    }
     try {
-      socket = new WebSocket(`ws://${address}${peerPath}`, {
-        ...socketOptions(this.#limits),
-        handshakeTimeout: protocolLimits.handshakeTimeout / 1000,
-        generateMask: (mask) => void mask.fill(0)
-      })
+      for (const name of laneNames) {
+        sockets.push(
+          this.#dialLane(address + peerPath + laneQuery(connectionId, name), failed, (lane) =>
+            opened(name, lane)
+          )
+        )
+      }
     } catch (cause) {
       queueMicrotask(() => this.#handlers.dialFailed(id, `bad address ${address}: ${messageOf(cause)}`))
       return
     }
-    this.#dialling.set(id, socket)
+    this.#dialling.set(id, sockets)
+  }
+
+  /** The socket is paused when it is open: what the peer sends on one lane waits until both are open. */
+  #dialLane(target: string, failed: (error: Error) => void, opened: (lane: Lane) => void): WebSocket {
+    const socket = new WebSocket(`ws://${target}`, {
+      ...socketOptions(this.#limits),
+      handshakeTimeout: protocolLimits.handshakeTimeout / 1000,
+      generateMask: (mask) => void mask.fill(0)
+    })
     let tcp: Socket | undefined
     socket.once("upgrade", (response) => {
       tcp = response.socket
     })
-    const failed = (error: Error): void => {
-      if (this.#dialling.delete(id) && !this.#dead) this.#handlers.dialFailed(id, error.message)
-      this.#noticeEmpty()
-    }
-    socket.once("error", failed)
+    socket.on("error", failed)
     socket.once("close", () => failed(new Error("closed before it opened")))
     socket.once("open", () => {
-      if (!this.#dialling.delete(id)) return
-      socket.removeAllListeners()
-      this.#opened(id, socket, tcp!)
+      socket.pause()
+      opened(new Lane(socket, tcp!))
     })
+    return socket
   }
 
   send(...[id, message, swarm]: Parameters<PeerEndpoint["send"]>): void {
@@ -151,14 +179,15 @@ class WsEndpoint implements PeerEndpoint {
   disconnect(id: ConnectionId, reason: string): void {
     this.#connections.get(id)?.disconnect(reason)
     // An open handshake is given up. Its error event reports that the dial failed.
-    this.#dialling.get(id)?.terminate()
+    for (const socket of this.#dialling.get(id) ?? []) socket.terminate()
   }
 
   /** Ends every connection once its sent messages are out, and the listener. */
   readonly stop: Effect.Effect<void> = Effect.callback<void>((resume) => {
     clearInterval(this.#liveness)
     this.#server.close()
-    for (const socket of this.#dialling.values()) socket.terminate()
+    for (const socket of [...this.#dialling.values()].flat()) socket.terminate()
+    this.#pairs.end()
     for (const connection of this.#connections.values()) connection.disconnect("the host stops")
     const ended = (): void => {
       this.#server.closeAllConnections()
@@ -174,36 +203,50 @@ class WsEndpoint implements PeerEndpoint {
     clearInterval(this.#liveness)
     this.#server.close()
     this.#server.closeAllConnections()
-    for (const socket of this.#dialling.values()) socket.terminate()
+    for (const socket of [...this.#dialling.values()].flat()) socket.terminate()
+    this.#pairs.end()
     for (const connection of this.#connections.values()) connection.destroy("the host was killed")
   }
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refusal =
-      this.#connections.size >= this.#limits.maxSockets
-        ? "too many connections"
-        : this.#accepting.shouldHandle(request)
-          ? undefined
-          : "a handshake for another path"
+    const asked = laneOf(request.url ?? "")
+    const refusal = this.#refusal(request, asked)
     if (refusal !== undefined) {
       this.#handlers.refused?.(refusal)
       socket.destroy()
       return
     }
     this.#accepting.handleUpgrade(request, socket, head, (accepted) => {
-      this.#opened(this.#nextAccepted--, accepted, request.socket)
+      const lane = new Lane(accepted, request.socket)
+      const lanes =
+        typeof asked === "string"
+          ? { messages: lane, pieces: lane }
+          : this.#pairs.came(asked.id, asked.lane, lane)
+      if (lanes !== undefined) this.#opened(this.#nextAccepted--, lanes)
     })
   }
 
-  #opened(id: ConnectionId, socket: WebSocket, tcp: Socket): void {
+  #refusal(request: IncomingMessage, asked: ReturnType<typeof laneOf>): string | undefined {
+    const sockets = 2 * this.#connections.size + this.#pairs.size
+    // The second lane of a connection whose first one was let in comes in.
+    const isSecond = typeof asked !== "string" && this.#pairs.has(asked.id)
+    if (sockets >= this.#limits.maxSockets && !isSecond) return "too many connections"
+    if (!this.#accepting.shouldHandle(request)) return "a handshake for another path"
+    if (asked === "malformed") return "a handshake for no socket of a connection"
+    if (typeof asked !== "string" && !this.#pairs.mayCome(asked.id, asked.lane)) {
+      return "a second handshake for the same socket of a connection"
+    }
+    return undefined
+  }
+
+  #opened(id: ConnectionId, lanes: Lanes): void {
     if (this.#dead) {
-      socket.terminate()
+      for (const { socket } of [lanes.messages, lanes.pieces]) socket.terminate()
       return
     }
     const handlers = this.#handlers
     const connection = new WsConnection(
-      socket,
-      tcp,
+      lanes,
       this.#rates,
       {
         received: (message) => this.#dead || handlers.received(id, message),

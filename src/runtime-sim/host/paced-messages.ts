@@ -4,7 +4,7 @@
 
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
-import type { Message, SwarmId } from "../../protocol/wire/message.ts"
+import { keepsOrder, type Message, type SwarmId } from "../../protocol/wire/message.ts"
 import type { EventTarget } from "../kernel/event-queue.ts"
 import type { SimProcess } from "../network/sim-process.ts"
 
@@ -42,7 +42,7 @@ export class PacedMessages implements EventTarget {
   /** Passes the message on now, or at its turn. */
   add(message: Message, swarm: SwarmId | undefined): void {
     const isPiece = message.tag === "Piece"
-    const keepsPlace = isPiece || message.tag === "Close" || message.tag === "Bye"
+    const keepsPlace = isPiece || keepsOrder(message)
     if (this.#waiting.length === 0 ? !this.#mustWait(message) : !keepsPlace && !this.#inOrder) {
       this.#output.pass(message, swarm)
       return

@@ -9,7 +9,7 @@ import { Effect } from "effect"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
 import { encodedLength } from "../../protocol/wire/codec.ts"
-import type { Message, SwarmId } from "../../protocol/wire/message.ts"
+import { keepsOrder, type Message, type SwarmId } from "../../protocol/wire/message.ts"
 import { held } from "../../roles/scoped.ts"
 import {
   type PeerEndpoint,
@@ -20,7 +20,7 @@ import {
 } from "../../roles/services/peer-transport.ts"
 import { eventKinds } from "../kernel/kernel.ts"
 import { messageMark } from "../kernel/message-tags.ts"
-import type { ConnectionEnd, ConnectionSink } from "../network/connection.ts"
+import { type ConnectionEnd, type ConnectionSink, frameFlags } from "../network/connection.ts"
 import type { Connections } from "../network/connections.ts"
 import type { SimProcess } from "../network/sim-process.ts"
 import { HeldMessages } from "./held-messages.ts"
@@ -215,7 +215,8 @@ class PeerConnection implements ConnectionSink {
       this.#swarmsSent ??= []
       this.#swarmsSent.push(swarm)
     }
-    this.#connections.send(end, message, encodedLength(message), messageMark(message), isPiece)
+    const flags = isPiece ? frameFlags.reportSent : keepsOrder(message) ? 0 : frameFlags.overtakes
+    this.#connections.send(end, message, encodedLength(message), messageMark(message), flags)
   }
 
   #closeIfEnding(): void {

@@ -45,7 +45,7 @@ export abstract class HttpExchange implements ConnectionSink {
   send(frame: HttpFrame): void {
     if (!this.process.alive || this.over) return
     const mark = mixNumbers(httpFrameNumber(frame), this.#number, 0)
-    this.process.connections.send(this.end, frame, httpFrameSize(frame), mark, false)
+    this.process.connections.send(this.end, frame, httpFrameSize(frame), mark, 0)
   }
 
   /** Ends the exchange at once. The other side sees a broken connection. */

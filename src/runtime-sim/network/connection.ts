@@ -76,8 +76,10 @@ export class ConnectionEnd {
   lastArrival: Micros = 0
   /** The frame that arrives at `lastArrival`, until it has arrived. */
   lastFrame: Frame | undefined
-  /** The newest bulk frame whose arrival is not known yet. Later control frames travel behind it. */
+  /** The newest bulk frame whose arrival is not known yet. Control frames travel behind it unless they may overtake. */
   lastBulk: Frame | undefined
+  /** The bulk frame behind which a control frame travels. Until it has left, no later control frame overtakes. */
+  lastInOrder: Frame | undefined
   /** Absent before the first bulk frame, and where sockets have no buffers. */
   sendBuffer: SendBuffer | undefined
   /** Number of the flow of its bulk frames under the fair models, or 0. */
@@ -120,5 +122,7 @@ export const frameFlags = {
   live: 1,
   reportSent: 2,
   /** The last frame of the sender. */
-  last: 4
+  last: 4,
+  /** A control frame that has a lane of its own: it does not wait for the bulk before it. */
+  overtakes: 8
 } as const

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest"
 import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
+import { frameFlags } from "./connection.ts"
 
 describe("a connection", () => {
   it("opens after a round trip, and is refused without a listener", () => {
@@ -50,6 +51,24 @@ describe("a connection", () => {
     passTime(20_000)
     expect(toC[0]?.arrivals.map(({ at }) => at)).toEqual([1503])
     expect(toB[0]?.arrivals.map(({ payload }) => payload)).toEqual(["piece", "behind", "further behind"])
+  })
+
+  it("lets a control frame with a lane of its own pass the bulk before it, but no control frame in order", () => {
+    const { pair, send, passTime } = makeWorld()
+    const { a, b } = pair()
+    send(a, "piece", MB)
+    send(a, "past", 100, frameFlags.overtakes)
+    send(a, "behind", 100)
+    send(a, "next piece", MB)
+    send(a, "behind both", 100, frameFlags.overtakes)
+    passTime(40_000)
+    const names = b.arrivals.map(({ payload }) => payload)
+    expect(names).toEqual(["past", "piece", "behind", "behind both", "next piece"])
+    expect(b.arrivals[0]?.at).toBe(1502)
+    send(a, "third piece", MB)
+    send(a, "past again", 100, frameFlags.overtakes)
+    passTime(20_000)
+    expect(b.arrivals.at(-2)?.payload).toBe("past again")
   })
 
   it("delays bulk by the time of the control frames before it", () => {

@@ -103,12 +103,10 @@ export class Connections implements EventTarget {
 
   /**
    * Sends `payload` as `size` bytes. `mark` stands for its content in the trace. An end that is not open sends
-   * nothing.
+   * nothing. `flags` are those of frameFlags.
    */
-  send(from: ConnectionEnd, payload: unknown, size: number, mark: number, reportSent: boolean): void {
-    if (from.state === "open") {
-      this.network.transmit(from, payload, size, mark, reportSent ? frameFlags.reportSent : 0)
-    }
+  send(from: ConnectionEnd, payload: unknown, size: number, mark: number, flags: number): void {
+    if (from.state === "open") this.network.transmit(from, payload, size, mark, flags)
   }
 
   /**

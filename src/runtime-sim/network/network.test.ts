@@ -4,6 +4,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { type Arrival, MB, makeWorld, type Recorder } from "../../../testing/runtime-sim/network.ts"
+import { frameFlags } from "./connection.ts"
 import type { LinkModel } from "./link-model.ts"
 import { bulkThreshold } from "./links.ts"
 
@@ -12,6 +13,7 @@ interface Transfer {
   readonly from: number
   readonly to: number
   readonly size: number
+  readonly overtakes?: boolean
 }
 
 const hostCount = 4
@@ -19,8 +21,16 @@ const transfer: fc.Arbitrary<Transfer> = fc.record({
   at: fc.nat(60_000),
   from: fc.nat(hostCount - 1),
   to: fc.nat(hostCount - 1),
-  size: fc.oneof(fc.integer({ min: 1, max: bulkThreshold }), fc.integer({ min: bulkThreshold, max: 2 * MB }))
+  size: fc.oneof(fc.integer({ min: 1, max: bulkThreshold }), fc.integer({ min: bulkThreshold, max: 2 * MB })),
+  overtakes: fc.boolean()
 })
+
+/** Whether the second of two frames of a connection may arrive before the first, with `between` sent between them. */
+const mayPass = (first: Transfer, between: readonly Transfer[], second: Transfer): boolean => {
+  const isControl = (frame: Transfer): boolean => frame.size <= bulkThreshold
+  const isInOrder = (frame: Transfer): boolean => isControl(frame) && frame.overtakes !== true
+  return !isControl(first) && isControl(second) && ![...between, second].some(isInOrder)
+}
 
 const ratesOf = (host: number) => ({ uplink: (host + 1) * 20 * MB, downlink: (hostCount - host) * 20 * MB })
 
@@ -44,17 +54,17 @@ const fullMesh = (linkModel: LinkModel, probability = 0) => {
 }
 
 describe.each(["queue", "fair", "fair-exact"] as const)("any traffic over the model %s", (linkModel) => {
-  it("arrives once, in order, not before latency and links allow, and no link carries more than its rate", () => {
+  it("arrives once, in order but for lanes, not before latency and links allow, and no link carries more than its rate", () => {
     fc.assert(
       fc.property(fc.array(transfer, { maxLength: 90 }), (transfers) => {
         const { hosts, ends, at, send, passTime, network, start } = fullMesh(linkModel)
         const sent = new Map<string, number[]>()
-        for (const [index, { at: when, from, to, size }] of transfers.entries()) {
+        for (const [index, { at: when, from, to, size, overtakes }] of transfers.entries()) {
           if (from === to) continue
           at(start + when, () => {
             const name = `${from}>${to}`
             sent.set(name, [...(sent.get(name) ?? []), index])
-            send(ends.get(name)!, index, size)
+            send(ends.get(name)!, index, size, overtakes === true ? frameFlags.overtakes : 0)
           })
         }
         passTime(20_000_000)
@@ -64,7 +74,18 @@ describe.each(["queue", "fair", "fair-exact"] as const)("any traffic over the mo
         for (const [name, indices] of sent) {
           const [from, to] = name.split(">").map(Number) as [number, number]
           const { arrivals } = ends.get(`${to}>${from}`)!
-          expect(arrivals.map(({ payload }) => payload)).toEqual(indices)
+          const came = new Map(arrivals.map(({ payload }, position) => [payload as number, position]))
+          expect(came.size).toBe(indices.length)
+          for (const [position, first] of indices.entries()) {
+            for (const [length, second] of indices.slice(position + 1).entries()) {
+              const between = indices.slice(position + 1, position + 1 + length)
+              if (came.get(first)! < came.get(second)!) continue
+              const named = between.map((index) => transfers[index]!)
+              expect(mayPass(transfers[first]!, named, transfers[second]!), `${second} before ${first}`).toBe(
+                true
+              )
+            }
+          }
           for (const arrival of arrivals) {
             const { at: when, size } = transfers[arrival.payload as number]!
             const uplinkCost = 1e6 / ratesOf(from).uplink

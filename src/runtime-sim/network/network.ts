@@ -109,7 +109,8 @@ export class Network implements EventTarget, BulkCarrier {
 
   /**
    * Sends `payload` as `size` bytes to the other end. `mark` stands for its content in the trace, at its arrival.
-   * With the flag `reportSent`, the sender is told when the frame has left, or is in the buffer of its socket.
+   * With the flag `reportSent`, the sender is told when the frame has left, or is in the buffer of its socket. With
+   * the flag `overtakes`, a control frame passes the bulk of its connection, but no control frame.
    */
   transmit(from: ConnectionEnd, payload: unknown, size: number, mark: number, flags: number): void {
     const { links } = this
@@ -137,7 +138,8 @@ export class Network implements EventTarget, BulkCarrier {
     } else {
       const whole = links.sendControl(host, to, size, now)
       this.#bulk.control(host, to, size)
-      const behind = from.lastBulk
+      const behind = (flags & frameFlags.overtakes) === 0 ? from.lastBulk : from.lastInOrder
+      from.lastInOrder = behind
       const readyAt = whole + from.latency
       if (behind === undefined) this.#deliverAt(frame, from, readyAt + this.#lossDelay(frame, from))
       else {
@@ -159,6 +161,7 @@ export class Network implements EventTarget, BulkCarrier {
   left(frame: Frame, whole: number): void {
     const from = frame.to.peer
     if (from.lastBulk === frame) from.lastBulk = undefined
+    if (from.lastInOrder === frame) from.lastInOrder = undefined
     this.#deliverAt(frame, from, whole + this.#lossDelay(frame, from))
     if (frame.followers !== undefined) this.#deliverLateFollowers(frame.followers, from)
     if (this.#buffers !== undefined) {
@@ -173,6 +176,7 @@ export class Network implements EventTarget, BulkCarrier {
     const followers = frame.followers
     const from = frame.to.peer
     if (from.lastBulk === frame) from.lastBulk = undefined
+    if (from.lastInOrder === frame) from.lastInOrder = undefined
     this.#lose(frame)
     if (followers !== undefined) for (const follower of followers) this.#lose(follower)
   }
