@@ -2,7 +2,8 @@
 // answers are single calls.
 
 import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
-import { Uploader, type UploadSwarm } from "../../src/protocol/swarm/uploader.ts"
+import type { UploadSwarm } from "../../src/protocol/swarm/upload-job.ts"
+import { Uploader } from "../../src/protocol/swarm/uploader.ts"
 import { TestContext, testNeighbour } from "./test-context.ts"
 import { testSwarm } from "./test-values.ts"
 
@@ -25,9 +26,10 @@ export const watchedSwarm = (number: number): Watched => {
 /** What the store loads: a piece of 1000 bytes, and the proof of one of 2^20 pieces. */
 export const loadedBytes = { payload: { byteLength: 1000 }, proof: new Uint8Array(20 * 32) }
 
-/** An uploader, two swarms, and neighbours 1 to 9 of each. One byte takes one microsecond until a send is measured. */
+/** An uploader, two swarms, and neighbours 1 to 9 of each. One byte takes one microsecond until a
+ * send is measured, and the first piece of a neighbour goes out with others. */
 export const setUpUploader = (rules: Partial<PeerHostRules> = {}) => {
-  const context = new TestContext({ initialUploadTimePerMiB: MiB, ...rules })
+  const context = new TestContext({ initialUploadTimePerMiB: MiB, firstPiecePatience: 0, ...rules })
   const uploader = new Uploader(context)
   const swarms = [watchedSwarm(1), watchedSwarm(2)] as const
   const neighbours = Array.from({ length: 10 }, (_, connection) => testNeighbour(connection))

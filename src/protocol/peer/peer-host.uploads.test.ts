@@ -36,7 +36,11 @@ class Source {
   readonly disconnected: ConnectionId[] = []
 
   constructor(peers: number, rules: Partial<PeerHostRules> = {}) {
-    this.host = new PeerHost({ ...testPeer(50), random: seededRandom(3), limits: rules })
+    this.host = new PeerHost({
+      ...testPeer(50),
+      random: seededRandom(3),
+      limits: { firstPiecePatience: 0, ...rules }
+    })
     for (const swarm of this.swarms) {
       this.step({ tag: "SwarmOpened", swarm, metainfo, have: Bitfield.full(pieces) })
     }

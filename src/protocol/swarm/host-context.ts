@@ -28,6 +28,7 @@ export interface PeerHostRules {
   readonly piecesBehind: number
   readonly maxUploadQueue: number
   readonly maxUploadsInFlight: number
+  readonly firstPiecePatience: number
   readonly maxUploadBytes: number
   readonly uploadStallTime: Micros
   readonly orderedTail: number

@@ -28,7 +28,8 @@ import { RecordedPieces } from "./recorded-pieces.ts"
 import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
 import { SuperSeeding } from "./super-seeding.ts"
-import type { Uploader, UploadSwarm } from "./uploader.ts"
+import type { UploadSwarm } from "./upload-job.ts"
+import type { Uploader } from "./uploader.ts"
 
 /** What a swarm asks of the uploader. */
 export type SwarmUploader = Pick<

@@ -98,7 +98,7 @@ describe("the wait that the uploader names when it is busy", () => {
     expect(uploader.retryAfter()).toBe(2000)
   })
 
-  it("follows the time that sends take, an eighth at each", () => {
+  it("is by the first send, and follows later ones by an eighth", () => {
     const { context, uploader, enqueue, loaded, sent } = setUp({ maxUploadsInFlight: 2 })
     enqueue(1, 0)
     enqueue(1, 1)
@@ -108,12 +108,12 @@ describe("the wait that the uploader names when it is busy", () => {
     // The link was free: the first piece took from its hand-over on, 9000 microseconds for 1000 bytes.
     context.now = 9500
     sent(1, 0)
-    expect(uploader.retryAfter()).toBe(1000)
-    // The second took the time since the first had left: (1 - 2) / 8 less.
+    expect(uploader.retryAfter()).toBe(4500)
+    // The second took the time since the first had left: (1 - 9) / 8 less.
     context.now = 10_500
     sent(1, 1)
     enqueue(1, 2, { bytes: 16_000 })
-    expect(uploader.retryAfter()).toBe(15_000)
+    expect(uploader.retryAfter()).toBe(64_000)
   })
 })
 

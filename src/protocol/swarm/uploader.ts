@@ -13,43 +13,22 @@
 // its place in the queue is free for others, at most maxUploadQueue pieces are stalled, and its connection is dropped
 // when the requester must have given up; a piece is loaded once for all neighbours that wait for it; a load that
 // nobody waits for any more is dropped when it returns.
-// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The uploader
-// does not know what a piece is worth.
+// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The first piece of
+// a neighbour that has none goes out alone, so that it is there soon and the neighbour can go on with it; no longer than
+// firstPiecePatience, so that one that reads slowly does not have the uplink. The uploader does not know what a piece is
+// worth.
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
-import { hashBytes, unclesMissing } from "../wire/hash-tree.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
-import type { HashProof } from "../wire/payload.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { ConnectionId, PeerHostInput } from "./peer-host-io.ts"
+import { announced, isOut, proofFor, type UploadJob, type UploadSwarm } from "./upload-job.ts"
+import { UploadRate } from "./upload-rate.ts"
 
 const MiB = 1024 * 1024
-
-/** A swarm, as the uploader sees it. */
-export interface UploadSwarm {
-  readonly id: SwarmId
-  /** Turn of the uploader at which this swarm was last served. */
-  servedAt: number
-  /** Called when a piece that was queued is not sent after all. */
-  readonly uploadAborted: (neighbour: Neighbour, piece: number) => void
-}
-
-interface UploadJob {
-  readonly swarm: UploadSwarm
-  readonly neighbour: Neighbour
-  readonly piece: number
-  readonly bytes: number
-  state: "waiting" | "loading" | "sending" | "stalled"
-  /** When the transport got it. */
-  sentAt: Micros
-  /** Number of pieces that the transport had got by then. */
-  order: number
-  /** Number of pieces that the transport got later and that have left. */
-  passedBy: number
-}
 
 export class Uploader {
   /** In the order of arrival. */
@@ -60,18 +39,21 @@ export class Uploader {
   #turn = 0
   /** Loads that the store has not answered; at most maxUploadsInFlight. */
   readonly #loads: Array<{ readonly swarm: SwarmId; readonly piece: number }> = []
-  /** Time of a byte on the uplink: measured and smoothed. */
-  #microsPerByte: number
-  #lastSentAt: Micros = 0
-  /** Time of a byte from when the transport gets its piece until the piece has left: smoothed. */
-  #sendTimePerByte = 0
+  readonly #rate: UploadRate
+  /** The piece that has the uplink to itself, because its neighbour has none yet. */
+  #first: UploadJob | undefined
+  readonly #firstLate: Deadline
   /** Number of pieces that the transport got. */
   #handedOver = 0
   readonly #context: HostContext
 
   constructor(context: HostContext) {
     this.#context = context
-    this.#microsPerByte = context.rules.initialUploadTimePerMiB / MiB
+    this.#rate = new UploadRate(context.rules.initialUploadTimePerMiB / MiB)
+    this.#firstLate = context.deadlines.make(() => {
+      this.#firstEnded()
+      this.#pump()
+    })
     this.#stallCheck = context.deadlines.make((now) => this.#checkStalls(now))
   }
 
@@ -124,7 +106,7 @@ export class Uploader {
 
   /** Half of the time in which the queue is expected to drain. */
   retryAfter(): Micros {
-    const half = Math.round((this.#bytes * this.#microsPerByte) / 2)
+    const half = Math.round(this.#rate.uplinkTime(this.#bytes) / 2)
     return Math.min(half, this.#context.rules.maxRejectBackoff)
   }
 
@@ -184,6 +166,10 @@ export class Uploader {
       job.state = "sending"
       job.sentAt = now
       job.order = this.#handedOver++
+      if (job === this.#first) {
+        const patience = this.#context.rules.firstPiecePatience * this.#rate.uplinkTime(job.bytes)
+        this.#context.deadlines.set(this.#firstLate, now + Math.round(patience))
+      }
       this.#context.outputs.push({
         tag: "Send",
         connection: job.neighbour.connection,
@@ -216,7 +202,7 @@ export class Uploader {
       if (!isOut(job) || job.piece !== piece || job.swarm.id !== swarm) continue
       if (job.neighbour.connection !== connection) continue
       for (const other of this.#jobs) if (isOut(other) && other.order < job.order) other.passedBy++
-      if (job.state === "sending") this.#measure(job, now)
+      if (job.state === "sending") this.#rate.sent(job.bytes, job.sentAt, now)
       this.#remove(job)
       this.#context.counters.piecesSent++
       this.#context.counters.bytesSent += job.bytes
@@ -251,16 +237,8 @@ export class Uploader {
     this.#jobs.splice(this.#jobs.indexOf(job), 1)
     this.#bytes -= job.bytes
     if (job.state === "stalled") this.#stalled--
+    if (job === this.#first) this.#firstEnded()
     if (isOut(job)) this.#scheduleStallCheck()
-  }
-
-  /** The time on the uplink runs from when the last piece left, or from when the transport got this one. */
-  #measure(job: UploadJob, now: Micros): void {
-    const took = now - Math.max(this.#lastSentAt, job.sentAt)
-    this.#microsPerByte += (took / job.bytes - this.#microsPerByte) / 8
-    this.#lastSentAt = now
-    const own = (now - job.sentAt) / job.bytes
-    this.#sendTimePerByte += (own - this.#sendTimePerByte) / (this.#sendTimePerByte === 0 ? 1 : 8)
   }
 
   /**
@@ -273,7 +251,7 @@ export class Uploader {
     const bytes = isPassed ? job.bytes : this.#bytes
     const giveUp = 2 * (requestTimeoutBase + Math.round((requestTimeoutPerMiB * bytes) / MiB))
     if (job.state === "stalled" || !isPassed) return job.sentAt + giveUp
-    const expected = Math.round(8 * job.bytes * this.#sendTimePerByte)
+    const expected = Math.round(8 * this.#rate.sendTime(job.bytes))
     return job.sentAt + Math.min(uploadStallTime + expected, giveUp)
   }
 
@@ -344,11 +322,22 @@ export class Uploader {
     return count
   }
 
-  /** Starts as many loads as may be in flight. */
+  #isFirst(neighbour: Neighbour): boolean {
+    const { firstPiecePatience } = this.#context.rules
+    return firstPiecePatience > 0 && neighbour.servedAt === 0 && announced(neighbour) === 0
+  }
+
+  #firstEnded(): void {
+    this.#first = undefined
+    this.#context.deadlines.set(this.#firstLate, undefined)
+  }
+
+  /** Starts as many loads as may be in flight: no other one while the first piece of a neighbour goes out. */
   #pump(): void {
-    while (this.#inFlight() < this.#context.rules.maxUploadsInFlight) {
+    while (this.#first === undefined && this.#inFlight() < this.#context.rules.maxUploadsInFlight) {
       const job = this.#nextWaiting()
       if (job === undefined) return
+      if (this.#isFirst(job.neighbour)) this.#first = job
       job.state = "loading"
       this.#turn++
       job.swarm.servedAt = this.#turn
@@ -376,15 +365,3 @@ export class Uploader {
 }
 
 type LoadedPiece = Omit<PeerHostInput & { readonly tag: "PieceLoaded" }, "tag">
-
-/** The neighbour has every uncle that the pieces that it announced vouch for. */
-const proofFor = ({ theirs }: Neighbour, piece: number, whole: HashProof): HashProof => {
-  invariant(theirs !== undefined, "uploader: a neighbour that is not joined is served")
-  return whole.subarray(0, hashBytes * unclesMissing(theirs, piece))
-}
-
-/** Number of pieces that a neighbour has announced. */
-const announced = ({ theirs }: Neighbour): number => theirs?.count ?? 0
-
-/** Whether the transport has it: it arrives, or the connection ends. */
-const isOut = (job: UploadJob): boolean => job.state === "sending" || job.state === "stalled"

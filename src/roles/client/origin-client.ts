@@ -2,7 +2,7 @@
 // origin further down stands in for an owner that is down. Reads continue at another origin where one broke off. It
 // does not know what a blob is for.
 
-import { Clock, Effect, Exit, Option, type Stream } from "effect"
+import { Array as Arr, Clock, Effect, Exit, Option, type Stream } from "effect"
 import { type HttpClient, HttpClientRequest } from "effect/http"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
@@ -239,10 +239,14 @@ export const makeOriginClient = (
       seeds: (digest) =>
         Effect.gen(function* () {
           const found: PeerAddress[] = []
-          for (const url of yield* upstreams.preferred(order(digest))) {
-            if (found.length >= limits.originReplicas) break
-            const peer = yield* Effect.option(peers.get(url))
-            if (Option.isSome(peer)) found.push(peer.value)
+          const preferred = yield* upstreams.preferred(order(digest))
+          for (let next = 0; next < preferred.length && found.length < limits.originReplicas; ) {
+            const asked = preferred.slice(next, next + limits.originReplicas - found.length)
+            next += asked.length
+            const answers = yield* Effect.forEach(asked, (url) => Effect.option(peers.get(url)), {
+              concurrency: "unbounded"
+            })
+            found.push(...Arr.getSomes(answers))
           }
           return found
         }),
