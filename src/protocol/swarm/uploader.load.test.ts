@@ -89,12 +89,14 @@ describe("room for a swarm that has nothing in the queue", () => {
 })
 
 describe("the wait that the uploader names when it is busy", () => {
-  it("is half of what the queue takes at the assumed rate, within maxRejectBackoff", () => {
+  it("is what one of the queued pieces takes at the assumed rate, within maxRejectBackoff", () => {
     const { uploader, enqueue } = setUp({ maxRejectBackoff: 2000 })
     expect(uploader.retryAfter()).toBe(0)
-    enqueue(1, 0, { bytes: 3001 })
+    enqueue(1, 0, { bytes: 1001 })
+    expect(uploader.retryAfter()).toBe(1001)
+    enqueue(1, 1, { bytes: 2000 })
     expect(uploader.retryAfter()).toBe(1501)
-    enqueue(1, 1, { bytes: 3000 })
+    enqueue(1, 2, { bytes: 9000 })
     expect(uploader.retryAfter()).toBe(2000)
   })
 
@@ -108,12 +110,12 @@ describe("the wait that the uploader names when it is busy", () => {
     // The link was free: the first piece took from its hand-over on, 9000 microseconds for 1000 bytes.
     context.now = 9500
     sent(1, 0)
-    expect(uploader.retryAfter()).toBe(4500)
+    expect(uploader.retryAfter()).toBe(9000)
     // The second took the time since the first had left: (1 - 9) / 8 less.
     context.now = 10_500
     sent(1, 1)
     enqueue(1, 2, { bytes: 16_000 })
-    expect(uploader.retryAfter()).toBe(64_000)
+    expect(uploader.retryAfter()).toBe(128_000)
   })
 })
 
@@ -293,7 +295,7 @@ describe("a peer that does not take its piece", () => {
     expect(context.counters.piecesSent).toBe(3)
     // The stall says nothing of the uplink: 1000 bytes are still assumed to take 1000 microseconds.
     enqueue(1, 1)
-    expect(uploader.retryAfter()).toBe(500)
+    expect(uploader.retryAfter()).toBe(1000)
     loaded(1)
     pass()
     context.wakeUntil(stalls + stalls)

@@ -104,10 +104,13 @@ export class Uploader {
     this.#pump()
   }
 
-  /** Half of the time in which the queue is expected to drain. */
+  /**
+   * Time in which the uplink sends one piece of those that are queued: then one has left, and its place is free. One that
+   * waits longer finds the places taken by those that ask again, and one that has few pieces needs them most.
+   */
   retryAfter(): Micros {
-    const half = Math.round(this.#rate.uplinkTime(this.#bytes) / 2)
-    return Math.min(half, this.#context.rules.maxRejectBackoff)
+    const one = Math.round(this.#rate.uplinkTime(this.#bytes) / Math.max(1, this.#jobs.length))
+    return Math.min(one, this.#context.rules.maxRejectBackoff)
   }
 
   /**
