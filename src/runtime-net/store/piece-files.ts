@@ -116,17 +116,22 @@ export const makePieceFiles = (
     closed: false
   })
 
+  /** Whether the hashes of all pieces are kept; `hashes` learns them. */
+  const areHashesKept = Effect.fnUntraced(function* (metainfo: Metainfo, hashes: VerifiedHashes) {
+    if (pieceCount(metainfo) > 1) {
+      const layer = yield* metainfos.layer(metainfo.digest)
+      return Option.isSome(layer) && hashes.learnLayer(layer.value)
+    }
+    // The hash of a single piece is the root, so there is no other to keep.
+    const kept = yield* metainfos.get(metainfo.digest)
+    return Option.isSome(kept) && kept.value.swarm === swarmIdOf(metainfo)
+  })
+
   const openBlob = Effect.fnUntraced(function* (metainfo: Metainfo, length: number) {
     const path = folders.blob(metainfo.digest)
     if (length !== metainfo.length) return yield* otherLength(path, length, metainfo)
     const hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
-    const kept = yield* metainfos.get(metainfo.digest)
-    const isKept = Option.isSome(kept) && kept.value.swarm === swarmIdOf(metainfo)
-    const layer = yield* metainfos.layer(metainfo.digest)
-    // The hash of a single piece is the root, so there is no other to keep.
-    const isKnown =
-      pieceCount(metainfo) <= 1 ? isKept : Option.isSome(layer) && hashes.learnLayer(layer.value)
-    if (!isKnown) {
+    if (!(yield* areHashesKept(metainfo, hashes))) {
       // It was stored by an older version, or by a process that was killed before it wrote the hashes.
       const tree = yield* hashBlob(files, path, metainfo)
       if (!hashes.learnLayer(tree.layer)) return yield* otherRoot(path, tree.metainfo, metainfo)
