@@ -51,11 +51,11 @@ export const limits = {
    * (maxUploadsInFlight). TCP shares links: with six requested and two sent at once, each of six flows gets a sixth of
    * a downlink, and uplinks that send two of them stand idle for two thirds (docs/decisions.md). Fewer save
    * time at the beginning of a download, when a piece must be whole before it goes on; more hide longer round trips.
-   * Links `fair`, p50 / slowest of the bound, medians of three seeds (of two with two blobs), for 3, 5, 6 and for 5
-   * requested, 4 queued, 2 sent as before: 100 agents, 128 MiB in 1 MiB 1.12 / 1.17, 1.12 / 1.19, 1.14 / 1.23 and
-   * 1.29 / 1.54; in 256 KiB 1.17 / 1.20, 1.10 / 1.17, 1.09 / 1.19 and 1.28 / 1.48; 200 agents, two blobs of 100 pieces
-   * 1.14 / 1.23, 1.14 / 1.20, 1.12 / 1.30 and 1.36 / 1.62; 2 ms one way, 400 MB in 1 MiB 1.35 / 1.40, 1.20 / 1.24,
-   * 1.18 / 1.23 and 1.33 / 1.44.
+   * Links `fair`, p50 / slowest of the bound, medians of seeds 1 to 3, which chose it, for 3, 4, 5 and 6: 100 agents,
+   * 128 MiB in 1 MiB 1.08 / 1.12, 1.07 / 1.10, 1.06 / 1.12 and 1.07 / 1.13; in 256 KiB 1.14 / 1.16, 1.09 / 1.12,
+   * 1.07 / 1.09 and 1.05 / 1.08; 200 agents, two blobs of 100 pieces 1.11 / 1.17, 1.09 / 1.14, 1.09 / 1.14 and 1.08 /
+   * 1.13; one origin, 200 agents 1.29 / 1.35, 1.31 / 1.36, 1.31 / 1.36 and 1.39 / 1.43; 2 ms one way, 400 MB in 1 MiB
+   * 1.31 / 1.35, 1.20 / 1.25, 1.16 / 1.19 and 1.13 / 1.16.
    */
   maxRequestsPerHost: 5,
   /** Outstanding requests per swarm. Fetching swarms share those of the host; each has at least one. */
@@ -64,9 +64,9 @@ export const limits = {
   maxRequestsPerNeighbour: 2,
   /**
    * Outstanding requests of a swarm that has no piece yet; each piece that it has allows one more. The sooner its first
-   * piece is whole, the sooner it goes on to others. Links `fair`, p50 / slowest of the bound, medians of three seeds:
-   * 100 agents, 128 MiB in 1 MiB 1.11 / 1.17 instead of 1.12 / 1.20, 300 agents, 375 pieces of 4 MB 1.08 / 1.19
-   * instead of 1.08 / 1.27, and half as many Rejects.
+   * piece is whole, the sooner it goes on to others. Links `fair`, p50 / slowest of the bound, medians of seeds 21 to
+   * 23, on which it was weighed: 100 agents, 128 MiB in 1 MiB 1.11 / 1.17 instead of 1.12 / 1.20, 300 agents, 375
+   * pieces of 4 MB 1.08 / 1.19 instead of 1.08 / 1.27, and half as many Rejects.
    */
   requestsAtFirst: 1,
   /**
@@ -85,9 +85,9 @@ export const limits = {
   /**
    * Times the usual time on the uplink for which the first piece of a neighbour without pieces has it to itself. It is
    * there sooner than among others, and the number of hosts that can send doubles sooner. A neighbour that reads
-   * slowly holds the others up for this long, once. Links `fair`, medians of seeds 1 to 3, which chose it, p50 / slowest
-   * of the bound: 100 agents, 3 origins, 128 MiB in 1 MiB 1.08 / 1.13 instead of 1.10 / 1.14, 300 agents, 375 pieces of
-   * 4 MB 1.07 / 1.11 instead of 1.07 / 1.12, 200 agents, two blobs 1.10 / 1.15 instead of 1.11 / 1.15.
+   * slowly holds the others up for this long, once. Links `fair`, medians of seeds 1 to 3, which chose it, p50 /
+   * slowest of the bound: 100 agents, 3 origins, 128 MiB in 1 MiB 1.08 / 1.13 instead of 1.10 / 1.14, 300 agents, 375
+   * pieces of 4 MB 1.07 / 1.11 instead of 1.07 / 1.12, 200 agents, two blobs 1.10 / 1.15 instead of 1.11 / 1.15.
    */
   firstPiecePatience: 4,
   /** Bytes that an uploader may hold in memory: the queue at the longest piece. */
