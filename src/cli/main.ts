@@ -1,5 +1,5 @@
 // The `shoal` command: its subcommands, how it reports a wrong command line, and how the process ends. Composition
-// only; each subcommand is a file beside this one.
+// only; subcommands are in files beside this one.
 //
 // Invariants: a wrong command line prints one line and exits with 2; a failure prints one line and exits with 1; a
 // signal, or the end of a parent that keeps a channel to this process, stops everything in order and exits with 0.
@@ -9,16 +9,18 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
-import { agentCommand } from "./agent.ts"
-import { buildIndexCommand } from "./build-index.ts"
 import { verdictOf } from "./cli-failure.ts"
 import { experimentArguments, experimentCommand } from "./experiment.ts"
-import { herdCommand } from "./herd.ts"
 import { measureCommand } from "./measure.ts"
-import { originCommand } from "./origin.ts"
 import { preheatCommand } from "./preheat.ts"
-import { proxyCommand } from "./proxy.ts"
-import { trackerCommand } from "./tracker.ts"
+import {
+  agentCommand,
+  buildIndexCommand,
+  herdCommand,
+  originCommand,
+  proxyCommand,
+  trackerCommand
+} from "./role-commands.ts"
 import { upCommand } from "./up.ts"
 
 const version: string = JSON.parse(
