@@ -34,7 +34,7 @@ const options = Schema.Struct({
   size: option(
     byteSizeText,
     "1GB",
-    "Length of the blob in the series over hosts; one seeder has blobs of 1, 3 and 10 times that."
+    "Length of the blob in the series over hosts; one seeder has 1, 3 and 10 times that."
   ),
   "most-hosts": option(hosts, "15000", "Last point of the series over hosts, which begins at 10."),
   hosts: option(hosts, "1000", "Hosts of the series over sizes."),

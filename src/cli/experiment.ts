@@ -71,6 +71,13 @@ const listed = (experiments: ReadonlyArray<Experiment>): ReadonlyArray<string> =
   ]
 }
 
+/**
+ * The text, cut where it would make a line of help too wide. A list of names need not be whole there: a wrong name is
+ * answered with all choices.
+ */
+const fitting = (text: string, width: number): string =>
+  text.length <= width ? text : `${text.slice(0, width - 3).replace(/[ ,][^ ,]*$/, "")} ...`
+
 /** Loaded when a command needs it, because experiments take longer to load than the rest of the command line. */
 const loadLaboratory = Effect.map(
   Effect.promise(() => import("../../experiments/laboratory.ts")),
@@ -83,7 +90,7 @@ const runCommandOf = (experiment: Experiment) => {
       name,
       Flag.String(name).pipe(
         Flag.withMetavar("VALUE"),
-        Flag.withDescription(`${meaning} (${byDefault})`),
+        Flag.withDescription(`${meaning} (${fitting(byDefault, 60)})`),
         Flag.optional
       )
     ])
@@ -103,7 +110,10 @@ const runCommandOf = (experiment: Experiment) => {
       }
       yield* runExperiment(experiment.name, request, yield* loadLaboratory)
     })
-  ).pipe(Command.withDescription(experiment.question))
+  ).pipe(
+    Command.withDescription(experiment.question),
+    Command.withShortDescription(fitting(experiment.question, 95))
+  )
 }
 
 const all = Command.make("all", spreadFlags, ({ workers, quick, fresh }) =>

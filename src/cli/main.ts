@@ -1,5 +1,5 @@
-// The `shoal` command: its subcommands, how it reports a wrong command line, and how the process ends. Composition
-// only; subcommands are in files beside this one.
+// Runs the `shoal` command as a process: how it reports a wrong command line, and how the process ends. The command is
+// in shoal.ts.
 //
 // Invariants: a wrong command line prints one line and exits with 2; a failure prints one line and exits with 1; a
 // signal, or the end of a parent that keeps a channel to this process, stops everything in order and exits with 0.
@@ -8,20 +8,10 @@ import { readFileSync } from "node:fs"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
-import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { CliConfig, CliOutput, Command } from "effect/cli"
 import { verdictOf } from "./cli-failure.ts"
-import { experimentArguments, experimentCommand } from "./experiment.ts"
-import { measureCommand } from "./measure.ts"
-import { preheatCommand } from "./preheat.ts"
-import {
-  agentCommand,
-  buildIndexCommand,
-  herdCommand,
-  originCommand,
-  proxyCommand,
-  trackerCommand
-} from "./role-commands.ts"
-import { upCommand } from "./up.ts"
+import { experimentArguments } from "./experiment.ts"
+import { globalFlags, shoalCommand } from "./shoal.ts"
 
 const version: string = JSON.parse(
   readFileSync(new URL("../../package.json", import.meta.url), "utf8")
@@ -34,21 +24,7 @@ const commandLine = experimentArguments(process.argv.slice(2))
 const experiments =
   commandLine[0] === "experiment" ? (await import("../../experiments/registry.ts")).experiments : []
 
-const shoal = Command.make("shoal").pipe(
-  Command.withDescription("A peer-to-peer container registry"),
-  Command.withSubcommands([
-    upCommand,
-    herdCommand,
-    agentCommand,
-    originCommand,
-    trackerCommand,
-    buildIndexCommand,
-    proxyCommand,
-    preheatCommand,
-    experimentCommand(experiments),
-    measureCommand
-  ])
-)
+const shoal = shoalCommand(experiments)
 
 /** Reports a wrong command line in one line. The whole help appears only on request. */
 const presenter: CliOutput.Presenter = {
@@ -66,7 +42,7 @@ Command.runWith(shoal, { version })(commandLine).pipe(
     Layer.mergeAll(
       NodeServices.layer,
       CliOutput.layerPresenter(presenter),
-      CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+      CliConfig.layer({ builtIns: globalFlags })
     )
   ),
   NodeRuntime.runMain({
