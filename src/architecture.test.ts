@@ -12,7 +12,7 @@ import {
   pureLayersImportNoPlatform,
   rolesMeetByClients
 } from "./architecture/import-rules.ts"
-import { limitsAreUsed, limitsCanBeSet } from "./architecture/limit-rules.ts"
+import { limitsAreReadByReference, limitsAreUsed, limitsCanBeSet } from "./architecture/limit-rules.ts"
 import { readSources, readTexts } from "./architecture/source-files.ts"
 import {
   commentsArePlain,
@@ -60,6 +60,7 @@ const rules = {
   "types are not argued away": typesAreHonest,
   "limits are used": limitsAreUsed,
   "limits can be set in a test": limitsCanBeSet,
+  "limits are read by reference": limitsAreReadByReference,
   "tests print nothing": testsPrintNothing,
   "every file opens with a header": everyFileHasHeader,
   "comments are plain and fit the page": commentsArePlain,

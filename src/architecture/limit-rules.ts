@@ -1,5 +1,5 @@
-// Rules about limits: a limit bounds something, and a test can set it. They read the tables in the files named
-// limits.ts.
+// Rules about limits: a limit bounds something, a test can set it, and what reads it sees what the test has set. They
+// read the tables in the files named limits.ts.
 
 import { isTest, type Rule } from "./import-rules.ts"
 
@@ -38,3 +38,27 @@ export const limitsCanBeSet: Rule = (files) =>
       ? []
       : [`${path}:1: no test can set these: make the table the default of a Context.Reference`]
   )
+
+/**
+ * What reads a table as it ships: schemas of a configuration, which sets limits itself; schemas of what roles send each
+ * other, because both ends must agree; and the forms of OCI's documents, which every role reads alike.
+ */
+const asShipped = /^src\/roles\/(config\/|oci\/|.*(config|-wire|-records)\.ts$)/
+
+/** Everything else reads the reference, so that a limit which a test sets counts wherever the limit does. */
+export const limitsAreReadByReference: Rule = (files) => {
+  const tables = files.flatMap(({ path, text }) =>
+    isTable(path) && text.includes("Context.Reference(")
+      ? [...text.matchAll(/^export const (\w+) = \{/gm)].map(([, name]) => name)
+      : []
+  )
+  return files
+    .filter(({ path }) => path.startsWith("src/") && !isTable(path) && !isTest(path) && !asShipped.test(path))
+    .flatMap(({ path, tokens }) =>
+      tokens.flatMap(({ kind, text, line }) =>
+        kind === "word" && tables.includes(text)
+          ? [`${path}:${line}: ${text} is the shipped table: read its reference where the program is made`]
+          : []
+      )
+    )
+}

@@ -10,7 +10,7 @@ import {
   pureLayersImportNoPlatform,
   rolesMeetByClients
 } from "./import-rules.ts"
-import { limitsAreUsed, limitsCanBeSet } from "./limit-rules.ts"
+import { limitsAreReadByReference, limitsAreUsed, limitsCanBeSet } from "./limit-rules.ts"
 import { sourceFile } from "./source-files.ts"
 import {
   commentsArePlain,
@@ -243,6 +243,27 @@ test("limits that nothing reads, and tables that no test can set, are named", ()
   })
   expect(limitsAreUsed(files)).toEqual(["src/roles/agent/limits.ts:4: nothing reads never: delete it"])
   expect(limitsCanBeSet(files)).toEqual([expect.stringContaining("src/roles/agent/limits.ts:1: no test")])
+})
+
+test("shipped limits are read only where both ends or a configuration agree on them", () => {
+  const table = "export const askLimits = { most: 1 }\nexport const AskLimits = Context.Reference(name)"
+  const files = made({
+    "src/roles/client/limits.ts": table,
+    "src/roles/config/limits.ts": "export const configLimits = {}",
+    ...Object.fromEntries(
+      [
+        "client/a.ts",
+        "client/a-wire.ts",
+        "client/a-records.ts",
+        "agent/config.ts",
+        "oci/a.ts",
+        "a.test.ts"
+      ].map((path) => [`src/roles/${path}`, "use(AskLimits, configLimits)\nuse(askLimits)"])
+    )
+  })
+  expect(limitsAreReadByReference(files)).toEqual([
+    expect.stringContaining("src/roles/client/a.ts:2: askLimits is the shipped table")
+  ])
 })
 
 test("a file without a header is named; a shebang may come first", () => {

@@ -14,7 +14,7 @@ import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
-import { askLimits } from "../client/limits.ts"
+import { AskLimits, askLimits } from "../client/limits.ts"
 import type { OriginClient } from "../client/origin-client.ts"
 import { HttpLimits } from "../http/limits.ts"
 import { OciLimits, ociLimits } from "../oci/limits.ts"
@@ -111,6 +111,31 @@ describe("a build-index", () => {
           history.map(({ by }) => by),
           ["y", "x"].map((letter) => letter.repeat(maxChangedByLength))
         )
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "is asked for as many digests at once as the client's own limit says, and takes what both agree on",
+    () =>
+      Effect.gen(function* () {
+        const agreed = askLimits.maxReferencesAsked
+        const digests = Array.from(
+          { length: agreed + 1 },
+          (_, index) => `sha256:${`${index}`.padStart(64, "0")}` as Digest
+        )
+        const asking = (maxReferencesAsked: number, count: number) =>
+          Effect.gen(function* () {
+            const { world, client } = yield* withLimits(started, AskLimits, {
+              maxReferencesAsked,
+              upstreamRounds: 1
+            })
+            const before = world.requests.length
+            const { _tag } = yield* Effect.exit(client.referenced(digests.slice(0, count)))
+            return [_tag, world.requests.length - before]
+          })
+        assert.deepStrictEqual(yield* asking(2, 5), ["Success", 3])
+        assert.deepStrictEqual(yield* asking(agreed + 1, agreed), ["Success", 1])
+        assert.deepStrictEqual(yield* asking(agreed + 1, agreed + 1), ["Failure", 1])
       }).pipe(Effect.scoped)
   )
 

@@ -12,10 +12,10 @@ import type { Digest } from "../../protocol/wire/digest.ts"
 import { entityTag } from "../oci/entity-tag.ts"
 import type { OciError } from "../oci/oci-error.ts"
 import type { PageRequest } from "../registry/image-source.ts"
-import { registryLimits } from "../registry/limits.ts"
 import { apiClient } from "./api-client.ts"
 import { BuildIndexApi, names } from "./build-index-api.ts"
 import {
+  authorOf,
   type HistoryEntry,
   type LinkAnswer,
   type ManifestAnswer,
@@ -228,7 +228,7 @@ export const makeBuildIndexClient = (
     /** The author of a change, and the name under which it is made once. */
     const changeBy = (by: string) =>
       Effect.map(Random.nextInt, (operation) => ({
-        by: by.slice(0, registryLimits.maxChangedByLength),
+        by: authorOf(by),
         operation: String(operation)
       }))
 

@@ -97,6 +97,9 @@ export type LinkAnswer = typeof LinkAnswer.Type
 /** A tag's own row. The manifest's row has the named contents. */
 export const TagRow = Schema.Struct({ digest: DigestText, version: Count, changedAt: Time })
 
+/** The part of an author's name that a change holds. */
+export const authorOf = (name: string): string => name.slice(0, registryLimits.maxChangedByLength)
+
 /** The author of a tag's change, and the name under which a change is repeated when its answer was lost. */
 export const ChangeBy = Schema.Struct({
   by: Schema.String.check(Schema.isMaxLength(registryLimits.maxChangedByLength)),

@@ -7,7 +7,7 @@ import type { CollectConfig } from "../build-index/config.ts"
 import { type HostProgram, RoleMisconfigured } from "../host-program.ts"
 import { localUrl } from "../http/host-and-port.ts"
 import type { OriginCollect } from "../origin/config.ts"
-import { originLimits } from "../origin/limits.ts"
+import { OriginLimits } from "../origin/limits.ts"
 import { type Origin, origin } from "../origin/origin.ts"
 import { proxy } from "../proxy/proxy.ts"
 import { toDuration } from "../services/clock.ts"
@@ -18,9 +18,9 @@ import type { HerdConfig } from "./config.ts"
  * Both collect at the same interval. An origin's grace follows that of the links, but never falls below its own
  * minimum.
  */
-const originCollect = ({ every, grace }: CollectConfig): OriginCollect => ({
+const originCollect = ({ every, grace }: CollectConfig, { minBlobGrace }: OriginLimits): OriginCollect => ({
   ...(every === undefined ? {} : { every }),
-  grace: Duration.max(grace, toDuration(originLimits.minBlobGrace))
+  grace: Duration.max(grace, toDuration(minBlobGrace))
 })
 
 export const herd = (config: HerdConfig): HostProgram<Origin> =>
@@ -44,7 +44,7 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       origins: [originUrl],
       self: originUrl,
       buildIndexes: [buildIndexUrl],
-      collect: originCollect(config.collect),
+      collect: originCollect(config.collect, yield* OriginLimits),
       upstreams
     })
     const trackerUrl = localUrl(config.tracker)

@@ -6,9 +6,8 @@
 
 import { Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { type HttpApiError, HttpApiSchema } from "effect/http-api"
-import { ociLimits } from "../oci/limits.ts"
 import { OciError, OciErrorDocument, ociError } from "../oci/oci-error.ts"
-import { digestInvalid, nameInvalid, tagInvalid } from "../oci/repository-path.ts"
+import { digestInvalid, maxRepositoryLength, nameInvalid, tagInvalid } from "../oci/repository-path.ts"
 
 type RefusalStatus = 400 | 403 | 404 | 409 | 412 | 416 | 422 | 429 | 503 | 507
 
@@ -56,7 +55,7 @@ const parameters: Readonly<Record<string, (text: string) => OciError>> = {
   repository: nameInvalid,
   namespace: (text) =>
     ociError("NAME_INVALID", {
-      message: `a namespace has 1 to ${ociLimits.maxRepositoryLength} characters`,
+      message: `a namespace has 1 to ${maxRepositoryLength} characters`,
       detail: { namespace: text.slice(0, 300) }
     }),
   digest: digestInvalid,

@@ -6,8 +6,13 @@ import { limits } from "../../protocol/limits.ts"
 import { type Digest, parseDigest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { type PeerId, parsePeerId } from "../../protocol/wire/peer-id.ts"
-import { ociLimits } from "../oci/limits.ts"
-import { isRepositoryName, isTagName, repositoryPattern, tagPattern } from "../oci/repository-path.ts"
+import {
+  isRepositoryName,
+  isTagName,
+  maxRepositoryLength,
+  repositoryPattern,
+  tagPattern
+} from "../oci/repository-path.ts"
 
 /** For documents: how a name is spelled that a function of its own checks. */
 const spelled = (pattern: RegExp) => ({ toJsonSchema: () => ({ pattern: pattern.source }) })
@@ -28,12 +33,12 @@ export const DigestText = Schema.String.pipe(
 
 export const RepositoryText = Schema.String.check(
   Schema.makeFilter((text) => isRepositoryName(text) || "not a repository name", {
-    toJsonSchema: () => ({ pattern: repositoryPattern.source, maxLength: ociLimits.maxRepositoryLength })
+    toJsonSchema: () => ({ pattern: repositoryPattern.source, maxLength: maxRepositoryLength })
   })
 )
 
 /** A repository's name as the requester writes it, checked for its length only. */
-export const NamespaceText = Schema.String.check(Schema.isBetweenLength(1, ociLimits.maxRepositoryLength))
+export const NamespaceText = Schema.String.check(Schema.isBetweenLength(1, maxRepositoryLength))
 
 export const TagText = Schema.String.check(
   Schema.makeFilter((text) => isTagName(text) || "not a tag", spelled(tagPattern))

@@ -25,7 +25,7 @@ export type RegistryEndpoint =
   /** The last changes of a tag; an extension of Shoal. */
   | { readonly tag: "History"; readonly repository: string; readonly name: string }
 
-const { maxRepositoryLength } = ociLimits
+export const { maxRepositoryLength } = ociLimits
 
 export const repositoryPattern =
   /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 import { anyJson } from "../../../testing/roles/any-json.ts"
 import { OciError } from "../oci/oci-error.ts"
 import { proxyLimits } from "./limits.ts"
-import { parseNotification } from "./preheat-notification.ts"
+import { parseNotification as parse } from "./preheat-notification.ts"
 
 const digest = `sha256:${"cd".repeat(32)}`
 
@@ -38,6 +38,8 @@ const event = (target: object, action = "push") =>
     actor: {},
     source: { addr: "host:5000", instanceID: "a53db899" }
   })
+
+const parseNotification = (json: unknown) => parse(json, proxyLimits)
 
 const pushed = { repository: "demo/app", tag: "latest", reference: { tag: "Digest", digest } }
 
@@ -90,9 +92,10 @@ describe("a notification", () => {
   )
 
   it("with too many events is refused", () => {
-    const events = Array.from({ length: proxyLimits.maxNotificationEvents + 1 }, () => event({}))
-    expect(parseNotification({ events: events.slice(1) })).toMatchObject({ ignored: 0 })
-    expect(parseNotification({ events })).toBeInstanceOf(OciError)
+    const of = (count: number) =>
+      parse({ events: Array.from({ length: count }, () => event({})) }, { maxNotificationEvents: 3 })
+    expect(of(3)).toMatchObject({ ignored: 0 })
+    expect(of(4)).toMatchObject({ status: 400, message: expect.stringContaining("4 events, more than 3") })
   })
 
   it("of any other kind is refused and causes nothing worse", () => {

@@ -7,7 +7,7 @@
 import { Exit, Schema } from "effect"
 import { OciError, ociError } from "../oci/oci-error.ts"
 import { isRepositoryName, isTagName, parseClientDigest } from "../oci/repository-path.ts"
-import { proxyLimits } from "./limits.ts"
+import type { ProxyLimits } from "./limits.ts"
 import { misfit, type PreheatImage } from "./preheat-order.ts"
 
 /** An image that was pushed under a tag. */
@@ -35,9 +35,7 @@ const Event = Schema.Struct({
   )
 })
 
-const Envelope = Schema.Struct({
-  events: Schema.Array(Event).check(Schema.isMaxLength(proxyLimits.maxNotificationEvents))
-})
+const Envelope = Schema.Struct({ events: Schema.Array(Event) })
 
 const decodeEnvelope = Schema.decodeUnknownExit(Envelope)
 
@@ -67,16 +65,23 @@ const pushedBy = ({ action, target }: typeof Event.Type): PushedTag | undefined 
   return digest instanceof OciError ? undefined : { repository, tag, reference: { tag: "Digest", digest } }
 }
 
-export const parseNotification = (json: unknown): Notification | OciError => {
+const refused = (reason: string): OciError =>
+  ociError("UNSUPPORTED", { status: 400, message: `not a notification: ${reason}` })
+
+export const parseNotification = (
+  json: unknown,
+  { maxNotificationEvents }: Pick<ProxyLimits, "maxNotificationEvents">
+): Notification | OciError => {
   const lowered = lowerKeys(json)
-  const envelope =
+  const listed =
     typeof lowered === "object" && lowered !== null && "events" in lowered && Array.isArray(lowered.events)
-      ? { events: lowered.events.slice(0, proxyLimits.maxNotificationEvents + 1).map(withTarget) }
-      : lowered
-  const exit = decodeEnvelope(envelope)
-  if (Exit.isFailure(exit)) {
-    return ociError("UNSUPPORTED", { status: 400, message: `not a notification: ${misfit(exit)}` })
+      ? lowered.events
+      : undefined
+  if (listed !== undefined && listed.length > maxNotificationEvents) {
+    return refused(`it has ${listed.length} events, more than ${maxNotificationEvents}`)
   }
+  const exit = decodeEnvelope(listed === undefined ? lowered : { events: listed.map(withTarget) })
+  if (Exit.isFailure(exit)) return refused(misfit(exit))
   const { events } = exit.value
   const pushed = events.map(pushedBy).filter((push) => push !== undefined)
   return { pushed, ignored: events.length - pushed.length }

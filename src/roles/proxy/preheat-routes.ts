@@ -134,7 +134,7 @@ export const preheatRoutes = (options: PreheatRoutesOptions): Effect.Effect<Read
     HttpApiBuilder.group(api, "notifications", (handlers) =>
       handlers.handleRaw("notify", () =>
         Effect.gen(function* () {
-          const notification = parseNotification(yield* notificationBody)
+          const notification = parseNotification(yield* notificationBody, limits)
           if (notification instanceof OciError) return yield* notification
           const began = yield* beginPushed(options, notification.pushed)
           const ignored = notification.ignored + notification.pushed.length - began.length

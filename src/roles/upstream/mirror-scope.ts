@@ -8,8 +8,8 @@
 //   /v2/docker.io/library/alpine/manifests/3     ->  unchanged: path rewriting needs nothing
 
 import { Effect } from "effect"
-import { ociLimits } from "../oci/limits.ts"
 import { ociError } from "../oci/oci-error.ts"
+import { maxRepositoryLength } from "../oci/repository-path.ts"
 import { type NamespaceScope, ownScope } from "../registry/namespace-scope.ts"
 import type { RegistryWrite } from "../registry/registry-routes.ts"
 import { type MirrorNames, mirroredRepository } from "./mirror-names.ts"
@@ -27,7 +27,7 @@ export const makeMirrorScope = (names: MirrorNames, ownNames: ReadonlyArray<stri
     const repository = mirroredRepository(prefix, endpoint.repository)
     if (repository !== undefined) return { ...endpoint, repository }
     return ociError("NAME_INVALID", {
-      message: `${prefix}/${endpoint.repository.slice(0, 100)} is longer than ${ociLimits.maxRepositoryLength} characters`
+      message: `${prefix}/${endpoint.repository.slice(0, 100)} is longer than ${maxRepositoryLength} characters`
     })
   }
 })
