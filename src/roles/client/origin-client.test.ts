@@ -114,11 +114,13 @@ describe("the client of origins", () => {
         const certain = yield* Effect.flip(client.stat("demo/app", nothing))
         assert.strictEqual(certain._tag, "BlobUnknown")
         assert.deepStrictEqual(certain._tag === "BlobUnknown" ? certain.unreachable : undefined, [])
+        assert.strictEqual(certain.message, `no origin has ${nothing}`)
 
         yield* running.get("origin-a")!.stop
         const uncertain = yield* Effect.flip(client.stat("demo/app", nothing))
         assert.strictEqual(uncertain._tag, "BlobUnknown")
         assert.strictEqual(uncertain._tag === "BlobUnknown" ? uncertain.unreachable.length : 0, 1)
+        assert.match(uncertain.message, /not answered: .*origin-a/)
 
         // An origin that just failed is not waited for again while others answer.
         const again = yield* Effect.flip(client.stat("demo/app", nothing))

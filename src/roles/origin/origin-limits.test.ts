@@ -132,10 +132,13 @@ describe("copies of a blob to other origins", () => {
   it.effect("are at most maxQueuedReplications in the queue, which is read in pages of replicationPage", () =>
     Effect.gen(function* () {
       const limits = { maxQueuedReplications: 2, replicationPage: 1 }
-      const { replication, put, waiting, scans } = yield* replicating(limits, { members: 3 })
+      const { replication, put, waiting, scans, metrics } = yield* replicating(limits, { members: 3 })
       const { digest } = yield* put(1)
       yield* replication.aroundCommit(digest, Effect.void)
       assert.lengthOf(yield* waiting, 2)
+      // Three members are away, and the copy for one of them had no place.
+      assert.match(metrics.text(), /^shoal_origin_copies_total\S*result="failed"\S* 4$/m)
+      assert.match(metrics.text(), /^shoal_origin_copies_queued\S* 2$/m)
       yield* eachSecond(20, () => {})
       assert.deepStrictEqual(new Set(scans), new Set([1]))
     }).pipe(Effect.scoped)

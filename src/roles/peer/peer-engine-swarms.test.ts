@@ -232,11 +232,13 @@ describe("a swarm that a peer asks for", () => {
     })
   )
 
-  it.effect("is unknown while its blob is being removed", () =>
+  it.effect("is unknown while its blob is being removed, also when another removal begins meanwhile", () =>
     Effect.gen(function* () {
       const { engine, duties, tags } = yield* scene({ whole: true })
       const gate = yield* Deferred.make<void>()
       const retiring = yield* Effect.forkChild(engine.retire(swarm, Deferred.await(gate)))
+      yield* settle
+      yield* Effect.forkChild(engine.retire("2".repeat(64) as SwarmId, Effect.never))
       yield* settle
       duties.asked(swarm)
       yield* settle

@@ -2,12 +2,12 @@
 // stops.
 
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import { it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { rawConnection } from "../../../testing/runtime-net/raw-connection.ts"
 import { seconds } from "../../protocol/kit/time.ts"
@@ -73,6 +73,34 @@ test("a listener waits for headers and bodies as long as is configured when its 
     const { server } = yield* serve(Effect.succeed(HttpServerResponse.empty()))
     expect(server.headersTimeout).toBe(configLimits.requestHeadersTimeout / 1000)
     expect(server.timeout).toBe(configLimits.httpSilence / 1000)
+  }).pipe(Effect.scoped, Effect.runPromise))
+
+test("a listener cuts a refused connection after refusalLinger when its client keeps it open", () =>
+  Effect.gen(function* () {
+    const { port, server } = yield* withLimits(
+      serve(Effect.succeed(HttpServerResponse.empty())),
+      ListenerLimits,
+      {
+        refusalLinger: seconds(7)
+      }
+    )
+    let accepted: Socket | undefined
+    server.on("connection", (socket) => {
+      accepted = socket
+    })
+    yield* Effect.acquireRelease(
+      Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })),
+      () => Effect.sync(() => vi.useRealTimers())
+    )
+    const { socket, write, until } = yield* rawConnection(port)
+    // The end of the answer does not end the client's side.
+    socket.removeAllListeners("end")
+    write("no request\r\n\r\n")
+    expect(yield* until("REQUEST_INVALID")).toContain("400 Bad Request")
+    vi.advanceTimersByTime(6999)
+    expect(accepted?.destroyed).toBe(false)
+    vi.advanceTimersByTime(1)
+    expect(accepted?.destroyed).toBe(true)
   }).pipe(Effect.scoped, Effect.runPromise))
 
 describe("a listener that stops", () => {

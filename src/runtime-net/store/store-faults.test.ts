@@ -348,6 +348,9 @@ describe("what a crash tore", () => {
       const orphan = folders.download(sha256(removed))
       mkdirSync(join(orphan, ".."), { recursive: true })
       writeFileSync(orphan, "pieces without metainfo")
+      const orphanHints = folders.pieces(sha256(removed))
+      mkdirSync(join(orphanHints, ".."), { recursive: true })
+      writeFileSync(orphanHints, "what is recorded of them")
       yield* withStore(nodeDisk, root, (blobs) =>
         Effect.gen(function* () {
           const file = yield* blobs.openPieces(metainfo)
@@ -364,7 +367,7 @@ describe("what a crash tore", () => {
         })
       )
       expect(existsSync(join(folders.temporary, "left-over"))).toBe(false)
-      expect(existsSync(orphan)).toBe(false)
+      expect([existsSync(orphan), existsSync(orphanHints)]).toEqual([false, false])
     }).pipe(Effect.scoped)
   )
 

@@ -211,13 +211,12 @@ export class SimDisk {
     this.#hashFreeAt = 0
   }
 
+  /** What is durable ends with a chunk. */
   #truncate(upload: StoredUpload): void {
     while (upload.size > upload.durable) {
       const last = upload.chunks.pop()!
-      const kept = last.subarray(0, Math.max(0, last.byteLength - (upload.size - upload.durable)))
-      this.free(last.byteLength - kept.byteLength)
-      upload.size -= last.byteLength - kept.byteLength
-      if (kept.byteLength > 0) upload.chunks.push(kept)
+      this.free(last.byteLength)
+      upload.size -= last.byteLength
     }
   }
 

@@ -4,6 +4,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { MB, makeWorld } from "../../../testing/runtime-sim/network.ts"
 import { playGossip } from "../../../testing/runtime-sim/workload.ts"
+import { FrameLoss } from "./frame-loss.ts"
 import { NetworkRefused } from "./link-model.ts"
 import { bulkThreshold } from "./links.ts"
 
@@ -101,6 +102,25 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
     // Copies of the last frame have nothing behind them.
     const more = rough.left - calm.left
     expect(more).toBeGreaterThan((rough.lost / MB - 5) * 10_000)
+  })
+})
+
+describe("a copy of a frame", () => {
+  it("is lost for the numbers below the nearest multiple of 2^-30, and the next number is the next copy's", () => {
+    const grain = 2 ** 30
+    for (const probability of [0.1, 0.25, 0.9]) {
+      const lost = Math.round(probability * grain)
+      const numbers = [lost - 1, 0, lost, lost, lost - 1, grain - 1]
+      const random = {
+        nextInt: (below: number) => {
+          expect(below).toBe(grain)
+          return numbers.shift() ?? 0
+        }
+      }
+      const loss = new FrameLoss({ probability }, random)
+      expect([loss.lostCopies(), loss.lostCopies(), loss.lostCopies()]).toEqual([2, 0, 1])
+      expect(numbers).toEqual([])
+    }
   })
 })
 
