@@ -27,6 +27,7 @@ import {
 import {
   filesHoldWhatIsSaid,
   goldenFilesAreRenewed,
+  metricsAreRead,
   namedFilesExist,
   noCompilerLooksAway,
   noPathsOfAMachine,
@@ -108,6 +109,10 @@ test.each(["metric", "setting", "message", "experiment", "backend"])(
     expect(list.match(/^- `[\w./-]+` \(`/gm)?.length).toBeGreaterThan(3)
   }
 )
+
+test("every metric is read in a test", () => {
+  expect(metricsAreRead(texts)).toEqual([])
+})
 
 test("versions are exact", () => {
   expect(versionsAreExact(JSON.parse(readFileSync(join(root, "package.json"), "utf8")))).toEqual([])

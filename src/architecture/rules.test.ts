@@ -24,6 +24,7 @@ import {
 import {
   filesHoldWhatIsSaid,
   goldenFilesAreRenewed,
+  metricsAreRead,
   namedFilesExist,
   noCompilerLooksAway,
   noPathsOfAMachine,
@@ -345,6 +346,16 @@ test("a golden file that no command renews is named", () => {
   const text = `expect(a).toMatch${"FileSnapshot"}("./a.json")`
   expect(goldenFilesAreRenewed([{ path: "src/a.test.ts", text }])).toHaveLength(1)
   expect(goldenFilesAreRenewed([{ path: "src/a.golden.test.ts", text }])).toEqual([])
+})
+
+test("a metric that no test reads is named", () => {
+  const page = "| `shoal_a_total` | counter |\n| `shoal_a` | gauge |"
+  const texts = [
+    { path: "docs/metrics.md", text: page },
+    { path: "src/a.test.ts", text: 'sumOf(text, "shoal_a_total")' },
+    { path: "src/a.ts", text: '"shoal_a"' }
+  ]
+  expect(metricsAreRead(texts)).toEqual([expect.stringContaining("no test reads shoal_a:")])
 })
 
 test("pages and comments that name files which are not there are named", () => {

@@ -1,6 +1,6 @@
 // Rules about texts and package.json: no unfinished work, no paths of one machine, no golden file that no command
-// renews, no name of a file that does not exist, no line wider than the page; exact versions, and a pinned runtime that
-// may install itself.
+// renews, no name of a file that does not exist, no metric that no test reads, no line wider than the page; exact
+// versions, and a pinned runtime that may install itself.
 
 interface Text {
   readonly path: string
@@ -111,6 +111,21 @@ export const filesHoldWhatIsSaid = (texts: ReadonlyArray<Text>): ReadonlyArray<s
         )
       )
     )
+}
+
+/** A counter that nobody reads may count anything: each metric of docs/metrics.md is read in a test. */
+export const metricsAreRead = (texts: ReadonlyArray<Text>): ReadonlyArray<string> => {
+  const page = texts.find(({ path }) => path === "docs/metrics.md")?.text ?? ""
+  const tests = texts
+    .filter(({ path }) => path.endsWith(".test.ts") || path.startsWith("testing/scenarios/"))
+    .map(({ text }) => text)
+  return [...page.matchAll(/^\| `(shoal_\w+)`/gm)].flatMap(([, name = ""]) =>
+    tests.some((text) => new RegExp(`\\b${name}\\b`).test(text))
+      ? []
+      : [
+          `docs/metrics.md: no test reads ${name}: read it where it changes, as sumOf of testing/roles/metrics.ts does`
+        ]
+  )
 }
 
 export interface PackageManifest {

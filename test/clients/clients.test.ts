@@ -5,8 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { sumOf } from "../../testing/roles/metrics.ts"
 import { sha256 } from "../support/deterministic-bytes.ts"
-import { metricsOf, sumOf } from "../support/prometheus.ts"
+import { metricsOf } from "../support/prometheus.ts"
 import { logsOf, type RunningUp, startUp, stopShoal } from "../support/shoal-process.ts"
 import {
   type ClientName,

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { limits } from "../../src/protocol/limits.ts"
 import { ociLimits } from "../../src/roles/oci/limits.ts"
 import { receivedParts } from "../../testing/roles/byte-ranges.ts"
+import { sumOf } from "../../testing/roles/metrics.ts"
 import { sha256 } from "../support/deterministic-bytes.ts"
 import {
   eStargz,
@@ -23,7 +24,7 @@ import {
   zstdContent,
   zstdToc
 } from "../support/lazy-layers.ts"
-import { metricsOf, sumOf } from "../support/prometheus.ts"
+import { metricsOf } from "../support/prometheus.ts"
 import { pullBlob, pushImage } from "../support/registry-client.ts"
 import { logsOf, type RunningUp, startUp, stopShoal } from "../support/shoal-process.ts"
 

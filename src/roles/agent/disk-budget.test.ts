@@ -7,6 +7,7 @@ import { Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { clockTimers } from "../../../testing/roles/clock-timers.ts"
 import { type MemoryBlobs, makeMemoryBlobs } from "../../../testing/roles/memory-blob-store.ts"
+import { sumOf } from "../../../testing/roles/metrics.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
@@ -73,9 +74,6 @@ const stage: Effect.Effect<Stage, BlobStoreError, Scope.Scope> = Effect.gen(func
 
 const settle = TestClock.adjust(Duration.millis(1))
 
-const gaugeOf = (text: string, name: string) =>
-  Number(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9.]+)$`, "m").exec(text)?.[1])
-
 describe("disk budget", () => {
   it.effect("evicts the least recently used blobs and counts them", () =>
     Effect.gen(function* () {
@@ -88,10 +86,10 @@ describe("disk budget", () => {
       expect(evicted).toEqual([digests[1], digests[2], digests[3]])
       expect(store.blobs.size).toBe(7)
       const text = metrics()
-      expect(gaugeOf(text, "shoal_disk_used_bytes")).toBe(700)
-      expect(gaugeOf(text, "shoal_disk_budget_bytes")).toBe(1000)
-      expect(gaugeOf(text, "shoal_disk_evictions_total")).toBe(3)
-      expect(gaugeOf(text, "shoal_disk_evicted_bytes_total")).toBe(300)
+      expect(sumOf(text, "shoal_disk_used_bytes")).toBe(700)
+      expect(sumOf(text, "shoal_disk_budget_bytes")).toBe(1000)
+      expect(sumOf(text, "shoal_disk_evictions_total")).toBe(3)
+      expect(sumOf(text, "shoal_disk_evicted_bytes_total")).toBe(300)
     })
   )
 
@@ -110,7 +108,7 @@ describe("disk budget", () => {
       yield* Scope.close(reading, Exit.void)
       yield* settle
       expect(evicted.length).toBeGreaterThan(0)
-      expect(gaugeOf(metrics(), "shoal_disk_used_bytes")).toBeLessThanOrEqual(900)
+      expect(sumOf(metrics(), "shoal_disk_used_bytes")).toBeLessThanOrEqual(900)
     })
   )
 
@@ -148,6 +146,7 @@ describe("disk budget", () => {
       ]
       const first = yield* Scope.make()
       yield* Scope.provide(disk.admit(one, 600, 600), first)
+      expect(sumOf(metrics(), "shoal_disk_committed_bytes")).toBe(600)
       const second = yield* Effect.forkScoped(disk.admit(two, 500, 500))
       const third = yield* Effect.forkScoped(Effect.flip(Effect.scoped(disk.admit(three, 700, 700))))
       yield* settle
@@ -161,7 +160,7 @@ describe("disk budget", () => {
       expect(why.message).toMatch(/no room for sha256:.* of 700 bytes: .* 1000 bytes.* 500 bytes.*try again/)
       const large = yield* Effect.flip(Effect.scoped(disk.admit(three, 1001, 1001)))
       expect(large.message).toContain("raise it")
-      expect(gaugeOf(metrics(), "shoal_disk_refusals_total")).toBe(2)
+      expect(sumOf(metrics(), "shoal_disk_refusals_total")).toBe(2)
       yield* Effect.scoped(disk.admit(three, 1001, 400))
     })
   )
@@ -207,7 +206,7 @@ describe("disk budget", () => {
   it.effect("surveys the store every diskSurveyInterval", () =>
     Effect.gen(function* () {
       const { metrics, store } = yield* withLimits(stage, AgentLimits, { diskSurveyInterval: seconds(10) })
-      const used = () => gaugeOf(metrics(), "shoal_disk_used_bytes")
+      const used = () => sumOf(metrics(), "shoal_disk_used_bytes")
       const surveyed: number[] = []
       for (let second = 1; second <= 35; second++) {
         // Bytes that nobody reports: a survey finds them.

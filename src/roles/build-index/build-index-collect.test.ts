@@ -9,6 +9,7 @@ import { send } from "../../../testing/roles/exchange.ts"
 import { digest, record } from "../../../testing/roles/index-records.ts"
 import { makeMemoryTables } from "../../../testing/roles/memory-table-store.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { metricAt } from "../../../testing/roles/metrics.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { makeBuildIndexClient } from "../client/build-index-client.ts"
 import { serviceLimits } from "../services/limits.ts"
@@ -84,6 +85,12 @@ describe("a collection", () => {
         assert.isTrue(yield* client.hasBlob("other", digest("1")))
         const history = yield* client.history(repository, "old")
         assert.strictEqual(history[0]?.by, "retention demo/*")
+        const counted = (kind: string) =>
+          metricAt(world, "http://index:1", "shoal_index_collected_total", { kind })
+        assert.deepStrictEqual(
+          [yield* counted("tags"), yield* counted("manifests"), yield* counted("links")],
+          [1, 1, 2]
+        )
         const nothing = yield* collect(world, "POST")
         assert.deepStrictEqual([nothing.tags, nothing.manifests, nothing.blobs, nothing.bytes], [0, 0, 0, 0])
       })

@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { record } from "../../../testing/roles/index-records.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { sumOf } from "../../../testing/roles/metrics.ts"
 import { silentApp } from "../../../testing/roles/requests-at-once.ts"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { seconds } from "../../protocol/kit/time.ts"
@@ -255,10 +256,12 @@ describe("a registration", () => {
         registrationPeriod: seconds(40),
         minRegistrationBackoff: seconds(4)
       }
+      const metrics = makeRoleMetrics("agent")
+      const failures = () => sumOf(metrics.text(), "shoal_registration_failures_total")
       const register = keepRegistered({
         trackers: urls(1),
         registration: { url: "http://agent:1" },
-        metrics: makeRoleMetrics("agent")
+        metrics
       })
       yield* withLimits(register, AskLimits, limits).pipe(Effect.provideContext(world.services))
       const times: Array<number> = []
@@ -279,11 +282,14 @@ describe("a registration", () => {
       assert.isAtMost((yield* run(30))[0]!, 5 + 4 + 1, "the first pause is short")
       takes = true
       yield* run(60)
+      const failed = failures()
+      assert.isAtLeast(failed, 3)
       for (const pause of yield* run(250)) {
         assert.isAtLeast(pause, 30)
         assert.isAtMost(pause, 41)
       }
       assert.isAtLeast(times.length, 6)
+      assert.strictEqual(failures(), failed)
       takes = false
       const pauses = yield* run(250)
       // Each attempt waits askTimeout for an answer before its pause begins.

@@ -8,6 +8,7 @@ import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl, startHerd } from "../../../testing/roles/herd.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { metricAt } from "../../../testing/roles/metrics.ts"
 import { pushImage, someBytes } from "../../../testing/roles/push.ts"
 import { settle } from "../../../testing/roles/settle.ts"
 import { ClientLimits } from "../config/client-limits.ts"
@@ -47,6 +48,10 @@ describe("requests per second", () => {
         yield* TestClock.adjust("1 hour")
         for (let index = 0; index < 3; index++) assert.strictEqual((yield* ping(world)).status, 200)
         assert.strictEqual((yield* ping(world)).status, 429)
+        world.clientAddress = "192.0.2.3"
+        assert.strictEqual(yield* metricAt(world, proxyUrl, "shoal_requests_refused_total"), 3)
+        // The three addresses, and the probes of the first.
+        assert.strictEqual(yield* metricAt(world, proxyUrl, "shoal_clients"), 4)
       })
     )
   )

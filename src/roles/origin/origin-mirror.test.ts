@@ -8,6 +8,7 @@ import { describe } from "vitest"
 import { type Exchange, send } from "../../../testing/roles/exchange.ts"
 import { type FakeUpstreamState, fakeUpstream, publishImage } from "../../../testing/roles/fake-upstream.ts"
 import { type MemoryWorld, makeMemoryWorld, type RunningRole } from "../../../testing/roles/memory-world.ts"
+import { metricAt } from "../../../testing/roles/metrics.ts"
 import {
   holders,
   names,
@@ -85,6 +86,12 @@ describe("origins that mirror an upstream", () => {
           [...names, ...names].map(() => 202)
         )
         assert.strictEqual(blobRequests(cluster).length, 1)
+        const counted = (name: string, labels?: Record<string, string>) =>
+          Effect.map(
+            Effect.forEach(names, (each) => metricAt(world, url(each), name, labels)),
+            (counts) => counts.reduce((sum, count) => sum + count)
+          )
+        assert.strictEqual(yield* counted("shoal_upstream_fetches_underway"), 1)
         yield* Deferred.succeed(held, undefined)
         yield* settle
         for (const name of names)
@@ -93,6 +100,10 @@ describe("origins that mirror an upstream", () => {
         assert.deepStrictEqual(holders(world, digest), [...ownersOf(digest)].sort())
         for (const name of ownersOf(digest))
           assert.deepStrictEqual(world.blobs(name).blobs.get(digest), layer)
+        assert.strictEqual(yield* counted("shoal_upstream_fetches_underway"), 0)
+        assert.strictEqual(yield* counted("shoal_upstream_fetches_total", { result: "done" }), 1)
+        assert.strictEqual(yield* counted("shoal_upstream_fetches_total", { result: "failed" }), 0)
+        assert.strictEqual(yield* counted("shoal_upstream_bytes_received_total"), layer.byteLength)
       })
     )
   )

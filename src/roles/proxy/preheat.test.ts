@@ -9,6 +9,7 @@ import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { proxyUrl } from "../../../testing/roles/herd.ts"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { metricAt } from "../../../testing/roles/metrics.ts"
 import { pushBlob, pushImage } from "../../../testing/roles/push.ts"
 import { inPreheatingHerd, type PreheatingHerd, trackerUrl } from "../../../testing/roles/scripted-agents.ts"
 import { settle } from "../../../testing/roles/settle.ts"
@@ -108,11 +109,18 @@ describe("a preheat", () => {
         yield* TestClock.adjust(`${retry} millis`)
         yield* settle
         assert.strictEqual((yield* herd.get(`/preheat/${id}`)).json.agents.running, 1, "the silent one")
+        const counted = (name: string, labels?: Record<string, string>) =>
+          metricAt(herd.world, proxyUrl, name, labels)
+        assert.strictEqual(yield* counted("shoal_preheats_underway"), 1)
         yield* TestClock.adjust(`${silence} millis`)
         yield* settle
         yield* TestClock.adjust(`${retry + silence} millis`)
         const status = yield* ended(herd, id)
         assert.strictEqual(status.state, "failed")
+        assert.strictEqual(yield* counted("shoal_preheats_underway"), 0)
+        assert.strictEqual(yield* counted("shoal_preheated_agents_total", { outcome: "failed" }), 6)
+        assert.strictEqual(yield* counted("shoal_preheated_agents_total", { outcome: "done" }), 1)
+        assert.strictEqual(yield* metricAt(herd.world, trackerUrl, "shoal_tracker_agents"), 7)
         assert.match(status.message, /^6 of 7 agents failed; http:\/\/broken:1: it broke off/)
         const why = new Map(
           status.perAgent.map((each: { url: string; state: string; attempts: number; message?: string }) => {

@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
 import { type MemoryWorld, makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
+import { metricAt } from "../../../testing/roles/metrics.ts"
 import { someBytes } from "../../../testing/roles/push.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits } from "../../protocol/limits.ts"
@@ -100,6 +101,15 @@ describe("a tracker", () => {
         )
         const [other] = yield* client.announce(batch(4, announced(8)))
         assert.lengthOf(other!.peers, 1)
+        const counted = (name: string) =>
+          Effect.map(
+            Effect.forEach(trackerUrls, (url) => metricAt(world, url, name)),
+            (counts) => counts.reduce((sum, count) => sum + count)
+          )
+        assert.deepStrictEqual(
+          [yield* counted("shoal_tracker_swarms"), yield* counted("shoal_tracker_peers")],
+          [2, 3]
+        )
       })
     )
   )
