@@ -62,6 +62,19 @@ describe("peer host, handshake", () => {
     }
   })
 
+  it("takes maxPiecesPerMessage pieces in a Have and in a Suggest", () => {
+    for (const tag of ["Have", "Suggest"] as const) {
+      const stage = new Stage("agent", { maxPiecesPerMessage: 2 })
+      stage.open(new Bitfield(pieces))
+      const connection = stage.join(1, "none")
+      stage.receive(connection, { tag, channel: 5, pieces: [0, 1] })
+      expect(stage.host.counters.protocolErrors).toBe(0)
+      stage.receive(connection, { tag, channel: 5, pieces: [2, 3, 4] })
+      expect(stage.host.counters.protocolErrors).toBe(1)
+      expect(tags(stage.outputs).slice(-2)).toEqual(["Bye", "Disconnect"])
+    }
+  })
+
   it("gives up on a peer that does not send Hello", () => {
     const stage = new Stage()
     stage.step({ tag: "Connected", connection: -1 })

@@ -326,7 +326,7 @@ export const makeBuildIndexClient = (
       },
       repositories: (page) =>
         Effect.map(
-          getOfAll("repositories", limits.askTimeout, api.repositories.list({ query: pageOf(page) })),
+          getOfAll("list of repositories", limits.askTimeout, api.repositories.list({ query: pageOf(page) })),
           (pages) => mergeSorted(pages.flatMap((answer) => answer.names)).slice(0, page.limit)
         ),
       referenced: (digests) =>
@@ -335,7 +335,7 @@ export const makeBuildIndexClient = (
           for (let start = 0; start < digests.length; start += limits.maxReferencesAsked) {
             const payload = { digests: digests.slice(start, start + limits.maxReferencesAsked) }
             const answers = yield* getOfAll(
-              "references",
+              "list of references",
               limits.httpTimeout,
               api.references.find({ payload })
             )

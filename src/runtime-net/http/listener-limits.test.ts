@@ -101,6 +101,16 @@ test("a listener cuts a refused connection after refusalLinger when its client k
     expect(accepted?.destroyed).toBe(false)
     vi.advanceTimersByTime(1)
     expect(accepted?.destroyed).toBe(true)
+    const timers = vi.getTimerCount()
+    const polite = yield* rawConnection(port)
+    polite.write("no request\r\n\r\n")
+    yield* polite.closed
+    yield* Effect.callback<void>((resume) => {
+      if (accepted?.closed !== false) resume(Effect.void)
+      else accepted.once("close", () => resume(Effect.void))
+    })
+    // A connection that has closed leaves no timer behind.
+    expect(vi.getTimerCount()).toBe(timers)
   }).pipe(Effect.scoped, Effect.runPromise))
 
 describe("a listener that stops", () => {

@@ -275,23 +275,32 @@ describe("peer transport", () => {
     })
   )
 
-  it.live("a listener that closes ends its connections in order", () =>
-    Effect.gen(function* () {
-      const acceptor = yield* listenWatched()
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const dialler = yield* listenWatched()
-          dialler.endpoint.dial(1, acceptor.endpoint.address)
-          yield* dialler.observed("Connected")
-          yield* Effect.addFinalizer(() =>
-            Effect.sync(() => dialler.endpoint.send(1, { tag: "Bye", reason: "shutdown" }))
-          )
-        })
-      )
-      yield* acceptor.observed("Disconnected")
-      const received = yield* acceptor.observed("Received")
-      expect(received[0]?.message).toEqual({ tag: "Bye", reason: "shutdown" })
-    })
+  it.live(
+    "a listener that closes ends its connections in order, and has closed when they and its dials ended",
+    () =>
+      Effect.gen(function* () {
+        const acceptor = yield* listenWatched()
+        const silent = net.createServer()
+        yield* Effect.promise(() => new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve)))
+        yield* Effect.addFinalizer(() => Effect.sync(() => silent.close()))
+        const silentPort = (silent.address() as net.AddressInfo).port
+        const events = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const dialler = yield* listenWatched()
+            dialler.endpoint.dial(1, acceptor.endpoint.address)
+            yield* dialler.observed("Connected")
+            dialler.endpoint.dial(2, `127.0.0.1:${silentPort}`)
+            yield* Effect.addFinalizer(() =>
+              Effect.sync(() => dialler.endpoint.send(1, { tag: "Bye", reason: "shutdown" }))
+            )
+            return dialler.events
+          })
+        )
+        expect(events.map(({ tag }) => tag).sort()).toEqual(["Connected", "DialFailed", "Disconnected"])
+        yield* acceptor.observed("Disconnected")
+        const received = yield* acceptor.observed("Received")
+        expect(received[0]?.message).toEqual({ tag: "Bye", reason: "shutdown" })
+      })
   )
 
   it.live("a killed host says nothing and its peers see the connection break", () =>

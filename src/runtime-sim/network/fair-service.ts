@@ -64,9 +64,8 @@ export class FairService implements SharesFollower {
   }
 
   close(flow: number): void {
-    const limit = this.shares.limit(flow)
-    this.touched(limit)
-    this.#served[limit]!.remove(flow)
+    // The shares touch the link.
+    this.#served[this.shares.limit(flow)]!.remove(flow)
     this.shares.close(flow)
   }
 

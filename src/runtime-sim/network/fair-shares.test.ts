@@ -168,6 +168,21 @@ describe("fair shares", () => {
   })
 })
 
+describe("the offer of a link", () => {
+  it("is beyond its level from sixteen flows on that it limits", () => {
+    const tolerance = 0.01
+    const offerOf = (flows: number) => {
+      const shares = new FairShares(tolerance, { touched: () => {}, moved: () => {} })
+      const origin = shares.addLink(1000)
+      for (let flow = 1; flow <= flows; flow++) shares.open(flow, [origin, shares.addLink(1000)])
+      shares.solve()
+      return shares.offer(origin) / (1000 / flows)
+    }
+    expect(offerOf(15)).toBe(1)
+    expect(offerOf(16)).toBeCloseTo(1 + tolerance / 2, 12)
+  })
+})
+
 describe("progressive filling", () => {
   it("gives the rates of the textbook", () => {
     // Two flows share a slow link with a third one, which could have more elsewhere. The other flow of the fast link
