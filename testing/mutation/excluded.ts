@@ -21,7 +21,7 @@ export const calleeName = (call: Node, text: string): string => {
 
 const isCall = (node: Node): boolean => node.type === "CallExpression" || node.type === "NewExpression"
 
-/** Whether the node is an invariant or writes a log, alone or as a step of a pipe. */
+/** Whether the node is an invariant or writes a log, alone, as a step of a pipe or with steps of its own. */
 export const isDiagnostic = (node: Node, text: string): boolean => {
   if (node.type === "YieldExpression" || node.type === "AwaitExpression") {
     const argument = child(node, "argument")
@@ -34,7 +34,10 @@ export const isDiagnostic = (node: Node, text: string): boolean => {
     const effect = step?.type === "ArrowFunctionExpression" ? child(step, "body") : step
     return effect !== undefined && isDiagnostic(effect, text)
   }
-  return name === "invariant" || diagnostics.test(name)
+  const callee = child(node, "callee")
+  const piped = callee?.type === "MemberExpression" && /\.pipe$/.test(text.slice(callee.start, callee.end))
+  const inner = piped ? child(callee, "object") : undefined
+  return name === "invariant" || diagnostics.test(name) || (inner !== undefined && isDiagnostic(inner, text))
 }
 
 /** Words with spaces between them are for people. */

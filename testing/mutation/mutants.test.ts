@@ -1,8 +1,11 @@
 // Mutants keep their names over moves, samples follow their seed, and texts contain the inserted mutants.
 
+import { join, posix } from "node:path"
 import { expect, test } from "vitest"
+import { readSources } from "../../src/architecture/source-files.ts"
 import { equivalence, equivalentMutants, staleEquivalents } from "./equivalent.ts"
 import { mutantsOf, mutate, nameOf, overlap, sampleOf } from "./mutants.ts"
+import { productOf } from "./product.ts"
 
 const text = `const f = (a: number) => a + 1
 const g = (a: number) => a * 2 - a * 2
@@ -75,4 +78,17 @@ test("every equivalent mutant has a reason", () => {
   for (const { file, line, reason } of equivalentMutants) {
     expect(reason.length, `${file}: ${line}`).toBeGreaterThan(20)
   }
+})
+
+test("every equivalent mutant is one of the product", () => {
+  const names = new Set(equivalentMutants.map(({ file }) => file))
+  const files = productOf(readSources(join(import.meta.dirname, "..", "..")))
+  const all = files
+    .filter(({ path }) => names.has(posix.basename(path)))
+    .flatMap(({ path, text: source }) => mutantsOf(path, source))
+  const found = equivalentMutants.filter((known) =>
+    all.some((mutant) => equivalence(mutant, [known]) !== undefined)
+  )
+  // Delete one whose line has changed, and judge what the line is now.
+  expect(equivalentMutants.filter((known) => !found.includes(known))).toEqual([])
 })

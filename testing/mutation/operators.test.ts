@@ -68,6 +68,7 @@ describe("left alone", () => {
     'import { a } from "b"',
     "interface A { readonly a: 1 | 2 }",
     'yield* Effect.logWarning("x", 1)',
+    'yield* Effect.logWarning("x", 1).pipe(Effect.annotateLogs({ a: 1 + 2 }))',
     'invariant(a > 0, "a is positive")',
     'class A extends Data.TaggedError("A")<{ readonly a: 1 }> {}'
   ]
