@@ -107,9 +107,7 @@ export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
           Effect.suspend(() => {
             const grown = concat(uploads.get(upload)!, chunk)
             if (grown.byteLength > store.room) {
-              return Effect.fail(
-                new BlobStoreError({ operation: "append", reason: "full", message: "no room left" })
-              )
+              return Effect.fail(new BlobStoreError({ reason: "full", message: "no room left" }))
             }
             uploads.set(upload, grown)
             return Effect.void

@@ -27,9 +27,7 @@ export const makeMemoryTables = (): MemoryTables => {
     write: (writes) =>
       Effect.suspend(() => {
         if (store.failing) {
-          return Effect.fail(
-            new TableStoreError({ table: "any", operation: "write", message: "told to fail" })
-          )
+          return Effect.fail(new TableStoreError({ message: "told to fail" }))
         }
         for (const write of writes) {
           if (write.tag === "Put") tableOf(write.table).set(write.key, write.value)

@@ -45,7 +45,7 @@ export const makePowerLossHost = (root: string): PowerLossHost => {
   }, root)
   const changes = () => machine.changes() + tableChanges
 
-  const refused = new TableStoreError({ table: "", operation: "write", message: "the power went" })
+  const refused = new TableStoreError({ message: "the power went" })
 
   /** The write that loses the power is made for its remains, and not acknowledged. */
   const counted = (folder: string, store: TableStore): TableStore => ({

@@ -24,7 +24,7 @@ import { AgentLimits } from "./limits.ts"
 
 const digestOf = (digit: string) => `sha256:${digit.repeat(64)}` as Digest
 const [one, two, three] = [digestOf("1"), digestOf("2"), digestOf("3")]
-const ioError = new BlobStoreError({ operation: "x", reason: "io", message: "no disk" })
+const ioError = new BlobStoreError({ reason: "io", message: "no disk" })
 
 /** A budget of 1000 bytes, with watermarks at 900 and 700, over a store whose measurements the test writes. */
 const scene = (kept: Readonly<Record<string, number>> = {}) =>

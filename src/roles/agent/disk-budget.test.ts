@@ -192,9 +192,7 @@ describe("disk budget", () => {
     Effect.gen(function* () {
       const made = yield* stage
       const { put, evicted } = made
-      made.gate = Effect.fail(
-        new BlobStoreError({ operation: "remove", reason: "io", message: "told to fail" })
-      )
+      made.gate = Effect.fail(new BlobStoreError({ reason: "io", message: "told to fail" }))
       for (let seed = 0; seed < 10; seed++) yield* put(seed)
       expect(evicted).toEqual([])
       made.gate = Effect.void

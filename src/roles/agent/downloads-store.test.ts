@@ -30,7 +30,7 @@ const torrentOf = (digest: Digest): Torrent => ({
   metainfo: { digest, length: 10, pieceLength: 4, root: new Uint8Array(32) }
 })
 const digest = digestOf("1")
-const ioError = new BlobStoreError({ operation: "x", reason: "io", message: "no disk" })
+const ioError = new BlobStoreError({ reason: "io", message: "no disk" })
 const selection = { ranges: [{ start: 0, end: 5 }], isWhole: false }
 
 type Metainfo = ReturnType<TrackerClient["metainfo"]>

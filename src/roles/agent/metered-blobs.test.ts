@@ -18,7 +18,7 @@ import { meteredBlobs } from "./metered-blobs.ts"
 
 const digest = `sha256:${"1".repeat(64)}` as Digest
 const metainfo: Metainfo = { digest, length: 10, pieceLength: 4, root: new Uint8Array(32) }
-const failure = new BlobStoreError({ operation: "x", reason: "io", message: "no disk" })
+const failure = new BlobStoreError({ reason: "io", message: "no disk" })
 
 /** A metered store over one whose every call is logged, with the reports of use in the same log. */
 const scene = () => {

@@ -236,7 +236,7 @@ describe("a reader of a swarm", () => {
       const { swarm } = promptSwarm(25)
       const whyNot = (changes: Partial<OpenSwarm>) =>
         Effect.flip(Stream.runDrain(readPieces({ ...swarm, ...changes }, 0, wholeOf(25), agentLimits)))
-      const error = new BlobStoreError({ operation: "read", reason: "io", message: "bad sector" })
+      const error = new BlobStoreError({ reason: "io", message: "bad sector" })
       const unread = yield* whyNot({ load: (_, done) => done({ tag: "Failed", error }) })
       expect([unread.reason, unread.message]).toEqual(["storage", "bad sector"])
       const closed = new SwarmBroken({ reason: "closed", message: "the host stops" })

@@ -98,8 +98,6 @@ const decodeRow = <A>(table: string, { key, value }: TableRow, decode: Decode<A>
     decode(value),
     (error) =>
       new TableStoreError({
-        table,
-        operation: "decode",
         message: `the row "${key}" of ${table} is damaged: ${error.message}`
       })
   )

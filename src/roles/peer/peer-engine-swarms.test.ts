@@ -30,7 +30,7 @@ const torrent: Torrent = {
   swarm,
   metainfo: { digest, length: 10, pieceLength: 4, root: new Uint8Array(32) }
 }
-const ioError = new BlobStoreError({ operation: "open", reason: "io", message: "no disk" })
+const ioError = new BlobStoreError({ reason: "io", message: "no disk" })
 
 /** What the store of a scene does; a test changes it. */
 interface Store {

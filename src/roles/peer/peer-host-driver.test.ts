@@ -13,7 +13,7 @@ import { PeerHostDriver } from "./peer-host-driver.ts"
 
 const swarm = "1".repeat(64) as SwarmId
 const message = { tag: "KeepAlive" } as unknown as Message
-const failure = new BlobStoreError({ operation: "store", reason: "io", message: "no disk" })
+const failure = new BlobStoreError({ reason: "io", message: "no disk" })
 
 /** A driver whose machine answers an input with the outputs of `script`, and everything that happens, in order. */
 const scene = (begun = true) => {

@@ -189,8 +189,7 @@ describe("a failure", () => {
   })
 
   it("of a store is 507 if the disk is full, and 503 otherwise", () => {
-    const failed = (reason: "full" | "io") =>
-      storeFailure(new BlobStoreError({ operation: "x", reason, message: "why" }))
+    const failed = (reason: "full" | "io") => storeFailure(new BlobStoreError({ reason, message: "why" }))
     assert.deepStrictEqual(
       [answer(failed("full")), answer(failed("io"))],
       [
@@ -199,7 +198,7 @@ describe("a failure", () => {
       ]
     )
     assert.include(failed("io").message, "why")
-    const tables = storeFailure(new TableStoreError({ table: "t", operation: "write", message: "why" }))
+    const tables = storeFailure(new TableStoreError({ message: "why" }))
     assert.deepStrictEqual(answer(tables), ["UNAVAILABLE", 503, undefined])
     assert.include(tables.message, "why")
     assert.strictEqual(storeFailure(tables), tables)

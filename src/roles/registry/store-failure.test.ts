@@ -34,19 +34,9 @@ const cases: ReadonlyArray<readonly [StoreFailure, string, number, RegExp, unkno
     { expected: 10, got: 20 }
   ],
   [new BlobMissing({ digest: digest("a") }), "BLOB_UNKNOWN", 404, /sha256:a/],
-  [
-    new BlobStoreError({ operation: "write", reason: "full", message: "no room" }),
-    "UNAVAILABLE",
-    507,
-    /no room/
-  ],
-  [
-    new BlobStoreError({ operation: "write", reason: "io", message: "bad disk" }),
-    "UNAVAILABLE",
-    503,
-    /bad disk/
-  ],
-  [new TableStoreError({ table: "tags", operation: "put", message: "locked" }), "UNAVAILABLE", 503, /locked/],
+  [new BlobStoreError({ reason: "full", message: "no room" }), "UNAVAILABLE", 507, /no room/],
+  [new BlobStoreError({ reason: "io", message: "bad disk" }), "UNAVAILABLE", 503, /bad disk/],
+  [new TableStoreError({ message: "locked" }), "UNAVAILABLE", 503, /locked/],
   [
     new HttpServerError.HttpServerError({ reason: new HttpServerError.RequestParseError({ request }) }),
     "BLOB_UPLOAD_INVALID",

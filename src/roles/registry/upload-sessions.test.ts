@@ -111,7 +111,7 @@ describe("the limits of open uploads", () => {
           ]
           yield* settle
           assert.strictEqual(yield* refusal(sessions.begin("a", "three")), "all 0")
-          yield* Deferred.fail(gate, new BlobStoreError({ operation: "create", reason: "io", message: "no" }))
+          yield* Deferred.fail(gate, new BlobStoreError({ reason: "io", message: "no" }))
           for (const fiber of opening) assert.isTrue(Exit.isFailure(yield* Fiber.join(fiber)))
           Object.assign(blobs, { createUpload })
           assert.strictEqual(yield* refusal(sessions.begin("a", "one")), "begun")
@@ -238,7 +238,7 @@ describe("an upload session", () => {
       Effect.gen(function* () {
         const upload = yield* sessions.begin("a", "one")
         const { abortUpload } = blobs
-        const failure = new BlobStoreError({ operation: "abort", reason: "io", message: "no" })
+        const failure = new BlobStoreError({ reason: "io", message: "no" })
         Object.assign(blobs, { abortUpload: () => Effect.fail(failure) })
         yield* TestClock.adjust("24 hours")
         assert.strictEqual(sessions.open(), 1)

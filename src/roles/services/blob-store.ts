@@ -19,7 +19,6 @@ import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
 
 /** An operation failed: disk full, permission, I/O. `message` says what, where and what to do. */
 export class BlobStoreError extends Data.TaggedError("BlobStoreError")<{
-  readonly operation: string
   /** "full" if the medium has no room left. */
   readonly reason: "full" | "io"
   readonly message: string

@@ -6,8 +6,6 @@
 import { Data, type Effect, type Option } from "effect"
 
 export class TableStoreError extends Data.TaggedError("TableStoreError")<{
-  readonly table: string
-  readonly operation: string
   readonly message: string
 }> {}
 

@@ -60,7 +60,7 @@ export const hostStorage = (options: HostStorageOptions = {}): Layer.Layer<HostS
     // SQLite syncs the names in the folder; the name of the folder itself is synced here.
     tables: (folder) =>
       files.makeFolder(pathOf(folder)).pipe(
-        Effect.mapError(({ message }) => new TableStoreError({ table: "", operation: "open", message })),
+        Effect.mapError(({ message }) => new TableStoreError({ message })),
         Effect.andThen(openSqliteTableStore(pathOf(folder), options.tablesClosed))
       ),
     identity: (folder) => lock.withKey(folder)(identity(folder))

@@ -94,7 +94,6 @@ const startRead = (
 
 const endedEarly = (path: string, at: number): BlobStoreError =>
   new BlobStoreError({
-    operation: "read",
     reason: "io",
     message: `cannot read ${path}: it ends at byte ${at}, shorter than its record; remove it so that it is fetched again`
   })

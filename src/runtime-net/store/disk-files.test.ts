@@ -40,8 +40,8 @@ describe("disk calls", () => {
     expect(["ENOSPC", "EDQUOT", "EIO", "EACCES", "EOTHER"].map(reasonOf)).toEqual([
       ...["full", "full", "io", "io", "io"]
     ])
-    const { operation, message } = diskError("write", "/data/x", failure("EOTHER"))
-    expect([operation, message]).toEqual(["write", "cannot write /data/x: it is EOTHER"])
+    const { message } = diskError("write", "/data/x", failure("EOTHER"))
+    expect(message).toBe("cannot write /data/x: it is EOTHER")
   })
 
   it.live("replace a file by a synced draft, so that a failure leaves the old one and no draft", () =>
@@ -78,7 +78,7 @@ describe("disk calls", () => {
       mkdirSync(join(folder, "inner"))
       expect(yield* read("inner")).toEqual(Option.none())
       failing.set("stat", "EACCES")
-      expect((yield* Effect.flip(read("note"))).operation).toBe("look at")
+      expect((yield* Effect.flip(read("note"))).message).toContain("cannot look at ")
     })
   )
 
@@ -97,7 +97,7 @@ describe("disk calls", () => {
       expect(yield* files.stat(path)).toEqual(Option.none())
       expect(calls).toEqual(["remove", "setModified", "stat"])
       failing.set("remove", "EACCES")
-      expect((yield* Effect.flip(files.removeFile(path))).operation).toBe("remove")
+      expect((yield* Effect.flip(files.removeFile(path))).message).toContain("cannot remove ")
     })
   )
 

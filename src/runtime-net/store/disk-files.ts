@@ -60,7 +60,6 @@ const advice: Record<string, string> = {
 /** One line that says what failed, where, and what to do. */
 export const diskError = (operation: string, path: string, cause: NodeJS.ErrnoException): BlobStoreError =>
   new BlobStoreError({
-    operation,
     reason: cause.code === "ENOSPC" || cause.code === "EDQUOT" ? "full" : "io",
     message: `cannot ${operation} ${path}: ${advice[cause.code ?? ""] ?? cause.message}`
   })

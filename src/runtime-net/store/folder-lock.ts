@@ -39,7 +39,6 @@ const whyNot = (folder: string, cause: unknown): BlobStoreError => {
   const error = cause as NodeJS.ErrnoException & { readonly errcode?: number }
   if (error.errcode === undefined) return diskError("open", folder, error)
   return new BlobStoreError({
-    operation: "open",
     reason: "io",
     message:
       error.errcode === busy

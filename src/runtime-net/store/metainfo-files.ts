@@ -121,7 +121,6 @@ const joined = (front: Uint8Array, back: Uint8Array): Uint8Array => {
 
 const noSubtree = ({ digest, pieceLength }: Metainfo): BlobStoreError =>
   new BlobStoreError({
-    operation: "store metainfo",
     reason: "io",
     message:
       `cannot take the metainfo of ${digest}: its pieces of ${pieceLength} bytes are no power of two of ` +

@@ -88,7 +88,7 @@ export const makePieceFile = (
   }
 
   const failed = (operation: string, why: string): BlobStoreError =>
-    new BlobStoreError({ operation, reason: "io", message: `cannot ${operation} of ${path}: ${why}` })
+    new BlobStoreError({ reason: "io", message: `cannot ${operation} of ${path}: ${why}` })
 
   const read = (piece: number, done: (bytes: Uint8Array | BlobStoreError) => void): void => {
     const bytes = pieceBuffer(pieceSize(metainfo, piece))

@@ -240,28 +240,24 @@ export const makePieceFiles = (
 
 const removedMeanwhile = (digest: Digest): BlobStoreError =>
   new BlobStoreError({
-    operation: "complete download",
     reason: "io",
     message: `cannot complete ${digest}: its download was removed meanwhile`
   })
 
 const openOtherwise = (digest: Digest): BlobStoreError =>
   new BlobStoreError({
-    operation: "open pieces",
     reason: "io",
     message: `cannot open ${digest}: it is open with other metainfo; close that first`
   })
 
 const otherLength = (path: string, length: number, metainfo: Metainfo): BlobStoreError =>
   new BlobStoreError({
-    operation: "open pieces",
     reason: "io",
     message: `cannot open ${path} by this metainfo: the blob has ${length} bytes, the metainfo says ${metainfo.length}`
   })
 
 const otherRoot = (path: string, computed: Metainfo, { digest, root }: Metainfo): BlobStoreError =>
   new BlobStoreError({
-    operation: "open pieces",
     reason: "io",
     message:
       `cannot open ${path} by this metainfo of ${digest}: the tree of the blob has the root ` +

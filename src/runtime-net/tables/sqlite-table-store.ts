@@ -120,8 +120,6 @@ const attempt = <A>(table: string, operation: string, run: () => A): Effect.Effe
     try: run,
     catch: (cause) =>
       new TableStoreError({
-        table,
-        operation,
         message: `cannot ${operation} ${table} (${tableFile}): ${cause instanceof Error ? cause.message : cause}`
       })
   })

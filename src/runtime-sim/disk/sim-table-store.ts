@@ -57,8 +57,6 @@ export class SimTableStore implements TableStore {
 
   #fenced(table: string, operation: string): TableStoreError {
     return new TableStoreError({
-      table,
-      operation,
       message: `cannot ${operation} table ${table} on ${this.#session.process.name}: the host was stopped`
     })
   }

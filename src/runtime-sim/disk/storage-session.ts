@@ -54,12 +54,12 @@ export class StorageSession {
 
   error(operation: string, why: string): BlobStoreError {
     const message = `cannot ${operation} on ${this.process.name}: ${why}`
-    return new BlobStoreError({ operation, reason: "io", message })
+    return new BlobStoreError({ reason: "io", message })
   }
 
   full(operation: string): BlobStoreError {
     const message = `cannot ${operation} on ${this.process.name}: its disk is full; free some space`
-    return new BlobStoreError({ operation, reason: "full", message })
+    return new BlobStoreError({ reason: "full", message })
   }
 }
 
