@@ -20,6 +20,7 @@ const api = HttpApi.make("shelf")
         })
       )
       .add(HttpApiEndpoint.put("put", "/books", { success: HttpApiSchema.Created, error: refusesWith(403) }))
+      .add(HttpApiEndpoint.post("lend", "/lent", { success: HttpApiSchema.Accepted }))
   )
   .middleware(Answering)
 
@@ -34,6 +35,7 @@ const shelf = Effect.gen(function* () {
           : Effect.succeed(HttpServerResponse.empty({ status }))
       )
       .handle("put", () => Effect.void)
+      .handleRaw("lend", () => Effect.succeed(HttpServerResponse.empty({ status: 200 })))
   )
   const routes = yield* apiRoutes(api, handlers, {
     role: "the shelf",
@@ -71,6 +73,9 @@ it.effect("a status that only another endpoint declares is told", () =>
         `the shelf answers ${status} to GET /books, which its API does not declare`
       ])
     }
+    // Only a stream has 200 without saying so.
+    assert.strictEqual((yield* ask("POST", "/lent")).status, 200)
+    assert.deepStrictEqual(told, ["the shelf answers 200 to POST /lent, which its API does not declare"])
   })
 )
 
