@@ -14,7 +14,8 @@ import {
   noneHealthy,
   refusedBy,
   UpstreamFailed,
-  type Upstreams
+  type Upstreams,
+  whyFailed
 } from "./upstreams.ts"
 
 type Answer = { readonly status: number; readonly body?: string } | "unreachable" | "silent"
@@ -111,6 +112,18 @@ describe("a request to a member", () => {
       assert.strictEqual(yield* failureOf(refused), "http://a:1 refused the blob with 403: not you")
     })
   )
+})
+
+it("the reason of a failed request is its cause's, or its own when the cause says nothing", () => {
+  const request = HttpClientRequest.get("http://a:1/x")
+  const why = (cause?: unknown) =>
+    whyFailed(
+      new HttpClientError.HttpClientError({
+        reason: new HttpClientError.TransportError({ request, ...(cause === undefined ? {} : { cause }) })
+      })
+    )
+  assert.strictEqual(why(new Error("connection\nrefused")), "connection refused")
+  for (const silent of [new Error(""), "no error", undefined]) assert.include(why(silent), "http://a:1/x")
 })
 
 describe("a search", () => {

@@ -93,6 +93,20 @@ describe("the trust boundary of an upstream", () => {
     )
   })
 
+  test("a refusal says what was named, cut after 200 characters", () => {
+    const why = (refused: ReturnType<typeof hub.realm>) => (isDistrusted(refused) ? refused.reason : "")
+    const base = new URL("https://registry-1.docker.io/")
+    expect(why(hub.realm("not a url"))).toBe('docker.io: its realm "not a url" is not a URL')
+    expect(why(hub.realm("http://auth.docker.io/token"))).toContain(
+      "its realm http://auth.docker.io/token is not"
+    )
+    expect(why(hub.realm("https://evil.example/x"))).toContain('add "evil.example" to trustedRealms')
+    expect(why(hub.redirect("https://", base))).toContain('it redirects to "https://", which is not a URL')
+    expect(why(hub.redirect("http://cdn.example/x", base))).toContain("from https to http://cdn.example")
+    const long = why(hub.realm(`/${"x".repeat(500)}`))
+    expect(long).toContain(`"/${"x".repeat(199)}"`)
+  })
+
   test("only the upstream's own origin is the upstream", () => {
     expect(hub.isUpstream(new URL("https://registry-1.docker.io/v2/"))).toBe(true)
     for (const other of [

@@ -187,6 +187,26 @@ describe("faults", () => {
     expect([a.over, b.over]).toEqual([true, true])
   })
 
+  it("does not open while either direction is cut", () => {
+    const { faults, listen, dial, passTime, connections } = makeWorld()
+    const [a, b] = [connections.host("a"), connections.host("b")]
+    const accepted = listen(b)
+    for (const [from, to] of [
+      [a, b],
+      [b, a]
+    ] as const) {
+      faults.cutOneWay(from, to)
+      const dialled = dial(a, "b")
+      passTime(4_000_000)
+      expect(dialled.events).toEqual([expect.stringMatching(/^refused: b:1 does not answer @/)])
+      expect(accepted).toEqual([])
+      faults.heal(a, b)
+    }
+    const dialled = dial(a, "b")
+    passTime(4_000_000)
+    expect(dialled.events).toEqual([expect.stringMatching(/^opened @/)])
+  })
+
   it("fails between the groups of a partition, and works again after it heals", () => {
     const { faults, listen, dial, passTime, connections } = makeWorld()
     const [a, b, c] = [connections.host("a"), connections.host("b"), connections.host("c")]

@@ -105,6 +105,27 @@ describe.each(models)("frames lost over the model %s", (linkModel) => {
   })
 })
 
+it("a lost copy takes time on the downlink from the bulk of other hosts", () => {
+  const arrival = (lost: number) => {
+    const { pair, listen, dial, send, passTime, network, connections, kernel } = makeWorld({
+      linkModel: "queue"
+    })
+    const { hostA, hostB } = pair()
+    const accepted = listen(connections.host("c"))
+    const b = dial(hostB, "c")
+    passTime(2000)
+    const c = accepted[0]!
+    // The bytes of the copy are charged when it is lost.
+    network.links.charge(hostA.index, hostB.index, lost, kernel.now)
+    const start = kernel.now
+    send(c, "bulk", MB)
+    passTime(1_000_000)
+    return b.arrivals[0]!.at - start
+  }
+  expect(arrival(0)).toBe(500 + 10_000)
+  expect(arrival(MB)).toBe(arrival(0) + 10_000 - 500)
+})
+
 describe("a copy of a frame", () => {
   it("is lost for the numbers below the nearest multiple of 2^-30, and the next number is the next copy's", () => {
     const grain = 2 ** 30
