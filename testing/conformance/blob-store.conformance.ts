@@ -186,6 +186,35 @@ const uploadSurvivesKill = conformanceCase("an upload keeps its acknowledged byt
   })
 )
 
+const appendIsCut = conformanceCase(
+  "an append that a kill cuts leaves what was acknowledged before",
+  (place) =>
+    Effect.gen(function* () {
+      const bytes = sampleBytes(9, 6000)
+      const upload = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const blobs = yield* openBlobs(place)
+          const upload = yield* blobs.createUpload
+          yield* blobs.appendUpload(upload, 0, chunked(bytes.slice(0, 2500)))
+          // The store has written the first two chunks when it takes the third, and the kill comes then.
+          const cut = Stream.concat(
+            chunked(bytes.slice(2500, 4500)),
+            Stream.fromEffect(Effect.andThen(place.kill, Effect.fail({ _tag: "Killed" } as const)))
+          )
+          yield* Effect.exit(blobs.appendUpload(upload, 2500, cut))
+          return upload
+        })
+      )
+      const blobs = yield* openBlobs(place)
+      const size = yield* blobs.uploadSize(upload)
+      yield* expectThat(size >= 2500 && size <= 4500, `the upload holds ${size} bytes`)
+      yield* blobs.appendUpload(upload, size, chunked(bytes.slice(size)))
+      const digest = sha256(place, bytes)
+      yield* blobs.commitUpload(upload, digest)
+      yield* expectThat(sameBytes(yield* readAll(blobs, digest, 0, 6000), bytes), "the bytes differ")
+    })
+)
+
 const blobSurvivesKill = conformanceCase("a committed blob survives a kill", (place) =>
   Effect.gen(function* () {
     const bytes = sampleBytes(8, 6000)
@@ -248,6 +277,7 @@ export const blobStoreConformance: ReadonlyArray<ConformanceCase> = [
   mismatch,
   brokenSource,
   uploadSurvivesKill,
+  appendIsCut,
   blobSurvivesKill,
   concurrentUploads,
   racingAppends

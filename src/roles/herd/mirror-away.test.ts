@@ -53,6 +53,7 @@ describe("a mirror whose upstream is in trouble", () => {
   it.effect("states the age of a tag that it cannot check", () =>
     withMirroringHerd((world, state) =>
       Effect.gen(function* () {
+        yield* TestClock.adjust("1 hour")
         publishImage(state, "a/b", "1", [])
         const tag = "http://herd:15004/repositories/docker.io%2Fa%2Fb/tags/1"
         const age = Effect.map(

@@ -1,7 +1,7 @@
 // The simulated stores keep the contracts of roles/services: they pass the same cases as the stores of the real
 // world.
 
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Stream } from "effect"
 import { describe, expect, it } from "vitest"
 import { blobStoreConformance } from "../../../testing/conformance/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../../../testing/conformance/conformance.ts"
@@ -54,6 +54,30 @@ const runCases = (cases: ReadonlyArray<ConformanceCase>) => {
     })
   }
 }
+
+it("a kill gives back the room of what an upload had not kept yet", () => {
+  const simulation = makeSimulation({ seed: "room", capacity: 3000 })
+  const place = makePlace(simulation)
+  const bytes = (length: number) => Stream.make(new Uint8Array(length))
+  const open = Effect.flatMap(place.start, (storage) => storage.blobs("folder"))
+  const run = Effect.gen(function* () {
+    const before = yield* open
+    const upload = yield* before.createUpload
+    yield* before.appendUpload(upload, 0, bytes(1000))
+    const cut = Stream.concat(
+      bytes(1500),
+      Stream.fromEffect(Effect.andThen(place.kill, Effect.fail("killed")))
+    )
+    yield* Effect.exit(before.appendUpload(upload, 1000, cut))
+    const after = yield* open
+    expect(yield* after.uploadSize(upload)).toBe(1000)
+    expect(yield* Effect.flip(after.appendUpload(upload, 1000, bytes(2001)))).toMatchObject({
+      reason: "full"
+    })
+    expect(yield* after.appendUpload(upload, 1000, bytes(2000))).toBe(3000)
+  })
+  expect(simulation.runExit(Effect.scoped(run))).toEqual(Exit.void)
+})
 
 describe("blob store", () => runCases(blobStoreConformance))
 describe("piece store", () => runCases(pieceStoreConformance))
