@@ -87,7 +87,8 @@ const verify = Effect.fnUntraced(function* (workers: number | undefined, lab: La
     })
   ]
   for (const { message } of differences) yield* Console.error(message)
-  if (differences.length > 0) return yield* differences[0]!
+  const [first] = differences
+  if (first !== undefined) return yield* first
   yield* Console.log(`${plans.length} quick results are the same as the kept ones`)
 }, Effect.scoped)
 

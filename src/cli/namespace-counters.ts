@@ -127,7 +127,7 @@ export const countedBetween = (
 
 /** The same, of all hosts together. */
 export const sumOfCounters = (all: ReadonlyArray<HostCounters>): HostCounters => {
-  const names = Object.keys(all[0]!) as ReadonlyArray<keyof HostCounters>
+  const names = Object.keys(all[0] ?? {}) as ReadonlyArray<keyof HostCounters>
   return Object.fromEntries(
     names.map((name) => [name, all.reduce((sum, counters) => sum + counters[name], 0)])
   ) as unknown as HostCounters

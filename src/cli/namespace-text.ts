@@ -140,7 +140,7 @@ export const hostLines = (run: NamespaceRun): ReadonlyArray<string> => {
     ...run.hosts.map((host, index) =>
       row([
         index === 0 ? "herd" : `agent-${index}`,
-        index === 0 ? "" : run.completed[index - 1]!.toFixed(2),
+        run.completed[index - 1]?.toFixed(2) ?? "",
         ...[host.pieceBytesSent, host.pieceBytesFromAgents, host.pieceBytesFromOrigins].map((bytes) =>
           (bytes / 1e6).toFixed(1)
         ),

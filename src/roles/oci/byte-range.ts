@@ -44,16 +44,16 @@ export const parseRange = (
   length: number,
   { maxRanges, maxRangeOverlaps }: Pick<OciLimits, "maxRanges" | "maxRangeOverlaps">
 ): RequestedRange => {
-  const set = header === undefined ? null : setPattern.exec(header)
-  if (set === null) return { tag: "Whole" }
+  const [, set] = (header === undefined ? null : setPattern.exec(header)) ?? []
+  if (set === undefined) return { tag: "Whole" }
   // A list may have empty elements (RFC 9110, 5.6.1).
-  const specs = set[1]!.split(",").filter((spec) => spec.trim() !== "")
+  const specs = set.split(",").filter((spec) => spec.trim() !== "")
   if (specs.length > maxRanges) return { tag: "TooMany" }
   const ranges: ByteRange[] = []
   for (const spec of specs) {
-    const match = rangePattern.exec(spec)
-    if (match === null || (match[1] === "" && match[2] === "")) return { tag: "Whole" }
-    const range = match[1] === "" ? lastBytes(match[2]!, length) : bytesFrom(match[1]!, match[2]!, length)
+    const [, first = "", last = ""] = rangePattern.exec(spec) ?? []
+    if (first === "" && last === "") return { tag: "Whole" }
+    const range = first === "" ? lastBytes(last, length) : bytesFrom(first, last, length)
     if (range !== undefined) ranges.push(range)
   }
   if (specs.length === 0) return { tag: "Whole" }

@@ -30,12 +30,10 @@ const inComponent = (text: string): string | undefined => {
  * host[:port].
  */
 export const repositoryPrefix = (registry: string): string | undefined => {
-  const match = namePattern.exec(registry)
-  if (match === null || registry.length > 128) return undefined
-  const host = match[1]!
+  const [, host, port] = namePattern.exec(registry) ?? []
+  if (host === undefined || registry.length > 128) return undefined
   const named = host.startsWith("[") ? inComponent(host.slice(1, -1)) : host
   if (named === undefined) return undefined
-  const port = match[2]
   return port === undefined ? named : `${named}__${port}`
 }
 
