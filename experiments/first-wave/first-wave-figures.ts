@@ -6,6 +6,7 @@ import { countingSlots } from "../flash-crowd/bounds.ts"
 import { sourcesOf } from "../flash-crowd/crowd-bound.ts"
 import type { ShoalOutcome } from "../flash-crowd/crowd-watch.ts"
 import type { CrowdSample, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import { linkUseFigures } from "../flash-crowd/link-use.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import type { Figure } from "../report/result.ts"
 
@@ -66,6 +67,12 @@ export const figuresOf = (outcome: ShoalOutcome, spec: FlashCrowd): Readonly<Rec
       linkUse(outcome, spec),
       "",
       "Share of the downlinks in use between one fifth and four fifths of the bytes."
+    ),
+    ...linkUseFigures(outcome.linkUse),
+    origin_uplink_carried: figure(
+      outcome.originLinkUse.uplink.carried.p50,
+      "",
+      "Bytes that the uplink of the median origin carried until the last agent was done, over what it could have carried."
     ),
     last_piece_p50: time(quantile(lasts, 500), "Until half of the agents had stored their last piece."),
     last_piece_max: time(quantile(lasts, 1000), "Until every agent had stored its last piece."),

@@ -19,6 +19,9 @@ const spec = (change: Partial<FlashCrowd> = {}): FlashCrowd => ({
   ...change
 })
 
+const noShare = { p10: 0, p50: 0, p90: 0 }
+const noUse = { busy: noShare, carried: noShare }
+
 const micros = (seconds: number): number => Math.ceil(seconds * 1e6)
 
 /** The outcome of a flash crowd in which all agents complete at the bound, with changes. */
@@ -37,6 +40,7 @@ const outcome = (of: FlashCrowd, change: Partial<CrowdOutcome> = {}): CrowdOutco
     bytesFromOrigins: bytes,
     bytesFromAgents: 0,
     bytesSent: bytes,
+    linkUse: { uplink: noUse, downlink: noUse },
     counts: {},
     ...change
   }

@@ -7,7 +7,7 @@ import type { Progress } from "../engine/progress.ts"
 import { boundOf } from "./crowd-bound.ts"
 import { doubtOf } from "./crowd-checks.ts"
 import { type ShoalOutcome, watchFlashCrowd } from "./crowd-watch.ts"
-import type { FlashCrowd } from "./flash-crowd.ts"
+import { type FlashCrowd, lineRate, rateOf } from "./flash-crowd.ts"
 import { type ClusterOptions, makeCluster } from "./simulated-cluster.ts"
 
 /** The flash crowd did not end, a host failed, or the outcome is not credible; `message` says which. */
@@ -31,6 +31,8 @@ export const runFlashCrowd = (
       cluster,
       torrents: spec.blobs.map(cluster.preload),
       agents: spec.agents,
+      rateOf: (agent) => lineRate(spec.links, rateOf(spec, agent)),
+      originRate: lineRate(spec.links, spec.links.rate),
       sampleEvery: Math.ceil((boundOf(spec).seconds * 1e6) / samplesInBound),
       patience: spec.patience,
       progress
@@ -49,7 +51,7 @@ export const runFlashCrowd = (
  * machine, its connections and its state of each piece. The constants are fitted on the least memory in which the flash
  * crowds of the bench and the largest of `scale` complete; with more memory, Node collects later.
  */
-export const crowdMemory = ({ agents, blobs }: FlashCrowd): number => {
+export const crowdMemory = ({ agents, blobs }: Pick<FlashCrowd, "agents" | "blobs">): number => {
   const pieces = blobs.reduce((sum, blob) => sum + pieceCount(blob), 0)
   return 150e6 + agents * (90e3 + 350 * pieces)
 }

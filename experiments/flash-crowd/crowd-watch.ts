@@ -13,6 +13,7 @@ import type { PullError } from "../../src/roles/agent/downloads.ts"
 import type { HostProgramError } from "../../src/roles/host-program.ts"
 import type { Progress } from "../engine/progress.ts"
 import type { CrowdOutcome, CrowdSample } from "./flash-crowd.ts"
+import { type CrowdLinkUse, LinkUseWatch } from "./link-use.ts"
 import { observingPieces, type PieceStored } from "./piece-observer.ts"
 import { type CrowdStuck, runInSlices } from "./run-in-slices.ts"
 import type { SimulatedCluster } from "./simulated-cluster.ts"
@@ -25,6 +26,8 @@ export interface ShoalOutcome extends CrowdOutcome {
   readonly lastPieces: ReadonlyArray<Micros>
   readonly agents: PeerHostCounters
   readonly origins: PeerHostCounters
+  /** How much origins used their links until the last agent was done. */
+  readonly originLinkUse: CrowdLinkUse
 }
 
 export interface WatchOptions {
@@ -32,6 +35,12 @@ export interface WatchOptions {
   /** The image, preloaded. */
   readonly torrents: ReadonlyArray<Torrent>
   readonly agents: number
+  /** The numbers of the blobs that an agent wants, at least one; all of them when absent. */
+  readonly wants?: (agent: number) => ReadonlyArray<number>
+  /** Bytes per second, each way, of the links of an agent. */
+  readonly rateOf: (agent: number) => number
+  /** The same of the links of every origin. */
+  readonly originRate: number
   /** Time between two samples; it doubles whenever there are too many. */
   readonly sampleEvery: Micros
   readonly patience: Micros
@@ -53,7 +62,7 @@ const sumOfCounters = (all: ReadonlyArray<PeerHostCounters>): PeerHostCounters =
   return sum
 }
 
-/** Starts the cluster, asks all agents for all blobs at once, and ends when all pulls are done or one fails. */
+/** Starts the cluster, asks all agents for their blobs at once, and ends when all pulls are done or one fails. */
 export const watchFlashCrowd = (
   options: WatchOptions
 ): Effect.Effect<ShoalOutcome, HostProgramError | PullError | CrowdStuck> =>
@@ -62,7 +71,9 @@ export const watchFlashCrowd = (
     const { simulation } = cluster
     const { kernel } = simulation
     const metainfos = torrents.map(({ metainfo }) => metainfo)
-    const wantedBytes = metainfos.reduce((bytes, { length }) => bytes + length, 0) * count
+    const everything = metainfos.map((_, blob) => blob)
+    const wants = Array.from({ length: count }, (_, agent) => options.wants?.(agent) ?? everything)
+    const wantedBytes = wants.flat().reduce((bytes, blob) => bytes + metainfos[blob]!.length, 0)
 
     let began: Micros = 0
     let storedBytes = 0
@@ -115,18 +126,30 @@ export const watchFlashCrowd = (
     }
 
     began = kernel.now
+    const linkWatch = (hosts: ReadonlyArray<{ readonly name: string }>, rateOf: (host: number) => number) => {
+      const places = hosts.map(({ name }) => simulation.machine(name).host)
+      return new LinkUseWatch(places.length, rateOf, (host) => simulation.network.use(places[host]!))
+    }
+    const linkUse = linkWatch(running.agents, options.rateOf)
+    const originLinkUse = linkWatch(running.origins, () => options.originRate)
     const completions: Array<Micros> = new Array(count)
     const blobs = metainfos.map(({ digest }) => ({ digest, completions: new Array<Micros>(count) }))
-    let missing = count * metainfos.length
-    const downloads = running.agents.flatMap((agent, index) => blobs.map((blob) => ({ agent, index, blob })))
+    const blobsLeft = wants.map((own) => own.length)
+    const pullCount = wants.flat().length
+    let missing = pullCount
+    const downloads = running.agents.flatMap((agent, index) =>
+      wants[index]!.map((blob) => ({ agent, index, blob: blobs[blob]! }))
+    )
     const pulls = Effect.forEach(
       downloads,
       ({ agent, index, blob }) =>
         Effect.map(agent.role.pull(namespace, blob.digest), () => {
-          // The last blob of an agent overwrites the instants of the others.
-          completions[index] = kernel.now - began
-          blob.completions[index] = kernel.now - began
+          const took = kernel.now - began
+          blob.completions[index] = took
           missing--
+          if (--blobsLeft[index]! > 0) return
+          completions[index] = took
+          linkUse.completed(index, took)
         }),
       { concurrency: "unbounded", discard: true }
     )
@@ -134,9 +157,10 @@ export const watchFlashCrowd = (
       every: () => sampleEvery,
       look,
       patience: options.patience,
-      missing: () => `${missing} of ${count * metainfos.length} pulls are not done`
+      missing: () => `${missing} of ${pullCount} pulls are not done`
     })
 
+    for (const origin of running.origins.keys()) originLinkUse.completed(origin, kernel.now - began)
     const agents = sumOfCounters(machines.map((machine) => machine.counters))
     const origins = sumOfCounters(originMachines.map((machine) => machine.counters))
     const stats = simulation.stats()
@@ -159,9 +183,11 @@ export const watchFlashCrowd = (
         piece_bytes_sent_by_origins: origins.bytesSent,
         piece_bytes_sent_by_agents: agents.bytesSent
       },
+      linkUse: linkUse.summary(),
       firstPieces,
       lastPieces,
       agents,
-      origins
+      origins,
+      originLinkUse: originLinkUse.summary()
     }
   })

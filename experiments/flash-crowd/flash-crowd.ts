@@ -4,6 +4,7 @@
 
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
+import type { CrowdLinkUse } from "./link-use.ts"
 
 /** A blob of an image, without content. */
 export interface CrowdBlob {
@@ -87,6 +88,8 @@ export interface CrowdOutcome {
   readonly bytesFromAgents: number
   /** All bytes on the wire, with frames and control messages. */
   readonly bytesSent: number
+  /** How much agents used their links until they were done. */
+  readonly linkUse: CrowdLinkUse
   /** When each agent had stored its first piece; absent when the strategy does not record it. */
   readonly firstPieces?: ReadonlyArray<Micros>
   /** When each agent had stored its last piece; absent when the strategy does not record it. */

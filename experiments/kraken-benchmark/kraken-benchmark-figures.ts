@@ -4,6 +4,7 @@
 import type { CellOutcome } from "../engine/experiment.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
+import type { CrowdLinkUse } from "../flash-crowd/link-use.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
 import type { KrakenTestOptions } from "./kraken-benchmark-contenders.ts"
@@ -33,6 +34,7 @@ export interface ContenderOutcome extends CellOutcome {
   /** Refused requests per stored piece; absent when the strategy refuses none. */
   readonly rejectsPerPiece?: number
   readonly duplicatesPerPiece?: number
+  readonly linkUse: CrowdLinkUse
   /** Absent when the strategy does not record them. */
   readonly parts?: TimeParts
 }
@@ -91,6 +93,7 @@ export const outcomeOf = (spec: FlashCrowd, outcome: CrowdOutcome): ContenderOut
     copiesUntilOutside: outcome.allOutside.sentByOrigins / image,
     copiesFromOrigins: outcome.bytesFromOrigins / image,
     originShare: outcome.bytesFromOrigins / (outcome.bytesFromOrigins + outcome.bytesFromAgents),
+    linkUse: outcome.linkUse,
     ...(rejects === undefined ? {} : { rejectsPerPiece: rejects / outcome.pieceTransfers }),
     ...(duplicates === undefined ? {} : { duplicatesPerPiece: duplicates / outcome.pieceTransfers }),
     ...(parts === undefined ? {} : { parts })

@@ -44,6 +44,9 @@ const tiny = {
   degree: "5"
 }
 
+const noShare = { p10: 0, p50: 0, p90: 0 }
+const noUse = { busy: noShare, carried: noShare }
+
 /** An outcome with these ratios, on a bound of ten seconds. */
 const outcome = (p50: number, p999: number, max: number): ContenderOutcome => {
   const ratio = { p50, p99: p999, p999, max }
@@ -52,6 +55,7 @@ const outcome = (p50: number, p999: number, max: number): ContenderOutcome => {
     traceHash: "",
     events: 0,
     image: times,
+    linkUse: { uplink: noUse, downlink: noUse },
     blob: times,
     curve: [
       [10 * p50, 0.5],

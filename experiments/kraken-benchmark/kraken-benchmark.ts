@@ -8,6 +8,7 @@ import { type Cell, defineExperiment, ExperimentFailed, type Measured, option } 
 import { byteRateText, byteSizeText, countText, durationText, namesText } from "../engine/option-text.ts"
 import type { Progress } from "../engine/progress.ts"
 import { crowdMemory } from "../flash-crowd/crowd-run.ts"
+import { spreadText } from "../flash-crowd/link-use.ts"
 import { linksOption } from "../flash-crowd/links-option.ts"
 import type { Figure, Table } from "../report/result.ts"
 import { findStrategy, strategies } from "../strategies/registry.ts"
@@ -160,6 +161,22 @@ const tableOf = (options: Options, shown: ReadonlyArray<Shown & { readonly terms
   ]
 })
 
+const linkTable = (shown: ReadonlyArray<Shown>): Table => ({
+  title: "Use of the agents' links",
+  caption:
+    "Tenth percentile / median / ninetieth percentile of the agents, of the time until each was done: the share in " +
+    "which pieces were on the link, and the bytes that it carried over what it could have carried. Below token " +
+    "buckets links are faster than the buckets.",
+  columns: ["contender", "uplink busy", "uplink carried", "downlink busy", "downlink carried"],
+  rows: shown.map(({ name, outcome: { linkUse } }) => [
+    name,
+    ...[linkUse.uplink, linkUse.downlink].flatMap(({ busy, carried }) => [
+      spreadText(busy),
+      spreadText(carried)
+    ])
+  ])
+})
+
 const figure = (value: number, unit: string, meaning: string): Figure => ({ value, unit, meaning })
 
 /** Parts of the time of shoal as the aim states. */
@@ -204,6 +221,21 @@ const figuresOf = (
             "copies",
             "Copies that origins had sent when every piece was stored by at least one agent; 1 is the least."
           ),
+          aim_uplink_busy_p50: figure(
+            aim.linkUse.uplink.busy.p50,
+            "",
+            "Share of the time until it was done in which pieces were on the uplink of the median host."
+          ),
+          aim_uplink_carried_p50: figure(
+            aim.linkUse.uplink.carried.p50,
+            "",
+            "Bytes that the uplink of the median host carried until it was done, over what it could have carried."
+          ),
+          aim_downlink_busy_p50: figure(
+            aim.linkUse.downlink.busy.p50,
+            "",
+            "Share of the time until it was done in which pieces were on the downlink of the median host."
+          ),
           ...(aim.parts === undefined ? {} : partFigures(options, aim.parts))
         }),
     ...(kraken === undefined || random === undefined
@@ -238,7 +270,7 @@ const conclude = (
         shown.map(({ name: contender, outcome: { image, blob } }) => [contender, { image, blob }])
       ),
       figures: figuresOf(options, find),
-      tables: [tableOf(options, shown)],
+      tables: [tableOf(options, shown), linkTable(shown)],
       charts: [completionsChart(options, shown), tailChart(options, shown)]
     }
   })

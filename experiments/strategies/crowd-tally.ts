@@ -22,6 +22,8 @@ export class CrowdTally {
   allOutside = { at: 0, sentByOrigins: 0 }
   /** Number of agents that do not have the image yet. */
   missing: number
+  /** Called when an agent has all blobs, with the time that it took. */
+  agentDone: (agent: number, at: Micros) => void = () => {}
   /** Present time between two samples. */
   sampleEvery: Micros
   readonly #image: Image
@@ -84,6 +86,7 @@ export class CrowdTally {
     this.blobCompletions[blob]![agent] = at
     if (--this.#blobsLeft[agent]! > 0) return false
     this.completions[agent] = at
+    this.agentDone(agent, at)
     return --this.missing === 0
   }
 

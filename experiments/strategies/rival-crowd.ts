@@ -8,6 +8,7 @@ import type { Progress } from "../engine/progress.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import { doubtOf } from "../flash-crowd/crowd-checks.ts"
 import { type CrowdOutcome, type FlashCrowd, lineRate, rateOf } from "../flash-crowd/flash-crowd.ts"
+import { LinkUseWatch } from "../flash-crowd/link-use.ts"
 import { runInSlices } from "../flash-crowd/run-in-slices.ts"
 import { CrowdTally } from "./crowd-tally.ts"
 import { type Cast, castOf, type Image, imageOf } from "./image.ts"
@@ -90,6 +91,12 @@ export const runRival = (
     })
     for (const host of hosts) host.machine = makeMachine(host)
 
+    const linkUse = new LinkUseWatch(
+      agents,
+      (agent) => lineRate(links, rateOf(spec, agent)),
+      (agent) => simulation.network.use(hosts[agent]!.place)
+    )
+    tally.agentDone = (agent, took) => linkUse.completed(agent, took)
     const pulls = Effect.callback<void>((resume) => {
       allDone = () => resume(Effect.void)
       // Origins and helpers start first, so that agents find them.
@@ -122,6 +129,7 @@ export const runRival = (
       bytesFromOrigins: tally.bytesFromOrigins,
       bytesFromAgents: tally.bytesFromAgents,
       bytesSent: stats.bytesSent,
+      linkUse: linkUse.summary(),
       counts: { ...rival.counts }
     }
     const doubt = doubtOf(spec, outcome)

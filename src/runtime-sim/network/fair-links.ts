@@ -26,7 +26,7 @@ import { type ConnectionEnd, type Frame, isDead, type NetworkHost } from "./conn
 import { type Attachment, addShared, Fabric, type FabricOptions } from "./fabric.ts"
 import { FairService } from "./fair-service.ts"
 import type { BulkCarrier, BulkLinks } from "./link-model.ts"
-import type { AccessLinks, LinkRates } from "./links.ts"
+import type { AccessLinks, HostUse, LinkRates, LinkUse } from "./links.ts"
 
 const kinds = { solve: eventKinds.network + 6, frameDone: eventKinds.network + 7 } as const
 
@@ -144,6 +144,23 @@ export class FairLinks implements BulkLinks, EventTarget {
     }
   }
 
+  use({ index, ends }: NetworkHost): HostUse {
+    let onUplink = 0
+    let onDownlink = 0
+    for (const end of ends) {
+      if (end.flow !== 0) onUplink += this.#service.left(end.flow)
+      // An end that dials has no peer yet.
+      const { peer } = end as Partial<ConnectionEnd>
+      if (peer !== undefined && peer.flow !== 0) onDownlink += this.#service.left(peer.flow)
+    }
+    const { now } = this.#kernel
+    const of = (link: "uplink" | "downlink", left: number): LinkUse => ({
+      busy: this.#loads.busy(index, link, now),
+      bytes: this.#loads.begun(index, link) - left
+    })
+    return { uplink: of("uplink", onUplink), downlink: of("downlink", onDownlink) }
+  }
+
   fire(kind: number): void {
     if (kind === kinds.solve) this.#solve()
     else this.#end()
@@ -201,7 +218,7 @@ export class FairLinks implements BulkLinks, EventTarget {
     flow.from = from
     flow.head = frame
     flow.tail = frame
-    this.#loads.count(from.hostIndex, from.peerIndex, 1)
+    this.#loads.open(from.hostIndex, from.peerIndex, this.#kernel.now)
     this.#service.open(number, this.#routeOf(from), this.#work(from, frame))
     this.#solveSoon()
   }
@@ -209,12 +226,12 @@ export class FairLinks implements BulkLinks, EventTarget {
   #close(number: number): void {
     const flow = this.#flows[number]!
     const { hostIndex, peerIndex } = flow.from!
+    this.#loads.close(hostIndex, peerIndex, this.#service.left(number), this.#kernel.now)
     flow.from!.flow = 0
     flow.from = undefined
     flow.head = undefined
     flow.tail = undefined
     this.#service.close(number)
-    this.#loads.count(hostIndex, peerIndex, -1)
     this.#free.push(number)
   }
 
@@ -229,7 +246,7 @@ export class FairLinks implements BulkLinks, EventTarget {
 
   /** Bytes that a frame costs on the links. */
   #work({ hostIndex, peerIndex }: ConnectionEnd, frame: Frame): number {
-    return frame.size + this.#loads.pay(hostIndex, peerIndex)
+    return this.#loads.begin(hostIndex, peerIndex, frame.size)
   }
 
   #solveSoon(): void {

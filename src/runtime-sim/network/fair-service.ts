@@ -91,6 +91,16 @@ export class FairService implements SharesFollower {
     return this.#links[limit * rowLength + accountAt]! - this.#tags.keys[flow]!
   }
 
+  /** Bytes that a flow has yet to get; 0 when it waits. */
+  left(flow: number): number {
+    if (this.#tags.places[flow]! < 0) return 0
+    const limit = this.shares.limit(flow)
+    const row = limit * rowLength
+    const since = this.#clock() - this.#links[row + instantAt]!
+    const account = this.#links[row + accountAt]! + this.shares.level(limit) * since
+    return Math.max(0, this.#tags.keys[flow]! - account)
+  }
+
   /** Finds the new rates. */
   solve(): void {
     this.shares.solve()

@@ -10,7 +10,7 @@
 
 import { Data } from "effect"
 import type { ConnectionEnd, Frame, NetworkHost } from "./connection.ts"
-import type { LinkRates } from "./links.ts"
+import type { HostUse, LinkRates } from "./links.ts"
 
 export type LinkModel = "queue" | "fair" | "fair-exact"
 
@@ -29,6 +29,8 @@ export interface BulkLinks {
   readonly again: (from: number, to: number, size: number) => void
   /** Frames in flight to this end will not be received. The model may give their share to others. */
   readonly ended: (to: ConnectionEnd) => void
+  /** How much the access links of a host have been used. It costs a look at every connection of the host. */
+  readonly use: (host: NetworkHost) => HostUse
 }
 
 /** Receives the model's reports of the frames that it was given. */

@@ -45,6 +45,20 @@ export interface HostBytes {
   readonly lost: number
 }
 
+/** The use of a link since the start. */
+export interface LinkUse {
+  /** Microseconds in which a bulk frame was on the link, at whatever rate. */
+  readonly busy: number
+  /** Bytes that it has carried for bulk frames, with those of the control frames that these waited for. */
+  readonly bytes: number
+}
+
+/** The use of both access links of a host. */
+export interface HostUse {
+  readonly uplink: LinkUse
+  readonly downlink: LinkUse
+}
+
 // A row has the uplink's cache line, then the downlink's.
 const rowLength = 16
 const uplinkFreeAt = 0
@@ -53,8 +67,11 @@ const controlDebt = 2
 const currentStart = 3
 const sentBytes = 4
 const lostBytes = 5
+const uplinkBusy = 6
 const downlinkFreeAt = 8
 const receivedBytes = 9
+const downlinkBusyBefore = 10
+const downlinkBusySince = 11
 
 // Microseconds per byte, apart from the rows: a sender needs the receiver's, and all of them stay in the cache.
 const costs = 2
@@ -128,9 +145,7 @@ export class AccessLinks<Frame extends QueuedFrame> {
   charge(from: number, to: number, size: number, now: Micros): void {
     const rows = this.#rows
     rows[from * rowLength + controlDebt]! += size * this.#costs[from * costs + uplinkCost]!
-    const row = to * rowLength
-    rows[row + downlinkFreeAt] =
-      Math.max(now, rows[row + downlinkFreeAt]!) + size * this.#costs[to * costs + downlinkCost]!
+    this.#book(to, now, size)
   }
 
   /** Microseconds that `size` bytes take from one host to the other when nothing else is sent. */
@@ -170,6 +185,7 @@ export class AccessLinks<Frame extends QueuedFrame> {
     const left = start + frame.size * this.#costs[host * costs + uplinkCost]! + rows[row + controlDebt]!
     rows[row + currentStart] = start
     rows[row + uplinkFreeAt] = left
+    rows[row + uplinkBusy]! += left - start
     rows[row + controlDebt] = 0
     this.#current[host] = frame
     return left
@@ -198,12 +214,34 @@ export class AccessLinks<Frame extends QueuedFrame> {
    * whole.
    */
   receiveBulk(host: number, size: number, first: number, last: number): number {
+    return Math.max(last, this.#book(host, first, size))
+  }
+
+  /** The use of the links of a host by bulk. A link that is used carries its full rate. */
+  use(host: number, now: Micros): HostUse {
     const rows = this.#rows
     const row = host * rowLength
-    const whole =
-      Math.max(first, rows[row + downlinkFreeAt]!) + size * this.#costs[host * costs + downlinkCost]!
+    const ahead = this.#current[host] === undefined ? 0 : Math.max(0, rows[row + uplinkFreeAt]! - now)
+    const since = Math.min(now, rows[row + downlinkFreeAt]!) - rows[row + downlinkBusySince]!
+    const [up, down] = [rows[row + uplinkBusy]! - ahead, rows[row + downlinkBusyBefore]! + Math.max(0, since)]
+    return {
+      uplink: { busy: up, bytes: up / this.#costs[host * costs + uplinkCost]! },
+      downlink: { busy: down, bytes: down / this.#costs[host * costs + downlinkCost]! }
+    }
+  }
+
+  /** Books the downlink from `first` on, or from when it is free. Returns when it is free again. */
+  #book(host: number, first: number, size: number): number {
+    const rows = this.#rows
+    const row = host * rowLength
+    const free = rows[row + downlinkFreeAt]!
+    if (first > free) {
+      rows[row + downlinkBusyBefore]! += free - rows[row + downlinkBusySince]!
+      rows[row + downlinkBusySince] = first
+    }
+    const whole = Math.max(first, free) + size * this.#costs[host * costs + downlinkCost]!
     rows[row + downlinkFreeAt] = whole
-    return Math.max(last, whole)
+    return whole
   }
 }
 

@@ -15,7 +15,7 @@ import type { FabricOptions, Place } from "./fabric.ts"
 import { FairLinks } from "./fair-links.ts"
 import { FrameLoss, type FrameLossOptions } from "./frame-loss.ts"
 import { type BulkCarrier, type BulkLinks, type LinkModel, NetworkRefused } from "./link-model.ts"
-import { AccessLinks, bulkThreshold, type LinkRates } from "./links.ts"
+import { AccessLinks, bulkThreshold, type HostUse, type LinkRates } from "./links.ts"
 import { QueueLinks } from "./queue-links.ts"
 import { SocketBuffers } from "./socket-buffers.ts"
 
@@ -179,6 +179,11 @@ export class Network implements EventTarget, BulkCarrier {
     if (from.lastInOrder === frame) from.lastInOrder = undefined
     this.#lose(frame)
     if (followers !== undefined) for (const follower of followers) this.#lose(follower)
+  }
+
+  /** How much the access links of a host have been used since the start. */
+  use(host: NetworkHost): HostUse {
+    return this.#bulk.use(host)
   }
 
   /** Bytes of frames in flight, counted frame by frame. */

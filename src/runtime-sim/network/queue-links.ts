@@ -7,7 +7,7 @@ import type { EventTarget } from "../kernel/event-queue.ts"
 import { eventKinds, type Kernel } from "../kernel/kernel.ts"
 import { type Frame, isDead, type NetworkHost } from "./connection.ts"
 import type { BulkCarrier, BulkLinks } from "./link-model.ts"
-import type { AccessLinks, LinkRates } from "./links.ts"
+import type { AccessLinks, HostUse, LinkRates } from "./links.ts"
 
 const uplinkDone = eventKinds.network + 1
 
@@ -40,6 +40,10 @@ export class QueueLinks implements BulkLinks, EventTarget {
 
   /** Frames without a receiver keep their turn once they have begun. The others are dropped at their turn. */
   ended(): void {}
+
+  use({ index }: NetworkHost): HostUse {
+    return this.#links.use(index, this.#kernel.now)
+  }
 
   fire(_kind: number, _subject: unknown, host: number): void {
     const links = this.#links
