@@ -18,7 +18,7 @@ export interface ShareSpread {
   readonly p90: number
 }
 
-export interface LinkShares {
+interface LinkShares {
   /** Share of the time in which bulk was on the link, at whatever rate. */
   readonly busy: ShareSpread
   /** Bytes that it carried, as a share of what it could have carried. */

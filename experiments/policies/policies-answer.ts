@@ -1,54 +1,97 @@
-// The answer of policies in words: how many rules ship with their best value, which do not, and what ships reaches.
-// Pure.
+// The answer of policies in words: which rules matter, which pairs matter together, and whether what ships is best on
+// every model of links. Pure.
 
 import { invariant } from "../../src/protocol/kit/invariant.ts"
-import { figureValue, percent } from "../report/findings.ts"
 import type { Findings, Table } from "../report/result.ts"
-import { type Factor, factorsOf, type PolicyOptions, pieceFactor } from "./policies-factors.ts"
-import { copiesAim } from "./policies-figures.ts"
+import { noticeable } from "./policies-effects.ts"
+import type { PolicyOptions } from "./policies-factors.ts"
+import { columnOf, pairsTitle, rulesTitle, yes } from "./policies-tables.ts"
 
-/** The column by which values are compared: seconds until the slowest host is done, "median / worst seed". */
-export const slowestColumn = "slowest s"
+type Row = Table["rows"][number]
 
-/** What marks the row of the value that every other factor runs with. */
-export const baseMark = "base"
-
-/** Smaller differences count as none: seeds alone differ by more. */
-const noticeable = 0.001
-
-/** How much sooner the slowest host is done with a factor's best value than with the base, by the median seed. */
-const gainOf = ({ title }: Factor, tables: ReadonlyArray<Table>): number => {
+/** A table by its title, and how to read its cells. Without rows when the result has no such table. */
+const tableOf = ({ tables = [] }: Findings, title: string) => {
   const table = tables.find((known) => known.title === title)
-  const base = table?.rows.find((row) => row.includes(baseMark))
-  invariant(table !== undefined && base !== undefined, `the result holds the table "${title}" with its base`)
-  const column = table.columns.indexOf(slowestColumn)
-  const medianOf = (row: Table["rows"][number]): number => Number.parseFloat(String(row[column]))
-  return 1 - Math.min(...table.rows.map(medianOf)) / medianOf(base)
+  const cell = (row: Row, column: string): string | number => {
+    const value = row[table?.columns.indexOf(column) ?? -1]
+    invariant(value !== undefined, `the table "${title}" has the column "${column}"`)
+    return value
+  }
+  return {
+    rows: table?.rows ?? [],
+    text: (row: Row, column: string): string => String(cell(row, column)),
+    number: (row: Row, column: string): number => Number(cell(row, column))
+  }
 }
 
-/** The length of pieces is no rule: its base is an option. */
-const rulesAnswer = (options: PolicyOptions, tables: ReadonlyArray<Table>): ReadonlyArray<string> => {
-  const rules = factorsOf(options).filter(({ name }) => name !== pieceFactor)
-  const better = rules
-    .map((factor) => ({ name: factor.name, gain: gainOf(factor, tables) }))
-    .filter(({ gain }) => gain >= noticeable)
-  if (rules.length === 0) return []
-  if (better.length === 0) return ["Every rule ships with its best value, by the slowest host."]
+/** Few enough for a sentence of thirty words. */
+const mostNames = 5
+
+const listed = (names: ReadonlyArray<string>): string =>
+  names.length <= mostNames
+    ? names.join(", ")
+    : `${names.slice(0, mostNames - 1).join(", ")} and ${names.length - mostNames + 1} others`
+
+const percent = (value: number): string => `${Math.abs(value).toFixed(1)} %`
+
+const whatMatters = (rules: ReturnType<typeof tableOf>, links: string): string => {
+  const worst = (row: Row): number => rules.number(row, columnOf.worst(links))
+  const harmful = rules.rows
+    .filter((row) => worst(row) >= 100 * noticeable)
+    .sort((left, right) => worst(right) - worst(left))
+    .slice(0, 3)
+  const [first, ...others] = harmful
+  if (first === undefined) return `On ${links} links no rule matters: no other value is noticeably slower.`
+  const following = others.map((row) => `${rules.text(row, "rule")} (${percent(worst(row))})`)
+  return (
+    `On ${links} links ${rules.text(first, "rule")} matters most: a wrong value makes the slowest host ` +
+    `${percent(worst(first))} slower` +
+    (following.length === 0
+      ? "."
+      : `; ${following.join(" and ")} ${following.length === 1 ? "follows" : "follow"}.`)
+  )
+}
+
+const whatMattersTogether = (pairs: ReturnType<typeof tableOf>, links: string): string => {
+  const beyond = (row: Row): number => pairs.number(row, columnOf.beyond(links))
+  const counting = pairs.rows
+    .filter((row) => pairs.text(row, columnOf.counts(links)) === yes)
+    .sort((left, right) => Math.abs(beyond(right)) - Math.abs(beyond(left)))
+  const [first] = counting
+  const count = pairs.rows.length
+  if (first === undefined) return `None of ${count} pairs of rules does more or less together than alone.`
+  return (
+    `${counting.length} of ${count} pairs ${counting.length === 1 ? "does" : "do"} more or less together than alone, ` +
+    `most of all ${pairs.text(first, "pair")}: ${percent(beyond(first))} ${beyond(first) > 0 ? "slower" : "faster"}.`
+  )
+}
+
+const whatIsBest = (rules: ReturnType<typeof tableOf>, models: ReadonlyArray<string>): string => {
+  const where = models.length === 1 ? "" : " on both models"
+  const count = rules.rows.length
+  const better = rules.rows.flatMap((row) => {
+    const on = models.filter((links) => rules.text(row, columnOf.isBetter(links)) === yes)
+    if (on.length === 0) return []
+    const gain = Math.max(...on.map((links) => -rules.number(row, columnOf.best(links))))
+    const name = rules.text(row, "rule")
+    return [{ name: on.length === models.length ? name : `${name} (${on.join(", ")})`, gain }]
+  })
+  if (better.length === 0) return `No value of ${count} rules is better than the shipped one${where}.`
+  const best = count - better.length
   const most = Math.max(...better.map(({ gain }) => gain))
-  const best = rules.length - better.length
-  return [
-    `${best} of ${rules.length} rules ${best === 1 ? "ships with its" : "ship with their"} best value.`,
-    `Other values make the slowest host at most ${percent(most)} faster: ${better.map(({ name }) => name).join(", ")}.`
-  ]
+  return (
+    `${best} of ${count} rules ${best === 1 ? "ships with its" : "ship with their"} best value${where}; ` +
+    `${listed(better.map(({ name }) => name))} would gain, at most ${percent(most)}.`
+  )
 }
 
-export const answerOf = (options: PolicyOptions, findings: Findings): string => {
-  const confirmed = options.confirm > 0
-  const value = (name: string) => figureValue(findings, `${confirmed ? "confirmed" : "shipped"}_${name}`)
-  const hosts = confirmed ? `${options["confirm-agents"]} hosts on unseen seeds` : `${options.agents} hosts`
+export const answerOf = ({ links }: PolicyOptions, findings: Findings): string => {
+  const [rules, pairs] = [tableOf(findings, rulesTitle), tableOf(findings, pairsTitle)]
+  const [first] = links
+  invariant(first !== undefined, "policies: there is a model of links")
   return [
-    ...rulesAnswer(options, findings.tables ?? []),
-    `What ships takes ${value("p50").toFixed(3)} times the bound at the median and ${value("max").toFixed(3)} at the slowest ` +
-      `of ${hosts}; the aim of ${copiesAim} copies is ${value("copies") > copiesAim ? "missed" : "met"}.`
+    ...(rules.rows.length === 0 ? [] : [whatMatters(rules, first)]),
+    ...(pairs.rows.length === 0 ? [] : [whatMattersTogether(pairs, first)]),
+    whatIsBest(rules, links)
   ].join(" ")
 }

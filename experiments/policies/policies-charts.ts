@@ -1,10 +1,11 @@
 // Charts of the experiment policies: each value is a line from the median host to the slowest, over the bound, in rows
-// by factor, so that values can be compared at a glance; and the copies that origins had to send.
+// by factor, so that values can be compared at a glance, on each model of links; what two values do together beyond
+// what each does alone; and the copies that origins had to send.
 
 import type { ChartSource } from "../report/chart.ts"
 import { chartWidth, lightColour } from "../report/chart-theme.ts"
 import { rounded } from "../report/result.ts"
-import { copiesAim, type MeasuredFactor, type MeasuredValue } from "./policies-figures.ts"
+import { copiesAim, type MeasuredFactor, type MeasuredSweep, type MeasuredValue } from "./policies-figures.ts"
 
 const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 
@@ -38,7 +39,7 @@ const encodingOf = (rows: ReadonlyArray<{ readonly row: string }>) => ({
 const rowHeight = 19
 
 /** p50, p99.9 and maximum of every value over the bound: medians over the seeds, and the worst maximum. */
-export const ratiosChart = (factors: ReadonlyArray<MeasuredFactor>, agents: number): ChartSource => {
+export const ratiosChart = ({ links, factors }: MeasuredSweep, name: string, agents: number): ChartSource => {
   const rows = rowsOf(factors, ({ ratios: { p50, p999, max } }) => ({
     p50: rounded(p50.median),
     p999: rounded(p999.median),
@@ -52,8 +53,8 @@ export const ratiosChart = (factors: ReadonlyArray<MeasuredFactor>, agents: numb
     axis: { title: "time over the bound", grid: true, tickCount: 8 }
   }
   return {
-    name: "chart",
-    title: `One rule at a time, ${agents} hosts`,
+    name,
+    title: `One rule at a time, ${agents} hosts, links ${links}`,
     caption:
       "A line goes from the median host to the slowest, which has the dot, both as medians over the seeds. The " +
       "tick is the slowest host of the worst seed, and the ring is p99.9.",
@@ -85,8 +86,64 @@ export const ratiosChart = (factors: ReadonlyArray<MeasuredFactor>, agents: numb
   }
 }
 
+/** What two values do to the slowest host beyond what each does alone, for every combination. */
+export const pairsChart = ({ links, pairs }: MeasuredSweep): ChartSource => {
+  const cells = pairs.map(({ label, beyond }) => {
+    const [first = "", second = ""] = label.split(" with ")
+    return {
+      first,
+      second,
+      percent: rounded(100 * beyond.median),
+      text: `${beyond.median > 0 ? "+" : ""}${(100 * beyond.median).toFixed(1)}${beyond.counts ? " *" : ""}`
+    }
+  })
+  const reach = Math.max(1, ...cells.map(({ percent }) => Math.abs(percent)))
+  const axis = (field: "first" | "second") => ({
+    field,
+    type: "nominal" as const,
+    sort: null,
+    axis: { title: null, grid: false, labelAngle: 0, labelLimit: 120 }
+  })
+  return {
+    name: "pairs",
+    title: `Two rules at a time, links ${links}`,
+    caption:
+      "Percent of the time of the slowest host that two values cost together beyond what each costs alone, as the " +
+      "median over the seeds. A star marks what counts: every seed shows the same direction.",
+    spec: {
+      $schema: vegaLiteSchema,
+      description: "Effect of two values on the slowest host beyond the product of their own effects.",
+      width: chartWidth,
+      height: 2 * rowHeight * new Set(cells.map(({ first }) => first)).size,
+      data: { values: cells },
+      layer: [
+        {
+          mark: { type: "rect" },
+          encoding: {
+            x: axis("second"),
+            y: axis("first"),
+            color: {
+              field: "percent",
+              type: "quantitative" as const,
+              scale: {
+                domain: [-rounded(reach), 0, rounded(reach)],
+                range: [lightColour("shoal"), lightColour("paper"), lightColour("bound")]
+              },
+              legend: { title: "%" }
+            }
+          }
+        },
+        {
+          mark: { type: "text", color: lightColour("ink"), fontSize: 11 },
+          encoding: { x: axis("second"), y: axis("first"), text: { field: "text" } }
+        }
+      ]
+    }
+  }
+}
+
 /** Copies that origins had sent when every piece was outside, with the aim as a rule. */
-export const copiesChart = (factors: ReadonlyArray<MeasuredFactor>): ChartSource => {
+export const copiesChart = ({ links, factors }: MeasuredSweep): ChartSource => {
   const rows = rowsOf(factors, ({ copies }) => ({
     median: rounded(copies.median),
     worst: rounded(copies.worst)
@@ -99,7 +156,7 @@ export const copiesChart = (factors: ReadonlyArray<MeasuredFactor>): ChartSource
   }
   return {
     name: "copies",
-    title: "Copies that origins had sent when every piece was outside",
+    title: `Copies that origins had sent when every piece was outside, links ${links}`,
     caption: "The dot is the median over the seeds, the tick the worst seed, and the dashed rule the aim.",
     spec: {
       $schema: vegaLiteSchema,

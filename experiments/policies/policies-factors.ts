@@ -4,11 +4,7 @@
 import { Schema } from "effect"
 import { type Micros, milliseconds } from "../../src/protocol/kit/time.ts"
 import { limits } from "../../src/protocol/limits.ts"
-import { choosePieceLength } from "../../src/protocol/wire/metainfo.ts"
-import type { LinkModel } from "../../src/runtime-sim/network/link-model.ts"
 import { byteSizeText, durationText } from "../engine/option-text.ts"
-import { boundOf } from "../flash-crowd/crowd-bound.ts"
-import type { FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 
 export interface PolicyOptions {
   readonly agents: number
@@ -18,8 +14,11 @@ export interface PolicyOptions {
   readonly piece: number
   readonly rate: number
   readonly latency: Micros
-  readonly links: LinkModel
+  /** Models of links, the first of which the charts show. */
+  readonly links: ReadonlyArray<string>
   readonly factors: ReadonlyArray<string>
+  /** Factors of which every pair is varied together. */
+  readonly pairs: ReadonlyArray<string>
   readonly confirm: number
   readonly "confirm-agents": number
 }
@@ -54,14 +53,14 @@ const sizeOf = Schema.encodeSync(byteSizeText)
 /** The factor whose base is an option, not the shipped value, which is the own choice. */
 export const pieceFactor = "piece"
 
-const settingText = ({ pieceLength, parameters }: Setting): string =>
-  JSON.stringify([pieceLength, ...Object.entries(parameters)])
+/** So many pieces behind is nobody. */
+const never = 1_000_000
 
 /** The values with the shipped one, in ascending order. */
 const around = (shipped: number, others: ReadonlyArray<number>): ReadonlyArray<number> =>
   [...new Set([shipped, ...others])].sort((left, right) => left - right)
 
-const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
+const allFactors = (piece: number): ReadonlyArray<Factor> => {
   const setting = (parameters: Readonly<Record<string, string>>): Setting => ({
     parameters,
     pieceLength: piece
@@ -98,19 +97,17 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
       ...setting(parameters)
     }))
   })
+  const count = (rule: string) => (value: number) => ({ [rule]: String(value) })
   const duration = (rule: string) => (value: number) => ({ [rule]: `${value}us` })
   const slack = limits.maxNeighbours - limits.targetNeighbours
   return [
     {
       name: pieceFactor,
       title: "Length of a piece",
-      values: around(piece, [choosePieceLength(size), 2 * piece, 4 * piece])
-        .filter((pieceLength) => pieceLength <= limits.maxPieceLength)
+      values: around(piece, [piece / 2, 2 * piece])
+        .filter((length) => Number.isInteger(length) && length <= limits.maxPieceLength)
         .map((pieceLength) => ({
-          label:
-            pieceLength === choosePieceLength(size)
-              ? `${sizeOf(pieceLength)}, own choice`
-              : sizeOf(pieceLength),
+          label: sizeOf(pieceLength),
           isBase: pieceLength === piece,
           parameters: {},
           pieceLength
@@ -140,15 +137,46 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
       "asked",
       `Pieces asked for at once, of hosts that send ${limits.maxUploadsInFlight}`,
       limits.maxRequestsPerHost,
-      [3, 4, 6, 8],
+      [4, 6, 8],
       (value) => ({ maxRequestsPerSwarm: String(value), maxRequestsPerHost: String(value) })
     ),
-    numbers("neighbour", "Requests to one neighbour", limits.maxRequestsPerNeighbour, [1, 3], (value) => ({
-      maxRequestsPerNeighbour: String(value)
-    })),
-    numbers("queue", "Pieces queued before Reject", limits.maxUploadQueue, [6, 8, 12], (value) => ({
-      maxUploadQueue: String(value)
-    })),
+    numbers(
+      "neighbour",
+      "Requests to one neighbour",
+      limits.maxRequestsPerNeighbour,
+      [1, 3],
+      count("maxRequestsPerNeighbour")
+    ),
+    numbers(
+      "at-first",
+      "Pieces asked for at once by a host that has none",
+      limits.requestsAtFirst,
+      [2, 5],
+      count("requestsAtFirst")
+    ),
+    numbers(
+      "queue",
+      "Pieces queued before Reject",
+      limits.maxUploadQueue,
+      [6, 8, 12],
+      count("maxUploadQueue")
+    ),
+    numbers(
+      "behind",
+      "Pieces by which a host is behind when it gets a place beyond the queue",
+      limits.piecesBehind,
+      [1, 16, never],
+      count("piecesBehind"),
+      (value) => (value === never ? "no such place" : String(value))
+    ),
+    numbers(
+      "backoff",
+      "Least time between a Reject and the next request",
+      limits.minRejectBackoff,
+      [milliseconds(4), milliseconds(16)],
+      duration("minRejectBackoff"),
+      durationOf
+    ),
     words("selection", "Piece to ask for", [
       ["rarest", {}],
       ["random", { pieceChoice: "random" }],
@@ -160,7 +188,7 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
       "Fetched in order at the end",
       100 * limits.orderedTail,
       [0, 10, 50],
-      (value) => ({ orderedTail: String(value) }),
+      count("orderedTail"),
       (value) => `${value} %`
     ),
     numbers(
@@ -170,6 +198,13 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
       [0, milliseconds(20), milliseconds(80)],
       duration("haveBatchDelay"),
       durationOf
+    ),
+    numbers(
+      "held",
+      "Delays for which Have messages to a host with plenty to ask for wait",
+      limits.haveHoldPatience,
+      [limits.haveBatchPatience, 4 * limits.haveHoldPatience],
+      count("haveHoldPatience")
     ),
     words("endgame", "Endgame: pieces missing, copies", [
       ["none", { endgamePieces: "0" }],
@@ -187,9 +222,20 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
       ["yes", {}],
       ["no", { suggest: "off" }]
     ]),
-    numbers("newcomer", "Neighbours given to a newcomer", limits.newcomerNeighbours, [1, 5, 8], (value) => ({
-      newcomerNeighbours: String(value)
-    })),
+    numbers(
+      "newcomer",
+      "Neighbours given to a newcomer",
+      limits.newcomerNeighbours,
+      [1, 5, 8],
+      count("newcomerNeighbours")
+    ),
+    numbers(
+      "compared",
+      "Peers compared for a place of a hand-out",
+      limits.comparedPeers,
+      [1, 5],
+      count("comparedPeers")
+    ),
     numbers(
       "second-announce",
       "Second announce after",
@@ -202,70 +248,11 @@ const allFactors = ({ size, piece }: PolicyOptions): ReadonlyArray<Factor> => {
 }
 
 /** Names of all factors in the order of the report. */
-export const factorNames: ReadonlyArray<string> = [
-  pieceFactor,
-  "degree",
-  "at-once",
-  "asked",
-  "neighbour",
-  "queue",
-  "selection",
-  "tail",
-  "have",
-  "endgame",
-  "suggest",
-  "newcomer",
-  "second-announce"
-]
+export const factorNames: ReadonlyArray<string> = allFactors(limits.minPieceLength).map(({ name }) => name)
 
 /** The factors of the options, in the order of the report. */
-export const factorsOf = (options: PolicyOptions): ReadonlyArray<Factor> =>
-  allFactors(options).filter(({ name }) => options.factors.includes(name))
-
-/** A setting of the sweep, with the label of the first value that has it. */
-export interface Variant extends Setting {
-  readonly label: string
-}
-
-/** All settings that are measured, each once, the shipped one first. */
-export const variantsOf = (options: PolicyOptions): ReadonlyArray<Variant> => {
-  const variants = new Map<string, Variant>()
-  const add = (label: string, { parameters, pieceLength }: Setting) => {
-    const key = settingText({ parameters, pieceLength })
-    if (!variants.has(key)) variants.set(key, { label, parameters, pieceLength })
-  }
-  add("as shipped", { parameters: {}, pieceLength: options.piece })
-  for (const { name, values } of factorsOf(options)) {
-    for (const value of values) add(`${name} ${value.label}`, value)
-  }
-  return [...variants.values()]
-}
-
-/** The position of the setting of a value among the variants. */
-export const variantIndex = (variants: ReadonlyArray<Variant>, value: Setting): number => {
-  const key = settingText(value)
-  return variants.findIndex((variant) => settingText(variant) === key)
-}
-
-/** The most virtual time of a flash crowd: a multiple of its bound, and this in addition. */
-const patience = 20
-const patienceBeside: Micros = 60_000_000
-
-export const crowdWith = (
-  { pieceLength }: Setting,
-  options: PolicyOptions,
-  agents: number,
-  seed: number
-): FlashCrowd => {
-  const { origins, trackers, size, rate, latency, links } = options
-  const spec: FlashCrowd = {
-    seed,
-    agents,
-    origins,
-    trackers,
-    blobs: [{ name: "policies", length: size, pieceLength }],
-    links: { model: links, rate, burst: 0, latency },
-    patience: 0
-  }
-  return { ...spec, patience: Math.ceil(boundOf(spec).seconds * 1e6 * patience) + patienceBeside }
-}
+export const factorsOf = ({
+  factors,
+  piece
+}: Pick<PolicyOptions, "factors" | "piece">): ReadonlyArray<Factor> =>
+  allFactors(piece).filter(({ name }) => factors.includes(name))

@@ -1,12 +1,15 @@
 // What is kept of a run of the experiment `policies`, and how the runs of several seeds become the figures of one
-// value. Pure.
+// value, and of one pair, on each model of links. Pure.
 
 import type { CellOutcome } from "../engine/experiment.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
 import type { CrowdOutcome, FlashCrowd } from "../flash-crowd/flash-crowd.ts"
 import { ascending, quantile } from "../report/quantiles.ts"
 import { type Times, timesAgainst } from "../report/result.ts"
-import { type Factor, type PolicyOptions, type Value, variantIndex, variantsOf } from "./policies-factors.ts"
+import { type Effect, effectAlone, effectBeyond } from "./policies-effects.ts"
+import { type Factor, factorsOf, type PolicyOptions, type Setting, type Value } from "./policies-factors.ts"
+import { type PairValue, pairsOf } from "./policies-pairs.ts"
+import { variantIndex, variantsOf } from "./policies-variants.ts"
 
 /** The aim: copies of the blob that origins have sent, at most, when every piece exists outside. */
 export const copiesAim = 1.1
@@ -17,10 +20,12 @@ export interface PolicyOutcome extends CellOutcome {
   readonly copiesUntilOutside: number
   readonly rejectsPerPiece: number
   readonly duplicatesPerPiece: number
+  /** Bytes that the uplink of the median host carried until it was done, over what it could have carried. */
+  readonly uplinkCarried: number
 }
 
 export const outcomeOf = (spec: FlashCrowd, outcome: CrowdOutcome): PolicyOutcome => {
-  const { traceHash, events, completions, allOutside, counts, pieceTransfers } = outcome
+  const { traceHash, events, completions, allOutside, counts, pieceTransfers, linkUse } = outcome
   return {
     traceHash,
     events,
@@ -30,7 +35,8 @@ export const outcomeOf = (spec: FlashCrowd, outcome: CrowdOutcome): PolicyOutcom
     ),
     copiesUntilOutside: allOutside.sentByOrigins / spec.blobs[0].length,
     rejectsPerPiece: (counts.rejects_received ?? 0) / pieceTransfers,
-    duplicatesPerPiece: (counts.duplicate_pieces ?? 0) / pieceTransfers
+    duplicatesPerPiece: (counts.duplicate_pieces ?? 0) / pieceTransfers,
+    uplinkCarried: linkUse.uplink.carried.p50
   }
 }
 
@@ -53,14 +59,36 @@ export interface MeasuredRuns {
   readonly copies: Spread
   readonly rejects: Spread
   readonly duplicates: Spread
+  /** Median over the seeds, and the least. */
+  readonly uplinkCarried: Spread
   /** The run whose slowest host took longest. */
   readonly worstTimes: Times
 }
 
-export interface MeasuredValue extends Value, MeasuredRuns {}
+export interface MeasuredValue extends Value, MeasuredRuns {
+  /** On the slowest host, compared with the base. */
+  readonly effect: Effect
+}
 
 export interface MeasuredFactor extends Omit<Factor, "values"> {
   readonly values: ReadonlyArray<MeasuredValue>
+}
+
+export interface MeasuredPair extends PairValue {
+  /** On the slowest host, compared with the base. */
+  readonly effect: Effect
+  /** Beyond what the two values do alone. */
+  readonly beyond: Effect
+}
+
+/** Everything that was measured on one model of links. */
+export interface MeasuredSweep {
+  readonly links: string
+  readonly shipped: MeasuredRuns
+  readonly factors: ReadonlyArray<MeasuredFactor>
+  readonly pairs: ReadonlyArray<MeasuredPair>
+  /** What ships with more hosts, on seeds that are not in the sweep; absent when no run confirms. */
+  readonly confirmed: MeasuredRuns | undefined
 }
 
 const spreadOf = (values: ReadonlyArray<number>): Spread => {
@@ -69,8 +97,9 @@ const spreadOf = (values: ReadonlyArray<number>): Spread => {
 }
 
 /** Summary of the runs of one setting, one per seed. */
-export const summaryOf = (runs: ReadonlyArray<PolicyOutcome>): MeasuredRuns => {
+const summaryOf = (runs: ReadonlyArray<PolicyOutcome>): MeasuredRuns => {
   const spread = (of: (run: PolicyOutcome) => number): Spread => spreadOf(runs.map(of))
+  const carried = spread(({ uplinkCarried }) => -uplinkCarried)
   return {
     ratios: {
       p50: spread(({ times }) => times.ratio.p50),
@@ -82,24 +111,52 @@ export const summaryOf = (runs: ReadonlyArray<PolicyOutcome>): MeasuredRuns => {
     copies: spread(({ copiesUntilOutside }) => copiesUntilOutside),
     rejects: spread(({ rejectsPerPiece }) => rejectsPerPiece),
     duplicates: spread(({ duplicatesPerPiece }) => duplicatesPerPiece),
+    uplinkCarried: { median: -carried.median, worst: -carried.worst },
     worstTimes: runs
       .map(({ times }) => times)
       .reduce((left, right) => (right.max_s > left.max_s ? right : left))
   }
 }
 
-/** The factors with the figures of their values. `outcomes` are those of the variants, the seeds of each together. */
-export const measuredFactors = (
+/**
+ * The sweeps of all models. `outcomes` are, for each model, those of the variants with the seeds of each together, and
+ * then those that confirm what ships.
+ */
+export const measuredSweeps = (
   options: PolicyOptions,
-  factors: ReadonlyArray<Factor>,
   seeds: number,
   outcomes: ReadonlyArray<PolicyOutcome>
-): ReadonlyArray<MeasuredFactor> => {
+): ReadonlyArray<MeasuredSweep> => {
   const variants = variantsOf(options)
-  const summaryOfVariant = (index: number): MeasuredRuns =>
-    summaryOf(outcomes.slice(index * seeds, (index + 1) * seeds))
-  return factors.map((factor) => ({
-    ...factor,
-    values: factor.values.map((value) => ({ ...value, ...summaryOfVariant(variantIndex(variants, value)) }))
-  }))
+  const perModel = variants.length * seeds + options.confirm
+  return options.links.map((links, model) => {
+    const own = outcomes.slice(model * perModel, (model + 1) * perModel)
+    const runsOf = (setting: Setting): ReadonlyArray<PolicyOutcome> => {
+      const index = variantIndex(variants, setting)
+      return own.slice(index * seeds, (index + 1) * seeds)
+    }
+    const slowestOf = (setting: Setting): ReadonlyArray<number> =>
+      runsOf(setting).map(({ times }) => times.max_s)
+    const base = own.slice(0, seeds)
+    const baseTimes = base.map(({ times }) => times.max_s)
+    const confirming = own.slice(variants.length * seeds)
+    return {
+      links,
+      shipped: summaryOf(base),
+      factors: factorsOf(options).map((factor) => ({
+        ...factor,
+        values: factor.values.map((value) => ({
+          ...value,
+          ...summaryOf(runsOf(value)),
+          effect: effectAlone(slowestOf(value), baseTimes)
+        }))
+      })),
+      pairs: pairsOf(options).map((pair) => ({
+        ...pair,
+        effect: effectAlone(slowestOf(pair), baseTimes),
+        beyond: effectBeyond(slowestOf(pair), [slowestOf(pair.alone[0]), slowestOf(pair.alone[1])], baseTimes)
+      })),
+      confirmed: confirming.length === 0 ? undefined : summaryOf(confirming)
+    }
+  })
 }

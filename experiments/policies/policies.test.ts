@@ -1,13 +1,16 @@
-// Tests of the experiment policies: the shipped value is in each factor and is measured once, factors change the swarm,
-// and the answer names the rules with better values than the shipped ones.
+// Tests of the experiment policies: the shipped value is in each factor and is measured once, pairs share the runs of
+// their values, every setting changes the swarm, and the answer says which rules matter, alone and together, and which
+// have better values than the shipped ones.
 
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { assertPlain } from "../../testing/experiments/plain-answer.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { policies } from "./policies.ts"
-import { factorNames, factorsOf, type PolicyOptions, variantIndex, variantsOf } from "./policies-factors.ts"
+import { factorNames, factorsOf, type PolicyOptions } from "./policies-factors.ts"
 import type { PolicyOutcome } from "./policies-figures.ts"
+import { pairNames, pairsOf, shippedPairs } from "./policies-pairs.ts"
+import { variantIndex, variantsOf } from "./policies-variants.ts"
 
 const options: PolicyOptions = {
   agents: 500,
@@ -17,8 +20,9 @@ const options: PolicyOptions = {
   piece: 4e6,
   rate: 3e8,
   latency: 500,
-  links: "fair",
+  links: ["fair", "queue"],
   factors: factorNames,
+  pairs: shippedPairs,
   confirm: 10,
   "confirm-agents": 2600
 }
@@ -35,7 +39,15 @@ const tiny = {
 const outcome = (seconds: number): PolicyOutcome => {
   const ratio = { p50: seconds / 10, p99: seconds / 10, p999: seconds / 10, max: seconds / 10 }
   const times = { p50_s: seconds, p99_s: seconds, p999_s: seconds, max_s: seconds, bound_s: 10, ratio }
-  return { traceHash: "", events: 0, times, copiesUntilOutside: 1, rejectsPerPiece: 0, duplicatesPerPiece: 0 }
+  return {
+    traceHash: "",
+    events: 0,
+    times,
+    copiesUntilOutside: 1,
+    rejectsPerPiece: 0,
+    duplicatesPerPiece: 0,
+    uplinkCarried: 0.9
+  }
 }
 
 describe("factors", () => {
@@ -55,63 +67,132 @@ describe("factors", () => {
     }
   })
 
-  it("share the runs of the shipped values", () => {
+  it("share the runs of the shipped values, and pairs those of their values", () => {
     const variants = variantsOf(options)
     const factors = factorsOf(options)
-    assert.lengthOf(variants, 1 + factors.reduce((sum, { values }) => sum + values.length - 1, 0))
+    const pairs = pairsOf(options)
+    // Every two of five rules, with two values each.
+    assert.lengthOf(pairs, 10 * 4)
+    assert.lengthOf(
+      variants,
+      1 + pairs.length + factors.reduce((sum, { values }) => sum + values.length - 1, 0)
+    )
     for (const { values } of factors) {
       for (const value of values) assert.strictEqual(variantIndex(variants, value) === 0, value.isBase)
     }
+    for (const pair of pairs) {
+      assert.strictEqual(variants[variantIndex(variants, pair)]?.label, pair.label)
+      for (const value of pair.alone) assert.isAbove(variantIndex(variants, value), 0)
+    }
   })
 
-  it("confirm on seeds that are not in the sweep", async () => {
-    const { cells } = await Effect.runPromise(policies.prepare({ factors: "suggest" }, [1, 2, 3, 4, 5]))
-    assert.lengthOf(cells, 2 * 5 + 10)
-    assert.deepStrictEqual(
-      cells.slice(10).map(({ input }) => (input as { readonly seed: number }).seed),
-      [6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
-    )
+  it("can all be in pairs that are named, also those that do not vary alone", () => {
+    const few = { ...options, factors: ["queue"], pairs: pairNames }
+    const count = pairNames.length
+    assert.lengthOf(pairsOf(few), (count * (count - 1) * 4) / 2)
+    assert.lengthOf(pairsOf({ ...few, pairs: ["have"] }), 0)
+    const variants = variantsOf(few)
+    for (const { alone } of pairsOf(few)) {
+      for (const value of alone) assert.isAbove(variantIndex(variants, value), 0)
+    }
   })
 
-  it("are refused by an unknown name", async () => {
-    const error = await Effect.runPromise(Effect.flip(policies.prepare({ factors: "queu" }, [1])))
-    assert.include(error.message, "did you mean queue?")
+  it("confirm on seeds that are not in the sweep, on each model", async () => {
+    const given = { factors: "suggest", pairs: "have", confirm: "4" }
+    const { cells } = await Effect.runPromise(policies.prepare(given, [1, 2, 3, 4, 5]))
+    assert.lengthOf(cells, 2 * (2 * 5 + 4))
+    for (const [from, links] of [
+      [10, "fair"],
+      [24, "queue"]
+    ] as const) {
+      assert.deepStrictEqual(
+        cells
+          .slice(from, from + 4)
+          .map(({ input }) => input as { readonly seed: number; readonly links: string }),
+        cells
+          .slice(from, from + 4)
+          .map(({ input }, index) => ({ ...(input as object), seed: 6 + index, links }))
+      )
+    }
+  })
+
+  it("are refused by an unknown name, and so are models and pairs", async () => {
+    const refusal = async (given: Readonly<Record<string, string>>) =>
+      (await Effect.runPromise(Effect.flip(policies.prepare(given, [1])))).message
+    assert.include(await refusal({ factors: "queu" }), "did you mean queue?")
+    assert.include(await refusal({ links: "fair,queu" }), "did you mean queue?")
+    assert.include(await refusal({ pairs: "at-once,suggest" }), "unknown name suggest")
   })
 })
 
 describe("the answer", () => {
-  const answer = async (seconds: (label: string) => number, confirm = "1") => {
+  const answer = async (
+    seconds: (label: string, seed: number) => number,
+    given: Readonly<Record<string, string>> = {}
+  ) => {
     const prepared = await Effect.runPromise(
-      policies.prepare({ factors: "piece,queue,suggest", confirm }, [1, 2, 3])
+      policies.prepare(
+        { factors: "piece,queue,suggest,at-once,neighbour", pairs: "at-once,neighbour", ...given },
+        [1, 2, 3]
+      )
     )
-    const outcomes = prepared.cells.map(({ label }) => outcome(seconds(label)))
+    const outcomes = prepared.cells.map(({ label }) => {
+      const [, setting = "", seed = ""] = /^(.*), seed (\d+)$/.exec(label) ?? []
+      return outcome(seconds(setting, Number(seed)))
+    })
     const { strategies, figures, tables } = await Effect.runPromise(prepared.conclude(outcomes))
-    assert.lengthOf(tables!, 4)
     return assertPlain(prepared.answer({ seeds: "1-3", strategies, figures, tables: tables! }))
   }
 
-  it("says that every rule ships with its best value, whatever lengths of pieces give", async () => {
+  it("says that nothing matters where nothing does, whatever lengths of pieces give", async () => {
     assert.strictEqual(
-      await answer((label) =>
-        label.startsWith("as shipped, 2600 hosts") ? 11 : label.startsWith("piece") ? 5 : 10.2
-      ),
-      "Every rule ships with its best value, by the slowest host. What ships takes 1.100 times the bound at the " +
-        "median and 1.100 at the slowest of 2600 hosts on unseen seeds; the aim of 1.1 copies is met."
+      await answer((setting) => (setting.startsWith("piece") ? 5 : 10)),
+      "On fair links no rule matters: no other value is noticeably slower. None of 1 pairs of rules does more or less " +
+        "together than alone. No value of 4 rules is better than the shipped one on both models."
     )
   })
 
-  it("names rules with better values, by how much, but not because of one lucky seed", async () => {
-    const text = await answer((label) =>
-      label.startsWith("queue 8,") ? 10 : label === "suggest no, seed 2" ? 5 : 10.5
+  it("names what matters most on fair links, and better values of either model", async () => {
+    const text = await answer((setting) => {
+      if (setting === "neighbour 1, fair") return 13
+      if (setting === "at-once 8, fair") return 12
+      if (setting === "queue 12, queue") return 20
+      return setting === "suggest no, queue" ? 9.5 : 10
+    })
+    assert.strictEqual(
+      text,
+      "On fair links neighbour matters most: a wrong value makes the slowest host 30.0 % slower; at-once (20.0 %) " +
+        "follows. 1 of 1 pairs does more or less together than alone, most of all at-once with neighbour: 35.9 % faster. " +
+        "3 of 4 rules ship with their best value on both models; suggest (queue) would gain, at most 5.0 %."
     )
-    assert.include(text, "1 of 2 rules ships with its best value.")
-    assert.include(text, "Other values make the slowest host at most 4.8 % faster: queue.")
   })
 
-  it("gives the figures of the sweep without confirmation, and ignores small differences", async () => {
-    const text = await answer((label) => (label.startsWith("queue 8,") ? 10.491 : 10.5), "0")
-    assert.include(text, "Every rule ships with its best value")
-    assert.include(text, "1.050 at the slowest of 500 hosts;")
+  it("does not count what one lucky seed shows, nor small effects", async () => {
+    const text = await answer((setting, seed) => {
+      if (setting === "suggest no, fair") return seed === 2 ? 5 : 10
+      return setting === "queue 8, fair" ? 9.95 : 10
+    })
+    assert.include(text, "No value of 4 rules is better")
+  })
+
+  it("sees what two values do together beyond their product", async () => {
+    const text = await answer((setting) => {
+      if (setting === "at-once 3 with neighbour 3, fair") return 13.2
+      return setting === "at-once 3, fair" ? 11 : 10
+    })
+    assert.include(
+      text,
+      "1 of 1 pairs does more or less together than alone, most of all at-once with neighbour: 20.0 % slower."
+    )
+  })
+
+  it("is of one model, and without pairs, where only these were measured", async () => {
+    const text = await answer(() => 10, { links: "queue", pairs: "at-once" })
+    assert.strictEqual(
+      text,
+      "On queue links no rule matters: no other value is noticeably slower. No value of 4 rules is better than the " +
+        "shipped one."
+    )
   })
 
   it("stays short when every rule has a better value", async () => {
@@ -119,14 +200,17 @@ describe("the answer", () => {
     const outcomes = prepared.cells.map(({ label }) => outcome(label.startsWith("as shipped") ? 11 : 10))
     const { strategies, figures, tables } = await Effect.runPromise(prepared.conclude(outcomes))
     const text = assertPlain(prepared.answer({ seeds: "1", strategies, figures, tables: tables! }))
-    assert.include(text, "0 of 12 rules ship with their best value.")
+    assert.include(
+      text,
+      `0 of ${factorNames.length - 1} rules ship with their best value on both models; degree, `
+    )
   })
 })
 
 describe("policies", () => {
-  it("changes the swarm with every value", async () => {
+  it("changes the swarm with every value, and with every pair", async () => {
     const prepared = await Effect.runPromise(
-      policies.prepare({ ...tiny, factors: "selection,suggest,tail" }, [1])
+      policies.prepare({ ...tiny, factors: "selection,suggest", pairs: "at-once,at-first" }, [1])
     )
     const outcomes = await Effect.runPromise(
       Effect.forEach(prepared.cells, ({ input }) => policies.measure(input, silentProgress))
@@ -134,11 +218,17 @@ describe("policies", () => {
     const hashes = outcomes.map(({ traceHash }) => traceHash)
     assert.strictEqual(new Set(hashes).size, hashes.length)
     const measured = await Effect.runPromise(prepared.conclude(JSON.parse(JSON.stringify(outcomes))))
-    assert.isAtLeast(measured.figures.shipped_max?.value ?? 0, 1)
-    assert.isAtLeast(measured.figures.confirmed_max?.value ?? 0, 1)
+    for (const what of [
+      "fair_shipped_max",
+      "fair_confirmed_max",
+      "queue_shipped_max",
+      "queue_confirmed_max"
+    ]) {
+      assert.isAtLeast(measured.figures[what]?.value ?? 0, 1)
+    }
     assert.deepStrictEqual(
       measured.charts.map(({ name }) => name),
-      ["chart", "copies"]
+      ["chart", "chart-queue", "pairs", "copies"]
     )
   })
 })

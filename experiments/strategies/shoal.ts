@@ -19,10 +19,15 @@ const shipped = (
     | "maxRequestsPerSwarm"
     | "maxRequestsPerHost"
     | "maxRequestsPerNeighbour"
+    | "requestsAtFirst"
+    | "piecesBehind"
     | "maxUploadQueue"
     | "maxUploadsInFlight"
     | "haveBatchDelay"
     | "haveBatchDelayPerMiB"
+    | "haveHoldPatience"
+    | "minRejectBackoff"
+    | "comparedPeers"
     | "secondAnnounceDelay"
     | "endgamePieces"
     | "maxEndgameCopies",
@@ -52,6 +57,16 @@ export const shoal = defineStrategy({
       countText(1, 64),
       "Outstanding requests per blob and neighbour."
     ),
+    requestsAtFirst: shipped(
+      "requestsAtFirst",
+      countText(1, 256),
+      "Outstanding requests of a blob of which a peer has no piece; each piece allows one more."
+    ),
+    piecesBehind: shipped(
+      "piecesBehind",
+      countText(0, 1_000_000),
+      "Pieces by which a neighbour is behind others when it gets a place beyond the queue."
+    ),
     maxUploadQueue: shipped(
       "maxUploadQueue",
       countText(1, 64),
@@ -63,6 +78,21 @@ export const shoal = defineStrategy({
       "haveBatchDelayPerMiB",
       durationText,
       "Additional time for each MiB of a piece."
+    ),
+    haveHoldPatience: shipped(
+      "haveHoldPatience",
+      countText(1, 1_000),
+      "Delays for which Have messages wait for a neighbour that can request plenty of pieces."
+    ),
+    minRejectBackoff: shipped(
+      "minRejectBackoff",
+      durationText,
+      "The least time for which a neighbour that rejected is not asked."
+    ),
+    comparedPeers: shipped(
+      "comparedPeers",
+      countText(1, 64),
+      "Peers that a tracker compares for a place of a hand-out."
     ),
     secondAnnounceDelay: shipped(
       "secondAnnounceDelay",
