@@ -7,6 +7,7 @@ import { krakenBenchmark } from "./kraken-benchmark/kraken-benchmark.ts"
 import { krakenVersusNet } from "./kraken-versus-net/kraken-versus-net.ts"
 import { policies } from "./policies/policies.ts"
 import { scale } from "./scale/scale.ts"
+import { severalImages } from "./several-images/several-images.ts"
 import { simVersusNet } from "./sim-versus-net/sim-versus-net.ts"
 
 export const experiments: ReadonlyArray<Experiment> = [
@@ -15,6 +16,7 @@ export const experiments: ReadonlyArray<Experiment> = [
   policies,
   scale,
   adversity,
+  severalImages,
   simVersusNet,
   krakenVersusNet
 ]

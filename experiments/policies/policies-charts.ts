@@ -9,7 +9,7 @@ import { copiesAim, type MeasuredFactor, type MeasuredSweep, type MeasuredValue 
 
 const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 
-const kinds = ["as it ships, in pieces of the option", "other"] as const
+const kinds = ["as it ships", "other"] as const
 const colours = [lightColour("shoal"), lightColour("origin")]
 
 /** Rows of a chart: each value with the name of its factor. */
