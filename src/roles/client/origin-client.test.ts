@@ -3,7 +3,7 @@
 
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import { HttpServerResponse } from "effect/http"
+import { HttpClient, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { makeMemoryWorld } from "../../../testing/roles/memory-world.ts"
@@ -16,9 +16,11 @@ import {
   nonOwnerOf,
   nothing,
   ownersOf,
-  startOrigin
+  startOrigin,
+  urls
 } from "../../../testing/roles/origin-cluster.ts"
 import { settle } from "../../../testing/roles/settle.ts"
+import { makeOriginClient } from "./origin-client.ts"
 
 describe("the client of origins", () => {
   const outgoing = (bytes: Uint8Array) => ({ length: bytes.byteLength, bytes: Stream.succeed(bytes) })
@@ -156,6 +158,24 @@ describe("the client of origins", () => {
           addresses(yield* client.seeds(nothing)),
           owners.map((name) => `${name}:2`)
         )
+      })
+    )
+  )
+
+  it.effect("asks all owners for their peer addresses at once", () =>
+    inCluster(makeMemoryWorld(), (world) =>
+      Effect.gen(function* () {
+        const slow = HttpClient.transform(world.client, (answer) => Effect.delay(answer, "1 second"))
+        const client = yield* makeOriginClient(urls).pipe(
+          Effect.provideService(HttpClient.HttpClient, slow),
+          Effect.provide(world.services)
+        )
+        const asking = yield* Effect.forkChild(client.seeds(nothing))
+        yield* settle
+        yield* TestClock.adjust("1 second")
+        yield* settle
+        assert.isDefined(asking.pollUnsafe(), "it took more than a second")
+        assert.lengthOf(yield* Fiber.join(asking), 3)
       })
     )
   )

@@ -20,6 +20,7 @@ import { makeHttpApp } from "../http/http-app.ts"
 import { makeRequestCounter } from "../http/http-requests.ts"
 import { jsonBody } from "../http/json-body.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
+import { makeFork } from "../scoped.ts"
 import { toDuration } from "../services/clock.ts"
 import { makeExpiringCache } from "../services/expiring-cache.ts"
 import { gaugeMetric, makeRoleMetrics } from "../services/metrics.ts"
@@ -95,11 +96,15 @@ export const tracker = (config: TrackerConfig): HostProgram =>
         return { swarm: announced.swarm, intervalMs: interval(announced), peers }
       })
 
+    const fork = yield* makeFork
     // Agents of a flash crowd all ask for the same at once, and one request goes to the origins.
     const metainfos = yield* makeExpiringCache(
       (key: string) => {
         const space = key.indexOf(" ")
-        return origins.metainfo(key.slice(space + 1), key.slice(0, space) as Digest)
+        const digest = key.slice(0, space) as Digest
+        // Who asks for metainfo announces itself next, and then waits for the seeds.
+        fork(origins.seeds(digest))
+        return origins.metainfo(key.slice(space + 1), digest)
       },
       {
         capacity: limits.maxMetainfoCached,
