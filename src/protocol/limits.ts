@@ -70,6 +70,34 @@ export const limits = {
    */
   requestsAtFirst: 1,
   /**
+   * Live requests and pieces being stored of a swarm, whatever they weigh: what a path of 20 ms one way needs at
+   * 300 MB/s with pieces of 1 MiB is 20. It bounds memory and tables on paths that are longer still.
+   */
+  maxRequestsOut: 64,
+  /** Bytes of the same: ten of the longest pieces. */
+  maxRequestedBytes: 10 * 16 * MiB,
+  /**
+   * The least part of a request's life that counts as flow (path-times.ts): at most this many times the requests of a
+   * short path are out, before the time of flow is known well.
+   */
+  minFlowPart: 1 / 20,
+  /**
+   * A request counts 1 + this x (the part of its life that is path)^3 times less (path-times.ts): nothing to speak of
+   * where that part is a fifth (2 ms one way, 300 MB/s, 1 MiB), half where it is 0.55 (20 ms). There about ten pieces
+   * of a host are on a link or wait in line instead of five, and a queue of so many that come at random is busy for
+   * 10/11 of the time instead of 5/6. Links `fair`, 300 agents, 1 GB in 1 MiB, 300 MB/s, 20 ms, one seed: p50 1.40 of
+   * the bound with 0, 1.29 with 4, 1.28 with 8 and 16; but with 16 the slowest of 100 agents with 2 ms is at 1.16
+   * instead of 1.11.
+   */
+  longPathGain: 6,
+  /**
+   * A neighbour whose pieces take more than this many times as long as usual is slow. A request to it counts nothing,
+   * and a piece on its way to it holds no place: five requests of which one is slow come at the rate of four. Without
+   * it (`fair`, 100 agents of which 10 have a quarter of the rate, 400 MB in 1 MiB) the slowest of the fast ones is at
+   * 1.33 of their bound, with a factor of 2 at 1.13. Contention alone rarely makes a piece twice as long.
+   */
+  slowNeighbourFactor: 2,
+  /**
    * Pieces by which a neighbour is behind those that an uploader serves, on average, when it gets a place that the
    * queue does not have. Otherwise a host or two of several hundred find every place taken for a whole download.
    */
@@ -80,6 +108,11 @@ export const limits = {
    * has one place more, so that a blob that many ask for does not keep out the others.
    */
   maxUploadQueue: 5,
+  /**
+   * Most further pieces that wait in line there: as many as are sent in a round trip of the asker, since a Reject and a
+   * new request would take as long. None on a short path (0.5 ms, 1 MiB, 1 Gbit/s), 11 with 20 ms at 300 MB/s.
+   */
+  maxUploadLine: 32,
   /** Pieces that an uploader hands to the transport at once: as many as a host requests. */
   maxUploadsInFlight: 5,
   /**

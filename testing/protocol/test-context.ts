@@ -29,7 +29,7 @@ export class TestContext implements HostContext {
   readonly deadlines = new DeadlineQueue()
   readonly outputs: PeerHostOutput[] = []
   fetching = 0
-  requested = 0
+  load = 0
   /** Calls of closeChannel, dropSession and banPeer, as text. */
   readonly asked: string[] = []
   now: Micros = 0
@@ -86,7 +86,7 @@ const testSession = (
   kind: PeerKind = "agent"
 ): NeighbourSession & { state: NeighbourSession["state"] } => {
   const { peerId, address } = testPeer(connection)
-  return { connection, state: "open", address, peerId, kind }
+  return { connection, state: "open", address, peerId, kind, roundTrip: undefined }
 }
 
 const unexpected = (): never => {

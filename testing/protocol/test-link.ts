@@ -96,7 +96,8 @@ export const watchSend = (end: LinkEnd, other: LinkEnd, message: Message): strin
       const name = `${swarm} ${message.piece} ${opening}`
       invariant(!end.owed.has(name), "test world: requested twice without an answer")
       end.owed.add(name)
-      const most = 2 * (host.world.rules.maxRequestsPerNeighbour ?? limits.maxRequestsPerNeighbour)
+      const atOnce = host.world.rules.maxRequestsPerNeighbour ?? limits.maxRequestsPerNeighbour
+      const most = Math.ceil((2 * atOnce) / (host.world.rules.minFlowPart ?? limits.minFlowPart))
       let count = 0
       for (const one of end.owed) if (one.startsWith(swarm)) count++
       invariant(count <= most, "test world: too many requests to one neighbour")

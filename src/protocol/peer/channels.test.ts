@@ -33,6 +33,21 @@ describe("a swarm that a peer opens", () => {
     })
   })
 
+  it("shows the round trip to a peer that dialled by the first Open, which answers Hello", () => {
+    const { context, addSwarm, connect, opens, bits } = setUp()
+    for (const swarm of [1, 2]) addSwarm(swarm)
+    const [accepted, dialled] = [connect(-1), connect(1)]
+    for (const session of [accepted, dialled]) session.greetedAt = 100
+    for (const [at, swarm] of [
+      [160, 1],
+      [130, 2]
+    ] as const) {
+      context.now = at
+      for (const session of [accepted, dialled]) opens(session, swarm, swarm, bits(0))
+    }
+    expect([accepted.roundTrip, dialled.roundTrip]).toEqual([60, undefined])
+  })
+
   it("is refused when the swarm has the neighbours that a host of its kind accepts", () => {
     for (const [kind, accepted] of [
       ["agent", 1],

@@ -13,6 +13,7 @@ import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
 import { type HostContext, sendMessage } from "../swarm/host-context.ts"
 import { Neighbour, type NeighbourSwarm, peerOf } from "../swarm/neighbour.ts"
+import { sawRoundTrip } from "../swarm/path-times.ts"
 import type { Uploader } from "../swarm/uploader.ts"
 import type { CloseReason, Have, SwarmId } from "../wire/message.ts"
 import type { PeerAddress } from "../wire/peer-id.ts"
@@ -203,6 +204,8 @@ export class Channels<S extends ChannelSwarm> {
   onOpen(session: PeerSession, number: number, id: SwarmId, have: Have, now: Micros): string | undefined {
     const remote = session.openRemote(number, id, have)
     if (typeof remote === "string") return remote
+    // A dialler opens its channels in answer to Hello.
+    if (!session.dialled && session.roundTrip === undefined) sawRoundTrip(session, now - session.greetedAt)
     if (session.answersClosed(id)) {
       remote.draining = true
       remote.have = undefined

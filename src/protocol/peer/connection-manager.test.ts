@@ -22,6 +22,17 @@ describe("a connection that this host dials", () => {
     expect(budget.pendingWith(testPeer(7).peerId)).toBe(session(1))
   })
 
+  it("shows the round trip by the answer to its Hello; one that is accepted shows none yet", () => {
+    const { context, session, dial, connected, hello } = setUp()
+    dial(7)
+    context.now = 100
+    for (const connection of [1, -1]) connected(connection)
+    context.now = 140
+    hello(1, 7)
+    hello(-1, 8)
+    expect([session(1).roundTrip, session(-1).roundTrip, session(-1).greetedAt]).toEqual([40, undefined, 140])
+  })
+
   it("says Hello once it is connected, and waits for the peer's for handshakeTimeout", () => {
     const { context, session, dial, connected, take, heldAgainst } = setUp()
     dial(7)

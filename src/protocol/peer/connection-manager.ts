@@ -11,6 +11,7 @@
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
 import { type HostContext, sendMessage } from "../swarm/host-context.ts"
+import { sawRoundTrip } from "../swarm/path-times.ts"
 import type { ConnectionId } from "../swarm/peer-host-io.ts"
 import type { Uploader } from "../swarm/uploader.ts"
 import type { ByeReason, Message, SwarmId } from "../wire/message.ts"
@@ -100,6 +101,7 @@ export class ConnectionManager {
       return
     }
     sendMessage(this.#context, session, makeHello(this.#context.self))
+    session.greetedAt = now
     this.#wakeAt(session, now + this.#context.rules.handshakeTimeout)
   }
 
@@ -144,7 +146,8 @@ export class ConnectionManager {
     if (!session.dialled) {
       session.address = hello.address
       sendMessage(this.#context, session, makeHello(self))
-    }
+      session.greetedAt = now
+    } else sawRoundTrip(session, now - session.greetedAt)
     session.state = "open"
     this.#wakeAt(session, undefined)
     if (session.expected !== undefined && session.expected !== hello.peerId) {

@@ -86,7 +86,7 @@ export class PeerHost {
       deadlines: this.#deadlines,
       outputs: this.#outputs,
       fetching: 0,
-      requested: 0,
+      load: 0,
       closeChannel: (neighbour, reason, now) => this.#channels.close(neighbour, reason, now),
       dropSession: (session, reason, now) => this.#connections.drop(sessionOf({ session }), reason, now),
       banPeer: (banned, where, reason, now) => this.#connections.banPeer(banned, where, reason, now)

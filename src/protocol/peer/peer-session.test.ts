@@ -113,7 +113,14 @@ describe("the channels of this host", () => {
   })
 
   it("belong to sessions and nothing else", () => {
-    const other = { connection: 1, state: "open", address: "", peerId: undefined, kind: "agent" } as const
+    const other = {
+      connection: 1,
+      state: "open",
+      address: "",
+      peerId: undefined,
+      kind: "agent",
+      roundTrip: undefined
+    } as const
     const neighbour = new Neighbour(other, namedSwarm(8), 0, 0)
     expect(() => sessionOf(neighbour)).toThrow("another kind of connection")
   })

@@ -15,6 +15,7 @@
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
+import type { Micros } from "../kit/time.ts"
 import type { Neighbour, NeighbourSession } from "../swarm/neighbour.ts"
 import type { ConnectionId } from "../swarm/peer-host-io.ts"
 import type { Have, SwarmId } from "../wire/message.ts"
@@ -45,6 +46,9 @@ export class PeerSession implements NeighbourSession {
   /** Set by Hello. */
   peerId: PeerId | undefined = undefined
   kind: PeerKind = "agent"
+  /** When this host said Hello. */
+  greetedAt: Micros = 0
+  roundTrip: Micros | undefined = undefined
   /** Swarms to open once the handshake is done. */
   intents: readonly SwarmId[] = nothing
   /** This host's side of the channels, one per swarm. They are few, and searched only when one opens or closes. */

@@ -25,8 +25,14 @@ export interface PeerHostRules {
   readonly maxRequestsPerHost: number
   readonly maxRequestsPerNeighbour: number
   readonly requestsAtFirst: number
+  readonly maxRequestsOut: number
+  readonly maxRequestedBytes: number
+  readonly minFlowPart: number
+  readonly longPathGain: number
+  readonly slowNeighbourFactor: number
   readonly piecesBehind: number
   readonly maxUploadQueue: number
+  readonly maxUploadLine: number
   readonly maxUploadsInFlight: number
   readonly firstPiecePatience: number
   readonly maxUploadBytes: number
@@ -93,8 +99,8 @@ export interface HostContext {
   readonly outputs: PeerHostOutput[]
   /** Number of swarms that still fetch pieces. */
   fetching: number
-  /** Number of live requests of all swarms. */
-  requested: number
+  /** The weight of the live requests of all swarms (path-times.ts). */
+  load: number
   /** Closes this host's side of a channel, with the reason for the peer. */
   readonly closeChannel: (neighbour: Neighbour, reason: CloseReason, now: Micros) => void
   /** Drops a connection that makes no progress; its peer may be dialled again after a while. */

@@ -28,6 +28,8 @@ export interface NeighbourSession {
   /** Set once the handshake is done. */
   readonly peerId: PeerId | undefined
   readonly kind: PeerKind
+  /** The shortest answer that was seen; undefined before the first. Set by path-times.ts and the handshake. */
+  roundTrip: Micros | undefined
 }
 
 /** The peer of a session whose handshake is done. */
@@ -86,6 +88,10 @@ export class Neighbour {
   backoffUntil: Micros | undefined = undefined
   /** It has room, and had nothing to be asked for at the last check. Set by request-filler.ts. */
   isIdle = false
+  /** Smoothed time from a request to its piece; 0 before the first piece. Set by path-times.ts. */
+  answerTime = 0
+  /** Smoothed time of a byte to it, from when the transport gets its piece; 0 before the first. Set by uploader.ts. */
+  sendTimePerByte = 0
   /** Timeouts and Rejects since its last Piece. */
   failures = 0
   /** Pieces that it prefers to be asked for, in its order. */

@@ -20,7 +20,9 @@ describe("a request that is not answered in time", () => {
     expect(context.counters.requestsTimedOut).toBe(1)
     expect([one.failures, one.backoffUntil, one.requests.live, window.live]).toEqual([1, 11_000, 0, 1])
     // Its answer is still owed, for as long as a request is waited for from now on.
-    expect(one.requests.outstanding).toEqual([{ piece: 0, sentAt: 0, state: "expired", expiresAt: 3000 }])
+    expect(one.requests.outstanding).toEqual([
+      { piece: 0, sentAt: 0, weight: 1000, state: "expired", expiresAt: 3000 }
+    ])
     expect(one.deadline!.at).toBe(3000)
   })
 
@@ -155,7 +157,9 @@ describe("requests for a piece that has come from another neighbour", () => {
     context.take()
     filler.cancelDuplicates(0, one, 200)
     expect(context.sent()).toEqual([[2, { tag: "Cancel", channel: 102, piece: 0 }]])
-    expect(two.requests.outstanding).toEqual([{ piece: 0, sentAt: 100, state: "cancelled", expiresAt: 1200 }])
+    expect(two.requests.outstanding).toEqual([
+      { piece: 0, sentAt: 100, weight: 1000, state: "cancelled", expiresAt: 1200 }
+    ])
     expect([one.requests.live, two.requests.live]).toEqual([1, 0])
     expect([two.isIdle, two.deadline!.at]).toEqual([true, 1200])
     expect(asked()).toEqual([])
@@ -180,7 +184,9 @@ describe("the endgame", () => {
     expect(asked()).toEqual([])
     context.wakeUntil(500)
     expect(asked()).toEqual(["2:5"])
-    expect(two.requests.outstanding).toEqual([{ piece: 5, sentAt: 500, state: "live", expiresAt: 1500 }])
+    expect(two.requests.outstanding).toEqual([
+      { piece: 5, sentAt: 500, weight: 1000, state: "live", expiresAt: 1500 }
+    ])
   })
 
   it("asks for a copy of piece 0 as well", () => {
@@ -238,7 +244,7 @@ describe("the endgame", () => {
     filler.fill(one, 700)
     filler.fill(join(2), 700)
     const three = join(3, 5)
-    three.requests.outstanding.push({ piece: 5, sentAt: 0, state: "expired", expiresAt: 5000 })
+    three.requests.outstanding.push({ piece: 5, sentAt: 0, weight: 1000, state: "expired", expiresAt: 5000 })
     filler.fill(three, 700)
     expect(asked()).toEqual([])
     expect(swarm.window.live).toBe(1)

@@ -19,8 +19,8 @@ describe("what the filler asks of one neighbour", () => {
     expect(context.counters.requestsSent).toBe(2)
     expect([window.live, one.requests.live, one.isIdle]).toEqual([2, 2, false])
     expect(one.requests.outstanding).toEqual([
-      { piece: 2, sentAt: 0, state: "live", expiresAt: 1000 },
-      { piece: 3, sentAt: 0, state: "live", expiresAt: 1000 }
+      { piece: 2, sentAt: 0, weight: 1000, state: "live", expiresAt: 1000 },
+      { piece: 3, sentAt: 0, weight: 1000, state: "live", expiresAt: 1000 }
     ])
     expect(one.deadline!.at).toBe(1000)
   })
@@ -338,7 +338,7 @@ describe("a request that is refused", () => {
     filler.fill(one, 0)
     filler.fill(two, 0)
     filler.cancelDuplicates(0, undefined, 10)
-    one.requests.outstanding.push({ piece: 7, sentAt: 0, state: "expired", expiresAt: 5000 })
+    one.requests.outstanding.push({ piece: 7, sentAt: 0, weight: 1000, state: "expired", expiresAt: 5000 })
     filler.fill(one, 10)
     expect(one.isIdle).toBe(false)
     swarm.maxLive = 0

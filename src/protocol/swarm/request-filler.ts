@@ -1,11 +1,11 @@
 // Requests of a swarm: keeps the request window full, and handles timeouts, Rejects and the endgame.
 //
 // Invariants: a request goes to a neighbour only while it is joined, is not backing off, and has room under both
-// limits; the least loaded neighbour is asked first; a piece that is refused is requested from another neighbour at
-// once; the neighbour that refused is not asked for as long as it said, within limits and with some jitter, so that
-// refused hosts do not return together; in endgame a piece is requested a second time only when its request is older
-// than twice the usual response time, so that duplicates are rare. It does not know which piece is best
-// (piece-selection.ts) or what becomes of a piece that has arrived.
+// limits; the least loaded neighbour is asked first (loads are compared as the pieces that it would send at once); a
+// piece that is refused is requested from another neighbour at once; the neighbour that refused is not asked for as
+// long as it said, within limits and with some jitter, so that refused hosts do not return together; in endgame a piece
+// is requested a second time only when its request is older than twice the usual response time, so that duplicates are
+// rare. It does not know which piece is best (piece-selection.ts) or what becomes of a piece that has arrived.
 
 import { backoffDelay } from "../kit/backoff.ts"
 import type { Bitfield } from "../kit/bitfield.ts"
@@ -17,6 +17,7 @@ import type { Demand } from "./demand.ts"
 import type { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
+import { PathTimes, sawRoundTrip } from "./path-times.ts"
 import { selectPiece } from "./piece-selection.ts"
 import type { OutstandingRequest, RequestWindow } from "./request-window.ts"
 
@@ -44,6 +45,7 @@ export class RequestFiller {
   /** Fires in endgame, when the oldest request is late enough for a duplicate. */
   readonly #endgameTimer: Deadline
   readonly #answers: AnswerTime
+  readonly #paths: PathTimes
   /**
    * Neighbours that have room and had nothing to be asked for at the last check, the longest idle first. All others
    * have as many requests as they may, or are backing off; so a piece that must be requested again is offered to these.
@@ -54,6 +56,7 @@ export class RequestFiller {
   constructor(context: HostContext, swarm: RequestedSwarm) {
     this.#context = context
     this.#swarm = swarm
+    this.#paths = new PathTimes(context.rules)
     this.#answers = new AnswerTime(context.rules, swarm.metainfo.pieceLength)
     this.#endgameTimer = context.deadlines.make((now) => this.fillIdle(now))
   }
@@ -66,7 +69,8 @@ export class RequestFiller {
   fill(neighbour: Neighbour, now: Micros): void {
     this.#endBackoff(neighbour, now)
     // Two pieces of one neighbour share its connection, and so come at the rate of one.
-    if (neighbour.requests.live > 0) this.#askIdle(0, now)
+    const own = this.#load(neighbour)
+    for (let load = 0; load < own; load++) this.#askIdle(load, now)
     while (this.#mayRequest(neighbour) && this.#requestOne(neighbour, now)) {
       // Until it has no room, or nothing that is wanted.
     }
@@ -79,13 +83,13 @@ export class RequestFiller {
     for (let load = 0; load < this.#context.rules.maxRequestsPerNeighbour; load++) this.#askIdle(load, now)
   }
 
-  /** Sends one request to each idle neighbour with `load` live ones, the longest idle first, while more may be sent. */
+  /** Sends one request to each idle neighbour with this load, the longest idle first, while more may be sent. */
   #askIdle(load: number, now: Micros): void {
     const idle = this.#idle
     if (idle.length === 0 || !this.#swarm.mayRequestMore) return
     for (let index = 0; index < idle.length; ) {
       const neighbour = idle[index]!
-      if (neighbour.requests.live === load) {
+      if (this.#load(neighbour) === load) {
         this.#requestFromIdle(neighbour, now)
         if (!this.#swarm.mayRequestMore) return
       }
@@ -130,11 +134,13 @@ export class RequestFiller {
     neighbour.failures = 0
     if (request.state === "live") this.#swarm.window.release(neighbour.requests, request)
     this.#answers.answered(now - request.sentAt)
+    this.#paths.answered(neighbour, now - request.sentAt)
   }
 
   /** The neighbour has refused a request. */
   rejected(neighbour: Neighbour, request: OutstandingRequest, retryAfter: Micros, now: Micros): void {
     const wasLive = request.state === "live"
+    sawRoundTrip(neighbour.session, now - request.sentAt)
     if (wasLive) {
       this.#swarm.window.release(neighbour.requests, request)
       neighbour.failures++
@@ -198,9 +204,16 @@ export class RequestFiller {
   }
 
   #hasRoom(neighbour: Neighbour): boolean {
+    const { maxRequestsPerNeighbour } = this.#context.rules
     return (
-      neighbour.state === "joined" && neighbour.requests.hasRoom(this.#context.rules.maxRequestsPerNeighbour)
+      neighbour.state === "joined" &&
+      neighbour.requests.hasRoom(maxRequestsPerNeighbour, this.#paths.flowPart(neighbour))
     )
+  }
+
+  /** Number of pieces that the live requests of a neighbour let come at once. */
+  #load(neighbour: Neighbour): number {
+    return Math.round(neighbour.requests.live * this.#paths.flowPart(neighbour))
   }
 
   /** Updates whether a neighbour is idle. One that backs off is idle while it has nothing that is wanted. */
@@ -238,7 +251,7 @@ export class RequestFiller {
       piece = this.#endgameDuplicate(neighbour, now)
       if (piece < 0) return false
     }
-    swarm.window.add(neighbour.requests, piece, now, this.#answers.timeout)
+    swarm.window.add(neighbour.requests, piece, now, this.#answers.timeout, this.#paths.weight(neighbour))
     this.#context.counters.requestsSent++
     swarm.haves.piggyback(neighbour)
     sendMessage(this.#context, neighbour, { tag: "Request", channel: neighbour.channel, piece })

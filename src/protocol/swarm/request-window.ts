@@ -7,17 +7,20 @@
 //   expired: given up after the timeout, the piece may be asked of others; its one answer is still owed
 //
 // Invariants: a piece is requested from a neighbour at most once until that request is answered; the words of
-// `requested` hold the pieces that have a live request or are being stored; live requests never exceed the limits; the
-// unanswered requests of a neighbour are at most twice its limit, so that the table of a silent neighbour is bounded.
-// It does not know why a piece is requested, or what time it is.
+// `requested` hold the pieces that have a live request or are being stored; live requests weigh no more than the
+// limits, half a request rounded down; the unanswered requests of a neighbour are at most twice its limit, so that the
+// table of a silent neighbour is bounded. A request weighs the same from `add` to `release` (path-times.ts). It does
+// not know why a piece is requested, or what time it is.
 
 import { makeWords, type Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
+import { wholeRequest } from "./path-times.ts"
 
 export interface OutstandingRequest {
   readonly piece: number
   readonly sentAt: Micros
+  readonly weight: number
   state: "live" | "expired" | "cancelled"
   /** When it is given up: a live request expires, and any other one costs the neighbour its connection. */
   expiresAt: Micros
@@ -45,9 +48,9 @@ export class NeighbourRequests {
     return undefined
   }
 
-  /** Whether one more request may be sent, given a limit of live requests. */
-  hasRoom(maxLive: number): boolean {
-    return this.live < maxLive && this.outstanding.length < 2 * maxLive
+  /** Whether one more request may be sent, given a limit of pieces that come at once and what each live one counts. */
+  hasRoom(maxAtOnce: number, flowPart: number): boolean {
+    return this.live * flowPart + 0.5 <= maxAtOnce && this.outstanding.length * flowPart < 2 * maxAtOnce
   }
 
   /** The earliest instant at which a request is given up. */
@@ -67,19 +70,31 @@ interface RequestShares {
   readonly maxRequestsPerSwarm: number
 }
 
+/** Limits of the pieces that are in memory or may come at any moment (limits.ts). */
+interface MemoryRules {
+  readonly maxRequestsPerSwarm: number
+  readonly maxRequestsOut: number
+  readonly maxRequestedBytes: number
+}
+
 /** The host of a swarm, as its window sees it. */
 export interface HostRequests {
-  /** Live requests of all swarms. */
-  requested: number
+  /** The weight of the live requests of all swarms. */
+  load: number
   /** Number of swarms that fetch. */
   readonly fetching: number
 }
+
+/** Whether one more request fits, to the nearest whole one. */
+const fits = (load: number, most: number): boolean => load + wholeRequest / 2 <= most * wholeRequest
 
 export class RequestWindow {
   /** Words of the pieces that are requested or being stored. */
   readonly requested: Words
   /** Live requests of all neighbours. */
   live = 0
+  /** Their weight. */
+  load = 0
   /** Requests of a piece beyond the first one, in endgame. */
   #extraCopies: Map<number, number> | undefined
   readonly #host: HostRequests
@@ -102,10 +117,20 @@ export class RequestWindow {
     have: number
   ): boolean {
     if (this.live === 0) return true
-    if (this.live >= requestsAtFirst + have) return false
-    const { requested, fetching } = this.#host
+    const { load, fetching } = this.#host
     const share = Math.ceil(maxRequestsPerHost / Math.max(1, fetching))
-    return this.live < Math.min(share, maxRequestsPerSwarm) && requested < maxRequestsPerHost
+    const most = Math.min(share, maxRequestsPerSwarm, requestsAtFirst + have)
+    return fits(this.load, most) && fits(load, maxRequestsPerHost)
+  }
+
+  /** Whether memory is left for one more piece, when so many are being stored. */
+  hasMemory(
+    { maxRequestsPerSwarm, maxRequestsOut, maxRequestedBytes }: MemoryRules,
+    stored: number,
+    pieceLength: number
+  ): boolean {
+    const most = Math.min(maxRequestsOut, maxRequestedBytes / pieceLength)
+    return this.load / wholeRequest + stored < 2 * maxRequestsPerSwarm && this.live + stored < most
   }
 
   /** Number of live requests for a piece that is requested and is not being stored. */
@@ -114,7 +139,7 @@ export class RequestWindow {
   }
 
   /** Records a request that is being sent. */
-  add(requests: NeighbourRequests, piece: number, now: Micros, timeout: Micros): void {
+  add(requests: NeighbourRequests, piece: number, now: Micros, timeout: Micros, weight = wholeRequest): void {
     invariant(
       requests.find(piece) === undefined,
       `request window: piece ${piece} is requested twice from a neighbour`
@@ -123,17 +148,19 @@ export class RequestWindow {
       this.#extraCopies ??= new Map()
       this.#extraCopies.set(piece, this.copies(piece))
     } else this.mark(piece)
-    requests.outstanding.push({ piece, sentAt: now, state: "live", expiresAt: now + timeout })
+    requests.outstanding.push({ piece, sentAt: now, weight, state: "live", expiresAt: now + timeout })
     requests.live++
     this.live++
-    this.#host.requested++
+    this.load += weight
+    this.#host.load += weight
   }
 
   /** A live request is over. The piece may be requested from others, unless another request for it is live. */
   release(requests: NeighbourRequests, request: OutstandingRequest): void {
     requests.live--
     this.live--
-    this.#host.requested--
+    this.load -= request.weight
+    this.#host.load -= request.weight
     const copies = this.#extraCopies
     const extra = copies?.get(request.piece)
     if (copies === undefined || extra === undefined) this.unmark(request.piece)

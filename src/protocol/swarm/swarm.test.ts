@@ -5,6 +5,7 @@ import { TestContext, testNeighbour } from "../../../testing/protocol/test-conte
 import { setUpSwarm as setUp } from "../../../testing/protocol/test-swarm.ts"
 import { testMetainfo, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { Bitfield } from "../kit/bitfield.ts"
+import { wholeRequest } from "./path-times.ts"
 import { Swarm } from "./swarm.ts"
 import { Uploader } from "./uploader.ts"
 
@@ -60,9 +61,9 @@ describe("what a swarm may request", () => {
     const rules = { maxRequestsPerHost: 4, maxRequestsPerSwarm: 4, maxRequestsPerNeighbour: 9 }
     const asked = (byOthers: number): readonly [asked: number, ofHost: number] => {
       const { context, join, out } = setUp({ rules })
-      context.requested = byOthers
+      context.load = byOthers * wholeRequest
       join(1, all)
-      return [out().length, context.requested]
+      return [out().length, context.load / wholeRequest]
     }
     expect([asked(0), asked(2), asked(3), asked(4), asked(7)]).toEqual([
       [4, 4],
@@ -92,9 +93,9 @@ describe("what a swarm may request", () => {
   it("is given back when the neighbour leaves", () => {
     const { context, swarm, join } = setUp()
     const neighbour = join(1, all)
-    expect(context.requested).toBeGreaterThan(0)
+    expect(context.load).toBeGreaterThan(0)
     swarm.leave(neighbour, 0)
-    expect(context.requested).toBe(0)
+    expect(context.load).toBe(0)
   })
 
   it("is bounded by the pieces that are being stored, too", () => {

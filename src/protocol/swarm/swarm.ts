@@ -125,7 +125,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   get #hasMemory(): boolean {
-    return this.window.live + this.#pendingWrites.length < 2 * this.#context.rules.maxRequestsPerSwarm
+    return this.window.hasMemory(this.#context.rules, this.#pendingWrites.length, this.metainfo.pieceLength)
   }
 
   /** Few pieces are wanted, so a single slow answer may delay everything. */

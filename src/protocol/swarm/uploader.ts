@@ -8,11 +8,12 @@
 //                 +-----------+---- Cancel, Close: Reject; disconnected: forgotten
 //
 // Invariants: every Request gets exactly one Piece or Reject while its channel and connection exist; the pieces that
-// are waiting, loading or being sent fit into maxUploadQueue and one place beyond it (hasRoom, makeRoomFor), and
-// together with the stalled ones into maxUploadBytes; a peer that does not take its piece (stalled) blocks no other:
-// its place in the queue is free for others, at most maxUploadQueue pieces are stalled, and its connection is dropped
-// when the requester must have given up; a piece is loaded once for all neighbours that wait for it; a load that
-// nobody waits for any more is dropped when it returns.
+// are waiting, loading or being sent, those on their way to slow neighbours aside, fit into maxUploadQueue, the line of
+// a long path (upload-places.ts) and one place beyond (hasRoom, makeRoomFor), and together with the stalled ones into
+// maxUploadBytes; a peer that does not take its piece (stalled) blocks no other: its place in the queue is free for
+// others, at most maxUploadQueue pieces are stalled, and its connection is dropped when the requester must have given
+// up; a piece is loaded once for all neighbours that wait for it; a load that nobody waits for any more is dropped when
+// it returns.
 // Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The first piece of
 // a neighbour that has none goes out alone, so that it is there soon and the neighbour can go on with it; no longer than
 // firstPiecePatience, so that one that reads slowly does not have the uplink. The uploader does not know what a piece is
@@ -26,6 +27,7 @@ import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { ConnectionId, PeerHostInput } from "./peer-host-io.ts"
 import { announced, isOut, proofFor, type UploadJob, type UploadSwarm } from "./upload-job.ts"
+import { countSlow, placesInLine, recordSend } from "./upload-places.ts"
 import { UploadRate } from "./upload-rate.ts"
 
 const MiB = 1024 * 1024
@@ -75,13 +77,22 @@ export class Uploader {
    * kept for a neighbour that is behind those that are served: the next of these finds no room and turns elsewhere.
    */
   hasRoom(bytes: number, neighbour: Neighbour): boolean {
-    return this.#hasPlaceFor(bytes, 0) || (this.#hasPlaceFor(bytes, 1) && this.#isBehind(neighbour))
+    const { roundTrip } = neighbour.session
+    const line = placesInLine(roundTrip, this.#rate.uplinkTime(bytes), this.#context.rules.maxUploadLine)
+    return this.#hasPlaceFor(bytes, line) || (this.#hasPlaceFor(bytes, line + 1) && this.#isBehind(neighbour))
+  }
+
+  /** Pieces on their way to slow neighbours, which hold no place. */
+  #countSlow(): number {
+    return countSlow(this.#jobs, this.#rate.sendTime(1), this.#context.rules)
   }
 
   #hasPlaceFor(bytes: number, beyond: number): boolean {
-    const { maxUploadQueue, maxUploadBytes } = this.#context.rules
-    const fits = this.#bytes + bytes <= maxUploadBytes || this.#bytes === 0
-    return this.queued < maxUploadQueue + beyond && fits
+    return this.queued - this.#countSlow() < this.#context.rules.maxUploadQueue + beyond && this.#fits(bytes)
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#context.rules.maxUploadBytes || this.#bytes === 0
   }
 
   /** Whether a neighbour has clearly fewer pieces than those of its swarm that are served have on average. */
@@ -134,7 +145,7 @@ export class Uploader {
     this.#remove(victim)
     this.#abort(victim)
     this.#reject(victim, "busy")
-    return this.#hasPlaceFor(bytes, 0)
+    return this.#fits(bytes)
   }
 
   /** The neighbour cancels a request. A piece that is being sent arrives nevertheless, and is the answer. */
@@ -205,7 +216,10 @@ export class Uploader {
       if (!isOut(job) || job.piece !== piece || job.swarm.id !== swarm) continue
       if (job.neighbour.connection !== connection) continue
       for (const other of this.#jobs) if (isOut(other) && other.order < job.order) other.passedBy++
-      if (job.state === "sending") this.#rate.sent(job.bytes, job.sentAt, now)
+      if (job.state === "sending") {
+        this.#rate.sent(job.bytes, job.sentAt, now)
+        recordSend(job.neighbour, (now - job.sentAt) / job.bytes)
+      }
       this.#remove(job)
       this.#context.counters.piecesSent++
       this.#context.counters.bytesSent += job.bytes
@@ -337,7 +351,10 @@ export class Uploader {
 
   /** Starts as many loads as may be in flight: no other one while the first piece of a neighbour goes out. */
   #pump(): void {
-    while (this.#first === undefined && this.#inFlight() < this.#context.rules.maxUploadsInFlight) {
+    while (
+      this.#first === undefined &&
+      this.#inFlight() - this.#countSlow() < this.#context.rules.maxUploadsInFlight
+    ) {
       const job = this.#nextWaiting()
       if (job === undefined) return
       if (this.#isFirst(job.neighbour)) this.#first = job
