@@ -10,7 +10,7 @@ import type { ImagesOutcome } from "./several-images-run.ts"
 /** The aim: the last host is done within this multiple of the bound. */
 export const makespanAim = 1.15
 
-export const makespanOf = ({ completions }: ImagesOutcome): number => quantile(completions, 1000)
+const makespanOf = ({ completions }: ImagesOutcome): number => quantile(completions, 1000)
 
 const median = (values: ReadonlyArray<number>): number => quantile(ascending(values), 500)
 

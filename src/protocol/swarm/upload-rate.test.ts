@@ -1,4 +1,4 @@
-// The measured time of a byte, by single pieces.
+// The measured time of a byte, by single pieces whose times are given. No clock runs, and nothing is sent.
 
 import { describe, expect, it } from "vitest"
 import { UploadRate } from "./upload-rate.ts"

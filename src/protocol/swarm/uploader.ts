@@ -14,10 +14,10 @@
 // others, at most maxUploadQueue pieces are stalled, and its connection is dropped when the requester must have given
 // up; a piece is loaded once for all neighbours that wait for it; a load that nobody waits for any more is dropped when
 // it returns.
-// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The first piece of
-// a neighbour that has none goes out alone, so that it is there soon and the neighbour can go on with it; no longer than
-// firstPiecePatience, so that one that reads slowly does not have the uplink. The uploader does not know what a piece is
-// worth.
+// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The first piece
+// of a neighbour that has none goes out alone, so that it is there soon and the neighbour can go on with it; no longer
+// than firstPiecePatience, so that one that reads slowly does not have the uplink. The uploader does not know what a
+// piece is worth.
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { invariant } from "../kit/invariant.ts"
@@ -116,8 +116,8 @@ export class Uploader {
   }
 
   /**
-   * Time in which the uplink sends one piece of those that are queued: then one has left, and its place is free. One that
-   * waits longer finds the places taken by those that ask again, and one that has few pieces needs them most.
+   * Time in which the uplink sends one piece of those that are queued: then one has left, and its place is free. A
+   * neighbour that waits longer finds the places taken by those that ask again.
    */
   retryAfter(): Micros {
     const one = Math.round(this.#rate.uplinkTime(this.#bytes) / Math.max(1, this.#jobs.length))

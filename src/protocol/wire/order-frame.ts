@@ -1,6 +1,6 @@
 // Frame that keeps Close and Bye behind the Pieces that were sent before them, where Pieces have a socket of their own.
-// It goes directly before the Close or Bye and says how many Pieces the sender has sent on this connection. The receiver
-// reads no further message until it has that many.
+// It goes directly before the Close or Bye and says how many Pieces the sender has sent on this connection. The
+// receiver reads no further message until it has that many.
 //
 //   order   u8 tag = 11, u32 pieces (big endian)
 //

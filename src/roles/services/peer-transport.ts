@@ -4,8 +4,8 @@
 // Invariants: handlers are called one at a time, never from inside dial, send or disconnect. After disconnected(c)
 // there is no further call for c. Each sent Piece is reported by pieceSent, unless disconnected comes first. Messages
 // of a connection arrive in the order of sending, with one exception: a Piece may be overtaken by later messages, but
-// never by Close and Bye, which nothing overtakes. A request or an answer must not wait for the megabytes before it:
-// where all messages shared one stream, a fifth of the requests of a host stood behind its own pieces (docs/decisions.md).
+// never by Close and Bye, which nothing overtakes. A request or an answer must not wait for the megabytes before it
+// (docs/decisions.md).
 
 import { Context, Data, type Effect, type Scope } from "effect"
 import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"

@@ -1,31 +1,23 @@
 // One connection over a socket that does what the test says, on a clock that stands still: what is written and when,
 // what is reported once, and how the connection ends.
 
-import { EventEmitter } from "node:events"
-import type { Socket } from "node:net"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { WebSocket } from "ws"
-import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
+import {
+  bye,
+  piece,
+  request,
+  type StagedSocket,
+  slowly,
+  small,
+  staged
+} from "../../../testing/runtime-net/staged-connection.ts"
 import { limits as protocolLimits } from "../../protocol/limits.ts"
-import { decodeMessage, encodeMessage } from "../../protocol/wire/codec.ts"
-import type { Message, SwarmId } from "../../protocol/wire/message.ts"
-import { decodeOrderFrame, encodeOrderFrame } from "../../protocol/wire/order-frame.ts"
+import { encodeMessage } from "../../protocol/wire/codec.ts"
+import type { Message } from "../../protocol/wire/message.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
 import { pieceBuffer } from "../platform/piece-buffer.ts"
-import { Lane, type Lanes } from "./lane.ts"
-import { type SocketLimits, socketLimits } from "./limits.ts"
-import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
-
-const swarm = "cd".repeat(32) as SwarmId
-const piece = (number: number, payload: Uint8Array = new Uint8Array(100)): Message => ({
-  tag: "Piece",
-  channel: 0,
-  piece: number,
-  proof: new Uint8Array(0),
-  payload
-})
-const request = (number: number): Message => ({ tag: "Request", channel: 0, piece: number })
-const bye: Message = { tag: "Bye", reason: "shutdown" }
+import type { SocketLimits } from "./limits.ts"
 
 beforeEach(() => {
   vi.useFakeTimers({
@@ -35,97 +27,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers()
 })
-
-/** A socket that records what is done to it. `confirm` ends the oldest write. */
-class StagedSocket extends EventEmitter {
-  readyState: number = WebSocket.OPEN
-  bufferedAmount = 0
-  isPaused = false
-  readonly done: string[] = []
-  readonly #writes: Array<((error?: Error) => void) | undefined> = []
-
-  send(frame: Uint8Array, sent?: (error?: Error) => void): void {
-    const pieces = decodeOrderFrame(frame)
-    const message = decodeMessage(Buffer.from(frame))
-    if (pieces !== undefined) this.done.push(`order ${pieces}`)
-    else this.done.push("piece" in message ? `${message.tag} ${message.piece}` : message.tag)
-    this.#writes.push(sent)
-  }
-  confirm(error?: Error): void {
-    this.#writes.shift()?.(error)
-  }
-  ping(): void {
-    this.done.push("ping")
-  }
-  pause(): void {
-    this.isPaused = true
-  }
-  resume(): void {
-    this.isPaused = false
-  }
-  terminate(): void {
-    this.done.push("terminate")
-  }
-  close(code: number, reason: Buffer): void {
-    this.readyState = WebSocket.CLOSING
-    this.done.push(`close ${code} ${reason}`)
-  }
-}
-
-const small: Partial<SocketLimits> = { maxSocketBuffer: 1000, maxQueuedMessages: 2, maxStuckBytes: 50 }
-
-const stagedLane = () => {
-  const socket = new StagedSocket()
-  const tcp = Object.assign(new EventEmitter(), { bytesRead: 0 })
-  return { socket, tcp, lane: new Lane(socket as unknown as WebSocket, tcp as unknown as Socket) }
-}
-
-/** A connection of one socket for everything. */
-const staged = (rates: Partial<ConnectionRates> = {}, limits: Partial<SocketLimits> = small) => {
-  const { socket, tcp, lane } = stagedLane()
-  return { socket, tcp, ...stagedConnection({ messages: lane, pieces: lane }, socket, rates, limits) }
-}
-
-/** A connection with a socket for pieces. */
-const stagedLanes = (rates: Partial<ConnectionRates> = {}, limits: Partial<SocketLimits> = small) => {
-  const messages = stagedLane()
-  const pieces = stagedLane()
-  const lanes = { messages: messages.lane, pieces: pieces.lane }
-  const connection = stagedConnection(lanes, messages.socket, rates, limits)
-  const pieceArrives = (number: number) =>
-    pieces.socket.emit("message", Buffer.from(encodeMessage(piece(number))), true)
-  const orderArrives = (count: number) =>
-    messages.socket.emit("message", Buffer.from(encodeOrderFrame(count)), true)
-  return { messages, pieces, pieceArrives, orderArrives, ...connection }
-}
-
-const stagedConnection = (
-  lanes: Lanes,
-  socket: StagedSocket,
-  rates: Partial<ConnectionRates>,
-  limits: Partial<SocketLimits>
-) => {
-  const told: string[] = []
-  const connection = new WsConnection(
-    lanes,
-    { egress: undefined, ingress: undefined, ...rates },
-    {
-      received: (message) => told.push(`received ${message.tag}`),
-      protocolBroken: (reason, why) => told.push(`broken ${why} ${reason}`),
-      pieceSent: (_, number) => told.push(`sent ${number}`),
-      closed: (reason) => told.push(`closed ${reason}`)
-    },
-    { ...socketLimits, ...limits }
-  )
-  const send = (...messages: ReadonlyArray<Message>) => {
-    for (const message of messages) connection.send(message, message.tag === "Piece" ? swarm : undefined)
-  }
-  const arrive = (message: Message) => socket.emit("message", Buffer.from(encodeMessage(message)), true)
-  return { told, connection, send, arrive }
-}
-
-/** A bucket of 100 bytes that refills 1000 bytes a second. */
-const slowly = () => new TokenBucket({ bytesPerSecond: 1000, burstBytes: 100 }, monotonicNow())
 
 describe("sending", () => {
   test("a piece waits while the buffer of the socket is full, and goes when it drains", () => {
@@ -377,137 +278,5 @@ describe("liveness", () => {
     socket.readyState = WebSocket.CLOSING
     connection.checkLiveness(monotonicNow())
     expect(socket.done).toEqual([])
-  })
-})
-
-describe("a connection with a socket for pieces", () => {
-  const close: Message = { tag: "Close", channel: 0, reason: "not-interested" } as Message
-
-  test("writes pieces on it and all else on the other, whatever waits there", () => {
-    const { messages, pieces, told, send } = stagedLanes()
-    pieces.socket.bufferedAmount = 999
-    send(piece(1), piece(2), request(1))
-    pieces.socket.bufferedAmount = 1000
-    send(piece(3), request(2))
-    expect(pieces.socket.done).toEqual(["Piece 1", "Piece 2"])
-    expect(messages.socket.done).toEqual(["Request 1", "Request 2"])
-    pieces.socket.bufferedAmount = 0
-    pieces.tcp.emit("drain")
-    expect(pieces.socket.done).toEqual(["Piece 1", "Piece 2", "Piece 3"])
-    pieces.socket.confirm()
-    expect(told).toEqual(["sent 1"])
-  })
-
-  test("says before a Close and a Bye how many pieces it has written, if any", () => {
-    const { messages, pieces, send } = stagedLanes({}, { ...small, maxQueuedMessages: 9 })
-    send(close, piece(1), request(1), close)
-    expect(messages.socket.done).toEqual(["Close", "Request 1", "order 1", "Close"])
-    pieces.socket.bufferedAmount = 1000
-    send(piece(2), bye, request(2))
-    expect(messages.socket.done).toHaveLength(4)
-    pieces.socket.bufferedAmount = 0
-    pieces.tcp.emit("drain")
-    expect(messages.socket.done.slice(4)).toEqual(["order 2", "Bye", "Request 2"])
-  })
-
-  test("reads no message behind an order frame before it has the pieces", () => {
-    const { messages, told, pieceArrives, orderArrives, arrive } = stagedLanes()
-    pieceArrives(1)
-    orderArrives(1)
-    arrive(request(1))
-    expect(messages.socket.isPaused).toBe(false)
-    orderArrives(3)
-    arrive(close)
-    orderArrives(4)
-    arrive(bye)
-    expect(messages.socket.isPaused).toBe(true)
-    pieceArrives(2)
-    expect(told).toEqual(["received Piece", "received Request", "received Piece"])
-    pieceArrives(3)
-    expect(told.slice(3)).toEqual(["received Piece", "received Close"])
-    expect(messages.socket.isPaused).toBe(true)
-    pieceArrives(4)
-    expect(told.slice(5)).toEqual(["received Piece", "received Bye"])
-    expect(messages.socket.isPaused).toBe(false)
-  })
-
-  test("breaks at a message on the wrong socket", () => {
-    const first = stagedLanes()
-    first.arrive(piece(1))
-    expect(first.told).toEqual(["broken protocol-error a Piece on the socket of messages"])
-    const second = stagedLanes()
-    second.pieces.socket.emit("message", Buffer.from(encodeMessage(request(1))), true)
-    expect(second.told).toEqual(["broken protocol-error a Request on the socket of pieces"])
-    const third = stagedLanes()
-    third.pieces.socket.emit("message", Buffer.from(encodeOrderFrame(1)), true)
-    expect(third.told).toHaveLength(1)
-    const single = staged()
-    single.socket.emit("message", Buffer.from(encodeOrderFrame(1)), true)
-    expect(single.told).toHaveLength(1)
-  })
-
-  test("pauses the pieces alone at the ingress rate", () => {
-    const { messages, pieces, told, pieceArrives, arrive } = stagedLanes({ ingress: slowly() })
-    pieceArrives(1)
-    pieceArrives(2)
-    expect([messages.socket.isPaused, pieces.socket.isPaused]).toEqual([false, true])
-    arrive(request(1))
-    expect(told).toHaveLength(3)
-    vi.advanceTimersByTime(101)
-    expect(pieces.socket.isPaused).toBe(false)
-  })
-
-  test("ends both sockets, and is closed when both are", () => {
-    const { messages, pieces, told, connection } = stagedLanes()
-    connection.disconnect("enough")
-    expect(messages.socket.done).toEqual(["close 1000 enough"])
-    expect(pieces.socket.done).toEqual(["close 1000 enough"])
-    pieces.socket.emit("close", 1000)
-    expect(told).toEqual([])
-    messages.socket.emit("close", 1000)
-    expect(told).toEqual(["closed enough"])
-  })
-
-  test("receives on one socket after the peer has closed the other in order, but not for long", () => {
-    const limits = { ...small, disconnectDrain: 2_000_000 }
-    const { messages, pieces, told, arrive } = stagedLanes({}, limits)
-    pieces.socket.emit("close", 1000)
-    arrive(bye)
-    expect(told).toEqual(["received Bye"])
-    vi.advanceTimersByTime(1999)
-    expect(messages.socket.done).toEqual([])
-    vi.advanceTimersByTime(2)
-    expect(messages.socket.done).toEqual(["terminate"])
-    messages.socket.emit("close", 1006)
-    expect(told).toEqual(["received Bye", "closed the connection broke"])
-  })
-
-  test("is cut when one socket breaks, and when one falls silent", () => {
-    const broken = stagedLanes()
-    broken.messages.socket.emit("close", 1006)
-    expect(broken.pieces.socket.done).toEqual(["terminate"])
-    broken.pieces.socket.emit("close", 1006)
-    expect(broken.told).toEqual(["closed the connection broke"])
-    const silent = stagedLanes({}, { deadConnectionTimeout: 45_000_000 })
-    const began = monotonicNow()
-    silent.messages.tcp.bytesRead++
-    silent.connection.checkLiveness(began + 30_000_000)
-    expect(silent.messages.socket.done).toEqual(["ping"])
-    expect(silent.pieces.socket.done).toEqual(["ping"])
-    silent.connection.checkLiveness(began + 45_000_000)
-    expect(silent.messages.socket.done.at(-1)).toBe("terminate")
-    expect(silent.pieces.socket.done.at(-1)).toBe("terminate")
-  })
-
-  test("cuts a peer whose socket of messages holds more than maxStuckBytes, and none whose pieces do", () => {
-    const { messages, pieces, send } = stagedLanes()
-    pieces.socket.bufferedAmount = 1e9
-    messages.socket.bufferedAmount = 50
-    send(request(1))
-    expect(messages.socket.done).toEqual(["Request 1"])
-    messages.socket.bufferedAmount = 51
-    send(request(2))
-    expect(messages.socket.done.at(-1)).toBe("terminate")
-    expect(pieces.socket.done.at(-1)).toBe("terminate")
   })
 })
