@@ -8,7 +8,7 @@ import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { Micros } from "../../src/protocol/kit/time.ts"
 import type { PeerHostCounters } from "../../src/protocol/swarm/peer-host-io.ts"
 import type { Digest } from "../../src/protocol/wire/digest.ts"
-import { type Metainfo, pieceCount, pieceSize, type Torrent } from "../../src/protocol/wire/metainfo.ts"
+import { pieceCount, pieceSize, type SwarmInfo, type Torrent } from "../../src/protocol/wire/metainfo.ts"
 import type { PullError } from "../../src/roles/agent/downloads.ts"
 import type { HostProgramError } from "../../src/roles/host-program.ts"
 import type { Progress } from "../engine/progress.ts"
@@ -87,7 +87,7 @@ export const watchFlashCrowd = (
     let allOutside = { at: 0, sentByOrigins: 0 }
     const observe =
       (agent: number) =>
-      (metainfo: Metainfo): PieceStored => {
+      (metainfo: SwarmInfo): PieceStored => {
         const outside = isOutside.get(metainfo.digest)
         invariant(outside !== undefined, `agents store blobs of the image only, not ${metainfo.digest}`)
         return (piece) => {

@@ -3,7 +3,7 @@
 
 import { Effect } from "effect"
 import type { Bitfield } from "../../src/protocol/kit/bitfield.ts"
-import type { Metainfo } from "../../src/protocol/wire/metainfo.ts"
+import type { SwarmInfo } from "../../src/protocol/wire/metainfo.ts"
 import type { HashProof, Payload } from "../../src/protocol/wire/payload.ts"
 import type { HostProgram, StartedRole } from "../../src/roles/host-program.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../../src/roles/services/blob-store.ts"
@@ -14,7 +14,7 @@ import { HostStorage } from "../../src/roles/services/host-storage.ts"
 export type PieceStored = (piece: number) => void
 
 /** Gives the callback for the pieces of a blob that the role begins to store. */
-export type ObserveBlob = (metainfo: Metainfo) => PieceStored
+export type ObserveBlob = (metainfo: SwarmInfo) => PieceStored
 
 class ObservedFile implements PieceFile {
   readonly swarm: PieceFile["swarm"]
@@ -65,7 +65,7 @@ class ObservedStore extends BlobStoreLayer {
     this.#observe = observe
   }
 
-  override openPieces(metainfo: Metainfo): ReturnType<BlobStore["openPieces"]> {
+  override openPieces(metainfo: SwarmInfo): ReturnType<BlobStore["openPieces"]> {
     return Effect.map(
       this.below.openPieces(metainfo),
       (file) => new ObservedFile(file, this.#observe(metainfo))

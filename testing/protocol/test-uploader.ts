@@ -4,8 +4,9 @@
 import type { PeerHostRules } from "../../src/protocol/swarm/host-context.ts"
 import type { UploadSwarm } from "../../src/protocol/swarm/upload-job.ts"
 import { Uploader } from "../../src/protocol/swarm/uploader.ts"
+import type { SwarmInfo } from "../../src/protocol/wire/metainfo.ts"
 import { TestContext, testNeighbour } from "./test-context.ts"
-import { testSwarm } from "./test-values.ts"
+import { testMetainfo, testSwarm } from "./test-values.ts"
 
 const MiB = 1024 * 1024
 
@@ -13,10 +14,11 @@ export interface Watched extends UploadSwarm {
   readonly aborted: Array<readonly [number, number]>
 }
 
-export const watchedSwarm = (number: number): Watched => {
+export const watchedSwarm = (number: number, metainfo: SwarmInfo = testMetainfo(40, 1000)): Watched => {
   const aborted: Array<readonly [number, number]> = []
   return {
     id: testSwarm(number),
+    metainfo,
     servedAt: 0,
     uploadAborted: ({ connection }, piece) => aborted.push([connection, piece]),
     aborted

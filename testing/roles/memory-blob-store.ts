@@ -4,7 +4,7 @@
 import { Effect, Option, Stream } from "effect"
 import { type Digest, digestAlgorithm } from "../../src/protocol/wire/digest.ts"
 import { leafBytes, levelsAbove, rootOfBytes } from "../../src/protocol/wire/hash-tree.ts"
-import type { Metainfo, Torrent } from "../../src/protocol/wire/metainfo.ts"
+import { isArrival, type Metainfo, type Torrent } from "../../src/protocol/wire/metainfo.ts"
 import {
   BlobMissing,
   type BlobStore,
@@ -140,12 +140,16 @@ export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
           keep({ digest, ...shape, root: rootOfBytes(bytes, levels, sha256By(digests.digest)) })
         )
       }),
-    putMetainfo: (metainfo) => Effect.sync(() => keep(metainfo)),
+    putMetainfo: (metainfo) =>
+      Effect.sync(() =>
+        isArrival(metainfo) ? { swarm: digests.swarmId(metainfo), metainfo } : keep(metainfo)
+      ),
     findSwarm: (swarm) =>
       Effect.sync(() =>
         Option.fromUndefinedOr([...torrents.values()].find((torrent) => torrent.swarm === swarm))
       ),
-    openPieces: () => Effect.die("these tests download nothing")
+    openPieces: () => Effect.die("these tests download nothing"),
+    openArrival: () => Effect.die("these tests receive no blob piece by piece")
   }
   return store
 }

@@ -93,13 +93,18 @@ const agentStarter =
       (host) => ({ ...host, url: url(world, name, "registry") })
     )
 
-/** Starts a herd: all roles but the agents on one host. */
+/** A cluster whose roles, but the agents, are on one host. */
+export interface HerdCluster extends Cluster {
+  readonly herd: ScenarioHost
+}
+
+/** Starts a herd: all roles but the agents on one host. It may be started again after a stop or a kill. */
 export const startHerdCluster = (
   world: ScenarioWorld,
   rates: Rates = {},
   config: Partial<HerdSettings> = {}
-): Started<Cluster> =>
-  Effect.as(
+): Started<HerdCluster> =>
+  Effect.map(
     world.start(
       "herd",
       herd(
@@ -115,7 +120,8 @@ export const startHerdCluster = (
         })
       )
     ),
-    {
+    (host) => ({
+      herd: host,
       proxy: url(world, "herd", "proxy"),
       trackerUrl: url(world, "herd", "tracker"),
       startAgent: agentStarter(
@@ -124,7 +130,7 @@ export const startHerdCluster = (
         url(world, "herd", "tracker"),
         url(world, "herd", "build-index")
       )
-    }
+    })
   )
 
 /** Starts each role on a host of its own. */

@@ -14,7 +14,7 @@ import { MiB, type Scenario } from "./scenario.ts"
 import type { ScenarioWorld } from "./world.ts"
 
 /** An upstream under the name docker.io that requires tokens and redirects to a blob store. */
-const startUpstream = (world: ScenarioWorld) =>
+export const startUpstream = (world: ScenarioWorld) =>
   Effect.gen(function* () {
     // Plain HTTP is allowed for loopback only; the simulator encrypts nothing in either case.
     const scheme = world.kind === "sim" ? "https" : "http"
@@ -37,7 +37,7 @@ const startUpstream = (world: ScenarioWorld) =>
     return { state: role.state, upstream: { ...names, url: url("registry"), freshness: 0 } }
   })
 
-const publish = (
+export const publish = (
   world: ScenarioWorld,
   state: FakeUpstreamState,
   repository: string,

@@ -4,6 +4,7 @@
 
 import { Effect, Fiber } from "effect"
 import { HttpBody, HttpClientRequest } from "effect/http"
+import { arrivingScenarios } from "./arriving-scenarios.ts"
 import { startClusterApart, startHerdCluster } from "./cluster.ts"
 import { diskBudgetScenarios } from "./disk-budget-scenarios.ts"
 import { mirrorScenarios } from "./mirror-scenarios.ts"
@@ -236,6 +237,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   ...preheatScenarios,
   ...diskBudgetScenarios,
   ...mirrorScenarios,
+  ...arrivingScenarios,
   ...tagScenarios,
   pushedToAnAgent,
   pushThenPullEverywhere,

@@ -46,6 +46,18 @@ describe("a bitfield", () => {
     )
   })
 
+  test("has a complement without spare bits, in words of its own", () => {
+    fc.assert(
+      fc.property(membership, (members) => {
+        const field = fieldOf(members)
+        const words = field.complement()
+        expect(words).toEqual(fieldOf(members.map((member) => !member)).words.map((word) => word | 0))
+        words.fill(7)
+        expect(field.words).toEqual(fieldOf(members).words)
+      })
+    )
+  })
+
   test("counts what another set of its length lacks", () => {
     const set = fc.uniqueArray(fc.nat(99), { maxLength: 100 })
     fc.assert(

@@ -97,6 +97,14 @@ export class Bitfield {
     return true
   }
 
+  /** Words of those that are no members. */
+  complement(): Words {
+    const words = this.words.map((word) => ~word)
+    const spare = words.length * 32 - this.length
+    if (spare > 0) words[words.length - 1]! &= 0xffffffff >>> spare
+    return words
+  }
+
   /** The number of members that are not in `other`, a set of the same length. */
   countWithout(other: Bitfield): number {
     let count = 0

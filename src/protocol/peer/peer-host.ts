@@ -185,6 +185,9 @@ export class PeerHost {
       case "PieceStored":
         this.#channels.swarm(input.swarm)?.pieceStored(input.piece, now)
         return
+      case "PieceArrived":
+        this.#channels.swarm(input.swarm)?.pieceArrived(input.piece, now)
+        return
       case "PieceLoaded":
         this.#uploader.pieceLoaded(input, now)
         return

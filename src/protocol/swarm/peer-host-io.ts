@@ -9,7 +9,7 @@
 
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { ByeReason, Message, SwarmId } from "../wire/message.ts"
-import type { Metainfo } from "../wire/metainfo.ts"
+import type { SwarmInfo } from "../wire/metainfo.ts"
 import type { HashProof, Payload } from "../wire/payload.ts"
 import type { PeerAddress, PeerId } from "../wire/peer-id.ts"
 
@@ -27,7 +27,7 @@ export type PeerHostInput =
   | {
       readonly tag: "SwarmOpened"
       readonly swarm: SwarmId
-      readonly metainfo: Metainfo
+      readonly metainfo: SwarmInfo
       readonly have: Bitfield
       /** Pieces that an earlier process wrote, not in `have`. They are checked when they are wanted. */
       readonly recorded?: Bitfield
@@ -79,7 +79,7 @@ export type PeerHostInput =
       readonly swarm: SwarmId
       readonly piece: number
       readonly payload: Payload
-      /** All uncles of the piece in the hash tree. */
+      /** All uncles of the piece in the hash tree, or the signature of its hash in an arrival. */
       readonly proof: HashProof
     }
   | {
@@ -89,6 +89,8 @@ export type PeerHostInput =
       readonly reason: string
     }
   | { readonly tag: "PieceStored"; readonly swarm: SwarmId; readonly piece: number }
+  /** A piece came from elsewhere than a peer, and is stored. */
+  | { readonly tag: "PieceArrived"; readonly swarm: SwarmId; readonly piece: number }
   /** The answers to CheckPiece. */
   | { readonly tag: "PieceFound" | "PieceLost"; readonly swarm: SwarmId; readonly piece: number }
   | { readonly tag: "PieceCorrupt"; readonly swarm: SwarmId; readonly piece: number }

@@ -11,7 +11,7 @@ import { backoffDelay } from "../kit/backoff.ts"
 import type { Bitfield } from "../kit/bitfield.ts"
 import type { Deadline } from "../kit/deadlines.ts"
 import type { Micros } from "../kit/time.ts"
-import type { Metainfo } from "../wire/metainfo.ts"
+import type { PiecedBlob } from "../wire/metainfo.ts"
 import { AnswerTime } from "./answer-time.ts"
 import type { Demand } from "./demand.ts"
 import type { HaveBatch } from "./have-batch.ts"
@@ -25,7 +25,7 @@ const noReaders: readonly never[] = []
 
 /** A swarm, as the request filler sees it. */
 export interface RequestedSwarm {
-  readonly metainfo: Metainfo
+  readonly metainfo: PiecedBlob
   /** Joined neighbours, in the order of joining. */
   readonly neighbours: readonly Neighbour[]
   readonly have: Bitfield

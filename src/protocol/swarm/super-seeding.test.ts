@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest"
 import { lowest, piecesOf, TestContext, testNeighbour } from "../../../testing/protocol/test-context.ts"
+import { Bitfield } from "../kit/bitfield.ts"
 import type { RandomSource } from "../kit/random-source.ts"
 import type { PeerHostRules } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
@@ -15,15 +16,17 @@ const setUp = ({
   rules = {},
   arc,
   random = lowest,
-  count = pieces
+  count = pieces,
+  have = Bitfield.full(count)
 }: {
   readonly rules?: Partial<PeerHostRules>
   readonly arc?: SeedArc
   readonly random?: RandomSource
   readonly count?: number
+  readonly have?: Bitfield
 } = {}) => {
   const context = new TestContext({ maxRequestsPerNeighbour: 2, ...rules }, { kind: "origin", random })
-  const seeding = new SuperSeeding(context, count, arc)
+  const seeding = new SuperSeeding(context, have, arc)
   const join = (connection: number, ...theirs: readonly number[]): Neighbour => {
     const neighbour = testNeighbour(connection, piecesOf(count, ...theirs))
     seeding.neighbourJoined(neighbour)
@@ -320,5 +323,37 @@ describe("a request", () => {
     expect(steers()).toBe(0)
     seeding.uploadAccepted(two, 0)
     expect(steers()).toBe(64)
+  })
+})
+
+describe("a source that still receives the blob", () => {
+  it("suggests what it has, and every piece that comes to those with room for it", () => {
+    const have = new Bitfield(pieces)
+    const arc = { firstPiece: 0, endPiece: pieces }
+    const { seeding, join, said } = setUp({ have, arc })
+    const one = join(1)
+    join(2)
+    expect(said()).toEqual([])
+    const comes = (piece: number) => {
+      have.set(piece)
+      seeding.gained()
+      return said()
+    }
+    expect(comes(0)).toEqual(["1: 0", "2: 0"])
+    expect(comes(1)).toEqual(["1: 0 1", "2: 0 1"])
+    expect(comes(2)).toEqual([])
+    seeding.uploadAccepted(one, 0)
+    expect(said()).toEqual(["1: 1 2"])
+  })
+
+  it("refuses what is outside while it has something that is not", () => {
+    const have = piecesOf(pieces, 0, 1)
+    const { seeding, join } = setUp({ have, arc: { firstPiece: 0, endPiece: pieces } })
+    const one = join(1)
+    const two = join(2)
+    seeding.uploadAccepted(one, 0)
+    expect(seeding.shouldSteer(two, 0)).toBe(true)
+    seeding.uploadAccepted(two, 1)
+    expect(seeding.shouldSteer(one, 1)).toBe(false)
   })
 })

@@ -9,6 +9,8 @@
 // even if that was suggested to many, because it does not know yet what the others have just uploaded. Then it helps
 // the seeder before it, backwards from its own beginning, so that the two meet where neither has been.
 //
+// A source, which still receives the blob, suggests what it has so far, in the order in which it came.
+//
 // Invariants: the round ends when every piece was uploaded or seen at a neighbour, and nothing is suggested or steered
 // after it; a neighbour is steered at most maxSteers times in a row, so that a neighbour that wants a single piece gets
 // it; a neighbour that is alone is not steered, since no other could take its place; nor is one that has declined,
@@ -28,6 +30,8 @@ interface Suggestions {
 
 export class SuperSeeding {
   readonly #context: HostContext
+  /** What can be suggested; the swarm keeps it up to date. */
+  readonly #have: Bitfield
   /** Pieces that were uploaded or seen at a neighbour. */
   readonly #outside: Bitfield
   /** Uploads of each piece that were accepted. */
@@ -42,8 +46,10 @@ export class SuperSeeding {
   #passed = 0
 
   /** @param arc When absent: all pieces, from a random one on. */
-  constructor(context: HostContext, pieces: number, arc?: SeedArc) {
+  constructor(context: HostContext, have: Bitfield, arc?: SeedArc) {
+    const pieces = have.length
     this.#context = context
+    this.#have = have
     this.#outside = new Bitfield(pieces)
     this.#given = new Uint16Array(pieces)
     this.#pending = new Uint16Array(pieces)
@@ -74,6 +80,11 @@ export class SuperSeeding {
     for (const piece of suggestions.pieces) this.#pending[piece]!--
     suggestions.pieces = []
     suggestions.declined = true
+  }
+
+  /** The source has one more piece. */
+  gained(): void {
+    for (const neighbour of this.#byNeighbour.keys()) this.#suggest(neighbour)
   }
 
   /** A neighbour has announced these pieces. */
@@ -157,7 +168,8 @@ export class SuperSeeding {
     for (let step = this.#passed; step < pieces; step++) {
       if (step === this.#own && best >= 0) break
       const piece = this.#pieceAt(step)
-      if (this.#outside.has(piece) || theirs.has(piece) || already.includes(piece)) continue
+      if (!this.#have.has(piece) || this.#outside.has(piece)) continue
+      if (theirs.has(piece) || already.includes(piece)) continue
       if (best < 0 || this.#pending[piece]! < this.#pending[best]!) best = piece
       if (this.#pending[best] === 0) break
     }

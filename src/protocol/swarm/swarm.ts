@@ -12,11 +12,11 @@
 // does not know connections (connection-manager.ts), what to request next (request-filler.ts) or who waits for the
 // uplink (uploader.ts).
 
-import { type Bitfield, makeWords, type Words } from "../kit/bitfield.ts"
+import type { Bitfield, Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
-import { type Metainfo, pieceCount, pieceSize } from "../wire/metainfo.ts"
+import { isArrival, pieceCount, pieceSize, type SwarmInfo } from "../wire/metainfo.ts"
 import { addAvailability } from "./availability.ts"
 import { Demand } from "./demand.ts"
 import { HaveBatch } from "./have-batch.ts"
@@ -39,7 +39,7 @@ export type SwarmUploader = Pick<
 
 export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   readonly id: SwarmId
-  readonly metainfo: Metainfo
+  readonly metainfo: SwarmInfo
   readonly pieces: number
   /** Verified and stored pieces. The object belongs to the driver; this machine adds to it. */
   readonly have: Bitfield
@@ -74,7 +74,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     context: HostContext,
     uploader: SwarmUploader,
     id: SwarmId,
-    metainfo: Metainfo,
+    metainfo: SwarmInfo,
     have: Bitfield,
     seedArc: SeedArc | undefined,
     onDemand: boolean,
@@ -85,10 +85,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.pieces = pieceCount(metainfo)
     invariant(this.pieces === have.length, `swarm: metainfo has ${this.pieces} pieces, have ${have.length}`)
     this.have = have
-    this.missing = makeWords(this.pieces)
-    for (let word = 0; word < this.missing.length; word++) this.missing[word] = ~have.words[word]!
-    const spare = this.missing.length * 32 - this.pieces
-    if (spare > 0) this.missing[this.missing.length - 1]! &= 0xffffffff >>> spare
+    this.missing = have.complement()
     this.window = new RequestWindow(this.pieces, context)
     this.availability = new Uint16Array(this.pieces)
     this.#context = context
@@ -101,8 +98,10 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     this.haves = new HaveBatch(context, metainfo.pieceLength, have, this.neighbours)
     this.#filler = new RequestFiller(context, this)
     this.#superSeeding =
-      context.self.kind === "origin" && have.isFull && context.rules.suggest !== false
-        ? new SuperSeeding(context, this.pieces, seedArc)
+      context.self.kind === "origin" &&
+      (have.isFull || isArrival(metainfo)) &&
+      context.rules.suggest !== false
+        ? new SuperSeeding(context, have, seedArc)
         : undefined
     this.#uploader = uploader
     this.recorded =
@@ -334,6 +333,12 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     if (isThere) this.#gained(piece, now)
     else this.#filler.fillIdle(now)
     this.recorded.checkMore()
+  }
+
+  /** A piece came from elsewhere than a peer, and is stored. */
+  pieceArrived(piece: number, now: Micros): void {
+    this.#gained(piece, now)
+    this.#superSeeding?.gained()
   }
 
   #gained(piece: number, now: Micros): void {

@@ -4,12 +4,14 @@ import { invariant } from "../kit/invariant.ts"
 import type { Micros } from "../kit/time.ts"
 import { hashBytes, unclesMissing } from "../wire/hash-tree.ts"
 import type { SwarmId } from "../wire/message.ts"
+import { isArrival, type SwarmInfo } from "../wire/metainfo.ts"
 import type { HashProof } from "../wire/payload.ts"
 import type { Neighbour } from "./neighbour.ts"
 
 /** A swarm, as the uploader sees it. */
 export interface UploadSwarm {
   readonly id: SwarmId
+  readonly metainfo: SwarmInfo
   /** Turn of the uploader at which this swarm was last served. */
   servedAt: number
   /** Called when a piece that was queued is not sent after all. */
@@ -31,8 +33,10 @@ export interface UploadJob {
   passedBy: number
 }
 
-/** The neighbour has every uncle that the pieces that it announced vouch for. */
-export const proofFor = ({ theirs }: Neighbour, piece: number, whole: HashProof): HashProof => {
+/** The neighbour has every uncle that the pieces that it announced vouch for. A signature is sent whole. */
+export const proofFor = ({ swarm, neighbour, piece }: UploadJob, whole: HashProof): HashProof => {
+  if (isArrival(swarm.metainfo)) return whole
+  const { theirs } = neighbour
   invariant(theirs !== undefined, "uploader: a neighbour that is not joined is served")
   return whole.subarray(0, hashBytes * unclesMissing(theirs, piece))
 }

@@ -2,8 +2,13 @@
 
 import { describe, expect, it } from "vitest"
 import { piecesOf, testNeighbour } from "../../../testing/protocol/test-context.ts"
-import { counts, loadedBytes, setUpUploader as setUp } from "../../../testing/protocol/test-uploader.ts"
-import { testSwarm } from "../../../testing/protocol/test-values.ts"
+import {
+  counts,
+  loadedBytes,
+  setUpUploader as setUp,
+  watchedSwarm
+} from "../../../testing/protocol/test-uploader.ts"
+import { testMetainfo, testSwarm } from "../../../testing/protocol/test-values.ts"
 import { levelsAbove } from "../wire/hash-tree.ts"
 
 it("has one place more for a neighbour that is behind those that are served", () => {
@@ -95,6 +100,19 @@ describe("what the uploader loads and sends", () => {
       [2, []],
       [3, Array.from(whole.subarray(0, 32))]
     ])
+  })
+
+  it("sends the whole signature of a piece of an arrival, whatever the neighbour has", () => {
+    const { context, uploader, neighbours } = setUp()
+    const { root: key, ...blob } = testMetainfo(40, 1000)
+    const arriving = watchedSwarm(3, { ...blob, key })
+    const signature = new Uint8Array(64).fill(9)
+    neighbours[1]!.theirs!.set(6)
+    uploader.enqueue(arriving, neighbours[1]!, 7, 1000)
+    context.take()
+    uploader.pieceLoaded({ swarm: arriving.id, piece: 7, payload: loadedBytes.payload, proof: signature }, 0)
+    const [output] = context.take()
+    expect(output?.tag === "Send" && output.message.tag === "Piece" && output.message.proof).toBe(signature)
   })
 
   it("loads a piece once for all neighbours that wait for it", () => {

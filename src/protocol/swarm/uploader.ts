@@ -191,7 +191,7 @@ export class Uploader {
           tag: "Piece",
           channel: job.neighbour.channel,
           piece,
-          proof: proofFor(job.neighbour, piece, proof),
+          proof: proofFor(job, proof),
           payload
         },
         swarm

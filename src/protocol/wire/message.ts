@@ -52,7 +52,10 @@ export type Message =
       readonly tag: "Piece"
       readonly channel: number
       readonly piece: number
-      /** The uncles that the receiver cannot have yet, judged by the pieces that it announced (unclesMissing). */
+      /**
+       * The uncles that the receiver cannot have yet, judged by the pieces that it announced (unclesMissing); in the
+       * swarm of an arrival the signature of the piece's hash (vouched-hashes.ts).
+       */
       readonly proof: HashProof
       readonly payload: Payload
     }

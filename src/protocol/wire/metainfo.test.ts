@@ -8,7 +8,10 @@ import { makeDigest } from "./digest.ts"
 import {
   choosePieceLength,
   decodeMetainfo,
+  decodeSwarmInfo,
   encodeMetainfo,
+  isArrival,
+  isOfArrival,
   type Metainfo,
   metainfoBytes,
   pieceCount,
@@ -54,6 +57,22 @@ describe("canonical bytes", () => {
     fc.assert(
       fc.property(metainfo, (given) => {
         expect(decodeMetainfo(encodeMetainfo(given))).toEqual(given)
+        expect(decodeSwarmInfo(encodeMetainfo(given))).toEqual(given)
+        expect(isOfArrival(encodeMetainfo(given))).toBe(false)
+      })
+    )
+  })
+
+  test("of an arrival have the key where the root will be, and are no metainfo", () => {
+    fc.assert(
+      fc.property(metainfo, ({ root, ...blob }) => {
+        const arrival = { ...blob, key: root }
+        const bytes = encodeMetainfo(arrival)
+        const decoded = decodeSwarmInfo(bytes)
+        expect(decoded).toEqual(arrival)
+        expect([isOfArrival(bytes), "tag" in decoded || isArrival(decoded)]).toEqual([true, true])
+        expect(refusal(bytes)).toBe("of a blob that is still arriving")
+        expect(bytes.subarray(8)).toEqual(encodeMetainfo({ ...blob, root }).subarray(8))
       })
     )
   })

@@ -7,7 +7,7 @@ export interface Payload {
   readonly byteLength: number
 }
 
-/** The uncles of a piece in the hash tree, the lowest first, 32 bytes each. */
+/** The uncles of a piece in the hash tree, the lowest first, 32 bytes each; or a signature, as long as two of them. */
 export interface HashProof {
   readonly byteLength: number
   readonly subarray: (start: number, end: number) => HashProof

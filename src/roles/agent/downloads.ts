@@ -5,13 +5,16 @@
 //   wanted -> metainfo (retried while trackers are away) -> in the swarm -> whole -> read from the store
 //                 \ 404: BlobUnknown        \ stalled, no room, wrong content: PullFailed; a request starts again
 //
+// A blob that an origin is still receiving is downloaded by its arrival, as fast as it comes there. If it comes no
+// more, the download ends with a reason like any other.
+//
 // Invariant: no byte of an unverified piece reaches a client. It knows no HTTP and no peer.
 
 import { Data, Duration, Effect, Equal, Hash, Option, RcMap, Schedule, type Scope, Stream } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { SwarmStatus } from "../../protocol/swarm/peer-host-io.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { Torrent } from "../../protocol/wire/metainfo.ts"
+import { isArrival, type SwarmInfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import { AskLimits } from "../client/limits.ts"
 import type { BlobUnknown, TrackerClient } from "../client/tracker-client.ts"
 import { whileFetched } from "../client/upstreams.ts"
@@ -25,6 +28,7 @@ import type { BlobMissing, BlobStore, BlobStoreError } from "../services/blob-st
 import { toDuration } from "../services/clock.ts"
 import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
+import { announceArrived, followArrival } from "./arriving-download.ts"
 import { type DiskBudget, type DiskBudgetSpent, unboundedDisk } from "./disk-budget.ts"
 import { AgentLimits } from "./limits.ts"
 import { readPieces, windowsOfReader } from "./piece-reader.ts"
@@ -40,8 +44,8 @@ class PullFailed extends Data.TaggedError("PullFailed")<{
 export type PullError = BlobUnknown | PullFailed
 
 export interface Downloads {
-  /** The blob's metainfo and swarm, from the store or a tracker; downloads nothing. */
-  readonly torrent: (namespace: string, digest: Digest) => Effect.Effect<Torrent, PullError>
+  /** The blob's metainfo or arrival, and its swarm, from the store or a tracker; downloads nothing. */
+  readonly torrent: (namespace: string, digest: Digest) => Effect.Effect<Torrent<SwarmInfo>, PullError>
   /** Fails if there is no room for the selection, for a caller that must know before the first byte. */
   readonly prepare: (
     namespace: string,
@@ -160,7 +164,7 @@ class SharedDownloads implements Downloads {
     ])
   }
 
-  torrent(namespace: string, digest: Digest): Effect.Effect<Torrent, PullError> {
+  torrent(namespace: string, digest: Digest): Effect.Effect<Torrent<SwarmInfo>, PullError> {
     return Effect.gen({ self: this }, function* () {
       const { blobs, tracker } = this.#options
       const kept = yield* Effect.mapError(blobs.metainfo(digest), storeFailed(digest))
@@ -253,7 +257,11 @@ class SharedDownloads implements Downloads {
       )
       // Uses the store's metainfo from here on, so that the tracker's copy can be freed.
       yield* announcer.join({ swarm: opened.swarm, metainfo: opened.metainfo }, namespace, opened)
-      yield* Effect.forkScoped(this.#watch(digest, opened))
+      yield* Effect.forkScoped(this.#watch(namespace, digest, opened))
+      if (isArrival(opened.metainfo)) {
+        const { arrivalCheckPause } = this.#limits
+        yield* Effect.forkScoped(followArrival(this.#options.tracker, namespace, opened, arrivalCheckPause))
+      }
       yield* this.#breakWhenStalled(opened)
       return opened
     }).pipe(Effect.withSpan("download.start", { attributes: { namespace, digest } }))
@@ -274,10 +282,14 @@ class SharedDownloads implements Downloads {
   /**
    * Waits for the end: announces a completed download, forgets a failed one, so that the next client starts again.
    */
-  #watch(digest: Digest, swarm: OpenSwarm): Effect.Effect<void> {
+  #watch(namespace: string, digest: Digest, swarm: OpenSwarm): Effect.Effect<void> {
     const { announcer, blobs } = this.#options
     return swarm.completed.pipe(
-      Effect.andThen(announcer.completed(swarm.swarm)),
+      Effect.andThen(
+        isArrival(swarm.metainfo)
+          ? announceArrived(this.#options, namespace, swarm)
+          : announcer.completed(swarm.swarm)
+      ),
       Effect.catch((error) =>
         Effect.gen({ self: this }, function* () {
           if (error.reason === "content") {

@@ -41,6 +41,11 @@ export const agentLimits = {
   maxMetainfoRetryDelay: seconds(2),
   /** A pull without progress for this time fails with a reason. */
   stalledPullTimeout: seconds(120),
+  /**
+   * Time between two questions whether a blob still arrives at its origin. So long a client waits when it does not; the
+   * question is small.
+   */
+  arrivalCheckPause: seconds(5),
   /** A download without clients stays in its swarm for this time, without requests, because readers come back. */
   abandonedDownloadLinger: seconds(2),
   /** Pieces that go first for a client that reads in order. More help one reader, fewer keep the swarm diverse. */

@@ -5,7 +5,7 @@
 import { Effect, type Scope, Stream } from "effect"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { type Metainfo, pieceSize } from "../../protocol/wire/metainfo.ts"
+import { pieceSize, type SwarmInfo } from "../../protocol/wire/metainfo.ts"
 import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
 import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../services/blob-store.ts"
 import { BlobStoreLayer } from "../services/blob-store-layer.ts"
@@ -90,11 +90,11 @@ class MeteredBlobs extends BlobStoreLayer {
     return Effect.ensuring(this.below.makeMetainfo(digest, pieceLength), this.#changed(digest))
   }
 
-  override putMetainfo(metainfo: Metainfo): ReturnType<BlobStore["putMetainfo"]> {
+  override putMetainfo(metainfo: SwarmInfo): ReturnType<BlobStore["putMetainfo"]> {
     return Effect.ensuring(this.below.putMetainfo(metainfo), this.#changed(metainfo.digest))
   }
 
-  override openPieces(metainfo: Metainfo): ReturnType<BlobStore["openPieces"]> {
+  override openPieces(metainfo: SwarmInfo): ReturnType<BlobStore["openPieces"]> {
     return Effect.gen({ self: this }, function* () {
       // Added before the file's own finalizer, so it runs after the file is closed.
       yield* Effect.addFinalizer(() => this.#changed(metainfo.digest))

@@ -1,9 +1,10 @@
 // Asks an origin or a tracker for a blob's metainfo. An accepted answer is well-formed metainfo of that blob and no
-// other. "There is none" and "an origin is fetching the blob" are answers as well.
+// other, or its arrival, while an origin receives the blob. "There is none" and "an origin is fetching the blob" are
+// answers as well.
 
 import { Effect, Option } from "effect"
 import type { Micros } from "../../protocol/kit/time.ts"
-import { decodeMetainfo, type Metainfo } from "../../protocol/wire/metainfo.ts"
+import { decodeSwarmInfo, type SwarmInfo } from "../../protocol/wire/metainfo.ts"
 import { apiClient } from "./api-client.ts"
 import type { BlobEndpoint } from "./blob-path.ts"
 import { OriginApi } from "./origin-api.ts"
@@ -11,7 +12,7 @@ import { BlobOnItsWay } from "./origin-errors.ts"
 import { refusal, UpstreamFailed, type Upstreams } from "./upstreams.ts"
 
 interface FoundMetainfo {
-  readonly metainfo: Metainfo
+  readonly metainfo: SwarmInfo
   /** The received bytes, to be passed on. */
   readonly bytes: Uint8Array
 }
@@ -33,7 +34,7 @@ export const askMetainfo = (
   const { digest } = asked
   const bad = (why: string) => Effect.fail(new UpstreamFailed({ url, message: `${url} gave ${why}` }))
   const read = (bytes: Uint8Array): Effect.Effect<MetainfoAnswer, UpstreamFailed> => {
-    const metainfo = decodeMetainfo(bytes)
+    const metainfo = decodeSwarmInfo(bytes)
     if ("tag" in metainfo) return bad(`bad metainfo of ${digest}: ${metainfo.reason}`)
     if (metainfo.digest !== digest) return bad(`the metainfo of ${metainfo.digest} for ${digest}`)
     return Effect.succeed(Option.some({ metainfo, bytes }))

@@ -1,5 +1,6 @@
 // The endpoint at which trackers and origins serve a blob's metainfo, the same in both HTTP APIs: canonical bytes, or
-// the message that an origin is fetching the blob from its upstream registry. A namespace is a repository's name with
+// those of its arrival while an origin receives it, or the message that an origin is about to fetch the blob from its
+// upstream registry. A namespace is a repository's name with
 // encoded slashes.
 
 import { Schema } from "effect"
@@ -18,6 +19,6 @@ export const metainfoGroup = HttpApiGroup.make("metainfo").add(
     error: refusesWith(400, 404, 503)
   }).annotate(
     OpenApi.Summary,
-    "The blob's metainfo; 202 while an origin fetches the blob from its upstream registry"
+    "The blob's metainfo, or its arrival while an origin receives it from its upstream registry; 202 before"
   )
 )

@@ -62,7 +62,7 @@ export interface OriginClient {
     blob: OutgoingBlob<unknown>,
     link: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | BlobRejected | OriginUnavailable, R>
-  /** Canonical bytes. For a blob of a mirrored registry, it makes the origins fetch it. */
+  /** Canonical bytes, perhaps of an arrival. For a blob of a mirrored registry, it makes the origins fetch it. */
   readonly metainfo: (
     namespace: string,
     digest: Digest

@@ -7,7 +7,7 @@ import { Data, Effect, Option, Random } from "effect"
 import type { HttpClient } from "effect/http"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { Torrent } from "../../protocol/wire/metainfo.ts"
+import type { SwarmInfo, Torrent } from "../../protocol/wire/metainfo.ts"
 import { Digests } from "../services/digests.ts"
 import { apiClient } from "./api-client.ts"
 import { askMetainfo } from "./ask-metainfo.ts"
@@ -29,11 +29,14 @@ export interface TrackerClient {
    * there were swarms and no tracker answered. At most limits.maxSwarmsPerAnnounce swarms.
    */
   readonly announce: (batch: AnnounceBatch) => Effect.Effect<ReadonlyArray<SwarmHandOut>, TrackerUnavailable>
-  /** One round over the trackers. The caller decides how long to keep asking. BlobUnknown: no origin has it. */
+  /**
+   * The blob's metainfo, or its arrival. One round over the trackers. The caller decides how long to keep asking.
+   * BlobUnknown: no origin has it.
+   */
   readonly metainfo: (
     namespace: string,
     digest: Digest
-  ) => Effect.Effect<Torrent, BlobUnknown | BlobOnItsWay | TrackerUnavailable>
+  ) => Effect.Effect<Torrent<SwarmInfo>, BlobUnknown | BlobOnItsWay | TrackerUnavailable>
   /** Reasons why no tracker answers, one line each; empty when one does. */
   readonly notReady: Effect.Effect<ReadonlyArray<string>>
 }

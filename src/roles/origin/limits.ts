@@ -3,8 +3,10 @@
 
 import { Context } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
-import { seconds } from "../../protocol/kit/time.ts"
+import { milliseconds, seconds } from "../../protocol/kit/time.ts"
 import { askLimits } from "../client/limits.ts"
+
+const MiB = 1024 * 1024
 
 export const originLimits = {
   /** Copies to other origins that wait for a retry, and the pause between two retries, which bounds their rate. */
@@ -23,6 +25,13 @@ export const originLimits = {
   /** Blobs that an origin fetches from upstreams at once, and blobs that are fetched or wait for it. */
   maxUpstreamFetches: 4,
   maxQueuedUpstreamFetches: 1000,
+  /** Bytes of a blob from which on it is served while it arrives. A shorter one is waited for. */
+  minArrivalBytes: 1 * MiB,
+  /**
+   * Time after which a blob that is being received is given out by its arrival. One that is whole by then never has a
+   * second swarm. The first byte of all others waits for it.
+   */
+  arrivalDelay: milliseconds(100),
   /** Time that an origin lets a request wait for a blob that is being fetched before it says so. */
   upstreamFetchWait: seconds(10),
 

@@ -107,6 +107,9 @@ export const originAnswers = (options: OriginAnswersOptions) => {
 
   const metainfo = (namespace: string, digest: Digest) =>
     Effect.gen(function* () {
+      // Others are not asked for it as long as it arrives here.
+      const arrival = mirror?.arriving(digest)
+      if (arrival !== undefined) return encodeMetainfo(arrival)
       const found = yield* repair.metainfo(namespace, digest)
       if (Option.isSome(found)) return encodeMetainfo(found.value)
       const fetched = mirror === undefined ? Option.none() : yield* mirror.metainfo(namespace, digest)

@@ -252,7 +252,7 @@ describe("fetches from an upstream", () => {
       }
       const registry = {
         name: "hub.example",
-        blob: () => Stream.empty
+        blob: () => Effect.succeed({ length: undefined, bytes: Stream.empty })
       } as Partial<UpstreamRegistry> as UpstreamRegistry
       const mirror = yield* withLimits(
         withLimits(
@@ -260,6 +260,9 @@ describe("fetches from an upstream", () => {
             ...staged,
             registries: { of: () => ({ registry, remote: "a/b", freshness: 0 }) },
             transient,
+            arrivals: {
+              receive: () => Effect.die("a blob of unknown length is not served while it arrives")
+            },
             repair: {
               completed: () => Effect.die("nothing is completed"),
               missed: () => Effect.void,

@@ -1,10 +1,11 @@
 // Brings blobs of upstream registries to the origins. When a blob's metainfo is requested and no owner has it, the
 // first origin of its ring order that answers fetches it, once and completely, and seeds it like any other. Requests
-// during the fetch are answered that it is on its way.
+// during the fetch are answered with its arrival, by which it is downloaded meanwhile (origin-arrivals.ts), or, before
+// its length is known, that it is on its way. A short blob is waited for.
 //
 //   requested -> an origin before this one in ring order answers? its answer
 //             -> fetch (one per blob) -> digest checked, durable -> metainfo -> copied to the other owners
-//                  \ still running after a moment: BlobOnItsWay      \ failed: lacking, remembered for a moment
+//                  \ the arrival; before: BlobOnItsWay                \ failed: lacking, remembered for a moment
 //
 // Invariants: over all origins that see each other, a blob is fetched once at a time; nothing becomes a blob before
 // its digest is checked; a fetch continues when its requester has gone; running and waiting fetches are bounded.
@@ -12,34 +13,40 @@
 import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
+import { limits as protocolLimits } from "../../protocol/limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import type { Metainfo } from "../../protocol/wire/metainfo.ts"
+import type { Arrival, SwarmInfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../client/ask-metainfo.ts"
 import { BlobOnItsWay } from "../client/origin-errors.ts"
 import type { Upstreams } from "../client/upstreams.ts"
+import { atEnd } from "../scoped.ts"
 import { toDuration } from "../services/clock.ts"
 import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { UpstreamLimits } from "../upstream/limits.ts"
-import type { UpstreamError } from "../upstream/upstream-errors.ts"
 import type { MirroredRepository, UpstreamRegistries } from "../upstream/upstream-registries.ts"
 import { OriginLimits } from "./limits.ts"
+import type { OriginArrivals } from "./origin-arrivals.ts"
 import type { OriginRepair } from "./origin-repair.ts"
 import type { OriginReplication } from "./origin-replication.ts"
 import type { TransientUploads } from "./transient-uploads.ts"
 
 export interface OriginMirror {
   /**
-   * The metainfo of a blob that no origin has yet; none when its upstream does not have it, or cannot be asked now.
+   * The metainfo of a blob that no origin has yet, or its arrival; none when its upstream does not have it, or cannot
+   * be asked now.
    */
   readonly metainfo: (
     namespace: string,
     digest: Digest
-  ) => Effect.Effect<Option.Option<Metainfo>, BlobOnItsWay>
+  ) => Effect.Effect<Option.Option<SwarmInfo>, BlobOnItsWay>
+  /** The blob that this origin is receiving. */
+  readonly arriving: (digest: Digest) => Arrival | undefined
 }
 
 export interface OriginMirrorOptions {
   readonly registries: UpstreamRegistries
   readonly transient: TransientUploads
+  readonly arrivals: OriginArrivals
   readonly repair: OriginRepair
   readonly replication: OriginReplication
   readonly upstreams: Upstreams
@@ -49,7 +56,19 @@ export interface OriginMirrorOptions {
   readonly metrics: RoleMetrics
 }
 
-type Outcome = Option.Option<Metainfo>
+/** What a swarm can have: nothing is made ready for a longer blob because its upstream says so. */
+const longestBlob = protocolLimits.maxPieces * protocolLimits.maxPieceLength
+
+type Outcome = Option.Option<SwarmInfo>
+
+/** A fetch that is running or waits for its turn. */
+interface Fetch {
+  readonly outcome: Deferred.Deferred<Outcome>
+  /** Done when the fetch takes so long that its arrival is better than to wait. */
+  readonly arriving: Deferred.Deferred<Outcome>
+  /** What is given out, from then on until the blob is whole. */
+  arrival: Arrival | undefined
+}
 
 const fetches = counterMetric("shoal_upstream_fetches_total", {
   of: "origins",
@@ -69,12 +88,13 @@ export const makeOriginMirror = (
   options: OriginMirrorOptions
 ): Effect.Effect<OriginMirror, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { registries, transient, repair, replication, upstreams, members, self, metrics } = options
+    const { registries, transient, arrivals, repair, replication, upstreams, members, self, metrics } =
+      options
     const limits = yield* OriginLimits
     const { maxUpstreamAnswers, upstreamLacksLifetime } = yield* UpstreamLimits
     const fibers = yield* FiberMap.make<Digest>()
     const atOnce = yield* Semaphore.make(limits.maxUpstreamFetches)
-    const underway = new Map<Digest, Deferred.Deferred<Outcome>>()
+    const underway = new Map<Digest, Fetch>()
     /** Time, in milliseconds, until which a failed blob is not requested again. */
     const failedUntil = new BoundedMap<Digest, number>(maxUpstreamAnswers)
     const counted = (result: string) => metrics.counter(fetches, { result })
@@ -83,30 +103,50 @@ export const makeOriginMirror = (
     const received = metrics.counter(bytesReceived)
     metrics.readGauge(fetchesUnderway, () => underway.size)
 
-    /** The bytes of a blob. A manifest of the upstream is also a blob to the swarm. */
-    const bytesOf = ({ registry, remote }: MirroredRepository, digest: Digest) =>
+    /** A blob. A manifest of the upstream is also a blob to the swarm. */
+    const open = ({ registry, remote }: MirroredRepository, digest: Digest) =>
       registry.blob(remote, digest).pipe(
-        Stream.catch(
-          (error): Stream.Stream<Uint8Array, UpstreamError> =>
-            error._tag === "UpstreamLacks"
-              ? Stream.unwrap(
-                  Effect.map(registry.manifest(remote, { tag: "Digest", digest }), ({ bytes }) =>
-                    Stream.succeed(bytes)
-                  )
-                )
-              : Stream.fail(error)
+        Effect.catchTag("UpstreamLacks", () =>
+          Effect.map(registry.manifest(remote, { tag: "Digest", digest }), ({ bytes }) => ({
+            length: bytes.byteLength,
+            bytes: Stream.succeed(bytes)
+          }))
         ),
-        Stream.tap((chunk) => Effect.sync(() => received(chunk.byteLength)))
+        Effect.map(({ length, bytes }) => ({
+          length,
+          bytes: Stream.tap(bytes, (chunk) => Effect.sync(() => received(chunk.byteLength)))
+        }))
       )
 
-    const fetch = (
-      mirrored: MirroredRepository,
-      digest: Digest,
-      outcome: Deferred.Deferred<Outcome>
-    ): Effect.Effect<void> => {
-      const commit = transient.receive(digest, bytesOf(mirrored, digest)).pipe(
+    /** Makes the blob complete here. */
+    const receive = (mirrored: MirroredRepository, digest: Digest, fetch: Fetch) =>
+      Effect.gen(function* () {
+        const { length, bytes } = yield* open(mirrored, digest)
+        if (length === undefined || length < limits.minArrivalBytes || length > longestBlob) {
+          return yield* Effect.asVoid(transient.receive(digest, bytes))
+        }
+        yield* arrivals.receive(digest, length, bytes, (arrival) =>
+          Effect.sleep(toDuration(limits.arrivalDelay)).pipe(
+            Effect.andThen(
+              Effect.suspend(() => {
+                fetch.arrival = arrival
+                return Deferred.succeed(fetch.arriving, Option.some(arrival))
+              })
+            ),
+            Effect.forkScoped,
+            Effect.andThen(
+              atEnd(() => {
+                fetch.arrival = undefined
+              })
+            )
+          )
+        )
+      })
+
+    const run = (mirrored: MirroredRepository, digest: Digest, fetch: Fetch): Effect.Effect<void> => {
+      const commit = receive(mirrored, digest, fetch).pipe(
         Effect.andThen(repair.completed(digest)),
-        Effect.tap((metainfo) => Deferred.succeed(outcome, Option.some(metainfo)))
+        Effect.tap((metainfo) => Deferred.succeed(fetch.outcome, Option.some(metainfo)))
       )
       return replication.aroundCommit(digest, commit).pipe(
         Effect.andThen(Effect.logInfo("fetched a blob from its upstream")),
@@ -126,7 +166,7 @@ export const makeOriginMirror = (
         Effect.ensuring(
           Effect.suspend(() => {
             underway.delete(digest)
-            return Deferred.succeed(outcome, Option.none())
+            return Deferred.succeed(fetch.outcome, Option.none())
           })
         ),
         Effect.annotateLogs({ digest, upstream: mirrored.registry.name }),
@@ -134,15 +174,14 @@ export const makeOriginMirror = (
       )
     }
 
-    const wait = (
-      digest: Digest,
-      outcome: Deferred.Deferred<Outcome>
-    ): Effect.Effect<Outcome, BlobOnItsWay> =>
-      Effect.timeoutOrElse(Deferred.await(outcome), {
-        duration: toDuration(limits.upstreamFetchWait),
-        orElse: () =>
-          Effect.fail(new BlobOnItsWay({ digest, message: `${digest} is being fetched from its upstream` }))
-      })
+    const wait = (digest: Digest, fetch: Fetch): Effect.Effect<Outcome, BlobOnItsWay> =>
+      Effect.raceFirst(Deferred.await(fetch.outcome), Deferred.await(fetch.arriving)).pipe(
+        Effect.timeoutOrElse({
+          duration: toDuration(limits.upstreamFetchWait),
+          orElse: () =>
+            Effect.fail(new BlobOnItsWay({ digest, message: `${digest} is being fetched from its upstream` }))
+        })
+      )
 
     const fetchHere = (mirrored: MirroredRepository, digest: Digest): Effect.Effect<Outcome, BlobOnItsWay> =>
       Effect.gen(function* () {
@@ -157,13 +196,18 @@ export const makeOriginMirror = (
           )
           return Option.none()
         }
-        const outcome = Deferred.makeUnsafe<Outcome>()
-        underway.set(digest, outcome)
-        yield* FiberMap.run(fibers, digest, fetch(mirrored, digest, outcome))
-        return yield* wait(digest, outcome)
+        const fetch: Fetch = {
+          outcome: Deferred.makeUnsafe<Outcome>(),
+          arrival: undefined,
+          arriving: Deferred.makeUnsafe<Outcome>()
+        }
+        underway.set(digest, fetch)
+        yield* FiberMap.run(fibers, digest, run(mirrored, digest, fetch))
+        return yield* wait(digest, fetch)
       })
 
     return {
+      arriving: (digest) => underway.get(digest)?.arrival,
       metainfo: (namespace, digest) =>
         Effect.gen(function* () {
           const mirrored = registries.of(namespace)

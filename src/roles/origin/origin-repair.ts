@@ -8,7 +8,7 @@
 import { Cache, Effect, FiberMap, Option, type Scope, Semaphore } from "effect"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { choosePieceLength, type Metainfo } from "../../protocol/wire/metainfo.ts"
+import { choosePieceLength, isArrival, type Metainfo } from "../../protocol/wire/metainfo.ts"
 import { askMetainfo } from "../client/ask-metainfo.ts"
 import { BlobOnItsWay } from "../client/origin-errors.ts"
 import { readFromOrigins } from "../client/origin-read.ts"
@@ -58,7 +58,9 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
       Effect.map(
         askMetainfo(upstreams, url, { tag: "OwnMetainfo", digest }, upstreams.limits.askTimeout),
         Option.flatMap((found) =>
-          found instanceof BlobOnItsWay ? Option.none() : Option.some({ url, metainfo: found.metainfo })
+          found instanceof BlobOnItsWay || isArrival(found.metainfo)
+            ? Option.none()
+            : Option.some({ url, metainfo: found.metainfo })
         )
       )
 

@@ -25,6 +25,7 @@ import { makeRoleMetrics } from "../services/metrics.ts"
 import { makeUpstreamRegistries } from "../upstream/upstream-registries.ts"
 import type { OriginConfig } from "./config.ts"
 import { originAnswers } from "./origin-answers.ts"
+import { makeOriginArrivals } from "./origin-arrivals.ts"
 import { makeOriginCollect } from "./origin-collect.ts"
 import { makeOriginMirror } from "./origin-mirror.ts"
 import { makeOriginRepair } from "./origin-repair.ts"
@@ -87,12 +88,17 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
     const replication = yield* makeOriginReplication({
       ...{ blobs, tables, upstreams, repair, members, self, metrics }
     })
+    const arrivals = makeOriginArrivals(blobs, engine)
     const mirror =
       config.upstreams.length === 0
         ? undefined
         : yield* makeOriginMirror({
             registries: yield* makeUpstreamRegistries(config.upstreams),
             transient,
+            arrivals: {
+              receive: (digest, length, bytes, began) =>
+                touches.using(digest, arrivals.receive(digest, length, bytes, began))
+            },
             repair,
             replication,
             upstreams,

@@ -99,6 +99,18 @@ const events = (told: readonly AnnounceBatch[]) =>
   told.map(({ swarms }) => swarms.map(({ swarm, event }) => `${swarm[0]} ${event}`).join(", "))
 
 describe("announcer", () => {
+  it.effect("announces a blob that has arrived as whole, in place of its arrival", () =>
+    Effect.gen(function* () {
+      const { announcer, told } = yield* stage
+      yield* announcer.join(torrent("1"), "demo", openSwarm(new Bitfield(2)))
+      yield* settle
+      yield* announcer.gone(torrent("1").swarm)
+      yield* announcer.seed(torrent("2"), "demo")
+      yield* settle
+      expect(events(told)).toEqual(["1 downloading", "1 stopped, 2 complete"])
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("announces a download at once, and offers the peers of the tracker's answer", () =>
     Effect.gen(function* () {
       const { announcer, told, offered } = yield* stage

@@ -12,7 +12,7 @@ import { limits } from "../../protocol/limits.ts"
 import { AnnounceSchedule } from "../../protocol/tracking/announce-schedule.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import { choosePieceLength, pieceCount, type Torrent } from "../../protocol/wire/metainfo.ts"
+import { choosePieceLength, pieceCount, type SwarmInfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import { AskLimits } from "../client/limits.ts"
 import type { TrackerClient } from "../client/tracker-client.ts"
 import type { SwarmAnnounce } from "../client/tracker-wire.ts"
@@ -29,12 +29,14 @@ import type { PeerEngine } from "./peer-engine.ts"
 export interface Announcer {
   /** Announces a download until the scope ends, then announces "stopped" unless it completed. */
   readonly join: (
-    torrent: Torrent,
+    torrent: Torrent<SwarmInfo>,
     namespace: string,
     swarm: OpenSwarm
   ) => Effect.Effect<void, never, Scope.Scope>
   /** Announces at once that the download is complete, and from then on at a long interval. */
   readonly completed: (swarm: SwarmId) => Effect.Effect<void>
+  /** Announces a whole blob from now on. */
+  readonly seed: (torrent: Torrent, namespace: string) => Effect.Effect<void>
   /** The blob was removed: announces "stopped", so that the trackers no longer hand this host out. */
   readonly gone: (swarm: SwarmId) => Effect.Effect<void>
   /** Announces every whole blob of the store, after a restart. One without metainfo waits until it is used. */
@@ -60,7 +62,7 @@ export const trackerFailures = (metrics: RoleMetrics) => (what: "announce" | "me
 }
 
 interface Member {
-  readonly torrent: Torrent
+  readonly torrent: Torrent<SwarmInfo>
   readonly namespace: string
   readonly schedule: AnnounceSchedule
   /** When to check whether the peers of the last hand-out became neighbours. */
@@ -120,7 +122,11 @@ class Announces implements Announcer {
     metrics.readGauge(swarmsAnnounced, () => this.#members.size)
   }
 
-  join(torrent: Torrent, namespace: string, swarm: OpenSwarm): Effect.Effect<void, never, Scope.Scope> {
+  join(
+    torrent: Torrent<SwarmInfo>,
+    namespace: string,
+    swarm: OpenSwarm
+  ): Effect.Effect<void, never, Scope.Scope> {
     return Effect.asVoid(
       held(
         () => this.#enter(torrent, namespace, swarm.have.isFull),
@@ -134,6 +140,10 @@ class Announces implements Announcer {
       this.#members.get(swarm)?.schedule.completed(this.#means.timers.now())
       this.#wake()
     })
+  }
+
+  seed(torrent: Torrent, namespace: string): Effect.Effect<void> {
+    return Effect.sync(() => void this.#enter(torrent, namespace, true))
   }
 
   gone(swarm: SwarmId): Effect.Effect<void> {
@@ -285,7 +295,7 @@ class Announces implements Announcer {
     this.#wakeBy(Math.max(next, timers.now() + announceCoalescing))
   }
 
-  #enter(torrent: Torrent, namespace: string, whole: boolean): Member {
+  #enter(torrent: Torrent<SwarmInfo>, namespace: string, whole: boolean): Member {
     const present = this.#members.get(torrent.swarm)
     if (present !== undefined && present.schedule.phase !== "left") return present
     const { timers, secondAnnounceDelay } = this.#means

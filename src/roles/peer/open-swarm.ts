@@ -9,7 +9,7 @@ import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { PeerHostInput, SwarmStatus } from "../../protocol/swarm/peer-host-io.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import type { Metainfo } from "../../protocol/wire/metainfo.ts"
+import type { SwarmInfo } from "../../protocol/wire/metainfo.ts"
 import type { LoadOutcome, PieceFile } from "../services/blob-store.ts"
 import type { Timers } from "../services/timers.ts"
 
@@ -22,13 +22,15 @@ export class SwarmBroken extends Data.TaggedError("SwarmBroken")<{
 /** A swarm that this host takes part in until the scope ends in which it was opened. */
 export interface OpenSwarm {
   readonly swarm: SwarmId
-  readonly metainfo: Metainfo
+  readonly metainfo: SwarmInfo
   /** The verified pieces; changes as pieces arrive. */
   readonly have: Bitfield
   /** Succeeds once the blob is whole and its digest is checked. */
   readonly completed: Effect.Effect<void, SwarmBroken>
   /** When the last piece was stored, the swarm opened, or the first reader began to wait; now while none waits. */
   readonly lastProgress: () => Micros
+  /** The pieces that are missing are known to be on their way to a peer. */
+  readonly noteProgress: () => void
   /** Calls `ready` once the piece is stored, or `broken` if the swarm breaks first. Returns a function to cancel. */
   readonly whenStored: (piece: number, ready: () => void, broken: (why: SwarmBroken) => void) => () => void
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
@@ -99,11 +101,15 @@ export class SwarmEntry implements OpenSwarm {
     return this.file.swarm
   }
 
-  get metainfo(): Metainfo {
+  get metainfo(): SwarmInfo {
     return this.file.metainfo
   }
 
   readonly lastProgress = (): Micros => (this.#isAwaited ? this.#lastProgress : this.#now())
+
+  readonly noteProgress = (): void => {
+    this.#lastProgress = this.#now()
+  }
 
   get #isAwaited(): boolean {
     return !this.#onDemand || this.#waiting > 0

@@ -15,17 +15,24 @@ import { PeerHost } from "../../protocol/peer/peer-host.ts"
 import type { PeerHostRules } from "../../protocol/swarm/host-context.ts"
 import type { PeerHostInput, SeedArc, SwarmStatus } from "../../protocol/swarm/peer-host-io.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import type { Metainfo } from "../../protocol/wire/metainfo.ts"
+import {
+  isArrival,
+  type Metainfo,
+  type PiecedBlob,
+  pieceCount,
+  type SwarmInfo
+} from "../../protocol/wire/metainfo.ts"
 import type { PeerAddress, PeerId, PeerKind } from "../../protocol/wire/peer-id.ts"
 import type { PeerListen } from "../config/addresses.ts"
 import type { RateLimits } from "../config/process-keys.ts"
 import { type Fork, held, makeFork } from "../scoped.ts"
-import type { BlobStore, BlobStoreError } from "../services/blob-store.ts"
+import type { BlobStore, BlobStoreError, PieceFile } from "../services/blob-store.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
 import { type PeerEndpoint, type PeerListenError, PeerTransport } from "../services/peer-transport.ts"
 import { randomSource } from "../services/random-source.ts"
 import { SwarmRules } from "../services/swarm-rules.ts"
 import { Timers } from "../services/timers.ts"
+import { type ArrivingSwarm, arriving } from "./arriving-swarm.ts"
 import { PeerLimits } from "./limits.ts"
 import { type OpenSwarm, SwarmBroken, SwarmEntry, type SwarmFace } from "./open-swarm.ts"
 import { type DriverDuties, PeerHostDriver } from "./peer-host-driver.ts"
@@ -41,9 +48,14 @@ export interface PeerEngine {
    * complete swarm keeps seeding after the scope ends, until it is idle.
    */
   readonly open: (
-    metainfo: Metainfo,
+    metainfo: SwarmInfo,
     how: { readonly onDemand: boolean }
   ) => Effect.Effect<OpenSwarm, BlobStoreError, Scope.Scope>
+  /**
+   * Opens the swarm of a blob that this host is about to receive, until the scope ends. Peers download what is there
+   * meanwhile. Unless it is complete by then, it ends with the scope.
+   */
+  readonly openArrival: (blob: PiecedBlob) => Effect.Effect<ArrivingSwarm, BlobStoreError, Scope.Scope>
   readonly offerPeers: (swarm: SwarmId, peers: readonly PeerAddress[]) => void
   /**
    * Leaves a swarm and runs `removal`, which removes its blob. Neighbours are told, and peers that ask meanwhile are
@@ -120,20 +132,33 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
   }
 
   open(
-    metainfo: Metainfo,
+    metainfo: SwarmInfo,
     { onDemand }: { readonly onDemand: boolean }
   ): Effect.Effect<OpenSwarm, BlobStoreError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const torrent = yield* this.#options.blobs.putMetainfo(metainfo)
-      const entry = yield* this.#openEntry(torrent.metainfo, torrent.swarm, onDemand)
-      return yield* held(
-        () => {
-          entry.owners++
-          return entry
-        },
-        (owned) => this.#leave(owned)
-      )
+      return yield* this.#owned(yield* this.#openEntry(torrent.metainfo, torrent.swarm, onDemand))
     })
+  }
+
+  openArrival(blob: PiecedBlob): Effect.Effect<ArrivingSwarm, BlobStoreError, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const { file, scope } = yield* this.#opened(this.#options.blobs.openArrival(blob))
+      // The host wants nothing from its peers.
+      const entry = new SwarmEntry(file, scope, this.#timers, this, true)
+      this.#enter(entry, true)
+      return arriving(yield* this.#owned(entry), file, (input) => this.feed(input))
+    })
+  }
+
+  #owned(entry: SwarmEntry): Effect.Effect<SwarmEntry, never, Scope.Scope> {
+    return held(
+      () => {
+        entry.owners++
+        return entry
+      },
+      (owned) => this.#leave(owned)
+    )
   }
 
   retire<E>(swarm: SwarmId, removal: Effect.Effect<void, E>): Effect.Effect<boolean, E> {
@@ -209,7 +234,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
   // -- swarms: open, complete, break, close ---------------------------------------------------------------------
 
   #openEntry(
-    metainfo: Metainfo,
+    metainfo: SwarmInfo,
     swarm: SwarmId,
     onDemand: boolean
   ): Effect.Effect<SwarmEntry, BlobStoreError> {
@@ -223,7 +248,7 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
       const opening = this.#opening.set(swarm, result)
       // Runs in a fiber of its own, because an interrupted first client must not end it for the others.
       this.#fork(
-        Effect.exit(this.#start(metainfo, swarm, onDemand)).pipe(
+        Effect.exit(this.#start(metainfo, onDemand)).pipe(
           Effect.flatMap((exit) => {
             opening.delete(swarm)
             return Deferred.done(result, exit)
@@ -234,30 +259,42 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     })
   }
 
-  #start(metainfo: Metainfo, swarm: SwarmId, onDemand: boolean): Effect.Effect<SwarmEntry, BlobStoreError> {
+  #start(metainfo: SwarmInfo, onDemand: boolean): Effect.Effect<SwarmEntry, BlobStoreError> {
     return Effect.gen({ self: this }, function* () {
-      const { blobs, seedArc } = this.#options
-      const scope = yield* Scope.make()
-      const file = yield* Scope.provide(blobs.openPieces(metainfo), scope).pipe(
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )
+      const { file, scope } = yield* this.#opened(this.#options.blobs.openPieces(metainfo))
       const entry = new SwarmEntry(file, scope, this.#timers, this, onDemand)
-      const { have } = entry
-      const whole = have.isFull
-      this.driver.entries.set(swarm, entry)
-      const recorded = file.recorded()
-      this.feed({
-        tag: "SwarmOpened",
-        swarm,
-        metainfo,
-        have,
-        recorded,
-        seedArc: seedArc?.(metainfo),
-        onDemand
-      })
-      if (whole && !entry.complete) this.completed(swarm)
+      this.#enter(entry, onDemand)
       return entry
     })
+  }
+
+  /** Opens a file in a scope of its own. */
+  #opened<File extends PieceFile>(
+    open: Effect.Effect<File, BlobStoreError, Scope.Scope>
+  ): Effect.Effect<{ readonly file: File; readonly scope: Scope.Closeable }, BlobStoreError> {
+    return Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const file = yield* Scope.provide(open, scope).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      return { file, scope }
+    })
+  }
+
+  #enter(entry: SwarmEntry, onDemand: boolean): void {
+    const { swarm, metainfo, have, file } = entry
+    const whole = have.isFull
+    this.driver.entries.set(swarm, entry)
+    this.feed({
+      tag: "SwarmOpened",
+      swarm,
+      metainfo,
+      have,
+      recorded: file.recorded(),
+      seedArc: isArrival(metainfo) ? inOrder(metainfo) : this.#options.seedArc?.(metainfo),
+      onDemand
+    })
+    if (whole && !entry.complete) this.completed(swarm)
   }
 
   #closeSwarm(swarm: SwarmId, entry: SwarmEntry): void {
@@ -353,3 +390,6 @@ class Engine implements PeerEngine, DriverDuties, SwarmFace {
     })
   }
 }
+
+/** A blob that comes in order is suggested in this order. */
+const inOrder = (blob: PiecedBlob): SeedArc => ({ firstPiece: 0, endPiece: pieceCount(blob) })

@@ -6,6 +6,7 @@ import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { seconds } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import { encodeMetainfo } from "../../protocol/wire/metainfo.ts"
 import { askLimits } from "../client/limits.ts"
 import type { OriginClient } from "../client/origin-client.ts"
 import { BlobOnItsWay, blobUnknown } from "../client/origin-errors.ts"
@@ -14,10 +15,13 @@ import { fetchingOrigins } from "./fetching-origins.ts"
 const digest = `sha256:${"ab".repeat(32)}` as Digest
 const limits = { ...askLimits, upstreamFetchPause: seconds(1), upstreamFetchPatience: seconds(10) }
 
-/** Origins that have the blob once they were asked for its metainfo `times` times. */
-const staged = (times: number) => {
+const blob = { digest, length: 3, pieceLength: 4 }
+const root = new Uint8Array(32)
+
+/** Origins that have metainfo once they were asked for it `times` times; before `whole` times it is an arrival. */
+const staged = (times: number, whole = times) => {
   const state = { stats: 0, metainfos: 0 }
-  const lacks = () => state.metainfos < times
+  const lacks = () => state.metainfos < Math.max(times, whole)
   const origins = {
     stat: () =>
       Effect.suspend(() => {
@@ -27,7 +31,11 @@ const staged = (times: number) => {
     metainfo: () =>
       Effect.suspend(() => {
         state.metainfos++
-        return lacks() ? Effect.fail(new BlobOnItsWay({ digest, message: "on its way" })) : Effect.void
+        return state.metainfos < times
+          ? Effect.fail(new BlobOnItsWay({ digest, message: "on its way" }))
+          : Effect.succeed(
+              encodeMetainfo(state.metainfos < whole ? { ...blob, key: root } : { ...blob, root })
+            )
       }),
     read: () =>
       Stream.suspend(() => (lacks() ? Stream.fail(blobUnknown(digest)) : Stream.make(new Uint8Array(3))))
@@ -44,6 +52,16 @@ it.effect("a mirrored blob that the origins fetch is asked for until they have i
     expect(state).toEqual({ stats: 2, metainfos: 3 })
     expect((yield* reading.stat("hub/a", digest)).length).toBe(3)
     expect(state).toEqual({ stats: 3, metainfos: 3 })
+  })
+)
+
+it.effect("a blob that arrives at an origin is waited for until it is whole", () =>
+  Effect.gen(function* () {
+    const { state, reading } = staged(1, 3)
+    const asking = yield* Effect.forkChild(reading.stat("hub/a", digest))
+    yield* TestClock.adjust("5 seconds")
+    expect((yield* Fiber.join(asking)).length).toBe(3)
+    expect(state).toEqual({ stats: 2, metainfos: 3 })
   })
 )
 

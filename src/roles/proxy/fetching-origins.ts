@@ -2,9 +2,10 @@
 // blob, waits and reads. In other repositories, a blob that the origins lack is unknown at once.
 
 import { Effect, Stream } from "effect"
+import { isOfArrival } from "../../protocol/wire/metainfo.ts"
 import type { AskLimits } from "../client/limits.ts"
 import type { OriginClient } from "../client/origin-client.ts"
-import { OriginUnavailable } from "../client/origin-errors.ts"
+import { BlobOnItsWay, OriginUnavailable } from "../client/origin-errors.ts"
 import { whileFetched } from "../client/upstreams.ts"
 
 type Reading = Pick<OriginClient, "stat" | "read">
@@ -19,6 +20,11 @@ export const fetchingOrigins = (
     if (!isMirrored(repository)) return asked
     return Effect.catchTag(asked, "BlobUnknown", () =>
       origins.metainfo(repository, digest).pipe(
+        // A proxy is in no swarm, and reads a blob once it is whole.
+        Effect.filterOrFail(
+          (bytes) => !isOfArrival(bytes),
+          () => new BlobOnItsWay({ digest, message: `an origin is receiving ${digest}` })
+        ),
         Effect.retry({
           while: (error) => error._tag === "BlobOnItsWay",
           schedule: whileFetched(limits)

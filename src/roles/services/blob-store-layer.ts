@@ -4,8 +4,9 @@
 import type { Effect, Option, Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
+import type { PiecedBlob, SwarmInfo, Torrent } from "../../protocol/wire/metainfo.ts"
 import type {
+  ArrivingFile,
   BlobMissing,
   BlobStat,
   BlobStore,
@@ -88,7 +89,7 @@ export class BlobStoreLayer implements BlobStore {
     return this.below.makeMetainfo(digest, pieceLength)
   }
 
-  putMetainfo(metainfo: Metainfo): Effect.Effect<Torrent, BlobStoreError> {
+  putMetainfo(metainfo: SwarmInfo): Effect.Effect<Torrent<SwarmInfo>, BlobStoreError> {
     return this.below.putMetainfo(metainfo)
   }
 
@@ -96,7 +97,11 @@ export class BlobStoreLayer implements BlobStore {
     return this.below.findSwarm(swarm)
   }
 
-  openPieces(metainfo: Metainfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
+  openPieces(metainfo: SwarmInfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
     return this.below.openPieces(metainfo)
+  }
+
+  openArrival(blob: PiecedBlob): Effect.Effect<ArrivingFile, BlobStoreError, Scope.Scope> {
+    return this.below.openArrival(blob)
   }
 }

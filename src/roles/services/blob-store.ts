@@ -8,13 +8,15 @@
 //
 //   upload:   create -> append* -> commit (digest checked) -> complete blob
 //   download: openDownload -> store* -> complete (whole digest checked) -> complete blob
-//   Both survive a restart: an upload keeps its bytes, a download keeps its verified pieces.
+//   arrival:  openArrival -> put* -> complete (whole digest checked) -> complete blob with metainfo
+//   An upload and a download survive a restart: an upload keeps its bytes, a download keeps its verified pieces. An
+//   arrival does not, at the host that receives the blob and at those that download it meanwhile.
 
 import { Data, type Effect, type Option, type Scope, type Stream } from "effect"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
+import type { Arrival, PiecedBlob, SwarmInfo, Torrent } from "../../protocol/wire/metainfo.ts"
 import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
 
 /** An operation failed: disk full, permission, I/O. `message` says what, where and what to do. */
@@ -48,12 +50,12 @@ export type StoreOutcome =
   | { readonly tag: "Failed"; readonly error: BlobStoreError }
 
 export type LoadOutcome =
-  /** The proof has all uncles of the piece. */
+  /** The proof has all uncles of the piece, or, in an arrival, the signature of its hash. */
   | { readonly tag: "Loaded"; readonly payload: Payload; readonly proof: HashProof }
   | { readonly tag: "Failed"; readonly error: BlobStoreError }
 
 /** A blob opened for access by piece, used by the data plane. `store` never calls back before it returns. */
-export interface PieceFile extends Torrent {
+export interface PieceFile extends Torrent<SwarmInfo> {
   /** The pieces that this process has verified, as a new copy. */
   readonly have: () => Bitfield
   /** The pieces that an earlier process wrote and this one has not checked, as a new copy. */
@@ -74,9 +76,16 @@ export interface PieceFile extends Torrent {
   ) => void
   /**
    * Called when every piece is stored: checks the whole digest, syncs, and makes a complete blob of the download. A
-   * mismatch discards the pieces. `load` works until the scope closes.
+   * mismatch discards the pieces. A blob that arrived has metainfo then. `load` works until the scope closes.
    */
   readonly complete: Effect.Effect<void, DigestMismatch | BlobStoreError>
+}
+
+/** A blob that this host receives in order, piece by piece, and that others download meanwhile. */
+export interface ArrivingFile extends PieceFile {
+  readonly metainfo: Arrival
+  /** Signs the hash of a piece, then writes it. The bytes must not change any more. */
+  readonly put: (piece: number, payload: Uint8Array, done: (outcome: StoreOutcome) => void) => void
 }
 
 export interface BlobStat {
@@ -152,11 +161,16 @@ export interface BlobStore {
     digest: Digest,
     pieceLength: number
   ) => Effect.Effect<Torrent, BlobMissing | BlobStoreError>
-  /** Stores metainfo that another host made. */
-  readonly putMetainfo: (metainfo: Metainfo) => Effect.Effect<Torrent, BlobStoreError>
+  /** Stores metainfo that another host made; an arrival is not stored. */
+  readonly putMetainfo: (metainfo: SwarmInfo) => Effect.Effect<Torrent<SwarmInfo>, BlobStoreError>
   /** Finds the complete blob or download of a swarm. */
   readonly findSwarm: (swarm: SwarmId) => Effect.Effect<Option.Option<Torrent>, BlobStoreError>
 
-  /** Opens a new or resumed download, or a complete blob with all pieces. A digest is open once at a time. */
-  readonly openPieces: (metainfo: Metainfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
+  /**
+   * Opens a new or resumed download, or a complete blob with all pieces. A digest has one open download at a time; a
+   * blob that arrived is also open by its metainfo.
+   */
+  readonly openPieces: (metainfo: SwarmInfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
+  /** Opens the blob for receiving it, with a new key. */
+  readonly openArrival: (blob: PiecedBlob) => Effect.Effect<ArrivingFile, BlobStoreError, Scope.Scope>
 }

@@ -4,7 +4,7 @@
 import { Context } from "effect"
 import type { Digest, DigestAlgorithm } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import type { Metainfo } from "../../protocol/wire/metainfo.ts"
+import type { SwarmInfo } from "../../protocol/wire/metainfo.ts"
 
 export class Digests extends Context.Service<
   Digests,
@@ -12,6 +12,6 @@ export class Digests extends Context.Service<
     /** The digest of a small document such as a manifest. */
     readonly digest: (algorithm: DigestAlgorithm, bytes: Uint8Array) => Digest
     /** The id of a swarm: SHA-256 of the canonical bytes of its metainfo. */
-    readonly swarmId: (metainfo: Metainfo) => SwarmId
+    readonly swarmId: (metainfo: SwarmInfo) => SwarmId
   }
 >()("shoal/roles/Digests") {}

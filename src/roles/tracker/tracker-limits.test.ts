@@ -105,6 +105,30 @@ describe("a tracker", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("keeps no arrival: it is another one, or metainfo, soon", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const app: HttpApp = Effect.gen(function* () {
+        const { url } = yield* HttpServerRequest.HttpServerRequest
+        if (!url.endsWith("/metainfo")) return HttpServerResponse.empty({ status: 503 })
+        asked++
+        const arrival = {
+          digest: digestOf(1),
+          length: 1,
+          pieceLength: 1,
+          key: new Uint8Array(32).fill(asked)
+        }
+        return HttpServerResponse.uint8Array(encodeMetainfo(arrival))
+      })
+      const world = yield* withTracker(app, { metainfoLifetime: seconds(60) })
+      const path = formatBlobPath({ tag: "Metainfo", namespace: "demo/app", digest: digestOf(1) })
+      for (const times of [1, 2]) {
+        const answer = yield* send(world, "GET", `http://tracker:1${path}`)
+        assert.deepStrictEqual([answer.status, answer.bytes.at(-1), asked], [200, times, times])
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("asks the origins about maxParallelAsks swarms of an announce at once", () =>
     Effect.gen(function* () {
       const asking = {

@@ -8,6 +8,7 @@ import { Effect, Exit, Layer, Random } from "effect"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import { limits as protocolLimits } from "../../protocol/limits.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import { isOfArrival } from "../../protocol/wire/metainfo.ts"
 import { AskLimits } from "../client/limits.ts"
 import { makeOriginClient } from "../client/origin-client.ts"
 import type { BlobOnItsWay, OriginReadError } from "../client/origin-errors.ts"
@@ -108,7 +109,9 @@ export const tracker = (config: TrackerConfig): HostProgram =>
       },
       {
         capacity: limits.maxMetainfoCached,
-        lifetime: (result) => (Exit.isSuccess(result) ? limits.metainfoLifetime : 0)
+        // An arrival ends soon.
+        lifetime: (result) =>
+          Exit.isSuccess(result) && !isOfArrival(result.value) ? limits.metainfoLifetime : 0
       }
     )
 

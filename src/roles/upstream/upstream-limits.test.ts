@@ -198,6 +198,10 @@ describe("a question to an upstream", () => {
   )
 })
 
+const bytesOf = (registry: UpstreamRegistry) =>
+  Stream.unwrap(Effect.map(registry.blob("a/b", digest), ({ bytes }) => bytes))
+const drained = (registry: UpstreamRegistry) => Stream.runDrain(bytesOf(registry))
+
 describe("the bytes of a blob", () => {
   it.effect("are asked for again where they stalled for httpTimeout, maxUpstreamBreaks times", () =>
     Effect.gen(function* () {
@@ -205,7 +209,7 @@ describe("the bytes of a blob", () => {
       const registry: Answer = () =>
         Effect.succeed(HttpServerResponse.stream(Stream.never, { contentLength: 10 }))
       const upstream = yield* withRegistry({ registry }, limits)
-      const outcome = yield* outcomeOf(Stream.runDrain(upstream.registry.blob("a/b", digest)))
+      const outcome = yield* outcomeOf(drained(upstream.registry))
       assert.deepStrictEqual([outcome.after, upstream.seen.length], [60, 3])
       assert.include(outcome.message, "20 s")
     })
@@ -228,7 +232,7 @@ describe("the bytes of a blob", () => {
                 : second
             )
           const { registry: upstream } = yield* withRegistry({ registry }, { maxRefusalBytes: 1000 })
-          return yield* Effect.match(Stream.runCollect(upstream.blob("a/b", digest)), {
+          return yield* Effect.match(Stream.runCollect(bytesOf(upstream)), {
             onSuccess: (chunks) => chunks.flatMap((chunk) => [...chunk]),
             onFailure: ({ message }) => /another one|answered 203/.exec(message)?.[0] ?? message
           })
@@ -256,7 +260,7 @@ describe("the bytes of a blob", () => {
               })
         )
       const upstream = yield* withRegistry({ registry }, { maxRefusalBytes: 1000 })
-      const outcome = yield* outcomeOf(Stream.runDrain(upstream.registry.blob("a/b", digest)))
+      const outcome = yield* outcomeOf(drained(upstream.registry))
       assert.strictEqual(outcome.after, 0)
       assert.include(outcome.message, "range")
     })

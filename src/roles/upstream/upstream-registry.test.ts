@@ -51,7 +51,7 @@ const withUpstream = <A, E>(
 const tag = (name: string) => ({ tag: "Tag", name }) as const
 const byDigest = (digest: Digest) => ({ tag: "Digest", digest }) as const
 const read = (registry: UpstreamRegistry, repository: string, digest: Digest) =>
-  Stream.mkUint8Array(registry.blob(repository, digest))
+  Effect.flatMap(registry.blob(repository, digest), ({ bytes }) => Stream.mkUint8Array(bytes))
 const at = (state: FakeUpstreamState, where: "registry" | "tokens" | "blobs") =>
   state.seen.filter((seen) => seen.at === where)
 

@@ -29,6 +29,13 @@ interface UpstreamManifest {
   readonly mediaType: string | undefined
 }
 
+export interface UpstreamBlob {
+  /** Undefined when the upstream does not state it. */
+  readonly length: number | undefined
+  /** Can be run once. */
+  readonly bytes: Stream.Stream<Uint8Array, UpstreamError>
+}
+
 /** Repositories have the names that the upstream gives them. */
 export interface UpstreamRegistry {
   readonly name: string
@@ -46,8 +53,8 @@ export interface UpstreamRegistry {
     repository: string,
     digest: Digest
   ) => Effect.Effect<number | undefined, UpstreamError>
-  /** The whole blob. */
-  readonly blob: (repository: string, digest: Digest) => Stream.Stream<Uint8Array, UpstreamError>
+  /** The whole blob. The first bytes have come already, so that its length is known. */
+  readonly blob: (repository: string, digest: Digest) => Effect.Effect<UpstreamBlob, UpstreamError>
   readonly tags: (
     repository: string,
     page: PageRequest
@@ -144,46 +151,45 @@ export const makeUpstreamRegistry = (
       })
 
     const blob: UpstreamRegistry["blob"] = (repository, digest) =>
-      Stream.suspend(() => {
+      Effect.map(openBlob(repository, digest, 0), (opened) => {
+        let { length } = opened
         let at = 0
-        let length: number | undefined
         let breaks = 0
 
-        const from = (): Stream.Stream<Uint8Array, UpstreamError | BrokeOff> =>
-          Stream.unwrap(
-            Effect.map(openBlob(repository, digest, at), (opened) => {
-              length ??= opened.length
-              return opened.bytes.pipe(
-                Stream.map((chunk) => {
-                  at += chunk.byteLength
-                  return chunk
-                }),
-                Stream.mapError((error) => new BrokeOff({ why: error.message.slice(0, 200) })),
-                Stream.timeoutOrElse({
-                  duration: toDuration(httpTimeout),
-                  orElse: () => Stream.fail(new BrokeOff({ why: `no byte for ${httpTimeout / 1_000_000} s` }))
-                }),
-                Stream.concat(
-                  Stream.suspend(() =>
-                    length === undefined || at >= length
-                      ? Stream.empty
-                      : Stream.fail(new BrokeOff({ why: `${length - at} bytes are missing` }))
-                  )
-                )
+        const read = (from: typeof opened): Stream.Stream<Uint8Array, BrokeOff> => {
+          length ??= from.length
+          return from.bytes.pipe(
+            Stream.map((chunk) => {
+              at += chunk.byteLength
+              return chunk
+            }),
+            Stream.mapError((error) => new BrokeOff({ why: error.message.slice(0, 200) })),
+            Stream.timeoutOrElse({
+              duration: toDuration(httpTimeout),
+              orElse: () => Stream.fail(new BrokeOff({ why: `no byte for ${httpTimeout / 1_000_000} s` }))
+            }),
+            Stream.concat(
+              Stream.suspend(() =>
+                length === undefined || at >= length
+                  ? Stream.empty
+                  : Stream.fail(new BrokeOff({ why: `${length - at} bytes are missing` }))
               )
-            })
+            )
           )
+        }
 
-        const continued = (): Stream.Stream<Uint8Array, UpstreamError> =>
-          Stream.catch(from(), (error) => {
+        const continued = (
+          bytes: Stream.Stream<Uint8Array, UpstreamError | BrokeOff>
+        ): Stream.Stream<Uint8Array, UpstreamError> =>
+          Stream.catch(bytes, (error) => {
             if (error._tag !== "BrokeOff") return Stream.fail(error)
             breaks++
             return breaks <= limits.maxUpstreamBreaks
-              ? continued()
+              ? continued(Stream.unwrap(Effect.map(openBlob(repository, digest, at), read)))
               : Stream.fail(away(`broke off ${digest} ${breaks} times: ${error.why}`))
           })
 
-        return continued()
+        return { length, bytes: continued(Stream.suspend(() => read(opened))) }
       })
 
     return {

@@ -6,17 +6,20 @@ import { Layer } from "effect"
 import { type Digest, type DigestAlgorithm, makeDigest } from "../../protocol/wire/digest.ts"
 import type { Sha256 } from "../../protocol/wire/hash-tree.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import { encodeMetainfo, type Metainfo, type Torrent } from "../../protocol/wire/metainfo.ts"
+import { encodeMetainfo, type SwarmInfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import { Digests } from "../../roles/services/digests.ts"
 
 export const digestOf = (algorithm: DigestAlgorithm, bytes: Uint8Array): Digest =>
   `${algorithm}:${hash(algorithm, bytes, "hex")}` as Digest
 
 /** SHA-256 of the canonical bytes of the metainfo. */
-export const swarmIdOf = (metainfo: Metainfo): SwarmId =>
+export const swarmIdOf = (metainfo: SwarmInfo): SwarmId =>
   hash("sha256", encodeMetainfo(metainfo), "hex") as SwarmId
 
-export const torrentOf = (metainfo: Metainfo): Torrent => ({ swarm: swarmIdOf(metainfo), metainfo })
+export const torrentOf = <Info extends SwarmInfo>(metainfo: Info): Torrent<Info> => ({
+  swarm: swarmIdOf(metainfo),
+  metainfo
+})
 
 /** For hash trees. */
 export const sha256: Sha256 = (bytes) => hash("sha256", bytes, "buffer")

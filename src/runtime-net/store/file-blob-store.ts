@@ -8,6 +8,7 @@
 import { basename, join } from "node:path"
 import { Effect, Option, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
+import { isArrival } from "../../protocol/wire/metainfo.ts"
 import {
   BlobMissing,
   type BlobStat,
@@ -16,6 +17,7 @@ import {
 } from "../../roles/services/blob-store.ts"
 import type { BlobStoreUse } from "../../roles/services/host-storage.ts"
 import { ServiceLimits } from "../../roles/services/limits.ts"
+import { torrentOf } from "../platform/node-digests.ts"
 import { type BlobFolders, blobFolders, digestsIn, makeBlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
 import { hashBlob, makeUploadTrees } from "./blob-tree.ts"
@@ -118,8 +120,12 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
     ...uploads,
     metainfo: metainfos.get,
     makeMetainfo,
-    putMetainfo: (metainfo) => lock.withKey(metainfo.digest)(metainfos.put(metainfo)),
+    putMetainfo: (metainfo) =>
+      isArrival(metainfo)
+        ? Effect.succeed(torrentOf(metainfo))
+        : lock.withKey(metainfo.digest)(metainfos.put(metainfo)),
     findSwarm: metainfos.findSwarm,
-    openPieces: pieces.open
+    openPieces: pieces.open,
+    openArrival: pieces.openArrival
   }
 })

@@ -11,7 +11,8 @@ import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
 import type { LoadOutcome, StoreOutcome } from "../../roles/services/blob-store.ts"
 import { digestOf, sha256, torrentOf } from "../platform/node-digests.ts"
 import type { Disk, DiskDone } from "./disk.ts"
-import { makePieceFile } from "./piece-file.ts"
+import { type KeepHints, makePieceFile } from "./piece-file.ts"
+import { keepPieceHints } from "./piece-hints.ts"
 
 const pieceLength = 16 * 1024
 const content = sampleBytes(1, 2.5 * pieceLength)
@@ -64,8 +65,11 @@ const opened = ({
   const hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
   // The hashes of a complete blob, of verified pieces and of recorded ones are known.
   if (whole || verified !== undefined || recorded !== undefined) hashes.learnLayer(layer)
-  const hints = whole ? undefined : 2
-  const file = makePieceFile(memory.disk, torrent, "/data/x", 1, hashes, hints, verified, recorded)
+  const keepHints: KeepHints | undefined = whole
+    ? undefined
+    : (written, began, ended) => keepPieceHints(memory.disk, 2, written, hashes, began, ended)
+  const as = whole ? "blob" : "download"
+  const file = makePieceFile(memory.disk, torrent, "/data/x", 1, hashes, as, keepHints, verified, recorded)
   const store = (piece: number, bytes = pieceOf(piece)) =>
     new Promise<StoreOutcome>((resolve) => file.store(piece, bytes, proof(piece), resolve))
   const load = (piece: number) => new Promise<LoadOutcome>((resolve) => file.load(piece, resolve))

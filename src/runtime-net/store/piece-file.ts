@@ -14,8 +14,9 @@ import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { digestAlgorithm } from "../../protocol/wire/digest.ts"
 import { pieceHash } from "../../protocol/wire/hash-tree.ts"
-import { pieceCount, pieceSize, type Torrent } from "../../protocol/wire/metainfo.ts"
-import type { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
+import { pieceCount, pieceSize, type SwarmInfo, type Torrent } from "../../protocol/wire/metainfo.ts"
+import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
+import type { PieceHashes } from "../../protocol/wire/vouched-hashes.ts"
 import {
   BlobStoreError,
   type LoadOutcome,
@@ -26,22 +27,32 @@ import { sha256 } from "../platform/node-digests.ts"
 import { pieceBuffer } from "../platform/piece-buffer.ts"
 import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"
-import { keepPieceHints } from "./piece-hints.ts"
+import type { PieceHints } from "./piece-hints.ts"
 import { type DigestOutcome, makePrefixDigest } from "./prefix-digest.ts"
 
 type PieceFileState = "downloading" | "complete" | "discarded"
 
+/** Keeps the hints of a download: `written` names its pieces; `began` and `ended` surround every write. */
+export type KeepHints = (written: () => Bitfield, began: () => void, ended: () => void) => PieceHints
+
 export interface OpenPieceFile {
-  readonly torrent: Torrent
+  readonly torrent: Torrent<SwarmInfo>
   readonly path: string
   readonly file: number
   readonly state: () => PieceFileState
   readonly setState: (state: PieceFileState) => void
-  /** The hashes that are known to lead to the root; of all pieces in `have`, and of their uncles. */
-  readonly hashes: VerifiedHashes
+  /** The hashes that are known to be right; of all pieces in `have`, and what proves them. */
+  readonly hashes: PieceHashes
   readonly have: () => Bitfield
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
   readonly store: PieceFile["store"]
+  /** Stores a piece that this host vouches for: `prove` gives the proof of its hash. */
+  readonly put: (
+    piece: number,
+    payload: Payload,
+    prove: (hash: Uint8Array) => HashProof,
+    done: (outcome: StoreOutcome) => void
+  ) => void
   readonly recorded: PieceFile["recorded"]
   readonly check: PieceFile["check"]
   /** The digest of the whole blob. Every piece must be stored. */
@@ -54,25 +65,26 @@ export interface OpenPieceFile {
 }
 
 /**
- * Takes over the open `file`. `hashes` are those that are known already, all of them for a complete blob; `hints` is
- * the open file of a download's piece hints; `verified` are the pieces that this process hashed when the download was
- * open before, and `recorded` those that an earlier one wrote, whose hashes are known.
+ * Takes over the open `file`. `hashes` are those that are known already, all of them for a complete blob; a download
+ * may keep hints for the next process; `verified` are the pieces that this process hashed when the download was open
+ * before, and `recorded` those that an earlier one wrote, whose hashes are known.
  */
 export const makePieceFile = (
   disk: Disk,
-  torrent: Torrent,
+  torrent: Torrent<SwarmInfo>,
   path: string,
   file: number,
-  hashes: VerifiedHashes,
-  hints: number | undefined,
+  hashes: PieceHashes,
+  as: "blob" | "download",
+  keepHints?: KeepHints,
   verified?: Bitfield,
   recorded?: Bitfield
 ): OpenPieceFile => {
   const { metainfo } = torrent
   const pieces = pieceCount(metainfo)
-  const have = hints === undefined ? Bitfield.full(pieces) : (verified?.copy() ?? new Bitfield(pieces))
+  const have = as === "blob" ? Bitfield.full(pieces) : (verified?.copy() ?? new Bitfield(pieces))
   const unchecked = recorded?.copy() ?? new Bitfield(pieces)
-  let state: PieceFileState = hints === undefined ? "complete" : "downloading"
+  let state: PieceFileState = as === "blob" ? "complete" : "downloading"
 
   let underWay = 0
   let idleWaiters: Array<() => void> = []
@@ -109,10 +121,7 @@ export const makePieceFile = (
       read
     })
   let prefix = newPrefixDigest()
-  const hinted =
-    hints === undefined
-      ? undefined
-      : keepPieceHints(disk, hints, () => union(have, unchecked), hashes, began, ended)
+  const hinted = keepHints?.(() => union(have, unchecked), began, ended)
 
   const load: OpenPieceFile["load"] = (piece, done) => {
     if (state === "discarded" || !have.has(piece)) {
@@ -128,18 +137,24 @@ export const makePieceFile = (
     )
   }
 
+  const isPiece = (piece: number, bytes: Uint8Array, prove: (hash: Uint8Array) => HashProof): boolean => {
+    if (bytes.length !== pieceSize(metainfo, piece)) return false
+    const hash = pieceHash(metainfo, bytes, sha256)
+    const proof = prove(hash)
+    invariant(proof instanceof Uint8Array, "piece file: a proof is not bytes")
+    return hashes.learn(piece, hash, proof)
+  }
+
   /** Pieces that are being written, with the callbacks that wait for them. */
   const writing = new Map<number, Array<(outcome: StoreOutcome) => void>>()
 
-  const store: OpenPieceFile["store"] = (piece, payload, proof, done) => {
+  const put: OpenPieceFile["put"] = (piece, payload, prove, done) => {
     invariant(payload instanceof Uint8Array, "piece file: a payload is not bytes")
-    invariant(proof instanceof Uint8Array, "piece file: a proof is not bytes")
     if (state === "discarded") {
       setImmediate(done, { tag: "Failed", error: failed(`store piece ${piece}`, "the download was removed") })
       return
     }
-    const isWhole = payload.length === pieceSize(metainfo, piece)
-    if (!isWhole || !hashes.learn(piece, pieceHash(metainfo, payload, sha256), proof)) {
+    if (!isPiece(piece, payload, prove)) {
       setImmediate(done, { tag: "Corrupt" })
       return
     }
@@ -182,7 +197,8 @@ export const makePieceFile = (
     },
     have: () => have.copy(),
     load,
-    store,
+    store: (piece, payload, proof, done) => put(piece, payload, () => proof, done),
+    put,
     recorded: () => unchecked.copy(),
     check: (piece, done) => {
       const known = unchecked.clear(piece)

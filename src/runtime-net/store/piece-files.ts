@@ -1,32 +1,53 @@
-// The blobs that are open piece by piece: one open file per digest, however often it is opened, so that a host
+// The blobs that are open piece by piece: one open file per swarm, however often it is opened, so that a host
 // continues to seed what it has just completed. It opens, resumes, completes and discards downloads; piece-file.ts
 // moves the pieces.
 //
+// A blob that arrives (vouched-hashes.ts) is a download without metainfo, at the origin that receives it and at others.
+// When it is complete its root is computed from the hashes of its pieces, and it has metainfo. Hosts that are not done
+// yet still read it by its arrival, while others read it by its metainfo already: two open files of one blob.
+//
 // Invariants: a download becomes a blob only by its whole digest, and is synced before it is renamed. At a mismatch the
 // pieces and the metainfo that led to them are removed. After a crash, pieces count only once they have been hashed
-// again.
+// again; those of an arrival are removed, since nothing proves them any more.
 
 import { dirname } from "node:path"
 import { Effect, Option, type Scope, Semaphore } from "effect"
 import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
+import { invariant } from "../../protocol/kit/invariant.ts"
 import { type Digest, toHex } from "../../protocol/wire/digest.ts"
+import { rootOfLayer } from "../../protocol/wire/hash-tree.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import { type Metainfo, pieceCount } from "../../protocol/wire/metainfo.ts"
+import {
+  type Arrival,
+  isArrival,
+  type Metainfo,
+  type PiecedBlob,
+  pieceCount,
+  type SwarmInfo
+} from "../../protocol/wire/metainfo.ts"
 import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
-import { BlobStoreError, DigestMismatch, type PieceFile } from "../../roles/services/blob-store.ts"
-import { sha256, swarmIdOf } from "../platform/node-digests.ts"
+import { type PieceHashes, VouchedHashes, vouchedText } from "../../protocol/wire/vouched-hashes.ts"
+import {
+  type ArrivingFile,
+  BlobStoreError,
+  DigestMismatch,
+  type PieceFile
+} from "../../roles/services/blob-store.ts"
+import { sha256, swarmIdOf, torrentOf } from "../platform/node-digests.ts"
+import { checkSignature, makeSigner } from "../platform/node-signatures.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import { hashBlob } from "./blob-tree.ts"
 import type { DiskFiles } from "./disk-files.ts"
 import type { KeyLock } from "./key-lock.ts"
 import type { StoreLimits } from "./limits.ts"
 import type { MetainfoFiles } from "./metainfo-files.ts"
-import { makePieceFile, type OpenPieceFile } from "./piece-file.ts"
-import { readPieceHints } from "./piece-hints.ts"
+import { type KeepHints, makePieceFile, type OpenPieceFile } from "./piece-file.ts"
+import { keepPieceHints, readPieceHints } from "./piece-hints.ts"
 
 export interface PieceFiles {
-  readonly open: (metainfo: Metainfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
+  readonly open: (metainfo: SwarmInfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
+  readonly openArrival: (blob: PiecedBlob) => Effect.Effect<ArrivingFile, BlobStoreError, Scope.Scope>
   /** Called under the lock of the digest. Open files are detached; an open download takes no more pieces. */
   readonly detach: (digest: Digest) => void
 }
@@ -36,7 +57,7 @@ interface Verified {
   readonly swarm: SwarmId
   readonly have: Bitfield
   readonly recorded: Bitfield
-  readonly hashes: VerifiedHashes
+  readonly hashes: PieceHashes
 }
 
 interface Shared {
@@ -54,7 +75,14 @@ export const makePieceFiles = (
   lock: KeyLock,
   limits: StoreLimits
 ): PieceFiles => {
-  const opened = new Map<Digest, Shared>()
+  /** At most one of a digest's files is a download. */
+  const opened = new Map<Digest, ReadonlyArray<Shared>>()
+  const openedOf = (digest: Digest): ReadonlyArray<Shared> => opened.get(digest) ?? []
+  const drop = (digest: Digest, shared: Shared): void => {
+    const rest = openedOf(digest).filter((one) => one !== shared)
+    if (rest.length === 0) opened.delete(digest)
+    else opened.set(digest, rest)
+  }
   /** Unfinished downloads that were closed. When this process opens one again, it hashes nothing again. */
   const verified = new BoundedMap<Digest, Verified>(limits.maxClosedDownloadsKept)
   const keepVerified = (digest: Digest, open: OpenPieceFile): void => {
@@ -72,9 +100,11 @@ export const makePieceFiles = (
       if (open.state() === "complete") return
       if (open.state() === "discarded") return yield* removedMeanwhile(digest)
       const blob = folders.blob(digest)
-      const { metainfo } = open.torrent
+      const metainfo = finalOf(open)
       // With the hashes of its pieces the blob need not be read before it is served.
-      if (pieceCount(metainfo) > 1) yield* metainfos.put(metainfo, open.hashes.layer)
+      if (pieceCount(metainfo) > 1 || isArrival(open.torrent.metainfo)) {
+        yield* metainfos.put(metainfo, open.hashes.layer)
+      }
       yield* files.makeFolder(dirname(blob))
       yield* files.installFile(open.path, blob)
       open.setState("complete")
@@ -84,7 +114,7 @@ export const makePieceFiles = (
       open.setState("discarded")
       yield* files.removeFile(folders.pieces(digest))
       yield* files.removeFile(open.path)
-      yield* metainfos.remove(digest)
+      if (!isArrival(open.torrent.metainfo)) yield* metainfos.remove(digest)
     })
     return Effect.gen(function* () {
       if (open.state() === "complete") return
@@ -139,8 +169,15 @@ export const makePieceFiles = (
     }
     const torrent = yield* metainfos.put(metainfo)
     const file = yield* files.openUnscoped(path, "read")
-    return share(makePieceFile(files.disk, torrent, path, file, hashes, undefined), [file])
+    return share(makePieceFile(files.disk, torrent, path, file, hashes, "blob"), [file])
   })
+
+  /** What this process knows of the download, if it was open before. */
+  const takeVerified = (digest: Digest, swarm: SwarmId): Verified | undefined => {
+    const known = verified.get(digest)
+    verified.delete(digest)
+    return known?.swarm === swarm ? known : undefined
+  }
 
   const openDownload = Effect.fnUntraced(function* (metainfo: Metainfo) {
     const { digest } = metainfo
@@ -150,13 +187,21 @@ export const makePieceFiles = (
     yield* files.makeFolder(dirname(hintsPath))
     const before = yield* metainfos.get(digest)
     const torrent = yield* metainfos.put(metainfo)
+    const known = takeVerified(digest, torrent.swarm)
     const resumes = Option.isSome(before) && before.value.swarm === torrent.swarm
-    if (!resumes) yield* files.removeFile(hintsPath)
+    if (!resumes) {
+      yield* files.removeFile(hintsPath)
+      // Another file, because a write of an earlier download may still be on its way into this one.
+      yield* files.removeFile(path)
+    }
     const hints = resumes ? yield* files.readSmall(hintsPath) : Option.none<Uint8Array>()
-    const hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
-    const recorded = Option.isSome(hints)
-      ? readPieceHints(hints.value, pieceCount(metainfo), hashes)
-      : undefined
+    const hashes =
+      known?.hashes instanceof VerifiedHashes
+        ? known.hashes
+        : new VerifiedHashes(metainfo, metainfo.root, sha256)
+    const recorded =
+      known?.recorded ??
+      (Option.isSome(hints) ? readPieceHints(hints.value, pieceCount(metainfo), hashes) : undefined)
     const descriptors: Array<number> = []
     return yield* Effect.gen(function* () {
       const file = yield* files.openUnscoped(path, "update")
@@ -164,22 +209,19 @@ export const makePieceFiles = (
       yield* files.truncate(path, file, metainfo.length)
       const hintsFile = yield* files.openUnscoped(hintsPath, "update")
       descriptors.push(hintsFile)
-      const known = verified.get(digest)
-      verified.delete(digest)
-      if (known !== undefined && known.swarm === torrent.swarm) {
-        const open = makePieceFile(
-          files.disk,
-          torrent,
-          path,
-          file,
-          known.hashes,
-          hintsFile,
-          known.have,
-          known.recorded
-        )
-        return share(open, descriptors)
-      }
-      const open = makePieceFile(files.disk, torrent, path, file, hashes, hintsFile, undefined, recorded)
+      const keepHints: KeepHints = (written, began, ended) =>
+        keepPieceHints(files.disk, hintsFile, written, hashes, began, ended)
+      const open = makePieceFile(
+        files.disk,
+        torrent,
+        path,
+        file,
+        hashes,
+        "download",
+        keepHints,
+        known?.have,
+        recorded
+      )
       return share(open, descriptors)
     }).pipe(
       Effect.onError(() =>
@@ -188,18 +230,49 @@ export const makePieceFiles = (
     )
   })
 
-  const acquire = (metainfo: Metainfo): Effect.Effect<Shared, BlobStoreError> =>
+  const openArriving = Effect.fnUntraced(function* (arrival: Arrival) {
+    const { digest, length } = arrival
+    const torrent = torrentOf(arrival)
+    const path = folders.download(digest)
+    yield* files.makeFolder(dirname(path))
+    const known = takeVerified(digest, torrent.swarm)
+    if (known === undefined) {
+      yield* files.removeFile(folders.pieces(digest))
+      yield* files.removeFile(path)
+    }
+    const hashes = known?.hashes ?? new VouchedHashes(arrival, arrival.key, checkSignature)
+    const file = yield* files.openUnscoped(path, "update")
+    return yield* Effect.gen(function* () {
+      yield* files.truncate(path, file, length)
+      const open = makePieceFile(files.disk, torrent, path, file, hashes, "download", undefined, known?.have)
+      return share(open, [file])
+    }).pipe(Effect.onError(() => files.close(file)))
+  })
+
+  const acquire = (metainfo: SwarmInfo): Effect.Effect<Shared, BlobStoreError> =>
     Effect.gen(function* () {
       const { digest } = metainfo
-      const shared = opened.get(digest)
+      const swarm = swarmIdOf(metainfo)
+      const shared = openedOf(digest).find(({ open }) => open.torrent.swarm === swarm)
       if (shared !== undefined) {
-        if (shared.open.torrent.swarm !== swarmIdOf(metainfo)) return yield* openOtherwise(digest)
         shared.users++
         return shared
       }
+      const other = openedOf(digest).find(({ open }) => open.state() === "downloading")
+      if (other !== undefined) {
+        if (other.users > 0) return yield* openOtherwise(digest)
+        // It is being closed.
+        other.open.setState("discarded")
+        drop(digest, other)
+      }
       const blob = yield* files.stat(folders.blob(digest))
-      const made = yield* Option.isSome(blob) ? openBlob(metainfo, blob.value.length) : openDownload(metainfo)
-      opened.set(digest, made)
+      if (isArrival(metainfo) && Option.isSome(blob)) return yield* arrivedAlready(digest)
+      const made = yield* isArrival(metainfo)
+        ? openArriving(metainfo)
+        : Option.isSome(blob)
+          ? openBlob(metainfo, blob.value.length)
+          : openDownload(metainfo)
+      opened.set(digest, [...openedOf(digest), made])
       return made
     }).pipe(lock.withKey(metainfo.digest))
 
@@ -210,8 +283,8 @@ export const makePieceFiles = (
       if (shared.users > 0 || shared.closed) return Effect.succeed(true)
       if (!shared.open.isSettled()) return Effect.succeed(false)
       shared.closed = true
-      if (opened.get(digest) === shared) {
-        opened.delete(digest)
+      if (openedOf(digest).includes(shared)) {
+        drop(digest, shared)
         if (shared.open.state() === "downloading") keepVerified(digest, shared.open)
       }
       return Effect.as(shared.close, true)
@@ -226,16 +299,41 @@ export const makePieceFiles = (
     })
   }
 
+  const acquired = (metainfo: SwarmInfo): Effect.Effect<Shared, BlobStoreError, Scope.Scope> =>
+    Effect.acquireRelease(acquire(metainfo), release)
+
   return {
-    open: (metainfo) =>
-      Effect.map(Effect.acquireRelease(acquire(metainfo), release), (shared) => shared.pieceFile),
+    open: (metainfo) => Effect.map(acquired(metainfo), (shared) => shared.pieceFile),
+    openArrival: (blob) =>
+      Effect.gen(function* () {
+        const { digest, length, pieceLength } = blob
+        const signer = makeSigner()
+        const metainfo: Arrival = { digest, length, pieceLength, key: signer.key }
+        const { open, pieceFile } = yield* acquired(metainfo)
+        return {
+          ...pieceFile,
+          metainfo,
+          put: (piece, payload, done) =>
+            open.put(piece, payload, (hash) => signer.sign(vouchedText(piece, hash)), done)
+        }
+      }),
     detach: (digest) => {
-      const shared = opened.get(digest)
-      if (shared?.open.state() === "downloading") shared.open.setState("discarded")
+      for (const { open } of openedOf(digest)) {
+        if (open.state() === "downloading") open.setState("discarded")
+      }
       opened.delete(digest)
       verified.delete(digest)
     }
   }
+}
+
+/** The metainfo of a complete download; that of an arrival is computed now. */
+const finalOf = ({ torrent: { metainfo }, hashes }: OpenPieceFile): Metainfo => {
+  if (!isArrival(metainfo)) return metainfo
+  const { digest, length, pieceLength } = metainfo
+  const { layer } = hashes
+  invariant(layer !== undefined, "piece files: an arrival is complete without the hashes of its pieces")
+  return { digest, length, pieceLength, root: new Uint8Array(rootOfLayer(metainfo, layer, sha256)) }
 }
 
 const removedMeanwhile = (digest: Digest): BlobStoreError =>
@@ -248,6 +346,12 @@ const openOtherwise = (digest: Digest): BlobStoreError =>
   new BlobStoreError({
     reason: "io",
     message: `cannot open ${digest}: it is open with other metainfo; close that first`
+  })
+
+const arrivedAlready = (digest: Digest): BlobStoreError =>
+  new BlobStoreError({
+    reason: "io",
+    message: `cannot open ${digest} as a blob that arrives: it is here already`
   })
 
 const otherLength = (path: string, length: number, metainfo: Metainfo): BlobStoreError =>

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { describe } from "vitest"
+import { arrivalConformance } from "../../../testing/conformance/arrivals.conformance.ts"
 import { blobStoreConformance } from "../../../testing/conformance/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../../../testing/conformance/conformance.ts"
 import { pieceProofConformance } from "../../../testing/conformance/piece-proofs.conformance.ts"
@@ -49,6 +50,7 @@ const suites: Record<string, ReadonlyArray<ConformanceCase>> = {
   "file blob store": blobStoreConformance,
   "file piece store": pieceStoreConformance,
   "file piece store's proofs": pieceProofConformance,
+  "file store's arrivals": arrivalConformance,
   "file store's usage": storeUsageConformance,
   "SQLite table store": tableStoreConformance
 }

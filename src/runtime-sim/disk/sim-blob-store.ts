@@ -4,8 +4,15 @@
 import { Cause, Effect, Option, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import { encodeMetainfo, type Metainfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import {
+  encodeMetainfo,
+  isArrival,
+  type PiecedBlob,
+  type SwarmInfo,
+  type Torrent
+} from "../../protocol/wire/metainfo.ts"
+import {
+  type ArrivingFile,
   BlobMissing,
   type BlobStat,
   type BlobStore,
@@ -18,6 +25,7 @@ import {
   type UploadUnknown
 } from "../../roles/services/blob-store.ts"
 import type { BlobContent } from "./blob-content.ts"
+import { sharedTorrent } from "./sim-digests.ts"
 import { putTorrent, removeTorrent, type SimFolder } from "./sim-disk.ts"
 import { SimPieceFiles } from "./sim-piece-files.ts"
 import { SimUploads } from "./sim-uploads.ts"
@@ -36,6 +44,12 @@ export class SimBlobStore implements BlobStore {
     this.#session = session
     this.#folder = folder
     this.#pieces = new SimPieceFiles(session, folder)
+    // What an earlier process received or downloaded by an arrival is useless now.
+    for (const [digest, { torrent, openedBy }] of folder.downloads) {
+      if (isArrival(torrent.metainfo) && openedBy !== session.process) {
+        session.disk.forgetDownload(folder, digest)
+      }
+    }
   }
 
   stat(digest: Digest): Effect.Effect<Option.Option<BlobStat>, BlobStoreError> {
@@ -137,8 +151,10 @@ export class SimBlobStore implements BlobStore {
     })
   }
 
-  putMetainfo(metainfo: Metainfo): Effect.Effect<Torrent, BlobStoreError> {
-    return this.#whenAlive("keep metainfo", () => putTorrent(this.#folder, metainfo))
+  putMetainfo(metainfo: SwarmInfo): Effect.Effect<Torrent<SwarmInfo>, BlobStoreError> {
+    return this.#whenAlive("keep metainfo", () =>
+      isArrival(metainfo) ? sharedTorrent(metainfo) : putTorrent(this.#folder, metainfo)
+    )
   }
 
   findSwarm(swarm: SwarmId): Effect.Effect<Option.Option<Torrent>, BlobStoreError> {
@@ -148,8 +164,12 @@ export class SimBlobStore implements BlobStore {
     })
   }
 
-  openPieces(metainfo: Metainfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
+  openPieces(metainfo: SwarmInfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
     return this.#pieces.open(metainfo)
+  }
+
+  openArrival(blob: PiecedBlob): Effect.Effect<ArrivingFile, BlobStoreError, Scope.Scope> {
+    return this.#pieces.openArrival(blob)
   }
 
   get #uploadsMade(): SimUploads {

@@ -6,18 +6,18 @@ import { invariant } from "../../protocol/kit/invariant.ts"
 import { makeDigest, toHex } from "../../protocol/wire/digest.ts"
 import { pieceHash, pieceLevels, type Sha256, type TreeShape } from "../../protocol/wire/hash-tree.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import { encodeMetainfo, type Metainfo, type Torrent } from "../../protocol/wire/metainfo.ts"
+import { encodeMetainfo, type SwarmInfo, type Torrent } from "../../protocol/wire/metainfo.ts"
 import type { Payload } from "../../protocol/wire/payload.ts"
 import type { Digests } from "../../roles/services/digests.ts"
 
 const pieceHashes = new WeakMap<Uint8Array, { readonly levels: number; readonly hash: Uint8Array }>()
-const torrents = new WeakMap<Metainfo, Torrent>()
+const torrents = new WeakMap<SwarmInfo, Torrent<SwarmInfo>>()
 
 /**
  * Metainfo by its bytes. Every host decodes its own, and thousands of equal copies would be most of a host's memory.
  * The map is emptied when it is full, which costs only sharing.
  */
-const shared = new Map<SwarmId, WeakRef<Torrent>>()
+const shared = new Map<SwarmId, WeakRef<Torrent<SwarmInfo>>>()
 const maxShared = 4096
 
 /** For hash trees. */
@@ -36,9 +36,9 @@ export const payloadHash = (shape: TreeShape, payload: Payload): Uint8Array => {
 }
 
 /** The metainfo with its swarm's id: one object for all equal ones. */
-export const sharedTorrent = (metainfo: Metainfo): Torrent => {
+export const sharedTorrent = <Info extends SwarmInfo>(metainfo: Info): Torrent<Info> => {
   const known = torrents.get(metainfo)
-  if (known !== undefined) return known
+  if (known !== undefined) return known as Torrent<Info>
   const swarm = toHex(createHash("sha256").update(encodeMetainfo(metainfo)).digest()) as SwarmId
   let torrent = shared.get(swarm)?.deref()
   if (torrent === undefined) {
@@ -47,7 +47,8 @@ export const sharedTorrent = (metainfo: Metainfo): Torrent => {
     shared.set(swarm, new WeakRef(torrent))
   }
   torrents.set(metainfo, torrent)
-  return torrent
+  // Equal canonical bytes are of the same kind.
+  return torrent as Torrent<Info>
 }
 
 export const simDigests: Digests["Service"] = {

@@ -9,8 +9,8 @@ import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
-import type { Metainfo, Torrent } from "../../protocol/wire/metainfo.ts"
-import type { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
+import type { Metainfo, SwarmInfo, Torrent } from "../../protocol/wire/metainfo.ts"
+import type { PieceHashes } from "../../protocol/wire/vouched-hashes.ts"
 import { epochMillis, type Kernel } from "../kernel/kernel.ts"
 import type { RandomStream } from "../kernel/seeded-random.ts"
 import type { SimProcess } from "../network/sim-process.ts"
@@ -44,13 +44,13 @@ export interface StoredUpload {
 }
 
 export interface StoredDownload {
-  readonly torrent: Torrent
+  readonly torrent: Torrent<SwarmInfo>
   readonly have: Bitfield
   /** Bytes by piece, or the symbol whose parts all pieces are. */
   readonly bytes: Array<Uint8Array | undefined>
   symbol: SymbolicBlob | undefined
   /** What the proofs of pieces of real bytes have taught; made for the first of them. */
-  hashes: VerifiedHashes | undefined
+  hashes: PieceHashes | undefined
   /** Pieces that are not synced yet, each followed by the instant of its write, oldest first. */
   unsynced: number[]
   /** The process that opened it last, and the pieces that an earlier one stored and it has not checked. */

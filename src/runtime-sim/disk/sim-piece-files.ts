@@ -1,382 +1,123 @@
-// Simulated blobs that are open piece by piece: one open file per digest, shared by all its users. Verification is
-// real: the hash of the payload leads by its proof to the root; a symbol says what it stands for. Hashing and disk are
-// charged in virtual time, and so is the digest of the whole, which follows the run of pieces from the front like the
-// file store's.
-//
-//   downloading --complete, digest right--> complete
-//        |--complete, digest wrong--> discarded
-//        |--removed--> discarded               (a removed complete blob stays readable until it is closed)
+// The simulated blobs of a store that are open piece by piece: one open file per swarm, shared by all its users
+// (sim-piece-file.ts). Of the files of one digest at most one is a download; a blob that arrived is open by its arrival
+// and by its metainfo.
 
 import { Effect, type Scope } from "effect"
-import { Bitfield } from "../../protocol/kit/bitfield.ts"
-import { invariant } from "../../protocol/kit/invariant.ts"
-import type { Micros } from "../../protocol/kit/time.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
-import { hashBytes, unclesMissing } from "../../protocol/wire/hash-tree.ts"
-import { type Metainfo, pieceCount, pieceSize, type Torrent } from "../../protocol/wire/metainfo.ts"
-import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
-import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
-import { held } from "../../roles/scoped.ts"
+import { hashBytes } from "../../protocol/wire/hash-tree.ts"
 import {
-  type BlobStoreError,
-  DigestMismatch,
-  type LoadOutcome,
-  type PieceFile,
-  type StoreOutcome
-} from "../../roles/services/blob-store.ts"
-import type { EventTarget } from "../kernel/event-queue.ts"
-import { eventKinds } from "../kernel/kernel.ts"
-import { type BlobContent, RealContent, SymbolicContent } from "./blob-content.ts"
-import { payloadHash, sha256, simDigests } from "./sim-digests.ts"
-import { corrupted, putTorrent, removeTorrent, type SimFolder, type StoredDownload } from "./sim-disk.ts"
+  type Arrival,
+  isArrival,
+  type Metainfo,
+  type PiecedBlob,
+  type SwarmInfo,
+  type Torrent
+} from "../../protocol/wire/metainfo.ts"
+import { held } from "../../roles/scoped.ts"
+import type { ArrivingFile, BlobStoreError, PieceFile } from "../../roles/services/blob-store.ts"
+import type { BlobContent } from "./blob-content.ts"
+import { sharedTorrent, simDigests } from "./sim-digests.ts"
+import { putTorrent, type SimFolder } from "./sim-disk.ts"
+import { OpenFile, sameRoot } from "./sim-piece-file.ts"
 import type { StorageSession } from "./storage-session.ts"
-import { type SymbolicBlob, SymbolicPayload, SymbolicProof } from "./symbolic-blobs.ts"
-
-const kinds = {
-  loaded: eventKinds.storage + 1,
-  stored: eventKinds.storage + 2,
-  checked: eventKinds.storage + 3
-} as const
-
-/** Number of recorded unsynced pieces above which the synced ones among them are dropped. */
-const rememberedUnsynced = 64
-
-const storedOutcome: StoreOutcome = { tag: "Stored" }
-const corruptOutcome: StoreOutcome = { tag: "Corrupt" }
-
-type LoadDone = (outcome: LoadOutcome) => void
-
-interface StoreRequest {
-  readonly payload: Payload
-  readonly proof: HashProof
-  readonly done: (outcome: StoreOutcome) => void
-}
 
 /** The open piece files of one store. */
 export class SimPieceFiles {
   readonly #session: StorageSession
   readonly #folder: SimFolder
-  readonly #opened = new Map<Digest, OpenFile>()
+  /** At most one of a digest's files is a download. */
+  readonly #opened = new Map<Digest, ReadonlyArray<OpenFile>>()
 
   constructor(session: StorageSession, folder: SimFolder) {
     this.#session = session
     this.#folder = folder
   }
 
-  open(metainfo: Metainfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
+  open(metainfo: SwarmInfo): Effect.Effect<PieceFile, BlobStoreError, Scope.Scope> {
+    return this.#held(metainfo)
+  }
+
+  openArrival(blob: PiecedBlob): Effect.Effect<ArrivingFile, BlobStoreError, Scope.Scope> {
+    return Effect.suspend(() => {
+      const { digest, length, pieceLength } = blob
+      const key = new Uint8Array(Buffer.from(this.#session.disk.names.nextHex(hashBytes), "hex"))
+      const arrival: Arrival = { digest, length, pieceLength, key }
+      return Effect.map(this.#held(arrival), (file) => file as ArrivingFile)
+    })
+  }
+
+  #held(metainfo: SwarmInfo): Effect.Effect<OpenFile, BlobStoreError, Scope.Scope> {
     return Effect.uninterruptible(
       Effect.flatMap(this.#acquire(metainfo), (file) => held(() => file, this.#release))
     )
   }
 
   readonly #release = (file: OpenFile): void => {
-    const { digest } = file.metainfo
     file.users--
-    if (file.users === 0 && this.#opened.get(digest) === file) this.#opened.delete(digest)
+    if (file.users === 0) this.#drop(file)
+  }
+
+  #openedOf(digest: Digest): ReadonlyArray<OpenFile> {
+    return this.#opened.get(digest) ?? []
+  }
+
+  #drop(file: OpenFile): void {
+    const { digest } = file.metainfo
+    const rest = this.#openedOf(digest).filter((one) => one !== file)
+    if (rest.length === 0) this.#opened.delete(digest)
+    else this.#opened.set(digest, rest)
   }
 
   /** A removed download accepts no more pieces. */
   detach(digest: Digest): void {
-    this.#opened.get(digest)?.discard()
+    for (const file of this.#openedOf(digest)) file.discard()
     this.#opened.delete(digest)
   }
 
-  #acquire(metainfo: Metainfo): Effect.Effect<OpenFile, BlobStoreError> {
+  #acquire(metainfo: SwarmInfo): Effect.Effect<OpenFile, BlobStoreError> {
     const session = this.#session
     const { digest } = metainfo
     return Effect.suspend(() => {
       if (!session.process.alive) return Effect.fail(session.fenced("open pieces"))
-      const shared = this.#opened.get(digest)
+      const swarm = simDigests.swarmId(metainfo)
+      const shared = this.#openedOf(digest).find((file) => file.swarm === swarm)
       if (shared !== undefined) {
-        if (shared.swarm !== simDigests.swarmId(metainfo)) {
-          return Effect.fail(
-            session.error("open pieces", `${digest} is open with other metainfo; close that first`)
-          )
-        }
         shared.users++
         return Effect.succeed(shared)
       }
-      const content = this.#folder.blobs.get(digest)
-      if (content !== undefined && content.length !== metainfo.length) {
+      if (this.#openedOf(digest).some((file) => file.isDownloading)) {
         return Effect.fail(
-          session.error("open pieces", `${digest} has ${content.length} bytes, not ${metainfo.length}`)
+          session.error("open pieces", `${digest} is open with other metainfo; close that first`)
         )
       }
-      const isKnown = this.#folder.torrents.get(digest)?.swarm === simDigests.swarmId(metainfo)
-      if (
-        content !== undefined &&
-        !isKnown &&
-        !sameRoot(content.metainfo(digest, metainfo.pieceLength), metainfo)
-      ) {
-        return Effect.fail(session.error("open pieces", `the tree of ${digest} has another root`))
-      }
-      const torrent = putTorrent(this.#folder, metainfo)
+      const content = this.#folder.blobs.get(digest)
+      const torrent = isArrival(metainfo)
+        ? this.#arriving(metainfo, content)
+        : this.#torrentOf(metainfo, content)
+      if (typeof torrent === "string") return Effect.fail(session.error("open pieces", torrent))
       const file = new OpenFile(session, this.#folder, torrent, content)
-      this.#opened.set(digest, file)
+      this.#opened.set(digest, [...this.#openedOf(digest), file])
       return Effect.succeed(file)
     })
   }
-}
 
-class OpenFile implements PieceFile, EventTarget {
-  readonly metainfo: Metainfo
-  readonly swarm: Torrent["swarm"]
-  users = 1
-  readonly #session: StorageSession
-  readonly #folder: SimFolder
-  readonly #download: StoredDownload | undefined
-  #content: BlobContent | undefined
-  /** The symbol whose root is known to be that of the metainfo. */
-  #symbol: SymbolicBlob | undefined
-  #discarded = false
-  /** The digest of the whole blob as it grows: the pieces before this one are hashed, the last at `#prefixDoneAt`. */
-  #prefix = 0
-  #prefixDoneAt: Micros = 0
-
-  constructor(
-    session: StorageSession,
-    folder: SimFolder,
-    torrent: Torrent,
-    content: BlobContent | undefined
-  ) {
-    this.#session = session
-    this.#folder = folder
-    this.metainfo = torrent.metainfo
-    this.swarm = torrent.swarm
-    this.#content = content
-    this.#download = content === undefined ? openDownload(folder, torrent, session) : undefined
-    if (content === undefined) session.disk.noteUse(folder, torrent.metainfo.digest)
-    this.#advancePrefix()
+  #arriving(arrival: Arrival, content: BlobContent | undefined): Torrent<Arrival> | string {
+    return content === undefined ? sharedTorrent(arrival) : `${arrival.digest} is here already`
   }
 
-  /** Pieces that an earlier process stored, which are hashed again before they count. */
-  get #unchecked(): Bitfield | undefined {
-    return this.#content === undefined ? this.#download?.unchecked : undefined
-  }
-
-  have(): Bitfield {
-    const pieces = pieceCount(this.metainfo)
-    if (this.#download === undefined) return Bitfield.full(pieces)
-    const have = this.#download.have.copy()
-    if (this.#unchecked === undefined) return have
-    for (let piece = 0; piece < pieces; piece++) if (this.#unchecked.has(piece)) have.clear(piece)
-    return have
-  }
-
-  recorded(): Bitfield {
-    return this.#unchecked?.copy() ?? new Bitfield(pieceCount(this.metainfo))
-  }
-
-  check(piece: number, done: (isThere: boolean) => void): void {
-    const { process, disk } = this.#session
-    const bytes = pieceSize(this.metainfo, piece)
-    const at = Math.max(disk.readDone(bytes), disk.hashDone(bytes))
-    process.kernel.schedule(at, this, kinds.checked, process.host.index, done, piece)
-  }
-
-  load(piece: number, done: LoadDone): void {
-    const { process, disk } = this.#session
-    if (disk.isCached) {
-      done(this.#load(piece))
-      return
+  #torrentOf(metainfo: Metainfo, content: BlobContent | undefined): Torrent | string {
+    const { digest } = metainfo
+    if (content !== undefined && content.length !== metainfo.length) {
+      return `${digest} has ${content.length} bytes, not ${metainfo.length}`
     }
-    const at = disk.readDone(pieceSize(this.metainfo, piece))
-    process.kernel.schedule(at, this, kinds.loaded, process.host.index, done, piece)
-  }
-
-  store(piece: number, payload: Payload, proof: HashProof, done: StoreRequest["done"]): void {
-    const { process, disk } = this.#session
-    const request: StoreRequest = { payload, proof, done }
-    const at = disk.verifiedAndWritten(payload.byteLength)
-    process.kernel.schedule(at, this, kinds.stored, process.host.index, request, piece)
-  }
-
-  fire(kind: number, subject: unknown, piece: number): void {
-    if (!this.#session.process.alive) return
-    if (kind === kinds.loaded) {
-      ;(subject as LoadDone)(this.#load(piece))
-    } else if (kind === kinds.checked) {
-      if (this.#unchecked?.clear(piece) === true) this.#advancePrefix()
-      ;(subject as (isThere: boolean) => void)(!this.#discarded && this.#has(piece))
-    } else {
-      const request = subject as StoreRequest
-      request.done(this.#store(piece, request.payload, request.proof))
+    const isKnown = this.#folder.torrents.get(digest)?.swarm === simDigests.swarmId(metainfo)
+    if (
+      content !== undefined &&
+      !isKnown &&
+      !sameRoot(content.metainfo(digest, metainfo.pieceLength), metainfo)
+    ) {
+      return `the tree of ${digest} has another root`
     }
-  }
-
-  get complete(): Effect.Effect<void, DigestMismatch | BlobStoreError> {
-    return Effect.suspend(() => this.#complete())
-  }
-
-  #complete(): Effect.Effect<void, DigestMismatch | BlobStoreError> {
-    const session = this.#session
-    if (this.#content !== undefined) return Effect.void
-    if (this.#discarded) return Effect.fail(this.#removedMeanwhile())
-    invariant(this.#download!.have.isFull, "piece file: completed with pieces missing")
-    const { kernel } = session.process
-    const synced = Math.max(this.#prefixDoneAt, kernel.now) + session.disk.options.commitDelay
-    return Effect.flatMap(session.until(Math.ceil(synced), "complete a download"), () => this.#install())
-  }
-
-  /** Ends the file: nobody may store into it any more. */
-  discard(): void {
-    if (this.#content === undefined) this.#discarded = true
-  }
-
-  #load(piece: number): LoadOutcome {
-    if (this.#discarded || !this.#has(piece)) {
-      return { tag: "Failed", error: this.#session.error(`load piece ${piece}`, "it is not there") }
-    }
-    const { pieceLength } = this.metainfo
-    const payload = this.#content?.piece(piece, pieceLength) ?? this.#stored(piece)
-    const proof = this.#content?.proof(piece, this.metainfo) ?? this.#storedProof(piece)
-    const { corruptPieces, corruptProofs } = this.#session.faults
-    return {
-      tag: "Loaded",
-      payload: corruptPieces ? corrupted(payload as Uint8Array | SymbolicPayload) : payload,
-      proof: corruptProofs && proof instanceof Uint8Array ? proof.map((byte) => byte ^ 1) : proof
-    }
-  }
-
-  #store(piece: number, payload: Payload, proof: HashProof): StoreOutcome {
-    const session = this.#session
-    if (this.#discarded) {
-      return { tag: "Failed", error: session.error(`store piece ${piece}`, "the download was removed") }
-    }
-    const size = pieceSize(this.metainfo, piece)
-    if (payload.byteLength !== size || !this.#matches(piece, payload, proof)) return corruptOutcome
-    const download = this.#download
-    if (download === undefined || download.have.has(piece)) {
-      if (this.#unchecked?.clear(piece) === true) this.#advancePrefix()
-      return storedOutcome
-    }
-    if (!session.disk.allocate(size)) return { tag: "Failed", error: session.full(`store piece ${piece}`) }
-    if (payload instanceof SymbolicPayload) download.symbol = payload.blob
-    else download.bytes[piece] = payload as Uint8Array
-    download.have.set(piece)
-    this.#noteUnsynced(download, piece)
-    this.#advancePrefix()
-    return storedOutcome
-  }
-
-  #matches(piece: number, payload: Payload, proof: HashProof): boolean {
-    if (payload instanceof SymbolicPayload) return this.#provesSymbol(piece, payload, proof)
-    invariant(proof instanceof Uint8Array, "piece file: the proof of real bytes is not bytes")
-    return this.#hashes.learn(piece, payloadHash(this.metainfo, payload), proof)
-  }
-
-  #provesSymbol(
-    piece: number,
-    { blob, corrupted, piece: actual }: SymbolicPayload,
-    proof: HashProof
-  ): boolean {
-    invariant(proof instanceof SymbolicProof, "piece file: the proof of a symbol is no symbol")
-    if (corrupted || actual !== piece || proof.blob !== blob || proof.piece !== piece) return false
-    if (this.#symbol !== blob) {
-      if (!sameRoot(blob.metainfo, this.metainfo)) return false
-      this.#symbol = blob
-    }
-    const missing = this.#download === undefined ? 0 : unclesMissing(this.#download.have, piece)
-    return proof.byteLength >= missing * hashBytes
-  }
-
-  /** Those of a download, or those of a complete blob that is stored once more, which a proof can teach nothing. */
-  get #hashes(): VerifiedHashes {
-    const download = this.#download
-    if (download === undefined) return new VerifiedHashes(this.metainfo, this.metainfo.root, sha256)
-    download.hashes ??= new VerifiedHashes(this.metainfo, this.metainfo.root, sha256)
-    return download.hashes
-  }
-
-  #has(piece: number): boolean {
-    if (this.#download === undefined) return true
-    return this.#download.have.has(piece) && this.#unchecked?.has(piece) !== true
-  }
-
-  #stored(piece: number): Payload {
-    const { bytes, symbol } = this.#download!
-    return symbol === undefined ? bytes[piece]! : symbol.payload(piece)
-  }
-
-  #storedProof(piece: number): HashProof {
-    const { hashes, symbol } = this.#download!
-    return symbol === undefined ? hashes!.proofOf(piece) : symbol.proof(piece)
-  }
-
-  #noteUnsynced(download: StoredDownload, piece: number): void {
-    const { now } = this.#session.process.kernel
-    const { unsynced } = download
-    unsynced.push(piece, now)
-    if (unsynced.length < 2 * rememberedUnsynced) return
-    const syncedBefore = now - this.#session.disk.options.syncDelay
-    let synced = 0
-    while (synced < unsynced.length && unsynced[synced + 1]! <= syncedBefore) synced += 2
-    if (synced > 0) unsynced.splice(0, synced)
-  }
-
-  #advancePrefix(): void {
-    const download = this.#download
-    if (download === undefined) return
-    const { kernel } = this.#session.process
-    const { hashRate } = this.#session.disk.options
-    const pieces = pieceCount(this.metainfo)
-    while (this.#prefix < pieces && this.#has(this.#prefix)) {
-      const size = pieceSize(this.metainfo, this.#prefix++)
-      this.#prefixDoneAt = Math.max(this.#prefixDoneAt, kernel.now) + (size / hashRate) * 1e6
-    }
-  }
-
-  #install(): Effect.Effect<void, DigestMismatch | BlobStoreError> {
-    const folder = this.#folder
-    const download = this.#download!
-    const { digest, pieceLength, length } = this.metainfo
-    if (this.#content !== undefined) return Effect.void
-    if (this.#discarded) return Effect.fail(this.#removedMeanwhile())
-    const content =
-      download.symbol === undefined
-        ? new RealContent(download.bytes as Uint8Array[], pieceLength, length)
-        : new SymbolicContent(download.symbol)
-    const actual = this.#session.disk.wholeDigest(this.swarm, () => content.digest(digest))
-    folder.downloads.delete(digest)
-    if (actual !== digest) {
-      this.#discarded = true
-      this.#session.disk.free(length)
-      removeTorrent(folder, digest)
-      return Effect.fail(new DigestMismatch({ expected: digest, actual }))
-    }
-    this.#content = content
-    folder.blobs.set(digest, content)
-    this.#session.disk.noteUse(folder, digest)
-    return Effect.void
-  }
-
-  #removedMeanwhile(): BlobStoreError {
-    return this.#session.error("complete a download", `${this.metainfo.digest} was removed meanwhile`)
+    return putTorrent(this.#folder, metainfo)
   }
 }
-
-const openDownload = (folder: SimFolder, torrent: Torrent, { process }: StorageSession): StoredDownload => {
-  const { digest } = torrent.metainfo
-  const before = folder.downloads.get(digest)
-  if (before?.torrent.swarm === torrent.swarm) {
-    if (before.openedBy !== process)
-      before.unchecked = before.have.count === 0 ? undefined : before.have.copy()
-    before.openedBy = process
-    return before
-  }
-  const download: StoredDownload = {
-    torrent,
-    have: new Bitfield(pieceCount(torrent.metainfo)),
-    bytes: [],
-    symbol: undefined,
-    hashes: undefined,
-    unsynced: [],
-    openedBy: process,
-    unchecked: undefined
-  }
-  folder.downloads.set(digest, download)
-  return download
-}
-
-const sameRoot = (one: Metainfo, other: Metainfo): boolean =>
-  one.root.every((byte, index) => byte === other.root[index])

@@ -3,6 +3,7 @@
 
 import { Effect, Exit, Stream } from "effect"
 import { describe, expect, it } from "vitest"
+import { arrivalConformance } from "../../../testing/conformance/arrivals.conformance.ts"
 import { blobStoreConformance } from "../../../testing/conformance/blob-store.conformance.ts"
 import type { ConformanceCase, StoragePlace } from "../../../testing/conformance/conformance.ts"
 import { pieceProofConformance } from "../../../testing/conformance/piece-proofs.conformance.ts"
@@ -82,5 +83,6 @@ it("a kill gives back the room of what an upload had not kept yet", () => {
 describe("blob store", () => runCases(blobStoreConformance))
 describe("piece store", () => runCases(pieceStoreConformance))
 describe("proofs of pieces", () => runCases(pieceProofConformance))
+describe("arrivals", () => runCases(arrivalConformance))
 describe("store usage", () => runCases(storeUsageConformance))
 describe("table store", () => runCases(tableStoreConformance))
