@@ -31,14 +31,10 @@ const options = Schema.Struct({
   links: option(
     namesText,
     linkModels.join(","),
-    "How links are shared, each in turn: fair is as TCP does it, queue is one frame after the other."
+    "Models of links, in turn: fair shares as TCP, queue sends frame after frame."
   ),
   factors: option(namesText, factorNames.join(","), "Factors that are varied."),
-  pairs: option(
-    namesText,
-    shippedPairs.join(","),
-    `Factors of which every two are varied together, of ${pairNames.join(", ")}. A single one makes no pair.`
-  ),
+  pairs: option(namesText, shippedPairs.join(","), "Factors of which every two are varied together."),
   confirm: option(
     countText(0, 100),
     "3",
