@@ -201,9 +201,9 @@ export const limits = {
   /** Readers of a swarm whose windows go first. Further readers are served without precedence. */
   maxReaders: 64,
   /**
-   * Pieces that may come by suggestion while a reader waits for another one; then its piece goes first. A sixteenth
-   * of a blob in 1024 pieces (256 MiB to 16 GiB), so that its first byte comes before a tenth. Fewer give the first
-   * byte sooner, more keep the pieces that a crowd fetches from one source diverse.
+   * Pieces that may come by suggestion while a reader waits for another one; then its piece goes first. A
+   * thirty-second of a blob in 2048 pieces (512 MiB to 32 GiB), so that its first byte comes before a tenth. Fewer give
+   * the first byte sooner, more keep the pieces that a crowd fetches from one source diverse.
    */
   readerPatience: 64,
   /** Suggestions of one neighbour that are kept: the first ones of its last message. */

@@ -82,8 +82,8 @@ const expectBytes = (got: Uint8Array, start: number): void => {
 const touched = (start: number, end: number): number =>
   Math.ceil(end / pieceLength) - Math.floor(start / pieceLength)
 
-it("is cut into a thousand pieces, so that one is a small part of a tenth", () => {
-  expect([pieceLength, pieces]).toEqual([4 * MiB, 1024])
+it("is cut into two thousand pieces, so that one is a small part of a tenth", () => {
+  expect([pieceLength, pieces]).toEqual([2 * MiB, 2048])
 })
 
 it.for([

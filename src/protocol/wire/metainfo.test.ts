@@ -163,18 +163,18 @@ describe("canonical bytes", () => {
 })
 
 describe("a blob", () => {
-  test("has the smallest power of two >= length/1024 as piece length, within the limits", () => {
+  test("has the smallest power of two >= length/2048 as piece length, within the limits", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 44 }), (length) => {
         const powers = Array.from({ length: 45 }, (_, exponent) => 2 ** exponent)
-        const wanted = powers.find((power) => power >= length / 1024)!
+        const wanted = powers.find((power) => power >= length / 2048)!
         const clamped = Math.min(Math.max(wanted, limits.minPieceLength), limits.maxPieceLength)
         expect(choosePieceLength(length)).toBe(clamped)
       })
     )
     expect(choosePieceLength(0)).toBe(256 * 1024)
-    expect(choosePieceLength(256 * 1024 * 1024)).toBe(256 * 1024)
-    expect(choosePieceLength(256 * 1024 * 1024 + 1)).toBe(512 * 1024)
+    expect(choosePieceLength(512 * 1024 * 1024)).toBe(256 * 1024)
+    expect(choosePieceLength(512 * 1024 * 1024 + 1)).toBe(512 * 1024)
     expect(choosePieceLength(2 ** 40)).toBe(16 * 1024 * 1024)
   })
 

@@ -54,12 +54,14 @@ export interface MetainfoInvalid {
 export const metainfoBytes = (digestLength: number): number => 8 + 1 + digestLength + 8 + 4 + hashBytes
 
 /**
- * The piece length for a blob of `length` bytes: the smallest power of two >= length/1024, clamped to
- * [minPieceLength, maxPieceLength].
+ * The piece length for a blob of `length` bytes: the smallest power of two >= length/2048, clamped to
+ * [minPieceLength, maxPieceLength]. Where one source feeds all hosts, shorter pieces are there sooner: 300 agents, one
+ * origin, 1 GB, 300 MB/s, `fair`, seed 1, p50 / slowest of the bound: 1.22 / 1.23 with 1 MiB, 1.15 / 1.19 with 512 KiB,
+ * 1.13 / 1.15 with 256 KiB. Each piece costs about eight messages, so the shortest ones are left to short blobs.
  */
 export const choosePieceLength = (length: number): number => {
   let pieceLength = limits.minPieceLength
-  while (pieceLength < limits.maxPieceLength && pieceLength * 1024 < length) pieceLength *= 2
+  while (pieceLength < limits.maxPieceLength && pieceLength * 2048 < length) pieceLength *= 2
   return pieceLength
 }
 
