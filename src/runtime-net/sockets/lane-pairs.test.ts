@@ -16,7 +16,16 @@ afterEach(() => {
 
 const lane = () => {
   const terminate = vi.fn()
-  const socket = Object.assign(new EventEmitter(), { terminate, isPaused: false })
+  const socket = Object.assign(new EventEmitter(), {
+    terminate,
+    isPaused: false,
+    pause: () => {
+      socket.isPaused = true
+    },
+    resume: () => {
+      socket.isPaused = false
+    }
+  })
   return { socket, terminate, lane: new Lane(socket as unknown as WebSocket, { bytesRead: 0 } as Socket) }
 }
 
@@ -39,6 +48,15 @@ describe("lanes of connections", () => {
     expect(late).not.toHaveBeenCalled()
     expect(a1.terminate).not.toHaveBeenCalled()
     expect(a1.socket.eventNames()).toEqual([])
+  })
+
+  test("are read only when both are there", () => {
+    const { pairs: table } = pairs()
+    const [first, second] = [lane(), lane()]
+    table.came("a", "pieces", first.lane)
+    expect(first.socket.isPaused).toBe(true)
+    table.came("a", "messages", second.lane)
+    expect([first.socket.isPaused, second.socket.isPaused]).toEqual([false, false])
   })
 
   test("may come once each", () => {

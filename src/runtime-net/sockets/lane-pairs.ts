@@ -1,6 +1,7 @@
 // The lanes of connections of which a listener has one so far. The other one comes in time, or the first is closed.
 //
-// Invariant: a lane is matched once, with the other lane of its id; one that is closed is forgotten.
+// Invariants: a lane is matched once, with the other lane of its id; one that is closed is forgotten; one that waits is
+// not read, so that frames for nobody take no memory.
 
 import type { Micros } from "../../protocol/kit/time.ts"
 import { monotonicNow, wakeAt } from "../platform/node-timers.ts"
@@ -46,6 +47,7 @@ export class LanePairs {
     const other = this.#halves.get(id)
     if (other !== undefined) {
       other.forget()
+      other.lane.socket.resume()
       return name === "messages"
         ? { messages: lane, pieces: other.lane }
         : { messages: other.lane, pieces: lane }
@@ -59,6 +61,7 @@ export class LanePairs {
       this.#late()
       socket.terminate()
     })
+    socket.pause()
     socket.on("error", () => {})
     socket.once("close", forget)
     this.#halves.set(id, { name, lane, forget })
