@@ -2,12 +2,13 @@
 // blob is whole it has no metainfo; meanwhile its arrival is given out instead (protocol/wire/vouched-hashes.ts).
 //
 //   received --piece by piece--> complete in the swarm --whole digest right--> a blob with metainfo
-//      \ the sender breaks off, or has another length; the digest is wrong: the swarm ends, and nothing is kept
+//      \ the sender breaks off, or has another length; the digest is wrong: the swarm ends, and nothing is kept; it
+//        has been received nevertheless if the blob came here by another way meanwhile
 //
 // Invariants: bytes become a blob only by their digest; at most two pieces of an arrival are in memory on their way to
 // the disk, and one more is being filled. It does not know where the bytes come from.
 
-import { Data, Deferred, Effect, type Scope, Stream } from "effect"
+import { Data, Deferred, Effect, Option, type Scope, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { type Arrival, choosePieceLength, pieceSize } from "../../protocol/wire/metainfo.ts"
 import type { SwarmBroken } from "../peer/open-swarm.ts"
@@ -69,14 +70,19 @@ export const makeOriginArrivals = (blobs: BlobStore, engine: PeerEngine): Origin
       yield* swarm.completed
     }).pipe(
       Effect.scoped,
-      // What is left of it without a digest. A blob that came here by another way meanwhile stays.
-      Effect.tapError(() => Effect.ignore(dropUnfinished(blobs, digest)))
+      // A blob that came here by another way meanwhile is what was wanted. Without one, what is left has no digest.
+      Effect.catch((error) =>
+        Effect.matchEffect(blobs.stat(digest), {
+          onFailure: () => Effect.fail(error),
+          onSuccess: (found) =>
+            Option.isSome(found)
+              ? Effect.void
+              : Effect.andThen(Effect.ignore(blobs.remove(digest)), Effect.fail(error))
+        })
+      )
     )
   }
 })
 
 const wrongLength = (digest: Digest, length: number, which: "more" | "fewer"): LengthWrong =>
   new LengthWrong({ message: `${which} than the ${length} bytes of ${digest} came, which were announced` })
-
-const dropUnfinished = (blobs: BlobStore, digest: Digest): Effect.Effect<void, BlobStoreError> =>
-  Effect.flatMap(blobs.stat(digest), (found) => (found._tag === "Some" ? Effect.void : blobs.remove(digest)))
