@@ -71,7 +71,8 @@ export const limits = {
   requestsAtFirst: 1,
   /**
    * Live requests and pieces being stored of a swarm, whatever they weigh: what a path of 20 ms one way needs at
-   * 300 MB/s with pieces of 1 MiB is 20. It bounds memory and tables on paths that are longer still.
+   * 300 MB/s with pieces of 1 MiB is 20. It bounds memory and tables on paths that are longer still. One neighbour has
+   * at most half of them, because only its own answers say how long its path is.
    */
   maxRequestsOut: 64,
   /** Bytes of the same: ten of the longest pieces. */

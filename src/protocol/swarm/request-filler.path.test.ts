@@ -2,12 +2,18 @@
 
 import { describe, expect, it } from "vitest"
 import { setUpFiller } from "../../../testing/protocol/test-requested-swarm.ts"
+import type { PeerHostRules } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
 
 describe("on paths that are long or slow", () => {
   /** Neighbours whose times are known, with nothing asked of them. */
-  const setUpPaths = (...paths: ReadonlyArray<readonly [roundTrip: number, answerTime: number]>) => {
-    const set = setUpFiller({ longPathGain: 0 }, { pieces: 40 })
+  const setUpPaths = (...paths: ReadonlyArray<readonly [roundTrip: number, answerTime: number]>) =>
+    setUpPathsBy({}, ...paths)
+  const setUpPathsBy = (
+    rules: Partial<PeerHostRules>,
+    ...paths: ReadonlyArray<readonly [roundTrip: number, answerTime: number]>
+  ) => {
+    const set = setUpFiller({ longPathGain: 0, ...rules }, { pieces: 40 })
     const pieces = Array.from({ length: 40 }, (_, piece) => piece)
     const neighbours = paths.map(([roundTrip, answerTime], index) => {
       const neighbour = set.join(index + 1, ...pieces)
@@ -26,6 +32,20 @@ describe("on paths that are long or slow", () => {
     })
     expect(counts).toEqual([2, 4, 7])
     expect(context.load).toBe(2000 + 4 * 500 + 7 * 250)
+  })
+
+  it("a neighbour that shows a long round trip and then none of its pieces has half of what may be out", () => {
+    // Ten pieces of 1000 bytes, as with the longest pieces: a least part of flow of 1/20 would allow 30 requests.
+    const { filler, window, neighbours, asked } = setUpPathsBy(
+      { maxRequestedBytes: 10_000 },
+      [999, 1000],
+      [0, 1000]
+    )
+    const [liar, honest] = neighbours as [Neighbour, Neighbour]
+    filler.fill(liar, 0)
+    expect([asked().length, window.live]).toEqual([5, 5])
+    filler.fill(honest, 0)
+    expect(asked()).toEqual(["2:5", "2:6"])
   })
 
   it("the neighbour that would send the fewest at once is asked first", () => {

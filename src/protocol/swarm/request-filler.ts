@@ -19,7 +19,7 @@ import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour } from "./neighbour.ts"
 import { PathTimes, sawRoundTrip } from "./path-times.ts"
 import { selectPiece } from "./piece-selection.ts"
-import type { OutstandingRequest, RequestWindow } from "./request-window.ts"
+import { mostRequestsOut, type OutstandingRequest, type RequestWindow } from "./request-window.ts"
 
 const noReaders: readonly never[] = []
 
@@ -204,10 +204,14 @@ export class RequestFiller {
   }
 
   #hasRoom(neighbour: Neighbour): boolean {
-    const { maxRequestsPerNeighbour } = this.#context.rules
+    const { rules } = this.#context
     return (
       neighbour.state === "joined" &&
-      neighbour.requests.hasRoom(maxRequestsPerNeighbour, this.#paths.flowPart(neighbour))
+      neighbour.requests.hasRoom(
+        rules.maxRequestsPerNeighbour,
+        this.#paths.flowPart(neighbour),
+        mostRequestsOut(rules, this.#swarm.metainfo.pieceLength)
+      )
     )
   }
 

@@ -18,21 +18,31 @@ describe("the requests of one neighbour", () => {
 
   it("have room for live ones within the limit, and for twice as many that are owed an answer", () => {
     const requests = of([1, 5], [2, 5], [3, 5])
-    expect(requests.hasRoom(2, 1)).toBe(true)
+    expect(requests.hasRoom(2, 1, 64)).toBe(true)
     requests.live = 2
-    expect(requests.hasRoom(2, 1)).toBe(false)
+    expect(requests.hasRoom(2, 1, 64)).toBe(false)
     requests.live = 1
-    expect(requests.hasRoom(2, 1)).toBe(true)
+    expect(requests.hasRoom(2, 1, 64)).toBe(true)
     requests.outstanding.push({ piece: 4, sentAt: 0, weight: wholeRequest, state: "expired", expiresAt: 5 })
-    expect(requests.hasRoom(2, 1)).toBe(false)
+    expect(requests.hasRoom(2, 1, 64)).toBe(false)
   })
 
   it("have room for as many as let that many pieces come at once", () => {
     const requests = new NeighbourRequests()
     requests.live = 4
-    expect([1, 0.5, 0.4, 0.25].map((part) => requests.hasRoom(2, part))).toEqual([false, false, false, true])
+    expect([1, 0.5, 0.4, 0.25].map((part) => requests.hasRoom(2, part, 64))).toEqual([
+      false,
+      false,
+      false,
+      true
+    ])
     requests.live = 3
-    expect([1, 0.5, 0.4, 0.25].map((part) => requests.hasRoom(2, part))).toEqual([false, true, true, true])
+    expect([1, 0.5, 0.4, 0.25].map((part) => requests.hasRoom(2, part, 64))).toEqual([
+      false,
+      true,
+      true,
+      true
+    ])
   })
 
   it("expire at the earliest instant of all", () => {

@@ -48,9 +48,16 @@ export class NeighbourRequests {
     return undefined
   }
 
-  /** Whether one more request may be sent, given a limit of pieces that come at once and what each live one counts. */
-  hasRoom(maxAtOnce: number, flowPart: number): boolean {
-    return this.live * flowPart + 0.5 <= maxAtOnce && this.outstanding.length * flowPart < 2 * maxAtOnce
+  /**
+   * Whether one more request may be sent, given a limit of pieces that come at once, what each live one counts, and
+   * the most live requests of the swarm, of which one neighbour has half.
+   */
+  hasRoom(maxAtOnce: number, flowPart: number, mostOut: number): boolean {
+    return (
+      this.live * flowPart + 0.5 <= maxAtOnce &&
+      this.outstanding.length * flowPart < 2 * maxAtOnce &&
+      this.live < Math.max(1, mostOut / 2)
+    )
   }
 
   /** The earliest instant at which a request is given up. */
@@ -84,6 +91,12 @@ export interface HostRequests {
   /** Number of swarms that fetch. */
   readonly fetching: number
 }
+
+/** The most live requests and pieces being stored of a swarm with pieces of this length. */
+export const mostRequestsOut = (
+  { maxRequestsOut, maxRequestedBytes }: Pick<MemoryRules, "maxRequestsOut" | "maxRequestedBytes">,
+  pieceLength: number
+): number => Math.min(maxRequestsOut, maxRequestedBytes / pieceLength)
 
 /** Whether one more request fits, to the nearest whole one. */
 const fits = (load: number, most: number): boolean => load + wholeRequest / 2 <= most * wholeRequest
@@ -129,7 +142,7 @@ export class RequestWindow {
     stored: number,
     pieceLength: number
   ): boolean {
-    const most = Math.min(maxRequestsOut, maxRequestedBytes / pieceLength)
+    const most = mostRequestsOut({ maxRequestsOut, maxRequestedBytes }, pieceLength)
     return this.load / wholeRequest + stored < 2 * maxRequestsPerSwarm && this.live + stored < most
   }
 
