@@ -18,6 +18,7 @@ import type { PeerEngine } from "../peer/peer-engine.ts"
 import { type BlobStore, BlobStoreError, type PieceFile } from "../services/blob-store.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { Timers } from "../services/timers.ts"
+import { followArrival } from "./arriving-download.ts"
 import { makeDownloads } from "./downloads.ts"
 import { AgentLimits } from "./limits.ts"
 
@@ -140,6 +141,32 @@ describe("a download of a blob that arrives", () => {
       yield* TestClock.adjust(Duration.seconds(5))
       expect(String(yield* Fiber.join(pull))).toContain("receives it no more")
     })
+  )
+
+  it.effect(
+    "goes on while nobody waits for a piece, as a slow reader of a range, and ends when one does",
+    () =>
+      Effect.gen(function* () {
+        const file = { ...arrivalBy("1"), have: () => new Bitfield(3) } as Partial<PieceFile>
+        const face = {
+          feed: () => {},
+          status: () => undefined,
+          breakSwarm: (_: SwarmId, why: Parameters<SwarmEntry["markBroken"]>[0]) => entry.markBroken(why)
+        }
+        const timers = yield* clockTimers
+        const entry: SwarmEntry = new SwarmEntry(file as PieceFile, yield* Scope.make(), timers, face, true)
+        const tracker = { metainfo: () => Effect.succeed(whole) } as Partial<TrackerClient> as TrackerClient
+        yield* Effect.forkChild(followArrival(tracker, "demo", entry, seconds(5)))
+        yield* minute
+        expect(entry.broken).toBeUndefined()
+        entry.whenStored(
+          1,
+          () => {},
+          () => {}
+        )
+        yield* TestClock.adjust(Duration.seconds(10))
+        expect(String(entry.broken)).toContain("receives it no more")
+      })
   )
 
   it.effect("is not given up because trackers are away, but stalls like any other", () =>

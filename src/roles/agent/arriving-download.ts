@@ -16,7 +16,10 @@ const noLongerArriving = new SwarmBroken({
   message: "the origin that was receiving the blob receives it no more; ask again"
 })
 
-/** Breaks the swarm when the origin does not receive the blob any more and nothing comes from peers. */
+/**
+ * Breaks the swarm when the origin does not receive the blob any more, and nothing comes from peers although somebody
+ * waits for it.
+ */
 export const followArrival = (
   tracker: TrackerClient,
   namespace: string,
@@ -24,14 +27,14 @@ export const followArrival = (
   pause: Micros
 ): Effect.Effect<void> => {
   const check = Effect.gen(function* () {
-    const before = swarm.have.count
+    const before = swarm.lastProgress()
     yield* Effect.sleep(toDuration(pause))
     if (swarm.have.isFull) return true
     const asked = yield* Effect.result(tracker.metainfo(namespace, swarm.metainfo.digest))
     const isSame = asked._tag === "Success" && asked.success.swarm === swarm.swarm
     if (isSame) swarm.noteProgress()
     const isUncertain = asked._tag === "Failure" && asked.failure._tag === "TrackerUnavailable"
-    if (isSame || isUncertain || swarm.have.count > before) return false
+    if (isSame || isUncertain || swarm.lastProgress() > before) return false
     swarm.breakWith(noLongerArriving)
     return true
   })
