@@ -1,6 +1,7 @@
 // The first piece of a neighbour that has none goes out alone, for a while.
 
 import { describe, expect, it } from "vitest"
+import { testNeighbour } from "../../../testing/protocol/test-context.ts"
 import { setUpUploader } from "../../../testing/protocol/test-uploader.ts"
 
 const setUp = () => setUpUploader({ firstPiecePatience: 4 })
@@ -61,6 +62,20 @@ describe("the first piece of a neighbour", () => {
     sent(2, 2)
     expect(out()).toEqual(["load 3"])
     expect(uploader.queued).toBe(1)
+  })
+
+  it("goes with others on a connection on which one was late, when the peer leaves and comes back as new", () => {
+    const { context, uploader, swarms, neighbours, enqueue, loaded, out } = setUp()
+    const slow = neighbours[1]!
+    enqueue(1, 1)
+    loaded(1)
+    context.wakeUntil(4000)
+    uploader.channelClosed(slow, false)
+    const again = Object.assign(testNeighbour(1), { session: slow.session })
+    out()
+    uploader.enqueue(swarms[0], again, 2, 1000)
+    enqueue(3, 3)
+    expect(out()).toEqual(["load 2", "load 3"])
   })
 
   it("holds nothing up when its load fails, it is cancelled, or the neighbour leaves", () => {

@@ -45,6 +45,8 @@ export class Uploader {
   /** The piece that has the uplink to itself, because its neighbour has none yet. */
   #first: UploadJob | undefined
   readonly #firstLate: Deadline
+  /** Connections on which such a piece was late, with its swarms: it is alone once, also if the peer returns as new. */
+  readonly #late = new WeakMap<NeighbourSession, WeakSet<UploadSwarm>>()
   /** Number of pieces that the transport got. */
   #handedOver = 0
   readonly #context: HostContext
@@ -53,6 +55,7 @@ export class Uploader {
     this.#context = context
     this.#rate = new UploadRate(context.rules.initialUploadTimePerMiB / MiB)
     this.#firstLate = context.deadlines.make(() => {
+      if (this.#first !== undefined) this.#firstWasLate(this.#first)
       this.#firstEnded()
       this.#pump()
     })
@@ -339,9 +342,19 @@ export class Uploader {
     return count
   }
 
-  #isFirst(neighbour: Neighbour): boolean {
+  #isFirst({ neighbour, swarm }: UploadJob): boolean {
     const { firstPiecePatience } = this.#context.rules
-    return firstPiecePatience > 0 && neighbour.servedAt === 0 && announced(neighbour) === 0
+    return (
+      firstPiecePatience > 0 &&
+      neighbour.servedAt === 0 &&
+      announced(neighbour) === 0 &&
+      this.#late.get(neighbour.session)?.has(swarm) !== true
+    )
+  }
+
+  #firstWasLate({ neighbour: { session }, swarm }: UploadJob): void {
+    const swarms = this.#late.get(session) ?? new WeakSet()
+    this.#late.set(session, swarms.add(swarm))
   }
 
   #firstEnded(): void {
@@ -357,7 +370,7 @@ export class Uploader {
     ) {
       const job = this.#nextWaiting()
       if (job === undefined) return
-      if (this.#isFirst(job.neighbour)) this.#first = job
+      if (this.#isFirst(job)) this.#first = job
       job.state = "loading"
       this.#turn++
       job.swarm.servedAt = this.#turn
