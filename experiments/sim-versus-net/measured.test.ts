@@ -71,7 +71,8 @@ describe("measured.json", () => {
     for (const { options, runs } of shaped) {
       for (const { completions_s, cpu_share } of runs) {
         expect(completions_s).toHaveLength(options.agents)
-        expect(cpu_share).toBeLessThan(0.6)
+        // Each segment of a slow link wakes a process: two processors are more than half busy (docs/gaps.md).
+        expect(cpu_share).toBeLessThan(0.8)
       }
     }
   })

@@ -254,6 +254,23 @@ const shared = conformanceCase("a blob that is open twice is one blob", (place) 
   })
 )
 
+const downloadRemoved = conformanceCase("a download is removed by itself, and a whole blob is not", (place) =>
+  Effect.gen(function* () {
+    const blobs = yield* openBlobs(place)
+    const bytes = sampleBytes(27, 3 * pieceLength)
+    const metainfo = metainfoOf(place, bytes)
+    yield* storePieces(place, yield* blobs.openPieces(metainfo), bytes, [0])
+    yield* blobs.removeDownload(metainfo.digest)
+    yield* expectThat(Option.isNone(yield* blobs.metainfo(metainfo.digest)), "its metainfo is kept")
+    yield* expectThat(count(yield* blobs.openPieces(metainfo)) === 0, "removed pieces came back")
+    yield* commitBytes(blobs, bytes, metainfo.digest)
+    yield* blobs.makeMetainfo(metainfo.digest, pieceLength)
+    yield* blobs.removeDownload(metainfo.digest)
+    yield* expectThat(Option.isSome(yield* blobs.stat(metainfo.digest)), "a whole blob was removed")
+    yield* expectThat(Option.isSome(yield* blobs.metainfo(metainfo.digest)), "its metainfo was removed")
+  })
+)
+
 const removedWhileOpen = conformanceCase("removing an open download ends it", (place) =>
   Effect.gen(function* () {
     const blobs = yield* openBlobs(place)
@@ -373,6 +390,7 @@ export const pieceStoreConformance: ReadonlyArray<ConformanceCase> = [
   reopened,
   wrongWhole,
   shared,
+  downloadRemoved,
   removedWhileOpen,
   closedWhileCompleting,
   emptyDownload,

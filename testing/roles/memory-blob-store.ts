@@ -82,6 +82,10 @@ export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
         blobs.delete(digest)
         torrents.delete(digest)
       }),
+    removeDownload: (digest) =>
+      Effect.sync(() => {
+        if (!blobs.has(digest)) torrents.delete(digest)
+      }),
     list: Effect.sync(() => [...blobs].map(([digest, bytes]) => ({ digest, length: bytes.byteLength }))),
 
     usage: Effect.sync(() => ({

@@ -82,6 +82,10 @@ class MeteredBlobs extends BlobStoreLayer {
     return Effect.ensuring(this.below.remove(digest), this.#changed(digest))
   }
 
+  override removeDownload(digest: Digest): ReturnType<BlobStore["removeDownload"]> {
+    return Effect.ensuring(this.below.removeDownload(digest), this.#changed(digest))
+  }
+
   override commitUpload(upload: string, digest: Digest): ReturnType<BlobStore["commitUpload"]> {
     return Effect.ensuring(this.below.commitUpload(upload, digest), this.#changed(digest))
   }

@@ -43,7 +43,7 @@ const stage = (put: ArrivingSwarm["put"] = () => Effect.void) => {
   } as unknown as PeerEngine
   const blobs = {
     stat: () => Effect.sync(() => (state.isWhole ? Option.some({ digest, length: 1 }) : Option.none())),
-    remove: () =>
+    removeDownload: () =>
       Effect.sync(() => {
         expect(state.ended).toBe(1)
         state.removed++

@@ -77,7 +77,7 @@ export const makeOriginArrivals = (blobs: BlobStore, engine: PeerEngine): Origin
           onSuccess: (found) =>
             Option.isSome(found)
               ? Effect.void
-              : Effect.andThen(Effect.ignore(blobs.remove(digest)), Effect.fail(error))
+              : Effect.andThen(Effect.ignore(blobs.removeDownload(digest)), Effect.fail(error))
         })
       )
     )

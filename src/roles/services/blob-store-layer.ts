@@ -50,6 +50,10 @@ export class BlobStoreLayer implements BlobStore {
     return this.below.remove(digest)
   }
 
+  removeDownload(digest: Digest): Effect.Effect<void, BlobStoreError> {
+    return this.below.removeDownload(digest)
+  }
+
   measure(digest: Digest): Effect.Effect<Option.Option<KeptBlob>, BlobStoreError> {
     return this.below.measure(digest)
   }

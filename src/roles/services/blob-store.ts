@@ -122,6 +122,8 @@ export interface BlobStore {
   ) => Stream.Stream<Uint8Array, BlobMissing | BlobStoreError>
   /** Removes a complete blob or a download with its metainfo; succeeds also if there is none. */
   readonly remove: (digest: Digest) => Effect.Effect<void, BlobStoreError>
+  /** Removes a download with its metainfo. A complete blob stays, also one that is committed meanwhile. */
+  readonly removeDownload: (digest: Digest) => Effect.Effect<void, BlobStoreError>
   readonly list: Effect.Effect<ReadonlyArray<BlobStat>, BlobStoreError>
 
   /** Measures the whole store; the cost grows with the number of files. */

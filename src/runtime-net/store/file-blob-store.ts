@@ -96,6 +96,16 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
       yield* metainfos.remove(digest)
     }).pipe(lock.withKey(digest), Effect.uninterruptible)
 
+  // An upload of the same digest may be committed at any moment, so the file of the blob is not touched.
+  const removeDownload = (digest: Digest) =>
+    Effect.gen(function* () {
+      if (Option.isSome(yield* stat(digest))) return
+      pieces.detach(digest)
+      yield* files.removeFile(folders.pieces(digest))
+      yield* files.removeFile(folders.download(digest))
+      yield* metainfos.remove(digest)
+    }).pipe(lock.withKey(digest), Effect.uninterruptible)
+
   const makeMetainfo = (digest: Digest, pieceLength: number) =>
     Effect.gen(function* () {
       const { length } = yield* existing(digest)
@@ -115,6 +125,7 @@ export const openFileBlobStore = Effect.fnUntraced(function* (
         )
       ),
     remove,
+    removeDownload,
     list,
     ...makeStoreUsage(files, folders, metainfos, limits),
     ...uploads,

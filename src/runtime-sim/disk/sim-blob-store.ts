@@ -80,6 +80,17 @@ export class SimBlobStore implements BlobStore {
     })
   }
 
+  removeDownload(digest: Digest): Effect.Effect<void, BlobStoreError> {
+    return this.#whenAlive("remove a download", () => {
+      const folder = this.#folder
+      if (folder.blobs.has(digest)) return
+      this.#pieces.detach(digest)
+      this.#session.disk.forgetDownload(folder, digest)
+      folder.usedAt.delete(digest)
+      removeTorrent(folder, digest)
+    })
+  }
+
   get list(): Effect.Effect<ReadonlyArray<BlobStat>, BlobStoreError> {
     return this.#whenAlive("list blobs", () =>
       Array.from(this.#folder.blobs, ([digest, { length }]) => ({ digest, length }))
