@@ -4,7 +4,7 @@
 import net from "node:net"
 import { it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { describe, expect } from "vitest"
+import { describe, expect, vi } from "vitest"
 import { WebSocket } from "ws"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { rawConnection } from "../../../testing/runtime-net/raw-connection.ts"
@@ -136,6 +136,35 @@ describe("peer transport", () => {
       const refused = (yield* observed("Refused", 1 + nonsense.length)).map(({ reason }) => reason)
       expect(refused[0]).toBe("a second handshake for the same socket of a connection")
       expect(new Set(refused.slice(1))).toEqual(new Set(["a handshake for no socket of a connection"]))
+    })
+  )
+
+  it.live("a socket whose other one has not come is closed when its listener stops or is killed", () =>
+    Effect.gen(function* () {
+      // On a clock that stands still the socket is never late.
+      yield* Effect.acquireRelease(
+        Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })),
+        () => Effect.sync(() => vi.useRealTimers())
+      )
+      for (const isKilled of [false, true]) {
+        const closed = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { endpoint, transport } = yield* listenWatched()
+            const socket = new WebSocket(
+              `ws://${endpoint.address}${peerPath}${laneQuery(newConnectionId(), "pieces")}`
+            )
+            socket.on("error", () => {})
+            const closing = new Promise((resolve) => socket.once("close", resolve))
+            yield* Effect.promise(() => new Promise((resolve) => socket.once("open", resolve)))
+            if (isKilled) {
+              transport.kill()
+              yield* Effect.promise(() => closing)
+            }
+            return closing
+          })
+        )
+        yield* Effect.promise(() => closed)
+      }
     })
   )
 

@@ -224,6 +224,25 @@ describe("rate limits", () => {
     expect(heard(b)).toEqual([...before, "Request 3", "Request 5", "Piece 4"])
   })
 
+  it("ingress: messages overtake pieces again once a Close is through", () => {
+    const { b } = play(
+      ({ a }) =>
+        Effect.gen(function* () {
+          a.role.endpoint.send(1, piece(0), swarm)
+          a.role.endpoint.send(1, piece(1), swarm)
+          a.role.endpoint.send(1, { tag: "Close", channel: 1, reason: "finished" })
+          yield* Effect.sleep("1 second")
+          a.role.endpoint.send(1, piece(2), swarm)
+          a.role.endpoint.send(1, piece(3), swarm)
+          yield* Effect.sleep("30 millis")
+          a.role.endpoint.send(1, request(4))
+        }),
+      {},
+      ingress
+    )
+    expect(heard(b).slice(-3)).toEqual(["Piece 2", "Request 4", "Piece 3"])
+  })
+
   it("ingress: a piece is delivered on arrival, and later pieces wait until its tokens are there", () => {
     const { b } = play(
       ({ a }) =>
