@@ -4,11 +4,12 @@
 
 import { setFlagsFromString } from "node:v8"
 import { Effect, Layer, type Scope } from "effect"
-import type { HttpClient } from "effect/http"
+import { HttpClient } from "effect/http"
 import type { HostProgram, HostProgramError, HostServices, StartedRole } from "../../roles/host-program.ts"
 import type { PeerTransport } from "../../roles/services/peer-transport.ts"
 import { nodeHttpClient } from "../http/http-client.ts"
 import { type ListenError, type ServedListener, serveListener } from "../http/http-listener.ts"
+import { makeOwnListeners, type OwnListeners } from "../http/own-listeners.ts"
 import { nodeDigests } from "../platform/node-digests.ts"
 import { nodeSecrets } from "../platform/node-secrets.ts"
 import { nodeTimers } from "../platform/node-timers.ts"
@@ -46,19 +47,26 @@ export const runHost = <Role extends StartedRole>(
 ): Effect.Effect<RunningHost<Role>, HostProgramError | ListenError, Scope.Scope> =>
   Effect.gen(function* () {
     countExternalMemoryInHeapLimit()
-    const services = yield* Layer.build(hostServices(options))
+    const own = makeOwnListeners()
+    const services = yield* Layer.build(hostServices(options, own))
     const role = yield* Effect.provideContext(program, services)
     const listeners: Array<ServedListener> = []
-    for (const listener of role.listeners) listeners.push(yield* serveListener(listener))
+    for (const listener of role.listeners) {
+      const served = yield* serveListener(listener)
+      yield* own.add(served, listener.app)
+      listeners.push(served)
+    }
     return { role, listeners }
   })
 
-const hostServices = (options: RunHostOptions): Layer.Layer<HostServices> =>
+const hostServices = (options: RunHostOptions, own: OwnListeners): Layer.Layer<HostServices> =>
   Layer.mergeAll(
     hostStorage(options.storage),
     options.transport ?? wsTransport,
     nodeTimers,
     nodeDigests,
     nodeSecrets,
-    options.client ?? nodeHttpClient
+    Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, own.inFrontOf)).pipe(
+      Layer.provide(options.client ?? nodeHttpClient)
+    )
   )
