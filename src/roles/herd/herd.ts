@@ -1,5 +1,6 @@
 // A herd: proxy, origin, tracker and build-index in one process and one scope, each with its own folder and port.
-// They find each other over those ports like roles on separate hosts, so a test of a herd also holds for a cluster.
+// They find each other by those ports like roles on separate hosts, so a test of a herd also holds for a cluster. Only
+// what clients push is different: it is written once, into the origin's store.
 
 import { Duration, Effect } from "effect"
 import { buildIndex } from "../build-index/build-index.ts"
@@ -58,27 +59,30 @@ export const herd = (config: HerdConfig): HostProgram<Origin> =>
       collect: config.collect,
       upstreams
     })
-    const pushing = yield* proxy({
-      data: `${data}/proxy`,
-      log,
-      registry: config.proxy,
-      limits: config.limits,
-      origins: [originUrl],
-      buildIndexes: [buildIndexUrl],
-      trackers: [trackerUrl],
-      preheat: config.preheat,
-      mirrors: upstreams,
-      ownNames: config.ownNames
-    })
+    const pushing = yield* proxy(
+      {
+        data: `${data}/proxy`,
+        log,
+        registry: config.proxy,
+        limits: config.limits,
+        origins: [originUrl],
+        buildIndexes: [buildIndexUrl],
+        trackers: [trackerUrl],
+        preheat: config.preheat,
+        mirrors: upstreams,
+        ownNames: config.ownNames
+      },
+      seeding.uploads
+    )
     const named = (name: string, listeners: Origin["listeners"]) =>
       listeners.map((listener) => ({ ...listener, name }))
     return {
+      ...seeding,
       listeners: [
         ...named("proxy", pushing.listeners),
         ...named("origin", seeding.listeners),
         ...named("tracker", tracking.listeners),
         ...named("build-index", indexing.listeners)
-      ],
-      engine: seeding.engine
+      ]
     }
   })

@@ -95,7 +95,7 @@ describe("uploads", () => {
         assert.strictEqual(all.status, 429)
         assert.include(all.text, "the limit of this registry")
         assert.isDefined(all.headers["retry-after"])
-        assert.strictEqual(world.blobs("herd/proxy").uploads.size, 3)
+        assert.strictEqual(world.blobs("herd/origin").uploads.size, 3)
         yield* send(world, "DELETE", proxyUrl + first.headers.location!)
         world.clientAddress = "192.0.2.1"
         assert.strictEqual((yield* begin).status, 202)

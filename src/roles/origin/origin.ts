@@ -19,6 +19,7 @@ import { makeRequestCounter } from "../http/http-requests.ts"
 import { OciLimits } from "../oci/limits.ts"
 import { makePeerEngine, type PeerEngine } from "../peer/peer-engine.ts"
 import { peerIdOf } from "../peer/peer-identity.ts"
+import type { UploadStore } from "../registry/upload-store.ts"
 import { toDuration } from "../services/clock.ts"
 import { HostStorage } from "../services/host-storage.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
@@ -35,6 +36,8 @@ import { makeTransientUploads, type TransientUploads } from "./transient-uploads
 
 export interface Origin extends StartedRole {
   readonly engine: PeerEngine
+  /** For a proxy in the same process: what is pushed there is written once, here. */
+  readonly uploads: UploadStore
 }
 
 /** A digest that no blob has: a request for it only shows that the store answers. */
@@ -88,6 +91,20 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
     const replication = yield* makeOriginReplication({
       ...{ blobs, tables, upstreams, repair, members, self, metrics }
     })
+    const received: UploadStore = {
+      createUpload: blobs.createUpload,
+      uploadSize: (upload) => blobs.uploadSize(upload),
+      appendUpload: (upload, offset, bytes) => blobs.appendUpload(upload, offset, bytes),
+      abortUpload: (upload) => blobs.abortUpload(upload),
+      commitUpload: (upload, digest) =>
+        touches.using(
+          digest,
+          replication.aroundCommit(
+            digest,
+            Effect.tap(blobs.commitUpload(upload, digest), () => repair.completed(digest))
+          )
+        )
+    }
     const arrivals = makeOriginArrivals(blobs, engine)
     const mirror =
       config.upstreams.length === 0
@@ -134,5 +151,5 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
       })
     )
     const app = yield* makeHttpApp([...routes, ...collecting], { metrics, notReady })
-    return { listeners: [{ name: "origin", listen: config.http, app }], engine }
+    return { listeners: [{ name: "origin", listen: config.http, app }], engine, uploads: received }
   })

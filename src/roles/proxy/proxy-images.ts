@@ -1,8 +1,8 @@
 // How a proxy serves and stores images: content from and to the origins, names from and to the build-indexes. It
-// stores nothing itself except running uploads and, for a moment, the blob that it forwards.
+// stores nothing itself.
 //
 // Invariants: a tag is put only after its manifest is durable at an origin, and a blob linked only after it is; a
-// blob leaves the proxy's store only when nobody forwards it any more; a repository serves only its own contents.
+// repository serves only its own contents.
 
 import { Effect, Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
@@ -27,13 +27,15 @@ import {
   type ResolvedManifest
 } from "../registry/image-source.ts"
 import { readEach } from "../registry/multipart-ranges.ts"
-import type { BlobStat, BlobStore } from "../services/blob-store.ts"
+import type { BlobStat } from "../services/blob-store.ts"
 import type { Digests } from "../services/digests.ts"
+import type { PushedBlobs } from "./forwarded-blobs.ts"
 
 export interface ProxyImagesOptions {
   readonly origins: OriginClient
   readonly buildIndex: BuildIndexClient
-  readonly blobs: BlobStore
+  /** None where uploads grow at an origin, which makes a committed blob durable in the cluster itself. */
+  readonly forward: PushedBlobs["forward"]
   readonly digests: Digests["Service"]
 }
 
@@ -92,42 +94,22 @@ export const makeProxySource = (
   }
 }
 
-export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
-  const { origins, buildIndex, blobs } = options
-  /** Number of requests that forward each blob now. */
-  const forwarded = new Map<Digest, number>()
+type PublishError = OriginReadError | BlobRejected | BuildIndexUnavailable
 
+export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
+  const { origins, buildIndex, forward } = options
   const notTaken = (error: OriginUnavailable | BlobRejected | BuildIndexUnavailable) =>
     new SinkUnavailable({ message: error.message })
 
-  const hold = (digest: Digest) => Effect.sync(() => forwarded.set(digest, (forwarded.get(digest) ?? 0) + 1))
-
-  const release = (digest: Digest) =>
-    Effect.suspend(() => {
-      const others = forwarded.get(digest)! - 1
-      if (others > 0) {
-        forwarded.set(digest, others)
-        return Effect.void
-      }
-      forwarded.delete(digest)
-      return Effect.catch(blobs.remove(digest), (error) =>
-        Effect.annotateLogs(
-          Effect.logWarning("a blob stays in the proxy's store until the next start:", error.message),
-          { digest }
-        )
-      )
-    })
-
-  const publish = (repository: string, { digest, length }: BlobStat) =>
-    Effect.mapError(
-      origins.put(
-        repository,
-        digest,
-        { length, bytes: blobs.read(digest, 0, length) },
-        buildIndex.link(repository, digest, length)
-      ),
-      notTaken
-    )
+  const publish = (repository: string, stat: BlobStat) => {
+    const { digest, length } = stat
+    const link = buildIndex.link(repository, digest, length)
+    const linked: Effect.Effect<void, PublishError> =
+      forward === undefined
+        ? origins.rely(repository, digest, () => link)
+        : forward(stat, (blob) => origins.put(repository, digest, blob, link))
+    return Effect.mapError(linked, ({ message }) => new SinkUnavailable({ message }))
+  }
 
   /** Deletions that find nothing answer in the words of the API. */
   const deletion =
@@ -138,12 +120,7 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
     }
 
   return {
-    publishBlob: (repository, stat) =>
-      Effect.acquireUseRelease(
-        hold(stat.digest),
-        () => publish(repository, stat),
-        () => release(stat.digest)
-      ),
+    publishBlob: publish,
     mountBlob: (repository, digest, from) =>
       Effect.gen(function* () {
         if (from !== undefined) {

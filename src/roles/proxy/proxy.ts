@@ -15,6 +15,7 @@ import { registryRoutes } from "../registry/registry-routes.ts"
 import { makeRegistryWrite } from "../registry/registry-write.ts"
 import { makeUploadPace } from "../registry/upload-pace.ts"
 import { makeUploadSessions } from "../registry/upload-sessions.ts"
+import type { UploadStore } from "../registry/upload-store.ts"
 import { Digests } from "../services/digests.ts"
 import { HostStorage } from "../services/host-storage.ts"
 import { gaugeMetric, makeRoleMetrics } from "../services/metrics.ts"
@@ -22,6 +23,7 @@ import { makeMirrorNames } from "../upstream/mirror-names.ts"
 import { keepMirrored, makeMirrorScope } from "../upstream/mirror-scope.ts"
 import type { ProxyConfig } from "./config.ts"
 import { fetchingOrigins } from "./fetching-origins.ts"
+import { makeForwardedBlobs, type PushedBlobs } from "./forwarded-blobs.ts"
 import { checkPreheat, makePreheat } from "./preheat.ts"
 import { makeProxySink, makeProxySource } from "./proxy-images.ts"
 
@@ -30,26 +32,27 @@ const uploadsOpen = gaugeMetric("shoal_uploads_open", {
   description: "Unfinished uploads of clients"
 })
 
-export const proxy = (config: ProxyConfig): HostProgram =>
+/** `atOrigin` is the upload store of an origin in the same process, which takes the place of the proxy's own. */
+export const proxy = (config: ProxyConfig, atOrigin?: UploadStore): HostProgram =>
   Effect.gen(function* () {
     yield* checkPreheat(config)
     const storage = yield* HostStorage
     const digests = yield* Digests
     const metrics = makeRoleMetrics("proxy")
-    const blobs = yield* storage.blobs(config.data)
+    const pushed: PushedBlobs =
+      atOrigin === undefined
+        ? yield* makeForwardedBlobs(yield* storage.blobs(config.data))
+        : { uploads: atOrigin, forward: undefined }
     const tables = yield* storage.tables(config.data)
     const origins = yield* makeOriginClient(config.origins)
     const names = makeMirrorNames(config.mirrors)
     const buildIndex = yield* makeBuildIndexClient(config.buildIndexes, names.isMirrored)
     const allowed = config.limits
-    const uploads = yield* makeUploadSessions(blobs, tables, allowed)
+    const uploads = yield* makeUploadSessions(pushed.uploads, tables, allowed)
     const pace = yield* makeUploadPace(allowed.uploadRate)
     metrics.readGauge(uploadsOpen, uploads.open)
 
-    // After a crash between commit and forwarding, a blob is left that no client knows of.
-    for (const { digest } of yield* blobs.list) yield* blobs.remove(digest)
-
-    const images = { origins, buildIndex, blobs, digests }
+    const images = { origins, buildIndex, digests }
     const counter = makeRequestCounter(metrics)
     const source = makeProxySource({
       ...images,
@@ -59,7 +62,7 @@ export const proxy = (config: ProxyConfig): HostProgram =>
     const write = makeRegistryWrite({
       limits: yield* RegistryLimits,
       uploads,
-      sink: makeProxySink(images),
+      sink: makeProxySink({ ...images, forward: pushed.forward }),
       digests,
       pace,
       manifestBytes: allowed.manifestSize

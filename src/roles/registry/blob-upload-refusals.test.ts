@@ -132,7 +132,7 @@ describe("a request of an upload", () => {
   it.effect("with everything in one POST leaves no upload if it fails", () =>
     inHerd((world) =>
       Effect.gen(function* () {
-        const uploads = world.blobs("herd/proxy").uploads
+        const uploads = world.blobs("herd/origin").uploads
         const malformed = yield* send(world, "POST", `${uploadsUrl}?digest=sha256:bad`, { body: "x" })
         assert.deepStrictEqual([malformed.status, errorCode(malformed)], [400, "DIGEST_INVALID"])
         const digest = world.digests.digest("sha256", someBytes(1, 10))

@@ -11,8 +11,8 @@
 import { Clock, Data, Effect, Exit, type Scope, type Stream } from "effect"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import {
+  type BlobMissing,
   type BlobStat,
-  type BlobStore,
   type BlobStoreError,
   type DigestMismatch,
   type UploadOffsetWrong,
@@ -22,6 +22,7 @@ import { toDuration } from "../services/clock.ts"
 import { ServiceLimits } from "../services/limits.ts"
 import { forEachPage } from "../services/table-pages.ts"
 import type { TableStore, TableStoreError } from "../services/table-store.ts"
+import type { UploadStore } from "./upload-store.ts"
 
 /** Another request is writing this upload. */
 export class UploadBusy extends Data.TaggedError("UploadBusy")<{ readonly upload: string }> {}
@@ -54,7 +55,7 @@ export interface UploadSessions {
     repository: string,
     upload: string,
     digest: Digest
-  ) => Effect.Effect<BlobStat, Failure | DigestMismatch>
+  ) => Effect.Effect<BlobStat, Failure | DigestMismatch | BlobMissing>
   readonly abort: (repository: string, upload: string) => Effect.Effect<void, Failure>
   readonly open: () => number
 }
@@ -75,7 +76,7 @@ interface Session {
 }
 
 export const makeUploadSessions = (
-  blobs: BlobStore,
+  blobs: UploadStore,
   tables: TableStore,
   allowed: UploadLimits
 ): Effect.Effect<UploadSessions, TableStoreError, Scope.Scope> =>
