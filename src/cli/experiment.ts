@@ -5,8 +5,9 @@
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Experiment } from "../../experiments/engine/experiment.ts"
+import { realBenchCommand } from "./real-bench.ts"
 
-const words = ["all", "bench", "index", "list", "render", "run", "verify"]
+const words = ["all", "bench", "bench-real", "index", "list", "render", "run", "verify"]
 
 /**
  * Expands the two short forms: `shoal experiment` lists, and `shoal experiment NAME` runs, so that
@@ -180,6 +181,6 @@ export const experimentCommand = (experiments: ReadonlyArray<Experiment>) => {
   )
   return Command.make("experiment").pipe(
     Command.withDescription("Run experiments on the simulator"),
-    Command.withSubcommands([list, run, all, bench, verify, render, index])
+    Command.withSubcommands([list, run, all, bench, realBenchCommand, verify, render, index])
   )
 }

@@ -1,7 +1,7 @@
 // Ports for `shoal up` in tests: a base below the range that the system assigns by itself. All of its ports are free
 // and stay reserved until the test process ends, so a test may stop what listens there and start it again.
 
-import { reservePorts } from "../../testing/runtime-net/reserved-ports.ts"
+import { reservePorts } from "../../experiments/real-bench/reserved-ports.ts"
 
 /** The ports of `shoal up --agents N` from a base (src/cli/up-plan.ts). */
 export const portsOf = (base: number, agents: number): ReadonlyArray<number> => [

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { HttpClient, HttpClientError } from "effect/http"
+import { reservePorts } from "../../experiments/real-bench/reserved-ports.ts"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import { hashBytes } from "../../src/protocol/wire/hash-tree.ts"
 import type { HostProgramError, StartedRole } from "../../src/roles/host-program.ts"
@@ -19,7 +20,6 @@ import { type RunningHost, runHost } from "../../src/runtime-net/process/run-hos
 import { makeWsTransport } from "../../src/runtime-net/sockets/ws-transport.ts"
 import { type Disk, fenceDisk, nodeDisk } from "../../src/runtime-net/store/disk.ts"
 import type { ScenarioFaults, ScenarioHost, ScenarioWorld } from "../scenarios/world.ts"
-import { reservePorts } from "./reserved-ports.ts"
 
 const hostAddress = "127.0.0.1"
 

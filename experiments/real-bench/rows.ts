@@ -1,0 +1,124 @@
+// The rows of the table: which number of which scenario each shows, and the aim that it is held to. Plain data.
+
+import { largeBlob, smallPushes, starts } from "./door-scenarios.ts"
+import type { Scenario } from "./scenario.ts"
+import type { SystemName } from "./system.ts"
+
+/** What Shoal's number is held to. */
+export type Aim =
+  /** At most (of what should be little) or at least (of what should be much) this multiple of another system's. */
+  | { readonly kind: "ratio"; readonly to: SystemName; readonly factor: number }
+  /** An absolute bound. It depends on the machine, so it is shown and never checked. */
+  | { readonly kind: "bound"; readonly most: number }
+
+export type Unit = "s" | "ms" | "MB" | "/s" | ""
+
+export interface Measure {
+  readonly metric: string
+  readonly title: string
+  readonly unit: Unit
+  readonly better: "less" | "more"
+  readonly aims: ReadonlyArray<Aim>
+}
+
+export interface Row {
+  readonly name: string
+  readonly title: string
+  readonly scenario: Scenario
+  readonly measures: ReadonlyArray<Measure>
+}
+
+const ratio = (to: SystemName, factor: number): Aim => ({ kind: "ratio", to, factor })
+const bound = (most: number): Aim => ({ kind: "bound", most })
+
+const less = (metric: string, title: string, unit: Unit, ...aims: ReadonlyArray<Aim>): Measure => ({
+  metric,
+  title,
+  unit,
+  better: "less",
+  aims
+})
+
+const MB = 1e6
+
+const smallRow = (clients: number): Row => ({
+  name: `push-small-${clients}`,
+  title: `Push of a small image, ${clients} clients`,
+  scenario: smallPushes(clients),
+  measures: [
+    {
+      metric: "rate",
+      title: "images a second",
+      unit: "/s",
+      better: "more",
+      aims: [ratio("distribution", 1.2)]
+    },
+    less("cpu", "CPU an image", "ms", ratio("distribution", 1)),
+    less("p50", "half take at most", "ms"),
+    less("p99", "99 % take at most", "ms"),
+    less("peak", "peak memory", "MB", bound(250 * MB))
+  ]
+})
+
+/** All rows, in the order of the table. */
+export const rows: ReadonlyArray<Row> = [
+  smallRow(16),
+  smallRow(64),
+  {
+    name: "push-large",
+    title: "Push of a large blob",
+    scenario: largeBlob,
+    measures: [
+      less("push_seconds", "time", "s", ratio("distribution", 1)),
+      less("push_cpu", "CPU", "s", ratio("distribution", 1.2)),
+      less("push_silence", "silence after the last byte", "s", bound(0.3))
+    ]
+  },
+  {
+    name: "pull-proxy",
+    title: "Pull of a large blob from the proxy",
+    scenario: largeBlob,
+    measures: [
+      less("door_seconds", "time", "s", ratio("distribution", 1 / 0.8)),
+      less("door_cpu", "CPU", "s", ratio("distribution", 1.5))
+    ]
+  },
+  {
+    name: "pull-warm",
+    title: "Pull of a large blob from an agent that has it",
+    scenario: largeBlob,
+    measures: [
+      less("warm_seconds", "time", "s", ratio("distribution", 1 / 1.5)),
+      less("warm_cpu", "CPU", "s")
+    ]
+  },
+  {
+    name: "pull-cold",
+    title: "Pull of a large blob from an agent that does not have it",
+    scenario: largeBlob,
+    measures: [
+      less("cold_seconds", "time", "s", bound(2)),
+      less("cold_agent_cpu", "CPU of the agent", "s", bound(2.2)),
+      less("cold_door_cpu", "CPU of the herd", "s", bound(0.8))
+    ]
+  },
+  {
+    name: "memory",
+    title: "Memory under these loads",
+    scenario: largeBlob,
+    measures: [
+      less("door_peak", "herd, peak", "MB", bound(250 * MB)),
+      less("agent_peak", "agent, peak", "MB", bound(160 * MB)),
+      less("door_idle", "herd, before the load", "MB"),
+      less("agent_idle", "agent, before the load", "MB", bound(100 * MB)),
+      less("door_after", "herd, after the load", "MB"),
+      less("agent_after", "agent, after the load", "MB", bound(100 * MB))
+    ]
+  },
+  {
+    name: "start",
+    title: "Start of an agent, or of a registry without agents",
+    scenario: starts,
+    measures: [less("seconds", "until ready", "s", bound(0.5)), less("resident", "memory then", "MB")]
+  }
+]
