@@ -24,8 +24,9 @@ export interface Bulk {
 
 export interface PushLargeJob {
   readonly kind: "push-large"
-  /** Base of the repository: URL/v2/NAME. */
+  /** Base of the repository: URL/v2/NAME. Of Kraken's origin: URL. */
   readonly url: string
+  readonly uploads: "oci" | "kraken"
   readonly bulk: Bulk
 }
 

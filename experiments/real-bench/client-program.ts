@@ -33,7 +33,7 @@ const done = async (job: ClientJob): Promise<PushSmallDone | PushLargeDone | Pul
     }
     case "push-large": {
       const client = makeRegistryClient(job.url)
-      const pushed = await client.pushBulk(job.url, job.bulk)
+      const pushed = await client.pushBulk(job.url, job.bulk, job.uploads)
       client.close()
       return pushed
     }

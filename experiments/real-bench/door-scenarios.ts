@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { ascending, quantile } from "../report/quantiles.ts"
 import type { PushSmallJob } from "./client-jobs.ts"
-import { largestMemory, measureWork, memoryOf } from "./measured-work.ts"
+import { largestMemory, measureWork, memoryOf, pushBulk } from "./measured-work.ts"
 import type { Scenario } from "./scenario.ts"
 
 /** More clients in one process would have to wait for each other. */
@@ -54,12 +54,7 @@ export const largeBlob: Scenario = {
     Effect.gen(function* () {
       const running = yield* system.start({ folder, agents: system.hasAgents ? 1 : 0, rates: {} })
       const { door, agents } = running
-      const push = (length: number) =>
-        measureWork(
-          running,
-          [{ kind: "push-large", url: door.repositoryUrl, bulk: bulkOf(length) } as const],
-          patienceSeconds
-        )
+      const push = (length: number) => pushBulk(running, bulkOf(length), patienceSeconds)
       const pull = (length: number, urlOf: (digest: string) => string) => {
         const bulk = bulkOf(length)
         return measureWork(

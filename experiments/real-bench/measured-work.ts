@@ -4,7 +4,7 @@
 
 import { Effect, type Scope } from "effect"
 import { RealBenchFailed } from "./bench-failed.ts"
-import type { ClientJob } from "./client-jobs.ts"
+import type { Bulk, ClientJob, PushLargeJob } from "./client-jobs.ts"
 import { type DoneOf, startClient } from "./client-process.ts"
 import { readCounters } from "./kernel-counters.ts"
 import type { Part, RunningSystem } from "./system.ts"
@@ -83,3 +83,13 @@ export const measureWork = <Job extends ClientJob>(
       agents: processorSeconds(system.agents) - before.agents
     }
   })
+
+/** Pushes a large blob at the door. */
+export const pushBulk = (
+  system: RunningSystem,
+  bulk: Bulk,
+  withinSeconds: number
+): Effect.Effect<MeasuredWork<PushLargeJob>, RealBenchFailed, Scope.Scope> => {
+  const { repositoryUrl, uploads = "oci" } = system.door
+  return measureWork(system, [{ kind: "push-large", url: repositoryUrl, uploads, bulk }], withinSeconds)
+}

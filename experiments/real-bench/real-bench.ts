@@ -11,6 +11,7 @@ import { bulkDigest } from "./bulk-content.ts"
 import type { Bulk } from "./client-jobs.ts"
 import { distributionSystem, zotSystem } from "./distribution-system.ts"
 import { floorSystem } from "./floor-system.ts"
+import { krakenSystem } from "./kraken-system.ts"
 import { type Row, rows } from "./rows.ts"
 import { fullScale, type Scale, smallScale } from "./scale.ts"
 import type { Sample, Scenario } from "./scenario.ts"
@@ -18,7 +19,7 @@ import { shoalSystem } from "./shoal-system.ts"
 import type { System, SystemName } from "./system.ts"
 import { judge, type Samples, tolerance } from "./verdicts.ts"
 
-const systems: ReadonlyArray<System> = [shoalSystem, distributionSystem, zotSystem, floorSystem]
+const systems: ReadonlyArray<System> = [shoalSystem, distributionSystem, zotSystem, krakenSystem, floorSystem]
 
 export interface RealBenchRequest {
   /** Names of rows; all without one. */

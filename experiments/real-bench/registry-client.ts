@@ -5,7 +5,7 @@ import { createHash, randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http"
 import { blockLength, makeBulkBlock, makeBulkCheck } from "./bulk-content.ts"
-import type { Bulk, PushLargeDone } from "./client-jobs.ts"
+import type { Bulk, PushLargeDone, PushLargeJob } from "./client-jobs.ts"
 
 /** Between two signs of life of a registry; a client fails with it, so that no bench waits for ever. */
 const patienceMilliseconds = 900_000
@@ -13,7 +13,11 @@ const layerLength = 10 * 1024
 
 export interface RegistryClient {
   readonly pushImage: (repository: string, tag: string) => Promise<void>
-  readonly pushBulk: (repositoryUrl: string, bulk: Bulk) => Promise<PushLargeDone>
+  readonly pushBulk: (
+    repositoryUrl: string,
+    bulk: Bulk,
+    uploads: PushLargeJob["uploads"]
+  ) => Promise<PushLargeDone>
   /** Reads the blob whole, and fails when a byte is wrong. */
   readonly pullBulk: (blobUrl: string, bulk: Bulk) => Promise<void>
   readonly close: () => void
@@ -112,12 +116,17 @@ export const makeRegistryClient = (base: string): RegistryClient => {
       await ask("PUT", `${repositoryUrl}/manifests/${tag}`, 201, bytes, mediaType)
     },
 
-    pushBulk: async (repositoryUrl, { seed, length, digest }) => {
+    pushBulk: async (repositoryUrl, { seed, length, digest }, uploads) => {
       const began = performance.now()
-      const session = await ask("POST", `${repositoryUrl}/blobs/uploads/`, 202)
-      const outgoing = open("PATCH", sessionUrl(base, session), {
+      const isOci = uploads === "oci"
+      // Kraken's origin takes a blob from another origin at this address, and names the session in the same header.
+      const startUrl = isOci ? `${repositoryUrl}/blobs/uploads/` : `${base}/internal/blobs/${digest}/uploads`
+      const session = await ask("POST", startUrl, isOci ? 202 : 200)
+      const patchUrl = isOci ? sessionUrl(base, session) : `${startUrl}/${session.headers.location}`
+      const outgoing = open("PATCH", patchUrl, {
         "content-length": length,
-        "content-type": "application/octet-stream"
+        "content-type": "application/octet-stream",
+        ...(isOci ? {} : { "content-range": `0-${length}` })
       })
       const response = answered(outgoing)
       // A refusal before all bytes are sent is reported when the answer is awaited.
@@ -141,8 +150,8 @@ export const makeRegistryClient = (base: string): RegistryClient => {
       outgoing.end()
       const sent = await response
       const text = await textOf(sent)
-      if (sent.statusCode !== 202) throw refused(`PATCH of ${repositoryUrl}`, sent, text)
-      await ask("PUT", sessionUrl(base, sent, digest), 201)
+      if (sent.statusCode !== (isOci ? 202 : 200)) throw refused(`PATCH of ${repositoryUrl}`, sent, text)
+      await (isOci ? ask("PUT", sessionUrl(base, sent, digest), 201) : ask("PUT", patchUrl, 200))
       const ended = performance.now()
       return { seconds: (ended - began) / 1000, silence: (ended - last) / 1000 }
     },

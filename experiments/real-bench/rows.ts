@@ -2,6 +2,7 @@
 
 import { largeBlob, smallPushes, starts } from "./door-scenarios.ts"
 import type { Scenario } from "./scenario.ts"
+import { swarm } from "./swarm-scenarios.ts"
 import type { SystemName } from "./system.ts"
 
 /** What Shoal's number is held to. */
@@ -60,6 +61,53 @@ const smallRow = (clients: number): Row => ({
   ]
 })
 
+/** The sizes of a swarm by their names of the scale, in full. */
+const swarmNames = { shorter: "256m", longer: "1g", fewer: "4", more: "8" } as const
+
+const swarmRow = (bytes: "shorter" | "longer", agents: "fewer" | "more"): Row => {
+  const name = `swarm-${swarmNames[agents]}-${swarmNames[bytes]}`
+  const [few, large] = [agents === "fewer" ? "a few" : "more", bytes === "shorter" ? "shorter" : "longer"]
+  return {
+    name,
+    title: `Swarm of ${few} agents, uncapped, ${large} blob`,
+    scenario: swarm({
+      name,
+      agents: (scale) => scale.agents[agents],
+      bytes: (scale) => scale.swarmBytes[bytes],
+      capped: "none",
+      systems: ["shoal", "kraken", "node"]
+    }),
+    measures: [
+      less("agent_cpu", "agents' CPU a GiB delivered", "s", ratio("kraken", 1)),
+      less("door_cpu", "the origin's CPU a GiB delivered", "s"),
+      less("makespan", "until the last has it", "s", ratio("kraken", 0.9)),
+      less("idle", "agent, memory before", "MB", bound(100 * MB)),
+      less("peak", "agent, peak memory", "MB", bound(160 * MB))
+    ]
+  }
+}
+
+const cappedRow = (bytes: "shorter" | "longer", capped: "all" | "agents"): Row => {
+  const name = `capped-${capped}-${swarmNames[bytes]}`
+  const who = capped === "all" ? "origin and agents" : "only agents"
+  return {
+    name,
+    title: `Swarm with ${who} at 20 MiB/s, ${bytes} blob`,
+    scenario: swarm({
+      name,
+      agents: (scale) => scale.agents.more,
+      bytes: (scale) => scale.swarmBytes[bytes],
+      capped,
+      systems: ["shoal", "kraken"]
+    }),
+    measures: [
+      less("makespan", "until the last has it", "s", ratio("kraken", capped === "all" ? 0.5 : 0.85)),
+      less("over_bound", "over the bytes' own time", "", bound(1.05)),
+      less("agent_cpu", "agents' CPU a GiB delivered", "s")
+    ]
+  }
+}
+
 /** All rows, in the order of the table. */
 export const rows: ReadonlyArray<Row> = [
   smallRow(16),
@@ -115,6 +163,12 @@ export const rows: ReadonlyArray<Row> = [
       less("agent_after", "agent, after the load", "MB", bound(100 * MB))
     ]
   },
+  ...(["shorter", "longer"] as const).flatMap((bytes) =>
+    (["fewer", "more"] as const).map((agents) => swarmRow(bytes, agents))
+  ),
+  cappedRow("shorter", "all"),
+  cappedRow("longer", "all"),
+  cappedRow("shorter", "agents"),
   {
     name: "start",
     title: "Start of an agent, or of a registry without agents",

@@ -37,3 +37,6 @@ export const smallScale: Scale = {
   agents: { fewer: 2, more: 3 },
   idleSeconds: 1
 }
+
+/** Bytes a second of a capped host, each way. */
+export const cappedRate = 20 * MiB

@@ -34,6 +34,8 @@ export interface RunningSystem {
     /** The URL of a repository, below which blobs are pushed. */
     readonly repositoryUrl: string
     readonly startSeconds: number
+    /** How blobs are pushed; as OCI says when absent. */
+    readonly uploads?: "kraken"
   }
   readonly agents: ReadonlyArray<RunningAgent>
 }
