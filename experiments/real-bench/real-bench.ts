@@ -5,10 +5,15 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { Console, Effect } from "effect"
+import { type ChartFailed, drawChart } from "../report/chart.ts"
+import { type ReportUnwritable, writeReport } from "../report/report-files.ts"
+import { benchChart } from "./bench-chart.ts"
 import { RealBenchFailed } from "./bench-failed.ts"
 import { benchLines } from "./bench-lines.ts"
+import { benchReportFiles } from "./bench-report.ts"
 import { bulkDigest } from "./bulk-content.ts"
 import type { Bulk } from "./client-jobs.ts"
+import { conditionsNow } from "./conditions.ts"
 import { distributionSystem, zotSystem } from "./distribution-system.ts"
 import { floorSystem } from "./floor-system.ts"
 import { krakenSystem } from "./kraken-system.ts"
@@ -33,9 +38,14 @@ export interface RealBenchRequest {
   readonly check: boolean
   /** Parent of the folders of the systems. */
   readonly storage: string
+  /** What else runs on the machine. */
+  readonly conditions: string
+  /** Folder of the report; that of all reports when everything is measured, otherwise none. */
+  readonly out?: string
 }
 
 const mostRuns = 100
+const wholeReport = join("reports", "bench-real")
 
 const tell = (line: string): Effect.Effect<void> => Effect.sync(() => process.stderr.write(`${line}\n`))
 
@@ -126,19 +136,31 @@ const runAll = (
   })
 
 /** Measures, prints, and with `check` fails when a ratio is missed. */
-export const runRealBench = (request: RealBenchRequest): Effect.Effect<void, RealBenchFailed> =>
+export const runRealBench = (
+  request: RealBenchRequest
+): Effect.Effect<void, RealBenchFailed | ChartFailed | ReportUnwritable> =>
   Effect.gen(function* () {
     const scale = request.small ? smallScale : fullScale
     const runs = request.runs ?? scale.runs
     if (runs < 1 || runs > mostRuns) {
       return yield* new RealBenchFailed({ message: `--runs ${runs}: expected 1 to ${mostRuns}` })
     }
-    const wanted = yield* chosen(rows, request.rows, "row")
+    const all = request.small ? rows.filter(({ inSmall }) => inSmall) : rows
+    const wanted = request.rows.length === 0 ? all : yield* chosen(rows, request.rows, "row")
     const contenders = yield* availableOf(yield* chosen(systems, request.systems, "system"))
+    const conditions = conditionsNow(scale, runs, request.storage, request.conditions)
     const samples = yield* runAll(wanted, contenders, runs, scale, request.storage)
     const names = contenders.map(({ name }) => name)
     const judged = judge(wanted, names, samples)
     for (const line of benchLines(judged, names)) yield* Console.log(line)
+    const isWhole = !request.small && request.rows.length === 0 && request.systems.length === 0
+    const out = request.out ?? (isWhole ? wholeReport : undefined)
+    if (out !== undefined) {
+      const source = benchChart(judged)
+      const chart = source === undefined ? undefined : yield* drawChart(source)
+      yield* writeReport(out, benchReportFiles({ judged, samples, systems: contenders, chart, conditions }))
+      yield* tell(`the report is ${join(out, "index.html")}`)
+    }
     if (!request.check) return
     const verdicts = judged.flatMap(({ row, measure, verdicts }) =>
       verdicts.map((verdict) => ({ ...verdict, what: `${row.name}, ${measure.title}` }))

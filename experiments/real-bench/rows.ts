@@ -26,6 +26,8 @@ export interface Row {
   readonly name: string
   readonly title: string
   readonly scenario: Scenario
+  /** Whether it is a part of the small form. */
+  readonly inSmall: boolean
   readonly measures: ReadonlyArray<Measure>
 }
 
@@ -46,6 +48,7 @@ const smallRow = (clients: number): Row => ({
   name: `push-small-${clients}`,
   title: `Push of a small image, ${clients} clients`,
   scenario: smallPushes(clients),
+  inSmall: clients === 16,
   measures: [
     {
       metric: "rate",
@@ -77,6 +80,7 @@ const swarmRow = (bytes: "shorter" | "longer", agents: "fewer" | "more"): Row =>
       capped: "none",
       systems: ["shoal", "kraken", "node"]
     }),
+    inSmall: agents === "fewer" && bytes === "shorter",
     measures: [
       less("agent_cpu", "agents' CPU a GiB delivered", "s", ratio("kraken", 1)),
       less("door_cpu", "the origin's CPU a GiB delivered", "s"),
@@ -100,6 +104,7 @@ const cappedRow = (bytes: "shorter" | "longer", capped: "all" | "agents"): Row =
       capped,
       systems: ["shoal", "kraken"]
     }),
+    inSmall: capped === "all" && bytes === "shorter",
     measures: [
       less("makespan", "until the last has it", "s", ratio("kraken", capped === "all" ? 0.5 : 0.85)),
       less("over_bound", "over the bytes' own time", "", bound(1.05)),
@@ -116,6 +121,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "push-large",
     title: "Push of a large blob",
     scenario: largeBlob,
+    inSmall: true,
     measures: [
       less("push_seconds", "time", "s", ratio("distribution", 1)),
       less("push_cpu", "CPU", "s", ratio("distribution", 1.2)),
@@ -126,6 +132,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "pull-proxy",
     title: "Pull of a large blob from the proxy",
     scenario: largeBlob,
+    inSmall: true,
     measures: [
       less("door_seconds", "time", "s", ratio("distribution", 1 / 0.8)),
       less("door_cpu", "CPU", "s", ratio("distribution", 1.5))
@@ -135,6 +142,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "pull-warm",
     title: "Pull of a large blob from an agent that has it",
     scenario: largeBlob,
+    inSmall: true,
     measures: [
       less("warm_seconds", "time", "s", ratio("distribution", 1 / 1.5)),
       less("warm_cpu", "CPU", "s")
@@ -144,6 +152,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "pull-cold",
     title: "Pull of a large blob from an agent that does not have it",
     scenario: largeBlob,
+    inSmall: true,
     measures: [
       less("cold_seconds", "time", "s", bound(2)),
       less("cold_agent_cpu", "CPU of the agent", "s", bound(2.2)),
@@ -154,6 +163,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "memory",
     title: "Memory under these loads",
     scenario: largeBlob,
+    inSmall: true,
     measures: [
       less("door_peak", "herd, peak", "MB", bound(250 * MB)),
       less("agent_peak", "agent, peak", "MB", bound(160 * MB)),
@@ -173,6 +183,7 @@ export const rows: ReadonlyArray<Row> = [
     name: "start",
     title: "Start of an agent, or of a registry without agents",
     scenario: starts,
+    inSmall: true,
     measures: [less("seconds", "until ready", "s", bound(0.5)), less("resident", "memory then", "MB")]
   }
 ]

@@ -33,6 +33,16 @@ const flags = {
     Flag.withDescription("Fail when a ratio of the table is missed by more than 15 %"),
     Flag.withDefault(false)
   ),
+  conditions: Flag.String("conditions").pipe(
+    Flag.withMetavar("TEXT"),
+    Flag.withDescription("What else runs on the machine, for the report (nothing else ran)"),
+    Flag.withDefault("nothing else ran")
+  ),
+  out: Flag.String("out").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withDescription("Folder of the report (reports/bench-real when all is measured; otherwise none)"),
+    Flag.optional
+  ),
   storage: Flag.String("storage").pipe(
     Flag.withMetavar("DIR"),
     Flag.withDescription(
@@ -42,10 +52,15 @@ const flags = {
   )
 }
 
-export const realBenchCommand = Command.make("bench-real", flags, ({ runs, ...given }) =>
+export const realBenchCommand = Command.make("bench-real", flags, ({ runs, out, ...given }) =>
   Effect.flatMap(
     Effect.promise(() => import("../../experiments/real-bench/real-bench.ts")),
-    ({ runRealBench }) => runRealBench({ ...given, ...(Option.isSome(runs) ? { runs: runs.value } : {}) })
+    ({ runRealBench }) =>
+      runRealBench({
+        ...given,
+        ...(Option.isSome(runs) ? { runs: runs.value } : {}),
+        ...(Option.isSome(out) ? { out: out.value } : {})
+      })
   )
 ).pipe(
   Command.withDescription("Measure real processes beside distribution, zot, Kraken and bare Node"),
