@@ -1,6 +1,7 @@
 // The rows of the table: which number of which scenario each shows, and the aim that it is held to. Plain data.
 
 import { largeBlob, smallPushes, starts } from "./door-scenarios.ts"
+import { primitives } from "./primitive-costs.ts"
 import type { Scenario } from "./scenario.ts"
 import { swarm } from "./swarm-scenarios.ts"
 import type { SystemName } from "./system.ts"
@@ -185,5 +186,18 @@ export const rows: ReadonlyArray<Row> = [
     scenario: starts,
     inSmall: true,
     measures: [less("seconds", "until ready", "s", bound(0.5)), less("resident", "memory then", "MB")]
+  },
+  {
+    name: "floor",
+    title: "Single steps over the large blob in bare Node",
+    scenario: primitives,
+    inSmall: true,
+    measures: [
+      less("receive", "receiving, CPU", "s"),
+      less("hash", "SHA-256, CPU", "s"),
+      less("write", "writing, CPU", "s"),
+      less("read", "reading, CPU", "s"),
+      less("sync", "sync, time", "s")
+    ]
   }
 ]
