@@ -48,6 +48,11 @@ export interface PullDone {
   readonly seconds: ReadonlyArray<number>
 }
 
+/** What every client tells beside its answer: its own processor time for the job, in seconds. */
+export interface ClientCost {
+  readonly clientCpu: number
+}
+
 export type ClientJob = PushSmallJob | PushLargeJob | PullJob
 
 /** The line that a client prints when it has loaded its program and waits for a line on its standard input. */

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url"
 import { Deferred, Effect, type Scope } from "effect"
 import { RealBenchFailed } from "./bench-failed.ts"
 import {
+  type ClientCost,
   type ClientJob,
   type PullDone,
   type PullJob,
@@ -20,13 +21,14 @@ import {
 const program = fileURLToPath(new URL("./client-program.ts", import.meta.url))
 const readyWithin = "30 seconds"
 
-export type DoneOf<Job extends ClientJob> = Job extends PushSmallJob
-  ? PushSmallDone
-  : Job extends PushLargeJob
-    ? PushLargeDone
-    : Job extends PullJob
-      ? PullDone
-      : never
+export type DoneOf<Job extends ClientJob> = ClientCost &
+  (Job extends PushSmallJob
+    ? PushSmallDone
+    : Job extends PushLargeJob
+      ? PushLargeDone
+      : Job extends PullJob
+        ? PullDone
+        : never)
 
 export interface WaitingClient<Job extends ClientJob> {
   readonly pid: number

@@ -4,14 +4,16 @@
 
 import { once } from "node:events"
 import { writeSync } from "node:fs"
+import { pullBulk } from "./bulk-pull.ts"
 import {
+  type ClientCost,
   type ClientJob,
   type PullDone,
   type PushLargeDone,
   type PushSmallDone,
   readyLine
 } from "./client-jobs.ts"
-import { makeRegistryClient } from "./registry-client.ts"
+import { makeRegistryClient, patienceMilliseconds } from "./registry-client.ts"
 
 const done = async (job: ClientJob): Promise<PushSmallDone | PushLargeDone | PullDone> => {
   const began = performance.now()
@@ -40,9 +42,7 @@ const done = async (job: ClientJob): Promise<PushSmallDone | PushLargeDone | Pul
     case "pull": {
       const seconds = await Promise.all(
         job.urls.map(async (url) => {
-          const client = makeRegistryClient(url)
-          await client.pullBulk(url, job.bulk)
-          client.close()
+          await pullBulk(url, job.bulk, patienceMilliseconds)
           return (performance.now() - began) / 1000
         })
       )
@@ -55,7 +55,11 @@ try {
   const job = JSON.parse(process.argv[2] ?? "") as ClientJob
   writeSync(process.stdout.fd, `${readyLine}\n`)
   await once(process.stdin, "data")
-  writeSync(process.stdout.fd, `${JSON.stringify(await done(job))}\n`)
+  const before = process.cpuUsage()
+  const answer = await done(job)
+  const { user, system } = process.cpuUsage(before)
+  const told = { ...answer, clientCpu: (user + system) / 1e6 } satisfies ClientCost
+  writeSync(process.stdout.fd, `${JSON.stringify(told)}\n`)
   process.exit(0)
 } catch (error) {
   writeSync(process.stderr.fd, `${error instanceof Error ? error.message : error}\n`)

@@ -34,12 +34,17 @@ export const smallPushes = (clients: number): Scenario => ({
         clientsByProcess(clients).map((own) => ({ kind: "push-small", url, clients: own, seconds }))
       // A program is at full speed only after a while.
       yield* measureWork(running, jobs(scale.seconds / 4), patienceSeconds)
-      const { answers, door } = yield* measureWork(running, jobs(scale.seconds), patienceSeconds)
+      const {
+        answers,
+        door,
+        clients: clientsCpu
+      } = yield* measureWork(running, jobs(scale.seconds), patienceSeconds)
       const latencies = ascending(answers.flatMap((answer) => answer.latencies))
       const seconds = Math.max(...answers.map((answer) => answer.seconds))
       return {
         rate: latencies.length / seconds,
         cpu: door / latencies.length,
+        clients_cpu: clientsCpu / latencies.length,
         p50: quantile(latencies, 500) / 1000,
         p99: quantile(latencies, 990) / 1000,
         peak: memoryOf(running.door).peak
@@ -80,9 +85,11 @@ export const largeBlob: Scenario = {
       return {
         push_seconds: pushed.answers[0]!.seconds,
         push_cpu: pushed.door,
+        push_clients_cpu: pushed.clients,
         push_silence: pushed.answers[0]!.silence,
         door_seconds: read.answers[0]!.seconds[0]!,
         door_cpu: read.door,
+        door_clients_cpu: read.clients,
         ...(cold === undefined
           ? {}
           : {
@@ -92,6 +99,7 @@ export const largeBlob: Scenario = {
             }),
         warm_seconds: warm.answers[0]!.seconds[0]!,
         warm_cpu: warm.door + warm.agents,
+        warm_clients_cpu: warm.clients,
         door_peak: peak.door,
         door_idle: idle.door,
         door_after: memoryOf(door).resident,

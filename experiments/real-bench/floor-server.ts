@@ -8,7 +8,7 @@
 import { createHash, randomUUID } from "node:crypto"
 import { once } from "node:events"
 import { createReadStream, existsSync } from "node:fs"
-import { type FileHandle, open, rename } from "node:fs/promises"
+import { type FileHandle, open, rename, stat } from "node:fs/promises"
 import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http"
 import { join } from "node:path"
 
@@ -68,7 +68,7 @@ const answer = (response: ServerResponse, status: number, headers: Record<string
 const serveBlob = async (response: ServerResponse, digest: string): Promise<void> => {
   if (!existsSync(blobPath(digest)) && upstream !== undefined) await fetchBlob(digest)
   if (!existsSync(blobPath(digest))) return answer(response, 404)
-  response.writeHead(200)
+  response.writeHead(200, { "content-length": String((await stat(blobPath(digest))).size) })
   createReadStream(blobPath(digest), { highWaterMark: readLength }).pipe(response)
 }
 

@@ -53,6 +53,8 @@ export interface MeasuredWork<Job extends ClientJob> {
   /** Processor time in seconds. */
   readonly door: number
   readonly agents: number
+  /** Of the clients, which is nobody's cost but tells whether they were the limit. */
+  readonly clients: number
 }
 
 /** Does the jobs at once. Fails when a client fails, a program of the system ends, or it takes too long. */
@@ -80,7 +82,8 @@ export const measureWork = <Job extends ClientJob>(
     return {
       answers,
       door: processorSeconds([system.door]) - before.door,
-      agents: processorSeconds(system.agents) - before.agents
+      agents: processorSeconds(system.agents) - before.agents,
+      clients: answers.reduce((sum, { clientCpu }) => sum + clientCpu, 0)
     }
   })
 

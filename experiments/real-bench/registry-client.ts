@@ -1,14 +1,15 @@
-// A client of a registry in plain node:http, with one connection that is kept alive. It pushes as docker does: HEAD,
-// POST, PATCH and PUT for each blob, then PUT of the manifest. It runs in a process of its own (client-program.ts).
+// A client that pushes to a registry in plain node:http, with one connection that is kept alive. It does as docker
+// does: HEAD, POST, PATCH and PUT for each blob, then PUT of the manifest. It runs in a process of its own (client-
+// program.ts).
 
 import { createHash, randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http"
-import { blockLength, makeBulkBlock, makeBulkCheck } from "./bulk-content.ts"
+import { blockLength, makeBulkBlock } from "./bulk-content.ts"
 import type { Bulk, PushLargeDone, PushLargeJob } from "./client-jobs.ts"
 
 /** Between two signs of life of a registry; a client fails with it, so that no bench waits for ever. */
-const patienceMilliseconds = 900_000
+export const patienceMilliseconds = 900_000
 const layerLength = 10 * 1024
 
 export interface RegistryClient {
@@ -18,8 +19,6 @@ export interface RegistryClient {
     bulk: Bulk,
     uploads: PushLargeJob["uploads"]
   ) => Promise<PushLargeDone>
-  /** Reads the blob whole, and fails when a byte is wrong. */
-  readonly pullBulk: (blobUrl: string, bulk: Bulk) => Promise<void>
   readonly close: () => void
 }
 
@@ -154,23 +153,6 @@ export const makeRegistryClient = (base: string): RegistryClient => {
       await (isOci ? ask("PUT", sessionUrl(base, sent, digest), 201) : ask("PUT", patchUrl, 200))
       const ended = performance.now()
       return { seconds: (ended - began) / 1000, silence: (ended - last) / 1000 }
-    },
-
-    pullBulk: async (blobUrl, { seed, length }) => {
-      const outgoing = open("GET", blobUrl, {})
-      outgoing.end()
-      const response = await answered(outgoing)
-      if (response.statusCode !== 200) throw refused(`GET ${blobUrl}`, response, await textOf(response))
-      const check = makeBulkCheck(seed)
-      let isRight = true
-      response.on("data", (bytes: Buffer) => {
-        isRight &&= check.next(bytes)
-      })
-      await once(response, "end")
-      if (!isRight) throw new Error(`GET ${blobUrl}: the bytes are not those that were pushed`)
-      if (check.received() !== length) {
-        throw new Error(`GET ${blobUrl}: ${check.received()} bytes instead of ${length}`)
-      }
     },
 
     close: () => agent.destroy()

@@ -67,6 +67,7 @@ export const swarm = (kind: SwarmKind): Scenario => ({
         ...(kind.capped === "none" ? {} : { over_bound: makespan / bound }),
         agent_cpu: pulled.agents / gibibytes,
         door_cpu: pulled.door / gibibytes,
+        clients_cpu: pulled.clients / gibibytes,
         idle,
         peak: largestMemory(running.agents).peak
       }
