@@ -20,7 +20,7 @@ const aimText = (aim: Aim, { better, unit }: Measure): string => {
   const sign = better === "less" ? "<=" : ">="
   return aim.kind === "ratio"
     ? `${sign} ${aim.factor.toFixed(2)} x ${aim.to}`
-    : `${sign} ${shown(aim.most, unit)} ${unit}`
+    : `${sign} ${shown(aim.most, unit)} ${unit}`.trimEnd()
 }
 
 const verdictText = ({ ratio, standing, fails }: Verdict): string => {

@@ -8,7 +8,7 @@ import { chartFigure, escape, ownTable } from "../report/report-tables.ts"
 import { canonicalJson, type Table } from "../report/result.ts"
 import { benchCells } from "./bench-lines.ts"
 import type { SystemName } from "./system.ts"
-import type { JudgedMeasure, Samples } from "./verdicts.ts"
+import { isRatio, type JudgedMeasure, type Samples } from "./verdicts.ts"
 
 export interface BenchReport {
   readonly judged: ReadonlyArray<JudgedMeasure>
@@ -21,11 +21,11 @@ export interface BenchReport {
 
 /** One sentence on how many of the ratios are met. */
 const answerOf = (judged: ReadonlyArray<JudgedMeasure>): string => {
-  const ratios = judged.flatMap(({ verdicts }) => verdicts.filter(({ aim }) => aim.kind === "ratio"))
+  const ratios = judged.flatMap(({ verdicts }) => verdicts.filter(({ aim }) => isRatio(aim)))
   const count = (standing: string): number => ratios.filter((verdict) => verdict.standing === standing).length
   const [met, nearly, missed] = [count("met"), count("missed within tolerance"), count("missed")]
   return (
-    `Of ${met + nearly + missed} ratios to other systems that were measured, ${met} are met, ${nearly} are missed by ` +
+    `Of ${met + nearly + missed} ratios that were measured, ${met} are met, ${nearly} are missed by ` +
     `at most 15 %, and ${missed} by more.`
   )
 }

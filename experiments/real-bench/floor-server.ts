@@ -52,6 +52,15 @@ const keep = async ({ path, file, digest }: Upload, wanted: string): Promise<voi
   await parent.close()
 }
 
+const fetching = new Map<string, Promise<void>>()
+
+/** Requests for a blob that is on its way wait for it. */
+const fetchOnce = (digest: string): Promise<void> => {
+  const running = fetching.get(digest) ?? fetchBlob(digest).finally(() => fetching.delete(digest))
+  fetching.set(digest, running)
+  return running
+}
+
 const fetchBlob = async (digest: string): Promise<void> => {
   const [response] = (await once(get(`${upstream}/v2/floor/blobs/${digest}`), "response")) as [
     IncomingMessage
@@ -66,7 +75,7 @@ const answer = (response: ServerResponse, status: number, headers: Record<string
 }
 
 const serveBlob = async (response: ServerResponse, digest: string): Promise<void> => {
-  if (!existsSync(blobPath(digest)) && upstream !== undefined) await fetchBlob(digest)
+  if (!existsSync(blobPath(digest)) && upstream !== undefined) await fetchOnce(digest)
   if (!existsSync(blobPath(digest))) return answer(response, 404)
   response.writeHead(200, { "content-length": String((await stat(blobPath(digest))).size) })
   createReadStream(blobPath(digest), { highWaterMark: readLength }).pipe(response)

@@ -22,7 +22,7 @@ import { fullScale, type Scale, smallScale } from "./scale.ts"
 import type { Sample, Scenario } from "./scenario.ts"
 import { shoalSystem } from "./shoal-system.ts"
 import type { System, SystemName } from "./system.ts"
-import { judge, type Samples, tolerance } from "./verdicts.ts"
+import { isRatio, judge, type Samples, tolerance } from "./verdicts.ts"
 
 const systems: ReadonlyArray<System> = [shoalSystem, distributionSystem, zotSystem, krakenSystem, floorSystem]
 
@@ -165,7 +165,7 @@ export const runRealBench = (
     const verdicts = judged.flatMap(({ row, measure, verdicts }) =>
       verdicts.map((verdict) => ({ ...verdict, what: `${row.name}, ${measure.title}` }))
     )
-    if (!verdicts.some(({ aim, ratio }) => aim.kind === "ratio" && ratio !== undefined)) {
+    if (!verdicts.some(({ aim, ratio }) => isRatio(aim) && ratio !== undefined)) {
       return yield* new RealBenchFailed({ message: "bench:real --check: no ratio of the table was measured" })
     }
     const failed = verdicts.filter(({ fails }) => fails)

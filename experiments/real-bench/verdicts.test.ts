@@ -55,9 +55,16 @@ test("what should be much must be at least the multiple, and 15 % less before th
   expect(measured("more", ratio(1.2), 10.4, 10)).toMatchObject({ standing: "missed", fails: true })
 })
 
-test("a bound is told and never fails the check", () => {
-  expect(measured("less", { kind: "bound", most: 2 }, 1)).toMatchObject({ ratio: 0.5, standing: "met" })
-  expect(measured("less", { kind: "bound", most: 2 }, 9)).toMatchObject({ standing: "missed", fails: false })
+test("a bound is told and fails the check only if it is a ratio itself", () => {
+  expect(measured("less", { kind: "bound", most: 1, isRatio: true }, 1.2)).toMatchObject({ fails: true })
+  expect(measured("less", { kind: "bound", most: 2, isRatio: false }, 1)).toMatchObject({
+    ratio: 0.5,
+    standing: "met"
+  })
+  expect(measured("less", { kind: "bound", most: 2, isRatio: false }, 9)).toMatchObject({
+    standing: "missed",
+    fails: false
+  })
 })
 
 test("a ratio to a system that was not measured is none", () => {

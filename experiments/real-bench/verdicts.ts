@@ -39,6 +39,9 @@ const standingOf = (ratio: number, factor: number, better: Measure["better"]): S
   return missedBy <= 1 ? "met" : missedBy <= 1 + tolerance ? "missed within tolerance" : "missed"
 }
 
+/** Whether an aim can be checked on any machine. */
+export const isRatio = (aim: Aim): boolean => aim.kind === "ratio" || aim.isRatio
+
 const verdictOf = (
   aim: Aim,
   { metric, better }: Measure,
@@ -51,7 +54,7 @@ const verdictOf = (
   }
   const ratio = own / other
   const standing = standingOf(ratio, aim.kind === "ratio" ? aim.factor : 1, better)
-  return { aim, ratio, standing, fails: aim.kind === "ratio" && standing === "missed" }
+  return { aim, ratio, standing, fails: isRatio(aim) && standing === "missed" }
 }
 
 export interface JudgedMeasure {
