@@ -29,7 +29,7 @@ const pointsOf = (
   const [shoal, other, floor] = [medians.get("shoal"), medians.get(to), medians.get("node")]
   // An axis of logarithms has no place for a nothing.
   if (shoal === undefined || other === undefined || shoal <= 0 || other <= 0) return []
-  const name = `${row.name}: ${measure.title}, ${to}`
+  const name = `${row.name}: ${measure.title}`
   return [
     { measure: name, cost: costOf(shoal, other, better), which: kinds[0] },
     ...(floor === undefined || floor <= 0
@@ -91,7 +91,8 @@ export const benchChart = (judged: ReadonlyArray<JudgedMeasure>): ChartSource | 
   return {
     name: "chart",
     title: "Shoal beside the system of each aim",
-    caption: "Each row is a measure and the system that it is held to. Left of its aim, an aim is met.",
+    caption:
+      "Swarms are held to Kraken, everything else to distribution. An aim is met by what is left of it.",
     spec
   }
 }

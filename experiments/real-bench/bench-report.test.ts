@@ -46,7 +46,7 @@ const filesOf = async () => {
 
 test("the chart shows costs, so half a rate is twice the cost", () => {
   const { spec } = benchChart(judged)!
-  const name = "push-small-16: images a second, distribution"
+  const name = "push-small-16: images a second"
   expect((spec as unknown as { data: { values: ReadonlyArray<unknown> } }).data.values.slice(0, 3)).toEqual([
     { measure: name, cost: 2, which: "Shoal" },
     { measure: name, cost: 0.5, which: "bare Node (floor)" },

@@ -1,6 +1,6 @@
 // What single steps cost in bare Node, in seconds of processor time for a number of bytes: receiving them over loopback
-// into one's own memory, SHA-256, writing a file, reading it again from the page cache; and the time of its sync. Each
-// step runs alone in this thread, and only this thread counts. Prints JSON.
+// into one's own memory, sending them, SHA-256, writing a file, reading it again from the page cache; and the time of
+// its sync. Each step runs alone in this thread, and only this thread counts. Prints JSON.
 //
 //   node floor-primitives.ts BYTES FOLDER
 
@@ -31,34 +31,49 @@ const costOf = (step: () => void): number => {
   return processorSeconds() - before
 }
 
-/** A thread that sends the bytes to whoever connects, and tells its port. */
-const sender = `
+/** A thread that listens, tells its port, and sends all bytes to who connects, or reads until there are no more. */
+const peer = `
 const { createServer } = require("node:net")
 const { parentPort, workerData } = require("node:worker_threads")
 const block = Buffer.alloc(workerData.length)
 const server = createServer((socket) => {
+  server.close()
+  if (!workerData.sends) return socket.resume()
   let left = workerData.blocks
   const more = () => {
     if (left-- > 0) socket.write(block, more)
-    else socket.end(() => server.close())
+    else socket.end()
   }
   more()
 }).listen(0, "127.0.0.1", () => parentPort.postMessage(server.address()))
 `
 
-const receiveCost = async (): Promise<number> => {
-  const worker = new Worker(sender, { eval: true, workerData: { length: blockLength, blocks } })
+/** The cost of this thread's side of a connection to the other thread. */
+const connectionCost = async (peerSends: boolean, use: (port: number) => Promise<void>): Promise<number> => {
+  const worker = new Worker(peer, {
+    eval: true,
+    workerData: { length: blockLength, blocks, sends: peerSends }
+  })
   const [{ port }] = (await once(worker, "message")) as [AddressInfo]
   const before = processorSeconds()
-  const socket = connect({
-    port,
-    host: "127.0.0.1",
-    onread: { buffer: Buffer.alloc(blockLength), callback: () => true }
-  })
-  await once(socket, "close")
+  await use(port)
   const cost = processorSeconds() - before
   await worker.terminate()
   return cost
+}
+
+const receive = async (port: number): Promise<void> => {
+  const onread = { buffer: Buffer.alloc(blockLength), callback: () => true }
+  await once(connect({ port, host: "127.0.0.1", onread }), "close")
+}
+
+const send = async (port: number): Promise<void> => {
+  const socket = connect({ port, host: "127.0.0.1" })
+  for (let each = 0; each < blocks; each++) {
+    await new Promise<void>((resolve) => socket.write(block, () => resolve()))
+  }
+  // The other thread closes its end when it has read all.
+  await once(socket.end(), "close")
 }
 
 const hash = costOf(() => {
@@ -77,4 +92,6 @@ const read = costOf(() => {
   for (let each = 0; each < blocks; each++) readSync(file, block, 0, blockLength, each * blockLength)
 })
 closeSync(file)
-process.stdout.write(`${JSON.stringify({ receive: await receiveCost(), hash, write, read, sync })}\n`)
+const received = await connectionCost(true, receive)
+const sent = await connectionCost(false, send)
+process.stdout.write(`${JSON.stringify({ receive: received, send: sent, hash, write, read, sync })}\n`)

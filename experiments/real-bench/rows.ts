@@ -83,8 +83,8 @@ const swarmRow = (bytes: "shorter" | "longer", agents: "fewer" | "more"): Row =>
     }),
     inSmall: agents === "fewer" && bytes === "shorter",
     measures: [
-      less("agent_cpu", "agents' CPU a GiB delivered", "s", ratio("kraken", 1)),
-      less("door_cpu", "the origin's CPU a GiB delivered", "s"),
+      less("agent_cpu", "agents' CPU a GiB", "s", ratio("kraken", 1)),
+      less("door_cpu", "the origin's CPU a GiB", "s"),
       less("makespan", "until the last has it", "s", ratio("kraken", 0.9)),
       less("idle", "agent, memory before", "MB", bound(100 * MB)),
       less("peak", "agent, peak memory", "MB", bound(160 * MB))
@@ -109,7 +109,7 @@ const cappedRow = (bytes: "shorter" | "longer", capped: "all" | "agents"): Row =
     measures: [
       less("makespan", "until the last has it", "s", ratio("kraken", capped === "all" ? 0.5 : 0.85)),
       less("over_bound", "over the bytes' own time", "", bound(1.05, true)),
-      less("agent_cpu", "agents' CPU a GiB delivered", "s")
+      less("agent_cpu", "agents' CPU a GiB", "s")
     ]
   }
 }
@@ -194,10 +194,14 @@ export const rows: ReadonlyArray<Row> = [
     inSmall: true,
     measures: [
       less("receive", "receiving, CPU", "s"),
+      less("send", "sending, CPU", "s"),
       less("hash", "SHA-256, CPU", "s"),
       less("write", "writing, CPU", "s"),
       less("read", "reading, CPU", "s"),
-      less("sync", "sync, time", "s")
+      less("sync", "sync, time", "s"),
+      less("push", "sum of a push, CPU", "s"),
+      less("pull", "sum of a pull, CPU", "s"),
+      less("swarm", "sum of an agent in a swarm, CPU", "s")
     ]
   }
 ]

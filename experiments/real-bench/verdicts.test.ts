@@ -4,6 +4,7 @@
 import { expect, test } from "vitest"
 import { benchCells, benchLines, inUnit } from "./bench-lines.ts"
 import { clientsByProcess } from "./door-scenarios.ts"
+import { withSums } from "./primitive-costs.ts"
 import { type Aim, type Measure, type Row, rows } from "./rows.ts"
 import type { Sample } from "./scenario.ts"
 import { judge, medianOf, type Samples } from "./verdicts.ts"
@@ -101,4 +102,9 @@ test("clients are spread evenly over processes", () => {
   expect(clientsByProcess(16)).toEqual([16])
   expect(clientsByProcess(64)).toEqual([32, 32])
   expect(clientsByProcess(65)).toEqual([21, 22, 22])
+})
+
+test("an agent in a swarm stores every byte once and serves it twice", () => {
+  const steps = { receive: 1, send: 10, hash: 100, write: 1000, read: 10_000, sync: 7 }
+  expect(withSums(steps)).toEqual({ ...steps, push: 1101, pull: 10_010, swarm: 1101 + 2 * 10_010 })
 })
