@@ -152,6 +152,11 @@ export const runRealBench = (
     const samples = yield* runAll(wanted, contenders, runs, scale, request.storage)
     const names = contenders.map(({ name }) => name)
     const judged = judge(wanted, names, samples)
+    yield* Console.log(
+      Object.entries(conditions)
+        .map((told) => told.join(": "))
+        .join("; ")
+    )
     for (const line of benchLines(judged, names)) yield* Console.log(line)
     const isWhole = !request.small && request.rows.length === 0 && request.systems.length === 0
     const out = request.out ?? (isWhole ? wholeReport : undefined)
