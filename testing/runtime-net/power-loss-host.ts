@@ -51,16 +51,18 @@ export const makePowerLossHost = (root: string): PowerLossHost => {
   const counted = (folder: string, store: TableStore): TableStore => ({
     ...store,
     write: (writes) =>
-      Effect.suspend(() => {
+      Effect.gen(function* () {
         if (changes() < last) {
           tableChanges++
-          return store.write(writes)
+          return yield* store.write(writes)
         }
         const first = !Deferred.isDoneUnsafe(darkness)
         Deferred.doneUnsafe(darkness, Effect.void)
-        if (!first) return Effect.fail(refused)
+        if (!first) return yield* refused
+        // Earlier writes may wait for their sync; an empty one comes after them.
+        yield* store.write([])
         const before = readTableFiles(folder)
-        return Effect.andThen(
+        return yield* Effect.andThen(
           Effect.tap(Effect.ignore(store.write(writes)), () =>
             Effect.sync(() => {
               interrupted = { folder, before, after: readTableFiles(folder) }

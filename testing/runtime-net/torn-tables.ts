@@ -1,11 +1,12 @@
 // The possible remains of a folder's tables after a power cut. SQLite itself cannot run on a disk in memory, so its
 // real files are copied before and after a write, and mixed as the barriers between its changes allow:
 //
-//   frames into the log --sync--> acknowledged --> pages into the table file (a checkpoint) --sync--> log begun anew
+//   pages into the table file (if the log is long) --sync--> header of the log away --sync--> frames into the log
+//   --sync--> acknowledged
 //
-// so either the log is torn and the table file old, or the log is new and the table file torn. Other tests check that
-// the syncs happen: sqlite-table-store.test.ts the settings, test/processes/power-cut.long.test.ts a real file system
-// that is cut off. Tests only.
+// so either the table file is torn and the log old, or the table file is new and the log torn. Other tests check that
+// the syncs happen: sqlite-table-store.test.ts tears the files at each of them, test/processes/power-cut.long.test.ts
+// cuts off a real file system. Tests only.
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -36,10 +37,13 @@ export const restoreTableFiles = (folder: string, files: TableFiles): void => {
   }
 }
 
-/** Possible remains when the power fails between the two. */
+/** Possible remains when the power fails between the two, which are before a write and after it. */
 export const tornTableFiles = (before: TableFiles, after: TableFiles, keeps: () => boolean): TableFiles => {
-  const checkpointed = Buffer.compare(before.table, after.table) !== 0
-  return checkpointed && keeps()
-    ? { table: tornContent(before.table, after.table, keeps), log: after.log }
-    : { table: before.table, log: tornContent(before.log, after.log, keeps) }
+  if (Buffer.compare(before.table, after.table) === 0)
+    return { table: before.table, log: tornContent(before.log, after.log, keeps) }
+  const headless = before.log.slice()
+  headless.fill(0, 0, 32)
+  return keeps()
+    ? { table: tornContent(before.table, after.table, keeps), log: before.log }
+    : { table: after.table, log: tornContent(headless, after.log, keeps) }
 }

@@ -1,125 +1,105 @@
-// Tables of text in SQLite: one file, one row per key, a write-ahead log, and a sync at every commit, so that a
-// successful write survives a crash. The text encoding is UTF-16BE, because SQLite compares text byte by byte and this
-// gives the order of UTF-16 code units that the contract asks for. Calls are synchronous and short.
+// Tables of text in SQLite: one file, one row per key and a write-ahead log. A write is answered once it is synced, and
+// shares its sync with others (group-commit.ts), so that neither it nor a slow disk stops this thread. Reads see what
+// is synced and nothing else (table-database.ts).
 
-import { mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { Effect, Option, type Scope } from "effect"
-import { type TableRow, type TableStore, TableStoreError } from "../../roles/services/table-store.ts"
+import { type TableStore, TableStoreError, type TableWrite } from "../../roles/services/table-store.ts"
+import { type DiskDone, nodeDisk } from "../store/disk.ts"
+import { type GroupCommit, makeGroupCommit, type TableDisk } from "./group-commit.ts"
 import { TableLimits } from "./limits.ts"
-
-const tableFile = "tables.sqlite"
+import { logFile, openTableDatabase, type TableDatabase, tableFile } from "./table-database.ts"
 
 /** SQLite cannot store half of a surrogate pair: two different keys could become one. */
 const illFormed = /\p{Surrogate}/u
 
 /**
  * Opens the tables of a folder and creates both if they do not exist. `closed` is called before every write and returns
- * the reason why nothing may be written any more.
+ * the reason why nothing may be written any more. SQLite uses the disks of this machine; `disk` syncs its files.
  */
 export const openSqliteTableStore = (
   folder: string,
-  closed: () => string | undefined = () => undefined
+  closed: () => string | undefined = () => undefined,
+  disk: TableDisk = nodeDisk
 ): Effect.Effect<TableStore, TableStoreError, Scope.Scope> =>
   Effect.gen(function* () {
     const limits = yield* TableLimits
-    const database = yield* Effect.acquireRelease(
-      attempt(folder, "open", () => openDatabase(folder, limits)),
-      (opened) => Effect.sync(() => opened.close())
+    const opened = yield* Effect.acquireRelease(
+      open(folder, closed, disk, limits),
+      ({ database, commits, files }) =>
+        Effect.callback<void>((resume) =>
+          commits.end((broken) => {
+            // A file that is closed takes SQLite's locks on it along, so these come last.
+            database.close(broken)
+            nodeDisk.close(files.log, () => nodeDisk.close(files.table, () => resume(Effect.void)))
+          })
+        )
     )
-    return tableStoreOf(database, closed)
+    return tableStoreOf(opened.database, opened.commits)
   })
 
-const openDatabase = (folder: string, { tableLockPatience }: TableLimits): DatabaseSync => {
-  mkdirSync(folder, { recursive: true })
-  const database = new DatabaseSync(join(folder, tableFile), { timeout: tableLockPatience / 1000 })
-  try {
-    database.exec("PRAGMA encoding = 'UTF-16be'")
-    database.exec("PRAGMA journal_mode = WAL")
-    database.exec("PRAGMA synchronous = FULL")
-    // On macOS a plain sync leaves bytes in the memory of the drive; Node's own sync does not. Elsewhere these change
-    // nothing.
-    database.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
-    database.exec(
-      "CREATE TABLE IF NOT EXISTS rows (" +
-        '"table" TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY ("table", key)' +
-        ") STRICT, WITHOUT ROWID"
+interface OpenTables {
+  readonly database: TableDatabase
+  readonly commits: GroupCommit
+  readonly files: { readonly log: number; readonly table: number }
+}
+
+const open = Effect.fnUntraced(function* (
+  folder: string,
+  closed: () => string | undefined,
+  disk: TableDisk,
+  limits: TableLimits
+): Effect.fn.Return<OpenTables, TableStoreError> {
+  const database = yield* attempt(folder, "open", () => openTableDatabase(folder, limits))
+  const openFile = (name: string) =>
+    called<number>(folder, "open", (done) => nodeDisk.open(join(folder, name), "update", done))
+  const log = yield* openFile(logFile)
+  const table = yield* openFile(tableFile)
+  const files = { folder, log, table }
+  return { database, files, commits: makeGroupCommit(database, disk, files, closed, limits) }
+})
+
+const tableStoreOf = (database: TableDatabase, commits: GroupCommit): TableStore => ({
+  get: (table, key) =>
+    attempt(table, "read", () =>
+      illFormed.test(key) ? Option.none() : Option.fromUndefinedOr(database.get(table, key))
+    ),
+  write: (writes) =>
+    called(writes[0]?.table ?? "", "write", (done) =>
+      hasIllFormed(writes)
+        ? done(new Error("a key is not well-formed Unicode"), undefined)
+        : commits.write(writes, (problem) => done(problem as Error | null, undefined))
+    ),
+  scan: (table, { prefix, after, limit }) =>
+    attempt(table, "scan", () =>
+      after !== undefined && after >= prefix
+        ? database.rows(table, { start: after, exclusive: true }, prefix, limit)
+        : database.rows(table, { start: prefix, exclusive: false }, prefix, limit)
     )
-  } catch (cause) {
-    database.close()
-    throw cause
-  }
-  return database
-}
+})
 
-const tableStoreOf = (database: DatabaseSync, closed: () => string | undefined): TableStore => {
-  const select = database.prepare('SELECT value FROM rows WHERE "table" = ? AND key = ?')
-  const put = database.prepare(
-    'INSERT INTO rows ("table", key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value'
-  )
-  const remove = database.prepare('DELETE FROM rows WHERE "table" = ? AND key = ?')
-  const from = database.prepare('SELECT key, value FROM rows WHERE "table" = ? AND key >= ? ORDER BY key')
-  const after = database.prepare('SELECT key, value FROM rows WHERE "table" = ? AND key > ? ORDER BY key')
+const hasIllFormed = (writes: ReadonlyArray<TableWrite>): boolean =>
+  writes.some(({ table, key }) => illFormed.test(table) || illFormed.test(key))
 
-  const rowsFrom = (
-    statement: StatementSync,
-    table: string,
-    start: string,
-    prefix: string,
-    limit: number
-  ): ReadonlyArray<TableRow> => {
-    const rows: Array<TableRow> = []
-    if (limit <= 0) return rows
-    for (const row of statement.iterate(table, start)) {
-      const key = String(row.key)
-      if (!key.startsWith(prefix)) break
-      rows.push({ key, value: String(row.value) })
-      if (rows.length === limit) break
-    }
-    return rows
-  }
-
-  return {
-    get: (table, key) =>
-      attempt(table, "read", () => {
-        const row = illFormed.test(key) ? undefined : select.get(table, key)
-        return row === undefined ? Option.none() : Option.some(String(row.value))
-      }),
-    write: (writes) =>
-      attempt(writes[0]?.table ?? "", "write", () => {
-        const refused = closed()
-        if (refused !== undefined) throw new Error(refused)
-        for (const { table, key } of writes) {
-          if (illFormed.test(table) || illFormed.test(key))
-            throw new Error("a key is not well-formed Unicode")
-        }
-        database.exec("BEGIN IMMEDIATE")
-        try {
-          for (const write of writes) {
-            if (write.tag === "Put") put.run(write.table, write.key, write.value)
-            else remove.run(write.table, write.key)
-          }
-          database.exec("COMMIT")
-        } catch (cause) {
-          if (database.isTransaction) database.exec("ROLLBACK")
-          throw cause
-        }
-      }),
-    scan: (table, options) =>
-      attempt(table, "scan", () =>
-        options.after !== undefined && options.after >= options.prefix
-          ? rowsFrom(after, table, options.after, options.prefix, options.limit)
-          : rowsFrom(from, table, options.prefix, options.prefix, options.limit)
-      )
-  }
-}
+const failed = (table: string, operation: string, cause: unknown): TableStoreError =>
+  new TableStoreError({
+    message: `cannot ${operation} ${table} (${tableFile}): ${cause instanceof Error ? cause.message : cause}`
+  })
 
 const attempt = <A>(table: string, operation: string, run: () => A): Effect.Effect<A, TableStoreError> =>
-  Effect.try({
-    try: run,
-    catch: (cause) =>
-      new TableStoreError({
-        message: `cannot ${operation} ${table} (${tableFile}): ${cause instanceof Error ? cause.message : cause}`
-      })
-  })
+  Effect.try({ try: run, catch: (cause) => failed(table, operation, cause) })
+
+const called = <A>(
+  table: string,
+  operation: string,
+  start: (done: DiskDone<A>) => void
+): Effect.Effect<A, TableStoreError> =>
+  Effect.callback<A, TableStoreError>((resume) =>
+    start((error, value) =>
+      resume(
+        error === null || error === undefined
+          ? Effect.succeed(value)
+          : Effect.fail(failed(table, operation, error))
+      )
+    )
+  ).pipe(Effect.uninterruptible)
