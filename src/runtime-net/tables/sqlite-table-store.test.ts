@@ -32,8 +32,8 @@ afterEach(() => {
 })
 
 /**
- * Write number `index`: of the same three rows now and then, large enough that logs are copied and begun anew, or small,
- * so that a log begins with few pages.
+ * Write number `index`: of the same three rows now and then, large enough that logs are copied and begun anew
+ * or small, so that a log begins with few pages.
  */
 const writeOf = (index: number): ReadonlyArray<TableWrite> =>
   [0, 1, 2].map((row) => {
