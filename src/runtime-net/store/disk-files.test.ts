@@ -107,7 +107,7 @@ describe("disk calls", () => {
       const inner = join(folder, "a", "b", "c")
       yield* files.makeFolder(inner)
       expect(existsSync(inner)).toBe(true)
-      expect(calls.filter((name) => name !== "stat")).toEqual(
+      expect(calls.filter((name) => name !== "stat" && name !== "list")).toEqual(
         ["a", "b", "c"].flatMap(() => ["makeFolder", "syncFolder"])
       )
       calls.length = 0
@@ -116,6 +116,21 @@ describe("disk calls", () => {
       expect(calls).toEqual([])
       yield* files.makeFolder(join(folder, "a", "d"))
       expect(calls).toEqual(["stat", "makeFolder", "syncFolder"])
+    })
+  )
+
+  it.live("sync all folders that an earlier process made beside each other at once", () =>
+    Effect.gen(function* () {
+      const { folder, files, calls } = yield* staged
+      for (const name of ["one", "two"]) mkdirSync(join(folder, "kind", name), { recursive: true })
+      yield* files.makeFolder(join(folder, "kind"))
+      calls.length = 0
+      yield* files.makeFolder(join(folder, "kind", "one"))
+      expect(calls).toEqual(["stat", "list", "makeFolder", "syncFolder"])
+      yield* files.makeFolder(join(folder, "kind", "two"))
+      expect(calls).toEqual(["stat", "list", "makeFolder", "syncFolder"])
+      yield* files.makeFolder(join(folder, "kind", "three"))
+      expect(calls.filter((name) => name === "syncFolder").length).toBe(2)
     })
   )
 

@@ -8,6 +8,7 @@ import { dirname, join } from "node:path"
 import { Effect, Option, type Scope } from "effect"
 import { BlobStoreError } from "../../roles/services/blob-store.ts"
 import type { Disk, DiskDone, FileStat, OpenMode } from "./disk.ts"
+import { shareFolderSyncs } from "./folder-syncs.ts"
 
 export interface DiskFiles {
   readonly disk: Disk
@@ -33,6 +34,9 @@ export interface DiskFiles {
   readonly setModified: (path: string, at: number) => Effect.Effect<boolean, BlobStoreError>
   /** The whole of a small file; none when it does not exist. */
   readonly readSmall: (path: string) => Effect.Effect<Option.Option<Uint8Array>, BlobStoreError>
+  /** Makes an empty file. Not synced, so a crash may undo it until `syncName` of it succeeds. */
+  readonly createFile: (path: string) => Effect.Effect<void, BlobStoreError>
+  readonly syncName: (path: string) => Effect.Effect<void, BlobStoreError>
   /** Writes a small file under a temporary name in `temporary`, syncs it and moves it into place. */
   readonly replaceFile: (
     path: string,
@@ -100,7 +104,9 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
     )
   const open = (path: string, mode: OpenMode) => Effect.acquireRelease(openUnscoped(path, mode), close)
   const sync = (path: string, file: number) => call<void>("sync", path, (done) => disk.sync(file, done))
-  const syncFolder = (path: string) => call<void>("sync folder", path, (done) => disk.syncFolder(path, done))
+  const sharedSync = shareFolderSyncs(disk)
+  const syncFolder = (path: string) => call<void>("sync folder", path, (done) => sharedSync(path, done))
+  const list = (path: string) => call<ReadonlyArray<string>>("list", path, (done) => disk.list(path, done))
   const stat = (path: string) => optional<FileStat>("look at", path, (done) => disk.stat(path, done))
   const read = (path: string, file: number, target: Uint8Array, at: number) =>
     call<number>("read", path, (done) => disk.read(file, target, at, done))
@@ -141,16 +147,24 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
       Effect.uninterruptible
     )
 
+  /** Folders that exist durably: those of the layout, at most 256 for each kind and algorithm. */
   const made = new Set<string>()
+  /** Folders of `made` of which the folders inside were looked up. */
+  const listed = new Set<string>()
   const makeFolder = (path: string): Effect.Effect<void, BlobStoreError> =>
     Effect.gen(function* () {
       if (made.has(path)) return
       const parent = dirname(path)
       // Each new folder is a name in its parent, which is new as well or already durable.
       if (Option.isNone(yield* stat(parent))) yield* makeFolder(parent)
+      // What an earlier process made may not be synced yet. One sync does it for all of them.
+      const inside = made.has(parent) && !listed.has(parent) ? yield* list(parent) : []
       yield* call<void>("make folder", path, (done) => disk.makeFolder(path, done))
       yield* syncFolder(parent)
       made.add(path)
+      if (!made.has(parent)) return
+      listed.add(parent)
+      for (const name of inside) made.add(join(parent, name))
     })
 
   return {
@@ -163,7 +177,7 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
     sync,
     syncFile: (path) => Effect.scoped(Effect.flatMap(open(path, "update"), (file) => sync(path, file))),
     makeFolder,
-    list: (path) => call("list", path, (done) => disk.list(path, done)),
+    list,
     stat,
     setModified: (path, at) =>
       Effect.map(
@@ -171,6 +185,8 @@ export const makeDiskFiles = (disk: Disk): DiskFiles => {
         Option.isSome
       ),
     readSmall,
+    createFile: (path) => Effect.scoped(Effect.asVoid(open(path, "replace"))),
+    syncName: (path) => syncFolder(dirname(path)),
     replaceFile,
     installFile,
     removeFile

@@ -37,13 +37,19 @@ const cleanUp = Effect.fnUntraced(function* (files: DiskFiles, folders: BlobFold
     yield* files.removeFile(join(folders.temporary, basename(name)))
   }
   const forgottenBefore = Date.now() - (2 * uploadSessionTimeout) / 1000
+  let resumable: string | undefined
   for (const name of yield* files.list(folders.uploads)) {
     const upload = yield* files.stat(folders.upload(name))
     if (Option.isNone(upload)) continue
     if (upload.value.modifiedAt < forgottenBefore) yield* files.removeFile(folders.upload(name))
     // The client is told the size that a killed process had written, and continues after it.
-    else yield* files.syncFile(folders.upload(name))
+    else {
+      yield* files.syncFile(folders.upload(name))
+      resumable = folders.upload(name)
+    }
   }
+  // One sync for the names of all.
+  if (resumable !== undefined) yield* files.syncName(resumable)
   for (const digest of yield* digestsIn(files, folders.downloads)) {
     const blob = yield* files.stat(folders.blob(digest))
     const metainfo = yield* files.stat(folders.metainfo(digest))

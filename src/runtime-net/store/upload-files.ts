@@ -1,7 +1,7 @@
 // Uploads in files: how one grows and becomes a blob. Bytes go to uploads/<id> at their offset, and each append ends
-// with a sync, so a size that a client was told survives a crash. A process hashes what it appends, so that the commit
-// need not read the file again; after a restart, or for SHA-512, the commit reads it once. Where uploads are seeded,
-// their hash trees are computed in the same pass.
+// with a sync, the first one also of the name, so a size that a client was told survives a crash. A process hashes what
+// it appends, so that the commit need not read the file again; after a restart, or for SHA-512, the commit reads it
+// once. Where uploads are seeded, their hash trees are computed in the same pass.
 //
 //   none --create--> growing --append--> growing --commit, digest right--> blob
 //                                          |--commit, digest wrong--> none
@@ -62,7 +62,7 @@ export const makeUploads = (
 
   const createUpload = Effect.gen(function* () {
     const upload = randomBytes(16).toString("hex")
-    yield* files.replaceFile(folders.upload(upload), new Uint8Array(0), folders.temporary)
+    yield* files.createFile(folders.upload(upload))
     remember(upload)
     return upload
   })
@@ -87,6 +87,7 @@ export const makeUploads = (
     const settle = Effect.gen(function* () {
       yield* writer.flush
       yield* files.sync(path, file)
+      if (size === 0) yield* files.syncName(path)
       if (known !== undefined) known.size = writer.written()
     }).pipe(
       // Bytes that did not reach the disk whole are cut off. The running digest is ahead of the file then, so it is
