@@ -237,7 +237,8 @@ export class FairLinks implements BulkLinks, EventTarget {
 
   #routeOf({ hostIndex, peerIndex }: ConnectionEnd): ReadonlyArray<number> {
     const route = this.#route
-    route.length = 0
+    // Setting the length to 0 would free the memory of the array.
+    while (route.length > 0) route.pop()
     route.push(this.#uplinks[hostIndex]!)
     addShared(route, this.#attachments[hostIndex]!, this.#attachments[peerIndex]!)
     route.push(this.#uplinks[peerIndex]! + 1)

@@ -18,6 +18,7 @@
 // offer, and below by at most the tolerance; no link carries more than its capacity (except for rounding).
 
 import { invariant } from "../../protocol/kit/invariant.ts"
+import { IntegerLists } from "./integer-lists.ts"
 
 /** Relative error of sums of rates, as a part of a level. */
 const roundingError = 1e-12
@@ -63,9 +64,13 @@ export class FairShares {
   #links = new Float64Array(64 * linkLength)
   #flows = new Int32Array(64 * flowLength)
   /** The flows on each link. */
-  readonly #on: number[][] = []
-  /** Links whose level may have changed, in the order of their turns. */
+  readonly #on = new IntegerLists()
+  /**
+   * The first of these are the links whose level may have changed, in the order of their turns. It never shrinks, so as
+   * not to be made anew at every change.
+   */
   readonly #queue: number[] = []
+  #queueLength = 0
   /** For each flow of the link whose turn it is: the least offer of its other links. */
   #elsewhere = new Float64Array(64)
 
@@ -76,8 +81,8 @@ export class FairShares {
 
   /** Adds a link and returns its number: 0, 1, ... */
   addLink(capacity: number): number {
-    const link = this.#on.push([]) - 1
-    if (this.#on.length * linkLength > this.#links.length) {
+    const link = this.#on.add()
+    if ((link + 1) * linkLength > this.#links.length) {
       const longer = new Float64Array(this.#links.length * 2)
       longer.set(this.#links)
       this.#links = longer
@@ -110,7 +115,7 @@ export class FairShares {
 
   /** Number of flows on the link. */
   flowsOn(link: number): number {
-    return this.#on[link]!.length
+    return this.#on.length(link)
   }
 
   /** The link that limits an open flow. */
@@ -140,7 +145,7 @@ export class FairShares {
     for (let index = 0; index < route.length; index++) {
       const link = route[index]!
       flows[row + linksAt + index] = link
-      flows[row + placesAt + index] = this.#on[link]!.push(flow) - 1
+      flows[row + placesAt + index] = this.#on.push(link, flow)
     }
     const limit = this.#leastElsewhere(flow, -1)
     this.#follower.touched(limit)
@@ -164,12 +169,12 @@ export class FairShares {
     flows[row + countAt] = 0
     for (let index = 0; index < count; index++) {
       const link = flows[row + linksAt + index]!
-      const on = this.#on[link]!
       const place = flows[row + placesAt + index]!
-      const last = on.pop()!
-      if (on.length === 0) this.#links[link * linkLength + restAt] = 0
+      const on = this.#on
+      const last = on.pop(link)
+      if (on.length(link) === 0) this.#links[link * linkLength + restAt] = 0
       if (last === flow) continue
-      on[place] = last
+      on.items[on.start(link) + place] = last
       const other = last * flowLength
       let at = linksAt
       while (flows[other + at] !== link) at++
@@ -180,13 +185,13 @@ export class FairShares {
   /** Finds the new levels. */
   solve(): void {
     const queue = this.#queue
-    for (let turn = 0; turn < queue.length; turn++) {
+    for (let turn = 0; turn < this.#queueLength; turn++) {
       const link = queue[turn]!
       this.#links[link * linkLength + queuedAt] = 0
       this.#turn(link)
       invariant(turn < 20_000_000, "fair shares: the levels do not settle")
     }
-    queue.length = 0
+    this.#queueLength = 0
   }
 
   /** Gives a link its level. If that is off the offer, finds a new offer. */
@@ -219,22 +224,24 @@ export class FairShares {
   #findOffer(link: number): void {
     const links = this.#links
     const flows = this.#flows
-    const on = this.#on[link]!
+    const { items } = this.#on
+    const start = this.#on.start(link)
+    const count = this.#on.length(link)
     const row = link * linkLength
-    if (on.length > this.#elsewhere.length) this.#elsewhere = new Float64Array(on.length * 2)
+    if (count > this.#elsewhere.length) this.#elsewhere = new Float64Array(count * 2)
     const elsewhere = this.#elsewhere
-    for (let index = 0; index < on.length; index++) {
-      const flow = on[index]!
+    for (let index = 0; index < count; index++) {
+      const flow = items[start + index]!
       const limit = flows[flow * flowLength + limitAt]!
       elsewhere[index] = this.offer(limit === link ? this.#leastElsewhere(flow, link) : limit)
     }
     const before = links[row + offerAt]!
-    const offer = this.#fullOffer(link, elsewhere, on.length)
+    const offer = this.#fullOffer(link, elsewhere, count)
     links[row + offerAt] = offer
     let rest = 0
     let limited = 0
-    for (let index = 0; index < on.length; index++) {
-      const flow = on[index]!
+    for (let index = 0; index < count; index++) {
+      const flow = items[start + index]!
       const there = elsewhere[index]!
       const limit = flows[flow * flowLength + limitAt]!
       if (limit === link) {
@@ -346,6 +353,6 @@ export class FairShares {
     const at = link * linkLength + queuedAt
     if (this.#links[at] !== 0) return
     this.#links[at] = 1
-    this.#queue.push(link)
+    this.#queue[this.#queueLength++] = link
   }
 }

@@ -1,8 +1,8 @@
-// The heap against a sorted list, for items that come, go and change their keys, in two heaps with one table.
+// The heap against a sorted list, for items that come, go and change their keys, in two heaps.
 
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { HeapKeys, IndexedHeap } from "./indexed-heap.ts"
+import { IndexedHeaps } from "./indexed-heaps.ts"
 
 it("has the least key first, whatever was set and removed", () => {
   const item = fc.nat(150)
@@ -12,24 +12,24 @@ it("has the least key first, whatever was set and removed", () => {
   )
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-      const table = new HeapKeys()
-      const heaps = [new IndexedHeap(table), new IndexedHeap(table)] as const
+      const heaps = new IndexedHeaps()
+      const numbers = [heaps.add(), heaps.add()] as const
       const keys = new Map<number, number>()
       for (const each of steps) {
-        table.include(each.item)
-        const heap = heaps[each.item % 2]!
+        heaps.include(each.item)
+        const heap = numbers[each.item % 2]!
         if ("key" in each) {
-          heap.set(each.item, each.key)
+          heaps.set(heap, each.item, each.key)
           keys.set(each.item, each.key)
         } else {
-          heap.remove(each.item)
+          heaps.remove(heap, each.item)
           keys.delete(each.item)
         }
-        for (const [parity, one] of heaps.entries()) {
+        for (const [parity, one] of numbers.entries()) {
           const mine = [...keys].filter(([number]) => number % 2 === parity)
-          expect(one.size).toBe(mine.length)
-          if (mine.length === 0) expect(one.first).toBe(-1)
-          else expect(keys.get(one.first)).toBe(Math.min(...mine.map(([, key]) => key)))
+          expect(heaps.size(one)).toBe(mine.length)
+          if (mine.length === 0) expect(heaps.first(one)).toBe(-1)
+          else expect(keys.get(heaps.first(one))).toBe(Math.min(...mine.map(([, key]) => key)))
         }
       }
     }),
