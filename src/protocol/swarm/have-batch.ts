@@ -122,11 +122,7 @@ export class HaveBatch {
   }
 
   #send(neighbour: Neighbour, batch: readonly number[]): void {
-    let pieces = batch
-    if (!neighbour.isOrigin) {
-      const theirs = neighbour.theirs!
-      if (batch.some((piece) => theirs.has(piece))) pieces = batch.filter((piece) => !theirs.has(piece))
-    }
+    const pieces = neighbour.isOrigin ? batch : lacking(batch, neighbour.theirs!)
     const most = this.#context.rules.maxPiecesPerMessage
     for (let start = 0; start < pieces.length; start += most) {
       sendMessage(this.#context, neighbour, {
@@ -136,4 +132,10 @@ export class HaveBatch {
       })
     }
   }
+}
+
+/** The pieces of a batch that are not in `theirs`: mostly all of them, and then the batch itself. */
+const lacking = (batch: readonly number[], theirs: Bitfield): readonly number[] => {
+  for (const piece of batch) if (theirs.has(piece)) return batch.filter((one) => !theirs.has(one))
+  return batch
 }

@@ -1,6 +1,7 @@
 // Pieces of a swarm that are being stored, each with the session that sent it. They are few, so they are in an array
 // and a search reads all of them: a map would touch more memory than the whole array.
 
+import { removeAt } from "../kit/remove-at.ts"
 import type { NeighbourSession } from "./neighbour.ts"
 
 export interface PendingWrite {
@@ -16,7 +17,7 @@ export const isBeingWritten = (pending: readonly PendingWrite[], piece: number):
 /** Removes the write of a piece; undefined when the piece is not being stored. */
 export const takePendingWrite = (pending: PendingWrite[], piece: number): PendingWrite | undefined => {
   for (let index = 0; index < pending.length; index++) {
-    if (pending[index]!.piece === piece) return pending.splice(index, 1)[0]
+    if (pending[index]!.piece === piece) return removeAt(pending, index)
   }
   return undefined
 }

@@ -14,6 +14,7 @@
 
 import { makeWords, type Words } from "../kit/bitfield.ts"
 import { invariant } from "../kit/invariant.ts"
+import { removeAt } from "../kit/remove-at.ts"
 import type { Micros } from "../kit/time.ts"
 import { wholeRequest } from "./path-times.ts"
 
@@ -40,10 +41,7 @@ export class NeighbourRequests {
   take(piece: number): OutstandingRequest | undefined {
     const outstanding = this.outstanding
     for (let index = 0; index < outstanding.length; index++) {
-      const request = outstanding[index]!
-      if (request.piece !== piece) continue
-      outstanding.splice(index, 1)
-      return request
+      if (outstanding[index]!.piece === piece) return removeAt(outstanding, index)
     }
     return undefined
   }

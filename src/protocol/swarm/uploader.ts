@@ -20,12 +20,13 @@
 // piece is worth.
 
 import type { Deadline } from "../kit/deadlines.ts"
-import { invariant } from "../kit/invariant.ts"
+import { removeAt } from "../kit/remove-at.ts"
 import type { Micros } from "../kit/time.ts"
 import type { RejectReason, SwarmId } from "../wire/message.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { ConnectionId, PeerHostInput } from "./peer-host-io.ts"
+import { PieceLoads } from "./piece-loads.ts"
 import { announced, isOut, proofFor, type UploadJob, type UploadSwarm } from "./upload-job.ts"
 import { countSlow, placesInLine, recordSend } from "./upload-places.ts"
 import { UploadRate } from "./upload-rate.ts"
@@ -40,7 +41,7 @@ export class Uploader {
   readonly #stallCheck: Deadline
   #turn = 0
   /** Loads that the store has not answered; at most maxUploadsInFlight. */
-  readonly #loads: Array<{ readonly swarm: SwarmId; readonly piece: number }> = []
+  readonly #loads = new PieceLoads()
   readonly #rate: UploadRate
   /** The piece that has the uplink to itself, because its neighbour has none yet. */
   #first: UploadJob | undefined
@@ -177,7 +178,7 @@ export class Uploader {
 
   /** `proof` has all uncles of the piece; a neighbour is sent those that it cannot have yet. */
   pieceLoaded({ swarm, piece, payload, proof }: LoadedPiece, now: Micros): void {
-    this.#loadAnswered(swarm, piece)
+    this.#loads.answered(swarm, piece)
     for (const job of this.#jobs) {
       if (job.state !== "loading" || job.piece !== piece || job.swarm.id !== swarm) continue
       job.state = "sending"
@@ -205,7 +206,7 @@ export class Uploader {
   }
 
   pieceLoadFailed(swarm: SwarmId, piece: number): void {
-    this.#loadAnswered(swarm, piece)
+    this.#loads.answered(swarm, piece)
     this.#removeWhere(
       (job) => job.state === "loading" && job.piece === piece && job.swarm.id === swarm,
       "failed"
@@ -254,7 +255,7 @@ export class Uploader {
   }
 
   #remove(job: UploadJob): void {
-    this.#jobs.splice(this.#jobs.indexOf(job), 1)
+    removeAt(this.#jobs, this.#jobs.indexOf(job))
     this.#bytes -= job.bytes
     if (job.state === "stalled") this.#stalled--
     if (job === this.#first) this.#firstEnded()
@@ -318,28 +319,11 @@ export class Uploader {
     })
   }
 
-  #isLoading(swarm: SwarmId, piece: number): boolean {
-    for (const load of this.#loads) if (load.swarm === swarm && load.piece === piece) return true
-    return false
-  }
-
-  #loadAnswered(swarm: SwarmId, piece: number): void {
-    const index = this.#loads.findIndex((load) => load.swarm === swarm && load.piece === piece)
-    invariant(index >= 0, `uploader: piece ${piece} was loaded but not asked for`)
-    this.#loads.splice(index, 1)
-  }
-
   /** Pieces in memory or about to be: loading, being sent, and loads that nobody waits for any more. */
   #inFlight(): number {
     let count = 0
     for (const job of this.#jobs) if (job.state === "loading" || job.state === "sending") count++
-    for (const load of this.#loads) {
-      const awaited = this.#jobs.some(
-        (job) => job.state === "loading" && job.piece === load.piece && job.swarm.id === load.swarm
-      )
-      if (!awaited) count++
-    }
-    return count
+    return count + this.#loads.unawaited(this.#jobs)
   }
 
   #isFirst({ neighbour, swarm }: UploadJob): boolean {
@@ -375,8 +359,8 @@ export class Uploader {
       this.#turn++
       job.swarm.servedAt = this.#turn
       job.neighbour.servedAt = this.#turn
-      if (this.#isLoading(job.swarm.id, job.piece)) continue
-      this.#loads.push({ swarm: job.swarm.id, piece: job.piece })
+      if (this.#loads.has(job.swarm.id, job.piece)) continue
+      this.#loads.asked(job.swarm.id, job.piece)
       this.#context.outputs.push({ tag: "LoadPiece", swarm: job.swarm.id, piece: job.piece })
     }
   }

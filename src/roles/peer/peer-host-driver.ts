@@ -113,7 +113,9 @@ export class PeerHostDriver implements PeerTransportHandlers {
 
   #drain(): void {
     const waiting = this.#waiting
-    while (waiting.length > 0) this.#handle(waiting.shift()!)
+    for (let index = 0; index < waiting.length; index++) this.#handle(waiting[index]!)
+    // Shifting them out one by one would free the memory of the array, and every wait would allocate it again.
+    while (waiting.length > 0) waiting.pop()
     this.#someWait = false
   }
 
