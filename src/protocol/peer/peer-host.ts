@@ -64,16 +64,17 @@ const isExchange = (message: Message): message is Exchange =>
 const limitsThatShip: Partial<PeerHostRules> = {}
 
 export class PeerHost {
-  readonly counters: PeerHostCounters = newCounters()
-  readonly #context: HostContext
-  readonly #outputs: PeerHostOutput[] = []
-  readonly #deadlines = new DeadlineQueue()
-  readonly #index = makeNeighbourIndex()
-  readonly #budget: ConnectionBudget
-  readonly #uploader: Uploader
-  readonly #connections: ConnectionManager
-  readonly #channels: Channels<Swarm>
+  // The fields that every message touches come first, in one cache line.
   #now: Micros = 0
+  readonly #outputs: PeerHostOutput[] = []
+  readonly #index = makeNeighbourIndex()
+  readonly #deadlines = new DeadlineQueue()
+  readonly #context: HostContext
+  readonly #channels: Channels<Swarm>
+  readonly #uploader: Uploader
+  readonly #budget: ConnectionBudget
+  readonly #connections: ConnectionManager
+  readonly counters: PeerHostCounters = newCounters()
 
   constructor(options: PeerHostOptions) {
     const rules = peerHostRules(options.limits ?? limitsThatShip)

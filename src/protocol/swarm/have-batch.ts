@@ -20,6 +20,9 @@ import type { Neighbour } from "./neighbour.ts"
 
 const MiB = 1024 * 1024
 
+/** Longer ago than any delay: half an hour. Unlike minus infinity, it lies in the field itself and not elsewhere. */
+const longAgo: Micros = -(2 ** 31)
+
 export class HaveBatch {
   /** Pieces stored since the swarm was opened, in the order of storing. */
   readonly #log: number[] = []
@@ -32,9 +35,9 @@ export class HaveBatch {
   /** The longest time for which a Have waits when the neighbour has plenty to request. */
   readonly #holdPatience: Micros
   readonly #have: Bitfield
-  #flushedAt: Micros = Number.NEGATIVE_INFINITY
+  #flushedAt: Micros = longAgo
   /** When all Haves were last sent to all neighbours. */
-  #allSentAt: Micros = Number.NEGATIVE_INFINITY
+  #allSentAt: Micros = longAgo
 
   /**
    * @param pieceLength Bytes of a piece.

@@ -65,27 +65,28 @@ export interface NeighbourSwarm {
 }
 
 export class Neighbour {
-  readonly session: NeighbourSession
-  readonly swarm: NeighbourSwarm
+  // The fields that a Have touches, the most frequent message, come first.
   /** Copied from the session, which is then not read to send or receive a message. */
   readonly connection: ConnectionId
-  readonly isOrigin: boolean
-  /** Number of the channel on this host. */
-  readonly channel: number
   /** Number of the channel on the peer; -1 before the neighbour has joined. */
   theirChannel = -1
-  state: "opening" | "joined" | "left" = "opening"
+  readonly swarm: NeighbourSwarm
   /** Set while joined. */
   theirs: Bitfield | undefined = undefined
-  /** Length of the swarm's log of Haves that it has got. */
-  havesSent: number
   /** It has plenty to request here at least until it has announced this many pieces. Set by have-batch.ts. */
   plenty = 0
   /** Whether `theirs` counts in the availability of the swarm. Seeds do not count: they change no order. */
   counted = false
-  readonly requests = new NeighbourRequests()
   /** It was busy or slow and is not asked before this instant; undefined when it may be asked. */
   backoffUntil: Micros | undefined = undefined
+  /** Length of the swarm's log of Haves that it has got. */
+  havesSent: number
+  /** Number of the channel on this host. */
+  readonly channel: number
+  readonly isOrigin: boolean
+  state: "opening" | "joined" | "left" = "opening"
+  readonly session: NeighbourSession
+  readonly requests = new NeighbourRequests()
   /** It has room, and had nothing to be asked for at the last check. Set by request-filler.ts. */
   isIdle = false
   /** Smoothed time from a request to its piece; 0 before the first piece. Set by path-times.ts. */

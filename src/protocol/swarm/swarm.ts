@@ -38,18 +38,24 @@ export type SwarmUploader = Pick<
 >
 
 export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
-  readonly id: SwarmId
-  readonly metainfo: SwarmInfo
+  // The fields that most messages touch come first, in few cache lines.
   readonly pieces: number
   /** Verified and stored pieces. The object belongs to the driver; this machine adds to it. */
   readonly have: Bitfield
-  /** Words of the pieces that are not in `have`. */
-  readonly missing: Words
+  readonly window: RequestWindow
   /** Which of the missing pieces are wanted. */
   readonly demand: Demand
-  readonly window: RequestWindow
   /** Number of joined neighbours, seeds excluded, that have each piece. */
   readonly availability: Uint16Array
+  readonly haves: HaveBatch
+  readonly #context: HostContext
+  readonly #superSeeding: SuperSeeding | undefined
+  readonly #filler: RequestFiller
+  readonly #pendingWrites: PendingWrite[] = []
+  readonly metainfo: SwarmInfo
+  readonly id: SwarmId
+  /** Words of the pieces that are not in `have`. */
+  readonly missing: Words
   /** Joined neighbours, in the order of joining. */
   readonly neighbours: Neighbour[] = []
   /** Neighbours that this host opened and that have not answered yet. */
@@ -61,14 +67,9 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   failed = false
   /** The swarm is being closed on this host: nothing is started any more. */
   closing = false
-  readonly haves: HaveBatch
   readonly recorded: RecordedPieces | undefined
   #origins = 0
-  readonly #pendingWrites: PendingWrite[] = []
-  readonly #filler: RequestFiller
-  readonly #superSeeding: SuperSeeding | undefined
   readonly #uploader: SwarmUploader
-  readonly #context: HostContext
 
   constructor(
     context: HostContext,
