@@ -9,9 +9,10 @@ import { decodeMessage, encodeMessage } from "../../src/protocol/wire/codec.ts"
 import type { Message, SwarmId } from "../../src/protocol/wire/message.ts"
 import { decodeOrderFrame, encodeOrderFrame } from "../../src/protocol/wire/order-frame.ts"
 import { monotonicNow } from "../../src/runtime-net/platform/node-timers.ts"
-import { Lane, type Lanes } from "../../src/runtime-net/sockets/lane.ts"
+import type { Lanes } from "../../src/runtime-net/sockets/lane.ts"
 import { type SocketLimits, socketLimits } from "../../src/runtime-net/sockets/limits.ts"
 import { type ConnectionRates, WsConnection } from "../../src/runtime-net/sockets/ws-connection.ts"
+import { WsLane } from "../../src/runtime-net/sockets/ws-lane.ts"
 
 const swarm = "cd".repeat(32) as SwarmId
 export const piece = (number: number, payload: Uint8Array = new Uint8Array(100)): Message => ({
@@ -65,7 +66,9 @@ export const small: Partial<SocketLimits> = { maxSocketBuffer: 1000, maxQueuedMe
 const stagedLane = () => {
   const socket = new StagedSocket()
   const tcp = Object.assign(new EventEmitter(), { bytesRead: 0 })
-  return { socket, tcp, lane: new Lane(socket as unknown as WebSocket, tcp as unknown as Socket) }
+  const lane = new WsLane(socket as unknown as WebSocket, tcp as unknown as Socket)
+  lane.resume()
+  return { socket, tcp, lane }
 }
 
 /** A connection of one socket for everything. */

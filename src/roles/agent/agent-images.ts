@@ -32,7 +32,12 @@ export const makeAgentImages = (
     manifest: (repository, manifest) =>
       downloads
         .read(repository, manifest.digest, wholeOf(manifest.size))
-        .pipe(Stream.mkUint8Array, Effect.mapError(pullFailed("manifest"))),
+        // Chunks that are kept are copied: the next one may have their memory.
+        .pipe(
+          Stream.map((chunk) => new Uint8Array(chunk)),
+          Stream.mkUint8Array,
+          Effect.mapError(pullFailed("manifest"))
+        ),
     statBlob: (repository, digest) =>
       Effect.andThen(
         resolver.blob(repository, digest),

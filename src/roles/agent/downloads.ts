@@ -58,7 +58,8 @@ export interface Downloads {
   readonly pull: (namespace: string, digest: Digest) => Effect.Effect<void, PullError>
   /**
    * The bytes of the selection's ranges, one range after another, as soon as they are verified. A selection that is
-   * not whole fetches only the pieces that it touches, a few ahead. The end of the stream ends the demand.
+   * not whole fetches only the pieces that it touches, a few ahead. The end of the stream ends the demand. A chunk must
+   * not be used any more when the next one is asked for, which may have its memory.
    */
   readonly read: (
     namespace: string,

@@ -57,6 +57,12 @@ export const agentLimits = {
    */
   rangeAheadPieces: 4,
   /**
+   * Bytes of a chunk of a response from which on it has left this process when the next one is asked for: twice what a
+   * socket of Node buffers before its writer waits. The memory of a piece whose last chunk was shorter is not used
+   * again.
+   */
+  minDrainedChunk: 128 * KiB,
+  /**
    * Bytes of an answer to a write that an agent passes on (`push: forward`). An OCI error document has a few hundred.
    */
   maxForwardedAnswerBytes: 256 * KiB,

@@ -100,6 +100,39 @@ describe("the windows of a reader", () => {
   })
 })
 
+describe("the memory of a piece", () => {
+  it.effect(
+    "is given back when another piece is asked for and the last chunk was long enough to have left",
+    () =>
+      Effect.gen(function* () {
+        const { swarm, content } = promptSwarm(35)
+        const released: number[] = []
+        const lending: OpenSwarm = {
+          ...swarm,
+          load: (piece, done) => {
+            const payload = content.slice(piece * pieceLength, (piece + 1) * pieceLength)
+            const release = () => {
+              payload.fill(255)
+              released.push(piece)
+            }
+            done({ tag: "Loaded", payload, proof: new Uint8Array(0), release })
+          }
+        }
+        const seen: number[] = []
+        yield* Stream.runForEach(
+          readPieces(lending, 0, rangesOf([0, 3], [4, 8], [8, 32]), { ...agentLimits, minDrainedChunk: 3 }),
+          (chunk) =>
+            Effect.sync(() => {
+              seen.push(...chunk)
+            })
+        )
+        expect(seen).toEqual([...content.slice(0, 3), ...content.slice(4, 32)])
+        // The last chunks of the pieces 0 to 3 have 2, 10, 10 and 2 bytes.
+        expect(released).toEqual([1, 2])
+      })
+  )
+})
+
 describe("a reader of a swarm", () => {
   it("declares its current piece and at most `ahead` more, all touched by its ranges", () => {
     fc.assert(

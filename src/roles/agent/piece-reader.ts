@@ -4,8 +4,10 @@
 // (`rangeAheadPieces` is the bound).
 //
 // Invariants: no piece beyond the ranges and the bound is requested. A piece is loaded once for all consecutive
-// ranges in it. When a blob is read from end to end, its last piece waits until the whole digest is checked, so that
-// the response can still be aborted. It knows no HTTP and no peer.
+// ranges in it, and its memory is given back when another one is asked for and the last chunk of it is known to have
+// left: a short one may still wait in the buffer of the client's socket. When a blob is read from end to end, its last
+// piece waits until the whole digest is checked, so that the response can still be aborted. It knows no HTTP and no
+// peer.
 
 import { Effect, Stream } from "effect"
 import { invariant } from "../../protocol/kit/invariant.ts"
@@ -51,7 +53,8 @@ export const windowsFrom = (
 }
 
 /**
- * The bytes of a selection's ranges. This response uses the reader numbers from `reader` on, windowsOfReader of them.
+ * The bytes of a selection's ranges. A chunk must not be used any more when the next one is asked for. This response
+ * uses the reader numbers from `reader` on, windowsOfReader of them.
  */
 export const readPieces = (
   swarm: OpenSwarm,
@@ -64,8 +67,9 @@ export const readPieces = (
   const [first] = ranges
   const readsAll = ranges.length === 1 && first?.start === 0 && first.end === length
   let told: ReadonlyArray<ReaderWindow> = []
-  let loaded: { readonly piece: number; readonly bytes: Uint8Array } | undefined
+  let loaded: (LoadedPiece & { readonly piece: number }) | undefined
   let taken = 0
+  let lastChunk = 0
 
   const tell = (windows: ReadonlyArray<ReaderWindow>): void => {
     for (let slot = 0; slot < Math.max(windows.length, told.length); slot++) {
@@ -84,14 +88,15 @@ export const readPieces = (
     Effect.suspend(() => {
       const piece = Math.floor(offset / pieceLength)
       if (loaded?.piece === piece) return Effect.succeed(loaded.bytes)
+      if (lastChunk >= limits.minDrainedChunk) loaded?.release?.()
       loaded = undefined
       if (!swarm.have.isFull) tell(windowsFrom(selection, pieceLength, index, offset, ahead()))
       const checked =
         readsAll && piece === Math.ceil(length / pieceLength) - 1 ? swarm.completed : Effect.void
-      return Effect.map(Effect.andThen(checked, loadWhenStored(swarm, piece)), (bytes) => {
+      return Effect.map(Effect.andThen(checked, loadWhenStored(swarm, piece)), (came) => {
         taken++
-        loaded = { piece, bytes }
-        return bytes
+        loaded = { ...came, piece }
+        return came.bytes
       })
     })
 
@@ -101,6 +106,7 @@ export const readPieces = (
     return Effect.map(bytesOf(index, offset), (bytes) => {
       const from = offset % pieceLength
       const chunk = bytes.subarray(from, Math.min(bytes.byteLength, from + (range.end - offset)))
+      lastChunk = chunk.byteLength
       const reached = offset + chunk.byteLength
       return [
         chunk,
@@ -110,7 +116,12 @@ export const readPieces = (
   }).pipe(Stream.ensuring(Effect.sync(() => tell([]))))
 }
 
-const loadWhenStored = (swarm: OpenSwarm, piece: number): Effect.Effect<Uint8Array, SwarmBroken> =>
+interface LoadedPiece {
+  readonly bytes: Uint8Array
+  readonly release: (() => void) | undefined
+}
+
+const loadWhenStored = (swarm: OpenSwarm, piece: number): Effect.Effect<LoadedPiece, SwarmBroken> =>
   Effect.callback((resume) => {
     const cancel = swarm.whenStored(
       piece,
@@ -120,9 +131,9 @@ const loadWhenStored = (swarm: OpenSwarm, piece: number): Effect.Effect<Uint8Arr
             resume(Effect.fail(new SwarmBroken({ reason: "storage", message: outcome.error.message })))
             return
           }
-          const { payload } = outcome
+          const { payload, release } = outcome
           invariant(payload instanceof Uint8Array, "a symbolic payload has no bytes to serve")
-          resume(Effect.succeed(payload))
+          resume(Effect.succeed({ bytes: payload, release }))
         }),
       (why) => resume(Effect.fail(why))
     )

@@ -188,8 +188,11 @@ export class PeerHostDriver implements PeerTransportHandlers {
     entry.lastUse = this.#now()
     entry.file.load(piece, (outcome) => {
       if (outcome.tag === "Loaded") {
-        const { payload, proof } = outcome
+        const { payload, proof, release } = outcome
+        const isNow = !this.#busy
         this.feed({ tag: "PieceLoaded", swarm, piece, payload, proof })
+        // The transport holds what it sends.
+        if (isNow) release?.()
       } else this.feed({ tag: "PieceLoadFailed", swarm, piece, reason: outcome.error.message })
     })
   }

@@ -51,7 +51,13 @@ export type StoreOutcome =
 
 export type LoadOutcome =
   /** The proof has all uncles of the piece, or, in an arrival, the signature of its hash. */
-  | { readonly tag: "Loaded"; readonly payload: Payload; readonly proof: HashProof }
+  | {
+      readonly tag: "Loaded"
+      readonly payload: Payload
+      readonly proof: HashProof
+      /** Gives the memory of the payload back, which the caller must not use any more. Nobody has to. */
+      readonly release?: () => void
+    }
   | { readonly tag: "Failed"; readonly error: BlobStoreError }
 
 /** A blob opened for access by piece, used by the data plane. `store` never calls back before it returns. */
@@ -67,7 +73,10 @@ export interface PieceFile extends Torrent<SwarmInfo> {
   readonly check: (piece: number, done: (isThere: boolean) => void) => void
   /** Reads a verified piece; calls back later, or before it returns if the piece is in memory. */
   readonly load: (piece: number, done: (outcome: LoadOutcome) => void) => void
-  /** Verifies a piece by its proof against the root, then writes it, and keeps what the proof vouches for. */
+  /**
+   * Verifies a piece by its proof against the root, then writes it, and keeps what the proof vouches for. The memory of
+   * both is the store's from now on.
+   */
   readonly store: (
     piece: number,
     payload: Payload,

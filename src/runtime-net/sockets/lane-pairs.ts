@@ -43,11 +43,9 @@ export class LanePairs {
 
   /** A lane has come. Gives both when this is the second one. */
   came(id: string, name: LaneName, lane: Lane): Lanes | undefined {
-    const { socket } = lane
     const other = this.#halves.get(id)
     if (other !== undefined) {
       other.forget()
-      other.lane.socket.resume()
       return name === "messages"
         ? { messages: lane, pieces: other.lane }
         : { messages: other.lane, pieces: lane }
@@ -55,21 +53,18 @@ export class LanePairs {
     const forget = (): void => {
       this.#halves.delete(id)
       cancel()
-      socket.removeAllListeners()
     }
     const cancel = wakeAt(monotonicNow() + this.#patience, () => {
       this.#late()
-      socket.terminate()
+      lane.terminate()
     })
-    socket.pause()
-    socket.on("error", () => {})
-    socket.once("close", forget)
+    lane.listen({ closed: forget })
     this.#halves.set(id, { name, lane, forget })
     return undefined
   }
 
   /** Closes the lanes that wait. */
   end(): void {
-    for (const { lane } of this.#halves.values()) lane.socket.terminate()
+    for (const { lane } of this.#halves.values()) lane.terminate()
   }
 }

@@ -1,24 +1,62 @@
 // The two lanes of a connection between peers, each a socket: messages go on one and pieces on the other, so that a
-// request does not wait behind the megabytes that were written before it. A peer that opens a single socket, as a
-// simple client may, uses it for both.
+// request does not wait behind the megabytes that were written before it. Messages are WebSocket frames (ws-lane.ts),
+// pieces have frames of their own (piece-lane.ts). A peer that opens a single WebSocket, as a simple client may, uses
+// it for both.
 //
 // The dialler draws an id for the connection and opens both sockets with it in the query of the upgrade; the listener
 // matches them (lane-pairs.ts).
 
 import { randomBytes } from "node:crypto"
-import type { Socket } from "node:net"
-import { WebSocket } from "ws"
 import type { Micros } from "../../protocol/kit/time.ts"
-import { monotonicNow } from "../platform/node-timers.ts"
+import type { Message } from "../../protocol/wire/message.ts"
 
 export const laneNames = ["messages", "pieces"] as const
 
 export type LaneName = (typeof laneNames)[number]
 
+/** The token of the upgrade of each lane (RFC 9110, 7.8). */
+export const laneUpgrade: Record<LaneName, string> = { messages: "websocket", pieces: "shoal-pieces" }
+
 /** The lanes of one connection. Both are the same one when the peer has a single socket. */
 export interface Lanes {
   readonly messages: Lane
   readonly pieces: Lane
+}
+
+export type PieceMessage = Message & { readonly tag: "Piece" }
+
+/** What a lane tells. Nothing is told from inside a call of the lane. */
+export interface LaneEvents {
+  readonly received: (frame: Uint8Array, isBinary: boolean) => void
+  /** The peer sent what the protocol does not have. */
+  readonly broken: (reason: string) => void
+  readonly failed: (reason: string) => void
+  /** Everything that was written has left. */
+  readonly drained: () => void
+  /** Told last. In order, if the peer closed the lane as it should and did not vanish. */
+  readonly closed: (inOrder: boolean) => void
+}
+
+/** An open socket. It is not read before `resume`. */
+export interface Lane {
+  readonly isOpen: boolean
+  readonly isPaused: boolean
+  readonly bufferedBytes: number
+  /** Tells these events from now on, instead of those before. */
+  readonly listen: (events: Partial<LaneEvents>) => void
+  readonly pause: () => void
+  readonly resume: () => void
+  readonly send: (message: Uint8Array) => void
+  /** Releases the payload once it has left, and then calls `sent`; does neither if it does not leave. */
+  readonly sendPiece: (message: PieceMessage, sent: () => void) => void
+  /** For how long nothing has come. A side that does not read hears nothing; the peer's pings wait in the kernel. */
+  readonly silence: (now: Micros) => Micros
+  /** Keeps the peer from counting this side as dead. Bytes in the buffer tell it as much. */
+  readonly ping: () => void
+  /** Closes it in order once everything that was written is out. */
+  readonly close: (how: "done" | "protocol error", reason: string) => void
+  /** Cuts it. */
+  readonly terminate: () => void
 }
 
 const idBytes = 16
@@ -41,37 +79,4 @@ export const laneOf = (
   const id = query.get("connection")
   const lane = laneNames.find((name) => name === query.get("lane"))
   return isId(id) && lane !== undefined ? { id, lane } : "malformed"
-}
-
-export class Lane {
-  readonly socket: WebSocket
-  readonly tcp: Socket
-  #bytesHeard: number
-  #heardAt: Micros
-
-  /** `tcp` is the connection under the open `socket`. */
-  constructor(socket: WebSocket, tcp: Socket) {
-    this.socket = socket
-    this.tcp = tcp
-    this.#bytesHeard = tcp.bytesRead
-    this.#heardAt = monotonicNow()
-  }
-
-  get isOpen(): boolean {
-    return this.socket.readyState === WebSocket.OPEN
-  }
-
-  /** For how long nothing has come. A side that does not read hears nothing; the peer's pings wait in the kernel. */
-  silence(now: Micros): Micros {
-    if (this.tcp.bytesRead !== this.#bytesHeard || this.socket.isPaused) {
-      this.#bytesHeard = this.tcp.bytesRead
-      this.#heardAt = now
-    }
-    return now - this.#heardAt
-  }
-
-  /** Keeps the peer from counting this side as dead. Bytes in the buffer tell it as much. */
-  ping(): void {
-    if (this.isOpen && this.socket.bufferedAmount === 0) this.socket.ping()
-  }
 }

@@ -16,7 +16,7 @@ import { limits as protocolLimits } from "../../protocol/limits.ts"
 import { encodeMessage } from "../../protocol/wire/codec.ts"
 import type { Message } from "../../protocol/wire/message.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
-import { pieceBuffer } from "../platform/piece-buffer.ts"
+import { holdBytes, releaseBytes, takePayload } from "../platform/piece-buffer.ts"
 import type { SocketLimits } from "./limits.ts"
 
 beforeEach(() => {
@@ -82,18 +82,26 @@ describe("sending", () => {
     }
   })
 
-  test("a piece with room in front goes out as one with a copy does, twice", () => {
-    const { socket, send } = staged()
-    const payload = pieceBuffer(3)
-    payload.set([7, 8, 9])
-    const frames: Array<Uint8Array> = []
-    const write = socket.send
-    socket.send = (frame, sent) => {
-      frames.push(frame.slice())
-      write.call(socket, frame, sent)
-    }
-    send(piece(5, payload), piece(5, payload), piece(5, Uint8Array.of(7, 8, 9)))
-    expect(frames).toEqual(Array.from({ length: 3 }, () => frames[2]))
+  test("the memory of a piece is held until it has left, and is not given back when it did not", () => {
+    const { socket, tcp, send } = staged()
+    const payload = takePayload(256 * 1024)
+    socket.bufferedAmount = 1000
+    send(piece(1, payload))
+    releaseBytes(payload)
+    expect(takePayload(payload.length).buffer).not.toBe(payload.buffer)
+    socket.bufferedAmount = 0
+    tcp.emit("drain")
+    expect(socket.done).toEqual(["Piece 1"])
+    // A WebSocket has a copy. One more holder would be told so.
+    expect(() => releaseBytes(payload)).toThrow("released more often than held")
+    const lost = takePayload(256 * 1024)
+    socket.bufferedAmount = 1000
+    send(piece(2, lost))
+    socket.emit("close", 1006)
+    releaseBytes(lost)
+    holdBytes(lost)
+    releaseBytes(lost)
+    expect(takePayload(lost.length).buffer).not.toBe(lost.buffer)
   })
 
   test("a peer is cut for which more messages wait than the limit", () => {

@@ -1,7 +1,6 @@
-// Messages of one connection between peers: one binary frame each, pieces on one socket and all others on a second one
-// (lane.ts). A piece goes out only while the buffer of its socket has room and the egress rate allows it; every other
-// message goes out at once. A piece that arrives faster than the ingress rate pauses the reading of pieces from this
-// peer, and of nothing else.
+// Messages of one connection between peers, pieces on one socket and all others on a second one (lane.ts). A piece goes
+// out only while the buffer of its socket has room and the egress rate allows it; every other message goes out at once.
+// A piece that arrives faster than the ingress rate pauses the reading of pieces from this peer, and of nothing else.
 //
 //   open --disconnect--> closing: sent messages go out, then the close handshakes, within disconnectDrain
 //   open | closing --bytes that are not the protocol--> broken: reported once, then as closing, receives no more
@@ -16,12 +15,12 @@ import { invariant } from "../../protocol/kit/invariant.ts"
 import type { Micros } from "../../protocol/kit/time.ts"
 import type { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { limits } from "../../protocol/limits.ts"
-import { decodeMessage, encodedLength, encodeMessage, writePieceHeader } from "../../protocol/wire/codec.ts"
+import { decodeMessage, encodeMessage } from "../../protocol/wire/codec.ts"
 import { type ByeReason, keepsOrder, type Message, type SwarmId } from "../../protocol/wire/message.ts"
 import { decodeOrderFrame, encodeOrderFrame } from "../../protocol/wire/order-frame.ts"
 import { monotonicNow, wakeAt } from "../platform/node-timers.ts"
-import { takeFrame } from "../platform/piece-buffer.ts"
-import type { Lane, Lanes } from "./lane.ts"
+import { holdBytes } from "../platform/piece-buffer.ts"
+import type { Lane, Lanes, PieceMessage } from "./lane.ts"
 import type { SocketLimits } from "./limits.ts"
 
 export interface ConnectionEvents {
@@ -37,8 +36,6 @@ export interface ConnectionRates {
   readonly ingress: TokenBucket | undefined
 }
 
-type PieceMessage = Message & { readonly tag: "Piece" }
-
 type Waiting =
   | { readonly tag: "Message"; readonly message: Message }
   | {
@@ -47,9 +44,6 @@ type Waiting =
       readonly swarm: SwarmId
       goesAt: Micros | undefined
     }
-
-const closeNormal = 1000
-const closeProtocolError = 1002
 
 export class WsConnection {
   readonly #messages: Lane
@@ -68,7 +62,7 @@ export class WsConnection {
   #piecesWritten = 0
   #piecesReceived = 0
   /** Frames of messages that came behind an order frame, until the pieces before it are here. */
-  #held: { readonly untilPieces: number; readonly frames: Array<Buffer> } | undefined
+  #held: { readonly untilPieces: number; readonly frames: Array<Uint8Array> } | undefined
   #openLanes: number
   #cancelPump: (() => void) | undefined
   #cancelResume: (() => void) | undefined
@@ -89,21 +83,25 @@ export class WsConnection {
     this.#events = events
     this.#limits = limits
     for (const lane of this.#lanes) {
-      const { socket, tcp } = lane
-      socket.on("message", (data, isBinary) => this.#received(lane, data as Buffer, isBinary))
-      socket.on("error", (error: Error & { readonly code?: string }) => {
-        if (error.code?.startsWith("WS_ERR_") === true) this.#break(error.message)
-        else this.#why ??= error.message
+      lane.listen({
+        received: (frame, isBinary) => this.#received(lane, frame, isBinary),
+        broken: (reason) => this.#break(reason),
+        failed: (reason) => {
+          this.#why ??= reason
+        },
+        drained: () => this.#pump(),
+        closed: (inOrder) => this.#laneClosed(inOrder)
       })
-      socket.once("close", (code) => this.#laneClosed(code))
-      tcp.on("drain", () => this.#pump())
     }
   }
 
   send(message: Message, swarm: SwarmId | undefined): void {
     if (this.#state === "closed" || this.#state === "closing") return
     if (message.tag === "Piece") {
+      const { payload } = message
       invariant(swarm !== undefined, "transport: a Piece is sent without its swarm")
+      invariant(payload instanceof Uint8Array, "transport: a payload is not bytes")
+      holdBytes(payload)
       this.#waiting.push({ tag: "Piece", message, swarm, goesAt: undefined })
       this.#pump()
       return
@@ -148,17 +146,16 @@ export class WsConnection {
     const { maxQueuedMessages, maxSocketBuffer, maxStuckBytes } = this.#limits
     const hasPieces = this.#messages === this.#pieces
     const most = maxStuckBytes + (hasPieces ? maxSocketBuffer + limits.maxPieceLength : 0)
-    return this.#waiting.length > maxQueuedMessages || this.#messages.socket.bufferedAmount > most
+    return this.#waiting.length > maxQueuedMessages || this.#messages.bufferedBytes > most
   }
 
   // -- out --------------------------------------------------------------------------------------------------------
 
   #writeMessage(message: Message): void {
-    const { socket, isOpen } = this.#messages
-    if (!isOpen) return
+    if (!this.#messages.isOpen) return
     const hasPieces = this.#lanes.length > 1 && this.#piecesWritten > 0
-    if (hasPieces && keepsOrder(message)) socket.send(encodeOrderFrame(this.#piecesWritten))
-    socket.send(encodeMessage(message))
+    if (hasPieces && keepsOrder(message)) this.#messages.send(encodeOrderFrame(this.#piecesWritten))
+    this.#messages.send(encodeMessage(message))
   }
 
   #pump(): void {
@@ -176,7 +173,7 @@ export class WsConnection {
   /** Whether the first waiting piece may be written now. If not, a later event calls #pump again. */
   #mayGo(head: Waiting & { readonly tag: "Piece" }): boolean {
     // The drain of the socket and the callback of each piece pump again.
-    if (this.#pieces.socket.bufferedAmount >= this.#limits.maxSocketBuffer) return false
+    if (this.#pieces.bufferedBytes >= this.#limits.maxSocketBuffer) return false
     const now = monotonicNow()
     head.goesAt ??= this.#rates.egress?.reserve(head.message.payload.byteLength, now) ?? now
     if (head.goesAt <= now) return true
@@ -192,8 +189,7 @@ export class WsConnection {
     const { piece } = message
     if (!this.#pieces.isOpen) return
     this.#piecesWritten++
-    this.#pieces.socket.send(pieceFrame(message), (error) => {
-      if (error !== undefined && error !== null) return
+    this.#pieces.sendPiece(message, () => {
       if (this.#state === "closed") return
       this.#events.pieceSent(swarm, piece)
       this.#pump()
@@ -202,7 +198,7 @@ export class WsConnection {
 
   // -- in ---------------------------------------------------------------------------------------------------------
 
-  #received(lane: Lane, data: Buffer, isBinary: boolean): void {
+  #received(lane: Lane, data: Uint8Array, isBinary: boolean): void {
     if (this.#state !== "open") return
     if (!isBinary) this.#break("a text frame; every message is a binary frame")
     else if (this.#lanes.length > 1 && lane === this.#messages) this.#receivedBesidePieces(data)
@@ -210,7 +206,7 @@ export class WsConnection {
   }
 
   /** A frame of the socket of messages, where pieces have another one. */
-  #receivedBesidePieces(data: Buffer): void {
+  #receivedBesidePieces(data: Uint8Array): void {
     if (this.#held !== undefined) {
       // The socket is paused: only what was read with the order frame still comes.
       this.#held.frames.push(data)
@@ -220,11 +216,11 @@ export class WsConnection {
     if (pieces === undefined) this.#decode(this.#messages, data)
     else if (pieces > this.#piecesReceived) {
       this.#held = { untilPieces: pieces, frames: [] }
-      this.#messages.socket.pause()
+      this.#messages.pause()
     }
   }
 
-  #decode(lane: Lane, data: Buffer): void {
+  #decode(lane: Lane, data: Uint8Array): void {
     const message = decodeMessage(data)
     if (message.tag === "CodecError") this.#break(message.reason, message.bye)
     else if (message.tag !== "Piece" && lane !== this.#messages) {
@@ -245,7 +241,7 @@ export class WsConnection {
     const held = this.#held
     if (held === undefined || this.#piecesReceived < held.untilPieces) return
     this.#held = undefined
-    this.#messages.socket.resume()
+    this.#messages.resume()
     for (const frame of held.frames) {
       if (this.#state === "open") this.#receivedBesidePieces(frame)
     }
@@ -255,11 +251,11 @@ export class WsConnection {
     const now = monotonicNow()
     const at = this.#rates.ingress?.reserve(bytes, now) ?? now
     if (at <= now || this.#state !== "open") return
-    this.#pieces.socket.pause()
+    this.#pieces.pause()
     this.#cancelResume?.()
     this.#cancelResume = wakeAt(at, () => {
       this.#cancelResume = undefined
-      this.#pieces.socket.resume()
+      this.#pieces.resume()
     })
   }
 
@@ -280,18 +276,18 @@ export class WsConnection {
     if (this.#state === "open") this.#state = "closing"
     // Reading resumes, so that the close handshakes are heard.
     this.#cancelResume?.()
-    for (const { socket } of this.#lanes) if (socket.isPaused) socket.resume()
+    for (const lane of this.#lanes) if (lane.isPaused) lane.resume()
     this.#endInTime()
     this.#pump()
   }
 
   #closeSockets(): void {
-    const code = this.#state === "broken" ? closeProtocolError : closeNormal
-    for (const { socket, isOpen } of this.#lanes) if (isOpen) socket.close(code, closeReason(this.#why ?? ""))
+    const how = this.#state === "broken" ? "protocol error" : "done"
+    for (const lane of this.#lanes) lane.close(how, this.#why ?? "")
   }
 
   #terminate(): void {
-    for (const { socket } of this.#lanes) socket.terminate()
+    for (const lane of this.#lanes) lane.terminate()
   }
 
   #endInTime(): void {
@@ -299,44 +295,28 @@ export class WsConnection {
   }
 
   /** A socket has closed. A peer that ends in order closes the other one as well, when what it sent is out. */
-  #laneClosed(code: number): void {
+  #laneClosed(inOrder: boolean): void {
     if (this.#state === "closed") return
     this.#openLanes--
     if (this.#openLanes === 0) {
-      this.#closed(code)
+      this.#closed(inOrder)
       return
     }
-    if (code === 1006) {
+    if (!inOrder) {
       this.#why ??= brokenReason
       this.#terminate()
     } else this.#endInTime()
   }
 
-  #closed(code: number): void {
+  #closed(inOrder: boolean): void {
     this.#state = "closed"
     this.#waiting = []
     this.#held = undefined
     this.#cancelPump?.()
     this.#cancelResume?.()
     this.#cancelDrain?.()
-    this.#events.closed(this.#why ?? (code === 1006 ? brokenReason : "the peer closed it"))
+    this.#events.closed(this.#why ?? (inOrder ? "the peer closed it" : brokenReason))
   }
 }
 
 const brokenReason = "the connection broke"
-
-/** The frame of a piece. It needs no copy when the payload has room in front of it. */
-const pieceFrame = (message: PieceMessage): Uint8Array => {
-  const { payload } = message
-  invariant(payload instanceof Uint8Array, "transport: a payload is not bytes")
-  const frame = takeFrame(payload)
-  if (frame === undefined) return encodeMessage(message)
-  const payloadAt = frame.length - payload.length
-  const from = payloadAt - (encodedLength(message) - payload.length)
-  const to = from < 0 ? undefined : writePieceHeader(frame, from, message)
-  invariant(to === payloadAt, "transport: the room is not in front of the piece")
-  return frame.subarray(from)
-}
-
-/** A close frame holds 123 bytes of reason. */
-const closeReason = (why: string): Buffer => Buffer.from(why).subarray(0, 123)

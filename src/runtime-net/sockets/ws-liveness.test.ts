@@ -12,14 +12,16 @@ import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { limits } from "../../protocol/limits.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
-import { Lane, type Lanes } from "./lane.ts"
+import type { Lanes } from "./lane.ts"
 import { type SocketLimits, socketLimits } from "./limits.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
+import { WsLane } from "./ws-lane.ts"
 
 const unlimited: ConnectionRates = { egress: undefined, ingress: undefined }
 
 const singleLane = (socket: WebSocket, tcp: net.Socket): Lanes => {
-  const lane = new Lane(socket, tcp)
+  const lane = new WsLane(socket, tcp)
+  lane.resume()
   return { messages: lane, pieces: lane }
 }
 

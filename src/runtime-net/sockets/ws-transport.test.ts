@@ -4,19 +4,17 @@
 import net from "node:net"
 import { it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { describe, expect, vi } from "vitest"
+import { describe, expect } from "vitest"
 import { WebSocket } from "ws"
 import { withLimits } from "../../../testing/roles/with-limits.ts"
 import { rawConnection } from "../../../testing/runtime-net/raw-connection.ts"
 import { connectedPair, listenWatched } from "../../../testing/runtime-net/transport-pair.ts"
 import { milliseconds } from "../../protocol/kit/time.ts"
 import { limits } from "../../protocol/limits.ts"
-import { encodeMessage } from "../../protocol/wire/codec.ts"
 import type { Message, SwarmId } from "../../protocol/wire/message.ts"
 import { unlimited } from "../../roles/config/process-keys.ts"
 import { PeerTransport } from "../../roles/services/peer-transport.ts"
-import { pieceBuffer } from "../platform/piece-buffer.ts"
-import { laneQuery, newConnectionId } from "./lane.ts"
+import { takePayload } from "../platform/piece-buffer.ts"
 import { SocketLimits } from "./limits.ts"
 import { outsideAddress, peerPath, wsTransport } from "./ws-transport.ts"
 
@@ -60,20 +58,19 @@ describe("peer transport", () => {
     })
   )
 
-  it.live("pieces with and without room in front keep their bytes, and are told as sent", () =>
+  it.live("pieces from any memory keep their bytes, and are told as sent", () =>
     Effect.gen(function* () {
       const { dialler, acceptor } = yield* connectedPair()
       const payloads = [
-        filled(pieceBuffer(300 * KiB), 1),
+        filled(takePayload(300 * KiB), 1),
         filled(new Uint8Array(300 * KiB), 2),
-        filled(pieceBuffer(1), 3),
+        filled(takePayload(1), 3),
         filled(Buffer.from(new ArrayBuffer(64), 16, 20), 4)
       ]
       const before = payloads.map((payload) => payload.slice())
       payloads.forEach((payload, piece) => {
         dialler.endpoint.send(1, pieceOf(piece, payload), swarm)
       })
-      // The same payload again: the room in front of it may still be on its way.
       dialler.endpoint.send(1, pieceOf(77, payloads[0]!), swarm)
       const received = yield* acceptor.observed("Received", 5)
       for (const [index, { message }] of received.entries()) {
@@ -101,70 +98,6 @@ describe("peer transport", () => {
       dialler.endpoint.send(1, { tag: "Request", channel: 3, piece: 9 })
       const [, second] = yield* acceptor.observed("Received", 2)
       expect(second?.message.tag).toBe("Request")
-    })
-  )
-
-  it.live("a connection is two sockets of one id, in any order; a socket of no connection is refused", () =>
-    Effect.gen(function* () {
-      const { endpoint, observed, events } = yield* listenWatched()
-      const open = (query: string) =>
-        Effect.acquireRelease(
-          Effect.callback<WebSocket | Error>((resume) => {
-            const socket = new WebSocket(`ws://${endpoint.address}${peerPath}${query}`)
-            socket.on("error", (error) => resume(Effect.succeed(error)))
-            socket.on("open", () => resume(Effect.succeed(socket)))
-          }),
-          (socket) => Effect.sync(() => socket instanceof WebSocket && socket.terminate())
-        )
-      const [first, second] = [newConnectionId(), newConnectionId()]
-      const pieces = yield* open(laneQuery(first, "pieces"))
-      expect(yield* open(laneQuery(first, "pieces"))).toBeInstanceOf(Error)
-      const messages = yield* open(laneQuery(second, "messages"))
-      expect(events.some(({ tag }) => tag === "Connected")).toBe(false)
-      yield* open(laneQuery(first, "messages"))
-      expect(yield* observed("Connected")).toHaveLength(1)
-      yield* open(laneQuery(second, "pieces"))
-      expect(yield* observed("Connected", 2)).toHaveLength(2)
-      if (!(pieces instanceof WebSocket && messages instanceof WebSocket)) throw new Error("refused")
-      messages.send(Buffer.from(encodeMessage({ tag: "Bye", reason: "idle" })))
-      yield* observed("Received")
-      pieces.terminate()
-      messages.terminate()
-      yield* observed("Disconnected", 2)
-      const nonsense = ["?connection=1&lane=pieces", `?connection=${first}&lane=third`, "?lane=pieces"]
-      for (const query of nonsense) expect(yield* open(query)).toBeInstanceOf(Error)
-      const refused = (yield* observed("Refused", 1 + nonsense.length)).map(({ reason }) => reason)
-      expect(refused[0]).toBe("a second handshake for the same socket of a connection")
-      expect(new Set(refused.slice(1))).toEqual(new Set(["a handshake for no socket of a connection"]))
-    })
-  )
-
-  it.live("a socket whose other one has not come is closed when its listener stops or is killed", () =>
-    Effect.gen(function* () {
-      // On a clock that stands still the socket is never late.
-      yield* Effect.acquireRelease(
-        Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })),
-        () => Effect.sync(() => vi.useRealTimers())
-      )
-      for (const isKilled of [false, true]) {
-        const closed = yield* Effect.scoped(
-          Effect.gen(function* () {
-            const { endpoint, transport } = yield* listenWatched()
-            const socket = new WebSocket(
-              `ws://${endpoint.address}${peerPath}${laneQuery(newConnectionId(), "pieces")}`
-            )
-            socket.on("error", () => {})
-            const closing = new Promise((resolve) => socket.once("close", resolve))
-            yield* Effect.promise(() => new Promise((resolve) => socket.once("open", resolve)))
-            if (isKilled) {
-              transport.kill()
-              yield* Effect.promise(() => closing)
-            }
-            return closing
-          })
-        )
-        yield* Effect.promise(() => closed)
-      }
     })
   )
 

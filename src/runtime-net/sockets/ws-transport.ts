@@ -1,7 +1,7 @@
-// Listens for peers and dials them: WebSocket over HTTP on one path, without compression, with frames no longer than
-// the longest piece and a time limit for handshakes. A connection is two sockets, which are dialled at once (lane.ts).
-// A dialler masks with zeros, which costs nothing on either side: masking protects caches that do not know the
-// protocol, and no cache stands between peers. ws-connection.ts moves messages.
+// Listens for peers and dials them: upgrades of HTTP on one path, with a time limit for handshakes. A connection is two
+// sockets, which are dialled at once (lane.ts): a WebSocket for messages, without compression and with bounded frames,
+// and one for pieces. A dialler masks with zeros, which costs nothing on either side: masking protects caches that do
+// not know the protocol, and no cache stands between peers. ws-connection.ts moves messages.
 //
 //   dial: dialling --opened--> connected --> disconnected        accept: connected --> disconnected
 //             |--refused, late, or disconnect--> dial failed
@@ -9,15 +9,13 @@
 // Invariant: each dial has one answer; each connected is followed by one disconnected, and then by silence.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { Socket } from "node:net"
 import { networkInterfaces } from "node:os"
 import type { Duplex } from "node:stream"
 import { Effect, Layer, type Scope } from "effect"
-import { WebSocket, WebSocketServer } from "ws"
+import { WebSocketServer } from "ws"
 import { TokenBucket } from "../../protocol/kit/token-bucket.ts"
 import { limits as protocolLimits } from "../../protocol/limits.ts"
 import type { ConnectionId } from "../../protocol/swarm/peer-host-io.ts"
-import { maxPieceHeaderBytes } from "../../protocol/wire/codec.ts"
 import { hostAndPort, isEveryAddress } from "../../roles/http/host-and-port.ts"
 import {
   type PeerEndpoint,
@@ -28,29 +26,31 @@ import {
 } from "../../roles/services/peer-transport.ts"
 import { whyNotBound } from "../http/http-listener.ts"
 import { monotonicNow } from "../platform/node-timers.ts"
-import { Lane, type LaneName, type Lanes, laneNames, laneOf, laneQuery, newConnectionId } from "./lane.ts"
+import {
+  type Lane,
+  type LaneName,
+  type Lanes,
+  laneNames,
+  laneOf,
+  laneQuery,
+  laneUpgrade,
+  newConnectionId
+} from "./lane.ts"
+import { dialLane } from "./lane-dial.ts"
 import { LanePairs } from "./lane-pairs.ts"
 import { SocketLimits } from "./limits.ts"
+import { PieceLane } from "./piece-lane.ts"
 import { type ConnectionRates, WsConnection } from "./ws-connection.ts"
+import { WsLane, webSocketOptions } from "./ws-lane.ts"
 
 /** The path of the upgrade. Another path is not a peer listener. */
 export const peerPath = "/shoal/peer"
 
-const longestFrame = Math.max(
-  protocolLimits.maxPieceLength + maxPieceHeaderBytes,
-  protocolLimits.maxControlFrame
-)
+interface Cuttable {
+  readonly terminate: () => void
+}
 
-const socketOptions = ({ disconnectDrain }: SocketLimits) => ({
-  perMessageDeflate: false,
-  maxPayload: longestFrame,
-  // A message is one frame.
-  maxFragments: 1,
-  // A frame that arrives in single bytes would cost hundreds of times its length. A TCP segment has 536 bytes or more.
-  maxBufferedChunks: Math.ceil(longestFrame / 512),
-  skipUTF8Validation: true,
-  closeTimeout: disconnectDrain / 1000
-})
+const answer = `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${laneUpgrade.pieces}\r\n\r\n`
 
 class WsEndpoint implements PeerEndpoint {
   readonly address: string
@@ -60,7 +60,7 @@ class WsEndpoint implements PeerEndpoint {
   readonly #rates: ConnectionRates
   readonly #limits: SocketLimits
   readonly #connections = new Map<ConnectionId, WsConnection>()
-  readonly #dialling = new Map<ConnectionId, readonly WebSocket[]>()
+  readonly #dialling = new Map<ConnectionId, readonly Cuttable[]>()
   readonly #pairs: LanePairs
   readonly #liveness: NodeJS.Timeout
   #nextAccepted = -1
@@ -87,7 +87,7 @@ class WsEndpoint implements PeerEndpoint {
       handlers.refused?.("one socket of a connection, whose other socket did not come")
     )
     this.#accepting = new WebSocketServer({
-      ...socketOptions(limits),
+      ...webSocketOptions(limits),
       noServer: true,
       path: peerPath,
       clientTracking: false
@@ -121,55 +121,35 @@ class WsEndpoint implements PeerEndpoint {
 
   dial(id: ConnectionId, address: string): void {
     if (this.#dead) return
-    const sockets: WebSocket[] = []
+    const begun: Cuttable[] = []
     const lanes: Partial<Record<LaneName, Lane>> = {}
     const connectionId = newConnectionId()
     const failed = (error: Error): void => {
-      for (const socket of sockets) socket.terminate()
+      for (const one of begun) one.terminate()
       if (this.#dialling.delete(id) && !this.#dead) this.#handlers.dialFailed(id, error.message)
       this.#noticeEmpty()
     }
     const opened = (name: LaneName, lane: Lane): void => {
       lanes[name] = lane
+      begun.push(lane)
+      lane.listen({ closed: () => failed(new Error("closed before it opened")) })
       const { messages, pieces } = lanes
-      if (messages === undefined || pieces === undefined || !this.#dialling.delete(id)) return
-      for (const { socket } of [messages, pieces]) socket.removeAllListeners()
-      this.#opened(id, { messages, pieces })
-      for (const { socket } of [messages, pieces]) socket.resume()
+      if (!this.#dialling.has(id)) lane.terminate()
+      else if (messages !== undefined && pieces !== undefined) {
+        this.#dialling.delete(id)
+        this.#opened(id, { messages, pieces })
+      }
     }
     try {
       for (const name of laneNames) {
-        sockets.push(
-          this.#dialLane(address + peerPath + laneQuery(connectionId, name), failed, (lane) =>
-            opened(name, lane)
-          )
-        )
+        const target = address + peerPath + laneQuery(connectionId, name)
+        begun.push(dialLane(name, target, this.#limits, { failed, opened: (lane) => opened(name, lane) }))
       }
     } catch (cause) {
       queueMicrotask(() => this.#handlers.dialFailed(id, `bad address ${address}: ${messageOf(cause)}`))
       return
     }
-    this.#dialling.set(id, sockets)
-  }
-
-  /** The socket is paused when it is open: what the peer sends on one lane waits until both are open. */
-  #dialLane(target: string, failed: (error: Error) => void, opened: (lane: Lane) => void): WebSocket {
-    const socket = new WebSocket(`ws://${target}`, {
-      ...socketOptions(this.#limits),
-      handshakeTimeout: protocolLimits.handshakeTimeout / 1000,
-      generateMask: (mask) => void mask.fill(0)
-    })
-    let tcp: Socket | undefined
-    socket.once("upgrade", (response) => {
-      tcp = response.socket
-    })
-    socket.on("error", failed)
-    socket.once("close", () => failed(new Error("closed before it opened")))
-    socket.once("open", () => {
-      socket.pause()
-      opened(new Lane(socket, tcp!))
-    })
-    return socket
+    this.#dialling.set(id, begun)
   }
 
   send(...[id, message, swarm]: Parameters<PeerEndpoint["send"]>): void {
@@ -216,14 +196,27 @@ class WsEndpoint implements PeerEndpoint {
       socket.destroy()
       return
     }
-    this.#accepting.handleUpgrade(request, socket, head, (accepted) => {
-      const lane = new Lane(accepted, request.socket)
-      const lanes =
-        typeof asked === "string"
-          ? { messages: lane, pieces: lane }
-          : this.#pairs.came(asked.id, asked.lane, lane)
-      if (lanes !== undefined) this.#opened(this.#nextAccepted--, lanes)
-    })
+    if (typeof asked !== "string" && asked.lane === "pieces") {
+      // It may have closed behind an earlier request.
+      if (request.socket.destroyed) return
+      request.socket.setTimeout(0)
+      const lane = new PieceLane(request.socket, head)
+      lane.send(Buffer.from(answer))
+      this.#came(asked, lane)
+      return
+    }
+    this.#accepting.handleUpgrade(request, socket, head, (accepted) =>
+      this.#came(asked, new WsLane(accepted, request.socket))
+    )
+  }
+
+  /** A lane has come. It is read when the connection is complete. */
+  #came(asked: ReturnType<typeof laneOf>, lane: Lane): void {
+    const lanes =
+      typeof asked === "string"
+        ? { messages: lane, pieces: lane }
+        : this.#pairs.came(asked.id, asked.lane, lane)
+    if (lanes !== undefined) this.#opened(this.#nextAccepted--, lanes)
   }
 
   #refusal(request: IncomingMessage, asked: ReturnType<typeof laneOf>): string | undefined {
@@ -233,6 +226,8 @@ class WsEndpoint implements PeerEndpoint {
     if (sockets >= this.#limits.maxSockets && !isSecond) return "too many connections"
     if (!this.#accepting.shouldHandle(request)) return "a handshake for another path"
     if (asked === "malformed") return "a handshake for no socket of a connection"
+    const upgrade = laneUpgrade[typeof asked === "string" ? "messages" : asked.lane]
+    if (request.headers.upgrade?.toLowerCase() !== upgrade) return "a handshake for another protocol"
     if (typeof asked !== "string" && !this.#pairs.mayCome(asked.id, asked.lane)) {
       return "a second handshake for the same socket of a connection"
     }
@@ -241,7 +236,7 @@ class WsEndpoint implements PeerEndpoint {
 
   #opened(id: ConnectionId, lanes: Lanes): void {
     if (this.#dead) {
-      for (const { socket } of [lanes.messages, lanes.pieces]) socket.terminate()
+      for (const lane of [lanes.messages, lanes.pieces]) lane.terminate()
       return
     }
     const handlers = this.#handlers
@@ -262,6 +257,7 @@ class WsEndpoint implements PeerEndpoint {
     )
     this.#connections.set(id, connection)
     handlers.connected(id)
+    for (const lane of new Set([lanes.messages, lanes.pieces])) lane.resume()
   }
 
   #noticeEmpty(): void {

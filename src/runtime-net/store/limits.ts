@@ -1,10 +1,11 @@
 // Limits of a store on disk. Each line states the unit and the trade-off.
 
 import { Context } from "effect"
+import { seconds } from "../../protocol/kit/time.ts"
 
 const MiB = 1024 * 1024
 
-const storeLimits = {
+export const storeLimits = {
   /** Uploads whose running digest is kept in memory. The oldest beyond it is read again at its commit. */
   maxUploadsHashed: 4096,
   /**
@@ -18,6 +19,13 @@ const storeLimits = {
   maxGatheredWrite: 4 * MiB,
   /** Bytes of a read of a file that is streamed. Two are in memory per reader; smaller ones cost more system calls. */
   readChunkBytes: 1 * MiB,
+  /**
+   * Bytes of pieces that came or were read last and are kept in memory for those who want them next. Half of what
+   * neighbours ask for is among them.
+   */
+  maxRecentBytes: 8 * MiB,
+  /** Time without a piece after which they are forgotten, at most twice as long. */
+  recentPiecesKept: seconds(5),
   /** Files whose size is read at once while a store is listed or measured. */
   maxParallelLooks: 8
 }

@@ -13,6 +13,7 @@ import { digestOf, sha256, torrentOf } from "../platform/node-digests.ts"
 import type { Disk, DiskDone } from "./disk.ts"
 import { type KeepHints, makePieceFile } from "./piece-file.ts"
 import { keepPieceHints } from "./piece-hints.ts"
+import type { RecentPiecesOfFile } from "./recent-pieces.ts"
 
 const pieceLength = 16 * 1024
 const content = sampleBytes(1, 2.5 * pieceLength)
@@ -59,7 +60,8 @@ const opened = ({
   prompt = true,
   whole = false,
   verified = undefined as Bitfield | undefined,
-  recorded = undefined as Bitfield | undefined
+  recorded = undefined as Bitfield | undefined,
+  recent = { take: () => undefined, keep: () => {} } as RecentPiecesOfFile
 } = {}) => {
   const memory = memoryDisk(prompt)
   const hashes = new VerifiedHashes(metainfo, metainfo.root, sha256)
@@ -69,7 +71,18 @@ const opened = ({
     ? undefined
     : (written, began, ended) => keepPieceHints(memory.disk, 2, written, hashes, began, ended)
   const as = whole ? "blob" : "download"
-  const file = makePieceFile(memory.disk, torrent, "/data/x", 1, hashes, as, keepHints, verified, recorded)
+  const file = makePieceFile(
+    memory.disk,
+    torrent,
+    "/data/x",
+    1,
+    hashes,
+    as,
+    recent,
+    keepHints,
+    verified,
+    recorded
+  )
   const store = (piece: number, bytes = pieceOf(piece)) =>
     new Promise<StoreOutcome>((resolve) => file.store(piece, bytes, proof(piece), resolve))
   const load = (piece: number) => new Promise<LoadOutcome>((resolve) => file.load(piece, resolve))
@@ -87,7 +100,33 @@ describe("an open download", () => {
     expect(writes).toEqual([2 * pieceLength])
     expect(hints).toEqual([...file.have().toBytes()])
     expect([0, 1, 2].map((piece) => file.have().has(piece))).toEqual([false, false, true])
-    expect(await load(2)).toEqual({ tag: "Loaded", payload: pieceOf(2), proof: proof(2) })
+    expect(await load(2)).toMatchObject({ tag: "Loaded", payload: pieceOf(2), proof: proof(2) })
+  })
+
+  it("keeps what came in memory, and reads for several who ask at once only once", async () => {
+    const kept = new Map<number, Uint8Array>()
+    const recent: RecentPiecesOfFile = {
+      take: (piece) => kept.get(piece),
+      keep: (piece, bytes) => {
+        kept.set(piece, bytes)
+      }
+    }
+    const { file, store, load, medium, calls, end } = opened({ recent, prompt: false })
+    const stored = store(2)
+    end()
+    await stored
+    medium.fill(0, 2 * pieceLength)
+    expect(await load(2)).toMatchObject({ tag: "Loaded", payload: pieceOf(2) })
+    const other = opened({ whole: true, prompt: false })
+    other.medium.set(pieceOf(1), pieceLength)
+    const [first, second] = [other.load(1), other.load(1)]
+    expect(other.calls).toHaveLength(1)
+    other.end()
+    expect(await first).toMatchObject({ tag: "Loaded", payload: pieceOf(1) })
+    expect(await second).toMatchObject({ tag: "Loaded", payload: pieceOf(1) })
+    expect(other.file.isSettled()).toBe(true)
+    expect([file.have().has(2), kept.size]).toEqual([true, 1])
+    for (const call of calls) call()
   })
 
   it("stores nothing of another length or other bytes", async () => {

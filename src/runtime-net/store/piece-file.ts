@@ -24,11 +24,12 @@ import {
   type StoreOutcome
 } from "../../roles/services/blob-store.ts"
 import { sha256 } from "../platform/node-digests.ts"
-import { pieceBuffer } from "../platform/piece-buffer.ts"
+import { holdBytes, releaseBytes, takePayload } from "../platform/piece-buffer.ts"
 import type { Disk } from "./disk.ts"
 import { diskError } from "./disk-files.ts"
 import type { PieceHints } from "./piece-hints.ts"
 import { type DigestOutcome, makePrefixDigest } from "./prefix-digest.ts"
+import type { RecentPiecesOfFile } from "./recent-pieces.ts"
 
 type PieceFileState = "downloading" | "complete" | "discarded"
 
@@ -76,6 +77,7 @@ export const makePieceFile = (
   file: number,
   hashes: PieceHashes,
   as: "blob" | "download",
+  recent: RecentPiecesOfFile,
   keepHints?: KeepHints,
   verified?: Bitfield,
   recorded?: Bitfield
@@ -102,13 +104,43 @@ export const makePieceFile = (
   const failed = (operation: string, why: string): BlobStoreError =>
     new BlobStoreError({ reason: "io", message: `cannot ${operation} of ${path}: ${why}` })
 
+  /** Reads that are under way, with those who wait for them. */
+  const reading = new Map<number, Array<(bytes: Uint8Array | BlobStoreError) => void>>()
+
+  /** Each caller holds the bytes that it gets. They come later. */
   const read = (piece: number, done: (bytes: Uint8Array | BlobStoreError) => void): void => {
-    const bytes = pieceBuffer(pieceSize(metainfo, piece))
+    const known = recent.take(piece)
+    if (known !== undefined) {
+      began()
+      setImmediate(() => {
+        done(known)
+        ended()
+      })
+      return
+    }
+    const others = reading.get(piece)
+    if (others !== undefined) {
+      others.push(done)
+      return
+    }
+    const waiting = [done]
+    reading.set(piece, waiting)
+    const bytes = takePayload(pieceSize(metainfo, piece))
     began()
     disk.read(file, bytes, piece * metainfo.pieceLength, (error, count) => {
-      if (error !== null) done(diskError(`read piece ${piece} of`, path, error))
-      else if (count < bytes.length) done(failed(`read piece ${piece}`, "the file is too short"))
-      else done(bytes)
+      reading.delete(piece)
+      const isWhole = error === null && count === bytes.length
+      if (isWhole) recent.keep(piece, bytes)
+      const outcome = isWhole
+        ? bytes
+        : error !== null
+          ? diskError(`read piece ${piece} of`, path, error)
+          : failed(`read piece ${piece}`, "the file is too short")
+      for (const tell of waiting) {
+        if (isWhole) holdBytes(bytes)
+        tell(outcome)
+      }
+      releaseBytes(bytes)
       ended()
     })
   }
@@ -118,7 +150,11 @@ export const makePieceFile = (
       algorithm: digestAlgorithm(metainfo.digest),
       pieces,
       has: (piece) => have.has(piece),
-      read
+      read: (piece, done) =>
+        read(piece, (bytes) => {
+          done(bytes)
+          if (bytes instanceof Uint8Array) releaseBytes(bytes)
+        })
     })
   let prefix = newPrefixDigest()
   const hinted = keepHints?.(() => union(have, unchecked), began, ended)
@@ -131,7 +167,12 @@ export const makePieceFile = (
     read(piece, (bytes) =>
       done(
         bytes instanceof Uint8Array
-          ? { tag: "Loaded", payload: bytes, proof: hashes.proofOf(piece) }
+          ? {
+              tag: "Loaded",
+              payload: bytes,
+              proof: hashes.proofOf(piece),
+              release: () => releaseBytes(bytes)
+            }
           : { tag: "Failed", error: bytes }
       )
     )
@@ -155,15 +196,18 @@ export const makePieceFile = (
       return
     }
     if (!isPiece(piece, payload, prove)) {
+      releaseBytes(payload)
       setImmediate(done, { tag: "Corrupt" })
       return
     }
     if (have.has(piece)) {
+      releaseBytes(payload)
       setImmediate(done, { tag: "Stored" })
       return
     }
     const others = writing.get(piece)
     if (others !== undefined) {
+      releaseBytes(payload)
       others.push(done)
       return
     }
@@ -174,9 +218,11 @@ export const makePieceFile = (
       writing.delete(piece)
       if (error === null) unchecked.clear(piece)
       if (error === null && have.set(piece)) {
+        recent.keep(piece, payload)
         prefix.stored(piece, payload)
         hinted?.changed()
       }
+      releaseBytes(payload)
       const outcome: StoreOutcome =
         error === null
           ? { tag: "Stored" }
@@ -212,6 +258,7 @@ export const makePieceFile = (
           prefix.stored(piece, bytes)
           hinted?.changed()
         }
+        if (bytes instanceof Uint8Array) releaseBytes(bytes)
         done(isThere || have.has(piece))
       })
     },

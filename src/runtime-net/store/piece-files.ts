@@ -44,6 +44,7 @@ import type { StoreLimits } from "./limits.ts"
 import type { MetainfoFiles } from "./metainfo-files.ts"
 import { type KeepHints, makePieceFile, type OpenPieceFile } from "./piece-file.ts"
 import { keepPieceHints, readPieceHints } from "./piece-hints.ts"
+import { makeRecentPieces } from "./recent-pieces.ts"
 
 export interface PieceFiles {
   readonly open: (metainfo: SwarmInfo) => Effect.Effect<PieceFile, BlobStoreError, Scope.Scope>
@@ -77,6 +78,7 @@ export const makePieceFiles = (
 ): PieceFiles => {
   /** At most one of a digest's files is a download. */
   const opened = new Map<Digest, ReadonlyArray<Shared>>()
+  const recent = makeRecentPieces(limits)
   const openedOf = (digest: Digest): ReadonlyArray<Shared> => opened.get(digest) ?? []
   const drop = (digest: Digest, shared: Shared): void => {
     const rest = openedOf(digest).filter((one) => one !== shared)
@@ -169,7 +171,7 @@ export const makePieceFiles = (
     }
     const torrent = yield* metainfos.put(metainfo)
     const file = yield* files.openUnscoped(path, "read")
-    return share(makePieceFile(files.disk, torrent, path, file, hashes, "blob"), [file])
+    return share(makePieceFile(files.disk, torrent, path, file, hashes, "blob", recent.ofFile()), [file])
   })
 
   /** What this process knows of the download, if it was open before. */
@@ -218,6 +220,7 @@ export const makePieceFiles = (
         file,
         hashes,
         "download",
+        recent.ofFile(),
         keepHints,
         known?.have,
         recorded
@@ -244,7 +247,17 @@ export const makePieceFiles = (
     const file = yield* files.openUnscoped(path, "update")
     return yield* Effect.gen(function* () {
       yield* files.truncate(path, file, length)
-      const open = makePieceFile(files.disk, torrent, path, file, hashes, "download", undefined, known?.have)
+      const open = makePieceFile(
+        files.disk,
+        torrent,
+        path,
+        file,
+        hashes,
+        "download",
+        recent.ofFile(),
+        undefined,
+        known?.have
+      )
       return share(open, [file])
     }).pipe(Effect.onError(() => files.close(file)))
   })

@@ -24,7 +24,10 @@ export interface PrefixDigestSource {
   readonly algorithm: DigestAlgorithm
   readonly pieces: number
   readonly has: (piece: number) => boolean
-  /** Reads a stored piece. Answers later, never from inside the call. */
+  /**
+   * Reads a stored piece. Answers later, never from inside the call; the bytes are not used any more when the answer
+   * returns.
+   */
   readonly read: (piece: number, done: (bytes: Uint8Array | BlobStoreError) => void) => void
 }
 

@@ -1,0 +1,93 @@
+// Dials one lane of a connection: the HTTP upgrade to a WebSocket or to the frames of pieces, within handshakeTimeout.
+//
+//   dialling --answered by the upgrade--> opened        dialling --anything else, or given up--> failed
+//
+// Invariant: one of both is told, once, and never from inside the call. A lane is not read when it is opened.
+
+import { request } from "node:http"
+import { Socket } from "node:net"
+import { WebSocket } from "ws"
+import { limits as protocolLimits } from "../../protocol/limits.ts"
+import { type Lane, type LaneName, laneUpgrade } from "./lane.ts"
+import type { SocketLimits } from "./limits.ts"
+import { PieceLane } from "./piece-lane.ts"
+import { WsLane, webSocketOptions } from "./ws-lane.ts"
+
+/** A lane that is being dialled. */
+export interface LaneDial {
+  /** Gives the dial up. */
+  readonly terminate: () => void
+}
+
+export interface LaneDialEvents {
+  readonly opened: (lane: Lane) => void
+  readonly failed: (error: Error) => void
+}
+
+/** `target` is an address with the path and the query of the lane. Throws if it is none. */
+export const dialLane = (
+  name: LaneName,
+  target: string,
+  limits: SocketLimits,
+  events: LaneDialEvents
+): LaneDial => (name === "messages" ? dialMessages(target, limits, events) : dialPieces(target, events))
+
+const timeout = protocolLimits.handshakeTimeout / 1000
+
+const dialMessages = (target: string, limits: SocketLimits, events: LaneDialEvents): LaneDial => {
+  const socket = new WebSocket(`ws://${target}`, {
+    ...webSocketOptions(limits),
+    handshakeTimeout: timeout,
+    generateMask: (mask) => void mask.fill(0)
+  })
+  let tcp: Socket | undefined
+  let isOpen = false
+  socket.once("upgrade", (response) => {
+    tcp = response.socket
+  })
+  socket.on("error", (error) => {
+    if (!isOpen) events.failed(error)
+  })
+  socket.once("close", () => {
+    if (!isOpen) events.failed(new Error("closed before it opened"))
+  })
+  socket.once("open", () => {
+    isOpen = true
+    events.opened(new WsLane(socket, tcp!))
+  })
+  return socket
+}
+
+const dialPieces = (target: string, events: LaneDialEvents): LaneDial => {
+  const { hostname, port, pathname, search } = new URL(`http://${target}`)
+  const asked = request({
+    // An IPv6 address stands in brackets in a URL.
+    host: hostname.replace(/^\[(.*)\]$/, "$1"),
+    port,
+    path: pathname + search,
+    headers: { connection: "Upgrade", upgrade: laneUpgrade.pieces },
+    agent: false,
+    timeout
+  })
+  let isOver = false
+  const failed = (error: Error): void => {
+    if (isOver) return
+    isOver = true
+    events.failed(error)
+  }
+  asked.on("error", failed)
+  asked.on("timeout", () => asked.destroy(new Error("the handshake took too long")))
+  asked.on("response", (response) => asked.destroy(new Error(`answered ${response.statusCode}`)))
+  asked.on("close", () => failed(new Error("closed before it opened")))
+  asked.on("upgrade", (response, tcp, early) => {
+    if (response.headers.upgrade !== laneUpgrade.pieces || !(tcp instanceof Socket) || tcp.destroyed) {
+      asked.destroy(new Error("answered by another protocol"))
+      return
+    }
+    isOver = true
+    tcp.setTimeout(0)
+    events.opened(new PieceLane(tcp, early))
+  })
+  asked.end()
+  return { terminate: () => asked.destroy(new Error("given up")) }
+}
