@@ -60,6 +60,8 @@ export interface OpenPieceFile {
   readonly wholeDigest: Effect.Effect<Digest, BlobStoreError>
   /** The file stays open while `effect` runs. */
   readonly whileBusy: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** Writes the hints down that are not written yet. */
+  readonly flushHints: () => void
   readonly isSettled: () => boolean
   /** Waits until no read, write or whileBusy is running. */
   readonly settled: Effect.Effect<void>
@@ -278,6 +280,9 @@ export const makePieceFile = (
         () => effect,
         () => Effect.sync(ended)
       ),
+    flushHints: () => {
+      if (state === "downloading") hinted?.flush()
+    },
     isSettled: () => underWay === 0,
     settled: Effect.callback<void>((resume) => {
       if (underWay === 0) resume(Effect.void)

@@ -308,7 +308,9 @@ export const makePieceFiles = (
     )
     return Effect.suspend(() => {
       shared.users--
-      return shared.users > 0 ? Effect.void : closeWhenIdle
+      if (shared.users > 0) return Effect.void
+      shared.open.flushHints()
+      return closeWhenIdle
     })
   }
 

@@ -9,10 +9,10 @@ import type { Disk, DiskDone } from "./disk.ts"
 import { keepPieceHints } from "./piece-hints.ts"
 
 /** Hints on a disk whose writes end when the test says so. */
-const staged = () => {
-  const have = new Bitfield(8)
+const staged = (pieces = 8) => {
+  const have = new Bitfield(pieces)
   const hashes = new VerifiedHashes(
-    { length: 8 * leafBytes, pieceLength: leafBytes },
+    { length: pieces * leafBytes, pieceLength: leafBytes },
     new Uint8Array(32),
     sha256
   )
@@ -37,7 +37,7 @@ const staged = () => {
     hints.changed()
   }
   const end = (error: Error | null = null) => open.shift()!(error)
-  return { have, hashes, writes, events, store, end }
+  return { have, hashes, writes, events, store, end, flush: hints.flush }
 }
 
 describe("piece hints", () => {
@@ -71,5 +71,25 @@ describe("piece hints", () => {
     expect(events).toEqual(["began", "ended"])
     store(2)
     expect(writes).toHaveLength(2)
+  })
+
+  test("of a long blob are written after each of its 64 parts, and when the file closes", () => {
+    const { writes, store, end, flush } = staged(256)
+    for (const piece of [0, 1, 2]) store(piece)
+    expect(writes).toEqual([])
+    store(3)
+    expect(writes).toHaveLength(1)
+    store(4)
+    flush()
+    expect(writes).toHaveLength(1)
+    end()
+    expect(writes).toHaveLength(2)
+    expect(writes[1]!.bytes[0]).toBe(0b11111000)
+    end()
+    flush()
+    expect(writes).toHaveLength(2)
+    store(5)
+    flush()
+    expect(writes).toHaveLength(3)
   })
 })
