@@ -59,6 +59,10 @@ const failure = (options: ChildOptions, { code, signal }: Ending): CliFailure =>
 /** Keeps the log of the previous run beside the new one. */
 const previousLog = (logFile: string): string => logFile.replace(/\.log$/, ".previous.log")
 
+/** The flags of V8 that bin/shoal.js gives to a role when it starts another Node. */
+const nodeFlags = ([role]: ReadonlyArray<string>): ReadonlyArray<string> =>
+  role === "agent" ? ["--max-semi-space-size=4"] : []
+
 const start = (options: ChildOptions): ChildProcess => {
   if (existsSync(options.logFile)) renameSync(options.logFile, previousLog(options.logFile))
   const log = openSync(options.logFile, "w")
@@ -66,7 +70,8 @@ const start = (options: ChildOptions): ChildProcess => {
     // The child has its own process group, so Ctrl-C reaches this process alone, which then stops its children in
     // order.
     // A program that becomes the child keeps its id and its channel.
-    const [program, ...args] = [...(options.through ?? []), process.execPath, launcher, ...options.args]
+    const node = [process.execPath, ...nodeFlags(options.args), launcher]
+    const [program, ...args] = [...(options.through ?? []), ...node, ...options.args]
     return spawn(program!, args, {
       stdio: ["ignore", log, log, "ipc"],
       detached: true
