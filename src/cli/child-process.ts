@@ -1,7 +1,7 @@
 // A child process of `shoal up`: the same launcher, its output in a log file, and a channel that closes when the parent
 // is gone. To stop a child, the parent asks first and kills it when that takes too long. Knows nothing of roles.
 //
-//   started -> ended by itself        (a failure, reported with the last line of its log)
+//   started -> ended by itself        (a failure, reported with the last line of its log if that is a warning)
 //   started -> asked to stop -> ended
 //                            -> out of time -> killed
 
@@ -36,13 +36,21 @@ interface Ending {
   readonly signal: NodeJS.Signals | null
 }
 
-/** The message in the last line of a log: the `msg` of a JSON line, otherwise the whole line. */
+/** pino's number of the level "warn". */
+const warn = 40
+
+/**
+ * The message in the last line of a log, if it may be the reason of an end: the `msg` of a JSON line from warn on, or
+ * the whole of another line.
+ */
 export const lastWords = (log: string): string | undefined => {
   const line = log.trimEnd().split("\n").at(-1)
   if (line === undefined || line === "") return undefined
   try {
     const parsed: unknown = JSON.parse(line)
-    if (typeof parsed === "object" && parsed !== null && "msg" in parsed) return String(parsed.msg)
+    if (typeof parsed === "object" && parsed !== null && "msg" in parsed) {
+      return "level" in parsed && Number(parsed.level) < warn ? undefined : String(parsed.msg)
+    }
   } catch {
     // The line is not JSON: the launcher or the runtime printed it.
   }

@@ -27,6 +27,13 @@ export interface Verdict {
   readonly lines: ReadonlyArray<string>
 }
 
+/** What Effect says of a wrong command line, in one line and without the frame that it puts around a schema's words. */
+export const inOneLine = (message: string): string =>
+  message
+    .replace(/Expected: Schema validation failed: expected (.*), got "[\s\S]*"$/, "Expected $1")
+    .replace(/\n\n\s*Did you mean/, ". Did you mean")
+    .replaceAll(/\s+/g, " ")
+
 const hasMessage = (error: unknown): error is { readonly message: string } =>
   typeof error === "object" && error !== null && "message" in error && typeof error.message === "string"
 

@@ -5,7 +5,7 @@ import { Cause, Exit } from "effect"
 import { CliError } from "effect/cli"
 import { expect, test } from "vitest"
 import { lastWords } from "./child-process.ts"
-import { CliFailure, verdictOf } from "./cli-failure.ts"
+import { CliFailure, inOneLine, verdictOf } from "./cli-failure.ts"
 import { experimentArguments } from "./experiment.ts"
 
 test("shoal experiment lists, shoal experiment NAME runs", () => {
@@ -31,6 +31,9 @@ test("the reason of a child's end is the message in the last line of its log", (
   expect(lastWords('{"level":30,"msg":"listens"}\nshoal: port 1 is taken\n')).toBe("port 1 is taken")
   expect(lastWords('first\n{"level":60,"msg":"the disk is full"}\n')).toBe("the disk is full")
   expect(lastWords("{ not json\n")).toBe("{ not json")
+  expect(lastWords('{"level":40,"msg":"no tracker answers"}\n')).toBe("no tracker answers")
+  // What it happened to say before it was killed is no reason.
+  expect(lastWords('{"level":60,"msg":"the disk is full"}\n{"level":30,"msg":"listens"}\n')).toBeUndefined()
 })
 
 test("a failure prints one line and exits with 1; a signal prints none and exits with 0", () => {
@@ -46,6 +49,28 @@ test("a wrong command line exits with 2, requested help with 0", () => {
     2
   )
   expect(verdictOf(Exit.fail(new CliError.ShowHelp({ commandPath: ["shoal"], errors: [] }))).code).toBe(0)
+})
+
+test("a wrong command line is told in one line, as sentences, and each word once", () => {
+  const rate = new CliError.InvalidValue({
+    option: "rate",
+    value: "20Mbps",
+    expected: 'Schema validation failed: expected a rate such as 300MB/s, got "20Mbps"',
+    kind: "flag"
+  })
+  expect(inOneLine(rate.message)).toBe(
+    'Invalid value for flag --rate: "20Mbps". Expected a rate such as 300MB/s'
+  )
+  const unknown = new CliError.UnknownSubcommand({
+    subcommand: "runn",
+    parent: ["shoal", "experiment"],
+    suggestions: ["run"]
+  })
+  expect(inOneLine(unknown.message)).toBe(
+    'Unknown subcommand "runn" for "shoal experiment". Did you mean this? run'
+  )
+  const missing = new CliError.MissingOption({ option: "x" })
+  expect(inOneLine(missing.message)).toBe(missing.message)
 })
 
 test("a bug shows its stack", () => {

@@ -8,6 +8,7 @@ import { Duration, Effect, Result } from "effect"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { AgentConfig } from "../roles/agent/config.ts"
 import { BuildIndexConfig } from "../roles/build-index/config.ts"
+import { HerdConfig } from "../roles/herd/config.ts"
 import { decodeConfig, type Override, readConfigFile } from "./config-file.ts"
 import { parseListenAddress } from "./config-flags.ts"
 
@@ -105,6 +106,26 @@ describe("decoding", () => {
         "index.yaml: http.prot: unknown key",
         "index.yaml: http.port: expected a value between 0 and 65535, got 70000"
       ].sort()
+    )
+  })
+
+  test("a key of other roles is refused with what is given here in its place", () => {
+    const listen = { port: 1 }
+    const keys = {
+      data: "here",
+      peer: listen,
+      proxy: listen,
+      origin: listen,
+      tracker: listen,
+      buildIndex: listen,
+      mirrors: [{ name: "quay.io" }]
+    }
+    const herd = Effect.runSync(Effect.result(decodeConfig(HerdConfig, "herd.yaml", keys, [], noFlags)))
+    expect(failure(herd)).toBe(
+      "herd.yaml: mirrors: unknown key: a herd takes the names of its mirrors from upstreams"
+    )
+    expect(failure(index({ data: "here", http: listen, mirrors: [] }))).toBe(
+      "index.yaml: mirrors: unknown key"
     )
   })
 

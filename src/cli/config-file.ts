@@ -7,7 +7,7 @@ import { Effect, Schema, SchemaIssue } from "effect"
 import { Yaml } from "effect/encoding"
 import { CliFailure } from "./cli-failure.ts"
 import { withPresentNames } from "./former-keys.ts"
-import { holdsSecret, settingsOf } from "./settings.ts"
+import { holdsSecret, instead, settingsOf } from "./settings.ts"
 
 /** A value that a flag gives, at its place in the configuration. */
 export interface Override {
@@ -135,10 +135,12 @@ export const decodeConfig = <Config>(
           at(raw, plain),
           holdsSecret(settings, plain.map(String))
         )
+        const other = problem.endsWith(": unknown key") ? instead(settings, plain.map(String)) : undefined
+        const why = other === undefined ? "" : `: ${other}`
         const source = flagGiven ?? file
         const flag = problem.endsWith(": missing") ? flagFor(plain) : undefined
         const hint = flag === undefined ? "" : ` (give it in ${file ?? "a --config file"} or by ${flag})`
-        return `${source === undefined ? "" : `${source}: `}${problem}${hint}`
+        return `${source === undefined ? "" : `${source}: `}${problem}${why}${hint}`
       })
       return new CliFailure({ message: problems.join("; ") })
     })

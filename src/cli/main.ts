@@ -9,7 +9,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import { CliConfig, CliOutput, Command } from "effect/cli"
-import { verdictOf } from "./cli-failure.ts"
+import { inOneLine, verdictOf } from "./cli-failure.ts"
 import { experimentArguments } from "./experiment.ts"
 import { globalFlags, shoalCommand } from "./shoal.ts"
 
@@ -31,7 +31,7 @@ const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Effect.sync(() => {
-          const problem = event.errors.map(({ message }) => message.replaceAll(/\s+/g, " ")).join("; ")
+          const problem = event.errors.map(({ message }) => inOneLine(message)).join("; ")
           process.stderr.write(`shoal: ${problem} (see "${event.commandPath.join(" ")} --help")\n`)
         })
       : CliOutput.defaultPresenter.present(event)

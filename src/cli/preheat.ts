@@ -56,8 +56,10 @@ export const preheatCommand = Command.make("preheat", flags, ({ image, proxy, sc
       ...(wanted === undefined ? {} : { scope: wanted }),
       ...(platforms.length === 0 ? {} : { platforms })
     }
-    const { orderPreheat } = yield* Effect.promise(() => import("./preheat-client.ts"))
-    yield* orderPreheat(proxy.replace(/\/$/, ""), order, detach)
+    const [{ orderPreheat }, { nodeHttpClient }] = yield* Effect.promise(() =>
+      Promise.all([import("./preheat-client.ts"), import("../runtime-net/http/http-client.ts")])
+    )
+    yield* Effect.provide(orderPreheat(proxy.replace(/\/$/, ""), order, detach), nodeHttpClient)
   })
 ).pipe(
   Command.withDescription("Make agents pull an image before anybody asks for it"),

@@ -2,7 +2,7 @@
 // --help says, what old keys mean and the table in docs/settings.md come from here, so that the schema alone is kept.
 
 import { type Schema, SchemaAST } from "effect"
-import { type Former, notesOn } from "../roles/config/keys.ts"
+import { type Foreign, type Former, notesOn } from "../roles/config/keys.ts"
 import { secretTitle } from "../roles/config/secret.ts"
 
 export interface Setting {
@@ -14,6 +14,7 @@ export interface Setting {
   /** As it would be written; absent where there is none, and where it is nothing but the defaults of the keys below. */
   readonly byDefault?: string
   readonly former: ReadonlyArray<Former>
+  readonly foreign: ReadonlyArray<Foreign>
 }
 
 const elementOf = (ast: SchemaAST.Arrays): SchemaAST.AST => ast.rest[0]!
@@ -43,7 +44,7 @@ const below = (ast: SchemaAST.AST, path: ReadonlyArray<string>): ReadonlyArray<S
     const notes = notesOn(type.context?.annotations)
     if (notes === undefined)
       throw new Error(`${[...path, name].join(".")}: a key without a meaning (config/keys.ts)`)
-    const { meaning, former, byDefault } = notes
+    const { meaning, former, foreign = [], byDefault } = notes
     const own = [...path, String(name)]
     const text = byDefault === undefined ? undefined : written(byDefault)
     const setting: Setting = {
@@ -52,7 +53,8 @@ const below = (ast: SchemaAST.AST, path: ReadonlyArray<string>): ReadonlyArray<S
       meaning,
       isRequired: byDefault === undefined && type.context?.isOptional !== true,
       ...(text === undefined ? {} : { byDefault: text }),
-      former
+      former,
+      foreign
     }
     return [setting, ...below(type, own)]
   })
@@ -77,3 +79,14 @@ export const settingAt = (
   settings.find(
     (setting) => setting.path.length === path.length && setting.path.every((key, i) => key === path[i])
   )
+
+/** What is given here in place of a key of other roles; undefined for any other key. */
+export const instead = (
+  settings: ReadonlyArray<Setting>,
+  path: ReadonlyArray<string>
+): string | undefined => {
+  const beside = settings.filter(
+    (setting) => setting.path.slice(0, -1).join(".") === path.slice(0, -1).join(".")
+  )
+  return beside.flatMap(({ foreign }) => foreign).find(({ key }) => key === path.at(-1))?.instead
+}

@@ -121,7 +121,11 @@ const runUp = (options: UpOptions) =>
         runChild({ name, args: [role, "--config", configFile], logFile, patience }),
       { concurrency: "unbounded" }
     )
-    const anyDied = Effect.raceAllFirst(children.map(({ died }) => died))
+    // It is printed when the scope has closed.
+    const anyDied = Effect.mapError(
+      Effect.raceAllFirst(children.map(({ died }) => died)),
+      ({ message }) => new CliFailure({ message: `${message}; everything is stopped` })
+    )
     const ready = Effect.forEach(plan, untilReady, { discard: true, concurrency: "unbounded" })
     yield* Effect.raceFirst(ready, anyDied)
     for (const line of describeUp(options, plan)) yield* Console.log(line)

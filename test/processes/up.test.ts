@@ -110,7 +110,9 @@ describe("a cluster", () => {
     const [agent] = processesNaming(join(folder, "data", "config", "agent-2.json"))
     process.kill(agent!, "SIGKILL")
     expect(await up!.ended).toEqual({ code: 1, signal: null })
-    expect(up!.stderr()).toMatch(/^shoal: agent-2 ended \(signal SIGKILL\).*\(log: .*agent-2\.log\)\n$/)
+    expect(up!.stderr()).toMatch(
+      /^shoal: agent-2 ended \(signal SIGKILL\) \(log: .*agent-2\.log\); everything is stopped\n$/
+    )
     expect(processesNaming(folder)).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
 // How the keys of a configuration are declared: each with its meaning, which the table of settings and --help print,
-// its default if it has one, and its former names, which are still read. It knows no role and no file.
+// its default if it has one, its former names, which are still read, and keys of other roles for which people take it.
+// It knows no role and no file.
 
 import { Effect, Schema } from "effect"
 
@@ -10,12 +11,20 @@ export interface Former {
   readonly means?: (value: unknown) => unknown
 }
 
+/** A key of other roles that people expect here. It is refused, with `instead` as the reason. */
+export interface Foreign {
+  readonly key: string
+  readonly instead: string
+}
+
 /** Notes on a key besides its schema. `meaning` is a sentence without its full stop. */
 export interface KeyNotes {
   readonly meaning: string
   /** The default, as a configuration would write it. */
   readonly byDefault?: unknown
   readonly former: ReadonlyArray<Former>
+  /** What this key is given in place of. */
+  readonly foreign?: ReadonlyArray<Foreign>
 }
 
 const notesKey = "shoal/key"
@@ -46,10 +55,12 @@ export const withDefault = <S extends Schema.Top>(
   schema: S,
   byDefault: S["Encoded"],
   meaning: string,
-  former: ReadonlyArray<Former> = []
+  former: ReadonlyArray<Former> = [],
+  foreign: ReadonlyArray<Foreign> = []
 ) =>
   noted(Schema.withDecodingDefaultKey<S>(Effect.succeed(byDefault))(schema), {
     meaning,
     byDefault,
-    former
+    former,
+    foreign
   })

@@ -21,7 +21,13 @@ export const HerdConfig = Schema.Struct({
   buildIndex: required(Listen, "Where the build-index listens"),
   ...indexRuleKeys,
   preheat: withDefault(PreheatRules, {}, "What is preheated without a request, and where"),
-  upstreams: withDefault(UpstreamList, [], "Registries that the cluster mirrors"),
+  upstreams: withDefault(
+    UpstreamList,
+    [],
+    "Registries that the cluster mirrors",
+    [],
+    [{ key: "mirrors", instead: "a herd takes the names of its mirrors from upstreams" }]
+  ),
   ownNames: namingKeys.ownNames
 })
 export type HerdConfig = typeof HerdConfig.Type

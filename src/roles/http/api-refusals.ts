@@ -71,8 +71,7 @@ export const misfitRefusal = (
   const name = issue?.path?.map((segment) => String(typeof segment === "object" ? segment.key : segment))[0]
   const invalid = kind === "Params" && name !== undefined ? parameters[name] : undefined
   if (name !== undefined && invalid !== undefined) return invalid(params[name] ?? "")
-  return ociError("UNSUPPORTED", {
-    status: 400,
+  return ociError("REQUEST_INVALID", {
     message: `the request's ${kind.toLowerCase()} do not fit: ${name ?? "it"}: ${issue?.message ?? cause.message}`
   })
 }

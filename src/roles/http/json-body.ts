@@ -22,7 +22,7 @@ export const jsonBody = <A>(
       unread(`it has more than ${mostBytes} bytes`)
     ).pipe(Effect.mapError((error) => (error instanceof OciError ? error : unread(error.message))))
     return yield* Effect.mapError(decode(decoder.decode(bytes)), ({ message }) =>
-      ociError("UNSUPPORTED", { status: 400, message: `not ${what}: ${message.slice(0, 500)}` })
+      ociError("REQUEST_INVALID", { message: `not ${what}: ${message.slice(0, 500)}` })
     )
   })
 }

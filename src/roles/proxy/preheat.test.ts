@@ -153,7 +153,7 @@ describe("a preheat", () => {
         yield* herd.agent("a", hasAll, "east")
         const nowhere = { image: "demo/app:1", scope: { kind: "zone", zone: "north" } }
         assert.deepStrictEqual(yield* refused(nowhere), [409, "UNAVAILABLE"])
-        assert.deepStrictEqual(yield* refused("{"), [400, "UNSUPPORTED"])
+        assert.deepStrictEqual(yield* refused("{"), [400, "REQUEST_INVALID"])
         const large = JSON.stringify({ image: "x".repeat(proxyLimits.maxPreheatRequestBytes) })
         assert.strictEqual((yield* herd.post("/preheat", large)).status, 400)
         assert.strictEqual((yield* herd.get("/preheat/7")).status, 404)
