@@ -4,6 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type ClockTimers, clockTimers } from "../../../testing/roles/clock-timers.ts"
+import { logged } from "../../../testing/roles/logged.ts"
 import { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { SwarmId } from "../../protocol/wire/message.ts"
@@ -326,21 +327,37 @@ describe("downloads", () => {
 
       yield* TestClock.adjust(Duration.seconds(60))
       tracker.answer = "away"
-      const second = yield* Effect.forkScoped(Effect.exit(downloads.pull("demo", digest)))
+      const lines: string[] = []
+      const pulls = Effect.all([downloads.pull("demo", digest), downloads.torrent("demo", digest)], {
+        concurrency: "unbounded"
+      })
+      const second = yield* Effect.forkScoped(Effect.exit(logged(pulls, lines)))
       yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.metainfoPatience + 5_000_000)))
       const exit = yield* Fiber.join(second)
       expect(Exit.isFailure(exit)).toBe(true)
       expect(String(Exit.isFailure(exit) ? exit.cause : "")).toContain("no tracker answered")
+      expect(lines).toEqual([
+        `Warn a pull failed: no metainfo for ${digest}: no tracker answered namespace=demo digest=${digest} pieces=none`
+      ])
     })
   )
 
   it.effect("that make no progress fail with their state, and the next client starts again", () =>
     Effect.gen(function* () {
-      const { downloads, asked, complete } = yield* stage
-      const stalled = yield* Effect.forkScoped(Effect.flip(downloads.pull("demo", digest)))
+      const lines: string[] = []
+      const { downloads, asked, store, complete } = yield* logged(stage, lines)
+      const pull = Effect.flip(downloads.pull("demo", digest))
+      const stalled = yield* Effect.forkScoped(Effect.all([pull, pull], { concurrency: "unbounded" }))
+      yield* settle
+      store(1)
       yield* TestClock.adjust(Duration.micros(BigInt(agentLimits.stalledPullTimeout)))
-      const error = yield* Fiber.join(stalled)
+      const [error] = yield* Fiber.join(stalled)
       expect(error.message).toContain("no piece arrived for 120 s")
+      expect(lines).toEqual([
+        expect.stringMatching(
+          `^Warn a pull failed: no piece arrived for 120 s .* digest=${digest} namespace=demo pieces=1 of 3$`
+        )
+      ])
       const again = yield* Effect.forkScoped(downloads.pull("demo", digest))
       yield* settle
       yield* complete

@@ -32,6 +32,7 @@ import { announceArrived, followArrival } from "./arriving-download.ts"
 import { type DiskBudget, type DiskBudgetSpent, unboundedDisk } from "./disk-budget.ts"
 import { AgentLimits } from "./limits.ts"
 import { readPieces, windowsOfReader } from "./piece-reader.ts"
+import { PullFailures } from "./pull-failures.ts"
 
 /** The blob may exist, but could not be downloaded; `message` says which blob and why. */
 class PullFailed extends Data.TaggedError("PullFailed")<{
@@ -139,6 +140,7 @@ class SharedDownloads implements Downloads {
   readonly #underway: RcMap.RcMap<DownloadKey, OpenSwarm, PullError>
   readonly #limits: AgentLimits
   readonly #asking: AskLimits
+  readonly #failures: PullFailures
   #count = 0
   #readers = 0
   #firstBytes = 0
@@ -158,6 +160,7 @@ class SharedDownloads implements Downloads {
     this.#underway = underway
     this.#limits = limits
     this.#asking = asking
+    this.#failures = new PullFailures(limits, timers)
     options.metrics.readGauge(downloadsUnderway, () => this.#count)
     options.metrics.readAll(() => [
       { metric: firstBytes, value: this.#firstBytes },
@@ -187,6 +190,9 @@ class SharedDownloads implements Downloads {
           error._tag === "BlobUnknown"
             ? error
             : new PullFailed({ digest, message: `no metainfo for ${digest}: ${error.message}` })
+        ),
+        Effect.tapError((error) =>
+          error._tag === "PullFailed" ? this.#failures.tell(namespace, digest, error.message) : Effect.void
         )
       )
     })
@@ -233,6 +239,12 @@ class SharedDownloads implements Downloads {
         const reader = this.#readers
         this.#readers += windowsOfReader(this.#limits)
         return readPieces(swarm, reader, selection, this.#limits).pipe(
+          // A piece that cannot be read breaks this response alone.
+          Stream.tapError((error) =>
+            error.reason === "storage"
+              ? this.#failures.tell(namespace, digest, error.message, swarm)
+              : Effect.void
+          ),
           Stream.mapError(broken(digest)),
           Stream.onFirst(() =>
             Effect.sync(() => {
@@ -298,7 +310,8 @@ class SharedDownloads implements Downloads {
             yield* Effect.catch(blobs.remove(digest), (failure) =>
               Effect.logError("cannot remove a download with the wrong content:", failure)
             )
-          }
+          } else if (error.reason !== "closed")
+            yield* this.#failures.tell(namespace, digest, error.message, swarm)
           yield* this.forget(digest)
         }).pipe(Effect.annotateLogs({ digest }))
       )

@@ -46,6 +46,12 @@ export const agentLimits = {
    * question is small.
    */
   arrivalCheckPause: seconds(5),
+  /**
+   * Blobs whose failed pulls were told in the log, and time for which a further failure of the same blob is not: the
+   * clients that wait together fail within it.
+   */
+  maxFailuresTold: 1000,
+  failureToldPause: seconds(45),
   /** A download without clients stays in its swarm for this time, without requests, because readers come back. */
   abandonedDownloadLinger: seconds(2),
   /** Pieces that go first for a client that reads in order. More help one reader, fewer keep the swarm diverse. */

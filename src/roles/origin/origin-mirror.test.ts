@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { type Exchange, send } from "../../../testing/roles/exchange.ts"
 import { type FakeUpstreamState, fakeUpstream, publishImage } from "../../../testing/roles/fake-upstream.ts"
+import { logged } from "../../../testing/roles/logged.ts"
 import { type MemoryWorld, makeMemoryWorld, type RunningRole } from "../../../testing/roles/memory-world.ts"
 import { metricAt } from "../../../testing/roles/metrics.ts"
 import {
@@ -107,6 +108,29 @@ describe("origins that mirror an upstream", () => {
       })
     )
   )
+
+  it.effect("log what a fetched blob is, and how long it took", () => {
+    const lines: string[] = []
+    const fetched = inMirroringCluster((cluster) =>
+      Effect.gen(function* () {
+        const { state, digest } = cluster
+        const held = yield* Deferred.make<void>()
+        state.hold = Deferred.await(held)
+        yield* Effect.forkChild(askMetainfo(cluster, nonOwnerOf(digest), digest))
+        yield* settle
+        yield* TestClock.adjust("1500 millis")
+        yield* Deferred.succeed(held, undefined)
+        yield* settle
+        assert.deepStrictEqual(
+          lines.filter((line) => line.includes("fetched")),
+          [
+            `Info fetched a blob from its upstream digest=${digest} upstream=hub.example bytes=30000 seconds=1.5`
+          ]
+        )
+      })
+    )
+    return logged(fetched, lines)
+  })
 
   it.effect("stand in for the owner that should fetch", () =>
     inMirroringCluster((cluster) =>

@@ -10,7 +10,7 @@
 // Invariants: over all origins that see each other, a blob is fetched once at a time; nothing becomes a blob before
 // its digest is checked; a fetch continues when its requester has gone; running and waiting fetches are bounded.
 
-import { Clock, Deferred, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, FiberMap, Option, type Scope, Semaphore, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { ringOwners } from "../../protocol/kit/hash-ring.ts"
 import { limits as protocolLimits } from "../../protocol/limits.ts"
@@ -148,8 +148,13 @@ export const makeOriginMirror = (
         Effect.andThen(repair.completed(digest)),
         Effect.tap((metainfo) => Deferred.succeed(fetch.outcome, Option.some(metainfo)))
       )
-      return replication.aroundCommit(digest, commit).pipe(
-        Effect.andThen(Effect.logInfo("fetched a blob from its upstream")),
+      return Effect.timed(replication.aroundCommit(digest, commit)).pipe(
+        Effect.flatMap(([duration, metainfo]) =>
+          Effect.annotateLogs(Effect.logInfo("fetched a blob from its upstream"), {
+            bytes: metainfo.length,
+            seconds: Duration.toSeconds(duration)
+          })
+        ),
         Effect.tap(() => Effect.sync(() => done(1))),
         Effect.catch((error) =>
           Effect.gen(function* () {
