@@ -7,6 +7,7 @@ import { Command, Flag } from "effect/cli"
 import type { Log } from "../roles/config/process-keys.ts"
 import type { HostProgram, StartedRole } from "../roles/host-program.ts"
 import { hostAndPort } from "../roles/http/host-and-port.ts"
+import type { ServedListener } from "../runtime-net/http/http-listener.ts"
 import { readSecret } from "../runtime-net/platform/node-secrets.ts"
 import { decodeConfig, readConfigFile } from "./config-file.ts"
 import { type ConfigFlag, describeFlag } from "./config-flags.ts"
@@ -41,6 +42,18 @@ const configFlag = Flag.String("config").pipe(
   Flag.optional
 )
 
+/** What the log says of each listener; of the one for peers, the address where they connect. */
+export const listenersOf = ({
+  role,
+  listeners
+}: {
+  readonly role: Pick<StartedRole, "engine">
+  readonly listeners: ReadonlyArray<Pick<ServedListener, "name" | "host" | "port">>
+}) => [
+  ...listeners.map(({ name, host, port }) => ({ listener: name, address: hostAndPort(host, port) })),
+  ...(role.engine === undefined ? [] : [{ listener: "peer", address: role.engine.address }])
+]
+
 /** The subcommand that runs a role. */
 export const roleCommand = <Config extends RoleConfig>(role: RoleCommand<Config>) => {
   const flagFor = (path: ReadonlyArray<PropertyKey>) => {
@@ -62,12 +75,10 @@ export const roleCommand = <Config extends RoleConfig>(role: RoleCommand<Config>
       const program = yield* Effect.promise(role.load)
       const { runHost, pinoLogger } = yield* Effect.promise(loadWorld)
       yield* Effect.gen(function* () {
-        const { listeners } = yield* runHost(program(decoded))
-        for (const { name, host, port } of listeners)
-          yield* Effect.annotateLogs(Effect.logInfo("listens"), {
-            listener: name,
-            address: hostAndPort(host, port)
-          })
+        const running = yield* runHost(program(decoded))
+        for (const listener of listenersOf(running)) {
+          yield* Effect.annotateLogs(Effect.logInfo("listens"), { ...listener })
+        }
         yield* Effect.never
       }).pipe(Effect.scoped, Effect.provide(pinoLogger(decoded.log)))
     })

@@ -26,6 +26,8 @@ export interface HttpListener {
 /** What a started role offers to its world. */
 export interface StartedRole {
   readonly listeners: ReadonlyArray<HttpListener>
+  /** What listens for peers, at the "host:port" where they connect. Absent for a role that is no peer. */
+  readonly engine?: { readonly address: string }
 }
 
 /** `message` is one line that says what to change. */
