@@ -124,6 +124,11 @@ export const limits = {
    * pieces of 4 MB 1.07 / 1.11 instead of 1.07 / 1.12, 200 agents, two blobs 1.10 / 1.15 instead of 1.11 / 1.15.
    */
   firstPiecePatience: 4,
+  /**
+   * Peers that have left and whose turn an uploader remembers, one for each of their swarms, at about 250 bytes each:
+   * as many as bans. One that is forgotten goes first once more.
+   */
+  maxServedRemembered: 4096,
   /** Bytes that an uploader may hold in memory: the queue at the longest piece. */
   maxUploadBytes: 5 * 16 * MiB,
   /**

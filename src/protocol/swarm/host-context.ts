@@ -36,6 +36,7 @@ export interface PeerHostRules {
   readonly maxUploadsInFlight: number
   readonly firstPiecePatience: number
   readonly maxUploadBytes: number
+  readonly maxServedRemembered: number
   readonly uploadStallTime: Micros
   readonly orderedTail: number
   readonly tailWindow: number

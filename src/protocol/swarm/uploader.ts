@@ -14,10 +14,10 @@
 // others, at most maxUploadQueue pieces are stalled, and its connection is dropped when the requester must have given
 // up; a piece is loaded once for all neighbours that wait for it; a load that nobody waits for any more is dropped when
 // it returns.
-// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago. The first piece
-// of a neighbour that has none goes out alone, so that it is there soon and the neighbour can go on with it; no longer
-// than firstPiecePatience, so that one that reads slowly does not have the uplink. The uploader does not know what a
-// piece is worth.
+// Scheduling is round robin: the swarm served longest ago, and in it the neighbour served longest ago, also if it left
+// and came back since (served-peers.ts). The first piece of a neighbour that has none goes out alone, so that it is
+// there soon and the neighbour can go on with it; no longer than firstPiecePatience, so that one that reads slowly does
+// not have the uplink. The uploader does not know what a piece is worth.
 
 import type { Deadline } from "../kit/deadlines.ts"
 import { removeAt } from "../kit/remove-at.ts"
@@ -27,6 +27,7 @@ import { type HostContext, sendMessage } from "./host-context.ts"
 import type { Neighbour, NeighbourSession } from "./neighbour.ts"
 import type { ConnectionId, PeerHostInput } from "./peer-host-io.ts"
 import { PieceLoads } from "./piece-loads.ts"
+import { ServedPeers } from "./served-peers.ts"
 import { announced, isOut, proofFor, type UploadJob, type UploadSwarm } from "./upload-job.ts"
 import { countSlow, placesInLine, recordSend } from "./upload-places.ts"
 import { UploadRate } from "./upload-rate.ts"
@@ -46,17 +47,17 @@ export class Uploader {
   /** The piece that has the uplink to itself, because its neighbour has none yet. */
   #first: UploadJob | undefined
   readonly #firstLate: Deadline
-  /** Connections on which such a piece was late, with its swarms: it is alone once, also if the peer returns as new. */
-  readonly #late = new WeakMap<NeighbourSession, WeakSet<UploadSwarm>>()
+  /** Those that have left: one that comes back is neither first nor alone again. */
+  readonly #served: ServedPeers
   /** Number of pieces that the transport got. */
   #handedOver = 0
   readonly #context: HostContext
 
   constructor(context: HostContext) {
     this.#context = context
+    this.#served = new ServedPeers(context.rules.maxServedRemembered)
     this.#rate = new UploadRate(context.rules.initialUploadTimePerMiB / MiB)
     this.#firstLate = context.deadlines.make(() => {
-      if (this.#first !== undefined) this.#firstWasLate(this.#first)
       this.#firstEnded()
       this.#pump()
     })
@@ -114,6 +115,7 @@ export class Uploader {
 
   /** Queues a request. The caller has checked hasRoom, and that the piece is stored. */
   enqueue(swarm: UploadSwarm, neighbour: Neighbour, piece: number, bytes: number): void {
+    this.#served.requests(neighbour)
     this.#jobs.push({ swarm, neighbour, piece, bytes, state: "waiting", sentAt: 0, order: 0, passedBy: 0 })
     this.#bytes += bytes
     this.#pump()
@@ -235,6 +237,7 @@ export class Uploader {
   /** The channel closes: what waits is refused (silently unless `answer`), what is being sent still goes out. */
   channelClosed(neighbour: Neighbour, answer: boolean): void {
     this.#removeWhere((job) => job.neighbour === neighbour && !isOut(job), answer ? "closed" : undefined)
+    this.#served.left(neighbour)
     this.#pump()
   }
 
@@ -326,19 +329,9 @@ export class Uploader {
     return count + this.#loads.unawaited(this.#jobs)
   }
 
-  #isFirst({ neighbour, swarm }: UploadJob): boolean {
+  #isFirst({ neighbour }: UploadJob): boolean {
     const { firstPiecePatience } = this.#context.rules
-    return (
-      firstPiecePatience > 0 &&
-      neighbour.servedAt === 0 &&
-      announced(neighbour) === 0 &&
-      this.#late.get(neighbour.session)?.has(swarm) !== true
-    )
-  }
-
-  #firstWasLate({ neighbour: { session }, swarm }: UploadJob): void {
-    const swarms = this.#late.get(session) ?? new WeakSet()
-    this.#late.set(session, swarms.add(swarm))
+    return firstPiecePatience > 0 && neighbour.servedAt === 0 && announced(neighbour) === 0
   }
 
   #firstEnded(): void {
