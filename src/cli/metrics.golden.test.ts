@@ -22,8 +22,9 @@ const page = (): string => `# Metrics
 
 A role answers \`GET /metrics\` in the Prometheus text format, with the metrics that the column "of" assigns to it. Each
 series has the label \`role\`, since a process may run several roles. A metric whose name ends in \`_total\` counts from the
-start of the process; any other has its value at the time of the scrape. \`npm run golden\` generates this page from the
-definitions in the code. docs/operations.md says what to watch.
+start of the process, and so does a histogram (\`_bucket\`, \`_sum\` and \`_count\`), whose values are seconds; any other has
+its value at the time of the scrape. \`npm run golden\` generates this page from the definitions in the code.
+docs/operations.md says what to watch.
 
 | metric | type | of | labels | meaning |
 |---|---|---|---|---|

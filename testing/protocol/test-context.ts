@@ -8,6 +8,7 @@ import type { Micros } from "../../src/protocol/kit/time.ts"
 import {
   type HostContext,
   newCounters,
+  newPieceTimes,
   type PeerHostRules,
   peerHostRules
 } from "../../src/protocol/swarm/host-context.ts"
@@ -26,6 +27,7 @@ export class TestContext implements HostContext {
   readonly rules: PeerHostRules
   readonly random: RandomSource
   readonly counters = newCounters()
+  readonly pieceTimes = newPieceTimes()
   readonly deadlines = new DeadlineQueue()
   readonly outputs: PeerHostOutput[] = []
   fetching = 0

@@ -16,7 +16,13 @@ export const sumOf = (text: string, name: string, labels: Labels = {}): number =
     .filter((line) => Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf("} ") + 2)), 0)
 
-/** The same of the role that listens at `url` in a world in memory. */
+/** Of a histogram, the number of its values with these labels, and how many are not above a bound. */
+export const valuesOf = (text: string, name: string, labels: Labels = {}, bound = "+Inf") => ({
+  count: sumOf(text, `${name}_count`, labels),
+  within: sumOf(text, `${name}_bucket`, { ...labels, le: bound })
+})
+
+/** What sumOf finds at the role that listens at `url` in a world in memory. */
 export const metricAt = (
   world: MemoryWorld,
   url: string,

@@ -24,11 +24,11 @@ export interface Played {
   readonly traceHash: string
 }
 
-/** The lines of a page of metrics that hold a value. */
+/** The lines of a page of metrics that hold a value, without histograms, whose numbers of values are counted elsewhere. */
 const seriesOf = (page: string): ReadonlyArray<readonly [series: string, value: number]> =>
   page
     .split("\n")
-    .filter((line) => line !== "" && !line.startsWith("#"))
+    .filter((line) => line !== "" && !/^#|^\w+_seconds_(bucket|sum|count)\{/.test(line))
     .map((line) => {
       const space = line.lastIndexOf(" ")
       return [line.slice(0, space), Number(line.slice(space + 1))]

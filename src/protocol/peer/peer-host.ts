@@ -17,6 +17,7 @@ import {
   type HostContext,
   type HostIdentity,
   newCounters,
+  newPieceTimes,
   type PeerHostRules,
   peerHostRules
 } from "../swarm/host-context.ts"
@@ -75,6 +76,7 @@ export class PeerHost {
   readonly #budget: ConnectionBudget
   readonly #connections: ConnectionManager
   readonly counters: PeerHostCounters = newCounters()
+  readonly pieceTimes = newPieceTimes()
 
   constructor(options: PeerHostOptions) {
     const rules = peerHostRules(options.limits ?? limitsThatShip)
@@ -84,6 +86,7 @@ export class PeerHost {
       rules,
       random,
       counters: this.counters,
+      pieceTimes: this.pieceTimes,
       deadlines: this.#deadlines,
       outputs: this.#outputs,
       fetching: 0,

@@ -2,8 +2,9 @@
 // deadlines and outputs, and the few things that a machine asks of the host as a whole. It decides nothing.
 
 import type { DeadlineQueue } from "../kit/deadlines.ts"
+import { Histogram } from "../kit/histogram.ts"
 import type { RandomSource } from "../kit/random-source.ts"
-import type { Micros } from "../kit/time.ts"
+import { type Micros, milliseconds } from "../kit/time.ts"
 import { limits } from "../limits.ts"
 import type { CloseReason, Message } from "../wire/message.ts"
 import type { PeerId, PeerKind } from "../wire/peer-id.ts"
@@ -96,6 +97,8 @@ export interface HostContext {
   readonly rules: PeerHostRules
   readonly random: RandomSource
   readonly counters: PeerHostCounters
+  /** Microseconds from the request of a piece until it is stored. */
+  readonly pieceTimes: Histogram
   readonly deadlines: DeadlineQueue
   readonly outputs: PeerHostOutput[]
   /** Number of swarms that still fetch pieces. */
@@ -118,6 +121,13 @@ export const sendMessage = (
 ): void => {
   context.outputs.push({ tag: "Send", connection, message })
 }
+
+/** 2 ms to 2 minutes: from a piece on a fast link to a request that is nearly given up. */
+const pieceTimeBounds: readonly number[] = [
+  2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 20_000, 120_000
+].map(milliseconds)
+
+export const newPieceTimes = (): Histogram => new Histogram(pieceTimeBounds)
 
 export const newCounters = (): PeerHostCounters => ({
   bytesReceivedFromAgents: 0,

@@ -23,7 +23,7 @@ import { HaveBatch } from "./have-batch.ts"
 import { type HostContext, sendMessage } from "./host-context.ts"
 import { type Neighbour, type NeighbourSwarm, peerOf, type ReceivedPiece } from "./neighbour.ts"
 import type { SeedArc } from "./peer-host-io.ts"
-import { isBeingWritten, type PendingWrite, takePendingWrite } from "./pending-writes.ts"
+import { isBeingWritten, type PendingWrite, takePendingWrite, writeEnded } from "./pending-writes.ts"
 import { RecordedPieces } from "./recorded-pieces.ts"
 import { type RequestedSwarm, RequestFiller } from "./request-filler.ts"
 import { RequestWindow } from "./request-window.ts"
@@ -268,7 +268,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
     } else {
       if (this.window.isRequested(piece)) this.#filler.cancelDuplicates(piece, neighbour, now)
       this.window.mark(piece)
-      this.#pendingWrites.push({ piece, from: neighbour.session })
+      this.#pendingWrites.push({ piece, from: neighbour.session, requestedAt: request.sentAt })
       this.#context.outputs.push({ tag: "StorePiece", swarm: this.id, piece, payload, proof })
     }
     this.#filler.fill(neighbour, now)
@@ -322,7 +322,7 @@ export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
   }
 
   pieceStored(piece: number, now: Micros): void {
-    if (takePendingWrite(this.#pendingWrites, piece) === undefined) return
+    if (!writeEnded(this.#pendingWrites, piece, now, this.#context.pieceTimes)) return
     this.window.unmark(piece)
     if (!this.have.has(piece)) this.#context.counters.piecesStored++
     this.#gained(piece, now)

@@ -3,10 +3,12 @@
 
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
+import { valuesOf } from "../../../testing/roles/metrics.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import type { BuildIndexClient } from "../client/build-index-client.ts"
 import { blobUnknown } from "../client/origin-errors.ts"
 import { ImageUnknown } from "../registry/image-source.ts"
+import { makeRoleMetrics } from "../services/metrics.ts"
 import { makeAgentImages } from "./agent-images.ts"
 import type { Downloads, PullError } from "./downloads.ts"
 import type { ImageResolver } from "./image-resolver.ts"
@@ -44,7 +46,9 @@ const scene = () => {
     blob: () =>
       script.hasBlob ? Effect.void : Effect.fail(new ImageUnknown({ what: "blob", message: "not here" }))
   } as unknown as ImageResolver
-  return { images: makeAgentImages(downloads, {} as BuildIndexClient, resolver), log, script }
+  const metrics = makeRoleMetrics("agent")
+  const images = makeAgentImages(downloads, {} as BuildIndexClient, resolver, metrics)
+  return { images, log, script, metrics }
 }
 
 describe("images of an agent", () => {
@@ -70,6 +74,20 @@ describe("images of an agent", () => {
         "prepare",
         'read {"ranges":[{"start":1,"end":2}],"isWhole":false}'
       ])
+    })
+  )
+
+  it.effect("are counted with the time of each read of a blob, by outcome", () =>
+    Effect.sync(() => {
+      const { images, metrics } = scene()
+      images.blobRead?.("done", 2)
+      images.blobRead?.("done", 40)
+      images.blobRead?.("failed", 0)
+      const reads = (outcome: string) =>
+        valuesOf(metrics.text(), "shoal_blob_pull_seconds", { outcome }, "2.5")
+      expect(reads("done")).toEqual({ count: 2, within: 1 })
+      expect(reads("failed")).toEqual({ count: 1, within: 1 })
+      expect(reads("cancelled")).toEqual({ count: 0, within: 0 })
     })
   )
 

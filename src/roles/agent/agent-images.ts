@@ -5,9 +5,21 @@ import { Effect, Stream } from "effect"
 import type { BuildIndexClient } from "../client/build-index-client.ts"
 import { indexListings } from "../client/index-listings.ts"
 import { wholeOf } from "../oci/byte-range.ts"
-import { type ImageSource, ImageUnavailable, ImageUnknown } from "../registry/image-source.ts"
+import {
+  type BlobReadOutcome,
+  type ImageSource,
+  ImageUnavailable,
+  ImageUnknown
+} from "../registry/image-source.ts"
+import { durationMetric, type RoleMetrics } from "../services/metrics.ts"
 import type { Downloads, PullError } from "./downloads.ts"
 import type { ImageResolver } from "./image-resolver.ts"
+
+const blobReads = durationMetric("shoal_blob_pull_seconds", {
+  of: "agents",
+  description: "Time from a client's GET of a blob or of ranges until its last byte is handed over",
+  labels: { outcome: "`done`, `failed`, or `cancelled` by the client" }
+})
 
 const pullFailed =
   (what: "manifest" | "blob") =>
@@ -22,9 +34,16 @@ const pullFailed =
 export const makeAgentImages = (
   downloads: Downloads,
   buildIndex: BuildIndexClient,
-  resolver: ImageResolver
+  resolver: ImageResolver,
+  metrics: RoleMetrics
 ): ImageSource => {
+  const reads = new Map<BlobReadOutcome, (seconds: number) => void>()
   return {
+    blobRead: (outcome, seconds) => {
+      const took = reads.get(outcome) ?? metrics.durations(blobReads, { outcome })
+      reads.set(outcome, took)
+      took(seconds)
+    },
     resolve: (repository, reference) =>
       reference.tag === "Digest"
         ? resolver.manifest(repository, reference.digest)

@@ -107,7 +107,7 @@ export const agent = (config: AgentConfig): HostProgram<Agent> =>
     })
     const registry = Effect.gen(function* () {
       const source = yield* withDefaultUpstream(
-        makeAgentImages(downloads, yield* buildIndex, resolver),
+        makeAgentImages(downloads, yield* buildIndex, resolver, metrics),
         names
       )
       const scope = makeMirrorScope(names, config.ownNames)

@@ -1,10 +1,13 @@
 // An app that is made on demand, tested with single requests. Other files test what the routes answer.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
+import { sumOf, valuesOf } from "../../../testing/roles/metrics.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
-import { madeWhenAsked, makeHttpApp } from "./http-app.ts"
+import { ProcessUse } from "../services/process-use.ts"
+import { type HttpApp, madeWhenAsked, makeHttpApp } from "./http-app.ts"
 import { countedHandler, makeRequestCounter } from "./http-requests.ts"
 
 describe("an app that is made on demand", () => {
@@ -92,6 +95,54 @@ describe("an app of routes", () => {
       expect(body).toMatch(counted('method="HEAD",route="hello",status="200"'))
       expect(counted('method="POST",route="broken",status="500"').exec(body)?.[1]).toBe("1")
       expect(body).toContain('role="tracker"')
+    })
+  )
+
+  it.effect("measures the time until an answer begins, by route", () =>
+    Effect.gen(function* () {
+      const timed = makeRoleMetrics("tracker")
+      const slow = countedHandler(
+        makeRequestCounter(timed),
+        "slow",
+        Effect.as(Effect.sleep("700 millis"), HttpServerResponse.text("late")),
+        () => HttpServerResponse.empty({ status: 500 })
+      )
+      const app = yield* makeHttpApp([{ method: "GET", path: "/slow", handler: slow }], {
+        metrics: timed,
+        notReady: Effect.succeed([])
+      })
+      const request = HttpServerRequest.fromWeb(new Request("http://tracker/slow"))
+      const asked = yield* Effect.forkChild(
+        Effect.scoped(Effect.provideService(app, HttpServerRequest.HttpServerRequest, request))
+      )
+      yield* TestClock.adjust("700 millis")
+      yield* Fiber.join(asked)
+      const within = (bound: string) =>
+        valuesOf(timed.text(), "shoal_http_request_seconds", { route: "slow" }, bound)
+      expect(within("0.5")).toEqual({ count: 1, within: 0 })
+      expect(within("1")).toEqual({ count: 1, within: 1 })
+      expect(sumOf(timed.text(), "shoal_http_request_seconds_sum")).toBe(0.7)
+    })
+  )
+
+  it.effect("shows what its process uses, where there is one", () =>
+    Effect.gen(function* () {
+      const health = { metrics: makeRoleMetrics("tracker"), notReady: Effect.succeed([]) }
+      const scrape = (app: HttpApp) =>
+        Effect.gen(function* () {
+          const request = HttpServerRequest.fromWeb(new Request("http://tracker/metrics"))
+          const answer = yield* Effect.scoped(
+            Effect.provideService(app, HttpServerRequest.HttpServerRequest, request)
+          )
+          return yield* Effect.promise(() => HttpServerResponse.toWeb(answer).text())
+        })
+      expect(yield* scrape(yield* makeHttpApp([], health))).toBe("")
+      const use = { cpuSeconds: 1.5, residentBytes: 4096, loopDelay: { p99: 0.01, max: 0.2 } }
+      const text = yield* scrape(yield* Effect.provideService(makeHttpApp([], health), ProcessUse, () => use))
+      expect(sumOf(text, "shoal_process_cpu_seconds_total", { role: "tracker" })).toBe(1.5)
+      expect(sumOf(text, "shoal_process_resident_bytes")).toBe(4096)
+      expect(sumOf(text, "shoal_process_event_loop_delay_seconds", { quantile: "0.99" })).toBe(0.01)
+      expect(sumOf(text, "shoal_process_event_loop_delay_seconds", { quantile: "1" })).toBe(0.2)
     })
   )
 })

@@ -7,6 +7,7 @@ import { type Context, Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { ociError } from "../oci/oci-error.ts"
 import type { RoleMetrics } from "../services/metrics.ts"
+import { ProcessUse, processReadings } from "../services/process-use.ts"
 import { ociErrorResponse } from "./error-response.ts"
 
 /** Answers every request. An error that reaches it is a defect and becomes 500. */
@@ -58,6 +59,7 @@ const routing = { maxParamLength: Number.MAX_SAFE_INTEGER }
 /** Builds the app of a role from its own routes and the three common ones. The GET route also answers HEAD. */
 export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth): Effect.Effect<HttpApp> =>
   Effect.gen(function* () {
+    const use = yield* ProcessUse
     const router = yield* Effect.provideService(HttpRouter.make, HttpRouter.RouterConfig, routing)
     const add = (method: HttpRoute["method"], path: HttpRouter.PathInput, handler: RouteHandler) =>
       router.add(method, path, handler) as Effect.Effect<void>
@@ -78,7 +80,7 @@ export const makeHttpApp = (routes: ReadonlyArray<HttpRoute>, health: RoleHealth
       "GET",
       "/metrics",
       Effect.sync(() =>
-        HttpServerResponse.text(health.metrics.text(), {
+        HttpServerResponse.text(health.metrics.text(processReadings(use)), {
           contentType: "text/plain; version=0.0.4; charset=utf-8"
         })
       )

@@ -1,13 +1,13 @@
-// The counter of requests by method, route and status. Routes are names that the program sets, never texts of a
-// client, so the number of series stays small.
+// The counter of requests by method, route and status, and their durations by route. Routes are names that the program
+// sets, never texts of a client, so the number of series stays small.
 
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { counterMetric, type RoleMetrics } from "../services/metrics.ts"
+import { counterMetric, durationMetric, type RoleMetrics } from "../services/metrics.ts"
 import type { RouteHandler } from "./http-app.ts"
 
-/** Counts one answered request. */
-export type RequestCounter = (method: string, route: string, status: number) => void
+/** Counts one answered request, and the time until its answer began. */
+export type RequestCounter = (method: string, route: string, status: number, seconds: number) => void
 
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 
@@ -17,9 +17,16 @@ const requests = counterMetric("shoal_http_requests_total", {
   labels: { method: "the method, or `other`", route: "a name of the role's own", status: "the status" }
 })
 
+const durations = durationMetric("shoal_http_request_seconds", {
+  of: "every role",
+  description: "Time from a request until its answer begins, by route; bodies may take longer",
+  labels: { route: "a name of the role's own" }
+})
+
 export const makeRequestCounter = (metrics: RoleMetrics): RequestCounter => {
   let counters: Map<string, (increment: number) => void> | undefined
-  return (method, route, status) => {
+  let times: Map<string, (seconds: number) => void> | undefined
+  return (method, route, status, seconds) => {
     const known = methods.has(method) ? method : "other"
     const key = `${known} ${route} ${status}`
     counters ??= new Map()
@@ -30,6 +37,13 @@ export const makeRequestCounter = (metrics: RoleMetrics): RequestCounter => {
       counters.set(key, count)
     }
     count(1)
+    times ??= new Map()
+    let took = times.get(route)
+    if (took === undefined) {
+      took = metrics.durations(durations, { route })
+      times.set(route, took)
+    }
+    took(seconds)
   }
 }
 
@@ -40,17 +54,16 @@ export const countedHandler = (
   handler: RouteHandler,
   onDefect: () => HttpServerResponse.HttpServerResponse
 ): RouteHandler =>
-  HttpServerRequest.HttpServerRequest.use((request) =>
-    Effect.map(
-      Effect.catchDefect(handler, (defect) =>
-        Effect.annotateLogs(Effect.logError("a request failed, a defect:", defect), {
-          method: request.method,
-          route
-        }).pipe(Effect.as(onDefect()))
-      ),
-      (response) => {
-        counter(request.method, route, response.status)
-        return response
-      }
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const clock = yield* Clock.Clock
+    const started = clock.currentTimeMillisUnsafe()
+    const response = yield* Effect.catchDefect(handler, (defect) =>
+      Effect.annotateLogs(Effect.logError("a request failed, a defect:", defect), {
+        method: request.method,
+        route
+      }).pipe(Effect.as(onDefect()))
     )
-  )
+    counter(request.method, route, response.status, (clock.currentTimeMillisUnsafe() - started) / 1000)
+    return response
+  })

@@ -2,8 +2,10 @@
 // failed the handshake under the new name and the old one.
 
 import { expect, test } from "vitest"
-import { sumOf } from "../../../testing/roles/metrics.ts"
+import { sumOf, valuesOf } from "../../../testing/roles/metrics.ts"
+import { milliseconds } from "../../protocol/kit/time.ts"
 import type { PeerHost } from "../../protocol/peer/peer-host.ts"
+import { newPieceTimes } from "../../protocol/swarm/host-context.ts"
 import type { PeerHostCounters } from "../../protocol/swarm/peer-host-io.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { readPeerMetrics } from "./peer-metrics.ts"
@@ -30,7 +32,8 @@ test("each counter of the machine is exposed once", () => {
   }
   let invalidHandshakes = 18
   const metrics = makeRoleMetrics("agent")
-  readPeerMetrics(metrics, { counters } as PeerHost, () => invalidHandshakes)
+  const pieceTimes = newPieceTimes()
+  readPeerMetrics(metrics, { counters, pieceTimes } as PeerHost, () => invalidHandshakes)
   const read = () => {
     const text = metrics.text()
     return [
@@ -59,4 +62,10 @@ test("each counter of the machine is exposed once", () => {
   counters.peersBanned = 20
   invalidHandshakes = 21
   expect(read().slice(-3)).toEqual([20, 21, 21])
+  for (const took of [7, 30, 200_000]) pieceTimes.observe(milliseconds(took))
+  const name = "shoal_piece_download_seconds"
+  expect(valuesOf(metrics.text(), name)).toEqual({ count: 3, within: 3 })
+  expect(valuesOf(metrics.text(), name, {}, "0.01")).toEqual({ count: 3, within: 1 })
+  expect(valuesOf(metrics.text(), name, {}, "120")).toEqual({ count: 3, within: 2 })
+  expect(sumOf(metrics.text(), `${name}_sum`)).toBeCloseTo(200.037)
 })

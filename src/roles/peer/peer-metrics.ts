@@ -7,6 +7,7 @@ import type { PeerHost } from "../../protocol/peer/peer-host.ts"
 import type { PeerHostCounters } from "../../protocol/swarm/peer-host-io.ts"
 import {
   counterMetric,
+  durationMetric,
   type MetricDefinition,
   type MetricLabels,
   type Reading,
@@ -29,6 +30,11 @@ const connections = counterMetric("shoal_peer_connections_total", {
   of,
   description: "Peer connections, by direction",
   labels: { direction: "`in` or `out`" }
+})
+
+const pieceTimes = durationMetric("shoal_piece_download_seconds", {
+  of,
+  description: "Time from the request of a piece until it is stored"
 })
 
 const plain = (name: string, description: string) => counterMetric(name, { of, description })
@@ -70,5 +76,6 @@ export const readPeerMetrics = (
     ...rows.map(
       ([metric, counter, labels]): Reading => ({ metric, labels, value: machine.counters[counter] })
     ),
-    ...handshakes.map((metric): Reading => ({ metric, value: invalidHandshakes() }))
+    ...handshakes.map((metric): Reading => ({ metric, value: invalidHandshakes() })),
+    { metric: pieceTimes, value: machine.pieceTimes, unit: 1e-6 }
   ])

@@ -66,6 +66,9 @@ export interface PageRequest {
   readonly limit: number
 }
 
+/** "cancelled" when the client hung up. */
+export type BlobReadOutcome = "done" | "failed" | "cancelled"
+
 export interface ImageSource {
   /** The manifest of a tag or digest. */
   readonly resolve: (
@@ -93,6 +96,8 @@ export interface ImageSource {
     digest: Digest,
     selection: BlobSelection
   ) => Stream.Stream<Uint8Array, ImageSourceError>
+  /** Told when a read of a blob has ended, or has failed before its first byte. */
+  readonly blobRead?: (outcome: BlobReadOutcome, seconds: number) => void
   /** The list is empty for an unknown repository or subject. */
   readonly referrers: (
     repository: string,

@@ -2,6 +2,7 @@
 
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { describe } from "vitest"
 import { receivedParts } from "../../../testing/roles/byte-ranges.ts"
 import { errorCode, send } from "../../../testing/roles/exchange.ts"
@@ -327,6 +328,42 @@ describe("a read-only registry", () => {
       assert.isFalse(ended)
       yield* Fiber.interrupt(reading)
       assert.isTrue(ended)
+    })
+  )
+
+  it.effect("tells the source how each GET of a blob ended, and how long it took", () =>
+    Effect.gen(function* () {
+      const told: Array<readonly [string, number]> = []
+      const blobRead: ImageSource["blobRead"] = (outcome, seconds) => void told.push([outcome, seconds])
+      const away = Effect.fail(new ImageUnavailable({ message: "no tracker answers" }))
+      const url = `http://agent:1/v2/a/blobs/${nothing}`
+      const slow = makeSource({
+        blobRead,
+        statBlob: () => Effect.delay(Effect.succeed({ length: 10 }), "1 second"),
+        readBlob: () => Stream.fromEffect(Effect.delay(Effect.succeed(new Uint8Array(10)), "2 seconds"))
+      })
+      const world = yield* serve(slow.source)
+      const got = yield* Effect.forkChild(send(world, "GET", url))
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(got)
+      const cut = yield* Effect.forkChild(send(world, "GET", url))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.interrupt(cut)
+      for (const broken of [{ statBlob: () => away }, { prepareBlob: () => away }]) {
+        const { source } = makeSource({ blobRead, ...broken })
+        assert.strictEqual((yield* send(yield* serve(source), "GET", url)).status, 503)
+      }
+      const { source } = makeSource({ blobRead, readBlob: () => Stream.fromEffect(away) })
+      const later = yield* serve(source)
+      yield* Effect.exit(send(later, "GET", url))
+      yield* send(later, "HEAD", url)
+      assert.deepStrictEqual(told, [
+        ["done", 3],
+        ["cancelled", 2],
+        ["failed", 0],
+        ["failed", 0],
+        ["failed", 0]
+      ])
     })
   )
 

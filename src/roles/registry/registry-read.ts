@@ -2,7 +2,7 @@
 // blobs, tags, referrers (referrers.ts), the catalog, and the history of a tag, an extension of Shoal. A HEAD never
 // reads content from the source. Writes are elsewhere (registry-write.ts).
 
-import { DateTime, Effect } from "effect"
+import { Cause, Clock, DateTime, Effect, Exit, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { BlobSelection } from "../oci/byte-range.ts"
 import { entityTag, matchesEntityTag } from "../oci/entity-tag.ts"
@@ -10,7 +10,7 @@ import { cutPage, type Page, parsePage } from "../oci/listing.ts"
 import { OciError, ociError } from "../oci/oci-error.ts"
 import { formatRegistryPath, type RegistryEndpoint } from "../oci/repository-path.ts"
 import { blobResponse } from "./blob-response.ts"
-import type { ImageSource, ImageSourceError } from "./image-source.ts"
+import type { BlobReadOutcome, ImageSource, ImageSourceError } from "./image-source.ts"
 import type { ApiLimits } from "./limits.ts"
 import { readReferrers } from "./referrers.ts"
 
@@ -132,16 +132,33 @@ const readBlob = Effect.fnUntraced(function* (
 ) {
   const request = yield* HttpServerRequest.HttpServerRequest
   const { repository, digest } = endpoint
-  const { length } = yield* source.statBlob(repository, digest)
+  const clock = yield* Clock.Clock
+  const asked = clock.currentTimeMillisUnsafe()
+  const ended = (exit: Exit.Exit<unknown, unknown>): void =>
+    source.blobRead?.(outcomeOf(exit), (clock.currentTimeMillisUnsafe() - asked) / 1000)
+  const failed = (error: ImageSourceError): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (request.method === "GET" && error._tag === "ImageUnavailable") ended(Exit.fail(error))
+    })
+  const { length } = yield* Effect.tapError(source.statBlob(repository, digest), failed)
   let promised: BlobSelection | undefined
   const read = (selection: BlobSelection) => {
     promised = selection
-    return source.readBlob(repository, digest, selection)
+    return Stream.onExit(source.readBlob(repository, digest, selection), (exit) =>
+      Effect.sync(() => ended(exit))
+    )
   }
   const response = blobResponse({ request, digest, length, read, limits })
-  if (promised !== undefined) yield* source.prepareBlob?.(repository, digest, promised) ?? Effect.void
+  if (promised !== undefined && source.prepareBlob !== undefined) {
+    yield* Effect.tapError(source.prepareBlob(repository, digest, promised), failed)
+  }
   return response
 })
+
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>): BlobReadOutcome => {
+  if (Exit.isSuccess(exit)) return "done"
+  return Cause.hasInterruptsOnly(exit.cause) ? "cancelled" : "failed"
+}
 
 const readListing = Effect.fnUntraced(function* (
   endpoint: RegistryEndpoint,

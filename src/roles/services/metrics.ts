@@ -4,13 +4,14 @@
 
 import { Context, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
+import { Histogram } from "../../protocol/kit/histogram.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
 
 export type MetricLabels = Readonly<Record<string, string>>
 
 /** A metric as its users know it. docs/metrics.md lists all of them. */
 export interface MetricDefinition {
-  readonly kind: "counter" | "gauge"
+  readonly kind: "counter" | "gauge" | "histogram"
   readonly name: string
   /** Which roles have it: "agents and origins". */
   readonly of: string
@@ -38,6 +39,13 @@ export const counterMetric = (name: string, { labels = {}, ...about }: About): M
 export const gaugeMetric = (name: string, { labels = {}, ...about }: About): MetricDefinition =>
   define({ kind: "gauge", name, labels, ...about })
 
+/** Defines a histogram of durations; its values are seconds. */
+export const durationMetric = (name: string, { labels = {}, ...about }: About): MetricDefinition =>
+  define({ kind: "histogram", name, labels, ...about })
+
+/** Bounds of the durations of requests, in seconds: an answer of the same machine to a slow pull. */
+const requestBounds: readonly number[] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30, 120]
+
 /** The definitions of all modules that are loaded, by name. */
 export const definedMetrics = (): ReadonlyArray<MetricDefinition> =>
   [...definitions.values()].sort((one, other) => (one.name < other.name ? -1 : 1))
@@ -46,7 +54,10 @@ export const definedMetrics = (): ReadonlyArray<MetricDefinition> =>
 export interface Reading {
   readonly metric: MetricDefinition
   readonly labels?: MetricLabels | undefined
-  readonly value: number
+  /** Of a histogram, its values by bucket. */
+  readonly value: number | Histogram
+  /** What one unit of the values of a histogram is in seconds (1). */
+  readonly unit?: number
 }
 
 export interface RoleMetrics {
@@ -54,12 +65,39 @@ export interface RoleMetrics {
   readonly role: string
   /** A counter; the caller adds increments by the returned function. */
   readonly counter: (metric: MetricDefinition, labels?: MetricLabels) => (increment: number) => void
+  /** A histogram of seconds; the caller adds durations by the returned function. */
+  readonly durations: (metric: MetricDefinition, labels?: MetricLabels) => (seconds: number) => void
   /** A gauge that is read at each scrape. */
   readonly readGauge: (metric: MetricDefinition, read: () => number) => void
   /** Several values that are read at each scrape; a counter among them must never decrease. */
   readonly readAll: (read: () => Iterable<Reading>) => void
-  /** All metrics in the Prometheus text format. */
-  readonly text: () => string
+  /** All metrics, and these readings, in the Prometheus text format. */
+  readonly text: (more?: Iterable<Reading>) => string
+}
+
+const register = (
+  { metric: { name, description, kind }, labels, value, unit = 1 }: Reading,
+  role: string,
+  context: Context.Context<never>
+): void => {
+  const attributes = { role, ...labels }
+  if (typeof value !== "number") {
+    const buckets = value
+      .cumulative()
+      .map(([bound, count]): [number, number] => [Number((bound * unit).toPrecision(12)), count])
+    const state = { buckets, count: value.count, sum: value.sum * unit, min: 0, max: 0 }
+    Metric.registerUnsafe(Metric.histogram(name, { description, attributes, boundaries: [] }), context, {
+      get: () => state,
+      update: () => {},
+      modify: () => {}
+    })
+    return
+  }
+  const metric =
+    kind === "gauge"
+      ? Metric.gauge(name, { description, attributes })
+      : Metric.counter(name, { description, attributes, incremental: true })
+  metric.updateUnsafe(value, context)
 }
 
 /** Makes an empty registry; every series has the label role="...". */
@@ -74,24 +112,21 @@ export const makeRoleMetrics = (role: string): RoleMetrics => {
         value += increment
       }
     },
+    durations: (metric, labels) => {
+      const histogram = new Histogram(requestBounds)
+      reads.push(() => [{ metric, labels, value: histogram }])
+      return (seconds) => histogram.observe(seconds)
+    },
     readGauge: (metric, read) => {
       reads.push(() => [{ metric, value: read() }])
     },
     readAll: (read) => {
       reads.push(read)
     },
-    text: () => {
+    text: (more = []) => {
       const context = Context.make(Metric.MetricRegistry, new Map())
-      for (const read of reads) {
-        for (const { metric: definition, labels, value } of read()) {
-          const { kind, name, description } = definition
-          const attributes = { role, ...labels }
-          const metric =
-            kind === "gauge"
-              ? Metric.gauge(name, { description, attributes })
-              : Metric.counter(name, { description, attributes, incremental: true })
-          metric.updateUnsafe(value, context)
-        }
+      for (const read of [...reads, () => more]) {
+        for (const reading of read()) register(reading, role, context)
       }
       return PrometheusMetrics.formatUnsafe(context)
     }

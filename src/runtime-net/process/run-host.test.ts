@@ -11,10 +11,12 @@ import { it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { HttpClient, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe, expect } from "vitest"
+import { sumOf } from "../../../testing/roles/metrics.ts"
 import { invariant } from "../../protocol/kit/invariant.ts"
 import type { HostProgram, StartedRole } from "../../roles/host-program.ts"
-import type { HttpApp } from "../../roles/http/http-app.ts"
+import { type HttpApp, madeWhenAsked, makeHttpApp } from "../../roles/http/http-app.ts"
 import { HostStorage } from "../../roles/services/host-storage.ts"
+import { makeRoleMetrics } from "../../roles/services/metrics.ts"
 import type { ServedListener } from "../http/http-listener.ts"
 import { type RunningHost, runHost } from "./run-host.ts"
 
@@ -113,6 +115,20 @@ describe("a hosted program", () => {
       expect((yield* Effect.flip(Effect.scoped(runHost(tables)))).message).toContain(
         join(root, "file", "data")
       )
+    })
+  )
+
+  it.live("shows in its metrics what the process uses", () =>
+    Effect.gen(function* () {
+      const program = Effect.gen(function* () {
+        const metrics = makeRoleMetrics("agent")
+        const app = yield* madeWhenAsked(makeHttpApp([], { metrics, notReady: Effect.succeed([]) }))
+        return yield* serving(app)
+      })
+      const { url } = listenerOf(yield* runHost(program))
+      const text = (yield* get(`${url}/metrics`)).body.toString()
+      expect(sumOf(text, "shoal_process_cpu_seconds_total")).toBeGreaterThan(0)
+      expect(sumOf(text, "shoal_process_resident_bytes")).toBeGreaterThan(1_000_000)
     })
   )
 

@@ -7,10 +7,12 @@ import { Effect, Layer, type Scope } from "effect"
 import { HttpClient } from "effect/http"
 import type { HostProgram, HostProgramError, HostServices, StartedRole } from "../../roles/host-program.ts"
 import type { PeerTransport } from "../../roles/services/peer-transport.ts"
+import { ProcessUse } from "../../roles/services/process-use.ts"
 import { nodeHttpClient } from "../http/http-client.ts"
 import { type ListenError, type ServedListener, serveListener } from "../http/http-listener.ts"
 import { makeOwnListeners, type OwnListeners } from "../http/own-listeners.ts"
 import { nodeDigests } from "../platform/node-digests.ts"
+import { nodeProcessUse } from "../platform/node-process-use.ts"
 import { nodeSecrets } from "../platform/node-secrets.ts"
 import { nodeTimers } from "../platform/node-timers.ts"
 import { wsTransport } from "../sockets/ws-transport.ts"
@@ -66,6 +68,7 @@ const hostServices = (options: RunHostOptions, own: OwnListeners): Layer.Layer<H
     nodeTimers,
     nodeDigests,
     nodeSecrets,
+    Layer.effect(ProcessUse, nodeProcessUse),
     Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, own.inFrontOf)).pipe(
       Layer.provide(options.client ?? nodeHttpClient)
     )
