@@ -24,7 +24,7 @@ export interface Played {
   readonly traceHash: string
 }
 
-/** The lines of a page of metrics that hold a value, without histograms, whose numbers of values are counted elsewhere. */
+/** The lines of a page of metrics that hold a value, without histograms, whose values are counted elsewhere. */
 const seriesOf = (page: string): ReadonlyArray<readonly [series: string, value: number]> =>
   page
     .split("\n")

@@ -8,8 +8,8 @@ import type { Neighbour } from "./neighbour.ts"
 import { ServedPeers } from "./served-peers.ts"
 
 /**
- * One place, and six peers that always wait for a piece. All but the first leave whenever one was sent to them, and come
- * back at once. Returns how many of `sends` pieces went to each.
+ * One place, and six peers that always wait for a piece. All but the first leave whenever one was sent to them, and
+ * come back at once. Returns how many of `sends` pieces went to each.
  */
 const served = (sends: number): ReadonlyArray<number> => {
   const { uploader, swarms, context, loaded, sent } = setUpUploader({ maxUploadsInFlight: 1 })

@@ -1,5 +1,5 @@
-// What a process uses of its machine, for the metrics of its roles: a world that has processes provides it. Every role of
-// a process shows the same values, each with its own label.
+// What a process uses of its machine, for the metrics of its roles: a world that has processes provides it. Every role
+// of a process shows the same values, each with its own label.
 
 import { Context } from "effect"
 import { counterMetric, gaugeMetric, type Reading } from "./metrics.ts"
