@@ -1,4 +1,4 @@
-// The same as splice.
+// The removal of one item against `splice`, for arrays of any content.
 
 import fc from "fast-check"
 import { expect, it } from "vitest"

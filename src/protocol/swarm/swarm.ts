@@ -38,14 +38,13 @@ export type SwarmUploader = Pick<
 >
 
 export class Swarm implements NeighbourSwarm, RequestedSwarm, UploadSwarm {
-  // The fields that most messages touch come first, in few cache lines.
+  // The fields that most messages touch come first.
   readonly pieces: number
   /** Verified and stored pieces. The object belongs to the driver; this machine adds to it. */
   readonly have: Bitfield
   readonly window: RequestWindow
   /** Which of the missing pieces are wanted. */
   readonly demand: Demand
-  /** Number of joined neighbours, seeds excluded, that have each piece. */
   readonly availability: Uint16Array
   readonly haves: HaveBatch
   readonly #context: HostContext
