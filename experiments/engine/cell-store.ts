@@ -3,9 +3,10 @@
 // never used, and are deleted when the experiment runs next; a file that cannot be read counts as absent.
 
 import { createHash } from "node:crypto"
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Schema } from "effect"
+import { makeFolder } from "../report/make-folder.ts"
 import { ReportUnwritable } from "../report/report-files.ts"
 import type { Cell, CellOutcome } from "./experiment.ts"
 
@@ -46,7 +47,7 @@ export const makeCellStore = (directory: string, fingerprint: string): CellStore
 
   const write = async (cell: Cell<unknown>, outcome: CellOutcome): Promise<void> => {
     const path = join(directory, nameOf(cell))
-    await mkdir(directory, { recursive: true })
+    makeFolder(directory)
     const { label, input } = cell
     await writeFile(`${path}.unfinished`, JSON.stringify({ fingerprint, label, input, outcome }))
     await rename(`${path}.unfinished`, path)

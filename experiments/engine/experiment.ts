@@ -74,6 +74,8 @@ export interface ExperimentDefinition<Fields extends OptionFields, Input, Outcom
   readonly method: ReadonlyArray<string>
   /** What the result does not show, in lines. */
   readonly limits: ReadonlyArray<string>
+  /** The models of links on which it measures. Absent with an option `links`, which says it. */
+  readonly links?: ReadonlyArray<string>
   /** Why these options contradict each other, in a line. Called before anything runs. */
   readonly refuse?: (options: Schema.Struct<Fields>["Type"]) => string | undefined
   /** The independent runs. Each gives the same outcome in any order and in any thread. */
@@ -121,6 +123,7 @@ export interface Experiment {
   readonly question: string
   readonly method: ReadonlyArray<string>
   readonly limits: ReadonlyArray<string>
+  readonly links?: ReadonlyArray<string>
   readonly options: ReadonlyArray<OptionDescription>
   readonly quick: Readonly<Record<string, string>>
   readonly seeds: string
@@ -201,6 +204,7 @@ export const defineExperiment = <Fields extends OptionFields, Input, Outcome ext
     question,
     method,
     limits,
+    ...(definition.links === undefined ? {} : { links: definition.links }),
     options: Object.entries(fields).map(([key, field]) => ({
       name: key,
       meaning: Schema.resolveAnnotations(field)?.description ?? "",

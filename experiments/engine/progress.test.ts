@@ -1,4 +1,4 @@
-// Tests of the progress line: nothing when piped, one short line on a terminal, and an estimate of the remaining time.
+// Tests of the progress line: few plain lines when piped, one short line on a terminal, and an estimate of the remaining time.
 
 import { assert, describe, it } from "vitest"
 import { makeProgress, progressOfParts } from "./progress.ts"
@@ -12,14 +12,17 @@ const record = (isTTY: boolean) => {
 }
 
 describe("progress", () => {
-  it("writes nothing when the output is piped", () => {
+  it("writes a plain line at most every 15 s when the output is piped", () => {
     const { written, progress, at } = record(false)
-    for (let step = 0; step < 10; step++) {
-      at(step * 1000)
-      progress.update(step / 10, "pulling")
+    for (let second = 0; second <= 41; second++) {
+      at(second * 1000)
+      progress.update(second / 100, "3 of 179 runs done")
     }
     progress.finish()
-    assert.deepStrictEqual(written, [])
+    assert.deepStrictEqual(written, [
+      "3 of 179 runs done, 15 % of the work, 15 s\n",
+      "3 of 179 runs done, 30 % of the work, 30 s\n"
+    ])
   })
 
   it("rewrites one line at most ten times per second within the width of the terminal, and clears it", () => {
@@ -53,9 +56,9 @@ describe("progress", () => {
     short!.finish()
     long!.update(2, "too far")
     assert.deepStrictEqual(told, [
-      [0.375, "of 2 runs, 0 done"],
-      [0.625, "of 2 runs, 1 done"],
-      [1, "of 2 runs, 1 done"]
+      [0.375, "0 of 2 runs done"],
+      [0.625, "1 of 2 runs done"],
+      [1, "1 of 2 runs done"]
     ])
   })
 })

@@ -1,6 +1,6 @@
 // Progress of a long run: one line on a terminal, rewritten at most ten times per second, with an estimate of the
-// remaining time; nothing when the output is piped. It reads the wall clock only, never the clock of a simulation, and
-// has no influence on the result.
+// remaining time; a line of its own at most every 15 s when the output is piped. It reads the wall clock only, never the
+// clock of a simulation, and has no influence on the result.
 
 /** Receives the progress of a run. */
 export interface Progress {
@@ -21,28 +21,49 @@ export interface ProgressStream {
 
 const barWidth = 24
 const millisecondsBetweenLines = 100
+/** Where lines stay, as in a log. */
+const millisecondsBetweenPlainLines = 15_000
 const clearLine = "\r\u001b[2K"
 
 const secondsText = (seconds: number): string =>
   seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`
 
-/** Forwards an update when a tenth of a second has passed since the last one. `now` gives milliseconds of wall time. */
-export const rarely = (now: () => number, update: Progress["update"]): Progress["update"] => {
-  let told = Number.NEGATIVE_INFINITY
+/** Forwards an update when enough time has passed since the last one. `now` gives milliseconds of wall time. */
+export const rarely = (
+  now: () => number,
+  update: Progress["update"],
+  { between = millisecondsBetweenLines, since = Number.NEGATIVE_INFINITY } = {}
+): Progress["update"] => {
+  let told = since
   return (done, note) => {
     const at = now()
-    if (at - told < millisecondsBetweenLines) return
+    if (at - told < between) return
     told = at
     update(done, note)
   }
 }
 
-/** Shows progress on `stream`. `now` gives milliseconds of wall time. */
-export const makeProgress = (stream: ProgressStream, now: () => number): Progress => {
-  if (stream.isTTY !== true) return silentProgress
+const within = (fraction: number): number => Math.min(1, Math.max(0, fraction))
+
+/** Lines for a log. The first comes when a run has lasted long enough that somebody may wonder. */
+const plainProgress = (stream: ProgressStream, now: () => number): Progress => {
   const began = now()
   const show = (done: number, note: string): void => {
-    const fraction = Math.min(1, Math.max(0, done))
+    const percent = Math.floor(within(done) * 100)
+    stream.write(`${note}, ${percent} % of the work, ${secondsText((now() - began) / 1000)}\n`)
+  }
+  return {
+    update: rarely(now, show, { between: millisecondsBetweenPlainLines, since: began }),
+    finish: () => {}
+  }
+}
+
+/** Shows progress on `stream`. `now` gives milliseconds of wall time. */
+export const makeProgress = (stream: ProgressStream, now: () => number): Progress => {
+  if (stream.isTTY !== true) return plainProgress(stream, now)
+  const began = now()
+  const show = (done: number, note: string): void => {
+    const fraction = within(done)
     const filled = Math.round(fraction * barWidth)
     const rest =
       fraction > 0.02
@@ -64,11 +85,11 @@ export const progressOfParts = (weights: ReadonlyArray<number>, whole: Progress)
     const reach = (fraction: number, note: string): void => {
       sum += (fraction - reached) * weight
       reached = fraction
-      const what = weights.length === 1 ? note : `of ${weights.length} runs, ${finished} done`
+      const what = weights.length === 1 ? note : `${finished} of ${weights.length} runs done`
       whole.update(total === 0 ? 1 : sum / total, what)
     }
     return {
-      update: (fraction, note) => reach(Math.min(1, Math.max(0, fraction)), note),
+      update: (fraction, note) => reach(within(fraction), note),
       finish: () => {
         finished++
         reach(1, "done")

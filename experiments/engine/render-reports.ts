@@ -1,6 +1,6 @@
 // Words kept reports anew without measuring: question and answer of result.json, and of a full report the page around
 // them. Figures, tables and drawings stay as the run left them, because the answer is a function of what result.json
-// keeps. A full report whose small version finds something else by now is left alone: only a new run can renew it.
+// keeps. A full report whose small version finds something else by now keeps its words: only a new run can renew it.
 
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -11,6 +11,7 @@ import { decodeResult, resultText } from "../report/result.ts"
 import type { Experiment } from "./experiment.ts"
 import type { SourcesUnreadable } from "./fingerprint.ts"
 import type { Laboratory } from "./laboratory.ts"
+import { linkBadge } from "./link-badge.ts"
 import { standingOf } from "./provenance.ts"
 import { planReport, replayCommand } from "./report.ts"
 import { writeIndex } from "./report-index.ts"
@@ -72,12 +73,11 @@ const renderFull = Effect.fnUntraced(function* (experiment: Experiment, lab: Lab
       )
     )
   })
+  const links = linkBadge(experiment, result)
+  const page = { title, result, method, limits, charts, command: replayCommand(plan) }
   yield* writeReport(folder, [
     { name: "result.json", text: resultText(result) },
-    {
-      name: "index.html",
-      text: reportPage({ title, result, method, limits, charts, command: replayCommand(plan) })
-    }
+    { name: "index.html", text: reportPage(links === undefined ? page : { ...page, links }) }
   ])
   yield* Console.log(folder)
 })

@@ -9,6 +9,7 @@ import { chartFiles } from "../report/report-files.ts"
 import { reportPage } from "../report/report-page.ts"
 import { type Result, resultText, withRoundedNumbers } from "../report/result.ts"
 import type { Cell, CellOutcome, Experiment, ExperimentFailed, PreparedExperiment } from "./experiment.ts"
+import { linkBadge } from "./link-badge.ts"
 import type { Progress } from "./progress.ts"
 import { parseSeeds, seedsText } from "./seeds.ts"
 
@@ -106,7 +107,9 @@ export const makeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, meas
   const { experiment } = plan
   const { result, charts: sources, events } = yield* concludeReport(plan, measure)
   const charts = yield* Effect.forEach(sources, drawChart)
+  const links = linkBadge(experiment, result)
   const page = reportPage({
+    ...(links === undefined ? {} : { links }),
     title: experiment.title,
     result,
     method: experiment.method,

@@ -5,12 +5,12 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Console, Effect } from "effect"
+import { Console, Deferred, Effect, Fiber } from "effect"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { testLaboratory } from "../../testing/experiments/trial-experiments.ts"
 import { writeIndex } from "./report-index.ts"
 import { runAll } from "./run-all.ts"
-import { runExperiment } from "./run-experiment.ts"
+import { type RunRequest, runExperiment } from "./run-experiment.ts"
 import { firstDifference, verifyReports } from "./verify-reports.ts"
 
 let folder = ""
@@ -61,6 +61,59 @@ describe("a report", () => {
   })
 })
 
+describe("a report of other options than the defaults", () => {
+  it("goes to a folder of its own, and says so, unless another is named", async () => {
+    const run = (request: Partial<RunRequest>) =>
+      quietly(runExperiment("counted", { options: {}, workers: 1, ...request }, testLaboratory(folder)))
+    const own = join(folder, "own", "counted")
+    for (const request of [{ options: { cells: "2" } }, { seeds: "5" }]) {
+      printed.length = 0
+      const { report } = await run(request)
+      assert.strictEqual(report?.directory, own)
+      assert.include(printed, `other options than the report of the index: this one goes to ${own}`)
+    }
+    assert.deepStrictEqual((await readdir(folder)).sort(), [".cells", "own"])
+    const elsewhere = join(folder, "elsewhere")
+    assert.strictEqual((await run({ seeds: "5", out: elsewhere })).report?.directory, elsewhere)
+    // What the page of the report says to type are the defaults.
+    const { report } = await run({ seeds: "1,2", options: { cells: "6" } })
+    assert.strictEqual(report?.directory, join(folder, "counted"))
+    assert.include(await readdir(folder), "index.html")
+  })
+})
+
+describe("an interrupted run", () => {
+  it("says how many runs are kept, and how to go on", async () => {
+    const lab = testLaboratory(folder)
+    await quietly(runExperiment("counted", { options: { cells: "2" }, seeds: "1", workers: 1 }, lab))
+    const stoppedOf = (fresh: boolean) =>
+      quietly(
+        Effect.gen(function* () {
+          const announced = yield* Deferred.make<void>()
+          const log = (line: string) => {
+            if (/^\d runs/.test(line)) Deferred.doneUnsafe(announced, Effect.void)
+          }
+          const request = { options: { cells: "3", last: "hang" }, seeds: "1", workers: 2, fresh }
+          const run = runExperiment("counted", request, lab).pipe(
+            Effect.provideService(Console.Console, { ...recording, log })
+          )
+          const fiber = yield* Effect.forkChild(run)
+          yield* Deferred.await(announced)
+          yield* Fiber.interrupt(fiber)
+          return printed.at(-1)
+        })
+      )
+    assert.strictEqual(
+      await stoppedOf(false),
+      "stopped: 2 of 3 runs are kept; the same command continues from there"
+    )
+    assert.strictEqual(
+      await stoppedOf(true),
+      "stopped: 0 of 3 runs are kept; the same command without --fresh continues from there"
+    )
+  })
+})
+
 describe("one cell", () => {
   it("runs alone and writes nothing; a wrong label gets the nearest one suggested", async () => {
     const run = (cell: string) =>
@@ -93,6 +146,33 @@ describe("all experiments", () => {
     assert.notInclude(await readFile(join(folder, "index.html"), "utf8"), 'class="stale"')
     await quietly(writeIndex(testLaboratory(folder, "two")))
     assert.include(await readFile(join(folder, "index.html"), "utf8"), "the figures may have changed")
+  })
+
+  it("say on their own pages too that the command may give other figures, and back", async () => {
+    await quietly(runAll({ workers: 1 }, testLaboratory(folder, "one")))
+    const page = () => readFile(join(folder, "counted", "index.html"), "utf8")
+    const made = await page()
+    assert.include(made, "The same code, options and seeds give the same bytes")
+    await quietly(writeIndex(testLaboratory(folder, "two")))
+    assert.include(await page(), "measures with the present code and may give other figures")
+    assert.notInclude(await page(), "the same bytes")
+    await quietly(writeIndex(testLaboratory(folder, "one")))
+    assert.strictEqual(await page(), made)
+  })
+
+  it("name the model of links under the answer and behind the title of a chart, also where a page had none", async () => {
+    await quietly(runAll({ workers: 1 }, testLaboratory(folder)))
+    const path = join(folder, "counted", "index.html")
+    const made = await readFile(path, "utf8")
+    for (const page of [made, await readFile(join(folder, "index.html"), "utf8")]) {
+      assert.match(page, /<p class="answer">.*<\/p>\n<p class="links"><span>links: fair<\/span><\/p>/)
+      assert.include(page, 'Sums<span class="unit"> · links: fair</span></h3>')
+    }
+    const former = made.replace(/<p class="links">.*\n/, "").replace(/<span class="unit"> · .*?<\/span>/, "")
+    assert.notInclude(former, "links: fair")
+    await writeFile(path, former)
+    await quietly(writeIndex(testLaboratory(folder)))
+    assert.strictEqual(await readFile(path, "utf8"), made)
   })
 
   it("are marked mildly while the figures of their small versions are the same", async () => {

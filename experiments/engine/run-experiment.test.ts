@@ -212,11 +212,14 @@ describe("runExperiment", () => {
     assert.notInclude(await readdir(folder), "failed")
   })
 
-  it("fails in one line when a folder cannot be written", async () => {
+  it("fails in one line, before anything is measured, when a folder cannot be written", async () => {
     await writeFile(join(folder, "file"), "")
-    const error = await failure({ out: join(folder, "file", "below") })
-    assert.strictEqual(error._tag, "ReportUnwritable")
-    assert.notInclude(error.message, "\n")
+    for (const out of [join(folder, "file", "below"), "/dev/null/below", "/proc/nowhere/below"]) {
+      const error = await failure({ out })
+      assert.strictEqual(error._tag, "ReportUnwritable", out)
+      assert.notInclude(error.message, "\n")
+      assert.notInclude(printed.join(), "1 run", out)
+    }
   })
 })
 

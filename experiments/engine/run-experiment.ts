@@ -6,10 +6,10 @@ import { writeSync } from "node:fs"
 import { join } from "node:path"
 import { Cause, Console, Data, Effect, type Scope } from "effect"
 import type { ChartFailed } from "../report/chart.ts"
-import { type ReportUnwritable, writeReport } from "../report/report-files.ts"
+import { probeReport, type ReportUnwritable, writeReport } from "../report/report-files.ts"
 import type { Result } from "../report/result.ts"
 import { type CellPool, CellTooLarge, defaultWorkers, makeCellPool } from "./cell-pool.ts"
-import { makeCellStore } from "./cell-store.ts"
+import { type CellStore, makeCellStore } from "./cell-store.ts"
 import type { Experiment, ExperimentFailed, OptionInvalid } from "./experiment.ts"
 import { type ExperimentUnknown, findExperiment } from "./find-experiment.ts"
 import type { SourcesUnreadable } from "./fingerprint.ts"
@@ -39,7 +39,7 @@ export type RunError =
 export interface RunRequest {
   /** "3", "1-5", "1,4,9"; the seeds of the definition when absent. */
   readonly seeds?: string
-  /** Folder of the report; `reports/NAME` when absent. */
+  /** Folder of the report. When absent, `reports/NAME`, or `reports/own/NAME` with other options than the defaults. */
   readonly out?: string
   /** Options of the experiment, as typed after --key. */
   readonly options: Readonly<Record<string, string>>
@@ -157,6 +157,48 @@ const runCell = Effect.fnUntraced(function* (plan: ReportPlan, label: string) {
   return { traceHash: outcome.traceHash }
 })
 
+/** Whether the options and seeds are those of the full report. */
+const isAsDefined = (plan: ReportPlan): Effect.Effect<boolean, SeedInvalid | OptionInvalid> =>
+  Effect.map(
+    planReport(plan.experiment, { options: {} }),
+    ({ options, seeds }) => JSON.stringify([options, seeds]) === JSON.stringify([plan.options, plan.seeds])
+  )
+
+interface Destination {
+  readonly directory: string
+  readonly kind: "full" | "quick" | "own" | "given"
+}
+
+/** Only the defaults, and the small version, make the reports of the index. */
+const destinationOf = Effect.fnUntraced(function* (plan: ReportPlan, request: RunRequest, lab: Laboratory) {
+  const { name } = plan.experiment
+  if (request.out !== undefined) return { directory: request.out, kind: "given" } satisfies Destination
+  if (request.quick === true) {
+    return { directory: join(lab.reports, "quick", name), kind: "quick" } satisfies Destination
+  }
+  if (yield* isAsDefined(plan)) {
+    return { directory: join(lab.reports, name), kind: "full" } satisfies Destination
+  }
+  const directory = join(lab.reports, "own", name)
+  yield* Console.log(`other options than the report of the index: this one goes to ${directory}`)
+  return { directory, kind: "own" } satisfies Destination
+})
+
+/** A store of which it is known how many runs it holds for this request. */
+const countingStore = (store: CellStore, fresh: boolean) => {
+  let kept = 0
+  const count = (found: unknown) =>
+    Effect.sync(() => {
+      if (found !== undefined) kept++
+    })
+  const counted: CellStore = {
+    ...store,
+    find: (cell) => (fresh ? Effect.succeed(undefined) : Effect.tap(store.find(cell), count)),
+    keep: (cell, outcome) => Effect.tap(store.keep(cell, outcome), () => count(outcome))
+  }
+  return { store: counted, kept: () => kept }
+}
+
 const reportOf = Effect.fnUntraced(function* (
   plan: ReportPlan,
   request: RunRequest,
@@ -164,20 +206,30 @@ const reportOf = Effect.fnUntraced(function* (
   lab: Laboratory
 ) {
   const { name } = plan.experiment
-  const quick = request.quick === true
+  const { directory, kind } = yield* destinationOf(plan, request, lab)
+  yield* probeReport(directory)
+  const fresh = request.fresh === true
   const fingerprints = yield* lab.fingerprints(name)
-  const kept = makeCellStore(join(lab.reports, ".cells", name), fingerprints.cell)
-  const store = request.fresh === true ? { ...kept, find: () => Effect.succeed(undefined) } : kept
+  const { store, kept } = countingStore(
+    makeCellStore(join(lab.reports, ".cells", name), fingerprints.cell),
+    fresh
+  )
   yield* store.deleteStale
   const began = wallMilliseconds()
+  const stopped = Effect.suspend(() =>
+    Console.error(
+      `stopped: ${kept()} of ${plan.cells.length} runs are kept; the same command` +
+        `${fresh ? " without --fresh" : ""} continues from there`
+    )
+  )
   const { result, files, events } = yield* withProgress(plan, (progress) =>
     makeReport(plan, measureIn({ pool, store, progress, announce: (line) => Console.log(line) }))
-  )
-  const directory = request.out ?? join(lab.reports, ...(quick ? ["quick"] : []), name)
-  const provenance = quick ? [] : [yield* provenanceFile(lab.reports, name, fingerprints.report)]
-  const written = quick && request.out === undefined ? files.slice(0, 1) : [...provenance, ...files]
+  ).pipe(Effect.onInterrupt(() => stopped))
+  const provenance =
+    request.quick === true ? [] : [yield* provenanceFile(lab.reports, name, fingerprints.report)]
+  const written = kind === "quick" ? files.slice(0, 1) : [...provenance, ...files]
   yield* writeReport(directory, written)
-  if (request.out === undefined && !quick) yield* writeIndex(lab)
+  if (kind === "full") yield* writeIndex(lab)
 
   yield* Console.log("")
   yield* Console.log(result.answer)

@@ -213,6 +213,7 @@ export const krakenVersusNet = defineExperiment({
       "ties are broken alike. They advance in step and have hardly anything for each other, so the origin sends the " +
       "blob to almost everybody."
   ],
+  links: ["fair", "queue"],
   limits: [
     "Eight agents form a full mesh: the check says nothing of hand-outs, refusals and the limit of ten connections.",
     "All agents of the simulation begin at the same instant. Those that were measured begin within milliseconds, " +

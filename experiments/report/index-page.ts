@@ -3,7 +3,7 @@
 // version are the same. The page needs no network. A pure function of its input.
 
 import { reportStyle } from "./report-style.ts"
-import { chartFigure, escape, figuresTable, ownTable, timesTable } from "./report-tables.ts"
+import { badge, chartFigure, escape, figuresTable, ownTable, timesTable } from "./report-tables.ts"
 import type { Result } from "./result.ts"
 
 /** What has changed since a report was made. */
@@ -23,6 +23,8 @@ export interface IndexEntry {
     readonly svg?: string
     /** Its relation to the present code. */
     readonly sources: Standing
+    /** The model of links; absent where there are none. */
+    readonly links?: string
   }
 }
 
@@ -32,13 +34,13 @@ const notes: Readonly<Record<Standing, string>> = {
   changed: `<p class="stale">Made by other code than the present one: the figures may have changed.</p>`
 }
 
-const chartOf = (name: string, result: Result, svg: string | undefined): string => {
+const chartOf = (name: string, { result, svg, links }: NonNullable<IndexEntry["report"]>): string => {
   const [main] = result.charts
   if (main === undefined || svg === undefined) return ""
   // Identifiers in a drawing begin with the name of the chart; on this page many charts are called "chart".
   const own = svg.replaceAll(`id="${main.name}-`, `id="${name}-${main.name}-`)
   const named = own.replaceAll(`url(#${main.name}-`, `url(#${name}-${main.name}-`)
-  return chartFigure({ ...main, id: `${name}-${main.name}`, svg: named })
+  return chartFigure({ ...main, id: `${name}-${main.name}`, svg: named, links })
 }
 
 const tablesOf = (result: Result): string => {
@@ -56,11 +58,12 @@ const sectionOf = ({ name, question, unreadable, report }: IndexEntry): string =
 <p>${unreadable === true ? "The report is of another version; to make it again" : "Not answered yet"}: <code>npm run experiment -- ${escape(name)}</code></p>
 </section>`
   }
-  const { result, svg, sources } = report
+  const { result, sources, links } = report
   return `${head}
 <p class="answer">${escape(result.answer)}</p>
+${badge(links)}
 ${notes[sources]}
-${chartOf(name, result, svg)}
+${chartOf(name, report)}
 ${tablesOf(result)}
 <p class="more"><a href="${escape(name)}/index.html">Method, limits, all figures and charts</a></p>
 </section>`
@@ -82,7 +85,8 @@ ${reportStyle}</style>
 <p class="kind">Shoal</p>
 <h1>Questions that the simulator answers</h1>
 <p>The shipped programs and their rivals run on the same simulated network, and every time is held against the least
-possible one. The command on the page of a report makes it again, byte for byte.</p>
+possible one. The command on the page of a report makes it again, byte for byte, unless its code has changed: then it
+measures with the present code and may give other figures.</p>
 <nav><ul>
 ${entries.map(({ name, title }) => `<li><a href="#${escape(name)}">${escape(title)}</a></li>`).join("\n")}
 </ul></nav>

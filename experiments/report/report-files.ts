@@ -1,10 +1,11 @@
 // Files of a report on disk. Everything is made in memory first; then each file is written under another name and
 // renamed, so that an interrupted run leaves whole files only.
 
-import { mkdir, rename, rm, writeFile } from "node:fs/promises"
+import { rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Data, Effect } from "effect"
 import type { DrawnChart } from "./chart.ts"
+import { makeFolder, probeFolder } from "./make-folder.ts"
 import { canonicalJson } from "./result.ts"
 
 export class ReportUnwritable extends Data.TaggedError("ReportUnwritable")<{
@@ -24,7 +25,7 @@ export const chartFiles = (chart: DrawnChart): ReadonlyArray<ReportFile> => [
 ]
 
 const writeAll = async (directory: string, files: ReadonlyArray<ReportFile>): Promise<void> => {
-  await mkdir(directory, { recursive: true })
+  makeFolder(directory)
   const unfinished = (file: ReportFile) => join(directory, `.${file.name}.unfinished`)
   try {
     for (const file of files) await writeFile(unfinished(file), file.text)
@@ -34,18 +35,21 @@ const writeAll = async (directory: string, files: ReadonlyArray<ReportFile>): Pr
   }
 }
 
+const unwritable = (directory: string) => (cause: unknown) =>
+  new ReportUnwritable({
+    directory,
+    message: `the report cannot be written to ${directory}: ${String(cause)}; choose another folder with --out`
+  })
+
+/** Fails when files cannot be written to `directory`. It leaves nothing there. */
+export const probeReport = (directory: string): Effect.Effect<void, ReportUnwritable> =>
+  Effect.try({ try: () => probeFolder(directory), catch: unwritable(directory) })
+
 /** Writes the files to `directory`, which is created if necessary. Other files stay as they are. */
 export const writeReport = (
   directory: string,
   files: ReadonlyArray<ReportFile>
 ): Effect.Effect<void, ReportUnwritable> =>
   Effect.uninterruptible(
-    Effect.tryPromise({
-      try: () => writeAll(directory, files),
-      catch: (cause) =>
-        new ReportUnwritable({
-          directory,
-          message: `the report cannot be written to ${directory}: ${String(cause)}; choose another folder with --out`
-        })
-    })
+    Effect.tryPromise({ try: () => writeAll(directory, files), catch: unwritable(directory) })
   )

@@ -3,7 +3,7 @@
 
 import type { DrawnChart } from "./chart.ts"
 import { reportStyle } from "./report-style.ts"
-import { chartFigure, escape, figuresTable, ownTable, timesTable } from "./report-tables.ts"
+import { badge, chartFigure, escape, figuresTable, ownTable, timesTable, titleNote } from "./report-tables.ts"
 import type { Result } from "./result.ts"
 
 export interface ReportPage {
@@ -14,6 +14,8 @@ export interface ReportPage {
   readonly charts: ReadonlyArray<Pick<DrawnChart, "name" | "title" | "caption" | "svg">>
   /** The shell command that makes the report again. */
   readonly command: string
+  /** The model of links; absent where there are none. */
+  readonly links?: string
 }
 
 const optionsTable = (result: Result): string =>
@@ -24,6 +26,13 @@ ${Object.entries({ ...result.options, seed: result.seeds })
   .map(([name, value]) => `<tr><th scope="row">${escape(name)}</th><td>${escape(value)}</td></tr>`)
   .join("\n")}
 </tbody></table></div>`
+
+const againHead = "<h2>Make this page again</h2>\n<p>"
+const again =
+  "The same code, options and seeds give the same bytes, on any machine. In a clone of the project:"
+const againOfOtherCode =
+  "The code has changed since these figures were measured: this command measures with the present code and may give " +
+  "other figures. In a clone of the project:"
 
 /** The bytes of index.html. */
 export const reportPage = (page: ReportPage): string => `<!doctype html>
@@ -41,8 +50,9 @@ ${reportStyle}</style>
 <p class="kind"><a href="../index.html">Shoal experiments</a> · ${escape(page.result.experiment)}</p>
 <h1>${escape(page.result.question)}</h1>
 <p class="answer">${escape(page.result.answer)}</p>
+${badge(page.links)}
 </header>
-${page.charts.map((chart) => chartFigure({ ...chart, id: chart.name })).join("\n")}
+${page.charts.map((chart) => chartFigure({ ...chart, id: chart.name, links: page.links })).join("\n")}
 ${timesTable(page.result, 2)}
 ${(page.result.tables ?? []).map((table) => ownTable(table, 2)).join("\n")}
 ${figuresTable(page.result, 2)}
@@ -53,8 +63,7 @@ ${optionsTable(page.result)}
 <ul>
 ${page.limits.map((limit) => `<li>${escape(limit)}</li>`).join("\n")}
 </ul>
-<h2>Make this page again</h2>
-<p>The same options and seeds give the same bytes, on any machine. In a clone of the project:</p>
+${againHead}${again}</p>
 <pre><code>${escape(page.command)}</code></pre>
 <footer>Trace hash <code class="hash">${escape(page.result.trace_hash)}</code>, over every event of the run. Beside this page:
 result.json and, for each chart, its vega-lite specification and SVG.</footer>
@@ -62,3 +71,26 @@ result.json and, for each chart, its vega-lite specification and SVG.</footer>
 </body>
 </html>
 `
+
+/**
+ * A kept page with the notes that depend on the present code. Figures and words of a report whose code has changed stay
+ * as they were measured.
+ */
+export const withPresentNotes = (
+  page: string,
+  { links, isOfOtherCode }: { readonly links: string | undefined; readonly isOfOtherCode: boolean }
+): string =>
+  page
+    .replace(/<style>[^<]*<\/style>/, () => `<style>\n${reportStyle}</style>`)
+    .replace(
+      /(<p class="answer">[^\n]*<\/p>\n)(?:<p class="links">[^\n]*<\/p>)?\n?/,
+      (_, answer: string) => `${answer}${badge(links)}\n`
+    )
+    .replace(
+      /(<h3 id="[^"]*-title">[^<]*)(?:<span[^\n]*<\/span>)?(<\/h3>)/g,
+      (_, title: string, end: string) => `${title}${titleNote(links)}${end}`
+    )
+    .replace(
+      /<h2>Make this page again<\/h2>\n<p>[^<]*/,
+      () => againHead + (isOfOtherCode ? againOfOtherCode : again)
+    )

@@ -29,6 +29,9 @@ main { max-width: 47rem; margin: 0 auto; padding: 3.5rem 1.25rem 5rem }
 .kind { margin: 0; color: var(--shoal); font-size: .8rem; font-weight: 600; letter-spacing: .08em; text-transform: uppercase }
 h1 { margin: .5rem 0 1.5rem; font-size: clamp(1.7rem, 5vw, 2.35rem); line-height: 1.2; letter-spacing: -.015em; text-wrap: balance }
 .answer { margin: 0 0 2rem; padding-left: 1.1rem; border-left: 3px solid var(--shoal); font-size: 1.15rem; line-height: 1.55 }
+.answer:has(+ .links) { margin-bottom: .9rem }
+.links { margin: 0 0 1.5rem; font-size: .85rem }
+.links span { padding: .15rem .6rem; border: 1px solid var(--shoal); border-radius: 1rem; color: var(--shoal) }
 h2 { margin: 3.25rem 0 .75rem; font-size: 1.2rem; letter-spacing: -.005em }
 p { margin: 0 0 1rem }
 code, pre { font: .86em/1.55 ui-monospace, "SF Mono", Menlo, Consolas, monospace }

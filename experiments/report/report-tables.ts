@@ -13,6 +13,14 @@ const entities: Readonly<Record<string, string>> = {
 export const escape = (text: string): string =>
   text.replace(/[&<>"]/g, (character) => entities[character] ?? character)
 
+/** The model of links, set apart under an answer. */
+export const badge = (links: string | undefined): string =>
+  links === undefined ? "" : `<p class="links"><span>${escape(links)}</span></p>`
+
+/** The same behind the title of a chart, unless there are several: then the chart says which is which. */
+export const titleNote = (links: string | undefined): string =>
+  links === undefined || links.includes(" and ") ? "" : `<span class="unit"> · ${escape(links)}</span>`
+
 /** Level of a heading. */
 export type Level = 2 | 3
 const heading = (level: Level, text: string): string => `<h${level}>${escape(text)}</h${level}>`
@@ -118,6 +126,8 @@ ${table.rows.map((row) => `<tr>${row.map(cellOf).join("")}</tr>`).join("\n")}
 /** A drawing with an identifier that no other drawing of the page has. */
 export interface ShownChart extends Pick<DrawnChart, "title" | "caption" | "svg"> {
   readonly id: string
+  /** The model of links; absent where there are none. */
+  readonly links?: string | undefined
 }
 
 /**
@@ -134,7 +144,7 @@ const inlineSvg = (chart: ShownChart): string =>
 
 /** A chart with its title and caption. */
 export const chartFigure = (chart: ShownChart): string => `<figure>
-<h3 id="${chart.id}-title">${escape(chart.title)}</h3>
+<h3 id="${chart.id}-title">${escape(chart.title)}${titleNote(chart.links)}</h3>
 <figcaption id="${chart.id}-caption">${escape(chart.caption)}</figcaption>
 <div class="chart">${inlineSvg(chart)}</div>
 </figure>`

@@ -173,6 +173,7 @@ export const simVersusNet = defineExperiment({
       "that is on.",
     "No agent can be done before every piece has left the only origin once; a run with an earlier agent fails."
   ],
+  links: ["fair"],
   limits: [
     "All processes share one machine: their use of the processors, and other work on it, are in the measured times.",
     "Rates are low, so that this sharing does not decide; the report does not show that the simulator is right at " +

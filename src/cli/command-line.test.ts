@@ -6,7 +6,7 @@ import { CliError } from "effect/cli"
 import { expect, test } from "vitest"
 import { lastWords } from "./child-process.ts"
 import { CliFailure, inOneLine, verdictOf } from "./cli-failure.ts"
-import { experimentArguments } from "./experiment.ts"
+import { experimentArguments, experimentHint } from "./experiment.ts"
 
 test("shoal experiment lists, shoal experiment NAME runs", () => {
   expect(experimentArguments(["experiment"])).toEqual(["experiment", "list"])
@@ -24,6 +24,19 @@ test("shoal experiment lists, shoal experiment NAME runs", () => {
   }
   expect(experimentArguments(["experiment", "--help"])).toEqual(["experiment", "--help"])
   expect(experimentArguments(["up", "x"])).toEqual(["up", "x"])
+})
+
+test("a wrong experiment gets the names of all, and --quick without a name what it can stand behind", () => {
+  const known = [{ name: "scale" }, { name: "bench-like" }]
+  const hint = (path: string, problem: string) => experimentHint(path.split(" "), problem, known)
+  expect(hint("shoal experiment run", 'Unknown subcommand "foo" for "shoal experiment run"')).toBe(
+    "; the experiments are scale, bench-like"
+  )
+  expect(hint("shoal experiment", "Unrecognized flag: --quick in command shoal experiment")).toContain(
+    "experiment all --quick"
+  )
+  expect(hint("shoal experiment run scale", "Unrecognized flag: --quik")).toBe("")
+  expect(hint("shoal measure", "Unrecognized flag: --quick")).toBe("")
 })
 
 test("the reason of a child's end is the message in the last line of its log", () => {

@@ -47,7 +47,7 @@ const ownFlags = {
   ),
   out: Flag.String("out").pipe(
     Flag.withMetavar("DIR"),
-    Flag.withDescription("Folder of the report (reports/NAME)"),
+    Flag.withDescription("Folder of the report (reports/NAME; reports/own/NAME with other options or seeds)"),
     Flag.optional
   ),
   cell: Flag.String("cell").pipe(
@@ -55,6 +55,20 @@ const ownFlags = {
     Flag.withDescription("Run only this cell of the experiment and write no report"),
     Flag.optional
   )
+}
+
+/** What a person may have meant by a command line that was not understood; empty when there is nothing to add. */
+export const experimentHint = (
+  commandPath: ReadonlyArray<string>,
+  problem: string,
+  experiments: ReadonlyArray<Pick<Experiment, "name">>
+): string => {
+  const path = commandPath.slice(1).join(" ")
+  if (path === "experiment" && problem.includes("--quick")) {
+    return '; "experiment all --quick" runs every small version, "experiment NAME --quick" one of them'
+  }
+  if (path !== "experiment run" || !problem.startsWith("Unknown subcommand")) return ""
+  return `; the experiments are ${experiments.map(({ name }) => name).join(", ")}`
 }
 
 /** Only the flags that are present. */
@@ -179,8 +193,20 @@ export const experimentCommand = (experiments: ReadonlyArray<Experiment>) => {
     Command.withDescription("Run one experiment and write its report"),
     Command.withSubcommands(experiments.map(runCommandOf))
   )
+  const examples = [
+    ...experiments.map(({ name, question }) => ({
+      command: `shoal experiment ${name}`,
+      description: fitting(question, 95)
+    })),
+    {
+      command: "shoal experiment NAME --quick",
+      description: "The small version of one experiment; --help after the name lists its options"
+    },
+    { command: "shoal experiment all --quick", description: "The small version of every experiment" }
+  ]
   return Command.make("experiment").pipe(
     Command.withDescription("Run experiments on the simulator"),
+    Command.withExamples(experiments.length === 0 ? [] : examples),
     Command.withSubcommands([list, run, all, bench, realBenchCommand, verify, render, index])
   )
 }

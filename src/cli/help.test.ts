@@ -53,3 +53,9 @@ test("every command's help fits the page", async () => {
     ).toEqual([])
   }
 })
+
+test("the help of experiment lists every experiment and the small versions", async () => {
+  const help = await helpOf(["experiment"])
+  for (const { name } of experiments) expect(help).toContain(`shoal experiment ${name}`)
+  expect(help).toContain("shoal experiment all --quick")
+})

@@ -10,7 +10,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import { CliConfig, CliOutput, Command } from "effect/cli"
 import { inOneLine, verdictOf } from "./cli-failure.ts"
-import { experimentArguments } from "./experiment.ts"
+import { experimentArguments, experimentHint } from "./experiment.ts"
 import { globalFlags, shoalCommand } from "./shoal.ts"
 
 const version: string = JSON.parse(
@@ -32,7 +32,8 @@ const presenter: CliOutput.Presenter = {
     event._tag === "InvalidInvocation"
       ? Effect.sync(() => {
           const problem = event.errors.map(({ message }) => inOneLine(message)).join("; ")
-          process.stderr.write(`shoal: ${problem} (see "${event.commandPath.join(" ")} --help")\n`)
+          const hint = experimentHint(event.commandPath, problem, experiments)
+          process.stderr.write(`shoal: ${problem}${hint} (see "${event.commandPath.join(" ")} --help")\n`)
         })
       : CliOutput.defaultPresenter.present(event)
 }

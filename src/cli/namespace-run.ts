@@ -9,11 +9,12 @@
 // Invariants: nothing is left running, whatever fails; every step has a time limit.
 
 import { randomBytes } from "node:crypto"
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs"
+import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { setPriority } from "node:os"
 import { join } from "node:path"
 import { Duration, Effect } from "effect"
 import { HttpClient } from "effect/http"
+import { makeFolder } from "../../experiments/report/make-folder.ts"
 import {
   pullAtOnce,
   pushBlob,
@@ -158,7 +159,7 @@ export const runInNamespaces = (
     const fresh = (length: number) => randomBlob(randomBytes(16).toString("hex"), length)
     const blob = fresh(size)
     yield* writeFolder(data, processes)
-    mkdirSync(join(data, herd.name), { recursive: true })
+    makeFolder(join(data, herd.name))
     yield* layMetainfo(join(data, herd.name, "origin"), blob, pieceLength)
 
     told("starts the processes")

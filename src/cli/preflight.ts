@@ -5,10 +5,11 @@
 // Invariant: the lock of the folder is a lock of the operating system (SQLite's), so it ends with the process, however
 // the process ends.
 
-import { mkdirSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname, join } from "node:path"
 import { Data, Effect, type Scope } from "effect"
+import { makeFolder } from "../../experiments/report/make-folder.ts"
 import { CliFailure } from "./cli-failure.ts"
 import type { PlannedPort, PlannedProcess } from "./up-plan.ts"
 
@@ -27,8 +28,8 @@ export const writeFolder = (
   Effect.try({
     try: () => {
       for (const { configFile, logFile, config } of plan) {
-        mkdirSync(dirname(configFile), { recursive: true })
-        mkdirSync(dirname(logFile), { recursive: true })
+        makeFolder(dirname(configFile))
+        makeFolder(dirname(logFile))
         writeFileSync(configFile, `${JSON.stringify(config, undefined, 2)}\n`)
       }
     },
@@ -61,7 +62,7 @@ export const lockFile = (file: string): Effect.Effect<void, LockTaken | CliFailu
 /** Makes the folder if there is none, and locks it against another `shoal up` until the scope closes. */
 export const lockFolder = (data: string): Effect.Effect<void, CliFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    yield* Effect.try({ try: () => mkdirSync(data, { recursive: true }), catch: cannotWrite(data) })
+    yield* Effect.try({ try: () => makeFolder(data), catch: cannotWrite(data) })
     yield* Effect.mapError(lockFile(join(data, "in-use.lock")), (error) =>
       error._tag === "LockTaken"
         ? new CliFailure({

@@ -39,6 +39,7 @@ const counted = defineExperiment({
   seeds: "1-2",
   method: ["Each counts by itself."],
   limits: ["Nobody checks."],
+  links: ["fair"],
   cells: ({ cells, last, memory }, seeds) =>
     seeds.flatMap((seed) =>
       Array.from({ length: cells }, (_, cell) => ({
