@@ -31,8 +31,21 @@ export interface PoolOptions {
   readonly budget?: number
 }
 
-/** Share of the memory for cells; the rest is for the system and this process. */
+/** Share of the memory for experiments; the rest is for the system. */
 const usableShare = 0.85
+
+const mebibyte = 1024 ** 2
+
+/**
+ * What a run takes that measures almost nothing: 516 MiB with this thread alone (first-wave with 10 agents; the most of
+ * it for the bundler of fingerprints and for the drawing of charts), 752 with two further threads and 996 with four.
+ */
+const processBytes = 510 * mebibyte
+const threadBytes = 122 * mebibyte
+
+/** Memory of a run beside that of its cells, with so many threads that measure. */
+export const memoryBesideCells = (workers: number): number =>
+  processBytes + (workers === 1 ? 0 : workers * threadBytes)
 
 /** A cell that needs this share of a thread's heap ends its thread: starting one costs less than 1 s. */
 const largeShare = 1 / 8
@@ -46,11 +59,11 @@ const machineMemory = (): number => {
 }
 
 const budgetOf = ({ workers, budget }: PoolOptions): number => {
-  const machine = Math.floor(budget ?? machineMemory() * usableShare)
+  const machine = Math.floor(budget ?? machineMemory() * usableShare - memoryBesideCells(workers))
   return workers === 1 ? Math.min(machine, getHeapStatistics().heap_size_limit) : machine
 }
 
-export const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 1024 ** 2)} MiB`
+export const mebibytes = (bytes: number): string => `${Math.ceil(bytes / mebibyte)} MiB`
 
 /** Refuses cells that would never start. */
 export const refuseTooLarge = (

@@ -5,7 +5,13 @@
 import { Data, Effect } from "effect"
 import { invariant } from "../../src/protocol/kit/invariant.ts"
 import type { ReportUnwritable } from "../report/report-files.ts"
-import { type CellPool, type CellTooLarge, mebibytes, refuseTooLarge } from "./cell-pool.ts"
+import {
+  type CellPool,
+  type CellTooLarge,
+  mebibytes,
+  memoryBesideCells,
+  refuseTooLarge
+} from "./cell-pool.ts"
 import type { CellStore } from "./cell-store.ts"
 import type { Cell, CellOutcome } from "./experiment.ts"
 import { type Progress, progressOfParts, silentProgress } from "./progress.ts"
@@ -34,13 +40,14 @@ export interface MeasureOptions {
 const describe = (cells: ReadonlyArray<Cell<unknown>>, kept: number, pool: CellPool): string => {
   const threads = Math.min(pool.workers, cells.length)
   const largest = cells.map(({ memory }) => memory).sort((left, right) => right - left)
-  const memory = largest.slice(0, threads).reduce((sum, bytes) => sum + bytes, 0)
+  const ofCells = largest.slice(0, threads).reduce((sum, bytes) => sum + bytes, 0)
+  const memory = Math.min(ofCells, pool.budget) + memoryBesideCells(pool.workers === 1 ? 1 : threads)
   const total = cells.length + kept
   const keptText = kept === 0 ? "" : `, ${kept} of them kept from an earlier run`
   const where =
     cells.length === 0
       ? "nothing is left to do"
-      : `${threads === 1 ? "one" : threads} at a time, which need about ${mebibytes(Math.min(memory, pool.budget))} of memory`
+      : `${threads === 1 ? "one" : threads} at a time, which need about ${mebibytes(memory)} of memory`
   return `${total === 1 ? "1 run" : `${total} runs`}${keptText}; ${where}`
 }
 

@@ -43,7 +43,7 @@ describe("a report", () => {
     await rm(join(folder, "counted"), { recursive: true })
     await quietly(run(2))
     assert.deepStrictEqual(await bytesOf(join(folder, "counted")), one)
-    assert.include(printed, "12 runs; 2 at a time, which need about 2 MiB of memory")
+    assert.include(printed, "12 runs; 2 at a time, which need about 756 MiB of memory")
   })
 
   it("reuses the finished cells of an earlier run, unless it is told to measure again", async () => {
@@ -54,10 +54,10 @@ describe("a report", () => {
     assert.include(printed, "12 runs, 12 of them kept from an earlier run; nothing is left to do")
     printed.length = 0
     await quietly(runExperiment("counted", { options: {}, workers: 1, fresh: true }, lab))
-    assert.include(printed, "12 runs; one at a time, which need about 1 MiB of memory")
+    assert.include(printed, "12 runs; one at a time, which need about 511 MiB of memory")
     printed.length = 0
     await quietly(runExperiment("counted", { options: {}, workers: 1 }, testLaboratory(folder, "other")))
-    assert.include(printed, "12 runs; one at a time, which need about 1 MiB of memory")
+    assert.include(printed, "12 runs; one at a time, which need about 511 MiB of memory")
   })
 })
 

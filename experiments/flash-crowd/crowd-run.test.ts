@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { silentProgress } from "../engine/progress.ts"
 import { boundOf } from "./crowd-bound.ts"
-import { type CrowdOverrides, runFlashCrowd } from "./crowd-run.ts"
+import { type CrowdOverrides, crowdMemory, runFlashCrowd } from "./crowd-run.ts"
 import type { FlashCrowd } from "./flash-crowd.ts"
 
 const spec: FlashCrowd = {
@@ -63,4 +63,28 @@ describe("runFlashCrowd", () => {
     )
     assert.include(failure.message, "queue")
   })
+})
+
+describe("crowdMemory", () => {
+  // Peaks of `experiments/bench/bench-point.ts` less those of a process that measures almost nothing, 2026-11-30, links
+  // fair; the last one is that of `scale`.
+  const measured: ReadonlyArray<readonly [agents: number, blobs: number, pieces: number, mebibytes: number]> =
+    [
+      [250, 1, 512, 184],
+      [1000, 1, 128, 285],
+      [4000, 1, 16, 726],
+      [2600, 2, 375, 1150],
+      [15_000, 1, 954, 3480]
+    ]
+
+  it.for(measured)(
+    "is near what %d agents with %d blobs of %d pieces took",
+    ([agents, blobs, pieces, mebibytes]) => {
+      const blob = { name: "layer", length: pieces * 2 ** 20, pieceLength: 2 ** 20 }
+      const [first, ...others] = Array.from({ length: blobs }, () => blob)
+      const ratio = crowdMemory({ agents, blobs: [first!, ...others] }) / 2 ** 20 / mebibytes
+      assert.isAbove(ratio, 0.7)
+      assert.isBelow(ratio, 1.4)
+    }
+  )
 })

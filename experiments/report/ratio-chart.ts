@@ -1,5 +1,5 @@
-// Layers of a chart of ratios to a measurement: a row for each case, points of several kinds on an axis around 1, and
-// dashed rules where they count as equal. It does not know what was measured.
+// Layers of a chart of ratios to a measurement: a row for each case, points of several kinds below each other on an
+// axis around 1, and dashed rules where they count as equal. It does not know what was measured.
 
 import type { TopLevelSpec } from "vega-lite"
 import { lightColour } from "./chart-theme.ts"
@@ -50,12 +50,15 @@ export const ratioLayers = <const Row extends string>(chart: RatioChart<Row>) =>
           field: row,
           type: "nominal" as const,
           sort: null,
-          axis: { title: null, grid: true, labelLimit: 320 }
+          axis: { title: null, grid: true, labelLimit: 0 }
         },
+        yOffset: { field: "which", type: "nominal" as const, sort: domain },
         color: {
           field: "which",
           type: "nominal" as const,
-          scale: { domain, range: kinds.map(({ colour }) => colour) }
+          scale: { domain, range: kinds.map(({ colour }) => colour) },
+          // Text is measured by an estimate that is too wide for three entries in a line.
+          legend: { columns: 2 }
         },
         shape: {
           field: "which",

@@ -26,7 +26,9 @@ export const agreementChart = (all: ReadonlyArray<Agreement>, good: number): Cha
   return {
     name: "chart",
     title: "Simulated over measured",
-    caption: `At 1 the simulator agrees with real processes. Between the dashed rules they differ by less than ${Math.round(100 * good)} %.`,
+    caption:
+      `At 1 the simulator agrees with real processes. Between the dashed rules they differ by less than ${Math.round(100 * good)} %. ` +
+      "12 × 64MiB are twelve agents and a blob of 64 MiB.",
     spec: {
       $schema: "https://vega.github.io/schema/vega-lite/v6.json",
       description: "Ratio of simulated to measured completion times for each configuration.",

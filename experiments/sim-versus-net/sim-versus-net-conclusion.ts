@@ -7,9 +7,15 @@ import { byteRateText, byteSizeText } from "../engine/option-text.ts"
 import { percent } from "../report/findings.ts"
 import type { Table } from "../report/result.ts"
 import { type CompletionTimes, type MeasuredFile, type Measurement, meanTimes } from "./measured.ts"
-import { comparisonTitle, goodWithin } from "./sim-versus-net-answer.ts"
+import { comparisonTitle, goodWithin, shapedFigure } from "./sim-versus-net-answer.ts"
 import { agreementChart } from "./sim-versus-net-chart.ts"
-import { type ShapedCompared, shapedComparison, shapedLabel, shapedRuns } from "./sim-versus-net-shaped.ts"
+import {
+  congestionOf,
+  type ShapedCompared,
+  shapedComparison,
+  shapedLabel,
+  shapedRuns
+} from "./sim-versus-net-shaped.ts"
 import type { LoopbackCosts } from "./simulated-loopback.ts"
 import { offBy, ratios } from "./time-ratios.ts"
 
@@ -95,7 +101,7 @@ const machineTable = ({ cpu, cores, memory_gib, kernel, node, storage }: Measure
 })
 
 const labelOf = ({ measurement: { options, role } }: Compared): string =>
-  `${optionsText(options)}${role === "calibration" ? " (calibration)" : ""}`
+  `${role === "calibration" ? "fitted" : "loopback"}: ${options.agents} × ${sizeText(options.size)}, ${rateText(options.rate)}`
 
 const agreement = (compared: { readonly simulated: CompletionTimes; readonly measured: CompletionTimes }) => {
   const { p50_s, max_s } = ratios(compared.simulated, compared.measured)
@@ -116,6 +122,25 @@ export const concludeSimVersusNet = (
     ...shaped.flatMap(({ measurement }) => measurement.runs.map((run) => run.cpu_share))
   )
   const figure = (value: number, unit: string, meaning: string) => ({ value, unit, meaning })
+  /** TCP's congestion controls, in the order of the file. Each shares links in its own way, so each is judged alone. */
+  const controls = [...new Set(shaped.map(congestionOf))]
+  const figuresOfControl = (control: string) => {
+    const own = shaped.filter((compared) => congestionOf(compared) === control)
+    const worst = (said: (compared: ShapedCompared) => CompletionTimes) =>
+      Math.max(...own.map((compared) => offBy(said(compared), compared.measured)))
+    return {
+      [shapedFigure.predicted(control)]: figure(
+        worst(({ measurement }) => measurement.predicted),
+        "",
+        `Shaped links with ${control}: largest difference of a p50 or maximum that was written down before the measuring.`
+      ),
+      [shapedFigure.simulated(control)]: figure(
+        worst(({ simulated }) => simulated),
+        "",
+        "The same for the times that were simulated by the sources of this report."
+      )
+    }
+  }
   return {
     strategies: {},
     figures: {
@@ -136,16 +161,7 @@ export const concludeSimVersusNet = (
         "The same for simulated times where constants were fitted."
       ),
       shaped_measurements: figure(shaped.length, "", "Measurements on links that the kernel shapes."),
-      worst_shaped_simulated: figure(
-        Math.max(0, ...shaped.map(({ simulated, measured }) => offBy(simulated, measured))),
-        "",
-        "Largest difference of a simulated p50 or maximum from the measured one on shaped links."
-      ),
-      worst_shaped_predicted: figure(
-        Math.max(0, ...shaped.map(({ measurement, measured }) => offBy(measurement.predicted, measured))),
-        "",
-        "The same for the times that were written down before the measuring."
-      ),
+      ...Object.assign({}, ...controls.map(figuresOfControl)),
       processors_at_most: figure(
         processors,
         "",

@@ -26,9 +26,18 @@ const shapedText = ({ agents, size, pieceLength, limiter }: ShapedMeasurement["o
 /** Where the link is the same, what tells two measurements apart: TCP and further settings. */
 const tcpText = ({ links }: ShapedMeasurement): string => links.split(", ").slice(3).join(", ")
 
-/** A line of the chart. */
-export const shapedLabel = ({ measurement }: ShapedCompared): string =>
-  `${shapedText(measurement.options)}, shaped, ${tcpText(measurement)}`
+/** TCP's congestion control, which comes first of these. */
+export const congestionOf = ({ measurement }: ShapedCompared): string =>
+  tcpText(measurement).split(", ", 1)[0] ?? ""
+
+/** A line of the chart, short because the axis has little room. */
+export const shapedLabel = ({ measurement }: ShapedCompared): string => {
+  const { agents, size, pieceLength, limiter } = measurement.options
+  return (
+    `${tcpText(measurement)}: ${agents} × ${sizeText(size)} in ${sizeText(pieceLength)}` +
+    `${limiter === undefined ? "" : ", limited"}`
+  )
+}
 
 /** Ratios to the bound. */
 const overBound = ({ p50_s, max_s }: CompletionTimes, bound: number): ReadonlyArray<string> =>
