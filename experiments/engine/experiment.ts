@@ -74,6 +74,8 @@ export interface ExperimentDefinition<Fields extends OptionFields, Input, Outcom
   readonly method: ReadonlyArray<string>
   /** What the result does not show, in lines. */
   readonly limits: ReadonlyArray<string>
+  /** What short names in its tables and charts mean. */
+  readonly names?: Readonly<Record<string, string>>
   /** The models of links on which it measures. Absent with an option `links`, which says it. */
   readonly links?: ReadonlyArray<string>
   /** Why these options contradict each other, in a line. Called before anything runs. */
@@ -123,6 +125,7 @@ export interface Experiment {
   readonly question: string
   readonly method: ReadonlyArray<string>
   readonly limits: ReadonlyArray<string>
+  readonly names?: Readonly<Record<string, string>>
   readonly links?: ReadonlyArray<string>
   readonly options: ReadonlyArray<OptionDescription>
   readonly quick: Readonly<Record<string, string>>
@@ -204,6 +207,7 @@ export const defineExperiment = <Fields extends OptionFields, Input, Outcome ext
     question,
     method,
     limits,
+    ...(definition.names === undefined ? {} : { names: definition.names }),
     ...(definition.links === undefined ? {} : { links: definition.links }),
     options: Object.entries(fields).map(([key, field]) => ({
       name: key,

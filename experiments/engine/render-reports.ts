@@ -6,14 +6,12 @@ import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { Console, Data, Effect } from "effect"
 import { type ReportUnwritable, writeReport } from "../report/report-files.ts"
-import { reportPage } from "../report/report-page.ts"
 import { decodeResult, resultText } from "../report/result.ts"
 import type { Experiment } from "./experiment.ts"
 import type { SourcesUnreadable } from "./fingerprint.ts"
 import type { Laboratory } from "./laboratory.ts"
-import { linkBadge } from "./link-badge.ts"
 import { standingOf } from "./provenance.ts"
-import { planReport, replayCommand } from "./report.ts"
+import { pageOf, planReport } from "./report.ts"
 import { writeIndex } from "./report-index.ts"
 
 /** A kept report cannot be read, or is of another version of its experiment. */
@@ -53,7 +51,7 @@ const renderQuick = Effect.fnUntraced(function* (experiment: Experiment, lab: La
 })
 
 const renderFull = Effect.fnUntraced(function* (experiment: Experiment, lab: Laboratory) {
-  const { name, title, method, limits } = experiment
+  const { name } = experiment
   const folder = join(lab.reports, name)
   const { report: code } = yield* lab.fingerprints(name)
   if ((yield* standingOf(lab.reports, name, code)) === "changed") {
@@ -73,11 +71,9 @@ const renderFull = Effect.fnUntraced(function* (experiment: Experiment, lab: Lab
       )
     )
   })
-  const links = linkBadge(experiment, result)
-  const page = { title, result, method, limits, charts, command: replayCommand(plan) }
   yield* writeReport(folder, [
     { name: "result.json", text: resultText(result) },
-    { name: "index.html", text: reportPage(links === undefined ? page : { ...page, links }) }
+    { name: "index.html", text: pageOf(plan, result, charts) }
   ])
   yield* Console.log(folder)
 })

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import { drawChart } from "../report/chart.ts"
 import { chartFiles } from "../report/report-files.ts"
-import { reportPage } from "../report/report-page.ts"
+import { type ReportPage, reportPage } from "../report/report-page.ts"
 import { type Result, resultText, withRoundedNumbers } from "../report/result.ts"
 import type { Cell, CellOutcome, Experiment, ExperimentFailed, PreparedExperiment } from "./experiment.ts"
 import { linkBadge } from "./link-badge.ts"
@@ -102,21 +102,23 @@ export const concludeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, 
   return { result, charts: measured.charts, events }
 })
 
+/** The page of a result, which the plan gave or an earlier one. */
+export const pageOf = (plan: ReportPlan, result: Result, charts: ReportPage["charts"]): string => {
+  const { experiment } = plan
+  const { title, method, limits, names } = experiment
+  const links = linkBadge(experiment, result)
+  return reportPage({
+    ...{ title, result, method, limits, charts, command: replayCommand(plan) },
+    ...(links === undefined ? {} : { links }),
+    ...(names === undefined ? {} : { names })
+  })
+}
+
 /** Makes the whole report: its result and the bytes of its files. */
 export const makeReport = Effect.fnUntraced(function* <E>(plan: ReportPlan, measure: MeasureCells<E>) {
-  const { experiment } = plan
   const { result, charts: sources, events } = yield* concludeReport(plan, measure)
   const charts = yield* Effect.forEach(sources, drawChart)
-  const links = linkBadge(experiment, result)
-  const page = reportPage({
-    ...(links === undefined ? {} : { links }),
-    title: experiment.title,
-    result,
-    method: experiment.method,
-    limits: experiment.limits,
-    charts,
-    command: replayCommand(plan)
-  })
+  const page = pageOf(plan, result, charts)
   const files = [
     { name: "result.json", text: resultText(result) },
     ...charts.flatMap(chartFiles),

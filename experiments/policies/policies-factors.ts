@@ -250,6 +250,11 @@ const allFactors = (piece: number): ReadonlyArray<Factor> => {
 /** Names of all factors in the order of the report. */
 export const factorNames: ReadonlyArray<string> = allFactors(limits.minPieceLength).map(({ name }) => name)
 
+/** The meaning of each name. */
+export const factorMeanings: Readonly<Record<string, string>> = Object.fromEntries(
+  allFactors(limits.minPieceLength).map(({ name, title }) => [name, title])
+)
+
 /** The factors of the options, in the order of the report. */
 export const factorsOf = ({
   factors,

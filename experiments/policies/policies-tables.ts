@@ -15,7 +15,7 @@ import {
 } from "./policies-figures.ts"
 
 /** Marks the row of the value that every other factor runs with. */
-const baseMark = "base"
+export const baseMark = "base"
 
 /** Marks an effect that counts. */
 export const yes = "yes"

@@ -155,15 +155,28 @@ describe("the answer", () => {
   it("names what matters most on fair links, and better values of either model", async () => {
     const text = await answer((setting) => {
       if (setting === "neighbour 1, fair") return 13
+      if (setting === "at-once 6, fair") return 10.5
       if (setting === "at-once 8, fair") return 12
       if (setting === "queue 12, queue") return 20
       return setting === "suggest no, queue" ? 9.5 : 10
     })
     assert.strictEqual(
       text,
-      "On fair links neighbour matters most: a wrong value makes the slowest host 30.0 % slower; at-once (20.0 %) " +
-        "follows. 1 of 1 pairs does more or less together than alone, most of all at-once with neighbour: 35.9 % faster. " +
+      "On fair links neighbour matters most: with 1 instead of 2 the slowest host is 30.0 % slower; at-once (6 to 8: " +
+        "20.0 %) follows. 1 of 1 pairs does more or less together than alone, most of all at-once with neighbour: 35.9 % faster. " +
         "3 of 4 rules ship with their best value on both models; suggest (queue) would gain, at most 5.0 %."
+    )
+  })
+
+  it("passes over a value that is worse than its neighbours on both sides, and names a range by its effects", async () => {
+    const text = await answer((setting) => {
+      if (setting === "at-once 6, fair") return 15
+      if (setting === "queue 8, fair") return 11
+      return setting === "queue 12, fair" ? 12 : 10
+    })
+    assert.include(
+      text,
+      "On fair links queue matters most: with 8 to 12 instead of 5 the slowest host is 10.0 to 20.0 % slower. "
     )
   })
 

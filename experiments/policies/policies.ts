@@ -12,7 +12,7 @@ import { crowdMemory } from "../flash-crowd/crowd-run.ts"
 import { shoal } from "../strategies/shoal.ts"
 import { answerOf } from "./policies-answer.ts"
 import { copiesChart, pairsChart, ratiosChart } from "./policies-charts.ts"
-import { factorNames, factorsOf, type Setting } from "./policies-factors.ts"
+import { factorMeanings, factorNames, factorsOf, type Setting } from "./policies-factors.ts"
 import { measuredSweeps, outcomeOf, type PolicyOutcome } from "./policies-figures.ts"
 import { pairNames, shippedPairs } from "./policies-pairs.ts"
 import { factorTable, pairsTable, rulesTable, runFigures, shippedTable } from "./policies-tables.ts"
@@ -180,7 +180,14 @@ export const policies = defineExperiment({
     "The shipped values then run with more hosts, on seeds that no choice was made on. To try another value there, " +
       "change limits.ts and run the experiment again: the index marks reports of other code."
   ],
+  names: factorMeanings,
   limits: [
+    "The worst single value, five neighbours for a newcomer, does not say that more are worse: eight are as good as " +
+      "three. Twice five is the maximum of ten that a host accepts, so the places that the tracker knows run out, each " +
+      "newcomer gets the hosts that came just before it, and pieces go along a chain. With a maximum of 14 five are as " +
+      "good as three, and four with a maximum of 8 are as bad as five (120 hosts, fair, seeds 1 and 2: 1.14 and 1.34 " +
+      "of the bound). With eight no places are left at once, and the tracker chooses among all. The answer names " +
+      "ranges of values for this reason.",
     "Pairs are tried with two values of each rule, not with all, and three rules together are not tried.",
     "One size of blob, equal links, no failures: adversity and scale have others. Rules of the end of long blobs show " +
       "nothing in 128 pieces.",

@@ -16,6 +16,22 @@ export interface ReportPage {
   readonly command: string
   /** The model of links; absent where there are none. */
   readonly links?: string
+  /** What short names in tables and charts mean. */
+  readonly names?: Readonly<Record<string, string>>
+}
+
+const namesTable = ({ names }: ReportPage): string => {
+  if (names === undefined) return ""
+  const rows = Object.entries(names).map(
+    ([name, meaning]) =>
+      `<tr><th scope="row">${escape(name)}</th><td class="meaning">${escape(meaning)}</td></tr>\n`
+  )
+  return `<h2>What the names mean</h2>
+<div class="table"><table>
+<thead><tr><th scope="col">Name</th><th scope="col">What it is</th></tr></thead>
+<tbody>
+${rows.join("")}</tbody></table></div>
+`
 }
 
 const optionsTable = (result: Result): string =>
@@ -53,7 +69,7 @@ ${reportStyle}</style>
 ${badge(page.links)}
 </header>
 ${page.charts.map((chart) => chartFigure({ ...chart, id: chart.name, links: page.links })).join("\n")}
-${timesTable(page.result, 2)}
+${namesTable(page)}${timesTable(page.result, 2)}
 ${(page.result.tables ?? []).map((table) => ownTable(table, 2)).join("\n")}
 ${figuresTable(page.result, 2)}
 <h2>Method</h2>
