@@ -5,6 +5,7 @@ import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { byteRateText, byteSizeText, durationText } from "../../experiments/engine/option-text.ts"
 import { CliFailure } from "./cli-failure.ts"
+import { missingName } from "./measure-refusals.ts"
 import { shapers } from "./namespace-plan.ts"
 
 const inNamespaces = (text: string): string => `With --namespaces: ${text}`
@@ -112,7 +113,7 @@ const flags = {
   ),
   quietBelow: Flag.Finite("quiet-below").pipe(
     Flag.withDescription(
-      "The pulls begin when less of all processors is in use (0.1); not with --namespaces"
+      "The pulls begin when less of all processors is in use (0.1; 1: at once); not with --namespaces"
     ),
     Flag.withDefault(0.1)
   ),
@@ -157,7 +158,7 @@ export const measureCommand = Command.make("measure", flags, (given) => {
   const { agents, size, rate, burst, queue, delay, name } = given
   if (!given.namespaces) {
     if (Option.isNone(name)) {
-      return new CliFailure({ message: "--name is missing: the name of the measurement in the file" })
+      return new CliFailure({ message: missingName(given.file) })
     }
     const { role, conditions, runs, maxBusy, quietBelow, file, storage, portBase } = given
     return Effect.flatMap(

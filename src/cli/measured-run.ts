@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { loadavg } from "node:os"
 import { join } from "node:path"
-import { Duration, Effect } from "effect"
+import { Effect } from "effect"
 import { HttpClient } from "effect/http"
 import { ascending } from "../../experiments/report/quantiles.ts"
 import { rounded } from "../../experiments/report/result.ts"
@@ -20,7 +20,6 @@ import {
   pushBlob,
   type RandomBlob,
   randomBlob,
-  settleMillis,
   warmUpBytes
 } from "../../experiments/sim-versus-net/registry-pull.ts"
 import type { LoopbackOptions } from "../../experiments/sim-versus-net/simulated-loopback.ts"
@@ -30,7 +29,8 @@ import { monotonicNow } from "../runtime-net/platform/node-timers.ts"
 import { runChild } from "./child-process.ts"
 import { CliFailure } from "./cli-failure.ts"
 import { checkPorts, writeFolder } from "./preflight.ts"
-import { machineBusyNow, processorUseDuring } from "./processor-time.ts"
+import { processorUseDuring } from "./processor-time.ts"
+import { quietMachine } from "./quiet-machine.ts"
 import { untilReady } from "./up.ts"
 import { planUp } from "./up-plan.ts"
 
@@ -40,12 +40,11 @@ export interface MeasuredPlace {
   readonly portBase: number
   /**
    * The pulls begin when less than this share of all cores is in use: the processes have settled, and nothing else
-   * runs.
+   * runs. 1 does not wait.
    */
   readonly quietBelow: number
 }
 
-const quietWithin = "10 minutes"
 /** Time limit of the pulls: a multiple of the time that the rate alone needs, and a constant. */
 const patienceFactor = 10
 const patienceSeconds = 60
@@ -69,12 +68,6 @@ const failed = (error: { readonly message: string }): CliFailure =>
   new CliFailure({ message: `the measured run failed: ${error.message}` })
 
 const late = (what: string) => () => new CliFailure({ message: `the measured run: ${what} took too long` })
-
-const quietMachine = (below: number): Effect.Effect<void, CliFailure> =>
-  Effect.gen(function* () {
-    do yield* Effect.sleep(Duration.millis(settleMillis))
-    while ((yield* machineBusyNow) >= below)
-  }).pipe(Effect.timeoutOrElse({ duration: quietWithin, orElse: late("waiting for a quiet machine") }))
 
 /** Runs once. Fails with one line when a process does not start, a pull fails, or a step takes too long. */
 export const measureRun = (

@@ -12,9 +12,12 @@ import {
   type LoopbackOptions,
   simulateLoopback
 } from "../../experiments/sim-versus-net/simulated-loopback.ts"
+import { ratios } from "../../experiments/sim-versus-net/time-ratios.ts"
 import { CliFailure } from "./cli-failure.ts"
+import { burstRefusal, runsRefusal } from "./measure-refusals.ts"
 import { measuredFileAt } from "./measured-file.ts"
 import { type MeasuredPlace, measureRun } from "./measured-run.ts"
+import { offByLine } from "./namespace-text.ts"
 
 /** What to measure, how often, and where to keep it. */
 export interface MeasurementRequest extends LoopbackOptions, MeasuredPlace {
@@ -58,6 +61,8 @@ const runsOf = (
 export const takeMeasurement = (given: MeasurementRequest): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
     const { name, role, agents, size, rate, burst, file, conditions } = given
+    const refusal = runsRefusal(given.runs) ?? burstRefusal(size, burst)
+    if (refusal !== undefined) return yield* new CliFailure({ message: refusal })
     const kept = measuredFileAt(file, given.storage)
     yield* kept.check
     const options: LoopbackOptions = { agents, size, rate, burst }
@@ -74,6 +79,15 @@ export const takeMeasurement = (given: MeasurementRequest): Effect.Effect<void, 
     if (predicted.predicted !== undefined) {
       yield* Console.log(`predicted: p50 ${predicted.predicted.p50_s} s, max ${predicted.predicted.max_s} s`)
     }
-    const [first, ...others] = yield* runsOf(options, given)
+    const runs = yield* runsOf(options, given)
+    if (predicted.predicted !== undefined) {
+      const measured = meanTimes(runs.map(({ completions_s }) => completions_s))
+      const shares = ratios(predicted.predicted, measured)
+      yield* Console.log(
+        `measured: p50 ${measured.p50_s} s, max ${measured.max_s} s, means of ${runs.length} runs`
+      )
+      yield* Console.log(offByLine(shares.p50_s, shares.max_s))
+    }
+    const [first, ...others] = runs
     yield* kept.keep({ name, options, role, ...predicted, conditions, runs: [first!, ...others] })
   })

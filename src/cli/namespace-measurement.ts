@@ -10,6 +10,7 @@ import { type CompletionTimes, meanTimes } from "../../experiments/sim-versus-ne
 import { boundOfLinks, simulateLinks } from "../../experiments/sim-versus-net/simulated-links.ts"
 import { choosePieceLength } from "../protocol/wire/metainfo.ts"
 import { CliFailure, type NotPossibleHere } from "./cli-failure.ts"
+import { burstRefusal, piecesRefusal, runsRefusal } from "./measure-refusals.ts"
 import { measuredFileAt } from "./measured-file.ts"
 import { type LinkShape, settingPattern } from "./namespace-plan.ts"
 import { type NamespaceRun, type NamespaceRunOptions, runInNamespaces } from "./namespace-run.ts"
@@ -65,7 +66,8 @@ const optionsOf = (given: NamespaceRequest): Effect.Effect<NamespaceRunOptions, 
   if (given.name !== undefined && given.seeds < 1) {
     return refuse("--seeds 0: what is kept under a name is predicted first")
   }
-  if (given.runs < 1) return refuse(`--runs ${given.runs}: expected at least 1`)
+  const refusal = runsRefusal(given.runs) ?? piecesRefusal(pieceLength) ?? burstRefusal(size, shape.burst)
+  if (refusal !== undefined) return refuse(refusal)
   const { known, own } = congestionControls()
   const congestion = given.congestion ?? (known.includes(usualCongestion) ? usualCongestion : own)
   if (!known.includes(congestion)) {

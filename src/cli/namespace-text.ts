@@ -154,6 +154,10 @@ export const hostLines = (run: NamespaceRun): ReadonlyArray<string> => {
   ]
 }
 
+/** `p50` and `slowest` are the predicted times over the measured ones. */
+export const offByLine = (p50: number, slowest: number): string =>
+  `prediction off by ${signedPercent(p50 - 1)} (p50) and ${signedPercent(slowest - 1)} (slowest)`
+
 export const conclusionLines = (
   measured: CrowdTimes,
   runs: number,
@@ -163,8 +167,5 @@ export const conclusionLines = (
   `measured  ${againstBound(measured, boundOfLinks(links))}${runs > 1 ? `, medians of ${runs} runs` : ""}`,
   ...(predicted === undefined
     ? []
-    : [
-        `prediction off by ${signedPercent(predicted.p50 / measured.p50 - 1)} (p50) and ` +
-          `${signedPercent(predicted.slowest / measured.slowest - 1)} (slowest)`
-      ])
+    : [offByLine(predicted.p50 / measured.p50, predicted.slowest / measured.slowest)])
 ]
