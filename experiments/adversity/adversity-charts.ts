@@ -47,7 +47,10 @@ export const ratioChart = (scenarios: ReadonlyArray<ScenarioRatios>, aim: number
     scale: { zero: false, nice: true },
     axis: { title: "time over the bound", grid: true, tickCount: 8 }
   }
-  const label = `aim ${aim}`
+  const rules = [
+    { aim: 1, label: "bound", align: "left" as const, dx: 5 },
+    { aim, label: `aim ${aim}`, align: "right" as const, dx: -5 }
+  ]
   return {
     name: "chart",
     title: "How far each kind of host is above its bound",
@@ -62,12 +65,7 @@ export const ratioChart = (scenarios: ReadonlyArray<ScenarioRatios>, aim: number
       height: 42 * scenarios.length,
       layer: [
         {
-          data: {
-            values: [
-              { aim: 1, label: "bound" },
-              { aim, label }
-            ]
-          },
+          data: { values: rules.map(({ aim, label }) => ({ aim, label })) },
           mark: { type: "rule", color: lightColour("bound"), strokeWidth: 1.5, strokeDash: [5, 4] },
           encoding: { x: { field: "aim", ...x } }
         },
@@ -80,7 +78,18 @@ export const ratioChart = (scenarios: ReadonlyArray<ScenarioRatios>, aim: number
           data: { values },
           mark: { type: "point", filled: true, opacity: 1, size: 55 },
           encoding: { y, yOffset, color, x: { field: "slowest", ...x } }
-        }
+        },
+        ...rules.map(({ aim, label, align, dx }) => ({
+          data: { values: [{ aim, label }] },
+          mark: {
+            type: "text" as const,
+            color: lightColour("bound"),
+            fontWeight: "bold" as const,
+            align,
+            dx
+          },
+          encoding: { x: { field: "aim", ...x }, y: { value: 3 }, text: { field: "label" } }
+        }))
       ]
     }
   }

@@ -6,6 +6,7 @@ import { assert, describe, it } from "vitest"
 import { assertPlain } from "../../testing/experiments/plain-answer.ts"
 import { silentProgress } from "../engine/progress.ts"
 import { boundOf } from "../flash-crowd/crowd-bound.ts"
+import { drawChart } from "../report/chart.ts"
 import { adversity } from "./adversity.ts"
 import { figuresOf } from "./adversity-figures.ts"
 import { type Adversity, type AdversityOptions, crowdOf, scenariosOf } from "./adversity-scenarios.ts"
@@ -138,5 +139,7 @@ describe("adversity", () => {
     )
     assert.strictEqual(measured.figures.ratio_loss?.value, 1.3)
     assert.strictEqual(measured.tables?.[0]?.rows.length, 8)
+    const [chart] = await Effect.runPromise(Effect.forEach(measured.charts, drawChart))
+    for (const rule of ["bound", "aim 1.25"]) assert.include(chart?.svg ?? "", `>${rule}</text>`)
   })
 })

@@ -46,6 +46,9 @@ describe("progress", () => {
     at(3000)
     progress.update(0.25, "pulling")
     assert.include(written.at(-1), "25 % pulling, about 9 s left")
+    at(119_500)
+    progress.update(0.5, "pulling")
+    assert.include(written.at(-1), "50 % pulling, about 2 min 0 s left")
   })
 
   it("weights its parts, and counts the finished ones", () => {

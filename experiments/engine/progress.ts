@@ -25,8 +25,10 @@ const millisecondsBetweenLines = 100
 const millisecondsBetweenPlainLines = 15_000
 const clearLine = "\r\u001b[2K"
 
-const secondsText = (seconds: number): string =>
-  seconds < 60 ? `${Math.ceil(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`
+const secondsText = (seconds: number): string => {
+  const whole = Math.ceil(seconds)
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`
+}
 
 /** Forwards an update when enough time has passed since the last one. `now` gives milliseconds of wall time. */
 export const rarely = (

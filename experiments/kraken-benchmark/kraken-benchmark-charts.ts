@@ -63,9 +63,11 @@ export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArra
     outcome.curve.map(([seconds, share]) => ({ seconds: rounded(seconds), share: rounded(share), name }))
   )
   const first = Math.min(bound, ...values.map(({ seconds }) => seconds))
+  const isPublished = isPublishedTest(options)
   const x = {
     type: "quantitative" as const,
-    scale: { nice: false, domain: [rounded(0.95 * first), rounded(end)] },
+    // The label of the published median is left of it, because the curves begin right of it.
+    scale: { nice: false, domain: [rounded((isPublished ? 0.65 : 0.95) * first), rounded(end)] },
     axis: secondsAxis
   }
   const y = {
@@ -74,7 +76,7 @@ export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArra
     scale: { domain: [0, 1.04] },
     axis: { title: null, grid: true, format: ".0%", values: [0, 0.25, 0.5, 0.75, 1] }
   }
-  const points = isPublishedTest(options)
+  const points = isPublished
     ? [
         { seconds: published.p50_s, share: 0.5, label: "published p50" },
         { seconds: published.p99_s, share: 0.99, label: "p99" },
@@ -128,11 +130,16 @@ export const completionsChart = (options: KrakenTestOptions, shown: ReadonlyArra
           },
           encoding: { x: publishedMark.x, y }
         },
-        {
-          data: publishedMark.data,
-          mark: { type: "text", align: "left", dx: 9, color: lightColour("ink") },
+        ...(
+          [
+            { shownPoints: points.slice(0, 1), align: "right", dx: -9 },
+            { shownPoints: points.slice(1), align: "left", dx: 9 }
+          ] as const
+        ).map(({ shownPoints, align, dx }) => ({
+          data: { values: shownPoints },
+          mark: { type: "text" as const, align, dx, color: lightColour("ink") },
           encoding: { x: publishedMark.x, y, text: { field: "label" } }
-        }
+        }))
       ]
     }
   }

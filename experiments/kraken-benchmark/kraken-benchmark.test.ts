@@ -5,9 +5,11 @@ import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { assertPlain } from "../../testing/experiments/plain-answer.ts"
 import { silentProgress } from "../engine/progress.ts"
+import { drawChart } from "../report/chart.ts"
 import { strategies } from "../strategies/registry.ts"
 import { krakenBenchmark } from "./kraken-benchmark.ts"
 import { answerOf } from "./kraken-benchmark-answer.ts"
+import { completionsChart } from "./kraken-benchmark-charts.ts"
 import {
   contendersOf,
   crowdOf,
@@ -175,6 +177,18 @@ describe("link use", () => {
   it("is what the downlink carries between the first piece and the last, over what it could", () => {
     const { parts } = outcome(1, 1, 1)
     assert.closeTo(linkUseOf(published, parts!), 2.996e9 / 3e8 / 10.2, 1e-9)
+  })
+})
+
+describe("the chart of completions", () => {
+  it("has the label of the published median left of its point, where no curve is", async () => {
+    const shown = [{ name: "shoal", strategy: "shoal", outcome: outcome(1.02, 1.04, 1.05) }]
+    const { svg } = await Effect.runPromise(drawChart(completionsChart(published, shown)))
+    const anchorOf = (label: string) => new RegExp(`text-anchor="(\\w+)"[^>]*>${label}<`).exec(svg)?.[1]
+    assert.strictEqual(anchorOf("published p50"), "end")
+    assert.strictEqual(anchorOf("p99"), "start")
+    const [, x] = /translate\((-?[\d.]+),[^>]*>published p50</.exec(svg) ?? []
+    assert.isAbove(Number(x), 90, "the label has room")
   })
 })
 

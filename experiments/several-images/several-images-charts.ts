@@ -9,8 +9,10 @@ import type { ImagesOutcome } from "./several-images-run.ts"
 
 const vegaLiteSchema = "https://vega.github.io/schema/vega-lite/v6.json"
 
+const axisTitle = "time over the bound of the slowest host"
+
 const rules = [
-  { ratio: 1, label: "bound" },
+  { ratio: 1, label: "slowest host's bound" },
   { ratio: makespanAim, label: "aim" }
 ]
 
@@ -33,7 +35,7 @@ export const hostsChart = (
     field: "ratio",
     type: "quantitative" as const,
     scale: { zero: false, nice: true },
-    axis: { title: "time over the bound", grid: true, tickCount: 9 }
+    axis: { title: axisTitle, grid: true, tickCount: 9 }
   }
   const y = {
     field: "share",
@@ -45,8 +47,8 @@ export const hostsChart = (
     name: "chart",
     title: "Hosts that have all that they want",
     caption:
-      "A curve for each seed. Hosts want different amounts, so that they finish at different times; the bound is that " +
-      "of the last one.",
+      "A curve for each seed. Hosts want different amounts, so that they finish at different times, and most before the " +
+      "bound, which is that of the slowest.",
     spec: {
       $schema: vegaLiteSchema,
       description: "Share of hosts that have all of their blobs, over time in bounds, for each seed.",
@@ -88,7 +90,7 @@ export const blobsChart = (outcomes: ReadonlyArray<ImagesOutcome>): ChartSource 
     field: "ratio",
     type: "quantitative" as const,
     scale: { zero: true, nice: true },
-    axis: { title: "time over the bound", grid: true, tickCount: 6 }
+    axis: { title: axisTitle, grid: true, tickCount: 6 }
   }
   return {
     name: "blobs",

@@ -7,7 +7,7 @@ import { assertPlain } from "../../testing/experiments/plain-answer.ts"
 import { silentProgress } from "../engine/progress.ts"
 import type { Findings } from "../report/result.ts"
 import type { Measurement, ShapedMeasurement } from "./measured.ts"
-import { simVersusNet } from "./sim-versus-net.ts"
+import { readMeasured, simVersusNet } from "./sim-versus-net.ts"
 import { answerOf } from "./sim-versus-net-answer.ts"
 import { comparedWith, concludeSimVersusNet } from "./sim-versus-net-conclusion.ts"
 import { boundOfLinks, simulateLinks } from "./simulated-links.ts"
@@ -162,6 +162,22 @@ describe("sim-versus-net", () => {
       "Nothing is predicted yet. Where constants were fitted, times are off by at most 2.0 %."
     )
     expect(answerOf(findings(0.1, [["a", "prediction"]]))).toMatch(/the aim of 10\.0 % is met\.$/)
+  })
+
+  it("has a short line in its chart for each measurement, that begins with loopback or TCP", () => {
+    const { machine, measurements, shaped } = readMeasured()
+    const same = { p50_s: 10, max_s: 20 }
+    const { charts } = concludeSimVersusNet(
+      machine,
+      costs,
+      measurements.map((each) => comparedWith(each, same)),
+      shaped.map((each) => ({ measurement: each, measured: same, simulated: same }))
+    )
+    const labels = [...JSON.stringify(charts[0]?.spec).matchAll(/"label":"([^"]+)"/g)].map(
+      ([, label]) => label
+    )
+    expect(new Set(labels).size).toBe(measurements.length + shaped.length)
+    for (const label of labels) expect(label).toMatch(/^(fitted|loopback|cubic|bbr): .{1,30}$/)
   })
 
   it("has a cell for each measurement and seed", async () => {

@@ -33,7 +33,8 @@ const steps: TopLevelSpec = {
       field: "rules",
       type: "nominal",
       scale: colours([before, matched, passing, now]),
-      legend: { title: null, orient: "top" }
+      // Text is measured by an estimate that is too wide for four entries in a line.
+      legend: { title: null, orient: "top", columns: 2 }
     }
   },
   layer: [
@@ -72,7 +73,7 @@ const use: TopLevelSpec = {
       field: "share",
       type: "quantitative",
       scale: { domain: [0, 1.15], nice: false },
-      axis: { title: "pieces that came, over what the downlinks carry", format: ".1f", grid: true }
+      axis: { title: "part of the downlinks", format: ".1f", grid: true }
     },
     color: {
       field: "rules",
@@ -145,7 +146,9 @@ export const rulesCharts: ReadonlyArray<ChartSource> = [
   {
     name: "use",
     title: "Where the time went",
-    caption: "300 agents, 375 pieces of 4 MB. The median host ends where the line falls.",
+    caption:
+      "300 agents, 375 pieces of 4 MB: pieces that came, over what the downlinks carry. The median host ends where the " +
+      "line falls. A piece counts when it is whole, so that four slots may have more than the links carry in them.",
     spec: use
   },
   {
