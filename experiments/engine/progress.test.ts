@@ -1,4 +1,5 @@
-// Tests of the progress line: few plain lines when piped, one short line on a terminal, and an estimate of the remaining time.
+// Tests of the progress line: few plain lines when piped, one short line on a terminal, and an estimate of the time
+// that remains.
 
 import { assert, describe, it } from "vitest"
 import { makeProgress, progressOfParts } from "./progress.ts"

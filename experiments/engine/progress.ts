@@ -1,5 +1,5 @@
 // Progress of a long run: one line on a terminal, rewritten at most ten times per second, with an estimate of the
-// remaining time; a line of its own at most every 15 s when the output is piped. It reads the wall clock only, never the
+// remaining time; a plain line at most every 15 s when the output is piped. It reads the wall clock only, never the
 // clock of a simulation, and has no influence on the result.
 
 /** Receives the progress of a run. */

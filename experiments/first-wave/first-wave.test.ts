@@ -53,7 +53,11 @@ describe("first wave", () => {
     const { result, files } = await reportOf(options, 1)
     assert.include(stdout, `trace hash ${result.trace_hash}`)
     for (const file of files)
-      assert.strictEqual(await readFile(join(folder, "first-wave", file.name), "utf8"), file.text, file.name)
+      assert.strictEqual(
+        await readFile(join(folder, "own", "first-wave", file.name), "utf8"),
+        file.text,
+        file.name
+      )
   })
 
   it("measures one agent that pulls one piece", async () => {

@@ -101,11 +101,11 @@ const whatMatters = (options: PolicyOptions, findings: Findings, links: string):
     .slice(0, 3)
   const [first, ...others] = harmful
   if (first === undefined) return `On ${links} links no rule matters: no other value is noticeably slower.`
-  const labels = (range: ReadonlyArray<TriedValue>) => rangeText(range.map(({ label }) => label))
-  const following = others.map(({ name, range }) => `${name} (${labels(range)}: ${percent(worstOf(range))})`)
+  const labels = rangeText(first.range.map(({ label }) => label))
+  const following = others.map(({ name, range }) => `${name} (${percent(worstOf(range))})`)
   return (
-    `On ${links} links ${first.name} matters most: with ${labels(first.range)} instead of ${first.ships} the slowest ` +
-    `host is ${effectsText(first.range)} slower` +
+    `On ${links} links ${first.name} matters most: ${labels} instead of ${first.ships} ` +
+    `${first.range.length === 1 ? "makes" : "make"} the slowest host ${effectsText(first.range)} slower` +
     (following.length === 0
       ? "."
       : `; ${following.join(" and ")} ${following.length === 1 ? "follows" : "follow"}.`)

@@ -162,8 +162,8 @@ describe("the answer", () => {
     })
     assert.strictEqual(
       text,
-      "On fair links neighbour matters most: with 1 instead of 2 the slowest host is 30.0 % slower; at-once (6 to 8: " +
-        "20.0 %) follows. 1 of 1 pairs does more or less together than alone, most of all at-once with neighbour: 35.9 % faster. " +
+      "On fair links neighbour matters most: 1 instead of 2 makes the slowest host 30.0 % slower; at-once (20.0 %) " +
+        "follows. 1 of 1 pairs does more or less together than alone, most of all at-once with neighbour: 35.9 % faster. " +
         "3 of 4 rules ship with their best value on both models; suggest (queue) would gain, at most 5.0 %."
     )
   })
@@ -176,7 +176,7 @@ describe("the answer", () => {
     })
     assert.include(
       text,
-      "On fair links queue matters most: with 8 to 12 instead of 5 the slowest host is 10.0 to 20.0 % slower. "
+      "On fair links queue matters most: 8 to 12 instead of 5 make the slowest host 10.0 to 20.0 % slower. "
     )
   })
 
