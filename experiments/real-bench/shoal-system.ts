@@ -12,6 +12,9 @@ const launcher = join(import.meta.dirname, "..", "..", "bin", "shoal.js")
 const portsOfHerd = 5
 const portsOfAgent = 2
 
+/** The launcher gives these to the Node that it starts, and is itself that Node here (bin/shoal.js). */
+const nodeFlags = { herd: [], agent: ["--max-semi-space-size=4"] }
+
 const at = (port: number): string => `http://127.0.0.1:${port}`
 const listen = (port: number) => ({ host: "127.0.0.1", port })
 const bothWays = (rate: number | undefined) =>
@@ -33,7 +36,7 @@ export const shoalSystem: System = {
           const file = join(folder, `${name}.json`)
           writeFileSync(file, JSON.stringify({ data, log: { level: "warn", format: "json" }, ...config }))
           const began = performance.now()
-          const args = [launcher, role, "--config", file]
+          const args = [...nodeFlags[role], launcher, role, "--config", file]
           const program = yield* startProgram({ name, command: process.execPath, args, folder })
           yield* untilReady(name, program, readiness)
           return { programs: [program], startSeconds: (performance.now() - began) / 1000 }
