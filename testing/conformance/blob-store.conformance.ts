@@ -267,6 +267,69 @@ const racingAppends = conformanceCase("one of two appends at the same offset suc
   })
 )
 
+const received = (name: string, length: number, algorithm: "sha256" | "sha512") =>
+  conformanceCase(name, (place) =>
+    Effect.gen(function* () {
+      const blobs = yield* openBlobs(place)
+      const bytes = sampleBytes(21, length)
+      const digest = place.digests.digest(algorithm, bytes)
+      const stat = yield* blobs.receive(digest, chunked(bytes))
+      yield* expectThat(stat.digest === digest && stat.length === length, "the answer names another blob")
+      yield* expectThat(sameBytes(yield* readAll(blobs, digest, 0, length), bytes), "the bytes differ")
+      const again = yield* blobs.receive(digest, chunked(bytes))
+      yield* expectThat(again.length === length, "a blob that is there cannot be received again")
+      const listed = yield* blobs.list
+      yield* expectThat(listed.length === 1 && listed[0]?.digest === digest, "list does not name the blob")
+    })
+  )
+
+const receivesNothing = conformanceCase(
+  "a blob whose source fails, or that has another digest, leaves nothing",
+  (place) =>
+    Effect.gen(function* () {
+      const blobs = yield* openBlobs(place)
+      const bytes = sampleBytes(22, 4000)
+      const digest = sha256(place, bytes)
+      const before = (yield* blobs.usage).other
+      const failing = Stream.concat(
+        chunked(bytes.slice(0, 3000)),
+        Stream.fail({ _tag: "HungUp", message: "the sender hung up" } as const)
+      )
+      yield* expectFailure(blobs.receive(digest, failing), "HungUp")
+      const other = chunked(sampleBytes(23, 4000))
+      const wrong = yield* expectFailure(blobs.receive(digest, other), "DigestMismatch")
+      yield* expectThat(wrong.expected === digest, "the error names another digest")
+      yield* expectThat(Option.isNone(yield* blobs.stat(digest)), "something is there")
+      const usage = yield* blobs.usage
+      yield* expectThat(usage.kept.length === 0 && usage.other === before, "bytes are left")
+      yield* blobs.receive(digest, chunked(bytes))
+    })
+)
+
+const receivingIsCut = conformanceCase("a blob that a kill cuts leaves nothing at the next start", (place) =>
+  Effect.gen(function* () {
+    const bytes = sampleBytes(24, 6000)
+    const digest = sha256(place, bytes)
+    const before = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const blobs = yield* openBlobs(place)
+        const { other } = yield* blobs.usage
+        const cut = Stream.concat(
+          chunked(bytes.slice(0, 4000)),
+          Stream.fromEffect(Effect.andThen(place.kill, Effect.fail({ _tag: "Killed" } as const)))
+        )
+        yield* Effect.exit(blobs.receive(digest, cut))
+        return other
+      })
+    )
+    const blobs = yield* openBlobs(place)
+    yield* expectThat(Option.isNone(yield* blobs.stat(digest)), "half a blob is complete")
+    const { other } = yield* blobs.usage
+    yield* expectThat(other === before, `${other - before} bytes are left`)
+    yield* blobs.receive(digest, chunked(bytes))
+  })
+)
+
 export const blobStoreConformance: ReadonlyArray<ConformanceCase> = [
   roundTrip("a blob is uploaded, found, read, listed and removed", 10_000, "sha256"),
   roundTrip("the same by SHA-512", 10_000, "sha512"),
@@ -280,5 +343,10 @@ export const blobStoreConformance: ReadonlyArray<ConformanceCase> = [
   appendIsCut,
   blobSurvivesKill,
   concurrentUploads,
-  racingAppends
+  racingAppends,
+  received("a blob is received in one go, also twice", 10_000, "sha256"),
+  received("the same by SHA-512", 10_000, "sha512"),
+  received("an empty blob is received", 0, "sha256"),
+  receivesNothing,
+  receivingIsCut
 ]

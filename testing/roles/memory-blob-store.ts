@@ -130,6 +130,19 @@ export const makeMemoryBlobs = (digests: Digests["Service"]): MemoryBlobs => {
       }),
     abortUpload: (upload) =>
       Effect.asVoid(Effect.tap(uploadOf(upload), () => Effect.sync(() => uploads.delete(upload)))),
+    receive: (digest, bytes) =>
+      Effect.acquireUseRelease(
+        store.createUpload,
+        (upload) =>
+          Effect.andThen(store.appendUpload(upload, 0, bytes), store.commitUpload(upload, digest)).pipe(
+            Effect.catch((error) =>
+              error instanceof UploadUnknown || error instanceof UploadOffsetWrong
+                ? Effect.die(error)
+                : Effect.fail(error)
+            )
+          ),
+        (upload) => Effect.sync(() => uploads.delete(upload))
+      ),
 
     metainfo: (digest) => Effect.sync(() => Option.fromUndefinedOr(torrents.get(digest))),
     makeMetainfo: (digest, pieceLength) =>

@@ -7,7 +7,15 @@ import type { Bitfield } from "../../protocol/kit/bitfield.ts"
 import type { Digest } from "../../protocol/wire/digest.ts"
 import { pieceSize, type SwarmInfo } from "../../protocol/wire/metainfo.ts"
 import type { HashProof, Payload } from "../../protocol/wire/payload.ts"
-import type { BlobStore, LoadOutcome, PieceFile, StoreOutcome } from "../services/blob-store.ts"
+import type {
+  BlobStat,
+  BlobStore,
+  BlobStoreError,
+  DigestMismatch,
+  LoadOutcome,
+  PieceFile,
+  StoreOutcome
+} from "../services/blob-store.ts"
 import { BlobStoreLayer } from "../services/blob-store-layer.ts"
 
 export interface MeteredUse {
@@ -88,6 +96,13 @@ class MeteredBlobs extends BlobStoreLayer {
 
   override commitUpload(upload: string, digest: Digest): ReturnType<BlobStore["commitUpload"]> {
     return Effect.ensuring(this.below.commitUpload(upload, digest), this.#changed(digest))
+  }
+
+  override receive<E>(
+    digest: Digest,
+    bytes: Stream.Stream<Uint8Array, E>
+  ): Effect.Effect<BlobStat, E | DigestMismatch | BlobStoreError> {
+    return Effect.ensuring(this.below.receive(digest, bytes), this.#changed(digest))
   }
 
   override makeMetainfo(digest: Digest, pieceLength: number): ReturnType<BlobStore["makeMetainfo"]> {

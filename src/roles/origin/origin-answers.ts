@@ -24,11 +24,10 @@ import type { OriginMirror } from "./origin-mirror.ts"
 import type { OriginRepair } from "./origin-repair.ts"
 import type { OriginReplication } from "./origin-replication.ts"
 import type { OriginTouches } from "./origin-touches.ts"
-import type { TransientUploads } from "./transient-uploads.ts"
 
 export interface OriginAnswersOptions {
   readonly blobs: BlobStore
-  readonly transient: TransientUploads
+  readonly receive: BlobStore["receive"]
   readonly touches: OriginTouches
   readonly repair: OriginRepair
   readonly replication: Pick<OriginReplication, "aroundCommit">
@@ -49,7 +48,7 @@ const inOci = <A, R>(effect: Effect.Effect<A, StoreFailure | OciError, R>): Effe
 const stored = (status: 200 | 201) => HttpServerResponse.empty({ status })
 
 export const originAnswers = (options: OriginAnswersOptions) => {
-  const { blobs, transient, touches, repair, replication, mirror, peer, limits } = options
+  const { blobs, receive, touches, repair, replication, mirror, peer, limits } = options
 
   const touchedByHead = (request: HttpServerRequest.HttpServerRequest, digest: Digest) =>
     request.method === "HEAD" ? touches.touch(digest) : Effect.void
@@ -71,7 +70,7 @@ export const originAnswers = (options: OriginAnswersOptions) => {
         yield* repair.completed(digest)
         return stored(200)
       }
-      const commit = Effect.andThen(transient.receive(digest, request.stream), repair.completed(digest))
+      const commit = Effect.andThen(receive(digest, request.stream), repair.completed(digest))
       yield* replication.aroundCommit(digest, commit)
       return stored(201)
     }).pipe((put) => touches.using(digest, put))
@@ -88,7 +87,7 @@ export const originAnswers = (options: OriginAnswersOptions) => {
       const copy = yield* decodeCopy(digest, metainfoLength, request.stream)
       if (typeof copy === "string") return yield* ociError("BLOB_UPLOAD_INVALID", { message: copy })
       if (Option.isNone(yield* blobs.stat(digest))) {
-        const { length } = yield* transient.receive(digest, copy.blob)
+        const { length } = yield* receive(digest, copy.blob)
         if (length !== copy.metainfo.length) {
           return yield* ociError("SIZE_INVALID", {
             message: `${digest} has ${length} bytes, its metainfo says ${copy.metainfo.length}`

@@ -22,7 +22,7 @@ import { AskLimits } from "../client/limits.ts"
 import { makeUpstreams } from "../client/upstreams.ts"
 import { type HttpApp, makeHttpApp } from "../http/http-app.ts"
 import { HttpLimits } from "../http/limits.ts"
-import { UploadUnknown } from "../services/blob-store.ts"
+import { type BlobStore, BlobStoreError } from "../services/blob-store.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
 import { UpstreamLimits } from "../upstream/limits.ts"
 import type { UpstreamRegistry } from "../upstream/upstream-registry.ts"
@@ -32,7 +32,6 @@ import { makeOriginCollect } from "./origin-collect.ts"
 import { makeOriginMirror } from "./origin-mirror.ts"
 import { makeOriginRepair } from "./origin-repair.ts"
 import { makeOriginReplication, type OriginReplication } from "./origin-replication.ts"
-import type { TransientUploads } from "./transient-uploads.ts"
 
 const self = "http://self:1"
 const membersOf = (count: number) => [
@@ -178,15 +177,13 @@ describe("repairs of blobs that another owner has", () => {
       const staged = yield* stage({ members: 1, app })
       const go = yield* Deferred.make<void>()
       const receiving: Digest[] = []
-      const transient: TransientUploads = {
-        receive: (digest) =>
-          Effect.gen(function* () {
-            receiving.push(digest)
-            yield* Deferred.await(go)
-            return { digest, length: 1000 }
-          })
-      }
-      const repair = yield* withLimits(makeOriginRepair({ ...staged, transient, self }), OriginLimits, limits)
+      const receive: BlobStore["receive"] = (digest) =>
+        Effect.gen(function* () {
+          receiving.push(digest)
+          yield* Deferred.await(go)
+          return { digest, length: 1000 }
+        })
+      const repair = yield* withLimits(makeOriginRepair({ ...staged, receive, self }), OriginLimits, limits)
       const digests: Digest[] = []
       for (const seed of [1, 2, 3]) {
         const metainfo = yield* staged.put(seed)
@@ -222,8 +219,8 @@ describe("repairs of blobs that another owner has", () => {
   it.effect("are looked for at another owner for askTimeout", () =>
     Effect.gen(function* () {
       const staged = yield* stage({ members: 1, app: Effect.never })
-      const transient = { receive: () => Effect.die("nothing is found") }
-      const repair = yield* makeOriginRepair({ ...staged, transient, self })
+      const receive = () => Effect.die("nothing is found")
+      const repair = yield* makeOriginRepair({ ...staged, receive, self })
       const asking = yield* Effect.forkChild(repair.metainfo("demo/app", hash(new Uint8Array())))
       let ended: number | undefined
       yield* eachSecond(10, (second) => {
@@ -241,15 +238,13 @@ describe("fetches from an upstream", () => {
       const fetching: Digest[] = []
       const state = { fails: false }
       const go = yield* Deferred.make<void>()
-      const transient: TransientUploads = {
-        receive: (digest) =>
-          Effect.gen(function* () {
-            fetching.push(digest)
-            if (state.fails) return yield* new UploadUnknown({ upload: "1" })
-            yield* Deferred.await(go)
-            return { digest, length: 1000 }
-          })
-      }
+      const receive: BlobStore["receive"] = (digest) =>
+        Effect.gen(function* () {
+          fetching.push(digest)
+          if (state.fails) return yield* new BlobStoreError({ reason: "io", message: "broken" })
+          yield* Deferred.await(go)
+          return { digest, length: 1000 }
+        })
       const registry = {
         name: "hub.example",
         blob: () => Effect.succeed({ length: undefined, bytes: Stream.empty })
@@ -259,7 +254,7 @@ describe("fetches from an upstream", () => {
           makeOriginMirror({
             ...staged,
             registries: { of: () => ({ registry, remote: "a/b", freshness: 0 }) },
-            transient,
+            receive,
             arrivals: {
               receive: () => Effect.die("a blob of unknown length is not served while it arrives")
             },

@@ -40,14 +40,12 @@ const mirroring = (blobLength: number | undefined) =>
     const mirror = yield* withLimits(
       makeOriginMirror({
         registries: { of: () => ({ registry, remote: "a/b", freshness: 0 }) },
-        transient: {
-          receive: () =>
-            Effect.gen(function* () {
-              seen.push("upload")
-              yield* Effect.orDie(Deferred.await(ends))
-              return { digest, length: 1000 }
-            })
-        },
+        receive: () =>
+          Effect.gen(function* () {
+            seen.push("upload")
+            yield* Effect.orDie(Deferred.await(ends))
+            return { digest, length: 1000 }
+          }),
         arrivals: {
           receive: (_digest, length, _bytes, began) =>
             Effect.gen(function* () {

@@ -20,6 +20,7 @@ import { askMetainfo } from "../client/ask-metainfo.ts"
 import { BlobOnItsWay } from "../client/origin-errors.ts"
 import type { Upstreams } from "../client/upstreams.ts"
 import { atEnd } from "../scoped.ts"
+import type { BlobStore } from "../services/blob-store.ts"
 import { toDuration } from "../services/clock.ts"
 import { counterMetric, gaugeMetric, type RoleMetrics } from "../services/metrics.ts"
 import { UpstreamLimits } from "../upstream/limits.ts"
@@ -28,7 +29,6 @@ import { OriginLimits } from "./limits.ts"
 import type { OriginArrivals } from "./origin-arrivals.ts"
 import type { OriginRepair } from "./origin-repair.ts"
 import type { OriginReplication } from "./origin-replication.ts"
-import type { TransientUploads } from "./transient-uploads.ts"
 
 export interface OriginMirror {
   /**
@@ -45,7 +45,7 @@ export interface OriginMirror {
 
 export interface OriginMirrorOptions {
   readonly registries: UpstreamRegistries
-  readonly transient: TransientUploads
+  readonly receive: BlobStore["receive"]
   readonly arrivals: OriginArrivals
   readonly repair: OriginRepair
   readonly replication: OriginReplication
@@ -88,8 +88,7 @@ export const makeOriginMirror = (
   options: OriginMirrorOptions
 ): Effect.Effect<OriginMirror, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { registries, transient, arrivals, repair, replication, upstreams, members, self, metrics } =
-      options
+    const { registries, receive, arrivals, repair, replication, upstreams, members, self, metrics } = options
     const limits = yield* OriginLimits
     const { maxUpstreamAnswers, upstreamLacksLifetime } = yield* UpstreamLimits
     const fibers = yield* FiberMap.make<Digest>()
@@ -119,11 +118,11 @@ export const makeOriginMirror = (
       )
 
     /** Makes the blob complete here. */
-    const receive = (mirrored: MirroredRepository, digest: Digest, fetch: Fetch) =>
+    const fetchWhole = (mirrored: MirroredRepository, digest: Digest, fetch: Fetch) =>
       Effect.gen(function* () {
         const { length, bytes } = yield* open(mirrored, digest)
         if (length === undefined || length < limits.minArrivalBytes || length > longestBlob) {
-          return yield* Effect.asVoid(transient.receive(digest, bytes))
+          return yield* Effect.asVoid(receive(digest, bytes))
         }
         yield* arrivals.receive(digest, length, bytes, (arrival) =>
           Effect.sleep(toDuration(limits.arrivalDelay)).pipe(
@@ -144,7 +143,7 @@ export const makeOriginMirror = (
       })
 
     const run = (mirrored: MirroredRepository, digest: Digest, fetch: Fetch): Effect.Effect<void> => {
-      const commit = receive(mirrored, digest, fetch).pipe(
+      const commit = fetchWhole(mirrored, digest, fetch).pipe(
         Effect.andThen(repair.completed(digest)),
         Effect.tap((metainfo) => Deferred.succeed(fetch.outcome, Option.some(metainfo)))
       )

@@ -15,7 +15,6 @@ import { readFromOrigins } from "../client/origin-read.ts"
 import type { UpstreamFailed, Upstreams } from "../client/upstreams.ts"
 import { BlobMissing, type BlobStore, type BlobStoreError } from "../services/blob-store.ts"
 import { OriginLimits } from "./limits.ts"
-import type { TransientUploads } from "./transient-uploads.ts"
 
 export interface OriginRepair {
   /** The metainfo of a blob that is complete here. */
@@ -34,7 +33,7 @@ export interface OriginRepair {
 
 export interface RepairOptions {
   readonly blobs: BlobStore
-  readonly transient: TransientUploads
+  readonly receive: BlobStore["receive"]
   readonly upstreams: Upstreams
   readonly members: ReadonlyArray<string>
   readonly self: string
@@ -47,7 +46,7 @@ interface Offer {
 
 export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRepair, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { blobs, transient, upstreams, members, self } = options
+    const { blobs, receive, upstreams, members, self } = options
     const { maxParallelRepairs, maxQueuedRepairs } = yield* OriginLimits
     const repairs = yield* FiberMap.make<Digest>()
     const atOnce = yield* Semaphore.make(maxParallelRepairs)
@@ -77,19 +76,20 @@ export const makeOriginRepair = (options: RepairOptions): Effect.Effect<OriginRe
     const fetchFrom = (namespace: string, offer: Offer): Effect.Effect<void> => {
       const { digest, length } = offer.metainfo
       const order = [offer.url]
-      return transient
-        .receive(digest, readFromOrigins({ upstreams, order, namespace, digest, start: 0, end: length }))
-        .pipe(
-          Effect.andThen(blobs.makeMetainfo(digest, offer.metainfo.pieceLength)),
-          Effect.andThen(Effect.logInfo("repaired a blob by a copy from another owner")),
-          Effect.catch((error) =>
-            Effect.logWarning("a blob could not be copied from another owner:", error._tag, error.message)
-          ),
-          atOnce.withPermits(1),
-          Effect.asVoid,
-          Effect.annotateLogs({ digest, from: offer.url }),
-          Effect.withSpan("origin.repair", { attributes: { digest, from: offer.url } })
-        )
+      return receive(
+        digest,
+        readFromOrigins({ upstreams, order, namespace, digest, start: 0, end: length })
+      ).pipe(
+        Effect.andThen(blobs.makeMetainfo(digest, offer.metainfo.pieceLength)),
+        Effect.andThen(Effect.logInfo("repaired a blob by a copy from another owner")),
+        Effect.catch((error) =>
+          Effect.logWarning("a blob could not be copied from another owner:", error._tag, error.message)
+        ),
+        atOnce.withPermits(1),
+        Effect.asVoid,
+        Effect.annotateLogs({ digest, from: offer.url }),
+        Effect.withSpan("origin.repair", { attributes: { digest, from: offer.url } })
+      )
     }
 
     /** The metainfo of a blob that is complete here: stored, another owner's, or made. One at a time per blob. */

@@ -20,6 +20,7 @@ import { OciLimits } from "../oci/limits.ts"
 import { makePeerEngine, type PeerEngine } from "../peer/peer-engine.ts"
 import { peerIdOf } from "../peer/peer-identity.ts"
 import type { UploadStore } from "../registry/upload-store.ts"
+import type { BlobStore } from "../services/blob-store.ts"
 import { toDuration } from "../services/clock.ts"
 import { HostStorage } from "../services/host-storage.ts"
 import { makeRoleMetrics } from "../services/metrics.ts"
@@ -32,7 +33,6 @@ import { makeOriginMirror } from "./origin-mirror.ts"
 import { makeOriginRepair } from "./origin-repair.ts"
 import { makeOriginReplication } from "./origin-replication.ts"
 import { makeOriginTouches } from "./origin-touches.ts"
-import { makeTransientUploads, type TransientUploads } from "./transient-uploads.ts"
 
 export interface Origin extends StartedRole {
   readonly engine: PeerEngine
@@ -83,11 +83,9 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
     })
     const upstreams = yield* makeUpstreams
     const touches = yield* makeOriginTouches
-    const uploads = yield* makeTransientUploads(blobs, tables)
-    const transient: TransientUploads = {
-      receive: (digest, bytes) => touches.using(digest, uploads.receive(digest, bytes))
-    }
-    const repair = yield* makeOriginRepair({ blobs, transient, upstreams, members, self })
+    const receive: BlobStore["receive"] = (digest, bytes) =>
+      touches.using(digest, blobs.receive(digest, bytes))
+    const repair = yield* makeOriginRepair({ blobs, receive, upstreams, members, self })
     const replication = yield* makeOriginReplication({
       ...{ blobs, tables, upstreams, repair, members, self, metrics }
     })
@@ -111,7 +109,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
         ? undefined
         : yield* makeOriginMirror({
             registries: yield* makeUpstreamRegistries(config.upstreams),
-            transient,
+            receive,
             arrivals: {
               receive: (digest, length, bytes, began) =>
                 touches.using(digest, arrivals.receive(digest, length, bytes, began))
@@ -126,7 +124,7 @@ export const origin = (config: OriginConfig): HostProgram<Origin> =>
 
     const address: PeerAddress = { peerId, address: engine.address, kind: engine.kind }
     const answers = originAnswers({
-      ...{ blobs, transient, touches, repair, replication, mirror },
+      ...{ blobs, receive, touches, repair, replication, mirror },
       peer: address,
       limits: yield* OciLimits
     })

@@ -85,6 +85,13 @@ export class BlobStoreLayer implements BlobStore {
     return this.below.abortUpload(upload)
   }
 
+  receive<E>(
+    digest: Digest,
+    bytes: Stream.Stream<Uint8Array, E>
+  ): Effect.Effect<BlobStat, E | DigestMismatch | BlobStoreError> {
+    return this.below.receive(digest, bytes)
+  }
+
   metainfo(digest: Digest): Effect.Effect<Option.Option<Torrent>, BlobStoreError> {
     return this.below.metainfo(digest)
   }

@@ -7,6 +7,7 @@
 // and store never writes bytes whose hash differs from the metainfo.
 //
 //   upload:   create -> append* -> commit (digest checked) -> complete blob
+//   receive:  one stream (digest checked) -> complete blob, or nothing
 //   download: openDownload -> store* -> complete (whole digest checked) -> complete blob
 //   arrival:  openArrival -> put* -> complete (whole digest checked) -> complete blob with metainfo
 //   An upload and a download survive a restart: an upload keeps its bytes, a download keeps its verified pieces. An
@@ -164,6 +165,14 @@ export interface BlobStore {
     digest: Digest
   ) => Effect.Effect<BlobStat, UploadUnknown | DigestMismatch | BlobStoreError>
   readonly abortUpload: (upload: string) => Effect.Effect<void, UploadUnknown | BlobStoreError>
+  /**
+   * Makes a complete blob of a stream whose sender cannot resume: checks the digest and syncs once. When it fails, and
+   * after a crash, nothing is left.
+   */
+  readonly receive: <E>(
+    digest: Digest,
+    bytes: Stream.Stream<Uint8Array, E>
+  ) => Effect.Effect<BlobStat, E | DigestMismatch | BlobStoreError>
 
   /** The metainfo stored with a blob or a download. */
   readonly metainfo: (digest: Digest) => Effect.Effect<Option.Option<Torrent>, BlobStoreError>

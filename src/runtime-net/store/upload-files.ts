@@ -7,11 +7,13 @@
 //                                          |--commit, digest wrong--> none
 //                                          |--abort--> none
 //
+// A blob whose sender cannot resume is received in one go, under a temporary name.
+//
 // Invariants: an upload has one append or commit at a time. Bytes beyond the acknowledged size stay in the file after a
 // crash and count from then on (docs/decisions.md).
 
 import { randomBytes } from "node:crypto"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { Effect, Option, Stream } from "effect"
 import { BoundedMap } from "../../protocol/kit/bounded-map.ts"
 import { type Digest, digestAlgorithm } from "../../protocol/wire/digest.ts"
@@ -34,7 +36,7 @@ import type { StoreLimits } from "./limits.ts"
 
 type Uploads = Pick<
   BlobStore,
-  "createUpload" | "uploadSize" | "appendUpload" | "commitUpload" | "abortUpload"
+  "createUpload" | "uploadSize" | "appendUpload" | "commitUpload" | "abortUpload" | "receive"
 >
 
 /** What the process knows of an upload that it has seen from the first byte. */
@@ -150,9 +152,49 @@ export const makeUploads = (
       yield* files.removeFile(folders.upload(upload))
     }).pipe(lock.withKey(upload))
 
+  /** The file has a temporary name until it is whole, so what a crash leaves is removed at the next start. */
+  const receive = Effect.fnUntraced(function* <E>(digest: Digest, bytes: Stream.Stream<Uint8Array, E>) {
+    const path = join(folders.temporary, randomBytes(16).toString("hex"))
+    const running = runningDigest(digestAlgorithm(digest))
+    const tree = trees?.begin()
+    const write = Effect.gen(function* () {
+      const file = yield* files.open(path, "replace")
+      const writer = writeBehind(files.disk, path, file, 0, limits.maxGatheredWrite)
+      yield* Stream.runForEach(bytes, (chunk) =>
+        Effect.suspend(() => {
+          const wait = writer.offer(chunk)
+          running.update(chunk)
+          tree?.update(chunk)
+          return wait ?? Effect.void
+        })
+      ).pipe(
+        // The file must not be closed while it is written.
+        Effect.ensuring(Effect.ignore(writer.flush))
+      )
+      yield* writer.flush
+      const actual = running.finish()
+      if (actual !== digest) return yield* new DigestMismatch({ expected: digest, actual })
+      yield* files.sync(path, file)
+      return writer.written()
+    })
+    const install = Effect.fnUntraced(function* (length: number) {
+      const blob = folders.blob(digest)
+      yield* files.makeFolder(dirname(blob))
+      yield* files.installFile(path, blob)
+      if (tree !== undefined) trees?.committed(digest, tree)
+      const stat: BlobStat = { digest, length }
+      return stat
+    })
+    return yield* Effect.scoped(write).pipe(
+      Effect.flatMap(install),
+      Effect.onError(() => Effect.ignore(files.removeFile(path)))
+    )
+  })
+
   return {
     createUpload,
     uploadSize,
+    receive,
     appendUpload: (upload, offset, bytes) => lock.withKey(upload)(append(upload, offset, bytes)),
     commitUpload: (upload, digest) => lock.withKey(upload)(commit(upload, digest)),
     abortUpload

@@ -50,6 +50,7 @@ export class SimBlobStore implements BlobStore {
         session.disk.forgetDownload(folder, digest)
       }
     }
+    if ((folder.receiving?.size ?? 0) > 0) this.#uploadsMade.dropReceived()
   }
 
   stat(digest: Digest): Effect.Effect<Option.Option<BlobStat>, BlobStoreError> {
@@ -143,6 +144,13 @@ export class SimBlobStore implements BlobStore {
 
   abortUpload(upload: string): Effect.Effect<void, UploadUnknown | BlobStoreError> {
     return this.#uploadsMade.abort(upload)
+  }
+
+  receive<E>(
+    digest: Digest,
+    bytes: Stream.Stream<Uint8Array, E>
+  ): Effect.Effect<BlobStat, E | DigestMismatch | BlobStoreError> {
+    return this.#uploadsMade.receive(digest, bytes)
   }
 
   metainfo(digest: Digest): Effect.Effect<Option.Option<Torrent>, BlobStoreError> {

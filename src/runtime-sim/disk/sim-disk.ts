@@ -64,6 +64,8 @@ export interface SimFolder {
   readonly swarms: Map<SwarmId, Digest>
   /** Made with the first upload, like `tables` with the first row: most agents have neither. */
   uploads?: Map<string, StoredUpload>
+  /** Uploads that are received in one go: a process that opens the folder next removes them. */
+  receiving?: Set<string>
   readonly downloads: Map<Digest, StoredDownload>
   tables?: Map<string, Map<string, string>>
   /** When a blob or download was last written or used, in milliseconds since 1970; long ago when absent. */

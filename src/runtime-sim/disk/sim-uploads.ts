@@ -56,6 +56,38 @@ export class SimUploads {
     return Effect.map(this.#find(upload, "abort an upload"), () => this.#discard(upload))
   }
 
+  receive<E>(
+    digest: Digest,
+    bytes: Stream.Stream<Uint8Array, E>
+  ): Effect.Effect<BlobStat, E | DigestMismatch | BlobStoreError> {
+    this.#folder.receiving ??= new Set()
+    const { receiving } = this.#folder
+    const received = (upload: string) =>
+      Effect.andThen(this.#append(upload, 0, bytes), this.#commit(upload, digest)).pipe(
+        Effect.catch((error) =>
+          error instanceof UploadUnknown || error instanceof UploadOffsetWrong
+            ? Effect.die(error)
+            : Effect.fail(error)
+        )
+      )
+    return Effect.acquireUseRelease(
+      Effect.tap(this.create, (upload) => Effect.sync(() => receiving.add(upload))),
+      received,
+      (upload) =>
+        Effect.sync(() => {
+          if (!this.#session.process.alive) return
+          this.#discard(upload)
+          receiving.delete(upload)
+        })
+    )
+  }
+
+  /** Removes what an earlier process was receiving. */
+  dropReceived(): void {
+    for (const upload of this.#folder.receiving ?? []) this.#discard(upload)
+    this.#folder.receiving?.clear()
+  }
+
   #locked<A, E>(upload: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
     let lock = this.#locks.get(upload)
     if (lock === undefined) {
