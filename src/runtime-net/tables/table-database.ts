@@ -72,6 +72,8 @@ const prepareFile = (writer: DatabaseSync): void => {
   writer.exec("PRAGMA encoding = 'UTF-16be'")
   writer.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0")
   writer.exec("PRAGMA synchronous = FULL")
+  // What a savepoint needs to undo stays in memory, not in a file in the system's folder.
+  writer.exec("PRAGMA temp_store = MEMORY")
   // On macOS a plain sync leaves bytes in the memory of the drive; Node's own sync does not. Elsewhere these change
   // nothing.
   writer.exec("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")
