@@ -29,10 +29,12 @@ const runtime = findRuntime()
 if (runtime.problem !== undefined) fail(runtime.problem)
 else if (realpathSync(runtime.node) === realpathSync(process.execPath)) runHere()
 else {
-  // An agent makes little that lives longer than a piece. With 4 MiB for new objects instead of up to 64 it has 50 MB
-  // less and needs as much processor time (docs/operations.md). V8 reads this when it starts;
-  // src/cli/child-process.ts has it as well.
-  const flags = process.argv[2] === "agent" ? ["--max-semi-space-size=4"] : []
+  // MiB for new objects, instead of up to 64: an agent makes little that lives longer than a piece, other roles little
+  // that lives longer than a request. They have 50 to 90 MB less and need as much processor time (docs/operations.md).
+  // V8 reads this when it starts; src/cli/child-process.ts has it as well.
+  const newObjects = { agent: 4, herd: 16, proxy: 16, origin: 16, tracker: 16, "build-index": 16 }
+  const space = Object.hasOwn(newObjects, process.argv[2]) ? newObjects[process.argv[2]] : undefined
+  const flags = space === undefined ? [] : [`--max-semi-space-size=${space}`]
   const args = [...flags, fileURLToPath(import.meta.url), ...process.argv.slice(2)]
   runChild(runtime.node, args, { watched: true, env: process.env }, fail)
 }

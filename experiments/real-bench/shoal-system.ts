@@ -13,7 +13,7 @@ const portsOfHerd = 5
 const portsOfAgent = 2
 
 /** The launcher gives these to the Node that it starts, and is itself that Node here (bin/shoal.js). */
-const nodeFlags = { herd: [], agent: ["--max-semi-space-size=4"] }
+const nodeFlags = { herd: ["--max-semi-space-size=16"], agent: ["--max-semi-space-size=4"] }
 
 const at = (port: number): string => `http://127.0.0.1:${port}`
 const listen = (port: number) => ({ host: "127.0.0.1", port })

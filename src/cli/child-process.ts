@@ -67,9 +67,10 @@ const failure = (options: ChildOptions, { code, signal }: Ending): CliFailure =>
 /** Keeps the log of the previous run beside the new one. */
 const previousLog = (logFile: string): string => logFile.replace(/\.log$/, ".previous.log")
 
-/** The flags of V8 that bin/shoal.js gives to a role when it starts another Node. */
-const nodeFlags = ([role]: ReadonlyArray<string>): ReadonlyArray<string> =>
-  role === "agent" ? ["--max-semi-space-size=4"] : []
+/** The flags of V8 that bin/shoal.js gives to the roles that `shoal up` starts when it starts another Node. */
+const nodeFlags = ([role]: ReadonlyArray<string>): ReadonlyArray<string> => [
+  `--max-semi-space-size=${role === "agent" ? 4 : 16}`
+]
 
 const start = (options: ChildOptions): ChildProcess => {
   if (existsSync(options.logFile)) renameSync(options.logFile, previousLog(options.logFile))

@@ -102,12 +102,14 @@ test("arguments and the exit code pass through, without output of Node itself", 
   })
 })
 
-test("an agent has a small space for new objects, and nothing else has", async () => {
+test("roles have a small space for new objects, an agent the smallest, and nothing else has", async () => {
   installPackages()
   installRuntime()
   writeFileSync(join(clone, "src", "cli", "main.ts"), 'console.log(process.execArgv.join(" "))\n')
   expect((await shoal("agent", "--config", "x")).stdout).toBe("--max-semi-space-size=4\n")
-  expect((await shoal("herd", "--config", "x")).stdout).toBe("\n")
+  for (const role of ["herd", "proxy", "origin", "tracker", "build-index"])
+    expect((await shoal(role, "--config", "x")).stdout).toBe("--max-semi-space-size=16\n")
+  expect((await shoal("experiment", "scale")).stdout).toBe("\n")
 })
 
 test("without the pinned runtime, a Node that is new enough runs", async () => {
