@@ -98,18 +98,32 @@ describe("a request to a listener of the same process", () => {
     })
   )
 
-  it.effect("interrupts the handler when the caller is interrupted", () =>
+  it.effect("interrupts the handler when the caller is interrupted, and does not wait for its end", () =>
     Effect.gen(function* () {
-      const open = { count: 0 }
       const begun = yield* Deferred.make<void>()
+      const gate = yield* Deferred.make<void>()
+      const ended = yield* Deferred.make<void>()
       const client = yield* clientOf(
-        counting(open, Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
+        Effect.andThen(Deferred.succeed(begun, undefined), Effect.never).pipe(
+          Effect.ensuring(Effect.andThen(Deferred.await(gate), Deferred.succeed(ended, undefined)))
+        )
       )
       const asking = yield* Effect.forkChild(client.get(url))
       yield* Deferred.await(begun)
-      expect(open.count).toBe(1)
       yield* Fiber.interrupt(asking)
-      expect(open.count).toBe(0)
+      expect(yield* Deferred.isDone(ended)).toBe(false)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Deferred.await(ended)
+    })
+  )
+
+  it.effect("breaks off a body that dies, as an error of the response", () =>
+    Effect.gen(function* () {
+      const body = Stream.concat(Stream.succeed(new Uint8Array(1)), Stream.die(new Error("broken")))
+      const client = yield* clientOf(Effect.sync(() => HttpServerResponse.stream(body, { contentLength: 2 })))
+      const response = yield* client.get(url)
+      const error = yield* Effect.flip(Stream.runDrain(response.stream))
+      expect(error._tag).toBe("HttpClientError")
     })
   )
 

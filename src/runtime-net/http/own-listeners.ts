@@ -3,9 +3,10 @@
 // sees the same method, URL, headers and body as from a socket.
 //
 // Invariants: a listener is called only while it is served; interrupting a request interrupts its handler; the scope
-// of a request closes when its response has no body, or when its body was read to the end or left.
+// of a request closes when its response has no body, or when its body was read to the end or left. It stays open for a
+// body that is never begun, so handlers keep nothing in it that a body does not need.
 
-import { Cause, Effect, Exit, Option, Scope, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import {
   HttpBody,
   HttpClient,
@@ -51,7 +52,10 @@ export const makeOwnListeners = (): OwnListeners => {
 
 const loopback = Option.some("127.0.0.1")
 
-/** The response of the app. A defect is logged and answered with 500, as by a socket's server. */
+/**
+ * The response of the app. A defect is logged and answered with 500, as by a socket's server. The handler has a fiber of
+ * its own: a caller that gives up does not wait for it.
+ */
 const called = (
   app: HttpApp,
   request: HttpClientRequest.HttpClientRequest
@@ -62,22 +66,24 @@ const called = (
       const received = HttpServerRequest.fromClientRequest(withHost(request)).modify({
         remoteAddress: loopback
       })
-      const exit = yield* app.pipe(
+      const isStreamed = (response: HttpServerResponse.HttpServerResponse): boolean =>
+        response.body._tag === "Stream" && !HttpServerResponse.omitsBody(response, request.method === "HEAD")
+      const handler = app.pipe(
         Effect.provideService(HttpServerRequest.HttpServerRequest, received),
         Scope.provide(scope),
-        restore,
-        Effect.exit
+        Effect.interruptible,
+        Effect.onExit((exit) =>
+          Exit.isSuccess(exit) && isStreamed(exit.value) ? Effect.void : Scope.close(scope, exit)
+        )
       )
-      const isStreamed =
-        Exit.isSuccess(exit) &&
-        exit.value.body._tag === "Stream" &&
-        !HttpServerResponse.omitsBody(exit.value, request.method === "HEAD")
-      if (!isStreamed) yield* Scope.close(scope, exit)
+      const fiber = yield* Effect.forkDetach(handler)
+      const exit = yield* restore(Fiber.await(fiber)).pipe(
+        Effect.onInterrupt(() => Effect.sync(() => fiber.interruptUnsafe()))
+      )
       if (Exit.isSuccess(exit)) {
-        const response = isStreamed ? closingWithBody(exit.value, scope) : exit.value
+        const response = isStreamed(exit.value) ? closingWithBody(exit.value, scope) : exit.value
         return HttpServerResponse.toClientResponse(response, { request })
       }
-      if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.failCause(exit.cause)
       yield* Effect.logError("a request to this process' own listener died:", exit.cause)
       return HttpServerResponse.toClientResponse(HttpServerResponse.empty({ status: 500 }), { request })
     })
@@ -92,6 +98,10 @@ const closingWithBody = (
 ): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   if (body._tag !== "Stream") return response
-  const stream = Stream.onExit(body.stream, (exit) => Scope.close(scope, exit))
+  // A body that dies breaks off, as on a socket.
+  const stream = body.stream.pipe(
+    Stream.catchCause((cause) => Stream.fail(Cause.squash(cause))),
+    Stream.onExit((exit) => Scope.close(scope, exit))
+  )
   return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType, body.contentLength))
 }

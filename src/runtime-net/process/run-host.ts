@@ -53,10 +53,11 @@ export const runHost = <Role extends StartedRole>(
     const services = yield* Layer.build(hostServices(options, own))
     const role = yield* Effect.provideContext(program, services)
     const listeners: Array<ServedListener> = []
-    for (const listener of role.listeners) {
+    // The first one stops first: it may still ask the others while it answers its last requests.
+    for (const listener of role.listeners.toReversed()) {
       const served = yield* serveListener(listener)
       yield* own.add(served, listener.app)
-      listeners.push(served)
+      listeners.unshift(served)
     }
     return { role, listeners }
   })

@@ -30,7 +30,19 @@ export const dialLane = (
   target: string,
   limits: SocketLimits,
   events: LaneDialEvents
-): LaneDial => (name === "messages" ? dialMessages(target, limits, events) : dialPieces(target, events))
+): LaneDial => {
+  // The timeouts of both kinds count silence only. One that answers a little now and then is given up as well.
+  const late = setTimeout(() => dial.terminate(), timeout)
+  const over =
+    <A>(tell: (what: A) => void) =>
+    (what: A): void => {
+      clearTimeout(late)
+      tell(what)
+    }
+  const told = { opened: over(events.opened), failed: over(events.failed) }
+  const dial = name === "messages" ? dialMessages(target, limits, told) : dialPieces(target, told)
+  return dial
+}
 
 const timeout = protocolLimits.handshakeTimeout / 1000
 
@@ -45,12 +57,14 @@ const dialMessages = (target: string, limits: SocketLimits, events: LaneDialEven
   socket.once("upgrade", (response) => {
     tcp = response.socket
   })
-  socket.on("error", (error) => {
-    if (!isOpen) events.failed(error)
-  })
-  socket.once("close", () => {
-    if (!isOpen) events.failed(new Error("closed before it opened"))
-  })
+  let isOver = false
+  const failed = (error: Error): void => {
+    if (isOver || isOpen) return
+    isOver = true
+    events.failed(error)
+  }
+  socket.on("error", failed)
+  socket.once("close", () => failed(new Error("closed before it opened")))
   socket.once("open", () => {
     isOpen = true
     events.opened(new WsLane(socket, tcp!))

@@ -132,6 +132,28 @@ describe("the lane of pieces", () => {
     })
   )
 
+  it.live("puts together a frame of which a part came with the handshake", () =>
+    Effect.gen(function* () {
+      const payload = Buffer.alloc(1000, 7)
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(8 + payload.length)
+      const frame = Buffer.concat([length, Buffer.from([6, 0, 1, 0, 0, 0, 7, 0]), payload])
+      for (const cut of [1, 3, 11, 12, 13, 500, frame.length - 1]) {
+        const { near, head, far } = yield* upgraded(frame.subarray(0, cut))
+        far.on("error", () => {})
+        const lane = new PieceLane(near, head)
+        const { told, frames, until } = watched(lane)
+        far.write(frame.subarray(cut))
+        far.write(frame)
+        yield* until(2)
+        expect(told, `cut at ${cut}`).toEqual(["Piece 7", "Piece 7"])
+        expect(frames.every((bytes) => Buffer.compare(bytes, payload) === 0)).toBe(true)
+        lane.terminate()
+        far.destroy()
+      }
+    })
+  )
+
   it.live("reads what came with the answer of the upgrade", () =>
     Effect.gen(function* () {
       const frame = Buffer.from([0, 0, 0, 10, 6, 0, 1, 0, 0, 0, 5, 0, 7, 8])

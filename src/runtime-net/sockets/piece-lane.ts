@@ -35,6 +35,9 @@ const readInto = (socket: Socket, room: () => Uint8Array, came: (bytes: number) 
   return made
 }
 
+/** Bytes of the first read behind those of the handshake. */
+const mostBehindEarly = 64 * 1024
+
 export class PieceLane implements Lane {
   readonly #tcp: Socket
   readonly #reader = new PieceFrameReader()
@@ -49,11 +52,17 @@ export class PieceLane implements Lane {
   /** Takes over the connection of a `socket` after the upgrade, and what came behind it. */
   constructor(socket: Socket, early: Uint8Array) {
     this.#early = early
+    // Node asks for room while it makes the socket, when the bytes of the handshake are not in their place yet. What
+    // comes behind them first is copied.
+    let behindEarly = early.length > 0 ? new Uint8Array(mostBehindEarly) : undefined
     const tcp = readInto(
       socket,
-      () => this.#reader.room(),
+      () => behindEarly ?? this.#reader.room(),
       (bytes) => {
-        this.#came(bytes)
+        const copied = behindEarly
+        behindEarly = undefined
+        if (copied === undefined) this.#came(bytes)
+        else this.#take(copied.subarray(0, bytes))
         return !this.#isPaused
       }
     )
@@ -148,6 +157,12 @@ export class PieceLane implements Lane {
   #takeEarly(): void {
     const bytes = this.#early
     this.#early = new Uint8Array(0)
+    this.#take(bytes)
+    if (!this.#isPaused) this.#tcp.resume()
+  }
+
+  /** Copies bytes to their place. */
+  #take(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; ) {
       const room = this.#reader.room()
       const part = bytes.subarray(at, at + room.length)
@@ -155,7 +170,6 @@ export class PieceLane implements Lane {
       at += part.length
       this.#came(part.length)
     }
-    if (!this.#isPaused) this.#tcp.resume()
   }
 
   #came(bytes: number): void {

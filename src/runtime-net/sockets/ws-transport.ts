@@ -67,6 +67,7 @@ class WsEndpoint implements PeerEndpoint {
   /** Set by a kill: nothing is reported and nothing is sent any more. */
   #dead = false
   #whenEmpty: (() => void) | undefined
+  #stopping = false
 
   constructor(
     server: Server,
@@ -164,6 +165,7 @@ class WsEndpoint implements PeerEndpoint {
 
   /** Ends every connection once its sent messages are out, and the listener. */
   readonly stop: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    this.#stopping = true
     clearInterval(this.#liveness)
     this.#server.close()
     for (const socket of [...this.#dialling.values()].flat()) socket.terminate()
@@ -220,6 +222,8 @@ class WsEndpoint implements PeerEndpoint {
   }
 
   #refusal(request: IncomingMessage, asked: ReturnType<typeof laneOf>): string | undefined {
+    // A TCP connection that was accepted before the stop may still ask for its upgrade.
+    if (this.#stopping || this.#dead) return "this host stops"
     const sockets = 2 * this.#connections.size + this.#pairs.size
     // The second lane of a connection whose first one was let in comes in.
     const isSecond = typeof asked !== "string" && this.#pairs.has(asked.id)

@@ -11,9 +11,10 @@ import { VerifiedHashes } from "../../protocol/wire/verified-hashes.ts"
 import type { LoadOutcome, StoreOutcome } from "../../roles/services/blob-store.ts"
 import { digestOf, sha256, torrentOf } from "../platform/node-digests.ts"
 import type { Disk, DiskDone } from "./disk.ts"
+import { storeLimits } from "./limits.ts"
 import { type KeepHints, makePieceFile } from "./piece-file.ts"
 import { keepPieceHints } from "./piece-hints.ts"
-import type { RecentPiecesOfFile } from "./recent-pieces.ts"
+import { makeRecentPieces, type RecentPiecesOfFile } from "./recent-pieces.ts"
 
 const pieceLength = 16 * 1024
 const content = sampleBytes(1, 2.5 * pieceLength)
@@ -206,6 +207,20 @@ describe("an open download", () => {
     expect(answers).toBe(0)
     await new Promise((resolve) => setImmediate(resolve))
     expect(answers).toBe(3)
+  })
+
+  it("does not serve what a failed check has read, once the piece came again", async () => {
+    const recent = makeRecentPieces(storeLimits).ofFile()
+    const { file, medium } = opened({ recorded: Bitfield.full(3), recent })
+    medium.set(content)
+    medium[pieceLength + 5]! ^= 1
+    const store = (piece: number) =>
+      new Promise<StoreOutcome>((resolve) => file.store(piece, pieceOf(piece), proof(piece), resolve))
+    expect(await new Promise<boolean>((resolve) => file.check(1, resolve))).toBe(false)
+    for (const piece of [1, 0, 2]) expect((await store(piece)).tag).toBe("Stored")
+    const loaded = await new Promise<LoadOutcome>((resolve) => file.load(1, resolve))
+    expect(loaded.tag === "Loaded" && Buffer.compare(loaded.payload as Uint8Array, pieceOf(1))).toBe(0)
+    expect(await Effect.runPromise(file.wholeDigest)).toBe(metainfo.digest)
   })
 
   it("counts a piece of an earlier process only when its hash is right", async () => {

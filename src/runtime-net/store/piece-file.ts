@@ -132,7 +132,8 @@ export const makePieceFile = (
     disk.read(file, bytes, piece * metainfo.pieceLength, (error, count) => {
       reading.delete(piece)
       const isWhole = error === null && count === bytes.length
-      if (isWhole) recent.keep(piece, bytes)
+      // What is not checked yet must not be served.
+      if (isWhole && have.has(piece)) recent.keep(piece, bytes)
       const outcome = isWhole
         ? bytes
         : error !== null
@@ -257,6 +258,7 @@ export const makePieceFile = (
           bytes instanceof Uint8Array &&
           hashes.learn(piece, pieceHash(metainfo, bytes, sha256), new Uint8Array(0))
         if (isThere && have.set(piece)) {
+          recent.keep(piece, bytes)
           prefix.stored(piece, bytes)
           hinted?.changed()
         }

@@ -86,17 +86,21 @@ export const makeUploads = (
     const known = seen.get(upload)
     const file = yield* files.open(path, "update")
     const writer = writeBehind(files.disk, path, file, size, limits.maxGatheredWrite)
+    /** Set while a sync runs. After a failed one the kernel may have dropped what it should have written. */
+    let isSyncing = false
     const settle = Effect.gen(function* () {
       yield* writer.flush
+      isSyncing = true
       yield* files.sync(path, file)
       if (size === 0) yield* files.syncName(path)
+      isSyncing = false
       if (known !== undefined) known.size = writer.written()
     }).pipe(
       // Bytes that did not reach the disk whole are cut off. The running digest is ahead of the file then, so it is
       // dropped.
       Effect.onError(() => {
         seen.delete(upload)
-        return Effect.ignore(files.truncate(path, file, writer.written()))
+        return Effect.ignore(files.truncate(path, file, isSyncing ? size : writer.written()))
       }),
       Effect.uninterruptible
     )

@@ -61,8 +61,11 @@ export const makeGroupCommit = (
     if (broken !== undefined) for (const { answer } of waiting.splice(0)) answer(broken)
     running = waiting.length > 0
     if (!running) ended?.(broken !== undefined)
-    else if (database.uncopiedPages() >= limits.maxTableLogPages) copyLog()
-    else commitGroup()
+    else
+      orBreakOff(() => {
+        if (database.uncopiedPages() >= limits.maxTableLogPages) copyLog()
+        else commitGroup()
+      })
   }
 
   const breakOff = (cause: Error): void => {
