@@ -53,8 +53,8 @@ export const makeOwnListeners = (): OwnListeners => {
 const loopback = Option.some("127.0.0.1")
 
 /**
- * The response of the app. A defect is logged and answered with 500, as by a socket's server. The handler has a fiber of
- * its own: a caller that gives up does not wait for it.
+ * The response of the app. A defect is logged and answered with 500, as by a socket's server. The handler has a fiber
+ * of its own: a caller that gives up does not wait for it.
  */
 const called = (
   app: HttpApp,
