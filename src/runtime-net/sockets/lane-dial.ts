@@ -31,8 +31,7 @@ export const dialLane = (
   limits: SocketLimits,
   events: LaneDialEvents
 ): LaneDial => {
-  // The timeouts of both kinds count silence only. One that answers a little now and then is given up as well.
-  const late = setTimeout(() => dial.terminate(), timeout)
+  let late: NodeJS.Timeout | undefined
   const over =
     <A>(tell: (what: A) => void) =>
     (what: A): void => {
@@ -41,6 +40,8 @@ export const dialLane = (
     }
   const told = { opened: over(events.opened), failed: over(events.failed) }
   const dial = name === "messages" ? dialMessages(target, limits, told) : dialPieces(target, told)
+  // The timeouts of both kinds count silence only. One that answers a little now and then is given up as well.
+  late = setTimeout(() => dial.terminate(), timeout)
   return dial
 }
 
