@@ -16,7 +16,7 @@ import type {
 import { manifestRecord } from "../client/build-index-records.ts"
 import { indexFailed, indexListings } from "../client/index-listings.ts"
 import type { OriginClient } from "../client/origin-client.ts"
-import type { BlobRejected, OriginReadError, OriginUnavailable } from "../client/origin-errors.ts"
+import type { BlobRejected, OriginReadError } from "../client/origin-errors.ts"
 import { type OciError, ociError } from "../oci/oci-error.ts"
 import { isRepositoryName } from "../oci/repository-path.ts"
 import { type ImageSink, SinkUnavailable } from "../registry/image-sink.ts"
@@ -98,8 +98,8 @@ type PublishError = OriginReadError | BlobRejected | BuildIndexUnavailable
 
 export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
   const { origins, buildIndex, forward } = options
-  const notTaken = (error: OriginUnavailable | BlobRejected | BuildIndexUnavailable) =>
-    new SinkUnavailable({ message: error.message })
+  const notTaken = ({ message }: OriginReadError | BlobRejected | BuildIndexUnavailable) =>
+    new SinkUnavailable({ message })
 
   const publish = (repository: string, stat: BlobStat) => {
     const { digest, length } = stat
@@ -108,7 +108,7 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
       forward === undefined
         ? origins.rely(repository, digest, () => link)
         : forward(stat, (blob) => origins.put(repository, digest, blob, link))
-    return Effect.mapError(linked, ({ message }) => new SinkUnavailable({ message }))
+    return Effect.mapError(linked, notTaken)
   }
 
   /** Deletions that find nothing answer in the words of the API. */
@@ -135,7 +135,7 @@ export const makeProxySink = (options: ProxyImagesOptions): ImageSink => {
               (error) => error._tag === "BlobUnknown" && error.unreachable.length === 0,
               () => Effect.succeed(false)
             ),
-            Effect.mapError(({ message }) => new SinkUnavailable({ message }))
+            Effect.mapError(notTaken)
           )
       }),
     putManifest: (repository, { digest, bytes, content, tags, by }) =>

@@ -26,7 +26,7 @@ import {
   UploadUnknown
 } from "../../roles/services/blob-store.ts"
 import { type RunningDigest, runningDigest } from "../platform/node-digests.ts"
-import { writeBehind } from "./append-writer.ts"
+import { type AppendWriter, writeBehind } from "./append-writer.ts"
 import type { BlobFolders } from "./blob-folders.ts"
 import { readFileRange } from "./blob-reader.ts"
 import type { RunningTree, UploadTrees } from "./blob-tree.ts"
@@ -39,12 +39,31 @@ type Uploads = Pick<
   "createUpload" | "uploadSize" | "appendUpload" | "commitUpload" | "abortUpload" | "receive"
 >
 
-/** What the process knows of an upload that it has seen from the first byte. */
-interface SeenFromStart {
-  size: number
+/** What is computed of a blob while it comes. */
+interface RunningHashes {
   readonly digest: RunningDigest
   readonly tree: RunningTree | undefined
 }
+
+/** What the process knows of an upload that it has seen from the first byte. */
+interface SeenFromStart extends RunningHashes {
+  size: number
+}
+
+/** Hands a stream to the writer. The disk writes while this thread hashes. */
+const writeHashed = <E>(
+  writer: AppendWriter,
+  bytes: Stream.Stream<Uint8Array, E>,
+  hashes: RunningHashes | undefined
+): Effect.Effect<void, E | BlobStoreError> =>
+  Stream.runForEach(bytes, (chunk) =>
+    Effect.suspend(() => {
+      const wait = writer.offer(chunk)
+      hashes?.digest.update(chunk)
+      hashes?.tree?.update(chunk)
+      return wait ?? Effect.void
+    })
+  )
 
 const uploadName = /^[0-9a-f]{32}$/
 
@@ -104,15 +123,9 @@ export const makeUploads = (
       }),
       Effect.uninterruptible
     )
-    yield* Stream.runForEach(bytes, (chunk) =>
-      Effect.suspend(() => {
-        const wait = writer.offer(chunk)
-        // The disk writes while this thread hashes.
-        known?.digest.update(chunk)
-        known?.tree?.update(chunk)
-        return wait ?? Effect.void
-      })
-    ).pipe(Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : Effect.ignore(settle))))
+    yield* writeHashed(writer, bytes, known).pipe(
+      Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : Effect.ignore(settle)))
+    )
     yield* settle
     return writer.written()
   }, Effect.scoped)
@@ -159,24 +172,17 @@ export const makeUploads = (
   /** The file has a temporary name until it is whole, so what a crash leaves is removed at the next start. */
   const receive = Effect.fnUntraced(function* <E>(digest: Digest, bytes: Stream.Stream<Uint8Array, E>) {
     const path = join(folders.temporary, randomBytes(16).toString("hex"))
-    const running = runningDigest(digestAlgorithm(digest))
-    const tree = trees?.begin()
+    const hashes: RunningHashes = {
+      digest: runningDigest(digestAlgorithm(digest)),
+      tree: trees?.begin()
+    }
     const write = Effect.gen(function* () {
       const file = yield* files.open(path, "replace")
       const writer = writeBehind(files.disk, path, file, 0, limits.maxGatheredWrite)
-      yield* Stream.runForEach(bytes, (chunk) =>
-        Effect.suspend(() => {
-          const wait = writer.offer(chunk)
-          running.update(chunk)
-          tree?.update(chunk)
-          return wait ?? Effect.void
-        })
-      ).pipe(
-        // The file must not be closed while it is written.
-        Effect.ensuring(Effect.ignore(writer.flush))
-      )
+      // The file must not be closed while it is written.
+      yield* Effect.ensuring(writeHashed(writer, bytes, hashes), Effect.ignore(writer.flush))
       yield* writer.flush
-      const actual = running.finish()
+      const actual = hashes.digest.finish()
       if (actual !== digest) return yield* new DigestMismatch({ expected: digest, actual })
       yield* files.sync(path, file)
       return writer.written()
@@ -185,7 +191,7 @@ export const makeUploads = (
       const blob = folders.blob(digest)
       yield* files.makeFolder(dirname(blob))
       yield* files.installFile(path, blob)
-      if (tree !== undefined) trees?.committed(digest, tree)
+      if (hashes.tree !== undefined) trees?.committed(digest, hashes.tree)
       const stat: BlobStat = { digest, length }
       return stat
     })
