@@ -8,7 +8,7 @@ import net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { it } from "@effect/vitest"
-import { Deferred, Effect, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { HttpClient, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { describe, expect } from "vitest"
 import { sumOf } from "../../../testing/roles/metrics.ts"
@@ -51,6 +51,16 @@ const get = (url: string) =>
       })
   )
 
+const takesConnections = (port: number): Effect.Effect<boolean> =>
+  Effect.callback((resume) => {
+    const socket = net.connect(port, "127.0.0.1")
+    const answer = (taken: boolean) => (): void => {
+      socket.destroy()
+      resume(Effect.succeed(taken))
+    }
+    socket.once("connect", answer(true)).once("error", answer(false))
+  })
+
 describe("a hosted program", () => {
   it.live("is served on the port that port 0 became, and not any more when its scope is closed", () =>
     Effect.gen(function* () {
@@ -70,6 +80,39 @@ describe("a hosted program", () => {
         )
       )
       expect(refused).toBe(true)
+    })
+  )
+
+  it.live("stops its first listener before those that it asks while it answers its last request", () =>
+    Effect.gen(function* () {
+      const begun = yield* Deferred.make<void>()
+      const gate = yield* Deferred.make<void>()
+      let second = ""
+      const program: HostProgram<StartedRole> = Effect.map(HttpClient.HttpClient, (client) => {
+        const asking: HttpApp = Effect.gen(function* () {
+          yield* Deferred.succeed(begun, undefined)
+          yield* Deferred.await(gate)
+          return HttpServerResponse.text(yield* Effect.flatMap(client.get(second), ({ text }) => text))
+        }).pipe(Effect.catch((error) => Effect.succeed(HttpServerResponse.text(error.message))))
+        const listen = { host: "127.0.0.1", port: 0 }
+        return {
+          listeners: [
+            { name: "first", listen, app: asking },
+            { name: "second", listen, app: hello }
+          ]
+        }
+      })
+      const scope = yield* Scope.make()
+      const { listeners } = yield* Scope.provide(runHost(program), scope)
+      expect(listeners.map(({ name }) => name)).toEqual(["first", "second"])
+      second = listeners[1]!.url
+      const answer = yield* Effect.forkChild(get(listeners[0]!.url), { startImmediately: true })
+      yield* Deferred.await(begun)
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      while (yield* takesConnections(listeners[0]!.port)) yield* Effect.yieldNow
+      yield* Deferred.succeed(gate, undefined)
+      expect((yield* Fiber.join(answer)).body.toString()).toBe("hello")
+      yield* Fiber.join(closing)
     })
   )
 

@@ -31,45 +31,40 @@ export const dialLane = (
   limits: SocketLimits,
   events: LaneDialEvents
 ): LaneDial => {
+  let isOver = false
   let late: NodeJS.Timeout | undefined
-  const over =
+  const once =
     <A>(tell: (what: A) => void) =>
     (what: A): void => {
+      if (isOver) return
+      isOver = true
       clearTimeout(late)
       tell(what)
     }
-  const told = { opened: over(events.opened), failed: over(events.failed) }
+  const told = { opened: once(events.opened), failed: once(events.failed) }
   const dial = name === "messages" ? dialMessages(target, limits, told) : dialPieces(target, told)
-  // The timeouts of both kinds count silence only. One that answers a little now and then is given up as well.
-  late = setTimeout(() => dial.terminate(), timeout)
+  // Timeouts of requests and of ws count silence only, and one that answers a little now and then is never silent.
+  late = setTimeout(() => {
+    told.failed(new Error("the handshake took too long"))
+    dial.terminate()
+  }, protocolLimits.handshakeTimeout / 1000)
   return dial
 }
 
-const timeout = protocolLimits.handshakeTimeout / 1000
+const closedEarly = "closed before it opened"
 
 const dialMessages = (target: string, limits: SocketLimits, events: LaneDialEvents): LaneDial => {
   const socket = new WebSocket(`ws://${target}`, {
     ...webSocketOptions(limits),
-    handshakeTimeout: timeout,
     generateMask: (mask) => void mask.fill(0)
   })
   let tcp: Socket | undefined
-  let isOpen = false
   socket.once("upgrade", (response) => {
     tcp = response.socket
   })
-  let isOver = false
-  const failed = (error: Error): void => {
-    if (isOver || isOpen) return
-    isOver = true
-    events.failed(error)
-  }
-  socket.on("error", failed)
-  socket.once("close", () => failed(new Error("closed before it opened")))
-  socket.once("open", () => {
-    isOpen = true
-    events.opened(new WsLane(socket, tcp!))
-  })
+  socket.on("error", events.failed)
+  socket.once("close", () => events.failed(new Error(closedEarly)))
+  socket.once("open", () => events.opened(new WsLane(socket, tcp!)))
   return socket
 }
 
@@ -81,26 +76,16 @@ const dialPieces = (target: string, events: LaneDialEvents): LaneDial => {
     port,
     path: pathname + search,
     headers: { connection: "Upgrade", upgrade: laneUpgrade.pieces },
-    agent: false,
-    timeout
+    agent: false
   })
-  let isOver = false
-  const failed = (error: Error): void => {
-    if (isOver) return
-    isOver = true
-    events.failed(error)
-  }
-  asked.on("error", failed)
-  asked.on("timeout", () => asked.destroy(new Error("the handshake took too long")))
+  asked.on("error", events.failed)
   asked.on("response", (response) => asked.destroy(new Error(`answered ${response.statusCode}`)))
-  asked.on("close", () => failed(new Error("closed before it opened")))
+  asked.on("close", () => events.failed(new Error(closedEarly)))
   asked.on("upgrade", (response, tcp, early) => {
     if (response.headers.upgrade !== laneUpgrade.pieces || !(tcp instanceof Socket) || tcp.destroyed) {
       asked.destroy(new Error("answered by another protocol"))
       return
     }
-    isOver = true
-    tcp.setTimeout(0)
     events.opened(new PieceLane(tcp, early))
   })
   asked.end()

@@ -1,15 +1,19 @@
 // The two sockets of a connection on a real listener: how they are matched, refused and closed, and what bytes that are
 // no piece do.
 
+import { once } from "node:events"
 import { request } from "node:http"
 import net from "node:net"
 import { it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect, vi } from "vitest"
 import { WebSocket } from "ws"
 import { listenWatched } from "../../../testing/runtime-net/transport-pair.ts"
+import { limits as protocolLimits } from "../../protocol/limits.ts"
 import { encodeMessage } from "../../protocol/wire/codec.ts"
 import { laneQuery, laneUpgrade, newConnectionId } from "./lane.ts"
+import { dialLane } from "./lane-dial.ts"
+import { socketLimits } from "./limits.ts"
 import { peerPath } from "./ws-transport.ts"
 
 /** A socket of pieces, or why there is none. */
@@ -63,6 +67,66 @@ describe("the sockets of a connection", () => {
       const otherProtocol = "a handshake for another protocol"
       expect(refused.slice(1, 3)).toEqual([otherProtocol, otherProtocol])
       expect(new Set(refused.slice(3))).toEqual(new Set(["a handshake for no socket of a connection"]))
+    })
+  )
+
+  it.live("a socket that comes while the listener stops is refused", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { endpoint, observed } = yield* Scope.provide(listenWatched(), scope)
+      const { hostname, port } = new URL(`http://${endpoint.address}`)
+      // It is accepted before those after it, and asks for its upgrade later.
+      const late = net.connect(Number(port), hostname).on("error", () => {})
+      yield* Effect.promise(() => new Promise((resolve) => late.once("connect", resolve)))
+      const id = newConnectionId()
+      const messages = new WebSocket(`ws://${endpoint.address}${peerPath}${laneQuery(id, "messages")}`)
+      yield* Effect.addFinalizer(() => Effect.sync(() => messages.terminate()))
+      yield* Effect.promise(() => new Promise((resolve) => messages.once("open", resolve)))
+      yield* openPieces(endpoint.address, laneQuery(id, "pieces"))
+      yield* observed("Connected")
+      // The stop waits for a peer that does not read its end.
+      messages.pause()
+      const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      const query = laneQuery(newConnectionId(), "pieces")
+      late.write(
+        `GET ${peerPath}${query} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: ${laneUpgrade.pieces}\r\n\r\n`
+      )
+      expect((yield* observed("Refused")).map(({ reason }) => reason)).toEqual(["this host stops"])
+      yield* Effect.promise(() => new Promise((resolve) => late.once("close", resolve)))
+      messages.terminate()
+      yield* Fiber.join(stopping)
+    })
+  )
+
+  it.live("a dial that is answered a little again and again is given up", () =>
+    Effect.gen(function* () {
+      yield* Effect.acquireRelease(
+        Effect.sync(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })),
+        () => Effect.sync(() => vi.useRealTimers())
+      )
+      const server = net.createServer((socket) => {
+        const answer = (): void => {
+          if (!socket.destroyed) socket.write("HTTP/1.1 102 Processing\r\n\r\n", () => setImmediate(answer))
+        }
+        socket.on("error", () => {}).once("data", answer)
+      })
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      yield* Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)))
+      const target = `127.0.0.1:${(server.address() as net.AddressInfo).port}/`
+      for (const name of ["messages", "pieces"] as const) {
+        const told: string[] = []
+        const events = {
+          opened: () => told.push("opened"),
+          failed: ({ message }: Error) => told.push(message)
+        }
+        dialLane(name, target, socketLimits, events)
+        const [socket] = (yield* Effect.promise(() => once(server, "connection"))) as [net.Socket]
+        yield* Effect.promise(() => once(socket, "data"))
+        const closed = new Promise((resolve) => socket.once("close", resolve))
+        vi.advanceTimersByTime(protocolLimits.handshakeTimeout / 1000)
+        yield* Effect.promise(() => closed)
+        expect(told).toEqual(["the handshake took too long"])
+      }
     })
   )
 
